@@ -1,0 +1,213 @@
+//! Everything that can be set, as types: no room parses text, and no room has a default.
+//!
+//! Order: defaults, then the file, then the environment, then flags. All problems are reported at
+//! once, each with its key, its source and what to write instead.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderName, HeaderValue};
+
+/// One proxy: what it listens on, what it forwards to, and as whom.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `name`: how this proxy calls itself in logs, `Via` and metrics.
+    pub name: String,
+    /// `listen`: where callers connect.
+    pub listen: Listen,
+    /// `upstream.*`: the one API that requests go to.
+    pub upstream: Upstream,
+    /// `network.*`: how connections leave this machine.
+    pub network: Network,
+    /// `token.*`: the grant.
+    pub token: Token,
+    /// `guard.*`: what is let in.
+    pub guard: Guard,
+    /// `limits.*`: how much of it at a time.
+    pub limits: Limits,
+    /// `log.*`.
+    pub log: Log,
+    /// `drain`: grace for requests in flight once asked to stop.
+    pub drain: Duration,
+    /// `drain_delay`: how long to go on accepting before that, no longer ready.
+    pub drain_delay: Duration,
+    /// `runtime.*`.
+    pub runtime: Runtime,
+}
+
+/// A listener's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// `localhost:PORT`: every loopback family that the machine has.
+    Localhost(u16),
+    /// One address; port 0 takes a free one.
+    Tcp(SocketAddr),
+}
+
+impl Listen {
+    /// Loopback means 127.0.0.0/8, ::1 or the name `localhost`, as constants, never resolved.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Localhost(_) => true,
+            Self::Tcp(address) => address.ip().is_loopback(),
+        }
+    }
+}
+
+/// Scheme and authority only: the path of a request is the caller's, everything before it is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and, where it was written, port.
+    pub authority: Authority,
+}
+
+impl Origin {
+    /// The port that is connected to: the written one, else the scheme's.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+    }
+
+    /// Whether connections are made over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+}
+
+/// `upstream.*`.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// `upstream.url`.
+    pub url: Origin,
+    /// `upstream.headers`: fixed request headers, in the order of their names.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `upstream.connect_timeout`: name resolution, TCP, corporate proxy and TLS together.
+    pub connect_timeout: Duration,
+    /// `upstream.head_timeout`: from the last byte of the request to the head of the answer.
+    pub head_timeout: Duration,
+    /// `upstream.stall_timeout`: no byte either way of one exchange.
+    pub stall_timeout: Duration,
+    /// `upstream.pool_idle`: how long an unused connection is kept.
+    pub pool_idle: Duration,
+}
+
+/// `network.*`.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// `network.ca_file`: certificate authorities (PEM) trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `token.*`.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The token endpoint, from `token.pingone.*` or `token.url`.
+    pub endpoint: url::Url,
+    /// `token.client_id`.
+    pub client_id: String,
+    /// `token.client_secret`: where it comes from, read when it is needed.
+    pub client_secret: SecretSource,
+    /// `token.auth`.
+    pub auth: ClientAuth,
+    /// `token.scope`, sent as it stands; absent means the server's choice (RFC 6749 3.3).
+    pub scope: Option<String>,
+    /// `token.params`: extra form parameters such as `audience` or `resource`.
+    pub params: BTreeMap<String, String>,
+    /// `token.default_lifetime`: where the answer has no `expires_in`.
+    pub default_lifetime: Duration,
+    /// `token.wait`: how long a request waits for the attempt in flight.
+    pub wait: Duration,
+}
+
+/// How the client proves itself to the token endpoint (RFC 6749 2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+}
+
+/// Where a secret comes from. The secret itself is read when it is needed, and again when it changes.
+#[derive(Debug, Clone)]
+pub enum SecretSource {
+    /// `{ file = "…" }`.
+    File(PathBuf),
+    /// `{ env = "…" }`: another variable of ours.
+    Env(String),
+    /// `{ command = ["…"] }`: standard output of a program, 30 s, stdin closed, without our variables.
+    Command(Vec<String>),
+    /// The bare key in the environment.
+    Value(crate::secret::Secret),
+}
+
+/// `guard.*`.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    /// `guard.hosts`: names beside the loopback ones that `Host` may carry; lower case, without port.
+    pub hosts: Vec<String>,
+    /// `guard.origins`: exact web origins (`https://tool.example.com`) that pages may call us from.
+    pub origins: Vec<String>,
+}
+
+/// `limits.*`.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `limits.connections`: client connections held at a time.
+    pub connections: usize,
+    /// `limits.in_flight`: requests held at a time.
+    pub in_flight: usize,
+    /// `limits.header_bytes`: the head of one request.
+    pub header_bytes: usize,
+    /// `limits.header_timeout`: from a request's first byte (or the connection's start) to the end of its head.
+    pub header_timeout: Duration,
+    /// `limits.keep_alive`: how long a connection may stay without a request.
+    pub keep_alive: Duration,
+}
+
+/// `log.*`.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// `log.format`.
+    pub format: LogFormat,
+    /// `log.level`: a level, or directives as of `RUST_LOG`.
+    pub level: String,
+    /// `log.access`.
+    pub access: Access,
+}
+
+/// `log.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// One line for people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// `log.access`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every request on a terminal, else writes and failures.
+    Auto,
+    /// Every request.
+    All,
+    /// None.
+    None,
+}
+
+/// `runtime.*`.
+#[derive(Debug, Clone, Copy)]
+pub struct Runtime {
+    /// `runtime.threads`: how many threads carry requests.
+    pub threads: usize,
+}

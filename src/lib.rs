@@ -1,0 +1,4 @@
+//! The map of the crate.
+pub mod config;
+pub mod secret;
+pub mod token;
