@@ -1,4 +1,6 @@
 //! The map of the crate.
+pub mod answer;
 pub mod config;
+pub mod guard;
 pub mod secret;
 pub mod token;
