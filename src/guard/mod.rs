@@ -152,6 +152,10 @@ impl Refusal {
 }
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wire_tests;
