@@ -41,7 +41,9 @@ fn id(text: &str) -> RequestId {
     RequestId::of(&headers(&[("x-request-id", text)]))
 }
 
-fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+type Pairs<'a> = &'a [(&'static str, &'a str)];
+
+fn headers(pairs: Pairs<'_>) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in pairs {
         map.append(*name, HeaderValue::from_str(value).unwrap());
@@ -153,7 +155,7 @@ fn a_page_has_no_script_and_cannot_be_framed() {
 #[test]
 fn a_page_is_for_who_navigates_or_would_rather_have_html() {
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let cases: [(Method, &[(&'static str, &str)], Form); 14] = [
+    let cases: [(Method, Pairs<'_>, Form); 14] = [
         (
             Method::GET,
             &[("sec-fetch-mode", "navigate"), ("accept", "*/*")],
