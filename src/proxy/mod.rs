@@ -62,6 +62,11 @@ impl<I: Inbound> Proxy<I> {
         }
     }
 
+    /// Closes the connections that wait for a request: what they were connected to may be gone.
+    pub fn drop_idle_connections(&self) {
+        self.upstream.drop_idle();
+    }
+
     async fn forward(&self, request: Request<I>) -> Result<Response<Body<I>>, Failure> {
         if let Err(refusal) = self.guard.check(&request).map(drop) {
             return Err(Failure::refused(refusal));

@@ -105,6 +105,11 @@ impl<B: Outgoing> Upstream<B> {
         })
     }
 
+    /// Closes every connection that waits for a request.
+    pub fn drop_idle(&self) {
+        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     async fn connect(&self) -> Result<Wire<B>, ConnectError> {
         let io = self.shared.connector.connect().await?;
         let (sender, connection) = http1::handshake(TokioIo::new(io))
