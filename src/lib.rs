@@ -7,6 +7,7 @@
 //! `docs/architecture.md` has the whole house and which room may know which.
 
 pub mod answer;
+pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
