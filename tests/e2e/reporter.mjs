@@ -1,0 +1,36 @@
+// Prints one line a test with its time, failures with their reason, and at the end `N passed, N failed`
+// alone on a line, for people and programs alike.
+
+export default async function* report(events) {
+  let passed = 0;
+  let failed = 0;
+  let skipped = 0;
+  for await (const { type, data } of events) {
+    if (type === "test:diagnostic" && data.file) { // the runner's own totals have no file
+      yield `        ${data.message}\n`;
+    }
+    if (!["test:pass", "test:fail"].includes(type) || data.details?.type === "suite") continue;
+    const time = `${(data.details.duration_ms / 1000).toFixed(1)} s`;
+    if (data.skip !== undefined || data.todo !== undefined) {
+      skipped += 1;
+      yield `SKIPPED ${data.name}\n`;
+    } else if (type === "test:pass") {
+      passed += 1;
+      yield `ok      ${data.name} (${time})\n`;
+    } else {
+      failed += 1;
+      const error = data.details.error;
+      yield `FAILED  ${data.name} (${time})\n${indent(error?.cause?.stack ?? error?.stack ?? String(error))}\n`;
+    }
+  }
+  // A skipped test, or none at all, is not a success: nothing is left out silently.
+  if (skipped > 0 || passed + failed === 0) {
+    failed += Math.max(skipped, 1);
+    process.exitCode = 1;
+  }
+  yield `\n${passed} passed, ${failed} failed\n`;
+}
+
+function indent(text) {
+  return text.replace(/^/gm, "        ");
+}

@@ -1,0 +1,155 @@
+// Starts the programs of a test and takes them down again: the authorization server, the API, and
+// the built binary between with a configuration file, all on free ports of 127.0.0.1.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { once } from "node:events";
+import { startApi } from "./api.mjs";
+import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+
+/** The binary under test; tests/run names it. */
+export const CUPBEARER = process.env.CUPBEARER_BIN ?? fail("CUPBEARER_BIN is not set: use tests/run");
+
+/** How long a program may take to start; far above what it takes, so that only a hang hits it. */
+const START_LIMIT_MS = 30_000;
+
+/**
+ * Everything a test needs, torn down when the test ends.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {{client?: keyof CLIENTS, secret?: string, config?: string}} options `secret` replaces the
+ *   right one; `config` is more TOML for the file.
+ */
+export async function setUp(t, { client = "basic", secret, config = "" } = {}) {
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const api = await startApi(authorizationServer);
+  t.after(() => api.close());
+  const directory = await temporaryDirectory(t);
+  const file = await writeConfiguration(directory, { authorizationServer, api, client, secret, config });
+  const proxy = await startProxy(["--config", file]);
+  t.after(() => proxy.stop());
+  return { authorizationServer, api, proxy, directory, file };
+}
+
+/** A new directory that is removed when the test ends. */
+export async function temporaryDirectory(t) {
+  const directory = await mkdtemp(join(tmpdir(), "cupbearer-e2e-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Writes `cupbearer.toml` and the secret's file, and returns the path of the former. */
+export async function writeConfiguration(directory, { authorizationServer, api, client, secret, config }) {
+  const { id, secret: right, auth } = CLIENTS[client];
+  const secretFile = join(directory, "client_secret");
+  await writeFile(secretFile, `${secret ?? right}\n`, { mode: 0o600 });
+  const file = join(directory, "cupbearer.toml");
+  await writeFile(
+    file,
+    [
+      'listen = "127.0.0.1:0"',
+      "[upstream]",
+      `url = ${JSON.stringify(api.url)}`,
+      "[token]",
+      `url = ${JSON.stringify(authorizationServer.tokenUrl)}`,
+      `client_id = ${JSON.stringify(id)}`,
+      `client_secret = { file = ${JSON.stringify(secretFile)} }`,
+      `auth = ${JSON.stringify(auth)}`,
+      config,
+      "",
+    ].join("\n"),
+  );
+  return file;
+}
+
+/** Starts `cupbearer ARGS` and waits until its banner says where it listens. */
+export async function startProxy(args) {
+  const child = spawn(CUPBEARER, args, { env: cleanEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
+  const output = collect(child);
+  const exit = once(child, "exit");
+  let broken;
+  exit.catch((error) => (broken = { error: error.message })); // no such file, not executable
+  const address = /listens on (http:\/\/127\.0\.0\.1:\d+)/;
+  const found = await until(
+    () => address.exec(output.stderr) ?? broken ?? (child.exitCode !== null && { error: `exit code ${child.exitCode}` }),
+    `cupbearer did not say where it listens`,
+    START_LIMIT_MS,
+  ).catch((error) => ({ error: error.message }));
+  if (found.error) {
+    child.kill("SIGKILL");
+    throw new Error(`${found.error}; standard error was:\n${output.stderr}`);
+  }
+  return {
+    url: found[1],
+    output,
+    /** Highest resident memory since the start, in KiB (Linux). */
+    async peakMemoryKib() {
+      const status = await readFile(`/proc/${child.pid}/status`, "utf8");
+      return Number(/VmHWM:\s+(\d+) kB/.exec(status)[1]);
+    },
+    /** Asks it to stop and returns what it exited with; asking twice is fine. */
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
+      const [code, killedBy] = await exit;
+      return code ?? killedBy;
+    },
+  };
+}
+
+/** Runs a program to its end, with `input` (text, bytes or a stream) on its standard input. */
+export async function run(program, args, { input, cwd, limitMs = 120_000 } = {}) {
+  const child = spawn(program, args, { env: cleanEnvironment(), cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const output = collect(child);
+  child.stdin.on("error", () => {}); // a program that stops reading early answers for itself
+  if (input?.pipe) input.pipe(child.stdin);
+  else child.stdin.end(input);
+  const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
+  const [code, signal] = await once(child, "close");
+  clearTimeout(timer);
+  return { code: code ?? signal, stdout: output.stdout, stderr: output.stderr };
+}
+
+/** Runs curl without the machine's own configuration and proxies. */
+export function curl(...args) {
+  const options = typeof args.at(-1) === "object" ? args.pop() : {};
+  return run("curl", ["--disable", "--noproxy", "*", "--silent", "--show-error", "--max-time", "100", ...args], options);
+}
+
+/** The status that curl sees; the body is thrown away. */
+export async function statusOf(...args) {
+  const { stdout } = await curl("--output", "/dev/null", "--write-out", "%{http_code}", ...args);
+  return Number(stdout);
+}
+
+/** Asks `condition` until it gives something truthy, and returns that. */
+export async function until(condition, complaint, limitMs = START_LIMIT_MS) {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`${complaint} within ${limitMs / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function collect(child) {
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) {
+    child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
+  }
+  return output;
+}
+
+/** The environment without proxies and without anything that would configure the binary. */
+function cleanEnvironment() {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^CUPBEARER_|_proxy$|^RUST_LOG$/i.test(name)),
+  );
+}
+
+function fail(message) {
+  throw new Error(message);
+}
