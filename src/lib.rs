@@ -67,18 +67,24 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let tls = upstream::client_config(&config.network)?;
     let bound = server::bind(&config.listen)?;
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
-    let (tokens, engine) = {
-        let source = config.token.client_secret.clone();
-        token::engine(&config.token, token::client(tls.clone())?, token::reader(source))
-    };
+    let read_secret = secret_reader(config.token.client_secret.clone());
+    let (tokens, engine) =
+        token::engine(&config.token, token::client(tls.clone())?, read_secret);
     tokio::spawn(engine.run());
     let limits = limits(config);
-    let make = services(config, &tokens, tls, lines);
+    let services = Services {
+        guard: guard::Guard::new(&config.guard),
+        in_flight: InFlight::new(config.limits.in_flight),
+        tokens: tokens.clone(),
+        upstream: config.upstream.clone(),
+        tls,
+        lines,
+    };
     let others = (1..config.runtime.threads)
-        .map(|number| start_worker(number, limits, make.clone()))
+        .map(|number| start_worker(number, limits, services.clone()))
         .collect::<Result<_, _>>()?;
     let (order, stop) = Stop::channel();
-    let service = make();
+    let service = services.make();
     let server = Server::new(bound, limits, others);
     let served = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
     Ok(Running { addresses, absent, tokens, stop: order, served })
@@ -112,25 +118,29 @@ fn limits(config: &Config) -> server::Limits {
     }
 }
 
-/// What makes one worker's service, on that worker's runtime: connections to the upstream stay with it.
-fn services(
-    config: &Config,
-    tokens: &Tokens,
+/// What every worker's service is made from.
+#[derive(Clone)]
+struct Services {
+    guard: guard::Guard,
+    in_flight: Arc<InFlight>,
+    tokens: Tokens,
+    upstream: config::Upstream,
     tls: rustls::ClientConfig,
     lines: AccessLines,
-) -> impl Fn() -> impl server::Serve + Clone + Send + 'static {
-    let guard = guard::Guard::new(&config.guard);
-    let in_flight = InFlight::new(config.limits.in_flight);
-    let (upstream, tokens) = (config.upstream.clone(), tokens.clone());
-    move || {
+}
+
+impl Services {
+    /// One worker's service, made on that worker's runtime: its connections to the upstream stay with it.
+    fn make(&self) -> impl server::Serve + use<> {
         let parts = proxy::Parts {
-            guard: guard.clone(),
-            in_flight: Arc::clone(&in_flight),
-            tokens: tokens.clone(),
+            guard: self.guard.clone(),
+            in_flight: Arc::clone(&self.in_flight),
+            tokens: self.tokens.clone(),
         };
-        let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &upstream, &tls));
-        tokio::spawn(drop_connections_after_sleep(Arc::downgrade(&proxy), tokens.clock_steps()));
-        proxy::service(proxy, lines)
+        let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &self.upstream, &self.tls));
+        let forgetful = Arc::downgrade(&proxy);
+        tokio::spawn(drop_connections_after_sleep(forgetful, self.tokens.clock_steps()));
+        proxy::service(proxy, self.lines)
     }
 }
 
@@ -148,18 +158,27 @@ async fn drop_connections_after_sleep(
 }
 
 /// A thread with a runtime of its own, and the way to hand connections over to it.
-fn start_worker<S: server::Serve>(
+fn start_worker(
     number: usize,
     limits: server::Limits,
-    make: impl Fn() -> S + Send + 'static,
+    services: Services,
 ) -> Result<mpsc::UnboundedSender<server::Handover>, std::io::Error> {
     let (sender, handed) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         runtime.block_on(async move {
-            let service = make();
+            let service = services.make();
             server::work(handed, limits, move |_: Peer| service.clone()).await;
         });
     })?;
     Ok(sender)
+}
+
+/// The client secret as the token room asks for it.
+fn secret_reader(source: config::SecretSource) -> token::ReadSecret {
+    let source = Arc::new(source);
+    Arc::new(move || {
+        let source = Arc::clone(&source);
+        Box::pin(async move { source.read().await.map_err(Into::into) })
+    })
 }

@@ -19,6 +19,14 @@ impl Demo {
         )
     }
 
+    /// The same in a file, which goes with the demo.
+    ///
+    /// # Errors
+    /// The directory for temporary files cannot be written to.
+    pub fn write_configuration(&self) -> std::io::Result<std::path::PathBuf> {
+        self.secret_file.beside("cupbearer.toml", &self.configuration())
+    }
+
     /// A command that the API refuses: it carries no token.
     #[must_use]
     pub fn curl_refused(&self) -> String {

@@ -38,6 +38,13 @@ impl SecretFile {
         Ok(file)
     }
 
+    /// A file beside it, for what the proxy in front is configured with.
+    pub(super) fn beside(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.directory.join(name);
+        owner_only_file().open(&path)?.write_all(text.as_bytes())?;
+        Ok(path)
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -4,7 +4,7 @@
 use http::header::{self, HeaderMap, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Uri};
-use http_body::Body as _;
+
 
 use super::body::{Inbound, Outbound};
 use crate::config;

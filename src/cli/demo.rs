@@ -1,0 +1,91 @@
+//! `cupbearer demo`: a stand-in authorization server, a stand-in API, and the real proxy in front of
+//! them, configured the way a user would.
+
+use std::path::PathBuf;
+
+use super::{Exit, check, run, say};
+use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
+use crate::demo::{self, Demo};
+use crate::server;
+
+/// Starts all three and serves until told to stop.
+pub(super) async fn demo(overrides: &Overrides) -> Exit {
+    say("Starting a stand-in authorization server and API, and the proxy in front of them ...");
+    let demo = match demo::start(demo::Options::default()).await {
+        Ok(demo) => demo,
+        Err(error) => {
+            say(&format!("the demo cannot start: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let mut notes = demo.moved.clone();
+    let loaded = match configure(&demo, overrides, &mut notes).await {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let exit = run::serve(&loaded, &guide(&demo, &loaded, &notes)).await;
+    demo.shutdown().await;
+    exit
+}
+
+/// The configuration file of the demo, with the flags of the command line on top; the environment
+/// stays out, since it describes another proxy.
+async fn configure(
+    demo: &Demo,
+    overrides: &Overrides,
+    notes: &mut Vec<String>,
+) -> Result<Loaded, Exit> {
+    let file: PathBuf = demo.write_configuration().map_err(|error| {
+        say(&format!("the demo's configuration cannot be written: {error}"));
+        Exit::Failed
+    })?;
+    let mut overrides = Overrides { file: Some(file), settings: overrides.settings.clone() };
+    let alone = Surroundings::default();
+    loop {
+        let loaded = check::examine(&overrides, &alone).await.map_err(|problems| {
+            say(&format!("{problems}"));
+            Exit::Configuration
+        })?;
+        match loaded.config.listen {
+            Listen::Localhost(port) if port != 0 && is_taken(&loaded.config.listen) => {
+                let free = free_port();
+                notes.push(format!("port {port} is taken: the proxy listens on {free} instead"));
+                overrides.settings.push(Setting {
+                    flag: "--listen",
+                    key: "listen".to_owned(),
+                    text: format!("localhost:{free}"),
+                });
+            }
+            Listen::Localhost(_) | Listen::Tcp(_) => return Ok(loaded),
+        }
+    }
+}
+
+fn is_taken(listen: &Listen) -> bool {
+    server::bind(listen).is_err_and(|error| error.source.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+/// A port that is free on every loopback family right now.
+fn free_port() -> u16 {
+    server::bind(&Listen::Localhost(0)).map_or(0, |bound| bound.addresses[0].port())
+}
+
+/// What to try, below the banner.
+fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
+    let proxy = match loaded.config.listen {
+        Listen::Localhost(port) => format!("http://localhost:{port}"),
+        Listen::Tcp(address) => format!("http://{address}"),
+    };
+    let mut lines: Vec<String> = notes.iter().map(|note| format!("  note         {note}")).collect();
+    lines.extend([
+        String::new(),
+        "  Without the proxy, refused (401):".to_owned(),
+        format!("    {}", demo.curl_refused()),
+        "  Through it, 200:".to_owned(),
+        format!("    {}", demo.curl_through(&proxy)),
+        format!("  In a browser, \"Try it out\" works without \"Authorize\": {}", demo.docs_through(&proxy)),
+        "  Tokens live 60 s here, so that a refresh can be watched. Ctrl-C ends all three.".to_owned(),
+        String::new(),
+    ]);
+    lines
+}
