@@ -47,14 +47,16 @@ Without a file, the environment is enough:
   CUPBEARER_TOKEN__URL=https://as.example.com/oauth2/token
   CUPBEARER_TOKEN__CLIENT_ID=…  CUPBEARER_TOKEN__CLIENT_SECRET__FILE=/run/secrets/client_secret
 
-The file is --config FILE, else CUPBEARER_CONFIG, else ./cupbearer.toml, else cupbearer/config.toml in
-your configuration directory. The environment goes before the file, flags before both.
+The file: --config FILE, else CUPBEARER_CONFIG, else ./cupbearer.toml, else cupbearer/config.toml in
+your configuration directory. The environment overrides the file, flags override both.
 Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration.";
 
 #[derive(Subcommand)]
 enum Subcommands {
     /// Run the proxy (what happens without a command)
-    #[command(after_help = "Example:\n  cupbearer run --config pingone.toml --listen localhost:9000")]
+    #[command(
+        after_help = "Example:\n  cupbearer run --config pingone.toml --listen localhost:9000"
+    )]
     Run {
         #[command(flatten)]
         settings: Settings,
@@ -67,7 +69,9 @@ enum Subcommands {
         settings: Settings,
     },
     /// Show the effective configuration and where each value comes from; asks nobody
-    #[command(after_help = "Example:\n  cupbearer check --config pingone.toml\n  cupbearer check --json | jq .effective")]
+    #[command(
+        after_help = "Example:\n  cupbearer check --config pingone.toml\n  cupbearer check --json | jq .effective"
+    )]
     Check {
         /// Print JSON
         #[arg(long)]
@@ -229,8 +233,13 @@ mod tests {
     fn flags_count_before_and_after_the_command() {
         assert_eq!(
             settings("cupbearer --set drain=1s --listen a run --set name=x --upstream b"),
-            [("drain", "1s"), ("listen", "a"), ("name", "x"), ("upstream.url", "b")]
-                .map(|(key, text)| (key.to_owned(), text.to_owned()))
+            [
+                ("drain", "1s"),
+                ("listen", "a"),
+                ("name", "x"),
+                ("upstream.url", "b")
+            ]
+            .map(|(key, text)| (key.to_owned(), text.to_owned()))
         );
         for line in ["cupbearer --config f check", "cupbearer check --config f"] {
             assert_eq!(parts(line).ok().unwrap().1.file, Some(PathBuf::from("f")));

@@ -55,7 +55,13 @@ fn name(values: &mut Values) -> Option<String> {
         return Some(name);
     }
     let problem = format!("{} is no usable name", quoted(&name));
-    values.wrong("name", (problem, "write 1 to 64 letters, digits, \".\", \"_\" or \"-\""));
+    values.wrong(
+        "name",
+        (
+            problem,
+            "write 1 to 64 letters, digits, \".\", \"_\" or \"-\"",
+        ),
+    );
     None
 }
 
@@ -67,7 +73,10 @@ fn listen(values: &mut Values) -> Option<Listen> {
     if listen.is_loopback() || open? {
         return Some(listen);
     }
-    let problem = format!("{} is not loopback, and guard.network is \"keyed\"", quoted(&text));
+    let problem = format!(
+        "{} is not loopback, and guard.network is \"keyed\"",
+        quoted(&text)
+    );
     values.wrong(
         "listen",
         (
@@ -180,7 +189,8 @@ fn token(values: &mut Values) -> Option<Token> {
 fn token_endpoint(values: &mut Values) -> Option<Url> {
     let by_url = values.is_given("token.url");
     let by_domain = values.is_given("token.pingone.domain");
-    let by_region = values.is_given("token.pingone.region") || values.is_given("token.pingone.environment_id");
+    let by_region =
+        values.is_given("token.pingone.region") || values.is_given("token.pingone.environment_id");
     match (by_url, by_domain, by_region) {
         (true, false, false) => token_url(values),
         (false, true, false) => {
@@ -201,7 +211,11 @@ fn token_endpoint(values: &mut Values) -> Option<Url> {
             None
         }
         (true, _, _) => two_endpoints(values, "token.url", "token.pingone"),
-        (false, true, true) => two_endpoints(values, "token.pingone.domain", "token.pingone.region and .environment_id"),
+        (false, true, true) => two_endpoints(
+            values,
+            "token.pingone.domain",
+            "token.pingone.region and .environment_id",
+        ),
     }
 }
 
@@ -217,7 +231,12 @@ fn token_of_region(values: &mut Values) -> Option<Url> {
         .and_then(|text| values.checked("token.pingone.region", pingone::tld(&text)));
     let environment = values
         .required("token.pingone.environment_id")
-        .and_then(|text| values.checked("token.pingone.environment_id", pingone::environment_id(&text)));
+        .and_then(|text| {
+            values.checked(
+                "token.pingone.environment_id",
+                pingone::environment_id(&text),
+            )
+        });
     Some(pingone::endpoint(region?, &environment?))
 }
 
@@ -231,7 +250,10 @@ fn token_url(values: &mut Values) -> Option<Url> {
     let problem = format!("{} would send the secret unencrypted", quoted(&text));
     values.wrong(
         "token.url",
-        (problem, "write \"https://…\"; or, if that network is trusted, token.allow_plaintext = true"),
+        (
+            problem,
+            "write \"https://…\"; or, if that network is trusted, token.allow_plaintext = true",
+        ),
     );
     None
 }
@@ -243,7 +265,10 @@ fn client_id(values: &mut Values) -> Option<String> {
         return Some(id);
     }
     let problem = format!("{} has characters that no client id has", quoted(&id));
-    values.wrong("token.client_id", (problem, "copy it again, without space around it"));
+    values.wrong(
+        "token.client_id",
+        (problem, "copy it again, without space around it"),
+    );
     None
 }
 
@@ -251,13 +276,22 @@ fn client_id(values: &mut Values) -> Option<String> {
 fn scope(values: &mut Values) -> Option<String> {
     let scope = values.text("token.scope")?;
     let is_word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
     };
     if scope.split(' ').all(is_word) {
         return Some(scope);
     }
     let problem = format!("{} is no scope", quoted(&scope));
-    values.wrong("token.scope", (problem, "write names with one space between, such as \"read write\""));
+    values.wrong(
+        "token.scope",
+        (
+            problem,
+            "write names with one space between, such as \"read write\"",
+        ),
+    );
     None
 }
 
@@ -277,7 +311,13 @@ fn params(values: &mut Values) -> Option<BTreeMap<String, String>> {
     for name in params.keys() {
         if OWN_PARAMS.contains(&name.as_str()) {
             let problem = format!("{name} is written by the grant itself");
-            values.wrong(PATH, (problem, "remove it; token.scope and token.client_id are keys of their own"));
+            values.wrong(
+                PATH,
+                (
+                    problem,
+                    "remove it; token.scope and token.client_id are keys of their own",
+                ),
+            );
         }
     }
     Some(params)
@@ -321,7 +361,10 @@ fn limits(values: &mut Values) -> Option<Limits> {
 }
 
 fn log(values: &mut Values) -> Option<Log> {
-    let format = values.choice("log.format", &[LogFormat::Auto, LogFormat::Text, LogFormat::Json]);
+    let format = values.choice(
+        "log.format",
+        &[LogFormat::Auto, LogFormat::Text, LogFormat::Json],
+    );
     let level = level(values);
     let access = values.choice("log.access", &[Access::Auto, Access::All, Access::None]);
     Some(Log {
@@ -343,7 +386,10 @@ fn level(values: &mut Values) -> Option<String> {
     let problem = format!("{} is no level", quoted(&text));
     values.wrong(
         "log.level",
-        (problem, "write error, warn, info, debug, trace or off, or \"info,hyper=debug\""),
+        (
+            problem,
+            "write error, warn, info, debug, trace or off, or \"info,hyper=debug\"",
+        ),
     );
     None
 }

@@ -29,7 +29,9 @@ pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
             let line = document.line(error.span().map_or(0, |span| span.start));
             let message = error.message().lines().next().unwrap_or_default();
             let complaint = (format!("is not TOML: {message}"), "correct that line");
-            layers.problems.push(name, format_args!("line {line}"), complaint);
+            layers
+                .problems
+                .push(name, format_args!("line {line}"), complaint);
         }
     }
 }
@@ -41,7 +43,10 @@ pub(crate) fn value(text: &str) -> Result<toml::Value, toml::de::Error> {
 
 fn text(bytes: &[u8]) -> Result<&str, (&'static str, &'static str)> {
     if bytes.starts_with(b"\xEF\xBB\xBF") {
-        return Err(("starts with a byte order mark", "save it as UTF-8 without BOM"));
+        return Err((
+            "starts with a byte order mark",
+            "save it as UTF-8 without BOM",
+        ));
     }
     std::str::from_utf8(bytes).map_err(|_| ("is not UTF-8", "save it as UTF-8 without BOM"))
 }
@@ -83,7 +88,11 @@ impl Document<'_> {
                 }
                 (None, _) if is_section(&path) => {
                     let remedy = format!("write [{path}] and its keys below");
-                    layers.problems.push(&path, source, ("is a table of keys, not a value", remedy));
+                    layers.problems.push(
+                        &path,
+                        source,
+                        ("is a table of keys, not a value", remedy),
+                    );
                 }
                 (None, _) => layers.unknown(&path, &source),
             }
@@ -93,7 +102,11 @@ impl Document<'_> {
 
 fn set(layers: &mut Layers, key: &'static Key, value: &Spanned<DeValue<'_>>, source: Source) {
     let read = match owned(value) {
-        Err(_) => Err(("is a number beyond what can be counted", "write a smaller one").into()),
+        Err(_) => Err((
+            "is a number beyond what can be counted",
+            "write a smaller one",
+        )
+            .into()),
         Ok(value) if key.kind == Kind::Secret => {
             secret_source::from_toml(key, &value).map(Content::Secret)
         }

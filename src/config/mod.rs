@@ -48,6 +48,19 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
+impl Loaded {
+    /// Adds a problem that only shows in use, at the place where its key was set: an unreadable
+    /// secret, a broken bundle. `complaint` is what is wrong and what to do.
+    pub fn complain(&self, problems: &mut Problems, key: &str, complaint: (String, String)) {
+        let source = self
+            .effective
+            .iter()
+            .find(|row| row.key == key)
+            .map_or("default", |row| row.source.as_str());
+        problems.push(key, source, complaint);
+    }
+}
+
 /// Reads all layers into types. Reads files, and no secret.
 ///
 /// # Errors
@@ -128,7 +141,9 @@ impl Origin {
     /// The port that is connected to: the written one, else the scheme's.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+        self.authority
+            .port_u16()
+            .unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 
     /// Whether connections are made over TLS.

@@ -90,7 +90,10 @@ impl Values {
             Kind::Duration(least) if duration < least => {
                 let complaint = (
                     format!("{} leaves no time at all", quoted(&text)),
-                    format!("write at least {:?}", humantime::format_duration(least).to_string()),
+                    format!(
+                        "write at least {:?}",
+                        humantime::format_duration(least).to_string()
+                    ),
                 );
                 self.wrong(path, complaint);
                 None
@@ -142,7 +145,10 @@ impl Values {
         if place.is_none() {
             let all: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
             let remedy = format!("write {}", all.join(" or "));
-            self.wrong(path, (format!("{} is none of its values", quoted(&text)), remedy));
+            self.wrong(
+                path,
+                (format!("{} is none of its values", quoted(&text)), remedy),
+            );
         }
         meanings.get(place?).copied()
     }
@@ -151,7 +157,11 @@ impl Values {
         let value = self.value(path)?;
         value
             .as_array()
-            .and_then(|list| list.iter().map(|one| one.as_str().map(str::to_owned)).collect())
+            .and_then(|list| {
+                list.iter()
+                    .map(|one| one.as_str().map(str::to_owned))
+                    .collect()
+            })
             .or_else(|| self.wrong_type(path, &value))
     }
 
@@ -196,7 +206,13 @@ impl Values {
     fn wrong_type<T>(&mut self, path: &'static str, value: &toml::Value) -> Option<T> {
         let key = known(path);
         let remedy = format!("write it as in {}", key.example_text());
-        self.wrong(path, (format!("is a TOML {}, not {}", value.type_str(), wanted(key.kind)), remedy));
+        self.wrong(
+            path,
+            (
+                format!("is a TOML {}, not {}", value.type_str(), wanted(key.kind)),
+                remedy,
+            ),
+        );
         None
     }
 }
