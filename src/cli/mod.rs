@@ -112,8 +112,13 @@ struct Settings {
     /// error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// Set any key, such as upstream.head_timeout=30s; not a secret
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    /// Set any key but a secret
+    #[arg(
+        long,
+        value_name = "KEY=VALUE",
+        value_parser = key_value,
+        help = "Set any key but a secret, such as upstream.head_timeout=30s"
+    )]
     set: Vec<(String, String)>,
 }
 

@@ -118,7 +118,7 @@ pub enum Listen {
 }
 
 impl Listen {
-    /// Loopback means 127.0.0.0/8, ::1 or the name `localhost`, as constants, never resolved.
+    /// Loopback means `127.0.0.0/8`, `::1` or the name `localhost`, as constants, never resolved.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {

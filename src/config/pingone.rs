@@ -1,5 +1,5 @@
-//! PingOne's token endpoint from what its console shows. The only place in the data path's
-//! configuration that knows of PingOne.
+//! The token endpoint from what the vendor's console shows. The only place that knows the vendor,
+//! but for its rows in the table of keys.
 
 use url::{Host, Url};
 

@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use super::problems::{Complaint, quoted};
 
 /// Longer than anything anyone waits for here, short enough to add to any clock without overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Reads `"10s"`, `"500ms"`, `"1h 30m"`.
 pub(crate) fn duration(text: &str) -> Result<Duration, Complaint> {

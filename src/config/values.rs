@@ -42,9 +42,10 @@ impl Values {
             return;
         }
         let key = known(path);
-        let variable = match key.kind {
-            Kind::Secret => format!("{0}__FILE or {0}", key.variable()),
-            _ => key.variable(),
+        let variable = if key.kind == Kind::Secret {
+            format!("{0}__FILE or {0}", key.variable())
+        } else {
+            key.variable()
         };
         let remedy = format!("write {}, or set {variable}", key.example_text());
         self.wrong(path, ("is missing", remedy));
@@ -86,37 +87,37 @@ impl Values {
     pub(crate) fn duration(&mut self, path: &'static str) -> Option<Duration> {
         let text = self.quantity(path)?;
         let duration = self.checked(path, units::duration(&text))?;
-        match known(path).kind {
-            Kind::Duration(least) if duration < least => {
-                let complaint = (
-                    format!("{} leaves no time at all", quoted(&text)),
-                    format!(
-                        "write at least {:?}",
-                        humantime::format_duration(least).to_string()
-                    ),
-                );
-                self.wrong(path, complaint);
-                None
-            }
-            _ => Some(duration),
+        if let Kind::Duration(least) = known(path).kind
+            && duration < least
+        {
+            let complaint = (
+                format!("{} leaves no time at all", quoted(&text)),
+                format!(
+                    "write at least {:?}",
+                    humantime::format_duration(least).to_string()
+                ),
+            );
+            self.wrong(path, complaint);
+            return None;
         }
+        Some(duration)
     }
 
     pub(crate) fn size(&mut self, path: &'static str) -> Option<usize> {
         let text = self.quantity(path)?;
         let bytes = self.checked(path, units::size(&text))?;
-        match known(path).kind {
-            Kind::Size(least, most) if !(least..=most).contains(&bytes) => {
-                let (least, most) = (least >> 10, most >> 10);
-                let complaint = (
-                    format!("{} is out of range", quoted(&text)),
-                    format!("write \"{least}KiB\" to \"{most}KiB\""),
-                );
-                self.wrong(path, complaint);
-                None
-            }
-            _ => usize::try_from(bytes).ok(),
+        if let Kind::Size(least, most) = known(path).kind
+            && !(least..=most).contains(&bytes)
+        {
+            let (least, most) = (least >> 10, most >> 10);
+            let complaint = (
+                format!("{} is out of range", quoted(&text)),
+                format!("write \"{least}KiB\" to \"{most}KiB\""),
+            );
+            self.wrong(path, complaint);
+            return None;
         }
+        usize::try_from(bytes).ok()
     }
 
     pub(crate) fn count(&mut self, path: &'static str) -> Option<usize> {
@@ -124,14 +125,14 @@ impl Values {
         let Some(number) = value.as_integer() else {
             return self.wrong_type(path, &value);
         };
-        match known(path).kind {
-            Kind::Count(least, most) if !(i64::from(least)..=i64::from(most)).contains(&number) => {
-                let remedy = format!("write {least} to {most}");
-                self.wrong(path, (format!("{number} is out of range"), remedy));
-                None
-            }
-            _ => usize::try_from(number).ok(),
+        if let Kind::Count(least, most) = known(path).kind
+            && !(i64::from(least)..=i64::from(most)).contains(&number)
+        {
+            let remedy = format!("write {least} to {most}");
+            self.wrong(path, (format!("{number} is out of range"), remedy));
+            return None;
         }
+        usize::try_from(number).ok()
     }
 
     /// One of the key's words, as its place among them.
