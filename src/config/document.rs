@@ -17,10 +17,9 @@ pub(crate) const LONGEST: u64 = 1 << 20;
 
 /// Reads one file's bytes into `layers`.
 pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
-    let name = path.display().to_string();
     let text = match text(bytes) {
         Ok(text) => text,
-        Err(complaint) => return layers.problems.push(name, "line 1", complaint),
+        Err(complaint) => return layers.unreadable(path, "line 1", complaint),
     };
     let document = Document { path, text };
     match DeTable::parse(text) {
@@ -29,9 +28,7 @@ pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
             let line = document.line(error.span().map_or(0, |span| span.start));
             let message = error.message().lines().next().unwrap_or_default();
             let complaint = (format!("is not TOML: {message}"), "correct that line");
-            layers
-                .problems
-                .push(name, format_args!("line {line}"), complaint);
+            layers.unreadable(path, format_args!("line {line}"), complaint);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::file::{FileError, Surroundings, read_regular};
 use super::keys::{
     self, CONFIG_VARIABLE, Key, Kind, PREFIX, is_section, nearest_path, nearest_variable,
 };
-use super::problems::{Problems, quoted};
+use super::problems::{Complaint, Problems, quoted};
 use super::{SecretSource, document, secret_source};
 use crate::secret::Secret;
 
@@ -75,6 +75,8 @@ pub(crate) struct Layers {
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
+    /// The file could not be read to its end: what is missing may stand there.
+    pub(crate) incomplete: bool,
 }
 
 impl Layers {
@@ -152,13 +154,24 @@ impl Layers {
                 document::read(self, path, &bytes);
             }
             Err(FileError::Missing) if named_by.is_none() => return false,
-            Err(error) => self.problems.push(
-                path.display().to_string(),
-                named_by.unwrap_or("looked for"),
-                (error.to_string(), error.remedy()),
-            ),
+            Err(error) => {
+                let source = named_by.unwrap_or("looked for");
+                self.unreadable(path, source, (error.to_string(), error.remedy()));
+            }
         }
         true
+    }
+
+    /// A file that gives no keys at all.
+    pub(crate) fn unreadable(
+        &mut self,
+        path: &Path,
+        source: impl fmt::Display,
+        complaint: impl Into<Complaint>,
+    ) {
+        self.incomplete = true;
+        self.problems
+            .push(path.display().to_string(), source, complaint);
     }
 
     fn environment(&mut self, variables: &BTreeMap<String, String>) {

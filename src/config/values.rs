@@ -38,7 +38,7 @@ impl Values {
 
     /// Reports a key that must be set and is not; a broken one has been reported before.
     pub(crate) fn missing(&mut self, path: &'static str) {
-        if self.is_given(path) {
+        if self.is_given(path) || self.layers.incomplete {
             return;
         }
         let key = known(path);

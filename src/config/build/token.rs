@@ -44,6 +44,7 @@ fn token_endpoint(values: &mut Values) -> Option<Url> {
             values.checked("token.pingone.domain", pingone::endpoint_of_domain(&domain))
         }
         (false, false, true) => token_of_region(values),
+        (false, false, false) if values.layers.incomplete => None,
         (false, false, false) => {
             values.wrong(
                 "token.url",

@@ -80,3 +80,17 @@ fn a_file_that_was_named_must_be_there_and_be_a_file() {
         assert!(said(load(&Overrides::default(), &named)).contains(expected));
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_problem_and_not_every_missing_key_besides() {
+    for text in ["name = ", "\u{feff}name = \"x\""] {
+        let problems = from_bytes(text.as_bytes(), &environment(&[]))
+            .err()
+            .unwrap();
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+    }
+    let problems = from_file(Path::new("/nonexistent"), &environment(&[]))
+        .err()
+        .unwrap();
+    assert_eq!(problems.iter().count(), 1, "{problems}");
+}
