@@ -1,33 +1,184 @@
 //! `cupbearer check`: the effective configuration, offline.
 //!
 //! Reads what the proxy would read at start, the secret too, and prints none of it.
-#![allow(clippy::print_stdout, reason = "printing is what this command is for")]
-#![allow(clippy::print_stderr, reason = "warnings go where they do not disturb the output")]
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
-use serde_json::json;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::{Value, json};
 
 use super::Exit;
-use crate::config::{Loaded, Overrides, Problem, SecretError, Surroundings, load, table};
+use crate::config::{self, Loaded, Overrides, Problems, Surroundings, read_regular, table};
 
-/// Checks, prints, and says how it went.
-pub async fn check(overrides: &Overrides, surroundings: &Surroundings, as_json: bool) -> Exit {
-    let report = match load(overrides, surroundings) {
-        Ok(loaded) => {
-            let problem = unreadable_secret(&loaded).await;
-            Report::of(&loaded, problem, as_json)
-        }
-        Err(problems) => Report {
-            text: if as_json {
-                pretty(&json!({ "ok": false, "problems": problems }))
-            } else {
-                format!("{problems}\n")
-            },
-            exit: Exit::Configuration,
-        },
+/// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
+/// warnings for people on standard error.
+pub(super) async fn check(overrides: &Overrides, surroundings: &Surroundings, as_json: bool) -> Exit {
+    let checked = examine(overrides, surroundings).await;
+    let exit = match &checked {
+        Ok(_) => Exit::Fine,
+        Err(_) => Exit::Configuration,
     };
-    // A closed pipe (`check | head`) is no failure of the configuration.
-    let _closed = io::stdout().write_all(report.text.as_bytes());
-    report.exit
+    let (out, err) = if as_json {
+        (format!("{:#}\n", to_json(&checked)), String::new())
+    } else {
+        to_text(&checked)
+    };
+    // A closed pipe (`check | head`) says nothing about the configuration.
+    let _closed = io::stdout().write_all(out.as_bytes());
+    let _closed = io::stderr().write_all(err.as_bytes());
+    exit
+}
+
+/// The configuration, and that the files it names can be used.
+pub(super) async fn examine(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    let loaded = config::load(overrides, surroundings)?;
+    let mut problems = Problems::default();
+    if let Err(error) = loaded.config.token.client_secret.read().await {
+        loaded.complain(
+            &mut problems,
+            "token.client_secret",
+            (error.in_full(), error.remedy()),
+        );
+    }
+    if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(certificates) {
+        loaded.complain(&mut problems, "network.ca_file", complaint);
+    }
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Whether a file holds at least one certificate and nothing broken.
+fn certificates(path: &Path) -> Result<(), (String, String)> {
+    const LONGEST: u64 = 16 << 20;
+    let shown = path.display();
+    let bytes = read_regular(path, LONGEST)
+        .map_err(|error| (format!("{shown}: {error}"), error.remedy()))?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        certificate.map_err(|_| {
+            let problem = format!("{shown}: certificate {} is broken", count + 1);
+            (problem, "export it again as PEM".to_owned())
+        })?;
+        count += 1;
+    }
+    if count == 0 {
+        let remedy = "export the authority's certificate as PEM (-----BEGIN CERTIFICATE-----)";
+        return Err((format!("{shown}: holds no certificate"), remedy.to_owned()));
+    }
+    Ok(())
+}
+
+fn to_json(checked: &Result<Loaded, Problems>) -> Value {
+    match checked {
+        Ok(loaded) => json!({
+            "ok": true,
+            "file": loaded.file,
+            "effective": loaded.effective,
+            "token_endpoint": loaded.config.token.endpoint.as_str(),
+            "warnings": loaded.warnings,
+        }),
+        Err(problems) => json!({ "ok": false, "problems": problems }),
+    }
+}
+
+fn to_text(checked: &Result<Loaded, Problems>) -> (String, String) {
+    let loaded = match checked {
+        Ok(loaded) => loaded,
+        Err(problems) => return (String::new(), format!("{problems}\n")),
+    };
+    let file = loaded
+        .file
+        .as_ref()
+        .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+    let out = format!(
+        "{}\ntoken endpoint: {}\nconfiguration: fine ({file}); the secret can be read\n",
+        table(&loaded.effective),
+        loaded.config.token.endpoint,
+    );
+    let warnings = loaded
+        .warnings
+        .iter()
+        .map(|warning| format!("warning: {warning}\n"));
+    (out, warnings.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Setting;
+
+    fn overrides(directory: &Path, secret: &str, more: &str) -> Overrides {
+        std::fs::write(directory.join("secret"), secret).unwrap();
+        let file = directory.join("c.toml");
+        let text = format!(
+            "upstream.url = \"https://api.example.com\"\n{more}\n[token]\nurl = \"https://as.example.com/t\"\n\
+             client_id = \"id\"\nclient_secret = {{ file = '{}' }}\n",
+            directory.join("secret").display()
+        );
+        std::fs::write(&file, text).unwrap();
+        Overrides {
+            file: Some(file),
+            settings: Vec::<Setting>::new(),
+        }
+    }
+
+    async fn checked(secret: &str, more: &str) -> Result<Loaded, Problems> {
+        let directory = tempfile::tempdir().unwrap();
+        examine(
+            &overrides(directory.path(), secret, more),
+            &Surroundings::default(),
+        )
+        .await
+    }
+
+    #[tokio::test]
+    async fn what_is_printed_has_every_key_and_no_secret() {
+        let loaded = checked("hunter2\n", "").await;
+        let (text, _) = to_text(&loaded);
+        let json = to_json(&loaded).to_string();
+        for key in &config::keys::KEYS {
+            assert!(
+                text.contains(key.path) && json.contains(key.path),
+                "{}",
+                key.path
+            );
+        }
+        assert!(text.contains("(set)") && json.contains("(set)"));
+        assert!(!text.contains("hunter2") && !json.contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn an_unusable_secret_is_a_problem_of_its_key() {
+        let problems = checked("", "").await.err().unwrap();
+        assert_eq!(problems.iter().next().unwrap().key, "token.client_secret");
+        assert!(to_json(&Err(problems)).to_string().contains("is empty"));
+    }
+
+    #[tokio::test]
+    async fn a_bundle_without_certificates_is_a_problem_of_its_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let bundle = directory.path().join("ca.pem");
+        let line = format!("network.ca_file = '{}'", bundle.display());
+        let certificate = rcgen::generate_simple_self_signed(["a.example".to_owned()])
+            .unwrap()
+            .cert
+            .pem();
+        for (text, good) in [
+            (certificate.as_str(), true),
+            ("", false),
+            ("no certificate", false),
+            (
+                "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
+                false,
+            ),
+        ] {
+            std::fs::write(&bundle, text).unwrap();
+            assert_eq!(checked("s", &line).await.is_ok(), good, "{text}");
+        }
+    }
 }

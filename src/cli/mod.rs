@@ -2,14 +2,19 @@
 //!
 //! One file a command. This room is the only one that prints.
 
-pub mod check;
+mod check;
+#[cfg(feature = "demo")]
+mod demo;
+mod run;
+
+use std::io::Write as _;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Overrides, Setting};
+use crate::config::{Overrides, Setting, Surroundings};
 
 /// A local reverse proxy that authenticates for you.
 ///
@@ -47,14 +52,16 @@ Without a file, the environment is enough:
   CUPBEARER_TOKEN__URL=https://as.example.com/oauth2/token
   CUPBEARER_TOKEN__CLIENT_ID=…  CUPBEARER_TOKEN__CLIENT_SECRET__FILE=/run/secrets/client_secret
 
-The file is --config FILE, else CUPBEARER_CONFIG, else ./cupbearer.toml, else cupbearer/config.toml in
-your configuration directory. The environment goes before the file, flags before both.
+The file: --config FILE, else CUPBEARER_CONFIG, else ./cupbearer.toml, else cupbearer/config.toml in
+your configuration directory. The environment overrides the file, flags override both.
 Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration.";
 
 #[derive(Subcommand)]
 enum Subcommands {
     /// Run the proxy (what happens without a command)
-    #[command(after_help = "Example:\n  cupbearer run --config pingone.toml --listen localhost:9000")]
+    #[command(
+        after_help = "Example:\n  cupbearer run --config pingone.toml --listen localhost:9000"
+    )]
     Run {
         #[command(flatten)]
         settings: Settings,
@@ -67,7 +74,9 @@ enum Subcommands {
         settings: Settings,
     },
     /// Show the effective configuration and where each value comes from; asks nobody
-    #[command(after_help = "Example:\n  cupbearer check --config pingone.toml\n  cupbearer check --json | jq .effective")]
+    #[command(
+        after_help = "Example:\n  cupbearer check --config pingone.toml\n  cupbearer check --json | jq .effective"
+    )]
     Check {
         /// Print JSON
         #[arg(long)]
@@ -108,8 +117,13 @@ struct Settings {
     /// error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// Set any key, such as upstream.head_timeout=30s; not a secret
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    /// Set any key but a secret
+    #[arg(
+        long,
+        value_name = "KEY=VALUE",
+        value_parser = key_value,
+        help = "Set any key but a secret, such as upstream.head_timeout=30s"
+    )]
     set: Vec<(String, String)>,
 }
 
@@ -173,6 +187,22 @@ impl Cli {
     }
 }
 
+/// Does what was asked for.
+pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
+    let surroundings = Surroundings::of_this_process();
+    match command {
+        Command::Run => run::run(overrides, &surroundings).await,
+        #[cfg(feature = "demo")]
+        Command::Demo => demo::demo(overrides).await,
+        Command::Check { json } => check::check(overrides, &surroundings, json).await,
+    }
+}
+
+/// Words for people, on standard error; a closed one is no reason to stop.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "{words}");
+}
+
 /// How a command ends. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -229,8 +259,13 @@ mod tests {
     fn flags_count_before_and_after_the_command() {
         assert_eq!(
             settings("cupbearer --set drain=1s --listen a run --set name=x --upstream b"),
-            [("drain", "1s"), ("listen", "a"), ("name", "x"), ("upstream.url", "b")]
-                .map(|(key, text)| (key.to_owned(), text.to_owned()))
+            [
+                ("drain", "1s"),
+                ("listen", "a"),
+                ("name", "x"),
+                ("upstream.url", "b")
+            ]
+            .map(|(key, text)| (key.to_owned(), text.to_owned()))
         );
         for line in ["cupbearer --config f check", "cupbearer check --config f"] {
             assert_eq!(parts(line).ok().unwrap().1.file, Some(PathBuf::from("f")));

@@ -13,15 +13,22 @@ use super::{Listen, Origin};
 
 /// `listen`: `localhost:PORT` or `ADDRESS:PORT`.
 pub(crate) fn listen(text: &str) -> Result<Listen, Complaint> {
-    let complaint = |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
+    let complaint =
+        |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
     if text.starts_with("unix:") {
-        return Err(complaint("is a unix socket, which cannot be listened on yet", "write \"localhost:6749\"".into()));
+        return Err(complaint(
+            "is a unix socket, which cannot be listened on yet",
+            "write \"localhost:6749\"".into(),
+        ));
     }
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(Listen::Tcp(address));
     }
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Err(complaint("has no port", format!("write \"{}\"", SocketAddr::new(address, 6749))));
+        return Err(complaint(
+            "has no port",
+            format!("write \"{}\"", SocketAddr::new(address, 6749)),
+        ));
     }
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) => (name, Some(port)),
@@ -30,14 +37,18 @@ pub(crate) fn listen(text: &str) -> Result<Listen, Complaint> {
     };
     match port.map(str::parse::<u16>) {
         Some(Ok(port)) if name.eq_ignore_ascii_case("localhost") => Ok(Listen::Localhost(port)),
-        Some(Ok(port)) if name.is_empty() => {
-            Err(complaint("has no host", format!("write \"localhost:{port}\"")))
-        }
+        Some(Ok(port)) if name.is_empty() => Err(complaint(
+            "has no host",
+            format!("write \"localhost:{port}\""),
+        )),
         Some(Ok(port)) => Err(complaint(
             "is neither localhost nor an IP address",
             format!("write \"localhost:{port}\", or an address of this machine"),
         )),
-        Some(Err(_)) => Err(complaint("has no usable port", "write a port from 0 to 65535, such as \"localhost:6749\"".into())),
+        Some(Err(_)) => Err(complaint(
+            "has no usable port",
+            "write a port from 0 to 65535, such as \"localhost:6749\"".into(),
+        )),
         None => Err(complaint("has no port", "write \"localhost:6749\"".into())),
     }
 }
@@ -55,9 +66,17 @@ pub(crate) fn origin(text: &str) -> Result<Origin, Complaint> {
     }
     let (scheme, authority) = bare.split_once("://").unwrap_or_default();
     Ok(Origin {
-        scheme: if scheme == "https" { Scheme::HTTPS } else { Scheme::HTTP },
-        authority: Authority::try_from(authority)
-            .map_err(|_| (format!("{} has no usable host", quoted(text)), "write \"https://api.example.com\""))?,
+        scheme: if scheme == "https" {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        },
+        authority: Authority::try_from(authority).map_err(|_| {
+            (
+                format!("{} has no usable host", quoted(text)),
+                "write \"https://api.example.com\"",
+            )
+        })?,
     })
 }
 
@@ -110,16 +129,27 @@ pub(crate) fn host_name(text: &str) -> Result<String, Complaint> {
     let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
     let name = after_scheme.split([':', '/']).next().unwrap_or_default();
     let guess = name.trim_matches('.').to_ascii_lowercase();
-    let usable = !guess.is_empty() && guess.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    let example = if usable { guess.as_str() } else { "proxy.example.com" };
+    let usable = !guess.is_empty()
+        && guess
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let example = if usable {
+        guess.as_str()
+    } else {
+        "proxy.example.com"
+    };
     Err((format!("{} is no host name", quoted(text)), remedy(example)).into())
 }
 
 /// What is wrong with an origin of `guard.origins`, if anything.
 pub(crate) fn web_origin(text: &str) -> Result<String, Complaint> {
-    let complaint = |remedy: String| -> Complaint { (format!("{} is no web origin", quoted(text)), remedy).into() };
+    let complaint = |remedy: String| -> Complaint {
+        (format!("{} is no web origin", quoted(text)), remedy).into()
+    };
     if text == "*" || text.eq_ignore_ascii_case("null") {
-        return Err(complaint("name each origin: any page of the web could call otherwise".into()));
+        return Err(complaint(
+            "name each origin: any page of the web could call otherwise".into(),
+        ));
     }
     let known = Url::parse(text)
         .ok()
@@ -128,9 +158,13 @@ pub(crate) fn web_origin(text: &str) -> Result<String, Complaint> {
         .map(|origin| origin.ascii_serialization());
     match known {
         Some(origin) if origin == text => Ok(origin),
-        Some(origin) if !text.contains('*') && !text.contains('@') => Err(complaint(format!("write {origin:?}"))),
+        Some(origin) if !text.contains('*') && !text.contains('@') => {
+            Err(complaint(format!("write {origin:?}")))
+        }
         None if is_other_origin(text) => Ok(text.to_owned()),
-        Some(_) | None => Err(complaint("write scheme, host and port: \"https://tool.example.com\"".into())),
+        Some(_) | None => Err(complaint(
+            "write scheme, host and port: \"https://tool.example.com\"".into(),
+        )),
     }
 }
 
@@ -138,12 +172,13 @@ pub(crate) fn web_origin(text: &str) -> Result<String, Complaint> {
 fn is_other_origin(text: &str) -> bool {
     let is_plain = |part: &str, more: &[u8]| {
         !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || more.contains(&byte))
+            && part.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || more.contains(&byte)
+            })
     };
-    text.split_once("://")
-        .is_some_and(|(scheme, host)| scheme != "file" && is_plain(scheme, b"-+.") && is_plain(host, b"-."))
+    text.split_once("://").is_some_and(|(scheme, host)| {
+        scheme != "file" && is_plain(scheme, b"-+.") && is_plain(host, b"-.")
+    })
 }
 
 /// An http or https URL with a host and without user name and password; those are never quoted.

@@ -17,10 +17,9 @@ pub(crate) const LONGEST: u64 = 1 << 20;
 
 /// Reads one file's bytes into `layers`.
 pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
-    let name = path.display().to_string();
     let text = match text(bytes) {
         Ok(text) => text,
-        Err(complaint) => return layers.problems.push(name, "line 1", complaint),
+        Err(complaint) => return layers.unreadable(path, "line 1", complaint),
     };
     let document = Document { path, text };
     match DeTable::parse(text) {
@@ -29,7 +28,7 @@ pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
             let line = document.line(error.span().map_or(0, |span| span.start));
             let message = error.message().lines().next().unwrap_or_default();
             let complaint = (format!("is not TOML: {message}"), "correct that line");
-            layers.problems.push(name, format_args!("line {line}"), complaint);
+            layers.unreadable(path, format_args!("line {line}"), complaint);
         }
     }
 }
@@ -41,7 +40,10 @@ pub(crate) fn value(text: &str) -> Result<toml::Value, toml::de::Error> {
 
 fn text(bytes: &[u8]) -> Result<&str, (&'static str, &'static str)> {
     if bytes.starts_with(b"\xEF\xBB\xBF") {
-        return Err(("starts with a byte order mark", "save it as UTF-8 without BOM"));
+        return Err((
+            "starts with a byte order mark",
+            "save it as UTF-8 without BOM",
+        ));
     }
     std::str::from_utf8(bytes).map_err(|_| ("is not UTF-8", "save it as UTF-8 without BOM"))
 }
@@ -59,7 +61,7 @@ impl Document<'_> {
     /// The line, from 1, of a byte of the text.
     fn line(&self, offset: usize) -> usize {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
+        before.split(|byte| *byte == b'\n').count()
     }
 
     /// Walks a table down to keys of ours; the first name that is unknown is reported, not what
@@ -83,7 +85,11 @@ impl Document<'_> {
                 }
                 (None, _) if is_section(&path) => {
                     let remedy = format!("write [{path}] and its keys below");
-                    layers.problems.push(&path, source, ("is a table of keys, not a value", remedy));
+                    layers.problems.push(
+                        &path,
+                        source,
+                        ("is a table of keys, not a value", remedy),
+                    );
                 }
                 (None, _) => layers.unknown(&path, &source),
             }
@@ -93,7 +99,11 @@ impl Document<'_> {
 
 fn set(layers: &mut Layers, key: &'static Key, value: &Spanned<DeValue<'_>>, source: Source) {
     let read = match owned(value) {
-        Err(_) => Err(("is a number beyond what can be counted", "write a smaller one").into()),
+        Err(_) => Err((
+            "is a number beyond what can be counted",
+            "write a smaller one",
+        )
+            .into()),
         Ok(value) if key.kind == Kind::Secret => {
             secret_source::from_toml(key, &value).map(Content::Secret)
         }

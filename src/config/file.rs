@@ -142,7 +142,10 @@ fn open_without_waiting(path: &Path) -> io::Result<File> {
 
 #[cfg(unix)]
 fn whose() -> String {
-    format!(", which runs as uid {}", rustix::process::geteuid().as_raw())
+    format!(
+        ", which runs as uid {}",
+        rustix::process::geteuid().as_raw()
+    )
 }
 
 #[cfg(not(unix))]
@@ -160,9 +163,18 @@ mod tests {
         let long = directory.path().join("long");
         std::fs::write(&long, [b'x'; 11]).unwrap();
 
-        assert!(matches!(read_regular(directory.path(), 10), Err(FileError::Directory)));
-        assert!(matches!(read_regular(&directory.path().join("no"), 10), Err(FileError::Missing)));
-        assert!(matches!(read_regular(&long, 10), Err(FileError::TooLong { limit: 10 })));
+        assert!(matches!(
+            read_regular(directory.path(), 10),
+            Err(FileError::Directory)
+        ));
+        assert!(matches!(
+            read_regular(&directory.path().join("no"), 10),
+            Err(FileError::Missing)
+        ));
+        assert!(matches!(
+            read_regular(&long, 10),
+            Err(FileError::TooLong { limit: 10 })
+        ));
         assert_eq!(read_regular(&long, 11).unwrap().len(), 11);
     }
 
@@ -171,7 +183,10 @@ mod tests {
     fn a_fifo_is_refused_and_does_not_hang_while_a_link_is_followed() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("fifo");
-        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap();
         assert!(made.success());
         let file = directory.path().join("file");
         std::fs::write(&file, "x").unwrap();

@@ -10,7 +10,7 @@ use super::file::{FileError, Surroundings, read_regular};
 use super::keys::{
     self, CONFIG_VARIABLE, Key, Kind, PREFIX, is_section, nearest_path, nearest_variable,
 };
-use super::problems::{Problems, quoted};
+use super::problems::{Complaint, Problems, quoted};
 use super::{SecretSource, document, secret_source};
 use crate::secret::Secret;
 
@@ -21,7 +21,7 @@ use crate::secret::Secret;
 pub struct Overrides {
     /// `--config FILE`.
     pub file: Option<PathBuf>,
-    /// `--listen`, `--upstream`, `--log-level` and every `--set`, later ones first to count.
+    /// `--listen`, `--upstream`, `--log-level` and every `--set`, in order: a later one replaces an earlier one.
     pub settings: Vec<Setting>,
 }
 
@@ -75,6 +75,8 @@ pub(crate) struct Layers {
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
+    /// The file could not be read to its end: what is missing may stand there.
+    pub(crate) incomplete: bool,
 }
 
 impl Layers {
@@ -113,7 +115,10 @@ impl Layers {
                 None => self.problems.push(
                     name,
                     "environment",
-                    ("is not UTF-8", "write it in UTF-8; a secret may stand in a file instead"),
+                    (
+                        "is not UTF-8",
+                        "write it in UTF-8; a secret may stand in a file instead",
+                    ),
                 ),
             }
         }
@@ -149,13 +154,24 @@ impl Layers {
                 document::read(self, path, &bytes);
             }
             Err(FileError::Missing) if named_by.is_none() => return false,
-            Err(error) => self.problems.push(
-                path.display().to_string(),
-                named_by.unwrap_or("looked for"),
-                (error.to_string(), error.remedy()),
-            ),
+            Err(error) => {
+                let source = named_by.unwrap_or("looked for");
+                self.unreadable(path, source, (error.to_string(), error.remedy()));
+            }
         }
         true
+    }
+
+    /// A file that gives no keys at all.
+    pub(crate) fn unreadable(
+        &mut self,
+        path: &Path,
+        source: impl fmt::Display,
+        complaint: impl Into<Complaint>,
+    ) {
+        self.incomplete = true;
+        self.problems
+            .push(path.display().to_string(), source, complaint);
     }
 
     fn environment(&mut self, variables: &BTreeMap<String, String>) {
@@ -172,7 +188,11 @@ impl Layers {
     /// A secret may be given as itself, as a file or as a command; by two of them, by none.
     fn secret_variables(&mut self, key: &'static Key, variables: &BTreeMap<String, String>) {
         let bare = key.variable();
-        let names = [bare.clone(), format!("{bare}__FILE"), format!("{bare}__COMMAND")];
+        let names = [
+            bare.clone(),
+            format!("{bare}__FILE"),
+            format!("{bare}__COMMAND"),
+        ];
         let given: Vec<(&String, &String)> = names
             .iter()
             .filter_map(|name| variables.get_key_value(name))
@@ -180,7 +200,10 @@ impl Layers {
         let [(name, text)] = given[..] else {
             if !given.is_empty() {
                 let all: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
-                let both = (format!("{} are set", all.join(" and ")), "set only one of them");
+                let both = (
+                    format!("{} are set", all.join(" and ")),
+                    "set only one of them",
+                );
                 self.problems.push(key.path, "environment", both);
                 self.set(key, Content::Broken, Source::Variable(bare));
             }
@@ -221,8 +244,9 @@ impl Layers {
             let hint = nearest_variable(name)
                 .map(|nearest| format!("; did you mean {nearest}?"))
                 .unwrap_or_default();
-            self.warnings
-                .push(format!("the variable {name} is none of ours and is ignored{hint}"));
+            self.warnings.push(format!(
+                "the variable {name} is none of ours and is ignored{hint}"
+            ));
         }
     }
 
@@ -252,7 +276,10 @@ impl Layers {
             flag,
             (
                 "a command line is readable for every user of the machine",
-                format!("set {variable}__FILE, or write {} = {{ file = \"…\" }}", key.path),
+                format!(
+                    "set {variable}__FILE, or write {} = {{ file = \"…\" }}",
+                    key.path
+                ),
             ),
         );
         // What was meant is unknown; that it is missing besides would be noise.

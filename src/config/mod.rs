@@ -48,6 +48,19 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
+impl Loaded {
+    /// Adds a problem that only shows in use, at the place where its key was set: an unreadable
+    /// secret, a broken bundle. `complaint` is what is wrong and what to do.
+    pub fn complain(&self, problems: &mut Problems, key: &str, complaint: (String, String)) {
+        let source = self
+            .effective
+            .iter()
+            .find(|row| row.key == key)
+            .map_or("default", |row| row.source.as_str());
+        problems.push(key, source, complaint);
+    }
+}
+
 /// Reads all layers into types. Reads files, and no secret.
 ///
 /// # Errors
@@ -105,7 +118,7 @@ pub enum Listen {
 }
 
 impl Listen {
-    /// Loopback means 127.0.0.0/8, ::1 or the name `localhost`, as constants, never resolved.
+    /// Loopback means `127.0.0.0/8`, `::1` or the name `localhost`, as constants, never resolved.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {

@@ -119,7 +119,11 @@ mod tests {
     fn problems_stand_in_columns_below_their_number() {
         let mut problems = Problems::default();
         problems.push("listen", "--listen", ("\"x\" has no port", "write \"x:1\""));
-        problems.push("drain", "cupbearer.toml:3", ("\"30\" has no unit", "write \"30s\""));
+        problems.push(
+            "drain",
+            "cupbearer.toml:3",
+            ("\"30\" has no unit", "write \"30s\""),
+        );
 
         assert_eq!(
             problems.to_string(),

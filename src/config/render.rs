@@ -19,6 +19,9 @@ pub struct Row {
     pub value: String,
     /// `default`, `cupbearer.toml:3`, a variable or a flag.
     pub source: String,
+    /// Where a secret is: `file /run/secrets/x`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 /// Every key in the table's order.
@@ -27,26 +30,21 @@ pub(crate) fn rows(layers: &Layers) -> Vec<Row> {
 }
 
 fn row(layers: &Layers, key: &Key) -> Row {
-    let Some(given) = layers.given.get(key.path) else {
-        let value = default(key).map_or_else(|| "(unset)".to_owned(), |value| value.to_string());
-        return Row {
-            key: key.path,
-            value,
-            source: "default".to_owned(),
-        };
-    };
-    let (value, source) = match &given.content {
-        Content::Toml(value) => (value.to_string(), given.source.to_string()),
-        Content::Secret(secret) => (
-            "(set)".to_owned(),
-            format!("{} ({})", given.source, secret.describe()),
+    let given = layers.given.get(key.path);
+    let (value, place) = match given.map(|given| &given.content) {
+        Some(Content::Toml(value)) => (value.to_string(), None),
+        Some(Content::Secret(secret)) => ("(set)".to_owned(), Some(secret.describe())),
+        Some(Content::Broken) => ("(broken)".to_owned(), None),
+        None => (
+            default(key).map_or_else(|| "(unset)".to_owned(), |value| value.to_string()),
+            None,
         ),
-        Content::Broken => ("(broken)".to_owned(), given.source.to_string()),
     };
     Row {
         key: key.path,
         value,
-        source,
+        source: given.map_or_else(|| "default".to_owned(), |given| given.source.to_string()),
+        place,
     }
 }
 
@@ -60,7 +58,14 @@ pub fn table(rows: &[Row]) -> String {
     };
     let (key, value) = (width(|row| row.key), width(|row| &row.value));
     rows.iter().fold(String::new(), |mut text, row| {
-        let _infallible = writeln!(text, "{:key$}  {:value$}  {}", row.key, row.value, row.source);
-        text
+        let _infallible = write!(
+            text,
+            "{:key$}  {:value$}  {}",
+            row.key, row.value, row.source
+        );
+        if let Some(place) = &row.place {
+            let _infallible = write!(text, ", {place}");
+        }
+        text + "\n"
     })
 }

@@ -38,13 +38,14 @@ impl Values {
 
     /// Reports a key that must be set and is not; a broken one has been reported before.
     pub(crate) fn missing(&mut self, path: &'static str) {
-        if self.is_given(path) {
+        if self.is_given(path) || self.layers.incomplete {
             return;
         }
         let key = known(path);
-        let variable = match key.kind {
-            Kind::Secret => format!("{0}__FILE or {0}", key.variable()),
-            _ => key.variable(),
+        let variable = if key.kind == Kind::Secret {
+            format!("{0}__FILE or {0}", key.variable())
+        } else {
+            key.variable()
         };
         let remedy = format!("write {}, or set {variable}", key.example_text());
         self.wrong(path, ("is missing", remedy));
@@ -86,34 +87,37 @@ impl Values {
     pub(crate) fn duration(&mut self, path: &'static str) -> Option<Duration> {
         let text = self.quantity(path)?;
         let duration = self.checked(path, units::duration(&text))?;
-        match known(path).kind {
-            Kind::Duration(least) if duration < least => {
-                let complaint = (
-                    format!("{} leaves no time at all", quoted(&text)),
-                    format!("write at least {:?}", humantime::format_duration(least).to_string()),
-                );
-                self.wrong(path, complaint);
-                None
-            }
-            _ => Some(duration),
+        if let Kind::Duration(least) = known(path).kind
+            && duration < least
+        {
+            let complaint = (
+                format!("{} leaves no time at all", quoted(&text)),
+                format!(
+                    "write at least {:?}",
+                    humantime::format_duration(least).to_string()
+                ),
+            );
+            self.wrong(path, complaint);
+            return None;
         }
+        Some(duration)
     }
 
     pub(crate) fn size(&mut self, path: &'static str) -> Option<usize> {
         let text = self.quantity(path)?;
         let bytes = self.checked(path, units::size(&text))?;
-        match known(path).kind {
-            Kind::Size(least, most) if !(least..=most).contains(&bytes) => {
-                let (least, most) = (least >> 10, most >> 10);
-                let complaint = (
-                    format!("{} is out of range", quoted(&text)),
-                    format!("write \"{least}KiB\" to \"{most}KiB\""),
-                );
-                self.wrong(path, complaint);
-                None
-            }
-            _ => usize::try_from(bytes).ok(),
+        if let Kind::Size(least, most) = known(path).kind
+            && !(least..=most).contains(&bytes)
+        {
+            let (least, most) = (least >> 10, most >> 10);
+            let complaint = (
+                format!("{} is out of range", quoted(&text)),
+                format!("write \"{least}KiB\" to \"{most}KiB\""),
+            );
+            self.wrong(path, complaint);
+            return None;
         }
+        usize::try_from(bytes).ok()
     }
 
     pub(crate) fn count(&mut self, path: &'static str) -> Option<usize> {
@@ -121,14 +125,14 @@ impl Values {
         let Some(number) = value.as_integer() else {
             return self.wrong_type(path, &value);
         };
-        match known(path).kind {
-            Kind::Count(least, most) if !(i64::from(least)..=i64::from(most)).contains(&number) => {
-                let remedy = format!("write {least} to {most}");
-                self.wrong(path, (format!("{number} is out of range"), remedy));
-                None
-            }
-            _ => usize::try_from(number).ok(),
+        if let Kind::Count(least, most) = known(path).kind
+            && !(i64::from(least)..=i64::from(most)).contains(&number)
+        {
+            let remedy = format!("write {least} to {most}");
+            self.wrong(path, (format!("{number} is out of range"), remedy));
+            return None;
         }
+        usize::try_from(number).ok()
     }
 
     /// One of the key's words, as its place among them.
@@ -142,7 +146,10 @@ impl Values {
         if place.is_none() {
             let all: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
             let remedy = format!("write {}", all.join(" or "));
-            self.wrong(path, (format!("{} is none of its values", quoted(&text)), remedy));
+            self.wrong(
+                path,
+                (format!("{} is none of its values", quoted(&text)), remedy),
+            );
         }
         meanings.get(place?).copied()
     }
@@ -151,7 +158,11 @@ impl Values {
         let value = self.value(path)?;
         value
             .as_array()
-            .and_then(|list| list.iter().map(|one| one.as_str().map(str::to_owned)).collect())
+            .and_then(|list| {
+                list.iter()
+                    .map(|one| one.as_str().map(str::to_owned))
+                    .collect()
+            })
             .or_else(|| self.wrong_type(path, &value))
     }
 
@@ -196,7 +207,13 @@ impl Values {
     fn wrong_type<T>(&mut self, path: &'static str, value: &toml::Value) -> Option<T> {
         let key = known(path);
         let remedy = format!("write it as in {}", key.example_text());
-        self.wrong(path, (format!("is a TOML {}, not {}", value.type_str(), wanted(key.kind)), remedy));
+        self.wrong(
+            path,
+            (
+                format!("is a TOML {}, not {}", value.type_str(), wanted(key.kind)),
+                remedy,
+            ),
+        );
         None
     }
 }

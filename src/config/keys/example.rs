@@ -58,7 +58,10 @@ mod tests {
         if std::env::var_os("CUPBEARER_WRITE_EXAMPLE").is_some() {
             std::fs::write(FILE, example()).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(FILE).unwrap().replace("\r\n", "\n"), example());
+        assert_eq!(
+            std::fs::read_to_string(FILE).unwrap().replace("\r\n", "\n"),
+            example()
+        );
     }
 
     #[test]
@@ -66,14 +69,24 @@ mod tests {
         let uncommented: String = example()
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) => rest,
+                Some(rest)
+                    if rest
+                        .split_once(" = ")
+                        .is_some_and(|(name, _)| !name.contains(' ')) =>
+                {
+                    rest
+                }
                 _ => line,
             })
             .fold(String::new(), |text, line| text + line + "\n");
         let example: toml::Value = toml::from_str(&uncommented).unwrap();
         for key in &KEYS {
-            let found = key.path.split('.').try_fold(&example, |at, part| at.get(part));
-            let expected: toml::Value = toml::from_str(&format!("v = {}", key.fallback.text())).unwrap();
+            let found = key
+                .path
+                .split('.')
+                .try_fold(&example, |at, part| at.get(part));
+            let expected: toml::Value =
+                toml::from_str(&format!("v = {}", key.fallback.text())).unwrap();
             assert_eq!(found, expected.get("v"), "{}", key.path);
         }
     }

@@ -100,7 +100,10 @@ impl Key {
     /// The name of its environment variable: `CUPBEARER_UPSTREAM__URL`.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("{PREFIX}{}", self.path.replace('.', "__").to_ascii_uppercase())
+        format!(
+            "{PREFIX}{}",
+            self.path.replace('.', "__").to_ascii_uppercase()
+        )
     }
 
     /// How it could be written in a file: `guard.hosts = []`.
@@ -138,7 +141,11 @@ pub(crate) fn is_section(path: &str) -> bool {
 pub(crate) fn variables() -> impl Iterator<Item = String> {
     KEYS.iter()
         .flat_map(|key| {
-            let endings: &[&str] = if key.kind == Kind::Secret { &SECRET_ENDINGS } else { &[] };
+            let endings: &[&str] = if key.kind == Kind::Secret {
+                &SECRET_ENDINGS
+            } else {
+                &[]
+            };
             let bare = key.variable();
             let mut names: Vec<String> = endings.iter().map(|end| format!("{bare}{end}")).collect();
             names.push(bare);
@@ -152,7 +159,9 @@ pub(crate) const CONFIG_VARIABLE: &str = "CUPBEARER_CONFIG";
 
 /// The known key or table that `unknown` was most likely meant to be.
 pub(crate) fn nearest_path(unknown: &str) -> Option<String> {
-    let sections = KEYS.iter().filter_map(|key| key.path.rsplit_once('.').map(|(section, _)| section));
+    let sections = KEYS
+        .iter()
+        .filter_map(|key| key.path.rsplit_once('.').map(|(section, _)| section));
     let paths = KEYS.iter().map(|key| key.path);
     nearest(unknown, paths.chain(sections).map(str::to_owned), '.')
 }
@@ -173,7 +182,14 @@ fn nearest(unknown: &str, known: impl Iterator<Item = String>, separator: char) 
         .map(|candidate| {
             let likeness = strsim::normalized_damerau_levenshtein(&spelled, &candidate);
             let same_end = last_part(&spelled) == last_part(&candidate);
-            (if same_end { likeness.max(SAME_LAST_PART) } else { likeness }, candidate)
+            (
+                if same_end {
+                    likeness.max(SAME_LAST_PART)
+                } else {
+                    likeness
+                },
+                candidate,
+            )
         })
         .filter(|(likeness, _)| *likeness >= LIKE_ENOUGH)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
@@ -188,7 +204,11 @@ mod tests {
     fn every_variable_leads_back_to_its_key() {
         for key in &KEYS {
             let name = key.variable();
-            let path = name.strip_prefix(PREFIX).unwrap().replace("__", ".").to_ascii_lowercase();
+            let path = name
+                .strip_prefix(PREFIX)
+                .unwrap()
+                .replace("__", ".")
+                .to_ascii_lowercase();
             assert_eq!(Key::find(&path).unwrap().path, key.path);
         }
     }
@@ -196,7 +216,12 @@ mod tests {
     #[test]
     fn no_key_is_there_twice_and_none_is_also_a_table() {
         for key in &KEYS {
-            assert_eq!(KEYS.iter().filter(|other| other.path == key.path).count(), 1, "{}", key.path);
+            assert_eq!(
+                KEYS.iter().filter(|other| other.path == key.path).count(),
+                1,
+                "{}",
+                key.path
+            );
             assert!(!is_section(key.path), "{}", key.path);
         }
     }
@@ -208,7 +233,10 @@ mod tests {
             ("upstrem", "upstream"),
             ("client_id", "token.client_id"),
             ("upstream.connect-timeout", "upstream.connect_timeout"),
-            ("token.pingone.enviroment_id", "token.pingone.environment_id"),
+            (
+                "token.pingone.enviroment_id",
+                "token.pingone.environment_id",
+            ),
         ] {
             assert_eq!(nearest_path(unknown).as_deref(), Some(meant), "{unknown}");
         }

@@ -1,8 +1,11 @@
 //! Where a secret comes from, and reading it: bounded in size and time, and never quoted.
 
-use std::fmt::Write as _;
+mod parse;
+#[cfg(test)]
+mod tests;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -12,11 +15,10 @@ use zeroize::Zeroizing;
 
 use super::SecretSource;
 use super::file::{FileError, read_regular};
-use super::keys::Key;
 use super::layers::is_ours;
-use super::problems::Complaint;
-use super::document;
 use crate::secret::Secret;
+
+pub(crate) use parse::{command_from_text, from_toml};
 
 /// A secret is at most 64 KiB; longer is the wrong file.
 const LONGEST: u64 = 64 << 10;
@@ -74,6 +76,15 @@ pub enum SecretError {
 }
 
 impl SecretError {
+    /// What happened and why, in one line, for people; logs print the chain of sources instead.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> String {
@@ -131,7 +142,10 @@ impl SecretSource {
         match read {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(FileError::TooLong { .. })) => Err(SecretError::TooLong(self.describe())),
-            Ok(Err(source)) => Err(SecretError::File { path: named, source }),
+            Ok(Err(source)) => Err(SecretError::File {
+                path: named,
+                source,
+            }),
             // Only when the runtime is shutting down.
             Err(_) => Err(SecretError::File {
                 path: named,
@@ -182,11 +196,10 @@ impl SecretSource {
         if MARKS.iter().any(|mark| bytes.starts_with(mark)) {
             return Err(SecretError::ByteOrderMark(self.describe()));
         }
-        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let trimmed = match line.len() < bytes.len() {
-            true => line.strip_suffix(b"\r").unwrap_or(line),
-            false => line,
-        };
+        let trimmed = bytes
+            .strip_suffix(b"\r\n")
+            .or_else(|| bytes.strip_suffix(b"\n"))
+            .unwrap_or(bytes);
         if trimmed.is_empty() {
             return Err(SecretError::Empty(self.describe()));
         }
@@ -216,51 +229,4 @@ fn command(words: &[String]) -> Command {
 
 fn program(words: &[String]) -> String {
     words.first().cloned().unwrap_or_default()
-}
-
-/// `{ file = … }`, `{ env = … }` or `{ command = … }`; anything else is told what to write.
-pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, Complaint> {
-    let remedy = || {
-        let mut text = format!("write {} = {}", key.path, key.fallback.text());
-        let _infallible = write!(text, ", or set {0}__FILE or {0}", key.variable());
-        text
-    };
-    let Some(table) = value.as_table() else {
-        return Err(("a file never holds a secret in the open", remedy()).into());
-    };
-    let mut entries = table.iter();
-    let (Some((name, value)), None) = (entries.next(), entries.next()) else {
-        return Err(("names not exactly one of file, env and command", remedy()).into());
-    };
-    let text = value.as_str().filter(|text| !text.is_empty());
-    match (name.as_str(), text) {
-        ("file", Some(path)) => Ok(SecretSource::File(Path::new(path).to_owned())),
-        ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
-        ("command", _) => command_words(value),
-        ("file" | "env", None) => Err((format!("{name} is not a text"), remedy()).into()),
-        _ => Err((format!("{name:?} is no source of a secret"), remedy()).into()),
-    }
-}
-
-/// The text of `…__COMMAND`: a TOML list.
-pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, Complaint> {
-    match document::value(text) {
-        Ok(value) => command_words(&value),
-        Err(_) => command_words(&toml::Value::Boolean(false)),
-    }
-}
-
-fn command_words(value: &toml::Value) -> Result<SecretSource, Complaint> {
-    let words: Option<Vec<String>> = value
-        .as_array()
-        .filter(|words| !words.is_empty())
-        .and_then(|words| words.iter().map(|word| word.as_str().map(str::to_owned)).collect());
-    match words {
-        Some(words) if !words[0].is_empty() => Ok(SecretSource::Command(words)),
-        Some(_) | None => Err((
-            "the command is not a list of texts",
-            "write the program and each argument: [\"op\", \"read\", \"op://vault/item/field\"]",
-        )
-            .into()),
-    }
 }

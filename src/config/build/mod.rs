@@ -1,0 +1,158 @@
+//! The configuration from its values: one function a table, and the rules that join several keys.
+//!
+//! Every key of a table is read before any of them is given up on, so that one run shows all problems.
+
+mod token;
+mod upstream;
+
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use self::token::token;
+use self::upstream::upstream;
+use super::problems::{Complaint, quoted};
+use super::values::Values;
+use super::{Access, Config, Guard, Limits, Listen, Log, LogFormat, Network, Runtime, address};
+
+/// The whole of it; `None` after at least one problem.
+pub(crate) fn config(values: &mut Values) -> Option<Config> {
+    let name = name(values);
+    let listen = listen(values);
+    let upstream = upstream(values);
+    let network = Network {
+        ca_file: values.text("network.ca_file").map(PathBuf::from),
+    };
+    let token = token(values);
+    let guard = guard(values);
+    let limits = limits(values);
+    let log = log(values);
+    let drain = values.duration("drain");
+    let drain_delay = values.duration("drain_delay");
+    let threads = values.count("runtime.threads");
+    Some(Config {
+        name: name?,
+        listen: listen?,
+        upstream: upstream?,
+        network,
+        token: token?,
+        guard: guard?,
+        limits: limits?,
+        log: log?,
+        drain: drain?,
+        drain_delay: drain_delay?,
+        runtime: Runtime { threads: threads? },
+    })
+}
+
+/// It stands in header fields, in labels and on the page: RFC 9110's token, and less.
+fn name(values: &mut Values) -> Option<String> {
+    let name = values.text("name")?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.len() <= 64 && name.bytes().all(is_plain) {
+        return Some(name);
+    }
+    let problem = format!("{} is no usable name", quoted(&name));
+    values.wrong(
+        "name",
+        (
+            problem,
+            "write 1 to 64 letters, digits, \".\", \"_\" or \"-\"",
+        ),
+    );
+    None
+}
+
+/// Until there are callers with keys, `keyed` admits nobody beyond loopback.
+fn listen(values: &mut Values) -> Option<Listen> {
+    let open = values.choice("guard.network", &[false, true]);
+    let text = values.text("listen")?;
+    let listen = values.checked("listen", address::listen(&text))?;
+    if listen.is_loopback() || open? {
+        return Some(listen);
+    }
+    let problem = format!(
+        "{} is not loopback, and guard.network is \"keyed\"",
+        quoted(&text)
+    );
+    values.wrong(
+        "listen",
+        (
+            problem,
+            "write listen = \"localhost:6749\"; or, if all who can reach that address may act as \
+             this client, guard.network = \"open\"",
+        ),
+    );
+    None
+}
+
+fn guard(values: &mut Values) -> Option<Guard> {
+    let hosts = each(values, "guard.hosts", address::host_name);
+    let origins = each(values, "guard.origins", address::web_origin);
+    Some(Guard {
+        hosts: hosts?,
+        origins: origins?,
+    })
+}
+
+fn each(
+    values: &mut Values,
+    path: &'static str,
+    check: fn(&str) -> Result<String, Complaint>,
+) -> Option<Vec<String>> {
+    let texts = values.texts(path)?;
+    let good: Vec<String> = texts
+        .iter()
+        .filter_map(|text| values.checked(path, check(text)))
+        .collect();
+    Some(good)
+}
+
+fn limits(values: &mut Values) -> Option<Limits> {
+    let connections = values.count("limits.connections");
+    let in_flight = values.count("limits.in_flight");
+    let header_bytes = values.size("limits.header_bytes");
+    let header_timeout = values.duration("limits.header_timeout");
+    let keep_alive = values.duration("limits.keep_alive");
+    Some(Limits {
+        connections: connections?,
+        in_flight: in_flight?,
+        header_bytes: header_bytes?,
+        header_timeout: header_timeout?,
+        keep_alive: keep_alive?,
+    })
+}
+
+fn log(values: &mut Values) -> Option<Log> {
+    let format = values.choice(
+        "log.format",
+        &[LogFormat::Auto, LogFormat::Text, LogFormat::Json],
+    );
+    let level = level(values);
+    let access = values.choice("log.access", &[Access::Auto, Access::All, Access::None]);
+    Some(Log {
+        format: format?,
+        level: level?,
+        access: access?,
+    })
+}
+
+/// A single word must be a level: the filter would take `inof` for a module's name, and log all of it.
+fn level(values: &mut Values) -> Option<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let text = values.text("log.level")?;
+    let is_level = LEVELS.iter().any(|level| text.eq_ignore_ascii_case(level));
+    let is_directives = text.contains('=') && EnvFilter::builder().parse(&text).is_ok();
+    if is_level || is_directives {
+        return Some(text);
+    }
+    let problem = format!("{} is no level", quoted(&text));
+    values.wrong(
+        "log.level",
+        (
+            problem,
+            "write error, warn, info, debug, trace or off, or \"info,hyper=debug\"",
+        ),
+    );
+    None
+}

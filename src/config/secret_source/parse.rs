@@ -1,0 +1,60 @@
+//! A secret source as it is written. The secret itself is refused here.
+
+use std::path::Path;
+
+use crate::config::SecretSource;
+use crate::config::document;
+use crate::config::keys::Key;
+use crate::config::problems::Complaint;
+
+/// `{ file = … }`, `{ env = … }` or `{ command = … }`; anything else is told what to write.
+pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, Complaint> {
+    let remedy = || {
+        let (written, variable) = (key.example_text(), key.variable());
+        format!("write {written}, or set {variable}__FILE or {variable}")
+    };
+    let Some(table) = value.as_table() else {
+        return Err(("a file never holds a secret in the open", remedy()).into());
+    };
+    let mut entries = table.iter();
+    let (Some((name, value)), None) = (entries.next(), entries.next()) else {
+        return Err(("names not exactly one of file, env and command", remedy()).into());
+    };
+    let text = value.as_str().filter(|text| !text.is_empty());
+    match (name.as_str(), text) {
+        ("file", Some(path)) => Ok(SecretSource::File(Path::new(path).to_owned())),
+        ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
+        ("command", _) => command_words(value),
+        ("file" | "env", None) => Err((format!("{name} is not a text"), remedy()).into()),
+        _ => Err(("names not exactly one of file, env and command", remedy()).into()),
+    }
+}
+
+/// The text of `…__COMMAND`: a TOML list.
+pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, Complaint> {
+    match document::value(text) {
+        Ok(value) => command_words(&value),
+        Err(_) => command_words(&toml::Value::Boolean(false)),
+    }
+}
+
+fn command_words(value: &toml::Value) -> Result<SecretSource, Complaint> {
+    let words: Option<Vec<String>> =
+        value
+            .as_array()
+            .filter(|words| !words.is_empty())
+            .and_then(|words| {
+                words
+                    .iter()
+                    .map(|word| word.as_str().map(str::to_owned))
+                    .collect()
+            });
+    match words {
+        Some(words) if !words[0].is_empty() => Ok(SecretSource::Command(words)),
+        Some(_) | None => Err((
+            "the command is not a list of texts",
+            "write the program and each argument: [\"op\", \"read\", \"op://vault/item/field\"]",
+        )
+            .into()),
+    }
+}

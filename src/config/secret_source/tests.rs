@@ -1,0 +1,125 @@
+//! Claims about reading secrets.
+
+use super::*;
+
+fn of_file(bytes: &[u8]) -> (tempfile::NamedTempFile, SecretSource) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let source = SecretSource::File(file.path().to_owned());
+    (file, source)
+}
+
+fn of_command(words: &[&str]) -> SecretSource {
+    SecretSource::Command(words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn one_trailing_newline_is_trimmed_and_nothing_else() {
+    let cases: [(&[u8], &[u8]); 7] = [
+        (b"s", b"s"),
+        (b"s\n", b"s"),
+        (b"s\r\n", b"s"),
+        (b"s\n\n", b"s\n"),
+        (b"s\r", b"s\r"),
+        (b" s \n", b" s "),
+        (b"s\nt\n", b"s\nt"),
+    ];
+    for (bytes, secret) in cases {
+        let (_file, source) = of_file(bytes);
+        assert_eq!(source.read().await.unwrap().expose(), secret, "{bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unusable_file_has_its_own_error_and_none_of_the_secret_in_it() {
+    for bytes in [&b""[..], b"\n", b"\r\n"] {
+        let (_file, source) = of_file(bytes);
+        assert!(matches!(source.read().await, Err(SecretError::Empty(_))));
+    }
+    for bytes in [&b"\xEF\xBB\xBFhunter2"[..], b"\xFF\xFEh\0"] {
+        let (_file, source) = of_file(bytes);
+        let error = source.read().await.unwrap_err();
+        assert!(matches!(error, SecretError::ByteOrderMark(_)));
+        assert!(!format!("{error} {error:?} {}", error.remedy()).contains("hunter2"));
+    }
+    let (_file, source) = of_file(&vec![b'x'; 65_537]);
+    assert!(matches!(source.read().await, Err(SecretError::TooLong(_))));
+    let (_file, source) = of_file(&vec![b'x'; 65_536]);
+    assert!(source.read().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_directory_and_a_missing_variable_are_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = SecretSource::File(directory.path().to_owned())
+        .read()
+        .await
+        .unwrap_err();
+    assert!(
+        error.in_full().ends_with("cannot be read: is a directory"),
+        "{}",
+        error.in_full()
+    );
+
+    let error = SecretSource::Env("CUPBEARER_TEST_NO_SUCH".into())
+        .read()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, SecretError::VariableUnset(_)));
+}
+
+#[test]
+fn a_source_is_described_without_arguments_and_values() {
+    assert_eq!(
+        SecretSource::File("/run/x".into()).describe(),
+        "file /run/x"
+    );
+    assert_eq!(
+        of_command(&["op", "read", "hunter2"]).describe(),
+        "command op"
+    );
+    let value = SecretSource::Value(Secret::new("hunter2"));
+    assert!(!format!("{} {value:?}", value.describe()).contains("hunter2"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_gives_its_standard_output_and_has_no_input() {
+    let source = of_command(&["sh", "-c", "cat; echo noise >&2; echo secret"]);
+    assert_eq!(source.read().await.unwrap().expose(), b"secret");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_that_fails_is_missing_prints_nothing_or_too_much_is_an_error() {
+    let failed = of_command(&["sh", "-c", "echo hunter2; exit 3"])
+        .read()
+        .await
+        .unwrap_err();
+    assert!(matches!(failed, SecretError::CommandFailed { .. }));
+    assert!(!format!("{failed} {failed:?}").contains("hunter2"));
+    let missing = of_command(&["/no/such/program"]).read().await;
+    assert!(matches!(missing, Err(SecretError::CommandStart { .. })));
+    assert!(matches!(
+        of_command(&["true"]).read().await,
+        Err(SecretError::Empty(_))
+    ));
+    let endless = of_command(&["sh", "-c", "exec cat /dev/zero"]).read().await;
+    assert!(matches!(endless, Err(SecretError::TooLong(_))));
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_command_that_does_not_end_is_given_up_after_thirty_seconds() {
+    let before = tokio::time::Instant::now();
+    let error = of_command(&["sleep", "1000"]).read().await.unwrap_err();
+    assert!(matches!(error, SecretError::CommandTimeout { .. }));
+    assert_eq!(before.elapsed().as_secs(), 30);
+}
+
+#[test]
+fn our_variables_are_known_by_their_prefix() {
+    assert!(is_ours("CUPBEARER_TOKEN__CLIENT_SECRET".as_ref()));
+    assert!(!is_ours("PATH".as_ref()));
+    assert!(!is_ours("CUPBEARER".as_ref()));
+}

@@ -1,0 +1,111 @@
+//! Claims about variables and flags.
+
+use super::*;
+
+#[test]
+fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {
+    let bare = ("CUPBEARER_TOKEN__CLIENT_SECRET", "hunter2");
+    let command = (
+        "CUPBEARER_TOKEN__CLIENT_SECRET__COMMAND",
+        "[\"op\", \"read\"]",
+    );
+    let source = |variable: (&str, &str)| {
+        let variables = [&ENOUGH[..3], &[variable]].concat();
+        load(&Overrides::default(), &environment(&variables))
+            .unwrap()
+            .config
+            .token
+            .client_secret
+    };
+    assert!(matches!(source(bare), SecretSource::Value(secret) if secret.expose() == b"hunter2"));
+    assert!(matches!(source(command), SecretSource::Command(words) if words == ["op", "read"]));
+    assert!(
+        matches!(source(ENOUGH[3]), SecretSource::File(path) if path == Path::new("/run/secrets/x"))
+    );
+
+    let both = said(load(&Overrides::default(), &with(&[bare])));
+    assert!(
+        both.contains(
+            "CLIENT_SECRET and CUPBEARER_TOKEN__CLIENT_SECRET__FILE are set: set only one"
+        ),
+        "{both}"
+    );
+    for key in ["token.client_secret", "token.client_secret.file"] {
+        let refused = said(load(
+            &flags(&[(key, "hunter2")]),
+            &environment(&ENOUGH[..3]),
+        ));
+        assert!(
+            refused.contains("readable for every user") && refused.lines().count() == 1,
+            "{refused}"
+        );
+        assert!(!refused.contains("hunter2"));
+    }
+}
+
+#[test]
+fn an_unknown_variable_is_a_warning_except_what_kubernetes_injects() {
+    let loaded = load(
+        &Overrides::default(),
+        &with(&[
+            ("CUPBEARER_UPSTREAM_URL", "x"),
+            ("CUPBEARER_PORT", "tcp://10.0.0.1:80"),
+            ("CUPBEARER_PORT_80_TCP_ADDR", "10.0.0.1"),
+            ("CUPBEARER_SERVICE_HOST", "10.0.0.1"),
+        ]),
+    )
+    .unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.warnings[0].contains("did you mean CUPBEARER_UPSTREAM__URL?"));
+}
+
+#[test]
+fn a_variable_that_a_secret_source_names_is_not_unknown() {
+    let text = b"token.client_secret = { env = \"CUPBEARER_MINE\" }";
+    let variables = [&ENOUGH[..3], &[("CUPBEARER_MINE", "x")]].concat();
+    assert_eq!(
+        from_bytes(text, &environment(&variables)).unwrap().warnings,
+        [""; 0]
+    );
+}
+
+#[test]
+fn an_empty_variable_is_a_problem_and_not_a_value() {
+    let said = said(load(
+        &Overrides::default(),
+        &with(&[("CUPBEARER_NAME", "")]),
+    ));
+    assert!(said.contains("CUPBEARER_NAME: is set but empty"), "{said}");
+}
+
+#[test]
+fn a_list_in_the_environment_is_toml() {
+    let good = with(&[("CUPBEARER_GUARD__HOSTS", "[\"a.example\"]")]);
+    assert_eq!(
+        load(&Overrides::default(), &good)
+            .unwrap()
+            .config
+            .guard
+            .hosts,
+        ["a.example"]
+    );
+    for text in ["a.example", "[\"a\"]\nname = \"x\""] {
+        let said = said(load(
+            &Overrides::default(),
+            &with(&[("CUPBEARER_GUARD__HOSTS", text)]),
+        ));
+        assert!(
+            said.contains("is not TOML: write it as in guard.hosts = []"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn an_open_network_is_said_out_loud() {
+    let open = with(&[
+        ("CUPBEARER_LISTEN", "0.0.0.0:1"),
+        ("CUPBEARER_GUARD__NETWORK", "open"),
+    ]);
+    assert!(load(&Overrides::default(), &open).is_ok());
+}

@@ -1,0 +1,96 @@
+//! Claims about files: which one is read, and what is no configuration.
+
+use super::*;
+
+#[test]
+fn the_first_file_that_is_there_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir_all(at("user/cupbearer")).unwrap();
+    for (name, file) in [
+        ("flag", "flag.toml"),
+        ("variable", "var.toml"),
+        ("here", "cupbearer.toml"),
+        ("user", "user/cupbearer/config.toml"),
+    ] {
+        std::fs::write(at(file), format!("name = \"{name}\"")).unwrap();
+    }
+    let mut surroundings = with(&[("CUPBEARER_CONFIG", at("var.toml").to_str().unwrap())]);
+    surroundings.working_directory = directory.path().to_owned();
+    surroundings.user_configuration = Some(at("user"));
+    let name = |overrides: &Overrides, surroundings: &Surroundings| {
+        load(overrides, surroundings).unwrap().config.name
+    };
+
+    let flag = Overrides {
+        file: Some(at("flag.toml")),
+        ..Overrides::default()
+    };
+    assert_eq!(name(&flag, &surroundings), "flag");
+    assert_eq!(name(&Overrides::default(), &surroundings), "variable");
+    surroundings.variables.pop();
+    assert_eq!(name(&Overrides::default(), &surroundings), "here");
+    std::fs::remove_file(at("cupbearer.toml")).unwrap();
+    assert_eq!(name(&Overrides::default(), &surroundings), "user");
+    std::fs::remove_file(at("user/cupbearer/config.toml")).unwrap();
+    assert_eq!(name(&Overrides::default(), &surroundings), "cupbearer");
+}
+
+#[test]
+fn a_file_that_is_no_configuration_has_its_own_clear_error() {
+    let long = vec![b'#'; (1 << 20) + 1];
+    let cases: [(&[u8], &str); 6] = [
+        (
+            b"\xEF\xBB\xBFname = \"x\"",
+            "starts with a byte order mark: save it as UTF-8",
+        ),
+        (b"\xFF\xFEn\0", "is not UTF-8"),
+        (&long, "is longer than 1048576 bytes"),
+        (b"name = \"x\"\nhunter2 = \"hunter2", "is not TOML"),
+        (b"name = ", "is not TOML"),
+        (b"[token", "is not TOML"),
+    ];
+    for (bytes, expected) in cases {
+        let said = said(from_bytes(bytes, &with(&[])));
+        assert!(said.contains(expected), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let problems = from_bytes(b"name = \"x\"\nlisten = \"", &with(&[]))
+        .err()
+        .unwrap();
+    assert_eq!(problems.iter().next().unwrap().source, "line 2");
+}
+
+#[test]
+fn carriage_returns_before_newlines_are_toml() {
+    let loaded = from_bytes(b"name = \"x\"\r\ndrain = \"1s\"\r\n", &with(&[])).unwrap();
+    assert_eq!(loaded.config.name, "x");
+    assert!(row(&loaded, "drain").source.ends_with(":2"));
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there_and_be_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, expected) in [
+        (directory.path().join("no"), "does not exist"),
+        (directory.path().to_owned(), "is a directory"),
+    ] {
+        assert!(said(from_file(&path, &with(&[]))).contains(expected));
+        let named = with(&[("CUPBEARER_CONFIG", path.to_str().unwrap())]);
+        assert!(said(load(&Overrides::default(), &named)).contains(expected));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_problem_and_not_every_missing_key_besides() {
+    for text in ["name = ", "\u{feff}name = \"x\""] {
+        let problems = from_bytes(text.as_bytes(), &environment(&[]))
+            .err()
+            .unwrap();
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+    }
+    let problems = from_file(Path::new("/nonexistent"), &environment(&[]))
+        .err()
+        .unwrap();
+    assert_eq!(problems.iter().count(), 1, "{problems}");
+}

@@ -1,0 +1,255 @@
+//! Claims about whole configurations: what is accepted, what is refused, and in which words.
+
+mod environment;
+mod files;
+mod refused;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::keys::{Fallback, KEYS, Key, Kind, Scope};
+use super::*;
+
+/// Enough to load, so that a test only says what it is about.
+const ENOUGH: [(&str, &str); 4] = [
+    ("CUPBEARER_UPSTREAM__URL", "https://api.example.com"),
+    ("CUPBEARER_TOKEN__URL", "https://as.example.com/token"),
+    ("CUPBEARER_TOKEN__CLIENT_ID", "id"),
+    ("CUPBEARER_TOKEN__CLIENT_SECRET__FILE", "/run/secrets/x"),
+];
+
+fn environment(variables: &[(&str, &str)]) -> Surroundings {
+    Surroundings {
+        variables: variables
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+            .collect(),
+        working_directory: PathBuf::from("/nonexistent"),
+        user_configuration: None,
+    }
+}
+
+fn with(more: &[(&str, &str)]) -> Surroundings {
+    environment(&[&ENOUGH[..], more].concat())
+}
+
+fn flags(settings: &[(&str, &str)]) -> Overrides {
+    Overrides {
+        file: None,
+        settings: settings
+            .iter()
+            .map(|(key, text)| Setting {
+                flag: "--set",
+                key: (*key).to_owned(),
+                text: (*text).to_owned(),
+            })
+            .collect(),
+    }
+}
+
+fn from_bytes(bytes: &[u8], surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.toml");
+    std::fs::write(&path, bytes).unwrap();
+    from_file(&path, surroundings)
+}
+
+fn from_file(path: &Path, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    let overrides = Overrides {
+        file: Some(path.to_owned()),
+        settings: Vec::new(),
+    };
+    load(&overrides, surroundings)
+}
+
+/// The problems of `text` with everything else in order, as `key: problem: remedy`.
+fn complaints(text: &str) -> String {
+    said(from_bytes(text.as_bytes(), &with(&[])))
+}
+
+fn said(result: Result<Loaded, Problems>) -> String {
+    match result {
+        Ok(_) => String::new(),
+        Err(problems) => problems
+            .iter()
+            .map(|one| [&*one.key, ": ", &*one.problem, ": ", &*one.remedy, "\n"].concat())
+            .collect::<Vec<_>>()
+            .concat(),
+    }
+}
+
+fn row<'a>(loaded: &'a Loaded, key: &str) -> &'a Row {
+    loaded.effective.iter().find(|row| row.key == key).unwrap()
+}
+
+#[test]
+fn every_shipped_file_loads() {
+    for name in ["minimal.toml", "pingone.toml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("config")
+            .join(name);
+        assert_eq!(said(from_file(&path, &environment(&[]))), "", "{name}");
+    }
+}
+
+#[test]
+fn the_environment_alone_is_enough_and_the_rest_is_the_tables_default() {
+    let loaded = load(&Overrides::default(), &with(&[])).unwrap();
+
+    assert_eq!(loaded.config.listen, Listen::Localhost(6749));
+    assert_eq!(loaded.config.upstream.url.port(), 443);
+    assert_eq!(
+        loaded.config.token.endpoint.as_str(),
+        "https://as.example.com/token"
+    );
+    assert_eq!(loaded.config.limits.header_bytes, 65_536);
+    assert_eq!(loaded.config.drain, Duration::from_secs(10));
+    for key in &KEYS {
+        if let Fallback::Default(text) = key.fallback {
+            let row = row(&loaded, key.path);
+            assert_eq!((row.value.as_str(), row.source.as_str()), (text, "default"));
+        }
+    }
+}
+
+/// A value other than the default, as TOML.
+fn other_value(key: &Key) -> String {
+    match (key.path, key.kind) {
+        ("listen", _) => "\"localhost:1\"".into(),
+        ("name" | "token.client_id", _) => "\"other\"".into(),
+        ("log.level", _) => "\"debug\"".into(),
+        ("upstream.url", _) => "\"https://other.example.com\"".into(),
+        (_, Kind::Text | Kind::Secret) => key.fallback.text().into(),
+        (_, Kind::Choice(words)) => format!("{:?}", words[words.len() - 1]),
+        (_, Kind::Duration(_)) => "\"7s\"".into(),
+        (_, Kind::Size(..)) => "\"32KiB\"".into(),
+        (_, Kind::Count(..)) => "7".into(),
+        (_, Kind::Switch) => "true".into(),
+        ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
+        (_, Kind::Texts) => "[\"a.example\", \"b.example\"]".into(),
+        (_, Kind::Map) => "{ a = \"b\" }".into(),
+    }
+}
+
+/// Everything required, but nothing that is or excludes `key`.
+fn all_but(key: &Key) -> Vec<(&'static str, &'static str)> {
+    let mut rest = ENOUGH.to_vec();
+    match key.path {
+        "token.pingone.domain" => rest.retain(|(name, _)| *name != "CUPBEARER_TOKEN__URL"),
+        "token.pingone.region" => {
+            rest[1] = (
+                "CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID",
+                "00000000-0000-0000-0000-000000000000",
+            );
+        }
+        "token.pingone.environment_id" => rest[1] = ("CUPBEARER_TOKEN__PINGONE__REGION", "eu"),
+        _ => rest.retain(|(name, _)| *name != key.variable()),
+    }
+    rest
+}
+
+#[test]
+fn file_environment_and_set_give_every_key_the_same_value() {
+    for key in KEYS.iter().filter(|key| key.kind != Kind::Secret) {
+        let toml = other_value(key);
+        let text = if key.kind.is_text() {
+            toml.trim_matches('"')
+        } else {
+            &toml
+        };
+        let rest = all_but(key);
+        let line = format!("{} = {toml}", key.path);
+
+        let by_file = from_bytes(line.as_bytes(), &environment(&rest));
+        let variable = key.variable();
+        let by_variable = load(
+            &Overrides::default(),
+            &environment(&[&rest[..], &[(variable.as_str(), text)]].concat()),
+        );
+        let by_flag = load(&flags(&[(key.path, text)]), &environment(&rest));
+
+        let results: Vec<Loaded> = [by_file, by_variable, by_flag]
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|problems| panic!("{}: {problems}", key.path)))
+            .collect();
+        let shown = results.iter().map(|loaded| &row(loaded, key.path).value);
+        assert!(
+            shown.clone().all(|value| *value == toml),
+            "{}: {:?}",
+            key.path,
+            shown.collect::<Vec<_>>()
+        );
+        let typed: Vec<String> = results
+            .iter()
+            .map(|loaded| format!("{:?}", loaded.config))
+            .collect();
+        assert!(typed.iter().all(|one| *one == typed[0]), "{}", key.path);
+    }
+}
+
+#[test]
+fn flags_override_the_environment_which_overrides_the_file() {
+    let file = b"name = \"file\"\ndrain = \"1s\"\ndrain_delay = \"1s\"\n";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.toml");
+    std::fs::write(&path, file).unwrap();
+    let variables = with(&[("CUPBEARER_DRAIN", "2s"), ("CUPBEARER_DRAIN_DELAY", "2s")]);
+    let overrides = Overrides {
+        file: Some(path.clone()),
+        ..flags(&[("drain_delay", "3s")])
+    };
+
+    let loaded = load(&overrides, &variables).unwrap();
+
+    let sources =
+        ["name", "drain", "drain_delay", "listen"].map(|key| row(&loaded, key).source.clone());
+    assert_eq!(
+        sources,
+        [
+            &format!("{}:1", path.display()),
+            "CUPBEARER_DRAIN",
+            "--set",
+            "default"
+        ]
+    );
+    assert_eq!(loaded.config.drain_delay, Duration::from_secs(3));
+}
+
+#[test]
+fn all_problems_come_at_once_with_key_source_and_remedy() {
+    let text = "upstrem = 1\nlisten = \"nowhere\"\n[upstream]\nurl = \"api.example.com\"\nhead_timeout = 30\n";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.toml");
+    std::fs::write(&path, text).unwrap();
+
+    let problems = from_file(&path, &environment(&[("CUPBEARER_DRAIN", "30")]))
+        .err()
+        .unwrap();
+
+    let shown = problems.to_string();
+    assert!(shown.starts_with("configuration: 8 problems\n"), "{shown}");
+    for (key, source) in [
+        ("upstrem", format!("{}:1", path.display())),
+        ("listen", format!("{}:2", path.display())),
+        ("upstream.url", format!("{}:4", path.display())),
+        ("upstream.head_timeout", format!("{}:5", path.display())),
+        ("drain", "CUPBEARER_DRAIN".to_owned()),
+        ("token.url", "not set".to_owned()),
+        ("token.client_id", "not set".to_owned()),
+        ("token.client_secret", "not set".to_owned()),
+    ] {
+        let problem = problems.iter().find(|one| one.key == key).unwrap();
+        assert_eq!(problem.source, source, "{shown}");
+        assert!(!problem.remedy.is_empty());
+    }
+}
+
+#[test]
+fn what_belongs_to_the_process_is_marked() {
+    for key in &KEYS {
+        let of_process = ["log.", "drain", "runtime."]
+            .iter()
+            .any(|start| key.path.starts_with(start));
+        assert_eq!(key.scope == Scope::Process, of_process, "{}", key.path);
+    }
+}

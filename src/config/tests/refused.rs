@@ -1,0 +1,285 @@
+//! Claims about values: what is refused, and what the complaint says to write.
+
+use super::*;
+
+/// What is written, and what the complaint about it must say.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "upstrem.url = \"x\"",
+        "upstrem: is no key: did you mean [upstream]?",
+    ),
+    ("upstream.ulr = \"x\"", "did you mean upstream.url?"),
+    ("client_id = \"x\"", "did you mean token.client_id?"),
+    ("guard.read_only = true", "guard.read_only: is no key"),
+    ("upstream = 1", "upstream: is a table of keys"),
+    ("name = \"a b\"", "\"a b\" is no usable name"),
+    ("name = \"\"", "name: is empty"),
+    (
+        "name = 1",
+        "is a TOML integer, not a string: write it as in name = \"cupbearer\"",
+    ),
+    (
+        "drain = 30",
+        "\"30\" has no unit: write \"30s\" or \"30000ms\"",
+    ),
+    ("drain = \"soon\"", "\"soon\" is not a duration"),
+    ("limits.header_bytes = 64", "write \"64B\" or \"64KiB\""),
+    (
+        "limits.header_bytes = \"1KiB\"",
+        "write \"8KiB\" to \"16384KiB\"",
+    ),
+    (
+        "limits.header_timeout = \"0s\"",
+        "leaves no time at all: write at least \"1ms\"",
+    ),
+    (
+        "upstream.connect_timeout = \"0ms\"",
+        "leaves no time at all",
+    ),
+    (
+        "limits.connections = 0",
+        "0 is out of range: write 1 to 1000000",
+    ),
+    (
+        "limits.in_flight = \"5\"",
+        "is a TOML string, not a whole number",
+    ),
+    ("runtime.threads = -1", "-1 is out of range"),
+    (
+        "token.auth = \"basic\"",
+        "write \"client_secret_basic\" or \"client_secret_post\"",
+    ),
+    ("log.level = \"inof\"", "\"inof\" is no level"),
+    (
+        "log.access = \"some\"",
+        "write \"auto\" or \"all\" or \"none\"",
+    ),
+    ("token.scope = \"a  b\"", "is no scope"),
+    (
+        "token.params = { client_secret = \"hunter2\" }",
+        "client_secret is written by the grant itself",
+    ),
+    (
+        "listen = \"localhost\"",
+        "\"localhost\" has no port: write \"localhost:6749\"",
+    ),
+    ("listen = \"8080\"", "has no host: write \"localhost:8080\""),
+    (
+        "listen = \":8080\"",
+        "has no host: write \"localhost:8080\"",
+    ),
+    ("listen = \"::1\"", "write \"[::1]:6749\""),
+    ("listen = \"localhost:66666\"", "has no usable port"),
+    (
+        "listen = \"box.example.com:80\"",
+        "is neither localhost nor an IP address",
+    ),
+    ("listen = \"unix:/run/x\"", "cannot be listened on yet"),
+    (
+        "listen = \"0.0.0.0:6749\"",
+        "guard.network is \"keyed\": write listen = \"localhost:6749\"; or",
+    ),
+    (
+        "guard.hosts = [\"Box.Example.com:80\"]",
+        "write \"box.example.com\"",
+    ),
+    ("guard.hosts = [\"*.example.com\"]", "is no host name"),
+    ("guard.origins = [\"*\"]", "name each origin"),
+    ("guard.origins = [\"null\"]", "name each origin"),
+    (
+        "guard.origins = [\"https://a.example/\"]",
+        "write \"https://a.example\"",
+    ),
+    (
+        "guard.origins = [\"HTTPS://A.example:443\"]",
+        "write \"https://a.example\"",
+    ),
+    (
+        "guard.origins = [\"a.example\"]",
+        "write scheme, host and port",
+    ),
+    (
+        "upstream.headers = { Authorization = \"x\" }",
+        "Authorization is set by the proxy itself",
+    ),
+    (
+        "upstream.headers = { Proxy-Anything = \"x\" }",
+        "Proxy-Anything is set by the proxy itself",
+    ),
+    (
+        "upstream.headers = { \"a b\" = \"x\" }",
+        "\"a b\" is no header name",
+    ),
+    (
+        "upstream.headers = { a = \"hunter2\\n\" }",
+        "the value of a cannot stand in a header",
+    ),
+    (
+        "upstream.headers = { a = \"x\", A = \"y\" }",
+        "is there twice",
+    ),
+    ("upstream.headers = { a = 1 }", "not a table of strings"),
+    (
+        "token.client_secret = \"hunter2\"",
+        "a file never holds a secret in the open: write token.client_secret = {",
+    ),
+    (
+        "token.client_secret = { value = \"hunter2\" }",
+        "names not exactly one of",
+    ),
+    (
+        "token.client_secret = { file = \"a\", env = \"b\" }",
+        "names not exactly one of",
+    ),
+    (
+        "token.client_secret = { command = \"op read\" }",
+        "the command is not a list of texts",
+    ),
+    ("token.client_secret = {}", "names not exactly one of"),
+    (
+        "token.pingone.region = \"eu\"",
+        "token.url: names a token endpoint, and so does token.pingone",
+    ),
+    ("name = \"a\"\nname = \"b\"", "is not TOML: duplicate key"),
+    ("drain = 99999999999999999999", "drain: is a number beyond"),
+];
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_what_to_write() {
+    for (text, expected) in REFUSED {
+        let said = complaints(text);
+        assert!(
+            said.contains(expected),
+            "{text}\n  said: {said}\n  not:  {expected}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+/// `upstream.url`, and what the complaint about it must say; nothing if it is good.
+const URLS: &[(&str, &str)] = &[
+    ("https://api.example.com", ""),
+    ("https://api.example.com/", ""),
+    ("https://api.example.com:8443", ""),
+    ("http://localhost:8000", ""),
+    ("http://127.9.9.9", ""),
+    ("http://[::1]:80", ""),
+    (
+        "api.example.com",
+        "has no scheme: write \"https://api.example.com\"",
+    ),
+    (
+        "localhost:8000",
+        "has no scheme: write \"http://localhost:8000\"",
+    ),
+    ("ftp://api.example.com", "\"ftp\" is neither http nor https"),
+    (
+        "https://api.example.com/v1",
+        "has more than scheme, host and port: write \"https://api.example.com\"",
+    ),
+    ("https://api.example.com?a", "has more than"),
+    ("https://api.example.com#a", "has more than"),
+    (
+        "https://me:hunter2@api.example.com",
+        "has a user name or password",
+    ),
+    ("me:hunter2@api.example.com", "has a user name or password"),
+    ("https://", "is no URL"),
+    ("https:///api.example.com", "is no URL"),
+    ("https://api example.com", "is no URL"),
+    (
+        "https://api.example.com\\\\@evil.example",
+        "has a user name",
+    ),
+    ("https://api.example.com:99999", "is no URL"),
+    ("http://api.example.com", "upstream.allow_plaintext = true"),
+    (
+        "http://localhost.example.com",
+        "upstream.allow_plaintext = true",
+    ),
+    ("http://10.0.0.1:80", "upstream.allow_plaintext = true"),
+];
+
+#[test]
+fn an_upstream_is_scheme_host_and_port_and_encrypted_beyond_loopback() {
+    for (url, expected) in URLS {
+        let mut variables = with(&[]);
+        variables.variables[0].1 = url.replace("\\\\", "\\").into();
+        let said = said(load(&Overrides::default(), &variables));
+        assert!(
+            said.contains(expected) && said.is_empty() == expected.is_empty(),
+            "{url}: {said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    assert_eq!(
+        said(load(
+            &Overrides::default(),
+            &with(&[
+                ("CUPBEARER_UPSTREAM__URL", "http://10.0.0.1:80"),
+                ("CUPBEARER_UPSTREAM__ALLOW_PLAINTEXT", "true"),
+            ])
+        )),
+        ""
+    );
+}
+
+#[test]
+fn a_token_endpoint_is_encrypted_beyond_loopback() {
+    for (url, allowed, good) in [
+        ("http://as.example.com/t", "false", false),
+        ("http://as.example.com/t", "true", true),
+        ("http://127.0.0.1:1/t", "false", true),
+        ("https://as.example.com/t?x=1", "false", true),
+        ("https://as.example.com/t#x", "false", false),
+    ] {
+        let variables = with(&[
+            ("CUPBEARER_TOKEN__URL", url),
+            ("CUPBEARER_TOKEN__ALLOW_PLAINTEXT", allowed),
+        ]);
+        assert_eq!(
+            load(&Overrides::default(), &variables).is_ok(),
+            good,
+            "{url} {allowed}"
+        );
+    }
+}
+
+#[test]
+fn pingone_is_a_region_with_an_environment_or_a_domain() {
+    let id = "0123abcd-4567-89ab-cdef-0123456789ab";
+    let endpoint = |more: &[(&str, &str)]| {
+        let mut variables = ENOUGH.to_vec();
+        variables.remove(1);
+        variables.extend(more);
+        load(&Overrides::default(), &environment(&variables))
+            .map(|loaded| loaded.config.token.endpoint.to_string())
+    };
+    let region = ("CUPBEARER_TOKEN__PINGONE__REGION", "AP");
+    let environment_id = ("CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID", id);
+    let domain = ("CUPBEARER_TOKEN__PINGONE__DOMAIN", "auth.example.com");
+
+    assert_eq!(
+        endpoint(&[region, environment_id]).unwrap(),
+        format!("https://auth.pingone.asia/{id}/as/token")
+    );
+    assert_eq!(
+        endpoint(&[domain]).unwrap(),
+        "https://auth.example.com/as/token"
+    );
+    for (more, key) in [
+        (&[region][..], "token.pingone.environment_id"),
+        (&[environment_id], "token.pingone.region"),
+        (&[domain, region], "token.pingone.domain"),
+        (&[], "token.url"),
+    ] {
+        let problems = endpoint(more).unwrap_err();
+        assert_eq!(
+            problems
+                .iter()
+                .map(|one| one.key.as_str())
+                .collect::<Vec<_>>(),
+            [key]
+        );
+    }
+}
