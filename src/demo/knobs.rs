@@ -175,7 +175,7 @@ impl Knobs {
     pub fn rotate_secret(&self, client_id: &str, secret: Secret, grace: Duration) {
         self.change_application(client_id, |application| {
             let old = std::mem::replace(&mut application.secret, secret);
-            application.previous_secret = (!grace.is_zero()).then(|| (old, Instant::now() + grace));
+            application.previous_secret = Some((old, Instant::now() + grace));
         });
     }
 
