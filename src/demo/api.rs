@@ -42,9 +42,9 @@ pub(super) fn routes(site: Arc<Site>) -> Router {
     Router::new()
         .route("/api/v1/openapi.json", get(document))
         .with_state(Arc::clone(&site))
-        .merge(docs_page::routes())
+        .merge(docs_page::routes(not_found))
         .merge(guarded)
-        .fallback(async || detail(StatusCode::NOT_FOUND, "Not Found"))
+        .fallback(async || not_found())
         .method_not_allowed_fallback(async || {
             detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
@@ -123,6 +123,10 @@ impl IntoResponse for Refused {
             Self::Taken(what) => detail(StatusCode::CONFLICT, what),
         }
     }
+}
+
+fn not_found() -> Response {
+    detail(StatusCode::NOT_FOUND, "Not Found")
 }
 
 fn detail(status: StatusCode, detail: &str) -> Response {

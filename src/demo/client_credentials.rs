@@ -215,4 +215,17 @@ mod tests {
         assert!(Form::read(&headers, b"scope=a&scopes=b").is_ok());
         assert!(Form::read(&HeaderMap::new(), b"scope=a").is_err());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replaced_secret_works_until_its_grace_has_passed() {
+        let grace = std::time::Duration::from_mins(1);
+        let application = Application {
+            previous_secret: Some((Secret::new("old"), Instant::now() + grace)),
+            ..Application::with_secret(Secret::new("new"), AuthMethod::Basic)
+        };
+        assert!(application.accepts(&Secret::new("old")));
+        tokio::time::advance(grace).await;
+        assert!(!application.accepts(&Secret::new("old")));
+        assert!(application.accepts(&Secret::new("new")));
+    }
 }

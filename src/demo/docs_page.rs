@@ -5,9 +5,8 @@
 
 use axum::Router;
 use axum::extract::{Path, Request};
-use axum::response::{Html, IntoResponse};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use http::StatusCode;
 use swagger_ui_dist::{ApiDefinition, OpenApiSource, generate_routes};
 use tower::ServiceExt as _;
 
@@ -21,7 +20,7 @@ const FILES: [&str; 4] = [
 const PAGE: &str = include_str!("docs_page.html");
 
 /// The page and its files, for a document at `/api/v1/openapi.json`.
-pub(super) fn routes() -> Router {
+pub(super) fn routes(not_found: fn() -> Response) -> Router {
     let files = generate_routes(ApiDefinition {
         uri_prefix: "/docs",
         api_definition: OpenApiSource::Uri("/api/v1/openapi.json"),
@@ -33,7 +32,7 @@ pub(super) fn routes() -> Router {
             "/docs/{file}",
             get(async move |Path(file): Path<String>, request: Request| {
                 if !FILES.contains(&file.as_str()) {
-                    return StatusCode::NOT_FOUND.into_response();
+                    return not_found();
                 }
                 files.oneshot(request).await.into_response()
             }),

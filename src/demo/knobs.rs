@@ -152,7 +152,7 @@ impl Knobs {
         })))
     }
 
-    /// Changes any of it at once.
+    /// Changes any of it at once. Both servers wait meanwhile: do not use the handle in `change`.
     pub fn change(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.state().behaviour);
     }
@@ -170,12 +170,12 @@ impl Knobs {
         }
     }
 
-    /// Replaces a client secret; the old one works for `grace` more, by default of the console for
-    /// none at all.
+    /// Replaces a client secret; the old one works for `grace` more. Zero is what the console does
+    /// unless the administrator chooses otherwise.
     pub fn rotate_secret(&self, client_id: &str, secret: Secret, grace: Duration) {
         self.change_application(client_id, |application| {
             let old = std::mem::replace(&mut application.secret, secret);
-            application.previous_secret = (!grace.is_zero()).then(|| (old, Instant::now() + grace));
+            application.previous_secret = Some((old, Instant::now() + grace));
         });
     }
 

@@ -236,3 +236,21 @@ async fn swagger_ui_its_files_and_the_document_are_open_to_everyone() {
         json!([{ "url": "https://api.example.com" }])
     );
 }
+
+#[tokio::test]
+async fn two_authorization_lines_are_refused_and_counted() {
+    let scene = Scene::new().await;
+    let token = scene.token().await;
+    let twice = scene
+        .api("GET", "/api/v1/hostnames?a=%2F")
+        .bearer_auth(&token)
+        .bearer_auth(&token);
+
+    assert_eq!(twice.send().await.unwrap().status(), 401);
+
+    let seen = &scene.demo.knobs.seen()[0];
+    assert_eq!(seen.verdict, Verdict::Repeated);
+    assert_eq!(seen.authorization_lines(), 2);
+    assert_eq!(seen.target, "/api/v1/hostnames?a=%2F");
+    assert_eq!(scene.demo.knobs.seen_count(), 1);
+}

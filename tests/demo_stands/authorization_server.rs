@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cupbearer::demo::{self, AuthMethod, ExpiresIn, Reply};
+use cupbearer::demo::{self, AuthMethod, ExpiresIn, Reply, Verdict};
 use cupbearer::secret::Secret;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -15,6 +15,7 @@ use crate::support::{Scene, error, oauth_error, part, read};
 async fn the_token_answer_has_the_fields_and_claims_of_the_facts() {
     let scene = Scene::new().await;
 
+    scene.demo.knobs.change(|it| it.typ = "at+jwt".to_owned());
     let response = scene.grant().await;
 
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
@@ -24,6 +25,7 @@ async fn the_token_answer_has_the_fields_and_claims_of_the_facts() {
     assert_eq!(answer["scope"], "self-service");
     let token = answer["access_token"].as_str().unwrap();
     assert_eq!(part(token, 0)["alg"], "RS256");
+    assert_eq!(part(token, 0)["typ"], "at+jwt");
     let claims = part(token, 1);
     assert_eq!(claims["aud"], json!(["self-service-api"]));
     assert_eq!(claims["groups"], json!(["dev-tls-admin"]));
@@ -339,4 +341,45 @@ async fn a_silent_token_endpoint_counts_the_request_and_says_nothing() {
         () = arrived => {}
     }
     assert_eq!(knobs.token_posts()[0].status, None);
+}
+
+#[tokio::test]
+async fn latency_holds_the_answer_back_while_the_token_already_ages() {
+    let scene = Scene::new().await;
+    let latency = Duration::from_millis(100);
+    scene.demo.knobs.change(|it| {
+        it.latency = latency;
+        it.lifetime = latency;
+    });
+    let asked = std::time::Instant::now();
+
+    let token = scene.token().await;
+
+    assert!(asked.elapsed() >= latency);
+    assert_eq!(scene.list(&token).await, 401);
+    assert_eq!(scene.last_verdict(), Verdict::Expired);
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_what_was_asked_but_no_secret() {
+    let scene = Scene::new().await;
+    let body = "grant_type=client_credentials&audience=x&client_id=c&client_secret=hunter2";
+    scene.token_request(body).send().await.unwrap();
+
+    let posts = scene.demo.knobs.token_posts();
+
+    let parameters: Vec<_> = posts[0]
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        parameters,
+        [
+            ("grant_type", "client_credentials"),
+            ("audience", "x"),
+            ("client_id", "c"),
+            ("client_secret", "")
+        ]
+    );
 }
