@@ -113,7 +113,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
             match grant.exchange(&Secret::new(SECRET)).await {
                 Ok(granted) => assert_silent(&format!("{granted:?}")),
                 Err(failure) => {
-                    assert_silent(&format!("{failure:?} {failure} {}", failure.chain()))
+                    assert_silent(&format!("{failure:?} {failure} {}", failure.chain()));
                 }
             }
             assert_silent(&format!("{grant:?}"));
