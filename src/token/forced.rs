@@ -101,12 +101,12 @@ mod tests {
         let start = Instant::now();
         forced.demand(1, start).unwrap();
         forced.replayed(false);
-        forced.demand(2, start + Duration::from_secs(60)).unwrap();
+        forced.demand(2, start + Duration::from_mins(1)).unwrap();
         for accepted in [false, true, false, false] {
             forced.replayed(accepted);
         }
         assert_eq!(
-            forced.demand(3, start + Duration::from_secs(60)),
+            forced.demand(3, start + Duration::from_mins(1)),
             Err(FORCED_PAUSE_MIN)
         );
         assert!(!forced.in_vain());

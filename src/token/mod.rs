@@ -18,6 +18,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -152,6 +153,12 @@ pub struct Snapshot {
 #[derive(Clone)]
 pub struct Tokens {
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tokens").field(&self.snapshot()).finish()
+    }
 }
 
 impl Tokens {
@@ -294,7 +301,7 @@ impl Tokens {
             state: status.state(now),
             generation: token.map_or(0, |token| token.generation),
             expires_at: token.and_then(|token| token.expires_at(now)),
-            usable_for: token.map_or(Duration::ZERO, |token| token.usable_in(now)),
+            usable_for: status.usable_in(now),
             next_attempt_in: status.planned_in(now),
             last_error: status.failure.as_ref().map(|failure| failure.chain()),
             refused: status

@@ -197,13 +197,9 @@ impl Engine {
         if forced.is_outstanding(status.finished) {
             nap = nap.min(status.breath(now));
         }
-        if let Some(expiry) = status
-            .token
-            .as_ref()
-            .map(|token| token.usable_in(now))
-            .filter(|left| !left.is_zero())
-        {
-            nap = nap.min(expiry);
+        let usable_in = status.usable_in(now);
+        if !usable_in.is_zero() {
+            nap = nap.min(usable_in);
         }
         if let Some(polled) = self.polled {
             nap = nap.min((polled + SECRET_POLL).saturating_duration_since(now.monotonic));
@@ -300,10 +296,9 @@ impl Engine {
         let (mut attempt, mut retry_in) = (0, Duration::ZERO);
         self.shared.status.send_modify(|status| {
             let failures = status.failures.saturating_add(1);
-            let wait = Wait {
-                since: now,
-                delays: schedule::delays(failure.setback(), failures, failure.retry_after(), draw),
-            };
+            let (setback, asked) = (failure.setback(), failure.retry_after());
+            let delays = schedule::delays(setback, failures, asked, status.usable_in(now), draw);
+            let wait = Wait { since: now, delays };
             status.hold = wait;
             if occasion == Occasion::Planned {
                 status.failures = failures;

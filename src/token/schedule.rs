@@ -68,11 +68,16 @@ pub(super) fn lifetime(expires_in: f64) -> Option<Duration> {
     positive.then(|| Duration::from_secs_f64(expires_in.min(LONGEST_LIFETIME.as_secs_f64())))
 }
 
-/// The waits after the `failures`-th failure in a row (1 is the first).
+/// The waits after the `failures`-th failure in a row (1 is the first), with a token that can be sent
+/// for another `usable_in`.
+///
+/// In an outage no wait passes more than half of that time: a doubled wait that happens to straddle
+/// the expiry would turn an outage that is over into one that callers see.
 pub(super) fn delays(
     setback: Setback,
     failures: u32,
     retry_after: Option<Duration>,
+    usable_in: Duration,
     draw: f64,
 ) -> Delays {
     let asked = retry_after.map_or(Duration::ZERO, |asked| as_asked(asked, draw));
@@ -81,7 +86,7 @@ pub(super) fn delays(
         Setback::Configuration => (AFTER_REFUSAL, AFTER_REFUSAL),
         Setback::Throttled => (patient, patient),
         Setback::Outage => (
-            patient,
+            patient.min((usable_in / 2).max(MIN_BETWEEN_ATTEMPTS)),
             back_off(failures, LONGEST_BACK_OFF_WITHOUT_TOKEN, draw),
         ),
     };
@@ -193,10 +198,29 @@ mod tests {
                 without_token,
             };
             assert_eq!(
-                delays(setback, failures, asked, draw),
+                delays(setback, failures, asked, s(3600), draw),
                 expected,
                 "{setback:?} {failures} {asked:?} {draw}"
             );
         }
+    }
+
+    #[test]
+    fn no_wait_in_an_outage_straddles_the_expiry_but_a_throttled_one_may() {
+        for (setback, left, expected) in [
+            (Setback::Outage, s(40), s(16)),
+            (Setback::Outage, s(14), s(7)),
+            (Setback::Outage, s(1), s(1)),
+            (Setback::Throttled, s(14), s(16)),
+            (Setback::Configuration, s(14), s(60)),
+        ] {
+            assert_eq!(delays(setback, 5, None, left, 0.5).with_token, expected);
+        }
+        let asked = delays(Setback::Outage, 1, Some(s(20)), s(14), 0.0);
+        assert_eq!(
+            asked.with_token,
+            s(20),
+            "what the server asks for goes first"
+        );
     }
 }

@@ -167,10 +167,15 @@ impl Status {
             .map(Held::bearer)
     }
 
-    pub(super) fn is_usable(&self, now: Stamp) -> bool {
+    /// How long the token may still be sent; zero without a usable one.
+    pub(super) fn usable_in(&self, now: Stamp) -> Duration {
         self.token
             .as_ref()
-            .is_some_and(|token| token.is_usable(now))
+            .map_or(Duration::ZERO, |token| token.usable_in(now))
+    }
+
+    fn is_usable(&self, now: Stamp) -> bool {
+        !self.usable_in(now).is_zero()
     }
 
     pub(super) fn newer_than(&self, generation: u64, now: Stamp) -> Option<Bearer> {

@@ -1,1 +1,10 @@
-//! The room's claims: the engine against paused time, the exchange against a scripted endpoint.
+//! The room's claims: answers as a table, the exchange against a scripted endpoint, the engine
+//! against paused time.
+
+mod answers;
+mod clocks;
+mod endpoint;
+mod engine;
+mod rejected;
+mod scene;
+mod secrets;

@@ -1,0 +1,330 @@
+//! The exchange against a scripted token endpoint: raw bytes in, raw bytes out, over real sockets.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use super::scene::{ms, s};
+use crate::config::{self, ClientAuth, SecretSource};
+use crate::secret::Secret;
+use crate::token::failure::{Defect, Failure};
+use crate::token::grant::{self, Grant};
+use crate::token::response::Granted;
+use crate::token::{ReadSecret, State, engine};
+
+pub(super) const SECRET: &str = "correct horse+battery";
+const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
+
+/// What the endpoint does with one request.
+#[derive(Clone)]
+pub(super) enum Act {
+    /// Sends these bytes and closes.
+    Send(Vec<u8>),
+    /// Sends these bytes, then one more each 20 ms.
+    Drip(Vec<u8>),
+    /// Sends these bytes, then zeroes until nobody reads.
+    Flood(Vec<u8>),
+}
+
+pub(super) fn answer(status: &str, kind: &str, body: &str) -> Act {
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n");
+    Act::Send((head + body).into_bytes())
+}
+
+/// An endpoint on a free port; what it was sent, as text.
+pub(super) struct Endpoint {
+    pub(super) url: Url,
+    pub(super) requests: Arc<Mutex<Vec<String>>>,
+    flooded: Arc<AtomicUsize>,
+}
+
+impl Endpoint {
+    pub(super) async fn new(act: impl Fn(usize) -> Act + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!(
+            "http://{}/as/token",
+            listener.local_addr().unwrap()
+        ))
+        .unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let flooded = Arc::new(AtomicUsize::new(0));
+        let (seen, count) = (Arc::clone(&requests), Arc::clone(&flooded));
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = request(&mut stream).await;
+                let number = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(request);
+                    seen.len()
+                };
+                tokio::spawn(play(act(number), stream, Arc::clone(&count)));
+            }
+        });
+        Self {
+            url,
+            requests,
+            flooded,
+        }
+    }
+
+    async fn exchange(&self, auth: ClientAuth) -> Result<Granted, Failure> {
+        let mut grant = Grant::new(config(self.url.clone(), auth), client());
+        grant.limit = ms(500);
+        grant.exchange(&Secret::new(SECRET)).await
+    }
+}
+
+async fn request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .unwrap_or("0");
+            if body.len() >= length.parse().unwrap() {
+                return text;
+            }
+        }
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return text;
+        }
+    }
+}
+
+async fn play(act: Act, mut stream: TcpStream, flooded: Arc<AtomicUsize>) {
+    match act {
+        Act::Send(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+        }
+        Act::Drip(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            while stream.write_all(b" ").await.is_ok() {
+                sleep(ms(20)).await;
+            }
+        }
+        Act::Flood(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            while let Ok(length) = stream.write(&[0; 16 * 1024]).await {
+                flooded.fetch_add(length, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+pub(super) fn client() -> reqwest::Client {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    grant::client(tls).unwrap()
+}
+
+pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::Token {
+    config::Token {
+        endpoint,
+        client_id: "app".to_owned(),
+        client_secret: SecretSource::Value(Secret::new(SECRET)),
+        auth,
+        scope: Some("read write".to_owned()),
+        params: [("audience".to_owned(), "https://api.example.com".to_owned())].into(),
+        default_lifetime: Duration::from_mins(5),
+        wait: s(10),
+    }
+}
+
+fn reader() -> ReadSecret {
+    Arc::new(|| Box::pin(async { Ok(Secret::new(SECRET)) }))
+}
+
+#[tokio::test]
+async fn one_post_with_one_client_authentication_brings_the_token() {
+    for (auth, line, body) in [
+        (
+            ClientAuth::Basic,
+            "authorization: Basic YXBwOmNvcnJlY3QlMjBob3JzZSUyQmJhdHRlcnk=\r\n",
+            "grant_type=client_credentials&scope=read+write&audience=https%3A%2F%2Fapi.example.com",
+        ),
+        (
+            ClientAuth::Post,
+            "content-type: application/x-www-form-urlencoded\r\n",
+            "grant_type=client_credentials&scope=read+write&audience=https%3A%2F%2Fapi.example.com\
+             &client_id=app&client_secret=correct+horse%2Bbattery",
+        ),
+    ] {
+        let endpoint = Endpoint::new(|_| answer("200 OK", "application/json", GOOD)).await;
+        let granted = endpoint.exchange(auth).await.unwrap();
+        assert_eq!(
+            (granted.header.as_bytes(), granted.lifetime),
+            (&b"Bearer abc.def"[..], s(3600))
+        );
+        let requests = endpoint.requests.lock().unwrap();
+        assert_eq!(requests.len(), 1);
+        assert!(
+            requests[0].starts_with("POST /as/token HTTP/1.1\r\n"),
+            "{}",
+            requests[0]
+        );
+        assert!(requests[0].contains(line), "{}", requests[0]);
+        assert_eq!(requests[0].split_once("\r\n\r\n").unwrap().1, body);
+        assert_eq!(
+            requests[0].contains("authorization:"),
+            auth == ClientAuth::Basic
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_error_and_its_target_sees_no_connection() {
+    let canary = Endpoint::new(|_| answer("200 OK", "application/json", GOOD)).await;
+    for status in [301, 302, 303, 307, 308] {
+        let head = format!(
+            "HTTP/1.1 {status} Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+            canary.url
+        );
+        let endpoint = Endpoint::new(move |_| Act::Send(head.clone().into_bytes())).await;
+        let failure = endpoint.exchange(ClientAuth::Post).await.unwrap_err();
+        assert!(
+            matches!(failure, Failure::Redirected { status: seen } if seen.as_u16() == status),
+            "{failure}"
+        );
+        assert_eq!(endpoint.requests.lock().unwrap().len(), 1);
+    }
+    assert_eq!(canary.requests.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_silent_or_dripping_endpoint_is_left_when_the_attempts_time_is_over() {
+    let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n";
+    for start in ["", "HTTP/1.1 200 OK\r\nX-Slow:", head] {
+        let endpoint = Endpoint::new(move |_| Act::Drip(start.as_bytes().to_vec())).await;
+        let outcome = timeout(s(5), endpoint.exchange(ClientAuth::Basic))
+            .await
+            .expect("it ends");
+        // drips before a status line are no HTTP at all, and end sooner
+        assert!(
+            matches!(
+                outcome,
+                Err(Failure::TimedOut { .. } | Failure::Unreachable(_))
+            ),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn at_most_one_mebibyte_of_an_answer_is_read() {
+    for framing in [
+        "Content-Length: 10000000",
+        "Content-Length: 10000000\r\nContent-Encoding: gzip",
+        "Connection: close",
+    ] {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{framing}\r\n\r\n");
+        let endpoint = Endpoint::new(move |_| Act::Flood(head.clone().into_bytes())).await;
+        let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
+        assert!(
+            matches!(
+                failure,
+                Failure::Unusable {
+                    defect: Defect::TooLong { limit: 1_048_576 },
+                    ..
+                }
+            ),
+            "{failure}"
+        );
+        // what was in socket buffers when we hung up
+        assert!(endpoint.flooded.load(Ordering::Relaxed) < 10_000_000);
+    }
+}
+
+#[tokio::test]
+async fn an_error_page_is_not_even_read() {
+    let head =
+        "HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n";
+    let endpoint = Endpoint::new(move |_| Act::Drip(head.as_bytes().to_vec())).await;
+    let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "the token endpoint refused us with 403 Forbidden: no OAuth error, but text/html"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_or_broken_connection_is_told_with_its_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    drop(listener);
+    let grant = Grant::new(config(url, ClientAuth::Basic), client());
+    let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+    assert!(failure.chain().contains("refused"), "{}", failure.chain());
+
+    let cut = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"access_token\":\"abc";
+    for bytes in ["", cut] {
+        let endpoint = Endpoint::new(move |_| Act::Send(bytes.as_bytes().to_vec())).await;
+        let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
+        assert!(matches!(failure, Failure::Unreachable(_)), "{failure}");
+        assert!(!failure.chain().contains("abc"), "{}", failure.chain());
+    }
+}
+
+#[tokio::test]
+async fn an_empty_200_stops_nothing_and_the_next_answer_serves() {
+    let endpoint = Endpoint::new(|number| match number {
+        1 => answer("200 OK", "application/json", ""),
+        _ => answer("200 OK", "application/json", GOOD),
+    })
+    .await;
+    let (tokens, engine) = engine(
+        &config(endpoint.url.clone(), ClientAuth::Basic),
+        client(),
+        reader(),
+    );
+    let task = tokio::spawn(engine.run());
+    let first = tokens.settled().await;
+    assert_eq!(
+        first.last_error.as_deref(),
+        Some("the token endpoint answered 200 OK, but it is empty")
+    );
+    while !tokens.snapshot().state.is_usable() {
+        sleep(ms(10)).await;
+    }
+    assert_eq!(tokens.snapshot().generation, 1);
+    task.abort();
+}
+
+#[tokio::test]
+async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
+    let body = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":2}"#;
+    let endpoint = Endpoint::new(move |_| answer("200 OK", "application/json", body)).await;
+    let (tokens, engine) = engine(
+        &config(endpoint.url.clone(), ClientAuth::Basic),
+        client(),
+        reader(),
+    );
+    let task = tokio::spawn(engine.run());
+    tokens.bearer().await.unwrap();
+    for _ in 0..50 {
+        tokens.bearer().await.unwrap();
+        sleep(ms(100)).await;
+    }
+    assert!(matches!(
+        tokens.snapshot().state,
+        State::Fresh | State::Stale
+    ));
+    let requests = endpoint.requests.lock().unwrap().len();
+    assert!((3..=6).contains(&requests), "{requests}");
+    task.abort();
+}

@@ -1,0 +1,326 @@
+//! Schedule, single flight, waiting, failing closed.
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::scene::{Scene, grant, invalid_client, ms, s, settle, throttled, unavailable};
+use crate::token::{State, Unavailable};
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_first_requests_cost_one_token_request_and_all_get_the_token() {
+    let scene = Scene::new(|_, _| (s(2), grant(s(3600))));
+    let start = Instant::now();
+    let mut herd = JoinSet::new();
+    for _ in 0..200 {
+        let tokens = scene.tokens.clone();
+        herd.spawn(async move { tokens.bearer().await.map(|bearer| bearer.generation) });
+    }
+    for served in herd.join_all().await {
+        assert_eq!(served.unwrap(), 1);
+    }
+    assert_eq!(scene.attempts(), 1);
+    assert!(start.elapsed() < ms(2500), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_token_is_asked_for_in_the_background_at_the_drawn_point_of_the_lifetime() {
+    let scene = Scene::new(|_, _| (ms(200), grant(s(300))));
+    sleep(s(3500)).await;
+    // drawn 0.5: 60 % of 300 s after the moment before each request
+    assert_eq!(scene.gaps(), vec![180_000; 19]);
+    assert_eq!(scene.tokens.snapshot().state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_never_waits_while_a_token_is_usable_even_if_the_endpoint_hangs() {
+    let scene = Scene::new(|number, _| (if number == 1 { ms(0) } else { s(10) }, grant(s(60))));
+    sleep(s(40)).await;
+    assert_eq!(scene.tokens.snapshot().state, State::Stale);
+    let start = Instant::now();
+    assert_eq!(scene.tokens.bearer().await.unwrap().generation, 1);
+    assert_eq!(start.elapsed(), ms(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_ends_before_the_expiry_is_never_seen_by_a_request() {
+    // 60 s tokens, refresh due at 36 s; the endpoint is out from 30 s to 56 s
+    let start = Instant::now();
+    let scene = Scene::new(move |_, _| {
+        let out = start.elapsed() > s(30) && start.elapsed() < s(56);
+        (ms(50), if out { unavailable(None) } else { grant(s(60)) })
+    });
+    settle().await;
+    sleep(ms(100)).await;
+    while start.elapsed() < s(70) {
+        assert!(scene.tokens.usable().is_some(), "at {:?}", start.elapsed());
+        sleep(ms(100)).await;
+    }
+    let failed = scene.tokens.snapshot().attempts.unavailable;
+    assert!((3..=12).contains(&failed), "{failed}");
+    let gaps = scene.gaps();
+    let growing = &gaps[1..=4];
+    assert!(growing.windows(2).all(|pair| pair[0] < pair[1]), "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_past_the_expiry_fails_closed_soon_and_heals_within_5_s_without_traffic() {
+    let start = Instant::now();
+    // 40 min, as long as a bad night: scorecard 45
+    let back = s(60) + s(40 * 60);
+    let scene = Scene::new(move |_, _| {
+        let out = start.elapsed() > s(30) && start.elapsed() < back;
+        (
+            ms(50),
+            if out {
+                unavailable(None)
+            } else {
+                grant(s(300))
+            },
+        )
+    });
+    sleep(s(310)).await;
+    while start.elapsed() < back {
+        assert!(
+            scene.tokens.usable().is_none(),
+            "an expired token is never sent"
+        );
+        let asked = Instant::now();
+        let refused = scene.tokens.bearer().await.expect_err("there is none");
+        assert!(asked.elapsed() <= s(1), "{:?}", asked.elapsed());
+        assert!(
+            matches!(refused, Unavailable::NotYet { retry_after } if retry_after >= s(1) && retry_after <= s(5))
+        );
+        sleep(s(97)).await;
+    }
+    let quiet = start.elapsed().max(back);
+    sleep((back + s(5)).saturating_sub(start.elapsed())).await;
+    assert!(
+        scene.tokens.usable().is_some(),
+        "no token 5 s after {quiet:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_request_waits_as_long_as_configured_and_then_gives_up() {
+    let scene = Scene::new(|_, _| (s(3600), grant(s(60))));
+    let start = Instant::now();
+    let refused = scene
+        .tokens
+        .bearer()
+        .await
+        .expect_err("the endpoint is silent");
+    assert!(matches!(refused, Unavailable::NotYet { .. }));
+    assert_eq!(start.elapsed(), s(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_honoured_and_one_attempt_follows() {
+    let scene = Scene::new(|number, _| {
+        (
+            ms(0),
+            if number == 1 {
+                throttled(s(20))
+            } else {
+                grant(s(3600))
+            },
+        )
+    });
+    sleep(ms(19_900)).await;
+    assert_eq!(scene.attempts(), 1);
+    // asking for a token does not bring the attempt forward
+    assert!(scene.tokens.bearer().await.is_err());
+    sleep(s(30)).await;
+    assert_eq!(scene.attempts(), 2);
+    assert!(scene.gaps()[0] >= 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_configuration_is_asked_at_most_twice_a_minute_and_answered_at_once() {
+    let scene = Scene::new(|_, _| (ms(20), invalid_client()));
+    scene.tokens.settled().await;
+    let start = Instant::now();
+    let refused = scene.tokens.bearer().await.expect_err("refused");
+    assert_eq!(
+        start.elapsed(),
+        ms(0),
+        "a wrong secret does not hang callers"
+    );
+    assert!(matches!(refused, Unavailable::Refused { .. }));
+
+    sleep(s(600)).await;
+    assert!(scene.attempts() <= 20, "{}", scene.attempts());
+    let snapshot = scene.tokens.snapshot();
+    assert_eq!(snapshot.state, State::Starting);
+    assert!(snapshot.refused);
+    assert!(
+        snapshot
+            .last_error
+            .unwrap()
+            .contains("invalid_client: Request denied: Invalid client credentials")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_corrected_secret_file_heals_within_3_s() {
+    let scene = Scene::new(|_, secret| {
+        (
+            ms(20),
+            if secret == "right" {
+                grant(s(3600))
+            } else {
+                invalid_client()
+            },
+        )
+    });
+    sleep(s(10)).await;
+    scene.set_secret(Ok("right"));
+    sleep(s(3)).await;
+    assert!(scene.tokens.usable().is_some());
+    assert_eq!(scene.attempts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_appears_late_is_tried_within_5_s_and_is_a_refusal_before() {
+    let scene = Scene::new(|_, _| (ms(20), grant(s(3600))));
+    scene.set_secret(Err("no such file"));
+    let snapshot = scene.tokens.settled().await;
+    assert_eq!(
+        snapshot.last_error.as_deref(),
+        Some("the client secret cannot be read: no such file")
+    );
+    assert!(matches!(
+        scene.tokens.bearer().await,
+        Err(Unavailable::Refused { .. })
+    ));
+    scene.set_secret(Ok(""));
+    sleep(s(5)).await;
+    assert_eq!(scene.attempts(), 0, "an empty secret is never sent");
+    scene.set_secret(Ok("there"));
+    sleep(s(5)).await;
+    assert!(scene.tokens.usable().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_secret_is_tried_while_the_token_is_good_and_its_failure_leaves_the_token() {
+    let scene = Scene::new(|_, secret| {
+        (
+            ms(20),
+            if secret == "wrong" {
+                invalid_client()
+            } else {
+                grant(s(3600))
+            },
+        )
+    });
+    sleep(s(10)).await;
+    scene.set_secret(Ok("wrong"));
+    sleep(s(5)).await;
+    assert_eq!(scene.attempts(), 2);
+    let snapshot = scene.tokens.snapshot();
+    assert!(snapshot.refused, "a wrong rotation is seen in time");
+    assert_eq!((snapshot.state, snapshot.generation), (State::Fresh, 1));
+    assert_eq!(scene.tokens.bearer().await.unwrap().generation, 1);
+
+    scene.set_secret(Ok("second"));
+    sleep(s(5)).await;
+    assert_eq!(scene.tokens.bearer().await.unwrap().generation, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_file_that_vanishes_stops_nothing() {
+    let scene = Scene::new(|_, _| (ms(20), grant(s(60))));
+    sleep(s(10)).await;
+    scene.set_secret(Err("no such file"));
+    sleep(s(600)).await;
+    assert_eq!(scene.tokens.snapshot().state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_cannot_be_watched_is_read_again_once_after_a_refusal() {
+    let scene = Scene::with_source(false, |_, secret| {
+        (
+            ms(20),
+            if secret == "first" {
+                grant(s(60))
+            } else {
+                invalid_client()
+            },
+        )
+    });
+    sleep(s(10)).await;
+    assert_eq!(scene.attempts(), 1);
+    // rotated: the authorization server refuses the old one from now on
+    let rotated = Scene::with_source(false, |number, secret| {
+        let good = number == 1 || secret == "second";
+        (ms(20), if good { grant(s(60)) } else { invalid_client() })
+    });
+    sleep(s(10)).await;
+    rotated.set_secret(Ok("second"));
+    sleep(s(30)).await;
+    assert_eq!(rotated.tokens.snapshot().generation, 2);
+    assert_eq!(
+        rotated.attempts(),
+        3,
+        "refused with the first, granted with the second, and no pause between"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn tiny_lifetimes_and_constant_failures_cost_at_most_one_attempt_a_second() {
+    let short = Scene::new(|_, _| (ms(0), grant(ms(1))));
+    sleep(s(60)).await;
+    assert!(
+        short.gaps().iter().all(|gap| *gap >= 1000),
+        "{:?}",
+        short.gaps()
+    );
+    assert!(short.attempts() > 50, "and it goes on asking");
+
+    let failing = Scene::new(|_, _| (ms(0), unavailable(None)));
+    for _ in 0..600 {
+        let _ = failing.tokens.bearer().await; // traffic does not make it faster
+    }
+    assert!(
+        failing.gaps().iter().all(|gap| *gap >= 1000),
+        "{:?}",
+        failing.gaps()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_300_s_token_is_not_refreshed_on_every_tick_and_a_ten_year_one_not_at_all() {
+    let short = Scene::new(|_, _| (ms(10), grant(s(300))));
+    sleep(s(900)).await;
+    assert!(short.attempts() <= 6, "{}", short.attempts());
+    let long = Scene::with_source(false, |_, _| (ms(10), grant(s(10 * 365 * 86_400))));
+    sleep(s(2 * 86_400)).await;
+    assert_eq!(long.attempts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_survives_every_kind_of_failure_a_panic_included() {
+    let scene = Scene::new(|number, _| {
+        let outcome = match number {
+            1 => panic!("inside the exchange"),
+            2 => unavailable(None),
+            3 => throttled(s(1)),
+            4 => invalid_client(),
+            5 => Err(crate::token::Failure::TimedOut { limit: s(10) }),
+            6 => Err(crate::token::Failure::Unreachable(
+                "connection refused".into(),
+            )),
+            7 => Err(crate::token::Failure::Redirected {
+                status: http::StatusCode::FOUND,
+            }),
+            8 => Err(crate::token::Failure::Unusable {
+                status: http::StatusCode::OK,
+                defect: crate::token::Defect::Empty,
+            }),
+            _ => grant(s(3600)),
+        };
+        (ms(10), outcome)
+    });
+    sleep(s(300)).await;
+    assert_eq!(scene.attempts(), 9);
+    assert_eq!(scene.tokens.snapshot().state, State::Fresh);
+}

@@ -1,0 +1,147 @@
+//! 401s from the upstream: one refresh for all of them, then a growing pause.
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::scene::{Scene, grant, ms, s, throttled, unavailable};
+use crate::token::NoNewer;
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_401s_cost_one_token_request_and_the_rejected_token_stays_until_then() {
+    let scene = Scene::new(|_, _| (ms(500), grant(s(3600))));
+    let first = scene.tokens.bearer().await.unwrap().generation;
+    sleep(s(5)).await;
+    let mut storm = JoinSet::new();
+    for _ in 0..200 {
+        let tokens = scene.tokens.clone();
+        storm.spawn(async move {
+            tokens
+                .newer_than(first)
+                .await
+                .map(|bearer| bearer.generation)
+        });
+    }
+    sleep(ms(100)).await;
+    assert_eq!(
+        scene.tokens.usable().unwrap().generation,
+        first,
+        "in use for everyone else"
+    );
+    for newer in storm.join_all().await {
+        assert_eq!(newer.unwrap(), first + 1);
+    }
+    assert_eq!(scene.attempts(), 2);
+    // a straggler gets the newer one at once: a 401 never spends a token that it was not about
+    assert_eq!(
+        scene.tokens.newer_than(first).await.unwrap().generation,
+        first + 1
+    );
+    assert_eq!(scene.attempts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forced_refreshes_are_30_s_apart_and_the_pause_doubles_to_15_min_while_replays_are_refused()
+{
+    let scene = Scene::new(|_, _| (ms(10), grant(s(86_400))));
+    let start = Instant::now();
+    scene.tokens.bearer().await.unwrap();
+    while start.elapsed() < s(2 * 3600) {
+        let current = scene.tokens.bearer().await.unwrap().generation;
+        match scene.tokens.newer_than(current).await {
+            Ok(_) => (0..50).for_each(|_| scene.tokens.replayed(false)),
+            Err(NoNewer::Paused { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+        sleep(s(1)).await;
+    }
+    let gaps: Vec<u128> = scene.gaps()[1..].iter().map(|gap| gap / 1000).collect();
+    for (gap, expected) in gaps.iter().zip([60, 120, 240, 480, 900, 900]) {
+        assert!(gap.abs_diff(expected) <= 2, "{gaps:?}");
+    }
+    assert!(scene.tokens.snapshot().refused_although_fresh);
+
+    // a revoked token: the replay is accepted, the pause is short again
+    sleep(s(900)).await;
+    let current = scene.tokens.bearer().await.unwrap().generation;
+    scene.tokens.newer_than(current).await.unwrap();
+    scene.tokens.replayed(true);
+    sleep(s(31)).await;
+    assert!(scene.tokens.newer_than(current + 1).await.is_ok());
+    assert!(!scene.tokens.snapshot().refused_although_fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_forced_refresh_changes_nothing() {
+    let scene = Scene::new(|number, _| {
+        (
+            ms(10),
+            if number == 2 {
+                unavailable(None)
+            } else {
+                grant(s(3600))
+            },
+        )
+    });
+    scene.tokens.bearer().await.unwrap();
+    sleep(s(5)).await;
+    let before = scene.tokens.snapshot();
+    let failed = scene
+        .tokens
+        .newer_than(1)
+        .await
+        .expect_err("the endpoint is out");
+    assert!(matches!(failed, NoNewer::Failed { .. }));
+    let after = scene.tokens.snapshot();
+    assert_eq!((after.state, after.generation), (before.state, 1));
+    assert!(before.next_attempt_in.abs_diff(after.next_attempt_in) < s(1));
+    assert_eq!(scene.tokens.bearer().await.unwrap().generation, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_does_not_break_the_pause_that_the_endpoint_asked_for() {
+    let scene = Scene::new(|number, _| {
+        (
+            ms(10),
+            if number == 2 {
+                throttled(s(120))
+            } else {
+                grant(s(3600))
+            },
+        )
+    });
+    scene.tokens.bearer().await.unwrap();
+    sleep(s(5)).await;
+    assert!(scene.tokens.newer_than(1).await.is_err());
+    sleep(s(60)).await; // the pause between forced refreshes is over, the endpoint's is not
+    for _ in 0..10 {
+        assert!(scene.tokens.newer_than(1).await.is_err());
+    }
+    assert_eq!(scene.attempts(), 2);
+    sleep(s(60)).await;
+    assert_eq!(scene.tokens.newer_than(1).await.unwrap().generation, 2);
+    assert!(scene.gaps()[1] >= 120_000, "{:?}", scene.gaps());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_during_a_refresh_joins_it_and_spends_no_forced_one() {
+    let scene = Scene::new(|_, _| (s(2), grant(s(100))));
+    scene.tokens.bearer().await.unwrap();
+    sleep(ms(59_500)).await; // the refresh of 60 s is in flight
+    assert_eq!(scene.attempts(), 2);
+    assert_eq!(scene.tokens.newer_than(1).await.unwrap().generation, 2);
+    assert_eq!(scene.attempts(), 2);
+    assert_eq!(scene.tokens.newer_than(2).await.unwrap().generation, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_request_waits_no_longer_than_configured() {
+    let scene = Scene::new(|number, _| (if number == 1 { ms(10) } else { s(60) }, grant(s(3600))));
+    scene.tokens.bearer().await.unwrap();
+    sleep(s(5)).await;
+    let start = Instant::now();
+    assert!(matches!(
+        scene.tokens.newer_than(1).await,
+        Err(NoNewer::Late { .. })
+    ));
+    assert_eq!(start.elapsed(), s(10));
+}

@@ -1,0 +1,137 @@
+//! Nothing in this room prints the secret or the token, whatever happened.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::endpoint::{Act, Endpoint, SECRET, answer, config};
+use super::scene::ms;
+use crate::config::ClientAuth;
+use crate::secret::Secret;
+use crate::token::client_auth::Credential;
+use crate::token::grant::Grant;
+use crate::token::{ReadSecret, engine};
+
+const TOKEN: &str =
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
+const BASIC: &str = "YXBwOmNvcnJlY3QlMjBob3JzZSUyQmJhdHRlcnk=";
+
+/// Keeps every line that is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn pieces() -> Vec<String> {
+    let whole = [
+        SECRET,
+        "correct%20horse%2Bbattery",
+        "correct+horse%2Bbattery",
+        BASIC,
+    ]
+    .map(str::to_owned);
+    let token = TOKEN
+        .split('.')
+        .flat_map(|part| part.as_bytes().windows(12));
+    let token = token.map(|piece| String::from_utf8(piece.to_vec()).unwrap());
+    whole.into_iter().chain(token).collect()
+}
+
+fn assert_silent(text: &str) {
+    for piece in pieces() {
+        assert!(!text.contains(&piece), "{piece} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone())
+        .finish();
+    // tracing asks the current thread alone whether an event is wanted while there is one subscriber
+    // only, and other tests' threads have none.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
+    let _logging = tracing::subscriber::set_default(subscriber);
+
+    let good = format!(r#"{{"access_token":"{TOKEN}","token_type":"Bearer","expires_in":3600}}"#);
+    let dpop = good.replace("Bearer", "DPoP");
+    let cut = good[..good.len() - 3].to_owned();
+    let echo = format!(
+        r#"{{"error":"invalid_client","error_description":"got {BASIC} {SECRET} {TOKEN}"}}"#
+    );
+    let html = format!("<html>{SECRET}{TOKEN}</html>");
+    let acts = [
+        answer("200 OK", "application/json", &good),
+        answer("200 OK", "application/json", &dpop),
+        answer("200 OK", "application/json", &cut),
+        answer("200 OK", "text/html", &html),
+        answer("401 Unauthorized", "application/json", &echo),
+        answer("503 Service Unavailable", "application/json", &echo),
+        answer("403 Forbidden", "text/html", &html),
+        answer("403 Forbidden", &format!("text/{TOKEN}"), &html),
+        Act::Send(good.clone().into_bytes()),
+    ];
+    let read_secret: ReadSecret = Arc::new(|| Box::pin(async { Ok(Secret::new(SECRET)) }));
+    for act in acts {
+        for auth in [ClientAuth::Basic, ClientAuth::Post] {
+            let act = act.clone();
+            let endpoint = Endpoint::new(move |_| act.clone()).await;
+            let mut config = config(endpoint.url.clone(), auth);
+            config.wait = ms(50);
+            let (tokens, engine) =
+                engine(&config, super::endpoint::client(), Arc::clone(&read_secret));
+            let task = tokio::spawn(engine.run());
+            let snapshot = tokens.settled().await;
+            assert_silent(&format!("{snapshot:?} {tokens:?}"));
+            match tokens.bearer().await {
+                Ok(bearer) => assert_silent(&format!("{bearer:?}")),
+                Err(error) => assert_silent(&format!("{error:?} {error}")),
+            }
+            if let Err(error) = tokens.newer_than(0).await {
+                assert_silent(&format!("{error:?} {error}"));
+            }
+            task.abort();
+            let grant = Grant::new(config, super::endpoint::client());
+            match grant.exchange(&Secret::new(SECRET)).await {
+                Ok(granted) => assert_silent(&format!("{granted:?}")),
+                Err(failure) => {
+                    assert_silent(&format!("{failure:?} {failure} {}", failure.chain()));
+                }
+            }
+            assert_silent(&format!("{grant:?}"));
+        }
+    }
+    let secret = Secret::new(SECRET);
+    assert_silent(&format!(
+        "{:?}",
+        Credential {
+            method: ClientAuth::Basic,
+            id: "app",
+            secret: &secret
+        }
+    ));
+    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        logged.contains("token request failed") && logged.contains("token fresh"),
+        "{logged}"
+    );
+    assert_silent(&logged);
+}
