@@ -1,4 +1,165 @@
-//! The map of the crate.
+//! The map of the crate, and the place where its rooms are put together.
+//!
+//! ```text
+//! a request: server admits -> proxy::forward: guard, permit, authorize, headers -> upstream::send -> body
+//! a token:   config -> token::refresh -> grant -> handle -> proxy::authorize
+//! ```
+//! `docs/architecture.md` has the whole house and which room may know which.
+
+pub mod answer;
+pub mod cli;
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod guard;
+pub mod proxy;
 pub mod secret;
+pub mod server;
+pub mod telemetry;
 pub mod token;
+pub mod upstream;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use config::Config;
+use proxy::{AccessLines, InFlight, Proxy};
+use server::{Drained, Peer, Phase, RequestBody, Server, Stop};
+use token::Tokens;
+
+/// A proxy that listens.
+pub struct Running {
+    /// Where it listens, all on one port.
+    pub addresses: Vec<SocketAddr>,
+    /// Loopback addresses that this machine does not have.
+    pub absent: Vec<IpAddr>,
+    /// The token and its state.
+    pub tokens: Tokens,
+    stop: watch::Sender<Phase>,
+    served: JoinHandle<Drained>,
+}
+
+/// Why a proxy cannot start. What can heal later (no token yet, an upstream that is away) is none of these.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener could not be had.
+    #[error(transparent)]
+    Bind(#[from] server::BindError),
+    /// The certificate authorities could not be had.
+    #[error(transparent)]
+    Tls(#[from] upstream::TlsError),
+    /// The token endpoint's client could not be made.
+    #[error("the client for the token endpoint could not be made")]
+    TokenClient(#[from] reqwest::Error),
+    /// A thread or its runtime could not be had.
+    #[error("a worker thread could not be started")]
+    Worker(#[from] std::io::Error),
+}
+
+/// Binds, then serves in the background of the runtime that this is called on.
+///
+/// # Errors
+/// What cannot heal while running: see [`StartError`].
+pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError> {
+    let tls = upstream::client_config(&config.network)?;
+    let bound = server::bind(&config.listen)?;
+    let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
+    let (tokens, engine) = {
+        let source = config.token.client_secret.clone();
+        token::engine(&config.token, token::client(tls.clone())?, token::reader(source))
+    };
+    tokio::spawn(engine.run());
+    let limits = limits(config);
+    let make = services(config, &tokens, tls, lines);
+    let others = (1..config.runtime.threads)
+        .map(|number| start_worker(number, limits, make.clone()))
+        .collect::<Result<_, _>>()?;
+    let (order, stop) = Stop::channel();
+    let service = make();
+    let server = Server::new(bound, limits, others);
+    let served = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
+    Ok(Running { addresses, absent, tokens, stop: order, served })
+}
+
+impl Running {
+    /// Moves the stop on; it never goes back.
+    pub fn stop(&self, phase: Phase) {
+        self.stop.send_if_modified(|now| {
+            let further = *now < phase;
+            if further {
+                *now = phase;
+            }
+            further
+        });
+    }
+
+    /// Waits for the end, which comes after [`Phase::Draining`] has been ordered.
+    pub async fn ended(&mut self) -> Drained {
+        (&mut self.served).await.unwrap_or(Drained { cut: 0 })
+    }
+}
+
+fn limits(config: &Config) -> server::Limits {
+    server::Limits {
+        connections: config.limits.connections,
+        header_bytes: config.limits.header_bytes,
+        header_timeout: config.limits.header_timeout,
+        keep_alive: config.limits.keep_alive,
+        stall_timeout: config.upstream.stall_timeout,
+    }
+}
+
+/// What makes one worker's service, on that worker's runtime: connections to the upstream stay with it.
+fn services(
+    config: &Config,
+    tokens: &Tokens,
+    tls: rustls::ClientConfig,
+    lines: AccessLines,
+) -> impl Fn() -> impl server::Serve + Clone + Send + 'static {
+    let guard = guard::Guard::new(&config.guard);
+    let in_flight = InFlight::new(config.limits.in_flight);
+    let (upstream, tokens) = (config.upstream.clone(), tokens.clone());
+    move || {
+        let parts = proxy::Parts {
+            guard: guard.clone(),
+            in_flight: Arc::clone(&in_flight),
+            tokens: tokens.clone(),
+        };
+        let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &upstream, &tls));
+        tokio::spawn(drop_connections_after_sleep(Arc::downgrade(&proxy), tokens.clock_steps()));
+        proxy::service(proxy, lines)
+    }
+}
+
+/// After a laptop's sleep the connections of before are dead, and only a timeout would tell.
+async fn drop_connections_after_sleep(
+    proxy: std::sync::Weak<Proxy<RequestBody>>,
+    mut clock_steps: watch::Receiver<u64>,
+) {
+    while clock_steps.changed().await.is_ok() {
+        match proxy.upgrade() {
+            Some(proxy) => proxy.drop_idle_connections(),
+            None => return,
+        }
+    }
+}
+
+/// A thread with a runtime of its own, and the way to hand connections over to it.
+fn start_worker<S: server::Serve>(
+    number: usize,
+    limits: server::Limits,
+    make: impl Fn() -> S + Send + 'static,
+) -> Result<mpsc::UnboundedSender<server::Handover>, std::io::Error> {
+    let (sender, handed) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        runtime.block_on(async move {
+            let service = make();
+            server::work(handed, limits, move |_: Peer| service.clone()).await;
+        });
+    })?;
+    Ok(sender)
+}

@@ -1,7 +1,26 @@
 //! Everything that can be set, as types: no room parses text, and no room has a default.
 //!
 //! Order: defaults, then the file, then the environment, then flags. All problems are reported at
-//! once, each with its key, its source and what to write instead.
+//! once, each with its key, its source and what to write instead. Nothing global is read here, and
+//! no secret: [`load`] is given the environment, and a [`SecretSource`] is read when it is needed.
+//!
+//! `keys` is the table of every key; `layers`, `document` and `file` collect what was set; `values`
+//! and `build` give it types; `address` and `pingone` know about URLs; `render` shows the result.
+
+mod address;
+mod build;
+mod document;
+mod file;
+pub mod keys;
+mod layers;
+mod pingone;
+mod problems;
+mod render;
+mod secret_source;
+#[cfg(test)]
+mod tests;
+mod units;
+mod values;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,6 +29,44 @@ use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue};
+
+pub use file::{FileError, Surroundings, read_regular};
+pub use layers::{Overrides, Setting};
+pub use problems::{Problem, Problems};
+pub use render::{Row, table};
+pub use secret_source::SecretError;
+
+/// A configuration without problems, and where each part of it came from.
+pub struct Loaded {
+    /// What the rooms are given.
+    pub config: Config,
+    /// Every key with its effective value and source, for `check`.
+    pub effective: Vec<Row>,
+    /// What is suspicious and no error: unknown variables.
+    pub warnings: Vec<String>,
+    /// The file that was read, if there is one.
+    pub file: Option<PathBuf>,
+}
+
+/// Reads all layers into types. Reads files, and no secret.
+///
+/// # Errors
+/// All that is wrong, at once.
+pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    let layers = layers::Layers::read(overrides, surroundings);
+    let mut values = values::Values::new(layers);
+    let config = build::config(&mut values);
+    let values::Values { layers } = values;
+    match config {
+        Some(config) if layers.problems.is_empty() => Ok(Loaded {
+            config,
+            effective: render::rows(&layers),
+            warnings: layers.warnings,
+            file: layers.file,
+        }),
+        Some(_) | None => Err(layers.problems),
+    }
+}
 
 /// One proxy: what it listens on, what it forwards to, and as whom.
 #[derive(Debug, Clone)]
@@ -71,7 +128,9 @@ impl Origin {
     /// The port that is connected to: the written one, else the scheme's.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+        self.authority
+            .port_u16()
+            .unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 
     /// Whether connections are made over TLS.
@@ -149,6 +208,8 @@ pub enum SecretSource {
 }
 
 /// `guard.*`.
+///
+/// `guard.network` is not here: what it forbids is a problem of [`load`] already.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     /// `guard.hosts`: names beside the loopback ones that `Host` may carry; lower case, without port.

@@ -1,0 +1,214 @@
+//! The bare path, in the arrangements that were candidates: what `docs/performance.md` compares.
+//!
+//! `cargo bench --bench bare -- MODE LISTEN_PORT UPSTREAM_PORT` forwards 127.0.0.1:LISTEN_PORT to
+//! http://127.0.0.1:UPSTREAM_PORT with a bearer attached and does nothing else, until it is killed.
+//! Measure it with `sidebyside measure NAME=LISTEN_PORT,0`. Modes:
+//!
+//! - `multi-client`: the multi-thread runtime (one worker) and hyper-util's client
+//! - `current-client`: a current-thread runtime and hyper-util's client
+//! - `current-list`: a current-thread runtime, hyper's own connections, a short list of idle ones,
+//!   each connection a task
+//! - `rooms`: this crate's `server` and `upstream`: as `current-list`, but a connection is driven by
+//!   the exchange that uses it
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cupbearer::{config, server, upstream};
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+fn main() {
+    let args: Vec<String> = std::env::args().filter(|arg| arg != "--bench").collect();
+    let [_, mode, listen, upstream] = args.as_slice() else {
+        eprintln!("usage: bare multi-client|current-client|current-list|rooms LISTEN_PORT UPSTREAM_PORT");
+        return;
+    };
+    let listen = loopback(listen.parse().expect("a port"));
+    let upstream = loopback(upstream.parse().expect("a port"));
+    let runtime = match mode.as_str() {
+        "multi-client" => tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build(),
+        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    };
+    runtime.expect("a runtime").block_on(async move {
+        match mode.as_str() {
+            "multi-client" | "current-client" => through_client(listen, upstream).await,
+            "current-list" => through_list(listen, upstream).await,
+            "rooms" => through_rooms(listen, upstream).await,
+            other => eprintln!("no such mode: {other}"),
+        }
+    });
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// As long as the peers' in `sidebyside`.
+fn bearer() -> HeaderValue {
+    HeaderValue::from_str(&format!("Bearer eyJ{}", "a".repeat(1100))).expect("visible ASCII")
+}
+
+/// The least that every arrangement has to do to a request.
+fn prepare<B>(request: &mut Request<B>, uri: Uri, bearer: &HeaderValue) {
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.remove(header::CONNECTION);
+    headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+    headers.insert(header::AUTHORIZATION, bearer.clone());
+}
+
+async fn through_client(listen: SocketAddr, upstream: SocketAddr) {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client: Client<_, Incoming> = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(50))
+        .build(connector);
+    let bearer = bearer();
+    serve(listen, move |mut request: Request<Incoming>| {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let uri = Uri::try_from(format!("http://{upstream}{path}")).expect("a valid address");
+        prepare(&mut request, uri, &bearer);
+        let answer = client.request(request);
+        async move { Ok::<_, Infallible>(answer.await.expect("the upstream answers")) }
+    })
+    .await;
+}
+
+async fn serve<F, A, B>(listen: SocketAddr, answer: F)
+where
+    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+{
+    let listener = TcpListener::bind(listen).await.expect("a free port");
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let _ = stream.set_nodelay(true);
+        let service = service_fn(answer.clone());
+        tokio::spawn(async move {
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+type Idle = Arc<Mutex<Vec<SendRequest<Incoming>>>>;
+
+async fn through_list(listen: SocketAddr, upstream: SocketAddr) {
+    let idle = Idle::default();
+    let bearer = bearer();
+    serve(listen, move |mut request: Request<Incoming>| {
+        let path = request.uri().path_and_query().cloned();
+        let uri = path.map_or(Uri::from_static("/"), Uri::from);
+        prepare(&mut request, uri, &bearer);
+        let idle = Arc::clone(&idle);
+        async move {
+            let mut sender = match checkout(&idle) {
+                Some(sender) => sender,
+                None => {
+                    let stream = TcpStream::connect(upstream).await.expect("the upstream listens");
+                    let _ = stream.set_nodelay(true);
+                    let (sender, connection) =
+                        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
+                    tokio::spawn(connection);
+                    sender
+                }
+            };
+            let response = sender.send_request(request).await.expect("the upstream answers");
+            Ok::<_, Infallible>(response.map(|incoming| Lent { incoming, sender: Some(sender), idle }))
+        }
+    })
+    .await;
+}
+
+fn checkout(idle: &Idle) -> Option<SendRequest<Incoming>> {
+    let mut idle = idle.lock().expect("no panic holds it");
+    let ready = idle.iter().rposition(SendRequest::is_ready)?;
+    Some(idle.swap_remove(ready))
+}
+
+/// A body that gives its connection back.
+struct Lent {
+    incoming: Incoming,
+    sender: Option<SendRequest<Incoming>>,
+    idle: Idle,
+}
+
+impl Body for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if (matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream())
+            && let Some(sender) = self.sender.take()
+        {
+            self.idle.lock().expect("no panic holds it").push(sender);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
+    let url = config::Origin {
+        scheme: http::uri::Scheme::HTTP,
+        authority: upstream.to_string().parse().expect("an address is an authority"),
+    };
+    let minute = Duration::from_secs(60);
+    let upstream = upstream::Upstream::new(
+        &config::Upstream {
+            url,
+            headers: Vec::new(),
+            connect_timeout: minute,
+            head_timeout: minute,
+            stall_timeout: minute,
+            pool_idle: minute,
+        },
+        &upstream::client_config(&config::Network { ca_file: None }).expect("the system has roots"),
+    );
+    let limits = server::Limits {
+        connections: 9000,
+        header_bytes: 64 << 10,
+        header_timeout: minute,
+        keep_alive: minute,
+        stall_timeout: minute,
+    };
+    let bound = server::bind(&config::Listen::Tcp(listen)).expect("a free port");
+    let (_order, stop) = server::Stop::channel();
+    let bearer = bearer();
+    let make = move |_| {
+        let (upstream, bearer) = (upstream.clone(), bearer.clone());
+        tower::service_fn(move |mut request: Request<server::RequestBody>| {
+            let uri = request.uri().path_and_query().cloned().map_or(Uri::from_static("/"), Uri::from);
+            prepare(&mut request, uri, &bearer);
+            let upstream = upstream.clone();
+            async move { Ok::<_, Infallible>(upstream.send(request, || None).await.expect("the upstream answers")) }
+        })
+    };
+    server::Server::new(bound, limits, Vec::new()).serve(make, stop, minute).await;
+}

@@ -1,0 +1,61 @@
+//! The name of one request: taken over from the caller, or made. On the path of every request, so
+//! without formatting.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// `X-Request-Id`: read, echoed and sent on.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest identifier that is taken over, in bytes.
+const MAX_BYTES: usize = 64;
+
+/// 1-64 bytes of `[A-Za-z0-9._-]`, whoever made it: safe in a log line, a page and a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The caller's own, if it sent exactly one that is acceptable; else a new one.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut lines = headers.get_all(&X_REQUEST_ID).iter();
+        match (lines.next(), lines.next()) {
+            (Some(only), None) if is_acceptable(only.as_bytes()) => Self(only.clone()),
+            _ => Self::made(),
+        }
+    }
+
+    /// A new one: 16 lower-case hexadecimal digits. Distinct, not secret.
+    #[must_use]
+    pub fn made() -> Self {
+        Self(hexadecimal(fastrand::u64(..)))
+    }
+
+    /// As a field value; a clone of it shares the bytes.
+    #[must_use]
+    pub const fn header(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default() // ASCII by construction
+    }
+}
+
+fn hexadecimal(number: u64) -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 16];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    }
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits are legal in a field value")
+}
+
+fn is_acceptable(value: &[u8]) -> bool {
+    (1..=MAX_BYTES).contains(&value.len())
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}

@@ -1,0 +1,262 @@
+//! The command line: what can be asked for, and the exit codes of the contract.
+//!
+//! One file a command. This room is the only one that prints.
+
+pub mod check;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Overrides, Setting};
+
+/// A local reverse proxy that authenticates for you.
+///
+/// It holds an OAuth 2.0 client credentials grant, keeps an access token fresh, and attaches it to
+/// every request that it forwards to one API, so that tools without OAuth simply work.
+///
+/// No `Debug`: somebody may have written a secret there.
+#[derive(Parser)]
+#[command(
+    name = "cupbearer",
+    version,
+    about = "A local reverse proxy that holds an OAuth 2.0 client credentials grant and attaches \
+             a fresh access token to every request",
+    long_about = None,
+    after_help = EXAMPLES,
+    args_override_self = false
+)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    /// What to do; without it, `run`.
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cupbearer demo                          try it without an account
+  cupbearer check                         show the effective configuration, offline
+  cupbearer --config pingone.toml         run the proxy
+  curl http://localhost:6749/docs         then call the API through it
+
+Without a file, the environment is enough:
+  CUPBEARER_UPSTREAM__URL=https://api.example.com
+  CUPBEARER_TOKEN__URL=https://as.example.com/oauth2/token
+  CUPBEARER_TOKEN__CLIENT_ID=…  CUPBEARER_TOKEN__CLIENT_SECRET__FILE=/run/secrets/client_secret
+
+The file is --config FILE, else CUPBEARER_CONFIG, else ./cupbearer.toml, else cupbearer/config.toml in
+your configuration directory. The environment goes before the file, flags before both.
+Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration.";
+
+#[derive(Subcommand)]
+enum Subcommands {
+    /// Run the proxy (what happens without a command)
+    #[command(after_help = "Example:\n  cupbearer run --config pingone.toml --listen localhost:9000")]
+    Run {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Try it without an account: an authorization server, an API and the proxy, all on this machine
+    #[cfg(feature = "demo")]
+    #[command(after_help = "Example:\n  cupbearer demo")]
+    Demo {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Show the effective configuration and where each value comes from; asks nobody
+    #[command(after_help = "Example:\n  cupbearer check --config pingone.toml\n  cupbearer check --json | jq .effective")]
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `run`, also without a command.
+    Run,
+    /// `demo`.
+    #[cfg(feature = "demo")]
+    Demo,
+    /// `check`.
+    Check {
+        /// As JSON.
+        json: bool,
+    },
+}
+
+/// Flags that set configuration. Before and after the command alike: each place has its own copy,
+/// and both are read, so that `--set` in one does not hide `--set` in the other.
+#[derive(Args, Clone, Default)]
+struct Settings {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Where callers connect [default: localhost:6749]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The API's scheme, host and port
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Set any key, such as upstream.head_timeout=30s; not a secret
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("write KEY=VALUE, such as upstream.head_timeout=30s")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+impl Settings {
+    /// `--set` first, so that a flag of its own wins over it.
+    fn into_settings(self) -> impl Iterator<Item = Setting> {
+        let own = [
+            ("--listen", "listen", self.listen),
+            ("--upstream", "upstream.url", self.upstream),
+            ("--log-level", "log.level", self.log_level),
+        ];
+        let set = self.set.into_iter().map(|(key, text)| Setting {
+            flag: "--set",
+            key,
+            text,
+        });
+        set.chain(own.into_iter().filter_map(|(flag, key, text)| {
+            Some(Setting {
+                flag,
+                key: key.to_owned(),
+                text: text?,
+            })
+        }))
+    }
+}
+
+impl Cli {
+    /// The command and what the command line says about configuration.
+    ///
+    /// # Errors
+    /// A usage error, to be printed by its own `exit`.
+    pub fn into_parts(self) -> Result<(Command, Overrides), clap::Error> {
+        let (command, inner) = match self.command {
+            None => (Command::Run, Settings::default()),
+            Some(Subcommands::Run { settings }) => (Command::Run, settings),
+            #[cfg(feature = "demo")]
+            Some(Subcommands::Demo { settings }) => (Command::Demo, settings),
+            Some(Subcommands::Check { json, settings }) => (Command::Check { json }, settings),
+        };
+        let mut files: Vec<PathBuf> = self.settings.config.clone();
+        files.extend_from_slice(&inner.config);
+        if files.len() > 1 {
+            return Err(<Self as clap::CommandFactory>::command().error(
+                clap::error::ErrorKind::TooManyValues,
+                "several proxies in one process are not there yet: give --config once",
+            ));
+        }
+        let settings = self.settings.into_settings().chain(inner.into_settings());
+        let overrides = Overrides {
+            file: files.pop(),
+            settings: settings.collect(),
+        };
+        Ok((command, overrides))
+    }
+}
+
+/// How a command ends. The numbers are part of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All is well.
+    Fine = 0,
+    /// It failed: a taken port, too.
+    Failed = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// The configuration cannot be used; no secret at start, too.
+    Configuration = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(line: &str) -> Result<(Command, Overrides), clap::Error> {
+        Cli::try_parse_from(line.split(' '))?.into_parts()
+    }
+
+    fn settings(line: &str) -> Vec<(String, String)> {
+        let (_, overrides) = parts(line).ok().unwrap();
+        overrides
+            .settings
+            .into_iter()
+            .map(|setting| (setting.key, setting.text))
+            .collect()
+    }
+
+    #[test]
+    fn the_definitions_contradict_nothing() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_runs() {
+        assert_eq!(parts("cupbearer").ok().unwrap().0, Command::Run);
+        assert_eq!(parts("cupbearer run").ok().unwrap().0, Command::Run);
+        assert_eq!(
+            parts("cupbearer check --json").ok().unwrap().0,
+            Command::Check { json: true }
+        );
+    }
+
+    #[test]
+    fn flags_count_before_and_after_the_command() {
+        assert_eq!(
+            settings("cupbearer --set drain=1s --listen a run --set name=x --upstream b"),
+            [("drain", "1s"), ("listen", "a"), ("name", "x"), ("upstream.url", "b")]
+                .map(|(key, text)| (key.to_owned(), text.to_owned()))
+        );
+        for line in ["cupbearer --config f check", "cupbearer check --config f"] {
+            assert_eq!(parts(line).ok().unwrap().1.file, Some(PathBuf::from("f")));
+        }
+    }
+
+    #[test]
+    fn only_the_first_equals_sign_of_set_divides() {
+        assert_eq!(
+            settings("cupbearer --set token.params={a=\"b\"}"),
+            [("token.params".to_owned(), "{a=\"b\"}".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_command_line_that_makes_no_sense_is_a_usage_error() {
+        for line in [
+            "cupbearer --config a --config b",
+            "cupbearer --config a run --config b",
+            "cupbearer --set drain",
+            "cupbearer --listen a --listen b",
+            "cupbearer dance",
+            "cupbearer --dance",
+        ] {
+            let error = parts(line).err().expect(line);
+            assert_eq!(error.exit_code(), i32::from(Exit::Usage as u8), "{line}");
+        }
+    }
+}

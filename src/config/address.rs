@@ -1,0 +1,190 @@
+//! Addresses as people write them: where to listen, where to send to, who may call.
+//!
+//! One reader of URLs decides both what is loopback and what is connected to, so that no spelling
+//! (`127.1`, `LOCALHOST`) is one thing here and another there. Nothing is ever resolved.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::uri::{Authority, Scheme};
+use url::{Host, Url};
+
+use super::problems::{Complaint, quoted};
+use super::{Listen, Origin};
+
+/// `listen`: `localhost:PORT` or `ADDRESS:PORT`.
+pub(crate) fn listen(text: &str) -> Result<Listen, Complaint> {
+    let complaint = |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
+    if text.starts_with("unix:") {
+        return Err(complaint("is a unix socket, which cannot be listened on yet", "write \"localhost:6749\"".into()));
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(Listen::Tcp(address));
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Err(complaint("has no port", format!("write \"{}\"", SocketAddr::new(address, 6749))));
+    }
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None if text.parse::<u16>().is_ok() => ("", Some(text)),
+        None => (text, None),
+    };
+    match port.map(str::parse::<u16>) {
+        Some(Ok(port)) if name.eq_ignore_ascii_case("localhost") => Ok(Listen::Localhost(port)),
+        Some(Ok(port)) if name.is_empty() => {
+            Err(complaint("has no host", format!("write \"localhost:{port}\"")))
+        }
+        Some(Ok(port)) => Err(complaint(
+            "is neither localhost nor an IP address",
+            format!("write \"localhost:{port}\", or an address of this machine"),
+        )),
+        Some(Err(_)) => Err(complaint("has no usable port", "write a port from 0 to 65535, such as \"localhost:6749\"".into())),
+        None => Err(complaint("has no port", "write \"localhost:6749\"".into())),
+    }
+}
+
+/// `upstream.url`: scheme, host and port, and nothing else.
+pub(crate) fn origin(text: &str) -> Result<Origin, Complaint> {
+    let url = http_url(text)?;
+    let bare = url.origin().ascii_serialization();
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err((
+            format!("{} has more than scheme, host and port", quoted(text)),
+            format!("write {bare:?}; path and query are the caller's"),
+        )
+            .into());
+    }
+    let (scheme, authority) = bare.split_once("://").unwrap_or_default();
+    Ok(Origin {
+        scheme: if scheme == "https" { Scheme::HTTPS } else { Scheme::HTTP },
+        authority: Authority::try_from(authority)
+            .map_err(|_| (format!("{} has no usable host", quoted(text)), "write \"https://api.example.com\""))?,
+    })
+}
+
+/// `token.url`: a whole URL; no fragment (RFC 6749 3.2).
+pub(crate) fn endpoint(text: &str) -> Result<Url, Complaint> {
+    let mut url = http_url(text)?;
+    if url.fragment().is_some() {
+        url.set_fragment(None);
+        return Err((
+            format!("{} has a fragment", quoted(text)),
+            format!("write {:?}", url.as_str()),
+        )
+            .into());
+    }
+    Ok(url)
+}
+
+/// Whether a URL's host is 127.0.0.0/8, `::1` or `localhost`.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The same of an origin that [`origin`] has read.
+pub(crate) fn is_loopback_origin(origin: &Origin) -> bool {
+    Url::parse(&format!("{}://{}/", origin.scheme, origin.authority))
+        .is_ok_and(|url| is_loopback(&url))
+}
+
+/// What is wrong with a name of `guard.hosts`, if anything.
+pub(crate) fn host_name(text: &str) -> Result<String, Complaint> {
+    let remedy = |name: &str| format!("write {name:?}: lower case, without scheme and port");
+    let is_v6 = text
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_name = !text.is_empty()
+        && !text.starts_with('.')
+        && !text.ends_with('.')
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'));
+    if is_name || is_v6 {
+        return Ok(text.to_owned());
+    }
+    let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let name = after_scheme.split([':', '/']).next().unwrap_or_default();
+    let guess = name.trim_matches('.').to_ascii_lowercase();
+    let usable = !guess.is_empty() && guess.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let example = if usable { guess.as_str() } else { "proxy.example.com" };
+    Err((format!("{} is no host name", quoted(text)), remedy(example)).into())
+}
+
+/// What is wrong with an origin of `guard.origins`, if anything.
+pub(crate) fn web_origin(text: &str) -> Result<String, Complaint> {
+    let complaint = |remedy: String| -> Complaint { (format!("{} is no web origin", quoted(text)), remedy).into() };
+    if text == "*" || text.eq_ignore_ascii_case("null") {
+        return Err(complaint("name each origin: any page of the web could call otherwise".into()));
+    }
+    let known = Url::parse(text)
+        .ok()
+        .map(|url| url.origin())
+        .filter(url::Origin::is_tuple)
+        .map(|origin| origin.ascii_serialization());
+    match known {
+        Some(origin) if origin == text => Ok(origin),
+        Some(origin) if !text.contains('*') && !text.contains('@') => Err(complaint(format!("write {origin:?}"))),
+        None if is_other_origin(text) => Ok(text.to_owned()),
+        Some(_) | None => Err(complaint("write scheme, host and port: \"https://tool.example.com\"".into())),
+    }
+}
+
+/// A browser extension's origin, `chrome-extension://…`: the standard for URLs knows none for it.
+fn is_other_origin(text: &str) -> bool {
+    let is_plain = |part: &str, more: &[u8]| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || more.contains(&byte))
+    };
+    text.split_once("://")
+        .is_some_and(|(scheme, host)| scheme != "file" && is_plain(scheme, b"-+.") && is_plain(host, b"-."))
+}
+
+/// An http or https URL with a host and without user name and password; those are never quoted.
+fn http_url(text: &str) -> Result<Url, Complaint> {
+    let rest = match text.split_once("://") {
+        Some(("http" | "https", rest)) => rest,
+        Some((scheme, _)) if !text.contains('@') => {
+            let problem = format!("{} is neither http nor https", quoted(scheme));
+            return Err((problem, "write \"https://…\"").into());
+        }
+        None if !text.contains('@') => return Err(without_scheme(text)),
+        Some(_) | None => return Err(with_credentials()),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(with_credentials());
+    }
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    match Url::parse(text) {
+        Ok(url) if !authority.is_empty() && !text.contains(is_odd) && url.has_host() => Ok(url),
+        Ok(_) | Err(_) => Err((
+            format!("{} is no URL", quoted(text)),
+            "write scheme, host and perhaps a port: \"https://api.example.com:8443\"",
+        )
+            .into()),
+    }
+}
+
+fn without_scheme(text: &str) -> Complaint {
+    let scheme = match Url::parse(&format!("http://{text}")) {
+        Ok(url) if is_loopback(&url) => "http",
+        Ok(_) | Err(_) => "https",
+    };
+    let remedy = format!("write {}", quoted(&format!("{scheme}://{text}")));
+    (format!("{} has no scheme", quoted(text)), remedy).into()
+}
+
+fn with_credentials() -> Complaint {
+    (
+        "has a user name or password in it",
+        "write scheme, host and port only; the token is the credential",
+    )
+        .into()
+}

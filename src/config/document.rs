@@ -1,0 +1,107 @@
+//! A configuration file's text into the file layer, with the line of each key.
+//!
+//! A syntax error names its line and never quotes it: a secret may have been written there.
+
+use std::path::Path;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::keys::{Key, Kind, is_section};
+use super::layers::{Content, Layers, Source};
+use super::secret_source;
+
+/// No configuration is longer than 1 MiB.
+pub(crate) const LONGEST: u64 = 1 << 20;
+
+/// Reads one file's bytes into `layers`.
+pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
+    let name = path.display().to_string();
+    let text = match text(bytes) {
+        Ok(text) => text,
+        Err(complaint) => return layers.problems.push(name, "line 1", complaint),
+    };
+    let document = Document { path, text };
+    match DeTable::parse(text) {
+        Ok(table) => document.table(layers, "", table.get_ref()),
+        Err(error) => {
+            let line = document.line(error.span().map_or(0, |span| span.start));
+            let message = error.message().lines().next().unwrap_or_default();
+            let complaint = (format!("is not TOML: {message}"), "correct that line");
+            layers.problems.push(name, format_args!("line {line}"), complaint);
+        }
+    }
+}
+
+/// One value as TOML, from the environment or the command line.
+pub(crate) fn value(text: &str) -> Result<toml::Value, toml::de::Error> {
+    owned(&DeValue::parse(text)?)
+}
+
+fn text(bytes: &[u8]) -> Result<&str, (&'static str, &'static str)> {
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return Err(("starts with a byte order mark", "save it as UTF-8 without BOM"));
+    }
+    std::str::from_utf8(bytes).map_err(|_| ("is not UTF-8", "save it as UTF-8 without BOM"))
+}
+
+fn owned(value: &Spanned<DeValue<'_>>) -> Result<toml::Value, toml::de::Error> {
+    toml::Value::deserialize(ValueDeserializer::from(value.clone()))
+}
+
+struct Document<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Document<'_> {
+    /// The line, from 1, of a byte of the text.
+    fn line(&self, offset: usize) -> usize {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    /// Walks a table down to keys of ours; the first name that is unknown is reported, not what
+    /// is below it.
+    fn table(&self, layers: &mut Layers, section: &str, table: &DeTable<'_>) {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in entries {
+            let path = match section {
+                "" => name.get_ref().to_string(),
+                _ => format!("{section}.{}", name.get_ref()),
+            };
+            let source = Source::File {
+                path: self.path.to_owned(),
+                line: self.line(name.span().start),
+            };
+            match (Key::find(&path), value.get_ref()) {
+                (Some(key), _) => set(layers, key, value, source),
+                (None, DeValue::Table(inner)) if is_section(&path) => {
+                    self.table(layers, &path, inner);
+                }
+                (None, _) if is_section(&path) => {
+                    let remedy = format!("write [{path}] and its keys below");
+                    layers.problems.push(&path, source, ("is a table of keys, not a value", remedy));
+                }
+                (None, _) => layers.unknown(&path, &source),
+            }
+        }
+    }
+}
+
+fn set(layers: &mut Layers, key: &'static Key, value: &Spanned<DeValue<'_>>, source: Source) {
+    let read = match owned(value) {
+        Err(_) => Err(("is a number beyond what can be counted", "write a smaller one").into()),
+        Ok(value) if key.kind == Kind::Secret => {
+            secret_source::from_toml(key, &value).map(Content::Secret)
+        }
+        Ok(value) => Ok(Content::Toml(value)),
+    };
+    let content = read.unwrap_or_else(|complaint| {
+        layers.problems.push(key.path, &source, complaint);
+        Content::Broken
+    });
+    layers.set(key, content, source);
+}

@@ -1,0 +1,184 @@
+//! Which file is read, and reading it without ever waiting: a directory, a FIFO or an endless file
+//! is an error, not a hang.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// Where the configuration is looked for, besides `--config`: an argument, so that tests are pure.
+///
+/// No `Debug`: a variable may hold a secret.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    /// The environment variables.
+    pub variables: Vec<(OsString, OsString)>,
+    /// `cupbearer.toml` is looked for here; empty is the process's own working directory.
+    pub working_directory: PathBuf,
+    /// `cupbearer/config.toml` is looked for here, if there is such a place.
+    pub user_configuration: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// What this process was started with.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        use etcetera::BaseStrategy as _;
+        Self {
+            variables: std::env::vars_os().collect(),
+            working_directory: PathBuf::new(),
+            user_configuration: etcetera::choose_base_strategy()
+                .ok()
+                .map(|places| places.config_dir()),
+        }
+    }
+
+    /// The places where a file may or may not be, the first one that is there counts.
+    pub(crate) fn optional_files(&self) -> impl Iterator<Item = PathBuf> {
+        let user = self.user_configuration.as_ref();
+        [
+            Some(self.working_directory.join("cupbearer.toml")),
+            user.map(|directory| directory.join("cupbearer").join("config.toml")),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// Why a file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Nothing has that name.
+    #[error("does not exist")]
+    Missing,
+    /// It is there, and not for us.
+    #[error("permission denied")]
+    Denied,
+    /// It is a directory.
+    #[error("is a directory")]
+    Directory,
+    /// A FIFO, a socket or a device: reading could wait for ever.
+    #[error("is not a regular file")]
+    Irregular,
+    /// It is longer than any such file has reason to be.
+    #[error("is longer than {limit} bytes")]
+    TooLong {
+        /// In bytes.
+        limit: u64,
+    },
+    /// The system says something else.
+    #[error("cannot be read")]
+    Other(#[source] io::Error),
+}
+
+impl FileError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Missing => "check the name; relative names start at the working directory".into(),
+            Self::Denied => format!("make it readable for this process{}", whose()),
+            Self::Directory => "name a file in it".into(),
+            Self::Irregular => "name a regular file, not a FIFO, socket or device".into(),
+            Self::TooLong { .. } => "name the right file".into(),
+            Self::Other(error) => format!("the system says: {error}"),
+        }
+    }
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
+            io::ErrorKind::PermissionDenied => Self::Denied,
+            io::ErrorKind::IsADirectory => Self::Directory,
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// Reads a regular file of at most `limit` bytes; symbolic links are followed. What was read is
+/// wiped when dropped: it may be a secret.
+///
+/// # Errors
+/// See [`FileError`]. Never waits for a writer: a FIFO is refused before and after it is opened.
+pub fn read_regular(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    regular(&std::fs::metadata(path)?)?;
+    let file = open_without_waiting(path)?;
+    let length = regular(&file.metadata()?)?.len();
+    // Room for all of it at once: a vector that grows leaves unwiped copies behind.
+    let room = usize::try_from(length.min(limit)).unwrap_or(0) + 1024;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::TooLong { limit });
+    }
+    Ok(bytes)
+}
+
+fn regular(metadata: &Metadata) -> Result<&Metadata, FileError> {
+    if metadata.is_dir() {
+        return Err(FileError::Directory);
+    }
+    if !metadata.is_file() {
+        return Err(FileError::Irregular);
+    }
+    Ok(metadata)
+}
+
+#[cfg(unix)]
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).open(path)
+}
+
+#[cfg(unix)]
+fn whose() -> String {
+    format!(", which runs as uid {}", rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn whose() -> String {
+    String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_a_missing_and_a_too_long_file_have_their_own_errors() {
+        let directory = tempfile::tempdir().unwrap();
+        let long = directory.path().join("long");
+        std::fs::write(&long, [b'x'; 11]).unwrap();
+
+        assert!(matches!(read_regular(directory.path(), 10), Err(FileError::Directory)));
+        assert!(matches!(read_regular(&directory.path().join("no"), 10), Err(FileError::Missing)));
+        assert!(matches!(read_regular(&long, 10), Err(FileError::TooLong { limit: 10 })));
+        assert_eq!(read_regular(&long, 11).unwrap().len(), 11);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_fifo_is_refused_and_does_not_hang_while_a_link_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        let file = directory.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+
+        assert!(matches!(read_regular(&fifo, 10), Err(FileError::Irregular)));
+        assert_eq!(read_regular(&link, 10).unwrap().as_slice(), b"x");
+    }
+}

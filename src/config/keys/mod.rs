@@ -1,0 +1,221 @@
+//! Every key that can be set, in one table, and what follows from a key's path alone.
+//!
+//! The table drives reading (file, environment, `--set`), the names of environment variables, the
+//! nearest known key, what `check` prints and `config/example.toml`. It reads nothing itself.
+
+mod example;
+mod table;
+
+use std::time::Duration;
+
+pub use example::example;
+pub use table::KEYS;
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The path in the file, `upstream.url`.
+    pub path: &'static str,
+    /// What its value looks like.
+    pub kind: Kind,
+    /// What holds where it is not set.
+    pub fallback: Fallback,
+    /// Whose it is.
+    pub scope: Scope,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+/// What a value looks like, whichever way it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// A string such as `"10s"`, not shorter than this.
+    Duration(Duration),
+    /// A string such as `"64KiB"`, between these numbers of bytes.
+    Size(u64, u64),
+    /// A whole number between these.
+    Count(u32, u32),
+    /// `true` or `false`.
+    Switch,
+    /// A list of strings.
+    Texts,
+    /// A table of strings.
+    Map,
+    /// A secret source: where the secret is, never the secret.
+    Secret,
+}
+
+impl Kind {
+    /// Whether a text in the environment or after `--set` is taken as it is, without TOML's quotes.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        match self {
+            Self::Text | Self::Choice(_) | Self::Duration(_) | Self::Size(..) => true,
+            Self::Count(..) | Self::Switch | Self::Texts | Self::Map | Self::Secret => false,
+        }
+    }
+}
+
+/// What holds where a key is not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// This value, as TOML.
+    Default(&'static str),
+    /// Nothing; the text is an example, as TOML.
+    Unset(&'static str),
+    /// It must be set; the text is an example, as TOML.
+    Required(&'static str),
+}
+
+impl Fallback {
+    /// The default or the example, as TOML.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Default(text) | Self::Unset(text) | Self::Required(text) => text,
+        }
+    }
+}
+
+/// Whose a key is when one process runs several proxies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Each proxy has its own.
+    Proxy,
+    /// There is one for the process.
+    Process,
+}
+
+impl Key {
+    /// The key with exactly this path.
+    #[must_use]
+    pub fn find(path: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.path == path)
+    }
+
+    /// The name of its environment variable: `CUPBEARER_UPSTREAM__URL`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.path.replace('.', "__").to_ascii_uppercase())
+    }
+
+    /// How it could be written in a file: `guard.hosts = []`.
+    #[must_use]
+    pub fn example_text(&self) -> String {
+        format!("{} = {}", self.path, self.fallback.text())
+    }
+
+    /// The table it stands in, and its name there; the top level has no name.
+    #[must_use]
+    pub fn split(&self) -> (&'static str, &'static str) {
+        match self.path.split_once('.') {
+            Some((section, name)) => (section, name),
+            None => ("", self.path),
+        }
+    }
+}
+
+/// What every environment variable of ours begins with.
+pub const PREFIX: &str = "CUPBEARER_";
+
+/// The endings of a secret key's variables, beside the bare name.
+pub(crate) const SECRET_ENDINGS: [&str; 2] = ["__FILE", "__COMMAND"];
+
+/// Whether `path` is a table that holds keys: `upstream`, `token.pingone`.
+pub(crate) fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|key| {
+        key.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// Every name of a variable that is read.
+pub(crate) fn variables() -> impl Iterator<Item = String> {
+    KEYS.iter()
+        .flat_map(|key| {
+            let endings: &[&str] = if key.kind == Kind::Secret { &SECRET_ENDINGS } else { &[] };
+            let bare = key.variable();
+            let mut names: Vec<String> = endings.iter().map(|end| format!("{bare}{end}")).collect();
+            names.push(bare);
+            names
+        })
+        .chain([CONFIG_VARIABLE.to_owned()])
+}
+
+/// Names the file; not a key, because it says where the keys are.
+pub(crate) const CONFIG_VARIABLE: &str = "CUPBEARER_CONFIG";
+
+/// The known key or table that `unknown` was most likely meant to be.
+pub(crate) fn nearest_path(unknown: &str) -> Option<String> {
+    let sections = KEYS.iter().filter_map(|key| key.path.rsplit_once('.').map(|(section, _)| section));
+    let paths = KEYS.iter().map(|key| key.path);
+    nearest(unknown, paths.chain(sections).map(str::to_owned), '.')
+}
+
+/// The known variable that `unknown` was most likely meant to be.
+pub(crate) fn nearest_variable(unknown: &str) -> Option<String> {
+    nearest(unknown, variables(), '_')
+}
+
+/// The candidate most like `unknown`; one whose last part is the same counts as quite like it, so
+/// that a key written into the wrong table is found too.
+fn nearest(unknown: &str, known: impl Iterator<Item = String>, separator: char) -> Option<String> {
+    const SAME_LAST_PART: f64 = 0.75;
+    const LIKE_ENOUGH: f64 = 0.6;
+    let spelled = unknown.replace('-', "_");
+    let last_part = |path: &str| path.rsplit(separator).next().map(str::to_owned);
+    known
+        .map(|candidate| {
+            let likeness = strsim::normalized_damerau_levenshtein(&spelled, &candidate);
+            let same_end = last_part(&spelled) == last_part(&candidate);
+            (if same_end { likeness.max(SAME_LAST_PART) } else { likeness }, candidate)
+        })
+        .filter(|(likeness, _)| *likeness >= LIKE_ENOUGH)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_leads_back_to_its_key() {
+        for key in &KEYS {
+            let name = key.variable();
+            let path = name.strip_prefix(PREFIX).unwrap().replace("__", ".").to_ascii_lowercase();
+            assert_eq!(Key::find(&path).unwrap().path, key.path);
+        }
+    }
+
+    #[test]
+    fn no_key_is_there_twice_and_none_is_also_a_table() {
+        for key in &KEYS {
+            assert_eq!(KEYS.iter().filter(|other| other.path == key.path).count(), 1, "{}", key.path);
+            assert!(!is_section(key.path), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_finds_the_one_that_was_meant() {
+        for (unknown, meant) in [
+            ("upstream.ulr", "upstream.url"),
+            ("upstrem", "upstream"),
+            ("client_id", "token.client_id"),
+            ("upstream.connect-timeout", "upstream.connect_timeout"),
+            ("token.pingone.enviroment_id", "token.pingone.environment_id"),
+        ] {
+            assert_eq!(nearest_path(unknown).as_deref(), Some(meant), "{unknown}");
+        }
+        assert_eq!(nearest_path("quite_something_else"), None);
+        assert_eq!(
+            nearest_variable("CUPBEARER_UPSTREAM_URL").as_deref(),
+            Some("CUPBEARER_UPSTREAM__URL")
+        );
+    }
+}

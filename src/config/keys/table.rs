@@ -1,0 +1,256 @@
+//! The table of every key. A key that stands here works; one of a later issue is not here yet.
+
+use std::time::Duration;
+
+use super::Fallback::{Default, Required, Unset};
+use super::Kind::{Choice, Count, Map, Secret, Size, Switch, Text, Texts};
+use super::{Fallback, Key, Kind, Scope};
+
+const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        fallback,
+        scope: Scope::Proxy,
+        doc,
+    }
+}
+
+const fn process(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        fallback,
+        scope: Scope::Process,
+        doc,
+    }
+}
+
+/// A time that may be nothing at all.
+const TIME_OR_ZERO: Kind = Kind::Duration(Duration::ZERO);
+
+/// A time that must be some: with zero nothing would ever succeed.
+const TIME: Kind = Kind::Duration(Duration::from_millis(1));
+
+/// hyper refuses a header buffer below 8 KiB; above 16 MiB one request could take the machine.
+const HEAD: Kind = Size(8 << 10, 16 << 20);
+
+/// Every key, in the order in which people read them.
+pub static KEYS: [Key; 36] = [
+    key(
+        "name",
+        Text,
+        Default("\"cupbearer\""),
+        "How this proxy calls itself in Via, logs and metrics: letters, digits, \".\", \"_\", \"-\".",
+    ),
+    key(
+        "listen",
+        Text,
+        Default("\"localhost:6749\""),
+        "Where callers connect. \"localhost\" is every loopback family of this machine; or \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\".",
+    ),
+    process(
+        "drain",
+        TIME_OR_ZERO,
+        Default("\"10s\""),
+        "Grace for requests in flight once asked to stop.",
+    ),
+    process(
+        "drain_delay",
+        TIME_OR_ZERO,
+        Default("\"0s\""),
+        "How long to go on accepting before that, no longer ready.",
+    ),
+    key(
+        "upstream.url",
+        Text,
+        Required("\"https://api.example.com\""),
+        "The API: scheme, host and port only; https, or http to loopback.",
+    ),
+    key(
+        "upstream.allow_plaintext",
+        Switch,
+        Default("false"),
+        "Allow http to an API that is not on loopback: everyone on the way can read the token.",
+    ),
+    key(
+        "upstream.headers",
+        Map,
+        Default("{}"),
+        "Fixed request headers, such as { X-XSRF-Header = \"PingAccess\" }.",
+    ),
+    key(
+        "upstream.connect_timeout",
+        TIME,
+        Default("\"10s\""),
+        "Name resolution, TCP and TLS together.",
+    ),
+    key(
+        "upstream.head_timeout",
+        TIME,
+        Default("\"2m\""),
+        "From the last byte of the request to the head of the answer.",
+    ),
+    key(
+        "upstream.stall_timeout",
+        TIME,
+        Default("\"5m\""),
+        "No byte either way of one exchange; event streams and upgrades are exempt.",
+    ),
+    key(
+        "upstream.pool_idle",
+        TIME,
+        Default("\"50s\""),
+        "How long an unused connection is kept; below the API's own limit.",
+    ),
+    key(
+        "network.ca_file",
+        Text,
+        Unset("\"/etc/ssl/corporate.pem\""),
+        "Certificate authorities (PEM) trusted beside the system's, for the API and the token endpoint.",
+    ),
+    key(
+        "token.pingone.region",
+        Text,
+        Unset("\"eu\""),
+        "PingOne: com, ca, eu, com.au, sg or asia (also NA, CA, EU, AU, SG, AP). Needs environment_id.",
+    ),
+    key(
+        "token.pingone.environment_id",
+        Text,
+        Unset("\"00000000-0000-0000-0000-000000000000\""),
+        "PingOne: the environment's id, from the console's Environment page. Needs region.",
+    ),
+    key(
+        "token.pingone.domain",
+        Text,
+        Unset("\"auth.example.com\""),
+        "PingOne: a custom domain, instead of region and environment_id.",
+    ),
+    key(
+        "token.url",
+        Text,
+        Unset("\"https://as.example.com/oauth2/token\""),
+        "Any other token endpoint (RFC 6749), instead of token.pingone.",
+    ),
+    key(
+        "token.allow_plaintext",
+        Switch,
+        Default("false"),
+        "Allow http to a token endpoint that is not on loopback: everyone on the way can read the secret.",
+    ),
+    key(
+        "token.client_id",
+        Text,
+        Required("\"00000000-0000-0000-0000-000000000000\""),
+        "Who this proxy is at the token endpoint.",
+    ),
+    key(
+        "token.client_secret",
+        Secret,
+        Required("{ file = \"/run/secrets/client_secret\" }"),
+        "Where the secret is: { file = \"…\" }, { env = \"…\" } or { command = [\"op\", \"read\", \"…\"] }. Never the secret itself.",
+    ),
+    key(
+        "token.auth",
+        Choice(&["client_secret_basic", "client_secret_post"]),
+        Default("\"client_secret_basic\""),
+        "How the secret is sent: client_secret_basic or client_secret_post; as set at the authorization server.",
+    ),
+    key(
+        "token.scope",
+        Text,
+        Unset("\"tls:admin\""),
+        "Scopes to ask for, with a space between; left out, the server chooses.",
+    ),
+    key(
+        "token.params",
+        Map,
+        Default("{}"),
+        "More form parameters, such as { audience = \"https://api.example.com\" }.",
+    ),
+    key(
+        "token.default_lifetime",
+        TIME,
+        Default("\"5m\""),
+        "How long a token is good where the answer does not say.",
+    ),
+    key(
+        "token.wait",
+        TIME_OR_ZERO,
+        Default("\"10s\""),
+        "How long a request waits for the first token or a newer one.",
+    ),
+    key(
+        "guard.hosts",
+        Texts,
+        Default("[]"),
+        "Names beside the loopback ones that Host may carry: lower case, without port.",
+    ),
+    key(
+        "guard.origins",
+        Texts,
+        Default("[]"),
+        "Web origins whose pages may call, exactly as browsers send them: \"https://tool.example.com\".",
+    ),
+    key(
+        "guard.network",
+        Choice(&["keyed", "open"]),
+        Default("\"keyed\""),
+        "A listener beyond loopback admits only callers with a key; \"open\" says that the network is trusted.",
+    ),
+    key(
+        "limits.connections",
+        Count(1, 1_000_000),
+        Default("4096"),
+        "Client connections held at a time.",
+    ),
+    key(
+        "limits.in_flight",
+        Count(1, 1_000_000),
+        Default("1024"),
+        "Requests held at a time.",
+    ),
+    key(
+        "limits.header_bytes",
+        HEAD,
+        Default("\"64KiB\""),
+        "The head of one request: 8KiB to 16MiB.",
+    ),
+    key(
+        "limits.header_timeout",
+        TIME,
+        Default("\"10s\""),
+        "From a request's first byte, or the connection's start, to the end of its head.",
+    ),
+    key(
+        "limits.keep_alive",
+        TIME,
+        Default("\"75s\""),
+        "How long a connection may stay without a request.",
+    ),
+    process(
+        "log.format",
+        Choice(&["auto", "text", "json"]),
+        Default("\"auto\""),
+        "auto (text on a terminal, else json), text or json.",
+    ),
+    process(
+        "log.level",
+        Text,
+        Default("\"info\""),
+        "error, warn, info, debug, trace or off; or directives such as \"info,hyper=debug\".",
+    ),
+    process(
+        "log.access",
+        Choice(&["auto", "all", "none"]),
+        Default("\"auto\""),
+        "auto (every request on a terminal, else writes and failures), all or none.",
+    ),
+    process(
+        "runtime.threads",
+        Count(1, 1024),
+        Default("1"),
+        "How many threads carry requests.",
+    ),
+];

@@ -1,0 +1,299 @@
+//! The layers in their order: defaults, the file, the environment, flags. Each may replace what
+//! the one before it said about a key. Here a value is TOML still; `values` gives it a type.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::file::{FileError, Surroundings, read_regular};
+use super::keys::{
+    self, CONFIG_VARIABLE, Key, Kind, PREFIX, is_section, nearest_path, nearest_variable,
+};
+use super::problems::{Problems, quoted};
+use super::{SecretSource, document, secret_source};
+use crate::secret::Secret;
+
+/// What the command line says: a file and single keys.
+///
+/// No `Debug`: somebody may have written a secret there, which is then refused.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// `--config FILE`.
+    pub file: Option<PathBuf>,
+    /// `--listen`, `--upstream`, `--log-level` and every `--set`, later ones first to count.
+    pub settings: Vec<Setting>,
+}
+
+/// One key set on the command line.
+#[derive(Clone)]
+pub struct Setting {
+    /// The flag as it is named in problems: `--listen`, `--set`.
+    pub flag: &'static str,
+    /// The key's path.
+    pub key: String,
+    /// Its value: text as it is, lists and tables as TOML.
+    pub text: String,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    File { path: PathBuf, line: usize },
+    Variable(String),
+    Flag(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// A key's value and where it came from.
+pub(crate) struct Given {
+    pub(crate) content: Content,
+    pub(crate) source: Source,
+}
+
+pub(crate) enum Content {
+    Toml(toml::Value),
+    Secret(SecretSource),
+    /// It was set, but unreadably; that has been said, and the key is not missing.
+    Broken,
+}
+
+/// Everything that was set, before it has types.
+#[derive(Default)]
+pub(crate) struct Layers {
+    pub(crate) given: BTreeMap<&'static str, Given>,
+    pub(crate) problems: Problems,
+    pub(crate) warnings: Vec<String>,
+    /// The file that was read, if any.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Layers {
+    /// Reads all layers. What is wrong is collected, and reading goes on.
+    pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Self {
+        let mut layers = Self::default();
+        let variables = layers.our_variables(&surroundings.variables);
+        layers.find_file(overrides.file.as_deref(), &variables, surroundings);
+        layers.environment(&variables);
+        for setting in &overrides.settings {
+            layers.setting(setting);
+        }
+        layers
+    }
+
+    pub(crate) fn set(&mut self, key: &'static Key, content: Content, source: Source) {
+        self.given.insert(key.path, Given { content, source });
+    }
+
+    /// The variables that concern us, as text.
+    fn our_variables(&mut self, all: &[(OsString, OsString)]) -> BTreeMap<String, String> {
+        let mut ours = BTreeMap::new();
+        for (name, value) in all {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+                continue;
+            };
+            match value.to_str() {
+                Some("") => self.problems.push(
+                    name,
+                    "environment",
+                    ("is set but empty", "give it a value, or unset it"),
+                ),
+                Some(value) => {
+                    ours.insert(name.to_owned(), value.to_owned());
+                }
+                None => self.problems.push(
+                    name,
+                    "environment",
+                    ("is not UTF-8", "write it in UTF-8; a secret may stand in a file instead"),
+                ),
+            }
+        }
+        ours
+    }
+
+    fn find_file(
+        &mut self,
+        flag: Option<&Path>,
+        variables: &BTreeMap<String, String>,
+        surroundings: &Surroundings,
+    ) {
+        let variable = variables.get(CONFIG_VARIABLE).map(Path::new);
+        if let Some((path, named_by)) = flag
+            .map(|path| (path, "--config"))
+            .or(variable.map(|path| (path, CONFIG_VARIABLE)))
+        {
+            self.file(path, Some(named_by));
+            return;
+        }
+        for path in surroundings.optional_files() {
+            if self.file(&path, None) {
+                return;
+            }
+        }
+    }
+
+    /// Whether there is such a file. `named_by`: who says that there must be.
+    fn file(&mut self, path: &Path, named_by: Option<&str>) -> bool {
+        match read_regular(path, document::LONGEST) {
+            Ok(bytes) => {
+                self.file = Some(path.to_owned());
+                document::read(self, path, &bytes);
+            }
+            Err(FileError::Missing) if named_by.is_none() => return false,
+            Err(error) => self.problems.push(
+                path.display().to_string(),
+                named_by.unwrap_or("looked for"),
+                (error.to_string(), error.remedy()),
+            ),
+        }
+        true
+    }
+
+    fn environment(&mut self, variables: &BTreeMap<String, String>) {
+        for key in &keys::KEYS {
+            if key.kind == Kind::Secret {
+                self.secret_variables(key, variables);
+            } else if let Some(text) = variables.get(&key.variable()) {
+                self.text(key, text, Source::Variable(key.variable()));
+            }
+        }
+        self.warn_of_unknown(variables);
+    }
+
+    /// A secret may be given as itself, as a file or as a command; by two of them, by none.
+    fn secret_variables(&mut self, key: &'static Key, variables: &BTreeMap<String, String>) {
+        let bare = key.variable();
+        let names = [bare.clone(), format!("{bare}__FILE"), format!("{bare}__COMMAND")];
+        let given: Vec<(&String, &String)> = names
+            .iter()
+            .filter_map(|name| variables.get_key_value(name))
+            .collect();
+        let [(name, text)] = given[..] else {
+            if !given.is_empty() {
+                let all: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+                let both = (format!("{} are set", all.join(" and ")), "set only one of them");
+                self.problems.push(key.path, "environment", both);
+                self.set(key, Content::Broken, Source::Variable(bare));
+            }
+            return;
+        };
+        let read = if *name == names[1] {
+            Ok(SecretSource::File(PathBuf::from(text)))
+        } else if *name == names[2] {
+            secret_source::command_from_text(text)
+        } else {
+            Ok(SecretSource::Value(Secret::new(text.as_bytes())))
+        };
+        let source = Source::Variable(name.clone());
+        let content = read.map_or_else(
+            |complaint| {
+                self.problems.push(key.path, &source, complaint);
+                Content::Broken
+            },
+            Content::Secret,
+        );
+        self.set(key, content, source);
+    }
+
+    /// Kubernetes sets the likes of `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
+    fn warn_of_unknown(&mut self, variables: &BTreeMap<String, String>) {
+        let known: Vec<String> = keys::variables().collect();
+        let referred_to = self.given.values().find_map(|given| match &given.content {
+            Content::Secret(SecretSource::Env(name)) => Some(name.clone()),
+            Content::Secret(_) | Content::Toml(_) | Content::Broken => None,
+        });
+        for name in variables.keys() {
+            let injected = ["PORT", "SERVICE_"]
+                .iter()
+                .any(|start| name[PREFIX.len()..].starts_with(start));
+            if injected || known.contains(name) || referred_to.as_ref() == Some(name) {
+                continue;
+            }
+            let hint = nearest_variable(name)
+                .map(|nearest| format!("; did you mean {nearest}?"))
+                .unwrap_or_default();
+            self.warnings
+                .push(format!("the variable {name} is none of ours and is ignored{hint}"));
+        }
+    }
+
+    fn setting(&mut self, setting: &Setting) {
+        let Some(key) = Key::find(&setting.key) else {
+            let known_start = setting
+                .key
+                .match_indices('.')
+                .find_map(|(dot, _)| Key::find(&setting.key[..dot]));
+            match known_start.filter(|key| key.kind == Kind::Secret) {
+                Some(key) => self.refuse_secret(key, setting.flag),
+                None => self.unknown(&setting.key, &Source::Flag(setting.flag)),
+            }
+            return;
+        };
+        if key.kind == Kind::Secret {
+            self.refuse_secret(key, setting.flag);
+            return;
+        }
+        self.text(key, &setting.text, Source::Flag(setting.flag));
+    }
+
+    fn refuse_secret(&mut self, key: &'static Key, flag: &'static str) {
+        let variable = key.variable();
+        self.problems.push(
+            key.path,
+            flag,
+            (
+                "a command line is readable for every user of the machine",
+                format!("set {variable}__FILE, or write {} = {{ file = \"…\" }}", key.path),
+            ),
+        );
+        // What was meant is unknown; that it is missing besides would be noise.
+        self.given.entry(key.path).or_insert(Given {
+            content: Content::Broken,
+            source: Source::Flag(flag),
+        });
+    }
+
+    /// A value from the environment or the command line.
+    fn text(&mut self, key: &'static Key, text: &str, source: Source) {
+        let read = if key.kind.is_text() {
+            Ok(toml::Value::String(text.to_owned()))
+        } else {
+            document::value(text)
+        };
+        let content = if let Ok(value) = read {
+            Content::Toml(value)
+        } else {
+            let complaint = (
+                format!("{} is not TOML", quoted(text)),
+                format!("write it as in {}", key.example_text()),
+            );
+            self.problems.push(key.path, &source, complaint);
+            Content::Broken
+        };
+        self.set(key, content, source);
+    }
+
+    pub(crate) fn unknown(&mut self, path: &str, source: &Source) {
+        let remedy = match nearest_path(path) {
+            Some(near) if is_section(&near) => format!("did you mean [{near}]?"),
+            Some(near) => format!("did you mean {near}?"),
+            None => "remove it; config/example.toml lists every key".to_owned(),
+        };
+        self.problems.push(path, source, ("is no key", remedy));
+    }
+}
+
+/// Whether a variable is one of ours, and so is kept from programs that we start.
+pub(crate) fn is_ours(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    bytes.len() >= PREFIX.len() && bytes[..PREFIX.len()].eq_ignore_ascii_case(PREFIX.as_bytes())
+}

@@ -1,0 +1,100 @@
+//! PingOne's token endpoint from what its console shows. The only place in the data path's
+//! configuration that knows of PingOne.
+
+use url::{Host, Url};
+
+use super::problems::{Complaint, quoted};
+
+/// `https://auth.pingone.<tld>/<environment id>/as/token`.
+pub(crate) fn endpoint(tld: &str, environment_id: &str) -> Url {
+    Url::parse(&format!("https://auth.pingone.{tld}/{environment_id}/as/token"))
+        .expect("a known top-level domain and a UUID make a URL")
+}
+
+/// `https://<domain>/as/token`: a custom domain has no environment id in its path.
+pub(crate) fn endpoint_of_domain(domain: &str) -> Result<Url, Complaint> {
+    let complaint = || {
+        (
+            format!("{} is no domain name", quoted(domain)),
+            "write the name only: \"auth.example.com\"",
+        )
+    };
+    let is_plain = domain
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let url = Url::parse(&format!("https://{domain}/as/token")).map_err(|_| complaint())?;
+    match url.host() {
+        Some(Host::Domain(_)) if is_plain => Ok(url),
+        Some(_) | None => Err(complaint().into()),
+    }
+}
+
+/// The top-level domain of a region, by its own name or by the console's.
+pub(crate) fn tld(region: &str) -> Result<&'static str, Complaint> {
+    match region.to_ascii_lowercase().as_str() {
+        "com" | "na" => Ok("com"),
+        "ca" => Ok("ca"),
+        "eu" => Ok("eu"),
+        "com.au" | "au" => Ok("com.au"),
+        "sg" => Ok("sg"),
+        "asia" | "ap" => Ok("asia"),
+        _ => Err((
+            format!("{} is no region", quoted(region)),
+            "write com, ca, eu, com.au, sg or asia (or NA, CA, EU, AU, SG, AP)",
+        )
+            .into()),
+    }
+}
+
+/// A UUID: 8-4-4-4-12 hexadecimal digits.
+pub(crate) fn environment_id(text: &str) -> Result<String, Complaint> {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    let groups: Vec<&str> = text.split('-').collect();
+    let fits = groups.iter().map(|group| group.len()).eq(GROUPS)
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if fits {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err((
+        format!("{} is no environment id", quoted(text)),
+        "write the UUID that the console's Environment page shows",
+    )
+        .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_known_by_either_name_in_any_case() {
+        for (region, expected) in [
+            ("com", "com"), ("NA", "com"), ("Ca", "ca"), ("eu", "eu"), ("EU", "eu"), ("AU", "com.au"),
+            ("com.au", "com.au"), ("sg", "sg"), ("AP", "asia"), ("asia", "asia"),
+        ] {
+            assert_eq!(tld(region), Ok(expected), "{region}");
+        }
+        assert!(tld("us").is_err());
+    }
+
+    #[test]
+    fn an_environment_id_is_a_uuid() {
+        let id = "0123ABCD-4567-89ab-cdef-0123456789ab";
+        assert_eq!(environment_id(id).unwrap(), id.to_ascii_lowercase());
+        for wrong in ["", "x", "0123abcd456789abcdef0123456789ab", "0123abcg-4567-89ab-cdef-0123456789ab"] {
+            assert!(environment_id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_endpoint_is_derived_from_region_and_environment_or_from_the_domain() {
+        assert_eq!(endpoint("com.au", "e").as_str(), "https://auth.pingone.com.au/e/as/token");
+        assert_eq!(
+            endpoint_of_domain("Auth.Example.com").unwrap().as_str(),
+            "https://auth.example.com/as/token"
+        );
+        for wrong in ["https://auth.example.com", "a.example.com/x", "a.example.com:1", "u@h", "10.0.0.1"] {
+            assert!(endpoint_of_domain(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What is wrong with a configuration: all of it at once, each with key, source and remedy.
+//!
+//! A problem's text never holds a secret: values of secret keys are not quoted, and neither are
+//! URLs with a user name or a password in them.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// One thing that is wrong, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The key, or the file where no key can be named.
+    pub key: String,
+    /// Where it was set: `cupbearer.toml:3`, a variable, a flag, or `not set`.
+    pub source: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+/// Every problem of one configuration. Never empty when it is an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The problems in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        key: impl Into<String>,
+        source: impl fmt::Display,
+        complaint: impl Into<Complaint>,
+    ) {
+        let Complaint { problem, remedy } = complaint.into();
+        self.0.push(Problem {
+            key: key.into(),
+            source: source.to_string(),
+            problem,
+            remedy,
+        });
+    }
+
+    /// The widest entry of a column, in characters; a few very long ones do not widen it.
+    fn width(&self, column: impl Fn(&Problem) -> &str) -> usize {
+        const WIDEST: usize = 44;
+        self.iter()
+            .map(|problem| column(problem).chars().count())
+            .filter(|width| *width <= WIDEST)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0.len() == 1 { "" } else { "s" };
+        write!(f, "configuration: {} problem{plural}", self.0.len())?;
+        let (key, source, what) = (
+            self.width(|problem| &problem.key),
+            self.width(|problem| &problem.source),
+            self.width(|problem| &problem.problem),
+        );
+        for one in self.iter() {
+            write!(
+                f,
+                "\n  {:key$}  {:source$}  {:what$}  {}",
+                one.key, one.source, one.problem, one.remedy
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// What a parser says about a value: it knows neither the key nor the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    pub(crate) problem: String,
+    pub(crate) remedy: String,
+}
+
+impl<P: Into<String>, R: Into<String>> From<(P, R)> for Complaint {
+    fn from((problem, remedy): (P, R)) -> Self {
+        Self {
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// A value as it may be shown: in quotes, control characters escaped, at most 60 characters.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.chars().count() <= LONGEST {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(LONGEST).collect();
+    format!("{start:?}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_stand_in_columns_below_their_number() {
+        let mut problems = Problems::default();
+        problems.push("listen", "--listen", ("\"x\" has no port", "write \"x:1\""));
+        problems.push("drain", "cupbearer.toml:3", ("\"30\" has no unit", "write \"30s\""));
+
+        assert_eq!(
+            problems.to_string(),
+            "configuration: 2 problems\n\
+             \x20 listen  --listen          \"x\" has no port   write \"x:1\"\n\
+             \x20 drain   cupbearer.toml:3  \"30\" has no unit  write \"30s\""
+        );
+    }
+
+    #[test]
+    fn a_quoted_value_is_short_and_free_of_control_characters() {
+        assert_eq!(quoted("a\u{1b}[2J\n"), "\"a\\u{1b}[2J\\n\"");
+        assert_eq!(quoted(&"x".repeat(1000)).chars().count(), 63);
+    }
+}

@@ -1,0 +1,266 @@
+//! Where a secret comes from, and reading it: bounded in size and time, and never quoted.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+use zeroize::Zeroizing;
+
+use super::SecretSource;
+use super::file::{FileError, read_regular};
+use super::keys::Key;
+use super::layers::is_ours;
+use super::problems::Complaint;
+use super::document;
+use crate::secret::Secret;
+
+/// A secret is at most 64 KiB; longer is the wrong file.
+const LONGEST: u64 = 64 << 10;
+
+/// How long a command may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why there is no secret. No variant holds any of it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read; the source says why.
+    #[error("the secret's file {} cannot be read", path.display())]
+    File {
+        /// As configured.
+        path: PathBuf,
+        /// Why.
+        source: FileError,
+    },
+    /// `{ env = … }` names a variable that is not there.
+    #[error("the secret's variable {0} is not set")]
+    VariableUnset(String),
+    /// The program is not there, or may not be run.
+    #[error("the secret's command {program} cannot be started")]
+    CommandStart {
+        /// Its name, without arguments.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program says that it failed. What it printed is not shown: it may be the secret.
+    #[error("the secret's command {program} failed ({status})")]
+    CommandFailed {
+        /// Its name, without arguments.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The program did not end in time, and was killed.
+    #[error("the secret's command {program} did not end within {} s", limit.as_secs())]
+    CommandTimeout {
+        /// Its name, without arguments.
+        program: String,
+        /// How long it was given.
+        limit: Duration,
+    },
+    /// There is nothing in it.
+    #[error("the secret is empty ({0})")]
+    Empty(String),
+    /// An editor has put U+FEFF in front of it, which would be sent as part of it.
+    #[error("the secret starts with a byte order mark ({0})")]
+    ByteOrderMark(String),
+    /// More than 64 KiB.
+    #[error("the secret is longer than 64 KiB ({0})")]
+    TooLong(String),
+}
+
+impl SecretError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::File { source, .. } => source.remedy(),
+            Self::VariableUnset(name) => format!("set {name}, or name another source"),
+            Self::CommandStart { .. } => "check the program's name and that it is in PATH".into(),
+            Self::CommandFailed { .. } => {
+                "run it by hand, with its standard input closed, to see what it says".into()
+            }
+            Self::CommandTimeout { .. } => {
+                "run it by hand: it may wait for an input that it does not get here".into()
+            }
+            Self::Empty(_) => "put the secret there".into(),
+            Self::ByteOrderMark(_) => "save it as UTF-8 without BOM".into(),
+            Self::TooLong(_) => "name what holds the secret and nothing else".into(),
+        }
+    }
+}
+
+impl SecretSource {
+    /// Reads the secret now. One trailing newline is trimmed, and nothing else.
+    ///
+    /// # Errors
+    /// See [`SecretError`]. A command is given 30 s, no input and none of our variables, and is
+    /// killed when the time is up or when the returned future is dropped.
+    pub async fn read(&self) -> Result<Secret, SecretError> {
+        let bytes = match self {
+            Self::File(path) => self.read_file(path.clone()).await?,
+            Self::Env(name) => {
+                let value = std::env::var_os(name)
+                    .ok_or_else(|| SecretError::VariableUnset(name.clone()))?;
+                Zeroizing::new(value.into_encoded_bytes())
+            }
+            Self::Command(words) => self.run(words).await?,
+            Self::Value(secret) => Zeroizing::new(secret.expose().to_vec()), // checked like the others
+        };
+        self.checked(&bytes)
+    }
+
+    /// For logs and messages: the kind and the place, never any of it, nor a command's arguments.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::File(path) => format!("file {}", path.display()),
+            Self::Env(name) => format!("variable {name}"),
+            Self::Command(words) => format!("command {}", program(words)),
+            Self::Value(_) => "its own variable".to_owned(),
+        }
+    }
+
+    async fn read_file(&self, path: PathBuf) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let named = path.clone();
+        let read = tokio::task::spawn_blocking(move || read_regular(&path, LONGEST)).await;
+        match read {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(FileError::TooLong { .. })) => Err(SecretError::TooLong(self.describe())),
+            Ok(Err(source)) => Err(SecretError::File { path: named, source }),
+            // Only when the runtime is shutting down.
+            Err(_) => Err(SecretError::File {
+                path: named,
+                source: FileError::Other(io::ErrorKind::Interrupted.into()),
+            }),
+        }
+    }
+
+    async fn run(&self, words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        tokio::time::timeout(COMMAND_TIMEOUT, self.output(words))
+            .await
+            .unwrap_or_else(|_| {
+                Err(SecretError::CommandTimeout {
+                    program: program(words),
+                    limit: COMMAND_TIMEOUT,
+                })
+            })
+    }
+
+    async fn output(&self, words: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let failed_to_start = |source| SecretError::CommandStart {
+            program: program(words),
+            source,
+        };
+        let mut child = command(words).spawn().map_err(failed_to_start)?;
+        let stdout = child.stdout.take().expect("its standard output is piped");
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room()));
+        stdout
+            .take(LONGEST + 1)
+            .read_to_end(&mut bytes)
+            .await
+            .map_err(failed_to_start)?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(SecretError::TooLong(self.describe()));
+        }
+        let status = child.wait().await.map_err(failed_to_start)?;
+        if !status.success() {
+            return Err(SecretError::CommandFailed {
+                program: program(words),
+                status,
+            });
+        }
+        Ok(bytes)
+    }
+
+    fn checked(&self, bytes: &[u8]) -> Result<Secret, SecretError> {
+        const MARKS: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFE\xFF", b"\xFF\xFE"];
+        if MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+            return Err(SecretError::ByteOrderMark(self.describe()));
+        }
+        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let trimmed = match line.len() < bytes.len() {
+            true => line.strip_suffix(b"\r").unwrap_or(line),
+            false => line,
+        };
+        if trimmed.is_empty() {
+            return Err(SecretError::Empty(self.describe()));
+        }
+        Ok(Secret::new(trimmed))
+    }
+}
+
+/// Room for all of it at once: a vector that grows leaves unwiped copies behind.
+fn room() -> usize {
+    usize::try_from(LONGEST + 1).expect("64 KiB fit into memory")
+}
+
+/// Standard error goes nowhere: a script that traces itself (`set -x`) writes the secret there.
+fn command(words: &[String]) -> Command {
+    let mut command = Command::new(program(words));
+    command
+        .args(words.iter().skip(1))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn program(words: &[String]) -> String {
+    words.first().cloned().unwrap_or_default()
+}
+
+/// `{ file = … }`, `{ env = … }` or `{ command = … }`; anything else is told what to write.
+pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, Complaint> {
+    let remedy = || {
+        let mut text = format!("write {} = {}", key.path, key.fallback.text());
+        let _infallible = write!(text, ", or set {0}__FILE or {0}", key.variable());
+        text
+    };
+    let Some(table) = value.as_table() else {
+        return Err(("a file never holds a secret in the open", remedy()).into());
+    };
+    let mut entries = table.iter();
+    let (Some((name, value)), None) = (entries.next(), entries.next()) else {
+        return Err(("names not exactly one of file, env and command", remedy()).into());
+    };
+    let text = value.as_str().filter(|text| !text.is_empty());
+    match (name.as_str(), text) {
+        ("file", Some(path)) => Ok(SecretSource::File(Path::new(path).to_owned())),
+        ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
+        ("command", _) => command_words(value),
+        ("file" | "env", None) => Err((format!("{name} is not a text"), remedy()).into()),
+        _ => Err((format!("{name:?} is no source of a secret"), remedy()).into()),
+    }
+}
+
+/// The text of `…__COMMAND`: a TOML list.
+pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, Complaint> {
+    match document::value(text) {
+        Ok(value) => command_words(&value),
+        Err(_) => command_words(&toml::Value::Boolean(false)),
+    }
+}
+
+fn command_words(value: &toml::Value) -> Result<SecretSource, Complaint> {
+    let words: Option<Vec<String>> = value
+        .as_array()
+        .filter(|words| !words.is_empty())
+        .and_then(|words| words.iter().map(|word| word.as_str().map(str::to_owned)).collect());
+    match words {
+        Some(words) if !words[0].is_empty() => Ok(SecretSource::Command(words)),
+        Some(_) | None => Err((
+            "the command is not a list of texts",
+            "write the program and each argument: [\"op\", \"read\", \"op://vault/item/field\"]",
+        )
+            .into()),
+    }
+}

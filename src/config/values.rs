@@ -1,0 +1,227 @@
+//! One key's value as its type, or a problem with the key's name and source.
+//!
+//! Every reader returns `None` only after it has reported why, or for a key that is simply unset.
+
+use std::time::Duration;
+
+use super::SecretSource;
+use super::document;
+use super::keys::{Fallback, Key, Kind};
+use super::layers::{Content, Layers};
+use super::problems::{Complaint, quoted};
+use super::units;
+
+/// The layers, read key by key.
+pub(crate) struct Values {
+    pub(crate) layers: Layers,
+}
+
+impl Values {
+    pub(crate) const fn new(layers: Layers) -> Self {
+        Self { layers }
+    }
+
+    /// Whether a key was set, readably or not.
+    pub(crate) fn is_given(&self, path: &'static str) -> bool {
+        self.layers.given.contains_key(path)
+    }
+
+    /// Reports what is wrong with a key's value.
+    pub(crate) fn wrong(&mut self, path: &'static str, complaint: impl Into<Complaint>) {
+        let source = self
+            .layers
+            .given
+            .get(path)
+            .map_or_else(|| "not set".to_owned(), |given| given.source.to_string());
+        self.layers.problems.push(path, source, complaint);
+    }
+
+    /// Reports a key that must be set and is not; a broken one has been reported before.
+    pub(crate) fn missing(&mut self, path: &'static str) {
+        if self.is_given(path) {
+            return;
+        }
+        let key = known(path);
+        let variable = match key.kind {
+            Kind::Secret => format!("{0}__FILE or {0}", key.variable()),
+            _ => key.variable(),
+        };
+        let remedy = format!("write {}, or set {variable}", key.example_text());
+        self.wrong(path, ("is missing", remedy));
+    }
+
+    /// A parser's answer, its complaint reported.
+    pub(crate) fn checked<T>(
+        &mut self,
+        path: &'static str,
+        read: Result<T, impl Into<Complaint>>,
+    ) -> Option<T> {
+        read.map_err(|complaint| self.wrong(path, complaint)).ok()
+    }
+
+    /// A string; an empty one is a mistake.
+    pub(crate) fn text(&mut self, path: &'static str) -> Option<String> {
+        let value = self.value(path)?;
+        let Some(text) = value.as_str() else {
+            return self.wrong_type(path, &value);
+        };
+        if text.trim().is_empty() {
+            self.wrong(path, ("is empty", "give it a value, or leave it out"));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    /// A string that must be there.
+    pub(crate) fn required(&mut self, path: &'static str) -> Option<String> {
+        self.missing(path);
+        self.text(path)
+    }
+
+    pub(crate) fn switch(&mut self, path: &'static str) -> Option<bool> {
+        let value = self.value(path)?;
+        value.as_bool().or_else(|| self.wrong_type(path, &value))
+    }
+
+    pub(crate) fn duration(&mut self, path: &'static str) -> Option<Duration> {
+        let text = self.quantity(path)?;
+        let duration = self.checked(path, units::duration(&text))?;
+        match known(path).kind {
+            Kind::Duration(least) if duration < least => {
+                let complaint = (
+                    format!("{} leaves no time at all", quoted(&text)),
+                    format!("write at least {:?}", humantime::format_duration(least).to_string()),
+                );
+                self.wrong(path, complaint);
+                None
+            }
+            _ => Some(duration),
+        }
+    }
+
+    pub(crate) fn size(&mut self, path: &'static str) -> Option<usize> {
+        let text = self.quantity(path)?;
+        let bytes = self.checked(path, units::size(&text))?;
+        match known(path).kind {
+            Kind::Size(least, most) if !(least..=most).contains(&bytes) => {
+                let (least, most) = (least >> 10, most >> 10);
+                let complaint = (
+                    format!("{} is out of range", quoted(&text)),
+                    format!("write \"{least}KiB\" to \"{most}KiB\""),
+                );
+                self.wrong(path, complaint);
+                None
+            }
+            _ => usize::try_from(bytes).ok(),
+        }
+    }
+
+    pub(crate) fn count(&mut self, path: &'static str) -> Option<usize> {
+        let value = self.value(path)?;
+        let Some(number) = value.as_integer() else {
+            return self.wrong_type(path, &value);
+        };
+        match known(path).kind {
+            Kind::Count(least, most) if !(i64::from(least)..=i64::from(most)).contains(&number) => {
+                let remedy = format!("write {least} to {most}");
+                self.wrong(path, (format!("{number} is out of range"), remedy));
+                None
+            }
+            _ => usize::try_from(number).ok(),
+        }
+    }
+
+    /// One of the key's words, as its place among them.
+    pub(crate) fn choice<T: Copy>(&mut self, path: &'static str, meanings: &[T]) -> Option<T> {
+        let text = self.text(path)?;
+        let Kind::Choice(words) = known(path).kind else {
+            return None;
+        };
+        debug_assert_eq!(words.len(), meanings.len(), "{path}: one meaning a word");
+        let place = words.iter().position(|word| *word == text);
+        if place.is_none() {
+            let all: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+            let remedy = format!("write {}", all.join(" or "));
+            self.wrong(path, (format!("{} is none of its values", quoted(&text)), remedy));
+        }
+        meanings.get(place?).copied()
+    }
+
+    pub(crate) fn texts(&mut self, path: &'static str) -> Option<Vec<String>> {
+        let value = self.value(path)?;
+        value
+            .as_array()
+            .and_then(|list| list.iter().map(|one| one.as_str().map(str::to_owned)).collect())
+            .or_else(|| self.wrong_type(path, &value))
+    }
+
+    pub(crate) fn map(&mut self, path: &'static str) -> Option<Vec<(String, String)>> {
+        let value = self.value(path)?;
+        value
+            .as_table()
+            .and_then(|table| {
+                let entries = table.iter();
+                entries
+                    .map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())))
+                    .collect()
+            })
+            .or_else(|| self.wrong_type(path, &value))
+    }
+
+    pub(crate) fn secret(&mut self, path: &'static str) -> Option<SecretSource> {
+        match &self.layers.given.get(path)?.content {
+            Content::Secret(source) => Some(source.clone()),
+            Content::Toml(_) | Content::Broken => None,
+        }
+    }
+
+    /// A duration's or size's text; a number is taken for one, to be told about its unit.
+    fn quantity(&mut self, path: &'static str) -> Option<String> {
+        match self.value(path)? {
+            toml::Value::Integer(number) => Some(number.to_string()),
+            toml::Value::Float(number) => Some(number.to_string()),
+            _ => self.text(path),
+        }
+    }
+
+    /// What was set, else the default; `None` if neither, or if what was set is broken.
+    fn value(&self, path: &'static str) -> Option<toml::Value> {
+        match self.layers.given.get(path).map(|given| &given.content) {
+            Some(Content::Toml(value)) => Some(value.clone()),
+            Some(Content::Broken | Content::Secret(_)) => None,
+            None => default(known(path)),
+        }
+    }
+
+    fn wrong_type<T>(&mut self, path: &'static str, value: &toml::Value) -> Option<T> {
+        let key = known(path);
+        let remedy = format!("write it as in {}", key.example_text());
+        self.wrong(path, (format!("is a TOML {}, not {}", value.type_str(), wanted(key.kind)), remedy));
+        None
+    }
+}
+
+/// A key's default, if it has one.
+pub(crate) fn default(key: &Key) -> Option<toml::Value> {
+    match key.fallback {
+        Fallback::Default(text) => {
+            Some(document::value(text).expect("a default is TOML: a test holds it"))
+        }
+        Fallback::Unset(_) | Fallback::Required(_) => None,
+    }
+}
+
+fn known(path: &str) -> &'static Key {
+    Key::find(path).expect("every key that is asked for is in the table")
+}
+
+const fn wanted(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Choice(_) | Kind::Duration(_) | Kind::Size(..) => "a string",
+        Kind::Count(..) => "a whole number",
+        Kind::Switch => "true or false",
+        Kind::Texts => "a list of strings",
+        Kind::Map => "a table of strings",
+        Kind::Secret => "a secret source",
+    }
+}

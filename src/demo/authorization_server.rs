@@ -1,0 +1,213 @@
+//! The authorization server: token endpoint, discovery and key set of one environment.
+//!
+//! Grants client credentials only (RFC 6749 4.4). Knows the API by nothing but the key set.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::client_credentials::{Form, authenticate};
+use super::knobs::{Application, Behaviour, ExpiresIn, Groups, Reply};
+use super::refusals::{NO_STORE, Refusal, method_not_allowed, not_found};
+use super::{ENVIRONMENT_ID, ORGANIZATION_ID, Site, TokenPost};
+
+pub(super) fn routes(site: Arc<Site>) -> Router {
+    Router::new()
+        .route("/{environment}/as/token", post(token))
+        .route(
+            "/{environment}/as/.well-known/openid-configuration",
+            get(discovery),
+        )
+        .route("/{environment}/as/jwks", get(jwks))
+        .fallback(async || not_found())
+        .method_not_allowed_fallback(async || method_not_allowed())
+        .with_state(site)
+}
+
+async fn token(
+    State(site): State<Arc<Site>>,
+    Path(environment): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let form = Form::read(&headers, &body);
+    let parameters = form.as_ref().map(Form::for_the_ledger).unwrap_or_default();
+    let post = site.knobs.record_post(TokenPost {
+        at: Instant::now(),
+        parameters,
+        status: None,
+    });
+
+    let response = match site.knobs.next_reply() {
+        Reply::Honest if environment != ENVIRONMENT_ID => not_found(),
+        Reply::Honest => form
+            .and_then(|form| site.grant(&headers, &form))
+            .map_or_else(Refusal::into_response, |grant| {
+                ([NO_STORE], Json(grant)).into_response()
+            }),
+        Reply::Fixed {
+            status,
+            headers,
+            body,
+        } => (status, headers, body).into_response(),
+        Reply::Silence => std::future::pending().await,
+    };
+    tokio::time::sleep(site.knobs.behaviour().latency).await;
+    site.knobs.record_reply(post, response.status());
+    response
+}
+
+impl Site {
+    /// The token endpoint's answer (RFC 6749 5.1).
+    fn grant(&self, headers: &HeaderMap, form: &Form) -> Result<Value, Refusal> {
+        let behaviour = self.knobs.behaviour();
+        let grant_type = form.value("grant_type").ok_or(Refusal::Malformed)?;
+        let (client_id, application) = authenticate(headers, form, &behaviour)?;
+        if grant_type != "client_credentials" {
+            return Err(Refusal::UnsupportedGrant);
+        }
+        let (audience, scope) = granted(application, form.value("scope"))?;
+
+        let mut answer = json!({
+            "access_token": self.issue(&behaviour, &client_id, &audience, &scope),
+            "token_type": "Bearer",
+            "scope": scope,
+        });
+        match behaviour.expires_in {
+            ExpiresIn::True => answer["expires_in"] = behaviour.lifetime.as_secs().into(),
+            ExpiresIn::Missing => {}
+            ExpiresIn::Says(value) => answer["expires_in"] = value,
+        }
+        Ok(answer)
+    }
+
+    fn issue(&self, behaviour: &Behaviour, client_id: &str, audience: &str, scope: &str) -> String {
+        let now = SystemTime::now();
+        let expires_at = now + behaviour.lifetime;
+        let jti = Uuid::new_v4().to_string();
+        let mut claims = json!({
+            "aud": [audience],
+            "client_id": client_id,
+            "env": ENVIRONMENT_ID,
+            "exp": whole_seconds(expires_at + Duration::from_nanos(999_999_999)),
+            "iat": whole_seconds(now),
+            "iss": self.issuer,
+            "jti": jti,
+            "org": ORGANIZATION_ID,
+            "scope": scope,
+        });
+        match &behaviour.groups {
+            Groups::Array(roles) => claims["groups"] = json!(roles),
+            Groups::Text(text) => claims["groups"] = json!(text),
+            Groups::Missing => {}
+        }
+        self.knobs.record_issue(jti, expires_at);
+        self.key.sign(&behaviour.typ, &claims)
+    }
+}
+
+/// The resource and the scopes that a token is for: one resource a token.
+fn granted(application: &Application, asked: Option<&str>) -> Result<(String, String), Refusal> {
+    if !application.client_credentials {
+        return Err(Refusal::GrantNotAllowed);
+    }
+    if application.worker {
+        return Err(Refusal::NoRoleAssignments);
+    }
+    let asked: Option<Vec<&str>> = asked.map(|scope| scope.split(' ').collect());
+    let wanted = |scope: &&str| asked.as_ref().is_none_or(|asked| asked.contains(scope));
+    let mut grants = application.resources.iter().filter_map(|resource| {
+        let scopes: Vec<&str> = resource
+            .scopes
+            .iter()
+            .map(String::as_str)
+            .filter(wanted)
+            .collect();
+        (!scopes.is_empty()).then(|| (resource.audience.clone(), scopes.join(" ")))
+    });
+    match (grants.next(), grants.next()) {
+        (None, _) => Err(Refusal::NoScope),
+        (Some(grant), None) => Ok(grant),
+        (Some(_), Some(_)) => Err(Refusal::SeveralResources),
+    }
+}
+
+/// Since 1970, rounded down (RFC 7519 2, `NumericDate`).
+fn whole_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+/// `OpenID` Connect Discovery 1.0, 3: the members that a client of this server could use.
+async fn discovery(State(site): State<Arc<Site>>, Path(environment): Path<String>) -> Response {
+    if environment != ENVIRONMENT_ID {
+        return not_found();
+    }
+    let issuer = &site.issuer;
+    Json(json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks"),
+        "response_types_supported": ["none"],
+        "grant_types_supported": ["client_credentials"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    }))
+    .into_response()
+}
+
+async fn jwks(State(site): State<Arc<Site>>, Path(environment): Path<String>) -> Response {
+    if environment != ENVIRONMENT_ID {
+        return not_found();
+    }
+    Json(site.key.jwks()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{AuthMethod, Resource};
+    use crate::secret::Secret;
+
+    fn application(resources: &[(&str, &[&str])]) -> Application {
+        let resource = |(audience, scopes): &(&str, &[&str])| Resource {
+            audience: (*audience).to_owned(),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        };
+        Application {
+            resources: resources.iter().map(resource).collect(),
+            ..Application::with_secret(Secret::new("s"), AuthMethod::Basic)
+        }
+    }
+
+    #[test]
+    fn scopes_are_granted_for_one_resource_at_a_time() {
+        let two = application(&[("a", &["read", "write"]), ("b", &["list"])]);
+        let one = application(&[("a", &["read", "write"])]);
+        let ok = |audience: &str, scope: &str| Ok((audience.to_owned(), scope.to_owned()));
+        for (application, asked, expected) in [
+            (&one, None, ok("a", "read write")),
+            (&one, Some("write misspelt"), ok("a", "write")),
+            (&one, Some("misspelt"), Err(Refusal::NoScope)),
+            (&two, None, Err(Refusal::SeveralResources)),
+            (&two, Some("list"), ok("b", "list")),
+            (&two, Some("list read"), Err(Refusal::SeveralResources)),
+            (&application(&[]), None, Err(Refusal::NoScope)),
+            (&application(&[("a", &[])]), None, Err(Refusal::NoScope)),
+        ] {
+            assert_eq!(granted(application, asked), expected, "{asked:?}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Who asks for a token: reads the client authentication of one request and checks it.
+//!
+//! Strict on purpose: a client that encodes its credentials wrongly must fail here, not in the field.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header;
+use percent_encoding::percent_decode;
+use tokio::time::Instant;
+
+use super::knobs::{Application, AuthMethod, Behaviour};
+use super::refusals::Refusal;
+use crate::secret::Secret;
+
+/// The form's parameters (RFC 6749 3.2), each at most once.
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// # Errors
+    /// Not a form, or a parameter that stands there twice.
+    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+        let essence = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next());
+        if !essence.is_some_and(|it| {
+            it.trim()
+                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        }) {
+            return Err(Refusal::Malformed);
+        }
+        let form = Self(form_urlencoded::parse(body).into_owned().collect());
+        let once = |name: &str| form.0.iter().filter(|(other, _)| other == name).count() == 1;
+        if form.0.iter().all(|(name, _)| once(name)) {
+            Ok(form)
+        } else {
+            Err(Refusal::Malformed)
+        }
+    }
+
+    /// A parameter's value; one without a value counts as left out (RFC 6749 3.2).
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(other, _)| other == name)?;
+        Some(found.1.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The parameters for the ledger, without what must not lie about.
+    pub(super) fn for_the_ledger(&self) -> Vec<(String, String)> {
+        let secret = |name: &str| name == "client_secret" || name == "client_assertion";
+        let hide = |(name, value): &(String, String)| {
+            (
+                name.clone(),
+                if secret(name) {
+                    String::new()
+                } else {
+                    value.clone()
+                },
+            )
+        };
+        self.0.iter().map(hide).collect()
+    }
+}
+
+/// The application that proved itself, with its client id.
+///
+/// # Errors
+/// RFC 6749 2.3 and 5.2: not exactly one method, not the registered one, or not its secret.
+pub(super) fn authenticate<'a>(
+    headers: &HeaderMap,
+    form: &Form,
+    behaviour: &'a Behaviour,
+) -> Result<(String, &'a Application), Refusal> {
+    let presented = Presented::read(headers, form)?;
+    let application = behaviour
+        .applications
+        .get(&presented.client_id)
+        .ok_or(Refusal::InvalidCredentials)?;
+    // Before the secret, as the real one does: a wrong secret by a wrong method is a wrong method.
+    if presented.method != Some(application.auth) {
+        return Err(Refusal::UnsupportedMethod);
+    }
+    if !application.on || !application.accepts(&presented.secret) {
+        return Err(Refusal::InvalidCredentials);
+    }
+    Ok((presented.client_id, application))
+}
+
+struct Presented {
+    client_id: String,
+    secret: Secret,
+    /// `None`: a method that no application here is registered with.
+    method: Option<AuthMethod>,
+}
+
+impl Presented {
+    fn read(headers: &HeaderMap, form: &Form) -> Result<Self, Refusal> {
+        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+        let authorization = lines.next();
+        let by_form = ["client_secret", "client_assertion"].map(|name| form.value(name));
+        let methods = usize::from(authorization.is_some()) + by_form.iter().flatten().count();
+        if methods > 1 || lines.next().is_some() {
+            return Err(Refusal::NotOneMethod);
+        }
+        match (authorization, by_form[0]) {
+            (Some(line), _) => Self::basic(line.as_bytes(), form),
+            (None, Some(secret)) => Self::in_form(form, secret, Some(AuthMethod::Post)),
+            (None, None) => Self::in_form(form, "", None),
+        }
+    }
+
+    fn in_form(form: &Form, secret: &str, method: Option<AuthMethod>) -> Result<Self, Refusal> {
+        let client_id = form
+            .value("client_id")
+            .ok_or(Refusal::NotOneMethod)?
+            .to_owned();
+        Ok(Self {
+            client_id,
+            secret: Secret::new(secret),
+            method,
+        })
+    }
+
+    /// RFC 7617, with both halves percent-encoded first (RFC 6749 2.3.1).
+    fn basic(line: &[u8], form: &Form) -> Result<Self, Refusal> {
+        let (id, secret) = basic_pair(line).ok_or(Refusal::InvalidCredentials)?;
+        let client_id = String::from_utf8(id).map_err(|_| Refusal::InvalidCredentials)?;
+        if form
+            .value("client_id")
+            .is_some_and(|also| also != client_id)
+        {
+            return Err(Refusal::Malformed);
+        }
+        Ok(Self {
+            client_id,
+            secret: Secret::new(secret),
+            method: Some(AuthMethod::Basic),
+        })
+    }
+}
+
+fn basic_pair(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, credentials) = line.split_at_checked("Basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    let pair = STANDARD.decode(credentials.trim_ascii()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some((
+        decode_strictly(&pair[..colon])?,
+        decode_strictly(&pair[colon + 1..])?,
+    ))
+}
+
+/// Only unreserved characters and complete `%XX`: anything else was not encoded by the rule.
+fn decode_strictly(half: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = half;
+    while let Some((first, after)) = rest.split_first() {
+        rest = match first {
+            b'%' => {
+                let (digits, after) = after.split_at_checked(2)?;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(after)?
+            }
+            b'-' | b'.' | b'_' | b'~' => after,
+            other if other.is_ascii_alphanumeric() => after,
+            _ => return None,
+        };
+    }
+    Some(percent_decode(half).collect())
+}
+
+impl Application {
+    fn accepts(&self, presented: &Secret) -> bool {
+        // Exposed to be compared, in constant time.
+        let equals =
+            |known: &Secret| verify_slices_are_equal(known.expose(), presented.expose()).is_ok();
+        let in_grace = |(old, until): &(Secret, Instant)| Instant::now() < *until && equals(old);
+        equals(&self.secret) || self.previous_secret.as_ref().is_some_and(in_grace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+        basic_pair(format!("basic {}", STANDARD.encode(text)).as_bytes())
+    }
+
+    #[test]
+    fn both_halves_of_basic_are_percent_decoded() {
+        let (id, secret) = pair("a%3Ab:p%20%2B%25%C3%A9~").unwrap();
+        assert_eq!(id, b"a:b");
+        assert_eq!(secret, "p +%é~".as_bytes());
+    }
+
+    #[test]
+    fn credentials_that_were_not_encoded_are_refused() {
+        for text in [
+            "id:a+b", "id:a b", "id:a:b", "id:100%", "id:%zz", "id:é", "no colon",
+        ] {
+            assert!(pair(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_stands_there_twice_is_malformed() {
+        let mut headers = HeaderMap::new();
+        let form = "application/x-www-form-urlencoded;charset=UTF-8"
+            .parse()
+            .unwrap();
+        headers.insert(header::CONTENT_TYPE, form);
+        assert!(Form::read(&headers, b"scope=a&scope=b").is_err());
+        assert!(Form::read(&headers, b"scope=a&scopes=b").is_ok());
+        assert!(Form::read(&HeaderMap::new(), b"scope=a").is_err());
+    }
+}

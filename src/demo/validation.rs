@@ -1,0 +1,184 @@
+//! What the API expects of a request, and the 422 that lists what is wrong with one.
+//!
+//! The shape is `FastAPI`'s, without its `input`: that would send a private key back.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+/// Everything that is wrong with one request.
+#[derive(Debug)]
+pub(super) struct Invalid(Vec<Value>);
+
+/// The members of a JSON body, taken one by one; what is wrong is collected until [`Fields::done`].
+pub(super) struct Fields {
+    members: Map<String, Value>,
+    problems: Vec<Value>,
+}
+
+impl Fields {
+    /// # Errors
+    /// The body is not JSON, or not an object.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Invalid> {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(members)) => Ok(Self {
+                members,
+                problems: Vec::new(),
+            }),
+            Ok(_) => Err(Invalid(vec![json!({
+                "type": "model_attributes_type",
+                "loc": ["body"],
+                "msg": "Input should be a valid dictionary or object to extract fields from",
+            })])),
+            Err(_) => Err(Invalid(vec![json!({
+                "type": "json_invalid",
+                "loc": ["body"],
+                "msg": "JSON decode error",
+            })])),
+        }
+    }
+
+    /// 1-64 of `[A-Za-z0-9._-]`.
+    pub(super) fn name(&mut self, field: &str) -> String {
+        let fits = |text: &str| is_text_of(text, 64, b"._-");
+        self.text(
+            field,
+            fits,
+            "string_pattern_mismatch",
+            "Use 1 to 64 of A-Z a-z 0-9 . _ -",
+        )
+    }
+
+    /// 1-253 of `[A-Za-z0-9.-]`.
+    pub(super) fn hostname(&mut self, field: &str) -> String {
+        let fits = |text: &str| is_text_of(text, 253, b".-");
+        self.text(
+            field,
+            fits,
+            "string_pattern_mismatch",
+            "Use 1 to 253 of A-Z a-z 0-9 . -",
+        )
+    }
+
+    /// PEM with a block whose label ends in `label`.
+    pub(super) fn pem(&mut self, field: &str, label: &str) -> String {
+        let ends = format!("{label}-----");
+        let fits = |text: &str| text.starts_with("-----BEGIN ") && text.contains(&ends);
+        self.text(
+            field,
+            fits,
+            "value_error",
+            &format!("Value error, not PEM with a {label} block"),
+        )
+    }
+
+    /// One of a few words.
+    pub(super) fn one_of(&mut self, field: &str, words: &[&str]) -> String {
+        let message = format!("Input should be {}", words.join(" or "));
+        self.text(field, |text| words.contains(&text), "enum", &message)
+    }
+
+    /// # Errors
+    /// At least one field was missing or wrong.
+    pub(super) fn done(self) -> Result<(), Invalid> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Invalid(self.problems))
+        }
+    }
+
+    /// The text, or nothing and a problem more.
+    fn text(
+        &mut self,
+        field: &str,
+        fits: impl Fn(&str) -> bool,
+        kind: &str,
+        message: &str,
+    ) -> String {
+        let (kind, message) = match self.members.remove(field) {
+            Some(Value::String(text)) if fits(&text) => return text,
+            Some(Value::String(_)) => (kind, message),
+            Some(_) => ("string_type", "Input should be a valid string"),
+            None => ("missing", "Field required"),
+        };
+        self.problems
+            .push(json!({ "type": kind, "loc": ["body", field], "msg": message }));
+        String::new()
+    }
+}
+
+/// A query parameter that is true or false, and false when it is left out.
+///
+/// # Errors
+/// It is neither.
+pub(super) fn flag(query: Option<&str>, name: &str) -> Result<bool, Invalid> {
+    let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let value = parameters
+        .find(|(other, _)| other == name)
+        .map(|(_, value)| value);
+    match value.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None | Some("false" | "0" | "no" | "off") => Ok(false),
+        Some("true" | "1" | "yes" | "on") => Ok(true),
+        Some(_) => Err(Invalid(vec![json!({
+            "type": "bool_parsing",
+            "loc": ["query", name],
+            "msg": "Input should be a valid boolean, unable to interpret input",
+        })])),
+    }
+}
+
+fn is_text_of(text: &str, longest: usize, also: &[u8]) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || also.contains(&byte);
+    (1..=longest).contains(&text.len()) && text.bytes().all(fits)
+}
+
+impl IntoResponse for Invalid {
+    fn into_response(self) -> Response {
+        (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Json(json!({ "detail": self.0 })),
+        )
+            .into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_listed_and_no_key_comes_back() {
+        let body = br#"{"name": "a/b", "fullchain": 1, "privkey": "MIIBVgIBADANBg"}"#;
+        let mut fields = Fields::read(body).unwrap();
+        fields.name("name");
+        fields.pem("fullchain", "CERTIFICATE");
+        fields.pem("privkey", "PRIVATE KEY");
+        fields.one_of("product", &["pingaccess"]);
+
+        let Invalid(problems) = fields.done().unwrap_err();
+
+        let kinds: Vec<_> = problems
+            .iter()
+            .map(|problem| problem["type"].clone())
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "string_pattern_mismatch",
+                "string_type",
+                "value_error",
+                "missing"
+            ]
+        );
+        assert!(!json!(problems).to_string().contains("MIIB"));
+    }
+
+    #[test]
+    fn a_flag_is_read_as_true_or_false_or_refused() {
+        assert!(flag(Some("x=1&force_delete=true"), "force_delete").unwrap());
+        assert!(!flag(None, "force_delete").unwrap());
+        assert!(flag(Some("force_delete=maybe"), "force_delete").is_err());
+    }
+}

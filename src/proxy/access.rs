@@ -1,0 +1,113 @@
+//! Access lines: one a request, written when its answer has ended, paths without their query.
+
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode};
+use http_body::Frame;
+use tokio::time::Instant;
+
+use super::errors;
+use crate::answer::{Reason, RequestId};
+use crate::upstream::BodyError;
+
+/// Which requests get a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLines {
+    /// All of them.
+    All,
+    /// Those that may change something, and those that failed.
+    WritesAndFailures,
+    /// None.
+    None,
+}
+
+/// One request's line in the making. Written on drop, so that a request that is abandoned has one too.
+pub(super) struct Line {
+    lines: AccessLines,
+    method: Method,
+    path: PathAndQuery,
+    request_id: RequestId,
+    start: Instant,
+    head: Option<(StatusCode, Instant)>,
+    reason: Option<Reason>,
+    bytes: u64,
+}
+
+impl Line {
+    pub(super) fn begin(
+        lines: AccessLines,
+        method: &Method,
+        path: Option<&PathAndQuery>,
+        request_id: &RequestId,
+    ) -> Option<Self> {
+        (lines != AccessLines::None).then(|| Self {
+            lines,
+            method: method.clone(),
+            path: path.cloned().unwrap_or(PathAndQuery::from_static("/")),
+            request_id: request_id.clone(),
+            start: Instant::now(),
+            head: None,
+            reason: None,
+            bytes: 0,
+        })
+    }
+
+    pub(super) fn answered(&mut self, status: StatusCode, reason: Option<Reason>) {
+        self.head = Some((status, Instant::now()));
+        self.reason = reason;
+    }
+
+    /// Follows the body to its end.
+    pub(super) fn note(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.reason = Some(match error {
+                    BodyError::Closed { .. } => Reason::UpstreamClosed,
+                    BodyError::Stalled { .. } => Reason::UpstreamStalled,
+                });
+                tracing::warn!(
+                    request_id = self.request_id.as_str(),
+                    error = errors::chain(error),
+                    "answer broke off"
+                );
+            }
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        let failed = self.reason.is_some()
+            || self.head.is_none_or(|(status, _)| status.is_client_error() || status.is_server_error());
+        match self.lines {
+            AccessLines::All => true,
+            AccessLines::WritesAndFailures => failed || !self.method.is_safe(),
+            AccessLines::None => false,
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if !self.is_wanted() {
+            return;
+        }
+        let milliseconds = |instant: Instant| instant.duration_since(self.start).as_secs_f64() * 1e3;
+        tracing::info!(
+            target: "cupbearer::access",
+            method = self.method.as_str(),
+            path = self.path.path(),
+            status = self.head.map(|(status, _)| status.as_u16()),
+            reason = self.reason.map(Reason::name),
+            request_id = self.request_id.as_str(),
+            head_ms = self.head.map(|(_, at)| milliseconds(at)),
+            total_ms = milliseconds(Instant::now()),
+            bytes = self.bytes,
+            "request"
+        );
+    }
+}

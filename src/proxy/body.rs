@@ -1,0 +1,139 @@
+//! Bodies on their way through: never collected, each carrying what must be let go with its last frame.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::UpstreamBody;
+use super::access::Line;
+use super::admission::Permit;
+use crate::upstream::BodyError;
+
+/// What a client sends.
+pub trait Inbound: HttpBody<Data = Bytes, Error = hyper::Error> + Send + 'static {}
+
+impl<I: HttpBody<Data = Bytes, Error = hyper::Error> + Send + 'static> Inbound for I {}
+
+pin_project! {
+    /// What is sent to the upstream.
+    #[project = OutboundProjection]
+    pub(super) enum Outbound<I> {
+        /// Nothing.
+        Empty,
+        /// The client's body as it comes.
+        Streamed {
+            #[pin]
+            body: I,
+        },
+    }
+}
+
+impl<I: Inbound> Outbound<I> {
+    pub(super) fn of(body: I) -> Self {
+        if body.is_end_stream() { Self::Empty } else { Self::Streamed { body } }
+    }
+}
+
+impl<I: Inbound> HttpBody for Outbound<I> {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.project() {
+            OutboundProjection::Empty => Poll::Ready(None),
+            OutboundProjection::Streamed { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streamed { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streamed { body } => body.size_hint(),
+        }
+    }
+}
+
+pin_project! {
+    /// What the client gets.
+    pub struct Body<I: Inbound> {
+        #[pin]
+        kind: Kind<I>,
+        permit: Option<Permit>,
+        line: Option<Line>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<I: Inbound> {
+        Ours { bytes: Option<Bytes> },
+        Upstream { #[pin] body: UpstreamBody<I> },
+    }
+}
+
+impl<I: Inbound> Body<I> {
+    /// An answer of our own.
+    pub(super) fn ours(bytes: Bytes) -> Self {
+        Self { kind: Kind::Ours { bytes: Some(bytes) }, permit: None, line: None }
+    }
+
+    /// The upstream's answer, streamed; the permit goes with its last frame.
+    pub(super) fn upstream(body: UpstreamBody<I>, permit: Permit) -> Self {
+        Self { kind: Kind::Upstream { body }, permit: Some(permit), line: None }
+    }
+
+    /// With the access line, which is written when the body has ended.
+    pub(super) fn with_line(mut self, line: Option<Line>) -> Self {
+        self.line = line;
+        self
+    }
+}
+
+impl<I: Inbound> HttpBody for Body<I> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.project();
+        let polled = match this.kind.project() {
+            KindProjection::Ours { bytes } => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+            }
+            KindProjection::Upstream { body } => body.poll_frame(cx),
+        };
+        if let Some(line) = this.line {
+            line.note(&polled);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Ours { bytes } => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Kind::Upstream { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Ours { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Upstream { body } => body.size_hint(),
+        }
+    }
+}

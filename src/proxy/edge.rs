@@ -1,0 +1,127 @@
+//! What stands around `forward`: the request id, the net under a panic, our own answers, the access line.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+
+use super::access::{AccessLines, Line};
+use super::body::{Body, Inbound};
+use super::errors::{self, Failure};
+use super::Proxy;
+use crate::answer::{Answer, Form, Reason, RequestId, X_REQUEST_ID};
+
+/// The proxy as a service: a clone for each connection and request, all the same one.
+pub fn service<I: Inbound>(
+    proxy: Arc<Proxy<I>>,
+    lines: AccessLines,
+) -> impl tower::Service<
+    Request<I>,
+    Response = Response<Body<I>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ 'static {
+    let forward = tower::service_fn(move |request| {
+        let proxy = Arc::clone(&proxy);
+        async move { proxy.forward(request).await }
+    });
+    Edge { inner: forward, lines }
+}
+
+/// The outermost service: whatever happens inside, the client gets an answer that names the request.
+#[derive(Clone)]
+struct Edge<S> {
+    inner: S,
+    lines: AccessLines,
+}
+
+impl<S, I> tower::Service<Request<I>> for Edge<S>
+where
+    S: tower::Service<Request<I>, Response = Response<Body<I>>, Error = Failure>,
+    I: Inbound,
+{
+    type Response = Response<Body<I>>;
+    type Error = Infallible;
+    type Future = Answering<S::Future>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<I>) -> Self::Future {
+        let id = RequestId::of(request.headers());
+        request.headers_mut().insert(X_REQUEST_ID, id.header().clone());
+        let line = Line::begin(self.lines, request.method(), request.uri().path_and_query(), &id);
+        Answering { forwarding: self.inner.call(request), id, line }
+    }
+}
+
+pin_project! {
+    struct Answering<F> {
+        #[pin]
+        forwarding: F,
+        id: RequestId,
+        line: Option<Line>,
+    }
+}
+
+impl<F, I> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<Body<I>>, Failure>>,
+    I: Inbound,
+{
+    type Output = Result<Response<Body<I>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let forwarding = this.forwarding.as_mut();
+        // The future is never polled again after a panic, so nothing half-done is seen.
+        let (response, reason) = match catch_unwind(AssertUnwindSafe(|| forwarding.poll(cx))) {
+            Ok(polled) => match ready!(polled) {
+                Ok(mut response) => {
+                    // The upstream's own id, if it has one, is the one that its operators know.
+                    response.headers_mut().entry(X_REQUEST_ID).or_insert_with(|| this.id.header().clone());
+                    (response, None)
+                }
+                Err(failure) => failed(&failure, this.id),
+            },
+            Err(panic) => panicked(panic.as_ref(), this.id),
+        };
+        if let Some(line) = this.line {
+            line.answered(response.status(), reason);
+        }
+        Poll::Ready(Ok(response.map(|body| body.with_line(this.line.take()))))
+    }
+}
+
+#[cold]
+fn failed<I: Inbound>(failure: &Failure, id: &RequestId) -> (Response<Body<I>>, Option<Reason>) {
+    let reason = failure.error.reason();
+    tracing::warn!(
+        reason = reason.name(),
+        request_id = id.as_str(),
+        error = errors::chain(&failure.error),
+        "request not forwarded"
+    );
+    (failure.answer(id).map(Body::ours), Some(reason))
+}
+
+#[cold]
+fn panicked<I: Inbound>(
+    panic: &(dyn Any + Send),
+    id: &RequestId,
+) -> (Response<Body<I>>, Option<Reason>) {
+    // The panic hook has written where; what was said may hold a request's values and stays inside.
+    let _ = panic;
+    tracing::error!(reason = Reason::Internal.name(), request_id = id.as_str(), "request panicked");
+    let detail = "The proxy failed on this request. This is a defect of cupbearer: please report it.";
+    let answer = Answer { form: &Form::Problem, close: true, ..Answer::new(Reason::Internal, detail, id) };
+    (answer.response().map(Body::ours), Some(Reason::Internal))
+}

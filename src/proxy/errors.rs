@@ -1,0 +1,128 @@
+//! Why a request was not forwarded, and the one place where that becomes a status and a sentence.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::answer::{Answer, Form, Reason, RequestId};
+use crate::guard::Refusal;
+use crate::token::Unavailable;
+use crate::upstream::{ConnectError, SendError};
+
+/// A request that ends here, with the shape in which its client can read why.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: ForwardError,
+    pub(super) form: Form,
+}
+
+impl Failure {
+    #[cold]
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self { form: refusal.form.clone(), error: ForwardError::Refused(Box::new(refusal)) }
+    }
+
+    /// What the client is told, in the shape that it can read.
+    pub(super) fn answer(&self, id: &RequestId) -> Response<Bytes> {
+        if let ForwardError::Refused(refusal) = &self.error {
+            return refusal.answer(id).response();
+        }
+        let reason = self.error.reason();
+        let detail = self.error.detail();
+        let answer = Answer {
+            form: &self.form,
+            retry_after: self.error.retry_after(),
+            close: reason == Reason::BadRequest || reason == Reason::ClientTimeout,
+            ..Answer::new(reason, &detail, id)
+        };
+        answer.response()
+    }
+}
+
+/// Why.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ForwardError {
+    /// The guard said no.
+    #[error("refused: {}", .0.detail)]
+    Refused(Box<Refusal>),
+    /// `limits.in_flight`.
+    #[error("{limit} requests are in flight (limits.in_flight)")]
+    Saturated {
+        /// The limit that is reached.
+        limit: usize,
+    },
+    /// There is no token to send.
+    #[error(transparent)]
+    Token(#[from] Unavailable),
+    /// The upstream did not answer.
+    #[error(transparent)]
+    Upstream(#[from] SendError),
+}
+
+impl ForwardError {
+    /// Status and name. No wildcard: a new variant must be given its own.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::Refused(refusal) => refusal.reason,
+            Self::Saturated { .. } => Reason::Saturated,
+            Self::Token(Unavailable::Refused { .. }) => Reason::TokenRefused,
+            Self::Token(Unavailable::NotYet { .. }) => Reason::TokenUnavailable,
+            Self::Upstream(error) => upstream_reason(error),
+        }
+    }
+
+    /// What the caller is told: whose fault, and what now. Never what is inside the process.
+    fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::Refused(refusal) => refusal.detail.clone(),
+            Self::Saturated { limit } => {
+                format!("The proxy already has {limit} requests in flight (limits.in_flight). Try again.").into()
+            }
+            Self::Token(unavailable) => unavailable.to_string().into(),
+            Self::Upstream(error) => format!("The upstream gave no answer: {}.", chain(error)).into(),
+        }
+    }
+
+    /// When it may be worth asking again.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Token(Unavailable::NotYet { retry_after, .. }) => Some(*retry_after),
+            Self::Refused(_) | Self::Saturated { .. } | Self::Token(_) | Self::Upstream(_) => None,
+        }
+    }
+}
+
+fn upstream_reason(error: &SendError) -> Reason {
+    match error {
+        SendError::Connect(ConnectError::Dns { .. }) => Reason::UpstreamDns,
+        SendError::Connect(ConnectError::Refused { .. } | ConnectError::Http { .. }) => {
+            Reason::UpstreamRefused
+        }
+        SendError::Connect(ConnectError::Timeout { .. }) => Reason::UpstreamConnectTimeout,
+        SendError::Connect(ConnectError::Certificate { .. }) => Reason::UpstreamTlsCertificate,
+        SendError::Connect(ConnectError::Handshake { .. }) => Reason::UpstreamTlsProtocol,
+        SendError::HeadTimeout { .. } => Reason::UpstreamHeadTimeout,
+        SendError::CallerStalled { .. } => Reason::ClientTimeout,
+        SendError::CallerBody { .. } => Reason::BadRequest,
+        SendError::Closed { .. } => Reason::UpstreamClosed,
+        SendError::Protocol { .. } => Reason::UpstreamProtocol,
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,158 @@
+//! What goes on and what stays: every outgoing request is built anew, every answer loses what belongs
+//! to one connection only.
+
+use http::header::{self, HeaderMap, HeaderName};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Uri};
+use http_body::Body as _;
+
+use super::body::{Inbound, Outbound};
+use crate::config;
+use crate::token::Bearer;
+
+/// A request's head as it came, kept so that the request can be made again.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) path: PathAndQuery,
+    pub(super) headers: HeaderMap,
+    /// Nothing follows the head.
+    pub(super) is_whole: bool,
+    /// The client said `Content-Length: 0`, which some servers insist on.
+    says_empty: bool,
+}
+
+impl Head {
+    pub(super) fn of<I: Inbound>(request: Request<I>) -> (Self, I) {
+        let (parts, body) = request.into_parts();
+        let is_whole = body.is_end_stream();
+        let head = Self {
+            method: parts.method,
+            path: parts.uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/")),
+            says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
+            headers: parts.headers,
+            is_whole,
+        };
+        (head, body)
+    }
+}
+
+/// What every outgoing request has from the configuration.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    host: HeaderValue,
+    fixed: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Outgoing {
+    pub(super) fn new(upstream: &config::Upstream) -> Self {
+        let host = HeaderValue::from_str(upstream.url.authority.as_str())
+            .expect("an authority is made of visible ASCII");
+        Self { host, fixed: upstream.headers.clone() }
+    }
+
+    /// The request to send: authority from the configuration, path and query byte for byte.
+    pub(super) fn request<I>(&self, head: &Head, bearer: &Bearer, body: Outbound<I>) -> Request<Outbound<I>> {
+        let mut request = Request::new(body);
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = Uri::from(head.path.clone());
+        *request.headers_mut() = self.headers(head, bearer);
+        request
+    }
+
+    /// The same request for one more attempt: only a safe method without a body may have been carried
+    /// out and be sent again all the same (RFC 9110 §9.2.2).
+    pub(super) fn again<I: Inbound>(&self, head: &Head, bearer: &Bearer) -> Option<Request<Outbound<I>>> {
+        let harmless = head.is_whole && head.method.is_safe();
+        harmless.then(|| self.request(head, bearer, Outbound::Empty))
+    }
+
+    /// Nominated and hop-by-hop fields are left out *before* the bearer goes in: else a client could
+    /// have it removed with `Connection: authorization`.
+    fn headers(&self, head: &Head, bearer: &Bearer) -> HeaderMap {
+        let nominated = Nominated::of(&head.headers);
+        let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 2);
+        headers.insert(header::HOST, self.host.clone());
+        for (name, value) in &head.headers {
+            if !stays_behind(name) && !nominated.has(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        for (name, value) in &self.fixed {
+            headers.insert(name.clone(), value.clone());
+        }
+        if head.says_empty {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers.insert(header::AUTHORIZATION, bearer.header.clone());
+        headers
+    }
+}
+
+/// Request fields that end with us: framing, which is rebuilt; those of one connection (RFC 9110 §7.6.1);
+/// credentials and claims about who asks, which are ours to make (RFC 9700 §4.13).
+fn stays_behind(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    is_hop_by_hop(name)
+        || matches!(
+            name,
+            "host" | "content-length" | "expect" | "authorization" | "dpop" | "forwarded" | "x-real-ip"
+        )
+        || name.starts_with("proxy-")
+        || name.starts_with("x-forwarded-")
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+    )
+}
+
+/// Answer fields that end with us: those of one connection, and those that would bind a browser to
+/// `localhost` or open it to other origins (only we decide who may read).
+fn stays_behind_in_response(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    is_hop_by_hop(name)
+        || matches!(
+            name,
+            "alt-svc" | "strict-transport-security" | "clear-site-data" | "proxy-authenticate"
+                | "proxy-authorization" | "proxy-status"
+        )
+        || name.starts_with("access-control-")
+}
+
+/// Removes from an answer what must not reach the client. Nothing is copied where nothing is to go.
+pub(super) fn strip_response(headers: &mut HeaderMap) {
+    let going: Vec<HeaderName> =
+        headers.keys().filter(|name| stays_behind_in_response(name)).cloned().collect();
+    if going.is_empty() {
+        return;
+    }
+    let nominated = Nominated::of(headers).0;
+    for name in going.iter().chain(&nominated) {
+        headers.remove(name);
+    }
+}
+
+/// The fields that `Connection` names, from all its lines, read as bytes: a value that is no text hides
+/// nothing, and neither does a second line.
+struct Nominated(Vec<HeaderName>);
+
+impl Nominated {
+    fn of(headers: &HeaderMap) -> Self {
+        let names = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close"))
+            .filter_map(|token| HeaderName::from_bytes(token).ok())
+            .collect();
+        Self(names)
+    }
+
+    fn has(&self, name: &HeaderName) -> bool {
+        self.0.contains(name)
+    }
+}

@@ -1,0 +1,173 @@
+//! One client connection: hyper on the inside, the sweep's orders on the outside.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
+use tokio::net::TcpStream;
+
+use super::io::{ClientIo, RequestBody};
+use super::watch::{Order, Phase, Place, Registry, Watched};
+use super::{Limits, Serve};
+
+/// hyper's own smallest read buffer.
+const LEAST_BUFFER: usize = 8 * 1024;
+
+/// Serves one connection to its end.
+pub(super) async fn serve<S: Serve>(
+    stream: TcpStream,
+    place: Place,
+    limits: Limits,
+    service: S,
+) {
+    let _ = stream.set_nodelay(true);
+    let watched = Arc::clone(&place.watched);
+    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watched)));
+    let tracked =
+        Tracked { service, watched: Arc::clone(&watched), registry: Arc::clone(&place.registry) };
+    let connection = http1::Builder::new()
+        .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
+        .serve_connection(io, tracked);
+    let connection = std::pin::pin!(connection);
+    let ended = Obedient { connection, watched, obeyed: Order::None, started: false }.await;
+    if let Err(error) = ended {
+        // What hyper refuses has no body to explain it; a client that hung up is everyday.
+        if error.is_parse() || error.is_parse_too_large() {
+            tracing::warn!(reason = "bad_request", %error, "connection refused");
+        } else {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+    drop(place);
+}
+
+/// hyper's end of it.
+type Http<S> = http1::Connection<TokioIo<ClientIo>, Tracked<S>>;
+
+/// A connection that does what the sweep says.
+struct Obedient<C> {
+    connection: C,
+    watched: Arc<Watched>,
+    obeyed: Order,
+    started: bool,
+}
+
+impl<S: Serve> Future for Obedient<Pin<&mut Http<S>>> {
+    type Output = hyper::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.started {
+            self.started = true;
+            self.watched.set_waker(cx.waker());
+        }
+        let order = self.watched.order();
+        if order == self.obeyed {
+            return self.connection.as_mut().poll(cx);
+        }
+        if order == Order::Cut {
+            return Poll::Ready(Ok(()));
+        }
+        // First look for a request that has already come: a connection accepted while draining has one.
+        if let Poll::Ready(ended) = self.connection.as_mut().poll(cx) {
+            return Poll::Ready(ended);
+        }
+        self.obeyed = order;
+        self.connection.as_mut().graceful_shutdown();
+        self.connection.as_mut().poll(cx)
+    }
+}
+
+/// The service, with the connection told when a request begins and when its answer has ended.
+struct Tracked<S> {
+    service: S,
+    watched: Arc<Watched>,
+    registry: Arc<Registry>,
+}
+
+impl<S: Serve> hyper::service::Service<Request<Incoming>> for Tracked<S> {
+    type Response = Response<TrackedBody<S::Body>>;
+    type Error = Infallible;
+    type Future = Answering<S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.watched.enter(Phase::Busy);
+        let request = request.map(|incoming| RequestBody::new(incoming, &self.watched));
+        Answering {
+            answer: self.service.clone().call(request),
+            watched: Some(Arc::clone(&self.watched)),
+            registry: Arc::clone(&self.registry),
+        }
+    }
+}
+
+pin_project! {
+    /// The answer under way.
+    struct Answering<F> {
+        #[pin]
+        answer: F,
+        watched: Option<Arc<Watched>>,
+        registry: Arc<Registry>,
+    }
+}
+
+impl<F, B> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    type Output = Result<Response<TrackedBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.answer.poll(cx).map_ok(|mut response| {
+            let watched = this.watched.take().expect("a future is not polled after it was ready");
+            if watched.is_unread() || this.registry.is_closing() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response.map(|body| TrackedBody { body, _busy: Busy(watched) })
+        })
+    }
+}
+
+pin_project! {
+    /// An answer's body; with its end the connection is idle again.
+    struct TrackedBody<B> {
+        #[pin]
+        body: B,
+        _busy: Busy,
+    }
+}
+
+struct Busy(Arc<Watched>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Idle);
+    }
+}
+
+impl<B: Body> Body for TrackedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

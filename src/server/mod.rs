@@ -1,0 +1,229 @@
+//! Listeners, connections and their ends: bind, admit, serve, drain. Generic over a service; knows no proxy.
+//!
+//! One acceptor; each connection lives on one worker, which is a thread with a runtime of its own. The
+//! limits of a connection are enforced by one sweep over all of them, not by a timer for each request.
+
+mod bind;
+mod connection;
+mod drain;
+mod io;
+mod watch;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+pub use bind::{BindError, Bound, bind};
+pub use drain::{Drained, Phase, Stop};
+pub use io::RequestBody;
+
+use watch::{Place, Registry};
+
+/// How long to wait when the system has no descriptor left for a new connection.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Where it comes from.
+    pub address: SocketAddr,
+}
+
+/// What a server may hold and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Bytes of one request's head; also the largest read buffer of a connection.
+    pub header_bytes: usize,
+    /// From the connection's start, or a request's first byte, to the end of its head.
+    pub header_timeout: Duration,
+    /// Without a request.
+    pub keep_alive: Duration,
+    /// Without a byte taken by a client that we have bytes for.
+    pub stall_timeout: Duration,
+}
+
+/// What can be sent as an answer's body.
+pub trait Answer: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static> Answer for B {}
+
+/// Any error of an answer's body, as hyper takes it.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What answers requests: one clone for each.
+pub trait Serve:
+    tower::Service<
+        Request<RequestBody>,
+        Response = Response<Self::Body>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static
+{
+    /// The body of its answers.
+    type Body: Answer;
+}
+
+impl<S, B> Serve for S
+where
+    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Answer,
+{
+    type Body = B;
+}
+
+/// A connection on its way from the acceptor to a worker on another thread.
+pub struct Handover {
+    stream: std::net::TcpStream,
+    peer: Peer,
+    place: Place,
+}
+
+/// Accepts, and serves here or hands over to the other workers by turns.
+pub struct Server {
+    bound: Bound,
+    limits: Limits,
+    registry: Arc<Registry>,
+    others: Vec<mpsc::UnboundedSender<Handover>>,
+    turn: usize,
+}
+
+impl Server {
+    /// A server on `bound`, with as many further workers as `others` has ways to.
+    #[must_use]
+    pub fn new(
+        bound: Bound,
+        limits: Limits,
+        others: Vec<mpsc::UnboundedSender<Handover>>,
+    ) -> Self {
+        Self { bound, limits, registry: Registry::new(limits), others, turn: 0 }
+    }
+
+    /// Accepts until `stop` says to drain, then lets what is under way end within `grace`.
+    pub async fn serve<M, S>(mut self, make: M, mut stop: Stop, grace: Duration) -> Drained
+    where
+        M: Fn(Peer) -> S,
+        S: Serve,
+    {
+        let registry = Arc::clone(&self.registry);
+        let sweeper = tokio::spawn(async move { registry.sweep().await });
+        let mut closing = stop.clone();
+        let mut draining = stop.clone();
+        loop {
+            tokio::select! {
+                (stream, peer) = self.admit() => self.place(stream, peer, &make),
+                () = closing.reached(Phase::Closing), if !self.registry.is_closing() => {
+                    self.registry.start_closing();
+                }
+                () = draining.reached(Phase::Draining) => break,
+            }
+        }
+        self.registry.start_closing();
+        self.accept_backlog(&make).await;
+        self.bound.listeners.clear();
+        let drained = drain::drain(&self.registry, grace, &mut stop).await;
+        sweeper.abort();
+        drained
+    }
+
+    /// The next connection for which there is room.
+    async fn admit(&mut self) -> (TcpStream, Peer) {
+        while self.registry.is_full() {
+            self.registry.make_room();
+            self.registry.left.notified().await;
+        }
+        loop {
+            let turn = self.turn;
+            self.turn = turn.wrapping_add(1);
+            match accept_any(&self.bound.listeners, turn).await {
+                Ok((stream, address)) => return (stream, Peer { address }),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Whoever was connected before the listener closes is still answered.
+    async fn accept_backlog<M, S>(&mut self, make: &M)
+    where
+        M: Fn(Peer) -> S,
+        S: Serve,
+    {
+        let at_once = Duration::ZERO;
+        while let Ok((stream, peer)) = tokio::time::timeout(at_once, self.admit()).await {
+            self.place(stream, peer, make);
+        }
+    }
+
+    fn place<M, S>(&mut self, stream: TcpStream, peer: Peer, make: &M)
+    where
+        M: Fn(Peer) -> S,
+        S: Serve,
+    {
+        let place = self.registry.enter();
+        self.turn = self.turn.wrapping_add(1);
+        let worker = self.turn % (self.others.len() + 1);
+        if worker == 0 {
+            tokio::spawn(connection::serve(stream, place, self.limits, make(peer)));
+        } else if let Ok(stream) = stream.into_std() {
+            let _ = self.others[worker - 1].send(Handover { stream, peer, place });
+        }
+    }
+}
+
+/// Accepts from whichever listener has a connection; each is first by turns.
+async fn accept_any(
+    listeners: &[TcpListener],
+    turn: usize,
+) -> std::io::Result<(TcpStream, SocketAddr)> {
+    std::future::poll_fn(|cx| {
+        for offset in 0..listeners.len() {
+            let listener = &listeners[(turn + offset) % listeners.len()];
+            let polled = listener.poll_accept(cx);
+            if polled.is_ready() {
+                return polled;
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+/// A worker on a thread of its own: serves what is handed over until the acceptor is gone, then ends its last.
+pub async fn work<M, S>(mut handed: mpsc::UnboundedReceiver<Handover>, limits: Limits, make: M)
+where
+    M: Fn(Peer) -> S,
+    S: Serve,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            next = handed.recv() => match next {
+                Some(Handover { stream, peer, place }) => {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        connections.spawn(connection::serve(stream, place, limits, make(peer)));
+                    }
+                }
+                None => break,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}

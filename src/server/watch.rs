@@ -1,0 +1,264 @@
+//! Every connection's state in two words, and the one sweep that enforces its limits.
+//!
+//! A timer for each request costs about as much as the rest of the bookkeeping together; a look at
+//! all connections once in a while costs nothing per request and is late by one interval at most.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Limits;
+
+/// What a connection is doing, as far as its limits are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// A head has begun, or is awaited for the first time.
+    Head,
+    /// A request is being answered.
+    Busy,
+    /// Kept alive, waiting for the next.
+    Idle,
+}
+
+/// What a connection has been told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[repr(u8)]
+pub(super) enum Order {
+    /// Go on.
+    None,
+    /// Finish what is under way, then close.
+    Close,
+    /// Close now.
+    Cut,
+}
+
+/// One client connection, as the sweep sees it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    phase: AtomicU8,
+    since_ms: AtomicU64,
+    /// When a write began to wait for the client, 0 if none does.
+    blocked_ms: AtomicU64,
+    order: AtomicU8,
+    /// A request body was left unread: closing must not throw the answer away.
+    unread: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+    clock: Arc<Clock>,
+}
+
+/// Milliseconds since the start, as of the last sweep: reading it is one load.
+#[derive(Debug)]
+struct Clock {
+    start: Instant,
+    now_ms: AtomicU64,
+}
+
+impl Clock {
+    fn now(&self) -> u64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
+    fn advance(&self) -> u64 {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        self.now_ms.store(now, Ordering::Relaxed);
+        now
+    }
+}
+
+impl Watched {
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.since_ms.store(self.clock.now(), Ordering::Relaxed);
+    }
+
+    /// Bytes came: if they begin a new request, its head has its own limit from now.
+    pub(super) fn bytes_came(&self) {
+        if self.phase() == Phase::Idle {
+            self.enter(Phase::Head);
+        }
+    }
+
+    pub(super) fn write_waits(&self, waits: bool) {
+        let waited = self.blocked_ms.load(Ordering::Relaxed) != 0;
+        if waits != waited {
+            self.blocked_ms.store(if waits { self.clock.now().max(1) } else { 0 }, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn order(&self) -> Order {
+        match self.order.load(Ordering::Relaxed) {
+            0 => Order::None,
+            1 => Order::Close,
+            _ => Order::Cut,
+        }
+    }
+
+    /// The task to wake when an order comes; a task keeps its waker, so once is enough.
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Head,
+            1 => Phase::Busy,
+            _ => Phase::Idle,
+        }
+    }
+
+    fn give(&self, order: Order) {
+        if self.order() < order {
+            self.order.store(order as u8, Ordering::Relaxed);
+            if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// The order that the limits demand at `now`.
+    fn due(&self, limits: &Limits, now: u64) -> Order {
+        let over = |since: u64, limit: Duration| {
+            u128::from(now.saturating_sub(since)) > limit.as_millis()
+        };
+        let since = self.since_ms.load(Ordering::Relaxed);
+        let blocked = self.blocked_ms.load(Ordering::Relaxed);
+        if blocked != 0 && over(blocked, limits.stall_timeout) {
+            return Order::Cut;
+        }
+        match self.phase() {
+            Phase::Head if over(since, limits.header_timeout) => Order::Cut,
+            // An idle connection closes at once; one that cannot flush its last bytes is cut later.
+            Phase::Idle if over(since, limits.keep_alive) => Order::Close,
+            Phase::Head | Phase::Busy | Phase::Idle => Order::None,
+        }
+    }
+}
+
+/// All connections of a server, over all its workers.
+#[derive(Debug)]
+pub(super) struct Registry {
+    limits: Limits,
+    clock: Arc<Clock>,
+    open: Mutex<Open>,
+    /// A connection has ended.
+    pub(super) left: Notify,
+    /// From now on every answer says `Connection: close`.
+    closing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    connections: HashMap<u64, Arc<Watched>>,
+}
+
+/// A connection's place among the open ones, given up on drop.
+pub(super) struct Place {
+    number: u64,
+    pub(super) watched: Arc<Watched>,
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.registry.lock().connections.remove(&self.number);
+        self.registry.left.notify_one();
+    }
+}
+
+impl Registry {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            clock: Arc::new(Clock { start: Instant::now(), now_ms: AtomicU64::new(1) }),
+            open: Mutex::default(),
+            left: Notify::new(),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn enter(self: &Arc<Self>) -> Place {
+        self.clock.advance();
+        let watched = Arc::new(Watched {
+            phase: AtomicU8::new(Phase::Head as u8),
+            since_ms: AtomicU64::new(self.clock.now()),
+            blocked_ms: AtomicU64::new(0),
+            order: AtomicU8::new(Order::None as u8),
+            unread: AtomicBool::new(false),
+            waker: Mutex::new(None),
+            clock: Arc::clone(&self.clock),
+        });
+        let mut open = self.lock();
+        let number = open.next;
+        open.next += 1;
+        open.connections.insert(number, Arc::clone(&watched));
+        Place { number, watched, registry: Arc::clone(self) }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lock().connections.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.count() >= self.limits.connections
+    }
+
+    /// Closes the connection that has been idle longest, so that a new one finds room.
+    pub(super) fn make_room(&self) {
+        let open = self.lock();
+        let longest = open
+            .connections
+            .values()
+            .filter(|watched| watched.phase() == Phase::Idle && watched.order() == Order::None)
+            .min_by_key(|watched| watched.since_ms.load(Ordering::Relaxed));
+        if let Some(watched) = longest {
+            watched.give(Order::Close);
+        }
+    }
+
+    pub(super) fn give_all(&self, order: Order) {
+        for watched in self.lock().connections.values() {
+            watched.give(order);
+        }
+    }
+
+    pub(super) fn start_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Looks at every connection, again and again. Ends only by being dropped.
+    pub(super) async fn sweep(&self) {
+        let limits = &self.limits;
+        let shortest = limits.header_timeout.min(limits.keep_alive).min(limits.stall_timeout);
+        let interval = (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(1));
+        loop {
+            tokio::time::sleep(interval).await;
+            let now = self.clock.advance();
+            for watched in self.lock().connections.values() {
+                watched.give(watched.due(limits, now));
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,216 @@
+//! How the client proves itself to the token endpoint (RFC 6749 2.3): one method a request, never probed.
+//!
+//! The one place of this room that looks inside the secret; it neither sends nor logs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use zeroize::Zeroizing;
+
+use crate::config::ClientAuth;
+use crate::secret::Secret;
+
+/// RFC 6749 2.3.1 encodes both halves of Basic; everything but RFC 3986's unreserved characters, so
+/// that servers that decode `+` as a space and servers that do not read the same.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The shortest piece of a credential that counts as its disclosure.
+const TELLING_PIECE: usize = 12;
+
+/// A client's id and secret, and how they are shown.
+#[derive(Debug)]
+pub(super) struct Credential<'a> {
+    pub(super) method: ClientAuth,
+    pub(super) id: &'a str,
+    pub(super) secret: &'a Secret,
+}
+
+impl Credential<'_> {
+    /// Puts the proof into the request.
+    pub(super) fn sign(
+        &self,
+        form: &mut Form,
+        headers: &mut HeaderMap,
+    ) -> Result<(), InvalidHeaderValue> {
+        match self.method {
+            ClientAuth::Basic => {
+                headers.insert(AUTHORIZATION, self.basic()?);
+            }
+            ClientAuth::Post => {
+                form.pair("client_id", self.id.as_bytes());
+                form.pair("client_secret", self.secret.expose());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `text` repeats the secret, in any form in which it is sent, or a telling piece of it.
+    pub(super) fn appears_in(&self, text: &str) -> bool {
+        let secret = self.secret.expose();
+        let mut form = Form::with_room_for(secret.len());
+        form.append(secret);
+        [
+            secret,
+            encoded(secret).as_bytes(),
+            form.0.as_bytes(),
+            self.basic_credentials().as_bytes(),
+        ]
+        .into_iter()
+        .any(|needle| shows(text.as_bytes(), needle))
+    }
+
+    fn basic(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut line = Zeroizing::new(String::with_capacity(8 + self.encoded_room() * 2));
+        line.push_str("Basic ");
+        line.push_str(&self.basic_credentials());
+        let mut value = HeaderValue::from_maybe_shared(wiped(line))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    fn basic_credentials(&self) -> Zeroizing<String> {
+        let mut pair = Zeroizing::new(String::with_capacity(self.encoded_room()));
+        pair.push_str(&encoded(self.id.as_bytes()));
+        pair.push(':');
+        pair.push_str(&encoded(self.secret.expose()));
+        Zeroizing::new(STANDARD.encode(pair.as_bytes()))
+    }
+
+    fn encoded_room(&self) -> usize {
+        3 * (self.id.len() + self.secret.expose().len()) + 1
+    }
+}
+
+/// A form body (`application/x-www-form-urlencoded`) that is wiped when it is dropped.
+pub(super) struct Form(Zeroizing<String>);
+
+impl Form {
+    /// `length`: of all values together. Room for their longest encoding keeps the buffer from growing,
+    /// and so from leaving unwiped copies behind.
+    pub(super) fn with_room_for(length: usize) -> Self {
+        Self(Zeroizing::new(String::with_capacity(256 + 3 * length)))
+    }
+
+    pub(super) fn pair(&mut self, name: &str, value: &[u8]) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.append(name.as_bytes());
+        self.0.push('=');
+        self.append(value);
+    }
+
+    pub(super) fn into_body(self) -> Bytes {
+        wiped(self.0)
+    }
+
+    fn append(&mut self, text: &[u8]) {
+        self.0.extend(form_urlencoded::byte_serialize(text));
+    }
+}
+
+fn encoded(text: &[u8]) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(3 * text.len()));
+    out.extend(percent_encode(text, RESERVED));
+    out
+}
+
+/// Bytes that the last holder of them wipes, which is a library of ours.
+fn wiped(text: Zeroizing<String>) -> Bytes {
+    struct Wiped(Zeroizing<String>);
+    impl AsRef<[u8]> for Wiped {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_bytes()
+        }
+    }
+    Bytes::from_owner(Wiped(text))
+}
+
+fn shows(text: &[u8], needle: &[u8]) -> bool {
+    let piece = TELLING_PIECE.min(needle.len());
+    piece > 0
+        && needle
+            .windows(piece)
+            .any(|piece| text.windows(piece.len()).any(|window| window == piece))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
+        let secret = Secret::new(secret);
+        let (mut form, mut headers) = (Form::with_room_for(64), HeaderMap::new());
+        form.pair("grant_type", b"client_credentials");
+        Credential {
+            method,
+            id,
+            secret: &secret,
+        }
+        .sign(&mut form, &mut headers)
+        .unwrap();
+        (
+            String::from_utf8(form.into_body().to_vec()).unwrap(),
+            headers,
+        )
+    }
+
+    #[test]
+    fn basic_encodes_both_halves_as_the_rfc_says_with_spaces_as_percent_20() {
+        for (id, secret, plain) in [
+            ("app", "s3cret-._~", "app:s3cret-._~"),
+            ("a:b", "p q+r/%", "a%3Ab:p%20q%2Br%2F%25"),
+            ("é", "ü*'", "%C3%A9:%C3%BC%2A%27"),
+        ] {
+            let (form, headers) = signed(ClientAuth::Basic, id, secret);
+            let value = headers[AUTHORIZATION]
+                .to_str()
+                .unwrap()
+                .strip_prefix("Basic ")
+                .unwrap();
+            assert_eq!(STANDARD.decode(value).unwrap(), plain.as_bytes());
+            assert_eq!(
+                form, "grant_type=client_credentials",
+                "one method a request"
+            );
+            assert!(headers[AUTHORIZATION].is_sensitive());
+        }
+    }
+
+    #[test]
+    fn post_puts_id_and_secret_into_the_form_alone() {
+        let (form, headers) = signed(ClientAuth::Post, "a&b", "p q+ü");
+        assert_eq!(
+            form,
+            "grant_type=client_credentials&client_id=a%26b&client_secret=p+q%2B%C3%BC"
+        );
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn the_secret_is_recognised_in_every_form_it_is_sent_in_and_in_pieces() {
+        let secret = Secret::new("correct horse+battery");
+        let credential = Credential {
+            method: ClientAuth::Basic,
+            id: "app",
+            secret: &secret,
+        };
+        let basic = STANDARD.encode("app:correct%20horse%2Bbattery");
+        for echo in [
+            "x correct horse+battery",
+            "correct%20horse%2Bb",
+            "correct+horse%2Bbattery",
+            "orse+battery!",
+            &basic[9..30],
+        ] {
+            assert!(credential.appears_in(echo), "{echo}");
+        }
+        assert!(!credential.appears_in("Request denied: Invalid client credentials"));
+    }
+}

@@ -1,0 +1,17 @@
+//! The one API that requests go to: connections to it, and one send over one of them.
+//!
+//! Knows no token and no guard. Starts no task of its own but the keeper that closes idle
+//! connections; a connection that carries a request is driven inside that request's own task, so
+//! that dropping the exchange is what cancels it.
+
+mod connect;
+mod errors;
+mod io;
+mod pace;
+mod pool;
+mod tls;
+
+pub use errors::{ConnectError, SendError};
+pub use pace::Outgoing;
+pub use pool::{BodyError, ResponseBody, Upstream};
+pub use tls::{TlsError, client_config};

@@ -1,0 +1,421 @@
+//! One send over one connection, and the short list of connections that wait for the next.
+//!
+//! The connection is polled inside the exchange's own task: no second task, no hand-over between
+//! them, and a dropped exchange closes its connection, which is how the upstream learns that the
+//! caller has left. `docs/performance.md` has what the other arrangements cost.
+
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::client::conn::TrySendError;
+use hyper_util::rt::TokioIo;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::connect::Connector;
+use super::errors::{ConnectError, SendError};
+use super::io::Io;
+use super::pace::{Outgoing, Pace, Paced, Stage};
+use crate::config;
+
+/// How often idle connections are looked at: dead ones go, and those past `upstream.pool_idle`.
+const KEEPER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The one API: sends requests to it, over connections that are used again.
+pub struct Upstream<B: Outgoing> {
+    shared: Arc<Shared<B>>,
+}
+
+impl<B: Outgoing> Clone for Upstream<B> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+struct Shared<B: Outgoing> {
+    connector: Connector,
+    head_timeout: Duration,
+    stall_timeout: Duration,
+    pool_idle: Duration,
+    /// Youngest last; taken from the end, so that what is not needed grows old and goes.
+    idle: Mutex<Vec<Idle<B>>>,
+    /// Told when there is something to keep, and when there is nobody left to keep it for.
+    filled: Arc<Notify>,
+}
+
+struct Idle<B: Outgoing> {
+    wire: Wire<B>,
+    since: Instant,
+}
+
+impl<B: Outgoing> Upstream<B> {
+    /// Prepares; connects to nothing yet. Must be called on the runtime that will send.
+    #[must_use]
+    pub fn new(config: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
+        let shared = Arc::new(Shared {
+            connector: Connector::new(config, tls),
+            head_timeout: config.head_timeout,
+            stall_timeout: config.stall_timeout,
+            pool_idle: config.pool_idle,
+            idle: Mutex::new(Vec::new()),
+            filled: Arc::new(Notify::new()),
+        });
+        tokio::spawn(keep(Arc::downgrade(&shared)));
+        Self { shared }
+    }
+
+    /// Sends one request and returns at the head of its answer.
+    ///
+    /// A request that a reused connection did not even start to send goes out again on the next one.
+    /// One that may have been sent goes out again only if `again` gives it back: the caller does so
+    /// for a safe method without a body (RFC 9110 §9.2.2), once, and it gets a fresh connection.
+    ///
+    /// # Errors
+    /// No connection, no head in time, or an answer that is none.
+    pub async fn send(
+        &self,
+        request: Request<B>,
+        again: impl FnOnce() -> Option<Request<B>>,
+    ) -> Result<Response<ResponseBody<B>>, SendError> {
+        let mut request = request.map(Paced::new);
+        while let Some(wire) = std::future::poll_fn(|cx| Poll::Ready(self.shared.take(cx))).await {
+            match self.exchange(wire, request).await {
+                Ok(response) => return Ok(response),
+                Err(Failed::Unsent { request: unsent, .. }) => request = *unsent,
+                Err(Failed::Sent(error @ SendError::Closed { .. })) => match again() {
+                    Some(copy) => {
+                        request = copy.map(Paced::new);
+                        break;
+                    }
+                    None => return Err(error),
+                },
+                Err(Failed::Sent(error)) => return Err(error),
+            }
+        }
+        let wire = self.connect().await?;
+        self.exchange(wire, request).await.map_err(|failed| match failed {
+            Failed::Unsent { error, .. } | Failed::Sent(error) => error,
+        })
+    }
+
+    /// Closes every connection that waits for a request.
+    pub fn drop_idle(&self) {
+        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    async fn connect(&self) -> Result<Wire<B>, ConnectError> {
+        let io = self.shared.connector.connect().await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(io))
+            .await
+            .map_err(|source| ConnectError::Http { source })?;
+        Ok(Wire { sender, connection: Some(Box::pin(connection)) })
+    }
+
+    async fn exchange(
+        &self,
+        mut wire: Wire<B>,
+        request: Request<Paced<B>>,
+    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        let pace = request.body().pace();
+        let mut limit = HeadLimit::new(&self.shared, pace.as_deref());
+        let mut limit_sleep = pin!(None::<Sleep>);
+        let mut answer = pin!(wire.sender.try_send_request(request));
+        let connection = &mut wire.connection;
+        let response = std::future::poll_fn(|cx| {
+            drive(connection, cx);
+            match answer.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
+                Poll::Pending => limit.poll(limit_sleep.as_mut(), cx).map(|error| Err(Failed::Sent(error))),
+            }
+        })
+        .await?;
+        let stall = (!is_event_stream(&response)).then_some(self.shared.stall_timeout);
+        Ok(response.map(|incoming| {
+            let mut body = ResponseBody {
+                incoming,
+                wire: Some(wire),
+                shared: Arc::clone(&self.shared),
+                stall: Stall { limit: stall, last: None, sleep: None, pace },
+            };
+            if body.incoming.is_end_stream() {
+                body.release();
+            }
+            body
+        }))
+    }
+}
+
+/// An attempt that gave no answer.
+enum Failed<B> {
+    /// Nothing of it has left this machine.
+    Unsent { request: Box<Request<Paced<B>>>, error: SendError },
+    /// It may have reached the upstream.
+    Sent(SendError),
+}
+
+impl<B> From<TrySendError<Request<Paced<B>>>> for Failed<B> {
+    fn from(mut failed: TrySendError<Request<Paced<B>>>) -> Self {
+        let request = failed.take_message();
+        let error = SendError::exchange(failed.into_error());
+        match request {
+            Some(request) => Self::Unsent { request: Box::new(request), error },
+            None => Self::Sent(error),
+        }
+    }
+}
+
+fn is_event_stream<B>(response: &Response<B>) -> bool {
+    const EVENT_STREAM: &[u8] = b"text/event-stream";
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
+        let value = value.as_bytes();
+        value.len() >= EVENT_STREAM.len()
+            && value[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
+    })
+}
+
+/// One connection with the end that sends and the end that moves the bytes.
+struct Wire<B: Outgoing> {
+    sender: SendRequest<Paced<B>>,
+    /// `None` once it has ended: it must not be polled again.
+    connection: Driven<B>,
+}
+
+type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
+
+/// Lets the connection read and write as far as it can. What went wrong reaches whoever waits for the answer.
+fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_>) {
+    if let Some(running) = connection
+        && running.as_mut().poll(cx).is_ready()
+    {
+        *connection = None;
+    }
+}
+
+impl<B: Outgoing> Shared<B> {
+    /// The youngest idle connection that is alive and not busy, looked at this very moment.
+    fn take(&self, cx: &mut Context<'_>) -> Option<Wire<B>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Idle { mut wire, since }) = idle.pop() {
+            if since.elapsed() >= self.pool_idle {
+                idle.clear(); // all the others are older
+                return None;
+            }
+            drive(&mut wire.connection, cx);
+            if wire.connection.is_some() && wire.sender.is_ready() {
+                return Some(wire);
+            }
+        }
+        None
+    }
+
+    fn put(&self, wire: Wire<B>) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(Idle { wire, since: Instant::now() });
+        if idle.len() == 1 {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Drops what is dead or too old; true if any is left.
+    fn sweep(&self, cx: &mut Context<'_>) -> bool {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain_mut(|Idle { wire, since }| {
+            drive(&mut wire.connection, cx);
+            wire.connection.is_some() && since.elapsed() < self.pool_idle
+        });
+        !idle.is_empty()
+    }
+}
+
+/// Closes idle connections in time, until the upstream itself is gone.
+async fn keep<B: Outgoing>(shared: std::sync::Weak<Shared<B>>) {
+    while let Some(upstream) = shared.upgrade() {
+        let pause = KEEPER_INTERVAL.min(upstream.pool_idle / 2);
+        let filled = Arc::clone(&upstream.filled);
+        let any = std::future::poll_fn(|cx| Poll::Ready(upstream.sweep(cx))).await;
+        drop(upstream);
+        if any {
+            tokio::time::sleep(pause).await;
+        } else {
+            filled.notified().await;
+        }
+    }
+}
+
+impl<B: Outgoing> Drop for Shared<B> {
+    fn drop(&mut self) {
+        self.filled.notify_one();
+    }
+}
+
+/// `upstream.head_timeout`, from the moment the request body has been handed over.
+struct HeadLimit<'a> {
+    start: Option<Instant>,
+    head: Duration,
+    stall: Duration,
+    pace: Option<&'a Pace>,
+}
+
+impl<'a> HeadLimit<'a> {
+    fn new<B: Outgoing>(shared: &Shared<B>, pace: Option<&'a Pace>) -> Self {
+        Self { start: None, head: shared.head_timeout, stall: shared.stall_timeout, pace }
+    }
+
+    /// Ready when it is over. The timer is set once and moved only when it fires, not at each frame.
+    fn poll(&mut self, mut sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<SendError> {
+        let start = *self.start.get_or_insert_with(Instant::now);
+        loop {
+            if sleep.is_none() {
+                sleep.set(Some(sleep_until(start + self.head)));
+            }
+            let armed = sleep.as_mut().as_pin_mut().expect("armed in the line before");
+            if armed.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let (due, error) = self.verdict(start);
+            if due <= Instant::now() {
+                return Poll::Ready(error);
+            }
+            sleep.set(Some(sleep_until(due)));
+        }
+    }
+
+    fn verdict(&self, start: Instant) -> (Instant, SendError) {
+        let head = SendError::HeadTimeout { limit: self.head };
+        match self.pace {
+            None => (start + self.head, head),
+            Some(pace) => match pace.stage() {
+                Stage::Starved => {
+                    (pace.last() + self.stall, SendError::CallerStalled { limit: self.stall })
+                }
+                Stage::Sending | Stage::Done => (pace.last() + self.head, head),
+            },
+        }
+    }
+}
+
+/// The body of an answer. Carries its connection, and gives it back with the last frame.
+pub struct ResponseBody<B: Outgoing> {
+    incoming: Incoming,
+    wire: Option<Wire<B>>,
+    shared: Arc<Shared<B>>,
+    stall: Stall,
+}
+
+/// An answer broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream hung up, or sent what is no body.
+    #[error("the response body broke off")]
+    Closed {
+        /// hyper's words.
+        #[from]
+        source: hyper::Error,
+    },
+    /// Nothing came for too long.
+    #[error("no byte either way within {} (upstream.stall_timeout)", humantime::format_duration(*limit))]
+    Stalled {
+        /// `upstream.stall_timeout`.
+        limit: Duration,
+    },
+}
+
+impl<B: Outgoing> ResponseBody<B> {
+    /// The exchange is over: the next request may have the connection, if it is still good then.
+    fn release(&mut self) {
+        if let Some(wire) = self.wire.take()
+            && wire.connection.is_some()
+        {
+            self.shared.put(wire);
+        }
+    }
+}
+
+impl<B: Outgoing> Body for ResponseBody<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        if polled.is_pending()
+            && let Some(wire) = &mut this.wire
+        {
+            drive(&mut wire.connection, cx);
+            polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        }
+        match polled {
+            Poll::Pending => this.stall.poll(cx).map(|error| {
+                this.wire = None;
+                Some(Err(error))
+            }),
+            Poll::Ready(Some(Ok(frame))) => {
+                this.stall.moved();
+                if this.incoming.is_end_stream() {
+                    this.release();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.release();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.wire = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// `upstream.stall_timeout`, running only while we wait. A body that came with its head never starts it.
+struct Stall {
+    /// `None` for event streams.
+    limit: Option<Duration>,
+    last: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    pace: Option<Arc<Pace>>,
+}
+
+impl Stall {
+    fn moved(&mut self) {
+        if self.sleep.is_some() {
+            self.last = Some(Instant::now());
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let Some(limit) = self.limit else {
+            return Poll::Pending;
+        };
+        let last = *self.last.get_or_insert_with(Instant::now);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(last + limit)));
+        while sleep.as_mut().poll(cx).is_ready() {
+            let uploaded = self.pace.as_ref().map(|pace| pace.last());
+            let due = uploaded.map_or(last, |uploaded| uploaded.max(last)) + limit;
+            if due <= Instant::now() {
+                return Poll::Ready(BodyError::Stalled { limit });
+            }
+            sleep.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,63 @@
+//! TLS as a client: the system's certificate authorities, `network.ca_file` beside them, one provider.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::Verifier;
+
+use crate::config;
+
+/// The certificate authorities could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// `network.ca_file` cannot be read.
+    #[error("network.ca_file {} cannot be read: {source}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// `network.ca_file` holds no certificate.
+    #[error("network.ca_file {} holds no PEM certificate (\"-----BEGIN CERTIFICATE-----\")", path.display())]
+    CaFileEmpty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Neither the system nor the file gave one.
+    #[error("no certificate authorities to trust: {source}; install the system's (ca-certificates) or set network.ca_file")]
+    Roots {
+        /// What the system's store said.
+        source: rustls::Error,
+    },
+}
+
+/// TLS 1.2 and 1.3 with the system's roots and `network.ca_file`, for upstream and token endpoint alike.
+///
+/// # Errors
+/// The file cannot be read or holds no certificate, or there is no root at all.
+pub fn client_config(network: &config::Network) -> Result<rustls::ClientConfig, TlsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let extra = network.ca_file.as_ref().map_or(Ok(Vec::new()), read_ca_file)?;
+    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider))
+        .map_err(|source| TlsError::Roots { source })?;
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports TLS 1.2 and 1.3")
+        .dangerous() // the name of the door; what goes through it is the platform's own verifier
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(config)
+}
+
+fn read_ca_file(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| TlsError::CaFile { path: path.clone(), source })?;
+    if certificates.is_empty() {
+        return Err(TlsError::CaFileEmpty { path: path.clone() });
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,238 @@
+//! Who is let in, and what the routes do.
+
+use std::time::Duration;
+
+use cupbearer::demo::{Groups, Verdict};
+use http::header;
+use serde_json::{Value, json};
+
+use crate::support::{Scene, read};
+
+#[tokio::test]
+async fn a_token_opens_the_api_and_without_one_it_stays_shut() {
+    let scene = Scene::new().await;
+
+    let refused = scene
+        .api("GET", "/api/v1/certificates")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    assert_eq!(
+        read(refused).await,
+        json!({ "detail": "Not authenticated" })
+    );
+
+    let token = scene.token().await;
+    let listed = scene
+        .api("GET", "/api/v1/certificates")
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(listed.status(), 200);
+    assert_eq!(read(listed).await.as_array().unwrap().len(), 2);
+
+    let verdicts: Vec<_> = scene
+        .demo
+        .knobs
+        .seen()
+        .iter()
+        .map(|seen| seen.verdict)
+        .collect();
+    assert_eq!(verdicts, [Verdict::Missing, Verdict::Allowed]);
+    assert_eq!(scene.demo.knobs.seen()[1].authorization_lines(), 1);
+    assert!(!format!("{:?}", scene.demo.knobs.seen()).contains(&token));
+}
+
+#[tokio::test]
+async fn revoked_foreign_forged_and_expired_tokens_are_refused() {
+    let (scene, other) = (Scene::new().await, Scene::new().await);
+    let token = scene.token().await;
+    assert_eq!(scene.list(&token).await, 200);
+
+    assert_eq!(scene.list(&other.token().await).await, 401);
+    assert_eq!(scene.last_verdict(), Verdict::Unverified);
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let forged = format!("{}.{signature}", input.replacen('e', "f", 1));
+    assert_eq!(scene.list(&forged).await, 401);
+    assert_eq!(scene.last_verdict(), Verdict::Unverified);
+
+    scene.demo.knobs.change(|it| it.connected = false);
+    assert_eq!(scene.list(&token).await, 401);
+    assert_eq!(scene.last_verdict(), Verdict::WrongIssuer);
+    scene.demo.knobs.change(|it| it.connected = true);
+
+    scene.demo.knobs.revoke_all_tokens();
+    assert_eq!(scene.list(&token).await, 401);
+    assert_eq!(scene.last_verdict(), Verdict::Revoked);
+    assert_eq!(scene.list(&scene.token().await).await, 200);
+
+    scene.demo.knobs.change(|it| it.lifetime = Duration::ZERO);
+    assert_eq!(scene.list(&scene.token().await).await, 401);
+    assert_eq!(scene.last_verdict(), Verdict::Expired);
+}
+
+#[tokio::test]
+async fn a_missing_role_is_a_403_with_the_words_of_the_facts() {
+    let scene = Scene::new().await;
+    let delete = async || {
+        let token = scene.token().await;
+        let path = "/api/v1/certificates/wildcard";
+        scene
+            .api("DELETE", path)
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+    };
+    for groups in [
+        Groups::Array(vec!["dev-tls-audit".to_owned()]),
+        Groups::Text("{“dev-tls-admin”}".to_owned()),
+        Groups::Missing,
+    ] {
+        scene.demo.knobs.change(|it| it.groups = groups);
+        let refused = delete().await;
+        assert_eq!(refused.status(), 403);
+        let detail = json!({ "detail": "Access token is missing required scopes." });
+        assert_eq!(read(refused).await, detail);
+    }
+    scene
+        .demo
+        .knobs
+        .change(|it| it.groups = Groups::Array(vec!["all-tls-admin".to_owned()]));
+    assert_eq!(delete().await.status(), 204);
+}
+
+#[tokio::test]
+async fn certificates_and_hostnames_come_and_go_and_no_private_key_returns() {
+    let scene = Scene::new().await;
+    let token = scene.token().await;
+    let send = async |method: &str, path: &str, body: Option<Value>| {
+        let request = scene.api(method, path).bearer_auth(&token);
+        let request = body.map_or(request.try_clone().unwrap(), |body| {
+            request.body(body.to_string())
+        });
+        let response = request.send().await.unwrap();
+        (
+            response.status().as_u16(),
+            String::from_utf8(response.bytes().await.unwrap().to_vec()).unwrap(),
+        )
+    };
+    let pem = |label: &str| format!("-----BEGIN {label}-----\nTUVPVw==\n-----END {label}-----\n");
+    let new =
+        json!({ "name": "n1", "fullchain": pem("CERTIFICATE"), "privkey": pem("PRIVATE KEY") });
+
+    let (status, body) = send("POST", "/api/v1/certificates", Some(new.clone())).await;
+    assert_eq!(status, 201);
+    assert!(!body.contains("PRIVATE"), "{body}");
+    assert_eq!(send("POST", "/api/v1/certificates", Some(new)).await.0, 409);
+    assert!(
+        !send("GET", "/api/v1/certificates", None)
+            .await
+            .1
+            .contains("PRIVATE")
+    );
+
+    let (status, body) = send(
+        "POST",
+        "/api/v1/certificates",
+        Some(json!({ "name": "n2" })),
+    )
+    .await;
+    assert_eq!(status, 422);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["detail"][0]["loc"], json!(["body", "fullchain"]));
+    assert_eq!(body["detail"][0]["type"], "missing");
+
+    let host = json!({ "hostname": "a.example.test", "product": "pingaccess", "certname": "n1" });
+    assert_eq!(send("POST", "/api/v1/hostnames", Some(host)).await.0, 201);
+    assert_eq!(send("DELETE", "/api/v1/certificates/n1", None).await.0, 409);
+    assert_eq!(
+        send("DELETE", "/api/v1/hostnames/a.example.test", None)
+            .await
+            .0,
+        204
+    );
+    assert_eq!(
+        send("DELETE", "/api/v1/certificates/n1", None).await,
+        (204, String::new())
+    );
+    assert_eq!(
+        send(
+            "DELETE",
+            "/api/v1/certificates/login?force_delete=true",
+            None
+        )
+        .await
+        .0,
+        204
+    );
+    assert_eq!(
+        send("GET", "/api/v1/hostnames", None).await,
+        (200, "[]".to_owned())
+    );
+    assert_eq!(send("DELETE", "/api/v1/certificates/n1", None).await.0, 404);
+    assert_eq!(
+        send("GET", "/api/v1/nothing", None).await,
+        (404, r#"{"detail":"Not Found"}"#.to_owned())
+    );
+    assert_eq!(send("PUT", "/api/v1/hostnames", None).await.0, 405);
+}
+
+#[tokio::test]
+async fn swagger_ui_its_files_and_the_document_are_open_to_everyone() {
+    let scene = Scene::new().await;
+    let text = async |path: &str| {
+        let response = scene.api("GET", path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.unwrap()
+    };
+
+    let page = text("/docs?x=\"><script>").await;
+    assert!(!page.contains("x=\""));
+    let assets: Vec<&str> = page
+        .split('"')
+        .filter(|part| part.starts_with("/docs/") || part.ends_with("openapi.json"))
+        .collect();
+    assert_eq!(
+        assets,
+        [
+            "/docs/swagger-ui.css",
+            "/docs/swagger-ui-bundle.js",
+            "/api/v1/openapi.json"
+        ]
+    );
+    for path in assets {
+        assert!(text(path).await.len() > 1000, "{path}");
+    }
+    assert!(
+        text("/docs/swagger-ui-bundle.js")
+            .await
+            .contains("SwaggerUIBundle")
+    );
+    assert_eq!(
+        scene
+            .api("GET", "/docs/index.html")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+
+    let servers = async || -> Value {
+        let document: Value = serde_json::from_str(&text("/api/v1/openapi.json").await).unwrap();
+        document["servers"].clone()
+    };
+    assert_eq!(servers().await, json!([{ "url": "/" }]));
+    scene
+        .demo
+        .knobs
+        .change(|it| it.openapi_server = "https://api.example.com".to_owned());
+    assert_eq!(
+        servers().await,
+        json!([{ "url": "https://api.example.com" }])
+    );
+}
