@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("secret", &[]),
     ("metrics", &[]),
     ("answer", &[]),
-    ("demo", &[]),
+    ("demo", &["secret"]),
     ("config", &["secret"]),
     ("telemetry", &["config"]),
     ("guard", &["config", "answer"]),
@@ -96,6 +96,7 @@ const CONFINED: [Confined; 4] = [
         places: &["cli/", "cli.rs", "telemetry.rs", "telemetry/"],
     },
     // Whoever drops a future cancels what it does; a task outlives its owner unless somebody minds it.
+    // Hence none in `proxy`, where dropping is how a client's disconnect reaches the upstream.
     Confined {
         what: "starting a task",
         words: &[

@@ -31,7 +31,7 @@ impl File {
         let stream: TokenStream = text
             .parse()
             .unwrap_or_else(|error| panic!("{path}: {error}"));
-        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let is_test = path.ends_with("tests.rs") || path.contains("/tests/");
         let mut tokens = Vec::new();
         if !is_test {
             flatten(&stream.into_iter().collect::<Vec<_>>(), &mut tokens);
