@@ -9,7 +9,7 @@ const TOKEN_LIFETIME_MS = 60_000;
 
 test("the demo's curl lines: refused without the proxy, answered through it, across two refreshes", async (t) => {
   const demo = await start(["demo"], ({ stdout, stderr }) => {
-    const lines = `${stdout}${stderr}`.match(/\bcurl .*\/api\/v1\/\S+/g);
+    const lines = `${stdout}${stderr}`.match(/\bcurl .*\/api\/v1\/\S+(?=\n)/g);
     return lines?.length >= 2 && lines;
   });
   t.after(() => demo.stop());

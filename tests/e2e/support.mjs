@@ -67,7 +67,7 @@ export async function writeConfiguration(directory, { authorizationServer, api, 
 
 /** Starts `cupbearer ARGS` and waits until its banner says where it listens: a proxy on 127.0.0.1. */
 export async function startProxy(args) {
-  const { found, ...proxy } = await start(args, ({ stderr }) => /listens on (http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
+  const { found, ...proxy } = await start(args, ({ stderr }) => /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
   return { url: found[1], ...proxy };
 }
 
