@@ -13,6 +13,8 @@ ARG RUN_IMAGE=gcr.io/distroless/cc-debian12
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+# Not built; Cargo.toml names the files, so cargo wants to see them.
+COPY benches ./benches
 COPY src ./src
 # Without the demo: its keys and accounts have no place in production.
 RUN cargo build --release --locked --no-default-features --bin cupbearer
