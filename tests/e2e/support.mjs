@@ -65,25 +65,36 @@ export async function writeConfiguration(directory, { authorizationServer, api, 
   return file;
 }
 
-/** Starts `cupbearer ARGS` and waits until its banner says where it listens. */
+/** Starts `cupbearer ARGS` and waits until its banner says where it listens: a proxy on 127.0.0.1. */
 export async function startProxy(args) {
+  const { found, ...proxy } = await start(args, ({ stderr }) => /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
+  return { url: found[1], ...proxy };
+}
+
+/**
+ * Starts `cupbearer ARGS` and waits until `find` finds in its output what the test needs.
+ *
+ * @param {string[]} args
+ * @param {(output: {stdout: string, stderr: string}) => unknown} find gives something truthy, in time
+ */
+export async function start(args, find) {
   const child = spawn(CUPBEARER, args, { env: cleanEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
   const exit = once(child, "exit");
-  let broken;
-  exit.catch((error) => (broken = { error: error.message })); // no such file, not executable
-  const address = /listens on (http:\/\/127\.0\.0\.1:\d+)/;
-  const found = await until(
-    () => address.exec(output.stderr) ?? broken ?? (child.exitCode !== null && { error: `exit code ${child.exitCode}` }),
-    `cupbearer did not say where it listens`,
-    START_LIMIT_MS,
-  ).catch((error) => ({ error: error.message }));
-  if (found.error) {
+  let dead;
+  exit.then(
+    ([code, signal]) => (dead = `it ended with ${code ?? signal}`),
+    (error) => (dead = error.message), // no such file, not executable
+  );
+  const found = await until(() => find(output) || dead, "cupbearer did not say what it was to say").catch(
+    (error) => (dead = error.message),
+  );
+  if (dead) {
     child.kill("SIGKILL");
-    throw new Error(`${found.error}; standard error was:\n${output.stderr}`);
+    throw new Error(`cupbearer ${args.join(" ")}: ${dead}; its output was:\n${output.stdout}${output.stderr}`);
   }
   return {
-    url: found[1],
+    found,
     output,
     /** Highest resident memory since the start, in KiB (Linux). */
     async peakMemoryKib() {

@@ -1,0 +1,32 @@
+// `cupbearer demo`, as somebody meets it who has never heard of it: what it prints is typed as it is.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { run, start } from "./support.mjs";
+
+/** How long the demo's tokens live; a refresh is due after 70 % of it at the latest. */
+const TOKEN_LIFETIME_MS = 60_000;
+
+test("the demo's curl lines: refused without the proxy, answered through it, across two refreshes", async (t) => {
+  const demo = await start(["demo"], ({ stdout, stderr }) => {
+    const lines = `${stdout}${stderr}`.match(/\bcurl .*\/api\/v1\/\S+(?=\n)/g);
+    return lines?.length >= 2 && lines;
+  });
+  t.after(() => demo.stop());
+  const [refused, answered] = demo.found;
+
+  assert.match(await headOf(refused), /^HTTP\/1\.1 401 /, refused);
+  const end = Date.now() + 2 * 0.7 * TOKEN_LIFETIME_MS + 5_000;
+  do {
+    assert.match(await headOf(answered), /^HTTP\/1\.1 200 /, answered);
+    await new Promise((resolve) => setTimeout(resolve, 250)); // a pace, not a wait for something
+  } while (Date.now() < end);
+
+  assert.equal(await demo.stop(), 0);
+});
+
+/** Types `line` into a shell and returns the first line of what comes back. */
+async function headOf(line) {
+  const { stdout, stderr } = await run("sh", ["-c", line]);
+  return (stdout + stderr).split("\n")[0];
+}

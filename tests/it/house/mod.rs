@@ -1,0 +1,435 @@
+//! Holds the arrows of the house (docs/architecture.md): who may know whom, and what may be done
+//! only in one place. The rules are checked on `src/`, and on made-up source that breaks them.
+
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use source::{File, Token, files_below};
+
+/// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
+const ARROWS: [(&str, &[&str]); 16] = [
+    ("secret", &[]),
+    ("metrics", &[]),
+    ("answer", &[]),
+    ("demo", &["secret"]),
+    ("config", &["secret"]),
+    ("telemetry", &["config"]),
+    ("guard", &["config", "answer"]),
+    ("token", &["config", "secret", "metrics"]),
+    ("upstream", &["config", "metrics"]),
+    (
+        "proxy",
+        &["config", "guard", "answer", "token", "upstream", "metrics"],
+    ),
+    ("server", &["config", "guard", "metrics"]),
+    ("admin", &["config", "guard", "answer", "token", "metrics"]),
+    ("doctor", &["config", "token", "upstream"]),
+    ("lib", &EVERY_ROOM),
+    ("cli", &EVERY_ROOM_AND_LIB),
+    ("main", &["cli"]),
+];
+
+const EVERY_ROOM: [&str; 13] = [
+    "secret",
+    "metrics",
+    "answer",
+    "demo",
+    "config",
+    "telemetry",
+    "guard",
+    "token",
+    "upstream",
+    "proxy",
+    "server",
+    "admin",
+    "doctor",
+];
+
+const EVERY_ROOM_AND_LIB: [&str; 14] = [
+    "secret",
+    "metrics",
+    "answer",
+    "demo",
+    "config",
+    "telemetry",
+    "guard",
+    "token",
+    "upstream",
+    "proxy",
+    "server",
+    "admin",
+    "doctor",
+    "lib",
+];
+
+/// What only some places may do.
+struct Confined {
+    what: &'static str,
+    /// Each is a run of tokens.
+    words: &'static [&'static [&'static str]],
+    /// Paths, or folders that end in `/`.
+    places: &'static [&'static str],
+}
+
+const CONFINED: [Confined; 4] = [
+    Confined {
+        what: "use of reqwest",
+        words: &[&["reqwest"]],
+        places: &["token/grant.rs"],
+    },
+    Confined {
+        what: "printing",
+        words: &[
+            &["println", "!"],
+            &["print", "!"],
+            &["eprintln", "!"],
+            &["eprint", "!"],
+            &["dbg", "!"],
+        ],
+        places: &["cli/", "cli.rs"],
+    },
+    Confined {
+        what: "a handle on standard output",
+        words: &[&["stdout", "(", ")"], &["stderr", "(", ")"]],
+        places: &["cli/", "cli.rs", "telemetry.rs", "telemetry/"],
+    },
+    // Whoever drops a future cancels what it does; a task outlives its owner unless somebody minds it.
+    // Hence none in `proxy`, where dropping is how a client's disconnect reaches the upstream.
+    Confined {
+        what: "starting a task",
+        words: &[
+            &["tokio", ":", ":", "spawn"],
+            &["task", ":", ":", "spawn"],
+            &["spawn_local"],
+            &["JoinSet"],
+            &["thread", ":", ":", "spawn"],
+        ],
+        places: &["lib.rs", "server/", "token/", "upstream/", "demo/"],
+    },
+];
+
+/// The most lines that a file may have.
+const MOST_LINES: usize = 450;
+
+#[test]
+fn the_source_keeps_the_rules_of_the_house() {
+    let files = files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(files.iter().any(|file| file.path == "lib.rs"));
+    let problems = problems(&files);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_allowed_arrows_have_no_circle() {
+    let arrows = ARROWS
+        .iter()
+        .map(|(from, to)| (*from, to.iter().copied().collect()))
+        .collect();
+    assert_eq!(circle(&arrows), None);
+}
+
+#[test]
+fn a_circle_is_found() {
+    let arrows = BTreeMap::from([
+        ("a", BTreeSet::from(["b"])),
+        ("b", BTreeSet::from(["c", "d"])),
+        ("c", BTreeSet::from([])),
+        ("d", BTreeSet::from(["a"])),
+    ]);
+    assert_eq!(circle(&arrows), Some(vec!["a", "b", "d"]));
+}
+
+#[test]
+fn an_arrow_that_goes_up_is_found_however_it_is_written() {
+    for text in [
+        "use crate::proxy::Forward;",
+        "use crate::proxy;",
+        "use crate::{config::Config, proxy::{a, b}};",
+        "use crate::{self, config, proxy};",
+        "fn f() -> crate::proxy::Forward { todo!() }",
+        "fn f() { tracing::info!(state = %crate::proxy::STATE); }",
+        "pub(in crate::proxy) struct S;",
+        "use super::super::proxy::Forward;",
+    ] {
+        assert_eq!(
+            found("upstream/connect.rs", text),
+            ["src/upstream/connect.rs:1: upstream may not know proxy"],
+            "{text}"
+        );
+    }
+    assert_eq!(
+        found("metrics.rs", "use super::token::Token;"),
+        ["src/metrics.rs:1: metrics may not know token"]
+    );
+    assert_eq!(
+        found("main.rs", "use cupbearer::token;"),
+        ["src/main.rs:1: main may not know token"]
+    );
+    assert_eq!(
+        found("config/mod.rs", "\n\nuse crate::Config;"),
+        ["src/config/mod.rs:3: config may not know lib"]
+    );
+    assert_eq!(
+        found("config/mod.rs", "use crate::*;"),
+        ["src/config/mod.rs:1: config may not know lib"]
+    );
+}
+
+#[test]
+fn what_is_allowed_or_is_no_product_code_is_no_problem() {
+    for text in [
+        "use crate::config::Upstream; use crate::metrics::{self, Counter};",
+        "use crate::upstream::pool::Pool; use super::pool; pub(crate) struct S; pub(super) fn f() {}",
+        "// use crate::proxy::Forward;\n/* crate::proxy */\n/// See [`crate::proxy`].\nstruct S;",
+        r##"const A: &str = "crate::proxy"; const B: &str = r#"println!("reqwest")"#;"##,
+        "#[cfg(test)] mod tests { use crate::proxy::Forward; }",
+        "#[cfg(test)] use crate::{proxy::Forward};",
+        "#[cfg(test)] #[allow(unused)] pub(crate) fn f<A, B>() { crate::proxy::f() }",
+        "struct S { #[cfg(test)] a: crate::proxy::A, b: u8 }",
+        "#[cfg(test)] mod tests;",
+    ] {
+        assert_eq!(found("upstream/connect.rs", text), [""; 0], "{text}");
+    }
+    assert_eq!(
+        found("upstream/tests.rs", "use crate::proxy::Forward;"),
+        [""; 0]
+    );
+    assert_eq!(
+        found(
+            "cli/run.rs",
+            "use crate::{Config, token, upstream}; fn f() { crate::run() }"
+        ),
+        [""; 0]
+    );
+}
+
+#[test]
+fn product_code_after_test_code_is_still_read() {
+    for before in [
+        "#[cfg(test)] use a::{b, c};",
+        "#[cfg(test)] mod tests { fn f() {} }",
+        "#[cfg(test)] mod tests;",
+    ] {
+        let text = format!("{before} use crate::proxy::Forward;");
+        assert_eq!(found("upstream/mod.rs", &text).len(), 1, "{before}");
+    }
+    assert_eq!(
+        found(
+            "upstream/mod.rs",
+            "struct S { #[cfg(test)] a: A, b: crate::proxy::B }"
+        )
+        .len(),
+        1
+    );
+}
+
+#[test]
+fn a_room_without_a_place_in_the_table_is_found() {
+    assert_eq!(
+        found("utils/mod.rs", ""),
+        ["src/utils/mod.rs: there is no room utils in the house"]
+    );
+    assert_eq!(
+        found("helpers.rs", ""),
+        ["src/helpers.rs: there is no room helpers in the house"]
+    );
+}
+
+#[test]
+fn what_has_one_place_is_found_elsewhere() {
+    assert_eq!(
+        found("token/mod.rs", "use reqwest::Client;"),
+        ["src/token/mod.rs:1: use of reqwest is for token/grant.rs"]
+    );
+    assert_eq!(found("token/grant.rs", "use reqwest::Client;"), [""; 0]);
+    assert_eq!(
+        found("server/mod.rs", "fn f() {\n println!(\"x\") }"),
+        ["src/server/mod.rs:2: printing is for cli/, cli.rs"]
+    );
+    assert_eq!(found("cli/run.rs", "fn f() { println!(\"x\") }"), [""; 0]);
+    assert_eq!(
+        found("config/mod.rs", "fn f() { std::io::stderr().lock(); }").len(),
+        1
+    );
+    assert_eq!(
+        found("proxy/mod.rs", "fn f() { tokio::spawn(g()); }").len(),
+        1
+    );
+    assert_eq!(
+        found(
+            "proxy/mod.rs",
+            "fn f() { Command::new(p).stdout(null()).spawn(); }"
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        found("server/mod.rs", "fn f() { tokio::spawn(g()); }"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_file_that_is_too_long_is_found() {
+    let text = "struct S;\n".repeat(MOST_LINES);
+    assert_eq!(found("guard/mod.rs", &text), [""; 0]);
+    let problems = found("guard/mod.rs", &(text + "// one more\n"));
+    assert_eq!(problems, ["src/guard/mod.rs: 451 lines, at most 450"]);
+}
+
+fn found(path: &str, text: &str) -> Vec<String> {
+    problems(&[File::parse(path, text)])
+}
+
+/// Every breach of a rule, with file and line.
+fn problems(files: &[File]) -> Vec<String> {
+    let allowed = BTreeMap::from(ARROWS);
+    let mut problems = Vec::new();
+    for file in files {
+        let path = &file.path;
+        let Some(may_know) = allowed.get(file.room()) else {
+            problems.push(format!(
+                "src/{path}: there is no room {} in the house",
+                file.room()
+            ));
+            continue;
+        };
+        for (room, line) in rooms_named(file) {
+            if room != file.room() && !may_know.contains(&room) {
+                problems.push(format!(
+                    "src/{path}:{line}: {} may not know {room}",
+                    file.room()
+                ));
+            }
+        }
+        for Confined {
+            what,
+            words,
+            places,
+        } in CONFINED
+        {
+            let at_home = places
+                .iter()
+                .any(|place| path == place || (place.ends_with('/') && path.starts_with(place)));
+            let lines = words
+                .iter()
+                .flat_map(|words| file.lines_with(words))
+                .filter(|_| !at_home);
+            problems.extend(
+                lines.map(|line| format!("src/{path}:{line}: {what} is for {}", places.join(", "))),
+            );
+        }
+        if file.lines > MOST_LINES {
+            problems.push(format!(
+                "src/{path}: {} lines, at most {MOST_LINES}",
+                file.lines
+            ));
+        }
+    }
+    problems
+}
+
+/// The room, or `lib`, that each path from the crate's root leads to, with its line.
+fn rooms_named(file: &File) -> Vec<(&str, usize)> {
+    let mut rooms = Vec::new();
+    for (index, token) in file.tokens.iter().enumerate() {
+        let after = match token.text.as_str() {
+            "crate" => after_path_separator(&file.tokens[index + 1..]),
+            "cupbearer" if file.room() == "main" => after_path_separator(&file.tokens[index + 1..]),
+            "super" => after_leaving_the_room(file, index),
+            _ => None,
+        };
+        if let Some(after) = after {
+            rooms.extend(
+                first_words(after)
+                    .into_iter()
+                    .map(|token| (room_of(&token.text), token.line)),
+            );
+        }
+    }
+    rooms
+}
+
+/// What follows `super::super::…` at `index` where that leads to the crate's root.
+fn after_leaving_the_room(file: &File, index: usize) -> Option<&[Token]> {
+    let mut rest = &file.tokens[index..];
+    for _ in 0..file.depth() {
+        let [first, after @ ..] = rest else {
+            return None;
+        };
+        if first.text != "super" {
+            return None;
+        }
+        rest = after_path_separator(after)?;
+    }
+    (file.depth() > 0).then_some(rest)
+}
+
+fn after_path_separator(tokens: &[Token]) -> Option<&[Token]> {
+    match tokens {
+        [first, second, rest @ ..] if first.text == ":" && second.text == ":" => Some(rest),
+        _ => None,
+    }
+}
+
+/// The first word of a path, or of each path of a `{…}` list.
+fn first_words(tokens: &[Token]) -> Vec<&Token> {
+    let Some(first) = tokens.first() else {
+        return Vec::new();
+    };
+    if first.text != "{" {
+        return vec![first];
+    }
+    let mut words = Vec::new();
+    let mut depth = 0;
+    for pair in tokens.windows(2) {
+        match pair[0].text.as_str() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        match (depth, pair[0].text.as_str(), pair[1].text.as_str()) {
+            (0, ..) => break,
+            (1, "{" | ",", word) if !["}", "self"].contains(&word) => words.push(&pair[1]),
+            _ => {}
+        }
+    }
+    words
+}
+
+/// A name at the crate's root that is no room is something that lib.rs defines or passes on.
+fn room_of(word: &str) -> &str {
+    let is_module = word
+        .chars()
+        .all(|letter| letter.is_ascii_lowercase() || letter == '_');
+    if is_module && EVERY_ROOM.contains(&word) || word == "cli" {
+        word
+    } else {
+        "lib"
+    }
+}
+
+/// The first circle there is, if any.
+fn circle<'a>(arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
+    fn walk<'a>(
+        room: &'a str,
+        way: &mut Vec<&'a str>,
+        arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+    ) -> Option<Vec<&'a str>> {
+        if let Some(start) = way.iter().position(|passed| *passed == room) {
+            return Some(way[start..].to_vec());
+        }
+        way.push(room);
+        let found = arrows
+            .get(room)
+            .into_iter()
+            .flatten()
+            .find_map(|next| walk(next, way, arrows));
+        way.pop();
+        found
+    }
+    arrows
+        .keys()
+        .find_map(|room| walk(room, &mut Vec::new(), arrows))
+}
