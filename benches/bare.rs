@@ -32,14 +32,21 @@ use tokio::net::{TcpListener, TcpStream};
 fn main() {
     let args: Vec<String> = std::env::args().filter(|arg| arg != "--bench").collect();
     let [_, mode, listen, upstream] = args.as_slice() else {
-        eprintln!("usage: bare multi-client|current-client|current-list|rooms LISTEN_PORT UPSTREAM_PORT");
+        eprintln!(
+            "usage: bare multi-client|current-client|current-list|rooms LISTEN_PORT UPSTREAM_PORT"
+        );
         return;
     };
     let listen = loopback(listen.parse().expect("a port"));
     let upstream = loopback(upstream.parse().expect("a port"));
     let runtime = match mode.as_str() {
-        "multi-client" => tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build(),
-        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        "multi-client" => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build(),
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build(),
     };
     runtime.expect("a runtime").block_on(async move {
         match mode.as_str() {
@@ -78,7 +85,10 @@ async fn through_client(listen: SocketAddr, upstream: SocketAddr) {
         .build(connector);
     let bearer = bearer();
     serve(listen, move |mut request: Request<Incoming>| {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
         let uri = Uri::try_from(format!("http://{upstream}{path}")).expect("a valid address");
         prepare(&mut request, uri, &bearer);
         let answer = client.request(request);
@@ -120,16 +130,27 @@ async fn through_list(listen: SocketAddr, upstream: SocketAddr) {
             let mut sender = match checkout(&idle) {
                 Some(sender) => sender,
                 None => {
-                    let stream = TcpStream::connect(upstream).await.expect("the upstream listens");
+                    let stream = TcpStream::connect(upstream)
+                        .await
+                        .expect("the upstream listens");
                     let _ = stream.set_nodelay(true);
                     let (sender, connection) =
-                        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
+                        hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                            .await
+                            .expect("a handshake");
                     tokio::spawn(connection);
                     sender
                 }
             };
-            let response = sender.send_request(request).await.expect("the upstream answers");
-            Ok::<_, Infallible>(response.map(|incoming| Lent { incoming, sender: Some(sender), idle }))
+            let response = sender
+                .send_request(request)
+                .await
+                .expect("the upstream answers");
+            Ok::<_, Infallible>(response.map(|incoming| Lent {
+                incoming,
+                sender: Some(sender),
+                idle,
+            }))
         }
     })
     .await;
@@ -177,7 +198,10 @@ impl Body for Lent {
 async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
     let url = config::Origin {
         scheme: http::uri::Scheme::HTTP,
-        authority: upstream.to_string().parse().expect("an address is an authority"),
+        authority: upstream
+            .to_string()
+            .parse()
+            .expect("an address is an authority"),
     };
     let minute = Duration::from_secs(60);
     let upstream = upstream::Upstream::new(
@@ -204,11 +228,24 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
     let make = move |_| {
         let (upstream, bearer) = (upstream.clone(), bearer.clone());
         tower::service_fn(move |mut request: Request<server::RequestBody>| {
-            let uri = request.uri().path_and_query().cloned().map_or(Uri::from_static("/"), Uri::from);
+            let uri = request
+                .uri()
+                .path_and_query()
+                .cloned()
+                .map_or(Uri::from_static("/"), Uri::from);
             prepare(&mut request, uri, &bearer);
             let upstream = upstream.clone();
-            async move { Ok::<_, Infallible>(upstream.send(request, || None).await.expect("the upstream answers")) }
+            async move {
+                Ok::<_, Infallible>(
+                    upstream
+                        .send(request, || None)
+                        .await
+                        .expect("the upstream answers"),
+                )
+            }
         })
     };
-    server::Server::new(bound, limits, Vec::new()).serve(make, stop, minute).await;
+    server::Server::new(bound, limits, Vec::new())
+        .serve(make, stop, minute)
+        .await;
 }

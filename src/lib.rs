@@ -68,8 +68,7 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let bound = server::bind(&config.listen)?;
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
     let read_secret = secret_reader(config.token.client_secret.clone());
-    let (tokens, engine) =
-        token::engine(&config.token, token::client(tls.clone())?, read_secret);
+    let (tokens, engine) = token::engine(&config.token, token::client(tls.clone())?, read_secret);
     tokio::spawn(engine.run());
     let limits = limits(config);
     let services = Services {
@@ -87,7 +86,13 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let service = services.make();
     let server = Server::new(bound, limits, others);
     let served = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
-    Ok(Running { addresses, absent, tokens, stop: order, served })
+    Ok(Running {
+        addresses,
+        absent,
+        tokens,
+        stop: order,
+        served,
+    })
 }
 
 impl Running {
@@ -139,7 +144,10 @@ impl Services {
         };
         let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &self.upstream, &self.tls));
         let forgetful = Arc::downgrade(&proxy);
-        tokio::spawn(drop_connections_after_sleep(forgetful, self.tokens.clock_steps()));
+        tokio::spawn(drop_connections_after_sleep(
+            forgetful,
+            self.tokens.clock_steps(),
+        ));
         proxy::service(proxy, self.lines)
     }
 }
@@ -164,13 +172,17 @@ fn start_worker(
     services: Services,
 ) -> Result<mpsc::UnboundedSender<server::Handover>, std::io::Error> {
     let (sender, handed) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        runtime.block_on(async move {
-            let service = services.make();
-            server::work(handed, limits, move |_: Peer| service.clone()).await;
-        });
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || {
+            runtime.block_on(async move {
+                let service = services.make();
+                server::work(handed, limits, move |_: Peer| service.clone()).await;
+            });
+        })?;
     Ok(sender)
 }
 

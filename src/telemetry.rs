@@ -40,18 +40,27 @@ fn install(format: LogFormat, filter: EnvFilter, writer: NonBlocking) {
         LogFormat::Json => false,
     };
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer);
     let _ = if as_text {
         builder.with_ansi(colours).with_target(false).try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init()
     };
 }
 
 /// A panic's message can hold a request's values; where it happened cannot.
 fn hide_panic_messages() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(|location| format!("{}:{}", location.file(), location.line()));
+        let place = panic
+            .location()
+            .map(|location| format!("{}:{}", location.file(), location.line()));
         tracing::error!(place, "panic");
     }));
 }

@@ -14,7 +14,11 @@ use crate::config::{self, Loaded, Overrides, Problems, Surroundings, read_regula
 
 /// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
 /// warnings for people on standard error.
-pub(super) async fn check(overrides: &Overrides, surroundings: &Surroundings, as_json: bool) -> Exit {
+pub(super) async fn check(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+    as_json: bool,
+) -> Exit {
     let checked = examine(overrides, surroundings).await;
     let exit = match &checked {
         Ok(_) => Exit::Fine,
@@ -32,7 +36,10 @@ pub(super) async fn check(overrides: &Overrides, surroundings: &Surroundings, as
 }
 
 /// The configuration, and that the files it names can be used.
-pub(super) async fn examine(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+pub(super) async fn examine(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+) -> Result<Loaded, Problems> {
     let loaded = config::load(overrides, surroundings)?;
     let mut problems = Problems::default();
     if let Err(error) = loaded.config.token.client_secret.read().await {

@@ -36,20 +36,29 @@ async fn configure(
     notes: &mut Vec<String>,
 ) -> Result<Loaded, Exit> {
     let file: PathBuf = demo.write_configuration().map_err(|error| {
-        say(&format!("the demo's configuration cannot be written: {error}"));
+        say(&format!(
+            "the demo's configuration cannot be written: {error}"
+        ));
         Exit::Failed
     })?;
-    let mut overrides = Overrides { file: Some(file), settings: overrides.settings.clone() };
+    let mut overrides = Overrides {
+        file: Some(file),
+        settings: overrides.settings.clone(),
+    };
     let alone = Surroundings::default();
     loop {
-        let loaded = check::examine(&overrides, &alone).await.map_err(|problems| {
-            say(&format!("{problems}"));
-            Exit::Configuration
-        })?;
+        let loaded = check::examine(&overrides, &alone)
+            .await
+            .map_err(|problems| {
+                say(&format!("{problems}"));
+                Exit::Configuration
+            })?;
         match loaded.config.listen {
             Listen::Localhost(port) if port != 0 && is_taken(&loaded.config.listen) => {
                 let free = free_port();
-                notes.push(format!("port {port} is taken: the proxy listens on {free} instead"));
+                notes.push(format!(
+                    "port {port} is taken: the proxy listens on {free} instead"
+                ));
                 overrides.settings.push(Setting {
                     flag: "--listen",
                     key: "listen".to_owned(),
@@ -76,15 +85,22 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
         Listen::Localhost(port) => format!("http://localhost:{port}"),
         Listen::Tcp(address) => format!("http://{address}"),
     };
-    let mut lines: Vec<String> = notes.iter().map(|note| format!("  note         {note}")).collect();
+    let mut lines: Vec<String> = notes
+        .iter()
+        .map(|note| format!("  note         {note}"))
+        .collect();
     lines.extend([
         String::new(),
         "  Without the proxy, refused (401):".to_owned(),
         format!("    {}", demo.curl_refused()),
         "  Through it, 200:".to_owned(),
         format!("    {}", demo.curl_through(&proxy)),
-        format!("  In a browser, \"Try it out\" works without \"Authorize\": {}", demo.docs_through(&proxy)),
-        "  Tokens live 60 s here, so that a refresh can be watched. Ctrl-C ends all three.".to_owned(),
+        format!(
+            "  In a browser, \"Try it out\" works without \"Authorize\": {}",
+            demo.docs_through(&proxy)
+        ),
+        "  Tokens live 60 s here, so that a refresh can be watched. Ctrl-C ends all three."
+            .to_owned(),
         String::new(),
     ]);
     lines

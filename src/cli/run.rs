@@ -31,7 +31,9 @@ pub(super) async fn serve(loaded: &Loaded, more: &[String]) -> Exit {
     let _telemetry = match telemetry::start(&config.log) {
         Ok(telemetry) => telemetry,
         Err(error) => {
-            say(&format!("log.level: {error}; write error, warn, info, debug or trace"));
+            say(&format!(
+                "log.level: {error}; write error, warn, info, debug or trace"
+            ));
             return Exit::Configuration;
         }
     };
@@ -58,7 +60,9 @@ fn access_lines(access: Access) -> AccessLines {
 }
 
 fn refusal(error: &StartError) -> String {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = std::error::Error::source(error)
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
     let remedy = match error {
         StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::AddrInUse => {
             "; another program has the port: stop it, or choose another with --listen localhost:PORT"
@@ -66,7 +70,10 @@ fn refusal(error: &StartError) -> String {
         StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need a right that this user lacks: choose another with --listen localhost:PORT"
         }
-        StartError::Bind(_) | StartError::Tls(_) | StartError::TokenClient(_) | StartError::Worker(_) => "",
+        StartError::Bind(_)
+        | StartError::Tls(_)
+        | StartError::TokenClient(_)
+        | StartError::Worker(_) => "",
     };
     format!("cupbearer cannot start: {error}{cause}{remedy}")
 }
@@ -76,12 +83,17 @@ fn banner(config: &Config, running: &Running, more: &[String]) -> String {
     let mut lines = vec![
         format!("cupbearer {}", env!("CARGO_PKG_VERSION")),
         format!("  listens on   {url}{}", beside(&running.addresses, &url)),
-        format!("  forwards to  {}://{}", config.upstream.url.scheme, config.upstream.url.authority),
+        format!(
+            "  forwards to  {}://{}",
+            config.upstream.url.scheme, config.upstream.url.authority
+        ),
         format!("  token from   {}", config.token.endpoint),
         format!("  API docs     {url}/docs (if the API has them there)"),
     ];
     for absent in &running.absent {
-        lines.push(format!("  note         this machine has no {absent}; it is left out"));
+        lines.push(format!(
+            "  note         this machine has no {absent}; it is left out"
+        ));
     }
     lines.extend_from_slice(more);
     lines.join("\n")
@@ -91,14 +103,24 @@ fn banner(config: &Config, running: &Running, more: &[String]) -> String {
 pub(super) fn local_url(addresses: &[SocketAddr]) -> String {
     match addresses {
         [only] => format!("http://{only}"),
-        all => format!("http://localhost:{}", all.first().map_or(0, SocketAddr::port)),
+        all => format!(
+            "http://localhost:{}",
+            all.first().map_or(0, SocketAddr::port)
+        ),
     }
 }
 
 fn beside(addresses: &[SocketAddr], url: &str) -> String {
-    let others: Vec<String> =
-        addresses.iter().map(|address| format!("http://{address}")).filter(|other| other != url).collect();
-    if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) }
+    let others: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("http://{address}"))
+        .filter(|other| other != url)
+        .collect();
+    if others.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", others.join(", "))
+    }
 }
 
 /// Serves until a signal asks for the end, then drains; a second signal cuts at once.
@@ -108,7 +130,9 @@ async fn until_stopped(config: &Config, running: &mut Running) -> Exit {
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
-            say(&format!("cupbearer cannot start: signals cannot be received: {error}"));
+            say(&format!(
+                "cupbearer cannot start: signals cannot be received: {error}"
+            ));
             return Exit::Failed;
         }
     };
@@ -147,7 +171,9 @@ async fn announce_token(tokens: &Tokens) {
 fn token_line(snapshot: &Snapshot) -> String {
     match (&snapshot.last_error, snapshot.expires_at) {
         (None, Some(expires_at)) => {
-            let left = expires_at.duration_since(SystemTime::now()).unwrap_or_default();
+            let left = expires_at
+                .duration_since(SystemTime::now())
+                .unwrap_or_default();
             format!(
                 "  token        good until {} (for {} s), refreshed before that",
                 humantime::format_rfc3339_seconds(expires_at),
@@ -156,7 +182,9 @@ fn token_line(snapshot: &Snapshot) -> String {
         }
         (error, _) => format!(
             "  token        none yet: {}; trying again, requests get an error until then",
-            error.as_deref().unwrap_or("the token endpoint has not answered")
+            error
+                .as_deref()
+                .unwrap_or("the token endpoint has not answered")
         ),
     }
 }

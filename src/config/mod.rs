@@ -141,7 +141,9 @@ impl Origin {
     /// The port that is connected to: the written one, else the scheme's.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+        self.authority
+            .port_u16()
+            .unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 
     /// Whether connections are made over TLS.

@@ -24,7 +24,8 @@ impl Demo {
     /// # Errors
     /// The directory for temporary files cannot be written to.
     pub fn write_configuration(&self) -> std::io::Result<std::path::PathBuf> {
-        self.secret_file.beside("cupbearer.toml", &self.configuration())
+        self.secret_file
+            .beside("cupbearer.toml", &self.configuration())
     }
 
     /// A command that the API refuses: it carries no token.

@@ -82,7 +82,9 @@ impl Line {
 
     fn is_wanted(&self) -> bool {
         let failed = self.reason.is_some()
-            || self.head.is_none_or(|(status, _)| status.is_client_error() || status.is_server_error());
+            || self
+                .head
+                .is_none_or(|(status, _)| status.is_client_error() || status.is_server_error());
         match self.lines {
             AccessLines::All => true,
             AccessLines::WritesAndFailures => failed || !self.method.is_safe(),
@@ -96,7 +98,8 @@ impl Drop for Line {
         if !self.is_wanted() {
             return;
         }
-        let milliseconds = |instant: Instant| instant.duration_since(self.start).as_secs_f64() * 1e3;
+        let milliseconds =
+            |instant: Instant| instant.duration_since(self.start).as_secs_f64() * 1e3;
         tracing::info!(
             target: "cupbearer::access",
             method = self.method.as_str(),

@@ -16,7 +16,10 @@ impl InFlight {
     /// At most `limit` at a time.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { now: AtomicUsize::new(0), limit })
+        Arc::new(Self {
+            now: AtomicUsize::new(0),
+            limit,
+        })
     }
 }
 
@@ -33,7 +36,9 @@ impl Admission {
     pub(super) fn enter(&self) -> Result<Permit, ForwardError> {
         if self.0.now.fetch_add(1, Ordering::Relaxed) >= self.0.limit {
             self.0.now.fetch_sub(1, Ordering::Relaxed);
-            return Err(ForwardError::Saturated { limit: self.0.limit });
+            return Err(ForwardError::Saturated {
+                limit: self.0.limit,
+            });
         }
         Ok(Permit(Arc::clone(&self.0)))
     }
@@ -57,7 +62,10 @@ mod tests {
     fn a_full_house_refuses_until_somebody_leaves() {
         let admission = Admission::new(InFlight::new(1));
         let first = admission.enter().unwrap();
-        assert!(matches!(admission.enter(), Err(ForwardError::Saturated { limit: 1 })));
+        assert!(matches!(
+            admission.enter(),
+            Err(ForwardError::Saturated { limit: 1 })
+        ));
         drop(first);
         assert!(admission.enter().is_ok());
     }

@@ -33,7 +33,11 @@ pin_project! {
 
 impl<I: Inbound> Outbound<I> {
     pub(super) fn of(body: I) -> Self {
-        if body.is_end_stream() { Self::Empty } else { Self::Streamed { body } }
+        if body.is_end_stream() {
+            Self::Empty
+        } else {
+            Self::Streamed { body }
+        }
     }
 }
 
@@ -87,12 +91,20 @@ pin_project! {
 impl<I: Inbound> Body<I> {
     /// An answer of our own.
     pub(super) fn ours(bytes: Bytes) -> Self {
-        Self { kind: Kind::Ours { bytes: Some(bytes) }, permit: None, line: None }
+        Self {
+            kind: Kind::Ours { bytes: Some(bytes) },
+            permit: None,
+            line: None,
+        }
     }
 
     /// The upstream's answer, streamed; the permit goes with its last frame.
     pub(super) fn upstream(body: UpstreamBody<I>, permit: Permit) -> Self {
-        Self { kind: Kind::Upstream { body }, permit: Some(permit), line: None }
+        Self {
+            kind: Kind::Upstream { body },
+            permit: Some(permit),
+            line: None,
+        }
     }
 
     /// With the access line, which is written when the body has ended.
@@ -112,9 +124,12 @@ impl<I: Inbound> HttpBody for Body<I> {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.project();
         let polled = match this.kind.project() {
-            KindProjection::Ours { bytes } => {
-                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
-            }
+            KindProjection::Ours { bytes } => Poll::Ready(
+                bytes
+                    .take()
+                    .filter(|bytes| !bytes.is_empty())
+                    .map(|bytes| Ok(Frame::data(bytes))),
+            ),
             KindProjection::Upstream { body } => body.poll_frame(cx),
         };
         if let Some(line) = this.line {
@@ -132,7 +147,9 @@ impl<I: Inbound> HttpBody for Body<I> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Ours { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Ours { bytes } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Kind::Upstream { body } => body.size_hint(),
         }
     }

@@ -10,29 +10,28 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 
+use super::Proxy;
 use super::access::{AccessLines, Line};
 use super::body::{Body, Inbound};
 use super::errors::{self, Failure};
-use super::Proxy;
 use crate::answer::{Answer, Form, Reason, RequestId, X_REQUEST_ID};
 
 /// The proxy as a service: a clone for each connection and request, all the same one.
 pub fn service<I: Inbound>(
     proxy: Arc<Proxy<I>>,
     lines: AccessLines,
-) -> impl tower::Service<
-    Request<I>,
-    Response = Response<Body<I>>,
-    Error = Infallible,
-    Future: Send,
-> + Clone
+) -> impl tower::Service<Request<I>, Response = Response<Body<I>>, Error = Infallible, Future: Send>
++ Clone
 + Send
 + 'static {
     let forward = tower::service_fn(move |request| {
         let proxy = Arc::clone(&proxy);
         async move { proxy.forward(request).await }
     });
-    Edge { inner: forward, lines }
+    Edge {
+        inner: forward,
+        lines,
+    }
 }
 
 /// The outermost service: whatever happens inside, the client gets an answer that names the request.
@@ -57,9 +56,20 @@ where
 
     fn call(&mut self, mut request: Request<I>) -> Self::Future {
         let id = RequestId::of(request.headers());
-        request.headers_mut().insert(X_REQUEST_ID, id.header().clone());
-        let line = Line::begin(self.lines, request.method(), request.uri().path_and_query(), &id);
-        Answering { forwarding: self.inner.call(request), id, line }
+        request
+            .headers_mut()
+            .insert(X_REQUEST_ID, id.header().clone());
+        let line = Line::begin(
+            self.lines,
+            request.method(),
+            request.uri().path_and_query(),
+            &id,
+        );
+        Answering {
+            forwarding: self.inner.call(request),
+            id,
+            line,
+        }
     }
 }
 
@@ -87,7 +97,10 @@ where
             Ok(polled) => match ready!(polled) {
                 Ok(mut response) => {
                     // The upstream's own id, if it has one, is the one that its operators know.
-                    response.headers_mut().entry(X_REQUEST_ID).or_insert_with(|| this.id.header().clone());
+                    response
+                        .headers_mut()
+                        .entry(X_REQUEST_ID)
+                        .or_insert_with(|| this.id.header().clone());
                     (response, None)
                 }
                 Err(failure) => failed(&failure, this.id),
@@ -120,8 +133,17 @@ fn panicked<I: Inbound>(
 ) -> (Response<Body<I>>, Option<Reason>) {
     // The panic hook has written where; what was said may hold a request's values and stays inside.
     let _ = panic;
-    tracing::error!(reason = Reason::Internal.name(), request_id = id.as_str(), "request panicked");
-    let detail = "The proxy failed on this request. This is a defect of cupbearer: please report it.";
-    let answer = Answer { form: &Form::Problem, close: true, ..Answer::new(Reason::Internal, detail, id) };
+    tracing::error!(
+        reason = Reason::Internal.name(),
+        request_id = id.as_str(),
+        "request panicked"
+    );
+    let detail =
+        "The proxy failed on this request. This is a defect of cupbearer: please report it.";
+    let answer = Answer {
+        form: &Form::Problem,
+        close: true,
+        ..Answer::new(Reason::Internal, detail, id)
+    };
     (answer.response().map(Body::ours), Some(Reason::Internal))
 }

@@ -22,7 +22,10 @@ pub(super) struct Failure {
 impl Failure {
     #[cold]
     pub(super) fn refused(refusal: Refusal) -> Self {
-        Self { form: refusal.form.clone(), error: ForwardError::Refused(Box::new(refusal)) }
+        Self {
+            form: refusal.form.clone(),
+            error: ForwardError::Refused(Box::new(refusal)),
+        }
     }
 
     /// What the client is told, in the shape that it can read.
@@ -78,11 +81,14 @@ impl ForwardError {
     fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::Refused(refusal) => refusal.detail.clone(),
-            Self::Saturated { limit } => {
-                format!("The proxy already has {limit} requests in flight (limits.in_flight). Try again.").into()
-            }
+            Self::Saturated { limit } => format!(
+                "The proxy already has {limit} requests in flight (limits.in_flight). Try again."
+            )
+            .into(),
             Self::Token(unavailable) => unavailable.to_string().into(),
-            Self::Upstream(error) => format!("The upstream gave no answer: {}.", chain(error)).into(),
+            Self::Upstream(error) => {
+                format!("The upstream gave no answer: {}.", chain(error)).into()
+            }
         }
     }
 

@@ -5,7 +5,6 @@ use http::header::{self, HeaderMap, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Uri};
 
-
 use super::body::{Inbound, Outbound};
 use crate::config;
 use crate::token::Bearer;
@@ -28,7 +27,11 @@ impl Head {
         let is_whole = body.is_end_stream();
         let head = Self {
             method: parts.method,
-            path: parts.uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/")),
+            path: parts
+                .uri
+                .into_parts()
+                .path_and_query
+                .unwrap_or(PathAndQuery::from_static("/")),
             says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
             headers: parts.headers,
             is_whole,
@@ -48,11 +51,19 @@ impl Outgoing {
     pub(super) fn new(upstream: &config::Upstream) -> Self {
         let host = HeaderValue::from_str(upstream.url.authority.as_str())
             .expect("an authority is made of visible ASCII");
-        Self { host, fixed: upstream.headers.clone() }
+        Self {
+            host,
+            fixed: upstream.headers.clone(),
+        }
     }
 
     /// The request to send: authority from the configuration, path and query byte for byte.
-    pub(super) fn request<I>(&self, head: &Head, bearer: &Bearer, body: Outbound<I>) -> Request<Outbound<I>> {
+    pub(super) fn request<I>(
+        &self,
+        head: &Head,
+        bearer: &Bearer,
+        body: Outbound<I>,
+    ) -> Request<Outbound<I>> {
         let mut request = Request::new(body);
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = Uri::from(head.path.clone());
@@ -62,7 +73,11 @@ impl Outgoing {
 
     /// The same request for one more attempt: only a safe method without a body may have been carried
     /// out and be sent again all the same (RFC 9110 §9.2.2).
-    pub(super) fn again<I: Inbound>(&self, head: &Head, bearer: &Bearer) -> Option<Request<Outbound<I>>> {
+    pub(super) fn again<I: Inbound>(
+        &self,
+        head: &Head,
+        bearer: &Bearer,
+    ) -> Option<Request<Outbound<I>>> {
         let harmless = head.is_whole && head.method.is_safe();
         harmless.then(|| self.request(head, bearer, Outbound::Empty))
     }
@@ -96,7 +111,13 @@ fn stays_behind(name: &HeaderName) -> bool {
     is_hop_by_hop(name)
         || matches!(
             name,
-            "host" | "content-length" | "expect" | "authorization" | "dpop" | "forwarded" | "x-real-ip"
+            "host"
+                | "content-length"
+                | "expect"
+                | "authorization"
+                | "dpop"
+                | "forwarded"
+                | "x-real-ip"
         )
         || name.starts_with("proxy-")
         || name.starts_with("x-forwarded-")
@@ -105,7 +126,13 @@ fn stays_behind(name: &HeaderName) -> bool {
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
     )
 }
 
@@ -116,16 +143,23 @@ fn stays_behind_in_response(name: &HeaderName) -> bool {
     is_hop_by_hop(name)
         || matches!(
             name,
-            "alt-svc" | "strict-transport-security" | "clear-site-data" | "proxy-authenticate"
-                | "proxy-authorization" | "proxy-status"
+            "alt-svc"
+                | "strict-transport-security"
+                | "clear-site-data"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+                | "proxy-status"
         )
         || name.starts_with("access-control-")
 }
 
 /// Removes from an answer what must not reach the client. Nothing is copied where nothing is to go.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
-    let going: Vec<HeaderName> =
-        headers.keys().filter(|name| stays_behind_in_response(name)).cloned().collect();
+    let going: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| stays_behind_in_response(name))
+        .cloned()
+        .collect();
     if going.is_empty() {
         return;
     }
@@ -146,7 +180,9 @@ impl Nominated {
             .iter()
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
             .map(<[u8]>::trim_ascii)
-            .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close"))
+            .filter(|token| {
+                !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close")
+            })
             .filter_map(|token| HeaderName::from_bytes(token).ok())
             .collect();
         Self(names)

@@ -72,17 +72,25 @@ impl<I: Inbound> Proxy<I> {
             return Err(Failure::refused(refusal));
         }
         let (head, body) = Head::of(request);
-        self.forward_admitted(&head, body).await.map_err(|error| Failure {
-            form: Form::wanted_by(&head.method, &head.headers),
-            error,
-        })
+        self.forward_admitted(&head, body)
+            .await
+            .map_err(|error| Failure {
+                form: Form::wanted_by(&head.method, &head.headers),
+                error,
+            })
     }
 
     /// The page to read: one line a step.
-    async fn forward_admitted(&self, head: &Head, body: I) -> Result<Response<Body<I>>, ForwardError> {
+    async fn forward_admitted(
+        &self,
+        head: &Head,
+        body: I,
+    ) -> Result<Response<Body<I>>, ForwardError> {
         let permit = self.admission.enter()?;
         let bearer = authorize::bearer(&self.tokens).await?;
-        let request = self.outgoing.request(head, &bearer, body::Outbound::of(body));
+        let request = self
+            .outgoing
+            .request(head, &bearer, body::Outbound::of(body));
         let again = || self.outgoing.again(head, &bearer);
         let mut response = self.upstream.send(request, again).await?;
         headers::strip_response(response.headers_mut());

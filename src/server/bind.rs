@@ -50,14 +50,21 @@ pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
 fn localhost(port: u16) -> Result<Bound, BindError> {
     let mut listeners = Vec::new();
     let mut absent = Vec::new();
-    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+    for ip in [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ] {
         match open(SocketAddr::new(ip, port)) {
             Ok(listener) => listeners.push(listener),
             Err(error) if is_absent(&error.source) => absent.push(ip),
             Err(error) => return Err(error),
         }
     }
-    Bound::of(listeners, absent, SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    Bound::of(
+        listeners,
+        absent,
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+    )
 }
 
 /// The first family's free port may be taken on the second: then another is tried.
@@ -66,11 +73,18 @@ fn free_port() -> Result<Bound, BindError> {
     let mut tries = 0;
     loop {
         let first = open(any)?;
-        let port = first.local_addr().map_err(|source| BindError { address: any, source })?.port();
+        let port = first
+            .local_addr()
+            .map_err(|source| BindError {
+                address: any,
+                source,
+            })?
+            .port();
         drop(first);
         tries += 1;
         match localhost(port) {
-            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES => {}
+            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES => {
+            }
             other => return other,
         }
     }
@@ -78,7 +92,11 @@ fn free_port() -> Result<Bound, BindError> {
 
 fn open(address: SocketAddr) -> Result<TcpListener, BindError> {
     let attempt = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
         #[cfg(unix)] // elsewhere it would let another process take the port over
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
@@ -108,12 +126,22 @@ impl Bound {
             .iter()
             .map(TcpListener::local_addr)
             .collect::<io::Result<Vec<_>>>()
-            .map_err(|source| BindError { address: asked, source })?;
+            .map_err(|source| BindError {
+                address: asked,
+                source,
+            })?;
         if addresses.is_empty() {
             let source = io::Error::new(io::ErrorKind::AddrNotAvailable, "no loopback address");
-            return Err(BindError { address: asked, source });
+            return Err(BindError {
+                address: asked,
+                source,
+            });
         }
-        Ok(Self { listeners, addresses, absent })
+        Ok(Self {
+            listeners,
+            addresses,
+            absent,
+        })
     }
 }
 

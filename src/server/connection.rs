@@ -21,22 +21,26 @@ use super::{Limits, Serve};
 const LEAST_BUFFER: usize = 8 * 1024;
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Serve>(
-    stream: TcpStream,
-    place: Place,
-    limits: Limits,
-    service: S,
-) {
+pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Limits, service: S) {
     let _ = stream.set_nodelay(true);
     let watched = Arc::clone(&place.watched);
     let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watched)));
-    let tracked =
-        Tracked { service, watched: Arc::clone(&watched), registry: Arc::clone(&place.registry) };
+    let tracked = Tracked {
+        service,
+        watched: Arc::clone(&watched),
+        registry: Arc::clone(&place.registry),
+    };
     let connection = http1::Builder::new()
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
         .serve_connection(io, tracked);
     let connection = std::pin::pin!(connection);
-    let ended = Obedient { connection, watched, obeyed: Order::None, started: false }.await;
+    let ended = Obedient {
+        connection,
+        watched,
+        obeyed: Order::None,
+        started: false,
+    }
+    .await;
     if let Err(error) = ended {
         // What hyper refuses has no body to explain it; a client that hung up is everyday.
         if error.is_parse() || error.is_parse_too_large() {
@@ -126,11 +130,19 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         this.answer.poll(cx).map_ok(|mut response| {
-            let watched = this.watched.take().expect("a future is not polled after it was ready");
+            let watched = this
+                .watched
+                .take()
+                .expect("a future is not polled after it was ready");
             if watched.is_unread() || this.registry.is_closing() {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            response.map(|body| TrackedBody { body, _busy: Busy(watched) })
+            response.map(|body| TrackedBody {
+                body,
+                _busy: Busy(watched),
+            })
         })
     }
 }

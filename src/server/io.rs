@@ -36,7 +36,11 @@ struct Linger {
 
 impl ClientIo {
     pub(super) fn new(stream: TcpStream, watched: Arc<Watched>) -> Self {
-        Self { stream, watched, linger: None }
+        Self {
+            stream,
+            watched,
+            linger: None,
+        }
     }
 
     fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {

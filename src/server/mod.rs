@@ -77,8 +77,12 @@ pub trait Serve:
 
 impl<S, B> Serve for S
 where
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send>
-        + Clone
+    S: tower::Service<
+            Request<RequestBody>,
+            Response = Response<B>,
+            Error = Infallible,
+            Future: Send,
+        > + Clone
         + Send
         + 'static,
     B: Answer,
@@ -105,12 +109,14 @@ pub struct Server {
 impl Server {
     /// A server on `bound`, with as many further workers as `others` has ways to.
     #[must_use]
-    pub fn new(
-        bound: Bound,
-        limits: Limits,
-        others: Vec<mpsc::UnboundedSender<Handover>>,
-    ) -> Self {
-        Self { bound, limits, registry: Registry::new(limits), others, turn: 0 }
+    pub fn new(bound: Bound, limits: Limits, others: Vec<mpsc::UnboundedSender<Handover>>) -> Self {
+        Self {
+            bound,
+            limits,
+            registry: Registry::new(limits),
+            others,
+            turn: 0,
+        }
     }
 
     /// Accepts until `stop` says to drain, then lets what is under way end within `grace`.
@@ -182,7 +188,11 @@ impl Server {
         if worker == 0 {
             tokio::spawn(connection::serve(stream, place, self.limits, make(peer)));
         } else if let Ok(stream) = stream.into_std() {
-            let _ = self.others[worker - 1].send(Handover { stream, peer, place });
+            let _ = self.others[worker - 1].send(Handover {
+                stream,
+                peer,
+                place,
+            });
         }
     }
 }

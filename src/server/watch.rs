@@ -65,7 +65,9 @@ impl Clock {
     }
 
     fn advance(&self) -> u64 {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let now = u64::try_from(self.start.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
         self.now_ms.store(now, Ordering::Relaxed);
         now
     }
@@ -87,7 +89,10 @@ impl Watched {
     pub(super) fn write_waits(&self, waits: bool) {
         let waited = self.blocked_ms.load(Ordering::Relaxed) != 0;
         if waits != waited {
-            self.blocked_ms.store(if waits { self.clock.now().max(1) } else { 0 }, Ordering::Relaxed);
+            self.blocked_ms.store(
+                if waits { self.clock.now().max(1) } else { 0 },
+                Ordering::Relaxed,
+            );
         }
     }
 
@@ -131,9 +136,8 @@ impl Watched {
 
     /// The order that the limits demand at `now`.
     fn due(&self, limits: &Limits, now: u64) -> Order {
-        let over = |since: u64, limit: Duration| {
-            u128::from(now.saturating_sub(since)) > limit.as_millis()
-        };
+        let over =
+            |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) > limit.as_millis();
         let since = self.since_ms.load(Ordering::Relaxed);
         let blocked = self.blocked_ms.load(Ordering::Relaxed);
         if blocked != 0 && over(blocked, limits.stall_timeout) {
@@ -184,7 +188,10 @@ impl Registry {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            clock: Arc::new(Clock { start: Instant::now(), now_ms: AtomicU64::new(1) }),
+            clock: Arc::new(Clock {
+                start: Instant::now(),
+                now_ms: AtomicU64::new(1),
+            }),
             open: Mutex::default(),
             left: Notify::new(),
             closing: AtomicBool::new(false),
@@ -206,7 +213,11 @@ impl Registry {
         let number = open.next;
         open.next += 1;
         open.connections.insert(number, Arc::clone(&watched));
-        Place { number, watched, registry: Arc::clone(self) }
+        Place {
+            number,
+            watched,
+            registry: Arc::clone(self),
+        }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -247,7 +258,10 @@ impl Registry {
     /// Looks at every connection, again and again. Ends only by being dropped.
     pub(super) async fn sweep(&self) {
         let limits = &self.limits;
-        let shortest = limits.header_timeout.min(limits.keep_alive).min(limits.stall_timeout);
+        let shortest = limits
+            .header_timeout
+            .min(limits.keep_alive)
+            .min(limits.stall_timeout);
         let interval = (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(1));
         loop {
             tokio::time::sleep(interval).await;

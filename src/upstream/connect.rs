@@ -28,7 +28,10 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(upstream: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
         let host = upstream.url.authority.host();
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let tls = upstream.url.is_tls().then(|| {
             let mut tls = tls.clone();
             tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -36,7 +39,12 @@ impl Connector {
                 .expect("config admits only host names and addresses");
             (TlsConnector::from(Arc::new(tls)), name)
         });
-        Self { host, port: upstream.url.port(), limit: upstream.connect_timeout, tls }
+        Self {
+            host,
+            port: upstream.url.port(),
+            limit: upstream.connect_timeout,
+            tls,
+        }
     }
 
     /// A connection ready to carry bytes, or why there is none, within `upstream.connect_timeout`.
@@ -60,7 +68,10 @@ impl Connector {
     }
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, ConnectError> {
-        let unresolved = |source| ConnectError::Dns { host: self.host.clone(), source };
+        let unresolved = |source| ConnectError::Dns {
+            host: self.host.clone(),
+            source,
+        };
         let found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
             .await
             .map_err(unresolved)?
@@ -75,8 +86,9 @@ impl Connector {
 /// Address families by turns, each in the resolver's order (RFC 8305 §4).
 fn alternate(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
-    let (preferred, other): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (preferred, other): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_v6);
     let mut ordered = Vec::with_capacity(preferred.len() + other.len());
     let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
     loop {
@@ -95,7 +107,9 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     loop {
         if let Some(address) = waiting.next() {
             tries.spawn(async move {
-                TcpStream::connect(address).await.map_err(|source| ConnectError::Refused { address, source })
+                TcpStream::connect(address)
+                    .await
+                    .map_err(|source| ConnectError::Refused { address, source })
             });
         }
         let more = waiting.len() > 0;
@@ -115,11 +129,13 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
 
 /// A certificate that fails its check is told apart from every other broken handshake.
 fn handshake_error(error: io::Error) -> ConnectError {
-    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let cause = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match cause {
-        Some(source @ rustls::Error::InvalidCertificate(_)) => {
-            ConnectError::Certificate { source: source.clone() }
-        }
+        Some(source @ rustls::Error::InvalidCertificate(_)) => ConnectError::Certificate {
+            source: source.clone(),
+        },
         _ => ConnectError::Handshake { source: error },
     }
 }

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -35,7 +35,9 @@ pub struct Upstream<B: Outgoing> {
 
 impl<B: Outgoing> Clone for Upstream<B> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -88,7 +90,9 @@ impl<B: Outgoing> Upstream<B> {
         while let Some(wire) = std::future::poll_fn(|cx| Poll::Ready(self.shared.take(cx))).await {
             match self.exchange(wire, request).await {
                 Ok(response) => return Ok(response),
-                Err(Failed::Unsent { request: unsent, .. }) => request = *unsent,
+                Err(Failed::Unsent {
+                    request: unsent, ..
+                }) => request = *unsent,
                 Err(Failed::Sent(error @ SendError::Closed { .. })) => match again() {
                     Some(copy) => {
                         request = copy.map(Paced::new);
@@ -100,14 +104,20 @@ impl<B: Outgoing> Upstream<B> {
             }
         }
         let wire = self.connect().await?;
-        self.exchange(wire, request).await.map_err(|failed| match failed {
-            Failed::Unsent { error, .. } | Failed::Sent(error) => error,
-        })
+        self.exchange(wire, request)
+            .await
+            .map_err(|failed| match failed {
+                Failed::Unsent { error, .. } | Failed::Sent(error) => error,
+            })
     }
 
     /// Closes every connection that waits for a request.
     pub fn drop_idle(&self) {
-        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     async fn connect(&self) -> Result<Wire<B>, ConnectError> {
@@ -115,7 +125,10 @@ impl<B: Outgoing> Upstream<B> {
         let (sender, connection) = http1::handshake(TokioIo::new(io))
             .await
             .map_err(|source| ConnectError::Http { source })?;
-        Ok(Wire { sender, connection: Some(Box::pin(connection)) })
+        Ok(Wire {
+            sender,
+            connection: Some(Box::pin(connection)),
+        })
     }
 
     async fn exchange(
@@ -132,7 +145,9 @@ impl<B: Outgoing> Upstream<B> {
             drive(connection, cx);
             match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
-                Poll::Pending => limit.poll(limit_sleep.as_mut(), cx).map(|error| Err(Failed::Sent(error))),
+                Poll::Pending => limit
+                    .poll(limit_sleep.as_mut(), cx)
+                    .map(|error| Err(Failed::Sent(error))),
             }
         })
         .await?;
@@ -142,7 +157,12 @@ impl<B: Outgoing> Upstream<B> {
                 incoming,
                 wire: Some(wire),
                 shared: Arc::clone(&self.shared),
-                stall: Stall { limit: stall, last: None, sleep: None, pace },
+                stall: Stall {
+                    limit: stall,
+                    last: None,
+                    sleep: None,
+                    pace,
+                },
             };
             if body.incoming.is_end_stream() {
                 body.release();
@@ -155,7 +175,10 @@ impl<B: Outgoing> Upstream<B> {
 /// An attempt that gave no answer.
 enum Failed<B> {
     /// Nothing of it has left this machine.
-    Unsent { request: Box<Request<Paced<B>>>, error: SendError },
+    Unsent {
+        request: Box<Request<Paced<B>>>,
+        error: SendError,
+    },
     /// It may have reached the upstream.
     Sent(SendError),
 }
@@ -165,7 +188,10 @@ impl<B> From<TrySendError<Request<Paced<B>>>> for Failed<B> {
         let request = failed.take_message();
         let error = SendError::exchange(failed.into_error());
         match request {
-            Some(request) => Self::Unsent { request: Box::new(request), error },
+            Some(request) => Self::Unsent {
+                request: Box::new(request),
+                error,
+            },
             None => Self::Sent(error),
         }
     }
@@ -173,11 +199,14 @@ impl<B> From<TrySendError<Request<Paced<B>>>> for Failed<B> {
 
 fn is_event_stream<B>(response: &Response<B>) -> bool {
     const EVENT_STREAM: &[u8] = b"text/event-stream";
-    response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
-        let value = value.as_bytes();
-        value.len() >= EVENT_STREAM.len()
-            && value[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
-    })
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| {
+            let value = value.as_bytes();
+            value.len() >= EVENT_STREAM.len()
+                && value[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
+        })
 }
 
 /// One connection with the end that sends and the end that moves the bytes.
@@ -217,7 +246,10 @@ impl<B: Outgoing> Shared<B> {
 
     fn put(&self, wire: Wire<B>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(Idle { wire, since: Instant::now() });
+        idle.push(Idle {
+            wire,
+            since: Instant::now(),
+        });
         if idle.len() == 1 {
             self.filled.notify_one();
         }
@@ -265,17 +297,29 @@ struct HeadLimit<'a> {
 
 impl<'a> HeadLimit<'a> {
     fn new<B: Outgoing>(shared: &Shared<B>, pace: Option<&'a Pace>) -> Self {
-        Self { start: None, head: shared.head_timeout, stall: shared.stall_timeout, pace }
+        Self {
+            start: None,
+            head: shared.head_timeout,
+            stall: shared.stall_timeout,
+            pace,
+        }
     }
 
     /// Ready when it is over. The timer is set once and moved only when it fires, not at each frame.
-    fn poll(&mut self, mut sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<SendError> {
+    fn poll(
+        &mut self,
+        mut sleep: Pin<&mut Option<Sleep>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<SendError> {
         let start = *self.start.get_or_insert_with(Instant::now);
         loop {
             if sleep.is_none() {
                 sleep.set(Some(sleep_until(start + self.head)));
             }
-            let armed = sleep.as_mut().as_pin_mut().expect("armed in the line before");
+            let armed = sleep
+                .as_mut()
+                .as_pin_mut()
+                .expect("armed in the line before");
             if armed.poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -292,9 +336,10 @@ impl<'a> HeadLimit<'a> {
         match self.pace {
             None => (start + self.head, head),
             Some(pace) => match pace.stage() {
-                Stage::Starved => {
-                    (pace.last() + self.stall, SendError::CallerStalled { limit: self.stall })
-                }
+                Stage::Starved => (
+                    pace.last() + self.stall,
+                    SendError::CallerStalled { limit: self.stall },
+                ),
                 Stage::Sending | Stage::Done => (pace.last() + self.head, head),
             },
         }
@@ -407,7 +452,9 @@ impl Stall {
             return Poll::Pending;
         };
         let last = *self.last.get_or_insert_with(Instant::now);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(last + limit)));
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(last + limit)));
         while sleep.as_mut().poll(cx).is_ready() {
             let uploaded = self.pace.as_ref().map(|pace| pace.last());
             let due = uploaded.map_or(last, |uploaded| uploaded.max(last)) + limit;

@@ -27,7 +27,9 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// Neither the system nor the file gave one.
-    #[error("no certificate authorities to trust: {source}; install the system's (ca-certificates) or set network.ca_file")]
+    #[error(
+        "no certificate authorities to trust: {source}; install the system's (ca-certificates) or set network.ca_file"
+    )]
     Roots {
         /// What the system's store said.
         source: rustls::Error,
@@ -40,7 +42,10 @@ pub enum TlsError {
 /// The file cannot be read or holds no certificate, or there is no root at all.
 pub fn client_config(network: &config::Network) -> Result<rustls::ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let extra = network.ca_file.as_ref().map_or(Ok(Vec::new()), read_ca_file)?;
+    let extra = network
+        .ca_file
+        .as_ref()
+        .map_or(Ok(Vec::new()), read_ca_file)?;
     let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider))
         .map_err(|source| TlsError::Roots { source })?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
@@ -55,7 +60,10 @@ pub fn client_config(network: &config::Network) -> Result<rustls::ClientConfig, 
 fn read_ca_file(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| TlsError::CaFile { path: path.clone(), source })?;
+        .map_err(|source| TlsError::CaFile {
+            path: path.clone(),
+            source,
+        })?;
     if certificates.is_empty() {
         return Err(TlsError::CaFileEmpty { path: path.clone() });
     }
