@@ -39,7 +39,7 @@ pub struct Running {
     /// The token and its state.
     pub tokens: Tokens,
     stop: watch::Sender<Phase>,
-    served: JoinHandle<Drained>,
+    ended: JoinHandle<Drained>,
 }
 
 /// Why a proxy cannot start. What can heal later (no token yet, an upstream that is away) is none of these.
@@ -52,8 +52,8 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] upstream::TlsError),
     /// The token endpoint's client could not be made.
-    #[error("the client for the token endpoint could not be made")]
-    TokenClient(#[from] reqwest::Error),
+    #[error(transparent)]
+    TokenClient(#[from] token::ClientError),
     /// A thread or its runtime could not be had.
     #[error("a worker thread could not be started")]
     Worker(#[from] std::io::Error),
@@ -85,13 +85,13 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let (order, stop) = Stop::channel();
     let service = services.make();
     let server = Server::new(bound, limits, others);
-    let served = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
+    let ended = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
     Ok(Running {
         addresses,
         absent,
         tokens,
         stop: order,
-        served,
+        ended,
     })
 }
 
@@ -109,7 +109,7 @@ impl Running {
 
     /// Waits for the end, which comes after [`Phase::Draining`] has been ordered.
     pub async fn ended(&mut self) -> Drained {
-        (&mut self.served).await.unwrap_or(Drained { cut: 0 })
+        (&mut self.ended).await.unwrap_or(Drained { cut: 0 })
     }
 }
 

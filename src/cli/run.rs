@@ -125,8 +125,6 @@ fn beside(addresses: &[SocketAddr], url: &str) -> String {
 
 /// Serves until a signal asks for the end, then drains; a second signal cuts at once.
 async fn until_stopped(config: &Config, running: &mut Running) -> Exit {
-    let tokens = running.tokens.clone();
-    tokio::spawn(async move { announce_token(&tokens).await });
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
@@ -136,7 +134,11 @@ async fn until_stopped(config: &Config, running: &mut Running) -> Exit {
             return Exit::Failed;
         }
     };
-    signals.next().await;
+    let tokens = running.tokens.clone();
+    tokio::select! {
+        () = signals.next() => {}
+        () = announce_token(&tokens) => signals.next().await,
+    }
     tracing::info!("stopping");
     running.stop(Phase::Closing);
     tokio::select! {

@@ -33,8 +33,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 ///
 /// # Errors
 /// If the client cannot be set up with this TLS configuration.
-pub fn client(tls: rustls::ClientConfig) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+pub fn client(tls: rustls::ClientConfig) -> Result<Client, ClientError> {
+    let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .pool_max_idle_per_host(0)
@@ -43,20 +43,30 @@ pub fn client(tls: rustls::ClientConfig) -> Result<reqwest::Client, reqwest::Err
         .http1_only()
         .referer(false)
         .user_agent(concat!("cupbearer/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .build()?;
+    Ok(Client(client))
 }
+
+/// What speaks to the token endpoint.
+#[derive(Debug, Clone)]
+pub struct Client(reqwest::Client);
+
+/// It could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the client for the token endpoint could not be set up")]
+pub struct ClientError(#[from] reqwest::Error);
 
 /// Everything an exchange needs but the secret.
 #[derive(Debug)]
 pub(super) struct Grant {
-    client: reqwest::Client,
+    client: Client,
     config: config::Token,
     /// [`ATTEMPT_LIMIT`]; tests have less time.
     pub(super) limit: Duration,
 }
 
 impl Grant {
-    pub(super) fn new(config: config::Token, client: reqwest::Client) -> Self {
+    pub(super) fn new(config: config::Token, client: Client) -> Self {
         Self {
             client,
             config,
@@ -84,6 +94,7 @@ impl Grant {
         let (headers, form) = self.request(&credential)?;
         let request = self
             .client
+            .0
             .post(self.endpoint())
             .headers(headers)
             .body(form);

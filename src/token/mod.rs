@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 pub use failure::{Cause, Defect, Failure, Said};
-pub use grant::client;
+pub use grant::{Client, ClientError, client};
 pub use refresh::{Engine, ReadSecret, engine};
 pub use status::Attempts;
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::clock::{Clock, Stamp};
 use super::failure::{Cause, Failure};
-use super::grant::Grant;
+use super::grant::{Client, Grant};
 use super::response::Granted;
 use super::schedule::{self, CLOCK_STEP, Delays, LONGEST_NAP, SECRET_POLL, Setback};
 use super::status::{Held, Shared, Status, Wait};
@@ -33,11 +33,7 @@ pub(super) type Exchange = Arc<dyn Fn(Secret) -> Later<Result<Granted, Failure>>
 
 /// The token of this configuration: the handle for everyone, and the engine for one task.
 #[must_use]
-pub fn engine(
-    config: &config::Token,
-    client: reqwest::Client,
-    read_secret: ReadSecret,
-) -> (Tokens, Engine) {
+pub fn engine(config: &config::Token, client: Client, read_secret: ReadSecret) -> (Tokens, Engine) {
     let grant = Arc::new(Grant::new(config.clone(), client));
     let exchange: Exchange = Arc::new(move |secret| {
         let grant = Arc::clone(&grant);

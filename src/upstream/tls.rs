@@ -26,6 +26,12 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
+    /// The provider cannot do TLS 1.2 and 1.3.
+    #[error("TLS cannot be set up")]
+    Versions {
+        /// What the provider said.
+        source: rustls::Error,
+    },
     /// Neither the system nor the file gave one.
     #[error(
         "no certificate authorities to trust: {source}; install the system's (ca-certificates) or set network.ca_file"
@@ -50,7 +56,7 @@ pub fn client_config(network: &config::Network) -> Result<rustls::ClientConfig, 
         .map_err(|source| TlsError::Roots { source })?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("the provider supports TLS 1.2 and 1.3")
+        .map_err(|source| TlsError::Versions { source })?
         .dangerous() // the name of the door; what goes through it is the platform's own verifier
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();

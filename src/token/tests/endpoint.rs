@@ -121,7 +121,7 @@ async fn play(act: Act, mut stream: TcpStream, flooded: Arc<AtomicUsize>) {
     }
 }
 
-pub(super) fn client() -> reqwest::Client {
+pub(super) fn client() -> grant::Client {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
