@@ -1,7 +1,7 @@
 //! The bare path, in the arrangements that were candidates: what `docs/performance.md` compares.
 //!
-//! `cargo bench --bench bare -- MODE LISTEN_PORT UPSTREAM_PORT` forwards 127.0.0.1:LISTEN_PORT to
-//! http://127.0.0.1:UPSTREAM_PORT with a bearer attached and does nothing else, until it is killed.
+//! `cargo bench --bench bare -- MODE LISTEN_PORT UPSTREAM_PORT` forwards `127.0.0.1:LISTEN_PORT`
+//! to `http://127.0.0.1:UPSTREAM_PORT` with a bearer attached and does nothing else, until it is killed.
 //! Measure it with `sidebyside measure NAME=LISTEN_PORT,0`. Modes:
 //!
 //! - `multi-client`: the multi-thread runtime (one worker) and hyper-util's client
@@ -10,6 +10,8 @@
 //!   each connection a task
 //! - `rooms`: this crate's `server` and `upstream`: as `current-list`, but a connection is driven by
 //!   the exchange that uses it
+
+#![allow(clippy::print_stderr, reason = "a bench tells how it is used")]
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -127,20 +129,19 @@ async fn through_list(listen: SocketAddr, upstream: SocketAddr) {
         prepare(&mut request, uri, &bearer);
         let idle = Arc::clone(&idle);
         async move {
-            let mut sender = match checkout(&idle) {
-                Some(sender) => sender,
-                None => {
-                    let stream = TcpStream::connect(upstream)
+            let mut sender = if let Some(sender) = checkout(&idle) {
+                sender
+            } else {
+                let stream = TcpStream::connect(upstream)
+                    .await
+                    .expect("the upstream listens");
+                let _ = stream.set_nodelay(true);
+                let (sender, connection) =
+                    hyper::client::conn::http1::handshake(TokioIo::new(stream))
                         .await
-                        .expect("the upstream listens");
-                    let _ = stream.set_nodelay(true);
-                    let (sender, connection) =
-                        hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                            .await
-                            .expect("a handshake");
-                    tokio::spawn(connection);
-                    sender
-                }
+                        .expect("a handshake");
+                tokio::spawn(connection);
+                sender
             };
             let response = sender
                 .send_request(request)
@@ -203,7 +204,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             .parse()
             .expect("an address is an authority"),
     };
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let upstream = upstream::Upstream::new(
         &config::Upstream {
             url,

@@ -351,7 +351,7 @@ async fn latency_holds_the_answer_back_while_the_token_already_ages() {
         it.latency = latency;
         it.lifetime = latency;
     });
-    let asked = std::time::Instant::now();
+    let asked = tokio::time::Instant::now();
 
     let token = scene.token().await;
 
