@@ -4,14 +4,17 @@
 //! connections; a connection that carries a request is driven inside that request's own task, so
 //! that dropping the exchange is what cancels it.
 
+mod body;
 mod connect;
 mod errors;
 mod io;
+mod limits;
 mod pace;
 mod pool;
 mod tls;
 
+pub use body::{BodyError, ResponseBody};
 pub use errors::{ConnectError, SendError};
 pub use pace::Outgoing;
-pub use pool::{BodyError, ResponseBody, Upstream};
+pub use pool::Upstream;
 pub use tls::{TlsError, client_config};

@@ -9,20 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response, header};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
+use super::body::ResponseBody;
 use super::connect::Connector;
 use super::errors::{ConnectError, SendError};
 use super::io::Io;
-use super::pace::{Outgoing, Pace, Paced, Stage};
+use super::limits::{HeadLimit, Stall};
+use super::pace::{Outgoing, Paced};
 use crate::config;
 
 /// How often idle connections are looked at: dead ones go, and those past `upstream.pool_idle`.
@@ -41,7 +40,7 @@ impl<B: Outgoing> Clone for Upstream<B> {
     }
 }
 
-struct Shared<B: Outgoing> {
+pub(super) struct Shared<B: Outgoing> {
     connector: Connector,
     head_timeout: Duration,
     stall_timeout: Duration,
@@ -137,7 +136,11 @@ impl<B: Outgoing> Upstream<B> {
         request: Request<Paced<B>>,
     ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
         let pace = request.body().pace();
-        let mut limit = HeadLimit::new(&self.shared, pace.as_deref());
+        let mut limit = HeadLimit::new(
+            self.shared.head_timeout,
+            self.shared.stall_timeout,
+            pace.as_deref(),
+        );
         let mut limit_sleep = pin!(None::<Sleep>);
         let mut answer = pin!(wire.sender.try_send_request(request));
         let connection = &mut wire.connection;
@@ -153,21 +156,12 @@ impl<B: Outgoing> Upstream<B> {
         .await?;
         let stall = (!is_event_stream(&response)).then_some(self.shared.stall_timeout);
         Ok(response.map(|incoming| {
-            let mut body = ResponseBody {
+            ResponseBody::new(
                 incoming,
-                wire: Some(wire),
-                shared: Arc::clone(&self.shared),
-                stall: Stall {
-                    limit: stall,
-                    last: None,
-                    sleep: None,
-                    pace,
-                },
-            };
-            if body.incoming.is_end_stream() {
-                body.release();
-            }
-            body
+                wire,
+                Arc::clone(&self.shared),
+                Stall::new(stall, pace),
+            )
         }))
     }
 }
@@ -210,16 +204,16 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
 }
 
 /// One connection with the end that sends and the end that moves the bytes.
-struct Wire<B: Outgoing> {
+pub(super) struct Wire<B: Outgoing> {
     sender: SendRequest<Paced<B>>,
     /// `None` once it has ended: it must not be polled again.
-    connection: Driven<B>,
+    pub(super) connection: Driven<B>,
 }
 
-type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
+pub(super) type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
 
 /// Lets the connection read and write as far as it can. What went wrong reaches whoever waits for the answer.
-fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_>) {
+pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_>) {
     if let Some(running) = connection
         && running.as_mut().poll(cx).is_ready()
     {
@@ -244,7 +238,7 @@ impl<B: Outgoing> Shared<B> {
         None
     }
 
-    fn put(&self, wire: Wire<B>) {
+    pub(super) fn put(&self, wire: Wire<B>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(Idle {
             wire,
@@ -284,185 +278,5 @@ async fn keep<B: Outgoing>(shared: std::sync::Weak<Shared<B>>) {
 impl<B: Outgoing> Drop for Shared<B> {
     fn drop(&mut self) {
         self.filled.notify_one();
-    }
-}
-
-/// `upstream.head_timeout`, from the moment the request body has been handed over.
-struct HeadLimit<'a> {
-    start: Option<Instant>,
-    head: Duration,
-    stall: Duration,
-    pace: Option<&'a Pace>,
-}
-
-impl<'a> HeadLimit<'a> {
-    fn new<B: Outgoing>(shared: &Shared<B>, pace: Option<&'a Pace>) -> Self {
-        Self {
-            start: None,
-            head: shared.head_timeout,
-            stall: shared.stall_timeout,
-            pace,
-        }
-    }
-
-    /// Ready when it is over. The timer is set once and moved only when it fires, not at each frame.
-    fn poll(
-        &mut self,
-        mut sleep: Pin<&mut Option<Sleep>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<SendError> {
-        let start = *self.start.get_or_insert_with(Instant::now);
-        loop {
-            if sleep.is_none() {
-                sleep.set(Some(sleep_until(start + self.head)));
-            }
-            let armed = sleep
-                .as_mut()
-                .as_pin_mut()
-                .expect("armed in the line before");
-            if armed.poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            let (due, error) = self.verdict(start);
-            if due <= Instant::now() {
-                return Poll::Ready(error);
-            }
-            sleep.set(Some(sleep_until(due)));
-        }
-    }
-
-    fn verdict(&self, start: Instant) -> (Instant, SendError) {
-        let head = SendError::HeadTimeout { limit: self.head };
-        match self.pace {
-            None => (start + self.head, head),
-            Some(pace) => match pace.stage() {
-                Stage::Starved => (
-                    pace.last() + self.stall,
-                    SendError::CallerStalled { limit: self.stall },
-                ),
-                Stage::Sending | Stage::Done => (pace.last() + self.head, head),
-            },
-        }
-    }
-}
-
-/// The body of an answer. Carries its connection, and gives it back with the last frame.
-pub struct ResponseBody<B: Outgoing> {
-    incoming: Incoming,
-    wire: Option<Wire<B>>,
-    shared: Arc<Shared<B>>,
-    stall: Stall,
-}
-
-/// An answer broke off.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The upstream hung up, or sent what is no body.
-    #[error("the response body broke off")]
-    Closed {
-        /// hyper's words.
-        #[from]
-        source: hyper::Error,
-    },
-    /// Nothing came for too long.
-    #[error("no byte either way within {} (upstream.stall_timeout)", humantime::format_duration(*limit))]
-    Stalled {
-        /// `upstream.stall_timeout`.
-        limit: Duration,
-    },
-}
-
-impl<B: Outgoing> ResponseBody<B> {
-    /// The exchange is over: the next request may have the connection, if it is still good then.
-    fn release(&mut self) {
-        if let Some(wire) = self.wire.take()
-            && wire.connection.is_some()
-        {
-            self.shared.put(wire);
-        }
-    }
-}
-
-impl<B: Outgoing> Body for ResponseBody<B> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.get_mut();
-        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        if polled.is_pending()
-            && let Some(wire) = &mut this.wire
-        {
-            drive(&mut wire.connection, cx);
-            polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        }
-        match polled {
-            Poll::Pending => this.stall.poll(cx).map(|error| {
-                this.wire = None;
-                Some(Err(error))
-            }),
-            Poll::Ready(Some(Ok(frame))) => {
-                this.stall.moved();
-                if this.incoming.is_end_stream() {
-                    this.release();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(None) => {
-                this.release();
-                Poll::Ready(None)
-            }
-            Poll::Ready(Some(Err(error))) => {
-                this.wire = None;
-                Poll::Ready(Some(Err(error.into())))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
-}
-
-/// `upstream.stall_timeout`, running only while we wait. A body that came with its head never starts it.
-struct Stall {
-    /// `None` for event streams.
-    limit: Option<Duration>,
-    last: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    pace: Option<Arc<Pace>>,
-}
-
-impl Stall {
-    fn moved(&mut self) {
-        if self.sleep.is_some() {
-            self.last = Some(Instant::now());
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let Some(limit) = self.limit else {
-            return Poll::Pending;
-        };
-        let last = *self.last.get_or_insert_with(Instant::now);
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(sleep_until(last + limit)));
-        while sleep.as_mut().poll(cx).is_ready() {
-            let uploaded = self.pace.as_ref().map(|pace| pace.last());
-            let due = uploaded.map_or(last, |uploaded| uploaded.max(last)) + limit;
-            if due <= Instant::now() {
-                return Poll::Ready(BodyError::Stalled { limit });
-            }
-            sleep.as_mut().reset(due);
-        }
-        Poll::Pending
     }
 }

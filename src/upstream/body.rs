@@ -1,0 +1,117 @@
+//! The body of an answer, which carries its connection.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::limits::Stall;
+use super::pace::Outgoing;
+use super::pool::{Shared, Wire, drive};
+
+/// The body of an answer. Carries its connection, and gives it back with the last frame.
+pub struct ResponseBody<B: Outgoing> {
+    incoming: Incoming,
+    wire: Option<Wire<B>>,
+    shared: Arc<Shared<B>>,
+    stall: Stall,
+}
+
+/// An answer broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream hung up, or sent what is no body.
+    #[error("the response body broke off")]
+    Closed {
+        /// hyper's words.
+        #[from]
+        source: hyper::Error,
+    },
+    /// Nothing came for too long.
+    #[error("no byte either way within {} (upstream.stall_timeout)", humantime::format_duration(*limit))]
+    Stalled {
+        /// `upstream.stall_timeout`.
+        limit: Duration,
+    },
+}
+
+impl<B: Outgoing> ResponseBody<B> {
+    pub(super) fn new(
+        incoming: Incoming,
+        wire: Wire<B>,
+        shared: Arc<Shared<B>>,
+        stall: Stall,
+    ) -> Self {
+        let mut body = Self {
+            incoming,
+            wire: Some(wire),
+            shared,
+            stall,
+        };
+        if body.incoming.is_end_stream() {
+            body.release();
+        }
+        body
+    }
+
+    /// The exchange is over: the next request may have the connection, if it is still good then.
+    fn release(&mut self) {
+        if let Some(wire) = self.wire.take()
+            && wire.connection.is_some()
+        {
+            self.shared.put(wire);
+        }
+    }
+}
+
+impl<B: Outgoing> Body for ResponseBody<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        if polled.is_pending()
+            && let Some(wire) = &mut this.wire
+        {
+            drive(&mut wire.connection, cx);
+            polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        }
+        match polled {
+            Poll::Pending => this.stall.poll(cx).map(|error| {
+                this.wire = None;
+                Some(Err(error))
+            }),
+            Poll::Ready(Some(Ok(frame))) => {
+                this.stall.moved();
+                if this.incoming.is_end_stream() {
+                    this.release();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.release();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.wire = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,117 @@
+//! The two waits of an exchange, each a named limit: for the head of the answer, and for its next byte.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::body::BodyError;
+use super::errors::SendError;
+use super::pace::{Pace, Stage};
+
+/// `upstream.head_timeout`, from the moment the request body has been handed over.
+pub(super) struct HeadLimit<'a> {
+    start: Option<Instant>,
+    head: Duration,
+    stall: Duration,
+    pace: Option<&'a Pace>,
+}
+
+impl<'a> HeadLimit<'a> {
+    pub(super) fn new(head: Duration, stall: Duration, pace: Option<&'a Pace>) -> Self {
+        Self {
+            start: None,
+            head,
+            stall,
+            pace,
+        }
+    }
+
+    /// Ready when it is over. The timer is set once and moved only when it fires, not at each frame.
+    pub(super) fn poll(
+        &mut self,
+        mut sleep: Pin<&mut Option<Sleep>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<SendError> {
+        let start = *self.start.get_or_insert_with(Instant::now);
+        loop {
+            if sleep.is_none() {
+                sleep.set(Some(sleep_until(start + self.head)));
+            }
+            let armed = sleep
+                .as_mut()
+                .as_pin_mut()
+                .expect("armed in the line before");
+            if armed.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let (due, error) = self.verdict(start);
+            if due <= Instant::now() {
+                return Poll::Ready(error);
+            }
+            sleep.set(Some(sleep_until(due)));
+        }
+    }
+
+    fn verdict(&self, start: Instant) -> (Instant, SendError) {
+        let head = SendError::HeadTimeout { limit: self.head };
+        match self.pace {
+            None => (start + self.head, head),
+            Some(pace) => match pace.stage() {
+                Stage::Starved => (
+                    pace.last() + self.stall,
+                    SendError::CallerStalled { limit: self.stall },
+                ),
+                Stage::Sending | Stage::Done => (pace.last() + self.head, head),
+            },
+        }
+    }
+}
+
+/// `upstream.stall_timeout`, running only while we wait. A body that came with its head never starts it.
+pub(super) struct Stall {
+    /// `None` for event streams.
+    limit: Option<Duration>,
+    last: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    pace: Option<Arc<Pace>>,
+}
+
+impl Stall {
+    /// `None` for event streams: they may be silent for as long as they like.
+    pub(super) fn new(limit: Option<Duration>, pace: Option<Arc<Pace>>) -> Self {
+        Self {
+            limit,
+            last: None,
+            sleep: None,
+            pace,
+        }
+    }
+
+    pub(super) fn moved(&mut self) {
+        if self.sleep.is_some() {
+            self.last = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let Some(limit) = self.limit else {
+            return Poll::Pending;
+        };
+        let last = *self.last.get_or_insert_with(Instant::now);
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(last + limit)));
+        while sleep.as_mut().poll(cx).is_ready() {
+            let uploaded = self.pace.as_ref().map(|pace| pace.last());
+            let due = uploaded.map_or(last, |uploaded| uploaded.max(last)) + limit;
+            if due <= Instant::now() {
+                return Poll::Ready(BodyError::Stalled { limit });
+            }
+            sleep.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
