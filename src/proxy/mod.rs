@@ -1,6 +1,6 @@
 //! The life of a forwarded request, in the order it happens.
 //!
-//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send). Never collects a body,
+//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send, and one more after a 401). Never collects a body,
 //! never starts a task: dropping the returned future is how a client's disconnect reaches the upstream.
 
 mod access;
@@ -10,6 +10,7 @@ mod body;
 mod edge;
 mod errors;
 mod headers;
+mod replay;
 
 use std::sync::Arc;
 
@@ -18,12 +19,15 @@ use http::{Request, Response};
 use crate::answer::Form;
 use crate::config;
 use crate::guard::Guard;
-use crate::token::Tokens;
-use crate::upstream::{self, Upstream};
+use crate::token::{Bearer, Tokens};
+use crate::upstream::{self, SendError, Upstream};
 
 use admission::Admission;
+use authorize::Sent;
+use body::Outbound;
 use errors::{Failure, ForwardError};
 use headers::Head;
+use replay::Upload;
 
 pub use access::AccessLines;
 pub use admission::InFlight;
@@ -35,8 +39,10 @@ pub struct Proxy<I: Inbound> {
     guard: Guard,
     admission: Admission,
     tokens: Tokens,
-    upstream: Upstream<body::Outbound<I>>,
+    upstream: Upstream<Outbound<I>>,
     outgoing: headers::Outgoing,
+    /// `upstream.retry_body`, in bytes.
+    retry_body: usize,
 }
 
 /// What stands in a forwarded request's way, and what it passes through.
@@ -59,6 +65,7 @@ impl<I: Inbound> Proxy<I> {
             tokens: parts.tokens,
             upstream: Upstream::new(config, tls),
             outgoing: headers::Outgoing::new(config),
+            retry_body: config.retry_body,
         }
     }
 
@@ -88,15 +95,50 @@ impl<I: Inbound> Proxy<I> {
     ) -> Result<Response<Body<I>>, ForwardError> {
         let permit = self.admission.enter()?;
         let bearer = authorize::bearer(&self.tokens).await?;
-        let request = self
-            .outgoing
-            .request(head, &bearer, body::Outbound::of(body));
-        let again = || self.outgoing.again(head, &bearer);
-        let mut response = self.upstream.send(request, again).await?;
+        let upload = Upload::of(body, self.retry_body);
+        let mut response = self.send(head, &bearer, upload.first()).await?;
+        let mut sent = Sent::once(&bearer);
+        if authorize::is_rejected(&response) {
+            (response, sent) = Box::pin(self.rejected(head, &bearer, upload, response)).await?;
+        } else {
+            upload.let_go();
+        }
         headers::strip_response(response.headers_mut());
-        Ok(response.map(|body| Body::upstream(body, permit)))
+        errors::note_not_replayed(sent, response.headers_mut());
+        Ok(response.map(|body| Body::upstream(body, permit, sent)))
+    }
+
+    /// The token was refused: the request goes out once more with a newer one, or its 401 goes back.
+    async fn rejected(
+        &self,
+        head: &Head,
+        bearer: &Bearer,
+        upload: Upload<I>,
+        response: Response<UpstreamBody<I>>,
+    ) -> Result<(Response<UpstreamBody<I>>, Sent), SendError> {
+        let body = upload.freeze();
+        let (newer, body) = match authorize::once_more(&self.tokens, bearer, body).await {
+            Ok(allowed) => allowed,
+            Err(why) => return Ok((response, Sent::not_replayed(bearer, why))),
+        };
+        drop(response); // and its connection, on which the first attempt may still lie half sent
+        let response = self.send(head, &newer, body).await?;
+        authorize::verdict(&self.tokens, &response);
+        Ok((response, Sent::twice(&newer)))
+    }
+
+    /// One attempt, up to the head of its answer.
+    fn send<'a>(
+        &'a self,
+        head: &'a Head,
+        bearer: &'a Bearer,
+        body: Outbound<I>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody<I>>, SendError>> + Send + 'a {
+        let request = self.outgoing.request(head, bearer, body);
+        let again = || self.outgoing.again(head, bearer);
+        self.upstream.send(request, again)
     }
 }
 
 /// The body of an upstream's answer, as this room passes it on.
-type UpstreamBody<I> = upstream::ResponseBody<body::Outbound<I>>;
+type UpstreamBody<I> = upstream::ResponseBody<Outbound<I>>;
