@@ -213,6 +213,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             head_timeout: minute,
             stall_timeout: minute,
             pool_idle: minute,
+            retry_body: 64 << 10,
         },
         &upstream::client_config(&config::Network { ca_file: None }).expect("the system has roots"),
     );

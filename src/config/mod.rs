@@ -168,6 +168,8 @@ pub struct Upstream {
     pub stall_timeout: Duration,
     /// `upstream.pool_idle`: how long an unused connection is kept.
     pub pool_idle: Duration,
+    /// `upstream.retry_body`: bytes of a request body kept for the one replay after a 401.
+    pub retry_body: usize,
 }
 
 /// `network.*`.

@@ -10,35 +10,23 @@ use pin_project_lite::pin_project;
 use super::UpstreamBody;
 use super::access::Line;
 use super::admission::Permit;
+use super::authorize::Sent;
+use super::replay::{Again, First};
 use crate::upstream::BodyError;
 
 /// What a client sends.
-pub trait Inbound: HttpBody<Data = Bytes, Error = hyper::Error> + Send + 'static {}
+pub trait Inbound: HttpBody<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static {}
 
-impl<I: HttpBody<Data = Bytes, Error = hyper::Error> + Send + 'static> Inbound for I {}
+impl<I: HttpBody<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static> Inbound for I {}
 
-pin_project! {
-    /// What is sent to the upstream.
-    #[project = OutboundProjection]
-    pub(super) enum Outbound<I> {
-        /// Nothing.
-        Empty,
-        /// The client's body as it comes.
-        Streamed {
-            #[pin]
-            body: I,
-        },
-    }
-}
-
-impl<I: Inbound> Outbound<I> {
-    pub(super) fn of(body: I) -> Self {
-        if body.is_end_stream() {
-            Self::Empty
-        } else {
-            Self::Streamed { body }
-        }
-    }
+/// What is sent to the upstream.
+pub(super) enum Outbound<I> {
+    /// Nothing.
+    Empty,
+    /// The client's body as it comes.
+    First(First<I>),
+    /// The same body once more, after a 401.
+    Again(Box<Again<I>>),
 }
 
 impl<I: Inbound> HttpBody for Outbound<I> {
@@ -49,23 +37,26 @@ impl<I: Inbound> HttpBody for Outbound<I> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.project() {
-            OutboundProjection::Empty => Poll::Ready(None),
-            OutboundProjection::Streamed { body } => body.poll_frame(cx),
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::First(body) => body.poll_frame(cx),
+            Self::Again(body) => body.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streamed { body } => body.is_end_stream(),
+            Self::First(body) => body.is_end_stream(),
+            Self::Again(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streamed { body } => body.size_hint(),
+            Self::First(body) => body.size_hint(),
+            Self::Again(body) => body.size_hint(),
         }
     }
 }
@@ -76,6 +67,7 @@ pin_project! {
         #[pin]
         kind: Kind<I>,
         permit: Option<Permit>,
+        sent: Option<Sent>,
         line: Option<Line>,
     }
 }
@@ -94,15 +86,17 @@ impl<I: Inbound> Body<I> {
         Self {
             kind: Kind::Ours { bytes: Some(bytes) },
             permit: None,
+            sent: None,
             line: None,
         }
     }
 
     /// The upstream's answer, streamed; the permit goes with its last frame.
-    pub(super) fn upstream(body: UpstreamBody<I>, permit: Permit) -> Self {
+    pub(super) fn upstream(body: UpstreamBody<I>, permit: Permit, sent: Sent) -> Self {
         Self {
             kind: Kind::Upstream { body },
             permit: Some(permit),
+            sent: Some(sent),
             line: None,
         }
     }
@@ -110,6 +104,9 @@ impl<I: Inbound> Body<I> {
     /// With the access line, which is written when the body has ended.
     pub(super) fn with_line(mut self, line: Option<Line>) -> Self {
         self.line = line;
+        if let (Some(line), Some(sent)) = (&mut self.line, self.sent) {
+            line.sent(sent);
+        }
         self
     }
 }

@@ -5,9 +5,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, HeaderValue, Response};
 
-use crate::answer::{Answer, Form, Reason, RequestId};
+use super::authorize::{NotReplayed, Sent};
+use crate::answer::{Answer, Form, PROXY_STATUS, Reason, RequestId};
 use crate::guard::Refusal;
 use crate::token::Unavailable;
 use crate::upstream::{ConnectError, SendError};
@@ -131,4 +132,34 @@ pub(super) fn chain(error: &dyn Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// Tells the caller of a 401 that goes back as it came why it was not sent once more (RFC 9209).
+pub(super) fn note_not_replayed(sent: Sent, headers: &mut HeaderMap) {
+    if let Some(Err(why)) = sent.replayed {
+        let note = HeaderValue::from_static(why.proxy_status());
+        headers.insert(PROXY_STATUS, note);
+    }
+}
+
+/// `Proxy-Status` of a 401 that is the upstream's own: no `error`, since the answer is not ours.
+macro_rules! not_sent_again {
+    ($why:literal) => {
+        concat!(
+            "cupbearer; received-status=401; details=\"not sent again: ",
+            $why,
+            "\""
+        )
+    };
+}
+
+impl NotReplayed {
+    const fn proxy_status(self) -> &'static str {
+        match self {
+            Self::Outgrown => not_sent_again!("the request body had outgrown upstream.retry_body"),
+            Self::Paused => not_sent_again!("no newer token, forced refreshes are paused"),
+            Self::Failed => not_sent_again!("no newer token, the token endpoint gave none"),
+            Self::Late => not_sent_again!("no newer token within token.wait"),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The life of a forwarded request, in the order it happens.
 //!
-//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send). Never collects a body,
+//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send, and one more after a 401). Never collects a body,
 //! never starts a task: dropping the returned future is how a client's disconnect reaches the upstream.
 
 mod access;
@@ -10,22 +10,26 @@ mod body;
 mod edge;
 mod errors;
 mod headers;
+mod replay;
 mod upgrade;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::answer::Form;
 use crate::config;
 use crate::guard::Guard;
 use crate::token::{Bearer, Tokens};
-use crate::upstream::{self, Upgrade, Upstream};
+use crate::upstream::{self, SendError, Upstream};
 
-use admission::{Admission, Permit};
+use admission::Admission;
+use authorize::Sent;
+use body::Outbound;
 use errors::{Failure, ForwardError};
 use headers::Head;
+use replay::Upload;
+use upgrade::Switch;
 
 pub use access::AccessLines;
 pub use admission::InFlight;
@@ -38,9 +42,11 @@ pub struct Proxy<I: Inbound> {
     guard: Guard,
     admission: Admission,
     tokens: Tokens,
-    upstream: Upstream<body::Outbound<I>>,
+    upstream: Upstream<Outbound<I>>,
     outgoing: headers::Outgoing,
     carry_tunnel: CarryTunnel,
+    /// `upstream.retry_body`, in bytes.
+    retry_body: usize,
 }
 
 /// What stands in a forwarded request's way, and what it passes through.
@@ -66,6 +72,7 @@ impl<I: Inbound> Proxy<I> {
             upstream: Upstream::new(config, tls),
             outgoing: headers::Outgoing::new(config),
             carry_tunnel: parts.carry_tunnel,
+            retry_body: config.retry_body,
         }
     }
 
@@ -95,48 +102,53 @@ impl<I: Inbound> Proxy<I> {
     ) -> Result<Response<Body<I>>, ForwardError> {
         let permit = self.admission.enter()?;
         let bearer = authorize::bearer(&self.tokens).await?;
-        if upgrade::wanted(head).is_some() {
-            return Box::pin(self.upgrade(head, bearer, permit)).await;
+        if let Some(switch) = Switch::wanted_by(head) {
+            return Box::pin(self.upgrade(head, switch, bearer, permit)).await;
         }
-        let request = self
-            .outgoing
-            .request(head, &bearer, body::Outbound::of(body));
-        let again = || self.outgoing.again(head, &bearer);
-        let mut response = self.upstream.send(request, again).await?;
+        let upload = Upload::of(body, self.retry_body);
+        let mut response = self.send(head, &bearer, upload.first()).await?;
+        let mut sent = Sent::once(&bearer);
+        if authorize::is_rejected(&response) {
+            (response, sent) = Box::pin(self.rejected(head, &bearer, upload, response)).await?;
+        } else {
+            upload.let_go();
+        }
         headers::strip_response(response.headers_mut());
-        Ok(response.map(|body| Body::upstream(body, permit)))
+        errors::note_not_replayed(sent, response.headers_mut());
+        Ok(response.map(|body| Body::upstream(body, permit, sent)))
     }
-}
 
-impl<I: Inbound> Proxy<I> {
-    /// A request that asks to switch protocols: a 101 becomes a tunnel, anything else is an answer.
-    async fn upgrade(
+    /// The token was refused: the request goes out once more with a newer one, or its 401 goes back.
+    async fn rejected(
         &self,
-        head: &mut Head,
-        bearer: Bearer,
-        permit: Permit,
-    ) -> Result<Response<Body<I>>, ForwardError> {
-        let mut request = self.outgoing.request(head, &bearer, body::Outbound::Empty);
-        let protocol = upgrade::wanted(head).cloned();
-        let (Some(protocol), Some(client)) = (protocol, head.on_upgrade.take()) else {
-            unreachable!("only called for a request that asks");
+        head: &Head,
+        bearer: &Bearer,
+        upload: Upload<I>,
+        response: Response<UpstreamBody<I>>,
+    ) -> Result<(Response<UpstreamBody<I>>, Sent), SendError> {
+        let body = upload.freeze();
+        let (newer, body) = match authorize::once_more(&self.tokens, bearer, body).await {
+            Ok(allowed) => allowed,
+            Err(why) => return Ok((response, Sent::not_replayed(bearer, why))),
         };
-        upgrade::ask(&mut request, &protocol);
-        match self.upstream.upgrade(request).await? {
-            Upgrade::Switched(mut response, tunnel) => {
-                headers::strip_response(response.headers_mut());
-                upgrade::answer(&mut response, &protocol);
-                (self.carry_tunnel)(Box::pin(upgrade::carry(client, tunnel, permit)));
-                Ok(response.map(|()| Body::ours(Bytes::new())))
-            }
-            Upgrade::Answered(mut response) => {
-                headers::strip_response(response.headers_mut());
-                upgrade::refuse(&mut response);
-                Ok(response.map(|body| Body::upstream(body, permit)))
-            }
-        }
+        drop(response); // and its connection, on which the first attempt may still lie half sent
+        let response = self.send(head, &newer, body).await?;
+        authorize::verdict(&self.tokens, &response);
+        Ok((response, Sent::twice(&newer)))
+    }
+
+    /// One attempt, up to the head of its answer.
+    fn send<'a>(
+        &'a self,
+        head: &'a Head,
+        bearer: &'a Bearer,
+        body: Outbound<I>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody<I>>, SendError>> + Send + 'a {
+        let request = self.outgoing.request(head, bearer, body);
+        let again = || self.outgoing.again(head, bearer);
+        self.upstream.send(request, again)
     }
 }
 
 /// The body of an upstream's answer, as this room passes it on.
-type UpstreamBody<I> = upstream::ResponseBody<body::Outbound<I>>;
+type UpstreamBody<I> = upstream::ResponseBody<Outbound<I>>;

@@ -17,6 +17,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
     let head_timeout = values.duration("upstream.head_timeout");
     let stall_timeout = values.duration("upstream.stall_timeout");
     let pool_idle = values.duration("upstream.pool_idle");
+    let retry_body = values.size("upstream.retry_body");
     Some(Upstream {
         url: url?,
         headers: headers?,
@@ -24,6 +25,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
         head_timeout: head_timeout?,
         stall_timeout: stall_timeout?,
         pool_idle: pool_idle?,
+        retry_body: retry_body?,
     })
 }
 

@@ -35,8 +35,11 @@ const TIME: Kind = Kind::Duration(Duration::from_millis(1));
 /// hyper refuses a header buffer below 8 KiB; above 16 MiB one request could take the machine.
 const HEAD: Kind = Size(8 << 10, 16 << 20);
 
+/// Held in memory for each request in flight, until the answer's head.
+const KEPT: Kind = Size(0, 16 << 20);
+
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 36] = [
+pub static KEYS: [Key; 37] = [
     key(
         "name",
         Text,
@@ -102,6 +105,12 @@ pub static KEYS: [Key; 36] = [
         TIME,
         Default("\"50s\""),
         "How long an unused connection is kept; below the API's own limit.",
+    ),
+    key(
+        "upstream.retry_body",
+        KEPT,
+        Default("\"64KiB\""),
+        "How much of a request body is kept, so that the request can be sent once more after a 401.",
     ),
     key(
         "network.ca_file",
