@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Fallback::{Default, Required, Unset};
-use super::Kind::{Choice, Count, Map, Secret, Size, Switch, Text, Texts};
+use super::Kind::{Choice, Count, Map, Proxy, Secret, Size, Switch, Text, Texts};
 use super::{Fallback, Key, Kind, Scope};
 
 const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
@@ -36,7 +36,7 @@ const TIME: Kind = Kind::Duration(Duration::from_millis(1));
 const HEAD: Kind = Size(8 << 10, 16 << 20);
 
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 36] = [
+pub static KEYS: [Key; 39] = [
     key(
         "name",
         Text,
@@ -83,7 +83,7 @@ pub static KEYS: [Key; 36] = [
         "upstream.connect_timeout",
         TIME,
         Default("\"10s\""),
-        "Name resolution, TCP and TLS together.",
+        "Name resolution, TCP, corporate proxy and TLS together.",
     ),
     key(
         "upstream.head_timeout",
@@ -102,6 +102,24 @@ pub static KEYS: [Key; 36] = [
         TIME,
         Default("\"50s\""),
         "How long an unused connection is kept; below the API's own limit.",
+    ),
+    key(
+        "upstream.client_cert_file",
+        Text,
+        Unset("\"/etc/cupbearer/client.pem\""),
+        "Mutual TLS: our certificate (PEM), then intermediate ones. Needs client_key_file.",
+    ),
+    key(
+        "upstream.client_key_file",
+        Text,
+        Unset("\"/etc/cupbearer/client.key\""),
+        "Mutual TLS: the certificate's private key (PEM, without a passphrase).",
+    ),
+    key(
+        "network.proxy",
+        Proxy,
+        Default("\"system\""),
+        "For the API and the token endpoint, https only, never loopback: \"system\" (HTTPS_PROXY and NO_PROXY, else macOS's and Windows' settings), \"none\", or \"http://USER:PASSWORD@HOST:PORT\".",
     ),
     key(
         "network.ca_file",
