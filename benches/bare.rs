@@ -208,6 +208,8 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
     let upstream = upstream::Upstream::new(
         &config::Upstream {
             url,
+            proxy: None,
+            client_certificate: None,
             headers: Vec::new(),
             connect_timeout: minute,
             head_timeout: minute,
@@ -215,7 +217,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             pool_idle: minute,
             retry_body: 64 << 10,
         },
-        &upstream::client_config(&config::Network { ca_file: None }).expect("the system has roots"),
+        &upstream::client_config(&config::Network::default()).expect("the system has roots"),
     );
     let limits = server::Limits {
         connections: 9000,

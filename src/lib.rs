@@ -65,10 +65,12 @@ pub enum StartError {
 /// What cannot heal while running: see [`StartError`].
 pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError> {
     let tls = upstream::client_config(&config.network)?;
+    let upstream_tls = upstream::with_client_certificate(&tls, &config.upstream)?;
     let bound = server::bind(&config.listen)?;
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
     let read_secret = secret_reader(config.token.client_secret.clone());
-    let (tokens, engine) = token::engine(&config.token, token::client(tls.clone())?, read_secret);
+    let token_client = token::client(tls, &config.network.proxy)?;
+    let (tokens, engine) = token::engine(&config.token, token_client, read_secret);
     tokio::spawn(engine.run());
     let limits = limits(config);
     let mut server = Server::new(bound, limits);
@@ -78,7 +80,7 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
         in_flight: InFlight::new(config.limits.in_flight),
         tokens: tokens.clone(),
         upstream: config.upstream.clone(),
-        tls,
+        tls: upstream_tls,
         lines,
     };
     for number in 1..config.runtime.threads {

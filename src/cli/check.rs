@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use crate::config::{self, Loaded, Overrides, Problems, Surroundings, read_regular, table};
+use crate::upstream;
 
 /// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
 /// warnings for people on standard error.
@@ -40,7 +41,7 @@ pub(super) async fn examine(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, Problems> {
-    let loaded = config::load(overrides, surroundings)?;
+    let mut loaded = config::load(overrides, surroundings)?;
     let mut problems = Problems::default();
     if let Err(error) = loaded.config.token.client_secret.read().await {
         loaded.complain(
@@ -51,6 +52,12 @@ pub(super) async fn examine(
     }
     if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(certificates) {
         loaded.complain(&mut problems, "network.ca_file", complaint);
+    }
+    if let Some(files) = &loaded.config.upstream.client_certificate {
+        if let Err((key, complaint)) = client_certificate(files) {
+            loaded.complain(&mut problems, key, complaint);
+        }
+        loaded.warnings.extend(readable_by_all(&files.key_file));
     }
     if problems.is_empty() {
         Ok(loaded)
@@ -78,6 +85,34 @@ fn certificates(path: &Path) -> Result<(), (String, String)> {
         return Err((format!("{shown}: holds no certificate"), remedy.to_owned()));
     }
     Ok(())
+}
+
+/// Whether the two files are a certificate and its key; else the key to complain about.
+fn client_certificate(
+    files: &config::ClientCertificate,
+) -> Result<(), (&'static str, (String, String))> {
+    upstream::check_client_certificate(files)
+        .map_err(|error| (error.key(), (error.to_string(), error.remedy())))
+}
+
+/// A warning, not an error: Kubernetes mounts secrets with mode 0644 unless it is told otherwise.
+#[cfg(unix)]
+fn readable_by_all(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o004 != 0).then(|| {
+        format!(
+            "upstream.client_key_file {} is readable for every user of this machine (mode {:04o}); chmod 600 it",
+            path.display(),
+            mode & 0o7777
+        )
+    })
+}
+
+/// Only unix has such modes.
+#[cfg(not(unix))]
+fn readable_by_all(_path: &Path) -> Option<String> {
+    None
 }
 
 fn to_json(checked: &Result<Loaded, Problems>) -> Value {

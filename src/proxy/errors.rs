@@ -108,7 +108,10 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::Connect(ConnectError::Refused { .. } | ConnectError::Http { .. }) => {
             Reason::UpstreamRefused
         }
-        SendError::Connect(ConnectError::Timeout { .. }) => Reason::UpstreamConnectTimeout,
+        SendError::Connect(ConnectError::Timeout { .. } | ConnectError::ProxyTimeout { .. }) => {
+            Reason::UpstreamConnectTimeout
+        }
+        SendError::Connect(ConnectError::Proxy { .. }) => Reason::UpstreamProxy,
         SendError::Connect(ConnectError::Certificate { .. }) => Reason::UpstreamTlsCertificate,
         SendError::Connect(ConnectError::Handshake { .. }) => Reason::UpstreamTlsProtocol,
         SendError::HeadTimeout { .. } => Reason::UpstreamHeadTimeout,
