@@ -209,6 +209,10 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
         &config::Upstream {
             url,
             headers: Vec::new(),
+            rewrite: true,
+            openapi: Vec::new(),
+            cookies: false,
+            via: true,
             connect_timeout: minute,
             head_timeout: minute,
             stall_timeout: minute,

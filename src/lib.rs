@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use config::Config;
-use proxy::{AccessLines, InFlight, Proxy};
+use proxy::{AccessLines, InFlight, Proxy, Pseudonym};
 use server::{Drained, Peer, Phase, RequestBody, Server, Stop};
 use token::Tokens;
 
@@ -48,6 +48,12 @@ pub enum StartError {
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] server::BindError),
+    /// The upstream is one of our own listeners: every request would come back.
+    #[error("upstream.url is this proxy itself: it listens on {listener}")]
+    Loop {
+        /// Which listener.
+        listener: SocketAddr,
+    },
     /// The certificate authorities could not be had.
     #[error(transparent)]
     Tls(#[from] upstream::TlsError),
@@ -67,6 +73,9 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let tls = upstream::client_config(&config.network)?;
     let bound = server::bind(&config.listen)?;
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
+    if let Some(listener) = proxy::own_listener(&config.upstream.url, &addresses) {
+        return Err(StartError::Loop { listener });
+    }
     let read_secret = secret_reader(config.token.client_secret.clone());
     let (tokens, engine) = token::engine(&config.token, token::client(tls.clone())?, read_secret);
     tokio::spawn(engine.run());
@@ -76,6 +85,7 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
         in_flight: InFlight::new(config.limits.in_flight),
         tokens: tokens.clone(),
         upstream: config.upstream.clone(),
+        pseudonym: Pseudonym::draw(&config.name),
         tls,
         lines,
     };
@@ -130,6 +140,7 @@ struct Services {
     in_flight: Arc<InFlight>,
     tokens: Tokens,
     upstream: config::Upstream,
+    pseudonym: Pseudonym,
     tls: rustls::ClientConfig,
     lines: AccessLines,
 }
@@ -141,6 +152,7 @@ impl Services {
             guard: self.guard.clone(),
             in_flight: Arc::clone(&self.in_flight),
             tokens: self.tokens.clone(),
+            pseudonym: self.pseudonym.clone(),
         };
         let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &self.upstream, &self.tls));
         let forgetful = Arc::downgrade(&proxy);

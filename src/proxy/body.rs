@@ -1,5 +1,6 @@
-//! Bodies on their way through: never collected, each carrying what must be let go with its last frame.
+//! Bodies on their way through: streamed, or given from what `rewrite` had to collect; each carrying what must be let go with its last frame.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,6 +11,7 @@ use pin_project_lite::pin_project;
 use super::UpstreamBody;
 use super::access::Line;
 use super::admission::Permit;
+use super::{headers, trailers};
 use crate::upstream::BodyError;
 
 /// What a client sends.
@@ -51,7 +53,9 @@ impl<I: Inbound> HttpBody for Outbound<I> {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.project() {
             OutboundProjection::Empty => Poll::Ready(None),
-            OutboundProjection::Streamed { body } => body.poll_frame(cx),
+            OutboundProjection::Streamed { body } => body
+                .poll_frame(cx)
+                .map_ok(|frame| trailers::checked(frame, headers::stays_behind)),
         }
     }
 
@@ -85,6 +89,7 @@ pin_project! {
     enum Kind<I: Inbound> {
         Ours { bytes: Option<Bytes> },
         Upstream { #[pin] body: UpstreamBody<I> },
+        Taken { frames: VecDeque<Result<Frame<Bytes>, BodyError>>, #[pin] rest: Option<UpstreamBody<I>> },
     }
 }
 
@@ -102,6 +107,27 @@ impl<I: Inbound> Body<I> {
     pub(super) fn upstream(body: UpstreamBody<I>, permit: Permit) -> Self {
         Self {
             kind: Kind::Upstream { body },
+            permit: Some(permit),
+            line: None,
+        }
+    }
+
+    /// What we have made of the upstream's answer.
+    pub(super) fn made(bytes: Bytes, permit: Permit) -> Self {
+        Self {
+            permit: Some(permit),
+            ..Self::ours(bytes)
+        }
+    }
+
+    /// The upstream's answer, of which some has been taken already.
+    pub(super) fn taken(
+        frames: VecDeque<Result<Frame<Bytes>, BodyError>>,
+        rest: Option<UpstreamBody<I>>,
+        permit: Permit,
+    ) -> Self {
+        Self {
+            kind: Kind::Taken { frames, rest },
             permit: Some(permit),
             line: None,
         }
@@ -130,7 +156,14 @@ impl<I: Inbound> HttpBody for Body<I> {
                     .filter(|bytes| !bytes.is_empty())
                     .map(|bytes| Ok(Frame::data(bytes))),
             ),
-            KindProjection::Upstream { body } => body.poll_frame(cx),
+            KindProjection::Upstream { body } => poll_upstream(body, cx),
+            KindProjection::Taken { frames, mut rest } => {
+                match (frames.pop_front(), rest.as_mut().as_pin_mut()) {
+                    (Some(frame), _) => Poll::Ready(Some(frame.map(answer_frame))),
+                    (None, Some(rest)) => poll_upstream(rest, cx),
+                    (None, None) => Poll::Ready(None),
+                }
+            }
         };
         if let Some(line) = this.line {
             line.note(&polled);
@@ -142,6 +175,9 @@ impl<I: Inbound> HttpBody for Body<I> {
         match &self.kind {
             Kind::Ours { bytes } => bytes.as_ref().is_none_or(Bytes::is_empty),
             Kind::Upstream { body } => body.is_end_stream(),
+            Kind::Taken { frames, rest } => {
+                frames.is_empty() && rest.as_ref().is_none_or(HttpBody::is_end_stream)
+            }
         }
     }
 
@@ -151,6 +187,19 @@ impl<I: Inbound> HttpBody for Body<I> {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Kind::Upstream { body } => body.size_hint(),
+            // Its head says the length, or that it is chunked, as the upstream said it.
+            Kind::Taken { .. } => SizeHint::default(),
         }
     }
+}
+
+fn poll_upstream<I: Inbound>(
+    body: Pin<&mut UpstreamBody<I>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    body.poll_frame(cx).map_ok(answer_frame)
+}
+
+fn answer_frame(frame: Frame<Bytes>) -> Frame<Bytes> {
+    trailers::checked(frame, headers::stays_behind_in_response)
 }

@@ -1,7 +1,8 @@
 //! The life of a forwarded request, in the order it happens.
 //!
-//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send). Never collects a body,
-//! never starts a task: dropping the returned future is how a client's disconnect reaches the upstream.
+//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send). Never collects a body
+//! (but for `OpenAPI` documents, in `rewrite`), never starts a task: dropping the returned future is how a
+//! client's disconnect reaches the upstream.
 
 mod access;
 mod admission;
@@ -10,6 +11,9 @@ mod body;
 mod edge;
 mod errors;
 mod headers;
+mod loops;
+mod rewrite;
+mod trailers;
 
 use std::sync::Arc;
 
@@ -24,11 +28,13 @@ use crate::upstream::{self, Upstream};
 use admission::Admission;
 use errors::{Failure, ForwardError};
 use headers::Head;
+use rewrite::Rewrite;
 
 pub use access::AccessLines;
 pub use admission::InFlight;
 pub use body::{Body, Inbound};
 pub use edge::service;
+pub use loops::{Pseudonym, own_listener};
 
 /// One proxy's data path on one worker.
 pub struct Proxy<I: Inbound> {
@@ -36,7 +42,9 @@ pub struct Proxy<I: Inbound> {
     admission: Admission,
     tokens: Tokens,
     upstream: Upstream<body::Outbound<I>>,
+    pseudonym: Pseudonym,
     outgoing: headers::Outgoing,
+    rewrite: Rewrite,
 }
 
 /// What stands in a forwarded request's way, and what it passes through.
@@ -47,6 +55,8 @@ pub struct Parts {
     pub in_flight: Arc<InFlight>,
     /// The bearer.
     pub tokens: Tokens,
+    /// By which a request that comes back is known.
+    pub pseudonym: Pseudonym,
 }
 
 impl<I: Inbound> Proxy<I> {
@@ -58,7 +68,9 @@ impl<I: Inbound> Proxy<I> {
             admission: Admission::new(parts.in_flight),
             tokens: parts.tokens,
             upstream: Upstream::new(config, tls),
-            outgoing: headers::Outgoing::new(config),
+            outgoing: headers::Outgoing::new(config, &parts.pseudonym),
+            pseudonym: parts.pseudonym,
+            rewrite: Rewrite::new(config),
         }
     }
 
@@ -71,8 +83,9 @@ impl<I: Inbound> Proxy<I> {
         if let Err(refusal) = self.guard.check(&request).map(drop) {
             return Err(Failure::refused(refusal));
         }
-        let (head, body) = Head::of(request);
-        self.forward_admitted(&head, body)
+        let (mut head, body) = Head::of(request);
+        let document = self.rewrite.expects_document(&mut head);
+        self.forward_admitted(&head, body, document)
             .await
             .map_err(|error| Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
@@ -85,7 +98,9 @@ impl<I: Inbound> Proxy<I> {
         &self,
         head: &Head,
         body: I,
+        document: bool,
     ) -> Result<Response<Body<I>>, ForwardError> {
+        self.pseudonym.check(&head.headers)?;
         let permit = self.admission.enter()?;
         let bearer = authorize::bearer(&self.tokens).await?;
         let request = self
@@ -94,6 +109,10 @@ impl<I: Inbound> Proxy<I> {
         let again = || self.outgoing.again(head, &bearer);
         let mut response = self.upstream.send(request, again).await?;
         headers::strip_response(response.headers_mut());
+        self.rewrite.fields(head, response.headers_mut());
+        if document {
+            return Ok(Box::pin(self.rewrite.document(head, response, permit)).await);
+        }
         Ok(response.map(|body| Body::upstream(body, permit)))
     }
 }

@@ -7,12 +7,16 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::problems::quoted;
 use crate::config::values::Values;
-use crate::config::{Origin, Upstream, address};
+use crate::config::{Origin, PathPattern, Upstream, address};
 
 /// The whole table.
 pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
     let url = upstream_url(values);
     let headers = headers(values);
+    let rewrite = values.switch("upstream.rewrite");
+    let openapi = openapi(values);
+    let cookies = values.switch("upstream.cookies");
+    let via = values.switch("upstream.via");
     let connect_timeout = values.duration("upstream.connect_timeout");
     let head_timeout = values.duration("upstream.head_timeout");
     let stall_timeout = values.duration("upstream.stall_timeout");
@@ -20,6 +24,10 @@ pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
     Some(Upstream {
         url: url?,
         headers: headers?,
+        rewrite: rewrite?,
+        openapi: openapi?,
+        cookies: cookies?,
+        via: via?,
         connect_timeout: connect_timeout?,
         head_timeout: head_timeout?,
         stall_timeout: stall_timeout?,
@@ -41,6 +49,16 @@ fn upstream_url(values: &mut Values) -> Option<Origin> {
     let problem = format!("{} would send the token unencrypted", quoted(&text));
     values.wrong("upstream.url", (problem, remedy));
     None
+}
+
+fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
+    const PATH: &str = "upstream.openapi";
+    let texts = values.texts(PATH)?;
+    let good = texts
+        .iter()
+        .filter_map(|text| values.checked(PATH, PathPattern::parse(text)))
+        .collect();
+    Some(good)
 }
 
 /// Names that are the proxy's own business: the credential, where it goes, framing, one connection.
