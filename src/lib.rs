@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use config::Config;
-use proxy::{AccessLines, InFlight, Proxy};
+use proxy::{AccessLines, InFlight, Proxy, Pseudonym};
 use server::{Drained, Peer, Phase, RequestBody, Server, Stop};
 use token::Tokens;
 
@@ -48,6 +48,12 @@ pub enum StartError {
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] server::BindError),
+    /// The upstream is one of our own listeners: every request would come back.
+    #[error("upstream.url is this proxy itself: it listens on {listener}")]
+    Loop {
+        /// Which listener.
+        listener: SocketAddr,
+    },
     /// The certificate authorities could not be had.
     #[error(transparent)]
     Tls(#[from] upstream::TlsError),
@@ -68,6 +74,9 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let upstream_tls = upstream::with_client_certificate(&tls, &config.upstream)?;
     let bound = server::bind(&config.listen)?;
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
+    if let Some(listener) = proxy::own_listener(&config.upstream.url, &addresses) {
+        return Err(StartError::Loop { listener });
+    }
     let read_secret = secret_reader(config.token.client_secret.clone());
     let token_client = token::client(tls, &config.network.proxy)?;
     let (tokens, engine) = token::engine(&config.token, token_client, read_secret);
@@ -81,6 +90,7 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
         tokens: tokens.clone(),
         upstream: config.upstream.clone(),
         tls: upstream_tls,
+        pseudonym: Pseudonym::draw(&config.name),
         lines,
     };
     for number in 1..config.runtime.threads {
@@ -133,6 +143,7 @@ struct Services {
     in_flight: Arc<InFlight>,
     tokens: Tokens,
     upstream: config::Upstream,
+    pseudonym: Pseudonym,
     tls: rustls::ClientConfig,
     lines: AccessLines,
     tunnels: server::Tunnels,
@@ -147,6 +158,7 @@ impl Services {
             in_flight: Arc::clone(&self.in_flight),
             tokens: self.tokens.clone(),
             carry_tunnel: Arc::new(move |tunnel| tunnels.carry(tunnel)),
+            pseudonym: self.pseudonym.clone(),
         };
         let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &self.upstream, &self.tls));
         let forgetful = Arc::downgrade(&proxy);

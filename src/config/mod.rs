@@ -15,6 +15,7 @@ mod file;
 pub mod keys;
 mod layers;
 mod network;
+mod path_pattern;
 mod pingone;
 mod problems;
 mod render;
@@ -35,6 +36,7 @@ use http::{HeaderName, HeaderValue};
 pub use file::{FileError, Surroundings, read_regular};
 pub use layers::{Overrides, Setting};
 pub use network::{ProxyRule, ProxyUrl};
+pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
 pub use render::{Row, table};
 pub use secret_source::SecretError;
@@ -172,6 +174,14 @@ pub struct Upstream {
     pub client_certificate: Option<ClientCertificate>,
     /// `upstream.headers`: fixed request headers, in the order of their names.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `upstream.rewrite`: whether what names the upstream is made to name the address that the client used.
+    pub rewrite: bool,
+    /// `upstream.openapi`: paths where the API's `OpenAPI` documents are.
+    pub openapi: Vec<PathPattern>,
+    /// `upstream.cookies`: whether a browser's cookies go on.
+    pub cookies: bool,
+    /// `upstream.via`: whether requests are signed with `Via`.
+    pub via: bool,
     /// `upstream.connect_timeout`: name resolution, TCP, corporate proxy and TLS together.
     pub connect_timeout: Duration,
     /// `upstream.head_timeout`: from the last byte of the request to the head of the answer.

@@ -8,13 +8,17 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::problems::quoted;
 use crate::config::values::Values;
-use crate::config::{ClientCertificate, Origin, Upstream, address};
+use crate::config::{ClientCertificate, Origin, PathPattern, Upstream, address};
 
 /// The whole table.
 pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
     let url = upstream_url(values);
     let client_certificate = client_certificate(values, url.as_ref());
     let headers = headers(values);
+    let rewrite = values.switch("upstream.rewrite");
+    let openapi = openapi(values);
+    let cookies = values.switch("upstream.cookies");
+    let via = values.switch("upstream.via");
     let connect_timeout = values.duration("upstream.connect_timeout");
     let head_timeout = values.duration("upstream.head_timeout");
     let stall_timeout = values.duration("upstream.stall_timeout");
@@ -25,6 +29,10 @@ pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
         proxy: None, // decided when all targets are known
         client_certificate: client_certificate?,
         headers: headers?,
+        rewrite: rewrite?,
+        openapi: openapi?,
+        cookies: cookies?,
+        via: via?,
         connect_timeout: connect_timeout?,
         head_timeout: head_timeout?,
         stall_timeout: stall_timeout?,
@@ -81,6 +89,16 @@ fn client_certificate(
         }
     }
     None
+}
+
+fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
+    const PATH: &str = "upstream.openapi";
+    let texts = values.texts(PATH)?;
+    let good = texts
+        .iter()
+        .filter_map(|text| values.checked(PATH, PathPattern::parse(text)))
+        .collect();
+    Some(good)
 }
 
 /// Names that are the proxy's own business: the credential, where it goes, framing, one connection.

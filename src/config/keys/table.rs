@@ -39,7 +39,7 @@ const HEAD: Kind = Size(8 << 10, 16 << 20);
 const KEPT: Kind = Size(0, 16 << 20);
 
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 40] = [
+pub static KEYS: [Key; 44] = [
     key(
         "name",
         Text,
@@ -81,6 +81,30 @@ pub static KEYS: [Key; 40] = [
         Map,
         Default("{}"),
         "Fixed request headers, such as { X-XSRF-Header = \"PingAccess\" }.",
+    ),
+    key(
+        "upstream.rewrite",
+        Switch,
+        Default("true"),
+        "Have Location, Set-Cookie and OpenAPI documents that name the API name the address that the caller used.",
+    ),
+    key(
+        "upstream.openapi",
+        Texts,
+        Default("[\"/**/openapi.json\", \"/**/swagger.json\", \"/**/api-docs\"]"),
+        "Where the API's OpenAPI documents are: \"*\" is one segment of a path, \"**\" any number of them.",
+    ),
+    key(
+        "upstream.cookies",
+        Switch,
+        Default("false"),
+        "Whether a browser's cookies go on to the API: those of localhost are shared by all its ports.",
+    ),
+    key(
+        "upstream.via",
+        Switch,
+        Default("true"),
+        "Whether Via names this proxy to the API, by which loops are seen; nginx does not compress for requests with it.",
     ),
     key(
         "upstream.connect_timeout",

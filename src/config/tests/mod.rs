@@ -126,8 +126,10 @@ fn other_value(key: &Key) -> String {
         (_, Kind::Duration(_)) => "\"7s\"".into(),
         (_, Kind::Size(..)) => "\"32KiB\"".into(),
         (_, Kind::Count(..)) => "7".into(),
+        ("upstream.rewrite" | "upstream.via", _) => "false".into(),
         (_, Kind::Switch) => "true".into(),
         ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
+        ("upstream.openapi", Kind::Texts) => "[\"/docs/*\"]".into(),
         (_, Kind::Texts) => "[\"a.example\", \"b.example\"]".into(),
         (_, Kind::Map) => "{ a = \"b\" }".into(),
     }
