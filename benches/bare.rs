@@ -247,7 +247,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             }
         })
     };
-    server::Server::new(bound, limits, Vec::new())
+    server::Server::new(bound, limits)
         .serve(make, stop, minute)
         .await;
 }

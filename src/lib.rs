@@ -71,7 +71,9 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let (tokens, engine) = token::engine(&config.token, token::client(tls.clone())?, read_secret);
     tokio::spawn(engine.run());
     let limits = limits(config);
+    let mut server = Server::new(bound, limits);
     let services = Services {
+        tunnels: server.tunnels(),
         guard: guard::Guard::new(&config.guard),
         in_flight: InFlight::new(config.limits.in_flight),
         tokens: tokens.clone(),
@@ -79,12 +81,11 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
         tls,
         lines,
     };
-    let others = (1..config.runtime.threads)
-        .map(|number| start_worker(number, limits, services.clone()))
-        .collect::<Result<_, _>>()?;
+    for number in 1..config.runtime.threads {
+        server.add_worker(start_worker(number, limits, services.clone())?);
+    }
     let (order, stop) = Stop::channel();
     let service = services.make();
-    let server = Server::new(bound, limits, others);
     let ended = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
     Ok(Running {
         addresses,
@@ -132,15 +133,18 @@ struct Services {
     upstream: config::Upstream,
     tls: rustls::ClientConfig,
     lines: AccessLines,
+    tunnels: server::Tunnels,
 }
 
 impl Services {
     /// One worker's service, made on that worker's runtime: its connections to the upstream stay with it.
     fn make(&self) -> impl server::Serve + use<> {
+        let tunnels = self.tunnels.clone();
         let parts = proxy::Parts {
             guard: self.guard.clone(),
             in_flight: Arc::clone(&self.in_flight),
             tokens: self.tokens.clone(),
+            carry_tunnel: Arc::new(move |tunnel| tunnels.carry(tunnel)),
         };
         let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &self.upstream, &self.tls));
         let forgetful = Arc::downgrade(&proxy);

@@ -115,7 +115,7 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
         SendError::Closed { .. } => Reason::UpstreamClosed,
-        SendError::Protocol { .. } => Reason::UpstreamProtocol,
+        SendError::Protocol { .. } | SendError::Switched => Reason::UpstreamProtocol,
     }
 }
 

@@ -5,6 +5,8 @@ use http::header::{self, HeaderMap, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Uri};
 
+use hyper::upgrade::OnUpgrade;
+
 use super::body::{Inbound, Outbound};
 use crate::config;
 use crate::token::Bearer;
@@ -17,13 +19,15 @@ pub(super) struct Head {
     pub(super) headers: HeaderMap,
     /// Nothing follows the head.
     pub(super) is_whole: bool,
+    /// The client's side of an upgrade, if it asks for one.
+    pub(super) on_upgrade: Option<OnUpgrade>,
     /// The client said `Content-Length: 0`, which some servers insist on.
     says_empty: bool,
 }
 
 impl Head {
     pub(super) fn of<I: Inbound>(request: Request<I>) -> (Self, I) {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let is_whole = body.is_end_stream();
         let head = Self {
             method: parts.method,
@@ -33,6 +37,7 @@ impl Head {
                 .path_and_query
                 .unwrap_or(PathAndQuery::from_static("/")),
             says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
+            on_upgrade: parts.extensions.remove(),
             headers: parts.headers,
             is_whole,
         };
@@ -89,7 +94,7 @@ impl Outgoing {
         let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 2);
         headers.insert(header::HOST, self.host.clone());
         for (name, value) in &head.headers {
-            if !stays_behind(name) && !nominated.has(name) {
+            if !stays_behind(name) && !nominated.has(name) && !is_moot(name, head) {
                 headers.append(name.clone(), value.clone());
             }
         }
@@ -104,6 +109,11 @@ impl Outgoing {
     }
 }
 
+/// An expectation about a body that does not come (RFC 9110 §10.1.1 forbids to send it).
+fn is_moot(name: &HeaderName, head: &Head) -> bool {
+    head.is_whole && name == header::EXPECT
+}
+
 /// Request fields that end with us: framing, which is rebuilt; those of one connection (RFC 9110 §7.6.1);
 /// credentials and claims about who asks, which are ours to make (RFC 9700 §4.13).
 fn stays_behind(name: &HeaderName) -> bool {
@@ -111,13 +121,7 @@ fn stays_behind(name: &HeaderName) -> bool {
     is_hop_by_hop(name)
         || matches!(
             name,
-            "host"
-                | "content-length"
-                | "expect"
-                | "authorization"
-                | "dpop"
-                | "forwarded"
-                | "x-real-ip"
+            "host" | "content-length" | "authorization" | "dpop" | "forwarded" | "x-real-ip"
         )
         || name.starts_with("proxy-")
         || name.starts_with("x-forwarded-")

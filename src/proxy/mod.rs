@@ -11,6 +11,7 @@ mod edge;
 mod errors;
 mod headers;
 mod replay;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -28,11 +29,13 @@ use body::Outbound;
 use errors::{Failure, ForwardError};
 use headers::Head;
 use replay::Upload;
+use upgrade::Switch;
 
 pub use access::AccessLines;
 pub use admission::InFlight;
 pub use body::{Body, Inbound};
 pub use edge::service;
+pub use upgrade::CarryTunnel;
 
 /// One proxy's data path on one worker.
 pub struct Proxy<I: Inbound> {
@@ -41,6 +44,7 @@ pub struct Proxy<I: Inbound> {
     tokens: Tokens,
     upstream: Upstream<Outbound<I>>,
     outgoing: headers::Outgoing,
+    carry_tunnel: CarryTunnel,
     /// `upstream.retry_body`, in bytes.
     retry_body: usize,
 }
@@ -53,6 +57,8 @@ pub struct Parts {
     pub in_flight: Arc<InFlight>,
     /// The bearer.
     pub tokens: Tokens,
+    /// Where an upgraded connection lives on.
+    pub carry_tunnel: CarryTunnel,
 }
 
 impl<I: Inbound> Proxy<I> {
@@ -65,6 +71,7 @@ impl<I: Inbound> Proxy<I> {
             tokens: parts.tokens,
             upstream: Upstream::new(config, tls),
             outgoing: headers::Outgoing::new(config),
+            carry_tunnel: parts.carry_tunnel,
             retry_body: config.retry_body,
         }
     }
@@ -78,8 +85,8 @@ impl<I: Inbound> Proxy<I> {
         if let Err(refusal) = self.guard.check(&request).map(drop) {
             return Err(Failure::refused(refusal));
         }
-        let (head, body) = Head::of(request);
-        self.forward_admitted(&head, body)
+        let (mut head, body) = Head::of(request);
+        self.forward_admitted(&mut head, body)
             .await
             .map_err(|error| Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
@@ -90,11 +97,14 @@ impl<I: Inbound> Proxy<I> {
     /// The page to read: one line a step.
     async fn forward_admitted(
         &self,
-        head: &Head,
+        head: &mut Head,
         body: I,
     ) -> Result<Response<Body<I>>, ForwardError> {
         let permit = self.admission.enter()?;
         let bearer = authorize::bearer(&self.tokens).await?;
+        if let Some(switch) = Switch::wanted_by(head) {
+            return Box::pin(self.upgrade(head, switch, bearer, permit)).await;
+        }
         let upload = Upload::of(body, self.retry_body);
         let mut response = self.send(head, &bearer, upload.first()).await?;
         let mut sent = Sent::once(&bearer);

@@ -32,7 +32,8 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
     };
     let connection = http1::Builder::new()
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
-        .serve_connection(io, tracked);
+        .serve_connection(io, tracked)
+        .with_upgrades();
     let connection = std::pin::pin!(connection);
     let ended = Obedient {
         connection,
@@ -53,7 +54,7 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
 }
 
 /// hyper's end of it.
-type Http<S> = http1::Connection<TokioIo<ClientIo>, Tracked<S>>;
+type Http<S> = http1::UpgradeableConnection<TokioIo<ClientIo>, Tracked<S>>;
 
 /// A connection that does what the sweep says.
 struct Obedient<C> {

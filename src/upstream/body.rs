@@ -58,10 +58,12 @@ impl<B: Outgoing> ResponseBody<B> {
         body
     }
 
-    /// The exchange is over: the next request may have the connection, if it is still good then.
+    /// The exchange is over: the next request may have the connection, if it is still good then. One
+    /// whose request body is not through is of no use to anybody.
     fn release(&mut self) {
         if let Some(wire) = self.wire.take()
             && wire.connection.is_some()
+            && self.stall.request_is_done()
         {
             self.shared.put(wire);
         }

@@ -78,6 +78,9 @@ pub enum SendError {
         /// hyper's words.
         source: hyper::Error,
     },
+    /// A 101 that nobody asked for, or to another protocol than was asked for (RFC 9110 §7.8).
+    #[error("the upstream switched to a protocol that was not asked for")]
+    Switched,
     /// What came is not HTTP/1.
     #[error("the answer is not a valid HTTP/1.1 message")]
     Protocol {

@@ -90,6 +90,12 @@ impl Stall {
         }
     }
 
+    pub(super) fn request_is_done(&self) -> bool {
+        self.pace
+            .as_ref()
+            .is_none_or(|pace| pace.stage() == Stage::Done)
+    }
+
     pub(super) fn moved(&mut self) {
         if self.sleep.is_some() {
             self.last = Some(Instant::now());

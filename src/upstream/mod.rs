@@ -7,14 +7,17 @@
 mod body;
 mod connect;
 mod errors;
+mod gate;
 mod io;
 mod limits;
 mod pace;
 mod pool;
 mod tls;
+mod tunnel;
 
 pub use body::{BodyError, ResponseBody};
 pub use errors::{ConnectError, SendError};
 pub use pace::Outgoing;
 pub use pool::Upstream;
 pub use tls::{TlsError, client_config};
+pub use tunnel::{Tunnel, Upgrade};
