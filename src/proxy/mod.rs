@@ -1,7 +1,8 @@
 //! The life of a forwarded request, in the order it happens.
 //!
-//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send, and one more after a 401). Never collects a body,
-//! never starts a task: dropping the returned future is how a client's disconnect reaches the upstream.
+//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send, and one more after a 401).
+//! Never collects a body, never starts a task: dropping the returned future is how a client's
+//! disconnect reaches the upstream.
 
 mod access;
 mod admission;

@@ -1,43 +1,53 @@
 //! What comes again of a request body, whenever and however the 401 came.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use tokio::task::JoinSet;
 
 use super::upstream::{Scripted, answer, refused};
 use super::{Scene, answer_on, because, chunked, post};
 
 #[tokio::test]
 async fn a_body_at_the_limit_comes_again_and_one_byte_more_does_not() {
+    let mut cases = JoinSet::new();
     for request in [post, chunked] {
-        for (length, status, attempts) in [(1024, 200, 2), (1025, 401, 1)] {
-            let api = Scripted::bind().await;
-            let scene = Scene::with(&api.url, &[("upstream.retry_body", "1KiB")]).await;
-            let revoked = scene.proxy.tokens.usable().unwrap().header;
-            let api = api.serve(move |head, body| {
-                if head.bearer().as_bytes() == revoked.as_bytes() {
-                    refused("")
-                } else {
-                    answer("200 OK", "", &String::from_utf8_lossy(body))
-                }
-            });
-            let body: String = ('a'..='z').cycle().take(length).collect();
+        cases.spawn(refused_after_all_of_it(request, 1024, (200, 2)));
+        cases.spawn(refused_after_all_of_it(request, 1025, (401, 1)));
+    }
+    cases.join_all().await;
+}
 
-            let answer = scene.ask(request("/", &body)).await;
-
-            assert_eq!(answer.status, status, "{length}");
-            let requests = api.requests();
-            assert_eq!(requests.len(), attempts);
-            for name in ["content-length", "transfer-encoding"] {
-                let framing = |at: usize| requests[at].0.value(name);
-                assert_eq!(framing(0), framing(attempts - 1), "{name}");
-            }
-            if status == 200 {
-                assert_eq!(answer.body, body);
-            } else {
-                let why = because("the request body had outgrown upstream.retry_body");
-                assert_eq!(answer.head.value("proxy-status"), Some(&*why));
-                assert_eq!(answer.head.value("connection"), None, "all of it was read");
-            }
+async fn refused_after_all_of_it(
+    request: fn(&str, &str) -> String,
+    length: usize,
+    (status, attempts): (u16, usize),
+) {
+    let api = Scripted::bind().await;
+    let scene = Scene::with(&api.url, &[("upstream.retry_body", "1KiB")]).await;
+    let revoked = scene.proxy.tokens.usable().unwrap().header;
+    let api = api.serve(move |head, body| {
+        if head.bearer().as_bytes() == revoked.as_bytes() {
+            refused("")
+        } else {
+            answer("200 OK", "", &String::from_utf8_lossy(body))
         }
+    });
+    let body: String = ('a'..='z').cycle().take(length).collect();
+
+    let answer = scene.ask(request("/", &body)).await;
+
+    assert_eq!(answer.status, status, "{length}");
+    let requests = api.requests();
+    assert_eq!(requests.len(), attempts);
+    for name in ["content-length", "transfer-encoding"] {
+        let framing = |at: usize| requests[at].0.value(name);
+        assert_eq!(framing(0), framing(attempts - 1), "{name}");
+    }
+    if status == 200 {
+        assert_eq!(answer.body, body);
+    } else {
+        let why = because("the request body had outgrown upstream.retry_body");
+        assert_eq!(answer.head.value("proxy-status"), Some(&*why));
+        assert_eq!(answer.head.value("connection"), None, "all of it was read");
     }
 }
 
@@ -51,34 +61,60 @@ enum Then {
 
 #[tokio::test]
 async fn an_early_401_is_cured_whether_its_connection_stays_or_not() {
+    let mut cases = JoinSet::new();
     for then in [Then::Stays, Then::SaysClose, Then::HangsUp] {
-        for request in [post, chunked] {
-            let api = Scripted::bind().await;
-            let scene = Scene::before(&api.url).await;
-            let mut client = scene.connect().await;
-            client.write(request("/", "the body")).await;
+        cases.spawn(refused_before_the_body(post, then));
+        cases.spawn(refused_before_the_body(chunked, then));
+    }
+    cases.join_all().await;
+}
 
-            let (mut first, _) = api.request().await;
-            match then {
-                Then::Stays => first.write(refused("not to be seen")).await,
-                Then::SaysClose | Then::HangsUp => {
-                    let close =
-                        refused("not to be seen").replacen("\r\n", "\r\nConnection: close\r\n", 1);
-                    first.write(close).await;
-                }
-            }
-            if let Then::HangsUp = then {
-                drop(first); // the unread body makes it a reset
-            }
-            let (mut second, head) = api.request().await;
-            assert_eq!(second.body(&head).await, b"the body", "{then:?}");
-            second.write(answer("200 OK", "", "seen")).await;
+async fn refused_before_the_body(request: fn(&str, &str) -> String, then: Then) {
+    let api = Scripted::bind().await;
+    let scene = Scene::before(&api.url).await;
+    let mut client = scene.connect().await;
+    client.write(request("/", "the body")).await;
 
-            let answer = answer_on(&mut client).await;
-            assert_eq!((answer.status, &*answer.body), (200, "seen"), "{then:?}");
-            assert!(api.is_left_alone());
+    let (mut first, _) = api.request().await;
+    let stays = refused("not to be seen");
+    let closes = stays.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    match then {
+        Then::Stays => first.write(stays).await,
+        Then::SaysClose => first.write(closes).await,
+        Then::HangsUp => {
+            first.write(closes).await;
+            drop(first); // the unread body makes it a reset
         }
     }
+    let (mut second, head) = api.request().await;
+    assert_eq!(second.body(&head).await, b"the body", "{then:?}");
+    second.write(answer("200 OK", "", "seen")).await;
+
+    let answer = answer_on(&mut client).await;
+    assert_eq!((answer.status, &*answer.body), (200, "seen"), "{then:?}");
+    assert!(api.nobody_else_came());
+}
+
+#[tokio::test]
+async fn a_refused_expectation_costs_the_caller_no_byte_until_the_newer_token_is_welcome() {
+    let api = Scripted::bind().await;
+    let scene = Scene::before(&api.url).await;
+    let mut client = scene.connect().await;
+    let head =
+        "PUT / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n";
+    client.write(head).await;
+    let (mut first, _) = api.request().await;
+    first.write(refused("no")).await;
+    let (mut second, head) = api.request().await;
+    assert_eq!(head.value("expect"), Some("100-continue"));
+    second.write("HTTP/1.1 100 Continue\r\n\r\n").await;
+
+    let interim = client.head().await.unwrap();
+    assert!(interim.0.starts_with("HTTP/1.1 100 "), "{interim:?}");
+    client.write("the body").await;
+    assert_eq!(second.body(&head).await, b"the body");
+    second.write(answer("200 OK", "", "")).await;
+    assert_eq!(answer_on(&mut client).await.status, 200);
 }
 
 #[tokio::test]
@@ -141,5 +177,5 @@ async fn an_upload_refused_after_it_outgrew_its_limit_gets_the_401_without_being
     let why = because("the request body had outgrown upstream.retry_body");
     assert_eq!(answer.head.value("proxy-status"), Some(&*why));
     assert_eq!(answer.head.value("connection"), Some("close"));
-    assert!(api.is_left_alone());
+    assert!(api.nobody_else_came());
 }

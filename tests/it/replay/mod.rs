@@ -131,7 +131,6 @@ fn because(why: &str) -> String {
 
 #[tokio::test]
 async fn a_revoked_token_is_replaced_and_nobody_notices_whatever_the_method() {
-    let scene = Scene::before_the_demo().await;
     for (request, status) in [
         (get("/api/v1/certificates"), 200),
         (
@@ -145,18 +144,17 @@ async fn a_revoked_token_is_replaced_and_nobody_notices_whatever_the_method() {
             404,
         ),
     ] {
-        let fresh = Scene::before_the_demo().await;
-        fresh.demo.knobs.revoke_all_tokens();
-        let answer = fresh.ask(&request).await;
+        let scene = Scene::before_the_demo().await;
+        scene.demo.knobs.revoke_all_tokens();
+        let answer = scene.ask(&request).await;
         assert_eq!(answer.status, status, "{request}");
         assert_eq!(answer.head.value("proxy-status"), None);
-        assert_eq!(fresh.token_posts(), 2);
-        let seen = fresh.demo.knobs.seen();
+        assert_eq!(scene.token_posts(), 2);
+        let seen = scene.demo.knobs.seen();
         let statuses: Vec<u16> = seen.iter().map(|seen| seen.status.as_u16()).collect();
         assert_eq!(statuses, [401, status]);
         assert!(seen.iter().all(|seen| seen.authorization_lines() == 1));
     }
-    drop(scene);
 }
 
 #[tokio::test]
@@ -246,7 +244,7 @@ async fn a_replay_whose_connection_dies_is_an_error_and_is_not_sent_a_third_time
     let answer = answer_on(&mut client).await;
     assert_eq!(answer.status, 502);
     assert!(answer.body.contains("upstream_closed"), "{}", answer.body);
-    assert!(api.is_left_alone());
+    assert!(api.nobody_else_came());
 }
 
 #[tokio::test]
@@ -270,7 +268,7 @@ async fn a_get_that_lost_its_reused_connection_and_then_met_a_401_is_still_repla
     assert_eq!(answer_on(&mut client).await.body, "second");
     assert_eq!(lost.bearer(), rejected.bearer());
     assert_ne!(rejected.bearer(), newer.bearer());
-    assert!(api.is_left_alone());
+    assert!(api.nobody_else_came());
 }
 
 /// Longer than anything here takes.

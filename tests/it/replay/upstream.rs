@@ -63,7 +63,7 @@ impl Wire {
         }
         let length = head.value("content-length").unwrap_or("0");
         self.bytes(length.parse().unwrap(), |piece| {
-            body.extend_from_slice(piece)
+            body.extend_from_slice(piece);
         })
         .await;
         body
@@ -85,6 +85,7 @@ impl Wire {
     }
 
     async fn more(&mut self) -> bool {
+        self.buffer.reserve(64 << 10);
         matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..))
     }
 }
@@ -143,7 +144,7 @@ impl Scripted {
     }
 
     /// Whether nobody has connected whom the test has not accepted: the system knows at once.
-    pub(super) fn is_left_alone(self) -> bool {
+    pub(super) fn nobody_else_came(self) -> bool {
         let waiting = self.listener.into_std().unwrap().accept();
         waiting.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     }
