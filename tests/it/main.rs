@@ -2,3 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the message")]
 
 mod house;
+#[cfg(feature = "demo")]
+mod replay;

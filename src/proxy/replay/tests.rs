@@ -15,7 +15,7 @@ struct Client {
 impl Client {
     fn sends(pieces: &[&'static str]) -> Self {
         Self {
-            frames: pieces.iter().map(|piece| data(piece)).collect(),
+            frames: pieces.iter().map(|piece| Some(data(piece))).collect(),
             left: None,
             alive: Arc::new(()),
         }
@@ -40,8 +40,8 @@ impl Client {
     }
 }
 
-fn data(text: &'static str) -> Option<Frame<Bytes>> {
-    Some(Frame::data(Bytes::from_static(text.as_bytes())))
+fn data(text: &'static str) -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(text.as_bytes()))
 }
 
 fn length_of(frame: &Frame<Bytes>) -> u64 {
@@ -228,8 +228,7 @@ fn room_is_made_for_what_the_body_needs_and_never_beyond_the_limit() {
         (40, 1, None, 64, 64),
         (0, 64, None, 64, 64),
     ] {
-        let mut kept = Vec::with_capacity(have);
-        kept.resize(have, 0);
+        let mut kept = vec![0; have];
         grow(&mut kept, more, length, most);
         assert_eq!(kept.capacity(), room, "{have} {more} {length:?}");
     }
