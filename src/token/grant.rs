@@ -3,12 +3,15 @@
 //! The only user of reqwest. It never follows, retries or keeps a connection, and knows neither when
 //! it is called nor what was granted before.
 
+use std::error::Error as _;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use reqwest::redirect::Policy;
+use rustls::CertificateError;
 use tokio::time::timeout;
 use url::Url;
 
@@ -87,6 +90,29 @@ pub struct ClientError(#[from] reqwest::Error);
 struct ThroughProxy {
     proxy: String,
     source: reqwest::Error,
+}
+
+/// The endpoint's certificate was refused, in the words of the verifier that `tls` came with.
+#[derive(Debug, thiserror::Error)]
+#[error("its certificate is not accepted: {0}")]
+struct Certificate(rustls::OtherError);
+
+/// rustls prints such an error for programmers; what the verifier has to say is inside.
+fn refused_certificate(error: &reqwest::Error) -> Option<Certificate> {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(rustls::Error::InvalidCertificate(CertificateError::Other(words))) =
+            inner.downcast_ref()
+        {
+            return Some(Certificate(words.clone()));
+        }
+        // What an I/O error wraps is not its source, but itself.
+        cause = match inner.downcast_ref().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
+    }
+    None
 }
 
 /// Everything an exchange needs but the secret.
@@ -170,6 +196,9 @@ impl Grant {
 
     /// A failure on the way through a corporate proxy names it: it may be the one at fault.
     fn unsent(&self, error: reqwest::Error) -> Failure {
+        if let Some(refused) = refused_certificate(&error) {
+            return Failure::Unreachable(refused.into());
+        }
         let source = error.without_url();
         match self.client.proxy.for_url(&self.config.endpoint) {
             None => Failure::Unreachable(source.into()),

@@ -126,6 +126,14 @@ impl fmt::Display for CertificateRefused {
                 "{issued}, and that issuer is not trusted; if it is your company's TLS interception, \
                  add its CA with network.ca_file"
             ),
+            // A CA that was made anew under its old name, or a forgery.
+            CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => write!(
+                f,
+                "{issued}, and not signed by the issuer of that name that is trusted; if that is your \
+                 company's TLS interception or a new CA, add it with network.ca_file"
+            ),
             CertificateError::ExpiredContext { not_after, .. } => write!(
                 f,
                 "it expired at {} ({issued}); the server needs a new one, unless this machine's clock is wrong",

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the message")]
 
 mod house;
+mod outbound;
 #[cfg(feature = "demo")]
 mod replay;
