@@ -2,3 +2,4 @@
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the message")]
 
 mod house;
+mod rewriting;
