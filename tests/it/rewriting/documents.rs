@@ -208,7 +208,7 @@ async fn a_document_above_8_mib_streams_on_unchanged_whether_its_length_was_said
     let unsaid = Scripted::start(move |own| {
         let body = named(&long, own);
         let (first, second) = body.split_at(body.len() / 2);
-        let chunks: String = [first, second].iter().map(|part| format!("{:x}\r\n{part}\r\n", part.len())).collect();
+        let chunks = [first, second].map(|part| format!("{:x}\r\n{part}\r\n", part.len())).concat();
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n").into()
     })
     .await;

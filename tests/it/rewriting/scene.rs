@@ -136,10 +136,14 @@ impl Scene {
     /// to the end of the connection.
     pub(super) async fn get(&self, head: &str) -> String {
         let (line, fields) = head.split_once('\n').unwrap_or((head, ""));
-        let fields: String = fields
+        let mut fields = fields
             .lines()
-            .map(|field| format!("{}\r\n", field.trim()))
-            .collect();
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join("\r\n");
+        if !fields.is_empty() {
+            fields.push_str("\r\n");
+        }
         let request = format!(
             "{line} HTTP/1.1\r\nHost: {}\r\n{fields}Connection: close\r\n\r\n",
             self.proxy
