@@ -5,3 +5,4 @@ mod house;
 mod outbound;
 #[cfg(feature = "demo")]
 mod replay;
+mod rewriting;
