@@ -114,7 +114,7 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
         SendError::Closed { .. } => Reason::UpstreamClosed,
-        SendError::Protocol { .. } => Reason::UpstreamProtocol,
+        SendError::Protocol { .. } | SendError::Framing(_) => Reason::UpstreamProtocol,
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
         registry: Arc::clone(&place.registry),
     };
     let connection = http1::Builder::new()
+        .max_header_size(limits.header_bytes) // the buffer alone lets twice as much pass
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
         .serve_connection(io, tracked);
     let connection = std::pin::pin!(connection);

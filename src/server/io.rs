@@ -121,7 +121,8 @@ impl AsyncWrite for ClientIo {
     }
 }
 
-/// A request's body as the client sends it. Tells the connection if it is dropped before its end.
+/// A request's body as the client sends it. Until its end has been seen, the connection counts as unread:
+/// an answer then closes it, and closing must not throw the answer away.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,
@@ -132,15 +133,8 @@ pub struct RequestBody {
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, watched: &Arc<Watched>) -> Self {
         let open = (!incoming.is_end_stream()).then(|| Arc::clone(watched));
+        watched.set_unread(open.is_some());
         Self { incoming, open }
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        if let Some(watched) = &self.open {
-            watched.leave_unread();
-        }
     }
 }
 
@@ -153,8 +147,9 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
-            self.open = None;
+        let ended = matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream();
+        if ended && let Some(watched) = self.open.take() {
+            watched.set_unread(false);
         }
         polled
     }

@@ -30,6 +30,9 @@ use watch::{Place, Registry};
 /// How long to wait when the system has no descriptor left for a new connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
+/// How often a full server looks for an idle connection to close, while another one waits.
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
@@ -150,7 +153,9 @@ impl Server {
     async fn admit(&mut self) -> (TcpStream, Peer) {
         while self.registry.is_full() {
             self.registry.make_room();
-            self.registry.left.notified().await;
+            // A connection that only now becomes idle tells nobody: it is found at the next look.
+            let left = self.registry.left.notified();
+            let _ = tokio::time::timeout(ROOM_INTERVAL, left).await;
         }
         loop {
             let turn = self.turn;

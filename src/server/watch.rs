@@ -46,7 +46,7 @@ pub(super) struct Watched {
     /// When a write began to wait for the client, 0 if none does.
     blocked_ms: AtomicU64,
     order: AtomicU8,
-    /// A request body was left unread: closing must not throw the answer away.
+    /// A request body has not been read to its end: closing must not throw the answer away.
     unread: AtomicBool,
     waker: Mutex<Option<Waker>>,
     clock: Arc<Clock>,
@@ -96,8 +96,8 @@ impl Watched {
         }
     }
 
-    pub(super) fn leave_unread(&self) {
-        self.unread.store(true, Ordering::Relaxed);
+    pub(super) fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Ordering::Relaxed);
     }
 
     pub(super) fn is_unread(&self) -> bool {

@@ -59,9 +59,9 @@ impl Connector {
         // Heads and last chunks leave at once; hyper writes whole messages.
         let _ = stream.set_nodelay(true);
         match &self.tls {
-            None => Ok(Io::Plain(stream)),
+            None => Ok(Io::plain(stream)),
             Some((connector, name)) => match connector.connect(name.clone(), stream).await {
-                Ok(stream) => Ok(Io::Tls(Box::new(stream))),
+                Ok(stream) => Ok(Io::tls(stream)),
                 Err(error) => Err(handshake_error(error)),
             },
         }

@@ -90,6 +90,13 @@ impl Stall {
         }
     }
 
+    /// Whether the request's body has been handed over to its end.
+    pub(super) fn is_request_sent(&self) -> bool {
+        self.pace
+            .as_ref()
+            .is_none_or(|pace| pace.stage() == Stage::Done)
+    }
+
     pub(super) fn moved(&mut self) {
         if self.sleep.is_some() {
             self.last = Some(Instant::now());

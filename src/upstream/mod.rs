@@ -7,6 +7,7 @@
 mod body;
 mod connect;
 mod errors;
+mod framing;
 mod io;
 mod limits;
 mod pace;

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep};
 use super::body::ResponseBody;
 use super::connect::Connector;
 use super::errors::{ConnectError, SendError};
+use super::framing;
 use super::io::Io;
 use super::limits::{HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
@@ -86,6 +87,7 @@ impl<B: Outgoing> Upstream<B> {
         again: impl FnOnce() -> Option<Request<B>>,
     ) -> Result<Response<ResponseBody<B>>, SendError> {
         let mut request = request.map(Paced::new);
+        framing::announce(&mut request);
         while let Some(wire) = std::future::poll_fn(|cx| Poll::Ready(self.shared.take(cx))).await {
             match self.exchange(wire, request).await {
                 Ok(response) => return Ok(response),
@@ -136,6 +138,7 @@ impl<B: Outgoing> Upstream<B> {
         request: Request<Paced<B>>,
     ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
         let pace = request.body().pace();
+        let asks_upgrade = request.headers().contains_key(header::UPGRADE);
         let mut limit = HeadLimit::new(
             self.shared.head_timeout,
             self.shared.stall_timeout,
@@ -144,7 +147,7 @@ impl<B: Outgoing> Upstream<B> {
         let mut limit_sleep = pin!(None::<Sleep>);
         let mut answer = pin!(wire.sender.try_send_request(request));
         let connection = &mut wire.connection;
-        let response = std::future::poll_fn(|cx| {
+        let mut response = std::future::poll_fn(|cx| {
             drive(connection, cx);
             match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
@@ -154,6 +157,8 @@ impl<B: Outgoing> Upstream<B> {
             }
         })
         .await?;
+        framing::check(&response, asks_upgrade).map_err(Failed::Sent)?;
+        framing::speak_for_us(&mut response);
         let stall = (!is_event_stream(&response)).then_some(self.shared.stall_timeout);
         Ok(response.map(|incoming| {
             ResponseBody::new(

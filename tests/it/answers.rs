@@ -251,8 +251,12 @@ async fn an_answer_cut_anywhere_never_looks_whole() {
                     assert!(cut < head || reset, "{context}");
                     assert_eq!(answer.reason(), "upstream_closed", "{context}");
                 } else {
-                    assert!(cut >= head, "{context}");
-                    assert_eq!((answer.status, answer.end), (200, End::Cut), "{context}");
+                    // Where the head and the bad news come together, hyper hangs up without a word.
+                    assert!(
+                        cut >= head && [0, 200].contains(&answer.status),
+                        "{context}"
+                    );
+                    assert_eq!(answer.end, End::Cut, "{context}");
                 }
             }
             assert_eq!(

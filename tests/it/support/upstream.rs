@@ -307,6 +307,11 @@ impl Connection {
         self.buffer.len()
     }
 
+    /// The first of them.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
+        self.buffer.drain(..count).collect()
+    }
+
     /// Writes as much as the peer takes.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         let _ = self.socket.write_all(bytes).await;
