@@ -161,7 +161,7 @@ struct Busy(Arc<Watched>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.enter(Phase::Idle);
+        self.0.answered();
     }
 }
 

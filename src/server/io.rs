@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::scan::Scan;
 use super::watch::Watched;
 
 /// How long bytes are still taken from a client whose request was answered before it was read. A
@@ -26,6 +27,7 @@ const LINGER_BYTES: usize = 64 << 20;
 pub(super) struct ClientIo {
     stream: TcpStream,
     watched: Arc<Watched>,
+    scan: Scan,
     linger: Option<Linger>,
 }
 
@@ -39,8 +41,19 @@ impl ClientIo {
         Self {
             stream,
             watched,
+            scan: Scan::default(),
             linger: None,
         }
+    }
+
+    fn note_read(&mut self, bytes: &mut [u8]) {
+        if self.watched.is_idle() {
+            self.scan.expect_head();
+        }
+        if !self.scan.look(bytes) {
+            self.watched.set_unread(true); // hyper refuses it and closes: its answer must arrive
+        }
+        self.watched.bytes_came(self.scan.is_in_head());
     }
 
     fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {
@@ -77,7 +90,7 @@ impl AsyncRead for ClientIo {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.watched.bytes_came();
+            self.note_read(&mut buf.filled_mut()[before..]);
         }
         polled
     }

@@ -7,6 +7,7 @@ mod bind;
 mod connection;
 mod drain;
 mod io;
+mod scan;
 mod watch;
 
 use std::convert::Infallible;
