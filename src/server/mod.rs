@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 pub use bind::{BindError, Bound, bind};
 pub use drain::{Drained, Phase, Stop};
 pub use io::RequestBody;
+pub use scan::Scan;
 
 use watch::{Place, Registry};
 

@@ -11,9 +11,9 @@ use memchr::memchr;
 /// Enough of a line's beginning to know the field and read a length, where a line comes in pieces.
 const KEPT_BYTES: usize = 64;
 
-/// What one connection's bytes are, as far as they have come.
+/// What one connection's bytes are, as far as they have come. Public for `benches/guard.rs` alone.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
+pub struct Scan {
     at: At,
     head: Head,
     begun: Begun,
@@ -76,19 +76,20 @@ impl Begun {
 
 impl Scan {
     /// The connection is idle: what comes next is a head, whatever came before.
-    pub(super) fn expect_head(&mut self) {
+    pub fn expect_head(&mut self) {
         if self.at == At::Unknown {
             self.at = At::Head;
         }
     }
 
     /// Whether a head has begun and not ended.
-    pub(super) fn is_in_head(&self) -> bool {
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
         self.at == At::Head && (self.head.has_lines || self.begun.last.is_some())
     }
 
     /// Looks at what has just come. Returns false once it had to refuse.
-    pub(super) fn look(&mut self, mut bytes: &mut [u8]) -> bool {
+    pub fn look(&mut self, mut bytes: &mut [u8]) -> bool {
         while !bytes.is_empty() {
             match self.at {
                 At::Unknown => return true,

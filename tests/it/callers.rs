@@ -44,6 +44,20 @@ async fn a_caller_that_stalls_its_upload_is_a_408() {
 }
 
 #[tokio::test]
+async fn a_stall_limit_below_the_heads_limit_counts_as_well() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "300ms")]).await;
+    for framing in [
+        "Content-Length: 20\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{framing}");
+        let answer = ask(proxy.address, request).await;
+        assert_eq!(answer.outcome(), (408, "client_timeout".to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn a_malformed_chunk_is_a_400_and_no_whole_request_arrives() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;

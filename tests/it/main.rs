@@ -6,7 +6,10 @@ mod callers;
 mod floods;
 mod forwarding;
 mod house;
+#[cfg(unix)]
+mod leaks;
 mod leaving;
+mod mutations;
 mod reasons;
 mod smuggling;
 mod support;
