@@ -127,7 +127,9 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
         SendError::Closed { .. } => Reason::UpstreamClosed,
-        SendError::Protocol { .. } | SendError::Switched => Reason::UpstreamProtocol,
+        SendError::Protocol { .. } | SendError::Switched | SendError::Framing(_) => {
+            Reason::UpstreamProtocol
+        }
     }
 }
 

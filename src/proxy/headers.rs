@@ -26,8 +26,6 @@ pub(super) struct Head {
     pub(super) on_upgrade: Option<OnUpgrade>,
     /// The client said `Content-Length: 0`, which some servers insist on.
     says_empty: bool,
-    /// It did not say how much follows. hyper must be told, or it takes a GET for one without a body.
-    is_chunked: bool,
 }
 
 impl Head {
@@ -41,7 +39,6 @@ impl Head {
                 .into_parts()
                 .path_and_query
                 .unwrap_or(PathAndQuery::from_static("/")),
-            is_chunked: !is_whole && parts.headers.contains_key(header::TRANSFER_ENCODING),
             says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
             on_upgrade: parts.extensions.remove(),
             headers: parts.headers,
@@ -147,12 +144,6 @@ impl Outgoing {
         }
         if head.says_empty {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        if head.is_chunked {
-            headers.insert(
-                header::TRANSFER_ENCODING,
-                HeaderValue::from_static("chunked"),
-            );
         }
         headers.insert(header::AUTHORIZATION, bearer.header.clone());
         headers

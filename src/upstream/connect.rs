@@ -65,9 +65,9 @@ impl Connector {
                 })?,
         };
         match &self.tls {
-            None => Ok(Io::Plain(stream)),
+            None => Ok(Io::plain(stream)),
             Some((connector, name)) => match connector.connect(name.clone(), stream).await {
-                Ok(stream) => Ok(Io::Tls(Box::new(stream))),
+                Ok(stream) => Ok(Io::tls(stream)),
                 Err(error) => Err(handshake::failed(error)),
             },
         }

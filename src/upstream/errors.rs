@@ -110,6 +110,9 @@ pub enum SendError {
         /// hyper's words.
         source: hyper::Error,
     },
+    /// It is HTTP/1, but where it ends has two readings.
+    #[error("the answer's framing is ambiguous: {0}")]
+    Framing(&'static str),
 }
 
 impl SendError {

@@ -10,6 +10,7 @@ mod client_certificate;
 mod connect;
 mod dial;
 mod errors;
+mod framing;
 mod gate;
 mod handshake;
 mod io;

@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 
 use super::body::ResponseBody;
 use super::errors::SendError;
+use super::framing;
 use super::io::Io;
 use super::limits::{HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
@@ -69,6 +70,7 @@ impl<B: Outgoing> Upstream<B> {
             }
         })
         .await?;
+        framing::check(&response, true)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let stall = Stall::new(Some(self.shared.stall_timeout), None);
             return Ok(Upgrade::Answered(response.map(|incoming| {

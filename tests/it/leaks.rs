@@ -1,0 +1,158 @@
+//! Nothing that is printed, at the most talkative level, holds the secret, the token or a piece of them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+use crate::support::{
+    Binary, Client, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get, post,
+    token_answer, until,
+};
+
+const CLIENT_ID: &str = "cupbearer tests";
+
+/// How long a piece of a token must be to count.
+const PIECE_BYTES: usize = 12;
+
+/// Every spelling in which a credential could get out.
+fn forbidden() -> Vec<String> {
+    let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let percent = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let mut words = vec![
+        SECRET.to_owned(),
+        form(SECRET),
+        percent(SECRET),
+        TOKEN.to_owned(),
+    ];
+    for pair in [
+        format!("{CLIENT_ID}:{SECRET}"),
+        format!("{}:{}", form(CLIENT_ID), form(SECRET)),
+        format!("{}:{}", percent(CLIENT_ID), percent(SECRET)),
+        SECRET.to_owned(),
+        form(SECRET),
+    ] {
+        words.extend([
+            STANDARD.encode(&pair),
+            STANDARD_NO_PAD.encode(&pair),
+            URL_SAFE.encode(&pair),
+            URL_SAFE_NO_PAD.encode(&pair),
+        ]);
+    }
+    for part in TOKEN.split('.').skip(1) {
+        words.extend(
+            (0..=part.len() - PIECE_BYTES).map(|start| part[start..start + PIECE_BYTES].to_owned()),
+        );
+    }
+    words
+}
+
+/// The upstream of a bad day: each target does something else.
+async fn of_a_bad_day() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            let echo = answer("200 OK", "", &request.target);
+            let bytes: &[u8] = match request.target.as_str() {
+                "/garbage" => b"\0\0garbage\r\n\r\n",
+                "/half" => b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+                "/mid-head" => b"HTTP/1.1 200 OK\r\nCont",
+                "/ambiguous" => b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "/401" => b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\nContent-Length: 0\r\n\r\n",
+                "/reset" => return connection.reset(),
+                _ => &echo,
+            };
+            connection.write(bytes).await;
+            if bytes != echo && request.target != "/401" {
+                return;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn nothing_printed_at_trace_holds_a_credential() {
+    let upstream = of_a_bad_day().await;
+    let endpoint = Upstream::scripted(async |mut connection: Connection| {
+        // The first attempts are answered with what an error text could be made of.
+        let bytes = match connection.number {
+            0 => answer(
+                "200 OK",
+                "Content-Type: application/json\r\n",
+                &format!(r#"{{"access_token":"{TOKEN}","token_type":"Weird"}}"#),
+            ),
+            1 => answer(
+                "500 Internal Server Error",
+                "Content-Type: application/json\r\n",
+                &format!(r#"{{"error":"server_error","access_token":"{TOKEN}"}}"#),
+            ),
+            _ => token_answer(),
+        };
+        connection.request().await;
+        connection.write(&bytes).await;
+    })
+    .await;
+    let mut binary = Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: CLIENT_ID,
+        secret: SECRET,
+        settings: &[
+            "log.level=trace",
+            "log.access=all",
+            "log.format=json",
+            "upstream.stall_timeout=300ms",
+            "token.wait=5s",
+        ],
+    })
+    .await;
+    until("the token is there", || endpoint.seen_count() >= 3).await;
+
+    let mut told = String::new();
+    for target in [
+        "/",
+        "/garbage",
+        "/half",
+        "/mid-head",
+        "/ambiguous",
+        "/401",
+        "/reset",
+        "/?token=x",
+    ] {
+        for request in [get(target), post(target, "x")] {
+            told.push_str(&format!("{:?}", ask(binary.address, request).await));
+        }
+    }
+    for request in [
+        format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: authorization\r\nAuthorization: Bearer {}\r\n\r\n",
+            "z".repeat(40)
+        ),
+        "GET / HTTP/1.1\r\nHost: evil\r\n\r\n".to_owned(),
+        "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+        "nonsense\r\n\r\n".to_owned(),
+    ] {
+        told.push_str(&format!("{:?}", ask(binary.address, request).await));
+    }
+    drop({
+        let mut leaving = Client::connect(binary.address).await;
+        leaving
+            .send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx")
+            .await;
+        leaving
+    });
+    binary.terminate();
+    let (status, output) = binary.wait().await;
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(output.lines().count() > 30, "the log is there: {output}");
+    assert!(
+        upstream
+            .seen()
+            .iter()
+            .all(|seen| seen.values("authorization") == [format!("Bearer {TOKEN}")])
+    );
+    for word in forbidden() {
+        assert!(!output.contains(&word), "{word:?} is printed");
+        assert!(!told.contains(&word), "{word:?} is in an answer");
+    }
+}
