@@ -131,9 +131,10 @@ impl<I: Inbound> Proxy<I> {
         headers::strip_response(response.headers_mut());
         errors::note_not_replayed(sent, response.headers_mut());
         self.rewrite.fields(head, response.headers_mut());
-        let response = match document {
-            false => response.map(|body| Body::upstream(body, permit)),
-            true => Box::pin(self.rewrite.document(head, response, permit)).await,
+        let response = if document {
+            Box::pin(self.rewrite.document(head, response, permit)).await
+        } else {
+            response.map(|body| Body::upstream(body, permit))
         };
         Ok(response.map(|body| body.with_sent(sent)))
     }
