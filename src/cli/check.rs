@@ -202,6 +202,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_certificate_is_tried_with_its_key_and_a_key_for_all_is_a_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let pair = || rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let (ours, other) = (pair(), pair());
+        std::fs::write(path("cert"), ours.cert.pem()).unwrap();
+        let lines = format!(
+            "upstream.client_cert_file = '{}'\nupstream.client_key_file = '{}'",
+            path("cert").display(),
+            path("key").display()
+        );
+        for (key, problem) in [
+            (ours.signing_key.serialize_pem(), None),
+            (other.signing_key.serialize_pem(), Some("is not the key of")),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned(), Some("passphrase")),
+        ] {
+            std::fs::write(path("key"), key).unwrap();
+            let found = checked("s", &lines).await.err();
+            let found = found.map(|problems| problems.iter().next().unwrap().clone());
+            assert_eq!(found.is_some(), problem.is_some(), "{found:?}");
+            if let (Some(found), Some(words)) = (found, problem) {
+                assert_eq!(found.key, "upstream.client_key_file");
+                assert!(found.problem.contains(words), "{found:?}");
+            }
+        }
+        #[cfg(unix)]
+        for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::write(path("key"), ours.signing_key.serialize_pem()).unwrap();
+            std::fs::set_permissions(path("key"), std::fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = checked("s", &lines).await;
+            assert_eq!(
+                loaded.map(|loaded| loaded.warnings.len()).ok(),
+                Some(warnings)
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn a_bundle_without_certificates_is_a_problem_of_its_key() {
         let directory = tempfile::tempdir().unwrap();
         let bundle = directory.path().join("ca.pem");

@@ -25,8 +25,7 @@ pub struct ProxyUrl {
     pub host: String,
     /// The port that is connected to.
     pub port: u16,
-    /// The value of `Proxy-Authorization` (RFC 7617), where the URL has a user name.
-    pub authorization: Option<Secret>,
+    authorization: Option<Secret>,
 }
 
 impl ProxyUrl {
@@ -67,6 +66,13 @@ impl ProxyUrl {
             port: url.port_or_known_default().unwrap_or(80),
             authorization: basic(&url),
         })
+    }
+
+    /// The value of `Proxy-Authorization` (RFC 7617), where the URL has a user name: to be sent to
+    /// this proxy, and never to be printed.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&[u8]> {
+        self.authorization.as_ref().map(Secret::expose)
     }
 
     /// What the operating system has set; of any other kind than http it is none that we could use.
@@ -146,9 +152,9 @@ impl ProxyRule {
 
     /// Who we are to the proxy, whichever target it is for.
     #[must_use]
-    pub fn authorization(&self) -> Option<&Secret> {
+    pub fn authorization(&self) -> Option<&[u8]> {
         match self {
-            Self::Always(proxy) | Self::Environment { proxy, .. } => proxy.authorization.as_ref(),
+            Self::Always(proxy) | Self::Environment { proxy, .. } => proxy.authorization(),
             Self::Direct | Self::System(_) => None,
         }
     }

@@ -58,9 +58,8 @@ pub fn client(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<Client, Cl
 /// that no address of reqwest's ever holds them.
 fn through(rule: &ProxyRule) -> reqwest::Proxy {
     let rule = rule.clone();
-    let header = rule.authorization().and_then(|secret| {
-        // The one place where the credential becomes a header: it is sent to the proxy that it is for.
-        let mut header = HeaderValue::from_bytes(secret.expose()).ok()?;
+    let header = rule.authorization().and_then(|credential| {
+        let mut header = HeaderValue::from_bytes(credential).ok()?;
         header.set_sensitive(true);
         Some(header)
     });

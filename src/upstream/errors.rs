@@ -44,7 +44,7 @@ pub enum ConnectError {
         proxy: String,
     },
     /// The corporate proxy did not connect us.
-    #[error("the corporate proxy {proxy} (network.proxy) made no connection")]
+    #[error("the corporate proxy {proxy} (network.proxy) connected us to nothing")]
     Proxy {
         /// Its address, without user name and password.
         proxy: String,

@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use super::dial::{DialError, dial};
 use crate::config;
-use crate::secret::Secret;
 
 /// What is read of the proxy's answer; a refusal's page behind its head is left unread.
 const LONGEST_HEAD: usize = 16 << 10;
@@ -35,19 +34,23 @@ pub enum ProxyError {
     },
     /// 407, and we had nothing to show.
     #[error(
-        "it answered 407: it wants a user name and password; write them into network.proxy \
+        "it answered {status}: it wants a user name and password; write them into network.proxy \
          (\"http://USER:PASSWORD@HOST:PORT\") or HTTPS_PROXY{}", only(*.speaks_basic)
     )]
     WantsCredentials {
+        /// 407, or 401.
+        status: u16,
         /// Whether Basic is one of the schemes that it offers.
         speaks_basic: bool,
     },
     /// 407 to the user name and password that we have.
     #[error(
-        "it answered 407: it does not accept the user name and password of network.proxy (or \
+        "it answered {status}: it does not accept the user name and password of network.proxy (or \
          HTTPS_PROXY){}", only(*.speaks_basic)
     )]
     RefusesCredentials {
+        /// 407, or 401.
+        status: u16,
         /// Whether Basic is one of the schemes that it offers.
         speaks_basic: bool,
     },
@@ -107,15 +110,14 @@ pub(super) async fn open(
     let head = read_head(&mut stream).await?;
     match status(&head).ok_or(ProxyError::NotHttp)? {
         200..300 => Ok(stream),
-        407 => Err(unauthorized(proxy, &head)),
+        status @ (401 | 407) => Err(unauthorized(proxy, status, &head)),
         status => Err(ProxyError::Refused { status, target }),
     }
 }
 
 /// Wiped when it has been sent: it may hold the password.
 fn request(proxy: &config::ProxyUrl, target: &str) -> Zeroizing<Vec<u8>> {
-    // The one place where the credential becomes bytes: it is sent to the proxy that it is for.
-    let credential = proxy.authorization.as_ref().map(Secret::expose);
+    let credential = proxy.authorization();
     let line = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     let room = line.len() + credential.map_or(0, <[u8]>::len) + 64;
     let mut request = Zeroizing::new(Vec::with_capacity(room));
@@ -164,18 +166,26 @@ fn status(head: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn unauthorized(proxy: &config::ProxyUrl, head: &[u8]) -> ProxyError {
+/// tinyproxy answers wrong credentials with 401, as if it were the target: to CONNECT that is the proxy's too.
+fn unauthorized(proxy: &config::ProxyUrl, status: u16, head: &[u8]) -> ProxyError {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let mut challenges = text
+    let challenges: Vec<&str> = text
         .lines()
-        .filter_map(|line| line.strip_prefix("proxy-authenticate:"));
-    let speaks_basic = challenges.any(|value| {
-        let mut schemes = value.split(',');
-        schemes.any(|scheme| scheme.trim_start().starts_with("basic"))
-    });
-    if proxy.authorization.is_some() {
-        ProxyError::RefusesCredentials { speaks_basic }
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(name, _)| matches!(*name, "proxy-authenticate" | "www-authenticate"))
+        .flat_map(|(_, value)| value.split(','))
+        .collect();
+    let is_basic = |challenge: &&str| challenge.trim_start().starts_with("basic");
+    let speaks_basic = challenges.is_empty() || challenges.iter().any(is_basic);
+    if proxy.authorization().is_some() {
+        ProxyError::RefusesCredentials {
+            status,
+            speaks_basic,
+        }
     } else {
-        ProxyError::WantsCredentials { speaks_basic }
+        ProxyError::WantsCredentials {
+            status,
+            speaks_basic,
+        }
     }
 }

@@ -53,7 +53,7 @@ fn refuse_password_in_flag(values: &mut Values, proxy: &ProxyUrl) -> Option<()> 
         .given
         .get(PROXY)
         .is_some_and(|given| matches!(given.source, Source::Flag(_)));
-    if proxy.authorization.is_none() || !is_flag {
+    if proxy.authorization().is_none() || !is_flag {
         return Some(());
     }
     values.wrong(

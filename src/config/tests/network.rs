@@ -171,7 +171,7 @@ fn user_name_and_password_become_the_header_and_are_printed_nowhere() {
 
         let proxy = loaded.config.upstream.proxy.as_ref().unwrap();
         // base64 of "pat-q:s@crit-w0rd"
-        let header = proxy.authorization.as_ref().unwrap().expose();
+        let header = proxy.authorization().unwrap();
         assert_eq!(header, b"Basic cGF0LXE6c0Bjcml0LXcwcmQ=");
         let printed = format!("{:?} {proxy} {:?}", loaded.config, loaded.effective);
         for secret in ["pat-q", "crit-w0rd", "cGF0LXE6c0Bjcml0LXcwcmQ="] {

@@ -151,6 +151,10 @@ async fn whatever_else_a_proxy_answers_is_told_as_the_proxys() {
             "it answered 403 to CONNECT api.test:",
         ),
         (
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"corp\"\r\n\r\n",
+            "it answered 401: it wants a user name and password",
+        ),
+        (
             "HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\n\r\n",
             "does not offer Basic",
         ),
