@@ -118,7 +118,7 @@ impl Outgoing {
     /// have it removed with `Connection: authorization`.
     fn headers(&self, head: &Head, bearer: &Bearer) -> HeaderMap {
         let nominated = Nominated::of(&head.headers);
-        let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 3);
+        let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 2);
         headers.insert(header::HOST, self.host.clone());
         for (name, value) in &head.headers {
             match *name {

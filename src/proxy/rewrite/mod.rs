@@ -108,7 +108,10 @@ fn change_lines(
     name: &HeaderName,
     new: impl Fn(&HeaderValue) -> Option<HeaderValue>,
 ) {
-    if let header::Entry::Occupied(mut lines) = headers.entry(name) {
+    // `entry` alone would make room for a field that is not there.
+    if headers.contains_key(name)
+        && let header::Entry::Occupied(mut lines) = headers.entry(name)
+    {
         for line in lines.iter_mut() {
             if let Some(new) = new(line) {
                 *line = new;

@@ -227,18 +227,15 @@ async fn a_document_above_8_mib_streams_on_unchanged_whether_its_length_was_said
 #[tokio::test]
 async fn a_document_that_breaks_off_is_seen_to_break_off() {
     let upstream = Scripted::start(|_| {
-        let head =
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n";
         [head.as_bytes(), BROKEN_OFF].concat()
     })
     .await;
     let scene = Scene::before(upstream, "").await;
-    let answer = scene.get("GET /openapi.json").await;
     // What had come may be lost with the connection; a clean end there is not.
-    let promised = lines_of(&answer, "content-length");
-    assert!(answer.is_empty() || promised == ["99"], "{answer}");
+    let answer = scene.get("GET /openapi.json").await;
     assert!(
-        answer.len() < 400 && !answer.contains("chunked"),
+        !answer.contains("0\r\n\r\n") && !answer.contains("content-length"),
         "{answer}"
     );
 }
