@@ -36,10 +36,18 @@ enum At {
 #[derive(Debug, Default)]
 struct Head {
     has_lines: bool,
-    length: Option<u64>,
-    has_length: bool,
+    length: Length,
     has_coding: bool,
     may_upgrade: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    #[default]
+    Absent,
+    Of(u64),
+    /// hyper refuses it.
+    Unreadable,
 }
 
 /// The beginning of a line whose end has not come.
@@ -151,18 +159,17 @@ impl Head {
         }
         match line[0] | 0x20 {
             b'c' => {
-                if let Some(value) = value_of(line, b"content-length") {
-                    if std::mem::replace(&mut self.has_length, true) {
-                        return Err(Ambiguous);
-                    }
-                    self.length = decimal(value);
+                if let Some(value) = value_of(line, b"content-length")
+                    && std::mem::replace(&mut self.length, Length::of(value)) != Length::Absent
+                {
+                    return Err(Ambiguous);
                 }
             }
             b't' => self.has_coding |= value_of(line, b"transfer-encoding").is_some(),
             b'u' => self.may_upgrade |= value_of(line, b"upgrade").is_some(),
             _ => {}
         }
-        if self.has_length && self.has_coding {
+        if self.length != Length::Absent && self.has_coding {
             return Err(Ambiguous);
         }
         Ok(At::Head)
@@ -173,24 +180,12 @@ impl Head {
         if !self.has_lines {
             return At::Head;
         }
-        match std::mem::take(self) {
-            Self {
-                has_coding: true, ..
-            }
-            | Self {
-                may_upgrade: true, ..
-            } => At::Unknown,
-            Self {
-                has_length: false, ..
-            }
-            | Self {
-                length: Some(0), ..
-            } => At::Head,
-            Self {
-                length: Some(length),
-                ..
-            } => At::Body(length),
-            Self { length: None, .. } => At::Unknown,
+        let head = std::mem::take(self);
+        match head.length {
+            _ if head.has_coding || head.may_upgrade => At::Unknown,
+            Length::Absent | Length::Of(0) => At::Head,
+            Length::Of(length) => At::Body(length),
+            Length::Unreadable => At::Unknown,
         }
     }
 }
@@ -203,8 +198,12 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         .strip_prefix(b":")
 }
 
-fn decimal(value: &[u8]) -> Option<u64> {
-    std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
+impl Length {
+    fn of(value: &[u8]) -> Self {
+        let text = std::str::from_utf8(value.trim_ascii()).ok();
+        text.and_then(|text| text.parse().ok())
+            .map_or(Self::Unreadable, Self::Of)
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What an upstream may send, good and bad: passed on exactly, or a 502, never in a second meaning.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::{
-    Answer, Client, Connection, End, Fault, Proxy, Relay, Upstream, answer, ask, get, within,
+    Answer, Client, Connection, End, Fault, Proxy, Relay, Upstream, answer, ask, get, many_fields,
+    within,
 };
 
 /// What a client is given when the upstream answers `bytes` and keeps the connection open.
@@ -95,9 +97,7 @@ async fn an_answer_with_a_malformed_head_is_a_502() {
 
 #[tokio::test]
 async fn a_head_of_three_hundred_fields_or_a_mebibyte_is_a_502() {
-    let many: String = (0..300)
-        .map(|number| format!("X-{number}: y\r\n"))
-        .collect();
+    let many = many_fields(300, "y");
     assert_eq!(
         through(ok(&format!("{many}Content-Length: 0\r\n"), ""))
             .await
@@ -114,9 +114,7 @@ async fn a_head_of_three_hundred_fields_or_a_mebibyte_is_a_502() {
 #[tokio::test]
 async fn a_head_of_256_kib_passes() {
     let value = "y".repeat(4000);
-    let fields: String = (0..64)
-        .map(|number| format!("X-{number}: {value}\r\n"))
-        .collect();
+    let fields = many_fields(64, &value);
     let answer = through(ok(&format!("{fields}Content-Length: 2\r\n"), "ok")).await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
     assert!((0..64).all(|number| answer.field(&format!("x-{number}")) == Some(&value)));
@@ -209,7 +207,7 @@ async fn late_extra_bytes_belong_to_nobody() {
         let target = format!("/{number}");
         let answer = ask(proxy.address, get(&target)).await;
         assert_eq!(answer.text(), target);
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await; // the extra bytes have to arrive
+        tokio::time::sleep(Duration::from_millis(5)).await; // the extra bytes have to arrive
     }
 }
 
@@ -281,6 +279,28 @@ async fn an_answer_that_stops_half_way_is_cut_after_the_stall_limit() {
         (answer.status, answer.end, answer.text().as_str()),
         (200, End::Cut, "half")
     );
+}
+
+/// The same where the network swallows the rest, in the head and in the body; and where it is only slow.
+#[tokio::test]
+async fn a_network_that_swallows_is_told_from_one_that_is_slow() {
+    let upstream = Upstream::answering(answer("200 OK", "", "whole")).await;
+    let limits = [
+        ("upstream.head_timeout", "300ms"),
+        ("upstream.stall_timeout", "300ms"),
+    ];
+    let head = answer("200 OK", "", "whole").len() - 5;
+    for (after, expected) in [(10, 504), (head + 2, 200)] {
+        let relay = Relay::to(upstream.address, move |_| Fault::SwallowAfter(after)).await;
+        let proxy = Proxy::with(&relay.url(), &limits).await;
+        let answer = ask(proxy.address, get("/")).await;
+        assert_eq!(answer.status, expected);
+        assert_eq!(answer.end == End::Cut, expected == 200);
+    }
+    let slow = Duration::from_millis(100);
+    let relay = Relay::to(upstream.address, move |_| Fault::Delay(slow)).await;
+    let proxy = Proxy::with(&relay.url(), &limits).await;
+    assert_eq!(ask(proxy.address, get("/")).await.text(), "whole");
 }
 
 #[tokio::test]
@@ -413,7 +433,7 @@ async fn server_sent_events_arrive_one_by_one() {
             .await;
         assert!(!String::from_utf8_lossy(&frame).contains(&format!("{:05}", number + 1)));
     }
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await; // a silence longer than the stall limit is the claim
+    tokio::time::sleep(Duration::from_millis(400)).await; // a silence longer than the stall limit is the claim
     more.send(()).unwrap();
     client.read_until(b"data: 00005\n\n\r\n").await;
     drop(more);

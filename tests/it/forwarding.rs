@@ -1,6 +1,8 @@
 //! What of a request goes on, byte for byte, and what stays behind.
 
-use crate::support::{Client, Connection, End, Proxy, TOKEN, Upstream, answer, ask, get, post};
+use crate::support::{
+    Client, Connection, End, Proxy, TOKEN, Upstream, answer, ask, get, many_fields, post,
+};
 
 async fn target_seen(target: &str) -> String {
     let upstream = Upstream::echoing().await;
@@ -177,9 +179,7 @@ async fn sixty_kibibytes_of_fields_pass_and_more_than_the_limit_is_a_431() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let with = |count: usize| {
-        let fields: String = (0..count)
-            .map(|number| format!("X-{number}: {}\r\n", "y".repeat(1020)))
-            .collect();
+        let fields = many_fields(count, &"y".repeat(1020));
         format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")
     };
     assert!(with(60).len() > 60 * 1024);

@@ -70,28 +70,58 @@ async fn of_a_bad_day() -> Upstream {
     .await
 }
 
-#[tokio::test]
-async fn nothing_printed_at_trace_holds_a_credential() {
-    let upstream = of_a_bad_day().await;
-    let endpoint = Upstream::scripted(async |mut connection: Connection| {
-        // The first attempts are answered with what an error text could be made of.
+/// The first two attempts are answered with what an error's text could be made of.
+async fn talkative_endpoint() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        let json = "Content-Type: application/json\r\n";
+        let weird = format!(r#"{{"access_token":"{TOKEN}","token_type":"Weird"}}"#);
+        let failed = format!(r#"{{"error":"server_error","access_token":"{TOKEN}"}}"#);
         let bytes = match connection.number {
-            0 => answer(
-                "200 OK",
-                "Content-Type: application/json\r\n",
-                &format!(r#"{{"access_token":"{TOKEN}","token_type":"Weird"}}"#),
-            ),
-            1 => answer(
-                "500 Internal Server Error",
-                "Content-Type: application/json\r\n",
-                &format!(r#"{{"error":"server_error","access_token":"{TOKEN}"}}"#),
-            ),
+            0 => answer("200 OK", json, &weird),
+            1 => answer("500 Internal Server Error", json, &failed),
             _ => token_answer(),
         };
         connection.request().await;
         connection.write(&bytes).await;
     })
-    .await;
+    .await
+}
+
+/// One of everything that goes wrong; returns all that a caller is told.
+async fn a_bad_day(binary: &Binary) -> String {
+    let targets = [
+        "/",
+        "/garbage",
+        "/half",
+        "/mid-head",
+        "/ambiguous",
+        "/401",
+        "/reset",
+        "/?token=x",
+    ];
+    let mut requests: Vec<String> = targets.map(get).to_vec();
+    requests.extend(targets.map(|target| post(target, "x")));
+    requests.extend([
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: authorization\r\nAuthorization: Bearer x\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: evil\r\n\r\n".to_owned(),
+        "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+        "nonsense\r\n\r\n".to_owned(),
+    ]);
+    let mut told = Vec::new();
+    for request in requests {
+        told.push(format!("{:?}", ask(binary.address, request).await));
+    }
+    let mut leaving = Client::connect(binary.address).await;
+    leaving
+        .send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx")
+        .await;
+    told.concat()
+}
+
+#[tokio::test]
+async fn nothing_printed_at_trace_holds_a_credential() {
+    let upstream = of_a_bad_day().await;
+    let endpoint = talkative_endpoint().await;
     let mut binary = Binary::start(&Config {
         upstream: &upstream.url(),
         token_url: &endpoint.url(),
@@ -107,50 +137,15 @@ async fn nothing_printed_at_trace_holds_a_credential() {
     })
     .await;
     until("the token is there", || endpoint.seen_count() >= 3).await;
-
-    let mut told = String::new();
-    for target in [
-        "/",
-        "/garbage",
-        "/half",
-        "/mid-head",
-        "/ambiguous",
-        "/401",
-        "/reset",
-        "/?token=x",
-    ] {
-        for request in [get(target), post(target, "x")] {
-            told.push_str(&format!("{:?}", ask(binary.address, request).await));
-        }
-    }
-    for request in [
-        format!(
-            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: authorization\r\nAuthorization: Bearer {}\r\n\r\n",
-            "z".repeat(40)
-        ),
-        "GET / HTTP/1.1\r\nHost: evil\r\n\r\n".to_owned(),
-        "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
-        "nonsense\r\n\r\n".to_owned(),
-    ] {
-        told.push_str(&format!("{:?}", ask(binary.address, request).await));
-    }
-    drop({
-        let mut leaving = Client::connect(binary.address).await;
-        leaving
-            .send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx")
-            .await;
-        leaving
-    });
+    let told = a_bad_day(&binary).await;
     binary.terminate();
     let (status, output) = binary.wait().await;
     assert_eq!(status.code(), Some(0), "{output}");
     assert!(output.lines().count() > 30, "the log is there: {output}");
-    assert!(
-        upstream
-            .seen()
-            .iter()
-            .all(|seen| seen.values("authorization") == [format!("Bearer {TOKEN}")])
-    );
+    let bearer = format!("Bearer {TOKEN}");
+    for seen in upstream.seen() {
+        assert_eq!(seen.values("authorization"), [bearer.as_str()]);
+    }
     for word in forbidden() {
         assert!(!output.contains(&word), "{word:?} is printed");
         assert!(!told.contains(&word), "{word:?} is in an answer");

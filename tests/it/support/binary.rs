@@ -111,7 +111,7 @@ impl Drop for Binary {
 
 fn collect(mut pipe: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        let mut piece = [0; 64 * 1024];
+        let mut piece = [0; 16 * 1024];
         while let Ok(count @ 1..) = pipe.read(&mut piece) {
             into.lock().unwrap().extend_from_slice(&piece[..count]);
         }

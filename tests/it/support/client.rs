@@ -13,6 +13,14 @@ pub(crate) fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
+/// Field lines `X-0` to `X-<count - 1>`, each with the same value.
+pub(crate) fn many_fields(count: usize, value: &str) -> String {
+    let lines: Vec<String> = (0..count)
+        .map(|number| format!("X-{number}: {value}\r\n"))
+        .collect();
+    lines.concat()
+}
+
 /// A POST with a length.
 pub(crate) fn post(target: &str, body: &str) -> String {
     format!(

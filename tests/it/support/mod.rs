@@ -16,10 +16,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 #[cfg(unix)]
 pub(crate) use binary::{Binary, Config};
-pub(crate) use client::{Answer, Client, End, ask, get, post};
+pub(crate) use client::{Answer, Client, End, ask, get, many_fields, post};
 pub(crate) use proxy::{Proxy, SECRET, TOKEN, token_answer};
 pub(crate) use relay::{Fault, Relay};
-pub(crate) use upstream::{Connection, Seen, Upstream, answer};
+pub(crate) use upstream::{Connection, Upstream, answer};
 
 /// Far above what anything here takes, so that only a hang hits it.
 const BOUND: Duration = Duration::from_secs(20);

@@ -105,7 +105,8 @@ pub(crate) fn write_configuration(
         "listen = \"127.0.0.1:0\"\n\
          [upstream]\nurl = \"{url}\"\n\
          [token]\nurl = \"{token_url}\"\nclient_id = \"{client_id}\"\n\
-         client_secret = {{ file = {secret_file:?} }}\n"
+         client_secret = {{ file = '{}' }}\n",
+        secret_file.display()
     );
     let file = directory.join("cupbearer.toml");
     std::fs::write(&file, text).unwrap();

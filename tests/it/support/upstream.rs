@@ -47,6 +47,7 @@ pub(crate) struct Upstream {
 #[derive(Default)]
 struct Ledger {
     seen: Mutex<Vec<Seen>>,
+    whole: AtomicUsize,
     accepted: AtomicUsize,
     open: AtomicUsize,
     panics: Mutex<Vec<String>>,
@@ -167,6 +168,11 @@ impl Upstream {
         self.ledger.seen.lock().unwrap().len()
     }
 
+    /// How many of them have arrived to their last byte.
+    pub(crate) fn whole(&self) -> usize {
+        self.ledger.whole.load(Ordering::SeqCst)
+    }
+
     /// The only request so far.
     pub(crate) fn only(&self) -> Seen {
         let seen = self.seen();
@@ -257,6 +263,7 @@ impl Connection {
         {
             last.body.clone_from(&body);
         }
+        self.ledger.whole.fetch_add(1, Ordering::SeqCst);
         Some(Seen { body, ..head })
     }
 
