@@ -76,10 +76,16 @@ const ODD_LINES: &[&str] = &[
     "PRI * HTTP/2.0\r\n",
 ];
 
+/// So that what hyper takes for a beginning ends soon.
+const SHORT: [(&str, &str); 3] = [
+    ("limits.header_timeout", "200ms"),
+    ("limits.keep_alive", "200ms"),
+    ("upstream.stall_timeout", "200ms"),
+];
+
 async fn is_refused(proxy: &Proxy, upstream: &Upstream, request: &str) {
     let mut client = Client::connect(proxy.address).await;
     client.send(request).await;
-    client.finish_sending().await;
     let answer = client.answer().await;
     assert!(
         answer.status == 0 || (400..500).contains(&answer.status) || answer.status == 505,
@@ -96,7 +102,7 @@ async fn is_refused(proxy: &Proxy, upstream: &Upstream, request: &str) {
 #[tokio::test]
 async fn severe_heads_are_refused_and_the_connection_is_closed() {
     let upstream = Upstream::echoing().await;
-    let proxy = Proxy::before(&upstream).await;
+    let proxy = Proxy::with(&upstream.url(), &SHORT).await;
     for rest in SEVERE {
         is_refused(
             &proxy,
@@ -121,7 +127,7 @@ async fn severe_heads_are_refused_and_the_connection_is_closed() {
 #[tokio::test]
 async fn severe_heads_behind_a_good_request_are_refused_too() {
     let upstream = Upstream::echoing().await;
-    let proxy = Proxy::before(&upstream).await;
+    let proxy = Proxy::with(&upstream.url(), &SHORT).await;
     for rest in SEVERE {
         let before = upstream.seen_count();
         let mut client = Client::connect(proxy.address).await;
@@ -131,7 +137,6 @@ async fn severe_heads_behind_a_good_request_are_refused_too() {
                 get("/good")
             ))
             .await;
-        client.finish_sending().await;
         while client.answer().await.status != 0 {}
         let seen = upstream.seen();
         assert!(
