@@ -58,6 +58,9 @@ pub(super) enum ForwardError {
         /// The limit that is reached.
         limit: usize,
     },
+    /// Our own name stands in its `Via`.
+    #[error("the request has been here before")]
+    Loop,
     /// There is no token to send.
     #[error(transparent)]
     Token(#[from] Unavailable),
@@ -72,6 +75,7 @@ impl ForwardError {
         match self {
             Self::Refused(refusal) => refusal.reason,
             Self::Saturated { .. } => Reason::Saturated,
+            Self::Loop => Reason::Loop,
             Self::Token(Unavailable::Refused { .. }) => Reason::TokenRefused,
             Self::Token(Unavailable::NotYet { .. }) => Reason::TokenUnavailable,
             Self::Upstream(error) => upstream_reason(error),
@@ -86,6 +90,7 @@ impl ForwardError {
                 "The proxy already has {limit} requests in flight (limits.in_flight). Try again."
             )
             .into(),
+            Self::Loop => "The request has been through this proxy before (its Via says so): what upstream.url names leads back here.".into(),
             Self::Token(unavailable) => unavailable.to_string().into(),
             Self::Upstream(error) => {
                 format!("The upstream gave no answer: {}.", chain(error)).into()
@@ -97,7 +102,11 @@ impl ForwardError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Token(Unavailable::NotYet { retry_after, .. }) => Some(*retry_after),
-            Self::Refused(_) | Self::Saturated { .. } | Self::Token(_) | Self::Upstream(_) => None,
+            Self::Refused(_)
+            | Self::Saturated { .. }
+            | Self::Loop
+            | Self::Token(_)
+            | Self::Upstream(_) => None,
         }
     }
 }
@@ -108,14 +117,19 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::Connect(ConnectError::Refused { .. } | ConnectError::Http { .. }) => {
             Reason::UpstreamRefused
         }
-        SendError::Connect(ConnectError::Timeout { .. }) => Reason::UpstreamConnectTimeout,
+        SendError::Connect(ConnectError::Timeout { .. } | ConnectError::ProxyTimeout { .. }) => {
+            Reason::UpstreamConnectTimeout
+        }
+        SendError::Connect(ConnectError::Proxy { .. }) => Reason::UpstreamProxy,
         SendError::Connect(ConnectError::Certificate { .. }) => Reason::UpstreamTlsCertificate,
         SendError::Connect(ConnectError::Handshake { .. }) => Reason::UpstreamTlsProtocol,
         SendError::HeadTimeout { .. } => Reason::UpstreamHeadTimeout,
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
         SendError::Closed { .. } => Reason::UpstreamClosed,
-        SendError::Protocol { .. } | SendError::Switched => Reason::UpstreamProtocol,
+        SendError::Protocol { .. } | SendError::Switched | SendError::Framing(_) => {
+            Reason::UpstreamProtocol
+        }
     }
 }
 

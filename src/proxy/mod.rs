@@ -1,8 +1,8 @@
 //! The life of a forwarded request, in the order it happens.
 //!
 //! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send, and one more after a 401).
-//! Never collects a body, never starts a task: dropping the returned future is how a client's
-//! disconnect reaches the upstream.
+//! Never collects a body (but for `OpenAPI` documents, in `rewrite`), never starts a task: dropping the
+//! returned future is how a client's disconnect reaches the upstream.
 
 mod access;
 mod admission;
@@ -11,7 +11,10 @@ mod body;
 mod edge;
 mod errors;
 mod headers;
+mod loops;
 mod replay;
+mod rewrite;
+mod trailers;
 mod upgrade;
 
 use std::sync::Arc;
@@ -30,12 +33,14 @@ use body::Outbound;
 use errors::{Failure, ForwardError};
 use headers::Head;
 use replay::Upload;
+use rewrite::Rewrite;
 use upgrade::Switch;
 
 pub use access::AccessLines;
 pub use admission::InFlight;
 pub use body::{Body, Inbound};
 pub use edge::service;
+pub use loops::{Pseudonym, own_listener};
 pub use upgrade::CarryTunnel;
 
 /// One proxy's data path on one worker.
@@ -44,7 +49,9 @@ pub struct Proxy<I: Inbound> {
     admission: Admission,
     tokens: Tokens,
     upstream: Upstream<Outbound<I>>,
+    pseudonym: Pseudonym,
     outgoing: headers::Outgoing,
+    rewrite: Rewrite,
     carry_tunnel: CarryTunnel,
     /// `upstream.retry_body`, in bytes.
     retry_body: usize,
@@ -60,6 +67,8 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Where an upgraded connection lives on.
     pub carry_tunnel: CarryTunnel,
+    /// By which a request that comes back is known.
+    pub pseudonym: Pseudonym,
 }
 
 impl<I: Inbound> Proxy<I> {
@@ -71,7 +80,9 @@ impl<I: Inbound> Proxy<I> {
             admission: Admission::new(parts.in_flight),
             tokens: parts.tokens,
             upstream: Upstream::new(config, tls),
-            outgoing: headers::Outgoing::new(config),
+            outgoing: headers::Outgoing::new(config, &parts.pseudonym),
+            pseudonym: parts.pseudonym,
+            rewrite: Rewrite::new(config),
             carry_tunnel: parts.carry_tunnel,
             retry_body: config.retry_body,
         }
@@ -87,7 +98,8 @@ impl<I: Inbound> Proxy<I> {
             return Err(Failure::refused(refusal));
         }
         let (mut head, body) = Head::of(request);
-        self.forward_admitted(&mut head, body)
+        let document = self.rewrite.expects_document(&mut head);
+        self.forward_admitted(&mut head, body, document)
             .await
             .map_err(|error| Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
@@ -100,7 +112,9 @@ impl<I: Inbound> Proxy<I> {
         &self,
         head: &mut Head,
         body: I,
+        document: bool,
     ) -> Result<Response<Body<I>>, ForwardError> {
+        self.pseudonym.check(&head.headers)?;
         let permit = self.admission.enter()?;
         let bearer = authorize::bearer(&self.tokens).await?;
         if let Some(switch) = Switch::wanted_by(head) {
@@ -116,7 +130,13 @@ impl<I: Inbound> Proxy<I> {
         }
         headers::strip_response(response.headers_mut());
         errors::note_not_replayed(sent, response.headers_mut());
-        Ok(response.map(|body| Body::upstream(body, permit, sent)))
+        self.rewrite.fields(head, response.headers_mut());
+        let response = if document {
+            Box::pin(self.rewrite.document(head, response, permit)).await
+        } else {
+            response.map(|body| Body::upstream(body, permit))
+        };
+        Ok(response.map(|body| body.with_sent(sent)))
     }
 
     /// The token was refused: the request goes out once more with a newer one, or its 401 goes back.

@@ -80,7 +80,8 @@ impl<I: Inbound> Proxy<I> {
                 headers::strip_response(response.headers_mut());
                 refuse(&mut response);
                 errors::note_not_replayed(sent, response.headers_mut());
-                Ok(response.map(|body| Body::upstream(body, permit, sent)))
+                self.rewrite.fields(head, response.headers_mut());
+                Ok(response.map(|body| Body::upstream(body, permit).with_sent(sent)))
             }
         }
     }

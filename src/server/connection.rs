@@ -31,6 +31,7 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
         registry: Arc::clone(&place.registry),
     };
     let connection = http1::Builder::new()
+        .max_header_size(limits.header_bytes) // the buffer alone lets twice as much pass
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
         .serve_connection(io, tracked)
         .with_upgrades();
@@ -161,7 +162,7 @@ struct Busy(Arc<Watched>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.enter(Phase::Idle);
+        self.0.answered();
     }
 }
 

@@ -7,6 +7,7 @@ mod bind;
 mod connection;
 mod drain;
 mod io;
+mod scan;
 mod watch;
 
 use std::convert::Infallible;
@@ -24,11 +25,15 @@ use tokio::task::JoinSet;
 pub use bind::{BindError, Bound, bind};
 pub use drain::{Drained, Phase, Stop};
 pub use io::RequestBody;
+pub use scan::Scan;
 
 use watch::{Place, Registry};
 
 /// How long to wait when the system has no descriptor left for a new connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// How often a full server looks for an idle connection to close, while another one waits.
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -173,7 +178,9 @@ impl Server {
     async fn admit(&mut self) -> (TcpStream, Peer) {
         while self.registry.is_full() {
             self.registry.make_room();
-            self.registry.left.notified().await;
+            // A connection that only now becomes idle tells nobody: it is found at the next look.
+            let left = self.registry.left.notified();
+            let _ = tokio::time::timeout(ROOM_INTERVAL, left).await;
         }
         loop {
             let turn = self.turn;

@@ -58,12 +58,12 @@ impl<B: Outgoing> ResponseBody<B> {
         body
     }
 
-    /// The exchange is over: the next request may have the connection, if it is still good then. One
-    /// whose request body is not through is of no use to anybody.
+    /// The exchange is over: the next request may have the connection, if it is still good then. An
+    /// answer that came before its request was sent leaves a connection on which nothing else can follow.
     fn release(&mut self) {
         if let Some(wire) = self.wire.take()
             && wire.connection.is_some()
-            && self.stall.request_is_done()
+            && self.stall.is_request_sent()
         {
             self.shared.put(wire);
         }

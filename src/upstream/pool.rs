@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep};
 use super::body::ResponseBody;
 use super::connect::Connector;
 use super::errors::{ConnectError, SendError};
+use super::framing;
 use super::io::Io;
 use super::limits::{HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
@@ -86,6 +87,7 @@ impl<B: Outgoing> Upstream<B> {
         again: impl FnOnce() -> Option<Request<B>>,
     ) -> Result<Response<ResponseBody<B>>, SendError> {
         let mut request = Paced::request(request);
+        framing::announce(&mut request);
         while let Some(wire) = std::future::poll_fn(|cx| Poll::Ready(self.shared.take(cx))).await {
             match self.exchange(wire, request).await {
                 Ok(response) => return Ok(response),
@@ -148,7 +150,7 @@ impl<B: Outgoing> Upstream<B> {
         let mut limit_sleep = pin!(None::<Sleep>);
         let mut answer = pin!(wire.sender.try_send_request(request));
         let connection = &mut wire.connection;
-        let response = std::future::poll_fn(|cx| {
+        let mut response = std::future::poll_fn(|cx| {
             drive(connection, cx);
             match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
@@ -158,9 +160,8 @@ impl<B: Outgoing> Upstream<B> {
             }
         })
         .await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Failed::Sent(SendError::Switched));
-        }
+        framing::check(&response, false).map_err(Failed::Sent)?;
+        framing::speak_for_us(&mut response);
         let stall = (!is_event_stream(&response)).then_some(self.shared.stall_timeout);
         Ok(response.map(|incoming| {
             ResponseBody::new(
