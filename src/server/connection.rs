@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -141,20 +141,22 @@ where
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
             response.map(|body| TrackedBody {
                 body,
-                _busy: Busy(watched),
+                _busy: (!switched).then(|| Busy(watched)),
             })
         })
     }
 }
 
 pin_project! {
-    /// An answer's body; with its end the connection is idle again.
+    /// An answer's body; with its end the connection is idle again, unless it has left HTTP: then no
+    /// byte of it is a head any more, and nothing may be looked for in it.
     struct TrackedBody<B> {
         #[pin]
         body: B,
-        _busy: Busy,
+        _busy: Option<Busy>,
     }
 }
 
