@@ -67,7 +67,7 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let tls = upstream::client_config(&config.network)?;
     let bound = server::bind(&config.listen)?;
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
-    let read_secret = secret_reader(config.token.client_secret.clone());
+    let read_secret = secret_reader(config.token.credential.clone());
     let (tokens, engine) = token::engine(&config.token, token::client(tls.clone())?, read_secret);
     tokio::spawn(engine.run());
     let limits = limits(config);
@@ -186,7 +186,7 @@ fn start_worker(
     Ok(sender)
 }
 
-/// The client secret as the token room asks for it.
+/// The credential as the token room asks for it.
 fn secret_reader(source: config::SecretSource) -> token::ReadSecret {
     let source = Arc::new(source);
     Arc::new(move || {

@@ -1,8 +1,11 @@
-//! One exchange with the token endpoint (RFC 6749 4.4.2): one request, one bounded answer.
+//! One exchange with the token endpoint (RFC 6749 4.4.2), and what must be known before: its address,
+//! the certificate, the time there. One bounded answer each.
 //!
 //! The only user of reqwest. It never follows, retries or keeps a connection, and knows neither when
 //! it is called nor what was granted before.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -12,10 +15,13 @@ use reqwest::redirect::Policy;
 use tokio::time::timeout;
 use url::Url;
 
-use super::client_auth::{Credential, Form};
+use super::assertion::CLOCK_TOLERANCE;
+use super::certificate;
+use super::client_auth::{Credential, Form, SignError};
+use super::discovery::{self, MetadataError};
 use super::failure::{Defect, Failure};
 use super::response::{self, Granted};
-use crate::config;
+use crate::config::{self, ClientAuth, Endpoint};
 use crate::secret::Secret;
 
 /// From the name lookup to the last byte of the answer.
@@ -34,7 +40,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// # Errors
 /// If the client cannot be set up with this TLS configuration.
 pub fn client(tls: rustls::ClientConfig) -> Result<Client, ClientError> {
-    let client = reqwest::Client::builder()
+    let http = http_client(tls.clone())?;
+    Ok(Client { http, tls })
+}
+
+fn http_client(tls: rustls::ClientConfig) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .pool_max_idle_per_host(0)
@@ -43,13 +54,16 @@ pub fn client(tls: rustls::ClientConfig) -> Result<Client, ClientError> {
         .http1_only()
         .referer(false)
         .user_agent(concat!("cupbearer/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(Client(client))
+        .build()
 }
 
 /// What speaks to the token endpoint.
 #[derive(Debug, Clone)]
-pub struct Client(reqwest::Client);
+pub struct Client {
+    http: reqwest::Client,
+    /// What a client with a certificate is made from.
+    tls: rustls::ClientConfig,
+}
 
 /// It could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +75,27 @@ pub struct ClientError(#[from] reqwest::Error);
 pub(super) struct Grant {
     client: Client,
     config: config::Token,
+    /// What the issuer's metadata named; `None` before it was asked, and after the endpoint was gone.
+    discovered: Mutex<Option<Url>>,
+    /// By how many seconds the authorization server's clock is ahead of ours; 0 while that is tolerable.
+    server_ahead: AtomicI64,
     /// [`ATTEMPT_LIMIT`]; tests have less time.
     pub(super) limit: Duration,
+}
+
+/// What one request met, and whether it is to be made once more with the server's time.
+struct Refusal {
+    failure: Failure,
+    clock_corrected: bool,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            clock_corrected: false,
+        }
+    }
 }
 
 impl Grant {
@@ -70,14 +103,16 @@ impl Grant {
         Self {
             client,
             config,
+            discovered: Mutex::new(None),
+            server_ahead: AtomicI64::new(0),
             limit: ATTEMPT_LIMIT,
         }
     }
 
-    /// Asks once.
+    /// Asks once; a second time only where the first was refused because the clocks differ.
     ///
     /// # Errors
-    /// Why there is no token; within [`ATTEMPT_LIMIT`] in every case.
+    /// Why there is no token; within [`ATTEMPT_LIMIT`] in every case, metadata included.
     pub(super) async fn exchange(&self, secret: &Secret) -> Result<Granted, Failure> {
         let limit = self.limit;
         timeout(limit, self.ask(secret))
@@ -86,27 +121,148 @@ impl Grant {
     }
 
     async fn ask(&self, secret: &Secret) -> Result<Granted, Failure> {
+        let http = self.http().await?;
+        let endpoint = self.endpoint(&http).await?;
+        let mut outcome = self.post(&http, endpoint.clone(), secret).await;
+        if let Err(refusal) = &outcome
+            && refusal.clock_corrected
+        {
+            outcome = self.post(&http, endpoint, secret).await;
+        }
+        outcome.map_err(|refusal| {
+            self.forget_what_moved(&refusal.failure);
+            refusal.failure
+        })
+    }
+
+    /// The client, with the certificate as its files have it now.
+    async fn http(&self) -> Result<reqwest::Client, Failure> {
+        let Some(files) = self.config.certificate.clone() else {
+            return Ok(self.client.http.clone());
+        };
+        let tls = self.client.tls.clone();
+        let tls = tokio::task::spawn_blocking(move || certificate::present(&files, tls))
+            .await
+            .map_err(|_| Failure::Internal)?
+            .map_err(Failure::CertificateUnusable)?;
+        http_client(tls).map_err(unreachable)
+    }
+
+    async fn post(
+        &self,
+        http: &reqwest::Client,
+        endpoint: Url,
+        secret: &Secret,
+    ) -> Result<Granted, Refusal> {
         let credential = Credential {
             method: self.config.auth,
             id: &self.config.client_id,
             secret,
+            assertion: &self.config.assertion,
         };
         let (headers, form) = self.request(&credential)?;
-        let request = self
-            .client
-            .0
-            .post(self.endpoint())
-            .headers(headers)
-            .body(form);
+        let request = http.post(endpoint).headers(headers).body(form);
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         if status.is_redirection() {
-            return Err(Failure::Redirected { status });
+            return Err(Failure::Redirected { status }.into());
         }
         if status.is_success() {
-            return self.granted(status, &mut answer).await;
+            return Ok(self.granted(status, &mut answer).await?);
         }
-        Err(refused(&mut answer, &credential).await)
+        let failure = refused(&mut answer, &credential).await;
+        let clock_corrected = self.correct_clock(answer.headers(), &failure);
+        Err(Refusal {
+            failure,
+            clock_corrected,
+        })
+    }
+
+    /// After a refusal: whether the next assertion will say another time than the one that was refused.
+    fn correct_clock(&self, headers: &HeaderMap, failure: &Failure) -> bool {
+        let Failure::Refused { retry_after, .. } = failure else {
+            return false;
+        };
+        let uses_time = match self.config.auth {
+            ClientAuth::SecretJwt | ClientAuth::PrivateKeyJwt => true,
+            ClientAuth::Basic | ClientAuth::Post | ClientAuth::Tls => false,
+        };
+        let Some(ahead) = response::ahead_of(headers, SystemTime::now()).filter(|_| uses_time)
+        else {
+            return false;
+        };
+        let tolerance = CLOCK_TOLERANCE.as_secs().cast_signed();
+        let ahead = if ahead.abs() > tolerance { ahead } else { 0 };
+        let before = self.server_ahead.swap(ahead, Ordering::Relaxed);
+        let differs = before.abs_diff(ahead) > CLOCK_TOLERANCE.as_secs();
+        if differs {
+            tracing::warn!(
+                server_ahead_s = ahead,
+                "clock differs from the token endpoint's"
+            );
+        }
+        differs && retry_after.is_none()
+    }
+
+    /// Now, by the authorization server's clock as far as it is known.
+    fn server_time(&self) -> SystemTime {
+        let ahead = self.server_ahead.load(Ordering::Relaxed);
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        let now = SystemTime::now();
+        let moved = if ahead < 0 {
+            now.checked_sub(by)
+        } else {
+            now.checked_add(by)
+        };
+        moved.unwrap_or(now)
+    }
+
+    async fn endpoint(&self, http: &reqwest::Client) -> Result<Url, Failure> {
+        let (issuer, allow_plaintext) = match &self.config.endpoint {
+            Endpoint::Url(url) => return Ok(url.clone()),
+            Endpoint::Issuer {
+                issuer,
+                allow_plaintext,
+            } => (issuer.as_str(), *allow_plaintext),
+        };
+        if let Some(known) = self.discovered().clone() {
+            return Ok(known);
+        }
+        let with_certificate = self.config.certificate.is_some();
+        let document = metadata(http, issuer).await?;
+        let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
+            .map_err(Failure::Metadata)?;
+        tracing::info!(endpoint = url.as_str(), "token endpoint discovered");
+        *self.discovered() = Some(url.clone());
+        Ok(url)
+    }
+
+    fn discovered(&self) -> MutexGuard<'_, Option<Url>> {
+        self.discovered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An endpoint that is gone may have moved: the next attempt reads the metadata again.
+    fn forget_what_moved(&self, failure: &Failure) {
+        let gone = match failure {
+            Failure::Unreachable(_) | Failure::Redirected { .. } => true,
+            Failure::Refused { status, .. } => {
+                [StatusCode::NOT_FOUND, StatusCode::GONE].contains(status)
+            }
+            Failure::SecretUnreadable(_)
+            | Failure::SecretEmpty
+            | Failure::KeyUnusable(_)
+            | Failure::CertificateUnusable(_)
+            | Failure::Metadata(_)
+            | Failure::TimedOut { .. }
+            | Failure::Unavailable { .. }
+            | Failure::Unusable { .. }
+            | Failure::Internal => false,
+        };
+        if gone {
+            *self.discovered() = None;
+        }
     }
 
     fn request(&self, credential: &Credential<'_>) -> Result<(HeaderMap, Bytes), Failure> {
@@ -130,13 +286,12 @@ impl Grant {
             form.pair(name, value.as_bytes());
         }
         credential
-            .sign(&mut form, &mut headers)
-            .map_err(|_| Failure::Internal)?;
+            .sign(&mut form, &mut headers, self.server_time())
+            .map_err(|error| match error {
+                SignError::Key(error) => Failure::KeyUnusable(error),
+                SignError::Header(_) => Failure::Internal,
+            })?;
         Ok((headers, form.into_body()))
-    }
-
-    fn endpoint(&self) -> Url {
-        self.config.endpoint.clone()
     }
 
     async fn granted(
@@ -150,6 +305,48 @@ impl Grant {
         });
         read.map_err(|defect| Failure::Unusable { status, defect })
     }
+}
+
+/// The issuer's metadata, from whichever of its two addresses has it.
+async fn metadata(http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, Failure> {
+    let [openid, oauth] = discovery::addresses(issuer).ok_or(Failure::Internal)?;
+    let openid = match document(http, openid).await? {
+        Ok(document) => return Ok(document),
+        Err(status) => status,
+    };
+    document(http, oauth)
+        .await?
+        .map_err(|oauth| Failure::Metadata(MetadataError::Absent { openid, oauth }))
+}
+
+/// One document, or the status that says that there is none here.
+async fn document(
+    http: &reqwest::Client,
+    address: Url,
+) -> Result<Result<Vec<u8>, StatusCode>, Failure> {
+    let mut answer = http
+        .get(address)
+        .header(ACCEPT, JSON)
+        .send()
+        .await
+        .map_err(unreachable)?;
+    let status = answer.status();
+    if status == StatusCode::OK {
+        let too_long = |_| {
+            Failure::Metadata(MetadataError::TooLong {
+                limit: ANSWER_LIMIT,
+            })
+        };
+        return Ok(Ok(body(&mut answer).await?.map_err(too_long)?));
+    }
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(response::unavailable(
+            status,
+            answer.headers(),
+            SystemTime::now(),
+        ));
+    }
+    Ok(Err(status))
 }
 
 async fn refused(answer: &mut reqwest::Response, credential: &Credential<'_>) -> Failure {

@@ -39,10 +39,11 @@ pub fn engine(config: &config::Token, client: Client, read_secret: ReadSecret) -
         let grant = Arc::clone(&grant);
         Box::pin(async move { grant.exchange(&secret).await })
     });
-    let polled = match config.client_secret {
+    let polled = match config.credential {
         config::SecretSource::File(_) => true,
         config::SecretSource::Env(_)
         | config::SecretSource::Command(_)
+        | config::SecretSource::Keyring(_)
         | config::SecretSource::Value(_) => false,
     };
     let world = World {

@@ -5,6 +5,7 @@ mod answers;
 mod clocks;
 mod endpoint;
 mod engine;
+mod proofs;
 mod rejected;
 mod scene;
 mod secrets;

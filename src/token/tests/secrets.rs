@@ -125,7 +125,8 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
         Credential {
             method: ClientAuth::Basic,
             id: "app",
-            secret: &secret
+            secret: &secret,
+            assertion: &super::endpoint::assertion(),
         }
     ));
     let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
