@@ -87,7 +87,7 @@ enum Subcommands {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Make a key for private_key_jwt; prints the public half for the authorization server
+    /// Make a key for `private_key_jwt`; prints the public half for the authorization server
     #[command(
         after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json"
     )]

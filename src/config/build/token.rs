@@ -32,7 +32,7 @@ pub(super) fn token(values: &mut Values) -> Option<Token> {
         auth: auth?,
         certificate: proof.certificate,
         assertion: Assertion {
-            algorithm: algorithm?,
+            algorithm: algorithm.ok()?,
             key_id,
             audience: audience.unwrap_or(named.audience),
         },
@@ -192,7 +192,7 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
     let certificate = certificate(values, auth);
     let credential = match auth {
         ClientAuth::Tls => {
-            let key = certificate.as_ref().and_then(Option::as_ref)?;
+            let key = certificate.as_ref().ok().and_then(Option::as_ref)?;
             SecretSource::File(key.key_file.clone())
         }
         ClientAuth::Basic
@@ -205,26 +205,29 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
     };
     Some(Proof {
         credential,
-        certificate: certificate?,
+        certificate: certificate.ok()?,
     })
 }
 
-/// Both files or neither; `tls_client_auth` wants both. `None` after a problem.
-fn certificate(values: &mut Values, auth: ClientAuth) -> Option<Option<Certificate>> {
+/// A problem has been reported; unset is another matter.
+struct Reported;
+
+/// Both files or neither; `tls_client_auth` wants both.
+fn certificate(values: &mut Values, auth: ClientAuth) -> Result<Option<Certificate>, Reported> {
     const PATHS: [&str; 2] = ["token.client_cert_file", "token.client_key_file"];
     let wanted = auth == ClientAuth::Tls || PATHS.iter().any(|path| values.is_given(path));
     if !wanted {
-        return Some(None);
+        return Ok(None);
     }
     let [cert_file, key_file] = PATHS.map(|path| values.required(path).map(PathBuf::from));
-    Some(Some(Certificate {
-        cert_file: cert_file?,
-        key_file: key_file?,
+    Ok(Some(Certificate {
+        cert_file: cert_file.ok_or(Reported)?,
+        key_file: key_file.ok_or(Reported)?,
     }))
 }
 
-/// One that fits `token.auth`; unset is left to the key. `None` after a problem.
-fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Option<Option<Algorithm>> {
+/// One that fits `token.auth`; unset is left to the key.
+fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Result<Option<Algorithm>, Reported> {
     const PATH: &str = "token.algorithm";
     const ALGORITHMS: [Algorithm; 7] = [
         Algorithm::Hs256,
@@ -236,10 +239,10 @@ fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Option<Option<Alg
         Algorithm::Es256,
     ];
     if !values.is_given(PATH) {
-        return Some(None);
+        return Ok(None);
     }
-    let algorithm = values.choice(PATH, &ALGORITHMS)?;
-    let (method, fitting) = match auth? {
+    let algorithm = values.choice(PATH, &ALGORITHMS).ok_or(Reported)?;
+    let (method, fitting) = match auth.ok_or(Reported)? {
         ClientAuth::SecretJwt if !algorithm.is_symmetric() => {
             ("client_secret_jwt", "HS256, HS384 or HS512")
         }
@@ -250,11 +253,11 @@ fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Option<Option<Alg
         | ClientAuth::Post
         | ClientAuth::SecretJwt
         | ClientAuth::PrivateKeyJwt
-        | ClientAuth::Tls => return Some(Some(algorithm)),
+        | ClientAuth::Tls => return Ok(Some(algorithm)),
     };
     let problem = format!("{} is not for {method}", algorithm.as_str());
     values.wrong(PATH, (problem, format!("write {fitting}, or leave it out")));
-    None
+    Err(Reported)
 }
 
 /// RFC 6749 A.1: printable ASCII. Space around it comes from pasting.

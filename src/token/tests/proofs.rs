@@ -45,103 +45,94 @@ async fn asked(config: config::Token, secret: &Secret, endpoint: &Endpoint) -> V
     endpoint.requests.lock().unwrap().clone()
 }
 
+/// What is configured and what must come of it.
+struct Case {
+    auth: ClientAuth,
+    algorithm: Option<Algorithm>,
+    secret: Secret,
+    name: Name,
+    verified_by: DecodingKey,
+    kid: Option<String>,
+}
+
+fn by_secret(algorithm: Option<Algorithm>, name: Name) -> Case {
+    Case {
+        auth: ClientAuth::SecretJwt,
+        algorithm,
+        secret: Secret::new(SECRET),
+        name,
+        verified_by: DecodingKey::from_secret(SECRET.as_bytes()),
+        kid: None,
+    }
+}
+
+/// `configured` where it is not what the key would choose.
+fn by_key(made_for: Algorithm, configured: Option<Algorithm>, name: Name) -> Case {
+    let key = new_key(made_for).unwrap();
+    let jwk = serde_json::from_value(key.public["keys"][0].clone()).unwrap();
+    Case {
+        auth: ClientAuth::PrivateKeyJwt,
+        algorithm: configured,
+        secret: key.private,
+        name,
+        verified_by: DecodingKey::from_jwk(&jwk).unwrap(),
+        kid: Some(key.id),
+    }
+}
+
 #[tokio::test]
 async fn an_assertion_is_signed_fresh_short_lived_and_made_out_to_one_audience() {
-    let rsa = new_key(Algorithm::Rs256).unwrap();
-    let ec = new_key(Algorithm::Es256).unwrap();
-    let of_jwk = |public: &Value| {
-        DecodingKey::from_jwk(&serde_json::from_value(public["keys"][0].clone()).unwrap()).unwrap()
-    };
-    let shared = || DecodingKey::from_secret(SECRET.as_bytes());
-    let secret = Secret::new(SECRET);
-    use ClientAuth::{PrivateKeyJwt, SecretJwt};
-    let cases = [
-        (SecretJwt, None, &secret, Name::HS256, shared(), None),
-        (
-            SecretJwt,
-            Some(Algorithm::Hs384),
-            &secret,
-            Name::HS384,
-            shared(),
-            None,
-        ),
-        (
-            SecretJwt,
-            Some(Algorithm::Hs512),
-            &secret,
-            Name::HS512,
-            shared(),
-            None,
-        ),
-        (
-            PrivateKeyJwt,
-            None,
-            &rsa.private,
-            Name::RS256,
-            of_jwk(&rsa.public),
-            Some(&rsa.id),
-        ),
-        (
-            PrivateKeyJwt,
-            Some(Algorithm::Rs384),
-            &rsa.private,
-            Name::RS384,
-            of_jwk(&rsa.public),
-            Some(&rsa.id),
-        ),
-        (
-            PrivateKeyJwt,
-            Some(Algorithm::Rs512),
-            &rsa.private,
-            Name::RS512,
-            of_jwk(&rsa.public),
-            Some(&rsa.id),
-        ),
-        (
-            PrivateKeyJwt,
-            None,
-            &ec.private,
-            Name::ES256,
-            of_jwk(&ec.public),
-            Some(&ec.id),
-        ),
-    ];
-    for (auth, algorithm, secret, name, key, id) in cases {
+    for case in [
+        by_secret(None, Name::HS256),
+        by_secret(Some(Algorithm::Hs384), Name::HS384),
+        by_secret(Some(Algorithm::Hs512), Name::HS512),
+        by_key(Algorithm::Rs256, None, Name::RS256),
+        by_key(Algorithm::Rs256, Some(Algorithm::Rs384), Name::RS384),
+        by_key(Algorithm::Rs256, Some(Algorithm::Rs512), Name::RS512),
+        by_key(Algorithm::Es256, None, Name::ES256),
+    ] {
         let endpoint = Endpoint::new(|_| granted()).await;
-        let mut config = config(endpoint.url.clone(), auth);
-        config.assertion.algorithm = algorithm;
-        let requests = asked(config, secret, &endpoint).await;
-        let mut rules = Validation::new(name);
-        rules.set_audience(&["https://as.example.com"]);
-        rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        let mut ids = Vec::new();
-        for request in &requests {
-            let form = form(request);
-            assert!(!request.contains("authorization:") && !request.contains("client_secret="));
-            assert_eq!(
-                form["client_assertion_type"],
-                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-            );
-            let assertion = &form["client_assertion"];
-            assert_eq!(decode_header(assertion).unwrap().kid.as_ref(), id);
-            let claims = decode::<Value>(assertion, &key, &rules).unwrap().claims;
-            assert_eq!(
-                (&claims["iss"], &claims["sub"]),
-                (&"app".into(), &"app".into())
-            );
-            assert_eq!(
-                claims["aud"], "https://as.example.com",
-                "one string, no list"
-            );
-            let lives = claims["exp"].as_u64().unwrap() - now();
-            assert!((60..=300).contains(&lives), "{lives}");
-            assert!(claims.get("nbf").is_none());
-            ids.push(claims["jti"].as_str().unwrap().to_owned());
-        }
-        assert_eq!(ids.len(), 2);
-        assert_ne!(ids[0], ids[1]);
-        assert!(ids[0].len() >= 22, "128 bits: {}", ids[0]);
+        let mut config = config(endpoint.url.clone(), case.auth);
+        config.assertion.algorithm = case.algorithm;
+        let requests = asked(config, &case.secret, &endpoint).await;
+        let jtis: Vec<String> = requests
+            .iter()
+            .map(|request| verify(&case, request))
+            .collect();
+        assert_eq!(jtis.len(), 2);
+        assert_ne!(jtis[0], jtis[1]);
+        assert!(jtis[0].len() >= 22, "128 bits: {}", jtis[0]);
     }
+}
+
+/// Holds one request's assertion against the case, and returns its `jti`.
+fn verify(case: &Case, request: &str) -> String {
+    let form = form(request);
+    assert!(!request.contains("authorization:") && !request.contains("client_secret="));
+    assert_eq!(
+        form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
+    let assertion = &form["client_assertion"];
+    assert_eq!(decode_header(assertion).unwrap().kid, case.kid);
+    let mut rules = Validation::new(case.name);
+    rules.set_audience(&["https://as.example.com"]);
+    rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    let claims = decode::<Value>(assertion, &case.verified_by, &rules)
+        .unwrap()
+        .claims;
+    assert_eq!(
+        (&claims["iss"], &claims["sub"]),
+        (&"app".into(), &"app".into())
+    );
+    assert_eq!(
+        claims["aud"], "https://as.example.com",
+        "one string, no list"
+    );
+    let lives = claims["exp"].as_u64().unwrap() - now();
+    assert!((60..=300).contains(&lives), "{lives}");
+    assert!(claims.get("nbf").is_none());
+    claims["jti"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
