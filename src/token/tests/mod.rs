@@ -5,6 +5,8 @@ mod answers;
 mod clocks;
 mod endpoint;
 mod engine;
+mod fleet;
+mod mutual_tls;
 mod proofs;
 mod rejected;
 mod scene;
