@@ -77,7 +77,7 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     if let Some(listener) = proxy::own_listener(&config.upstream.url, &addresses) {
         return Err(StartError::Loop { listener });
     }
-    let read_secret = secret_reader(config.token.client_secret.clone());
+    let read_secret = secret_reader(config.token.credential.clone());
     let token_client = token::client(tls, &config.network.proxy)?;
     let (tokens, engine) = token::engine(&config.token, token_client, read_secret);
     tokio::spawn(engine.run());
@@ -204,7 +204,7 @@ fn start_worker(
     Ok(sender)
 }
 
-/// The client secret as the token room asks for it.
+/// The credential as the token room asks for it.
 fn secret_reader(source: config::SecretSource) -> token::ReadSecret {
     let source = Arc::new(source);
     Arc::new(move || {

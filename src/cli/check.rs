@@ -10,7 +10,11 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use super::Exit;
-use crate::config::{self, Loaded, Overrides, Problems, Surroundings, read_regular, table};
+use crate::config::{
+    self, ClientAuth, Loaded, Overrides, Problems, Surroundings, Token, read_regular, table,
+};
+use crate::secret::Secret;
+use crate::token::{KeyError, check_certificate, check_key};
 use crate::upstream;
 
 /// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
@@ -43,12 +47,21 @@ pub(super) async fn examine(
 ) -> Result<Loaded, Problems> {
     let mut loaded = config::load(overrides, surroundings)?;
     let mut problems = Problems::default();
-    if let Err(error) = loaded.config.token.client_secret.read().await {
-        loaded.complain(
-            &mut problems,
-            "token.client_secret",
-            (error.in_full(), error.remedy()),
-        );
+    let token = &loaded.config.token;
+    let key = token.credential_key();
+    match token.credential.read().await {
+        Ok(credential) => {
+            if let Err(error) = fits(token, &credential) {
+                let remedy = error.remedy().to_owned();
+                loaded.complain(&mut problems, key, (error.to_string(), remedy));
+            }
+        }
+        Err(error) => loaded.complain(&mut problems, key, (error.in_full(), error.remedy())),
+    }
+    if let Some(Err(error)) = token.certificate.as_ref().map(check_certificate) {
+        let remedy = "name the PEM files of one certificate and its unencrypted key".to_owned();
+        let complaint = (error.to_string(), remedy);
+        loaded.complain(&mut problems, "token.client_cert_file", complaint);
     }
     if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(certificates) {
         loaded.complain(&mut problems, "network.ca_file", complaint);
@@ -59,10 +72,20 @@ pub(super) async fn examine(
         }
         loaded.warnings.extend(readable_by_all(&files.key_file));
     }
+    let exposed = loaded.config.token.credential.exposed();
+    loaded.warnings.extend(exposed);
     if problems.is_empty() {
         Ok(loaded)
     } else {
         Err(problems)
+    }
+}
+
+/// Whether a private key is one, and signs what is configured; any text is a client secret.
+fn fits(token: &Token, credential: &Secret) -> Result<(), KeyError> {
+    match token.auth {
+        ClientAuth::PrivateKeyJwt => check_key(&token.assertion, credential),
+        ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt | ClientAuth::Tls => Ok(()),
     }
 }
 
@@ -169,6 +192,17 @@ mod tests {
         }
     }
 
+    /// With keys of `[token]` written by their full path.
+    async fn checked_inline(secret: &str, more: &str) -> Result<Loaded, Problems> {
+        let directory = tempfile::tempdir().unwrap();
+        let overrides = overrides(directory.path(), secret, "");
+        let file = overrides.file.clone().unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let more = more.replace("token.", "");
+        std::fs::write(&file, format!("{text}{more}\n")).unwrap();
+        examine(&overrides, &Surroundings::default()).await
+    }
+
     async fn checked(secret: &str, more: &str) -> Result<Loaded, Problems> {
         let directory = tempfile::tempdir().unwrap();
         examine(
@@ -199,6 +233,62 @@ mod tests {
         let problems = checked("", "").await.err().unwrap();
         assert_eq!(problems.iter().next().unwrap().key, "token.client_secret");
         assert!(to_json(&Err(problems)).to_string().contains("is empty"));
+    }
+
+    /// The key of the problem and what it says, with this as the private key.
+    async fn complaint_about_key(key: &str, more: &str) -> Option<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.pem");
+        std::fs::write(&path, key).unwrap();
+        let more = format!(
+            "token.auth = \"private_key_jwt\"\ntoken.private_key = {{ file = '{}' }}\n{more}",
+            path.display()
+        );
+        let problems = checked_inline("s", &more).await.err()?;
+        let first = problems.iter().next().unwrap();
+        Some(format!(
+            "{}: {}: {}",
+            first.key, first.problem, first.remedy
+        ))
+    }
+
+    #[tokio::test]
+    async fn a_private_key_that_cannot_sign_is_a_problem_of_its_key() {
+        let new = crate::token::new_key(config::Algorithm::Es256).unwrap();
+        let pem = String::from_utf8(new.private.expose().to_vec()).unwrap();
+        assert_eq!(complaint_about_key(&pem, "").await, None);
+        for (key, more, expected) in [
+            ("hunter2", "", "neither PEM nor a JWK"),
+            (&*new.public.to_string(), "", "a set of keys"),
+            (
+                &*pem,
+                "token.algorithm = \"RS256\"",
+                "cannot sign RS256: it is an EC key: leave token.algorithm out",
+            ),
+            ("", "", "the secret is empty"),
+        ] {
+            let said = complaint_about_key(key, more).await.unwrap();
+            assert!(
+                said.starts_with("token.private_key: ") && said.contains(expected),
+                "{said}"
+            );
+            assert!(!said.contains("hunter2"));
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_secret_that_others_may_read_is_a_warning() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let overrides = overrides(directory.path(), "s", "");
+        let secret = directory.path().join("secret");
+        for (mode, warned) in [(0o644, true), (0o640, false), (0o600, false)] {
+            std::fs::set_permissions(&secret, PermissionsExt::from_mode(mode)).unwrap();
+            let loaded = examine(&overrides, &Surroundings::default()).await;
+            let warnings = loaded.ok().unwrap().warnings;
+            assert_eq!(!warnings.is_empty(), warned, "{mode:o}: {warnings:?}");
+        }
     }
 
     #[tokio::test]

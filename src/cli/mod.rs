@@ -5,6 +5,7 @@
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod keygen;
 mod run;
 
 use std::io::Write as _;
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Overrides, Setting, Surroundings};
+
+pub use keygen::Keygen;
 
 /// A local reverse proxy that authenticates for you.
 ///
@@ -84,10 +87,15 @@ enum Subcommands {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Make a key for `private_key_jwt`; prints the public half for the authorization server
+    #[command(
+        after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json"
+    )]
+    Keygen(Keygen),
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `run`, also without a command.
     Run,
@@ -99,6 +107,8 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// `keygen`.
+    Keygen(Keygen),
 }
 
 /// Flags that set configuration. Before and after the command alike: each place has its own copy,
@@ -169,6 +179,7 @@ impl Cli {
             #[cfg(feature = "demo")]
             Some(Subcommands::Demo { settings }) => (Command::Demo, settings),
             Some(Subcommands::Check { json, settings }) => (Command::Check { json }, settings),
+            Some(Subcommands::Keygen(keygen)) => (Command::Keygen(keygen), Settings::default()),
         };
         let mut files: Vec<PathBuf> = self.settings.config.clone();
         files.extend_from_slice(&inner.config);
@@ -195,6 +206,7 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
         #[cfg(feature = "demo")]
         Command::Demo => demo::demo(overrides).await,
         Command::Check { json } => check::check(overrides, &surroundings, json).await,
+        Command::Keygen(wanted) => keygen::keygen(&wanted),
     }
 }
 

@@ -94,6 +94,34 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, Complaint> {
     Ok(url)
 }
 
+/// `token.issuer`: a URL without query and fragment (RFC 8414 2), kept as it was written, because it is
+/// compared character by character.
+pub(crate) fn issuer(text: &str) -> Result<Url, Complaint> {
+    let url = http_url(text)?;
+    let known = [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    ];
+    if let Some(end) = known.iter().find_map(|known| text.find(known)) {
+        return Err((
+            format!("{} is the address of metadata", quoted(text)),
+            format!(
+                "write {:?}, as it stands there under \"issuer\"",
+                &text[..end]
+            ),
+        )
+            .into());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err((
+            format!("{} has a query or a fragment", quoted(text)),
+            "write the issuer exactly as its metadata has it",
+        )
+            .into());
+    }
+    Ok(url)
+}
+
 /// Whether a URL's host is 127.0.0.0/8, `::1` or `localhost`.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {

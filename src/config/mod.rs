@@ -22,10 +22,10 @@ mod render;
 mod secret_source;
 #[cfg(test)]
 mod tests;
+mod token;
 mod units;
 mod values;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
 pub use render::{Row, table};
 pub use secret_source::SecretError;
+pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
 
 /// A configuration without problems, and where each part of it came from.
 pub struct Loaded {
@@ -212,36 +213,6 @@ pub struct Network {
     pub ca_file: Option<PathBuf>,
 }
 
-/// `token.*`.
-#[derive(Debug, Clone)]
-pub struct Token {
-    /// The token endpoint, from `token.pingone.*` or `token.url`.
-    pub endpoint: url::Url,
-    /// `token.client_id`.
-    pub client_id: String,
-    /// `token.client_secret`: where it comes from, read when it is needed.
-    pub client_secret: SecretSource,
-    /// `token.auth`.
-    pub auth: ClientAuth,
-    /// `token.scope`, sent as it stands; absent means the server's choice (RFC 6749 3.3).
-    pub scope: Option<String>,
-    /// `token.params`: extra form parameters such as `audience` or `resource`.
-    pub params: BTreeMap<String, String>,
-    /// `token.default_lifetime`: where the answer has no `expires_in`.
-    pub default_lifetime: Duration,
-    /// `token.wait`: how long a request waits for the attempt in flight.
-    pub wait: Duration,
-}
-
-/// How the client proves itself to the token endpoint (RFC 6749 2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// `client_secret_basic`.
-    Basic,
-    /// `client_secret_post`.
-    Post,
-}
-
 /// Where a secret comes from. The secret itself is read when it is needed, and again when it changes.
 #[derive(Debug, Clone)]
 pub enum SecretSource {
@@ -251,6 +222,8 @@ pub enum SecretSource {
     Env(String),
     /// `{ command = ["…"] }`: standard output of a program, 30 s, stdin closed, without our variables.
     Command(Vec<String>),
+    /// `{ keyring = "…" }`: understood, and answered with what to write instead: no build has one yet.
+    Keyring(String),
     /// The bare key in the environment.
     Value(crate::secret::Secret),
 }

@@ -31,6 +31,12 @@ pub(crate) fn endpoint_of_domain(domain: &str) -> Result<Url, Complaint> {
     }
 }
 
+/// The issuer of an endpoint that was derived here: the same up to `/as`.
+pub(crate) fn issuer(endpoint: &Url) -> String {
+    let text = endpoint.as_str();
+    text.strip_suffix("/token").unwrap_or(text).to_owned()
+}
+
 /// The top-level domain of a region, by its own name or by the console's.
 pub(crate) fn tld(region: &str) -> Result<&'static str, Complaint> {
     match region.to_ascii_lowercase().as_str() {
@@ -112,6 +118,10 @@ mod tests {
         assert_eq!(
             endpoint_of_domain("Auth.Example.com").unwrap().as_str(),
             "https://auth.example.com/as/token"
+        );
+        assert_eq!(
+            issuer(&endpoint_of_domain("auth.example.com").unwrap()),
+            "https://auth.example.com/as"
         );
         for wrong in [
             "https://auth.example.com",

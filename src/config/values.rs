@@ -36,6 +36,11 @@ impl Values {
         self.layers.problems.push(path, source, complaint);
     }
 
+    /// Says what is suspicious and no error.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.layers.warnings.push(warning);
+    }
+
     /// Reports a key that must be set and is not; a broken one has been reported before.
     pub(crate) fn missing(&mut self, path: &'static str) {
         if self.is_given(path) || self.layers.incomplete {

@@ -1,6 +1,8 @@
-//! How the client proves itself to the token endpoint (RFC 6749 2.3): one method a request, never probed.
+//! How the client proves itself to the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705): one method a request, never probed.
 //!
-//! The one place of this room that looks inside the secret; it neither sends nor logs.
+//! Looks inside the secret, as `assertion` and `key` do; it neither sends nor logs.
+
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +11,9 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 
-use crate::config::ClientAuth;
+use super::assertion;
+use super::key::KeyError;
+use crate::config::{self, ClientAuth};
 use crate::secret::Secret;
 
 /// RFC 6749 2.3.1 encodes both halves of Basic; everything but RFC 3986's unreserved characters, so
@@ -29,15 +33,26 @@ pub(super) struct Credential<'a> {
     pub(super) method: ClientAuth,
     pub(super) id: &'a str,
     pub(super) secret: &'a Secret,
+    pub(super) assertion: &'a config::Assertion,
+}
+
+/// The proof could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SignError {
+    #[error(transparent)]
+    Header(#[from] InvalidHeaderValue),
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 impl Credential<'_> {
-    /// Puts the proof into the request.
+    /// Puts the proof into the request; `now` is the authorization server's time as far as it is known.
     pub(super) fn sign(
         &self,
         form: &mut Form,
         headers: &mut HeaderMap,
-    ) -> Result<(), InvalidHeaderValue> {
+        now: SystemTime,
+    ) -> Result<(), SignError> {
         match self.method {
             ClientAuth::Basic => {
                 headers.insert(AUTHORIZATION, self.basic()?);
@@ -46,12 +61,27 @@ impl Credential<'_> {
                 form.pair("client_id", self.id.as_bytes());
                 form.pair("client_secret", self.secret.expose());
             }
+            ClientAuth::SecretJwt => {
+                let made = assertion::with_secret(self.id, self.assertion, self.secret, now)?;
+                form.assertion(&made);
+            }
+            ClientAuth::PrivateKeyJwt => {
+                let made = assertion::with_key(self.id, self.assertion, self.secret, now)?;
+                form.assertion(&made);
+            }
+            // RFC 8705 2: the certificate of the connection is the proof, the id says whose.
+            ClientAuth::Tls => form.pair("client_id", self.id.as_bytes()),
         }
         Ok(())
     }
 
     /// Whether `text` repeats the secret, in any form in which it is sent, or a telling piece of it.
     pub(super) fn appears_in(&self, text: &str) -> bool {
+        match self.method {
+            ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => {}
+            // A private key is never sent; an assertion is withheld like any long opaque word.
+            ClientAuth::PrivateKeyJwt | ClientAuth::Tls => return false,
+        }
         let secret = self.secret.expose();
         let mut form = Form::with_room_for(secret.len());
         form.append(secret);
@@ -106,6 +136,11 @@ impl Form {
         self.append(value);
     }
 
+    fn assertion(&mut self, assertion: &str) {
+        self.pair("client_assertion_type", assertion::TYPE.as_bytes());
+        self.pair("client_assertion", assertion.as_bytes());
+    }
+
     pub(super) fn into_body(self) -> Bytes {
         wiped(self.0)
     }
@@ -144,6 +179,14 @@ fn shows(text: &[u8], needle: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn assertion() -> config::Assertion {
+        config::Assertion {
+            algorithm: None,
+            key_id: None,
+            audience: "https://as.example.com".to_owned(),
+        }
+    }
+
     fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
         let secret = Secret::new(secret);
         let (mut form, mut headers) = (Form::with_room_for(64), HeaderMap::new());
@@ -152,8 +195,9 @@ mod tests {
             method,
             id,
             secret: &secret,
+            assertion: &assertion(),
         }
-        .sign(&mut form, &mut headers)
+        .sign(&mut form, &mut headers, SystemTime::UNIX_EPOCH)
         .unwrap();
         (
             String::from_utf8(form.into_body().to_vec()).unwrap(),
@@ -194,12 +238,20 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_needs_the_id_alone() {
+        let (form, headers) = signed(ClientAuth::Tls, "a&b", "-----BEGIN PRIVATE KEY-----");
+        assert_eq!(form, "grant_type=client_credentials&client_id=a%26b");
+        assert!(headers.is_empty());
+    }
+
+    #[test]
     fn the_secret_is_recognised_in_every_form_it_is_sent_in_and_in_pieces() {
         let secret = Secret::new("correct horse+battery");
         let credential = Credential {
             method: ClientAuth::Basic,
             id: "app",
             secret: &secret,
+            assertion: &assertion(),
         };
         let basic = STANDARD.encode("app:correct%20horse%2Bbattery");
         for echo in [

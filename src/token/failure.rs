@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::certificate::CertificateError;
+use super::discovery::MetadataError;
+use super::key::KeyError;
 use super::schedule::Setback;
 
 /// An error from a room or a library that this room does not know.
@@ -21,6 +24,15 @@ pub enum Failure {
     /// The secret source holds nothing.
     #[error("the client secret is empty")]
     SecretEmpty,
+    /// The private key of `private_key_jwt` is none, or signs nothing.
+    #[error("the private key cannot be used")]
+    KeyUnusable(#[source] KeyError),
+    /// The certificate for the token endpoint cannot be presented.
+    #[error("the client certificate cannot be used")]
+    CertificateUnusable(#[source] CertificateError),
+    /// `token.issuer` has no metadata, or none that may be used.
+    #[error("the issuer's metadata cannot be used")]
+    Metadata(#[source] MetadataError),
     /// No connection, or it broke: DNS, TCP, TLS or framing; the source says which.
     #[error("the connection to the token endpoint failed")]
     Unreachable(#[source] Cause),
@@ -90,9 +102,12 @@ impl Failure {
 
     pub(super) fn setback(&self) -> Setback {
         match self {
-            Self::SecretUnreadable(_) | Self::SecretEmpty | Self::Refused { .. } => {
-                Setback::Configuration
-            }
+            Self::SecretUnreadable(_)
+            | Self::SecretEmpty
+            | Self::KeyUnusable(_)
+            | Self::CertificateUnusable(_)
+            | Self::Metadata(_)
+            | Self::Refused { .. } => Setback::Configuration,
             Self::Unavailable { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => {
                 Setback::Throttled
             }
@@ -112,6 +127,9 @@ impl Failure {
             }
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
+            | Self::KeyUnusable(_)
+            | Self::CertificateUnusable(_)
+            | Self::Metadata(_)
             | Self::Unreachable(_)
             | Self::TimedOut { .. }
             | Self::Redirected { .. }

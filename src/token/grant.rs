@@ -1,24 +1,27 @@
-//! One exchange with the token endpoint (RFC 6749 4.4.2): one request, one bounded answer.
+//! One exchange with the token endpoint (RFC 6749 4.4.2), and what must be known before: its address,
+//! the certificate, the time there. One bounded answer each.
 //!
-//! The only user of reqwest. It never follows, retries or keeps a connection, and knows neither when
+//! It never follows, retries or keeps a connection, and knows neither when
 //! it is called nor what was granted before.
 
-use std::error::Error as _;
-use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use reqwest::redirect::Policy;
-use rustls::CertificateError;
 use tokio::time::timeout;
 use url::Url;
 
-use super::client_auth::{Credential, Form};
+use super::assertion::CLOCK_TOLERANCE;
+use super::certificate;
+use super::client::Client;
+use super::client_auth::{Credential, Form, SignError};
+use super::discovery::{self, MetadataError};
 use super::failure::{Defect, Failure};
 use super::response::{self, Granted};
-use crate::config::{self, ProxyRule};
+use crate::config::{self, ClientAuth, Endpoint};
 use crate::secret::Secret;
 
 /// From the name lookup to the last byte of the answer.
@@ -28,99 +31,32 @@ const ANSWER_LIMIT: usize = 1024 * 1024;
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The client that speaks to the token endpoint, with whom `tls` trusts.
-///
-/// No redirects (they would carry the secret along), no pool (a connection kept for half an hour is
-/// dead when it is needed), no retries (each would hide a token request). None of reqwest's own rules
-/// about proxies (it would send the secret for 127.0.0.1 to `HTTP_PROXY`): `proxy` alone decides.
-///
-/// # Errors
-/// If the client cannot be set up with this TLS configuration.
-pub fn client(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<Client, ClientError> {
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(Policy::none())
-        .pool_max_idle_per_host(0)
-        .no_proxy()
-        .proxy(through(proxy))
-        .retry(reqwest::retry::never())
-        .http1_only()
-        .referer(false)
-        .user_agent(concat!("cupbearer/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(Client {
-        inner: client,
-        proxy: proxy.clone(),
-    })
-}
-
-/// The rule as reqwest asks it. User name and password go along as the header that they become, so
-/// that no address of reqwest's ever holds them.
-fn through(rule: &ProxyRule) -> reqwest::Proxy {
-    let rule = rule.clone();
-    let header = rule.authorization().and_then(|credential| {
-        let mut header = HeaderValue::from_bytes(credential).ok()?;
-        header.set_sensitive(true);
-        Some(header)
-    });
-    let proxy =
-        reqwest::Proxy::custom(move |target| rule.for_url(target).map(|proxy| proxy.to_string()));
-    match header {
-        Some(header) => proxy.custom_http_auth(header),
-        None => proxy,
-    }
-}
-
-/// What speaks to the token endpoint.
-#[derive(Debug, Clone)]
-pub struct Client {
-    inner: reqwest::Client,
-    proxy: ProxyRule,
-}
-
-/// It could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("the client for the token endpoint could not be set up")]
-pub struct ClientError(#[from] reqwest::Error);
-
-/// Something failed on the way through a corporate proxy.
-#[derive(Debug, thiserror::Error)]
-#[error("through the corporate proxy {proxy} (network.proxy)")]
-struct ThroughProxy {
-    proxy: String,
-    source: reqwest::Error,
-}
-
-/// The endpoint's certificate was refused, in the words of the verifier that `tls` came with.
-#[derive(Debug, thiserror::Error)]
-#[error("its certificate is not accepted: {0}")]
-struct Certificate(rustls::OtherError);
-
-/// rustls prints such an error for programmers; what the verifier has to say is inside.
-fn refused_certificate(error: &reqwest::Error) -> Option<Certificate> {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if let Some(rustls::Error::InvalidCertificate(CertificateError::Other(words))) =
-            inner.downcast_ref()
-        {
-            return Some(Certificate(words.clone()));
-        }
-        // What an I/O error wraps is not its source, but itself.
-        cause = match inner.downcast_ref().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => inner.source(),
-        };
-    }
-    None
-}
-
 /// Everything an exchange needs but the secret.
 #[derive(Debug)]
 pub(super) struct Grant {
     client: Client,
     config: config::Token,
+    /// What the issuer's metadata named; `None` before it was asked, and after the endpoint was gone.
+    discovered: Mutex<Option<Url>>,
+    /// By how many seconds the authorization server's clock is ahead of ours; 0 while that is tolerable.
+    server_ahead: AtomicI64,
     /// [`ATTEMPT_LIMIT`]; tests have less time.
     pub(super) limit: Duration,
+}
+
+/// What one request met, and whether it is to be made once more with the server's time.
+struct Refusal {
+    failure: Failure,
+    clock_corrected: bool,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            clock_corrected: false,
+        }
+    }
 }
 
 impl Grant {
@@ -128,14 +64,16 @@ impl Grant {
         Self {
             client,
             config,
+            discovered: Mutex::new(None),
+            server_ahead: AtomicI64::new(0),
             limit: ATTEMPT_LIMIT,
         }
     }
 
-    /// Asks once.
+    /// Asks once; a second time only where the first was refused because the clocks differ.
     ///
     /// # Errors
-    /// Why there is no token; within [`ATTEMPT_LIMIT`] in every case.
+    /// Why there is no token; within [`ATTEMPT_LIMIT`] in every case, metadata included.
     pub(super) async fn exchange(&self, secret: &Secret) -> Result<Granted, Failure> {
         let limit = self.limit;
         timeout(limit, self.ask(secret))
@@ -144,27 +82,149 @@ impl Grant {
     }
 
     async fn ask(&self, secret: &Secret) -> Result<Granted, Failure> {
+        let http = self.http().await?;
+        let endpoint = self.endpoint(&http).await?;
+        let mut outcome = self.post(&http, endpoint.clone(), secret).await;
+        if let Err(refusal) = &outcome
+            && refusal.clock_corrected
+        {
+            outcome = self.post(&http, endpoint, secret).await;
+        }
+        outcome.map_err(|refusal| {
+            self.forget_what_moved(&refusal.failure);
+            refusal.failure
+        })
+    }
+
+    /// The client, with the certificate as its files have it now.
+    async fn http(&self) -> Result<reqwest::Client, Failure> {
+        let Some(files) = self.config.certificate.clone() else {
+            return Ok(self.client.plain());
+        };
+        let tls = self.client.tls();
+        let tls = tokio::task::spawn_blocking(move || certificate::present(&files, tls))
+            .await
+            .map_err(|_| Failure::Internal)?
+            .map_err(Failure::CertificateUnusable)?;
+        self.client.with(tls).map_err(unreachable)
+    }
+
+    async fn post(
+        &self,
+        http: &reqwest::Client,
+        endpoint: Url,
+        secret: &Secret,
+    ) -> Result<Granted, Refusal> {
         let credential = Credential {
             method: self.config.auth,
             id: &self.config.client_id,
             secret,
+            assertion: &self.config.assertion,
         };
         let (headers, form) = self.request(&credential)?;
-        let request = self
-            .client
-            .inner
-            .post(self.endpoint())
-            .headers(headers)
-            .body(form);
-        let mut answer = request.send().await.map_err(|error| self.unsent(error))?;
+        let request = http.post(endpoint.clone()).headers(headers).body(form);
+        let unsent = |error| self.client.unsent(&endpoint, error);
+        let mut answer = request.send().await.map_err(unsent)?;
         let status = answer.status();
         if status.is_redirection() {
-            return Err(Failure::Redirected { status });
+            return Err(Failure::Redirected { status }.into());
         }
         if status.is_success() {
-            return self.granted(status, &mut answer).await;
+            return Ok(self.granted(status, &mut answer).await?);
         }
-        Err(refused(&mut answer, &credential).await)
+        let failure = refused(&mut answer, &credential).await;
+        let clock_corrected = self.correct_clock(answer.headers(), &failure);
+        Err(Refusal {
+            failure,
+            clock_corrected,
+        })
+    }
+
+    /// After a refusal: whether the next assertion will say another time than the one that was refused.
+    fn correct_clock(&self, headers: &HeaderMap, failure: &Failure) -> bool {
+        let Failure::Refused { retry_after, .. } = failure else {
+            return false;
+        };
+        let uses_time = match self.config.auth {
+            ClientAuth::SecretJwt | ClientAuth::PrivateKeyJwt => true,
+            ClientAuth::Basic | ClientAuth::Post | ClientAuth::Tls => false,
+        };
+        let Some(ahead) = response::ahead_of(headers, SystemTime::now()).filter(|_| uses_time)
+        else {
+            return false;
+        };
+        let tolerance = CLOCK_TOLERANCE.as_secs().cast_signed();
+        let ahead = if ahead.abs() > tolerance { ahead } else { 0 };
+        let before = self.server_ahead.swap(ahead, Ordering::Relaxed);
+        let differs = before.abs_diff(ahead) > CLOCK_TOLERANCE.as_secs();
+        if differs {
+            tracing::warn!(
+                server_ahead_s = ahead,
+                "clock differs from the token endpoint's"
+            );
+        }
+        differs && retry_after.is_none()
+    }
+
+    /// Now, by the authorization server's clock as far as it is known.
+    fn server_time(&self) -> SystemTime {
+        let ahead = self.server_ahead.load(Ordering::Relaxed);
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        let now = SystemTime::now();
+        let moved = if ahead < 0 {
+            now.checked_sub(by)
+        } else {
+            now.checked_add(by)
+        };
+        moved.unwrap_or(now)
+    }
+
+    async fn endpoint(&self, http: &reqwest::Client) -> Result<Url, Failure> {
+        let (issuer, allow_plaintext) = match &self.config.endpoint {
+            Endpoint::Url(url) => return Ok(url.clone()),
+            Endpoint::Issuer {
+                issuer,
+                allow_plaintext,
+            } => (issuer.as_str(), *allow_plaintext),
+        };
+        if let Some(known) = self.discovered().clone() {
+            return Ok(known);
+        }
+        let with_certificate = self.config.certificate.is_some();
+        let document = metadata(http, issuer).await?;
+        let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
+            .map_err(Failure::Metadata)?;
+        tracing::info!(endpoint = url.as_str(), "token endpoint discovered");
+        *self.discovered() = Some(url.clone());
+        Ok(url)
+    }
+
+    fn discovered(&self) -> MutexGuard<'_, Option<Url>> {
+        self.discovered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An endpoint that is gone may have moved: the next attempt reads the metadata again.
+    fn forget_what_moved(&self, failure: &Failure) {
+        let gone = match failure {
+            Failure::Unreachable(_) | Failure::Redirected { .. } => true,
+            Failure::Refused { status, .. } => {
+                [StatusCode::NOT_FOUND, StatusCode::GONE].contains(status)
+            }
+            Failure::SecretUnreadable(_)
+            | Failure::SecretEmpty
+            | Failure::KeyUnusable(_)
+            | Failure::CertificateUnusable(_)
+            | Failure::Metadata(_)
+            | Failure::TimedOut { .. }
+            | Failure::Unavailable { .. }
+            | Failure::Unusable { .. }
+            | Failure::Internal => false,
+        };
+        if gone {
+            *self.discovered() = None;
+        }
     }
 
     fn request(&self, credential: &Credential<'_>) -> Result<(HeaderMap, Bytes), Failure> {
@@ -188,31 +248,12 @@ impl Grant {
             form.pair(name, value.as_bytes());
         }
         credential
-            .sign(&mut form, &mut headers)
-            .map_err(|_| Failure::Internal)?;
+            .sign(&mut form, &mut headers, self.server_time())
+            .map_err(|error| match error {
+                SignError::Key(error) => Failure::KeyUnusable(error),
+                SignError::Header(_) => Failure::Internal,
+            })?;
         Ok((headers, form.into_body()))
-    }
-
-    /// A failure on the way through a corporate proxy names it: it may be the one at fault.
-    fn unsent(&self, error: reqwest::Error) -> Failure {
-        if let Some(refused) = refused_certificate(&error) {
-            return Failure::Unreachable(refused.into());
-        }
-        let source = error.without_url();
-        match self.client.proxy.for_url(&self.config.endpoint) {
-            None => Failure::Unreachable(source.into()),
-            Some(proxy) => Failure::Unreachable(
-                ThroughProxy {
-                    proxy: proxy.to_string(),
-                    source,
-                }
-                .into(),
-            ),
-        }
-    }
-
-    fn endpoint(&self) -> Url {
-        self.config.endpoint.clone()
     }
 
     async fn granted(
@@ -226,6 +267,48 @@ impl Grant {
         });
         read.map_err(|defect| Failure::Unusable { status, defect })
     }
+}
+
+/// The issuer's metadata, from whichever of its two addresses has it.
+async fn metadata(http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, Failure> {
+    let [openid, oauth] = discovery::addresses(issuer).ok_or(Failure::Internal)?;
+    let openid = match document(http, openid).await? {
+        Ok(document) => return Ok(document),
+        Err(status) => status,
+    };
+    document(http, oauth)
+        .await?
+        .map_err(|oauth| Failure::Metadata(MetadataError::Absent { openid, oauth }))
+}
+
+/// One document, or the status that says that there is none here.
+async fn document(
+    http: &reqwest::Client,
+    address: Url,
+) -> Result<Result<Vec<u8>, StatusCode>, Failure> {
+    let mut answer = http
+        .get(address)
+        .header(ACCEPT, JSON)
+        .send()
+        .await
+        .map_err(unreachable)?;
+    let status = answer.status();
+    if status == StatusCode::OK {
+        let too_long = |_| {
+            Failure::Metadata(MetadataError::TooLong {
+                limit: ANSWER_LIMIT,
+            })
+        };
+        return Ok(Ok(body(&mut answer).await?.map_err(too_long)?));
+    }
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(response::unavailable(
+            status,
+            answer.headers(),
+            SystemTime::now(),
+        ));
+    }
+    Ok(Err(status))
 }
 
 async fn refused(answer: &mut reqwest::Response, credential: &Credential<'_>) -> Failure {

@@ -2,15 +2,20 @@
 //!
 //! ```text
 //! config -> refresh (the task) -> grant (one exchange) -> status -> Tokens -> proxy
-//!             asks schedule          asks client_auth, response
+//!             asks schedule          asks client_auth (assertion, key), certificate, discovery, response
 //! ```
 //! Requests never ask the token endpoint themselves: they wait, for a bounded time, for the task.
 
+mod assertion;
+mod certificate;
+mod client;
 mod client_auth;
 mod clock;
+mod discovery;
 mod failure;
 mod forced;
 mod grant;
+mod key;
 mod refresh;
 mod response;
 mod schedule;
@@ -26,8 +31,11 @@ use http::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+pub use certificate::{CertificateError, check_certificate};
+pub use client::{Client, ClientError, client};
+pub use discovery::MetadataError;
 pub use failure::{Cause, Defect, Failure, Said};
-pub use grant::{Client, ClientError, client};
+pub use key::{KeyError, NewKey, check_key, new_key};
 pub use refresh::{Engine, ReadSecret, engine};
 pub use status::Attempts;
 

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::client::Client;
 use super::clock::{Clock, Stamp};
 use super::failure::{Cause, Failure};
-use super::grant::{Client, Grant};
+use super::grant::Grant;
 use super::response::Granted;
 use super::schedule::{self, CLOCK_STEP, Delays, LONGEST_NAP, SECRET_POLL, Setback};
 use super::status::{Held, Shared, Status, Wait};
@@ -39,10 +40,11 @@ pub fn engine(config: &config::Token, client: Client, read_secret: ReadSecret) -
         let grant = Arc::clone(&grant);
         Box::pin(async move { grant.exchange(&secret).await })
     });
-    let polled = match config.client_secret {
+    let polled = match config.credential {
         config::SecretSource::File(_) => true,
         config::SecretSource::Env(_)
         | config::SecretSource::Command(_)
+        | config::SecretSource::Keyring(_)
         | config::SecretSource::Value(_) => false,
     };
     let world = World {

@@ -91,6 +91,26 @@ pub(super) fn refused(
     }
 }
 
+/// A 429 or 5xx to a question that was none for a token: nothing of its body is read.
+pub(super) fn unavailable(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Failure {
+    Failure::Unavailable {
+        status,
+        said: Said::Other { content_type: None },
+        retry_after: retry_after(headers, now),
+    }
+}
+
+/// By how many seconds the answer's `Date` is ahead of our clock (RFC 9110 6.6.1).
+pub(super) fn ahead_of(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let theirs = httpdate::parse_http_date(date.trim()).ok()?;
+    let seconds = |gap: Duration| i64::try_from(gap.as_secs()).ok();
+    match theirs.duration_since(now) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => seconds(behind.duration()).map(|gap| -gap),
+    }
+}
+
 /// Whether an error answer may hold JSON: nothing else of it is read, let alone quoted.
 pub(super) fn may_hold_error_fields(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|kind| {

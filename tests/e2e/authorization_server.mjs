@@ -30,6 +30,18 @@ export const CLIENTS = {
     auth: "client_secret_post",
     groups: ["dev-tls-admin"],
   },
+  secretJwt: {
+    id: "admin-secret-jwt",
+    secret: "s p a c e %41 + : & = / ? # ~, and long enough for HS512 with sixty-four bytes",
+    auth: "client_secret_jwt",
+    groups: ["dev-tls-admin"],
+  },
+  /** Its keys are given to the server when it starts: `cupbearer keygen` makes them. */
+  privateKeyJwt: {
+    id: "admin-private-key-jwt",
+    auth: "private_key_jwt",
+    groups: ["dev-tls-admin"],
+  },
   auditor: {
     id: "5d3cbb5e-2b1a-4a53-9a39-6b2f3c1d7e88",
     secret: "audit~._-0123456789",
@@ -41,18 +53,25 @@ export const CLIENTS = {
 /**
  * Starts the server on a free port.
  *
- * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string,
- *   tokenRequests: {status: number}[], close: () => Promise<void>}>}
+ * `options.jwks` are the keys of the client that signs with a private one; `options.algorithm` is what
+ * clients sign assertions with, if only that is to be accepted. `rotate` replaces the secret of the
+ * client `basic` at once: the old one is refused from then on.
+ *
+ * @param {{jwks?: object, algorithm?: string}} options
+ * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string, requests: string[],
+ *   tokenRequests: {status: number, at: number}[], rotate: (secret: string) => void, close: () => Promise<void>}>}
  */
-export async function startAuthorizationServer() {
+export async function startAuthorizationServer({ jwks, algorithm } = {}) {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const prefix = `/${ENVIRONMENT_ID}/as`;
   const issuer = `http://127.0.0.1:${server.address().port}${prefix}`;
-  const provider = new Provider(issuer, configuration());
+  const provider = new Provider(issuer, configuration({ jwks, algorithm }));
   const handle = provider.callback();
   const tokenRequests = [];
+  const requests = [];
+  let replaced; // the secret of the client `basic`, once it has been rotated
 
   server.on("request", (request, response) => {
     if (!request.url.startsWith(`${prefix}/`)) {
@@ -60,10 +79,12 @@ export async function startAuthorizationServer() {
       response.end('{"code":"NOT_FOUND","message":"no such environment"}');
       return;
     }
+    requests.push(`${request.method} ${request.url}`);
     request.originalUrl = request.url; // from it the provider learns the prefix of its own addresses
     request.url = request.url.slice(prefix.length);
     if (request.url === "/token") {
-      response.on("finish", () => tokenRequests.push({ status: response.statusCode }));
+      response.on("finish", () => tokenRequests.push({ status: response.statusCode, at: Date.now() }));
+      if (replaced) request.headers.authorization = asRegistered(request.headers.authorization, replaced);
     }
     handle(request, response);
   });
@@ -73,6 +94,8 @@ export async function startAuthorizationServer() {
     tokenUrl: `${issuer}/token`,
     jwksUrl: `${issuer}/jwks`,
     tokenRequests,
+    requests,
+    rotate: (secret) => (replaced = secret),
     async close() {
       server.close();
       server.closeAllConnections();
@@ -81,17 +104,34 @@ export async function startAuthorizationServer() {
   };
 }
 
-function configuration() {
+/** The provider's clients are fixed: the new secret is turned into the old one, the old one into none. */
+function asRegistered(header, secret) {
+  const { id, secret: registered } = CLIENTS.basic;
+  return header === basic(id, secret) ? basic(id, registered) : basic(id, "replaced");
+}
+
+/** RFC 6749 2.3.1: both halves percent-encoded, all but unreserved characters. */
+function basic(...halves) {
+  const encode = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `Basic ${Buffer.from(halves.map(encode).join(":")).toString("base64")}`;
+}
+
+function configuration({ jwks, algorithm }) {
   const groups = new Map(Object.values(CLIENTS).map((client) => [client.id, client.groups]));
   return {
-    clients: Object.values(CLIENTS).map((client) => ({
+    clients: Object.values(CLIENTS).filter((client) => client.secret || jwks).map((client) => ({
       client_id: client.id,
-      client_secret: client.secret,
+      ...(client.secret ? { client_secret: client.secret } : { jwks }),
       token_endpoint_auth_method: client.auth,
+      ...(client.auth.endsWith("_jwt") && algorithm && { token_endpoint_auth_signing_alg: algorithm }),
       grant_types: ["client_credentials"],
       response_types: [],
       redirect_uris: [],
     })),
+    clientAuthMethods: ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256"],
+    },
     scopes: ["tls"],
     features: {
       devInteractions: { enabled: false },

@@ -19,17 +19,19 @@ const START_LIMIT_MS = 30_000;
  * Everything a test needs, torn down when the test ends.
  *
  * @param {import("node:test").TestContext} t
- * @param {{client?: keyof CLIENTS, secret?: string, config?: string}} options `secret` replaces the
- *   right one; `config` is more TOML for the file.
+ * @param {{client?: keyof CLIENTS, secret?: string, config?: string | ((authorizationServer) => string),
+ *   token?: (authorizationServer) => string, server?: object, env?: object}} options `secret` replaces the right one;
+ *   `config` is more TOML for the file; `token` replaces the lines that say where and with what tokens are got;
+ *   `server` goes to the authorization server, `env` to the environment of the binary.
  */
-export async function setUp(t, { client = "basic", secret, config = "" } = {}) {
-  const authorizationServer = await startAuthorizationServer();
+export async function setUp(t, { client = "basic", secret, config = "", token, server, env } = {}) {
+  const authorizationServer = await startAuthorizationServer(server);
   t.after(() => authorizationServer.close());
   const api = await startApi(authorizationServer);
   t.after(() => api.close());
   const directory = await temporaryDirectory(t);
-  const file = await writeConfiguration(directory, { authorizationServer, api, client, secret, config });
-  const proxy = await startProxy(["--config", file]);
+  const file = await writeConfiguration(directory, { authorizationServer, api, client, secret, config, token });
+  const proxy = await startProxy(["--config", file], { env });
   t.after(() => proxy.stop());
   return { authorizationServer, api, proxy, directory, file };
 }
@@ -42,7 +44,7 @@ export async function temporaryDirectory(t) {
 }
 
 /** Writes `cupbearer.toml` and the secret's file, and returns the path of the former. */
-export async function writeConfiguration(directory, { authorizationServer, api, client, secret, config }) {
+export async function writeConfiguration(directory, { authorizationServer, api, client, secret, config, token }) {
   const { id, secret: right, auth } = CLIENTS[client];
   const secretFile = join(directory, "client_secret");
   await writeFile(secretFile, `${secret ?? right}\n`, { mode: 0o600 });
@@ -54,11 +56,13 @@ export async function writeConfiguration(directory, { authorizationServer, api, 
       "[upstream]",
       `url = ${JSON.stringify(api.url)}`,
       "[token]",
-      `url = ${JSON.stringify(authorizationServer.tokenUrl)}`,
       `client_id = ${JSON.stringify(id)}`,
-      `client_secret = { file = ${JSON.stringify(secretFile)} }`,
+      token?.(authorizationServer) ?? [
+        `url = ${JSON.stringify(authorizationServer.tokenUrl)}`,
+        `client_secret = { file = ${JSON.stringify(secretFile)} }`,
+      ].join("\n"),
       `auth = ${JSON.stringify(auth)}`,
-      config,
+      typeof config === "function" ? config(authorizationServer) : config,
       "",
     ].join("\n"),
   );
@@ -66,8 +70,8 @@ export async function writeConfiguration(directory, { authorizationServer, api, 
 }
 
 /** Starts `cupbearer ARGS` and waits until its banner says where it listens: a proxy on 127.0.0.1. */
-export async function startProxy(args) {
-  const { found, ...proxy } = await start(args, ({ stderr }) => /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
+export async function startProxy(args, options) {
+  const { found, ...proxy } = await start(args, ({ stderr }) => /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr), options);
   return { url: found[1], ...proxy };
 }
 
@@ -77,8 +81,8 @@ export async function startProxy(args) {
  * @param {string[]} args
  * @param {(output: {stdout: string, stderr: string}) => unknown} find gives something truthy, in time
  */
-export async function start(args, find) {
-  const child = spawn(CUPBEARER, args, { env: cleanEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
+export async function start(args, find, { env } = {}) {
+  const child = spawn(CUPBEARER, args, { env: { ...cleanEnvironment(), ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
   const exit = once(child, "exit");
   let dead;

@@ -1,29 +1,41 @@
 //! `token.*`: which endpoint, as whom, asking for what.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use url::Url;
 
-use crate::config::problems::quoted;
+use crate::config::problems::{Complaint, quoted};
 use crate::config::values::Values;
-use crate::config::{ClientAuth, Token, address, pingone};
+use crate::config::{
+    Algorithm, Assertion, Certificate, ClientAuth, Endpoint, SecretSource, Token, address, pingone,
+};
 
 /// The whole table.
 pub(super) fn token(values: &mut Values) -> Option<Token> {
-    let endpoint = token_endpoint(values);
+    let named = token_endpoint(values);
     let client_id = client_id(values);
-    values.missing("token.client_secret");
-    let client_secret = values.secret("token.client_secret");
-    let auth = values.choice("token.auth", &[ClientAuth::Basic, ClientAuth::Post]);
+    let auth = auth(values);
+    let proof = proof(values, auth.unwrap_or(ClientAuth::Basic));
+    let algorithm = algorithm(values, auth);
+    let key_id = values.text("token.key_id");
+    let audience = values.text("token.audience");
     let scope = scope(values);
     let params = params(values);
     let default_lifetime = values.duration("token.default_lifetime");
     let wait = values.duration("token.wait");
+    let (proof, named) = (proof?, named?);
     Some(Token {
-        endpoint: endpoint?,
+        endpoint: named.endpoint,
         client_id: client_id?,
-        client_secret: client_secret?,
+        credential: proof.credential,
         auth: auth?,
+        certificate: proof.certificate,
+        assertion: Assertion {
+            algorithm: algorithm.ok()?,
+            key_id,
+            audience: audience.unwrap_or(named.audience),
+        },
         scope,
         params: params?,
         default_lifetime: default_lifetime?,
@@ -31,48 +43,69 @@ pub(super) fn token(values: &mut Values) -> Option<Token> {
     })
 }
 
-/// `token.url` or one form of `token.pingone`: exactly one of the three.
-fn token_endpoint(values: &mut Values) -> Option<Url> {
-    let by_url = values.is_given("token.url");
-    let by_domain = values.is_given("token.pingone.domain");
-    let by_region =
-        values.is_given("token.pingone.region") || values.is_given("token.pingone.environment_id");
-    match (by_url, by_domain, by_region) {
-        (true, false, false) => token_url(values),
-        (false, true, false) => {
-            let domain = values.text("token.pingone.domain")?;
-            values.checked("token.pingone.domain", pingone::endpoint_of_domain(&domain))
-        }
-        (false, false, true) => token_of_region(values),
-        (false, false, false) if values.layers.incomplete => None,
-        (false, false, false) => {
+/// An endpoint, and whom an assertion is made out to there: the issuer where it is known
+/// (draft-ietf-oauth-rfc7523bis), else the endpoint itself.
+struct Named {
+    endpoint: Endpoint,
+    audience: String,
+}
+
+/// `token.url`, `token.issuer` or one form of `token.pingone`: exactly one of the four.
+fn token_endpoint(values: &mut Values) -> Option<Named> {
+    let ways: [(&[&'static str], Reader); 4] = [
+        (&["token.url"], token_url),
+        (&["token.issuer"], token_issuer),
+        (&["token.pingone.domain"], token_of_domain),
+        (
+            &["token.pingone.region", "token.pingone.environment_id"],
+            token_of_region,
+        ),
+    ];
+    let given: Vec<_> = ways
+        .iter()
+        .filter(|(keys, _)| keys.iter().any(|key| values.is_given(key)))
+        .collect();
+    match given[..] {
+        [(_, read)] => read(values),
+        [] if values.layers.incomplete => None,
+        [] => {
             values.wrong(
                 "token.url",
                 (
                     "nothing names the token endpoint",
-                    "write token.pingone.region and token.pingone.environment_id, or token.url; or set \
-                     CUPBEARER_TOKEN__PINGONE__REGION and CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID, or \
-                     CUPBEARER_TOKEN__URL",
+                    "write token.pingone.region and token.pingone.environment_id, or token.url, or \
+                     token.issuer; or set CUPBEARER_TOKEN__PINGONE__REGION and \
+                     CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID, or CUPBEARER_TOKEN__URL",
                 ),
             );
             None
         }
-        (true, _, _) => two_endpoints(values, "token.url", "token.pingone"),
-        (false, true, true) => two_endpoints(
-            values,
-            "token.pingone.domain",
-            "token.pingone.region and .environment_id",
-        ),
+        [(one, _), (other, _), ..] => two_endpoints(values, one[0], &other.join(" or ")),
     }
 }
 
-fn two_endpoints(values: &mut Values, one: &'static str, other: &str) -> Option<Url> {
+type Reader = fn(&mut Values) -> Option<Named>;
+
+fn two_endpoints(values: &mut Values, one: &'static str, other: &str) -> Option<Named> {
     let problem = format!("names a token endpoint, and so does {other}");
     values.wrong(one, (problem, "keep only one of them"));
     None
 }
 
-fn token_of_region(values: &mut Values) -> Option<Url> {
+fn token_of_domain(values: &mut Values) -> Option<Named> {
+    let domain = values.text("token.pingone.domain")?;
+    let endpoint = values.checked("token.pingone.domain", pingone::endpoint_of_domain(&domain))?;
+    Some(of_pingone(endpoint))
+}
+
+fn of_pingone(endpoint: Url) -> Named {
+    Named {
+        audience: pingone::issuer(&endpoint),
+        endpoint: Endpoint::Url(endpoint),
+    }
+}
+
+fn token_of_region(values: &mut Values) -> Option<Named> {
     let region = values
         .required("token.pingone.region")
         .and_then(|text| values.checked("token.pingone.region", pingone::tld(&text)));
@@ -84,25 +117,147 @@ fn token_of_region(values: &mut Values) -> Option<Url> {
                 pingone::environment_id(&text),
             )
         });
-    Some(pingone::endpoint(region?, &environment?))
+    Some(of_pingone(pingone::endpoint(region?, &environment?)))
 }
 
-fn token_url(values: &mut Values) -> Option<Url> {
+fn token_url(values: &mut Values) -> Option<Named> {
+    let (url, _) = encrypted(values, "token.url", address::endpoint)?;
+    Some(Named {
+        audience: url.as_str().to_owned(),
+        endpoint: Endpoint::Url(url),
+    })
+}
+
+fn token_issuer(values: &mut Values) -> Option<Named> {
+    let (_, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
+    let issuer = values.text("token.issuer")?;
+    Some(Named {
+        audience: issuer.clone(),
+        endpoint: Endpoint::Issuer {
+            issuer,
+            allow_plaintext,
+        },
+    })
+}
+
+/// A URL that a secret may be sent to, and whether `token.allow_plaintext` is set.
+fn encrypted(
+    values: &mut Values,
+    path: &'static str,
+    read: fn(&str) -> Result<Url, Complaint>,
+) -> Option<(Url, bool)> {
     let plaintext = values.switch("token.allow_plaintext");
-    let text = values.text("token.url")?;
-    let url = values.checked("token.url", address::endpoint(&text))?;
-    if url.scheme() == "https" || address::is_loopback(&url) || plaintext? {
-        return Some(url);
+    let text = values.text(path)?;
+    let url = values.checked(path, read(&text))?;
+    let plaintext = plaintext?;
+    if Endpoint::admits(&url, plaintext) {
+        return Some((url, plaintext));
     }
     let problem = format!("{} would send the secret unencrypted", quoted(&text));
     values.wrong(
-        "token.url",
+        path,
         (
             problem,
             "write \"https://…\"; or, if that network is trusted, token.allow_plaintext = true",
         ),
     );
     None
+}
+
+fn auth(values: &mut Values) -> Option<ClientAuth> {
+    const METHODS: [ClientAuth; 5] = [
+        ClientAuth::Basic,
+        ClientAuth::Post,
+        ClientAuth::SecretJwt,
+        ClientAuth::PrivateKeyJwt,
+        ClientAuth::Tls,
+    ];
+    values.choice("token.auth", &METHODS)
+}
+
+/// What we prove who we are with.
+struct Proof {
+    credential: SecretSource,
+    certificate: Option<Certificate>,
+}
+
+/// Exactly the credential that the method wants; others are told to be unused, never tried.
+fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
+    let wanted = auth.credential_key();
+    for path in ["token.client_secret", "token.private_key"] {
+        if path != wanted && values.is_given(path) {
+            values.warn(format!("{path} is set, but token.auth does not use it"));
+        }
+    }
+    let certificate = certificate(values, auth);
+    let credential = match auth {
+        ClientAuth::Tls => {
+            let key = certificate.as_ref().ok().and_then(Option::as_ref)?;
+            SecretSource::File(key.key_file.clone())
+        }
+        ClientAuth::Basic
+        | ClientAuth::Post
+        | ClientAuth::SecretJwt
+        | ClientAuth::PrivateKeyJwt => {
+            values.missing(wanted);
+            values.secret(wanted)?
+        }
+    };
+    Some(Proof {
+        credential,
+        certificate: certificate.ok()?,
+    })
+}
+
+/// A problem has been reported; unset is another matter.
+struct Reported;
+
+/// Both files or neither; `tls_client_auth` wants both.
+fn certificate(values: &mut Values, auth: ClientAuth) -> Result<Option<Certificate>, Reported> {
+    const PATHS: [&str; 2] = ["token.client_cert_file", "token.client_key_file"];
+    let wanted = auth == ClientAuth::Tls || PATHS.iter().any(|path| values.is_given(path));
+    if !wanted {
+        return Ok(None);
+    }
+    let [cert_file, key_file] = PATHS.map(|path| values.required(path).map(PathBuf::from));
+    Ok(Some(Certificate {
+        cert_file: cert_file.ok_or(Reported)?,
+        key_file: key_file.ok_or(Reported)?,
+    }))
+}
+
+/// One that fits `token.auth`; unset is left to the key.
+fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Result<Option<Algorithm>, Reported> {
+    const PATH: &str = "token.algorithm";
+    const ALGORITHMS: [Algorithm; 7] = [
+        Algorithm::Hs256,
+        Algorithm::Hs384,
+        Algorithm::Hs512,
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Es256,
+    ];
+    if !values.is_given(PATH) {
+        return Ok(None);
+    }
+    let algorithm = values.choice(PATH, &ALGORITHMS).ok_or(Reported)?;
+    let (method, fitting) = match auth.ok_or(Reported)? {
+        ClientAuth::SecretJwt if !algorithm.is_symmetric() => {
+            ("client_secret_jwt", "HS256, HS384 or HS512")
+        }
+        ClientAuth::PrivateKeyJwt if algorithm.is_symmetric() => {
+            ("private_key_jwt", "RS256, RS384, RS512 or ES256")
+        }
+        ClientAuth::Basic
+        | ClientAuth::Post
+        | ClientAuth::SecretJwt
+        | ClientAuth::PrivateKeyJwt
+        | ClientAuth::Tls => return Ok(Some(algorithm)),
+    };
+    let problem = format!("{} is not for {method}", algorithm.as_str());
+    values.wrong(PATH, (problem, format!("write {fitting}, or leave it out")));
+    Err(Reported)
 }
 
 /// RFC 6749 A.1: printable ASCII. Space around it comes from pasting.

@@ -39,7 +39,7 @@ const HEAD: Kind = Size(8 << 10, 16 << 20);
 const KEPT: Kind = Size(0, 16 << 20);
 
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 44] = [
+pub static KEYS: [Key; 51] = [
     key(
         "name",
         Text,
@@ -185,6 +185,12 @@ pub static KEYS: [Key; 44] = [
         "Any other token endpoint (RFC 6749), instead of token.pingone.",
     ),
     key(
+        "token.issuer",
+        Text,
+        Unset("\"https://as.example.com\""),
+        "Or an issuer whose metadata names the token endpoint (OpenID discovery, RFC 8414).",
+    ),
+    key(
         "token.allow_plaintext",
         Switch,
         Default("false"),
@@ -199,14 +205,58 @@ pub static KEYS: [Key; 44] = [
     key(
         "token.client_secret",
         Secret,
-        Required("{ file = \"/run/secrets/client_secret\" }"),
-        "Where the secret is: { file = \"…\" }, { env = \"…\" } or { command = [\"op\", \"read\", \"…\"] }. Never the secret itself.",
+        Unset("{ file = \"/run/secrets/client_secret\" }"),
+        "Where the secret is: { file = \"…\" }, { env = \"…\" } or { command = [\"op\", \"read\", \"…\"] }. Never the secret itself. Required by the client_secret methods.",
     ),
     key(
         "token.auth",
-        Choice(&["client_secret_basic", "client_secret_post"]),
+        Choice(&[
+            "client_secret_basic",
+            "client_secret_post",
+            "client_secret_jwt",
+            "private_key_jwt",
+            "tls_client_auth",
+        ]),
         Default("\"client_secret_basic\""),
-        "How the secret is sent: client_secret_basic or client_secret_post; as set at the authorization server.",
+        "How this proxy proves who it is, as set at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or tls_client_auth. Never probed.",
+    ),
+    key(
+        "token.private_key",
+        Secret,
+        Unset("{ file = \"/run/secrets/private_key.pem\" }"),
+        "private_key_jwt: where the key is, PEM (PKCS#8, PKCS#1, SEC1) or JWK; `cupbearer keygen` makes one.",
+    ),
+    key(
+        "token.key_id",
+        Text,
+        Unset("\"2026-01\""),
+        "private_key_jwt: the key's name at the authorization server; left out, the JWK's own or the key's thumbprint (RFC 7638).",
+    ),
+    key(
+        "token.algorithm",
+        Choice(&[
+            "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256",
+        ]),
+        Unset("\"RS256\""),
+        "How an assertion is signed: HS256, HS384 or HS512 with the secret, RS256, RS384, RS512 or ES256 with the private key; left out, HS256 or what fits the key.",
+    ),
+    key(
+        "token.audience",
+        Text,
+        Unset("\"https://as.example.com\""),
+        "Whom an assertion is made out to; left out, the issuer, or token.url.",
+    ),
+    key(
+        "token.client_cert_file",
+        Text,
+        Unset("\"/run/secrets/tls.crt\""),
+        "The certificate (PEM, with its chain) to present at the token endpoint (RFC 8705). Needs client_key_file.",
+    ),
+    key(
+        "token.client_key_file",
+        Text,
+        Unset("\"/run/secrets/tls.key\""),
+        "Its private key (PEM). Both are read anew for each token request.",
     ),
     key(
         "token.scope",

@@ -7,7 +7,7 @@ use crate::config::document;
 use crate::config::keys::Key;
 use crate::config::problems::Complaint;
 
-/// `{ file = … }`, `{ env = … }` or `{ command = … }`; anything else is told what to write.
+/// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
 pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, Complaint> {
     let remedy = || {
         let (written, variable) = (key.example_text(), key.variable());
@@ -18,15 +18,26 @@ pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, 
     };
     let mut entries = table.iter();
     let (Some((name, value)), None) = (entries.next(), entries.next()) else {
-        return Err(("names not exactly one of file, env and command", remedy()).into());
+        return Err((
+            "names not exactly one of file, env, command and keyring",
+            remedy(),
+        )
+            .into());
     };
     let text = value.as_str().filter(|text| !text.is_empty());
     match (name.as_str(), text) {
         ("file", Some(path)) => Ok(SecretSource::File(Path::new(path).to_owned())),
         ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
+        ("keyring", Some(name)) => Ok(SecretSource::Keyring(name.to_owned())),
         ("command", _) => command_words(value),
-        ("file" | "env", None) => Err((format!("{name} is not a text"), remedy()).into()),
-        _ => Err(("names not exactly one of file, env and command", remedy()).into()),
+        ("file" | "env" | "keyring", None) => {
+            Err((format!("{name} is not a text"), remedy()).into())
+        }
+        _ => Err((
+            "names not exactly one of file, env, command and keyring",
+            remedy(),
+        )
+            .into()),
     }
 }
 

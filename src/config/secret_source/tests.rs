@@ -123,3 +123,33 @@ fn our_variables_are_known_by_their_prefix() {
     assert!(!is_ours("PATH".as_ref()));
     assert!(!is_ours("CUPBEARER".as_ref()));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_for_everyone_is_told_unless_it_is_a_kubernetes_volume() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    let version = directory.path().join("..2026_01_01");
+    std::fs::create_dir(&version).unwrap();
+    std::fs::write(version.join("key"), "s").unwrap();
+    std::fs::set_permissions(version.join("key"), PermissionsExt::from_mode(0o644)).unwrap();
+    symlink("..2026_01_01", directory.path().join("..data")).unwrap();
+    symlink("..data/key", directory.path().join("key")).unwrap();
+    symlink("..2026_01_01/key", directory.path().join("plain")).unwrap();
+    let said = |name: &str| SecretSource::File(directory.path().join(name)).exposed();
+
+    assert_eq!(said("key"), None);
+    assert!(said("plain").unwrap().contains("chmod 600"));
+    assert!(said("..2026_01_01/key").is_some());
+    assert_eq!(said("missing"), None);
+}
+
+#[tokio::test]
+async fn a_keyring_is_told_to_be_absent_with_what_to_write() {
+    let error = SecretSource::Keyring("cupbearer".into())
+        .read()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("no keyring on this build"));
+    assert!(error.remedy().contains("command = ["), "{}", error.remedy());
+}

@@ -15,7 +15,7 @@ fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {
             .unwrap()
             .config
             .token
-            .client_secret
+            .credential
     };
     assert!(matches!(source(bare), SecretSource::Value(secret) if secret.expose() == b"hunter2"));
     assert!(matches!(source(command), SecretSource::Command(words) if words == ["op", "read"]));

@@ -139,7 +139,16 @@ fn other_value(key: &Key) -> String {
 fn all_but(key: &Key) -> Vec<(&'static str, &'static str)> {
     let mut rest = ENOUGH.to_vec();
     match key.path {
-        "token.pingone.domain" => rest.retain(|(name, _)| *name != "CUPBEARER_TOKEN__URL"),
+        "token.pingone.domain" | "token.issuer" => {
+            rest.retain(|(name, _)| *name != "CUPBEARER_TOKEN__URL");
+        }
+        "token.auth" | "token.client_cert_file" | "token.client_key_file" => {
+            let files = [
+                ("CUPBEARER_TOKEN__CLIENT_CERT_FILE", "c.pem"),
+                ("CUPBEARER_TOKEN__CLIENT_KEY_FILE", "k.pem"),
+            ];
+            rest.extend(files.iter().filter(|(name, _)| *name != key.variable()));
+        }
         "token.pingone.region" => {
             rest[1] = (
                 "CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID",

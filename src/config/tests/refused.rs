@@ -47,7 +47,31 @@ const REFUSED: &[(&str, &str)] = &[
     ("runtime.threads = -1", "-1 is out of range"),
     (
         "token.auth = \"basic\"",
-        "write \"client_secret_basic\" or \"client_secret_post\"",
+        "write \"client_secret_basic\" or \"client_secret_post\" or \"client_secret_jwt\" or",
+    ),
+    (
+        "token.auth = \"private_key_jwt\"",
+        "token.private_key: is missing: write token.private_key = { file",
+    ),
+    (
+        "token.auth = \"tls_client_auth\"",
+        "token.client_cert_file: is missing",
+    ),
+    (
+        "token.client_cert_file = \"c.pem\"",
+        "token.client_key_file: is missing",
+    ),
+    (
+        "token.auth = \"client_secret_jwt\"\ntoken.algorithm = \"RS256\"",
+        "token.algorithm: RS256 is not for client_secret_jwt: write HS256, HS384 or HS512",
+    ),
+    (
+        "token.auth = \"private_key_jwt\"\ntoken.algorithm = \"HS256\"",
+        "token.algorithm: HS256 is not for private_key_jwt: write RS256",
+    ),
+    (
+        "token.issuer = \"https://as.example.com\"",
+        "token.url: names a token endpoint, and so does token.issuer",
     ),
     ("log.level = \"inof\"", "\"inof\" is no level"),
     (
@@ -138,7 +162,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("token.client_secret = {}", "names not exactly one of"),
     (
         "token.pingone.region = \"eu\"",
-        "token.url: names a token endpoint, and so does token.pingone",
+        "token.url: names a token endpoint, and so does token.pingone.region or token.pingone.environment_id",
     ),
     ("name = \"a\"\nname = \"b\"", "is not TOML: duplicate key"),
     ("drain = 99999999999999999999", "drain: is a number beyond"),
@@ -243,6 +267,75 @@ fn a_token_endpoint_is_encrypted_beyond_loopback() {
             "{url} {allowed}"
         );
     }
+}
+
+#[test]
+fn an_issuer_is_kept_as_written_and_encrypted_beyond_loopback() {
+    for (issuer, expected) in [
+        ("https://as.example.com", ""),
+        ("https://as.example.com/tenant/", ""),
+        ("http://127.0.0.1:1/as", ""),
+        ("http://as.example.com", "would send the secret unencrypted"),
+        ("https://as.example.com?x", "has a query or a fragment"),
+        ("as.example.com", "has no scheme"),
+        (
+            "https://as.example.com/t/.well-known/openid-configuration",
+            "write \"https://as.example.com/t\"",
+        ),
+    ] {
+        let mut variables = ENOUGH.to_vec();
+        variables[1] = ("CUPBEARER_TOKEN__ISSUER", issuer);
+        let loaded = load(&Overrides::default(), &environment(&variables));
+        if let Ok(loaded) = &loaded {
+            assert_eq!(loaded.config.token.endpoint.as_str(), issuer);
+            assert_eq!(loaded.config.token.assertion.audience, issuer);
+        }
+        let said = said(loaded);
+        assert!(
+            said.contains(expected) && said.is_empty() == expected.is_empty(),
+            "{issuer}: {said}"
+        );
+    }
+}
+
+#[test]
+fn an_assertion_is_made_out_to_the_issuer_where_it_is_known() {
+    let id = "0123abcd-4567-89ab-cdef-0123456789ab";
+    for (variables, audience) in [
+        (&[ENOUGH[1]][..], "https://as.example.com/token".to_owned()),
+        (
+            &[ENOUGH[1], ("CUPBEARER_TOKEN__AUDIENCE", "urn:as")],
+            "urn:as".to_owned(),
+        ),
+        (
+            &[
+                ("CUPBEARER_TOKEN__PINGONE__REGION", "eu"),
+                ("CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID", id),
+            ],
+            format!("https://auth.pingone.eu/{id}/as"),
+        ),
+        (
+            &[("CUPBEARER_TOKEN__PINGONE__DOMAIN", "auth.example.com")],
+            "https://auth.example.com/as".to_owned(),
+        ),
+    ] {
+        let all = [&[ENOUGH[0], ENOUGH[2], ENOUGH[3]], variables].concat();
+        let loaded = load(&Overrides::default(), &environment(&all)).unwrap();
+        assert_eq!(loaded.config.token.assertion.audience, audience);
+    }
+}
+
+#[test]
+fn a_credential_that_the_method_does_not_use_is_told() {
+    let loaded = load(
+        &Overrides::default(),
+        &with(&[("CUPBEARER_TOKEN__PRIVATE_KEY__FILE", "k.pem")]),
+    )
+    .unwrap();
+    assert_eq!(
+        loaded.warnings,
+        ["token.private_key is set, but token.auth does not use it"]
+    );
 }
 
 #[test]

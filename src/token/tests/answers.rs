@@ -34,6 +34,7 @@ fn said(status: u16, headers: &HeaderMap, body: &str) -> Failure {
         method: ClientAuth::Basic,
         id: "app",
         secret: &secret,
+        assertion: &super::endpoint::assertion(),
     };
     let status = StatusCode::from_u16(status).unwrap();
     refused(

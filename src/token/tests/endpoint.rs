@@ -13,7 +13,7 @@ use super::scene::{ms, s};
 use crate::config::{self, ClientAuth, SecretSource};
 use crate::secret::Secret;
 use crate::token::failure::{Defect, Failure};
-use crate::token::grant::{self, Grant};
+use crate::token::grant::Grant;
 use crate::token::response::Granted;
 use crate::token::{ReadSecret, State, engine};
 
@@ -47,6 +47,11 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) async fn new(act: impl Fn(usize) -> Act + Send + 'static) -> Self {
+        Self::of_requests(move |number, _| act(number)).await
+    }
+
+    /// Does what `act` makes of the request's number (from 1) and text.
+    pub(super) async fn of_requests(act: impl Fn(usize, &str) -> Act + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!(
             "http://{}/as/token",
@@ -62,10 +67,11 @@ impl Endpoint {
                 let request = request(&mut stream).await;
                 let number = {
                     let mut seen = seen.lock().unwrap();
-                    seen.push(request);
+                    seen.push(request.clone());
                     seen.len()
                 };
-                tokio::spawn(play(act(number), stream, Arc::clone(&count)));
+                let act = act(number, &request);
+                tokio::spawn(play(act, stream, Arc::clone(&count)));
             }
         });
         Self {
@@ -121,26 +127,36 @@ async fn play(act: Act, mut stream: TcpStream, flooded: Arc<AtomicUsize>) {
     }
 }
 
-pub(super) fn client() -> grant::Client {
+pub(super) fn client() -> super::super::Client {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    grant::client(tls, &config::ProxyRule::Direct).unwrap()
+    super::super::client(tls, &config::ProxyRule::Direct).unwrap()
 }
 
 pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::Token {
     config::Token {
-        endpoint,
+        endpoint: config::Endpoint::Url(endpoint),
         client_id: "app".to_owned(),
-        client_secret: SecretSource::Value(Secret::new(SECRET)),
+        credential: SecretSource::Value(Secret::new(SECRET)),
         auth,
+        assertion: assertion(),
+        certificate: None,
         scope: Some("read write".to_owned()),
         params: [("audience".to_owned(), "https://api.example.com".to_owned())].into(),
         default_lifetime: Duration::from_mins(5),
         wait: s(10),
+    }
+}
+
+pub(super) fn assertion() -> config::Assertion {
+    config::Assertion {
+        algorithm: None,
+        key_id: None,
+        audience: "https://as.example.com".to_owned(),
     }
 }
 

@@ -34,6 +34,13 @@ pub(super) fn move_wall(seconds: i64) {
     WALL_OFFSET.with(|offset| offset.set(offset.get() + seconds));
 }
 
+/// Starts a wall clock that follows the paused one.
+pub(super) fn paused_clock() -> Clock {
+    START.set(Some(Instant::now()));
+    WALL_OFFSET.set(0);
+    Clock::with_wall(wall)
+}
+
 fn wall() -> SystemTime {
     let start = START.get().expect("a scene is set");
     let now = UNIX_EPOCH + s(1_700_000_000) + start.elapsed();
@@ -65,12 +72,11 @@ impl Scene {
         polled: bool,
         script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
     ) -> Self {
-        START.set(Some(Instant::now()));
-        WALL_OFFSET.set(0);
+        let clock = paused_clock();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let secret = Arc::new(Mutex::new(Ok("first")));
         let world = World {
-            clock: Clock::with_wall(wall),
+            clock,
             draw: || 0.5,
         };
         let exchange = exchange(Arc::clone(&asked), Box::new(script));

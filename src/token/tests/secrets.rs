@@ -59,6 +59,20 @@ fn assert_silent(text: &str) {
     }
 }
 
+#[test]
+fn a_credential_does_not_print() {
+    let secret = Secret::new(SECRET);
+    assert_silent(&format!(
+        "{:?}",
+        Credential {
+            method: ClientAuth::Basic,
+            id: "app",
+            secret: &secret,
+            assertion: &super::endpoint::assertion(),
+        }
+    ));
+}
+
 #[tokio::test]
 async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
     let lines = Lines::default();
@@ -119,15 +133,6 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
             assert_silent(&format!("{grant:?}"));
         }
     }
-    let secret = Secret::new(SECRET);
-    assert_silent(&format!(
-        "{:?}",
-        Credential {
-            method: ClientAuth::Basic,
-            id: "app",
-            secret: &secret
-        }
-    ));
     let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert!(
         logged.contains("token request failed") && logged.contains("token fresh"),

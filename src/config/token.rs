@@ -1,0 +1,181 @@
+//! `token.*` as types: which endpoint, as whom, with what proof. Reads nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{SecretSource, address};
+
+/// `token.*`.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// From `token.pingone.*`, `token.url` or `token.issuer`.
+    pub endpoint: Endpoint,
+    /// `token.client_id`.
+    pub client_id: String,
+    /// What proves who we are, read when it is needed: `token.client_secret`, `token.private_key` or
+    /// `token.client_key_file`, as [`Self::credential_key`] says.
+    pub credential: SecretSource,
+    /// `token.auth`.
+    pub auth: ClientAuth,
+    /// What an assertion says beside the client id.
+    pub assertion: Assertion,
+    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705).
+    pub certificate: Option<Certificate>,
+    /// `token.scope`, sent as it stands; absent means the server's choice (RFC 6749 3.3).
+    pub scope: Option<String>,
+    /// `token.params`: extra form parameters such as `audience` or `resource`.
+    pub params: BTreeMap<String, String>,
+    /// `token.default_lifetime`: where the answer has no `expires_in`.
+    pub default_lifetime: Duration,
+    /// `token.wait`: how long a request waits for the attempt in flight.
+    pub wait: Duration,
+}
+
+impl Token {
+    /// The key that [`Self::credential`] was set by.
+    #[must_use]
+    pub const fn credential_key(&self) -> &'static str {
+        self.auth.credential_key()
+    }
+}
+
+/// Where tokens are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Known beforehand.
+    Url(url::Url),
+    /// `token.issuer`: its metadata names the endpoint (RFC 8414, OpenID Connect Discovery 1.0).
+    Issuer {
+        /// As it was written: the metadata must say exactly this.
+        issuer: String,
+        /// `token.allow_plaintext`: whether the endpoint may be http beyond loopback.
+        allow_plaintext: bool,
+    },
+}
+
+impl Endpoint {
+    /// Where a connection for it goes first: the endpoint, or the issuer whose metadata names it.
+    #[must_use]
+    pub fn to_url(&self) -> Option<url::Url> {
+        url::Url::parse(self.as_str()).ok()
+    }
+
+    /// The endpoint's URL, or the issuer that names it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Url(url) => url.as_str(),
+            Self::Issuer { issuer, .. } => issuer,
+        }
+    }
+
+    /// Whether the secret may be sent to an endpoint that an issuer's metadata names.
+    #[must_use]
+    pub fn admits(url: &url::Url, allow_plaintext: bool) -> bool {
+        match url.scheme() {
+            "https" => true,
+            "http" => allow_plaintext || address::is_loopback(url),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the client proves itself to the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+    /// `client_secret_jwt`: an assertion under an HMAC of the secret.
+    SecretJwt,
+    /// `private_key_jwt`: an assertion signed with `token.private_key`.
+    PrivateKeyJwt,
+    /// `tls_client_auth`: the certificate of the connection; on the wire also
+    /// `self_signed_tls_client_auth` (RFC 8705 2).
+    Tls,
+}
+
+impl ClientAuth {
+    /// The key that holds the credential.
+    #[must_use]
+    pub const fn credential_key(self) -> &'static str {
+        match self {
+            Self::Basic | Self::Post | Self::SecretJwt => "token.client_secret",
+            Self::PrivateKeyJwt => "token.private_key",
+            Self::Tls => "token.client_key_file",
+        }
+    }
+}
+
+/// What an assertion says beside the client id (RFC 7523 3).
+#[derive(Debug, Clone)]
+pub struct Assertion {
+    /// `token.algorithm`; absent means HS256, or what fits the private key.
+    pub algorithm: Option<Algorithm>,
+    /// `token.key_id`; absent means the JWK's own, else the key's thumbprint (RFC 7638).
+    pub key_id: Option<String>,
+    /// `token.audience`, else the issuer where it is known, else the token endpoint.
+    pub audience: String,
+}
+
+/// How an assertion is signed (RFC 7518 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+}
+
+impl Algorithm {
+    /// The name in a JOSE header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Es256 => "ES256",
+        }
+    }
+
+    /// Whether the key is a secret that both sides know.
+    #[must_use]
+    pub const fn is_symmetric(self) -> bool {
+        match self {
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => true,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Es256 => false,
+        }
+    }
+}
+
+/// A client certificate with its key, both PEM; read anew for each attempt, so that they can be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, ours first.
+    pub cert_file: PathBuf,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key_file: PathBuf,
+}

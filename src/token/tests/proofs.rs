@@ -1,0 +1,398 @@
+//! How we prove who we are, as the endpoint sees it: assertions, clocks, discovery, certificates.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use jsonwebtoken::{Algorithm as Name, DecodingKey, Validation, decode, decode_header};
+use serde_json::Value;
+
+use super::endpoint::{Act, Endpoint, answer, client, config};
+use super::scene::s;
+use crate::config::{self, Algorithm, ClientAuth};
+use crate::secret::Secret;
+use crate::token::failure::Failure;
+use crate::token::grant::Grant;
+use crate::token::key::new_key;
+
+const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
+const SECRET: &str = "a client secret of at least thirty-two bytes";
+
+fn granted() -> Act {
+    answer("200 OK", "application/json", GOOD)
+}
+
+fn form(request: &str) -> BTreeMap<String, String> {
+    let body = request.split_once("\r\n\r\n").unwrap().1;
+    form_urlencoded::parse(body.as_bytes())
+        .into_owned()
+        .collect()
+}
+
+fn unverified(assertion: &str) -> Value {
+    jsonwebtoken::dangerous::insecure_decode::<Value>(assertion)
+        .unwrap()
+        .claims
+}
+
+fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
+async fn asked(config: config::Token, secret: &Secret, endpoint: &Endpoint) -> Vec<String> {
+    let grant = Grant::new(config, client());
+    grant.exchange(secret).await.unwrap();
+    grant.exchange(secret).await.unwrap();
+    endpoint.requests.lock().unwrap().clone()
+}
+
+/// What is configured and what must come of it.
+struct Case {
+    auth: ClientAuth,
+    algorithm: Option<Algorithm>,
+    secret: Secret,
+    name: Name,
+    verified_by: DecodingKey,
+    kid: Option<String>,
+}
+
+fn by_secret(algorithm: Option<Algorithm>, name: Name) -> Case {
+    Case {
+        auth: ClientAuth::SecretJwt,
+        algorithm,
+        secret: Secret::new(SECRET),
+        name,
+        verified_by: DecodingKey::from_secret(SECRET.as_bytes()),
+        kid: None,
+    }
+}
+
+/// `configured` where it is not what the key would choose.
+fn by_key(made_for: Algorithm, configured: Option<Algorithm>, name: Name) -> Case {
+    let key = new_key(made_for).unwrap();
+    let jwk = serde_json::from_value(key.public["keys"][0].clone()).unwrap();
+    Case {
+        auth: ClientAuth::PrivateKeyJwt,
+        algorithm: configured,
+        secret: key.private,
+        name,
+        verified_by: DecodingKey::from_jwk(&jwk).unwrap(),
+        kid: Some(key.id),
+    }
+}
+
+#[tokio::test]
+async fn an_assertion_is_signed_fresh_short_lived_and_made_out_to_one_audience() {
+    for case in [
+        by_secret(None, Name::HS256),
+        by_secret(Some(Algorithm::Hs384), Name::HS384),
+        by_secret(Some(Algorithm::Hs512), Name::HS512),
+        by_key(Algorithm::Rs256, None, Name::RS256),
+        by_key(Algorithm::Rs256, Some(Algorithm::Rs384), Name::RS384),
+        by_key(Algorithm::Rs256, Some(Algorithm::Rs512), Name::RS512),
+        by_key(Algorithm::Es256, None, Name::ES256),
+    ] {
+        let endpoint = Endpoint::new(|_| granted()).await;
+        let mut config = config(endpoint.url.clone(), case.auth);
+        config.assertion.algorithm = case.algorithm;
+        let requests = asked(config, &case.secret, &endpoint).await;
+        let jtis: Vec<String> = requests
+            .iter()
+            .map(|request| verify(&case, request))
+            .collect();
+        assert_eq!(jtis.len(), 2);
+        assert_ne!(jtis[0], jtis[1]);
+        assert!(jtis[0].len() >= 22, "128 bits: {}", jtis[0]);
+    }
+}
+
+/// Holds one request's assertion against the case, and returns its `jti`.
+fn verify(case: &Case, request: &str) -> String {
+    let form = form(request);
+    assert!(!request.contains("authorization:") && !request.contains("client_secret="));
+    assert_eq!(
+        form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
+    let assertion = &form["client_assertion"];
+    assert_eq!(decode_header(assertion).unwrap().kid, case.kid);
+    let mut rules = Validation::new(case.name);
+    rules.set_audience(&["https://as.example.com"]);
+    rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    let claims = decode::<Value>(assertion, &case.verified_by, &rules)
+        .unwrap()
+        .claims;
+    assert_eq!(
+        (&claims["iss"], &claims["sub"]),
+        (&"app".into(), &"app".into())
+    );
+    assert_eq!(
+        claims["aud"], "https://as.example.com",
+        "one string, no list"
+    );
+    let lives = claims["exp"].as_u64().unwrap() - now();
+    assert!((60..=300).contains(&lives), "{lives}");
+    assert!(claims.get("nbf").is_none());
+    claims["jti"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_configured_key_id_is_sent_instead_of_the_thumbprint() {
+    let key = new_key(Algorithm::Es256).unwrap();
+    let endpoint = Endpoint::new(|_| granted()).await;
+    let mut config = config(endpoint.url.clone(), ClientAuth::PrivateKeyJwt);
+    config.assertion.key_id = Some("2026-01".to_owned());
+    let requests = asked(config, &key.private, &endpoint).await;
+    let header = decode_header(&form(&requests[0])["client_assertion"]).unwrap();
+    assert_eq!(header.kid.as_deref(), Some("2026-01"));
+}
+
+#[tokio::test]
+async fn a_key_that_signs_nothing_is_told_before_anything_is_sent() {
+    let endpoint = Endpoint::new(|_| granted()).await;
+    let grant = Grant::new(
+        config(endpoint.url.clone(), ClientAuth::PrivateKeyJwt),
+        client(),
+    );
+    let failure = grant.exchange(&Secret::new("hunter2")).await.unwrap_err();
+    assert!(failure.is_refusal());
+    assert_eq!(
+        failure.chain(),
+        "the private key cannot be used: it is neither PEM nor a JWK"
+    );
+    assert!(endpoint.requests.lock().unwrap().is_empty());
+}
+
+/// A refusal by a server whose clock is this far ahead.
+fn refusal(ahead_s: i64) -> Act {
+    let by = Duration::from_secs(ahead_s.unsigned_abs());
+    let now = SystemTime::now();
+    let theirs = if ahead_s < 0 { now - by } else { now + by };
+    let date = httpdate::fmt_http_date(theirs);
+    let body = r#"{"error":"invalid_client"}"#;
+    let text = format!(
+        "HTTP/1.1 401 Unauthorized\r\nDate: {date}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    Act::Send(text.into_bytes())
+}
+
+#[tokio::test]
+async fn after_a_refusal_by_a_server_with_another_clock_the_next_assertion_has_its_time() {
+    for ahead in [600, -600] {
+        let endpoint = Endpoint::new(move |number| match number {
+            1 => refusal(ahead),
+            _ => granted(),
+        })
+        .await;
+        let config = config(endpoint.url.clone(), ClientAuth::SecretJwt);
+        let requests = asked(config, &Secret::new(SECRET), &endpoint).await;
+        let expiries: Vec<i64> = requests
+            .iter()
+            .map(|request| {
+                let claims = unverified(&form(request)["client_assertion"]);
+                claims["exp"].as_i64().unwrap() - now().cast_signed()
+            })
+            .collect();
+        assert_eq!(expiries.len(), 3, "refused, at once again, and the next");
+        assert!(expiries[0].abs_diff(120) <= 3, "{expiries:?}");
+        assert!(expiries[1].abs_diff(120 + ahead) <= 3, "{expiries:?}");
+        assert!(
+            expiries[2].abs_diff(120 + ahead) <= 3,
+            "it is kept: {expiries:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_another_reason_is_asked_once_and_moves_no_clock() {
+    for (auth, ahead) in [
+        (ClientAuth::SecretJwt, 20),
+        (ClientAuth::SecretJwt, -20),
+        (ClientAuth::Basic, 600),
+        (ClientAuth::Post, -600),
+    ] {
+        let endpoint = Endpoint::new(move |_| refusal(ahead)).await;
+        let grant = Grant::new(config(endpoint.url.clone(), auth), client());
+        grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        assert_eq!(
+            endpoint.requests.lock().unwrap().len(),
+            1,
+            "{auth:?} {ahead}"
+        );
+    }
+    // the clocks differ, but that was not all: one more request, not a loop
+    let endpoint = Endpoint::new(|_| refusal(600)).await;
+    let grant = Grant::new(
+        config(endpoint.url.clone(), ClientAuth::SecretJwt),
+        client(),
+    );
+    for asked in [2, 3] {
+        grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        assert_eq!(endpoint.requests.lock().unwrap().len(), asked);
+    }
+}
+
+/// A server with metadata at the address that begins so.
+async fn issuer(at: &'static str, document: impl Fn(&str) -> String + Send + 'static) -> Endpoint {
+    let own = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
+    let known = std::sync::Arc::clone(&own);
+    let endpoint = Endpoint::of_requests(move |_, request| {
+        if request.starts_with("POST ") {
+            return granted();
+        }
+        if request.starts_with(&format!("GET {at} ")) {
+            return answer(
+                "200 OK",
+                "application/json",
+                &document(known.get().unwrap()),
+            );
+        }
+        answer("404 Not Found", "text/html", "<html>")
+    })
+    .await;
+    own.set(endpoint.url.origin().ascii_serialization())
+        .unwrap();
+    endpoint
+}
+
+fn by_issuer(issuer: String) -> config::Token {
+    let mut config = config("http://unused.example".parse().unwrap(), ClientAuth::Basic);
+    config.endpoint = config::Endpoint::Issuer {
+        issuer,
+        allow_plaintext: false,
+    };
+    config
+}
+
+#[tokio::test]
+async fn an_issuer_alone_is_enough_by_either_address_and_is_asked_once() {
+    for (at, gets) in [
+        ("/tenant/.well-known/openid-configuration", 1),
+        ("/.well-known/oauth-authorization-server/tenant", 2),
+    ] {
+        let server = issuer(at, |own| {
+            format!(r#"{{"issuer":"{own}/tenant","token_endpoint":"{own}/token"}}"#)
+        })
+        .await;
+        let own = server.url.origin().ascii_serialization();
+        let requests = asked(
+            by_issuer(format!("{own}/tenant")),
+            &Secret::new(SECRET),
+            &server,
+        )
+        .await;
+        let count = |start: &str| requests.iter().filter(|one| one.starts_with(start)).count();
+        assert_eq!(
+            (count("GET "), count("POST /token ")),
+            (gets, 2),
+            "{requests:?}"
+        );
+        let get = requests.iter().find(|one| one.starts_with("GET ")).unwrap();
+        assert!(!get.contains("authorization:"), "{get}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_is_not_ours_gets_no_secret_and_is_asked_for_again() {
+    type Document = fn(&str) -> String;
+    let cases: [(Document, &str); 4] = [
+        (
+            |own| format!(r#"{{"issuer":"{own}/","token_endpoint":"{own}/token"}}"#),
+            "its \"issuer\" differs",
+        ),
+        (
+            |own| format!(r#"{{"issuer":"{own}","token_endpoint":"http://as.example.com/token"}}"#),
+            "its token_endpoint is not https",
+        ),
+        (|_| "<html>".to_owned(), "it is no JSON object"),
+        (
+            |own| format!(r#"{{"issuer":"{own}"}}"#),
+            "names no token_endpoint",
+        ),
+    ];
+    for (document, expected) in cases {
+        let server = issuer("/.well-known/openid-configuration", document).await;
+        let own = server.url.origin().ascii_serialization();
+        let grant = Grant::new(by_issuer(own), client());
+        for _ in 0..2 {
+            let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+            assert!(failure.chain().contains(expected), "{}", failure.chain());
+            assert!(failure.is_refusal());
+        }
+        let requests = server.requests.lock().unwrap();
+        assert_eq!(requests.len(), 2);
+        assert!(requests.iter().all(|one| one.starts_with("GET ")));
+    }
+}
+
+#[tokio::test]
+async fn metadata_is_bounded_like_an_answer_and_its_redirects_are_not_followed() {
+    let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n";
+    let moved = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    for (act, expected) in [
+        (Act::Flood(head.into()), "longer than 1048576 bytes"),
+        (Act::Send(moved.into()), "answered 302 Found"),
+        (Act::Drip(head.into()), "no complete answer within 300 ms"),
+        (
+            answer("503 Service Unavailable", "text/html", "<html>"),
+            "answered 503",
+        ),
+    ] {
+        let endpoint = Endpoint::new(move |_| act.clone()).await;
+        let own = endpoint.url.origin().ascii_serialization();
+        let mut grant = Grant::new(by_issuer(own), client());
+        grant.limit = Duration::from_millis(300);
+        let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        assert!(failure.chain().contains(expected), "{}", failure.chain());
+    }
+}
+
+#[tokio::test]
+async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let one = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let other = rcgen::KeyPair::generate().unwrap();
+    let files = config::Certificate {
+        cert_file: directory.path().join("tls.crt"),
+        key_file: directory.path().join("tls.key"),
+    };
+    let endpoint = Endpoint::new(|_| granted()).await;
+    let mut config = config(endpoint.url.clone(), ClientAuth::Tls);
+    config.certificate = Some(files.clone());
+    let grant = Grant::new(config, client());
+    let key = Secret::new("unused");
+
+    for (certificate, private, expected) in [
+        (None, None, "does not exist"),
+        (Some("x".to_owned()), None, "holds no certificate"),
+        (Some(one.cert.pem()), None, "does not exist"),
+        (
+            Some(one.cert.pem()),
+            Some("x".to_owned()),
+            "holds no private key",
+        ),
+        (
+            Some(one.cert.pem()),
+            Some(other.serialize_pem()),
+            "do not go together",
+        ),
+    ] {
+        for (path, text) in [(&files.cert_file, certificate), (&files.key_file, private)] {
+            if let Some(text) = text {
+                std::fs::write(path, text).unwrap();
+            }
+        }
+        let failure = grant.exchange(&key).await.unwrap_err();
+        assert!(matches!(failure, Failure::CertificateUnusable(_)));
+        assert!(failure.chain().contains(expected), "{}", failure.chain());
+    }
+    assert!(endpoint.requests.lock().unwrap().is_empty());
+
+    // and a new key in place of the wrong one heals it
+    std::fs::write(&files.key_file, one.signing_key.serialize_pem()).unwrap();
+    assert_eq!(grant.exchange(&key).await.unwrap().lifetime, s(3600));
+    let requests = endpoint.requests.lock().unwrap();
+    assert!(requests[0].ends_with("&client_id=app"), "{}", requests[0]);
+}

@@ -1,0 +1,88 @@
+// The client secret is replaced while requests pass: the old one is dead at once, and none is lost.
+
+import assert from "node:assert/strict";
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CLIENTS, TOKEN_LIFETIME_S } from "./authorization_server.mjs";
+import { setUp, temporaryDirectory, until } from "./support.mjs";
+
+const WORKERS = 16;
+
+const ways = {
+  "by a rename": (directory) => {
+    const file = join(directory, "client_secret");
+    writeFileSync(file, CLIENTS.basic.secret, { mode: 0o600 });
+    return {
+      file,
+      replace(secret) {
+        writeFileSync(`${file}.new`, secret, { mode: 0o600 });
+        renameSync(`${file}.new`, file);
+      },
+    };
+  },
+  "by the swap of a Kubernetes volume": (directory) => {
+    const version = (name, secret) => {
+      mkdirSync(join(directory, name));
+      writeFileSync(join(directory, name, "client_secret"), secret);
+    };
+    version("..1", CLIENTS.basic.secret);
+    symlinkSync("..1", join(directory, "..data"));
+    symlinkSync("..data/client_secret", join(directory, "client_secret"));
+    return {
+      file: join(directory, "client_secret"),
+      replace(secret) {
+        version("..2", secret);
+        symlinkSync("..2", join(directory, "..data_tmp"));
+        renameSync(join(directory, "..data_tmp"), join(directory, "..data"));
+      },
+    };
+  },
+};
+
+for (const [name, way] of Object.entries(ways)) {
+  test(`a secret that is replaced ${name} under load loses no request`, async (t) => {
+    const { file, replace } = way(await temporaryDirectory(t));
+    const token = ({ tokenUrl }) => `url = ${JSON.stringify(tokenUrl)}\nclient_secret = { file = ${JSON.stringify(file)} }`;
+    const { authorizationServer, api, proxy } = await setUp(t, { token });
+    assert.ok(!proxy.output.stderr.includes("can be read by every user"), "no warning for either");
+
+    const load = startLoad(proxy);
+    await until(() => authorizationServer.tokenRequests.length >= 2, "a first refresh");
+    // In one turn of the event loop: the server cannot answer between the two.
+    replace("the next secret");
+    authorizationServer.rotate("the next secret");
+    const at = Date.now();
+    await until(() => Date.now() - at > 3 * TOKEN_LIFETIME_S * 1000, "three lifetimes");
+    const { answered, failures } = await load.stop();
+
+    assert.deepEqual(failures, []);
+    assert.equal(api.seen.length, answered);
+    const after = authorizationServer.tokenRequests.filter((request) => request.at >= at);
+    const refused = after.filter(({ status }) => status !== 200).length;
+    assert.ok(refused <= 1, `${refused} token requests with the old secret`);
+    assert.equal(after.find(({ status }) => status === 200).at - at < 5_000, true, "tried within 5 s");
+    t.diagnostic(`${answered} requests, 0 lost; ${after.length} token requests after the change, ${refused} refused`);
+  });
+}
+
+function startLoad(proxy) {
+  let going = true;
+  let answered = 0;
+  const failures = [];
+  const workers = Array.from({ length: WORKERS }, async () => {
+    while (going) {
+      const response = await fetch(`${proxy.url}/api/v1/certificates`);
+      await response.arrayBuffer();
+      answered += 1;
+      if (response.status !== 200) failures.push(response.status);
+    }
+  });
+  return {
+    async stop() {
+      going = false;
+      await Promise.all(workers);
+      return { answered, failures };
+    },
+  };
+}
