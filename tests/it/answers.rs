@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{
-    Answer, Client, Connection, End, Fault, Proxy, Relay, Upstream, answer, ask, get, many_fields,
-    within,
+    Answer, Client, Connection, End, Proxy, Upstream, answer, ask, get, many_fields, within,
 };
 
 /// What a client is given when the upstream answers `bytes` and keeps the connection open.
