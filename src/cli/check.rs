@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use crate::config::{self, Loaded, Overrides, Problems, Surroundings, read_regular, table};
+use crate::upstream;
 
 /// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
 /// warnings for people on standard error.
@@ -40,7 +41,7 @@ pub(super) async fn examine(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, Problems> {
-    let loaded = config::load(overrides, surroundings)?;
+    let mut loaded = config::load(overrides, surroundings)?;
     let mut problems = Problems::default();
     if let Err(error) = loaded.config.token.client_secret.read().await {
         loaded.complain(
@@ -51,6 +52,12 @@ pub(super) async fn examine(
     }
     if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(certificates) {
         loaded.complain(&mut problems, "network.ca_file", complaint);
+    }
+    if let Some(files) = &loaded.config.upstream.client_certificate {
+        if let Err((key, complaint)) = client_certificate(files) {
+            loaded.complain(&mut problems, key, complaint);
+        }
+        loaded.warnings.extend(readable_by_all(&files.key_file));
     }
     if problems.is_empty() {
         Ok(loaded)
@@ -78,6 +85,34 @@ fn certificates(path: &Path) -> Result<(), (String, String)> {
         return Err((format!("{shown}: holds no certificate"), remedy.to_owned()));
     }
     Ok(())
+}
+
+/// Whether the two files are a certificate and its key; else the key to complain about.
+fn client_certificate(
+    files: &config::ClientCertificate,
+) -> Result<(), (&'static str, (String, String))> {
+    upstream::check_client_certificate(files)
+        .map_err(|error| (error.key(), (error.to_string(), error.remedy())))
+}
+
+/// A warning, not an error: Kubernetes mounts secrets with mode 0644 unless it is told otherwise.
+#[cfg(unix)]
+fn readable_by_all(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o004 != 0).then(|| {
+        format!(
+            "upstream.client_key_file {} is readable for every user of this machine (mode {:04o}); chmod 600 it",
+            path.display(),
+            mode & 0o7777
+        )
+    })
+}
+
+/// Only unix has such modes.
+#[cfg(not(unix))]
+fn readable_by_all(_path: &Path) -> Option<String> {
+    None
 }
 
 fn to_json(checked: &Result<Loaded, Problems>) -> Value {
@@ -164,6 +199,45 @@ mod tests {
         let problems = checked("", "").await.err().unwrap();
         assert_eq!(problems.iter().next().unwrap().key, "token.client_secret");
         assert!(to_json(&Err(problems)).to_string().contains("is empty"));
+    }
+
+    #[tokio::test]
+    async fn a_client_certificate_is_tried_with_its_key_and_a_key_for_all_is_a_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let pair = || rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let (ours, other) = (pair(), pair());
+        std::fs::write(path("cert"), ours.cert.pem()).unwrap();
+        let lines = format!(
+            "upstream.client_cert_file = '{}'\nupstream.client_key_file = '{}'",
+            path("cert").display(),
+            path("key").display()
+        );
+        for (key, problem) in [
+            (ours.signing_key.serialize_pem(), None),
+            (other.signing_key.serialize_pem(), Some("is not the key of")),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned(), Some("passphrase")),
+        ] {
+            std::fs::write(path("key"), key).unwrap();
+            let found = checked("s", &lines).await.err();
+            let found = found.map(|problems| problems.iter().next().unwrap().clone());
+            assert_eq!(found.is_some(), problem.is_some(), "{found:?}");
+            if let (Some(found), Some(words)) = (found, problem) {
+                assert_eq!(found.key, "upstream.client_key_file");
+                assert!(found.problem.contains(words), "{found:?}");
+            }
+        }
+        #[cfg(unix)]
+        for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::write(path("key"), ours.signing_key.serialize_pem()).unwrap();
+            std::fs::set_permissions(path("key"), std::fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = checked("s", &lines).await;
+            assert_eq!(
+                loaded.map(|loaded| loaded.warnings.len()).ok(),
+                Some(warnings)
+            );
+        }
     }
 
     #[tokio::test]

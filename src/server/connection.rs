@@ -33,7 +33,8 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
     let connection = http1::Builder::new()
         .max_header_size(limits.header_bytes) // the buffer alone lets twice as much pass
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
-        .serve_connection(io, tracked);
+        .serve_connection(io, tracked)
+        .with_upgrades();
     let connection = std::pin::pin!(connection);
     let ended = Obedient {
         connection,
@@ -54,7 +55,7 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
 }
 
 /// hyper's end of it.
-type Http<S> = http1::Connection<TokioIo<ClientIo>, Tracked<S>>;
+type Http<S> = http1::UpgradeableConnection<TokioIo<ClientIo>, Tracked<S>>;
 
 /// A connection that does what the sweep says.
 struct Obedient<C> {

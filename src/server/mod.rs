@@ -102,6 +102,18 @@ pub struct Handover {
     place: Place,
 }
 
+/// Connections that no longer speak HTTP live on here, counted with the others.
+#[derive(Clone)]
+pub struct Tunnels(Arc<Registry>);
+
+impl Tunnels {
+    /// Runs one in the background of the runtime that this is called on: a drain waits for it, its end
+    /// cuts it.
+    pub fn carry(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(Arc::clone(&self.0).carry(tunnel));
+    }
+}
+
 /// Accepts, and serves here or hands over to the other workers by turns.
 pub struct Server {
     bound: Bound,
@@ -112,16 +124,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on `bound`, with as many further workers as `others` has ways to.
+    /// A server on `bound` with one worker, the runtime that it will serve on.
     #[must_use]
-    pub fn new(bound: Bound, limits: Limits, others: Vec<mpsc::UnboundedSender<Handover>>) -> Self {
+    pub fn new(bound: Bound, limits: Limits) -> Self {
         Self {
             bound,
             limits,
             registry: Registry::new(limits),
-            others,
+            others: Vec::new(),
             turn: 0,
         }
+    }
+
+    /// Where this server's upgraded connections live on.
+    #[must_use]
+    pub fn tunnels(&self) -> Tunnels {
+        Tunnels(Arc::clone(&self.registry))
+    }
+
+    /// A further worker on another thread: connections are handed to all workers by turns.
+    pub fn add_worker(&mut self, worker: mpsc::UnboundedSender<Handover>) {
+        self.others.push(worker);
     }
 
     /// Accepts until `stop` says to drain, then lets what is under way end within `grace`.

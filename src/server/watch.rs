@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -233,6 +233,21 @@ impl Registry {
             watched,
             registry: Arc::clone(self),
         }
+    }
+
+    /// Runs a tunnel on this worker, among the connections: a drain waits for it, a cut ends it.
+    pub(super) async fn carry(self: Arc<Self>, tunnel: impl Future<Output = ()>) {
+        let place = self.enter();
+        place.watched.enter(Phase::Busy);
+        let mut tunnel = std::pin::pin!(tunnel);
+        std::future::poll_fn(|cx| {
+            place.watched.set_waker(cx.waker());
+            match place.watched.order() {
+                Order::None | Order::Close => tunnel.as_mut().poll(cx),
+                Order::Cut => Poll::Ready(()),
+            }
+        })
+        .await;
     }
 
     pub(super) fn count(&self) -> usize {

@@ -3,19 +3,22 @@
 //! The only user of reqwest. It never follows, retries or keeps a connection, and knows neither when
 //! it is called nor what was granted before.
 
+use std::error::Error as _;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use reqwest::redirect::Policy;
+use rustls::CertificateError;
 use tokio::time::timeout;
 use url::Url;
 
 use super::client_auth::{Credential, Form};
 use super::failure::{Defect, Failure};
 use super::response::{self, Granted};
-use crate::config;
+use crate::config::{self, ProxyRule};
 use crate::secret::Secret;
 
 /// From the name lookup to the last byte of the answer.
@@ -28,33 +31,88 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The client that speaks to the token endpoint, with whom `tls` trusts.
 ///
 /// No redirects (they would carry the secret along), no pool (a connection kept for half an hour is
-/// dead when it is needed), no proxy from the environment (reqwest would send the secret for
-/// 127.0.0.1 to `HTTP_PROXY`), no retries (each would hide a token request).
+/// dead when it is needed), no retries (each would hide a token request). None of reqwest's own rules
+/// about proxies (it would send the secret for 127.0.0.1 to `HTTP_PROXY`): `proxy` alone decides.
 ///
 /// # Errors
 /// If the client cannot be set up with this TLS configuration.
-pub fn client(tls: rustls::ClientConfig) -> Result<Client, ClientError> {
+pub fn client(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<Client, ClientError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .pool_max_idle_per_host(0)
         .no_proxy()
+        .proxy(through(proxy))
         .retry(reqwest::retry::never())
         .http1_only()
         .referer(false)
         .user_agent(concat!("cupbearer/", env!("CARGO_PKG_VERSION")))
         .build()?;
-    Ok(Client(client))
+    Ok(Client {
+        inner: client,
+        proxy: proxy.clone(),
+    })
+}
+
+/// The rule as reqwest asks it. User name and password go along as the header that they become, so
+/// that no address of reqwest's ever holds them.
+fn through(rule: &ProxyRule) -> reqwest::Proxy {
+    let rule = rule.clone();
+    let header = rule.authorization().and_then(|credential| {
+        let mut header = HeaderValue::from_bytes(credential).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    });
+    let proxy =
+        reqwest::Proxy::custom(move |target| rule.for_url(target).map(|proxy| proxy.to_string()));
+    match header {
+        Some(header) => proxy.custom_http_auth(header),
+        None => proxy,
+    }
 }
 
 /// What speaks to the token endpoint.
 #[derive(Debug, Clone)]
-pub struct Client(reqwest::Client);
+pub struct Client {
+    inner: reqwest::Client,
+    proxy: ProxyRule,
+}
 
 /// It could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the client for the token endpoint could not be set up")]
 pub struct ClientError(#[from] reqwest::Error);
+
+/// Something failed on the way through a corporate proxy.
+#[derive(Debug, thiserror::Error)]
+#[error("through the corporate proxy {proxy} (network.proxy)")]
+struct ThroughProxy {
+    proxy: String,
+    source: reqwest::Error,
+}
+
+/// The endpoint's certificate was refused, in the words of the verifier that `tls` came with.
+#[derive(Debug, thiserror::Error)]
+#[error("its certificate is not accepted: {0}")]
+struct Certificate(rustls::OtherError);
+
+/// rustls prints such an error for programmers; what the verifier has to say is inside.
+fn refused_certificate(error: &reqwest::Error) -> Option<Certificate> {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(rustls::Error::InvalidCertificate(CertificateError::Other(words))) =
+            inner.downcast_ref()
+        {
+            return Some(Certificate(words.clone()));
+        }
+        // What an I/O error wraps is not its source, but itself.
+        cause = match inner.downcast_ref().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
+    }
+    None
+}
 
 /// Everything an exchange needs but the secret.
 #[derive(Debug)]
@@ -94,11 +152,11 @@ impl Grant {
         let (headers, form) = self.request(&credential)?;
         let request = self
             .client
-            .0
+            .inner
             .post(self.endpoint())
             .headers(headers)
             .body(form);
-        let mut answer = request.send().await.map_err(unreachable)?;
+        let mut answer = request.send().await.map_err(|error| self.unsent(error))?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(Failure::Redirected { status });
@@ -133,6 +191,24 @@ impl Grant {
             .sign(&mut form, &mut headers)
             .map_err(|_| Failure::Internal)?;
         Ok((headers, form.into_body()))
+    }
+
+    /// A failure on the way through a corporate proxy names it: it may be the one at fault.
+    fn unsent(&self, error: reqwest::Error) -> Failure {
+        if let Some(refused) = refused_certificate(&error) {
+            return Failure::Unreachable(refused.into());
+        }
+        let source = error.without_url();
+        match self.client.proxy.for_url(&self.config.endpoint) {
+            None => Failure::Unreachable(source.into()),
+            Some(proxy) => Failure::Unreachable(
+                ThroughProxy {
+                    proxy: proxy.to_string(),
+                    source,
+                }
+                .into(),
+            ),
+        }
     }
 
     fn endpoint(&self) -> Url {

@@ -71,7 +71,7 @@ async fn a_nomination_takes_away_what_it_names_and_never_the_bearer() {
         b"Connection: \xff, x-gone\r\nX-Gone: 1\r\n",
         b"Connection: \xff\r\nConnection: X-GONE\r\nx-gone: 1\r\n",
         b"Connection:\r\nConnection: x-gone\r\nX-Gone: 1\r\nX-Gone: 2\r\n",
-        b"Connection: x-gone\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nX-Gone: 1\r\n",
+        b"Connection: x-gone\r\nKeep-Alive: 5\r\nTE: gzip\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nX-Gone: 1\r\n",
     ] {
         let seen = fields_seen(fields).await;
         let context = String::from_utf8_lossy(fields);

@@ -11,7 +11,11 @@ mod house;
 mod leaks;
 mod leaving;
 mod mutations;
+mod outbound;
 mod reasons;
+#[cfg(feature = "demo")]
+mod replay;
+mod rewriting;
 mod smuggling;
 mod support;
 mod tokens;

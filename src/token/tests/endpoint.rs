@@ -128,7 +128,7 @@ pub(super) fn client() -> grant::Client {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    grant::client(tls).unwrap()
+    grant::client(tls, &config::ProxyRule::Direct).unwrap()
 }
 
 pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::Token {
