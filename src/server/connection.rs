@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -136,14 +136,16 @@ where
                 .watched
                 .take()
                 .expect("a future is not polled after it was ready");
-            if watched.is_unread() || this.registry.is_closing() {
+            // Behind a 101 no further request comes: the connection stays busy, and its bytes are a tunnel's.
+            let is_last = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if !is_last && (watched.is_unread() || this.registry.is_closing()) {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response.map(|body| TrackedBody {
                 body,
-                _busy: Busy(watched),
+                _busy: (!is_last).then(|| Busy(watched)),
             })
         })
     }
@@ -154,7 +156,7 @@ pin_project! {
     struct TrackedBody<B> {
         #[pin]
         body: B,
-        _busy: Busy,
+        _busy: Option<Busy>,
     }
 }
 
