@@ -136,23 +136,24 @@ where
                 .watched
                 .take()
                 .expect("a future is not polled after it was ready");
-            // Behind a 101 no further request comes: the connection stays busy, and its bytes are a tunnel's.
-            let is_last = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-            if !is_last && (watched.is_unread() || this.registry.is_closing()) {
+            // A 101 has a Connection field of its own, without which it is none.
+            let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if !switched && (watched.is_unread() || this.registry.is_closing()) {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response.map(|body| TrackedBody {
                 body,
-                _busy: (!is_last).then(|| Busy(watched)),
+                _busy: (!switched).then(|| Busy(watched)),
             })
         })
     }
 }
 
 pin_project! {
-    /// An answer's body; with its end the connection is idle again.
+    /// An answer's body; with its end the connection is idle again, unless it has left HTTP: then no
+    /// byte of it is a head any more, and nothing may be looked for in it.
     struct TrackedBody<B> {
         #[pin]
         body: B,
