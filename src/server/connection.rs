@@ -136,12 +136,13 @@ where
                 .watched
                 .take()
                 .expect("a future is not polled after it was ready");
-            if watched.is_unread() || this.registry.is_closing() {
+            // A 101 has a Connection field of its own, without which it is none.
+            let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if !switched && (watched.is_unread() || this.registry.is_closing()) {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
             response.map(|body| TrackedBody {
                 body,
                 _busy: (!switched).then(|| Busy(watched)),

@@ -1,6 +1,6 @@
 //! Requests that could be read in two ways: none goes on in a second meaning.
 
-use crate::support::{Client, Proxy, Upstream, ask, get};
+use crate::support::{Client, Connection, Proxy, Upstream, ask, get};
 
 /// The heads that published corpora call severe: each must be refused, or end without an answer.
 const SEVERE: &[&str] = &[
@@ -188,4 +188,36 @@ async fn a_body_that_looks_like_a_request_stays_a_body() {
         .map(|seen| seen.target)
         .collect();
     assert_eq!(targets, ["/a", "/b"]);
+}
+
+/// Behind a 101 nothing is a head any more, whatever it looks like.
+#[tokio::test]
+async fn a_tunnels_bytes_are_not_looked_at() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.head().await;
+        connection
+            .write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            .await;
+        while connection.fill().await.is_some() {
+            let all = connection.take(connection.buffered());
+            connection.write(&all).await;
+        }
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.read_until(b"\r\n\r\n").await;
+    for piece in [
+        "a\nb\n\nend1",
+        "GET / HTTP/1.1\nContent-Length: 1\r\nContent-Length: 1\r\nend2",
+        "\n\n\nend3",
+    ] {
+        client.send(piece).await;
+        let end = &piece[piece.len() - 4..];
+        let echoed = client.read_until(end.as_bytes()).await;
+        assert_eq!(String::from_utf8_lossy(&echoed), piece);
+    }
 }
