@@ -179,6 +179,12 @@ mod tests {
 
     fn overrides(directory: &Path, secret: &str, more: &str) -> Overrides {
         std::fs::write(directory.join("secret"), secret).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let owner_only = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(directory.join("secret"), owner_only).unwrap();
+        }
         let file = directory.join("c.toml");
         let text = format!(
             "upstream.url = \"https://api.example.com\"\n{more}\n[token]\nurl = \"https://as.example.com/t\"\n\

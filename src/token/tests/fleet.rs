@@ -2,6 +2,11 @@
 //!
 //! `cargo test --lib fleet -- --nocapture` prints the figures of `docs/tokens.md`.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "docs/tokens.md has the figures that this prints"
+)]
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex};
@@ -129,7 +134,7 @@ fn requests_by_minute(lifetime: Duration) -> Vec<u32> {
         } else {
             proxy.failures += 1;
             let usable_in = proxy.token_since.map_or(Duration::ZERO, |since| {
-                schedule::usable_for(lifetime).saturating_sub(now - since)
+                schedule::usable_for(lifetime).saturating_sub(now.saturating_sub(since))
             });
             let asked = Some(s(1));
             let draw = random.f64();
