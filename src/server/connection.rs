@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -141,10 +141,10 @@ where
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            response.map(|body| TrackedBody {
-                body,
-                _busy: Busy(watched),
-            })
+            // What follows a 101 is no HTTP: never idle again, so never looked at as the head of a request.
+            let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            let busy = (!switched).then(|| Busy(watched));
+            response.map(|body| TrackedBody { body, _busy: busy })
         })
     }
 }
@@ -154,7 +154,7 @@ pin_project! {
     struct TrackedBody<B> {
         #[pin]
         body: B,
-        _busy: Busy,
+        _busy: Option<Busy>,
     }
 }
 

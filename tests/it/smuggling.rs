@@ -184,3 +184,32 @@ async fn a_body_that_looks_like_a_request_stays_a_body() {
         .collect();
     assert_eq!(targets, ["/a", "/b"]);
 }
+
+#[tokio::test]
+async fn what_follows_a_101_is_carried_byte_for_byte() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        if connection.head().await.is_none() {
+            return;
+        }
+        let head = "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        connection.write(head.as_bytes()).await;
+        loop {
+            let came = connection.take(connection.buffered());
+            connection.write(&came).await;
+            if connection.fill().await.is_none() {
+                return;
+            }
+        }
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    let head =
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    client.send(head).await;
+    client.read_until(b"\r\n\r\n").await;
+    for text in ["a\nb\n\n.", "\n\r\n\n."] {
+        client.send(text).await;
+        assert_eq!(client.read_until(b".").await, text.as_bytes());
+    }
+}
