@@ -202,15 +202,15 @@ impl<I: Inbound> Again<I> {
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let frame = if !self.prefix.is_empty() {
             Frame::data(std::mem::take(&mut self.prefix))
-        } else if !self.ended {
+        } else if let Some(trailers) = self.trailers.take() {
+            Frame::trailers(trailers) // all data came before them
+        } else if self.ended {
+            return Poll::Ready(None);
+        } else {
             match ready!(Pin::new(&mut self.inbound).poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
                 other => return Poll::Ready(other),
             }
-        } else if let Some(trailers) = self.trailers.take() {
-            Frame::trailers(trailers)
-        } else {
-            return Poll::Ready(None);
         };
         if let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) {
             *left = left.saturating_sub(data.len() as u64);

@@ -4,8 +4,9 @@
 //!
 //! A bad line is spoiled in place, in the buffer that hyper is about to parse: hyper then answers 400 and
 //! closes. This follows the stream only as far as it must: lines, and lengths of bodies. Behind a chunked
-//! body, or an upgrade that was asked for, it waits until the connection is idle; one that was upgraded
-//! never is.
+//! body it waits until the connection is idle and what came last was an end: a head of which a piece lies
+//! with hyper already must not be taken up in its middle, or a body would be spoiled. A connection that was
+//! upgraded is never idle again.
 
 use memchr::memchr;
 
@@ -18,6 +19,8 @@ pub struct Scan {
     at: At,
     head: Head,
     begun: Begun,
+    /// The last bytes that came.
+    tail: [u8; 4],
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -84,10 +87,20 @@ impl Begun {
 }
 
 impl Scan {
-    /// The connection is idle: what comes next is a head, whatever came before.
+    /// The connection is idle: what comes next is a head, unless its beginning has come already.
     pub fn expect_head(&mut self) {
-        if self.at == At::Unknown {
+        if self.at == At::Unknown && self.tail == *b"\r\n\r\n" {
             self.at = At::Head;
+        }
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.tail = *last;
+        } else {
+            self.tail.rotate_left(bytes.len());
+            let kept = self.tail.len() - bytes.len();
+            self.tail[kept..].copy_from_slice(bytes);
         }
     }
 
@@ -99,6 +112,7 @@ impl Scan {
 
     /// Looks at what has just come. Returns false once it had to refuse.
     pub fn look(&mut self, mut bytes: &mut [u8]) -> bool {
+        self.remember(bytes);
         while !bytes.is_empty() {
             match self.at {
                 At::Unknown => return true,
@@ -183,9 +197,10 @@ impl Head {
         }
         let head = std::mem::take(self);
         match head.length {
-            _ if head.has_coding || head.may_upgrade => At::Unknown,
+            _ if head.has_coding => At::Unknown,
+            Length::Absent | Length::Of(0) if head.may_upgrade => At::Unknown,
             Length::Absent | Length::Of(0) => At::Head,
-            Length::Of(length) => At::Body(length),
+            Length::Of(length) => At::Body(length), // no upgrade passes with a body
             Length::Unreadable => At::Unknown,
         }
     }
@@ -268,6 +283,21 @@ mod tests {
         assert!(!scan.is_in_head());
         scan.expect_head();
         assert!(!scan.look(&mut b"GET / HTTP/1.1\n".to_vec()));
+    }
+
+    #[test]
+    fn a_head_whose_beginning_came_behind_a_chunked_body_is_not_taken_up_in_its_middle() {
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        let next = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb";
+        let head_bytes = next.len() - 3;
+        for cut in 1..head_bytes {
+            let mut scan = Scan::default();
+            scan.look(&mut format!("{chunked}{}", &next[..cut]).into_bytes());
+            scan.expect_head();
+            let mut rest = next.as_bytes()[cut..].to_vec();
+            assert!(scan.look(&mut rest), "cut at {cut}");
+            assert_eq!(rest, next.as_bytes()[cut..], "cut at {cut}");
+        }
     }
 
     #[test]

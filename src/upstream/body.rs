@@ -8,15 +8,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 
 use super::limits::Stall;
-use super::pace::Outgoing;
+use super::pace::{Outgoing, Paced};
 use super::pool::{Shared, Wire, drive};
 
 /// The body of an answer. Carries its connection, and gives it back with the last frame.
 pub struct ResponseBody<B: Outgoing> {
     incoming: Incoming,
     wire: Option<Wire<B>>,
+    /// The connection, where the answer has begun before the request has ended.
+    upload: Option<Upload<B>>,
     shared: Arc<Shared<B>>,
     stall: Stall,
 }
@@ -51,7 +55,11 @@ impl<B: Outgoing> ResponseBody<B> {
             wire: Some(wire),
             shared,
             stall,
+            upload: None,
         };
+        if !body.stall.is_request_sent() {
+            body.upload = body.wire.take().and_then(Upload::beside);
+        }
         if body.incoming.is_end_stream() {
             body.release();
         }
@@ -67,6 +75,34 @@ impl<B: Outgoing> ResponseBody<B> {
         {
             self.shared.put(wire);
         }
+    }
+}
+
+/// A connection that is driven by a task of its own: a client may send all of its body before it reads any
+/// of the answer, and then nobody asks for the answer's next frame while the upload must go on. It is not
+/// used again, and ends with the answer.
+struct Upload<B: Outgoing> {
+    task: AbortHandle,
+    _sender: SendRequest<Paced<B>>,
+}
+
+impl<B: Outgoing> Upload<B> {
+    fn beside(wire: Wire<B>) -> Option<Self> {
+        let connection = wire.connection?;
+        let task = tokio::spawn(async move {
+            // What went wrong reaches whoever reads the answer.
+            let _ = connection.await;
+        });
+        Some(Self {
+            task: task.abort_handle(),
+            _sender: wire.sender,
+        })
+    }
+}
+
+impl<B: Outgoing> Drop for Upload<B> {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 
@@ -89,6 +125,7 @@ impl<B: Outgoing> Body for ResponseBody<B> {
         match polled {
             Poll::Pending => this.stall.poll(cx).map(|error| {
                 this.wire = None;
+                this.upload = None;
                 Some(Err(error))
             }),
             Poll::Ready(Some(Ok(frame))) => {

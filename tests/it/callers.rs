@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Client, Connection, End, Proxy, Upstream, answer, ask, get, until};
+use crate::support::{Client, Connection, End, Proxy, Upstream, answer, ask, get, until, within};
 
 #[tokio::test]
 async fn an_upload_dripped_for_three_head_timeouts_succeeds() {
@@ -205,4 +206,43 @@ async fn an_answer_may_begin_before_its_request_has_ended() {
         client.send(letter).await;
         client.read_until(letter.as_bytes()).await;
     }
+}
+
+/// Such a caller fills every buffer on the way of the answer; its upload must go on all the same.
+#[tokio::test]
+async fn a_caller_that_sends_all_before_it_reads_gets_an_answer_that_began_at_once() {
+    const SIZE: usize = 24 << 20;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let upstream = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (mut from, mut to) = stream.into_split();
+        let answer = tokio::spawn(async move {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+            to.write_all(head.as_bytes()).await.unwrap();
+            to.write_all(&vec![b'a'; SIZE]).await.unwrap();
+        });
+        let mut taken = 0;
+        let mut space = vec![0; 64 << 10];
+        while taken < SIZE {
+            taken += from.read(&mut space).await.unwrap();
+        }
+        answer.await.unwrap();
+    });
+    let proxy = Proxy::with(&url, &[]).await;
+    let mut client = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+    let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE}\r\n\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    within("the whole upload", client.write_all(&vec![b'b'; SIZE]))
+        .await
+        .unwrap();
+    let mut got = 0;
+    let mut space = vec![0; 64 << 10];
+    while got < SIZE {
+        let read = within("the answer", client.read(&mut space)).await.unwrap();
+        assert_ne!(read, 0, "the answer broke off after {got} bytes");
+        got += read;
+    }
+    drop(client);
+    upstream.abort();
 }

@@ -132,6 +132,16 @@ fn a_chunked_body_taken_whole_comes_again_chunked_with_its_trailers() {
     assert!(again.is_end_stream());
 }
 
+/// hyper asks for nothing behind trailers, so the end itself is never seen.
+#[test]
+fn trailers_that_were_the_last_frame_taken_come_again() {
+    let upload = Upload::of(Client::sends(&["abc"]).with_trailers(), 8);
+    let mut first = upload.first();
+    assert!(poll(&mut first).is_ready());
+    assert!(poll(&mut first).is_ready());
+    assert_eq!(take(&mut upload.freeze().again().unwrap()), "abc|.");
+}
+
 #[test]
 fn trailers_that_come_after_a_replayed_prefix_pass() {
     let client = Client::sends(&["abc", "de"]).pauses_before(1);
