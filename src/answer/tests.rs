@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The contract, row by row; `design.md` holds where they differ.
+/// The contract with callers, row by row: other programs rely on these names and numbers.
 #[rustfmt::skip]
 const CONTRACT: [(Reason, &str, u16, &str); 27] = [
     (Reason::TokenUnavailable, "token_unavailable", 503, "proxy_internal_error"),

@@ -10,6 +10,12 @@ use crate::server;
 
 /// Starts all three and serves until told to stop.
 pub(super) async fn demo(overrides: &Overrides) -> Exit {
+    if let Some(flag) = not_for_a_demo(overrides) {
+        say(&format!(
+            "the demo brings its own API and authorization server: leave out {flag}, or use cupbearer run"
+        ));
+        return Exit::Usage;
+    }
     say("Starting a stand-in authorization server and API, and the proxy in front of them ...");
     let demo = match demo::start(demo::Options::default()).await {
         Ok(demo) => demo,
@@ -26,6 +32,16 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
     let exit = run::serve(&loaded, &guide(&demo, &loaded, &notes)).await;
     demo.shutdown().await;
     exit
+}
+
+/// What describes another proxy: a file, an API, a token endpoint.
+fn not_for_a_demo(overrides: &Overrides) -> Option<&'static str> {
+    let file = overrides.file.as_ref().map(|_| "--config");
+    let setting = overrides.settings.iter().find(|setting| {
+        matches!(setting.key.as_str(), "upstream.url" | "token.url")
+            || setting.key.starts_with("token.pingone.")
+    });
+    file.or(setting.map(|setting| setting.flag))
 }
 
 /// The configuration file of the demo, with the flags of the command line on top; the environment

@@ -70,6 +70,9 @@ fn refusal(error: &StartError) -> String {
         StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need a right that this user lacks: choose another with --listen localhost:PORT"
         }
+        StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::AddrNotAvailable => {
+            "; listen on an address that this machine has, such as --listen localhost:PORT"
+        }
         StartError::Loop { .. } => "; write the API's own address there",
         StartError::Bind(_)
         | StartError::Tls(_)

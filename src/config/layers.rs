@@ -98,6 +98,25 @@ impl Layers {
         layers
     }
 
+    /// Whoever has written nothing yet is told where it would be looked for.
+    pub(crate) fn complain_of_nothing(&mut self, surroundings: &Surroundings) {
+        let places: Vec<String> = surroundings
+            .optional_files()
+            .map(|path| path.display().to_string())
+            .collect();
+        self.problems.push(
+            "cupbearer.toml",
+            "not found",
+            (
+                format!(
+                    "nothing is configured, there is no {}",
+                    places.join(" and no ")
+                ),
+                "write one with the keys above, or name one with --config",
+            ),
+        );
+    }
+
     pub(crate) fn set(&mut self, key: &'static Key, content: Content, source: Source) {
         self.given.insert(key.path, Given { content, source });
     }

@@ -75,7 +75,10 @@ pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded
     let layers = layers::Layers::read(overrides, surroundings);
     let mut values = values::Values::new(layers);
     let config = build::config(&mut values);
-    let values::Values { layers } = values;
+    let values::Values { mut layers } = values;
+    if layers.given.is_empty() && layers.file.is_none() && !layers.incomplete {
+        layers.complain_of_nothing(surroundings);
+    }
     match config {
         Some(config) if layers.problems.is_empty() => Ok(Loaded {
             effective: render::rows(&layers, &config),

@@ -105,8 +105,10 @@ impl Drop for Line {
         if !self.is_wanted() {
             return;
         }
-        let milliseconds =
-            |instant: Instant| instant.duration_since(self.start).as_secs_f64() * 1e3;
+        // Whole microseconds: else the lines are full of 0.33537500000000003.
+        let milliseconds = |instant: Instant| {
+            (instant.duration_since(self.start).as_secs_f64() * 1e6).round() / 1e3
+        };
         tracing::info!(
             target: "cupbearer::access",
             method = self.method.as_str(),

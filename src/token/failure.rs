@@ -167,7 +167,9 @@ pub enum Defect {
     #[error("it is compressed")]
     Compressed,
     /// HTML, text, broken JSON, a JSON that is no object.
-    #[error("it is not the JSON object of RFC 6749 5.1")]
+    #[error(
+        "it is no JSON object (RFC 6749 5.1): a web page, perhaps, at a wrong address or from a proxy on the way"
+    )]
     NotJson,
     /// `access_token` is missing, empty or not a string.
     #[error("it has no access_token")]

@@ -1,4 +1,4 @@
-//! Scorecard 18: what does not prove that it is the upstream gets no token, and the error says why.
+//! docs/survives.md 18: what does not prove that it is the upstream gets no token, and the error says why.
 
 use super::peers::{Ca, Identity, self_signed};
 use super::*;
