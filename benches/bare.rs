@@ -208,13 +208,20 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
     let upstream = upstream::Upstream::new(
         &config::Upstream {
             url,
+            proxy: None,
+            client_certificate: None,
             headers: Vec::new(),
+            rewrite: true,
+            openapi: Vec::new(),
+            cookies: false,
+            via: true,
             connect_timeout: minute,
             head_timeout: minute,
             stall_timeout: minute,
             pool_idle: minute,
+            retry_body: 64 << 10,
         },
-        &upstream::client_config(&config::Network { ca_file: None }).expect("the system has roots"),
+        &upstream::client_config(&config::Network::default()).expect("the system has roots"),
     );
     let limits = server::Limits {
         connections: 9000,
@@ -246,7 +253,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             }
         })
     };
-    server::Server::new(bound, limits, Vec::new())
+    server::Server::new(bound, limits)
         .serve(make, stop, minute)
         .await;
 }

@@ -16,7 +16,7 @@ pub use page::Form;
 pub use request_id::{RequestId, X_REQUEST_ID};
 
 /// `Proxy-Status` (RFC 9209 section 2).
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// What a caller without a known key is asked for (RFC 9110 section 11.6.1).
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="cupbearer", Bearer"#);

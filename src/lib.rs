@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use config::Config;
-use proxy::{AccessLines, InFlight, Proxy};
+use proxy::{AccessLines, InFlight, Proxy, Pseudonym};
 use server::{Drained, Peer, Phase, RequestBody, Server, Stop};
 use token::Tokens;
 
@@ -48,6 +48,12 @@ pub enum StartError {
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] server::BindError),
+    /// The upstream is one of our own listeners: every request would come back.
+    #[error("upstream.url is this proxy itself: it listens on {listener}")]
+    Loop {
+        /// Which listener.
+        listener: SocketAddr,
+    },
     /// The certificate authorities could not be had.
     #[error(transparent)]
     Tls(#[from] upstream::TlsError),
@@ -65,26 +71,33 @@ pub enum StartError {
 /// What cannot heal while running: see [`StartError`].
 pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError> {
     let tls = upstream::client_config(&config.network)?;
+    let upstream_tls = upstream::with_client_certificate(&tls, &config.upstream)?;
     let bound = server::bind(&config.listen)?;
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
+    if let Some(listener) = proxy::own_listener(&config.upstream.url, &addresses) {
+        return Err(StartError::Loop { listener });
+    }
     let read_secret = secret_reader(config.token.credential.clone());
-    let (tokens, engine) = token::engine(&config.token, token::client(tls.clone())?, read_secret);
+    let token_client = token::client(tls, &config.network.proxy)?;
+    let (tokens, engine) = token::engine(&config.token, token_client, read_secret);
     tokio::spawn(engine.run());
     let limits = limits(config);
+    let mut server = Server::new(bound, limits);
     let services = Services {
+        tunnels: server.tunnels(),
         guard: guard::Guard::new(&config.guard),
         in_flight: InFlight::new(config.limits.in_flight),
         tokens: tokens.clone(),
         upstream: config.upstream.clone(),
-        tls,
+        tls: upstream_tls,
+        pseudonym: Pseudonym::draw(&config.name),
         lines,
     };
-    let others = (1..config.runtime.threads)
-        .map(|number| start_worker(number, limits, services.clone()))
-        .collect::<Result<_, _>>()?;
+    for number in 1..config.runtime.threads {
+        server.add_worker(start_worker(number, limits, services.clone())?);
+    }
     let (order, stop) = Stop::channel();
     let service = services.make();
-    let server = Server::new(bound, limits, others);
     let ended = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
     Ok(Running {
         addresses,
@@ -130,17 +143,22 @@ struct Services {
     in_flight: Arc<InFlight>,
     tokens: Tokens,
     upstream: config::Upstream,
+    pseudonym: Pseudonym,
     tls: rustls::ClientConfig,
     lines: AccessLines,
+    tunnels: server::Tunnels,
 }
 
 impl Services {
     /// One worker's service, made on that worker's runtime: its connections to the upstream stay with it.
     fn make(&self) -> impl server::Serve + use<> {
+        let tunnels = self.tunnels.clone();
         let parts = proxy::Parts {
             guard: self.guard.clone(),
             in_flight: Arc::clone(&self.in_flight),
             tokens: self.tokens.clone(),
+            carry_tunnel: Arc::new(move |tunnel| tunnels.carry(tunnel)),
+            pseudonym: self.pseudonym.clone(),
         };
         let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &self.upstream, &self.tls));
         let forgetful = Arc::downgrade(&proxy);

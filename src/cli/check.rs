@@ -15,6 +15,7 @@ use crate::config::{
 };
 use crate::secret::Secret;
 use crate::token::{KeyError, check_certificate, check_key};
+use crate::upstream;
 
 /// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
 /// warnings for people on standard error.
@@ -67,6 +68,13 @@ pub(super) async fn examine(
     }
     let exposed = loaded.config.token.credential.exposed();
     loaded.warnings.extend(exposed);
+    if let Some(files) = &loaded.config.upstream.client_certificate {
+        if let Err((key, complaint)) = client_certificate(files) {
+            loaded.complain(&mut problems, key, complaint);
+        }
+        let key = config::SecretSource::File(files.key_file.clone());
+        loaded.warnings.extend(key.exposed());
+    }
     if problems.is_empty() {
         Ok(loaded)
     } else {
@@ -101,6 +109,14 @@ fn certificates(path: &Path) -> Result<(), (String, String)> {
         return Err((format!("{shown}: holds no certificate"), remedy.to_owned()));
     }
     Ok(())
+}
+
+/// Whether the two files are a certificate and its key; else the key to complain about.
+fn client_certificate(
+    files: &config::ClientCertificate,
+) -> Result<(), (&'static str, (String, String))> {
+    upstream::check_client_certificate(files)
+        .map_err(|error| (error.key(), (error.to_string(), error.remedy())))
 }
 
 fn to_json(checked: &Result<Loaded, Problems>) -> Value {
@@ -144,6 +160,12 @@ mod tests {
 
     fn overrides(directory: &Path, secret: &str, more: &str) -> Overrides {
         std::fs::write(directory.join("secret"), secret).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let owner_only = PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(directory.join("secret"), owner_only).unwrap();
+        }
         let file = directory.join("c.toml");
         let text = format!(
             "upstream.url = \"https://api.example.com\"\n{more}\n[token]\nurl = \"https://as.example.com/t\"\n\
@@ -253,6 +275,45 @@ mod tests {
             let loaded = examine(&overrides, &Surroundings::default()).await;
             let warnings = loaded.ok().unwrap().warnings;
             assert_eq!(!warnings.is_empty(), warned, "{mode:o}: {warnings:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_certificate_is_tried_with_its_key_and_a_key_for_all_is_a_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let pair = || rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let (ours, other) = (pair(), pair());
+        std::fs::write(path("cert"), ours.cert.pem()).unwrap();
+        let lines = format!(
+            "upstream.client_cert_file = '{}'\nupstream.client_key_file = '{}'",
+            path("cert").display(),
+            path("key").display()
+        );
+        for (key, problem) in [
+            (ours.signing_key.serialize_pem(), None),
+            (other.signing_key.serialize_pem(), Some("is not the key of")),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned(), Some("passphrase")),
+        ] {
+            std::fs::write(path("key"), key).unwrap();
+            let found = checked("s", &lines).await.err();
+            let found = found.map(|problems| problems.iter().next().unwrap().clone());
+            assert_eq!(found.is_some(), problem.is_some(), "{found:?}");
+            if let (Some(found), Some(words)) = (found, problem) {
+                assert_eq!(found.key, "upstream.client_key_file");
+                assert!(found.problem.contains(words), "{found:?}");
+            }
+        }
+        #[cfg(unix)]
+        for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::write(path("key"), ours.signing_key.serialize_pem()).unwrap();
+            std::fs::set_permissions(path("key"), std::fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = checked("s", &lines).await;
+            assert_eq!(
+                loaded.map(|loaded| loaded.warnings.len()).ok(),
+                Some(warnings)
+            );
         }
     }
 

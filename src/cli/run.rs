@@ -70,6 +70,7 @@ fn refusal(error: &StartError) -> String {
         StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need a right that this user lacks: choose another with --listen localhost:PORT"
         }
+        StartError::Loop { .. } => "; write the API's own address there",
         StartError::Bind(_)
         | StartError::Tls(_)
         | StartError::TokenClient(_)

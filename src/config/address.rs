@@ -134,8 +134,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// The same of an origin that [`origin`] has read.
 pub(crate) fn is_loopback_origin(origin: &Origin) -> bool {
-    Url::parse(&format!("{}://{}/", origin.scheme, origin.authority))
-        .is_ok_and(|url| is_loopback(&url))
+    origin.to_url().is_some_and(|url| is_loopback(&url))
 }
 
 /// What is wrong with a name of `guard.hosts`, if anything.

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use zeroize::Zeroizing;
 
 /// Where the configuration is looked for, besides `--config`: an argument, so that tests are pure.
@@ -19,6 +21,8 @@ pub struct Surroundings {
     pub working_directory: PathBuf,
     /// `cupbearer/config.toml` is looked for here, if there is such a place.
     pub user_configuration: Option<PathBuf>,
+    /// The proxies of the operating system's own settings, where it has such (macOS, Windows).
+    pub system_proxies: Option<Arc<Matcher>>,
 }
 
 impl Surroundings {
@@ -32,6 +36,8 @@ impl Surroundings {
             user_configuration: etcetera::choose_base_strategy()
                 .ok()
                 .map(|places| places.config_dir()),
+            system_proxies: cfg!(any(target_os = "macos", windows))
+                .then(|| Arc::new(Matcher::from_system())),
         }
     }
 

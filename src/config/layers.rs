@@ -10,6 +10,7 @@ use super::file::{FileError, Surroundings, read_regular};
 use super::keys::{
     self, CONFIG_VARIABLE, Key, Kind, PREFIX, is_section, nearest_path, nearest_variable,
 };
+use super::network::Environment;
 use super::problems::{Complaint, Problems, quoted};
 use super::{SecretSource, document, secret_source};
 use crate::secret::Secret;
@@ -75,6 +76,8 @@ pub(crate) struct Layers {
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
+    /// What stands there about proxies.
+    pub(crate) proxies: Environment,
     /// The file could not be read to its end: what is missing may stand there.
     pub(crate) incomplete: bool,
 }
@@ -82,7 +85,10 @@ pub(crate) struct Layers {
 impl Layers {
     /// Reads all layers. What is wrong is collected, and reading goes on.
     pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Self {
-        let mut layers = Self::default();
+        let mut layers = Self {
+            proxies: Environment::of(surroundings),
+            ..Self::default()
+        };
         let variables = layers.our_variables(&surroundings.variables);
         layers.find_file(overrides.file.as_deref(), &variables, surroundings);
         layers.environment(&variables);

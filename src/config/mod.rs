@@ -5,7 +5,8 @@
 //! no secret: [`load`] is given the environment, and a [`SecretSource`] is read when it is needed.
 //!
 //! `keys` is the table of every key; `layers`, `document` and `file` collect what was set; `values`
-//! and `build` give it types; `address` and `pingone` know about URLs; `render` shows the result.
+//! and `build` give it types; `address`, `pingone` and `network` know about URLs and the way to them;
+//! `render` shows the result.
 
 mod address;
 mod build;
@@ -13,6 +14,8 @@ mod document;
 mod file;
 pub mod keys;
 mod layers;
+mod network;
+mod path_pattern;
 mod pingone;
 mod problems;
 mod render;
@@ -32,10 +35,12 @@ use http::{HeaderName, HeaderValue};
 
 pub use file::{FileError, Surroundings, read_regular};
 pub use layers::{Overrides, Setting};
+pub use network::{ProxyRule, ProxyUrl};
+pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
 pub use render::{Row, table};
 pub use secret_source::SecretError;
-pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
+pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, Token};
 
 /// A configuration without problems, and where each part of it came from.
 pub struct Loaded {
@@ -73,8 +78,8 @@ pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded
     let values::Values { layers } = values;
     match config {
         Some(config) if layers.problems.is_empty() => Ok(Loaded {
+            effective: render::rows(&layers, &config),
             config,
-            effective: render::rows(&layers),
             warnings: layers.warnings,
             file: layers.file,
         }),
@@ -152,6 +157,11 @@ impl Origin {
     pub fn is_tls(&self) -> bool {
         self.scheme == Scheme::HTTPS
     }
+
+    /// As a whole URL, with the path `/`.
+    pub(crate) fn to_url(&self) -> Option<url::Url> {
+        url::Url::parse(&format!("{}://{}/", self.scheme, self.authority)).ok()
+    }
 }
 
 /// `upstream.*`.
@@ -159,8 +169,20 @@ impl Origin {
 pub struct Upstream {
     /// `upstream.url`.
     pub url: Origin,
+    /// `network.proxy` for `upstream.url`: the corporate proxy on the way, if there is one.
+    pub proxy: Option<ProxyUrl>,
+    /// `upstream.client_cert_file` and `.client_key_file`: what we prove ourselves with (mutual TLS).
+    pub client_certificate: Option<ClientCertificate>,
     /// `upstream.headers`: fixed request headers, in the order of their names.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `upstream.rewrite`: whether what names the upstream is made to name the address that the client used.
+    pub rewrite: bool,
+    /// `upstream.openapi`: paths where the API's `OpenAPI` documents are.
+    pub openapi: Vec<PathPattern>,
+    /// `upstream.cookies`: whether a browser's cookies go on.
+    pub cookies: bool,
+    /// `upstream.via`: whether requests are signed with `Via`.
+    pub via: bool,
     /// `upstream.connect_timeout`: name resolution, TCP, corporate proxy and TLS together.
     pub connect_timeout: Duration,
     /// `upstream.head_timeout`: from the last byte of the request to the head of the answer.
@@ -169,11 +191,24 @@ pub struct Upstream {
     pub stall_timeout: Duration,
     /// `upstream.pool_idle`: how long an unused connection is kept.
     pub pool_idle: Duration,
+    /// `upstream.retry_body`: bytes of a request body kept for the one replay after a 401.
+    pub retry_body: usize,
+}
+
+/// A certificate of our own and its private key, both PEM. The files are read by who needs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// `upstream.client_cert_file`: our certificate first, then intermediate ones.
+    pub cert_file: PathBuf,
+    /// `upstream.client_key_file`: its private key, without a passphrase.
+    pub key_file: PathBuf,
 }
 
 /// `network.*`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Network {
+    /// `network.proxy`: which targets are reached through a corporate proxy.
+    pub proxy: ProxyRule,
     /// `network.ca_file`: certificate authorities (PEM) trusted beside the system's.
     pub ca_file: Option<PathBuf>,
 }

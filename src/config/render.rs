@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::keys::Kind;
 use super::keys::{KEYS, Key};
 use super::layers::{Content, Layers};
 use super::values::default;
+use super::{Config, network};
 
 /// One key as it is in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,19 +21,44 @@ pub struct Row {
     pub value: String,
     /// `default`, `cupbearer.toml:3`, a variable or a flag.
     pub source: String,
-    /// Where a secret is: `file /run/secrets/x`.
+    /// Where a secret is: `file /run/secrets/x`; for `network.proxy`, what it comes to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
 
 /// Every key in the table's order.
-pub(crate) fn rows(layers: &Layers) -> Vec<Row> {
-    KEYS.iter().map(|key| row(layers, key)).collect()
+pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<Row> {
+    let mut rows: Vec<Row> = KEYS.iter().map(|key| row(layers, key)).collect();
+    let proxy = rows.iter_mut().find(|row| row.key == "network.proxy");
+    if let Some(row) = proxy {
+        row.place = proxies(config);
+    }
+    rows
+}
+
+/// Which way both targets are reached; nothing where both are reached directly.
+fn proxies(config: &Config) -> Option<String> {
+    let upstream = config.upstream.proxy.clone();
+    let token = config.network.proxy.for_url(config.token.endpoint.url());
+    if upstream.is_none() && token.is_none() {
+        return None;
+    }
+    let way = |proxy: Option<network::ProxyUrl>| {
+        proxy.map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"))
+    };
+    Some(format!(
+        "the API {}, the token endpoint {}",
+        way(upstream),
+        way(token)
+    ))
 }
 
 fn row(layers: &Layers, key: &Key) -> Row {
     let given = layers.given.get(key.path);
     let (value, place) = match given.map(|given| &given.content) {
+        Some(Content::Toml(toml::Value::String(text))) if key.kind == Kind::Proxy => {
+            (toml::Value::from(network::shown(text)).to_string(), None)
+        }
         Some(Content::Toml(value)) => (value.to_string(), None),
         Some(Content::Secret(secret)) => ("(set)".to_owned(), Some(secret.describe())),
         Some(Content::Broken) => ("(broken)".to_owned(), None),

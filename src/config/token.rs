@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{SecretSource, address};
+use super::{ClientCertificate, SecretSource, address};
 
 /// `token.*`.
 #[derive(Debug, Clone)]
@@ -21,8 +20,9 @@ pub struct Token {
     pub auth: ClientAuth,
     /// What an assertion says beside the client id.
     pub assertion: Assertion,
-    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705).
-    pub certificate: Option<Certificate>,
+    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705),
+    /// read anew for each attempt.
+    pub certificate: Option<ClientCertificate>,
     /// `token.scope`, sent as it stands; absent means the server's choice (RFC 6749 3.3).
     pub scope: Option<String>,
     /// `token.params`: extra form parameters such as `audience` or `resource`.
@@ -50,6 +50,8 @@ pub enum Endpoint {
     Issuer {
         /// As it was written: the metadata must say exactly this.
         issuer: String,
+        /// The same, to connect to.
+        url: url::Url,
         /// `token.allow_plaintext`: whether the endpoint may be http beyond loopback.
         allow_plaintext: bool,
     },
@@ -62,6 +64,14 @@ impl Endpoint {
         match self {
             Self::Url(url) => url.as_str(),
             Self::Issuer { issuer, .. } => issuer,
+        }
+    }
+
+    /// Whom to connect to: the endpoint, or the issuer.
+    #[must_use]
+    pub const fn url(&self) -> &url::Url {
+        match self {
+            Self::Url(url) | Self::Issuer { url, .. } => url,
         }
     }
 
@@ -163,13 +173,4 @@ impl Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Es256 => false,
         }
     }
-}
-
-/// A client certificate with its key, both PEM; read anew for each attempt, so that they can be replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// The chain, ours first.
-    pub cert_file: PathBuf,
-    /// PKCS#8, PKCS#1 or SEC1.
-    pub key_file: PathBuf,
 }

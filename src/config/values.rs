@@ -239,7 +239,9 @@ fn known(path: &str) -> &'static Key {
 
 const fn wanted(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Choice(_) | Kind::Duration(_) | Kind::Size(..) => "a string",
+        Kind::Text | Kind::Proxy | Kind::Choice(_) | Kind::Duration(_) | Kind::Size(..) => {
+            "a string"
+        }
         Kind::Count(..) => "a whole number",
         Kind::Switch => "true or false",
         Kind::Texts => "a list of strings",

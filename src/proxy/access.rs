@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use http_body::Frame;
 use tokio::time::Instant;
 
+use super::authorize::Sent;
 use super::errors;
 use crate::answer::{Reason, RequestId};
 use crate::upstream::BodyError;
@@ -32,6 +33,7 @@ pub(super) struct Line {
     start: Instant,
     head: Option<(StatusCode, Instant)>,
     reason: Option<Reason>,
+    sent: Option<Sent>,
     bytes: u64,
 }
 
@@ -50,6 +52,7 @@ impl Line {
             start: Instant::now(),
             head: None,
             reason: None,
+            sent: None,
             bytes: 0,
         })
     }
@@ -57,6 +60,10 @@ impl Line {
     pub(super) fn answered(&mut self, status: StatusCode, reason: Option<Reason>) {
         self.head = Some((status, Instant::now()));
         self.reason = reason;
+    }
+
+    pub(super) fn sent(&mut self, sent: Sent) {
+        self.sent = Some(sent);
     }
 
     /// Follows the body to its end.
@@ -107,6 +114,8 @@ impl Drop for Line {
             status = self.head.map(|(status, _)| status.as_u16()),
             reason = self.reason.map(Reason::name),
             request_id = self.request_id.as_str(),
+            token_generation = self.sent.map(|sent| sent.generation),
+            replayed = self.sent.and_then(|sent| sent.replayed).map(|replay| replay.is_ok()),
             head_ms = self.head.map(|(_, at)| milliseconds(at)),
             total_ms = milliseconds(Instant::now()),
             bytes = self.bytes,

@@ -1,5 +1,6 @@
-//! Bodies on their way through: never collected, each carrying what must be let go with its last frame.
+//! Bodies on their way through: streamed, or given from what `rewrite` had to collect; each carrying what must be let go with its last frame.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,35 +11,24 @@ use pin_project_lite::pin_project;
 use super::UpstreamBody;
 use super::access::Line;
 use super::admission::Permit;
+use super::authorize::Sent;
+use super::replay::{Again, First};
+use super::{headers, trailers};
 use crate::upstream::BodyError;
 
 /// What a client sends.
-pub trait Inbound: HttpBody<Data = Bytes, Error = hyper::Error> + Send + 'static {}
+pub trait Inbound: HttpBody<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static {}
 
-impl<I: HttpBody<Data = Bytes, Error = hyper::Error> + Send + 'static> Inbound for I {}
+impl<I: HttpBody<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static> Inbound for I {}
 
-pin_project! {
-    /// What is sent to the upstream.
-    #[project = OutboundProjection]
-    pub(super) enum Outbound<I> {
-        /// Nothing.
-        Empty,
-        /// The client's body as it comes.
-        Streamed {
-            #[pin]
-            body: I,
-        },
-    }
-}
-
-impl<I: Inbound> Outbound<I> {
-    pub(super) fn of(body: I) -> Self {
-        if body.is_end_stream() {
-            Self::Empty
-        } else {
-            Self::Streamed { body }
-        }
-    }
+/// What is sent to the upstream.
+pub(super) enum Outbound<I> {
+    /// Nothing.
+    Empty,
+    /// The client's body as it comes.
+    First(First<I>),
+    /// The same body once more, after a 401.
+    Again(Box<Again<I>>),
 }
 
 impl<I: Inbound> HttpBody for Outbound<I> {
@@ -49,23 +39,27 @@ impl<I: Inbound> HttpBody for Outbound<I> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.project() {
-            OutboundProjection::Empty => Poll::Ready(None),
-            OutboundProjection::Streamed { body } => body.poll_frame(cx),
-        }
+        let polled = match self.get_mut() {
+            Self::Empty => return Poll::Ready(None),
+            Self::First(body) => body.poll_frame(cx),
+            Self::Again(body) => body.poll_frame(cx),
+        };
+        polled.map_ok(|frame| trailers::checked(frame, headers::stays_behind))
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streamed { body } => body.is_end_stream(),
+            Self::First(body) => body.is_end_stream(),
+            Self::Again(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streamed { body } => body.size_hint(),
+            Self::First(body) => body.size_hint(),
+            Self::Again(body) => body.size_hint(),
         }
     }
 }
@@ -76,6 +70,7 @@ pin_project! {
         #[pin]
         kind: Kind<I>,
         permit: Option<Permit>,
+        sent: Option<Sent>,
         line: Option<Line>,
     }
 }
@@ -85,6 +80,7 @@ pin_project! {
     enum Kind<I: Inbound> {
         Ours { bytes: Option<Bytes> },
         Upstream { #[pin] body: UpstreamBody<I> },
+        Taken { frames: VecDeque<Result<Frame<Bytes>, BodyError>>, #[pin] rest: Option<UpstreamBody<I>> },
     }
 }
 
@@ -94,6 +90,7 @@ impl<I: Inbound> Body<I> {
         Self {
             kind: Kind::Ours { bytes: Some(bytes) },
             permit: None,
+            sent: None,
             line: None,
         }
     }
@@ -103,13 +100,45 @@ impl<I: Inbound> Body<I> {
         Self {
             kind: Kind::Upstream { body },
             permit: Some(permit),
+            sent: None,
             line: None,
         }
+    }
+
+    /// What we have made of the upstream's answer.
+    pub(super) fn made(bytes: Bytes, permit: Permit) -> Self {
+        Self {
+            permit: Some(permit),
+            ..Self::ours(bytes)
+        }
+    }
+
+    /// The upstream's answer, of which some has been taken already.
+    pub(super) fn taken(
+        frames: VecDeque<Result<Frame<Bytes>, BodyError>>,
+        rest: Option<UpstreamBody<I>>,
+        permit: Permit,
+    ) -> Self {
+        Self {
+            kind: Kind::Taken { frames, rest },
+            permit: Some(permit),
+            sent: None,
+            line: None,
+        }
+    }
+
+    /// With what became of the token it was asked for with.
+    pub(super) fn with_sent(mut self, sent: Sent) -> Self {
+        self.sent = Some(sent);
+        self
     }
 
     /// With the access line, which is written when the body has ended.
     pub(super) fn with_line(mut self, line: Option<Line>) -> Self {
         self.line = line;
+        if let (Some(line), Some(sent)) = (&mut self.line, self.sent) {
+            line.sent(sent);
+        }
         self
     }
 }
@@ -130,7 +159,14 @@ impl<I: Inbound> HttpBody for Body<I> {
                     .filter(|bytes| !bytes.is_empty())
                     .map(|bytes| Ok(Frame::data(bytes))),
             ),
-            KindProjection::Upstream { body } => body.poll_frame(cx),
+            KindProjection::Upstream { body } => poll_upstream(body, cx),
+            KindProjection::Taken { frames, mut rest } => {
+                match (frames.pop_front(), rest.as_mut().as_pin_mut()) {
+                    (Some(frame), _) => Poll::Ready(Some(frame.map(answer_frame))),
+                    (None, Some(rest)) => poll_upstream(rest, cx),
+                    (None, None) => Poll::Ready(None),
+                }
+            }
         };
         if let Some(line) = this.line {
             line.note(&polled);
@@ -142,6 +178,9 @@ impl<I: Inbound> HttpBody for Body<I> {
         match &self.kind {
             Kind::Ours { bytes } => bytes.as_ref().is_none_or(Bytes::is_empty),
             Kind::Upstream { body } => body.is_end_stream(),
+            Kind::Taken { frames, rest } => {
+                frames.is_empty() && rest.as_ref().is_none_or(HttpBody::is_end_stream)
+            }
         }
     }
 
@@ -151,6 +190,19 @@ impl<I: Inbound> HttpBody for Body<I> {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Kind::Upstream { body } => body.size_hint(),
+            // Its head says the length, or that it is chunked, as the upstream said it.
+            Kind::Taken { .. } => SizeHint::default(),
         }
     }
+}
+
+fn poll_upstream<I: Inbound>(
+    body: Pin<&mut UpstreamBody<I>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    body.poll_frame(cx).map_ok(answer_frame)
+}
+
+fn answer_frame(frame: Frame<Bytes>) -> Frame<Bytes> {
+    trailers::checked(frame, headers::stays_behind_in_response)
 }

@@ -5,9 +5,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, HeaderValue, Response};
 
-use crate::answer::{Answer, Form, Reason, RequestId};
+use super::authorize::{NotReplayed, Sent};
+use crate::answer::{Answer, Form, PROXY_STATUS, Reason, RequestId};
 use crate::guard::Refusal;
 use crate::token::Unavailable;
 use crate::upstream::{ConnectError, SendError};
@@ -57,6 +58,9 @@ pub(super) enum ForwardError {
         /// The limit that is reached.
         limit: usize,
     },
+    /// Our own name stands in its `Via`.
+    #[error("the request has been here before")]
+    Loop,
     /// There is no token to send.
     #[error(transparent)]
     Token(#[from] Unavailable),
@@ -71,6 +75,7 @@ impl ForwardError {
         match self {
             Self::Refused(refusal) => refusal.reason,
             Self::Saturated { .. } => Reason::Saturated,
+            Self::Loop => Reason::Loop,
             Self::Token(Unavailable::Refused { .. }) => Reason::TokenRefused,
             Self::Token(Unavailable::NotYet { .. }) => Reason::TokenUnavailable,
             Self::Upstream(error) => upstream_reason(error),
@@ -85,6 +90,7 @@ impl ForwardError {
                 "The proxy already has {limit} requests in flight (limits.in_flight). Try again."
             )
             .into(),
+            Self::Loop => "The request has been through this proxy before (its Via says so): what upstream.url names leads back here.".into(),
             Self::Token(unavailable) => unavailable.to_string().into(),
             Self::Upstream(error) => {
                 format!("The upstream gave no answer: {}.", chain(error)).into()
@@ -96,7 +102,11 @@ impl ForwardError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Token(Unavailable::NotYet { retry_after, .. }) => Some(*retry_after),
-            Self::Refused(_) | Self::Saturated { .. } | Self::Token(_) | Self::Upstream(_) => None,
+            Self::Refused(_)
+            | Self::Saturated { .. }
+            | Self::Loop
+            | Self::Token(_)
+            | Self::Upstream(_) => None,
         }
     }
 }
@@ -107,14 +117,19 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::Connect(ConnectError::Refused { .. } | ConnectError::Http { .. }) => {
             Reason::UpstreamRefused
         }
-        SendError::Connect(ConnectError::Timeout { .. }) => Reason::UpstreamConnectTimeout,
+        SendError::Connect(ConnectError::Timeout { .. } | ConnectError::ProxyTimeout { .. }) => {
+            Reason::UpstreamConnectTimeout
+        }
+        SendError::Connect(ConnectError::Proxy { .. }) => Reason::UpstreamProxy,
         SendError::Connect(ConnectError::Certificate { .. }) => Reason::UpstreamTlsCertificate,
         SendError::Connect(ConnectError::Handshake { .. }) => Reason::UpstreamTlsProtocol,
         SendError::HeadTimeout { .. } => Reason::UpstreamHeadTimeout,
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
         SendError::Closed { .. } => Reason::UpstreamClosed,
-        SendError::Protocol { .. } => Reason::UpstreamProtocol,
+        SendError::Protocol { .. } | SendError::Switched | SendError::Framing(_) => {
+            Reason::UpstreamProtocol
+        }
     }
 }
 
@@ -131,4 +146,34 @@ pub(super) fn chain(error: &dyn Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// Tells the caller of a 401 that goes back as it came why it was not sent once more (RFC 9209).
+pub(super) fn note_not_replayed(sent: Sent, headers: &mut HeaderMap) {
+    if let Some(Err(why)) = sent.replayed {
+        let note = HeaderValue::from_static(why.proxy_status());
+        headers.insert(PROXY_STATUS, note);
+    }
+}
+
+/// `Proxy-Status` of a 401 that is the upstream's own: no `error`, since the answer is not ours.
+macro_rules! not_sent_again {
+    ($why:literal) => {
+        concat!(
+            "cupbearer; received-status=401; details=\"not sent again: ",
+            $why,
+            "\""
+        )
+    };
+}
+
+impl NotReplayed {
+    const fn proxy_status(self) -> &'static str {
+        match self {
+            Self::Outgrown => not_sent_again!("the request body had outgrown upstream.retry_body"),
+            Self::Paused => not_sent_again!("no newer token, forced refreshes are paused"),
+            Self::Failed => not_sent_again!("no newer token, the token endpoint gave none"),
+            Self::Late => not_sent_again!("no newer token within token.wait"),
+        }
+    }
 }

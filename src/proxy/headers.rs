@@ -3,9 +3,13 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderValue, Method, Request, Uri, Version};
+
+use hyper::upgrade::OnUpgrade;
 
 use super::body::{Inbound, Outbound};
+use super::loops::{Pseudonym, Via};
+use super::rewrite::{Place, with_origin};
 use crate::config;
 use crate::token::Bearer;
 
@@ -15,15 +19,18 @@ pub(super) struct Head {
     pub(super) method: Method,
     pub(super) path: PathAndQuery,
     pub(super) headers: HeaderMap,
+    version: Version,
     /// Nothing follows the head.
     pub(super) is_whole: bool,
+    /// The client's side of an upgrade, if it asks for one.
+    pub(super) on_upgrade: Option<OnUpgrade>,
     /// The client said `Content-Length: 0`, which some servers insist on.
     says_empty: bool,
 }
 
 impl Head {
     pub(super) fn of<I: Inbound>(request: Request<I>) -> (Self, I) {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let is_whole = body.is_end_stream();
         let head = Self {
             method: parts.method,
@@ -33,27 +40,52 @@ impl Head {
                 .path_and_query
                 .unwrap_or(PathAndQuery::from_static("/")),
             says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
+            on_upgrade: parts.extensions.remove(),
             headers: parts.headers,
+            version: parts.version,
             is_whole,
         };
         (head, body)
     }
+
+    /// The address that the client used; the guard has seen that it is ours.
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        self.headers.get(header::HOST)
+    }
+
+    /// Whether a browser sent it. Only browsers tell where a request came from (Fetch, "HTTP-network-or-cache
+    /// fetch"); the older ones at least by `Origin`.
+    fn is_of_browser(&self) -> bool {
+        [SEC_FETCH_SITE, SEC_FETCH_MODE, header::ORIGIN]
+            .iter()
+            .any(|name| self.headers.contains_key(name))
+    }
 }
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What every outgoing request has from the configuration.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     host: HeaderValue,
+    /// `https://api.example.com`, for whoever asks where a request came from.
+    origin: String,
     fixed: Vec<(HeaderName, HeaderValue)>,
+    cookies_of_browsers: bool,
+    via: Option<Via>,
 }
 
 impl Outgoing {
-    pub(super) fn new(upstream: &config::Upstream) -> Self {
+    pub(super) fn new(upstream: &config::Upstream, pseudonym: &Pseudonym) -> Self {
         let host = HeaderValue::from_str(upstream.url.authority.as_str())
             .expect("an authority is made of visible ASCII");
         Self {
             host,
+            origin: format!("{}://{}", upstream.url.scheme, upstream.url.authority),
             fixed: upstream.headers.clone(),
+            cookies_of_browsers: upstream.cookies,
+            via: upstream.via.then(|| Via::of(pseudonym)),
         }
     }
 
@@ -89,9 +121,23 @@ impl Outgoing {
         let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 2);
         headers.insert(header::HOST, self.host.clone());
         for (name, value) in &head.headers {
-            if !stays_behind(name) && !nominated.has(name) {
-                headers.append(name.clone(), value.clone());
+            match *name {
+                _ if stays_behind(name) || nominated.has(name) || is_moot(name, head) => {}
+                header::COOKIE if !self.cookies_of_browsers && head.is_of_browser() => {}
+                header::ORIGIN | header::REFERER => {
+                    headers.append(name.clone(), self.as_of_upstream(head, value));
+                }
+                _ => {
+                    headers.append(name.clone(), value.clone());
+                }
             }
+        }
+        if takes_trailers(&head.headers) {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+        }
+        if let Some(via) = &self.via {
+            headers.append(header::VIA, via.line(head.version).clone());
         }
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());
@@ -102,43 +148,56 @@ impl Outgoing {
         headers.insert(header::AUTHORIZATION, bearer.header.clone());
         headers
     }
+
+    /// `Origin` or `Referer`: what names us names the upstream, as if its own page asked. A page of
+    /// `guard.origins` keeps its name.
+    fn as_of_upstream(&self, head: &Head, value: &HeaderValue) -> HeaderValue {
+        head.host()
+            .and_then(Place::of_client)
+            .and_then(|ours| with_origin(value, ours, self.origin.as_bytes()))
+            .unwrap_or_else(|| value.clone())
+    }
+}
+
+/// An expectation about a body that does not come (RFC 9110 §10.1.1 forbids to send it).
+fn is_moot(name: &HeaderName, head: &Head) -> bool {
+    head.is_whole && name == header::EXPECT
 }
 
 /// Request fields that end with us: framing, which is rebuilt; those of one connection (RFC 9110 §7.6.1);
 /// credentials and claims about who asks, which are ours to make (RFC 9700 §4.13).
-fn stays_behind(name: &HeaderName) -> bool {
+pub(super) fn stays_behind(name: &HeaderName) -> bool {
     let name = name.as_str();
     is_hop_by_hop(name)
         || matches!(
             name,
-            "host"
-                | "content-length"
-                | "expect"
-                | "authorization"
-                | "dpop"
-                | "forwarded"
-                | "x-real-ip"
+            "host" | "content-length" | "authorization" | "dpop" | "forwarded" | "x-real-ip"
         )
         || name.starts_with("proxy-")
         || name.starts_with("x-forwarded-")
 }
 
+/// Whether the client takes trailers. `TE` itself ends with us (RFC 9110 §10.1.4); hyper sends trailers only to
+/// clients that said so.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::TE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// `Trailer` is none of them: trailers pass, and it announces them.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
     )
 }
 
 /// Answer fields that end with us: those of one connection, and those that would bind a browser to
 /// `localhost` or open it to other origins (only we decide who may read).
-fn stays_behind_in_response(name: &HeaderName) -> bool {
+pub(super) fn stays_behind_in_response(name: &HeaderName) -> bool {
     let name = name.as_str();
     is_hop_by_hop(name)
         || matches!(

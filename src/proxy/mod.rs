@@ -1,7 +1,8 @@
 //! The life of a forwarded request, in the order it happens.
 //!
-//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send). Never collects a body,
-//! never starts a task: dropping the returned future is how a client's disconnect reaches the upstream.
+//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send, and one more after a 401).
+//! Never collects a body (but for `OpenAPI` documents, in `rewrite`), never starts a task: dropping the
+//! returned future is how a client's disconnect reaches the upstream.
 
 mod access;
 mod admission;
@@ -10,6 +11,11 @@ mod body;
 mod edge;
 mod errors;
 mod headers;
+mod loops;
+mod replay;
+mod rewrite;
+mod trailers;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -18,25 +24,37 @@ use http::{Request, Response};
 use crate::answer::Form;
 use crate::config;
 use crate::guard::Guard;
-use crate::token::Tokens;
-use crate::upstream::{self, Upstream};
+use crate::token::{Bearer, Tokens};
+use crate::upstream::{self, SendError, Upstream};
 
 use admission::Admission;
+use authorize::Sent;
+use body::Outbound;
 use errors::{Failure, ForwardError};
 use headers::Head;
+use replay::Upload;
+use rewrite::Rewrite;
+use upgrade::Switch;
 
 pub use access::AccessLines;
 pub use admission::InFlight;
 pub use body::{Body, Inbound};
 pub use edge::service;
+pub use loops::{Pseudonym, own_listener};
+pub use upgrade::CarryTunnel;
 
 /// One proxy's data path on one worker.
 pub struct Proxy<I: Inbound> {
     guard: Guard,
     admission: Admission,
     tokens: Tokens,
-    upstream: Upstream<body::Outbound<I>>,
+    upstream: Upstream<Outbound<I>>,
+    pseudonym: Pseudonym,
     outgoing: headers::Outgoing,
+    rewrite: Rewrite,
+    carry_tunnel: CarryTunnel,
+    /// `upstream.retry_body`, in bytes.
+    retry_body: usize,
 }
 
 /// What stands in a forwarded request's way, and what it passes through.
@@ -47,6 +65,10 @@ pub struct Parts {
     pub in_flight: Arc<InFlight>,
     /// The bearer.
     pub tokens: Tokens,
+    /// Where an upgraded connection lives on.
+    pub carry_tunnel: CarryTunnel,
+    /// By which a request that comes back is known.
+    pub pseudonym: Pseudonym,
 }
 
 impl<I: Inbound> Proxy<I> {
@@ -58,7 +80,11 @@ impl<I: Inbound> Proxy<I> {
             admission: Admission::new(parts.in_flight),
             tokens: parts.tokens,
             upstream: Upstream::new(config, tls),
-            outgoing: headers::Outgoing::new(config),
+            outgoing: headers::Outgoing::new(config, &parts.pseudonym),
+            pseudonym: parts.pseudonym,
+            rewrite: Rewrite::new(config),
+            carry_tunnel: parts.carry_tunnel,
+            retry_body: config.retry_body,
         }
     }
 
@@ -71,8 +97,9 @@ impl<I: Inbound> Proxy<I> {
         if let Err(refusal) = self.guard.check(&request).map(drop) {
             return Err(Failure::refused(refusal));
         }
-        let (head, body) = Head::of(request);
-        self.forward_admitted(&head, body)
+        let (mut head, body) = Head::of(request);
+        let document = self.rewrite.expects_document(&mut head);
+        self.forward_admitted(&mut head, body, document)
             .await
             .map_err(|error| Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
@@ -83,20 +110,66 @@ impl<I: Inbound> Proxy<I> {
     /// The page to read: one line a step.
     async fn forward_admitted(
         &self,
-        head: &Head,
+        head: &mut Head,
         body: I,
+        document: bool,
     ) -> Result<Response<Body<I>>, ForwardError> {
+        self.pseudonym.check(&head.headers)?;
         let permit = self.admission.enter()?;
         let bearer = authorize::bearer(&self.tokens).await?;
-        let request = self
-            .outgoing
-            .request(head, &bearer, body::Outbound::of(body));
-        let again = || self.outgoing.again(head, &bearer);
-        let mut response = self.upstream.send(request, again).await?;
+        if let Some(switch) = Switch::wanted_by(head) {
+            return Box::pin(self.upgrade(head, switch, bearer, permit)).await;
+        }
+        let upload = Upload::of(body, self.retry_body);
+        let mut response = self.send(head, &bearer, upload.first()).await?;
+        let mut sent = Sent::once(&bearer);
+        if authorize::is_rejected(&response) {
+            (response, sent) = Box::pin(self.rejected(head, &bearer, upload, response)).await?;
+        } else {
+            upload.let_go();
+        }
         headers::strip_response(response.headers_mut());
-        Ok(response.map(|body| Body::upstream(body, permit)))
+        errors::note_not_replayed(sent, response.headers_mut());
+        self.rewrite.fields(head, response.headers_mut());
+        let response = if document {
+            Box::pin(self.rewrite.document(head, response, permit)).await
+        } else {
+            response.map(|body| Body::upstream(body, permit))
+        };
+        Ok(response.map(|body| body.with_sent(sent)))
+    }
+
+    /// The token was refused: the request goes out once more with a newer one, or its 401 goes back.
+    async fn rejected(
+        &self,
+        head: &Head,
+        bearer: &Bearer,
+        upload: Upload<I>,
+        response: Response<UpstreamBody<I>>,
+    ) -> Result<(Response<UpstreamBody<I>>, Sent), SendError> {
+        let body = upload.freeze();
+        let (newer, body) = match authorize::once_more(&self.tokens, bearer, body).await {
+            Ok(allowed) => allowed,
+            Err(why) => return Ok((response, Sent::not_replayed(bearer, why))),
+        };
+        drop(response); // and its connection, on which the first attempt may still lie half sent
+        let response = self.send(head, &newer, body).await?;
+        authorize::verdict(&self.tokens, &response);
+        Ok((response, Sent::twice(&newer)))
+    }
+
+    /// One attempt, up to the head of its answer.
+    fn send<'a>(
+        &'a self,
+        head: &'a Head,
+        bearer: &'a Bearer,
+        body: Outbound<I>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody<I>>, SendError>> + Send + 'a {
+        let request = self.outgoing.request(head, bearer, body);
+        let again = || self.outgoing.again(head, bearer);
+        self.upstream.send(request, again)
     }
 }
 
 /// The body of an upstream's answer, as this room passes it on.
-type UpstreamBody<I> = upstream::ResponseBody<body::Outbound<I>>;
+type UpstreamBody<I> = upstream::ResponseBody<Outbound<I>>;

@@ -31,8 +31,10 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
         registry: Arc::clone(&place.registry),
     };
     let connection = http1::Builder::new()
+        .max_header_size(limits.header_bytes) // the buffer alone lets twice as much pass
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
-        .serve_connection(io, tracked);
+        .serve_connection(io, tracked)
+        .with_upgrades();
     let connection = std::pin::pin!(connection);
     let ended = Obedient {
         connection,
@@ -53,7 +55,7 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
 }
 
 /// hyper's end of it.
-type Http<S> = http1::Connection<TokioIo<ClientIo>, Tracked<S>>;
+type Http<S> = http1::UpgradeableConnection<TokioIo<ClientIo>, Tracked<S>>;
 
 /// A connection that does what the sweep says.
 struct Obedient<C> {
@@ -160,7 +162,7 @@ struct Busy(Arc<Watched>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.enter(Phase::Idle);
+        self.0.answered();
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::scan::Scan;
 use super::watch::Watched;
 
 /// How long bytes are still taken from a client whose request was answered before it was read. A
@@ -26,6 +27,7 @@ const LINGER_BYTES: usize = 64 << 20;
 pub(super) struct ClientIo {
     stream: TcpStream,
     watched: Arc<Watched>,
+    scan: Scan,
     linger: Option<Linger>,
 }
 
@@ -39,8 +41,19 @@ impl ClientIo {
         Self {
             stream,
             watched,
+            scan: Scan::default(),
             linger: None,
         }
+    }
+
+    fn note_read(&mut self, bytes: &mut [u8]) {
+        if self.watched.is_idle() {
+            self.scan.expect_head();
+        }
+        if !self.scan.look(bytes) {
+            self.watched.set_unread(true); // hyper refuses it and closes: its answer must arrive
+        }
+        self.watched.bytes_came(self.scan.is_in_head());
     }
 
     fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {
@@ -77,7 +90,7 @@ impl AsyncRead for ClientIo {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.watched.bytes_came();
+            self.note_read(&mut buf.filled_mut()[before..]);
         }
         polled
     }
@@ -121,7 +134,8 @@ impl AsyncWrite for ClientIo {
     }
 }
 
-/// A request's body as the client sends it. Tells the connection if it is dropped before its end.
+/// A request's body as the client sends it. Until its end has been seen, the connection counts as unread:
+/// an answer then closes it, and closing must not throw the answer away.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,
@@ -132,15 +146,8 @@ pub struct RequestBody {
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, watched: &Arc<Watched>) -> Self {
         let open = (!incoming.is_end_stream()).then(|| Arc::clone(watched));
+        watched.set_unread(open.is_some());
         Self { incoming, open }
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        if let Some(watched) = &self.open {
-            watched.leave_unread();
-        }
     }
 }
 
@@ -153,8 +160,9 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
-            self.open = None;
+        let ended = matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream();
+        if ended && let Some(watched) = self.open.take() {
+            watched.set_unread(false);
         }
         polled
     }

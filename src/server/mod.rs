@@ -7,6 +7,7 @@ mod bind;
 mod connection;
 mod drain;
 mod io;
+mod scan;
 mod watch;
 
 use std::convert::Infallible;
@@ -24,11 +25,15 @@ use tokio::task::JoinSet;
 pub use bind::{BindError, Bound, bind};
 pub use drain::{Drained, Phase, Stop};
 pub use io::RequestBody;
+pub use scan::Scan;
 
 use watch::{Place, Registry};
 
 /// How long to wait when the system has no descriptor left for a new connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// How often a full server looks for an idle connection to close, while another one waits.
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +102,18 @@ pub struct Handover {
     place: Place,
 }
 
+/// Connections that no longer speak HTTP live on here, counted with the others.
+#[derive(Clone)]
+pub struct Tunnels(Arc<Registry>);
+
+impl Tunnels {
+    /// Runs one in the background of the runtime that this is called on: a drain waits for it, its end
+    /// cuts it.
+    pub fn carry(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(Arc::clone(&self.0).carry(tunnel));
+    }
+}
+
 /// Accepts, and serves here or hands over to the other workers by turns.
 pub struct Server {
     bound: Bound,
@@ -107,16 +124,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on `bound`, with as many further workers as `others` has ways to.
+    /// A server on `bound` with one worker, the runtime that it will serve on.
     #[must_use]
-    pub fn new(bound: Bound, limits: Limits, others: Vec<mpsc::UnboundedSender<Handover>>) -> Self {
+    pub fn new(bound: Bound, limits: Limits) -> Self {
         Self {
             bound,
             limits,
             registry: Registry::new(limits),
-            others,
+            others: Vec::new(),
             turn: 0,
         }
+    }
+
+    /// Where this server's upgraded connections live on.
+    #[must_use]
+    pub fn tunnels(&self) -> Tunnels {
+        Tunnels(Arc::clone(&self.registry))
+    }
+
+    /// A further worker on another thread: connections are handed to all workers by turns.
+    pub fn add_worker(&mut self, worker: mpsc::UnboundedSender<Handover>) {
+        self.others.push(worker);
     }
 
     /// Accepts until `stop` says to drain, then lets what is under way end within `grace`.
@@ -150,7 +178,9 @@ impl Server {
     async fn admit(&mut self) -> (TcpStream, Peer) {
         while self.registry.is_full() {
             self.registry.make_room();
-            self.registry.left.notified().await;
+            // A connection that only now becomes idle tells nobody: it is found at the next look.
+            let left = self.registry.left.notified();
+            let _ = tokio::time::timeout(ROOM_INTERVAL, left).await;
         }
         loop {
             let turn = self.turn;

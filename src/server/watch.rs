@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -46,7 +46,9 @@ pub(super) struct Watched {
     /// When a write began to wait for the client, 0 if none does.
     blocked_ms: AtomicU64,
     order: AtomicU8,
-    /// A request body was left unread: closing must not throw the answer away.
+    /// The beginning of a head has come, and not its end.
+    in_head: AtomicBool,
+    /// A request body has not been read to its end: closing must not throw the answer away.
     unread: AtomicBool,
     waker: Mutex<Option<Waker>>,
     clock: Arc<Clock>,
@@ -79,11 +81,23 @@ impl Watched {
         self.since_ms.store(self.clock.now(), Ordering::Relaxed);
     }
 
-    /// Bytes came: if they begin a new request, its head has its own limit from now.
-    pub(super) fn bytes_came(&self) {
-        if self.phase() == Phase::Idle {
+    /// Bytes came: if they begin a new request, its head has its own limit from now; one that begins
+    /// while the request before is answered has it from that answer's end.
+    pub(super) fn bytes_came(&self, in_head: bool) {
+        self.in_head.store(in_head, Ordering::Relaxed);
+        if self.is_idle() {
             self.enter(Phase::Head);
         }
+    }
+
+    /// An answer has ended.
+    pub(super) fn answered(&self) {
+        let in_head = self.in_head.load(Ordering::Relaxed);
+        self.enter(if in_head { Phase::Head } else { Phase::Idle });
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase() == Phase::Idle
     }
 
     pub(super) fn write_waits(&self, waits: bool) {
@@ -96,8 +110,8 @@ impl Watched {
         }
     }
 
-    pub(super) fn leave_unread(&self) {
-        self.unread.store(true, Ordering::Relaxed);
+    pub(super) fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Ordering::Relaxed);
     }
 
     pub(super) fn is_unread(&self) -> bool {
@@ -205,6 +219,7 @@ impl Registry {
             since_ms: AtomicU64::new(self.clock.now()),
             blocked_ms: AtomicU64::new(0),
             order: AtomicU8::new(Order::None as u8),
+            in_head: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             waker: Mutex::new(None),
             clock: Arc::clone(&self.clock),
@@ -218,6 +233,21 @@ impl Registry {
             watched,
             registry: Arc::clone(self),
         }
+    }
+
+    /// Runs a tunnel on this worker, among the connections: a drain waits for it, a cut ends it.
+    pub(super) async fn carry(self: Arc<Self>, tunnel: impl Future<Output = ()>) {
+        let place = self.enter();
+        place.watched.enter(Phase::Busy);
+        let mut tunnel = std::pin::pin!(tunnel);
+        std::future::poll_fn(|cx| {
+            place.watched.set_waker(cx.waker());
+            match place.watched.order() {
+                Order::None | Order::Close => tunnel.as_mut().poll(cx),
+                Order::Cut => Poll::Ready(()),
+            }
+        })
+        .await;
     }
 
     pub(super) fn count(&self) -> usize {

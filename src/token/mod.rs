@@ -21,6 +21,7 @@ mod schedule;
 mod status;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,10 +34,10 @@ use tokio::time::{Instant, timeout_at};
 pub use certificate::{CertificateError, check_certificate};
 pub use discovery::MetadataError;
 pub use failure::{Cause, Defect, Failure, Said};
-pub use grant::{Client, ClientError, client};
 pub use key::{KeyError, NewKey, check_key, new_key};
 pub use refresh::{Engine, ReadSecret, engine};
 pub use status::Attempts;
+pub use wire::{Client, ClientError, client};
 
 use schedule::WAIT_AFTER_FAILURE;
 use status::{Shared, Status};

@@ -58,10 +58,12 @@ impl<B: Outgoing> ResponseBody<B> {
         body
     }
 
-    /// The exchange is over: the next request may have the connection, if it is still good then.
+    /// The exchange is over: the next request may have the connection, if it is still good then. An
+    /// answer that came before its request was sent leaves a connection on which nothing else can follow.
     fn release(&mut self) {
         if let Some(wire) = self.wire.take()
             && wire.connection.is_some()
+            && self.stall.is_request_sent()
         {
             self.shared.put(wire);
         }

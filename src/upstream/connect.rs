@@ -1,7 +1,5 @@
-//! From a name to a connection: resolution, TCP to the first address that answers, TLS.
+//! To the upstream: TCP directly or through the corporate proxy, then TLS, within one limit.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +8,19 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::dial::{DialError, dial};
 use super::errors::ConnectError;
+use super::handshake;
 use super::io::Io;
+use super::tunnel;
 use crate::config;
-
-/// How long one address may be tried alone before the next is tried beside it (RFC 8305 §5).
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Makes connections to the one upstream.
 pub(super) struct Connector {
     host: String,
     port: u16,
     limit: Duration,
+    proxy: Option<config::ProxyUrl>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
@@ -43,6 +42,7 @@ impl Connector {
             host,
             port: upstream.url.port(),
             limit: upstream.connect_timeout,
+            proxy: upstream.proxy.clone(),
             tls,
         }
     }
@@ -51,91 +51,48 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<Io, ConnectError> {
         timeout(self.limit, self.attempt())
             .await
-            .unwrap_or(Err(ConnectError::Timeout { limit: self.limit }))
+            .unwrap_or_else(|_| Err(self.too_late()))
     }
 
     async fn attempt(&self) -> Result<Io, ConnectError> {
-        let stream = race(self.resolve().await?).await?;
-        // Heads and last chunks leave at once; hyper writes whole messages.
-        let _ = stream.set_nodelay(true);
-        match &self.tls {
-            None => Ok(Io::Plain(stream)),
-            Some((connector, name)) => match connector.connect(name.clone(), stream).await {
-                Ok(stream) => Ok(Io::Tls(Box::new(stream))),
-                Err(error) => Err(handshake_error(error)),
-            },
-        }
-    }
-
-    async fn resolve(&self) -> Result<Vec<SocketAddr>, ConnectError> {
-        let unresolved = |source| ConnectError::Dns {
-            host: self.host.clone(),
-            source,
+        let stream = match &self.proxy {
+            None => self.directly().await?,
+            Some(proxy) => tunnel::open(proxy, &self.host, self.port)
+                .await
+                .map_err(|source| ConnectError::Proxy {
+                    proxy: proxy.to_string(),
+                    source: Box::new(source),
+                })?,
         };
-        let found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
-            .await
-            .map_err(unresolved)?
-            .collect();
-        if found.is_empty() {
-            return Err(unresolved(io::Error::other("the name has no address")));
-        }
-        Ok(alternate(found))
-    }
-}
-
-/// Address families by turns, each in the resolver's order (RFC 8305 §4).
-fn alternate(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
-    let (preferred, other): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
-    let mut ordered = Vec::with_capacity(preferred.len() + other.len());
-    let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
-    loop {
-        match (preferred.next(), other.next()) {
-            (None, None) => return ordered,
-            (a, b) => ordered.extend(a.into_iter().chain(b)),
-        }
-    }
-}
-
-/// Tries the addresses one after the other, the next beside the last after 250 ms or at its failure (RFC 8305 §5).
-async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
-    let mut waiting = addresses.into_iter();
-    let mut tries = tokio::task::JoinSet::new();
-    let mut last = None;
-    loop {
-        if let Some(address) = waiting.next() {
-            tries.spawn(async move {
-                TcpStream::connect(address)
-                    .await
-                    .map_err(|source| ConnectError::Refused { address, source })
-            });
-        }
-        let more = waiting.len() > 0;
-        tokio::select! {
-            ended = tries.join_next() => match ended {
-                Some(Ok(Ok(stream))) => return Ok(stream),
-                Some(Ok(Err(error))) => last = Some(error),
-                Some(Err(_)) | None => {}
+        match &self.tls {
+            None => Ok(Io::plain(stream)),
+            Some((connector, name)) => match connector.connect(name.clone(), stream).await {
+                Ok(stream) => Ok(Io::tls(stream)),
+                Err(error) => Err(handshake::failed(error)),
             },
-            () = tokio::time::sleep(ATTEMPT_DELAY), if more => {}
-        }
-        if tries.is_empty() && waiting.len() == 0 {
-            return Err(last.expect("there is at least one address, and none has answered"));
         }
     }
-}
 
-/// A certificate that fails its check is told apart from every other broken handshake.
-fn handshake_error(error: io::Error) -> ConnectError {
-    let cause = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match cause {
-        Some(source @ rustls::Error::InvalidCertificate(_)) => ConnectError::Certificate {
-            source: source.clone(),
-        },
-        _ => ConnectError::Handshake { source: error },
+    async fn directly(&self) -> Result<TcpStream, ConnectError> {
+        dial(&self.host, self.port)
+            .await
+            .map_err(|error| match error {
+                DialError::Unresolved(source) => ConnectError::Dns {
+                    host: self.host.clone(),
+                    source,
+                },
+                DialError::Refused { address, source } => ConnectError::Refused { address, source },
+            })
+    }
+
+    fn too_late(&self) -> ConnectError {
+        let limit = self.limit;
+        match &self.proxy {
+            None => ConnectError::Timeout { limit },
+            Some(proxy) => ConnectError::ProxyTimeout {
+                limit,
+                proxy: proxy.to_string(),
+            },
+        }
     }
 }

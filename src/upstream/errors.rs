@@ -3,6 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use super::certificate::CertificateRefused;
+use super::handshake::{self, HandshakeError};
+use super::tunnel::ProxyError;
+
 /// No connection could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -28,17 +32,36 @@ pub enum ConnectError {
         /// `upstream.connect_timeout`.
         limit: Duration,
     },
+    /// The same, by way of the corporate proxy, which may be the slow one.
+    #[error(
+        "no connection within {} (upstream.connect_timeout), through the corporate proxy {proxy} (network.proxy)",
+        humantime::format_duration(*limit)
+    )]
+    ProxyTimeout {
+        /// `upstream.connect_timeout`.
+        limit: Duration,
+        /// Its address, without user name and password.
+        proxy: String,
+    },
+    /// The corporate proxy did not connect us.
+    #[error("the corporate proxy {proxy} (network.proxy) connected us to nothing")]
+    Proxy {
+        /// Its address, without user name and password.
+        proxy: String,
+        /// Why.
+        source: Box<ProxyError>,
+    },
     /// The certificate does not prove that this is the upstream.
-    #[error("the certificate presented is not accepted")]
+    #[error("the upstream's certificate is not accepted")]
     Certificate {
-        /// Which check failed.
-        source: rustls::Error,
+        /// Which check failed, and who issued what was presented.
+        source: Box<CertificateRefused>,
     },
     /// The TLS handshake failed otherwise.
     #[error("the TLS handshake failed")]
     Handshake {
         /// What failed.
-        source: io::Error,
+        source: HandshakeError,
     },
     /// hyper refused to start on the connection.
     #[error("the connection could not be used")]
@@ -78,18 +101,26 @@ pub enum SendError {
         /// hyper's words.
         source: hyper::Error,
     },
+    /// A 101 that nobody asked for, or to another protocol than was asked for (RFC 9110 §7.8).
+    #[error("the upstream switched to a protocol that was not asked for")]
+    Switched,
     /// What came is not HTTP/1.
     #[error("the answer is not a valid HTTP/1.1 message")]
     Protocol {
         /// hyper's words.
         source: hyper::Error,
     },
+    /// It is HTTP/1, but where it ends has two readings.
+    #[error("the answer's framing is ambiguous: {0}")]
+    Framing(&'static str),
 }
 
 impl SendError {
     /// Sorts what hyper says of an exchange by whose fault it is.
     pub(super) fn exchange(source: hyper::Error) -> Self {
-        if source.is_user() {
+        if let Some(source) = handshake::late_refusal(&source) {
+            Self::Connect(ConnectError::Handshake { source })
+        } else if source.is_user() {
             Self::CallerBody { source }
         } else if source.is_parse() {
             Self::Protocol { source }

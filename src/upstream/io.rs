@@ -9,20 +9,65 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// One connection's bytes.
+///
+/// An upstream that refuses an upload answers, hangs up and resets: the write fails while the answer waits
+/// to be read. So a hang-up noticed by writing is kept back; reading tells it, after what came before it.
 #[derive(Debug)]
-pub(super) enum Io {
+pub(super) struct Io {
+    stream: Stream,
+    hung_up: bool,
+}
+
+#[derive(Debug)]
+enum Stream {
     /// http to loopback, or allowed by `upstream.allow_plaintext`.
     Plain(TcpStream),
     /// https.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Io {
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        Self {
+            stream: Stream::Plain(stream),
+            hung_up: false,
+        }
+    }
+
+    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self {
+            stream: Stream::Tls(Box::new(stream)),
+            hung_up: false,
+        }
+    }
+
+    /// What a write is said to have done: a peer that has hung up takes everything, to no effect.
+    fn written(&mut self, polled: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
+        match polled {
+            Poll::Ready(Err(error)) if is_hang_up(&error) => {
+                self.hung_up = true;
+                Poll::Ready(Ok(all))
+            }
+            other => other,
+        }
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
+}
+
 /// The same call on whichever stream it is.
 macro_rules! each {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Self::Plain($stream) => $call,
-            Self::Tls($stream) => $call,
+    ($io:expr, $stream:ident => $call:expr) => {
+        match &mut $io.stream {
+            Stream::Plain($stream) => $call,
+            Stream::Tls($stream) => $call,
         }
     };
 }
@@ -33,7 +78,7 @@ impl AsyncRead for Io {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_read(cx, buf))
+        each!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
@@ -43,7 +88,12 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write(cx, buf))
+        let this = self.get_mut();
+        if this.hung_up {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let polled = each!(this, stream => Pin::new(stream).poll_write(cx, buf));
+        this.written(polled, buf.len())
     }
 
     fn poll_write_vectored(
@@ -51,21 +101,37 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+        let this = self.get_mut();
+        let all = || bufs.iter().map(|buf| buf.len()).sum();
+        if this.hung_up {
+            return Poll::Ready(Ok(all()));
+        }
+        let polled = each!(this, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
+        this.written(polled, all())
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_flush(cx))
+        let this = self.get_mut();
+        if this.hung_up {
+            return Poll::Ready(Ok(()));
+        }
+        match each!(this, stream => Pin::new(stream).poll_flush(cx)) {
+            Poll::Ready(Err(error)) if is_hang_up(&error) => {
+                this.hung_up = true;
+                Poll::Ready(Ok(()))
+            }
+            other => other,
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
+        each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

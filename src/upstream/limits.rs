@@ -29,7 +29,8 @@ impl<'a> HeadLimit<'a> {
         }
     }
 
-    /// Ready when it is over. The timer is set once and moved only when it fires, not at each frame.
+    /// Ready when it is over. The timer is set once and moved only when it fires, not at each frame: it is
+    /// late by the shorter of the two limits at most.
     pub(super) fn poll(
         &mut self,
         mut sleep: Pin<&mut Option<Sleep>>,
@@ -38,7 +39,7 @@ impl<'a> HeadLimit<'a> {
         let start = *self.start.get_or_insert_with(Instant::now);
         loop {
             if sleep.is_none() {
-                sleep.set(Some(sleep_until(start + self.head)));
+                sleep.set(Some(sleep_until(start + self.look_again())));
             }
             let armed = sleep
                 .as_mut()
@@ -48,10 +49,19 @@ impl<'a> HeadLimit<'a> {
                 return Poll::Pending;
             }
             let (due, error) = self.verdict(start);
-            if due <= Instant::now() {
+            let now = Instant::now();
+            if due <= now {
                 return Poll::Ready(error);
             }
-            sleep.set(Some(sleep_until(due)));
+            sleep.set(Some(sleep_until(due.min(now + self.look_again()))));
+        }
+    }
+
+    /// While a body is on its way, the limit that counts may change from one to the other.
+    fn look_again(&self) -> Duration {
+        match self.pace {
+            None => self.head,
+            Some(_) => self.head.min(self.stall),
         }
     }
 
@@ -88,6 +98,13 @@ impl Stall {
             sleep: None,
             pace,
         }
+    }
+
+    /// Whether the request's body has been handed over to its end.
+    pub(super) fn is_request_sent(&self) -> bool {
+        self.pace
+            .as_ref()
+            .is_none_or(|pace| pace.stage() == Stage::Done)
     }
 
     pub(super) fn moved(&mut self) {

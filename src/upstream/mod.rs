@@ -5,16 +5,29 @@
 //! that dropping the exchange is what cancels it.
 
 mod body;
+mod certificate;
+mod client_certificate;
 mod connect;
+mod dial;
 mod errors;
+mod framing;
+mod gate;
+mod handshake;
 mod io;
 mod limits;
 mod pace;
 mod pool;
 mod tls;
+mod tunnel;
+mod upgrade;
 
 pub use body::{BodyError, ResponseBody};
+pub use certificate::CertificateRefused;
+pub use client_certificate::{ClientCertificateError, check_client_certificate};
 pub use errors::{ConnectError, SendError};
+pub use handshake::HandshakeError;
 pub use pace::Outgoing;
 pub use pool::Upstream;
-pub use tls::{TlsError, client_config};
+pub use tls::{TlsError, client_config, with_client_certificate};
+pub use tunnel::ProxyError;
+pub use upgrade::{Tunnel, Upgrade};

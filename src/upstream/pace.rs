@@ -3,12 +3,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Duration, Instant};
+
+use super::gate::Gate;
 
 /// Any error of a request body, as hyper takes it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -76,13 +79,26 @@ pin_project! {
         #[pin]
         body: B,
         pace: Option<Arc<Pace>>,
+        gate: Option<Gate>,
     }
 }
 
 impl<B: Body> Paced<B> {
-    pub(super) fn new(body: B) -> Self {
-        let pace = (!body.is_end_stream()).then(|| Arc::new(Pace::new()));
-        Self { body, pace }
+    /// The request with its body paced, and held back if it expects a 100.
+    pub(super) fn request(mut request: Request<B>) -> Request<Self> {
+        if request.body().is_end_stream() {
+            return request.map(|body| Self {
+                body,
+                pace: None,
+                gate: None,
+            });
+        }
+        let gate = Gate::of(&mut request);
+        request.map(|body| Self {
+            body,
+            pace: Some(Arc::new(Pace::new())),
+            gate,
+        })
     }
 
     pub(super) fn pace(&self) -> Option<Arc<Pace>> {
@@ -99,11 +115,16 @@ impl<B: Body<Data = Bytes>> Body for Paced<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
+        if let Some(gate) = this.gate {
+            ready!(gate.poll_open(cx));
+            *this.gate = None;
+        }
         let polled = this.body.as_mut().poll_frame(cx);
         if let Some(pace) = this.pace {
             pace.note(match &polled {
                 Poll::Pending => Stage::Starved,
                 Poll::Ready(None) => Stage::Done,
+                Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Stage::Done,
                 Poll::Ready(Some(_)) if this.body.is_end_stream() => Stage::Done,
                 Poll::Ready(Some(_)) => Stage::Sending,
             });

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep};
 use super::body::ResponseBody;
 use super::connect::Connector;
 use super::errors::{ConnectError, SendError};
+use super::framing;
 use super::io::Io;
 use super::limits::{HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
@@ -29,7 +30,7 @@ const KEEPER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The one API: sends requests to it, over connections that are used again.
 pub struct Upstream<B: Outgoing> {
-    shared: Arc<Shared<B>>,
+    pub(super) shared: Arc<Shared<B>>,
 }
 
 impl<B: Outgoing> Clone for Upstream<B> {
@@ -42,8 +43,8 @@ impl<B: Outgoing> Clone for Upstream<B> {
 
 pub(super) struct Shared<B: Outgoing> {
     connector: Connector,
-    head_timeout: Duration,
-    stall_timeout: Duration,
+    pub(super) head_timeout: Duration,
+    pub(super) stall_timeout: Duration,
     pool_idle: Duration,
     /// Youngest last; taken from the end, so that what is not needed grows old and goes.
     idle: Mutex<Vec<Idle<B>>>,
@@ -85,7 +86,8 @@ impl<B: Outgoing> Upstream<B> {
         request: Request<B>,
         again: impl FnOnce() -> Option<Request<B>>,
     ) -> Result<Response<ResponseBody<B>>, SendError> {
-        let mut request = request.map(Paced::new);
+        let mut request = Paced::request(request);
+        framing::announce(&mut request);
         while let Some(wire) = std::future::poll_fn(|cx| Poll::Ready(self.shared.take(cx))).await {
             match self.exchange(wire, request).await {
                 Ok(response) => return Ok(response),
@@ -94,7 +96,7 @@ impl<B: Outgoing> Upstream<B> {
                 }) => request = *unsent,
                 Err(Failed::Sent(error @ SendError::Closed { .. })) => match again() {
                     Some(copy) => {
-                        request = copy.map(Paced::new);
+                        request = Paced::request(copy);
                         break;
                     }
                     None => return Err(error),
@@ -120,14 +122,18 @@ impl<B: Outgoing> Upstream<B> {
     }
 
     async fn connect(&self) -> Result<Wire<B>, ConnectError> {
-        let io = self.shared.connector.connect().await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(io))
-            .await
-            .map_err(|source| ConnectError::Http { source })?;
+        let (sender, connection) = self.handshake().await?;
         Ok(Wire {
             sender,
             connection: Some(Box::pin(connection)),
         })
+    }
+
+    pub(super) async fn handshake(&self) -> Result<Fresh<B>, ConnectError> {
+        let io = self.shared.connector.connect().await?;
+        http1::handshake(TokioIo::new(io))
+            .await
+            .map_err(|source| ConnectError::Http { source })
     }
 
     async fn exchange(
@@ -144,7 +150,7 @@ impl<B: Outgoing> Upstream<B> {
         let mut limit_sleep = pin!(None::<Sleep>);
         let mut answer = pin!(wire.sender.try_send_request(request));
         let connection = &mut wire.connection;
-        let response = std::future::poll_fn(|cx| {
+        let mut response = std::future::poll_fn(|cx| {
             drive(connection, cx);
             match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
@@ -154,6 +160,8 @@ impl<B: Outgoing> Upstream<B> {
             }
         })
         .await?;
+        framing::check(&response, false).map_err(Failed::Sent)?;
+        framing::speak_for_us(&mut response);
         let stall = (!is_event_stream(&response)).then_some(self.shared.stall_timeout);
         Ok(response.map(|incoming| {
             ResponseBody::new(
@@ -205,12 +213,15 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
 
 /// One connection with the end that sends and the end that moves the bytes.
 pub(super) struct Wire<B: Outgoing> {
-    sender: SendRequest<Paced<B>>,
+    pub(super) sender: SendRequest<Paced<B>>,
     /// `None` once it has ended: it must not be polled again.
     pub(super) connection: Driven<B>,
 }
 
 pub(super) type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
+
+/// Both ends of a new connection.
+type Fresh<B> = (SendRequest<Paced<B>>, Connection<TokioIo<Io>, Paced<B>>);
 
 /// Lets the connection read and write as far as it can. What went wrong reaches whoever waits for the answer.
 pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_>) {

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::sign::SingleCertAndKey;
 use rustls_platform_verifier::Verifier;
 
+use super::certificate::Explained;
+use super::client_certificate::{self, ClientCertificateError};
 use crate::config;
 
 /// The certificate authorities could not be had.
@@ -25,6 +29,13 @@ pub enum TlsError {
     CaFileEmpty {
         /// The file.
         path: PathBuf,
+    },
+    /// The client certificate cannot be used.
+    #[error("{}: {source}; {}", source.key(), source.remedy())]
+    ClientCertificate {
+        /// Why.
+        #[from]
+        source: ClientCertificateError,
     },
     /// The provider cannot do TLS 1.2 and 1.3.
     #[error("TLS cannot be set up")]
@@ -58,9 +69,28 @@ pub fn client_config(network: &config::Network) -> Result<rustls::ClientConfig, 
         .with_safe_default_protocol_versions()
         .map_err(|source| TlsError::Versions { source })?
         .dangerous() // the name of the door; what goes through it is the platform's own verifier
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_custom_certificate_verifier(Arc::new(Explained(verifier)))
         .with_no_client_auth();
     Ok(config)
+}
+
+/// `tls` with the client certificate of `upstream`, if one is configured. The token endpoint is never
+/// given it: that one gets the configuration from before.
+///
+/// # Errors
+/// A file cannot be read, or the two are no pair of certificate and key.
+pub fn with_client_certificate(
+    tls: &rustls::ClientConfig,
+    upstream: &config::Upstream,
+) -> Result<rustls::ClientConfig, TlsError> {
+    let mut tls = tls.clone();
+    // Sessions of its own: none that has proved who we are is ever resumed for somebody else.
+    tls.resumption = Resumption::default();
+    if let Some(files) = &upstream.client_certificate {
+        let pair = client_certificate::read(files, tls.crypto_provider())?;
+        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
+    }
+    Ok(tls)
 }
 
 fn read_ca_file(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsError> {

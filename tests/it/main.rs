@@ -1,4 +1,20 @@
-//! Integration tests: one binary, a module a concern.
+//! Integration tests: one binary, a module a concern. Each name is a claim.
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the message")]
 
+mod answers;
+mod callers;
+mod floods;
+mod forwarding;
 mod house;
+#[cfg(unix)]
+mod leaks;
+mod leaving;
+mod mutations;
+mod outbound;
+mod reasons;
+#[cfg(feature = "demo")]
+mod replay;
+mod rewriting;
+mod smuggling;
+mod support;
+mod tokens;

@@ -2,28 +2,29 @@
 //!
 //! Every key of a table is read before any of them is given up on, so that one run shows all problems.
 
+mod network;
 mod token;
 mod upstream;
 
-use std::path::PathBuf;
-
 use tracing_subscriber::EnvFilter;
 
+use self::network::network;
 use self::token::token;
 use self::upstream::upstream;
 use super::problems::{Complaint, quoted};
 use super::values::Values;
-use super::{Access, Config, Guard, Limits, Listen, Log, LogFormat, Network, Runtime, address};
+use super::{Access, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, address};
 
 /// The whole of it; `None` after at least one problem.
 pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let name = name(values);
     let listen = listen(values);
-    let upstream = upstream(values);
-    let network = Network {
-        ca_file: values.text("network.ca_file").map(PathBuf::from),
-    };
+    let mut upstream = upstream(values);
     let token = token(values);
+    let network = network(values, upstream.as_ref(), token.as_ref());
+    if let (Some(upstream), Some(network)) = (&mut upstream, &network) {
+        upstream.proxy = network.proxy.for_origin(&upstream.url);
+    }
     let guard = guard(values);
     let limits = limits(values);
     let log = log(values);
@@ -34,7 +35,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         name: name?,
         listen: listen?,
         upstream: upstream?,
-        network,
+        network: network?,
         token: token?,
         guard: guard?,
         limits: limits?,

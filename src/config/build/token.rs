@@ -8,7 +8,8 @@ use url::Url;
 use crate::config::problems::{Complaint, quoted};
 use crate::config::values::Values;
 use crate::config::{
-    Algorithm, Assertion, Certificate, ClientAuth, Endpoint, SecretSource, Token, address, pingone,
+    Algorithm, Assertion, ClientAuth, ClientCertificate, Endpoint, SecretSource, Token, address,
+    pingone,
 };
 
 /// The whole table.
@@ -129,12 +130,13 @@ fn token_url(values: &mut Values) -> Option<Named> {
 }
 
 fn token_issuer(values: &mut Values) -> Option<Named> {
-    let (_, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
+    let (url, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
     let issuer = values.text("token.issuer")?;
     Some(Named {
         audience: issuer.clone(),
         endpoint: Endpoint::Issuer {
             issuer,
+            url,
             allow_plaintext,
         },
     })
@@ -178,7 +180,7 @@ fn auth(values: &mut Values) -> Option<ClientAuth> {
 /// What we prove who we are with.
 struct Proof {
     credential: SecretSource,
-    certificate: Option<Certificate>,
+    certificate: Option<ClientCertificate>,
 }
 
 /// Exactly the credential that the method wants; others are told to be unused, never tried.
@@ -213,14 +215,17 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
 struct Reported;
 
 /// Both files or neither; `tls_client_auth` wants both.
-fn certificate(values: &mut Values, auth: ClientAuth) -> Result<Option<Certificate>, Reported> {
+fn certificate(
+    values: &mut Values,
+    auth: ClientAuth,
+) -> Result<Option<ClientCertificate>, Reported> {
     const PATHS: [&str; 2] = ["token.client_cert_file", "token.client_key_file"];
     let wanted = auth == ClientAuth::Tls || PATHS.iter().any(|path| values.is_given(path));
     if !wanted {
         return Ok(None);
     }
     let [cert_file, key_file] = PATHS.map(|path| values.required(path).map(PathBuf::from));
-    Ok(Some(Certificate {
+    Ok(Some(ClientCertificate {
         cert_file: cert_file.ok_or(Reported)?,
         key_file: key_file.ok_or(Reported)?,
     }))

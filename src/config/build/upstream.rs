@@ -1,29 +1,43 @@
 //! `upstream.*`: where requests go, and which headers are put on all of them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue};
 
 use crate::config::problems::quoted;
 use crate::config::values::Values;
-use crate::config::{Origin, Upstream, address};
+use crate::config::{ClientCertificate, Origin, PathPattern, Upstream, address};
 
 /// The whole table.
 pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
     let url = upstream_url(values);
+    let client_certificate = client_certificate(values, url.as_ref());
     let headers = headers(values);
+    let rewrite = values.switch("upstream.rewrite");
+    let openapi = openapi(values);
+    let cookies = values.switch("upstream.cookies");
+    let via = values.switch("upstream.via");
     let connect_timeout = values.duration("upstream.connect_timeout");
     let head_timeout = values.duration("upstream.head_timeout");
     let stall_timeout = values.duration("upstream.stall_timeout");
     let pool_idle = values.duration("upstream.pool_idle");
+    let retry_body = values.size("upstream.retry_body");
     Some(Upstream {
         url: url?,
+        proxy: None, // decided when all targets are known
+        client_certificate: client_certificate?,
         headers: headers?,
+        rewrite: rewrite?,
+        openapi: openapi?,
+        cookies: cookies?,
+        via: via?,
         connect_timeout: connect_timeout?,
         head_timeout: head_timeout?,
         stall_timeout: stall_timeout?,
         pool_idle: pool_idle?,
+        retry_body: retry_body?,
     })
 }
 
@@ -41,6 +55,50 @@ fn upstream_url(values: &mut Values) -> Option<Origin> {
     let problem = format!("{} would send the token unencrypted", quoted(&text));
     values.wrong("upstream.url", (problem, remedy));
     None
+}
+
+/// Both files or neither, and only where there is TLS.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether there was a problem"
+)]
+fn client_certificate(
+    values: &mut Values,
+    url: Option<&Origin>,
+) -> Option<Option<ClientCertificate>> {
+    const CERT: &str = "upstream.client_cert_file";
+    const KEY: &str = "upstream.client_key_file";
+    let alone = |other: &str| ("is no use alone".to_owned(), format!("set {other} as well"));
+    match (values.is_given(CERT), values.is_given(KEY)) {
+        (false, false) => return Some(None),
+        (true, false) => values.wrong(CERT, alone(KEY)),
+        (false, true) => values.wrong(KEY, alone(CERT)),
+        (true, true) if url.is_some_and(|url| !url.is_tls()) => values.wrong(
+            CERT,
+            (
+                "upstream.url is http, which has no certificates",
+                "remove it",
+            ),
+        ),
+        (true, true) => {
+            let (cert, key) = (values.text(CERT), values.text(KEY));
+            return Some(Some(ClientCertificate {
+                cert_file: PathBuf::from(cert?),
+                key_file: PathBuf::from(key?),
+            }));
+        }
+    }
+    None
+}
+
+fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
+    const PATH: &str = "upstream.openapi";
+    let texts = values.texts(PATH)?;
+    let good = texts
+        .iter()
+        .filter_map(|text| values.checked(PATH, PathPattern::parse(text)))
+        .collect();
+    Some(good)
 }
 
 /// Names that are the proxy's own business: the credential, where it goes, framing, one connection.

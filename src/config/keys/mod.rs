@@ -31,6 +31,8 @@ pub struct Key {
 pub enum Kind {
     /// A string.
     Text,
+    /// `"system"`, `"none"` or a proxy's URL, whose user name and password are never shown.
+    Proxy,
     /// One of a few words.
     Choice(&'static [&'static str]),
     /// A string such as `"10s"`, not shorter than this.
@@ -54,7 +56,7 @@ impl Kind {
     #[must_use]
     pub const fn is_text(self) -> bool {
         match self {
-            Self::Text | Self::Choice(_) | Self::Duration(_) | Self::Size(..) => true,
+            Self::Text | Self::Proxy | Self::Choice(_) | Self::Duration(_) | Self::Size(..) => true,
             Self::Count(..) | Self::Switch | Self::Texts | Self::Map | Self::Secret => false,
         }
     }

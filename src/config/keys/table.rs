@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Fallback::{Default, Required, Unset};
-use super::Kind::{Choice, Count, Map, Secret, Size, Switch, Text, Texts};
+use super::Kind::{Choice, Count, Map, Proxy, Secret, Size, Switch, Text, Texts};
 use super::{Fallback, Key, Kind, Scope};
 
 const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
@@ -35,8 +35,11 @@ const TIME: Kind = Kind::Duration(Duration::from_millis(1));
 /// hyper refuses a header buffer below 8 KiB; above 16 MiB one request could take the machine.
 const HEAD: Kind = Size(8 << 10, 16 << 20);
 
+/// Held in memory for each request in flight, until the answer's head.
+const KEPT: Kind = Size(0, 16 << 20);
+
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 43] = [
+pub static KEYS: [Key; 51] = [
     key(
         "name",
         Text,
@@ -80,10 +83,34 @@ pub static KEYS: [Key; 43] = [
         "Fixed request headers, such as { X-XSRF-Header = \"PingAccess\" }.",
     ),
     key(
+        "upstream.rewrite",
+        Switch,
+        Default("true"),
+        "Have Location, Set-Cookie and OpenAPI documents that name the API name the address that the caller used.",
+    ),
+    key(
+        "upstream.openapi",
+        Texts,
+        Default("[\"/**/openapi.json\", \"/**/swagger.json\", \"/**/api-docs\"]"),
+        "Where the API's OpenAPI documents are: \"*\" is one segment of a path, \"**\" any number of them.",
+    ),
+    key(
+        "upstream.cookies",
+        Switch,
+        Default("false"),
+        "Whether a browser's cookies go on to the API: those of localhost are shared by all its ports.",
+    ),
+    key(
+        "upstream.via",
+        Switch,
+        Default("true"),
+        "Whether Via names this proxy to the API, by which loops are seen; nginx does not compress for requests with it.",
+    ),
+    key(
         "upstream.connect_timeout",
         TIME,
         Default("\"10s\""),
-        "Name resolution, TCP and TLS together.",
+        "Name resolution, TCP, corporate proxy and TLS together.",
     ),
     key(
         "upstream.head_timeout",
@@ -102,6 +129,30 @@ pub static KEYS: [Key; 43] = [
         TIME,
         Default("\"50s\""),
         "How long an unused connection is kept; below the API's own limit.",
+    ),
+    key(
+        "upstream.retry_body",
+        KEPT,
+        Default("\"64KiB\""),
+        "How much of a request body is kept, so that the request can be sent once more after a 401.",
+    ),
+    key(
+        "upstream.client_cert_file",
+        Text,
+        Unset("\"/etc/cupbearer/client.pem\""),
+        "Mutual TLS: our certificate (PEM), then intermediate ones. Needs client_key_file.",
+    ),
+    key(
+        "upstream.client_key_file",
+        Text,
+        Unset("\"/etc/cupbearer/client.key\""),
+        "Mutual TLS: the certificate's private key (PEM, without a passphrase).",
+    ),
+    key(
+        "network.proxy",
+        Proxy,
+        Default("\"system\""),
+        "For the API and the token endpoint, https only, never loopback: \"system\" (HTTPS_PROXY and NO_PROXY, else macOS's and Windows' settings), \"none\", or \"http://USER:PASSWORD@HOST:PORT\".",
     ),
     key(
         "network.ca_file",

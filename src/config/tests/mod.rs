@@ -2,6 +2,7 @@
 
 mod environment;
 mod files;
+mod network;
 mod refused;
 
 use std::ffi::OsString;
@@ -25,7 +26,7 @@ fn environment(variables: &[(&str, &str)]) -> Surroundings {
             .map(|(name, value)| (OsString::from(name), OsString::from(value)))
             .collect(),
         working_directory: PathBuf::from("/nonexistent"),
-        user_configuration: None,
+        ..Surroundings::default()
     }
 }
 
@@ -118,14 +119,17 @@ fn other_value(key: &Key) -> String {
         ("listen", _) => "\"localhost:1\"".into(),
         ("name" | "token.client_id", _) => "\"other\"".into(),
         ("log.level", _) => "\"debug\"".into(),
+        (_, Kind::Proxy) => "\"http://proxy.example.com:3128\"".into(),
         ("upstream.url", _) => "\"https://other.example.com\"".into(),
         (_, Kind::Text | Kind::Secret) => key.fallback.text().into(),
         (_, Kind::Choice(words)) => format!("{:?}", words[words.len() - 1]),
         (_, Kind::Duration(_)) => "\"7s\"".into(),
         (_, Kind::Size(..)) => "\"32KiB\"".into(),
         (_, Kind::Count(..)) => "7".into(),
+        ("upstream.rewrite" | "upstream.via", _) => "false".into(),
         (_, Kind::Switch) => "true".into(),
         ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
+        ("upstream.openapi", Kind::Texts) => "[\"/docs/*\"]".into(),
         (_, Kind::Texts) => "[\"a.example\", \"b.example\"]".into(),
         (_, Kind::Map) => "{ a = \"b\" }".into(),
     }
@@ -152,6 +156,12 @@ fn all_but(key: &Key) -> Vec<(&'static str, &'static str)> {
             );
         }
         "token.pingone.environment_id" => rest[1] = ("CUPBEARER_TOKEN__PINGONE__REGION", "eu"),
+        "upstream.client_cert_file" => {
+            rest.push(("CUPBEARER_UPSTREAM__CLIENT_KEY_FILE", "/client.key"));
+        }
+        "upstream.client_key_file" => {
+            rest.push(("CUPBEARER_UPSTREAM__CLIENT_CERT_FILE", "/client.pem"));
+        }
         _ => rest.retain(|(name, _)| *name != key.variable()),
     }
     rest

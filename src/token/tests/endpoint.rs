@@ -13,8 +13,9 @@ use super::scene::{ms, s};
 use crate::config::{self, ClientAuth, SecretSource};
 use crate::secret::Secret;
 use crate::token::failure::{Defect, Failure};
-use crate::token::grant::{self, Grant};
+use crate::token::grant::Grant;
 use crate::token::response::Granted;
+use crate::token::wire;
 use crate::token::{ReadSecret, State, engine};
 
 pub(super) const SECRET: &str = "correct horse+battery";
@@ -127,14 +128,14 @@ async fn play(act: Act, mut stream: TcpStream, flooded: Arc<AtomicUsize>) {
     }
 }
 
-pub(super) fn client() -> grant::Client {
+pub(super) fn client() -> wire::Client {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    grant::client(tls).unwrap()
+    wire::client(tls, &config::ProxyRule::Direct).unwrap()
 }
 
 pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::Token {
@@ -314,9 +315,12 @@ async fn an_empty_200_stops_nothing_and_the_next_answer_serves() {
         first.last_error.as_deref(),
         Some("the token endpoint answered 200 OK, but it is empty")
     );
-    while !tokens.snapshot().state.is_usable() {
-        sleep(ms(10)).await;
-    }
+    let usable = async {
+        while !tokens.snapshot().state.is_usable() {
+            sleep(ms(10)).await;
+        }
+    };
+    timeout(s(10), usable).await.expect("it asked again");
     assert_eq!(tokens.snapshot().generation, 1);
     task.abort();
 }

@@ -1,6 +1,7 @@
 //! Many proxies on one endpoint: a start that all survive, and a day without a wave.
 //!
 //! `cargo test --lib fleet -- --nocapture` prints the figures of `docs/tokens.md`.
+#![expect(clippy::print_stdout, reason = "the figures are for the documentation")]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -129,7 +130,7 @@ fn requests_by_minute(lifetime: Duration) -> Vec<u32> {
         } else {
             proxy.failures += 1;
             let usable_in = proxy.token_since.map_or(Duration::ZERO, |since| {
-                schedule::usable_for(lifetime).saturating_sub(now - since)
+                schedule::usable_for(lifetime).saturating_sub(now.saturating_sub(since))
             });
             let asked = Some(s(1));
             let draw = random.f64();

@@ -1,0 +1,266 @@
+//! `network.proxy`: which connections leave through a corporate proxy. One decision, a pure function
+//! of the setting, the environment at start and the target, for upstream and token endpoint alike.
+//!
+//! Only for https, by CONNECT, and never for loopback, whatever the environment says. Neither PAC
+//! files nor NTLM. A proxy's user name and password are kept where nothing prints them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use super::problems::{Complaint, quoted};
+use super::{Origin, Surroundings, address};
+use crate::secret::Secret;
+
+/// A corporate proxy: where it is, and who we are to it. Prints without the latter.
+#[derive(Clone)]
+pub struct ProxyUrl {
+    /// A name or an address; an IPv6 one without brackets.
+    pub host: String,
+    /// The port that is connected to.
+    pub port: u16,
+    authorization: Option<Secret>,
+}
+
+impl ProxyUrl {
+    /// `http://HOST:PORT`, perhaps with `USER:PASSWORD@`. What has an `@` is never quoted.
+    pub(crate) fn parse(text: &str) -> Result<Self, Complaint> {
+        let shown = if text.contains('@') {
+            "the address".to_owned()
+        } else {
+            quoted(text)
+        };
+        let wrong = |what: &str, remedy: &str| Complaint::from((format!("{shown} {what}"), remedy));
+        let Some((scheme, _)) = text.split_once("://") else {
+            return Err(wrong(
+                "is neither \"system\" nor \"none\" nor a URL",
+                EXAMPLE,
+            ));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "http" => {}
+            "https" => return Err(wrong("asks for TLS to the proxy itself", HTTP_ONLY)),
+            _ => return Err(wrong("is no HTTP proxy", HTTP_ONLY)),
+        }
+        let url = Url::parse(text).map_err(|_| wrong("is no URL", EXAMPLE))?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong(
+                "has more than host and port; PAC files are not read",
+                EXAMPLE,
+            ));
+        }
+        let host = match url.host() {
+            Some(Host::Ipv6(address)) => address.to_string(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Domain(name)) => name.to_owned(),
+            None => return Err(wrong("has no host", EXAMPLE)),
+        };
+        Ok(Self {
+            host,
+            port: url.port_or_known_default().unwrap_or(80),
+            authorization: basic(&url),
+        })
+    }
+
+    /// The value of `Proxy-Authorization` (RFC 7617), where the URL has a user name: to be sent to
+    /// this proxy, and never to be printed.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&[u8]> {
+        self.authorization.as_ref().map(Secret::expose)
+    }
+
+    /// What the operating system has set; of any other kind than http it is none that we could use.
+    fn of_system(found: &Intercept) -> Option<Self> {
+        Self::parse(&found.uri().to_string()).ok()
+    }
+}
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            write!(f, "http://[{host}]:{port}")
+        } else {
+            write!(f, "http://{host}:{port}")
+        }
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxyUrl({self})")
+    }
+}
+
+const EXAMPLE: &str = "write \"http://proxy.example.com:3128\", \"system\" or \"none\"";
+const HTTP_ONLY: &str = "write the http:// address of a proxy that knows CONNECT, or \"none\"";
+
+/// RFC 7617: user name and password as they were before the URL's percent-encoding.
+fn basic(url: &Url) -> Option<Secret> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut pair = Zeroizing::new(Vec::with_capacity(url.as_str().len()));
+    pair.extend(percent_decode_str(url.username()));
+    pair.push(b':');
+    pair.extend(percent_decode_str(url.password().unwrap_or_default()));
+    let encoded = Zeroizing::new(BASE64_STANDARD.encode(&pair));
+    Some(Secret::new(format!("Basic {}", &*encoded)))
+}
+
+/// `network.proxy` with the environment applied.
+#[derive(Debug, Clone, Default)]
+pub enum ProxyRule {
+    /// Every connection is made directly.
+    #[default]
+    Direct,
+    /// Through this one, as `network.proxy` says.
+    Always(ProxyUrl),
+    /// Through this one, but for what `NO_PROXY` names.
+    Environment {
+        /// `HTTPS_PROXY`.
+        proxy: ProxyUrl,
+        /// `NO_PROXY`.
+        except: String,
+    },
+    /// What the operating system's settings say (macOS, Windows).
+    System(Arc<Matcher>),
+}
+
+impl ProxyRule {
+    /// The proxy on the way to `target`, if there is one.
+    #[must_use]
+    pub fn for_url(&self, target: &Url) -> Option<ProxyUrl> {
+        if !is_subject(target) {
+            return None;
+        }
+        match self {
+            Self::Direct => None,
+            Self::Always(proxy) => Some(proxy.clone()),
+            Self::Environment { proxy, except } => {
+                (!is_excepted(target, except)).then(|| proxy.clone())
+            }
+            Self::System(matcher) => ProxyUrl::of_system(&matcher.intercept(&uri(target)?)?),
+        }
+    }
+
+    /// Who we are to the proxy, whichever target it is for.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&[u8]> {
+        match self {
+            Self::Always(proxy) | Self::Environment { proxy, .. } => proxy.authorization(),
+            Self::Direct | Self::System(_) => None,
+        }
+    }
+
+    /// The same for scheme, host and port alone.
+    #[must_use]
+    pub fn for_origin(&self, target: &Origin) -> Option<ProxyUrl> {
+        self.for_url(&target.to_url()?)
+    }
+}
+
+/// Whether any proxy may stand before this target.
+fn is_subject(target: &Url) -> bool {
+    target.scheme() == "https" && !address::is_loopback(target)
+}
+
+fn uri(target: &Url) -> Option<http::Uri> {
+    target.as_str().parse().ok()
+}
+
+/// Whether `NO_PROXY` names the target: curl's rules (hyper-util has them), and beside these
+/// `*.example.com` and `example.com:8443`, which people write as well.
+fn is_excepted(target: &Url, except: &str) -> bool {
+    let port = target.port_or_known_default();
+    let entries: Vec<&str> = except
+        .split(',')
+        .map(str::trim)
+        .filter_map(|entry| match entry.rsplit_once(':') {
+            Some((name, digits)) if !name.contains(':') => {
+                (digits.parse().ok() == port).then_some(name)
+            }
+            Some(_) | None => Some(entry),
+        })
+        .map(|entry| match entry.strip_prefix('*') {
+            Some(domain) if domain.starts_with('.') => domain,
+            Some(_) | None => entry,
+        })
+        .collect();
+    let rest = Matcher::builder()
+        .https("http://any.invalid")
+        .no(entries.join(","))
+        .build();
+    uri(target).is_some_and(|uri| rest.intercept(&uri).is_none())
+}
+
+/// What the environment and the operating system say about proxies, read once.
+#[derive(Default)]
+pub(crate) struct Environment {
+    /// The variable's name and value: `HTTPS_PROXY`, else `https_proxy`.
+    https_proxy: Option<(&'static str, String)>,
+    no_proxy: String,
+    system: Option<Arc<Matcher>>,
+}
+
+impl Environment {
+    pub(crate) fn of(surroundings: &Surroundings) -> Self {
+        let first = |names: [&'static str; 2]| {
+            names.into_iter().find_map(|name| {
+                let variables = surroundings.variables.iter();
+                variables
+                    .filter(|(variable, _)| variable == name)
+                    .map(|(_, value)| value.to_string_lossy().trim().to_owned())
+                    .find(|value| !value.is_empty())
+                    .map(|value| (name, value))
+            })
+        };
+        Self {
+            https_proxy: first(["HTTPS_PROXY", "https_proxy"]),
+            no_proxy: first(["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, list)| list),
+            system: surroundings.system_proxies.clone(),
+        }
+    }
+
+    /// The rule of `"system"`. A variable that is no use to us is wrong only if a target needs it.
+    ///
+    /// # Errors
+    /// The variable's name and what is wrong with it.
+    pub(crate) fn rule(&self, targets: &[Url]) -> Result<ProxyRule, (&'static str, Complaint)> {
+        let Some((name, value)) = &self.https_proxy else {
+            let system = self.system.clone();
+            return Ok(system.map_or(ProxyRule::Direct, ProxyRule::System));
+        };
+        // curl and others take an address without a scheme here.
+        let read = if value.contains("://") {
+            ProxyUrl::parse(value)
+        } else {
+            ProxyUrl::parse(&format!("http://{value}"))
+        };
+        match read {
+            Ok(proxy) => Ok(ProxyRule::Environment {
+                proxy,
+                except: self.no_proxy.clone(),
+            }),
+            Err(complaint)
+                if targets
+                    .iter()
+                    .any(|target| is_subject(target) && !is_excepted(target, &self.no_proxy)) =>
+            {
+                Err((name, complaint))
+            }
+            Err(_) => Ok(ProxyRule::Direct),
+        }
+    }
+}
+
+/// `network.proxy` as `check` may show it: never with a user name or password.
+pub(crate) fn shown(text: &str) -> String {
+    ProxyUrl::parse(text).map_or_else(|_| text.to_owned(), |proxy| proxy.to_string())
+}

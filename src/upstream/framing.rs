@@ -1,0 +1,101 @@
+//! Where a message ends must have one reading, in both directions (RFC 9112 section 6.3).
+//!
+//! hyper's client takes an answer with a length beside a coding, or with a coding that it does not
+//! undo, and leaves the fields in place: passed on, they would say something else than what follows.
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body;
+
+use super::errors::SendError;
+
+/// Says that the body is chunked where its length is not known. hyper leaves the body of a GET or HEAD
+/// out without a word unless the field is there.
+pub(super) fn announce<B: Body>(request: &mut Request<B>) {
+    let body = request.body();
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        request.headers_mut().insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
+    }
+}
+
+/// Refuses an answer whose end has two readings, and a 101 unless an upgrade was `asked` for.
+pub(super) fn check<B>(response: &Response<B>, asked: bool) -> Result<(), SendError> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS && !asked {
+        return Err(SendError::Framing(
+            "101 without having been asked to upgrade",
+        ));
+    }
+    let headers = response.headers();
+    let lengths = one(headers, &header::CONTENT_LENGTH)
+        .map_err(|()| SendError::Framing("several Content-Length"))?;
+    let coding = one(headers, &header::TRANSFER_ENCODING)
+        .map_err(|()| SendError::Framing("several Transfer-Encoding"))?;
+    match (lengths, coding) {
+        (None, None) => Ok(()),
+        (Some(length), None) if length.as_bytes().iter().all(u8::is_ascii_digit) => Ok(()),
+        (Some(_), None) => Err(SendError::Framing("Content-Length is no decimal number")),
+        (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        (None, Some(_)) => Err(SendError::Framing("a Transfer-Encoding other than chunked")),
+        (Some(_), Some(_)) => Err(SendError::Framing(
+            "Content-Length beside Transfer-Encoding",
+        )),
+    }
+}
+
+fn one<'a>(
+    headers: &'a HeaderMap,
+    name: &header::HeaderName,
+) -> Result<Option<&'a HeaderValue>, ()> {
+    let mut lines = headers.get_all(name).iter();
+    match (lines.next(), lines.next()) {
+        (first, None) => Ok(first),
+        (_, Some(_)) => Err(()),
+    }
+}
+
+/// The answer speaks for us from here on, whatever the upstream's version (RFC 9110 section 2.5): to an
+/// HTTP/1.1 client an answer without a length is chunked, so that its end can be told from a cut.
+pub(super) fn speak_for_us<B>(response: &mut Response<B>) {
+    *response.version_mut() = Version::HTTP_11;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: u16, fields: &[(&'static str, &'static str)], asked: bool) -> bool {
+        let builder = fields.iter().fold(
+            Response::builder().status(status),
+            |builder, (name, value)| builder.header(*name, *value),
+        );
+        check(&builder.body(()).unwrap(), asked).is_ok()
+    }
+
+    #[test]
+    fn one_length_or_chunked_or_nothing_is_all_that_passes() {
+        assert!(judged(200, &[], false));
+        assert!(judged(200, &[("content-length", "0012")], false));
+        assert!(judged(200, &[("transfer-encoding", "Chunked")], false));
+        for fields in [
+            &[("content-length", "1"), ("content-length", "1")][..],
+            &[("content-length", "1, 1")],
+            &[("content-length", "1"), ("transfer-encoding", "chunked")],
+            &[
+                ("transfer-encoding", "chunked"),
+                ("transfer-encoding", "chunked"),
+            ],
+            &[("transfer-encoding", "gzip, chunked")],
+            &[("transfer-encoding", "")],
+        ] {
+            assert!(!judged(200, fields, false), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_101_passes_only_where_an_upgrade_was_asked_for() {
+        assert!(judged(101, &[("upgrade", "websocket")], true));
+        assert!(!judged(101, &[("upgrade", "websocket")], false));
+    }
+}

@@ -1,0 +1,153 @@
+// OpenAPI documents and what names the upstream: with an nginx that compresses, and with Swagger UI's
+// "Try it out" in a real Chromium.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openBrowser } from "./browser.mjs";
+import { freePort, startNginx } from "./nginx.mjs";
+import { startAuthorizationServer } from "./authorization_server.mjs";
+import { curl, run, start, startProxy, temporaryDirectory, writeConfiguration } from "./support.mjs";
+
+test("Try it out gives 200 without Authorize where servers are relative", async (t) => {
+  const demo = await startDemo(t);
+  await tryItOut(t, demo.proxy);
+});
+
+test("Try it out gives 200 without Authorize where servers name the API by its full address", async (t) => {
+  const port = await freePort();
+  const demo = await startDemo(t, ["--upstream", `http://127.0.0.1:${port}`]);
+  const document = JSON.parse((await curl("--fail", `${demo.api}/api/v1/openapi.json`)).stdout);
+  document.servers = [{ url: `http://127.0.0.1:${port}` }];
+  await startNginx(t, { port, behind: demo.api, files: { "api/v1/openapi.json": JSON.stringify(document) } });
+  await tryItOut(t, demo.proxy);
+});
+
+test("a document of an upstream that compresses names us, and loses what spoke of the old bytes", async (t) => {
+  const { nginx, proxy } = await behindNginx(t);
+  const url = (base) => `${base}/compressed/openapi.json`;
+  const direct = await head("--compressed", url(nginx));
+  assert.match(direct, /^content-encoding: gzip\r$/im);
+  assert.match(direct, /^etag: /im);
+
+  const { stdout } = await curl("--fail", "--compressed", url(proxy));
+  assert.equal(stdout, documentOf(proxy));
+  const through = await head("--compressed", "--header", "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT", url(proxy));
+  assert.match(through, /^HTTP\/1\.1 200 /);
+  assert.match(through, /^cache-control: no-store\r$/im);
+  assert.match(through, new RegExp(`^content-length: ${documentOf(proxy).length}\r$`, "im"));
+  assert.doesNotMatch(through, /^(etag|last-modified|content-encoding):/im);
+});
+
+test("a document of 5 MB names us, one above 8 MiB passes as it is", async (t) => {
+  const { proxy, nginx } = await behindNginx(t);
+  const five = await curl("--fail", `${proxy}/large/openapi.json`);
+  assert.equal(five.stdout, documentOf(proxy, 5_000_000));
+  const nine = await curl("--fail", `${proxy}/huge/openapi.json`);
+  assert.equal(nine.stdout, documentOf(nginx, 9 << 20));
+});
+
+test("every other answer passes byte for byte, compressed or not", async (t) => {
+  const { proxy, nginx } = await behindNginx(t);
+  for (const [path, ...options] of [
+    ["/compressed/other.json", "--header", "Accept-Encoding: gzip"],
+    ["/compressed/other.json"],
+    ["/relative/openapi.json"],
+    ["/compressed/openapi.json", "--head"],
+    ["/plain.txt", "--range", "3-7"],
+    ["/plain.txt", "--header", "If-None-Match: *"],
+  ]) {
+    const direct = await rawAnswer(`${nginx}${path}`, options);
+    const through = await rawAnswer(`${proxy}${path}`, options);
+    assert.deepEqual(through, direct, `${path} ${options.join(" ")}`);
+  }
+});
+
+test("with upstream.via = false nginx compresses for us as it does for others", async (t) => {
+  const text = /^content-encoding: gzip\r$/im;
+  const signed = await behindNginx(t);
+  assert.doesNotMatch(await head("--compressed", `${signed.proxy}/other.json`), text);
+  const unsigned = await behindNginx(t, ["--set", "upstream.via=false"]);
+  assert.match(await head("--compressed", `${unsigned.proxy}/other.json`), text);
+});
+
+test("a redirect of the upstream to itself is followed through us", async (t) => {
+  const { proxy } = await behindNginx(t);
+  const { stdout } = await curl("--fail", "--location", "--write-out", " %{url_effective}", `${proxy}/redirect`);
+  assert.equal(stdout, `a target ${proxy}/compressed/target.txt`);
+});
+
+/** `cupbearer demo ARGS`: the addresses that it prints, of the API and of the proxy. */
+async function startDemo(t, args = []) {
+  const demo = await start(["demo", "--listen", "127.0.0.1:0", ...args], ({ stdout, stderr }) => {
+    const lines = `${stdout}${stderr}`.match(/(?<=\bcurl .*)http:\S+(?=\/api\/v1\/\S+\n)/g);
+    const listens = /listens on\s+(http:\S+)/.exec(stderr);
+    return lines?.length >= 2 && listens && { api: lines[0], proxy: listens[1] };
+  });
+  t.after(() => demo.stop());
+  return demo.found;
+}
+
+/** Opens the API's own Swagger UI through the proxy and runs its first operation. */
+async function tryItOut(t, proxy) {
+  const context = await openBrowser(t);
+  const page = await context.newPage();
+  await page.goto(`${proxy}/docs`);
+  await page.locator("#operations-certificates-list_certificates .opblock-summary-control").click();
+  await page.locator(".btn.execute").click();
+  const shown = page.locator(".live-responses-table .response .response-col_status");
+  assert.match(await shown.first().innerText(), /^200\b/);
+  assert.equal(await page.locator(".request-url pre").innerText(), `${proxy}/api/v1/certificates`);
+}
+
+/** A document whose one server is at `base`, with a description of `size` letters. */
+function documentOf(base, size = 10) {
+  return `{ "openapi": "3.1.0", "servers": [ {"url": "${base}/v1"} ], "info": {"description": "${"x".repeat(size)}"} }\n`;
+}
+
+/** A proxy in front of an nginx with a few files. */
+async function behindNginx(t, args = []) {
+  const port = await freePort();
+  const nginx = `http://127.0.0.1:${port}`;
+  await startNginx(t, {
+    port,
+    behind: "http://127.0.0.1:9", // nothing is behind it
+    files: {
+      "compressed/openapi.json": documentOf(nginx),
+      "compressed/other.json": documentOf(nginx),
+      "compressed/target.txt": "a target",
+      "relative/openapi.json": documentOf(""),
+      "large/openapi.json": documentOf(nginx, 5_000_000),
+      "huge/openapi.json": documentOf(nginx, 9 << 20),
+      "other.json": documentOf(nginx),
+      "plain.txt": "a plain text",
+    },
+  });
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const directory = await temporaryDirectory(t);
+  const file = await writeConfiguration(directory, {
+    authorizationServer,
+    api: { url: nginx },
+    client: "basic",
+    config: "",
+  });
+  const proxy = await startProxy(["--config", file, ...args]);
+  t.after(() => proxy.stop());
+  return { nginx, proxy: proxy.url };
+}
+
+async function head(...args) {
+  return (await curl("--dump-header", "-", "--output", "/dev/null", ...args)).stdout;
+}
+
+/** Status line, fields in the order of their names without those of docs/forwarding.md that differ, and
+ * the body as hexadecimal digits. */
+async function rawAnswer(url, options) {
+  const line = ["curl --disable --noproxy '*' --silent --include", ...options.map((option) => `'${option}'`), `'${url}'`];
+  const { stdout } = await run("sh", ["-c", `${line.join(" ")} | od -An -v -tx1 | tr -d ' \\n'`]);
+  const end = stdout.search(/0d0a0d0a/);
+  const [status, ...fields] = Buffer.from(stdout.slice(0, end), "hex").toString("latin1").split("\r\n");
+  const differs = /^(connection|date|keep-alive|transfer-encoding|x-request-id):/;
+  const kept = fields.map((field) => field.replace(/^[^:]+/, (name) => name.toLowerCase()));
+  return { status, fields: kept.filter((field) => !differs.test(field)).sort(), body: stdout.slice(end + 8) };
+}

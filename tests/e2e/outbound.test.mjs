@@ -1,0 +1,225 @@
+// Real corporate proxies between cupbearer and its API and token endpoint: tinyproxy, which wants a
+// user name and password, and mitmproxy, which breaks TLS open with a CA of its own.
+//
+// Both targets are at an address of this machine that is not loopback, since loopback is never proxied.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer as createTlsServer } from "node:https";
+import { connect, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { curl, run, startProxy, temporaryDirectory, until } from "./support.mjs";
+
+const TOKEN = "t0ken-that-nobody-else-may-see";
+const SECRET = "the-client-secret-of-this-test";
+const PASSWORD = "corp-passw0rd";
+
+test("tinyproxy carries both when it is given user name and password", async (t) => {
+  const scene = await setUp(t);
+  const port = await startTinyproxy(t, scene.directory);
+  const proxy = await scene.start(t, `network.proxy = "http://corp:${PASSWORD}@127.0.0.1:${port}"`);
+
+  const { stdout } = await curl(`${proxy.url}/hello`);
+
+  assert.equal(stdout, '{"path":"/hello"}');
+  assert.deepEqual(scene.seen, ["POST /token", "GET /hello"]);
+  const log = await readFile(join(scene.directory, "tinyproxy.log"), "utf8");
+  assert.equal(log.match(new RegExp(`CONNECT ${scene.host}:${scene.port}`, "g"))?.length >= 2, true, log);
+  for (const secret of [TOKEN, SECRET]) assert.ok(!log.includes(secret));
+  assert.ok(!proxy.output.stderr.includes(PASSWORD));
+});
+
+test("tinyproxy's 407 is named with the proxy's address and without its password", async (t) => {
+  const scene = await setUp(t);
+  const port = await startTinyproxy(t, scene.directory);
+  // This tinyproxy answers wrong credentials with 401.
+  for (const [user, complaint] of [
+    ["", "407: it wants a user name and password"],
+    ["corp:wr0ng-password@", "401: it does not accept the user name and password"],
+  ]) {
+    const proxy = await scene.start(t, `network.proxy = "http://${user}127.0.0.1:${port}"`, scene.loopbackTokenUrl);
+
+    const { stdout } = await curl(`${proxy.url}/hello`);
+
+    const problem = JSON.parse(stdout);
+    assert.equal(problem.reason, "upstream_proxy");
+    assert.match(problem.detail, new RegExp(`corporate proxy http://127\\.0\\.0\\.1:${port}.*${complaint}`));
+    for (const text of [stdout, proxy.output.stderr]) assert.ok(!text.includes("wr0ng-password"));
+  }
+  assert.ok(!scene.seen.includes("GET /hello"));
+});
+
+test("mitmproxy is passed when its CA is trusted, and named as the issuer when it is not", async (t) => {
+  const scene = await setUp(t);
+  const { port, ca } = await startMitmproxy(t, scene.directory);
+  const line = `network.proxy = "http://127.0.0.1:${port}"`;
+
+  const trusting = await scene.start(t, `${line}\nnetwork.ca_file = ${JSON.stringify(ca)}`);
+  assert.equal((await curl(`${trusting.url}/hello`)).stdout, '{"path":"/hello"}');
+  scene.seen.length = 0;
+
+  const wary = await scene.start(t, line, scene.loopbackTokenUrl);
+  const problem = JSON.parse((await curl(`${wary.url}/hello`)).stdout);
+  assert.equal(problem.reason, "upstream_tls");
+  assert.match(problem.detail, /certificate is not accepted: issued by ".*CN=mitmproxy.*" .*network\.ca_file/);
+  assert.ok(!scene.seen.includes("GET /hello"));
+
+  const waryOfBoth = await scene.start(t, line);
+  const { stderr } = await until(
+    () => /none yet/.test(waryOfBoth.output.stderr) && waryOfBoth.output,
+    "the banner did not say why there is no token",
+  );
+  assert.match(stderr, /its certificate is not accepted: issued by ".*CN=mitmproxy.*" .*network\.ca_file/);
+  assert.ok(!stderr.includes(SECRET));
+});
+
+/** An API with a token endpoint, over TLS beyond loopback, and a second token endpoint on loopback. */
+async function setUp(t) {
+  const directory = await temporaryDirectory(t);
+  const host = ownAddress();
+  const files = await certificates(directory, host);
+  const seen = [];
+  const answer = (request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    const isToken = request.url === "/token";
+    const isAuthorized = isToken || request.headers.authorization === `Bearer ${TOKEN}`;
+    response.writeHead(isAuthorized ? 200 : 401, { "content-type": "application/json" });
+    response.end(
+      JSON.stringify(
+        isToken ? { access_token: TOKEN, token_type: "Bearer", expires_in: 3600 } : { path: request.url },
+      ),
+    );
+  };
+  const tls = { cert: await readFile(files.cert), key: await readFile(files.key) };
+  const port = await listen(t, createTlsServer(tls, answer), host);
+  const loopback = await listen(t, createTlsServer(tls, answer), "127.0.0.1");
+  let count = 0;
+  return {
+    directory,
+    host,
+    port,
+    seen,
+    loopbackTokenUrl: `https://127.0.0.1:${loopback}/token`,
+    /** Starts cupbearer with these lines; it trusts the API's CA unless they name another. */
+    async start(test, lines, tokenUrl = `https://${host}:${port}/token`) {
+      count += 1;
+      const secret = join(directory, "client_secret");
+      await writeFile(secret, SECRET, { mode: 0o600 });
+      const file = join(directory, `cupbearer-${count}.toml`);
+      const trust = lines.includes("network.ca_file") ? "" : `network.ca_file = ${JSON.stringify(files.ca)}`;
+      await writeFile(
+        file,
+        [
+          'listen = "127.0.0.1:0"',
+          `upstream.url = "https://${host}:${port}"`,
+          `token.url = ${JSON.stringify(tokenUrl)}`,
+          'token.client_id = "id"',
+          `token.client_secret = { file = ${JSON.stringify(secret)} }`,
+          lines,
+          trust,
+          "",
+        ].join("\n"),
+      );
+      const proxy = await startProxy(["--config", file]);
+      test.after(() => proxy.stop());
+      return proxy;
+    },
+  };
+}
+
+/** An IPv4 address of this machine that is not loopback; what is sent to it stays here. */
+function ownAddress() {
+  const all = Object.values(networkInterfaces()).flat();
+  const found = all.find(({ family, internal }) => family === "IPv4" && !internal);
+  if (!found) throw new Error("this machine has no address but loopback; as root: ip addr add 192.0.2.1/32 dev lo");
+  return found.address;
+}
+
+async function certificates(directory, host) {
+  const path = (name) => join(directory, name);
+  const openssl = async (...args) => {
+    const { code, stderr } = await run("openssl", args);
+    assert.equal(code, 0, stderr);
+  };
+  const newKey = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const days = ["-x509", "-days", "2"];
+  await openssl(...newKey, ...days, "-subj", "/CN=API CA", "-keyout", path("ca.key"), "-out", path("ca.pem"));
+  const names = ["-addext", `subjectAltName=IP:${host},IP:127.0.0.1`, "-addext", "basicConstraints=critical,CA:FALSE"];
+  const issuer = ["-CA", path("ca.pem"), "-CAkey", path("ca.key")];
+  const subject = ["-subj", "/CN=API", "-keyout", path("api.key"), "-out", path("api.pem")];
+  await openssl(...newKey, ...days, ...names, ...issuer, ...subject);
+  return { ca: path("ca.pem"), cert: path("api.pem"), key: path("api.key") };
+}
+
+async function startTinyproxy(t, directory) {
+  const port = await freePort();
+  const file = join(directory, "tinyproxy.conf");
+  const log = join(directory, "tinyproxy.log");
+  await writeFile(
+    file,
+    `Port ${port}\nListen 127.0.0.1\nTimeout 60\nLogFile "${log}"\nLogLevel Connect\nBasicAuth corp ${PASSWORD}\n`,
+  );
+  await startProgram(t, "tinyproxy", ["-d", "-c", file], port);
+  return port;
+}
+
+async function startMitmproxy(t, directory) {
+  const port = await freePort();
+  const home = join(directory, "mitmproxy");
+  // What is beyond it is of no concern here: its client is tested.
+  const args = ["--quiet", "--ssl-insecure", "--listen-host", "127.0.0.1", "--listen-port", port, "--set", `confdir=${home}`];
+  await startProgram(t, "mitmdump", args, port);
+  const ca = join(home, "mitmproxy-ca-cert.pem");
+  await until(() => existsSync(ca), "mitmproxy made no CA");
+  return { port, ca };
+}
+
+async function startProgram(t, program, args, port) {
+  const child = spawn(program, args.map(String), { stdio: "ignore" });
+  let dead;
+  child.on("error", (error) => (dead = error.message)).on("exit", () => (dead ??= "it ended"));
+  t.after(async () => {
+    if (dead) return;
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  });
+  await until(async () => dead || (await answers(port)), `${program} does not listen`);
+  assert.equal(dead, undefined, program);
+}
+
+async function answers(port) {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Neither program can be told to take a free port and say which. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function listen(t, server, host) {
+  server.listen(0, host);
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return server.address().port;
+}

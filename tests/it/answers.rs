@@ -1,0 +1,477 @@
+//! What an upstream may send, good and bad: passed on exactly, or a 502, never in a second meaning.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::{
+    Answer, Client, Connection, End, Fault, Proxy, Relay, Upstream, answer, ask, get, many_fields,
+    within,
+};
+
+/// What a client is given when the upstream answers `bytes` and keeps the connection open.
+async fn through(bytes: impl Into<Vec<u8>>) -> Answer {
+    let upstream = Upstream::answering(bytes).await;
+    let proxy = Proxy::with(
+        &upstream.url(),
+        &[
+            ("upstream.head_timeout", "300ms"),
+            ("upstream.stall_timeout", "300ms"),
+        ],
+    )
+    .await;
+    ask(proxy.address, get("/")).await
+}
+
+/// Answers `first` to the first request of its first connection, and honestly to all others.
+async fn hostile_once(first: Vec<u8>) -> Upstream {
+    let first: Arc<[u8]> = first.into();
+    Upstream::scripted(move |mut connection| {
+        let first = Arc::clone(&first);
+        async move {
+            let mut hostile = connection.number == 0;
+            while let Some(request) = connection.request().await {
+                if std::mem::take(&mut hostile) {
+                    connection.write(&first).await;
+                } else {
+                    connection
+                        .write(&answer("200 OK", "", &request.target))
+                        .await;
+                }
+            }
+        }
+    })
+    .await
+}
+
+fn ok(fields: &str, rest: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\n{fields}\r\n{rest}").into_bytes()
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_has_two_readings_is_a_502() {
+    for fields in [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Content-Length: 5\r\nContent-Length: 3\r\n",
+        "Content-Length: 5, 3\r\n",
+        "Content-Length: -5\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length: 0x5\r\n",
+        "Content-Length: 99999999999999999999999\r\n",
+        "Content-Length: five\r\n",
+    ] {
+        let answer = through(ok(fields, "5\r\nhello\r\n0\r\n\r\n")).await;
+        assert_eq!(
+            answer.outcome(),
+            (502, "upstream_protocol".to_owned()),
+            "{fields:?} {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_a_malformed_head_is_a_502() {
+    for fields in [
+        "A: b\r\n c\r\n",
+        "A: b\rc\r\n",
+        "A: b\0c\r\n",
+        "A\0: b\r\n",
+        "A b: c\r\n",
+        "no colon\r\n",
+        " A: b\r\n",
+        ": b\r\n",
+    ] {
+        let answer = through(ok(&format!("{fields}Content-Length: 0\r\n"), "")).await;
+        assert_eq!(
+            answer.outcome(),
+            (502, "upstream_protocol".to_owned()),
+            "{fields:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_three_hundred_fields_or_a_mebibyte_is_a_502() {
+    let many = many_fields(300, "y");
+    assert_eq!(
+        through(ok(&format!("{many}Content-Length: 0\r\n"), ""))
+            .await
+            .outcome(),
+        (502, "upstream_protocol".to_owned())
+    );
+    let large = format!("X: {}\r\nContent-Length: 0\r\n", "y".repeat(1 << 20));
+    assert_eq!(
+        through(ok(&large, "")).await.outcome(),
+        (502, "upstream_protocol".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_head_of_256_kib_passes() {
+    let value = "y".repeat(4000);
+    let fields = many_fields(64, &value);
+    let answer = through(ok(&format!("{fields}Content-Length: 2\r\n"), "ok")).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    assert!((0..64).all(|number| answer.field(&format!("x-{number}")) == Some(&value)));
+}
+
+#[tokio::test]
+async fn a_101_that_nobody_asked_for_is_a_502() {
+    for fields in ["", "Upgrade: websocket\r\nConnection: Upgrade\r\n"] {
+        let answer = through(format!(
+            "HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nrest"
+        ))
+        .await;
+        assert_eq!(
+            answer.outcome(),
+            (502, "upstream_protocol".to_owned()),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_interim_answers_before_the_final_one_are_consumed() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(1000);
+    let answer = through(format!(
+        "{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    ))
+    .await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    assert_eq!(answer.field("link"), None);
+}
+
+#[tokio::test]
+async fn after_hostile_bytes_the_next_thousand_requests_get_their_own_answers() {
+    for first in [
+        ok(
+            "Content-Length: 5\r\n",
+            "helloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        ),
+        ok(
+            "Transfer-Encoding: chunked\r\n",
+            "5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        ),
+        b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil".to_vec(),
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\nevil".to_vec(),
+        ok("Content-Length: 0\r\n", "\r\n\r\n\r\n"),
+        ok(
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        ),
+    ] {
+        let upstream = hostile_once(first.clone()).await;
+        let proxy = Proxy::before(&upstream).await;
+        let mut client = Client::connect(proxy.address).await;
+        client.send(get("/hostile")).await;
+        let hostile = client.answer().await;
+        assert!(
+            [200, 204, 304, 502].contains(&hostile.status),
+            "{hostile:?}"
+        );
+        assert!(!hostile.text().contains("evil"), "{hostile:?}");
+        for number in 0..200 {
+            let target = format!("/{number}");
+            assert_eq!(
+                ask(proxy.address, get(&target)).await.text(),
+                target,
+                "{:?}",
+                String::from_utf8_lossy(&first)
+            );
+        }
+    }
+}
+
+/// Extra bytes that arrive only once the connection is idle.
+#[tokio::test]
+async fn late_extra_bytes_belong_to_nobody() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            connection
+                .write(&answer("200 OK", "", &request.target))
+                .await;
+            tokio::task::yield_now().await;
+            connection
+                .write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+                .await;
+        }
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    for number in 0..50 {
+        let target = format!("/{number}");
+        let answer = ask(proxy.address, get(&target)).await;
+        assert_eq!(answer.text(), target);
+        tokio::time::sleep(Duration::from_millis(5)).await; // the extra bytes have to arrive
+    }
+}
+
+/// Cut after every single byte: never a clean end, and the status is either the upstream's or 502.
+#[tokio::test]
+async fn an_answer_cut_anywhere_never_looks_whole() {
+    let lengthy = ok(
+        "Content-Length: 26\r\nX-A: b\r\n",
+        "abcdefghijklmnopqrstuvwxyz",
+    );
+    let chunked = ok(
+        "Transfer-Encoding: chunked\r\n",
+        "6\r\nabcdef\r\n14\r\nghijklmnopqrstuvwxyz\r\n0\r\n\r\n",
+    );
+    for whole in [lengthy, chunked] {
+        for reset in [false, true] {
+            let upstream = Upstream::answering(whole.clone()).await;
+            let relay = Relay::to(upstream.address, move |number| {
+                if reset {
+                    Fault::ResetAfter(number)
+                } else {
+                    Fault::CutAfter(number)
+                }
+            })
+            .await;
+            let proxy = Proxy::with(&relay.url(), &[]).await;
+            let head = whole
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+                .unwrap()
+                + 4;
+            for cut in 0..whole.len() {
+                let answer = ask(proxy.address, post_without_body("/")).await;
+                let context = format!(
+                    "cut after {cut} of {} (head {head}), reset {reset}: {answer:?}",
+                    whole.len()
+                );
+                if answer.status == 502 {
+                    assert!(cut < head || reset, "{context}");
+                    assert_eq!(answer.reason(), "upstream_closed", "{context}");
+                } else {
+                    // Where the head and the bad news come together, hyper hangs up without a word.
+                    assert!(
+                        cut >= head && [0, 200].contains(&answer.status),
+                        "{context}"
+                    );
+                    assert_eq!(answer.end, End::Cut, "{context}");
+                }
+            }
+            assert_eq!(
+                ask(proxy.address, post_without_body("/")).await.text(),
+                "abcdefghijklmnopqrstuvwxyz"
+            );
+        }
+    }
+}
+
+/// A POST is never sent twice, so that each request is one connection here.
+fn post_without_body(target: &str) -> String {
+    format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_half_way_is_cut_after_the_stall_limit() {
+    let upstream = Upstream::answering(ok("Content-Length: 100\r\n", "half")).await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "300ms")]).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_eq!(
+        (answer.status, answer.end, answer.text().as_str()),
+        (200, End::Cut, "half")
+    );
+}
+
+/// The same where the network swallows the rest, in the head and in the body; and where it is only slow.
+#[tokio::test]
+async fn a_network_that_swallows_is_told_from_one_that_is_slow() {
+    let upstream = Upstream::answering(answer("200 OK", "", "whole")).await;
+    let limits = [
+        ("upstream.head_timeout", "300ms"),
+        ("upstream.stall_timeout", "300ms"),
+    ];
+    let head = answer("200 OK", "", "whole").len() - 5;
+    for (after, expected) in [(10, 504), (head + 2, 200)] {
+        let relay = Relay::to(upstream.address, move |_| Fault::SwallowAfter(after)).await;
+        let proxy = Proxy::with(&relay.url(), &limits).await;
+        let answer = ask(proxy.address, get("/")).await;
+        assert_eq!(answer.status, expected);
+        assert_eq!(answer.end == End::Cut, expected == 200);
+    }
+    let slow = Duration::from_millis(100);
+    let relay = Relay::to(upstream.address, move |_| Fault::Delay(slow)).await;
+    let proxy = Proxy::with(&relay.url(), &limits).await;
+    assert_eq!(ask(proxy.address, get("/")).await.text(), "whole");
+}
+
+#[tokio::test]
+async fn answers_without_a_body_keep_their_connection() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            let bytes: &[u8] = match (request.method.as_str(), request.target.as_str()) {
+                ("HEAD", _) => b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nETag: \"a\"\r\n\r\n",
+                (_, "/204") => b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n",
+                (_, "/304") => b"HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n",
+                _ => b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-4/10\r\nContent-Length: 3\r\n\r\ncde",
+            };
+            connection.write(bytes).await;
+        }
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    for _ in 0..3 {
+        client
+            .send("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await;
+        let head = client.head_answer().await;
+        assert_eq!(
+            (
+                head.status,
+                head.field("content-length"),
+                head.field("etag")
+            ),
+            (200, Some("1234"), Some("\"a\""))
+        );
+        client.send(get("/204")).await;
+        let empty = client.answer().await;
+        assert_eq!(
+            (
+                empty.status,
+                empty.field("x-a"),
+                empty.field("content-length")
+            ),
+            (204, Some("b"), None)
+        );
+        client.send(get("/304")).await;
+        assert_eq!(client.answer().await.field("etag"), Some("\"a\""));
+        client
+            .send("GET /part HTTP/1.1\r\nHost: localhost\r\nRange: bytes=2-4\r\n\r\n")
+            .await;
+        let part = client.answer().await;
+        assert_eq!(
+            (
+                part.status,
+                part.field("content-range"),
+                part.text().as_str()
+            ),
+            (206, Some("bytes 2-4/10"), "cde")
+        );
+    }
+    assert_eq!(upstream.accepted(), 1);
+    assert!(
+        upstream
+            .seen()
+            .iter()
+            .any(|seen| seen.values("range") == ["bytes=2-4"])
+    );
+}
+
+#[tokio::test]
+async fn an_http_1_0_upstream_is_answered_for_in_http_1_1() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        connection
+            .write(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end")
+            .await;
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    for _ in 0..3 {
+        client.send(get("/")).await;
+        let answer = client.answer().await;
+        assert_eq!(
+            (answer.version.as_str(), answer.end, answer.text().as_str()),
+            ("HTTP/1.1", End::Whole, "to the end")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_passed_back_and_not_followed() {
+    let elsewhere = Upstream::echoing().await;
+    let location = format!("Location: {}/away\r\n", elsewhere.url());
+    for status in [
+        "301 Moved Permanently",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ] {
+        let answer = through(answer(status, &location, "")).await;
+        assert_eq!(answer.status.to_string(), status[..3]);
+        assert!(answer.field("location").is_some());
+    }
+    assert_eq!(elsewhere.accepted(), 0);
+}
+
+#[tokio::test]
+async fn server_sent_events_arrive_one_by_one() {
+    let (more, next) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let next = Arc::new(tokio::sync::Mutex::new(next));
+    let upstream = Upstream::scripted(move |mut connection| {
+        let next = Arc::clone(&next);
+        async move {
+            connection.request().await;
+            connection.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            let mut number = 0;
+            while next.lock().await.recv().await.is_some() {
+                connection.write(format!("d\r\ndata: {number:05}\n\n\r\n").as_bytes()).await;
+                number += 1;
+            }
+            connection.write(b"0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "100ms")]).await;
+    let mut client = Client::connect(proxy.address).await;
+    client.send(get("/events")).await;
+    for number in 0..5 {
+        more.send(()).unwrap();
+        let frame = client
+            .read_until(format!("data: {number:05}\n\n\r\n").as_bytes())
+            .await;
+        assert!(!String::from_utf8_lossy(&frame).contains(&format!("{:05}", number + 1)));
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await; // a silence longer than the stall limit is the claim
+    more.send(()).unwrap();
+    client.read_until(b"data: 00005\n\n\r\n").await;
+    drop(more);
+    within("the end", client.read_until(b"0\r\n\r\n")).await;
+}
+
+#[tokio::test]
+async fn an_answer_through_real_tls_is_the_same() {
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let ca_file = directory.path().join("ca.pem");
+    std::fs::write(&ca_file, issued.cert.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![issued.cert.der().clone()],
+            issued.signing_key.serialize_der().try_into().unwrap(),
+        )
+        .unwrap();
+    let upstream = Upstream::scripted_tls(Arc::new(tls), async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            connection
+                .write(&answer("200 OK", "", &request.target))
+                .await;
+        }
+    })
+    .await;
+    let proxy = Proxy::with(
+        &upstream.url(),
+        &[("network.ca_file", ca_file.to_str().unwrap())],
+    )
+    .await;
+    for number in 0..5 {
+        let target = format!("/{number}");
+        assert_eq!(ask(proxy.address, get(&target)).await.text(), target);
+    }
+    assert_eq!(upstream.accepted(), 1, "the connection is used again");
+}

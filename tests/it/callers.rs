@@ -1,0 +1,189 @@
+//! Slow callers, stalled callers, callers that send more than anyone wants: each is served or let go in time.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::support::{Client, Connection, End, Proxy, Upstream, answer, ask, get, until};
+
+#[tokio::test]
+async fn an_upload_dripped_for_three_head_timeouts_succeeds() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.head_timeout", "300ms")]).await;
+    let mut client = Client::connect(proxy.address).await;
+    client
+        .send("POST /drip HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n")
+        .await;
+    for _ in 0..20 {
+        sleep(Duration::from_millis(50)).await; // the slowness is the claim
+        client.send("x").await;
+    }
+    assert_eq!(client.answer().await.text(), "/drip");
+    assert_eq!(upstream.only().body.len(), 20);
+}
+
+#[tokio::test]
+async fn a_caller_that_stalls_its_upload_is_a_408() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::with(
+        &upstream.url(),
+        &[
+            ("upstream.head_timeout", "300ms"),
+            ("upstream.stall_timeout", "500ms"),
+        ],
+    )
+    .await;
+    let answer = ask(
+        proxy.address,
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\nhalf",
+    )
+    .await;
+    assert_eq!(answer.outcome(), (408, "client_timeout".to_owned()));
+    assert_eq!(answer.field("connection"), Some("close"));
+    until("the upstream is let go", || upstream.open() == 0).await;
+}
+
+#[tokio::test]
+async fn a_stall_limit_below_the_heads_limit_counts_as_well() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "300ms")]).await;
+    for framing in [
+        "Content-Length: 20\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{framing}");
+        let answer = ask(proxy.address, request).await;
+        assert_eq!(answer.outcome(), (408, "client_timeout".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_chunk_is_a_400_and_no_whole_request_arrives() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for body in [
+        "5\r\nhelloXX0\r\n\r\n",
+        "zz\r\n",
+        "-1\r\n",
+        "5\nhello\n0\n\n",
+        "ffffffffffffffffff\r\n",
+        "5\r\nhello\r\n0\r\nno colon\r\n\r\n",
+    ] {
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+        );
+        let answer = ask(proxy.address, request).await;
+        assert_eq!(
+            answer.outcome(),
+            (400, "bad_request".to_owned()),
+            "{body:?}"
+        );
+    }
+    until("the upstream is let go", || upstream.open() == 0).await;
+    assert!(upstream.seen().iter().all(|seen| seen.body.is_empty()));
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut_after_the_stall_limit() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        let piece = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        tokio::select! {
+            () = async { loop { connection.write(piece.as_bytes()).await; tokio::task::yield_now().await } } => {}
+            () = sleep(Duration::from_secs(10)) => {}
+        }
+    })
+    .await;
+    let relay_ended = Instant::now();
+    let proxy = Proxy::with(
+        &upstream.url(),
+        &[
+            ("upstream.stall_timeout", "300ms"),
+            ("limits.in_flight", "1"),
+        ],
+    )
+    .await;
+    let mut lazy = Client::connect(proxy.address).await;
+    lazy.send(get("/")).await;
+    until("it is under way", || upstream.seen_count() == 1).await;
+    let mut served = 503;
+    while served == 503 && relay_ended.elapsed() < Duration::from_secs(5) {
+        let mut next = Client::connect(proxy.address).await;
+        next.send("HEAD / HTTP/1.1\r\nHost: evil\r\n\r\n").await; // costs no place
+        next.head_answer().await;
+        let mut next = Client::connect(proxy.address).await;
+        next.send("GET /next HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .await;
+        let head = next.read_until(b"\r\n\r\n").await;
+        served = String::from_utf8_lossy(&head)[9..12].parse().unwrap();
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(served, 200, "the place is free again");
+}
+
+/// The upstream refuses after the head; the caller sends all of it before it reads.
+#[tokio::test]
+async fn an_early_refusal_of_thirty_megabytes_can_be_read() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.head().await;
+        connection
+            .write(&answer(
+                "413 Content Too Large",
+                "Connection: close\r\n",
+                "too much",
+            ))
+            .await;
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let body = vec![b'x'; 30 << 20];
+    for host in ["localhost", "evil.example"] {
+        for _ in 0..3 {
+            let mut client = Client::connect(proxy.address).await;
+            client
+                .send(format!(
+                    "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                ))
+                .await;
+            client.send(&body).await;
+            let answer = client.answer().await;
+            let expected = if host == "localhost" { 413 } else { 403 };
+            assert_eq!((answer.status, answer.end), (expected, End::Whole));
+            assert_eq!(answer.field("connection"), Some("close"));
+        }
+    }
+}
+
+/// The upstream goes on reading after its early answer's head, as an echo does.
+#[tokio::test]
+async fn an_answer_may_begin_before_its_request_has_ended() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.head().await;
+        connection
+            .write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+            .await;
+        for _ in 0..10 {
+            while connection.buffered() == 0 {
+                if connection.fill().await.is_none() {
+                    return;
+                }
+            }
+            let byte = connection.take(1);
+            connection.write(&byte).await;
+        }
+        connection.closed().await;
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
+        .await;
+    client.read_until(b"\r\n\r\n").await;
+    for letter in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        client.send(letter).await;
+        client.read_until(letter.as_bytes()).await;
+    }
+}

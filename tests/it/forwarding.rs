@@ -1,0 +1,252 @@
+//! What of a request goes on, byte for byte, and what stays behind.
+
+use crate::support::{
+    Client, Connection, End, Proxy, TOKEN, Upstream, answer, ask, get, many_fields, post,
+};
+
+async fn target_seen(target: &str) -> String {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    assert_eq!(
+        ask(proxy.address, get(target)).await.status,
+        200,
+        "{target}"
+    );
+    upstream.only().target
+}
+
+#[tokio::test]
+async fn path_and_query_arrive_byte_for_byte() {
+    let utf8: String = "/gr\u{fc}n?q=\u{2603}".bytes().map(char::from).collect();
+    for target in [
+        "/a%2fb%2Fc",
+        "/?a+b=%2B&c=d;e=f",
+        "/a;v=1/b",
+        "/?",
+        "/??a=b",
+        "//double//slash",
+        "/a/../b/./c",
+        "/%00%0d%0a",
+        "/?a=%zz%",
+        "/?x={y}|[z]",
+    ] {
+        assert_eq!(target_seen(target).await, target);
+    }
+    assert_eq!(target_seen("/gr\u{fc}n?q=\u{2603}").await, utf8);
+}
+
+/// The headers of the one request that arrives when `fields` are sent.
+async fn fields_seen(fields: &[u8]) -> Vec<(String, String)> {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let request = [b"GET / HTTP/1.1\r\nHost: localhost\r\n", fields, b"\r\n"].concat();
+    assert_eq!(
+        ask(proxy.address, request).await.status,
+        200,
+        "{:?}",
+        String::from_utf8_lossy(fields)
+    );
+    upstream.only().fields
+}
+
+fn named<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    fields
+        .iter()
+        .filter(|(own, _)| own == name)
+        .map(|(_, value)| value.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_nomination_takes_away_what_it_names_and_never_the_bearer() {
+    let bearer = format!("Bearer {TOKEN}");
+    for fields in [
+        &b"Connection: authorization\r\n"[..],
+        b"Connection: Authorization, X-Gone\r\nX-Gone: 1\r\n",
+        b"CONNECTION: AUTHORIZATION\r\n",
+        b"Connection: close\r\nConnection: authorization\r\n",
+        b"Connection: keep-alive, \tauthorization\t ,host\r\n",
+        b"Connection: host\r\n",
+        b"Connection: content-length, transfer-encoding\r\n",
+        b"Connection: \xff, x-gone\r\nX-Gone: 1\r\n",
+        b"Connection: \xff\r\nConnection: X-GONE\r\nx-gone: 1\r\n",
+        b"Connection:\r\nConnection: x-gone\r\nX-Gone: 1\r\nX-Gone: 2\r\n",
+        b"Connection: x-gone\r\nKeep-Alive: 5\r\nTE: gzip\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nX-Gone: 1\r\n",
+    ] {
+        let seen = fields_seen(fields).await;
+        let context = String::from_utf8_lossy(fields);
+        assert_eq!(named(&seen, "authorization"), [bearer.as_str()], "{context:?}");
+        assert_eq!(named(&seen, "host").len(), 1, "{context:?}");
+        for gone in ["connection", "x-gone", "keep-alive", "te", "proxy-connection", "upgrade"] {
+            assert!(named(&seen, gone).is_empty(), "{gone} after {context:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn exactly_one_authorization_arrives_whatever_the_client_sends() {
+    let bearer = format!("Bearer {TOKEN}");
+    for fields in [
+        "",
+        "Authorization: Basic eDp5\r\n",
+        "Authorization: Bearer mine\r\nAuthorization: Bearer mine too\r\n",
+        "authorization:\r\nAUTHORIZATION: Digest x\r\n",
+    ] {
+        assert_eq!(
+            named(&fields_seen(fields.as_bytes()).await, "authorization"),
+            [bearer.as_str()]
+        );
+    }
+}
+
+#[tokio::test]
+async fn claims_about_who_asks_stay_behind() {
+    let seen = fields_seen(
+        b"Proxy-Authorization: Basic eDp5\r\nProxy-Anything: 1\r\nForwarded: for=evil\r\nX-Forwarded-For: 1.2.3.4\r\n\
+          X-Forwarded-Host: evil\r\nX-Forwarded-Anything: 1\r\nX-Real-IP: 1.2.3.4\r\nDPoP: x\r\nX-Mine: kept\r\n",
+    )
+    .await;
+    for (name, value) in &seen {
+        assert!(
+            !name.starts_with("proxy-")
+                && !name.contains("forwarded")
+                && name != "x-real-ip"
+                && name != "dpop",
+            "{name}: {value}"
+        );
+    }
+    assert_eq!(named(&seen, "x-mine"), ["kept"]);
+}
+
+#[tokio::test]
+async fn the_upstreams_host_is_the_configured_one() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let absolute = format!(
+        "GET http://localhost:{0}/x?y HTTP/1.1\r\nHost: localhost:{0}\r\n\r\n",
+        proxy.address.port()
+    );
+    assert_eq!(ask(proxy.address, absolute).await.text(), "/x?y");
+    assert_eq!(
+        upstream.only().values("host"),
+        [upstream.address.to_string()]
+    );
+}
+
+#[tokio::test]
+async fn bodies_arrive_whole_however_they_were_framed() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\n\r\n";
+    let lengthy = "Content-Length: 11\r\n\r\nhello world";
+    for method in [
+        "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "GET", "HEAD", "QUERY", "PROPFIND",
+    ] {
+        for framing in [chunked, lengthy] {
+            let mut client = Client::connect(proxy.address).await;
+            client
+                .send(format!(
+                    "{method} / HTTP/1.1\r\nHost: localhost\r\n{framing}"
+                ))
+                .await;
+            let answer = if method == "HEAD" {
+                client.head_answer().await
+            } else {
+                client.answer().await
+            };
+            assert_eq!(answer.status, 200, "{method} {framing:?} {}", answer.text());
+            let seen = upstream.seen().pop().unwrap();
+            assert_eq!(
+                (seen.method.as_str(), seen.body.as_slice()),
+                (method, &b"hello world"[..]),
+                "{framing:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_body_with_its_length_arrives_with_its_length() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    assert_eq!(ask(proxy.address, post("/", "")).await.status, 200);
+    assert_eq!(upstream.only().values("content-length"), ["0"]);
+    assert!(upstream.only().values("transfer-encoding").is_empty());
+}
+
+#[tokio::test]
+async fn sixty_kibibytes_of_fields_pass_and_more_than_the_limit_is_a_431() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let with = |count: usize| {
+        let fields = many_fields(count, &"y".repeat(1020));
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")
+    };
+    assert!(with(60).len() > 60 * 1024);
+    assert_eq!(ask(proxy.address, with(60)).await.status, 200);
+    assert_eq!(ask(proxy.address, with(70)).await.status, 431);
+    assert_eq!(upstream.seen_count(), 1);
+    assert_eq!(ask(proxy.address, get("/")).await.status, 200);
+}
+
+#[tokio::test]
+async fn ten_pipelined_requests_are_answered_in_their_order() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    let all: String = (0..10)
+        .map(|number| {
+            if number % 3 == 0 {
+                post(&format!("/{number}"), "body")
+            } else {
+                get(&format!("/{number}"))
+            }
+        })
+        .collect();
+    client.send(all).await;
+    for number in 0..10 {
+        assert_eq!(client.answer().await.text(), format!("/{number}"));
+    }
+}
+
+#[tokio::test]
+async fn an_http_1_0_client_is_served_with_and_without_keep_alive() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            if request.target == "/chunked" {
+                connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
+            } else {
+                connection.write(&answer("200 OK", "", "abc")).await;
+            }
+        }
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+
+    let mut plain = Client::connect(proxy.address).await;
+    plain
+        .send("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(plain.answer().await.text(), "abc");
+    assert!(plain.rest().await.is_empty(), "closed after one answer");
+
+    let mut kept = Client::connect(proxy.address).await;
+    for _ in 0..3 {
+        kept.send("GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")
+            .await;
+        assert_eq!(kept.answer().await.text(), "abc");
+    }
+
+    let mut old = Client::connect(proxy.address).await;
+    old.send("GET /chunked HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        .await;
+    let answer = old.answer().await;
+    assert_eq!(
+        (
+            answer.field("transfer-encoding"),
+            answer.end,
+            answer.text().as_str()
+        ),
+        (None, End::Closed, "abc")
+    );
+}

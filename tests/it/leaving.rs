@@ -1,0 +1,208 @@
+//! Callers that leave, and an end that is asked for: nothing keeps running for nobody, nothing accepted is lost.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::support::{Client, Connection, End, Proxy, Upstream, answer, ask, get, until, within};
+
+async fn silent() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| connection.closed().await).await
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_while_it_waits_ends_the_upstreams_work_within_a_second() {
+    let upstream = silent().await;
+    let proxy = Proxy::before(&upstream).await;
+    for _ in 0..20 {
+        let mut client = Client::connect(proxy.address).await;
+        client.send(get("/")).await;
+        until("it is under way", || upstream.open() == 1).await;
+        drop(client);
+        let left = Instant::now();
+        until("the upstream is let go", || upstream.open() == 0).await;
+        assert!(
+            left.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            left.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_mid_upload_ends_the_upstreams_work() {
+    let upstream = silent().await;
+    let proxy = Proxy::before(&upstream).await;
+    for framing in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
+        let mut client = Client::connect(proxy.address).await;
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n5\r\nhello\r\n"
+            ))
+            .await;
+        until("it is under way", || upstream.open() == 1).await;
+        drop(client);
+        until("the upstream is let go", || upstream.open() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_mid_download_ends_the_upstreams_work_and_spoils_nothing() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            if request.target == "/endless" {
+                connection
+                    .write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+                    .await;
+                return connection.closed().await;
+            }
+            connection
+                .write(&answer("200 OK", "", &request.target))
+                .await;
+        }
+    })
+    .await;
+    let proxy = Proxy::with(&upstream.url(), &[("limits.in_flight", "2")]).await;
+    for number in 0..30 {
+        let mut client = Client::connect(proxy.address).await;
+        client.send(get("/endless")).await;
+        client.read_until(b"hello").await;
+        drop(client);
+        let target = format!("/{number}");
+        assert_eq!(ask(proxy.address, get(&target)).await.text(), target);
+        until("the endless one is let go", || upstream.open() <= 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_drain_lets_requests_in_flight_end_and_closes_idle_connections() {
+    let (go, ready) = tokio::sync::watch::channel(false);
+    let upstream = Upstream::scripted(move |mut connection| {
+        let mut ready = ready.clone();
+        async move {
+            while connection.request().await.is_some() {
+                ready.wait_for(|go| *go).await.unwrap();
+                connection.write(&answer("200 OK", "", "late")).await;
+            }
+        }
+    })
+    .await;
+    let mut proxy = Proxy::before(&upstream).await;
+    let mut idle = Client::connect(proxy.address).await;
+    idle.send("GET / HTTP/1.1\r\nHost: evil\r\n\r\n").await;
+    idle.answer().await;
+    let mut busy = Vec::new();
+    for _ in 0..20 {
+        let mut client = Client::connect(proxy.address).await;
+        client.send(get("/")).await;
+        busy.push(client);
+    }
+    until("all are under way", || upstream.seen_count() == 20).await;
+    let address = proxy.address;
+    let drain = tokio::spawn(async move { proxy.stop().await });
+    assert!(
+        idle.rest().await.is_empty(),
+        "the idle one is closed at once"
+    );
+    until("nobody is let in any more", || {
+        std::net::TcpStream::connect(address).is_err()
+    })
+    .await;
+    go.send(true).unwrap();
+    for mut client in busy {
+        let answer = client.answer().await;
+        assert_eq!(
+            (answer.status, answer.end, answer.text().as_str()),
+            (200, End::Whole, "late")
+        );
+        assert_eq!(answer.field("connection"), Some("close"));
+        assert!(client.rest().await.is_empty());
+    }
+    assert_eq!(within("the drain", drain).await.unwrap().cut, 0);
+}
+
+#[tokio::test]
+async fn a_drain_cuts_what_does_not_end_within_its_grace() {
+    let upstream = silent().await;
+    let mut proxy = Proxy::with(&upstream.url(), &[("drain", "300ms")]).await;
+    let mut client = Client::connect(proxy.address).await;
+    client.send(get("/")).await;
+    until("it is under way", || upstream.open() == 1).await;
+    assert_eq!(proxy.stop().await.cut, 1);
+    assert_eq!(client.answer().await.status, 0);
+}
+
+#[cfg(unix)]
+mod signals {
+    use crate::support::{Binary, Config, token_answer};
+
+    use super::*;
+
+    async fn with_a_request_in_flight(
+        upstream: &Upstream,
+        endpoint: &Upstream,
+    ) -> (Binary, Client) {
+        let binary = Binary::start(&Config {
+            upstream: &upstream.url(),
+            token_url: &endpoint.url(),
+            client_id: "x",
+            secret: "y",
+            settings: &[],
+        })
+        .await;
+        let mut client = Client::connect(binary.address).await;
+        client.send(get("/")).await;
+        until("it is under way", || upstream.seen_count() == 1).await;
+        (binary, client)
+    }
+
+    #[tokio::test]
+    async fn sigterm_lets_requests_in_flight_end_and_exits_with_0() {
+        let (go, ready) = tokio::sync::watch::channel(false);
+        let upstream = Upstream::scripted(move |mut connection| {
+            let mut ready = ready.clone();
+            async move {
+                connection.request().await;
+                ready.wait_for(|go| *go).await.unwrap();
+                connection.write(&answer("200 OK", "", "late")).await;
+            }
+        })
+        .await;
+        let endpoint = Upstream::answering(token_answer()).await;
+        let (mut binary, mut client) = with_a_request_in_flight(&upstream, &endpoint).await;
+        binary.terminate();
+        until("nobody is let in any more", || {
+            std::net::TcpStream::connect(binary.address).is_err()
+        })
+        .await;
+        assert!(binary.ended().is_none());
+        go.send(true).unwrap();
+        assert_eq!(client.answer().await.text(), "late");
+        assert_eq!(binary.wait().await.0.code(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_second_sigterm_cuts_at_once_and_exits_with_0() {
+        let upstream = Upstream::scripted(async |mut connection: Connection| {
+            connection.request().await;
+            connection.closed().await;
+        })
+        .await;
+        let endpoint = Upstream::answering(token_answer()).await;
+        let (mut binary, mut client) = with_a_request_in_flight(&upstream, &endpoint).await;
+        binary.terminate();
+        until("nobody is let in any more", || {
+            std::net::TcpStream::connect(binary.address).is_err()
+        })
+        .await;
+        let second = Instant::now();
+        binary.terminate();
+        assert_eq!(client.answer().await.status, 0);
+        assert_eq!(binary.wait().await.0.code(), Some(0));
+        assert!(
+            second.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            second.elapsed()
+        );
+    }
+}

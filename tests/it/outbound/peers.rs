@@ -1,0 +1,334 @@
+//! What a connection of the proxy can meet: certificates of every kind, servers that speak TLS or do
+//! not, and a corporate proxy that does as it is told. Each keeps what it was sent.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+pub(super) const TOKEN: &str = "t0ken-that-nobody-else-may-see";
+
+/// A certificate authority.
+pub(super) struct Ca {
+    pub(super) pem: String,
+    der: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate and its key.
+pub(super) struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    pub(super) pem: String,
+    pub(super) key: KeyPair,
+}
+
+impl Ca {
+    pub(super) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        Self {
+            pem: cert.pem(),
+            der: cert.der().clone(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// A server's certificate, good for this name and these years.
+    pub(super) fn issue_for(&self, name: &str, years: [i32; 2]) -> Identity {
+        self.sign(&server_params(name, years))
+    }
+
+    pub(super) fn issue(&self, name: &str) -> Identity {
+        self.issue_for(name, [2000, 4000])
+    }
+
+    pub(super) fn issue_to_client(&self, name: &str) -> Identity {
+        let mut params = server_params(name, [2000, 4000]);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        Identity {
+            chain: vec![cert.der().clone()],
+            pem: cert.pem(),
+            key,
+        }
+    }
+}
+
+/// A certificate that vouches for itself.
+pub(super) fn self_signed(name: &str) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    let mut params = server_params(name, [2000, 4000]);
+    // No name that some system's store might hold.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "vouches for itself");
+    let cert = params.self_signed(&key).unwrap();
+    Identity {
+        chain: vec![cert.der().clone()],
+        pem: cert.pem(),
+        key,
+    }
+}
+
+fn server_params(name: &str, [from, to]: [i32; 2]) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(to, 1, 1);
+    params
+}
+
+/// What a peer was sent, as it came.
+#[derive(Clone, Default)]
+pub(super) struct Seen(Arc<Mutex<Vec<u8>>>);
+
+impl Seen {
+    fn note(&self, bytes: &[u8]) {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    pub(super) fn count(&self, words: &str) -> usize {
+        self.text().matches(words).count()
+    }
+}
+
+/// A server on a free port of loopback.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) seen: Seen,
+}
+
+impl Peer {
+    /// Serves what `serve` makes of each connection.
+    async fn new<F>(serve: impl Fn(TcpStream, Seen) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Seen::default();
+        let kept = seen.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, kept.clone()));
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// Tokens for `POST /token`, and `ok` for anything else.
+    pub(super) async fn plain() -> Self {
+        Self::new(answer).await
+    }
+
+    pub(super) async fn tls(identity: &Identity) -> Self {
+        Self::accepting(server(identity, None)).await
+    }
+
+    /// The same, for clients whose certificate is from `clients` only.
+    pub(super) async fn mutual_tls(
+        identity: &Identity,
+        clients: &Ca,
+        version: &'static rustls::SupportedProtocolVersion,
+    ) -> Self {
+        Self::accepting(server(identity, Some((clients, version)))).await
+    }
+
+    async fn accepting(config: rustls::ServerConfig) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::new(move |stream, seen| {
+            let acceptor = acceptor.clone();
+            async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    answer(stream, seen).await;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sends these bytes at the first that come, and hangs up when the client does.
+    pub(super) async fn saying(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::new(move |mut stream, seen| {
+            let bytes = bytes.clone();
+            async move {
+                let mut buffer = [0; 4096];
+                let length = stream.read(&mut buffer).await.unwrap_or(0);
+                seen.note(&buffer[..length]);
+                let _ = stream.write_all(&bytes).await;
+                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                    seen.note(&buffer[..length]);
+                }
+            }
+        })
+        .await
+    }
+
+    /// Reads the first bytes and hangs up.
+    pub(super) async fn hanging_up() -> Self {
+        Self::new(|mut stream, _| async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+        })
+        .await
+    }
+
+    /// A corporate proxy: whatever host is asked for, its port is looked for on this machine. With
+    /// `credentials` (the header's value) it wants these.
+    pub(super) async fn proxy(credentials: Option<&'static str>) -> Self {
+        Self::new(move |mut stream, seen| async move {
+            let head = read_head(&mut stream).await;
+            seen.note(head.as_bytes());
+            let shown = head
+                .lines()
+                .filter_map(|line| line.split_once(": "))
+                .find(|(name, _)| name.eq_ignore_ascii_case("proxy-authorization"))
+                .map(|(_, value)| value);
+            if credentials.is_some() && shown != credentials {
+                let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\n\
+                     Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: Basic realm=\"corp\"\r\n\
+                     Content-Length: 4\r\n\r\nnope";
+                let _ = stream.write_all(refusal.as_bytes()).await;
+                return;
+            }
+            let target = head.split(' ').nth(1).unwrap_or_default();
+            let port: u16 = target.rsplit(':').next().unwrap().parse().unwrap();
+            let mut beyond = Noting {
+                inner: TcpStream::connect(("127.0.0.1", port)).await.unwrap(),
+                seen,
+            };
+            let answer = b"HTTP/1.1 200 Connection established\r\nVia: corp\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            let _ = copy_bidirectional(&mut stream, &mut beyond).await;
+        })
+        .await
+    }
+}
+
+fn server(
+    identity: &Identity,
+    clients: Option<(&Ca, &'static rustls::SupportedProtocolVersion)>,
+) -> rustls::ServerConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let key = PrivateKeyDer::try_from(identity.key.serialize_der()).unwrap();
+    let chain = identity.chain.clone();
+    let builder = match clients {
+        None => builder
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth(),
+        Some((ca, version)) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(ca.der.clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    builder.with_single_cert(chain, key).unwrap()
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: Seen) {
+    loop {
+        let head = read_head(&mut stream).await;
+        if head.is_empty() {
+            return;
+        }
+        let length = head
+            .to_ascii_lowercase()
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
+            .unwrap_or(0);
+        let mut body = vec![0; length];
+        let _ = stream.read_exact(&mut body).await;
+        seen.note(head.as_bytes());
+        let body = if head.starts_with("POST /token ") {
+            format!(r#"{{"access_token":"{TOKEN}","token_type":"Bearer","expires_in":3600}}"#)
+        } else {
+            "ok".to_owned()
+        };
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Up to the empty line; nothing if the client has left.
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return String::new(),
+        }
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Keeps what is written into the tunnel.
+struct Noting {
+    inner: TcpStream,
+    seen: Seen,
+}
+
+impl AsyncRead for Noting {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Noting {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buf: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        self.seen.note(buf);
+        std::pin::Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

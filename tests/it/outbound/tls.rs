@@ -1,0 +1,164 @@
+//! Scorecard 18: what does not prove that it is the upstream gets no token, and the error says why.
+
+use super::peers::{Ca, Identity, self_signed};
+use super::*;
+
+/// A server of `localhost` with this certificate, and what a caller of the proxy is told.
+async fn refused(identity: &Identity, trusted: &Ca) -> Problem {
+    let upstream = Peer::tls(identity).await;
+    let problem = problem_with(&upstream, &trusted.pem).await;
+    assert_eq!(upstream.seen.text(), "", "nothing is sent to it");
+    problem
+}
+
+async fn problem_with(upstream: &Peer, trusted: &str) -> Problem {
+    let token = Peer::plain().await;
+    let setup = Setup {
+        upstream: &format!("https://localhost:{}", upstream.address.port()),
+        token_url: &format!("http://{}/token", token.address),
+        trusted,
+        more: "",
+        variables: &[],
+    };
+    setup.start().problem().await
+}
+
+const CERTIFICATE: &str = "tls_certificate_error";
+const PROTOCOL: &str = "tls_protocol_error";
+
+#[tokio::test]
+async fn a_certificate_of_a_trusted_ca_is_accepted() {
+    let ca = Ca::new("Good CA");
+    let upstream = Peer::tls(&ca.issue("localhost")).await;
+    let token = Peer::plain().await;
+    let setup = Setup {
+        upstream: &format!("https://localhost:{}", upstream.address.port()),
+        token_url: &format!("http://{}/token", token.address),
+        trusted: &ca.pem,
+        more: "",
+        variables: &[],
+    };
+    let answer = setup.start().get().await;
+    assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+    assert_eq!(upstream.seen.count(TOKEN), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_issuer_is_named() {
+    let (corporate, good) = (Ca::new("Corp Proxy CA"), Ca::new("Good CA"));
+    let problem = refused(&corporate.issue("localhost"), &good).await;
+    problem.is(
+        "upstream_tls",
+        CERTIFICATE,
+        &[
+            "the upstream's certificate is not accepted: issued by \"CN=Corp Proxy CA\" to \"CN=localhost\"",
+            "TLS interception",
+            "network.ca_file",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_called_so() {
+    let problem = refused(&self_signed("localhost"), &Ca::new("Good CA")).await;
+    let words = [
+        "self-signed by \"CN=vouches for itself\"",
+        "network.ca_file",
+    ];
+    problem.is("upstream_tls", CERTIFICATE, &words);
+}
+
+#[tokio::test]
+async fn an_expired_and_a_not_yet_valid_certificate_are_told_with_their_dates() {
+    let ca = Ca::new("Good CA");
+    for (years, words) in [
+        (
+            [2000, 2001],
+            "it expired at 2001-01-01T00:00:00Z (issued by \"CN=Good CA\"",
+        ),
+        (
+            [3000, 3001],
+            "it is not valid before 3000-01-01T00:00:00Z (issued by \"CN=Good CA\"",
+        ),
+    ] {
+        let problem = refused(&ca.issue_for("localhost", years), &ca).await;
+        problem.is("upstream_tls", CERTIFICATE, &[words, "clock"]);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_told_with_both_names() {
+    let ca = Ca::new("Good CA");
+    let problem = refused(&ca.issue("other.example"), &ca).await;
+    let words =
+        ["it is made out to \"other.example\", not to \"localhost\" (issued by \"CN=Good CA\""];
+    problem.is("upstream_tls", CERTIFICATE, &words);
+}
+
+#[tokio::test]
+async fn a_strangers_name_cannot_break_out_of_the_sentence() {
+    let name = format!("Evil\"\r\n\u{1b}[2J<script>{}", "x".repeat(500));
+    let problem = refused(&Ca::new(&name).issue("localhost"), &Ca::new("Good CA")).await;
+    assert!(problem.detail.chars().all(|letter| !letter.is_control()));
+    assert!(
+        !problem.detail.contains("<script>") && problem.detail.len() < 600,
+        "{}",
+        problem.detail
+    );
+}
+
+/// An alert `protocol_version`, and a `ServerHello` of version 3.2.
+#[tokio::test]
+async fn a_server_of_tls_1_1_is_told_as_such() {
+    let alert = vec![0x15, 3, 2, 0, 2, 2, 70];
+    let mut hello = vec![0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
+    hello.extend([7; 32]);
+    hello.extend([0, 0xc0, 0x13, 0]);
+    for bytes in [alert, hello] {
+        let upstream = Peer::saying(bytes).await;
+        let problem = problem_with(&upstream, "").await;
+        problem.is("upstream_tls", PROTOCOL, &["neither TLS 1.2 nor TLS 1.3"]);
+        assert_eq!(upstream.seen.count(TOKEN), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_as_such() {
+    let upstream = Peer::saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+    let problem = problem_with(&upstream, "").await;
+    problem.is("upstream_tls", PROTOCOL, &["speaks no TLS", "upstream.url"]);
+    assert_eq!(upstream.seen.count(TOKEN), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_during_the_handshake_is_told_as_such() {
+    let upstream = Peer::hanging_up().await;
+    let problem = problem_with(&upstream, "").await;
+    problem.is(
+        "upstream_tls",
+        PROTOCOL,
+        &["closed the connection during the handshake"],
+    );
+}
+
+#[tokio::test]
+async fn the_token_endpoints_certificate_is_refused_in_the_same_words() {
+    let (corporate, good) = (Ca::new("Corp Proxy CA"), Ca::new("Good CA"));
+    let token = Peer::tls(&corporate.issue("localhost")).await;
+    let setup = Setup {
+        upstream: "https://localhost:1",
+        token_url: &format!("https://localhost:{}/token", token.address.port()),
+        trusted: &good.pem,
+        more: "",
+        variables: &[],
+    };
+    let error = setup.start().token_error().await;
+    for words in [
+        "issued by \"CN=Corp Proxy CA\" to \"CN=localhost\"",
+        "network.ca_file",
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(error.matches("issued by").count(), 1, "{error}");
+    assert_eq!(token.seen.text(), "");
+}

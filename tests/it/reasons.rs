@@ -1,0 +1,314 @@
+//! Each way in which a request cannot be forwarded has its own status, reason and words.
+
+use crate::support::{
+    Answer, Client, Connection, End, Proxy, Upstream, answer, ask, closed_port, get, post, until,
+};
+
+/// Status, reason, `Proxy-Status` and problem+json agree, and the request can be found in the log.
+fn assert_is(answer: &Answer, status: u16, reason: &str, proxy_error: &str) {
+    assert_eq!(
+        answer.outcome(),
+        (status, reason.to_owned()),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(answer.end, End::Whole);
+    assert_eq!(
+        answer.field("proxy-status"),
+        Some(format!("cupbearer; error={proxy_error}; details=\"{reason}\"").as_str())
+    );
+    let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["type"], "about:blank");
+    assert!(
+        problem["title"]
+            .as_str()
+            .is_some_and(|title| !title.is_empty())
+    );
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.len() > 20)
+    );
+    assert_eq!(problem["request_id"].as_str(), answer.field("x-request-id"));
+    assert_eq!(answer.field("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn an_upstream_that_refuses_is_a_502_that_says_so() {
+    let url = format!("http://127.0.0.1:{}", closed_port().await);
+    let proxy = Proxy::with(&url, &[]).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_is(&answer, 502, "upstream_refused", "connection_refused");
+}
+
+#[tokio::test]
+async fn an_upstream_without_a_name_in_dns_is_a_502_that_says_so() {
+    let settings = [
+        ("upstream.connect_timeout", "20s"),
+        ("upstream.allow_plaintext", "true"),
+    ];
+    let proxy = Proxy::with("http://no-such-host.invalid", &settings).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_is(&answer, 502, "upstream_dns", "dns_error");
+    assert!(answer.text().contains("no-such-host.invalid"));
+}
+
+/// A full accept queue: the kernel drops what comes, as a firewall does.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_upstream_that_swallows_connections_is_a_504_within_the_connect_limit() {
+    use std::time::Duration;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(Ok(stream)) = tokio::time::timeout(
+        Duration::from_millis(100),
+        tokio::net::TcpStream::connect(address),
+    )
+    .await
+    {
+        queued.push(stream);
+    }
+    let proxy = Proxy::with(
+        &format!("http://{address}"),
+        &[("upstream.connect_timeout", "300ms")],
+    )
+    .await;
+    let start = tokio::time::Instant::now();
+    let answer = ask(proxy.address, get("/")).await;
+    assert_is(
+        &answer,
+        504,
+        "upstream_connect_timeout",
+        "connection_timeout",
+    );
+    assert!(answer.text().contains("upstream.connect_timeout"));
+    assert!(
+        start.elapsed() < Duration::from_millis(800),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_silent_upstream_is_a_504_that_names_the_limit() {
+    let upstream =
+        Upstream::scripted(async |mut connection: Connection| connection.closed().await).await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.head_timeout", "300ms")]).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_is(
+        &answer,
+        504,
+        "upstream_head_timeout",
+        "http_response_timeout",
+    );
+    assert!(answer.text().contains("upstream.head_timeout"));
+    until("the silent connection is let go", || upstream.open() == 0).await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_dies_mid_head_is_a_502_and_gets_a_post_once() {
+    for cut in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
+        let upstream = Upstream::scripted(move |mut connection| async move {
+            connection.request().await;
+            connection.write(cut.as_bytes()).await;
+        })
+        .await;
+        let proxy = Proxy::before(&upstream).await;
+        let answer = ask(proxy.address, post("/", "x")).await;
+        assert_is(&answer, 502, "upstream_closed", "connection_terminated");
+        assert_eq!(upstream.only().body, b"x");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_resets_is_a_502() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        connection.reset();
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let answer = ask(proxy.address, post("/", "x")).await;
+    assert_is(&answer, 502, "upstream_closed", "connection_terminated");
+    assert_eq!(upstream.seen_count(), 1);
+}
+
+/// The first request of a connection is answered, the second one kills it.
+async fn dies_when_used_again() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        if connection.request().await.is_some() {
+            connection.write(&answer("200 OK", "", "first")).await;
+            connection.request().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_get_that_dies_on_a_used_connection_is_sent_again() {
+    let upstream = dies_when_used_again().await;
+    let proxy = Proxy::before(&upstream).await;
+    for _ in 0..5 {
+        assert_eq!(ask(proxy.address, get("/")).await.text(), "first");
+    }
+    assert_eq!(upstream.accepted(), 5);
+}
+
+#[tokio::test]
+async fn a_post_that_dies_on_a_used_connection_is_reported_and_not_sent_again() {
+    let upstream = dies_when_used_again().await;
+    let proxy = Proxy::before(&upstream).await;
+    assert_eq!(ask(proxy.address, post("/1", "x")).await.status, 200);
+    assert_is(
+        &ask(proxy.address, post("/2", "x")).await,
+        502,
+        "upstream_closed",
+        "connection_terminated",
+    );
+    assert_eq!(upstream.seen_count(), 2);
+}
+
+/// A GET that changes nothing but has a body may not be repeated: the body is gone.
+#[tokio::test]
+async fn a_connection_closed_while_idle_costs_no_request() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        connection.write(&answer("200 OK", "", "once")).await;
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    for number in 0..20 {
+        let answer = ask(proxy.address, post(&format!("/{number}"), "x")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        until("the close has arrived", || upstream.open() == 0).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(upstream.seen_count(), 20);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_is_a_502() {
+    for garbage in [
+        "SSH-2.0-OpenSSH_9.9\r\n",
+        "<html>no head at all</html>\r\n\r\n",
+        "HTTP/9.9 200 OK\r\n\r\n",
+        "HTTP/1.1 abc OK\r\n\r\n",
+        "\0\0\0\0\0\0\0\0\0\0\0\0",
+    ] {
+        let upstream = Upstream::answering(garbage).await;
+        let proxy = Proxy::before(&upstream).await;
+        let answer = ask(proxy.address, get("/")).await;
+        assert_is(&answer, 502, "upstream_protocol", "http_protocol_error");
+        assert_eq!(upstream.seen_count(), 1, "{garbage:?}");
+    }
+}
+
+#[tokio::test]
+async fn tls_towards_a_plain_upstream_is_a_502_and_no_token_is_sent() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.fill().await;
+        connection
+            .write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            .await;
+    })
+    .await;
+    let proxy = Proxy::with(&upstream.url().replace("http://", "https://"), &[]).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_is(&answer, 502, "upstream_tls", "tls_protocol_error");
+    assert_eq!(upstream.seen_count(), 0);
+}
+
+#[tokio::test]
+async fn a_full_house_is_a_503_at_once_with_a_second_to_wait() {
+    let upstream =
+        Upstream::scripted(async |mut connection: Connection| connection.closed().await).await;
+    let proxy = Proxy::with(&upstream.url(), &[("limits.in_flight", "1")]).await;
+    let mut first = Client::connect(proxy.address).await;
+    first.send(get("/")).await;
+    until("the first is under way", || upstream.open() == 1).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_is(&answer, 503, "saturated", "connection_limit_reached");
+    assert_eq!(answer.field("retry-after"), Some("1"));
+    drop(first);
+    until("the first has left", || upstream.open() == 0).await;
+    let mut next = Client::connect(proxy.address).await;
+    next.send(get("/")).await;
+    until("there is room again", || upstream.open() == 1).await;
+}
+
+#[tokio::test]
+async fn what_the_guard_refuses_never_reaches_the_upstream() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let denied = "http_request_denied";
+    let error = "http_request_error";
+    for (request, status, reason, proxy_error) in [
+        ("GET / HTTP/1.1\r\n\r\n", 403, "host_refused", denied),
+        (
+            "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+            403,
+            "host_refused",
+            denied,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+            403,
+            "host_refused",
+            denied,
+        ),
+        (
+            "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            421,
+            "target_refused",
+            denied,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n",
+            403,
+            "origin_refused",
+            denied,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n",
+            403,
+            "origin_refused",
+            denied,
+        ),
+        (
+            "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            405,
+            "method_refused",
+            denied,
+        ),
+        (
+            "CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            405,
+            "method_refused",
+            denied,
+        ),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            400,
+            "bad_request",
+            error,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            400,
+            "bad_request",
+            error,
+        ),
+    ] {
+        let answer = ask(proxy.address, request).await;
+        assert_is(&answer, status, reason, proxy_error);
+    }
+    assert_eq!(upstream.accepted(), 0);
+    assert_eq!(
+        ask(proxy.address, get("/still-here")).await.text(),
+        "/still-here"
+    );
+}

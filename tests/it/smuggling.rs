@@ -1,0 +1,186 @@
+//! Requests that could be read in two ways: none goes on in a second meaning.
+
+use crate::support::{Client, Proxy, Upstream, ask, get};
+
+/// The heads that published corpora call severe: each must be refused, or end without an answer.
+const SEVERE: &[&str] = &[
+    "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+    "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    "Content-Length: 5, 5\r\n\r\nhello",
+    "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\ncontent-LENGTH: 0\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello",
+    "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding:\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n",
+    " Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "X: y\r\n\tz\r\n\r\n",
+    "X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "X: y\r\r\n\r\n",
+    "X: y\r\n\n",
+    "X: y\n\n",
+    "X: a\0b\r\n\r\n",
+    "X\0: b\r\n\r\n",
+    "X: a\x0bb\r\n\r\n",
+    "Content-Length: +5\r\n\r\nhello",
+    "Content-Length: -5\r\n\r\nhello",
+    "Content-Length: 0x5\r\n\r\nhello",
+    "Content-Length: 5 5\r\n\r\nhello",
+    "Content-Length: 5;\r\n\r\nhello",
+    "Content-Length: \"5\"\r\n\r\nhello",
+    "Content-Length: 5.0\r\n\r\nhello",
+    "Content-Length: 1e1\r\n\r\nhello",
+    "Content-Length:\r\n\r\nhello",
+    "Content-Length: ,5\r\n\r\nhello",
+    "Content-Length: 18446744073709551616\r\n\r\nhello",
+    "Content-Length: 18446744073709551621\r\n\r\nhello",
+    "Content-Length: 99999999999999999999999999\r\n\r\nhello",
+    "Content-Length : 5\r\n\r\nhello",
+    "Content_Length\x00: 5\r\n\r\nhello",
+    "no colon here\r\n\r\n",
+    ": no name\r\n\r\n",
+    "A B: c\r\n\r\n",
+    "Host: localhost\r\n\r\n",
+    "Host: evil.example\r\n\r\n",
+];
+
+/// First lines that are no HTTP/1.0 or 1.1.
+const ODD_LINES: &[&str] = &[
+    "GET /\r\n",
+    "GET / HTTP/0.9\r\n",
+    "GET / HTTP/1.2\r\n",
+    "GET / HTTP/2.0\r\n",
+    "GET / HTTP/11\r\n",
+    "GET / HTTP/1.1 \r\n",
+    "GET / http/1.1\r\n",
+    "GET  / HTTP/1.1\r\n",
+    "GET /  HTTP/1.1\r\n",
+    "GET\t/\tHTTP/1.1\r\n",
+    "GET / HTTP/1.1\n",
+    "GET / HTTP/1.1\r",
+    "GET /a b HTTP/1.1\r\n",
+    "GET /\0 HTTP/1.1\r\n",
+    " GET / HTTP/1.1\r\n",
+    "G@T(/ / HTTP/1.1\r\n",
+    "/ HTTP/1.1\r\n",
+    "PRI * HTTP/2.0\r\n",
+];
+
+async fn is_refused(proxy: &Proxy, upstream: &Upstream, request: &str) {
+    let mut client = Client::connect(proxy.address).await;
+    client.send(request).await;
+    client.finish_sending().await;
+    let answer = client.answer().await;
+    assert!(
+        answer.status == 0 || (400..500).contains(&answer.status) || answer.status == 505,
+        "{request:?}: {answer:?}"
+    );
+    assert_eq!(
+        upstream.seen_count(),
+        0,
+        "{request:?}: {:?}",
+        upstream.seen()
+    );
+}
+
+#[tokio::test]
+async fn severe_heads_are_refused_and_the_connection_is_closed() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for rest in SEVERE {
+        is_refused(
+            &proxy,
+            &upstream,
+            &format!("POST / HTTP/1.1\r\nHost: localhost\r\n{rest}"),
+        )
+        .await;
+    }
+    for line in ODD_LINES {
+        is_refused(&proxy, &upstream, &format!("{line}Host: localhost\r\n\r\n")).await;
+    }
+    is_refused(
+        &proxy,
+        &upstream,
+        "POST / HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    )
+    .await;
+    assert_eq!(ask(proxy.address, get("/alive")).await.text(), "/alive");
+}
+
+/// Behind a good request on the same connection, in one piece with it: the good one passes, the bad one not.
+#[tokio::test]
+async fn severe_heads_behind_a_good_request_are_refused_too() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for rest in SEVERE {
+        let before = upstream.seen_count();
+        let mut client = Client::connect(proxy.address).await;
+        client
+            .send(format!(
+                "{}POST /bad HTTP/1.1\r\nHost: localhost\r\n{rest}",
+                get("/good")
+            ))
+            .await;
+        client.finish_sending().await;
+        while client.answer().await.status != 0 {}
+        let seen = upstream.seen();
+        assert!(
+            seen[before..].iter().all(|seen| seen.target == "/good"),
+            "{rest:?}: {:?}",
+            &seen[before..]
+        );
+    }
+}
+
+#[tokio::test]
+async fn compliant_requests_of_the_same_corpora_pass() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for request in [
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 005\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length:5\t \r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n00005;a=\"b\"\r\nhello\r\n0\r\nX: y\r\n\r\n",
+        "\r\nPOST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nhOsT: LOCALHOST\r\nCONTENT-length: 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nX: \u{e4}\r\nContent-Length: 5\r\n\r\nhello",
+    ] {
+        assert_eq!(ask(proxy.address, request).await.status, 200, "{request:?}");
+        assert_eq!(upstream.seen().pop().unwrap().body, b"hello", "{request:?}");
+    }
+}
+
+/// The classic: what hides in the first request's body is never a request of its own.
+#[tokio::test]
+async fn a_body_that_looks_like_a_request_stays_a_body() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let hidden = get("/hidden");
+    let mut client = Client::connect(proxy.address).await;
+    client
+        .send(format!(
+            "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{hidden}{}",
+            hidden.len(),
+            get("/b")
+        ))
+        .await;
+    assert_eq!(client.answer().await.text(), "/a");
+    assert_eq!(client.answer().await.text(), "/b");
+    let targets: Vec<_> = upstream
+        .seen()
+        .into_iter()
+        .map(|seen| seen.target)
+        .collect();
+    assert_eq!(targets, ["/a", "/b"]);
+}

@@ -1,0 +1,125 @@
+//! The built binary with a configuration file, its output collected to its last line.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+use super::proxy::write_configuration;
+use super::until;
+
+/// What the binary is configured with.
+pub(crate) struct Config<'a> {
+    pub(crate) upstream: &'a str,
+    pub(crate) token_url: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) secret: &'a str,
+    /// Further `--set KEY=VALUE`.
+    pub(crate) settings: &'a [&'a str],
+}
+
+pub(crate) struct Binary {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    output: Arc<Mutex<Vec<u8>>>,
+    readers: Vec<JoinHandle<()>>,
+    _directory: TempDir,
+}
+
+impl Binary {
+    /// Starts it and waits until it says where it listens.
+    pub(crate) async fn start(config: &Config<'_>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = write_configuration(
+            directory.path(),
+            config.upstream,
+            config.token_url,
+            config.client_id,
+            config.secret,
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        command.env_clear().arg("--config").arg(file);
+        for setting in config.settings {
+            command.args(["--set", setting]);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = Arc::new(Mutex::new(Vec::new()));
+        let readers = vec![
+            collect(child.stdout.take().unwrap(), Arc::clone(&output)),
+            collect(child.stderr.take().unwrap(), Arc::clone(&output)),
+        ];
+        let mut address = None;
+        until("the banner", || {
+            address = listens_on(&String::from_utf8_lossy(&output.lock().unwrap()));
+            address.is_some()
+        })
+        .await;
+        Self {
+            address: address.unwrap(),
+            child,
+            output,
+            readers,
+            _directory: directory,
+        }
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Everything printed so far.
+    pub(crate) fn output(&self) -> String {
+        String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for its end and returns that, with everything it has printed.
+    pub(crate) async fn wait(&mut self) -> (ExitStatus, String) {
+        let mut status = None;
+        until("the process's end", || {
+            status = self.ended();
+            status.is_some()
+        })
+        .await;
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        (status.unwrap(), self.output())
+    }
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut piece = [0; 16 * 1024];
+        while let Ok(count @ 1..) = pipe.read(&mut piece) {
+            into.lock().unwrap().extend_from_slice(&piece[..count]);
+        }
+    })
+}
+
+fn listens_on(banner: &str) -> Option<SocketAddr> {
+    let (_, rest) = banner.split_once("listens on   http://")?;
+    let (address, _) = rest.split_once('\n')?;
+    address.split(' ').next()?.parse().ok()
+}

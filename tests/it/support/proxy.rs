@@ -1,0 +1,114 @@
+//! The proxy in this process, configured the way a user does it: a file, a secret beside it, flags on top.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use cupbearer::config::{self, Overrides, Setting, Surroundings};
+use cupbearer::proxy::AccessLines;
+use cupbearer::server::{Drained, Phase};
+use cupbearer::{Running, start};
+use tempfile::TempDir;
+
+use super::Upstream;
+
+/// The client secret. Its form-encoded form differs from itself, so that a leak of either is seen.
+pub(crate) const SECRET: &str = "s3cr3t/of+the=tests~0123456789";
+
+/// What the scripted token endpoint issues.
+pub(crate) const TOKEN: &str =
+    "eyJhbGciOiJub25lIn0.b3BhcXVlIHRvIHVzIGFsbCwgYW5kIGxvbmc.c2lnbmF0dXJlIG9mIHRoZSB0ZXN0cw";
+
+/// A token endpoint's good answer.
+pub(crate) fn token_answer() -> Vec<u8> {
+    let body = format!(r#"{{"access_token":"{TOKEN}","token_type":"Bearer","expires_in":3600}}"#);
+    super::answer("200 OK", "Content-Type: application/json\r\n", &body)
+}
+
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) running: Running,
+    /// The scripted token endpoint, where the test brought none.
+    pub(crate) token_endpoint: Option<Upstream>,
+    _directory: TempDir,
+}
+
+impl Proxy {
+    /// In front of `upstream`, with a token endpoint that works.
+    pub(crate) async fn before(upstream: &Upstream) -> Self {
+        Self::with(&upstream.url(), &[]).await
+    }
+
+    /// In front of `url`, with a token endpoint that works; waits for the first token.
+    pub(crate) async fn with(url: &str, settings: &[(&str, &str)]) -> Self {
+        let endpoint = Upstream::answering(token_answer()).await;
+        let mut proxy = Self::asking(url, &endpoint.url(), settings);
+        super::within("the first token", proxy.running.tokens.bearer())
+            .await
+            .unwrap();
+        proxy.token_endpoint = Some(endpoint);
+        proxy
+    }
+
+    /// In front of `url`, with tokens from `token_url`; waits for nothing.
+    pub(crate) fn asking(url: &str, token_url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::of(url, token_url, "cupbearer tests", SECRET, settings)
+    }
+
+    /// The same with credentials that the token endpoint knows.
+    pub(crate) fn of(
+        url: &str,
+        token_url: &str,
+        client_id: &str,
+        secret: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = write_configuration(directory.path(), url, token_url, client_id, secret);
+        let settings = settings.iter().map(|(key, text)| Setting {
+            flag: "--set",
+            key: (*key).to_owned(),
+            text: (*text).to_owned(),
+        });
+        let overrides = Overrides {
+            file: Some(file),
+            settings: settings.collect(),
+        };
+        let loaded = config::load(&overrides, &Surroundings::default())
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let running = start(&loaded.config, AccessLines::All).unwrap();
+        Self {
+            address: running.addresses[0],
+            running,
+            token_endpoint: None,
+            _directory: directory,
+        }
+    }
+
+    /// Asks for the end and waits for it.
+    pub(crate) async fn stop(&mut self) -> Drained {
+        self.running.stop(Phase::Draining);
+        super::within("the drain", self.running.ended()).await
+    }
+}
+
+/// Writes `cupbearer.toml` and its secret; returns the former's name.
+pub(crate) fn write_configuration(
+    directory: &Path,
+    url: &str,
+    token_url: &str,
+    client_id: &str,
+    secret: &str,
+) -> std::path::PathBuf {
+    let secret_file = directory.join("client_secret");
+    std::fs::write(&secret_file, format!("{secret}\n")).unwrap();
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\n\
+         [upstream]\nurl = \"{url}\"\n\
+         [token]\nurl = \"{token_url}\"\nclient_id = \"{client_id}\"\n\
+         client_secret = {{ file = '{}' }}\n",
+        secret_file.display()
+    );
+    let file = directory.join("cupbearer.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}

@@ -1,0 +1,387 @@
+//! A scripted server on a raw socket: bytes in, bytes out. It reads strictly, remembers what it saw,
+//! and fails the test in which one of its scripts panicked.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::message::{dechunk, head_end, parse_head, values};
+
+/// A whole answer with a length.
+pub(crate) fn answer(status: &str, fields: &str, body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// One request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// Which connection, counted from 0.
+    pub(crate) connection: usize,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Seen {
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        values(&self.fields, name)
+    }
+}
+
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    scheme: &'static str,
+    ledger: Arc<Ledger>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Ledger {
+    seen: Mutex<Vec<Seen>>,
+    whole: AtomicUsize,
+    accepted: AtomicUsize,
+    open: AtomicUsize,
+    panics: Mutex<Vec<String>>,
+}
+
+impl Upstream {
+    /// Runs `script` on every connection.
+    pub(crate) async fn scripted<F, S>(script: S) -> Self
+    where
+        S: Fn(Connection) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::on(
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            None,
+            script,
+        )
+    }
+
+    /// The same over TLS.
+    pub(crate) async fn scripted_tls<F, S>(tls: Arc<rustls::ServerConfig>, script: S) -> Self
+    where
+        S: Fn(Connection) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, Some(tls.into()), script)
+    }
+
+    /// Answers every request with the same bytes.
+    pub(crate) async fn answering(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes: Arc<[u8]> = bytes.into().into();
+        Self::scripted(move |mut connection| {
+            let bytes = Arc::clone(&bytes);
+            async move {
+                while connection.request().await.is_some() {
+                    connection.write(&bytes).await;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Answers 200 with the request's own target as the body.
+    pub(crate) async fn echoing() -> Self {
+        Self::scripted(async |mut connection: Connection| {
+            while let Some(request) = connection.request().await {
+                let body = if request.method == "HEAD" {
+                    ""
+                } else {
+                    &request.target
+                };
+                connection.write(&answer("200 OK", "", body)).await;
+            }
+        })
+        .await
+    }
+
+    /// On a listener of the test's own making.
+    pub(crate) fn on<F, S>(
+        listener: TcpListener,
+        tls: Option<tokio_rustls::TlsAcceptor>,
+        script: S,
+    ) -> Self
+    where
+        S: Fn(Connection) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let address = listener.local_addr().unwrap();
+        let ledger = Arc::new(Ledger::default());
+        let shared = Arc::clone(&ledger);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let server = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
+                let socket: Box<dyn Socket> = match &tls {
+                    None => Box::new(stream),
+                    Some(acceptor) => match acceptor.accept(stream).await {
+                        Ok(stream) => Box::new(stream),
+                        Err(_) => continue,
+                    },
+                };
+                shared.open.fetch_add(1, Ordering::SeqCst);
+                let open = Open(Arc::clone(&shared));
+                let script = script(Connection::new(socket, number, Arc::clone(&shared)));
+                let shared = Arc::clone(&shared);
+                let running = tokio::spawn(async move {
+                    script.await;
+                    drop(open);
+                });
+                tokio::spawn(async move {
+                    if let Err(error) = running.await {
+                        shared.panics.lock().unwrap().push(error.to_string());
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            scheme,
+            ledger,
+            server,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}://localhost:{}", self.scheme, self.address.port())
+            .replace("http://localhost", "http://127.0.0.1")
+    }
+
+    /// Every request so far, in the order of their heads.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.ledger.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn seen_count(&self) -> usize {
+        self.ledger.seen.lock().unwrap().len()
+    }
+
+    /// How many of them have arrived to their last byte.
+    pub(crate) fn whole(&self) -> usize {
+        self.ledger.whole.load(Ordering::SeqCst)
+    }
+
+    /// The only request so far.
+    pub(crate) fn only(&self) -> Seen {
+        let seen = self.seen();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        seen[0].clone()
+    }
+
+    /// Connections that have come so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.ledger.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Connections whose script has not ended.
+    pub(crate) fn open(&self) -> usize {
+        self.ledger.open.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.server.abort();
+        let panics = self.ledger.panics.lock().unwrap();
+        if !std::thread::panicking() {
+            assert!(
+                panics.is_empty(),
+                "the upstream's script failed: {panics:?}"
+            );
+        }
+    }
+}
+
+struct Open(Arc<Ledger>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Plain or TLS; only a plain one can be reset.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Sync {
+    fn reset_on_close(&self);
+}
+
+impl Socket for TcpStream {
+    fn reset_on_close(&self) {
+        self.set_zero_linger().unwrap();
+    }
+}
+
+impl Socket for tokio_rustls::server::TlsStream<TcpStream> {
+    fn reset_on_close(&self) {
+        self.get_ref().0.set_zero_linger().unwrap();
+    }
+}
+
+/// One connection, in the hands of a script.
+pub(crate) struct Connection {
+    /// Which one, counted from 0.
+    pub(crate) number: usize,
+    socket: Box<dyn Socket>,
+    buffer: Vec<u8>,
+    ledger: Arc<Ledger>,
+}
+
+impl Connection {
+    fn new(socket: Box<dyn Socket>, number: usize, ledger: Arc<Ledger>) -> Self {
+        Self {
+            number,
+            socket,
+            buffer: Vec::new(),
+            ledger,
+        }
+    }
+
+    /// The next request with its body; `None` if the peer has closed instead.
+    pub(crate) async fn request(&mut self) -> Option<Seen> {
+        let head = self.head().await?;
+        let body = self.body(&head).await?;
+        if let Some(last) = self
+            .ledger
+            .seen
+            .lock()
+            .unwrap()
+            .iter_mut()
+            .rev()
+            .find(|seen| seen.connection == self.number)
+        {
+            last.body.clone_from(&body);
+        }
+        self.ledger.whole.fetch_add(1, Ordering::SeqCst);
+        Some(Seen { body, ..head })
+    }
+
+    /// The next request's head. Panics if it is not canonical (RFC 9112).
+    pub(crate) async fn head(&mut self) -> Option<Seen> {
+        let end = loop {
+            if let Some(end) = head_end(&self.buffer) {
+                break end;
+            }
+            self.fill().await?;
+        };
+        let head: Vec<u8> = self.buffer.drain(..end).collect();
+        let seen = canonical(&head, self.number);
+        self.ledger.seen.lock().unwrap().push(seen.clone());
+        Some(seen)
+    }
+
+    async fn body(&mut self, head: &Seen) -> Option<Vec<u8>> {
+        if head.values("transfer-encoding").is_empty() {
+            let length = head
+                .values("content-length")
+                .first()
+                .map_or(0, |value| value.parse().unwrap());
+            while self.buffer.len() < length {
+                self.fill().await?;
+            }
+            return Some(self.buffer.drain(..length).collect());
+        }
+        loop {
+            if let Some((content, used)) = dechunk(&self.buffer).unwrap() {
+                self.buffer.drain(..used);
+                return Some(content);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// More bytes into the buffer; `None` at the end.
+    pub(crate) async fn fill(&mut self) -> Option<usize> {
+        match self.socket.read_buf(&mut self.buffer).await {
+            Ok(0) | Err(_) => None,
+            Ok(count) => Some(count),
+        }
+    }
+
+    /// Bytes that have come and belong to no request yet.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The first of them.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
+        self.buffer.drain(..count).collect()
+    }
+
+    /// Writes as much as the peer takes.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write_all(bytes).await;
+        let _ = self.socket.flush().await;
+    }
+
+    /// Reads and forgets until the peer has closed.
+    pub(crate) async fn closed(&mut self) {
+        while self.fill().await.is_some() {
+            self.buffer.clear();
+        }
+    }
+
+    /// Ends with a reset instead of an orderly close.
+    pub(crate) fn reset(self) {
+        self.socket.reset_on_close();
+    }
+}
+
+/// The head of a request that has one reading only; anything else is a panic.
+fn canonical(head: &[u8], connection: usize) -> Seen {
+    let printed = String::from_utf8_lossy(head);
+    for (at, byte) in head.iter().enumerate() {
+        assert_ne!(*byte, 0, "NUL in {printed:?}");
+        assert!(
+            *byte != b'\n' || head[at - 1] == b'\r',
+            "bare LF in {printed:?}"
+        );
+        assert!(
+            *byte != b'\r' || head[at + 1] == b'\n',
+            "bare CR in {printed:?}"
+        );
+    }
+    let (line, fields) = parse_head(head);
+    let mut parts = line.split(' ');
+    let (method, target) = (parts.next().unwrap(), parts.next().unwrap());
+    assert_eq!(parts.collect::<Vec<_>>(), ["HTTP/1.1"], "{printed:?}");
+    for (name, _) in &fields {
+        assert!(
+            !name.is_empty() && !name.contains([' ', '\t']),
+            "{printed:?}"
+        );
+    }
+    let lengths = values(&fields, "content-length");
+    let codings = values(&fields, "transfer-encoding");
+    assert!(lengths.len() + codings.len() <= 1, "{printed:?}");
+    for length in lengths {
+        assert!(
+            length == "0"
+                || !length.starts_with('0') && length.bytes().all(|byte| byte.is_ascii_digit()),
+            "{printed:?}"
+        );
+    }
+    assert!(
+        codings.iter().all(|coding| *coding == "chunked"),
+        "{printed:?}"
+    );
+    assert_eq!(values(&fields, "host").len(), 1, "{printed:?}");
+    Seen {
+        connection,
+        method: method.to_owned(),
+        target: target.to_owned(),
+        fields,
+        body: Vec::new(),
+    }
+}
