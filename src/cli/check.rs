@@ -66,15 +66,14 @@ pub(super) async fn examine(
     if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(certificates) {
         loaded.complain(&mut problems, "network.ca_file", complaint);
     }
-    let exposed = loaded.config.token.credential.exposed();
-    loaded.warnings.extend(exposed);
     if let Some(files) = &loaded.config.upstream.client_certificate {
         if let Err((key, complaint)) = client_certificate(files) {
             loaded.complain(&mut problems, key, complaint);
         }
-        let key = config::SecretSource::File(files.key_file.clone());
-        loaded.warnings.extend(key.exposed());
+        loaded.warnings.extend(readable_by_all(&files.key_file));
     }
+    let exposed = loaded.config.token.credential.exposed();
+    loaded.warnings.extend(exposed);
     if problems.is_empty() {
         Ok(loaded)
     } else {
@@ -117,6 +116,26 @@ fn client_certificate(
 ) -> Result<(), (&'static str, (String, String))> {
     upstream::check_client_certificate(files)
         .map_err(|error| (error.key(), (error.to_string(), error.remedy())))
+}
+
+/// A warning, not an error: Kubernetes mounts secrets with mode 0644 unless it is told otherwise.
+#[cfg(unix)]
+fn readable_by_all(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o004 != 0).then(|| {
+        format!(
+            "upstream.client_key_file {} is readable for every user of this machine (mode {:04o}); chmod 600 it",
+            path.display(),
+            mode & 0o7777
+        )
+    })
+}
+
+/// Only unix has such modes.
+#[cfg(not(unix))]
+fn readable_by_all(_path: &Path) -> Option<String> {
+    None
 }
 
 fn to_json(checked: &Result<Loaded, Problems>) -> Value {
@@ -162,8 +181,8 @@ mod tests {
         std::fs::write(directory.join("secret"), secret).unwrap();
         #[cfg(unix)]
         {
-            use std::os::unix::fs::PermissionsExt;
-            let owner_only = PermissionsExt::from_mode(0o600);
+            use std::os::unix::fs::PermissionsExt as _;
+            let owner_only = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(directory.join("secret"), owner_only).unwrap();
         }
         let file = directory.join("c.toml");

@@ -40,7 +40,7 @@ pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
 pub use render::{Row, table};
 pub use secret_source::SecretError;
-pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, Token};
+pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
 
 /// A configuration without problems, and where each part of it came from.
 pub struct Loaded {

@@ -39,7 +39,11 @@ pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<Row> {
 /// Which way both targets are reached; nothing where both are reached directly.
 fn proxies(config: &Config) -> Option<String> {
     let upstream = config.upstream.proxy.clone();
-    let token = config.network.proxy.for_url(config.token.endpoint.url());
+    let token = config
+        .token
+        .endpoint
+        .to_url()
+        .and_then(|url| config.network.proxy.for_url(&url));
     if upstream.is_none() && token.is_none() {
         return None;
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ClientCertificate, SecretSource, address};
+use super::{SecretSource, address};
 
 /// `token.*`.
 #[derive(Debug, Clone)]
@@ -20,9 +21,8 @@ pub struct Token {
     pub auth: ClientAuth,
     /// What an assertion says beside the client id.
     pub assertion: Assertion,
-    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705),
-    /// read anew for each attempt.
-    pub certificate: Option<ClientCertificate>,
+    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705).
+    pub certificate: Option<Certificate>,
     /// `token.scope`, sent as it stands; absent means the server's choice (RFC 6749 3.3).
     pub scope: Option<String>,
     /// `token.params`: extra form parameters such as `audience` or `resource`.
@@ -50,28 +50,24 @@ pub enum Endpoint {
     Issuer {
         /// As it was written: the metadata must say exactly this.
         issuer: String,
-        /// The same, to connect to.
-        url: url::Url,
         /// `token.allow_plaintext`: whether the endpoint may be http beyond loopback.
         allow_plaintext: bool,
     },
 }
 
 impl Endpoint {
+    /// Where a connection for it goes first: the endpoint, or the issuer whose metadata names it.
+    #[must_use]
+    pub fn to_url(&self) -> Option<url::Url> {
+        url::Url::parse(self.as_str()).ok()
+    }
+
     /// The endpoint's URL, or the issuer that names it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Url(url) => url.as_str(),
             Self::Issuer { issuer, .. } => issuer,
-        }
-    }
-
-    /// Whom to connect to: the endpoint, or the issuer.
-    #[must_use]
-    pub const fn url(&self) -> &url::Url {
-        match self {
-            Self::Url(url) | Self::Issuer { url, .. } => url,
         }
     }
 
@@ -173,4 +169,13 @@ impl Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Es256 => false,
         }
     }
+}
+
+/// A client certificate with its key, both PEM; read anew for each attempt, so that they can be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, ours first.
+    pub cert_file: PathBuf,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key_file: PathBuf,
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -136,25 +136,28 @@ where
                 .watched
                 .take()
                 .expect("a future is not polled after it was ready");
-            if watched.is_unread() || this.registry.is_closing() {
+            // A 101 has a Connection field of its own, without which it is none.
+            let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if !switched && (watched.is_unread() || this.registry.is_closing()) {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response.map(|body| TrackedBody {
                 body,
-                _busy: Busy(watched),
+                _busy: (!switched).then(|| Busy(watched)),
             })
         })
     }
 }
 
 pin_project! {
-    /// An answer's body; with its end the connection is idle again.
+    /// An answer's body; with its end the connection is idle again, unless it has left HTTP: then no
+    /// byte of it is a head any more, and nothing may be looked for in it.
     struct TrackedBody<B> {
         #[pin]
         body: B,
-        _busy: Busy,
+        _busy: Option<Busy>,
     }
 }
 

@@ -21,6 +21,8 @@ use super::watch::Watched;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How much of it. Beyond, the connection is reset: whoever goes on sending does not want the answer.
+/// Measured with a refusal of 30 MB: at 1 MiB neither Node nor Python sees the status, at 16 MiB only
+/// Node does, here both do, 100 of 100 (`tests/e2e/refusal`).
 const LINGER_BYTES: usize = 64 << 20;
 
 /// A client's socket.

@@ -4,7 +4,8 @@
 //!
 //! A bad line is spoiled in place, in the buffer that hyper is about to parse: hyper then answers 400 and
 //! closes. This follows the stream only as far as it must: lines, and lengths of bodies. Behind a chunked
-//! body it waits until the connection is idle.
+//! body, or an upgrade that was asked for, it waits until the connection is idle; one that was upgraded
+//! never is.
 
 use memchr::memchr;
 

@@ -42,7 +42,7 @@ pub enum CertificateError {
 ///
 /// # Errors
 /// See [`CertificateError`].
-pub fn check_certificate(files: &config::ClientCertificate) -> Result<(), CertificateError> {
+pub fn check_certificate(files: &config::Certificate) -> Result<(), CertificateError> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     certified(files, &provider).map(drop)
 }
@@ -50,7 +50,7 @@ pub fn check_certificate(files: &config::ClientCertificate) -> Result<(), Certif
 /// `tls` with this certificate for whoever asks for one. No session is resumed: it would keep the
 /// certificate of before.
 pub(super) fn present(
-    files: &config::ClientCertificate,
+    files: &config::Certificate,
     mut tls: rustls::ClientConfig,
 ) -> Result<rustls::ClientConfig, CertificateError> {
     let certified = certified(files, tls.crypto_provider())?;
@@ -60,7 +60,7 @@ pub(super) fn present(
 }
 
 fn certified(
-    files: &config::ClientCertificate,
+    files: &config::Certificate,
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, CertificateError> {
     let read = |path: &PathBuf| {

@@ -1,7 +1,8 @@
 //! One exchange with the token endpoint (RFC 6749 4.4.2), and what must be known before: its address,
 //! the certificate, the time there. One bounded answer each.
 //!
-//! Knows neither when it is called nor what was granted before.
+//! It never follows, retries or keeps a connection, and knows neither when
+//! it is called nor what was granted before.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,17 +16,20 @@ use url::Url;
 
 use super::assertion::CLOCK_TOLERANCE;
 use super::certificate;
+use super::client::Client;
 use super::client_auth::{Credential, Form, SignError};
 use super::discovery::{self, MetadataError};
-use super::failure::Failure;
+use super::failure::{Defect, Failure};
 use super::response::{self, Granted};
-use super::wire::{ANSWER_LIMIT, Answer, Client, JSON};
 use crate::config::{self, ClientAuth, Endpoint};
 use crate::secret::Secret;
 
 /// From the name lookup to the last byte of the answer.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
+/// What is read of an answer; the largest known tokens have 16 KiB.
+const ANSWER_LIMIT: usize = 1024 * 1024;
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Everything an exchange needs but the secret.
 #[derive(Debug)]
@@ -78,13 +82,13 @@ impl Grant {
     }
 
     async fn ask(&self, secret: &Secret) -> Result<Granted, Failure> {
-        let client = self.client().await?;
-        let endpoint = self.endpoint(&client).await?;
-        let mut outcome = self.post(&client, &endpoint, secret).await;
+        let http = self.http().await?;
+        let endpoint = self.endpoint(&http).await?;
+        let mut outcome = self.post(&http, endpoint.clone(), secret).await;
         if let Err(refusal) = &outcome
             && refusal.clock_corrected
         {
-            outcome = self.post(&client, &endpoint, secret).await;
+            outcome = self.post(&http, endpoint, secret).await;
         }
         outcome.map_err(|refusal| {
             self.forget_what_moved(&refusal.failure);
@@ -93,22 +97,22 @@ impl Grant {
     }
 
     /// The client, with the certificate as its files have it now.
-    async fn client(&self) -> Result<Client, Failure> {
+    async fn http(&self) -> Result<reqwest::Client, Failure> {
         let Some(files) = self.config.certificate.clone() else {
-            return Ok(self.client.clone());
+            return Ok(self.client.plain());
         };
-        let tls = self.client.tls().clone();
+        let tls = self.client.tls();
         let tls = tokio::task::spawn_blocking(move || certificate::present(&files, tls))
             .await
             .map_err(|_| Failure::Internal)?
             .map_err(Failure::CertificateUnusable)?;
-        self.client.with_tls(tls)
+        self.client.with(tls).map_err(unreachable)
     }
 
     async fn post(
         &self,
-        client: &Client,
-        endpoint: &Url,
+        http: &reqwest::Client,
+        endpoint: Url,
         secret: &Secret,
     ) -> Result<Granted, Refusal> {
         let credential = Credential {
@@ -118,7 +122,9 @@ impl Grant {
             assertion: &self.config.assertion,
         };
         let (headers, form) = self.request(&credential)?;
-        let mut answer = client.post(endpoint, headers, form).await?;
+        let request = http.post(endpoint.clone()).headers(headers).body(form);
+        let unsent = |error| self.client.unsent(&endpoint, error);
+        let mut answer = request.send().await.map_err(unsent)?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(Failure::Redirected { status }.into());
@@ -173,20 +179,19 @@ impl Grant {
         moved.unwrap_or(now)
     }
 
-    async fn endpoint(&self, client: &Client) -> Result<Url, Failure> {
+    async fn endpoint(&self, http: &reqwest::Client) -> Result<Url, Failure> {
         let (issuer, allow_plaintext) = match &self.config.endpoint {
             Endpoint::Url(url) => return Ok(url.clone()),
             Endpoint::Issuer {
                 issuer,
                 allow_plaintext,
-                ..
             } => (issuer.as_str(), *allow_plaintext),
         };
         if let Some(known) = self.discovered().clone() {
             return Ok(known);
         }
         let with_certificate = self.config.certificate.is_some();
-        let document = metadata(client, issuer).await?;
+        let document = metadata(http, issuer).await?;
         let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
             .map_err(Failure::Metadata)?;
         tracing::info!(endpoint = url.as_str(), "token endpoint discovered");
@@ -251,8 +256,12 @@ impl Grant {
         Ok((headers, form.into_body()))
     }
 
-    async fn granted(&self, status: StatusCode, answer: &mut Answer) -> Result<Granted, Failure> {
-        let body = answer.body().await?;
+    async fn granted(
+        &self,
+        status: StatusCode,
+        answer: &mut reqwest::Response,
+    ) -> Result<Granted, Failure> {
+        let body = body(answer).await?;
         let read = body.and_then(|body| {
             response::granted(answer.headers(), &body, self.config.default_lifetime)
         });
@@ -261,36 +270,50 @@ impl Grant {
 }
 
 /// The issuer's metadata, from whichever of its two addresses has it.
-async fn metadata(client: &Client, issuer: &str) -> Result<Vec<u8>, Failure> {
+async fn metadata(http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, Failure> {
     let [openid, oauth] = discovery::addresses(issuer).ok_or(Failure::Internal)?;
-    let openid = match document(client, &openid).await? {
+    let openid = match document(http, openid).await? {
         Ok(document) => return Ok(document),
         Err(status) => status,
     };
-    document(client, &oauth)
+    document(http, oauth)
         .await?
         .map_err(|oauth| Failure::Metadata(MetadataError::Absent { openid, oauth }))
 }
 
 /// One document, or the status that says that there is none here.
-async fn document(client: &Client, address: &Url) -> Result<Result<Vec<u8>, StatusCode>, Failure> {
-    let mut answer = client.get(address).await?;
+async fn document(
+    http: &reqwest::Client,
+    address: Url,
+) -> Result<Result<Vec<u8>, StatusCode>, Failure> {
+    let mut answer = http
+        .get(address)
+        .header(ACCEPT, JSON)
+        .send()
+        .await
+        .map_err(unreachable)?;
     let status = answer.status();
     if status == StatusCode::OK {
-        let limit = ANSWER_LIMIT;
-        let too_long = |_| Failure::Metadata(MetadataError::TooLong { limit });
-        return Ok(Ok(answer.body().await?.map_err(too_long)?));
+        let too_long = |_| {
+            Failure::Metadata(MetadataError::TooLong {
+                limit: ANSWER_LIMIT,
+            })
+        };
+        return Ok(Ok(body(&mut answer).await?.map_err(too_long)?));
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        let now = SystemTime::now();
-        return Err(response::unavailable(status, answer.headers(), now));
+        return Err(response::unavailable(
+            status,
+            answer.headers(),
+            SystemTime::now(),
+        ));
     }
     Ok(Err(status))
 }
 
-async fn refused(answer: &mut Answer, credential: &Credential<'_>) -> Failure {
+async fn refused(answer: &mut reqwest::Response, credential: &Credential<'_>) -> Failure {
     let body = if response::may_hold_error_fields(answer.headers()) {
-        answer.body().await.ok()
+        body(answer).await.ok()
     } else {
         None
     };
@@ -302,4 +325,23 @@ async fn refused(answer: &mut Answer, credential: &Credential<'_>) -> Failure {
         credential,
         SystemTime::now(),
     )
+}
+
+/// The answer's body, read in pieces until it ends or is too long.
+async fn body(answer: &mut reqwest::Response) -> Result<Result<Vec<u8>, Defect>, Failure> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
+        if body.len() + piece.len() > ANSWER_LIMIT {
+            return Ok(Err(Defect::TooLong {
+                limit: ANSWER_LIMIT,
+            }));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Ok(body))
+}
+
+/// Without the address, which the operator knows and which may hold what is theirs.
+fn unreachable(error: reqwest::Error) -> Failure {
+    Failure::Unreachable(error.without_url().into())
 }

@@ -8,6 +8,7 @@
 
 mod assertion;
 mod certificate;
+mod client;
 mod client_auth;
 mod clock;
 mod discovery;
@@ -21,7 +22,6 @@ mod schedule;
 mod status;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,12 +32,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 pub use certificate::{CertificateError, check_certificate};
+pub use client::{Client, ClientError, client};
 pub use discovery::MetadataError;
 pub use failure::{Cause, Defect, Failure, Said};
 pub use key::{KeyError, NewKey, check_key, new_key};
 pub use refresh::{Engine, ReadSecret, engine};
 pub use status::Attempts;
-pub use wire::{Client, ClientError, client};
 
 use schedule::WAIT_AFTER_FAILURE;
 use status::{Shared, Status};

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::client::Client;
 use super::clock::{Clock, Stamp};
 use super::failure::{Cause, Failure};
 use super::grant::Grant;
 use super::response::Granted;
 use super::schedule::{self, CLOCK_STEP, Delays, LONGEST_NAP, SECRET_POLL, Setback};
 use super::status::{Held, Shared, Status, Wait};
-use super::wire::Client;
 use super::{State, Tokens};
 use crate::config;
 use crate::secret::Secret;

@@ -137,6 +137,25 @@ async fn an_early_refusal_of_thirty_megabytes_can_be_read() {
     })
     .await;
     let proxy = Proxy::before(&upstream).await;
+    early_refusals(&proxy).await;
+}
+
+/// The same of an upstream that keeps the connection and never reads the rest.
+#[tokio::test]
+async fn an_early_refusal_on_a_kept_connection_can_be_read() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.head().await;
+        connection
+            .write(&answer("413 Content Too Large", "", "too much"))
+            .await;
+        sleep(Duration::from_mins(1)).await; // reads nothing more, and says nothing of it
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    early_refusals(&proxy).await;
+}
+
+async fn early_refusals(proxy: &Proxy) {
     let body = vec![b'x'; 30 << 20];
     for host in ["localhost", "evil.example"] {
         for _ in 0..3 {

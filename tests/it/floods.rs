@@ -182,7 +182,7 @@ async fn a_connection_that_becomes_idle_makes_room_for_one_that_already_waits() 
     busy.send(get("/")).await;
     crate::support::until("it is under way", || upstream.seen_count() == 1).await;
     let waiting = tokio::spawn(ask(proxy.address, get("/")));
-    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_millis(100)).await; // it has to be waiting already
     go.send(true).unwrap();
     assert_eq!(busy.answer().await.text(), "ok");
     assert_eq!(within("there is room", waiting).await.unwrap().text(), "ok");

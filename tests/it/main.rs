@@ -3,6 +3,7 @@
 
 mod answers;
 mod callers;
+mod cuts;
 mod floods;
 mod forwarding;
 mod house;

@@ -1,6 +1,6 @@
 //! Requests that could be read in two ways: none goes on in a second meaning.
 
-use crate::support::{Client, Proxy, Upstream, ask, get};
+use crate::support::{Client, Connection, Proxy, Upstream, ask, get};
 
 /// The heads that published corpora call severe: each must be refused, or end without an answer.
 const SEVERE: &[&str] = &[
@@ -76,10 +76,16 @@ const ODD_LINES: &[&str] = &[
     "PRI * HTTP/2.0\r\n",
 ];
 
+/// So that what hyper takes for a beginning ends soon.
+const SHORT: [(&str, &str); 3] = [
+    ("limits.header_timeout", "200ms"),
+    ("limits.keep_alive", "200ms"),
+    ("upstream.stall_timeout", "200ms"),
+];
+
 async fn is_refused(proxy: &Proxy, upstream: &Upstream, request: &str) {
     let mut client = Client::connect(proxy.address).await;
     client.send(request).await;
-    client.finish_sending().await;
     let answer = client.answer().await;
     assert!(
         answer.status == 0 || (400..500).contains(&answer.status) || answer.status == 505,
@@ -96,7 +102,7 @@ async fn is_refused(proxy: &Proxy, upstream: &Upstream, request: &str) {
 #[tokio::test]
 async fn severe_heads_are_refused_and_the_connection_is_closed() {
     let upstream = Upstream::echoing().await;
-    let proxy = Proxy::before(&upstream).await;
+    let proxy = Proxy::with(&upstream.url(), &SHORT).await;
     for rest in SEVERE {
         is_refused(
             &proxy,
@@ -121,7 +127,7 @@ async fn severe_heads_are_refused_and_the_connection_is_closed() {
 #[tokio::test]
 async fn severe_heads_behind_a_good_request_are_refused_too() {
     let upstream = Upstream::echoing().await;
-    let proxy = Proxy::before(&upstream).await;
+    let proxy = Proxy::with(&upstream.url(), &SHORT).await;
     for rest in SEVERE {
         let before = upstream.seen_count();
         let mut client = Client::connect(proxy.address).await;
@@ -131,7 +137,6 @@ async fn severe_heads_behind_a_good_request_are_refused_too() {
                 get("/good")
             ))
             .await;
-        client.finish_sending().await;
         while client.answer().await.status != 0 {}
         let seen = upstream.seen();
         assert!(
@@ -183,4 +188,36 @@ async fn a_body_that_looks_like_a_request_stays_a_body() {
         .map(|seen| seen.target)
         .collect();
     assert_eq!(targets, ["/a", "/b"]);
+}
+
+/// Behind a 101 nothing is a head any more, whatever it looks like.
+#[tokio::test]
+async fn a_tunnels_bytes_are_not_looked_at() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.head().await;
+        connection
+            .write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            .await;
+        while connection.fill().await.is_some() {
+            let all = connection.take(connection.buffered());
+            connection.write(&all).await;
+        }
+    })
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.read_until(b"\r\n\r\n").await;
+    for piece in [
+        "a\nb\n\nend1",
+        "GET / HTTP/1.1\nContent-Length: 1\r\nContent-Length: 1\r\nend2",
+        "\n\n\nend3",
+    ] {
+        client.send(piece).await;
+        let end = &piece[piece.len() - 4..];
+        let echoed = client.read_until(end.as_bytes()).await;
+        assert_eq!(String::from_utf8_lossy(&echoed), piece);
+    }
 }

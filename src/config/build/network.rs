@@ -19,7 +19,7 @@ pub(super) fn network(
     let upstream = upstream.and_then(|upstream| upstream.url.to_url());
     let targets: Vec<url::Url> = upstream
         .into_iter()
-        .chain(token.map(|token| token.endpoint.url().clone()))
+        .chain(token.and_then(|token| token.endpoint.to_url()))
         .collect();
     let proxy = proxy(values, &targets);
     Some(Network {

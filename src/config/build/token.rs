@@ -8,8 +8,7 @@ use url::Url;
 use crate::config::problems::{Complaint, quoted};
 use crate::config::values::Values;
 use crate::config::{
-    Algorithm, Assertion, ClientAuth, ClientCertificate, Endpoint, SecretSource, Token, address,
-    pingone,
+    Algorithm, Assertion, Certificate, ClientAuth, Endpoint, SecretSource, Token, address, pingone,
 };
 
 /// The whole table.
@@ -130,13 +129,12 @@ fn token_url(values: &mut Values) -> Option<Named> {
 }
 
 fn token_issuer(values: &mut Values) -> Option<Named> {
-    let (url, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
+    let (_, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
     let issuer = values.text("token.issuer")?;
     Some(Named {
         audience: issuer.clone(),
         endpoint: Endpoint::Issuer {
             issuer,
-            url,
             allow_plaintext,
         },
     })
@@ -180,7 +178,7 @@ fn auth(values: &mut Values) -> Option<ClientAuth> {
 /// What we prove who we are with.
 struct Proof {
     credential: SecretSource,
-    certificate: Option<ClientCertificate>,
+    certificate: Option<Certificate>,
 }
 
 /// Exactly the credential that the method wants; others are told to be unused, never tried.
@@ -215,17 +213,14 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
 struct Reported;
 
 /// Both files or neither; `tls_client_auth` wants both.
-fn certificate(
-    values: &mut Values,
-    auth: ClientAuth,
-) -> Result<Option<ClientCertificate>, Reported> {
+fn certificate(values: &mut Values, auth: ClientAuth) -> Result<Option<Certificate>, Reported> {
     const PATHS: [&str; 2] = ["token.client_cert_file", "token.client_key_file"];
     let wanted = auth == ClientAuth::Tls || PATHS.iter().any(|path| values.is_given(path));
     if !wanted {
         return Ok(None);
     }
     let [cert_file, key_file] = PATHS.map(|path| values.required(path).map(PathBuf::from));
-    Ok(Some(ClientCertificate {
+    Ok(Some(Certificate {
         cert_file: cert_file.ok_or(Reported)?,
         key_file: key_file.ok_or(Reported)?,
     }))

@@ -11,7 +11,10 @@ fn ways(result: Result<Loaded, Problems>) -> [Option<String>; 2] {
     let config = result
         .unwrap_or_else(|problems| panic!("{problems}"))
         .config;
-    let token = config.network.proxy.for_url(config.token.endpoint.url());
+    let token = config
+        .network
+        .proxy
+        .for_url(&config.token.endpoint.to_url().unwrap());
     [config.upstream.proxy, token].map(|proxy| proxy.map(|proxy| proxy.to_string()))
 }
 

@@ -15,7 +15,6 @@ use crate::secret::Secret;
 use crate::token::failure::{Defect, Failure};
 use crate::token::grant::Grant;
 use crate::token::response::Granted;
-use crate::token::wire;
 use crate::token::{ReadSecret, State, engine};
 
 pub(super) const SECRET: &str = "correct horse+battery";
@@ -128,14 +127,14 @@ async fn play(act: Act, mut stream: TcpStream, flooded: Arc<AtomicUsize>) {
     }
 }
 
-pub(super) fn client() -> wire::Client {
+pub(super) fn client() -> super::super::Client {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    wire::client(tls, &config::ProxyRule::Direct).unwrap()
+    super::super::client(tls, &config::ProxyRule::Direct).unwrap()
 }
 
 pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::Token {

@@ -12,11 +12,10 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::endpoint::config;
-use crate::config::{ClientAuth, ClientCertificate, ProxyRule};
+use crate::config::{Certificate, ClientAuth};
 use crate::secret::Secret;
 use crate::token::failure::Failure;
 use crate::token::grant::Grant;
-use crate::token::wire;
 
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
@@ -54,7 +53,7 @@ async fn the_certificate_is_presented_and_without_it_there_is_no_token() {
         .with_no_client_auth();
 
     let directory = tempfile::tempdir().unwrap();
-    let files = ClientCertificate {
+    let files = Certificate {
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),
     };
@@ -65,10 +64,13 @@ async fn the_certificate_is_presented_and_without_it_there_is_no_token() {
     let mut config = config(url.parse().unwrap(), ClientAuth::Tls);
     let without = Grant::new(
         config.clone(),
-        wire::client(tls.clone(), &ProxyRule::Direct).unwrap(),
+        super::super::client(tls.clone(), &crate::config::ProxyRule::Direct).unwrap(),
     );
     config.certificate = Some(files);
-    let with = Grant::new(config, wire::client(tls, &ProxyRule::Direct).unwrap());
+    let with = Grant::new(
+        config,
+        super::super::client(tls, &crate::config::ProxyRule::Direct).unwrap(),
+    );
     let secret = Secret::new("unused");
 
     assert!(with.exchange(&secret).await.is_ok());

@@ -259,7 +259,6 @@ async fn issuer(at: &'static str, document: impl Fn(&str) -> String + Send + 'st
 fn by_issuer(issuer: String) -> config::Token {
     let mut config = config("http://unused.example".parse().unwrap(), ClientAuth::Basic);
     config.endpoint = config::Endpoint::Issuer {
-        url: issuer.parse().unwrap(),
         issuer,
         allow_plaintext: false,
     };
@@ -355,7 +354,7 @@ async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let one = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
-    let files = config::ClientCertificate {
+    let files = config::Certificate {
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),
     };

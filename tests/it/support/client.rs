@@ -113,11 +113,6 @@ impl Client {
         let _ = within("send", self.stream.write_all(bytes.as_ref())).await;
     }
 
-    /// Says that nothing more will come, and goes on listening.
-    pub(crate) async fn finish_sending(&mut self) {
-        let _ = self.stream.shutdown().await;
-    }
-
     /// The next answer to anything but HEAD.
     pub(crate) async fn answer(&mut self) -> Answer {
         within("an answer", self.read_answer(false)).await

@@ -1,24 +1,15 @@
-//! The only user of reqwest: one request, one bounded answer.
-//!
-//! It never follows, retries or keeps a connection, and knows nothing of tokens.
+//! What speaks to the token endpoint, and what it means when it cannot. Built on reqwest; knows no grant.
 
 use std::error::Error as _;
 use std::io;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::header::HeaderValue;
 use reqwest::redirect::Policy;
 use rustls::CertificateError;
 use url::Url;
 
-use super::failure::{Defect, Failure};
+use super::failure::Failure;
 use crate::config::ProxyRule;
-
-/// What is read of an answer, in bytes; the largest known tokens have 16 KiB.
-pub(super) const ANSWER_LIMIT: usize = 1024 * 1024;
-/// What we ask for.
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The client that speaks to the token endpoint, with whom `tls` trusts.
 ///
@@ -29,8 +20,16 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// # Errors
 /// If the client cannot be set up with this TLS configuration.
 pub fn client(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<Client, ClientError> {
-    let inner = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.clone())
+    Ok(Client {
+        http: build(tls.clone(), proxy)?,
+        tls,
+        proxy: proxy.clone(),
+    })
+}
+
+fn build(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .pool_max_idle_per_host(0)
         .no_proxy()
@@ -39,12 +38,7 @@ pub fn client(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<Client, Cl
         .http1_only()
         .referer(false)
         .user_agent(concat!("cupbearer/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(Client {
-        inner,
-        proxy: proxy.clone(),
-        tls,
-    })
+        .build()
 }
 
 /// The rule as reqwest asks it. User name and password go along as the header that they become, so
@@ -67,10 +61,10 @@ fn through(rule: &ProxyRule) -> reqwest::Proxy {
 /// What speaks to the token endpoint.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: reqwest::Client,
-    proxy: ProxyRule,
+    http: reqwest::Client,
     /// What a client with a certificate is made from.
     tls: rustls::ClientConfig,
+    proxy: ProxyRule,
 }
 
 /// It could not be set up.
@@ -79,44 +73,31 @@ pub struct Client {
 pub struct ClientError(#[from] reqwest::Error);
 
 impl Client {
-    pub(super) const fn tls(&self) -> &rustls::ClientConfig {
-        &self.tls
+    /// The one without a certificate of ours.
+    pub(super) fn plain(&self) -> reqwest::Client {
+        self.http.clone()
     }
 
-    /// The same client with other TLS.
-    pub(super) fn with_tls(&self, tls: rustls::ClientConfig) -> Result<Self, Failure> {
-        client(tls, &self.proxy).map_err(|error| Failure::Unreachable(error.into()))
+    /// What it trusts.
+    pub(super) fn tls(&self) -> rustls::ClientConfig {
+        self.tls.clone()
     }
 
-    pub(super) async fn post(
+    /// The same with `tls`, which presents a certificate.
+    pub(super) fn with(
         &self,
-        url: &Url,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Answer, Failure> {
-        let request = self.inner.post(url.clone()).headers(headers).body(body);
-        self.send(url, request).await
-    }
-
-    pub(super) async fn get(&self, url: &Url) -> Result<Answer, Failure> {
-        let request = self.inner.get(url.clone()).header(ACCEPT, JSON);
-        self.send(url, request).await
-    }
-
-    async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
-        match request.send().await {
-            Ok(answer) => Ok(Answer(answer)),
-            Err(error) => Err(self.unsent(url, error)),
-        }
+        tls: rustls::ClientConfig,
+    ) -> Result<reqwest::Client, reqwest::Error> {
+        build(tls, &self.proxy)
     }
 
     /// A failure on the way through a corporate proxy names it: it may be the one at fault.
-    fn unsent(&self, url: &Url, error: reqwest::Error) -> Failure {
+    pub(super) fn unsent(&self, endpoint: &Url, error: reqwest::Error) -> Failure {
         if let Some(refused) = refused_certificate(&error) {
             return Failure::Unreachable(refused.into());
         }
         let source = error.without_url();
-        match self.proxy.for_url(url) {
+        match self.proxy.for_url(endpoint) {
             None => Failure::Unreachable(source.into()),
             Some(proxy) => Failure::Unreachable(
                 ThroughProxy {
@@ -158,37 +139,4 @@ fn refused_certificate(error: &reqwest::Error) -> Option<Certificate> {
         };
     }
     None
-}
-
-/// An answer whose head is there.
-#[derive(Debug)]
-pub(super) struct Answer(reqwest::Response);
-
-impl Answer {
-    pub(super) fn status(&self) -> StatusCode {
-        self.0.status()
-    }
-
-    pub(super) fn headers(&self) -> &HeaderMap {
-        self.0.headers()
-    }
-
-    /// The body, read in pieces until it ends or is too long.
-    pub(super) async fn body(&mut self) -> Result<Result<Vec<u8>, Defect>, Failure> {
-        let mut body = Vec::new();
-        while let Some(piece) = self.0.chunk().await.map_err(unreachable)? {
-            if body.len() + piece.len() > ANSWER_LIMIT {
-                return Ok(Err(Defect::TooLong {
-                    limit: ANSWER_LIMIT,
-                }));
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(Ok(body))
-    }
-}
-
-/// Without the address, which the operator knows and which may hold what is theirs.
-fn unreachable(error: reqwest::Error) -> Failure {
-    Failure::Unreachable(error.without_url().into())
 }

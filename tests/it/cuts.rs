@@ -1,0 +1,101 @@
+//! Answers that the network or the upstream breaks off, at every place: never taken for whole ones.
+
+use std::time::Duration;
+
+use crate::support::{End, Fault, Proxy, Relay, Upstream, answer, ask, get};
+
+fn ok(fields: &str, rest: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\n{fields}\r\n{rest}").into_bytes()
+}
+
+/// Cut after every single byte: never a clean end, and the status is either the upstream's or 502.
+#[tokio::test]
+async fn an_answer_cut_anywhere_never_looks_whole() {
+    let lengthy = ok(
+        "Content-Length: 26\r\nX-A: b\r\n",
+        "abcdefghijklmnopqrstuvwxyz",
+    );
+    let chunked = ok(
+        "Transfer-Encoding: chunked\r\n",
+        "6\r\nabcdef\r\n14\r\nghijklmnopqrstuvwxyz\r\n0\r\n\r\n",
+    );
+    for whole in [lengthy, chunked] {
+        for reset in [false, true] {
+            let upstream = Upstream::answering(whole.clone()).await;
+            let relay = Relay::to(upstream.address, move |number| {
+                if reset {
+                    Fault::ResetAfter(number)
+                } else {
+                    Fault::CutAfter(number)
+                }
+            })
+            .await;
+            let proxy = Proxy::with(&relay.url(), &[]).await;
+            let head = whole
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+                .unwrap()
+                + 4;
+            for cut in 0..whole.len() {
+                let answer = ask(proxy.address, post_without_body("/")).await;
+                let context = format!(
+                    "cut after {cut} of {} (head {head}), reset {reset}: {answer:?}",
+                    whole.len()
+                );
+                if answer.status == 502 {
+                    assert!(cut < head || reset, "{context}");
+                    assert_eq!(answer.reason(), "upstream_closed", "{context}");
+                } else {
+                    // Where the head and the bad news come together, hyper hangs up without a word.
+                    assert!(
+                        cut >= head && [0, 200].contains(&answer.status),
+                        "{context}"
+                    );
+                    assert_eq!(answer.end, End::Cut, "{context}");
+                }
+            }
+            assert_eq!(
+                ask(proxy.address, post_without_body("/")).await.text(),
+                "abcdefghijklmnopqrstuvwxyz"
+            );
+        }
+    }
+}
+
+/// A POST is never sent twice, so that each request is one connection here.
+fn post_without_body(target: &str) -> String {
+    format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_half_way_is_cut_after_the_stall_limit() {
+    let upstream = Upstream::answering(ok("Content-Length: 100\r\n", "half")).await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "300ms")]).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_eq!(
+        (answer.status, answer.end, answer.text().as_str()),
+        (200, End::Cut, "half")
+    );
+}
+
+/// The same where the network swallows the rest, in the head and in the body; and where it is only slow.
+#[tokio::test]
+async fn a_network_that_swallows_is_told_from_one_that_is_slow() {
+    let upstream = Upstream::answering(answer("200 OK", "", "whole")).await;
+    let limits = [
+        ("upstream.head_timeout", "300ms"),
+        ("upstream.stall_timeout", "300ms"),
+    ];
+    let head = answer("200 OK", "", "whole").len() - 5;
+    for (after, expected) in [(10, 504), (head + 2, 200)] {
+        let relay = Relay::to(upstream.address, move |_| Fault::SwallowAfter(after)).await;
+        let proxy = Proxy::with(&relay.url(), &limits).await;
+        let answer = ask(proxy.address, get("/")).await;
+        assert_eq!(answer.status, expected);
+        assert_eq!(answer.end == End::Cut, expected == 200);
+    }
+    let slow = Duration::from_millis(100);
+    let relay = Relay::to(upstream.address, move |_| Fault::Delay(slow)).await;
+    let proxy = Proxy::with(&relay.url(), &limits).await;
+    assert_eq!(ask(proxy.address, get("/")).await.text(), "whole");
+}
