@@ -314,9 +314,12 @@ async fn an_empty_200_stops_nothing_and_the_next_answer_serves() {
         first.last_error.as_deref(),
         Some("the token endpoint answered 200 OK, but it is empty")
     );
-    while !tokens.snapshot().state.is_usable() {
-        sleep(ms(10)).await;
-    }
+    let usable = async {
+        while !tokens.snapshot().state.is_usable() {
+            sleep(ms(10)).await;
+        }
+    };
+    timeout(s(10), usable).await.expect("it asked again");
     assert_eq!(tokens.snapshot().generation, 1);
     task.abort();
 }
