@@ -127,8 +127,9 @@ impl Running {
 }
 
 fn limits(config: &Config) -> server::Limits {
+    let room = server::room_for_connections().unwrap_or(usize::MAX);
     server::Limits {
-        connections: config.limits.connections,
+        connections: config.limits.connections.min(room),
         header_bytes: config.limits.header_bytes,
         header_timeout: config.limits.header_timeout,
         keep_alive: config.limits.keep_alive,

@@ -36,6 +36,26 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Keeps this process's memory and environment from others of the same user (`/proc/PID`), and out of
+/// core dumps. Root still sees them, and so does whoever can read the secret's file.
+///
+/// # Errors
+/// The system refused; secrets are then as safe as the system's defaults make them.
+#[cfg(target_os = "linux")]
+pub fn hide_process() -> std::io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Nothing is known here that does it.
+///
+/// # Errors
+/// Never.
+#[cfg(not(target_os = "linux"))]
+pub fn hide_process() -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +65,13 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "Secret(..)");
         assert_eq!(format!("{:?}", Some(secret)), "Some(Secret(..))");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_hidden_process_leaves_no_core() {
+        use rustix::process::{DumpableBehavior, dumpable_behavior};
+        hide_process().unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     }
 }

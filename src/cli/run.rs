@@ -9,10 +9,16 @@ use crate::config::{Access, Config, Loaded, Overrides, Surroundings};
 use crate::proxy::AccessLines;
 use crate::server::Phase;
 use crate::token::{Snapshot, Tokens};
-use crate::{Running, StartError, server, start, telemetry};
+use crate::{Running, StartError, secret, server, start, telemetry};
 
 /// Loads, starts, serves.
 pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> Exit {
+    // Before the secret is read for the first time.
+    if let Err(error) = secret::hide_process() {
+        say(&format!(
+            "warning: other processes of this user can read this one's memory: {error}"
+        ));
+    }
     match check::examine(overrides, surroundings).await {
         Ok(loaded) => serve(&loaded, &[]).await,
         Err(problems) => {

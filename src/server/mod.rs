@@ -5,6 +5,7 @@
 
 mod bind;
 mod connection;
+mod descriptors;
 mod drain;
 mod io;
 mod scan;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use bind::{BindError, Bound, bind};
+pub use descriptors::room_for_connections;
 pub use drain::{Drained, Phase, Stop};
 pub use io::RequestBody;
 pub use scan::Scan;
