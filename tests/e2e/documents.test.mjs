@@ -14,12 +14,20 @@ test("Try it out gives 200 without Authorize where servers are relative", async 
 });
 
 test("Try it out gives 200 without Authorize where servers name the API by its full address", async (t) => {
+  // An API whose document names it by its full address: nginx in front of the demo, and a proxy of its own.
+  const demo = await startDemo(t);
   const port = await freePort();
-  const demo = await startDemo(t, ["--upstream", `http://127.0.0.1:${port}`]);
+  const url = `http://127.0.0.1:${port}`;
   const document = JSON.parse((await curl("--fail", `${demo.api}/api/v1/openapi.json`)).stdout);
-  document.servers = [{ url: `http://127.0.0.1:${port}` }];
-  await startNginx(t, { port, behind: demo.api, files: { "api/v1/openapi.json": JSON.stringify(document) } });
-  await tryItOut(t, demo.proxy);
+  document.servers = [{ url }];
+  await startNginx(t, { port, behind: demo.proxy, files: { "api/v1/openapi.json": JSON.stringify(document) } });
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const directory = await temporaryDirectory(t);
+  const file = await writeConfiguration(directory, { authorizationServer, api: { url }, client: "basic", config: "" });
+  const proxy = await startProxy(["--config", file]);
+  t.after(() => proxy.stop());
+  await tryItOut(t, proxy.url);
 });
 
 test("a document of an upstream that compresses names us, and loses what spoke of the old bytes", async (t) => {
@@ -76,9 +84,9 @@ test("a redirect of the upstream to itself is followed through us", async (t) =>
   assert.equal(stdout, `a target ${proxy}/compressed/target.txt`);
 });
 
-/** `cupbearer demo ARGS`: the addresses that it prints, of the API and of the proxy. */
-async function startDemo(t, args = []) {
-  const demo = await start(["demo", "--listen", "127.0.0.1:0", ...args], ({ stdout, stderr }) => {
+/** `cupbearer demo`: the addresses that it prints, of the API and of the proxy. */
+async function startDemo(t) {
+  const demo = await start(["demo", "--listen", "127.0.0.1:0"], ({ stdout, stderr }) => {
     const lines = `${stdout}${stderr}`.match(/(?<=\bcurl .*)http:\S+(?=\/api\/v1\/\S+\n)/g);
     const listens = /listens on\s+(http:\S+)/.exec(stderr);
     return lines?.length >= 2 && listens && { api: lines[0], proxy: listens[1] };
