@@ -24,3 +24,21 @@ pub fn room_for_connections() -> Option<usize> {
 pub fn room_for_connections() -> Option<usize> {
     None
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::process::{Resource, getrlimit};
+
+    use super::*;
+
+    #[test]
+    fn the_limit_is_raised_and_half_of_it_is_for_clients() {
+        let room = room_for_connections();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+        assert_eq!(
+            room.map(|room| room as u64),
+            limit.maximum.map(|files| files / 2)
+        );
+    }
+}

@@ -1,8 +1,8 @@
 //! The one API that requests go to: connections to it, and one send over one of them.
 //!
-//! Knows no token and no guard. Starts no task of its own but the keeper that closes idle
-//! connections; a connection that carries a request is driven inside that request's own task, so
-//! that dropping the exchange is what cancels it.
+//! Knows no token and no guard. A connection that carries a request is driven inside that request's own
+//! task, so that dropping the exchange is what cancels it. Tasks of its own: the keeper that closes idle
+//! connections, the addresses tried beside each other, and an upload whose answer has begun before its end.
 
 mod body;
 mod certificate;

@@ -78,6 +78,7 @@ test("an upgrade that is answered otherwise is an answer, and bytes sent early n
   client.setEncoding("latin1").on("data", (text) => (answer += text));
   await once(client, "close");
   assert.match(answer, /^HTTP\/1\.1 403 /);
+  assert.match(answer, /\r\nconnection: close\r\n/i); // at once, not when the connection has been idle long enough
   assert.ok(!seen.join("").includes("SMUGGLED"), seen.join(""));
 });
 
