@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use cupbearer::answer::{Form, RequestId};
 use cupbearer::config;
-use cupbearer::guard::Guard;
+use cupbearer::guard::{Guard, Peer};
 use cupbearer::server::Scan;
 use http::Request;
 
@@ -72,6 +72,8 @@ fn main() {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned()],
     });
+    let listener = "127.0.0.1:6749".parse().expect("an address");
+    let peer = Peer::tcp(listener, listener);
     println!(
         "{:<10} {:>6} {:>10} {:>10} {:>10} {:>10}",
         "client", "fields", "scan ns", "check ns", "id ns", "form ns"
@@ -81,7 +83,7 @@ fn main() {
         let mut raw = raw(fields);
         let mut scan = Scan::default();
         let scan = fastest(|| assert!(scan.look(black_box(&mut raw))));
-        let check = fastest(|| assert!(guard.check(black_box(&request)).is_ok()));
+        let check = fastest(|| assert!(guard.check(black_box(&request), &peer).is_ok()));
         let id = fastest(|| drop(black_box(RequestId::of(black_box(request.headers())))));
         let form = fastest(|| {
             black_box(Form::wanted_by(

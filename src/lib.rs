@@ -26,8 +26,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use config::Config;
-use proxy::{AccessLines, InFlight, Proxy, Pseudonym};
-use server::{Drained, Peer, Phase, RequestBody, Server, Stop};
+use guard::Peer;
+use proxy::{AccessLines, Current, InFlight, Proxy, Pseudonym};
+use server::{Drained, Phase, RequestBody, Server, Stop};
 use token::Tokens;
 
 /// A proxy that listens.
@@ -97,8 +98,9 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
         server.add_worker(start_worker(number, limits, services.clone())?);
     }
     let (order, stop) = Stop::channel();
-    let service = services.make();
-    let ended = tokio::spawn(server.serve(move |_: Peer| service.clone(), stop, config.drain));
+    let current = services.make();
+    let service = move |peer: Peer| proxy::service(&current, peer, lines);
+    let ended = tokio::spawn(server.serve(service, stop, config.drain));
     Ok(Running {
         addresses,
         absent,
@@ -151,8 +153,8 @@ struct Services {
 }
 
 impl Services {
-    /// One worker's service, made on that worker's runtime: its connections to the upstream stay with it.
-    fn make(&self) -> impl server::Serve + use<> {
+    /// One worker's data path, made on that worker's runtime: its connections to the upstream stay with it.
+    fn make(&self) -> Arc<Current<RequestBody>> {
         let tunnels = self.tunnels.clone();
         let parts = proxy::Parts {
             guard: self.guard.clone(),
@@ -161,24 +163,24 @@ impl Services {
             carry_tunnel: Arc::new(move |tunnel| tunnels.carry(tunnel)),
             pseudonym: self.pseudonym.clone(),
         };
-        let proxy = Arc::new(Proxy::<RequestBody>::new(parts, &self.upstream, &self.tls));
-        let forgetful = Arc::downgrade(&proxy);
+        let current = Current::new(Proxy::new(parts, &self.upstream, &self.tls));
+        let forgetful = Arc::downgrade(&current);
         tokio::spawn(drop_connections_after_sleep(
             forgetful,
             self.tokens.clock_steps(),
         ));
-        proxy::service(proxy, self.lines)
+        current
     }
 }
 
 /// After a laptop's sleep the connections of before are dead, and only a timeout would tell.
 async fn drop_connections_after_sleep(
-    proxy: std::sync::Weak<Proxy<RequestBody>>,
+    current: std::sync::Weak<Current<RequestBody>>,
     mut clock_steps: watch::Receiver<u64>,
 ) {
     while clock_steps.changed().await.is_ok() {
-        match proxy.upgrade() {
-            Some(proxy) => proxy.drop_idle_connections(),
+        match current.upgrade() {
+            Some(current) => current.get().drop_idle_connections(),
             None => return,
         }
     }
@@ -198,8 +200,9 @@ fn start_worker(
         .name(format!("worker-{number}"))
         .spawn(move || {
             runtime.block_on(async move {
-                let service = services.make();
-                server::work(handed, limits, move |_: Peer| service.clone()).await;
+                let (current, lines) = (services.make(), services.lines);
+                let service = move |peer: Peer| proxy::service(&current, peer, lines);
+                server::work(handed, limits, service).await;
             });
         })?;
     Ok(sender)

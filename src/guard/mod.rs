@@ -11,6 +11,7 @@ mod fields;
 mod framing;
 mod host;
 mod origin;
+mod peer;
 mod target;
 
 use std::borrow::Cow;
@@ -21,6 +22,8 @@ use crate::answer::{Answer, Form, Reason, RequestId};
 use crate::config;
 
 use fields::Fields;
+
+pub use peer::{CallerName, Peer, Way};
 
 /// The head checks of one listener.
 ///
@@ -39,9 +42,16 @@ pub struct Guard {
 #[must_use]
 pub struct Admitted {
     allowed_origin: Option<HeaderValue>,
+    caller: Option<CallerName>,
 }
 
 impl Admitted {
+    /// Which of `guard.callers` it is, where any are configured.
+    #[must_use]
+    pub fn into_caller(self) -> Option<CallerName> {
+        self.caller
+    }
+
     /// The origin of `guard.origins` that the request came from, if it came from one: to be answered
     /// with CORS fields.
     #[must_use]
@@ -59,6 +69,8 @@ pub struct Refusal {
     pub detail: Cow<'static, str>,
     /// The shape in which this client can read it.
     pub form: Form,
+    /// Which of `guard.callers` broke it, where that is known.
+    pub caller: Option<CallerName>,
 }
 
 impl Refusal {
@@ -67,6 +79,7 @@ impl Refusal {
             reason,
             detail: detail.into(),
             form: Form::Problem,
+            caller: None,
         }
     }
 
@@ -102,14 +115,15 @@ impl Guard {
         }
     }
 
-    /// Decides on a request by its head alone.
+    /// Decides on a request by its head and by who sends it.
     ///
     /// # Errors
     ///
     /// A [`Refusal`] of the first rule broken, in this order: `method_refused`, `bad_request` or
     /// `target_refused` for the target, `bad_request` for the framing, `host_refused`,
     /// `target_refused` for a target that contradicts `Host`, `origin_refused`.
-    pub fn check<B>(&self, request: &Request<B>) -> Result<Admitted, Refusal> {
+    pub fn check<B>(&self, request: &Request<B>, peer: &Peer) -> Result<Admitted, Refusal> {
+        let _ = peer;
         self.check_head(Head {
             method: request.method(),
             uri: request.uri(),
@@ -134,6 +148,7 @@ impl Guard {
         origin::check_site(fields.site, came_from)?;
         Ok(Admitted {
             allowed_origin: came_from.allowed().cloned(),
+            caller: None,
         })
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Request, header};
 use proptest::prelude::*;
 
-use super::tests::guard;
+use super::tests::{guard, someone};
 use crate::answer::{Reason, RequestId};
 
 /// Another reading of the same rule, slow and from the text of the contract.
@@ -109,7 +109,7 @@ proptest! {
             let Ok(value) = HeaderValue::from_bytes(&value) else { continue };
             request.headers_mut().append(name, value);
         }
-        match guard().check(&request) {
+        match guard().check(&request, &someone()) {
             Ok(_) => prop_assert!(names_us(&hosts), "{hosts:?}"),
             Err(refusal) => {
                 let id = RequestId::of(request.headers());

@@ -2,7 +2,7 @@
 
 use http::{Version, header};
 
-use super::tests::{OURS, Pairs, guard, refusal, request, verdict};
+use super::tests::{OURS, Pairs, guard, refusal, request, someone, verdict};
 use crate::answer::{Reason, RequestId};
 
 #[test]
@@ -78,7 +78,7 @@ fn the_end_of_a_request_has_one_reading() {
     }
     let mut old = request("POST", "/", &[OURS, (te, "chunked")]);
     *old.version_mut() = Version::HTTP_10;
-    let refusal = guard().check(&old).unwrap_err();
+    let refusal = guard().check(&old, &someone()).unwrap_err();
     assert_eq!(refusal.reason, Reason::BadRequest);
     let response = refusal.answer(&RequestId::made()).response();
     assert_eq!(response.headers()[header::CONNECTION], "close");

@@ -13,6 +13,12 @@ pub(super) fn guard() -> Guard {
     })
 }
 
+/// A program on this machine.
+pub(super) fn someone() -> Peer {
+    let listener = "127.0.0.1:6749".parse().unwrap();
+    Peer::tcp(listener, "127.0.0.1:40000".parse().unwrap())
+}
+
 pub(super) fn request(method: &str, target: &str, fields: Pairs<'_>) -> Request<()> {
     let mut request = Request::builder()
         .method(method)
@@ -29,14 +35,16 @@ pub(super) fn request(method: &str, target: &str, fields: Pairs<'_>) -> Request<
 
 /// The name of the broken rule, or "passes".
 pub(super) fn verdict(method: &str, target: &str, fields: Pairs<'_>) -> &'static str {
-    match guard().check(&request(method, target, fields)) {
+    match guard().check(&request(method, target, fields), &someone()) {
         Ok(_) => "passes",
         Err(refusal) => refusal.reason.name(),
     }
 }
 
 pub(super) fn refusal(method: &str, target: &str, fields: Pairs<'_>) -> Refusal {
-    guard().check(&request(method, target, fields)).unwrap_err()
+    guard()
+        .check(&request(method, target, fields), &someone())
+        .unwrap_err()
 }
 
 const EVIL: (&str, &str) = ("origin", "http://evil.test:9800");
@@ -230,7 +238,7 @@ fn fetch_metadata_must_say_own_page_or_no_page_unless_the_origin_is_listed() {
 fn a_listed_origin_is_handed_on_for_its_cors_fields() {
     let allowed = |fields| {
         guard()
-            .check(&request("GET", "/", fields))
+            .check(&request("GET", "/", fields), &someone())
             .unwrap()
             .allowed_origin()
             .cloned()

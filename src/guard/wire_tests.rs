@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::tests::someone;
 use super::*;
 
 /// The status, and what would be forwarded as path and query (or the reason why nothing is).
@@ -32,7 +33,7 @@ async fn asked(raw: impl AsRef<[u8]>) -> (u16, String) {
 
 async fn answered(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let guard = Guard::new(&config::Guard::default());
-    let text = match guard.check(&request) {
+    let text = match guard.check(&request, &someone()) {
         Ok(_) => request.uri().path_and_query().unwrap().as_str().to_owned(),
         Err(refusal) => {
             let response = refusal.answer(&RequestId::made()).response();

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::authorize::Sent;
 use super::errors;
 use crate::answer::{Reason, RequestId};
+use crate::guard::CallerName;
 use crate::upstream::BodyError;
 
 /// Which requests get a line.
@@ -34,6 +35,7 @@ pub(super) struct Line {
     head: Option<(StatusCode, Instant)>,
     reason: Option<Reason>,
     sent: Option<Sent>,
+    caller: Option<CallerName>,
     bytes: u64,
 }
 
@@ -53,6 +55,7 @@ impl Line {
             head: None,
             reason: None,
             sent: None,
+            caller: None,
             bytes: 0,
         })
     }
@@ -62,8 +65,9 @@ impl Line {
         self.reason = reason;
     }
 
-    pub(super) fn sent(&mut self, sent: Sent) {
-        self.sent = Some(sent);
+    pub(super) fn sent(&mut self, sent: Option<Sent>, caller: Option<CallerName>) {
+        self.sent = sent;
+        self.caller = caller;
     }
 
     /// Follows the body to its end.
@@ -111,6 +115,7 @@ impl Drop for Line {
         };
         tracing::info!(
             target: "cupbearer::access",
+            caller = self.caller.as_ref().map(CallerName::as_str),
             method = self.method.as_str(),
             path = self.path.path(),
             status = self.head.map(|(status, _)| status.as_u16()),

@@ -14,6 +14,7 @@ use super::admission::Permit;
 use super::authorize::Sent;
 use super::replay::{Again, First};
 use super::{headers, trailers};
+use crate::guard::CallerName;
 use crate::upstream::BodyError;
 
 /// What a client sends.
@@ -71,6 +72,7 @@ pin_project! {
         kind: Kind<I>,
         permit: Option<Permit>,
         sent: Option<Sent>,
+        caller: Option<CallerName>,
         line: Option<Line>,
     }
 }
@@ -91,6 +93,7 @@ impl<I: Inbound> Body<I> {
             kind: Kind::Ours { bytes: Some(bytes) },
             permit: None,
             sent: None,
+            caller: None,
             line: None,
         }
     }
@@ -101,6 +104,7 @@ impl<I: Inbound> Body<I> {
             kind: Kind::Upstream { body },
             permit: Some(permit),
             sent: None,
+            caller: None,
             line: None,
         }
     }
@@ -123,6 +127,7 @@ impl<I: Inbound> Body<I> {
             kind: Kind::Taken { frames, rest },
             permit: Some(permit),
             sent: None,
+            caller: None,
             line: None,
         }
     }
@@ -133,11 +138,17 @@ impl<I: Inbound> Body<I> {
         self
     }
 
+    /// With who asked for it.
+    pub(super) fn with_caller(mut self, caller: Option<CallerName>) -> Self {
+        self.caller = caller;
+        self
+    }
+
     /// With the access line, which is written when the body has ended.
     pub(super) fn with_line(mut self, line: Option<Line>) -> Self {
         self.line = line;
-        if let (Some(line), Some(sent)) = (&mut self.line, self.sent) {
-            line.sent(sent);
+        if let Some(line) = &mut self.line {
+            line.sent(self.sent, self.caller.take());
         }
         self
     }

@@ -10,23 +10,26 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 
-use super::Proxy;
 use super::access::{AccessLines, Line};
 use super::body::{Body, Inbound};
+use super::current::Current;
 use super::errors::{self, Failure};
 use crate::answer::{Answer, Form, Reason, RequestId, X_REQUEST_ID};
+use crate::guard::Peer;
 
-/// The proxy as a service: a clone for each connection and request, all the same one.
+/// What answers one connection's requests; each takes the data path that is current when it comes.
 pub fn service<I: Inbound>(
-    proxy: Arc<Proxy<I>>,
+    current: &Arc<Current<I>>,
+    peer: Peer,
     lines: AccessLines,
 ) -> impl tower::Service<Request<I>, Response = Response<Body<I>>, Error = Infallible, Future: Send>
 + Clone
 + Send
-+ 'static {
++ use<I> {
+    let current = Arc::clone(current);
     let forward = tower::service_fn(move |request| {
-        let proxy = Arc::clone(&proxy);
-        async move { proxy.forward(request).await }
+        let proxy = current.get();
+        async move { proxy.forward(request, &peer).await }
     });
     Edge {
         inner: forward,
@@ -123,7 +126,8 @@ fn failed<I: Inbound>(failure: &Failure, id: &RequestId) -> (Response<Body<I>>, 
         error = errors::chain(&failure.error),
         "request not forwarded"
     );
-    (failure.answer(id).map(Body::ours), Some(reason))
+    let body = |bytes| Body::ours(bytes).with_caller(failure.caller.clone());
+    (failure.answer(id).map(body), Some(reason))
 }
 
 #[cold]

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use super::authorize::{NotReplayed, Sent};
 use crate::answer::{Answer, Form, PROXY_STATUS, Reason, RequestId};
-use crate::guard::Refusal;
+use crate::guard::{CallerName, Refusal};
 use crate::token::Unavailable;
 use crate::upstream::{ConnectError, SendError};
 
@@ -18,6 +18,8 @@ use crate::upstream::{ConnectError, SendError};
 pub(super) struct Failure {
     pub(super) error: ForwardError,
     pub(super) form: Form,
+    /// Who asked, where that is known.
+    pub(super) caller: Option<CallerName>,
 }
 
 impl Failure {
@@ -25,6 +27,7 @@ impl Failure {
     pub(super) fn refused(refusal: Refusal) -> Self {
         Self {
             form: refusal.form.clone(),
+            caller: refusal.caller.clone(),
             error: ForwardError::Refused(Box::new(refusal)),
         }
     }

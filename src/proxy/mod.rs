@@ -8,6 +8,7 @@ mod access;
 mod admission;
 mod authorize;
 mod body;
+mod current;
 mod edge;
 mod errors;
 mod headers;
@@ -23,7 +24,7 @@ use http::{Request, Response};
 
 use crate::answer::Form;
 use crate::config;
-use crate::guard::Guard;
+use crate::guard::{Guard, Peer};
 use crate::token::{Bearer, Tokens};
 use crate::upstream::{self, SendError, Upstream};
 
@@ -39,6 +40,7 @@ use upgrade::Switch;
 pub use access::AccessLines;
 pub use admission::InFlight;
 pub use body::{Body, Inbound};
+pub use current::Current;
 pub use edge::service;
 pub use loops::{Pseudonym, own_listener};
 pub use upgrade::CarryTunnel;
@@ -93,18 +95,24 @@ impl<I: Inbound> Proxy<I> {
         self.upstream.drop_idle();
     }
 
-    async fn forward(&self, request: Request<I>) -> Result<Response<Body<I>>, Failure> {
-        if let Err(refusal) = self.guard.check(&request).map(drop) {
-            return Err(Failure::refused(refusal));
-        }
+    async fn forward(
+        &self,
+        request: Request<I>,
+        peer: &Peer,
+    ) -> Result<Response<Body<I>>, Failure> {
+        let admitted = self.guard.check(&request, peer).map_err(Failure::refused)?;
         let (mut head, body) = Head::of(request);
         let document = self.rewrite.expects_document(&mut head);
-        self.forward_admitted(&mut head, body, document)
-            .await
-            .map_err(|error| Failure {
+        let answered = self.forward_admitted(&mut head, body, document).await;
+        let caller = admitted.into_caller();
+        match answered {
+            Ok(response) => Ok(response.map(|body| body.with_caller(caller))),
+            Err(error) => Err(Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
+                caller,
                 error,
-            })
+            }),
+        }
     }
 
     /// The page to read: one line a step.

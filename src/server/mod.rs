@@ -12,16 +12,17 @@ mod scan;
 mod watch;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+use crate::guard::Peer;
 
 pub use bind::{BindError, Bound, bind};
 pub use descriptors::room_for_connections;
@@ -36,13 +37,6 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// How often a full server looks for an idle connection to close, while another one waits.
 const ROOM_INTERVAL: Duration = Duration::from_millis(50);
-
-/// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    /// Where it comes from.
-    pub address: SocketAddr,
-}
 
 /// What a server may hold and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -187,8 +181,8 @@ impl Server {
         loop {
             let turn = self.turn;
             self.turn = turn.wrapping_add(1);
-            match accept_any(&self.bound.listeners, turn).await {
-                Ok((stream, address)) => return (stream, Peer { address }),
+            match accept_any(&self.bound, turn).await {
+                Ok(admitted) => return admitted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
@@ -230,16 +224,19 @@ impl Server {
 }
 
 /// Accepts from whichever listener has a connection; each is first by turns.
-async fn accept_any(
-    listeners: &[TcpListener],
-    turn: usize,
-) -> std::io::Result<(TcpStream, SocketAddr)> {
+async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(TcpStream, Peer)> {
+    let Bound {
+        listeners,
+        addresses,
+        ..
+    } = bound;
     std::future::poll_fn(|cx| {
         for offset in 0..listeners.len() {
-            let listener = &listeners[(turn + offset) % listeners.len()];
-            let polled = listener.poll_accept(cx);
+            let index = (turn + offset) % listeners.len();
+            let polled = listeners[index].poll_accept(cx);
             if polled.is_ready() {
-                return polled;
+                return polled
+                    .map_ok(|(stream, address)| (stream, Peer::tcp(addresses[index], address)));
             }
         }
         std::task::Poll::Pending
