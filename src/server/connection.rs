@@ -24,7 +24,11 @@ const LEAST_BUFFER: usize = 8 * 1024;
 pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Limits, service: S) {
     let _ = stream.set_nodelay(true);
     let watched = Arc::clone(&place.watched);
-    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watched)));
+    let io = TokioIo::new(ClientIo::new(
+        stream,
+        Arc::clone(&watched),
+        Arc::clone(&place.registry.metrics),
+    ));
     let tracked = Tracked {
         service,
         watched: Arc::clone(&watched),
