@@ -162,7 +162,12 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        let ended = matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream();
+        let is_last = match &polled {
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers(), // nobody asks for what follows them
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
+        };
+        let ended = is_last || self.incoming.is_end_stream();
         if ended && let Some(watched) = self.open.take() {
             watched.set_unread(false);
         }

@@ -3,12 +3,14 @@
 //! read such a head in two ways, so it is refused (RFC 9112 sections 2.2 and 6.3).
 //!
 //! A bad line is spoiled in place, in the buffer that hyper is about to parse: hyper then answers 400 and
-//! closes. This follows the stream only as far as it must: lines, and lengths of bodies. Behind a chunked
-//! body it waits until the connection is idle and what came last was an end: a head of which a piece lies
-//! with hyper already must not be taken up in its middle, or a body would be spoiled. A connection that was
-//! upgraded is never idle again.
+//! closes. This follows the stream only as far as it must: lines, and the framing of bodies. Behind a head that
+//! asks for an upgrade it waits until the connection is idle and what came last was an end: a head of which a
+//! piece lies with hyper already must not be taken up in its middle, or a body would be spoiled. A connection
+//! that was upgraded is never idle again.
 
 use memchr::memchr;
+
+use super::chunks::Chunks;
 
 /// Enough of a line's beginning to know the field and read a length, where a line comes in pieces.
 const KEPT_BYTES: usize = 64;
@@ -30,7 +32,9 @@ enum At {
     Head,
     /// In a body of which so much is to come.
     Body(u64),
-    /// In something without a length: until the connection is idle.
+    /// In a chunked body.
+    Chunked(Chunks),
+    /// In something without an end: until the connection is idle.
     Unknown,
     /// Behind a refusal.
     Refused,
@@ -124,6 +128,15 @@ impl Scan {
                     self.at = if left == 0 { At::Head } else { At::Body(left) };
                     bytes = &mut bytes[here..];
                 }
+                At::Chunked(chunks) => {
+                    let (here, place) = chunks.follow(bytes);
+                    self.at = match place {
+                        Some(Chunks::Ended) => At::Head,
+                        Some(place) => At::Chunked(place),
+                        None => At::Unknown, // hyper gives up: nothing that follows is a head
+                    };
+                    bytes = &mut bytes[here..];
+                }
                 At::Head => {
                     let Some(end) = memchr(b'\n', bytes) else {
                         self.begun.add(bytes);
@@ -197,7 +210,8 @@ impl Head {
         }
         let head = std::mem::take(self);
         match head.length {
-            _ if head.has_coding => At::Unknown,
+            // Any other coding ends at hyper or at the guard, and with it the connection.
+            _ if head.has_coding => At::Chunked(Chunks::Start),
             Length::Absent | Length::Of(0) if head.may_upgrade => At::Unknown,
             Length::Absent | Length::Of(0) => At::Head,
             Length::Of(length) => At::Body(length), // no upgrade passes with a body
@@ -249,6 +263,8 @@ mod tests {
             "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\na\nb\n\nGET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a\r\n\n\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno size\nGET / HTTP/1.1\n\n",
             "GET / HTTP/1.1\r\nContent-Length-X: 1\r\nContent-Length-Y: 1\r\nX-Content-Length: 1\r\n\r\n",
             "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\nany\nthing",
         ] {
@@ -266,6 +282,8 @@ mod tests {
             "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
             "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH: 5\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n0\r\n\r\nGET / HTTP/1.1\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nxPOST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
         ] {
             assert!(!passes(stream), "{stream:?}");
@@ -273,26 +291,22 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_chunked_body_the_next_head_is_looked_at_once_idle() {
+    fn behind_an_upgrade_the_next_head_is_looked_at_once_idle() {
         let mut scan = Scan::default();
-        assert!(
-            scan.look(
-                &mut b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec()
-            )
-        );
+        assert!(scan.look(&mut b"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n".to_vec()));
         assert!(!scan.is_in_head());
         scan.expect_head();
         assert!(!scan.look(&mut b"GET / HTTP/1.1\n".to_vec()));
     }
 
     #[test]
-    fn a_head_whose_beginning_came_behind_a_chunked_body_is_not_taken_up_in_its_middle() {
-        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    fn a_head_whose_beginning_came_behind_an_upgrade_is_not_taken_up_in_its_middle() {
+        let upgrade = "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n";
         let next = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb";
         let head_bytes = next.len() - 3;
         for cut in 1..head_bytes {
             let mut scan = Scan::default();
-            scan.look(&mut format!("{chunked}{}", &next[..cut]).into_bytes());
+            scan.look(&mut format!("{upgrade}{}", &next[..cut]).into_bytes());
             scan.expect_head();
             let mut rest = next.as_bytes()[cut..].to_vec();
             assert!(scan.look(&mut rest), "cut at {cut}");
