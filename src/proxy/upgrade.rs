@@ -81,7 +81,7 @@ impl<I: Inbound> Proxy<I> {
                 refuse(&mut response);
                 errors::note_not_replayed(sent, response.headers_mut());
                 self.rewrite.fields(head, response.headers_mut());
-                Ok(response.map(|body| Body::upstream(body, permit).with_sent(sent)))
+                Ok(Body::upstream(response, permit).map(|body| body.with_sent(sent)))
             }
         }
     }
