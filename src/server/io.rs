@@ -49,11 +49,11 @@ impl ClientIo {
     }
 
     fn note_read(&mut self, bytes: &mut [u8]) {
-        if self.watched.is_idle() {
-            self.scan.expect_head();
-        }
         if !self.scan.look(bytes) {
             self.watched.set_unread(true); // hyper refuses it and closes: its answer must arrive
+        }
+        if self.scan.has_left() {
+            self.watched.set_left();
         }
         self.watched.bytes_came(self.scan.is_in_head());
     }

@@ -128,6 +128,7 @@ const GOOD: &[&str] = &[
     "GET /good HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "POST /good HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\na\nb\n\n",
     "POST /good HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\na\nb\n\n\r\n0\r\n\r\n",
+    "GET /good HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
     "POST /good HTTP/1.1\r\nHost: localhost\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
 ];
 
@@ -151,6 +152,36 @@ async fn severe_heads_behind_a_good_request_are_refused_too() {
                 &seen[before..]
             );
         }
+    }
+}
+
+/// Behind a request that may leave HTTP nothing is a request, unless it was answered with a 101: then the tunnel has it.
+#[tokio::test]
+async fn nothing_passes_behind_a_refused_upgrade() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for (fields, status) in [
+        ("Upgrade: websocket\r\nConnection: Upgrade\r\n", 200),
+        ("Upgrade: websocket\r\n", 200),
+        ("Upgrade: websocket\r\nOrigin: http://evil.example\r\n", 403),
+    ] {
+        let before = upstream.seen_count();
+        let mut client = Client::connect(proxy.address).await;
+        let good = get("/good").replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
+        client.send(format!("{good}{}", get("/behind"))).await;
+        let answer = client.answer().await;
+        assert_eq!(
+            (answer.status, answer.field("connection")),
+            (status, Some("close")),
+            "{fields:?}"
+        );
+        assert!(client.rest().await.is_empty(), "{fields:?}");
+        assert!(
+            upstream.seen()[before..]
+                .iter()
+                .all(|seen| seen.target == "/good"),
+            "{fields:?}"
+        );
     }
 }
 
