@@ -158,7 +158,11 @@ function head(host, row, line, ...fields) {
 /** What only a socket can say. The last request of each asks to close. */
 const sockets = [
   { name: "HTTP 1.0", bytes: (host, row) => head(host, row, "GET / HTTP/1.0") },
-  { name: "HTTP 1.0 and chunks", bytes: (host, row) => head(host, row, "GET / HTTP/1.0"), answer: (_, response) => saysRaw(response, `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nX: 1\r\n\r\nto the end`) },
+  { name: "HTTP 1.0 kept alive", bytes: (host, row) => `${head(host, row, "GET /1 HTTP/1.0", "Connection: keep-alive")}${head(host, row, "GET /2 HTTP/1.0", "Connection: close")}`, answer: (request, response) => says(response, 200, TEXT, `this is ${request.url}`) },
+  { name: "HTTP 1.0 and an expectation", method: "POST", bytes: (host, row) => `${head(host, row, "POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 3")}abc` },
+  { name: "HTTP 1.0 and an absolute target", bytes: (host, row) => head(host, row, `GET http://${host}/a?b HTTP/1.0`), expectTarget: "/a?b" },
+  { name: "HTTP 1.0 and an answer of unknown length", bytes: (host, row) => head(host, row, "GET / HTTP/1.0"), answer: (_, response) => inChunks(response, ["a", "b", "c"], 10, []) },
+  { name: "HTTP 1.0 and the connection's end", bytes: (host, row) => head(host, row, "GET / HTTP/1.0"), answer: (_, response) => saysRaw(response, `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nX: 1\r\n\r\nto the end`) },
   { name: "HTTP 1.0 with a body", method: "POST", bytes: (host, row) => `${head(host, row, "POST / HTTP/1.0", "Content-Length: 3")}abc` },
   { name: "HTTP 1.0 HEAD", method: "HEAD", bytes: (host, row) => head(host, row, "HEAD / HTTP/1.0"), answer: (_, response) => says(response, 200, [["Content-Length", "0"]]) },
   { name: "POST without any framing", bytes: (host, row) => head(host, row, "POST / HTTP/1.1", "Connection: close") },
