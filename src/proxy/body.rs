@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -82,6 +83,8 @@ pin_project! {
     enum Kind<I: Inbound> {
         Ours { bytes: Option<Bytes> },
         Upstream { #[pin] body: UpstreamBody<I> },
+        // A length is said, and nothing comes.
+        Withheld,
         Taken { frames: VecDeque<Result<Frame<Bytes>, BodyError>>, #[pin] rest: Option<UpstreamBody<I>> },
     }
 }
@@ -99,14 +102,23 @@ impl<I: Inbound> Body<I> {
     }
 
     /// The upstream's answer, streamed; the permit goes with its last frame.
-    pub(super) fn upstream(body: UpstreamBody<I>, permit: Permit) -> Self {
-        Self {
-            kind: Kind::Upstream { body },
+    ///
+    /// A 304 may say the length that a 200 would have had (RFC 9110 section 15.4.5). hyper writes it only
+    /// beside a body that has not ended, and sends none of that.
+    pub(super) fn upstream(response: Response<UpstreamBody<I>>, permit: Permit) -> Response<Self> {
+        let is_withheld = response.status() == StatusCode::NOT_MODIFIED
+            && response.headers().contains_key(header::CONTENT_LENGTH);
+        response.map(|body| Self {
+            kind: if is_withheld {
+                Kind::Withheld
+            } else {
+                Kind::Upstream { body }
+            },
             permit: Some(permit),
             sent: None,
             caller: None,
             line: None,
-        }
+        })
     }
 
     /// What we have made of the upstream's answer.
@@ -169,6 +181,7 @@ impl<I: Inbound> HttpBody for Body<I> {
                     .map(|bytes| Ok(Frame::data(bytes))),
             ),
             KindProjection::Upstream { body } => poll_upstream(body, cx),
+            KindProjection::Withheld => Poll::Ready(None),
             KindProjection::Taken { frames, mut rest } => {
                 match (frames.pop_front(), rest.as_mut().as_pin_mut()) {
                     (Some(frame), _) => Poll::Ready(Some(frame.map(answer_frame))),
@@ -187,6 +200,7 @@ impl<I: Inbound> HttpBody for Body<I> {
         match &self.kind {
             Kind::Ours { bytes } => bytes.as_ref().is_none_or(Bytes::is_empty),
             Kind::Upstream { body } => body.is_end_stream(),
+            Kind::Withheld => false,
             Kind::Taken { frames, rest } => {
                 frames.is_empty() && rest.as_ref().is_none_or(HttpBody::is_end_stream)
             }
@@ -200,7 +214,7 @@ impl<I: Inbound> HttpBody for Body<I> {
             }
             Kind::Upstream { body } => body.size_hint(),
             // Its head says the length, or that it is chunked, as the upstream said it.
-            Kind::Taken { .. } => SizeHint::default(),
+            Kind::Withheld | Kind::Taken { .. } => SizeHint::default(),
         }
     }
 }

@@ -144,7 +144,7 @@ impl<I: Inbound> Proxy<I> {
         let response = if document {
             Box::pin(self.rewrite.document(head, response, permit)).await
         } else {
-            response.map(|body| Body::upstream(body, permit))
+            Body::upstream(response, permit)
         };
         Ok(response.map(|body| body.with_sent(sent)))
     }

@@ -78,10 +78,9 @@ impl<I: Inbound> Proxy<I> {
             }
             Upgrade::Answered(mut response) => {
                 headers::strip_response(response.headers_mut());
-                refuse(&mut response);
                 errors::note_not_replayed(sent, response.headers_mut());
                 self.rewrite.fields(head, response.headers_mut());
-                Ok(response.map(|body| Body::upstream(body, permit).with_sent(sent)))
+                Ok(Body::upstream(response, permit).map(|body| body.with_sent(sent)))
             }
         }
     }
@@ -103,12 +102,6 @@ fn is_unauthorized<B: Outgoing>(upgraded: &Upgrade<B>) -> bool {
         Upgrade::Switched(..) => false,
         Upgrade::Answered(response) => response.status() == StatusCode::UNAUTHORIZED,
     }
-}
-
-/// Whatever the client has sent behind its request may be in the other protocol: it is read no further.
-fn refuse<B>(response: &mut Response<B>) {
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Splices once the client's side has switched too; holds the permit to the end.

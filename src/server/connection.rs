@@ -142,6 +142,9 @@ where
                 .expect("a future is not polled after it was ready");
             // A 101 has a Connection field of its own, without which it is none.
             let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if !switched && watched.has_left() {
+                watched.set_unread(true); // whatever was sent behind it
+            }
             if !switched && (watched.is_unread() || this.registry.is_closing()) {
                 response
                     .headers_mut()

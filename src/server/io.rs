@@ -53,11 +53,11 @@ impl ClientIo {
 
     fn note_read(&mut self, bytes: &mut [u8]) {
         self.metrics.bytes_in().inc_by(bytes.len() as u64);
-        if self.watched.is_idle() {
-            self.scan.expect_head();
-        }
         if !self.scan.look(bytes) {
             self.watched.set_unread(true); // hyper refuses it and closes: its answer must arrive
+        }
+        if self.scan.has_left() {
+            self.watched.set_left();
         }
         self.watched.bytes_came(self.scan.is_in_head());
     }
@@ -169,7 +169,12 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        let ended = matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream();
+        let is_last = match &polled {
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers(), // nobody asks for what follows them
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
+        };
+        let ended = is_last || self.incoming.is_end_stream();
         if ended && let Some(watched) = self.open.take() {
             watched.set_unread(false);
         }

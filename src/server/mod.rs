@@ -4,6 +4,7 @@
 //! limits of a connection are enforced by one sweep over all of them, not by a timer for each request.
 
 mod bind;
+mod chunks;
 mod connection;
 mod descriptors;
 mod drain;

@@ -51,6 +51,8 @@ pub(super) struct Watched {
     in_head: AtomicBool,
     /// A request body has not been read to its end: closing must not throw the answer away.
     unread: AtomicBool,
+    /// What follows may be another protocol: no head is looked for any more.
+    left: AtomicBool,
     waker: Mutex<Option<Waker>>,
     clock: Arc<Clock>,
 }
@@ -117,6 +119,14 @@ impl Watched {
 
     pub(super) fn is_unread(&self) -> bool {
         self.unread.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_left(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
     }
 
     pub(super) fn order(&self) -> Order {
@@ -224,6 +234,7 @@ impl Registry {
             order: AtomicU8::new(Order::None as u8),
             in_head: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             waker: Mutex::new(None),
             clock: Arc::clone(&self.clock),
         });

@@ -82,6 +82,56 @@ test("an upgrade that is answered otherwise is an answer, and bytes sent early n
   assert.ok(!seen.join("").includes("SMUGGLED"), seen.join(""));
 });
 
+test("a WebSocket keeps its subprotocol, its compression, its ping and what its server says at once", async (t) => {
+  const server = createServer();
+  const sockets = new WebSocketServer({ server, perMessageDeflate: { threshold: 0 }, handleProtocols: () => "second" });
+  t.after(() => sockets.close());
+  sockets.on("headers", (headers) => headers.push("X-Own: kept"));
+  sockets.on("connection", (socket) => socket.send("hello at once"));
+  const proxy = await inFrontOf(t, server);
+  const socket = new WebSocket(proxy.url.replace("http:", "ws:"), ["first", "second"]);
+  const [[answer], [hello]] = await Promise.all([once(socket, "upgrade"), once(socket, "message")]);
+  assert.equal(answer.headers["x-own"], "kept");
+  assert.equal(socket.protocol, "second");
+  assert.match(socket.extensions, /^permessage-deflate/);
+  assert.equal(hello.toString(), "hello at once");
+  socket.ping("are you there");
+  const [pong] = await once(socket, "pong");
+  assert.equal(pong.toString(), "are you there");
+  socket.terminate();
+});
+
+test("a WebSocket and an event stream may be silent for longer than any limit", async (t) => {
+  const server = echo(t);
+  server.on("request", (_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" }).flushHeaders();
+    setTimeout(() => response.end("data: late\n\n"), 1500);
+  });
+  const limits = ["upstream.stall_timeout", "upstream.head_timeout", "limits.keep_alive", "limits.header_timeout", "upstream.pool_idle"];
+  const proxy = await inFrontOf(t, server, ...limits.flatMap((key) => ["--set", `${key}=300ms`]));
+  const socket = new WebSocket(proxy.url.replace("http:", "ws:"));
+  await once(socket, "open");
+  const events = await fetch(proxy.url);
+  assert.equal(await events.text(), "data: late\n\n"); // five times the limits later
+  socket.send("late too");
+  const [late] = await once(socket, "message");
+  assert.equal(late.toString(), "late too");
+  socket.terminate();
+});
+
+test("a client that leaves an event stream is seen by the upstream", async (t) => {
+  const left = withResolvers();
+  const server = createServer((request, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+    response.on("close", left.resolve);
+  });
+  const proxy = await inFrontOf(t, server);
+  const abort = new AbortController();
+  await fetch(proxy.url, { signal: abort.signal });
+  abort.abort();
+  await left.promise;
+});
+
 test("an upgrade to h2c is an ordinary request", async (t) => {
   const headers = [];
   const server = createServer((request, response) => {
@@ -180,6 +230,12 @@ test("an upload that expects 100 sends its body when the upstream says so", asyn
   assert.deepEqual(heard, ["100"]);
   assert.match(answer, /^HTTP\/1\.1 200 [^]*0123456789/);
 });
+
+function withResolvers() {
+  let resolve;
+  const promise = new Promise((one) => (resolve = one));
+  return { promise, resolve };
+}
 
 /** One POST that waits for 100 before its body, byte by byte. */
 async function expecting(proxy, body) {

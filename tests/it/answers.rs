@@ -273,6 +273,25 @@ async fn answers_without_a_body_keep_their_connection() {
     );
 }
 
+/// RFC 9110 section 15.4.5: the length that a 200 would have had.
+#[tokio::test]
+async fn a_304_keeps_its_length_and_its_connection() {
+    let upstream =
+        Upstream::answering("HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\n\r\n").await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    for _ in 0..3 {
+        client.send(get("/")).await;
+        let answer = client.head_answer().await;
+        assert_eq!(
+            (answer.status, answer.field("content-length")),
+            (304, Some("1234"))
+        );
+        assert_eq!(answer.field("connection"), None);
+    }
+    assert_eq!(upstream.accepted(), 1);
+}
+
 #[tokio::test]
 async fn an_http_1_0_upstream_is_answered_for_in_http_1_1() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {

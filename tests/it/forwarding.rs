@@ -35,6 +35,25 @@ async fn path_and_query_arrive_byte_for_byte() {
     assert_eq!(target_seen("/gr\u{fc}n?q=\u{2603}").await, utf8);
 }
 
+#[tokio::test]
+async fn of_all_visible_bytes_only_those_that_no_uri_holds_are_refused() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for byte in (b'!'..=b'~').filter(|byte| *byte != b'#').map(char::from) {
+        for (target, refused) in [
+            (format!("/a{byte}b"), "<>`"),
+            (format!("/?a{byte}b"), "<>\""),
+        ] {
+            let answer = ask(proxy.address, get(&target)).await;
+            if refused.contains(byte) {
+                assert_eq!(answer.status, 400, "{target}");
+            } else {
+                assert_eq!(answer.text(), target);
+            }
+        }
+    }
+}
+
 /// The headers of the one request that arrives when `fields` are sent.
 async fn fields_seen(fields: &[u8]) -> Vec<(String, String)> {
     let upstream = Upstream::echoing().await;

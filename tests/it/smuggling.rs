@@ -123,27 +123,94 @@ async fn severe_heads_are_refused_and_the_connection_is_closed() {
     assert_eq!(ask(proxy.address, get("/alive")).await.text(), "/alive");
 }
 
+/// Good requests that a bad one may hide behind, with a body of each kind.
+const GOOD: &[&str] = &[
+    "GET /good HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "POST /good HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\na\nb\n\n",
+    "POST /good HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\na\nb\n\n\r\n0\r\n\r\n",
+    "GET /good HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    "POST /good HTTP/1.1\r\nHost: localhost\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
+];
+
 /// Behind a good request on the same connection, in one piece with it: the good one passes, the bad one not.
 #[tokio::test]
 async fn severe_heads_behind_a_good_request_are_refused_too() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &SHORT).await;
     for rest in SEVERE {
+        for good in GOOD {
+            let before = upstream.seen_count();
+            let mut client = Client::connect(proxy.address).await;
+            let bad = format!("POST /bad HTTP/1.1\r\nHost: localhost\r\n{rest}");
+            client.send(format!("{good}{bad}")).await;
+            assert_eq!(client.answer().await.text(), "/good", "{good:?} {rest:?}");
+            while client.answer().await.status != 0 {}
+            let seen = upstream.seen();
+            assert!(
+                seen[before..].iter().all(|seen| seen.target == "/good"),
+                "{good:?} {rest:?}: {:?}",
+                &seen[before..]
+            );
+        }
+    }
+}
+
+/// Behind a request that may leave HTTP nothing is a request, unless it was answered with a 101: then the tunnel has it.
+#[tokio::test]
+async fn nothing_passes_behind_a_refused_upgrade() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for (fields, status) in [
+        ("Upgrade: websocket\r\nConnection: Upgrade\r\n", 200),
+        ("Upgrade: websocket\r\n", 200),
+        ("Upgrade: websocket\r\nOrigin: http://evil.example\r\n", 403),
+    ] {
         let before = upstream.seen_count();
         let mut client = Client::connect(proxy.address).await;
-        client
-            .send(format!(
-                "{}POST /bad HTTP/1.1\r\nHost: localhost\r\n{rest}",
-                get("/good")
-            ))
-            .await;
-        while client.answer().await.status != 0 {}
-        let seen = upstream.seen();
-        assert!(
-            seen[before..].iter().all(|seen| seen.target == "/good"),
-            "{rest:?}: {:?}",
-            &seen[before..]
+        let good = get("/good").replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
+        client.send(format!("{good}{}", get("/behind"))).await;
+        let answer = client.answer().await;
+        assert_eq!(
+            (answer.status, answer.field("connection")),
+            (status, Some("close")),
+            "{fields:?}"
         );
+        assert!(client.rest().await.is_empty(), "{fields:?}");
+        assert!(
+            upstream.seen()[before..]
+                .iter()
+                .all(|seen| seen.target == "/good"),
+            "{fields:?}"
+        );
+    }
+}
+
+/// What follows a chunked request is a request wherever the pieces are cut, and no byte of it is touched.
+#[tokio::test]
+async fn good_requests_behind_chunked_ones_pass_however_they_are_cut() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for good in GOOD {
+        let both = format!("{good}{good}");
+        for cut in [
+            0,
+            good.len() - 3,
+            good.len() - 1,
+            good.len(),
+            good.len() + 1,
+        ] {
+            let mut client = Client::connect(proxy.address).await;
+            client.send(&both[..cut]).await;
+            client.send(&both[cut..]).await;
+            for _ in 0..2 {
+                assert_eq!(client.answer().await.text(), "/good", "{good:?} at {cut}");
+            }
+            let seen = upstream.seen();
+            let [.., first, second] = &seen[..] else {
+                panic!("two requests");
+            };
+            assert_eq!(first.body, second.body, "{good:?} at {cut}");
+        }
     }
 }
 

@@ -88,7 +88,7 @@ impl Rewrite {
                 let upstream = Place::of_upstream(&self.upstream);
                 collected::passed_on(response, upstream, client, permit).await
             }
-            Some(_) | None => response.map(|body| Body::upstream(body, permit)),
+            Some(_) | None => Body::upstream(response, permit),
         }
     }
 }

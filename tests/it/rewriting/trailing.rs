@@ -26,6 +26,23 @@ async fn announced_request_trailers_arrive_without_the_fields_of_a_head() {
     );
 }
 
+#[tokio::test]
+async fn a_connection_goes_on_after_request_trailers() {
+    let scene = Scene::answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let request = |connection: &str| {
+        format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n{connection}\r\n\
+             3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+            scene.proxy
+        )
+    };
+    let two = request("") + &request("Connection: close\r\n");
+
+    let answers = exchange(&scene.proxy, two.as_bytes()).await;
+
+    assert_eq!(answers.matches("HTTP/1.1 204").count(), 2, "{answers}");
+}
+
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
                       Trailer: X-Sum, Set-Cookie, Alt-Svc, Content-Length, WWW-Authenticate\r\n\r\n3\r\nabc\r\n0\r\n\
                       X-Sum: 1\r\nSet-Cookie: a=1\r\nAlt-Svc: h2\r\nContent-Length: 9\r\nWWW-Authenticate: Basic\r\n\r\n";
