@@ -274,6 +274,21 @@ async fn answers_without_a_body_keep_their_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_is_used_again_after_trailers() {
+    let upstream = Upstream::answering(ok(
+        "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n",
+        "3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+    ))
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    for _ in 0..5 {
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
+        assert_eq!(ask(proxy.address, request).await.text(), "abc");
+    }
+    assert_eq!(upstream.accepted(), 1);
+}
+
+#[tokio::test]
 async fn an_http_1_0_upstream_is_answered_for_in_http_1_1() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
