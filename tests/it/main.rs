@@ -8,6 +8,8 @@ mod floods;
 mod forwarding;
 mod house;
 #[cfg(unix)]
+mod idle_close;
+#[cfg(unix)]
 mod leaks;
 mod leaving;
 mod mutations;
