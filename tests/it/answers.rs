@@ -174,10 +174,12 @@ async fn after_hostile_bytes_the_next_thousand_requests_get_their_own_answers() 
             "{hostile:?}"
         );
         assert!(!hostile.text().contains("evil"), "{hostile:?}");
-        for number in 0..200 {
+        let mut client = Client::connect(proxy.address).await;
+        for number in 0..1000 {
             let target = format!("/{number}");
+            client.send(get(&target)).await;
             assert_eq!(
-                ask(proxy.address, get(&target)).await.text(),
+                client.answer().await.text(),
                 target,
                 "{:?}",
                 String::from_utf8_lossy(&first)

@@ -17,7 +17,10 @@ mod outbound;
 mod reasons;
 #[cfg(feature = "demo")]
 mod replay;
+mod restart;
 mod rewriting;
+#[cfg(target_os = "linux")]
+mod siege;
 mod smuggling;
 mod support;
 mod tokens;
