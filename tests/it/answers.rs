@@ -364,11 +364,10 @@ async fn server_sent_events_arrive_one_by_one() {
     within("the end", client.read_until(b"0\r\n\r\n")).await;
 }
 
-#[tokio::test]
-async fn an_answer_through_real_tls_is_the_same() {
+/// A server certificate for `localhost`, and the file by which it is trusted.
+fn server_certificate() -> (Arc<rustls::ServerConfig>, tempfile::NamedTempFile) {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let ca_file = directory.path().join("ca.pem");
+    let ca_file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&ca_file, issued.cert.pem()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ServerConfig::builder_with_provider(provider)
@@ -380,7 +379,13 @@ async fn an_answer_through_real_tls_is_the_same() {
             issued.signing_key.serialize_der().try_into().unwrap(),
         )
         .unwrap();
-    let upstream = Upstream::scripted_tls(Arc::new(tls), async |mut connection: Connection| {
+    (Arc::new(tls), ca_file)
+}
+
+#[tokio::test]
+async fn an_answer_through_real_tls_is_the_same() {
+    let (tls, ca_file) = server_certificate();
+    let upstream = Upstream::scripted_tls(tls, async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             connection
                 .write(&answer("200 OK", "", &request.target))
@@ -390,7 +395,7 @@ async fn an_answer_through_real_tls_is_the_same() {
     .await;
     let proxy = Proxy::with(
         &upstream.url(),
-        &[("network.ca_file", ca_file.to_str().unwrap())],
+        &[("network.ca_file", ca_file.path().to_str().unwrap())],
     )
     .await;
     for number in 0..5 {
@@ -398,4 +403,22 @@ async fn an_answer_through_real_tls_is_the_same() {
         assert_eq!(ask(proxy.address, get(&target)).await.text(), target);
     }
     assert_eq!(upstream.accepted(), 1, "the connection is used again");
+}
+
+/// A body that ends with its connection has no other sign of a cut than TLS's own: no `close_notify`.
+#[tokio::test]
+async fn a_body_without_a_length_whose_tls_is_cut_never_looks_whole() {
+    let (tls, ca_file) = server_certificate();
+    let upstream = Upstream::scripted_tls(tls, async |mut connection: Connection| {
+        connection.request().await;
+        connection.write(b"HTTP/1.1 200 OK\r\n\r\nhalf").await;
+    })
+    .await;
+    let proxy = Proxy::with(
+        &upstream.url(),
+        &[("network.ca_file", ca_file.path().to_str().unwrap())],
+    )
+    .await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_eq!((answer.status, answer.end), (200, End::Cut), "{answer:?}");
 }

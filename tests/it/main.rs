@@ -24,3 +24,4 @@ mod siege;
 mod smuggling;
 mod support;
 mod tokens;
+mod upgrades;
