@@ -18,6 +18,8 @@ use crate::upstream::{ConnectError, SendError};
 pub(super) struct Failure {
     pub(super) error: ForwardError,
     pub(super) form: Form,
+    /// It asked for an upgrade: what the client has sent behind it may be in the other protocol.
+    pub(super) switching: bool,
 }
 
 impl Failure {
@@ -25,6 +27,7 @@ impl Failure {
     pub(super) fn refused(refusal: Refusal) -> Self {
         Self {
             form: refusal.form.clone(),
+            switching: false, // the refusal has its own answer
             error: ForwardError::Refused(Box::new(refusal)),
         }
     }
@@ -39,7 +42,9 @@ impl Failure {
         let answer = Answer {
             form: &self.form,
             retry_after: self.error.retry_after(),
-            close: reason == Reason::BadRequest || reason == Reason::ClientTimeout,
+            close: self.switching
+                || reason == Reason::BadRequest
+                || reason == Reason::ClientTimeout,
             ..Answer::new(reason, &detail, id)
         };
         answer.response()

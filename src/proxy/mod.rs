@@ -19,7 +19,7 @@ mod upgrade;
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 
 use crate::answer::Form;
 use crate::config;
@@ -103,6 +103,7 @@ impl<I: Inbound> Proxy<I> {
             .await
             .map_err(|error| Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
+                switching: head.headers.contains_key(header::UPGRADE),
                 error,
             })
     }
