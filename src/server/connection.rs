@@ -130,6 +130,7 @@ pin_project! {
 impl<F, B> Future for Answering<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body,
 {
     type Output = Result<Response<TrackedBody<B>>, Infallible>;
 
@@ -152,6 +153,7 @@ where
             }
             response.map(|body| TrackedBody {
                 body,
+                broken: None,
                 _busy: (!switched).then(|| Busy(watched)),
             })
         })
@@ -161,9 +163,11 @@ where
 pin_project! {
     /// An answer's body; with its end the connection is idle again, unless it has left HTTP: then no
     /// byte of it is a head any more, and nothing may be looked for in it.
-    struct TrackedBody<B> {
+    struct TrackedBody<B: Body> {
         #[pin]
         body: B,
+        // Why it broke off, until hyper has written what came before.
+        broken: Option<B::Error>,
         _busy: Option<Busy>,
     }
 }
@@ -184,11 +188,23 @@ impl<B: Body> Body for TrackedBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match this.body.poll_frame(cx) {
+            // hyper hangs up at once, on the head too if that has not left yet: it writes while it waits.
+            Poll::Ready(Some(Err(error))) => {
+                *this.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            polled => polled,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.broken.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

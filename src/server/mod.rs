@@ -10,6 +10,7 @@ mod descriptors;
 mod drain;
 mod io;
 mod scan;
+mod vanished;
 mod watch;
 
 use std::convert::Infallible;
@@ -56,9 +57,9 @@ pub struct Limits {
 }
 
 /// What can be sent as an answer's body.
-pub trait Answer: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static {}
+pub trait Answer: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static {}
 
-impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static> Answer for B {}
+impl<B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static> Answer for B {}
 
 /// Any error of an answer's body, as hyper takes it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -125,6 +126,9 @@ impl Server {
     /// A server on `bound` with one worker, the runtime that it will serve on.
     #[must_use]
     pub fn new(bound: Bound, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        for listener in &bound.listeners {
+            vanished::ask_after_clients(listener, limits.stall_timeout);
+        }
         Self {
             bound,
             limits,

@@ -130,7 +130,8 @@ impl<B: Outgoing> Body for ResponseBody<B> {
             }),
             Poll::Ready(Some(Ok(frame))) => {
                 this.stall.moved();
-                if this.incoming.is_end_stream() {
+                // Nothing follows trailers, and whoever has them asks for no further frame.
+                if frame.is_trailers() || this.incoming.is_end_stream() {
                     this.release();
                 }
                 Poll::Ready(Some(Ok(frame)))

@@ -21,6 +21,8 @@ pub(super) struct Connector {
     host: String,
     port: u16,
     limit: Duration,
+    /// The longest of the limits of an exchange.
+    patience: Duration,
     proxy: Option<config::ProxyUrl>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     metrics: Arc<Metrics>,
@@ -48,6 +50,7 @@ impl Connector {
             host,
             port: upstream.url.port(),
             limit: upstream.connect_timeout,
+            patience: upstream.head_timeout.max(upstream.stall_timeout),
             proxy: upstream.proxy.clone(),
             tls,
             metrics,
@@ -74,9 +77,9 @@ impl Connector {
                 })?,
         };
         match &self.tls {
-            None => Ok(Io::plain(stream)),
+            None => Ok(Io::plain(stream, self.patience)),
             Some((connector, name)) => match connector.connect(name.clone(), stream).await {
-                Ok(stream) => Ok(Io::tls(stream)),
+                Ok(stream) => Ok(Io::tls(stream, self.patience)),
                 Err(error) => Err(handshake::failed(error)),
             },
         }

@@ -18,9 +18,9 @@ const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// So many probes without an answer end the connection: 15 s and three times 5 s.
 const KEEP_ALIVE_PROBES: u32 = 3;
-/// How long sent bytes may stay without an acknowledgement (RFC 5482); the system's own patience is about 15 minutes.
-#[cfg(target_os = "linux")]
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// When a request without much of a body is given up whose bytes nobody acknowledges; the system's own patience
+/// is about 15 minutes.
+pub(super) const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// No TCP connection.
 #[derive(Debug)]
@@ -57,8 +57,16 @@ fn tune(stream: &TcpStream) {
         .with_interval(KEEP_ALIVE_INTERVAL)
         .with_retries(KEEP_ALIVE_PROBES);
     let _ = socket.set_tcp_keepalive(&keep_alive);
+    give_up_after(stream, USER_TIMEOUT);
+}
+
+/// How long sent bytes may stay without an acknowledgement (RFC 5482). Linux counts a closed window too: of
+/// a peer that is there and does not read.
+pub(super) fn give_up_after(stream: &TcpStream, patience: Duration) {
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(patience));
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, patience);
 }
 
 /// Address families by turns, each in the resolver's order (RFC 8305 §4).

@@ -3,23 +3,35 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::dial::{USER_TIMEOUT, give_up_after};
 use crate::metrics::Held;
+
+/// So much goes out without a byte in return only in an upload; what is less fits into the buffers of a peer
+/// that reads nothing.
+const UPLOAD: usize = 64 << 10;
 
 /// One connection's bytes.
 ///
 /// An upstream that refuses an upload answers, hangs up and resets: the write fails while the answer waits
 /// to be read. So a hang-up noticed by writing is kept back; reading tells it, after what came before it.
+///
+/// An upstream may stop reading an upload for as long as our own limits allow, so that the system's has to wait.
 #[derive(Debug)]
 pub(super) struct Io {
     stream: Stream,
     hung_up: bool,
     /// Its place among the open connections, given up with it.
     open: Option<Held>,
+    /// Bytes written since the last were read.
+    unanswered: usize,
+    /// The longest of our own limits for an exchange.
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -31,18 +43,20 @@ enum Stream {
 }
 
 impl Io {
-    pub(super) fn plain(stream: TcpStream) -> Self {
-        Self {
-            stream: Stream::Plain(stream),
-            hung_up: false,
-            open: None,
-        }
+    pub(super) fn plain(stream: TcpStream, patience: Duration) -> Self {
+        Self::over(Stream::Plain(stream), patience)
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn tls(stream: TlsStream<TcpStream>, patience: Duration) -> Self {
+        Self::over(Stream::Tls(Box::new(stream)), patience)
+    }
+
+    fn over(stream: Stream, patience: Duration) -> Self {
         Self {
-            stream: Stream::Tls(Box::new(stream)),
+            stream,
             hung_up: false,
+            unanswered: 0,
+            patience,
             open: None,
         }
     }
@@ -53,12 +67,38 @@ impl Io {
         self
     }
 
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    fn sent(&mut self, count: usize) {
+        let before = self.unanswered;
+        self.unanswered = before.saturating_add(count);
+        if before < UPLOAD && self.unanswered >= UPLOAD {
+            give_up_after(self.socket(), self.patience);
+        }
+    }
+
+    fn answered(&mut self) {
+        if self.unanswered >= UPLOAD {
+            give_up_after(self.socket(), USER_TIMEOUT);
+        }
+        self.unanswered = 0;
+    }
+
     /// What a write is said to have done: a peer that has hung up takes everything, to no effect.
     fn written(&mut self, polled: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
         match polled {
             Poll::Ready(Err(error)) if is_hang_up(&error) => {
                 self.hung_up = true;
                 Poll::Ready(Ok(all))
+            }
+            Poll::Ready(Ok(count)) => {
+                self.sent(count);
+                Poll::Ready(Ok(count))
             }
             other => other,
         }
@@ -90,7 +130,13 @@ impl AsyncRead for Io {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let polled = each!(this, stream => Pin::new(stream).poll_read(cx, buf));
+        if buf.filled().len() > before {
+            this.answered();
+        }
+        polled
     }
 }
 
@@ -145,5 +191,34 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use socket2::SockRef;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Linux ends a connection whose peer reads nothing for so long, as if it were not there.
+    #[tokio::test]
+    async fn an_upload_may_wait_as_long_as_our_limits_and_what_follows_it_may_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let patience = Duration::from_mins(5);
+        let mut io = Io::plain(TcpStream::connect(address).await.unwrap(), patience);
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let limit = |io: &Io| SockRef::from(io.socket()).tcp_user_timeout().unwrap();
+        give_up_after(io.socket(), USER_TIMEOUT);
+
+        io.write_all(&[0; 1000]).await.unwrap();
+        assert_eq!(limit(&io), Some(USER_TIMEOUT));
+        io.write_all(&vec![0; UPLOAD]).await.unwrap();
+        assert_eq!(limit(&io), Some(patience));
+        peer.write_all(b"answer").await.unwrap();
+        io.read_exact(&mut [0; 6]).await.unwrap();
+        assert_eq!(limit(&io), Some(USER_TIMEOUT));
     }
 }

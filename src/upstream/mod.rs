@@ -16,6 +16,7 @@ mod handshake;
 mod io;
 mod limits;
 mod pace;
+mod patience;
 mod pool;
 mod tls;
 mod tunnel;

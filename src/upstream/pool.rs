@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, header};
+use http_body::Body as _;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -23,6 +24,7 @@ use super::framing;
 use super::io::Io;
 use super::limits::{HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
+use super::patience::Patience;
 use crate::config;
 use crate::metrics::Metrics;
 
@@ -47,6 +49,7 @@ pub(super) struct Shared<B: Outgoing> {
     pub(super) head_timeout: Duration,
     pub(super) stall_timeout: Duration,
     pool_idle: Duration,
+    patience: Patience,
     /// Youngest last; taken from the end, so that what is not needed grows old and goes.
     idle: Mutex<Vec<Idle<B>>>,
     /// Told when there is something to keep, and when there is nobody left to keep it for.
@@ -71,6 +74,7 @@ impl<B: Outgoing> Upstream<B> {
             head_timeout: config.head_timeout,
             stall_timeout: config.stall_timeout,
             pool_idle: config.pool_idle,
+            patience: Patience::unknown(),
             idle: Mutex::new(Vec::new()),
             filled: Arc::new(Notify::new()),
         });
@@ -93,7 +97,9 @@ impl<B: Outgoing> Upstream<B> {
     ) -> Result<Response<ResponseBody<B>>, SendError> {
         let mut request = Paced::request(request);
         framing::announce(&mut request);
-        while let Some(wire) = std::future::poll_fn(|cx| Poll::Ready(self.shared.take(cx))).await {
+        let repeatable = request.method().is_safe() && request.body().is_end_stream();
+        let take = |cx: &mut Context<'_>| Poll::Ready(self.shared.take(cx, repeatable));
+        while let Some(wire) = std::future::poll_fn(take).await {
             match self.exchange(wire, request).await {
                 Ok(response) => return Ok(response),
                 Err(Failed::Unsent {
@@ -238,18 +244,26 @@ pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_
 }
 
 impl<B: Outgoing> Shared<B> {
-    /// The youngest idle connection that is alive and not busy, looked at this very moment.
-    fn take(&self, cx: &mut Context<'_>) -> Option<Wire<B>> {
+    /// The youngest idle connection that is alive and not busy, looked at this very moment. What may not be
+    /// repeated gets none that the upstream may be about to close.
+    fn take(&self, cx: &mut Context<'_>, repeatable: bool) -> Option<Wire<B>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(Idle { mut wire, since }) = idle.pop() {
-            if since.elapsed() >= self.pool_idle {
+            let age = since.elapsed();
+            if age >= self.pool_idle {
                 idle.clear(); // all the others are older
+                return None;
+            }
+            if !repeatable && !self.patience.outlasts(age) {
+                idle.push(Idle { wire, since }); // all the others are older
                 return None;
             }
             drive(&mut wire.connection, cx);
             if wire.connection.is_some() && wire.sender.is_ready() {
+                self.patience.kept(age);
                 return Some(wire);
             }
+            self.patience.closed(age);
         }
         None
     }
@@ -270,7 +284,13 @@ impl<B: Outgoing> Shared<B> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain_mut(|Idle { wire, since }| {
             drive(&mut wire.connection, cx);
-            wire.connection.is_some() && since.elapsed() < self.pool_idle
+            let age = since.elapsed();
+            if wire.connection.is_some() {
+                self.patience.kept(age);
+            } else {
+                self.patience.closed(age.saturating_sub(KEEPER_INTERVAL)); // it was open at the last look
+            }
+            wire.connection.is_some() && age < self.pool_idle
         });
         !idle.is_empty()
     }

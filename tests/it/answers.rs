@@ -174,10 +174,12 @@ async fn after_hostile_bytes_the_next_thousand_requests_get_their_own_answers() 
             "{hostile:?}"
         );
         assert!(!hostile.text().contains("evil"), "{hostile:?}");
-        for number in 0..200 {
+        let mut client = Client::connect(proxy.address).await;
+        for number in 0..1000 {
             let target = format!("/{number}");
+            client.send(get(&target)).await;
             assert_eq!(
-                ask(proxy.address, get(&target)).await.text(),
+                client.answer().await.text(),
                 target,
                 "{:?}",
                 String::from_utf8_lossy(&first)
@@ -293,6 +295,21 @@ async fn a_304_keeps_its_length_and_its_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_is_used_again_after_trailers() {
+    let upstream = Upstream::answering(ok(
+        "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n",
+        "3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+    ))
+    .await;
+    let proxy = Proxy::before(&upstream).await;
+    for _ in 0..5 {
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: TE\r\n\r\n";
+        assert_eq!(ask(proxy.address, request).await.text(), "abc");
+    }
+    assert_eq!(upstream.accepted(), 1);
+}
+
+#[tokio::test]
 async fn an_http_1_0_upstream_is_answered_for_in_http_1_1() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
@@ -366,11 +383,10 @@ async fn server_sent_events_arrive_one_by_one() {
     within("the end", client.read_until(b"0\r\n\r\n")).await;
 }
 
-#[tokio::test]
-async fn an_answer_through_real_tls_is_the_same() {
+/// A server certificate for `localhost`, and the file by which it is trusted.
+fn server_certificate() -> (Arc<rustls::ServerConfig>, tempfile::NamedTempFile) {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let ca_file = directory.path().join("ca.pem");
+    let ca_file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&ca_file, issued.cert.pem()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ServerConfig::builder_with_provider(provider)
@@ -382,7 +398,13 @@ async fn an_answer_through_real_tls_is_the_same() {
             issued.signing_key.serialize_der().try_into().unwrap(),
         )
         .unwrap();
-    let upstream = Upstream::scripted_tls(Arc::new(tls), async |mut connection: Connection| {
+    (Arc::new(tls), ca_file)
+}
+
+#[tokio::test]
+async fn an_answer_through_real_tls_is_the_same() {
+    let (tls, ca_file) = server_certificate();
+    let upstream = Upstream::scripted_tls(tls, async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             connection
                 .write(&answer("200 OK", "", &request.target))
@@ -392,7 +414,7 @@ async fn an_answer_through_real_tls_is_the_same() {
     .await;
     let proxy = Proxy::with(
         &upstream.url(),
-        &[("network.ca_file", ca_file.to_str().unwrap())],
+        &[("network.ca_file", ca_file.path().to_str().unwrap())],
     )
     .await;
     for number in 0..5 {
@@ -400,4 +422,22 @@ async fn an_answer_through_real_tls_is_the_same() {
         assert_eq!(ask(proxy.address, get(&target)).await.text(), target);
     }
     assert_eq!(upstream.accepted(), 1, "the connection is used again");
+}
+
+/// A body that ends with its connection has no other sign of a cut than TLS's own: no `close_notify`.
+#[tokio::test]
+async fn a_body_without_a_length_whose_tls_is_cut_never_looks_whole() {
+    let (tls, ca_file) = server_certificate();
+    let upstream = Upstream::scripted_tls(tls, async |mut connection: Connection| {
+        connection.request().await;
+        connection.write(b"HTTP/1.1 200 OK\r\n\r\nhalf").await;
+    })
+    .await;
+    let proxy = Proxy::with(
+        &upstream.url(),
+        &[("network.ca_file", ca_file.path().to_str().unwrap())],
+    )
+    .await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_eq!((answer.status, answer.end), (200, End::Cut), "{answer:?}");
 }

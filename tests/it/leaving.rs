@@ -10,68 +10,85 @@ async fn silent() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| connection.closed().await).await
 }
 
-#[tokio::test]
-async fn a_caller_that_leaves_while_it_waits_ends_the_upstreams_work_within_a_second() {
-    let upstream = silent().await;
-    let proxy = Proxy::before(&upstream).await;
-    for _ in 0..20 {
-        let mut client = Client::connect(proxy.address).await;
-        client.send(get("/")).await;
-        until("it is under way", || upstream.open() == 1).await;
-        drop(client);
-        let left = Instant::now();
-        until("the upstream is let go", || upstream.open() == 0).await;
-        assert!(
-            left.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            left.elapsed()
-        );
-    }
-}
+/// How many leave, of each kind; `AT_ONCE` at a time.
+const LEAVING: usize = 1000;
+const AT_ONCE: usize = 50;
 
-#[tokio::test]
-async fn a_caller_that_leaves_mid_upload_ends_the_upstreams_work() {
-    let upstream = silent().await;
-    let proxy = Proxy::before(&upstream).await;
-    for framing in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
-        let mut client = Client::connect(proxy.address).await;
-        client
-            .send(format!(
-                "POST / HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n5\r\nhello\r\n"
-            ))
-            .await;
-        until("it is under way", || upstream.open() == 1).await;
-        drop(client);
-        until("the upstream is let go", || upstream.open() == 0).await;
-    }
-}
-
-#[tokio::test]
-async fn a_caller_that_leaves_mid_download_ends_the_upstreams_work_and_spoils_nothing() {
-    let upstream = Upstream::scripted(async |mut connection: Connection| {
-        while let Some(request) = connection.request().await {
-            if request.target == "/endless" {
-                connection
-                    .write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-                    .await;
-                return connection.closed().await;
+/// An answer that never ends below `/endless`; silence below `/silent`; else an echo.
+async fn upstream() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.head().await {
+            match request.target.as_str() {
+                "/endless" => {
+                    let head =
+                        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+                    connection.write(head).await;
+                    return connection.closed().await;
+                }
+                "/silent" => return connection.closed().await,
+                other => connection.write(&answer("200 OK", "", other)).await,
             }
-            connection
-                .write(&answer("200 OK", "", &request.target))
-                .await;
         }
     })
-    .await;
-    let proxy = Proxy::with(&upstream.url(), &[("limits.in_flight", "2")]).await;
-    for number in 0..30 {
-        let mut client = Client::connect(proxy.address).await;
-        client.send(get("/endless")).await;
-        client.read_until(b"hello").await;
-        drop(client);
-        let target = format!("/{number}");
-        assert_eq!(ask(proxy.address, get(&target)).await.text(), target);
-        until("the endless one is let go", || upstream.open() <= 1).await;
+    .await
+}
+
+/// A thousand callers send `request`, see `sign` (if any) and go; each time the upstream is let go within
+/// a second, and the next requests get their own answers.
+async fn leave(request: String, sign: Option<&[u8]>) {
+    let upstream = upstream().await;
+    let in_flight = (AT_ONCE + 2).to_string();
+    let proxy = Proxy::with(&upstream.url(), &[("limits.in_flight", &in_flight)]).await;
+    let mut longest = Duration::ZERO;
+    for batch in 0..LEAVING / AT_ONCE {
+        let idle = upstream.open();
+        let seen = upstream.seen_count();
+        let mut clients = Vec::new();
+        for _ in 0..AT_ONCE {
+            let mut client = Client::connect(proxy.address).await;
+            client.send(&request).await;
+            clients.push(client);
+        }
+        until("all are under way", || {
+            upstream.seen_count() == seen + AT_ONCE
+        })
+        .await;
+        if let Some(sign) = sign {
+            for client in &mut clients {
+                client.read_until(sign).await;
+            }
+        }
+        drop(clients);
+        let left = Instant::now();
+        until("the upstream is let go", || upstream.open() <= idle).await;
+        longest = longest.max(left.elapsed());
+        for number in 0..5 {
+            let target = format!("/{batch}/{number}");
+            assert_eq!(ask(proxy.address, get(&target)).await.text(), target);
+        }
     }
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+}
+
+#[tokio::test]
+async fn callers_that_leave_while_they_wait_end_the_upstreams_work_within_a_second() {
+    leave(get("/silent"), None).await;
+}
+
+#[tokio::test]
+async fn callers_that_leave_mid_upload_end_the_upstreams_work_within_a_second() {
+    for (framing, half) in [
+        ("Content-Length: 1000", "hello"),
+        ("Transfer-Encoding: chunked", "5\r\nhello\r\n"),
+    ] {
+        let head = format!("POST /silent HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n");
+        leave(head + half, None).await;
+    }
+}
+
+#[tokio::test]
+async fn callers_that_leave_mid_download_end_the_upstreams_work_and_spoil_nothing() {
+    leave(get("/endless"), Some(b"hello")).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ mod floods;
 mod forwarding;
 mod house;
 #[cfg(unix)]
+mod idle_close;
+#[cfg(unix)]
 mod leaks;
 mod leaving;
 mod mutations;
@@ -15,7 +17,11 @@ mod outbound;
 mod reasons;
 #[cfg(feature = "demo")]
 mod replay;
+mod restart;
 mod rewriting;
+#[cfg(target_os = "linux")]
+mod siege;
 mod smuggling;
 mod support;
 mod tokens;
+mod upgrades;

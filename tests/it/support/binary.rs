@@ -77,6 +77,14 @@ impl Binary {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
 
+    /// Highest resident memory since the start.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory_kib(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let (_, rest) = status.split_once("VmHWM:").unwrap();
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Everything printed so far.
     pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()

@@ -40,6 +40,12 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// A figure of a recorded run, for `tests/long` to take down.
+#[allow(clippy::print_stdout, reason = "tests/long reads it")]
+pub(crate) fn figure(what: &str, value: impl std::fmt::Display) {
+    println!("figure: {what}: {value}");
+}
+
 /// A port of loopback on which nobody listens right now.
 pub(crate) async fn closed_port() -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

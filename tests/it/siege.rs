@@ -1,0 +1,135 @@
+//! Everything that wants to hold connections for nothing, all at once, against the built binary: gone in
+//! time and in little memory, while 50 real requests a second are all answered.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::support::{
+    Binary, Client, Config, Connection, Upstream, answer, ask, figure, get, token_answer,
+};
+
+struct Scale {
+    /// Connections of each kind.
+    each: usize,
+    /// Uploads that stop half-way.
+    uploads: usize,
+    /// `limits.header_timeout`, and the stall limit too.
+    limit: Duration,
+}
+
+const KINDS: [&[u8]; 4] = [
+    b"",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX-",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+];
+const STALLED_UPLOAD: &[u8] =
+    b"POST /stalled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf";
+
+/// One of the besiegers: how long it was let in.
+async fn besieger(address: std::net::SocketAddr, bytes: &'static [u8]) -> Duration {
+    let mut client = Client::connect(address).await;
+    client.send(bytes).await;
+    let start = Instant::now();
+    client.rest().await;
+    start.elapsed()
+}
+
+/// 50 a second until all besiegers have gone; returns how many, all of which were answered.
+async fn citizens(
+    address: std::net::SocketAddr,
+    siege: &mut JoinSet<Duration>,
+) -> (usize, Duration) {
+    let mut ticks = interval(Duration::from_millis(20));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut asked = JoinSet::new();
+    let mut longest = Duration::ZERO;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                asked.spawn(async move { ask(address, get("/citizen")).await.text() });
+            }
+            gone = siege.join_next() => match gone {
+                Some(took) => longest = longest.max(took.unwrap()),
+                None => break,
+            },
+        }
+    }
+    let texts = asked.join_all().await;
+    assert!(texts.iter().all(|text| text == "/citizen"));
+    (texts.len(), longest)
+}
+
+async fn siege(scale: Scale) {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            connection
+                .write(&answer("200 OK", "", &request.target))
+                .await;
+        }
+    })
+    .await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let limit = humantime::format_duration(scale.limit).to_string();
+    let proxy = Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "x",
+        secret: "y",
+        settings: &[
+            &format!("limits.header_timeout={limit}"),
+            &format!("upstream.stall_timeout={limit}"),
+        ],
+    })
+    .await;
+    assert_eq!(ask(proxy.address, get("/first")).await.text(), "/first");
+    let before = proxy.peak_memory_kib();
+
+    let mut besiegers = JoinSet::new();
+    for bytes in KINDS {
+        for _ in 0..scale.each {
+            besiegers.spawn(besieger(proxy.address, bytes));
+        }
+    }
+    for _ in 0..scale.uploads {
+        besiegers.spawn(besieger(proxy.address, STALLED_UPLOAD));
+    }
+    let connections = besiegers.len();
+    let (answered, longest) = citizens(proxy.address, &mut besiegers).await;
+
+    let grown = proxy.peak_memory_kib() - before;
+    figure("connections for nothing, at once", connections);
+    figure("limit, s", scale.limit.as_secs_f64());
+    figure("the last of them gone after, s", longest.as_secs_f32());
+    figure("real requests meanwhile, all answered", answered);
+    figure("growth of the peak of resident memory, KiB", grown);
+    assert!(
+        longest < scale.limit + Duration::from_secs(2),
+        "{longest:?}"
+    );
+    assert!(grown < 20 << 10, "{grown} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_one() {
+    siege(Scale {
+        each: 100,
+        uploads: 20,
+        limit: Duration::from_secs(1),
+    })
+    .await;
+}
+
+/// docs/survives.md 24 and 25, with the default limit of a head.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes 12 s of 2,100 connections: tests/long siege"]
+async fn full_size() {
+    siege(Scale {
+        each: 500,
+        uploads: 100,
+        limit: Duration::from_secs(10),
+    })
+    .await;
+}
