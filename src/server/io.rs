@@ -58,6 +58,12 @@ impl ClientIo {
         self.watched.bytes_came(self.scan.is_in_head());
     }
 
+    /// Whether the last answer has ended and nothing is left unread: then the socket is let go at once, and
+    /// closing it says what a shutdown would have said. A tunnel stays busy: its ends come one by one.
+    fn is_done(&self) -> bool {
+        !self.watched.is_busy() && !self.watched.is_unread()
+    }
+
     fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {
         self.watched.write_waits(polled.is_pending());
         polled
@@ -126,6 +132,9 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_done() {
+            return Poll::Ready(Ok(()));
+        }
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }

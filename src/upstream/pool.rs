@@ -14,14 +14,14 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::body::ResponseBody;
 use super::connect::Connector;
 use super::errors::{ConnectError, SendError};
 use super::framing;
 use super::io::Io;
-use super::limits::{HeadLimit, Stall};
+use super::limits::{Alarm, HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
 use crate::config;
 
@@ -88,8 +88,9 @@ impl<B: Outgoing> Upstream<B> {
     ) -> Result<Response<ResponseBody<B>>, SendError> {
         let mut request = Paced::request(request);
         framing::announce(&mut request);
-        while let Some(wire) = std::future::poll_fn(|cx| Poll::Ready(self.shared.take(cx))).await {
-            match self.exchange(wire, request).await {
+        let now = Instant::now();
+        while let Some(wire) = self.shared.take(now) {
+            match self.exchange(wire, request, now).await {
                 Ok(response) => return Ok(response),
                 Err(Failed::Unsent {
                     request: unsent, ..
@@ -105,7 +106,7 @@ impl<B: Outgoing> Upstream<B> {
             }
         }
         let wire = self.connect().await?;
-        self.exchange(wire, request)
+        self.exchange(wire, request, Instant::now())
             .await
             .map_err(|failed| match failed {
                 Failed::Unsent { error, .. } | Failed::Sent(error) => error,
@@ -126,6 +127,7 @@ impl<B: Outgoing> Upstream<B> {
         Ok(Wire {
             sender,
             connection: Some(Box::pin(connection)),
+            alarm: None,
         })
     }
 
@@ -140,23 +142,23 @@ impl<B: Outgoing> Upstream<B> {
         &self,
         mut wire: Wire<B>,
         request: Request<Paced<B>>,
+        start: Instant,
     ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
         let pace = request.body().pace();
-        let mut limit = HeadLimit::new(
-            self.shared.head_timeout,
-            self.shared.stall_timeout,
-            pace.as_deref(),
-        );
-        let mut limit_sleep = pin!(None::<Sleep>);
+        let limit = HeadLimit {
+            start,
+            head: self.shared.head_timeout,
+            stall: self.shared.stall_timeout,
+            pace: pace.as_deref(),
+        };
+        limit.arm(&mut wire.alarm);
         let mut answer = pin!(wire.sender.try_send_request(request));
-        let connection = &mut wire.connection;
+        let (connection, alarm) = (&mut wire.connection, &mut wire.alarm);
         let mut response = std::future::poll_fn(|cx| {
             drive(connection, cx);
             match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
-                Poll::Pending => limit
-                    .poll(limit_sleep.as_mut(), cx)
-                    .map(|error| Err(Failed::Sent(error))),
+                Poll::Pending => limit.poll(alarm, cx).map(|error| Err(Failed::Sent(error))),
             }
         })
         .await?;
@@ -216,6 +218,8 @@ pub(super) struct Wire<B: Outgoing> {
     pub(super) sender: SendRequest<Paced<B>>,
     /// `None` once it has ended: it must not be polled again.
     pub(super) connection: Driven<B>,
+    /// Kept from one exchange to the next: it is moved only when it fires.
+    pub(super) alarm: Alarm,
 }
 
 pub(super) type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
@@ -233,15 +237,15 @@ pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_
 }
 
 impl<B: Outgoing> Shared<B> {
-    /// The youngest idle connection that is alive and not busy, looked at this very moment.
-    fn take(&self, cx: &mut Context<'_>) -> Option<Wire<B>> {
+    /// The youngest idle connection. Whether it has died or spoken meanwhile is seen before the request is
+    /// given to it: a connection reads before it takes a request, and one that has ended gives it back.
+    fn take(&self, now: Instant) -> Option<Wire<B>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(Idle { mut wire, since }) = idle.pop() {
-            if since.elapsed() >= self.pool_idle {
+        while let Some(Idle { wire, since }) = idle.pop() {
+            if now.duration_since(since) >= self.pool_idle {
                 idle.clear(); // all the others are older
                 return None;
             }
-            drive(&mut wire.connection, cx);
             if wire.connection.is_some() && wire.sender.is_ready() {
                 return Some(wire);
             }
