@@ -21,6 +21,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cupbearer::metrics::Metrics;
 use cupbearer::{config, server, upstream};
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body::{Body, Frame};
@@ -222,6 +223,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             retry_body: 64 << 10,
         },
         &upstream::client_config(&config::Network::default()).expect("the system has roots"),
+        Metrics::new(None),
     );
     let limits = server::Limits {
         connections: 9000,
@@ -253,7 +255,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             }
         })
     };
-    server::Server::new(bound, limits)
+    server::Server::new(bound, limits, Metrics::new(None))
         .serve(make, stop, minute)
         .await;
 }

@@ -12,6 +12,7 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod guard;
+pub mod metrics;
 pub mod proxy;
 pub mod secret;
 pub mod server;
@@ -27,7 +28,8 @@ use tokio::task::JoinHandle;
 
 use config::Config;
 use guard::Peer;
-use proxy::{AccessLines, Current, InFlight, Proxy, Pseudonym};
+use metrics::Metrics;
+use proxy::{AccessLines, Current, Proxy, Pseudonym};
 use server::{Drained, Phase, RequestBody, Server, Stop};
 use token::Tokens;
 
@@ -39,6 +41,8 @@ pub struct Running {
     pub absent: Vec<IpAddr>,
     /// The token and its state.
     pub tokens: Tokens,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     stop: watch::Sender<Phase>,
     ended: JoinHandle<Drained>,
 }
@@ -83,11 +87,13 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let (tokens, engine) = token::engine(&config.token, token_client, read_secret);
     tokio::spawn(engine.run());
     let limits = limits(config);
-    let mut server = Server::new(bound, limits);
+    let metrics = Metrics::new(None);
+    let mut server = Server::new(bound, limits, Arc::clone(&metrics));
     let services = Services {
         tunnels: server.tunnels(),
         guard: guard::Guard::new(&config.guard),
-        in_flight: InFlight::new(config.limits.in_flight),
+        in_flight: config.limits.in_flight,
+        metrics: Arc::clone(&metrics),
         tokens: tokens.clone(),
         upstream: config.upstream.clone(),
         tls: upstream_tls,
@@ -99,12 +105,16 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     }
     let (order, stop) = Stop::channel();
     let current = services.make();
-    let service = move |peer: Peer| proxy::service(&current, peer, lines);
+    let service = {
+        let metrics = Arc::clone(&metrics);
+        move |peer: Peer| proxy::service(&current, peer, lines, Arc::clone(&metrics))
+    };
     let ended = tokio::spawn(server.serve(service, stop, config.drain));
     Ok(Running {
         addresses,
         absent,
         tokens,
+        metrics,
         stop: order,
         ended,
     })
@@ -143,7 +153,8 @@ fn limits(config: &Config) -> server::Limits {
 #[derive(Clone)]
 struct Services {
     guard: guard::Guard,
-    in_flight: Arc<InFlight>,
+    in_flight: usize,
+    metrics: Arc<Metrics>,
     tokens: Tokens,
     upstream: config::Upstream,
     pseudonym: Pseudonym,
@@ -158,7 +169,8 @@ impl Services {
         let tunnels = self.tunnels.clone();
         let parts = proxy::Parts {
             guard: self.guard.clone(),
-            in_flight: Arc::clone(&self.in_flight),
+            in_flight: self.in_flight,
+            metrics: Arc::clone(&self.metrics),
             tokens: self.tokens.clone(),
             carry_tunnel: Arc::new(move |tunnel| tunnels.carry(tunnel)),
             pseudonym: self.pseudonym.clone(),
@@ -200,8 +212,11 @@ fn start_worker(
         .name(format!("worker-{number}"))
         .spawn(move || {
             runtime.block_on(async move {
-                let (current, lines) = (services.make(), services.lines);
-                let service = move |peer: Peer| proxy::service(&current, peer, lines);
+                let current = services.make();
+                let service = move |peer: Peer| {
+                    let metrics = Arc::clone(&services.metrics);
+                    proxy::service(&current, peer, services.lines, metrics)
+                };
                 server::work(handed, limits, service).await;
             });
         })?;

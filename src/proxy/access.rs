@@ -1,5 +1,7 @@
-//! Access lines: one a request, written when its answer has ended, paths without their query.
+//! What is left of a request when its answer has ended: its metrics, and its access line if it gets one;
+//! paths without their query.
 
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use super::authorize::Sent;
 use super::errors;
 use crate::answer::{Reason, RequestId};
 use crate::guard::CallerName;
+use crate::metrics::{Exchange, Metrics};
 use crate::upstream::BodyError;
 
 /// Which requests get a line.
@@ -25,9 +28,10 @@ pub enum AccessLines {
     None,
 }
 
-/// One request's line in the making. Written on drop, so that a request that is abandoned has one too.
+/// One request's account. Closed on drop, so that a request that is abandoned is counted too.
 pub(super) struct Line {
     lines: AccessLines,
+    metrics: Arc<Metrics>,
     method: Method,
     path: PathAndQuery,
     request_id: RequestId,
@@ -41,13 +45,14 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn begin(
-        lines: AccessLines,
+        (lines, metrics): (AccessLines, &Arc<Metrics>),
         method: &Method,
         path: Option<&PathAndQuery>,
         request_id: &RequestId,
-    ) -> Option<Self> {
-        (lines != AccessLines::None).then(|| Self {
+    ) -> Self {
+        Self {
             lines,
+            metrics: Arc::clone(metrics),
             method: method.clone(),
             path: path.cloned().unwrap_or(PathAndQuery::from_static("/")),
             request_id: request_id.clone(),
@@ -57,7 +62,7 @@ impl Line {
             sent: None,
             caller: None,
             bytes: 0,
-        })
+        }
     }
 
     pub(super) fn answered(&mut self, status: StatusCode, reason: Option<Reason>) {
@@ -106,9 +111,33 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if !self.is_wanted() {
-            return;
+        let ended = Instant::now();
+        self.count(ended);
+        if self.is_wanted() {
+            self.write(ended);
         }
+    }
+}
+
+impl Line {
+    fn count(&self, ended: Instant) {
+        let asked = self.sent.map(|sent| sent.asked);
+        self.metrics.ended(&Exchange {
+            method: &self.method,
+            path: self.path.path(),
+            status: self.head.map(|(status, _)| status.as_u16()),
+            reason: self.reason.map(Reason::name),
+            caller: self.caller.as_ref().map(CallerName::as_str),
+            request_id: self.request_id.as_str(),
+            ended,
+            total: ended.duration_since(self.start),
+            upstream_head: asked
+                .zip(self.head)
+                .map(|(asked, (_, head))| head.duration_since(asked)),
+        });
+    }
+
+    fn write(&self, ended: Instant) {
         // Whole microseconds: else the lines are full of 0.33537500000000003.
         let milliseconds = |instant: Instant| {
             (instant.duration_since(self.start).as_secs_f64() * 1e6).round() / 1e3
@@ -124,7 +153,7 @@ impl Drop for Line {
             token_generation = self.sent.map(|sent| sent.generation),
             replayed = self.sent.and_then(|sent| sent.replayed).map(|replay| replay.is_ok()),
             head_ms = self.head.map(|(_, at)| milliseconds(at)),
-            total_ms = milliseconds(Instant::now()),
+            total_ms = milliseconds(ended),
             bytes = self.bytes,
             "request"
         );

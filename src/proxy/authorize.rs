@@ -3,6 +3,7 @@
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
 
 use super::body::{Inbound, Outbound};
 use super::replay::Frozen;
@@ -21,6 +22,8 @@ pub(super) async fn bearer(tokens: &Tokens) -> Result<Bearer, Unavailable> {
 pub(super) struct Sent {
     /// The last attempt's token.
     pub(super) generation: u64,
+    /// When the last attempt began.
+    pub(super) asked: Instant,
     /// `None` without a 401 that a newer token might have cured.
     pub(super) replayed: Option<Result<(), NotReplayed>>,
 }
@@ -42,6 +45,7 @@ impl Sent {
     pub(super) const fn once(bearer: &Bearer) -> Self {
         Self {
             generation: bearer.generation,
+            asked: bearer.at,
             replayed: None,
         }
     }
@@ -49,6 +53,7 @@ impl Sent {
     pub(super) const fn twice(bearer: &Bearer) -> Self {
         Self {
             generation: bearer.generation,
+            asked: bearer.at,
             replayed: Some(Ok(())),
         }
     }
@@ -56,6 +61,7 @@ impl Sent {
     pub(super) const fn not_replayed(bearer: &Bearer, why: NotReplayed) -> Self {
         Self {
             generation: bearer.generation,
+            asked: bearer.at,
             replayed: Some(Err(why)),
         }
     }

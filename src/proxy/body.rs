@@ -144,12 +144,10 @@ impl<I: Inbound> Body<I> {
         self
     }
 
-    /// With the access line, which is written when the body has ended.
-    pub(super) fn with_line(mut self, line: Option<Line>) -> Self {
-        self.line = line;
-        if let Some(line) = &mut self.line {
-            line.sent(self.sent, self.caller.take());
-        }
+    /// With the request's account, which is closed when the body has ended.
+    pub(super) fn with_line(mut self, mut line: Line) -> Self {
+        line.sent(self.sent, self.caller.take());
+        self.line = Some(line);
         self
     }
 }

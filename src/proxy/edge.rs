@@ -1,4 +1,4 @@
-//! What stands around `forward`: the request id, the net under a panic, our own answers, the access line.
+//! What stands around `forward`: the request id, the net under a panic, our own answers, the account.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -16,12 +16,14 @@ use super::current::Current;
 use super::errors::{self, Failure};
 use crate::answer::{Answer, Form, Reason, RequestId, X_REQUEST_ID};
 use crate::guard::Peer;
+use crate::metrics::Metrics;
 
 /// What answers one connection's requests; each takes the data path that is current when it comes.
 pub fn service<I: Inbound>(
     current: &Arc<Current<I>>,
     peer: Peer,
     lines: AccessLines,
+    metrics: Arc<Metrics>,
 ) -> impl tower::Service<Request<I>, Response = Response<Body<I>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -34,6 +36,7 @@ pub fn service<I: Inbound>(
     Edge {
         inner: forward,
         lines,
+        metrics,
     }
 }
 
@@ -42,6 +45,7 @@ pub fn service<I: Inbound>(
 struct Edge<S> {
     inner: S,
     lines: AccessLines,
+    metrics: Arc<Metrics>,
 }
 
 impl<S, I> tower::Service<Request<I>> for Edge<S>
@@ -63,7 +67,7 @@ where
             .headers_mut()
             .insert(X_REQUEST_ID, id.header().clone());
         let line = Line::begin(
-            self.lines,
+            (self.lines, &self.metrics),
             request.method(),
             request.uri().path_and_query(),
             &id,
@@ -71,7 +75,7 @@ where
         Answering {
             forwarding: self.inner.call(request),
             id,
-            line,
+            line: Some(line),
         }
     }
 }
@@ -110,10 +114,12 @@ where
             },
             Err(panic) => panicked(panic.as_ref(), this.id),
         };
-        if let Some(line) = this.line {
-            line.answered(response.status(), reason);
-        }
-        Poll::Ready(Ok(response.map(|body| body.with_line(this.line.take()))))
+        let mut line = this
+            .line
+            .take()
+            .expect("a future is not polled after it was ready");
+        line.answered(response.status(), reason);
+        Poll::Ready(Ok(response.map(|body| body.with_line(line))))
     }
 }
 
@@ -182,6 +188,7 @@ mod tests {
         let edge = Edge {
             inner: tower::service_fn(fragile),
             lines: AccessLines::None,
+            metrics: Metrics::new(None),
         };
         for path in ["/now", "/later"] {
             let answer = edge.clone().oneshot(request(path)).await.unwrap();

@@ -25,6 +25,7 @@ use http::{Request, Response};
 use crate::answer::Form;
 use crate::config;
 use crate::guard::{Guard, Peer};
+use crate::metrics::Metrics;
 use crate::token::{Bearer, Tokens};
 use crate::upstream::{self, SendError, Upstream};
 
@@ -38,7 +39,6 @@ use rewrite::Rewrite;
 use upgrade::Switch;
 
 pub use access::AccessLines;
-pub use admission::InFlight;
 pub use body::{Body, Inbound};
 pub use current::Current;
 pub use edge::service;
@@ -63,8 +63,10 @@ pub struct Proxy<I: Inbound> {
 pub struct Parts {
     /// Who may do what.
     pub guard: Guard,
-    /// How many at a time, over all workers.
-    pub in_flight: Arc<InFlight>,
+    /// How many at a time, over all workers: `limits.in_flight`.
+    pub in_flight: usize,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The bearer.
     pub tokens: Tokens,
     /// Where an upgraded connection lives on.
@@ -79,9 +81,9 @@ impl<I: Inbound> Proxy<I> {
     pub fn new(parts: Parts, config: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
         Self {
             guard: parts.guard,
-            admission: Admission::new(parts.in_flight),
+            admission: Admission::new(parts.metrics.in_flight().clone(), parts.in_flight),
             tokens: parts.tokens,
-            upstream: Upstream::new(config, tls),
+            upstream: Upstream::new(config, tls, parts.metrics),
             outgoing: headers::Outgoing::new(config, &parts.pseudonym),
             pseudonym: parts.pseudonym,
             rewrite: Rewrite::new(config),

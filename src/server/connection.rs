@@ -25,7 +25,11 @@ pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Lim
     #[cfg(not(target_os = "linux"))] // there its listener has said so
     let _ = stream.set_nodelay(true);
     let watched = Arc::clone(&place.watched);
-    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watched)));
+    let io = TokioIo::new(ClientIo::new(
+        stream,
+        Arc::clone(&watched),
+        Arc::clone(&place.registry.metrics),
+    ));
     let tracked = Tracked {
         service,
         watched: Arc::clone(&watched),

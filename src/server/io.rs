@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::scan::Scan;
 use super::watch::Watched;
+use crate::metrics::Metrics;
 
 /// How long bytes are still taken from a client whose request was answered before it was read. A
 /// client that sends first and reads afterwards would otherwise see a reset instead of the answer.
@@ -29,6 +30,7 @@ const LINGER_BYTES: usize = 64 << 20;
 pub(super) struct ClientIo {
     stream: TcpStream,
     watched: Arc<Watched>,
+    metrics: Arc<Metrics>,
     scan: Scan,
     linger: Option<Linger>,
 }
@@ -39,16 +41,18 @@ struct Linger {
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, watched: Arc<Watched>) -> Self {
+    pub(super) fn new(stream: TcpStream, watched: Arc<Watched>, metrics: Arc<Metrics>) -> Self {
         Self {
             stream,
             watched,
+            metrics,
             scan: Scan::default(),
             linger: None,
         }
     }
 
     fn note_read(&mut self, bytes: &mut [u8]) {
+        self.metrics.bytes_in().inc_by(bytes.len() as u64);
         if self.watched.is_idle() {
             self.scan.expect_head();
         }
@@ -64,7 +68,10 @@ impl ClientIo {
         !self.watched.is_busy() && !self.watched.is_unread()
     }
 
-    fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {
+    fn note_write(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = polled {
+            self.metrics.bytes_out().inc_by(bytes as u64);
+        }
         self.watched.write_waits(polled.is_pending());
         polled
     }

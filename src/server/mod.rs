@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::guard::Peer;
+use crate::metrics::Metrics;
 
 pub use bind::{BindError, Bound, bind};
 pub use descriptors::room_for_connections;
@@ -122,11 +123,11 @@ pub struct Server {
 impl Server {
     /// A server on `bound` with one worker, the runtime that it will serve on.
     #[must_use]
-    pub fn new(bound: Bound, limits: Limits) -> Self {
+    pub fn new(bound: Bound, limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             bound,
             limits,
-            registry: Registry::new(limits),
+            registry: Registry::new(limits, metrics),
             others: Vec::new(),
             turn: 0,
         }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Limits;
+use crate::metrics::{Held, Metrics};
 
 /// What a connection is doing, as far as its limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,9 +172,9 @@ impl Watched {
 }
 
 /// All connections of a server, over all its workers.
-#[derive(Debug)]
 pub(super) struct Registry {
     limits: Limits,
+    pub(super) metrics: Arc<Metrics>,
     clock: Arc<Clock>,
     open: Mutex<Open>,
     /// A connection has ended.
@@ -193,6 +194,7 @@ pub(super) struct Place {
     number: u64,
     pub(super) watched: Arc<Watched>,
     pub(super) registry: Arc<Registry>,
+    _open: Held,
 }
 
 impl Drop for Place {
@@ -203,9 +205,10 @@ impl Drop for Place {
 }
 
 impl Registry {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            metrics,
             clock: Arc::new(Clock {
                 start: Instant::now(),
                 now_ms: AtomicU64::new(1),
@@ -236,6 +239,7 @@ impl Registry {
             number,
             watched,
             registry: Arc::clone(self),
+            _open: self.metrics.client_connections().enter(),
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Bearer {
     pub header: HeaderValue,
     /// Which token this is: grows by one with each that replaces another.
     pub generation: u64,
+    /// When it was found to be usable.
+    pub at: Instant,
 }
 
 /// The words for the token's state, the same everywhere.

@@ -77,8 +77,9 @@ impl Held {
         !self.usable_in(now).is_zero()
     }
 
-    fn bearer(&self) -> Bearer {
+    fn bearer(&self, now: Stamp) -> Bearer {
         Bearer {
+            at: now.monotonic,
             header: self.header.clone(),
             generation: self.generation,
         }
@@ -164,7 +165,7 @@ impl Status {
         self.token
             .as_ref()
             .filter(|token| token.is_usable(now))
-            .map(Held::bearer)
+            .map(|held| held.bearer(now))
     }
 
     /// How long the token may still be sent; zero without a usable one.

@@ -14,6 +14,7 @@ use super::handshake;
 use super::io::Io;
 use super::tunnel;
 use crate::config;
+use crate::metrics::Metrics;
 
 /// Makes connections to the one upstream.
 pub(super) struct Connector {
@@ -22,10 +23,15 @@ pub(super) struct Connector {
     limit: Duration,
     proxy: Option<config::ProxyUrl>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    metrics: Arc<Metrics>,
 }
 
 impl Connector {
-    pub(super) fn new(upstream: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
+    pub(super) fn new(
+        upstream: &config::Upstream,
+        tls: &rustls::ClientConfig,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let host = upstream.url.authority.host();
         let host = host
             .trim_start_matches('[')
@@ -44,14 +50,17 @@ impl Connector {
             limit: upstream.connect_timeout,
             proxy: upstream.proxy.clone(),
             tls,
+            metrics,
         }
     }
 
     /// A connection ready to carry bytes, or why there is none, within `upstream.connect_timeout`.
     pub(super) async fn connect(&self) -> Result<Io, ConnectError> {
-        timeout(self.limit, self.attempt())
+        let connected = timeout(self.limit, self.attempt())
             .await
-            .unwrap_or_else(|_| Err(self.too_late()))
+            .unwrap_or_else(|_| Err(self.too_late()));
+        self.metrics.upstream_connection(outcome(&connected));
+        connected.map(|io| io.counted(self.metrics.upstream_connections().enter()))
     }
 
     async fn attempt(&self) -> Result<Io, ConnectError> {
@@ -94,5 +103,17 @@ impl Connector {
                 proxy: proxy.to_string(),
             },
         }
+    }
+}
+
+/// One word for the metrics.
+const fn outcome(connected: &Result<Io, ConnectError>) -> &'static str {
+    match connected {
+        Ok(_) => "opened",
+        Err(ConnectError::Dns { .. }) => "dns",
+        Err(ConnectError::Refused { .. } | ConnectError::Http { .. }) => "refused",
+        Err(ConnectError::Timeout { .. } | ConnectError::ProxyTimeout { .. }) => "timeout",
+        Err(ConnectError::Proxy { .. }) => "proxy",
+        Err(ConnectError::Certificate { .. } | ConnectError::Handshake { .. }) => "tls",
     }
 }

@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::metrics::Held;
+
 /// One connection's bytes.
 ///
 /// An upstream that refuses an upload answers, hangs up and resets: the write fails while the answer waits
@@ -16,6 +18,8 @@ use tokio_rustls::client::TlsStream;
 pub(super) struct Io {
     stream: Stream,
     hung_up: bool,
+    /// Its place among the open connections, given up with it.
+    open: Option<Held>,
 }
 
 #[derive(Debug)]
@@ -31,6 +35,7 @@ impl Io {
         Self {
             stream: Stream::Plain(stream),
             hung_up: false,
+            open: None,
         }
     }
 
@@ -38,7 +43,14 @@ impl Io {
         Self {
             stream: Stream::Tls(Box::new(stream)),
             hung_up: false,
+            open: None,
         }
+    }
+
+    /// The same, counted until it is dropped.
+    pub(super) fn counted(mut self, open: Held) -> Self {
+        self.open = Some(open);
+        self
     }
 
     /// What a write is said to have done: a peer that has hung up takes everything, to no effect.

@@ -24,6 +24,7 @@ use super::io::Io;
 use super::limits::{Alarm, HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
 use crate::config;
+use crate::metrics::Metrics;
 
 /// How often idle connections are looked at: dead ones go, and those past `upstream.pool_idle`.
 const KEEPER_INTERVAL: Duration = Duration::from_secs(1);
@@ -60,9 +61,13 @@ struct Idle<B: Outgoing> {
 impl<B: Outgoing> Upstream<B> {
     /// Prepares; connects to nothing yet. Must be called on the runtime that will send.
     #[must_use]
-    pub fn new(config: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
+    pub fn new(
+        config: &config::Upstream,
+        tls: &rustls::ClientConfig,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            connector: Connector::new(config, tls),
+            connector: Connector::new(config, tls, metrics),
             head_timeout: config.head_timeout,
             stall_timeout: config.stall_timeout,
             pool_idle: config.pool_idle,
