@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, header};
+use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -22,7 +23,7 @@ use super::errors::{ConnectError, SendError};
 use super::framing;
 use super::io::Io;
 use super::limits::{Alarm, HeadLimit, Stall};
-use super::pace::{Outgoing, Paced};
+use super::pace::{Outgoing, Pace, Paced};
 use crate::config;
 use crate::metrics::Metrics;
 
@@ -86,13 +87,21 @@ impl<B: Outgoing> Upstream<B> {
     ///
     /// # Errors
     /// No connection, no head in time, or an answer that is none.
-    pub async fn send(
+    pub fn send(
         &self,
         request: Request<B>,
         again: impl FnOnce() -> Option<Request<B>>,
-    ) -> Result<Response<ResponseBody<B>>, SendError> {
+    ) -> impl Future<Output = Result<Response<ResponseBody<B>>, SendError>> {
         let mut request = Paced::request(request);
         framing::announce(&mut request);
+        self.send_paced(request, again)
+    }
+
+    async fn send_paced(
+        &self,
+        mut request: Request<Paced<B>>,
+        again: impl FnOnce() -> Option<Request<B>>,
+    ) -> Result<Response<ResponseBody<B>>, SendError> {
         let now = Instant::now();
         while let Some(wire) = self.shared.take(now) {
             match self.exchange(wire, request, now).await {
@@ -110,7 +119,7 @@ impl<B: Outgoing> Upstream<B> {
                 Err(Failed::Sent(error)) => return Err(error),
             }
         }
-        let wire = self.connect().await?;
+        let wire = Box::pin(self.connect()).await?; // seldom, and larger than all the rest
         self.exchange(wire, request, Instant::now())
             .await
             .map_err(|failed| match failed {
@@ -143,13 +152,25 @@ impl<B: Outgoing> Upstream<B> {
             .map_err(|source| ConnectError::Http { source })
     }
 
-    async fn exchange(
+    /// Gives the request to the connection at once: it would else be copied with what waits for the answer.
+    fn exchange(
         &self,
         mut wire: Wire<B>,
         request: Request<Paced<B>>,
         start: Instant,
-    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+    ) -> impl Future<Output = Result<Response<ResponseBody<B>>, Failed<B>>> {
         let pace = request.body().pace();
+        let answer = wire.sender.try_send_request(request);
+        self.answer(wire, answer, pace, start)
+    }
+
+    async fn answer(
+        &self,
+        mut wire: Wire<B>,
+        answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Paced<B>>>>>,
+        pace: Option<Arc<Pace>>,
+        start: Instant,
+    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
         let limit = HeadLimit {
             start,
             head: self.shared.head_timeout,
@@ -157,7 +178,7 @@ impl<B: Outgoing> Upstream<B> {
             pace: pace.as_deref(),
         };
         limit.arm(&mut wire.alarm);
-        let mut answer = pin!(wire.sender.try_send_request(request));
+        let mut answer = pin!(answer);
         let (connection, alarm) = (&mut wire.connection, &mut wire.alarm);
         let mut response = std::future::poll_fn(|cx| {
             drive(connection, cx);
