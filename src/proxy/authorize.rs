@@ -13,7 +13,7 @@ use crate::token::{Bearer, NoNewer, Tokens, Unavailable};
 pub(super) async fn bearer(tokens: &Tokens) -> Result<Bearer, Unavailable> {
     match tokens.usable() {
         Some(bearer) => Ok(bearer),
-        None => tokens.bearer().await,
+        None => Box::pin(tokens.bearer()).await, // seldom
     }
 }
 

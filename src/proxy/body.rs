@@ -74,7 +74,7 @@ pin_project! {
         permit: Option<Permit>,
         sent: Option<Sent>,
         caller: Option<CallerName>,
-        line: Option<Line>,
+        line: Option<Box<Line>>,
     }
 }
 
@@ -85,7 +85,7 @@ pin_project! {
         Upstream { #[pin] body: UpstreamBody<I> },
         // A length is said, and nothing comes.
         Withheld,
-        Taken { frames: VecDeque<Result<Frame<Bytes>, BodyError>>, #[pin] rest: Option<UpstreamBody<I>> },
+        Taken { frames: VecDeque<Result<Frame<Bytes>, BodyError>>, rest: Option<Pin<Box<UpstreamBody<I>>>> },
     }
 }
 
@@ -136,7 +136,10 @@ impl<I: Inbound> Body<I> {
         permit: Permit,
     ) -> Self {
         Self {
-            kind: Kind::Taken { frames, rest },
+            kind: Kind::Taken {
+                frames,
+                rest: rest.map(Box::pin),
+            },
             permit: Some(permit),
             sent: None,
             caller: None,
@@ -157,7 +160,7 @@ impl<I: Inbound> Body<I> {
     }
 
     /// With the request's account, which is closed when the body has ended.
-    pub(super) fn with_line(mut self, mut line: Line) -> Self {
+    pub(super) fn with_line(mut self, mut line: Box<Line>) -> Self {
         line.sent(self.sent, self.caller.take());
         self.line = Some(line);
         self
@@ -182,8 +185,8 @@ impl<I: Inbound> HttpBody for Body<I> {
             ),
             KindProjection::Upstream { body } => poll_upstream(body, cx),
             KindProjection::Withheld => Poll::Ready(None),
-            KindProjection::Taken { frames, mut rest } => {
-                match (frames.pop_front(), rest.as_mut().as_pin_mut()) {
+            KindProjection::Taken { frames, rest } => {
+                match (frames.pop_front(), rest.as_mut().map(Pin::as_mut)) {
                     (Some(frame), _) => Poll::Ready(Some(frame.map(answer_frame))),
                     (None, Some(rest)) => poll_upstream(rest, cx),
                     (None, None) => Poll::Ready(None),

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use pin_project_lite::pin_project;
 
 use super::access::{AccessLines, Line};
 use super::body::{Body, Inbound};
@@ -73,20 +72,19 @@ where
             &id,
         );
         Answering {
-            forwarding: self.inner.call(request),
+            forwarding: Box::pin(self.inner.call(request)),
             id,
-            line: Some(line),
+            line: Some(Box::new(line)),
         }
     }
 }
 
-pin_project! {
-    struct Answering<F> {
-        #[pin]
-        forwarding: F,
-        id: RequestId,
-        line: Option<Line>,
-    }
+struct Answering<F> {
+    /// Some kilobytes, which would otherwise be copied from layer to layer at each request, and be held by each
+    /// connection that has none.
+    forwarding: Pin<Box<F>>,
+    id: RequestId,
+    line: Option<Box<Line>>,
 }
 
 impl<F, I> Future for Answering<F>
@@ -97,7 +95,7 @@ where
     type Output = Result<Response<Body<I>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.get_mut();
         let forwarding = this.forwarding.as_mut();
         // The future is never polled again after a panic, so nothing half-done is seen.
         let (response, reason) = match catch_unwind(AssertUnwindSafe(|| forwarding.poll(cx))) {
@@ -110,9 +108,9 @@ where
                         .or_insert_with(|| this.id.header().clone());
                     (response, None)
                 }
-                Err(failure) => failed(&failure, this.id),
+                Err(failure) => failed(&failure, &this.id),
             },
-            Err(panic) => panicked(panic.as_ref(), this.id),
+            Err(panic) => panicked(panic.as_ref(), &this.id),
         };
         let mut line = this
             .line

@@ -214,16 +214,11 @@ pub(super) fn stays_behind_in_response(name: &HeaderName) -> bool {
 
 /// Removes from an answer what must not reach the client. Nothing is copied where nothing is to go.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
-    let going: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| stays_behind_in_response(name))
-        .cloned()
-        .collect();
-    if going.is_empty() {
-        return;
+    for name in Nominated::of(headers).0 {
+        headers.remove(name);
     }
-    let nominated = Nominated::of(headers).0;
-    for name in going.iter().chain(&nominated) {
+    while let Some(name) = headers.keys().find(|name| stays_behind_in_response(name)) {
+        let name = name.clone();
         headers.remove(name);
     }
 }

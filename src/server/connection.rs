@@ -22,6 +22,7 @@ const LEAST_BUFFER: usize = 8 * 1024;
 
 /// Serves one connection to its end.
 pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Limits, service: S) {
+    #[cfg(not(target_os = "linux"))] // there its listener has said so
     let _ = stream.set_nodelay(true);
     let watched = Arc::clone(&place.watched);
     let io = TokioIo::new(ClientIo::new(

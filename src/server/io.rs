@@ -62,6 +62,12 @@ impl ClientIo {
         self.watched.bytes_came(self.scan.is_in_head());
     }
 
+    /// Whether the last answer has ended and nothing is left unread: then the socket is let go at once, and
+    /// closing it says what a shutdown would have said. A tunnel stays busy: its ends come one by one.
+    fn is_done(&self) -> bool {
+        !self.watched.is_busy() && !self.watched.is_unread()
+    }
+
     fn note_write(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = polled {
             self.metrics.bytes_out().inc_by(bytes as u64);
@@ -133,6 +139,9 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_done() {
+            return Poll::Ready(Ok(()));
+        }
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }

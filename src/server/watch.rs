@@ -103,6 +103,10 @@ impl Watched {
         self.phase() == Phase::Idle
     }
 
+    pub(super) fn is_busy(&self) -> bool {
+        self.phase() == Phase::Busy
+    }
+
     pub(super) fn write_waits(&self, waits: bool) {
         let waited = self.blocked_ms.load(Ordering::Relaxed) != 0;
         if waits != waited {

@@ -8,11 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::limits::Stall;
-use super::pace::{Outgoing, Paced};
+use super::pace::Outgoing;
 use super::pool::{Shared, Wire, drive};
 
 /// The body of an answer. Carries its connection, and gives it back with the last frame.
@@ -20,7 +19,7 @@ pub struct ResponseBody<B: Outgoing> {
     incoming: Incoming,
     wire: Option<Wire<B>>,
     /// The connection, where the answer has begun before the request has ended.
-    upload: Option<Upload<B>>,
+    upload: Option<Upload>,
     shared: Arc<Shared<B>>,
     stall: Stall,
 }
@@ -81,28 +80,24 @@ impl<B: Outgoing> ResponseBody<B> {
 /// A connection that is driven by a task of its own: a client may send all of its body before it reads any
 /// of the answer, and then nobody asks for the answer's next frame while the upload must go on. It is not
 /// used again, and ends with the answer.
-struct Upload<B: Outgoing> {
-    task: AbortHandle,
-    _sender: SendRequest<Paced<B>>,
-}
+struct Upload(AbortHandle);
 
-impl<B: Outgoing> Upload<B> {
-    fn beside(wire: Wire<B>) -> Option<Self> {
+impl Upload {
+    fn beside<B: Outgoing>(wire: Wire<B>) -> Option<Self> {
         let connection = wire.connection?;
+        let sender = wire.sender;
         let task = tokio::spawn(async move {
             // What went wrong reaches whoever reads the answer.
             let _ = connection.await;
+            drop(sender); // without it the connection would end
         });
-        Some(Self {
-            task: task.abort_handle(),
-            _sender: wire.sender,
-        })
+        Some(Self(task.abort_handle()))
     }
 }
 
-impl<B: Outgoing> Drop for Upload<B> {
+impl Drop for Upload {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 

@@ -11,50 +11,44 @@ use super::body::BodyError;
 use super::errors::SendError;
 use super::pace::{Pace, Stage};
 
+/// The timer of a connection, made at the first wait on it.
+pub(super) type Alarm = Option<Pin<Box<Sleep>>>;
+
 /// `upstream.head_timeout`, from the moment the request body has been handed over.
 pub(super) struct HeadLimit<'a> {
-    start: Option<Instant>,
-    head: Duration,
-    stall: Duration,
-    pace: Option<&'a Pace>,
+    pub(super) start: Instant,
+    /// `upstream.head_timeout`.
+    pub(super) head: Duration,
+    /// `upstream.stall_timeout`, for a body that the caller does not go on with.
+    pub(super) stall: Duration,
+    pub(super) pace: Option<&'a Pace>,
 }
 
-impl<'a> HeadLimit<'a> {
-    pub(super) fn new(head: Duration, stall: Duration, pace: Option<&'a Pace>) -> Self {
-        Self {
-            start: None,
-            head,
-            stall,
-            pace,
+impl HeadLimit<'_> {
+    /// Makes `alarm`, which may be an earlier exchange's, fire no later than this one needs it.
+    pub(super) fn arm(&self, alarm: &mut Alarm) {
+        let first = self.start + self.look_again();
+        if let Some(set) = alarm
+            && set.deadline() > first
+        {
+            set.as_mut().reset(first);
         }
     }
 
-    /// Ready when it is over. The timer is set once and moved only when it fires, not at each frame: it is
-    /// late by the shorter of the two limits at most.
-    pub(super) fn poll(
-        &mut self,
-        mut sleep: Pin<&mut Option<Sleep>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<SendError> {
-        let start = *self.start.get_or_insert_with(Instant::now);
-        loop {
-            if sleep.is_none() {
-                sleep.set(Some(sleep_until(start + self.look_again())));
-            }
-            let armed = sleep
-                .as_mut()
-                .as_pin_mut()
-                .expect("armed in the line before");
-            if armed.poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            let (due, error) = self.verdict(start);
+    /// Ready when it is over. The timer is moved when it fires, not at each frame or request: it is late by
+    /// the shorter of the two limits at most.
+    pub(super) fn poll(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<SendError> {
+        let alarm =
+            alarm.get_or_insert_with(|| Box::pin(sleep_until(self.start + self.look_again())));
+        while alarm.as_mut().poll(cx).is_ready() {
+            let (due, error) = self.verdict();
             let now = Instant::now();
             if due <= now {
                 return Poll::Ready(error);
             }
-            sleep.set(Some(sleep_until(due.min(now + self.look_again()))));
+            alarm.as_mut().reset(due.min(now + self.look_again()));
         }
+        Poll::Pending
     }
 
     /// While a body is on its way, the limit that counts may change from one to the other.
@@ -65,10 +59,10 @@ impl<'a> HeadLimit<'a> {
         }
     }
 
-    fn verdict(&self, start: Instant) -> (Instant, SendError) {
+    fn verdict(&self) -> (Instant, SendError) {
         let head = SendError::HeadTimeout { limit: self.head };
         match self.pace {
-            None => (start + self.head, head),
+            None => (self.start + self.head, head),
             Some(pace) => match pace.stage() {
                 Stage::Starved => (
                     pace.last() + self.stall,
@@ -130,5 +124,49 @@ impl Stall {
             sleep.as_mut().reset(due);
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    const HEAD: Duration = Duration::from_secs(4);
+    const STALL: Duration = Duration::from_secs(1);
+
+    /// One exchange without an answer, on a connection with this alarm: when it is given up, and why.
+    async fn waited(alarm: &mut Alarm, pace: Option<&Pace>) -> (Duration, SendError) {
+        let start = Instant::now();
+        let limit = HeadLimit {
+            start,
+            head: HEAD,
+            stall: STALL,
+            pace,
+        };
+        limit.arm(alarm);
+        let error = poll_fn(|cx| limit.poll(alarm, cx)).await;
+        (start.elapsed(), error)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_that_an_earlier_exchange_has_set_neither_shortens_nor_lengthens_the_next_wait()
+     {
+        for left in [Duration::ZERO, HEAD / 4, HEAD] {
+            let mut alarm = Some(Box::pin(sleep_until(Instant::now() + left)));
+            let (after, error) = waited(&mut alarm, None).await;
+            assert_eq!(after, HEAD, "{left:?} left");
+            assert!(matches!(error, SendError::HeadTimeout { .. }));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_stalls_is_seen_although_the_alarm_was_set_for_longer() {
+        let mut alarm = Some(Box::pin(sleep_until(Instant::now() + HEAD)));
+        let pace = Pace::starved();
+        let (after, error) = waited(&mut alarm, Some(&pace)).await;
+        assert_eq!(after, STALL);
+        assert!(matches!(error, SendError::CallerStalled { .. }));
     }
 }

@@ -50,6 +50,14 @@ impl Pace {
         }
     }
 
+    /// A body whose caller has sent nothing yet.
+    #[cfg(test)]
+    pub(super) fn starved() -> Self {
+        let pace = Self::new();
+        pace.note(Stage::Starved);
+        pace
+    }
+
     /// When the last frame was handed over.
     pub(super) fn last(&self) -> Instant {
         self.start + Duration::from_millis(self.last_ms.load(Ordering::Relaxed))

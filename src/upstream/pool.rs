@@ -11,19 +11,20 @@ use std::time::Duration;
 
 use http::{Request, Response, header};
 use http_body::Body as _;
+use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::body::ResponseBody;
 use super::connect::Connector;
 use super::errors::{ConnectError, SendError};
 use super::framing;
 use super::io::Io;
-use super::limits::{HeadLimit, Stall};
-use super::pace::{Outgoing, Paced};
+use super::limits::{Alarm, HeadLimit, Stall};
+use super::pace::{Outgoing, Pace, Paced};
 use super::patience::Patience;
 use crate::config;
 use crate::metrics::Metrics;
@@ -90,17 +91,28 @@ impl<B: Outgoing> Upstream<B> {
     ///
     /// # Errors
     /// No connection, no head in time, or an answer that is none.
-    pub async fn send(
+    pub fn send(
         &self,
         request: Request<B>,
         again: impl FnOnce() -> Option<Request<B>>,
-    ) -> Result<Response<ResponseBody<B>>, SendError> {
+    ) -> impl Future<Output = Result<Response<ResponseBody<B>>, SendError>> {
         let mut request = Paced::request(request);
         framing::announce(&mut request);
         let repeatable = request.method().is_safe() && request.body().is_end_stream();
-        let take = |cx: &mut Context<'_>| Poll::Ready(self.shared.take(cx, repeatable));
-        while let Some(wire) = std::future::poll_fn(take).await {
-            match self.exchange(wire, request).await {
+        self.send_paced(request, repeatable, again)
+    }
+
+    async fn send_paced(
+        &self,
+        mut request: Request<Paced<B>>,
+        repeatable: bool,
+        again: impl FnOnce() -> Option<Request<B>>,
+    ) -> Result<Response<ResponseBody<B>>, SendError> {
+        let now = Instant::now();
+        while let Some((wire, age)) = self.shared.take(now, repeatable) {
+            let exchanged = self.exchange(wire, request, now).await;
+            self.shared.note(age, &exchanged);
+            match exchanged {
                 Ok(response) => return Ok(response),
                 Err(Failed::Unsent {
                     request: unsent, ..
@@ -115,8 +127,8 @@ impl<B: Outgoing> Upstream<B> {
                 Err(Failed::Sent(error)) => return Err(error),
             }
         }
-        let wire = self.connect().await?;
-        self.exchange(wire, request)
+        let wire = Box::pin(self.connect()).await?; // seldom, and larger than all the rest
+        self.exchange(wire, request, Instant::now())
             .await
             .map_err(|failed| match failed {
                 Failed::Unsent { error, .. } | Failed::Sent(error) => error,
@@ -137,6 +149,7 @@ impl<B: Outgoing> Upstream<B> {
         Ok(Wire {
             sender,
             connection: Some(Box::pin(connection)),
+            alarm: None,
         })
     }
 
@@ -147,27 +160,39 @@ impl<B: Outgoing> Upstream<B> {
             .map_err(|source| ConnectError::Http { source })
     }
 
-    async fn exchange(
+    /// Gives the request to the connection at once: it would else be copied with what waits for the answer.
+    fn exchange(
         &self,
         mut wire: Wire<B>,
         request: Request<Paced<B>>,
-    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        start: Instant,
+    ) -> impl Future<Output = Result<Response<ResponseBody<B>>, Failed<B>>> {
         let pace = request.body().pace();
-        let mut limit = HeadLimit::new(
-            self.shared.head_timeout,
-            self.shared.stall_timeout,
-            pace.as_deref(),
-        );
-        let mut limit_sleep = pin!(None::<Sleep>);
-        let mut answer = pin!(wire.sender.try_send_request(request));
-        let connection = &mut wire.connection;
+        let answer = wire.sender.try_send_request(request);
+        self.answer(wire, answer, pace, start)
+    }
+
+    async fn answer(
+        &self,
+        mut wire: Wire<B>,
+        answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Paced<B>>>>>,
+        pace: Option<Arc<Pace>>,
+        start: Instant,
+    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        let limit = HeadLimit {
+            start,
+            head: self.shared.head_timeout,
+            stall: self.shared.stall_timeout,
+            pace: pace.as_deref(),
+        };
+        limit.arm(&mut wire.alarm);
+        let mut answer = pin!(answer);
+        let (connection, alarm) = (&mut wire.connection, &mut wire.alarm);
         let mut response = std::future::poll_fn(|cx| {
             drive(connection, cx);
             match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
-                Poll::Pending => limit
-                    .poll(limit_sleep.as_mut(), cx)
-                    .map(|error| Err(Failed::Sent(error))),
+                Poll::Pending => limit.poll(alarm, cx).map(|error| Err(Failed::Sent(error))),
             }
         })
         .await?;
@@ -227,6 +252,8 @@ pub(super) struct Wire<B: Outgoing> {
     pub(super) sender: SendRequest<Paced<B>>,
     /// `None` once it has ended: it must not be polled again.
     pub(super) connection: Driven<B>,
+    /// Kept from one exchange to the next: it is moved only when it fires.
+    pub(super) alarm: Alarm,
 }
 
 pub(super) type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
@@ -244,12 +271,13 @@ pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_
 }
 
 impl<B: Outgoing> Shared<B> {
-    /// The youngest idle connection that is alive and not busy, looked at this very moment. What may not be
-    /// repeated gets none that the upstream may be about to close.
-    fn take(&self, cx: &mut Context<'_>, repeatable: bool) -> Option<Wire<B>> {
+    /// The youngest idle connection, and how long it has waited. Whether it has died or spoken meanwhile is
+    /// seen before the request is given to it: a connection reads before it takes a request, and one that has
+    /// ended gives it back. What may not be repeated gets none that the upstream may be about to close.
+    fn take(&self, now: Instant, repeatable: bool) -> Option<(Wire<B>, Duration)> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(Idle { mut wire, since }) = idle.pop() {
-            let age = since.elapsed();
+        while let Some(Idle { wire, since }) = idle.pop() {
+            let age = now.duration_since(since);
             if age >= self.pool_idle {
                 idle.clear(); // all the others are older
                 return None;
@@ -258,14 +286,21 @@ impl<B: Outgoing> Shared<B> {
                 idle.push(Idle { wire, since }); // all the others are older
                 return None;
             }
-            drive(&mut wire.connection, cx);
             if wire.connection.is_some() && wire.sender.is_ready() {
-                self.patience.kept(age);
-                return Some(wire);
+                return Some((wire, age));
             }
             self.patience.closed(age);
         }
         None
+    }
+
+    /// Learns from what became of a connection that had waited for `age`.
+    fn note<T>(&self, age: Duration, exchanged: &Result<T, Failed<B>>) {
+        match exchanged {
+            Ok(_) => self.patience.kept(age),
+            Err(Failed::Unsent { .. }) => self.patience.closed(age),
+            Err(Failed::Sent(_)) => {}
+        }
     }
 
     pub(super) fn put(&self, wire: Wire<B>) {

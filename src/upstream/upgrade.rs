@@ -7,7 +7,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
-use tokio::time::Sleep;
+use tokio::time::Instant;
 
 use super::body::ResponseBody;
 use super::errors::SendError;
@@ -56,8 +56,13 @@ impl<B: Outgoing> Upstream<B> {
     pub async fn upgrade(&self, request: Request<B>) -> Result<Upgrade<B>, SendError> {
         let asked = request.headers().get(header::UPGRADE).cloned();
         let (mut sender, mut connection) = self.handshake().await?;
-        let mut limit = HeadLimit::new(self.shared.head_timeout, self.shared.stall_timeout, None);
-        let mut limit_sleep = pin!(None::<Sleep>);
+        let limit = HeadLimit {
+            start: Instant::now(),
+            head: self.shared.head_timeout,
+            stall: self.shared.stall_timeout,
+            pace: None,
+        };
+        let mut alarm = None;
         let mut answer = pin!(sender.try_send_request(Paced::request(request)));
         let mut ended = false;
         let response = std::future::poll_fn(|cx| {
@@ -66,7 +71,7 @@ impl<B: Outgoing> Upstream<B> {
                 Poll::Ready(answer) => {
                     Poll::Ready(answer.map_err(|failed| SendError::exchange(failed.into_error())))
                 }
-                Poll::Pending => limit.poll(limit_sleep.as_mut(), cx).map(Err),
+                Poll::Pending => limit.poll(&mut alarm, cx).map(Err),
             }
         })
         .await?;
@@ -75,7 +80,11 @@ impl<B: Outgoing> Upstream<B> {
             let stall = Stall::new(Some(self.shared.stall_timeout), None);
             return Ok(Upgrade::Answered(response.map(|incoming| {
                 let connection = (!ended).then(|| Box::pin(connection));
-                let wire = Wire { sender, connection };
+                let wire = Wire {
+                    sender,
+                    connection,
+                    alarm,
+                };
                 ResponseBody::new(incoming, wire, Arc::clone(&self.shared), stall)
             })));
         }

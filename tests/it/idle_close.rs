@@ -176,7 +176,7 @@ async fn a_close_while_idle_costs_no_get_and_executes_no_post_twice() {
 
 /// docs/survives.md 11.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes 6 minutes: tests/long idle-close"]
+#[cfg(feature = "long")] // 6 minutes: tests/long idle-close
 async fn full_size() {
     let scale = Scale {
         connections: 32,
