@@ -81,7 +81,7 @@ async fn configure(
                     text: format!("localhost:{free}"),
                 });
             }
-            Listen::Localhost(_) | Listen::Tcp(_) => return Ok(loaded),
+            Listen::Localhost(_) | Listen::Tcp(_) | Listen::Unix { .. } => return Ok(loaded),
         }
     }
 }
@@ -98,8 +98,8 @@ fn free_port() -> u16 {
 /// What to try, below the banner.
 fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
     let proxy = match loaded.config.listen {
-        Listen::Localhost(port) => format!("http://localhost:{port}"),
-        Listen::Tcp(address) => format!("http://{address}"),
+        Listen::Localhost(_) | Listen::Tcp(_) => format!("http://{}", loaded.config.listen),
+        Listen::Unix { .. } => "http://localhost".to_owned(),
     };
     let mut lines: Vec<String> = notes
         .iter()

@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
-use tokio::net::TcpStream;
 
 use super::io::{ClientIo, RequestBody};
+use super::stream::Stream;
 use super::watch::{Order, Phase, Place, Registry, Watched};
 use super::{Limits, Serve};
 
@@ -21,8 +21,8 @@ use super::{Limits, Serve};
 const LEAST_BUFFER: usize = 8 * 1024;
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Limits, service: S) {
-    let _ = stream.set_nodelay(true);
+pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, limits: Limits, service: S) {
+    stream.set_nodelay();
     let watched = Arc::clone(&place.watched);
     let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&watched)));
     let tracked = Tracked {

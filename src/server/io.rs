@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::scan::Scan;
+use super::stream::Stream;
 use super::watch::Watched;
 
 /// How long bytes are still taken from a client whose request was answered before it was read. A
@@ -27,7 +27,7 @@ const LINGER_BYTES: usize = 64 << 20;
 
 /// A client's socket.
 pub(super) struct ClientIo {
-    stream: TcpStream,
+    stream: Stream,
     watched: Arc<Watched>,
     scan: Scan,
     linger: Option<Linger>,
@@ -39,7 +39,7 @@ struct Linger {
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, watched: Arc<Watched>) -> Self {
+    pub(super) fn new(stream: Stream, watched: Arc<Watched>) -> Self {
         Self {
             stream,
             watched,
