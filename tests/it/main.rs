@@ -19,3 +19,5 @@ mod rewriting;
 mod smuggling;
 mod support;
 mod tokens;
+#[cfg(unix)]
+mod users;
