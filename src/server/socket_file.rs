@@ -189,25 +189,27 @@ mod tests {
     /// Whoever starts second finds the first one alive, never a socket that is not listening yet.
     #[test]
     fn of_many_that_start_at_once_at_a_stale_socket_one_wins_and_can_be_reached() {
+        const STARTERS: usize = 8;
         let directory = tempfile::tempdir().unwrap();
-        for round in 0..20 {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        for round in 0..50 {
             let path = directory.path().join(format!("{round}.sock"));
             drop(StdListener::bind(&path).unwrap());
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            let starters: Vec<_> = (0..8)
-                .map(|_| {
-                    let (path, handle) = (path.clone(), runtime.handle().clone());
-                    std::thread::spawn(move || {
-                        let _entered = handle.enter();
-                        listen_at(&path)
-                    })
-                })
-                .collect();
-            let results: Vec<_> = starters
-                .into_iter()
-                .map(|one| one.join().unwrap())
-                .collect();
-            assert_eq!(results.iter().filter(|one| one.is_ok()).count(), 1);
+            let at_once = std::sync::Barrier::new(STARTERS);
+            let start = || {
+                let _entered = runtime.enter();
+                at_once.wait();
+                listen_at(&path)
+            };
+            let results: Vec<_> = std::thread::scope(|scope| {
+                let starters: Vec<_> = (0..STARTERS).map(|_| scope.spawn(start)).collect();
+                starters
+                    .into_iter()
+                    .map(|starter| starter.join().unwrap())
+                    .collect()
+            });
+            assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
             UnixStream::connect(&path).unwrap();
         }
     }
