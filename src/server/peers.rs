@@ -52,7 +52,7 @@ impl Peers {
     }
 
     /// Nobody knows.
-    #[expect(clippy::unused_self, reason = "as on Linux")]
+    #[allow(clippy::unused_self, reason = "as on Linux")]
     pub(super) fn uid(&mut self, _: &TcpStream, _: SocketAddr, _: SocketAddr) -> Option<u32> {
         None
     }

@@ -119,8 +119,8 @@ async fn a_unix_sockets_caller_has_a_user_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("api.sock");
     let listen = format!("unix:{}", path.display());
-    let listed = format!("[{}]", nobody_here());
-    let settings = [("listen", &*listen), ("guard.local_users", &listed)];
+    let users = format!("[{}]", nobody_here());
+    let settings = [("listen", &*listen), ("guard.local_users", &users)];
     let _proxy = Proxy::with(&upstream.url(), &settings).await;
     let answer = talk(&path, &closing("Host: localhost\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");

@@ -66,7 +66,7 @@ impl Kind {
             | Self::Duration(_)
             | Self::Size(..)
             | Self::Mode => true,
-            Self::Users => !text.trim_start().starts_with('['),
+            Self::Users => !text.starts_with('['),
             Self::Count(..) | Self::Switch | Self::Texts | Self::Map | Self::Secret => false,
         }
     }
