@@ -71,9 +71,13 @@ fn main() {
     let guard = Guard::new(&config::Guard {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned()],
+        local_users: config::LocalUsers::Same,
     });
     let listener = "127.0.0.1:6749".parse().expect("an address");
-    let peer = Peer::tcp(listener, listener);
+    let peer = Peer {
+        uid: Some(0),
+        ..Peer::tcp(listener, listener)
+    };
     println!(
         "{:<10} {:>6} {:>10} {:>10} {:>10} {:>10}",
         "client", "fields", "scan ns", "check ns", "id ns", "form ns"

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use config::Config;
+use config::{Config, LocalUsers};
 use guard::Peer;
 use metrics::Metrics;
 use proxy::{AccessLines, Current, Proxy, Pseudonym};
@@ -35,7 +35,7 @@ use token::Tokens;
 
 /// A proxy that listens.
 pub struct Running {
-    /// Where it listens, all on one port.
+    /// Where it listens, all on one port; none where that is a unix socket.
     pub addresses: Vec<SocketAddr>,
     /// Loopback addresses that this machine does not have.
     pub absent: Vec<IpAddr>,
@@ -59,6 +59,9 @@ pub enum StartError {
         /// Which listener.
         listener: SocketAddr,
     },
+    /// `guard.local_users` wants to know who connects, and the system does not tell.
+    #[error("the system does not tell which user opened a loopback connection (sock_diag)")]
+    UnknownUsers(#[source] std::io::Error),
     /// The certificate authorities could not be had.
     #[error(transparent)]
     Tls(#[from] upstream::TlsError),
@@ -77,7 +80,12 @@ pub enum StartError {
 pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError> {
     let tls = upstream::client_config(&config.network)?;
     let upstream_tls = upstream::with_client_certificate(&tls, &config.upstream)?;
-    let bound = server::bind(&config.listen)?;
+    let mut bound = server::bind(&config.listen)?;
+    if let Err(error) = bound.identify_peers()
+        && config.guard.local_users != LocalUsers::Any
+    {
+        return Err(StartError::UnknownUsers(error));
+    }
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
     if let Some(listener) = proxy::own_listener(&config.upstream.url, &addresses) {
         return Err(StartError::Loop { listener });

@@ -44,14 +44,36 @@ impl fmt::Debug for Secret {
 #[cfg(target_os = "linux")]
 pub fn hide_process() -> std::io::Result<()> {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+    let no_core = leave_no_core();
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    no_core
+}
+
+/// Keeps this process's memory out of core dumps.
+///
+/// # Errors
+/// The system refused.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub fn hide_process() -> std::io::Result<()> {
+    leave_no_core()
+}
+
+/// For programs that we start, too: they inherit it, while they do not inherit being undumpable.
+#[cfg(unix)]
+fn leave_no_core() -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    Ok(setrlimit(Resource::Core, none)?)
 }
 
 /// Nothing is known here that does it.
 ///
 /// # Errors
 /// Never.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(unix))]
 pub fn hide_process() -> std::io::Result<()> {
     Ok(())
 }
@@ -70,8 +92,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_hidden_process_leaves_no_core() {
-        use rustix::process::{DumpableBehavior, dumpable_behavior};
+        use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
         hide_process().unwrap();
+        let limit = getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     }
 }

@@ -81,7 +81,7 @@ async fn configure(
                     text: format!("localhost:{free}"),
                 });
             }
-            Listen::Localhost(_) | Listen::Tcp(_) => return Ok(loaded),
+            Listen::Localhost(_) | Listen::Tcp(_) | Listen::Unix { .. } => return Ok(loaded),
         }
     }
 }
@@ -97,9 +97,19 @@ fn free_port() -> u16 {
 
 /// What to try, below the banner.
 fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
-    let proxy = match loaded.config.listen {
-        Listen::Localhost(port) => format!("http://localhost:{port}"),
-        Listen::Tcp(address) => format!("http://{address}"),
+    let listen = &loaded.config.listen;
+    let (through, docs) = match listen {
+        Listen::Localhost(_) | Listen::Tcp(_) => {
+            let proxy = format!("http://{listen}");
+            (demo.curl_through(&proxy), demo.docs_through(&proxy))
+        }
+        Listen::Unix { path, .. } => (
+            format!(
+                "curl --unix-socket {} http://localhost/api/v1/certificates",
+                path.display()
+            ),
+            "not over a unix socket".to_owned(),
+        ),
     };
     let mut lines: Vec<String> = notes
         .iter()
@@ -110,11 +120,8 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
         "  Without the proxy, refused (401):".to_owned(),
         format!("    {}", demo.curl_refused()),
         "  Through it, 200:".to_owned(),
-        format!("    {}", demo.curl_through(&proxy)),
-        format!(
-            "  In a browser, \"Try it out\" works without \"Authorize\": {}",
-            demo.docs_through(&proxy)
-        ),
+        format!("    {through}"),
+        format!("  In a browser, \"Try it out\" works without \"Authorize\": {docs}"),
         "  Tokens live 60 s here, so that a refresh can be watched. Ctrl-C ends all three."
             .to_owned(),
         String::new(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use super::{Exit, check, say};
-use crate::config::{Access, Config, Loaded, Overrides, Surroundings};
+use crate::config::{Access, Config, Listen, Loaded, LocalUsers, Overrides, Surroundings};
 use crate::proxy::AccessLines;
 use crate::server::Phase;
 use crate::token::{Snapshot, Tokens};
@@ -50,7 +50,14 @@ pub(super) async fn serve(loaded: &Loaded, more: &[String]) -> Exit {
         }
         Err(error) => {
             say(&refusal(&error));
-            Exit::Failed
+            match error {
+                StartError::UnknownUsers(_) => Exit::Configuration,
+                StartError::Bind(_)
+                | StartError::Loop { .. }
+                | StartError::Tls(_)
+                | StartError::TokenClient(_)
+                | StartError::Worker(_) => Exit::Failed,
+            }
         }
     }
 }
@@ -70,43 +77,87 @@ fn refusal(error: &StartError) -> String {
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
     let remedy = match error {
-        StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::AddrInUse => {
-            "; another program has the port: stop it, or choose another with --listen localhost:PORT"
-        }
-        StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need a right that this user lacks: choose another with --listen localhost:PORT"
-        }
-        StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::AddrNotAvailable => {
-            "; listen on an address that this machine has, such as --listen localhost:PORT"
-        }
+        StartError::Bind(bind) => bind_remedy(bind),
         StartError::Loop { .. } => "; write the API's own address there",
-        StartError::Bind(_)
-        | StartError::Tls(_)
-        | StartError::TokenClient(_)
-        | StartError::Worker(_) => "",
+        StartError::UnknownUsers(_) => {
+            "; write guard.local_users = \"any\" if every user of this machine may act as this client, \
+             or listen = \"unix:/PATH\""
+        }
+        StartError::Tls(_) | StartError::TokenClient(_) | StartError::Worker(_) => "",
     };
     format!("cupbearer cannot start: {error}{cause}{remedy}")
 }
 
+fn bind_remedy(error: &server::BindError) -> &'static str {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, AlreadyExists, PermissionDenied};
+    let is_unix = matches!(error.address, Listen::Unix { .. });
+    match error.source.kind() {
+        AddrInUse if is_unix => "; another program listens there: stop it, or choose another path",
+        AlreadyExists if is_unix => "; move it away, or choose another path",
+        PermissionDenied if is_unix => "; choose a folder that this user may write to",
+        AddrInUse => {
+            "; another program has the port: stop it, or choose another with --listen localhost:PORT"
+        }
+        PermissionDenied => {
+            "; ports below 1024 need a right that this user lacks: choose another with --listen localhost:PORT"
+        }
+        AddrNotAvailable => {
+            "; listen on an address that this machine has, such as --listen localhost:PORT"
+        }
+        _ => "",
+    }
+}
+
 fn banner(config: &Config, running: &Running, more: &[String]) -> String {
-    let url = local_url(&running.addresses);
-    let mut lines = vec![
-        format!("cupbearer {}", env!("CARGO_PKG_VERSION")),
-        format!("  listens on   {url}{}", beside(&running.addresses, &url)),
-        format!(
-            "  forwards to  {}://{}",
-            config.upstream.url.scheme, config.upstream.url.authority
-        ),
-        format!("  token from   {}", config.token.endpoint),
-        format!("  API docs     {url}/docs (if the API has them there)"),
-    ];
+    let mut lines = vec![format!("cupbearer {}", env!("CARGO_PKG_VERSION"))];
+    let url = match &config.listen {
+        Listen::Unix { path, .. } => {
+            let path = path.display();
+            lines.push(format!("  listens on   {}", config.listen));
+            lines.push(format!(
+                "  try          curl --unix-socket {path} http://localhost/"
+            ));
+            None
+        }
+        Listen::Localhost(_) | Listen::Tcp(_) => {
+            let url = local_url(&running.addresses);
+            lines.push(format!(
+                "  listens on   {url}{}",
+                beside(&running.addresses, &url)
+            ));
+            Some(url)
+        }
+    };
+    lines.push(format!(
+        "  forwards to  {}://{}",
+        config.upstream.url.scheme, config.upstream.url.authority
+    ));
+    lines.push(format!("  token from   {}", config.token.endpoint));
+    lines.extend(url.map(|url| format!("  API docs     {url}/docs (if the API has them there)")));
     for absent in &running.absent {
         lines.push(format!(
             "  note         this machine has no {absent}; it is left out"
         ));
     }
+    lines.extend(unprotected(config).map(|note| format!("  note         {note}")));
     lines.extend_from_slice(more);
     lines.join("\n")
+}
+
+/// Which protection from other local users is off. A unix socket has its file's mode.
+fn unprotected(config: &Config) -> Option<&'static str> {
+    let is_open = match config.listen {
+        Listen::Localhost(_) => true,
+        Listen::Tcp(_) => config.listen.is_local(),
+        Listen::Unix { .. } => false,
+    };
+    (is_open && config.guard.local_users == LocalUsers::Any).then_some(
+        if cfg!(target_os = "linux") {
+            "every user of this machine may connect (guard.local_users = \"any\")"
+        } else {
+            "every user of this machine may connect: this system does not tell who does; listen = \"unix:/PATH\" keeps others out"
+        },
+    )
 }
 
 /// The address to type: `localhost` where that reaches us.

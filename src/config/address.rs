@@ -11,15 +11,27 @@ use url::{Host, Url};
 use super::problems::{Complaint, quoted};
 use super::{Listen, Origin};
 
-/// `listen`: `localhost:PORT` or `ADDRESS:PORT`.
+/// What a socket's address has room for, its closing NUL not counted (`sun_path`: 108 on Linux, 104 elsewhere).
+const LONGEST_SOCKET_PATH: usize = 103;
+
+/// Mode of a unix socket where no other is set: its owner only.
+const OWNER_ONLY: u32 = 0o600;
+
+/// `listen`: `localhost:PORT`, `ADDRESS:PORT` or `unix:/PATH`.
 pub(crate) fn listen(text: &str) -> Result<Listen, Complaint> {
     let complaint =
         |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
-    if text.starts_with("unix:") {
-        return Err(complaint(
-            "is a unix socket, which cannot be listened on yet",
-            "write \"localhost:6749\"".into(),
-        ));
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match unusable_socket(path) {
+            None => Ok(Listen::Unix {
+                path: path.into(),
+                mode: OWNER_ONLY,
+            }),
+            Some(problem) => Err(complaint(
+                problem,
+                "write \"unix:/run/cupbearer/api.sock\" or \"localhost:6749\"".into(),
+            )),
+        };
     }
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(Listen::Tcp(address));
@@ -51,6 +63,17 @@ pub(crate) fn listen(text: &str) -> Result<Listen, Complaint> {
         )),
         None => Err(complaint("has no port", "write \"localhost:6749\"".into())),
     }
+}
+
+/// Why `path` cannot be that of a unix socket.
+fn unusable_socket(path: &str) -> Option<&'static str> {
+    if cfg!(not(unix)) {
+        return Some("is a unix socket, which this system does not have");
+    }
+    if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
+        return Some("has no absolute path of a socket file");
+    }
+    (path.len() > LONGEST_SOCKET_PATH).then_some("is longer than a socket's path may be")
 }
 
 /// `upstream.url`: scheme, host and port, and nothing else.

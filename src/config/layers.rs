@@ -316,7 +316,7 @@ impl Layers {
 
     /// A value from the environment or the command line.
     fn text(&mut self, key: &'static Key, text: &str, source: Source) {
-        let read = if key.kind.is_text() {
+        let read = if key.kind.takes_as_is(text) {
             Ok(toml::Value::String(text.to_owned()))
         } else {
             document::value(text)

@@ -26,6 +26,7 @@ mod token;
 mod units;
 mod values;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -124,15 +125,33 @@ pub enum Listen {
     Localhost(u16),
     /// One address; port 0 takes a free one.
     Tcp(SocketAddr),
+    /// `unix:/PATH`: a unix socket.
+    Unix {
+        /// Absolute.
+        path: PathBuf,
+        /// `listen_mode`: the socket file's permissions.
+        mode: u32,
+    },
 }
 
 impl Listen {
-    /// Loopback means `127.0.0.0/8`, `::1` or the name `localhost`, as constants, never resolved.
+    /// Whether only this machine can connect: a unix socket, or loopback, which means `127.0.0.0/8`,
+    /// `::1` or the name `localhost`, as constants, never resolved.
     #[must_use]
-    pub fn is_loopback(&self) -> bool {
+    pub fn is_local(&self) -> bool {
         match self {
-            Self::Localhost(_) => true,
-            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Localhost(_) | Self::Unix { .. } => true,
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Localhost(port) => write!(f, "localhost:{port}"),
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -240,6 +259,20 @@ pub struct Guard {
     pub hosts: Vec<String>,
     /// `guard.origins`: exact web origins (`https://tool.example.com`) that pages may call us from.
     pub origins: Vec<String>,
+    /// `guard.local_users`: who may connect over loopback or a unix socket.
+    pub local_users: LocalUsers,
+}
+
+/// `guard.local_users`. Says nothing about listeners that the network reaches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LocalUsers {
+    /// The user that this process runs as, and root, who can read its memory anyway.
+    #[default]
+    Same,
+    /// Every user of this machine.
+    Any,
+    /// Exactly these user ids.
+    Only(Vec<u32>),
 }
 
 /// `limits.*`.

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use super::SecretSource;
 use super::document;
 use super::keys::{Fallback, Key, Kind};
 use super::layers::{Content, Layers};
 use super::problems::{Complaint, quoted};
 use super::units;
+use super::{LocalUsers, SecretSource};
 
 /// The layers, read key by key.
 pub(crate) struct Values {
@@ -171,6 +171,50 @@ impl Values {
             .or_else(|| self.wrong_type(path, &value))
     }
 
+    /// Who may connect: a word, or user ids.
+    pub(crate) fn users(&mut self, path: &'static str) -> Option<LocalUsers> {
+        let value = self.value(path)?;
+        if let Some(list) = value.as_array() {
+            let ids = list.iter().map(|id| u32::try_from(id.as_integer()?).ok());
+            let ids: Option<Vec<u32>> = ids.collect();
+            return match ids {
+                Some(ids) if !ids.is_empty() => Some(LocalUsers::Only(ids)),
+                Some(_) | None => {
+                    let remedy = "write user ids as `id -u NAME` prints them, such as [0, 1000]";
+                    self.wrong(path, ("is no list of user ids", remedy));
+                    None
+                }
+            };
+        }
+        match value.as_str() {
+            Some("same") => Some(LocalUsers::Same),
+            Some("any") => Some(LocalUsers::Any),
+            Some(text) => {
+                let remedy = "write \"same\", \"any\" or user ids such as [0, 1000]";
+                self.wrong(path, (format!("{} is neither", quoted(text)), remedy));
+                None
+            }
+            None => self.wrong_type(path, &value),
+        }
+    }
+
+    /// A file's permissions. A number would be read as decimal by some and as octal by others.
+    pub(crate) fn mode(&mut self, path: &'static str) -> Option<u32> {
+        let text = self.text(path)?;
+        let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        match u32::from_str_radix(&text, 8) {
+            Ok(mode) if is_octal && mode <= 0o777 && mode & 0o600 == 0o600 => Some(mode),
+            Ok(_) | Err(_) => {
+                let remedy = "write \"0600\" (this user), \"0660\" (its group too) or \"0666\"";
+                self.wrong(
+                    path,
+                    (format!("{} is no usable mode", quoted(&text)), remedy),
+                );
+                None
+            }
+        }
+    }
+
     pub(crate) fn map(&mut self, path: &'static str) -> Option<Vec<(String, String)>> {
         let value = self.value(path)?;
         value
@@ -239,9 +283,13 @@ fn known(path: &str) -> &'static Key {
 
 const fn wanted(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Proxy | Kind::Choice(_) | Kind::Duration(_) | Kind::Size(..) => {
-            "a string"
-        }
+        Kind::Text
+        | Kind::Proxy
+        | Kind::Choice(_)
+        | Kind::Duration(_)
+        | Kind::Size(..)
+        | Kind::Mode => "a string",
+        Kind::Users => "\"same\", \"any\" or a list of user ids",
         Kind::Count(..) => "a whole number",
         Kind::Switch => "true or false",
         Kind::Texts => "a list of strings",

@@ -3,18 +3,51 @@
 
 use http::HeaderValue;
 
-use super::Refusal;
 use super::fields::Lines;
+use super::{Refusal, Way};
 use crate::answer::{Reason, shown};
 
 /// Constants, never resolved. The port is left open: `-p 9000:6749` and `ssh -L` change it, and a page
 /// cannot make a browser send one of these names to another machine.
 const LOOPBACK_NAMES: [&[u8]; 3] = [b"localhost", b"127.0.0.1", b"[::1]"];
 
-/// Exactly one line, one of our names, with or without a port (RFC 9112 section 3.2).
-pub(super) fn check<'a>(lines: Lines<'a>, hosts: &[String]) -> Result<&'a HeaderValue, Refusal> {
+/// Which names a listener answers to.
+#[derive(Clone, Copy)]
+pub(super) enum Names<'a> {
+    /// Loopback ones and `guard.hosts`.
+    Ours(&'a [String]),
+    /// Any: a browser cannot connect to a unix socket, and programs put there what they like.
+    Any,
+}
+
+impl<'a> Names<'a> {
+    /// Those of a listener of this kind.
+    pub(super) const fn at(way: Way, hosts: &'a [String]) -> Self {
+        match way {
+            Way::Loopback | Way::Network => Self::Ours(hosts),
+            Way::Unix => Self::Any,
+        }
+    }
+
+    /// Whether an authority may stand in a request.
+    pub(super) fn include(self, authority: &[u8]) -> bool {
+        match self {
+            Self::Ours(hosts) => is_ours(authority, hosts),
+            Self::Any => authority.iter().copied().all(may_stand_in_authority),
+        }
+    }
+}
+
+/// What a host and port are made of (RFC 3986 section 3.2), without what only few of them have.
+const fn may_stand_in_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'.' | b'-' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+}
+
+/// Exactly one line, one of `names`, with or without a port (RFC 9112 section 3.2).
+pub(super) fn check<'a>(lines: Lines<'a>, names: Names<'_>) -> Result<&'a HeaderValue, Refusal> {
     match lines {
-        Lines::One(host) if is_ours(host.as_bytes(), hosts) => Ok(host),
+        Lines::One(host) if names.include(host.as_bytes()) => Ok(host),
         Lines::One(host) => Err(refused(foreign(host.as_bytes()))),
         Lines::Absent => Err(refused(
             "The request has no Host field; it needs exactly one.".to_owned(),
@@ -27,7 +60,7 @@ pub(super) fn check<'a>(lines: Lines<'a>, hosts: &[String]) -> Result<&'a Header
 
 /// Whether an authority is one of our names, with or without a port. Names have no case (RFC 3986
 /// section 3.2.2); everything else is compared as it stands, so a trailing dot or `a@` is another name.
-pub(super) fn is_ours(authority: &[u8], hosts: &[String]) -> bool {
+fn is_ours(authority: &[u8], hosts: &[String]) -> bool {
     let Some(name) = name_of(authority) else {
         return false;
     };

@@ -13,6 +13,7 @@ mod host;
 mod origin;
 mod peer;
 mod target;
+mod users;
 
 use std::borrow::Cow;
 
@@ -22,19 +23,23 @@ use crate::answer::{Answer, Form, Reason, RequestId};
 use crate::config;
 
 use fields::Fields;
+use host::Names;
+use users::Users;
 
 pub use peer::{CallerName, Peer, Way};
 
-/// The head checks of one listener.
+/// The checks of one listener.
 ///
-/// Whether that listener is a loopback one makes no difference to them: behind `-p 9000:6749` it is
-/// not, and its callers still say `localhost`.
+/// Whether that listener is a loopback one makes no difference to what a head must look like: behind
+/// `-p 9000:6749` it is not, and its callers still say `localhost`.
 #[derive(Debug, Clone)]
 pub struct Guard {
     /// `guard.hosts`.
     hosts: Vec<String>,
     /// `guard.origins`.
     origins: Vec<String>,
+    /// `guard.local_users`.
+    users: Users,
 }
 
 /// The proof that a head has passed; only [`Guard::check`] makes one.
@@ -112,6 +117,7 @@ impl Guard {
         Self {
             hosts: config.hosts.clone(),
             origins: config.origins.clone(),
+            users: Users::new(&config.local_users, users::own_uid()),
         }
     }
 
@@ -119,30 +125,28 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] of the first rule broken, in this order: `method_refused`, `bad_request` or
+    /// A [`Refusal`] of the first rule broken, in this order: `user_refused`, `method_refused`, `bad_request` or
     /// `target_refused` for the target, `bad_request` for the framing, `host_refused`,
     /// `target_refused` for a target that contradicts `Host`, `origin_refused`.
     pub fn check<B>(&self, request: &Request<B>, peer: &Peer) -> Result<Admitted, Refusal> {
-        let _ = peer;
-        self.check_head(Head {
+        let head = Head {
             method: request.method(),
             uri: request.uri(),
             version: request.version(),
             headers: request.headers(),
-        })
-    }
-
-    fn check_head(&self, head: Head<'_>) -> Result<Admitted, Refusal> {
-        self.decide(head)
+        };
+        self.decide(head, peer)
             .map_err(|refusal| refusal.in_form_for(head))
     }
 
-    fn decide(&self, head: Head<'_>) -> Result<Admitted, Refusal> {
+    fn decide(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
+        self.users.check(peer)?;
         target::check_method(head.method)?;
-        let authority = target::authority(head.uri, &self.hosts)?;
+        let names = Names::at(peer.way, &self.hosts);
+        let authority = target::authority(head.uri, names)?;
         let fields = Fields::of(head.headers);
         framing::check(&fields, head.version)?;
-        let host = host::check(fields.host, &self.hosts)?;
+        let host = host::check(fields.host, names)?;
         target::check_agreement(authority, host)?;
         let came_from = origin::check_origin(fields.origin, host, &self.origins)?;
         origin::check_site(fields.site, came_from)?;

@@ -29,7 +29,7 @@ impl Peer {
     /// Who came from `address` to our own `listener`; of unknown uid.
     #[must_use]
     pub fn tcp(listener: SocketAddr, address: SocketAddr) -> Self {
-        let way = if listener.ip().is_loopback() {
+        let way = if listener.ip().to_canonical().is_loopback() {
             Way::Loopback
         } else {
             Way::Network
@@ -38,6 +38,16 @@ impl Peer {
             way,
             address: Some(address),
             uid: None,
+        }
+    }
+
+    /// Who came to a unix socket.
+    #[must_use]
+    pub const fn unix(uid: Option<u32>) -> Self {
+        Self {
+            way: Way::Unix,
+            address: None,
+            uid,
         }
     }
 }

@@ -6,7 +6,8 @@
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Uri};
 
-use super::{Refusal, host};
+use super::Refusal;
+use super::host::Names;
 use crate::answer::{Reason, shown};
 
 /// `Allow`. Extension methods pass too; a list cannot name them.
@@ -33,7 +34,7 @@ pub(super) fn check_method(method: &Method) -> Result<(), Refusal> {
 /// `//name/path` is a path: hyper keeps it as one.
 pub(super) fn authority<'a>(
     uri: &'a Uri,
-    hosts: &[String],
+    names: Names<'_>,
 ) -> Result<Option<&'a Authority>, Refusal> {
     if !uri
         .path_and_query()
@@ -47,7 +48,7 @@ pub(super) fn authority<'a>(
     match (uri.scheme(), uri.authority()) {
         (None, None) => Ok(None),
         (Some(scheme), Some(authority))
-            if *scheme == Scheme::HTTP && host::is_ours(authority.as_str().as_bytes(), hosts) =>
+            if *scheme == Scheme::HTTP && names.include(authority.as_str().as_bytes()) =>
         {
             Ok(Some(authority))
         }

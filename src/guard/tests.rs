@@ -10,13 +10,17 @@ pub(super) fn guard() -> Guard {
     Guard::new(&config::Guard {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned(), "null".to_owned()],
+        ..config::Guard::default()
     })
 }
 
-/// A program on this machine.
+/// A program of our own user.
 pub(super) fn someone() -> Peer {
     let listener = "127.0.0.1:6749".parse().unwrap();
-    Peer::tcp(listener, "127.0.0.1:40000".parse().unwrap())
+    Peer {
+        uid: users::own_uid(),
+        ..Peer::tcp(listener, "127.0.0.1:40000".parse().unwrap())
+    }
 }
 
 pub(super) fn request(method: &str, target: &str, fields: Pairs<'_>) -> Request<()> {

@@ -1,11 +1,21 @@
-//! Listening sockets: `localhost` on every loopback family that the machine has.
+//! Listening sockets: `localhost` on every loopback family that the machine has, or a unix socket.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket};
 
+use super::peers::Peers;
+#[cfg(unix)]
+use super::socket_file::{self, SocketFile};
+use super::stream::Stream;
+use super::vanished;
 use crate::config::Listen;
+use crate::guard::{Peer, Way};
 
 /// Connections that the kernel may hold for us before we accept them.
 const BACKLOG: u32 = 1024;
@@ -13,15 +23,51 @@ const BACKLOG: u32 = 1024;
 /// How many ports `localhost:0` may try until one is free on both families.
 const PORT_TRIES: usize = 32;
 
-/// Sockets that listen, all on one port.
+/// Sockets that listen, all on one port, or the one unix socket.
 #[derive(Debug)]
 pub struct Bound {
     /// At least one.
-    pub(super) listeners: Vec<TcpListener>,
-    /// Their addresses, in the same order.
+    pub(super) listeners: Vec<Listener>,
+    /// The addresses of TCP ones, in the same order.
     pub addresses: Vec<SocketAddr>,
     /// Loopback addresses that this machine does not have.
     pub absent: Vec<IpAddr>,
+    /// The unix one's file; dropped, it is removed.
+    #[cfg(unix)]
+    pub(super) socket_file: Option<SocketFile>,
+    peers: Option<Peers>,
+}
+
+/// One socket that listens.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener, SocketAddr),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Has the system look whether those who are connected are still there.
+    pub(super) fn ask_after_clients(&self, patience: Duration) {
+        match self {
+            Self::Tcp(listener, _) => vanished::ask_after_clients(listener, patience),
+            #[cfg(unix)]
+            Self::Unix(_) => {} // the same machine: the system knows
+        }
+    }
+
+    /// The next connection and where it comes from; of what user is not known yet.
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+        match self {
+            Self::Tcp(listener, own) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, address)| (Stream::Tcp(stream), Peer::tcp(*own, address))),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| (Stream::Unix(stream), Peer::unix(None))),
+        }
+    }
 }
 
 /// A listener could not be had.
@@ -29,8 +75,8 @@ pub struct Bound {
 #[error("cannot listen on {address}")]
 pub struct BindError {
     /// What was asked for.
-    pub address: SocketAddr,
-    /// The system's words; `AddrInUse` is a taken port.
+    pub address: Listen,
+    /// The system's words; `AddrInUse` is a taken port or socket.
     pub source: io::Error,
 }
 
@@ -40,10 +86,24 @@ pub struct BindError {
 /// A taken port, a missing right, an address that is not this machine's; for `localhost` also a port
 /// that is taken on one family only, since half of the callers would reach somebody else.
 pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
-    match *listen {
-        Listen::Tcp(address) => Bound::of(vec![open(address)?], Vec::new(), address),
+    match listen {
+        Listen::Tcp(address) => Bound::of(vec![open(*address)?], Vec::new(), *address),
         Listen::Localhost(0) => free_port(),
-        Listen::Localhost(port) => localhost(port),
+        Listen::Localhost(port) => localhost(*port),
+        #[cfg(unix)]
+        Listen::Unix { path, mode } => {
+            let (listener, file) =
+                socket_file::listen(path, *mode, BACKLOG).map_err(|source| BindError {
+                    address: listen.clone(),
+                    source,
+                })?;
+            Ok(Bound::of_unix(listener, file))
+        }
+        #[cfg(not(unix))]
+        Listen::Unix { .. } => Err(BindError {
+            address: listen.clone(),
+            source: io::ErrorKind::Unsupported.into(),
+        }),
     }
 }
 
@@ -75,10 +135,7 @@ fn free_port() -> Result<Bound, BindError> {
         let first = open(any)?;
         let port = first
             .local_addr()
-            .map_err(|source| BindError {
-                address: any,
-                source,
-            })?
+            .map_err(|source| BindError::tcp(any, source))?
             .port();
         drop(first);
         tries += 1;
@@ -105,7 +162,7 @@ fn open(address: SocketAddr) -> Result<TcpListener, BindError> {
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    attempt().map_err(|source| BindError { address, source })
+    attempt().map_err(|source| BindError::tcp(address, source))
 }
 
 /// EAFNOSUPPORT or EADDRNOTAVAIL: most containers have no `::1`.
@@ -119,6 +176,15 @@ fn is_absent(error: &io::Error) -> bool {
     }
 }
 
+impl BindError {
+    fn tcp(address: SocketAddr, source: io::Error) -> Self {
+        Self {
+            address: Listen::Tcp(address),
+            source,
+        }
+    }
+}
+
 impl Bound {
     fn of(
         listeners: Vec<TcpListener>,
@@ -129,22 +195,66 @@ impl Bound {
             .iter()
             .map(TcpListener::local_addr)
             .collect::<io::Result<Vec<_>>>()
-            .map_err(|source| BindError {
-                address: asked,
-                source,
-            })?;
+            .map_err(|source| BindError::tcp(asked, source))?;
         if addresses.is_empty() {
             let source = io::Error::new(io::ErrorKind::AddrNotAvailable, "no loopback address");
-            return Err(BindError {
-                address: asked,
-                source,
-            });
+            return Err(BindError::tcp(asked, source));
         }
+        let listeners = listeners.into_iter().zip(&addresses);
         Ok(Self {
-            listeners,
+            listeners: listeners
+                .map(|(listener, address)| Listener::Tcp(listener, *address))
+                .collect(),
             addresses,
             absent,
+            #[cfg(unix)]
+            socket_file: None,
+            peers: None,
         })
+    }
+
+    #[cfg(unix)]
+    fn of_unix(listener: UnixListener, file: SocketFile) -> Self {
+        Self {
+            listeners: vec![Listener::Unix(listener)],
+            addresses: Vec::new(),
+            absent: Vec::new(),
+            socket_file: Some(file),
+            peers: None,
+        }
+    }
+
+    /// From now on each connection's [`Peer`] says which user is at its other end.
+    ///
+    /// # Errors
+    /// The system does not tell for a loopback TCP connection; a unix socket and the network need nothing.
+    pub fn identify_peers(&mut self) -> io::Result<()> {
+        let mut loopback = self
+            .addresses
+            .iter()
+            .filter(|address| address.ip().to_canonical().is_loopback());
+        if let Some(first) = loopback.next() {
+            // Each family has its own tables in the kernel.
+            loopback.try_for_each(|other| Peers::open(*other).map(drop))?;
+            self.peers = Some(Peers::open(*first)?);
+        }
+        Ok(())
+    }
+
+    /// Whose connection it is, found out now: a moment later its other end may be somebody else's.
+    pub(super) fn identify(&mut self, listener: usize, stream: &Stream, peer: Peer) -> Peer {
+        let uid = match (stream, &self.listeners[listener], peer.address) {
+            (Stream::Tcp(stream), Listener::Tcp(_, own), Some(address))
+                if peer.way == Way::Loopback =>
+            {
+                let peers = self.peers.as_mut();
+                peers.and_then(|peers| peers.uid(stream, address, *own))
+            }
+            #[cfg(unix)]
+            (Stream::Unix(stream), ..) => stream.peer_cred().ok().map(|cred| cred.uid()),
+            (Stream::Tcp(_), ..) => None,
+        };
+        Peer { uid, ..peer }
     }
 }
 
@@ -166,8 +276,12 @@ mod tests {
     async fn an_accepted_connection_sends_small_answers_at_once_without_being_told() {
         let bound = bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
         let connecting = tokio::net::TcpStream::connect(bound.addresses[0]);
-        let (_client, accepted) = tokio::join!(connecting, bound.listeners[0].accept());
-        assert!(accepted.unwrap().0.nodelay().unwrap());
+        let accepting = std::future::poll_fn(|cx| bound.listeners[0].poll_accept(cx));
+        let (_client, accepted) = tokio::join!(connecting, accepting);
+        let Ok((Stream::Tcp(accepted), _)) = accepted else {
+            panic!("a TCP listener accepts TCP connections")
+        };
+        assert!(accepted.nodelay().unwrap());
     }
 
     #[tokio::test]

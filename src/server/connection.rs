@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
-use tokio::net::TcpStream;
 
 use super::io::{ClientIo, RequestBody};
+use super::stream::Stream;
 use super::watch::{Order, Phase, Place, Registry, Watched};
 use super::{Limits, Serve};
 
@@ -21,9 +21,9 @@ use super::{Limits, Serve};
 const LEAST_BUFFER: usize = 8 * 1024;
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Serve>(stream: TcpStream, place: Place, limits: Limits, service: S) {
+pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, limits: Limits, service: S) {
     #[cfg(not(target_os = "linux"))] // there its listener has said so
-    let _ = stream.set_nodelay(true);
+    stream.set_nodelay();
     let watched = Arc::clone(&place.watched);
     let io = TokioIo::new(ClientIo::new(
         stream,

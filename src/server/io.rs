@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::scan::Scan;
+use super::stream::Stream;
 use super::watch::Watched;
 use crate::metrics::Metrics;
 
@@ -28,7 +28,7 @@ const LINGER_BYTES: usize = 64 << 20;
 
 /// A client's socket.
 pub(super) struct ClientIo {
-    stream: TcpStream,
+    stream: Stream,
     watched: Arc<Watched>,
     metrics: Arc<Metrics>,
     scan: Scan,
@@ -41,7 +41,7 @@ struct Linger {
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, watched: Arc<Watched>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(stream: Stream, watched: Arc<Watched>, metrics: Arc<Metrics>) -> Self {
         Self {
             stream,
             watched,

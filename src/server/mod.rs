@@ -9,7 +9,13 @@ mod connection;
 mod descriptors;
 mod drain;
 mod io;
+mod peers;
 mod scan;
+#[cfg(target_os = "linux")]
+mod sock_diag;
+#[cfg(unix)]
+mod socket_file;
+mod stream;
 mod vanished;
 mod watch;
 
@@ -20,7 +26,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -33,6 +38,7 @@ pub use drain::{Drained, Phase, Stop};
 pub use io::RequestBody;
 pub use scan::Scan;
 
+use stream::{Detached, Stream};
 use watch::{Place, Registry};
 
 /// How long to wait when the system has no descriptor left for a new connection.
@@ -96,7 +102,7 @@ where
 
 /// A connection on its way from the acceptor to a worker on another thread.
 pub struct Handover {
-    stream: std::net::TcpStream,
+    stream: Detached,
     peer: Peer,
     place: Place,
 }
@@ -127,7 +133,7 @@ impl Server {
     #[must_use]
     pub fn new(bound: Bound, limits: Limits, metrics: Arc<Metrics>) -> Self {
         for listener in &bound.listeners {
-            vanished::ask_after_clients(listener, limits.stall_timeout);
+            listener.ask_after_clients(limits.stall_timeout);
         }
         Self {
             bound,
@@ -169,6 +175,8 @@ impl Server {
             }
         }
         self.registry.start_closing();
+        #[cfg(unix)]
+        drop(self.bound.socket_file.take()); // first, so that nobody connects any more who would not be served
         self.accept_backlog(&make).await;
         self.bound.listeners.clear();
         let drained = drain::drain(&self.registry, grace, &mut stop).await;
@@ -177,7 +185,7 @@ impl Server {
     }
 
     /// The next connection for which there is room.
-    async fn admit(&mut self) -> (TcpStream, Peer) {
+    async fn admit(&mut self) -> (Stream, Peer) {
         while self.registry.is_full() {
             self.registry.make_room();
             // A connection that only now becomes idle tells nobody: it is found at the next look.
@@ -188,7 +196,10 @@ impl Server {
             let turn = self.turn;
             self.turn = turn.wrapping_add(1);
             match accept_any(&self.bound, turn).await {
-                Ok(admitted) => return admitted,
+                Ok((listener, stream, peer)) => {
+                    let peer = self.bound.identify(listener, &stream, peer);
+                    return (stream, peer);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
@@ -209,7 +220,7 @@ impl Server {
         }
     }
 
-    fn place<M, S>(&mut self, stream: TcpStream, peer: Peer, make: &M)
+    fn place<M, S>(&mut self, stream: Stream, peer: Peer, make: &M)
     where
         M: Fn(Peer) -> S,
         S: Serve,
@@ -219,7 +230,7 @@ impl Server {
         let worker = self.turn % (self.others.len() + 1);
         if worker == 0 {
             tokio::spawn(connection::serve(stream, place, self.limits, make(peer)));
-        } else if let Ok(stream) = stream.into_std() {
+        } else if let Ok(stream) = stream.detach() {
             let _ = self.others[worker - 1].send(Handover {
                 stream,
                 peer,
@@ -229,20 +240,15 @@ impl Server {
     }
 }
 
-/// Accepts from whichever listener has a connection; each is first by turns.
-async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(TcpStream, Peer)> {
-    let Bound {
-        listeners,
-        addresses,
-        ..
-    } = bound;
+/// Accepts from whichever listener has a connection, and says which; each is first by turns.
+async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(usize, Stream, Peer)> {
+    let listeners = &bound.listeners;
     std::future::poll_fn(|cx| {
         for offset in 0..listeners.len() {
             let index = (turn + offset) % listeners.len();
             let polled = listeners[index].poll_accept(cx);
             if polled.is_ready() {
-                return polled
-                    .map_ok(|(stream, address)| (stream, Peer::tcp(addresses[index], address)));
+                return polled.map_ok(|(stream, peer)| (index, stream, peer));
             }
         }
         std::task::Poll::Pending
@@ -261,7 +267,7 @@ where
         tokio::select! {
             next = handed.recv() => match next {
                 Some(Handover { stream, peer, place }) => {
-                    if let Ok(stream) = TcpStream::from_std(stream) {
+                    if let Ok(stream) = stream.attach() {
                         connections.spawn(connection::serve(stream, place, limits, make(peer)));
                     }
                 }

@@ -105,6 +105,8 @@ export async function start(args, find, { env } = {}) {
       const status = await readFile(`/proc/${child.pid}/status`, "utf8");
       return Number(/VmHWM:\s+(\d+) kB/.exec(status)[1]);
     },
+    /** Sends a signal that it goes on after. */
+    signal: (signal) => child.kill(signal),
     /** Asks it to stop and returns what it exited with; asking twice is fine. */
     async stop(signal = "SIGTERM") {
       child.kill(signal);

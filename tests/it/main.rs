@@ -25,3 +25,5 @@ mod smuggling;
 mod support;
 mod tokens;
 mod upgrades;
+#[cfg(unix)]
+mod users;

@@ -67,9 +67,13 @@ fn name(values: &mut Values) -> Option<String> {
 /// Until there are callers with keys, `keyed` admits nobody beyond loopback.
 fn listen(values: &mut Values) -> Option<Listen> {
     let open = values.choice("guard.network", &[false, true]);
+    let mode = values.mode("listen_mode");
     let text = values.text("listen")?;
     let listen = values.checked("listen", address::listen(&text))?;
-    if listen.is_loopback() || open? {
+    if let Listen::Unix { path, .. } = listen {
+        return Some(Listen::Unix { path, mode: mode? });
+    }
+    if listen.is_local() || open? {
         return Some(listen);
     }
     let problem = format!(
@@ -90,9 +94,11 @@ fn listen(values: &mut Values) -> Option<Listen> {
 fn guard(values: &mut Values) -> Option<Guard> {
     let hosts = each(values, "guard.hosts", address::host_name);
     let origins = each(values, "guard.origins", address::web_origin);
+    let local_users = values.users("guard.local_users");
     Some(Guard {
         hosts: hosts?,
         origins: origins?,
+        local_users: local_users?,
     })
 }
 

@@ -43,6 +43,10 @@ pub enum Kind {
     Count(u32, u32),
     /// `true` or `false`.
     Switch,
+    /// `"same"`, `"any"` or a list of numbers.
+    Users,
+    /// A file's permissions in octal, as a string.
+    Mode,
     /// A list of strings.
     Texts,
     /// A table of strings.
@@ -52,11 +56,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a text in the environment or after `--set` is taken as it is, without TOML's quotes.
+    /// Whether `text`, from the environment or after `--set`, is taken as it is, without TOML's quotes.
     #[must_use]
-    pub const fn is_text(self) -> bool {
+    pub fn takes_as_is(self, text: &str) -> bool {
         match self {
-            Self::Text | Self::Proxy | Self::Choice(_) | Self::Duration(_) | Self::Size(..) => true,
+            Self::Text
+            | Self::Proxy
+            | Self::Choice(_)
+            | Self::Duration(_)
+            | Self::Size(..)
+            | Self::Mode => true,
+            Self::Users => !text.starts_with('['),
             Self::Count(..) | Self::Switch | Self::Texts | Self::Map | Self::Secret => false,
         }
     }

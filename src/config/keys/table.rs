@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Fallback::{Default, Required, Unset};
-use super::Kind::{Choice, Count, Map, Proxy, Secret, Size, Switch, Text, Texts};
+use super::Kind::{Choice, Count, Map, Mode, Proxy, Secret, Size, Switch, Text, Texts, Users};
 use super::{Fallback, Key, Kind, Scope};
 
 const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
@@ -38,8 +38,15 @@ const HEAD: Kind = Size(8 << 10, 16 << 20);
 /// Held in memory for each request in flight, until the answer's head.
 const KEPT: Kind = Size(0, 16 << 20);
 
+/// Only Linux tells who is at the other end of a TCP connection; elsewhere the banner says what is off.
+const LOCAL_USERS: &str = if cfg!(target_os = "linux") {
+    "\"same\""
+} else {
+    "\"any\""
+};
+
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 51] = [
+pub static KEYS: [Key; 53] = [
     key(
         "name",
         Text,
@@ -50,7 +57,13 @@ pub static KEYS: [Key; 51] = [
         "listen",
         Text,
         Default("\"localhost:6749\""),
-        "Where callers connect. \"localhost\" is every loopback family of this machine; or \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\".",
+        "Where callers connect. \"localhost\" is every loopback family of this machine; or \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\", \"unix:/run/cupbearer/api.sock\".",
+    ),
+    key(
+        "listen_mode",
+        Mode,
+        Default("\"0600\""),
+        "Who may connect to a unix socket, as a file's permissions in octal: \"0600\" this user, \"0660\" its group too.",
     ),
     process(
         "drain",
@@ -293,6 +306,12 @@ pub static KEYS: [Key; 51] = [
         Texts,
         Default("[]"),
         "Web origins whose pages may call, exactly as browsers send them: \"https://tool.example.com\".",
+    ),
+    key(
+        "guard.local_users",
+        Users,
+        Default(LOCAL_USERS),
+        "Who may connect over loopback or a unix socket: \"same\" (this user and root), \"any\", or user ids such as [0, 1000]. Says nothing about the network.",
     ),
     key(
         "guard.network",

@@ -109,3 +109,35 @@ fn an_open_network_is_said_out_loud() {
     ]);
     assert!(load(&Overrides::default(), &open).is_ok());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_takes_the_mode_that_is_set_and_its_owners_otherwise() {
+    for (set, expected) in [(None, 0o600), (Some("0660"), 0o660), (Some("666"), 0o666)] {
+        let mut variables = vec![("CUPBEARER_LISTEN", "unix:/run/cupbearer/api.sock")];
+        variables.extend(set.map(|mode| ("CUPBEARER_LISTEN_MODE", mode)));
+        let loaded = load(&Overrides::default(), &with(&variables)).unwrap();
+        let path = PathBuf::from("/run/cupbearer/api.sock");
+        let listen = loaded.config.listen;
+        assert_eq!(listen.to_string(), "unix:/run/cupbearer/api.sock");
+        let mode = expected;
+        assert_eq!(listen, Listen::Unix { path, mode });
+    }
+}
+
+#[test]
+fn local_users_are_a_word_as_it_is_or_a_list() {
+    for (text, expected) in [
+        ("same", LocalUsers::Same),
+        ("any", LocalUsers::Any),
+        ("[0, 65534]", LocalUsers::Only(vec![0, 65534])),
+        ("[4294967295]", LocalUsers::Only(vec![u32::MAX])),
+    ] {
+        let variables = with(&[("CUPBEARER_GUARD__LOCAL_USERS", text)]);
+        let loaded = load(&Overrides::default(), &variables).unwrap();
+        assert_eq!(loaded.config.guard.local_users, expected, "{text}");
+    }
+    let broken = with(&[("CUPBEARER_GUARD__LOCAL_USERS", "[0")]);
+    let problems = said(load(&Overrides::default(), &broken));
+    assert!(problems.contains("is not TOML"), "{problems}");
+}

@@ -126,6 +126,8 @@ fn other_value(key: &Key) -> String {
         (_, Kind::Duration(_)) => "\"7s\"".into(),
         (_, Kind::Size(..)) => "\"32KiB\"".into(),
         (_, Kind::Count(..)) => "7".into(),
+        (_, Kind::Users) => "[0, 1000]".into(),
+        (_, Kind::Mode) => "\"0660\"".into(),
         ("upstream.rewrite" | "upstream.via", _) => "false".into(),
         (_, Kind::Switch) => "true".into(),
         ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
@@ -171,7 +173,7 @@ fn all_but(key: &Key) -> Vec<(&'static str, &'static str)> {
 fn file_environment_and_set_give_every_key_the_same_value() {
     for key in KEYS.iter().filter(|key| key.kind != Kind::Secret) {
         let toml = other_value(key);
-        let text = if key.kind.is_text() {
+        let text = if key.kind.takes_as_is(&toml) {
             toml.trim_matches('"')
         } else {
             &toml

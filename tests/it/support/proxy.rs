@@ -1,6 +1,6 @@
 //! The proxy in this process, configured the way a user does it: a file, a secret beside it, flags on top.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use cupbearer::config::{self, Overrides, Setting, Surroundings};
@@ -18,6 +18,9 @@ pub(crate) const SECRET: &str = "s3cr3t/of+the=tests~0123456789";
 pub(crate) const TOKEN: &str =
     "eyJhbGciOiJub25lIn0.b3BhcXVlIHRvIHVzIGFsbCwgYW5kIGxvbmc.c2lnbmF0dXJlIG9mIHRoZSB0ZXN0cw";
 
+/// Where nothing can be reached.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// A token endpoint's good answer.
 pub(crate) fn token_answer() -> Vec<u8> {
     let body = format!(r#"{{"access_token":"{TOKEN}","token_type":"Bearer","expires_in":3600}}"#);
@@ -25,6 +28,7 @@ pub(crate) fn token_answer() -> Vec<u8> {
 }
 
 pub(crate) struct Proxy {
+    /// Port 0 of no address where it listens on a unix socket.
     pub(crate) address: SocketAddr,
     pub(crate) running: Running,
     /// The scripted token endpoint, where the test brought none.
@@ -77,7 +81,7 @@ impl Proxy {
             .unwrap_or_else(|problems| panic!("{problems}"));
         let running = start(&loaded.config, AccessLines::All).unwrap();
         Self {
-            address: running.addresses[0],
+            address: running.addresses.first().copied().unwrap_or(NOWHERE),
             running,
             token_endpoint: None,
             _directory: directory,

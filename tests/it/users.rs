@@ -1,0 +1,129 @@
+//! Who may connect: the user behind a loopback connection, and unix sockets. Other users than our own
+//! need rights that not everybody has here: those claims are `tests/e2e/users`.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+#[cfg(target_os = "linux")]
+use crate::support::{Client, ask, get};
+use crate::support::{Proxy, Upstream, within};
+
+/// A user id that is not ours, whoever we are.
+fn nobody_here() -> u32 {
+    own().wrapping_add(4242)
+}
+
+fn own() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_user_who_is_not_listed_is_told_what_to_write_and_one_who_is_passes() {
+    let upstream = Upstream::echoing().await;
+    let listed = format!("[{}]", nobody_here());
+    let proxy = Proxy::with(&upstream.url(), &[("guard.local_users", &listed)]).await;
+    let mut client = Client::connect(proxy.address).await;
+    for _ in 0..2 {
+        client.send(get("/")).await;
+        let answer = client.answer().await;
+        assert_eq!(answer.outcome(), (403, "user_refused".to_owned()));
+        let mut both = [own(), nobody_here()];
+        both.sort_unstable();
+        for part in [
+            format!("user id {}", own()),
+            format!("guard.local_users = {both:?}"),
+        ] {
+            assert!(answer.text().contains(&part), "{}", answer.text());
+        }
+    }
+    assert_eq!(upstream.seen_count(), 0);
+    for users in ["same".to_owned(), "any".to_owned(), format!("[{}]", own())] {
+        let proxy = Proxy::with(&upstream.url(), &[("guard.local_users", &users)]).await;
+        for _ in 0..100 {
+            assert_eq!(ask(proxy.address, get("/")).await.status, 200, "{users}");
+        }
+    }
+}
+
+/// Nothing runs between connect and close here, so the proxy accepts a connection whose client is gone.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_request_whose_sender_is_gone_before_it_is_accepted_goes_nowhere() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for _ in 0..10 {
+        for _ in 0..20 {
+            let mut client = std::net::TcpStream::connect(proxy.address).unwrap();
+            client
+                .write_all(b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .unwrap();
+        }
+        assert_eq!(ask(proxy.address, get("/after")).await.text(), "/after");
+    }
+    assert!(upstream.seen().iter().all(|seen| seen.method == "GET"));
+}
+
+async fn talk(path: &Path, request: &str) -> String {
+    let mut client = UnixStream::connect(path).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    within("the answer", client.read_to_end(&mut answer))
+        .await
+        .unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+fn closing(fields: &str) -> String {
+    format!("POST /x HTTP/1.1\r\n{fields}Connection: close\r\nContent-Length: 5\r\n\r\nhello")
+}
+
+#[tokio::test]
+async fn a_unix_socket_carries_requests_under_any_one_name_and_goes_with_the_proxy() {
+    let upstream = Upstream::echoing().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("made/api.sock");
+    let listen = format!("unix:{}", path.display());
+    for threads in ["1", "3"] {
+        let settings = [("listen", &*listen), ("runtime.threads", threads)];
+        let mut proxy = Proxy::with(&upstream.url(), &settings).await;
+        assert!(proxy.running.addresses.is_empty());
+        for host in ["localhost", "api.example.com:1", "%2Frun%2Fapi.sock", ""] {
+            let answer = talk(&path, &closing(&format!("Host: {host}\r\n"))).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+        }
+        for fields in [
+            "",
+            "Host: a\r\nHost: a\r\n",
+            "Host: \"\r\n",
+            "Host: a@b\r\n",
+        ] {
+            let answer = talk(&path, &closing(fields)).await;
+            assert!(answer.starts_with("HTTP/1.1 4"), "{fields}: {answer}");
+        }
+        let foreign = closing("Host: a\r\nSec-Fetch-Site: cross-site\r\n");
+        assert!(talk(&path, &foreign).await.contains("origin_refused"));
+        proxy.stop().await;
+        assert!(!path.exists());
+    }
+    assert_eq!(upstream.seen_count(), 8);
+    assert!(upstream.seen().iter().all(|seen| seen.body == b"hello"));
+}
+
+#[tokio::test]
+async fn a_unix_sockets_caller_has_a_user_too() {
+    let upstream = Upstream::echoing().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("api.sock");
+    let listen = format!("unix:{}", path.display());
+    let users = format!("[{}]", nobody_here());
+    let settings = [("listen", &*listen), ("guard.local_users", &users)];
+    let _proxy = Proxy::with(&upstream.url(), &settings).await;
+    let answer = talk(&path, &closing("Host: localhost\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(answer.contains("user_refused"), "{answer}");
+    assert_eq!(upstream.seen_count(), 0);
+}
