@@ -255,13 +255,13 @@ async function setUp(t, { allowed = false } = {}) {
         const arrived = () => naive.seen.some((one) => one.replace(/\?$/, "") === `${method} ${path}`);
         await until(arrived, `the attack "${name}" does not even reach a server without a guard`);
         if (["fetch", "WebSocket", "event source"].includes(name)) assert.match(await read, /what only its owner|echo/, name);
-        await weak.page.close();
+        await soon(weak.page.close());
 
         const strong = await opened(open, guarded ?? proxy.url);
         const got = tried(strong.page, run, strong.url + path);
         assert.equal(await until(() => refused(path), `the attack "${name}" has not reached cupbearer`), reason, name);
         await assertNothingRead(name, got);
-        await strong.page.close();
+        await soon(strong.page.close());
         assert.deepEqual(upstream.seen, [], name);
       }
       t.diagnostic(`${Object.keys(attacks).length} attacks: each reached the naive server, none the API`);
@@ -275,9 +275,16 @@ async function opened(open, url) {
   return result.page ? result : { page: result, url };
 }
 
-/** What a page could read; nothing where it failed, or has gone. */
+/** What a page could read; nothing where it failed, has gone, or never says. */
 function tried(page, run, url) {
-  return page.evaluate(run, url).catch(() => undefined);
+  return soon(page.evaluate(run, url).catch(() => undefined));
+}
+
+/** Chromium sometimes never answers for a page that is on its way to another: that one has read nothing. */
+function soon(promise) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, 10_000)));
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** A page may read what a same-origin page may, where its name was rebound: our own refusal, and no more. */
