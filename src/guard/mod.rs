@@ -7,6 +7,7 @@
 //!
 //! The passing path allocates nothing and never waits. Reads `config`; answers with `answer`.
 
+mod cors;
 mod fields;
 mod framing;
 mod host;
@@ -17,7 +18,8 @@ mod users;
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::answer::{Answer, Form, Reason, RequestId};
 use crate::config;
@@ -26,6 +28,7 @@ use fields::Fields;
 use host::Names;
 use users::Users;
 
+pub use cors::Cors;
 pub use peer::{CallerName, Peer, Way};
 
 /// The checks of one listener.
@@ -46,7 +49,8 @@ pub struct Guard {
 #[derive(Debug)]
 #[must_use]
 pub struct Admitted {
-    allowed_origin: Option<HeaderValue>,
+    cors: Cors,
+    is_preflight: bool,
     caller: Option<CallerName>,
 }
 
@@ -57,11 +61,18 @@ impl Admitted {
         self.caller
     }
 
-    /// The origin of `guard.origins` that the request came from, if it came from one: to be answered
-    /// with CORS fields.
+    /// What every answer to this request tells a browser about who may read it.
     #[must_use]
-    pub const fn allowed_origin(&self) -> Option<&HeaderValue> {
-        self.allowed_origin.as_ref()
+    pub const fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
+    /// The whole answer, where a browser only asks what a page of `guard.origins` may send: the upstream
+    /// is not asked.
+    #[must_use]
+    pub fn preflight(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
+        self.is_preflight
+            .then(|| cors::preflight(&self.cors, headers))
     }
 }
 
@@ -76,6 +87,8 @@ pub struct Refusal {
     pub form: Form,
     /// Which of `guard.callers` broke it, where that is known.
     pub caller: Option<CallerName>,
+    /// Whether the page that asked may read why.
+    pub cors: Cors,
 }
 
 impl Refusal {
@@ -85,6 +98,7 @@ impl Refusal {
             detail: detail.into(),
             form: Form::Problem,
             caller: None,
+            cors: Cors::Off,
         }
     }
 
@@ -128,6 +142,9 @@ impl Guard {
     /// A [`Refusal`] of the first rule broken, in this order: `user_refused`, `method_refused`, `bad_request` or
     /// `target_refused` for the target, `bad_request` for the framing, `host_refused`,
     /// `target_refused` for a target that contradicts `Host`, `origin_refused`.
+    ///
+    /// The question that a browser asks before a page of `guard.origins` may send (a preflight) passes
+    /// here without more, since it never carries a key; its answer is [`Admitted::preflight`].
     pub fn check<B>(&self, request: &Request<B>, peer: &Peer) -> Result<Admitted, Refusal> {
         let head = Head {
             method: request.method(),
@@ -135,8 +152,10 @@ impl Guard {
             version: request.version(),
             headers: request.headers(),
         };
-        self.decide(head, peer)
-            .map_err(|refusal| refusal.in_form_for(head))
+        self.decide(head, peer).map_err(|refusal| Refusal {
+            cors: origin::cors_of_refusal(head, &self.origins),
+            ..refusal.in_form_for(head)
+        })
     }
 
     fn decide(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
@@ -150,8 +169,12 @@ impl Guard {
         target::check_agreement(authority, host)?;
         let came_from = origin::check_origin(fields.origin, host, &self.origins)?;
         origin::check_site(fields.site, came_from)?;
+        let cors = Cors::of(came_from, &self.origins);
+        let is_preflight =
+            matches!(cors, Cors::For(_)) && cors::is_preflight(head.method, head.headers);
         Ok(Admitted {
-            allowed_origin: came_from.allowed().cloned(),
+            cors,
+            is_preflight,
             caller: None,
         })
     }

@@ -3,10 +3,11 @@
 //! `Origin` is the only field that shows a cross-site WebSocket, `Sec-Fetch-Site` the only one that
 //! shows a no-cors GET. Programs send neither.
 
+use http::header::ORIGIN;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::fields::Lines;
-use super::{Head, Refusal};
+use super::{Cors, Head, Refusal};
 use crate::answer::{Reason, shown};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -25,15 +26,6 @@ pub(super) enum CameFrom<'a> {
     Ourselves,
     /// A page of `guard.origins`.
     Allowed(&'a HeaderValue),
-}
-
-impl<'a> CameFrom<'a> {
-    pub(super) const fn allowed(self) -> Option<&'a HeaderValue> {
-        match self {
-            Self::Allowed(origin) => Some(origin),
-            Self::Unknown | Self::Ourselves => None,
-        }
-    }
 }
 
 /// `host` has passed its own check: without that, a rebound page equals its `Host`.
@@ -68,6 +60,16 @@ fn is_own(origin: &[u8], host: &[u8]) -> bool {
 /// Exact: no wildcard, no suffix. `null` is every sandboxed page there is, so no configuration admits it.
 fn is_allowed(origin: &[u8], allowed: &[String]) -> bool {
     origin != b"null" && allowed.iter().any(|one| one.as_bytes() == origin)
+}
+
+/// A page of `guard.origins` may read why it is refused, whichever rule it was that came first.
+#[cold]
+pub(super) fn cors_of_refusal(head: Head<'_>, allowed: &[String]) -> Cors {
+    let came_from = match only(head.headers, &ORIGIN) {
+        Some(origin) if is_allowed(origin.as_bytes(), allowed) => CameFrom::Allowed(origin),
+        Some(_) | None => CameFrom::Unknown,
+    };
+    Cors::of(came_from, allowed)
 }
 
 fn foreign(origin: &[u8]) -> String {

@@ -1,5 +1,7 @@
 //! Which pages and names pass, as tables. What hyper makes of raw bytes first is in `wire_tests`.
 
+use http::HeaderValue;
+
 use super::*;
 
 pub(super) type Pairs<'a> = &'a [(&'static str, &'a str)];
@@ -239,22 +241,35 @@ fn fetch_metadata_must_say_own_page_or_no_page_unless_the_origin_is_listed() {
 }
 
 #[test]
-fn a_listed_origin_is_handed_on_for_its_cors_fields() {
-    let allowed = |fields| {
-        guard()
-            .check(&request("GET", "/", fields), &someone())
-            .unwrap()
-            .allowed_origin()
-            .cloned()
+fn only_the_page_of_a_listed_origin_may_read_and_only_it_is_answered_before_it_sends() {
+    let listed = ("origin", "https://tool.example");
+    let asks = ("access-control-request-method", "DELETE");
+    let admitted = |method, fields: Pairs<'_>| {
+        let request = request(method, "/", fields);
+        let admitted = guard().check(&request, &someone()).unwrap();
+        let is_answered = admitted.preflight(request.headers()).is_some();
+        (admitted.cors().clone(), is_answered)
     };
-    let listed = [
-        OURS,
-        ("origin", "https://tool.example"),
-        ("sec-fetch-site", "cross-site"),
-    ];
-    assert_eq!(allowed(&listed).unwrap(), "https://tool.example");
-    assert_eq!(allowed(&[OURS, ("origin", "http://localhost:6749")]), None);
-    assert_eq!(allowed(&[OURS]), None);
+    let tool = Cors::For(HeaderValue::from_static("https://tool.example"));
+    assert_eq!(
+        admitted("GET", &[OURS, listed, CROSS]),
+        (tool.clone(), false)
+    );
+    assert_eq!(
+        admitted("OPTIONS", &[OURS, listed, CROSS]),
+        (tool.clone(), false)
+    );
+    assert_eq!(
+        admitted("OPTIONS", &[OURS, listed, asks]),
+        (tool.clone(), true)
+    );
+    assert_eq!(admitted("GET", &[OURS, listed, asks]), (tool, false));
+    for fields in [&[OURS, OWN, asks][..], &[OURS, asks]] {
+        assert_eq!(admitted("OPTIONS", fields), (Cors::Varies, false));
+    }
+    let closed = Guard::new(&config::Guard::default());
+    let admitted = closed.check(&request("GET", "/", &[OURS]), &someone());
+    assert_eq!(*admitted.unwrap().cors(), Cors::Off);
 }
 
 #[test]

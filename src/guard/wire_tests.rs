@@ -38,9 +38,10 @@ async fn answered(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, I
         Err(refusal) => {
             let response = refusal.answer(&RequestId::made()).response();
             let (mut parts, _) = response.into_parts();
-            parts
-                .headers
-                .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+            parts.headers.insert(
+                http::header::CONNECTION,
+                http::HeaderValue::from_static("close"),
+            );
             return Ok(Response::from_parts(
                 parts,
                 Full::from(refusal.reason.name()),

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use super::authorize::{NotReplayed, Sent};
 use crate::answer::{Answer, Form, PROXY_STATUS, Reason, RequestId};
-use crate::guard::{CallerName, Refusal};
+use crate::guard::{CallerName, Cors, Refusal};
 use crate::token::Unavailable;
 use crate::upstream::{ConnectError, SendError};
 
@@ -20,6 +20,8 @@ pub(super) struct Failure {
     pub(super) form: Form,
     /// Who asked, where that is known.
     pub(super) caller: Option<CallerName>,
+    /// Which page may read it.
+    pub(super) cors: Cors,
 }
 
 impl Failure {
@@ -28,12 +30,19 @@ impl Failure {
         Self {
             form: refusal.form.clone(),
             caller: refusal.caller.clone(),
+            cors: refusal.cors.clone(),
             error: ForwardError::Refused(Box::new(refusal)),
         }
     }
 
     /// What the client is told, in the shape that it can read.
     pub(super) fn answer(&self, id: &RequestId) -> Response<Bytes> {
+        let mut response = self.problem(id);
+        self.cors.mark(response.headers_mut());
+        response
+    }
+
+    fn problem(&self, id: &RequestId) -> Response<Bytes> {
         if let ForwardError::Refused(refusal) = &self.error {
             return refusal.answer(id).response();
         }

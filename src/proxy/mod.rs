@@ -103,15 +103,23 @@ impl<I: Inbound> Proxy<I> {
         peer: &Peer,
     ) -> Result<Response<Body<I>>, Failure> {
         let admitted = self.guard.check(&request, peer).map_err(Failure::refused)?;
+        if let Some(answer) = admitted.preflight(request.headers()) {
+            return Ok(answer.map(Body::ours));
+        }
         let (mut head, body) = Head::of(request);
         let document = self.rewrite.expects_document(&mut head);
         let answered = self.forward_admitted(&mut head, body, document).await;
+        let cors = admitted.cors().clone();
         let caller = admitted.into_caller();
         match answered {
-            Ok(response) => Ok(response.map(|body| body.with_caller(caller))),
+            Ok(mut response) => {
+                cors.mark(response.headers_mut());
+                Ok(response.map(|body| body.with_caller(caller)))
+            }
             Err(error) => Err(Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
                 caller,
+                cors,
                 error,
             }),
         }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { chmod, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { confideWhole } from "./printed.mjs";
 import { CUPBEARER, run, setUp, statusOf, temporaryDirectory } from "./support.mjs";
 
 const quoted = JSON.stringify;
@@ -19,6 +20,8 @@ async function keygen(t, ...more) {
   const file = join(await temporaryDirectory(t), "private_key.pem");
   const { code, stdout, stderr } = await run(CUPBEARER, ["keygen", "--out", file, ...more]);
   assert.equal(code, 0, stderr);
+  // Of an RSA key the lines behind the modulus, which is public.
+  (await readFile(file, "utf8")).split("\n").slice(10, -2).forEach(confideWhole);
   return { file, jwks: JSON.parse(stdout), stderr };
 }
 

@@ -7,6 +7,7 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { Provider } from "oidc-provider";
+import { confide, confideWhole } from "./printed.mjs";
 
 export const ENVIRONMENT_ID = "0b1c5e6a-7d0f-4f0e-9c52-3a1de0c0ffee";
 /** The audience that every token is made out to. */
@@ -84,6 +85,7 @@ export async function startAuthorizationServer({ jwks, algorithm } = {}) {
     request.url = request.url.slice(prefix.length);
     if (request.url === "/token") {
       response.on("finish", () => tokenRequests.push({ status: response.statusCode, at: Date.now() }));
+      confideIssued(response);
       if (replaced) request.headers.authorization = asRegistered(request.headers.authorization, replaced);
     }
     handle(request, response);
@@ -95,12 +97,25 @@ export async function startAuthorizationServer({ jwks, algorithm } = {}) {
     jwksUrl: `${issuer}/jwks`,
     tokenRequests,
     requests,
-    rotate: (secret) => (replaced = secret),
+    rotate(secret) {
+      confide(secret, CLIENTS.basic.id);
+      replaced = secret;
+    },
     async close() {
       server.close();
       server.closeAllConnections();
       await once(server, "close");
     },
+  };
+}
+
+/** Every token that is issued here is searched for in all that is printed. */
+function confideIssued(response) {
+  const end = response.end.bind(response);
+  response.end = (body, ...rest) => {
+    const token = body && JSON.parse(body).access_token;
+    if (token) confideWhole(token);
+    return end(body, ...rest);
   };
 }
 

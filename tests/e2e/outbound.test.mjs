@@ -13,6 +13,7 @@ import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { confide, confideWhole } from "./printed.mjs";
 import { curl, run, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 const TOKEN = "t0ken-that-nobody-else-may-see";
@@ -78,18 +79,93 @@ test("mitmproxy is passed when its CA is trusted, and named as the issuer when i
   assert.ok(!stderr.includes(SECRET));
 });
 
+test("the token gets out by no redirect, TRACE, field of an answer, key log or proxy of the environment", async (t) => {
+  const scene = await setUp(t);
+  const canary = await startListener(t, (socket) => socket.destroy());
+  const wire = await startConnectProxy(t);
+  const keys = join(scene.directory, "tls-keys");
+  scene.answers["/away"] = {
+    status: 302,
+    headers: {
+      location: `http://127.0.0.1:${canary.port}/away`,
+      "alt-svc": `h2="127.0.0.1:${canary.port}"; ma=3600`,
+      "set-cookie": "session=1; Domain=evil.test",
+      refresh: `0; url=http://127.0.0.1:${canary.port}/`,
+      link: `<http://127.0.0.1:${canary.port}/>; rel=preload`,
+    },
+  };
+  const environment = { SSLKEYLOGFILE: keys };
+  for (const name of ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"]) {
+    environment[name] = `http://127.0.0.1:${wire.port}`;
+  }
+  const proxy = await scene.start(t, "", undefined, environment);
+
+  assert.equal((await curl(`${proxy.url}/hello`)).stdout, '{"path":"/hello"}');
+  const away = await curl("--include", `${proxy.url}/away`);
+  const trace = await curl("--include", "--request", "TRACE", `${proxy.url}/hello`);
+
+  assert.match(away.stdout, /^HTTP\/1\.1 302 /);
+  assert.match(away.stdout, new RegExp(`^location: http://127\\.0\\.0\\.1:${canary.port}/away\r$`, "im"));
+  assert.match(away.stdout, /^set-cookie: session=1\r$/im);
+  assert.doesNotMatch(away.stdout, /^alt-svc:/im);
+  assert.match(trace.stdout, /^HTTP\/1\.1 405 /);
+  assert.deepEqual(scene.seen, ["POST /token", "GET /hello", "GET /away"]);
+  assert.equal(canary.connections, 0);
+  assert.equal(existsSync(keys), false);
+  const sent = Buffer.concat(wire.sent).toString("latin1");
+  assert.match(sent, new RegExp(`^CONNECT ${scene.host.replaceAll(".", "\\.")}:${scene.port} `));
+  const basic = Buffer.from(`id:${SECRET}`).toString("base64");
+  for (const text of [sent, away.stdout, trace.stdout]) {
+    for (const secret of [TOKEN, SECRET, basic]) assert.ok(!text.includes(secret));
+  }
+});
+
+/** Counts who comes; `port` is its own. */
+async function startListener(t, onSocket) {
+  const listener = { connections: 0 };
+  const server = createServer((socket) => {
+    listener.connections += 1;
+    onSocket(socket.on("error", () => {}));
+  });
+  listener.port = await listen(t, server, "127.0.0.1");
+  return listener;
+}
+
+/** A corporate proxy that keeps every byte that it is sent. */
+async function startConnectProxy(t) {
+  const sent = [];
+  const { port } = await startListener(t, (socket) => {
+    socket.on("data", (bytes) => sent.push(bytes));
+    socket.once("data", (head) => {
+      const [, host, target] = /^CONNECT ([^:]+):(\d+) /.exec(head) ?? [];
+      if (!host) return socket.destroy();
+      const beyond = connect(Number(target), host).on("error", () => socket.destroy());
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      return socket.on("close", () => beyond.destroy()).pipe(beyond).pipe(socket);
+    });
+  });
+  return { port, sent };
+}
+
 /** An API with a token endpoint, over TLS beyond loopback, and a second token endpoint on loopback. */
 async function setUp(t) {
+  confide(SECRET, "id");
+  confide(PASSWORD, "corp");
+  confide("wr0ng-password", "corp");
+  confideWhole(TOKEN);
   const directory = await temporaryDirectory(t);
   const host = ownAddress();
   const files = await certificates(directory, host);
   const seen = [];
+  const answers = {}; // by path, where they differ
   const answer = (request, response) => {
     seen.push(`${request.method} ${request.url}`);
+    const other = answers[request.url];
+    if (other) return response.writeHead(other.status, other.headers).end();
     const isToken = request.url === "/token";
     const isAuthorized = isToken || request.headers.authorization === `Bearer ${TOKEN}`;
     response.writeHead(isAuthorized ? 200 : 401, { "content-type": "application/json" });
-    response.end(
+    return response.end(
       JSON.stringify(
         isToken ? { access_token: TOKEN, token_type: "Bearer", expires_in: 3600 } : { path: request.url },
       ),
@@ -104,9 +180,10 @@ async function setUp(t) {
     host,
     port,
     seen,
+    answers,
     loopbackTokenUrl: `https://127.0.0.1:${loopback}/token`,
     /** Starts cupbearer with these lines; it trusts the API's CA unless they name another. */
-    async start(test, lines, tokenUrl = `https://${host}:${port}/token`) {
+    async start(test, lines, tokenUrl = `https://${host}:${port}/token`, env = {}) {
       count += 1;
       const secret = join(directory, "client_secret");
       await writeFile(secret, SECRET, { mode: 0o600 });
@@ -125,7 +202,7 @@ async function setUp(t) {
           "",
         ].join("\n"),
       );
-      const proxy = await startProxy(["--config", file]);
+      const proxy = await startProxy(["--config", file], { env });
       test.after(() => proxy.stop());
       return proxy;
     },
@@ -219,7 +296,7 @@ async function listen(t, server, host) {
   await once(server, "listening");
   t.after(() => {
     server.close();
-    server.closeAllConnections();
+    server.closeAllConnections?.();
   });
   return server.address().port;
 }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { once } from "node:events";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { confide, keepPrinted } from "./printed.mjs";
 
 /** The binary under test; tests/run names it. */
 export const CUPBEARER = process.env.CUPBEARER_BIN ?? fail("CUPBEARER_BIN is not set: use tests/run");
@@ -47,6 +48,7 @@ export async function temporaryDirectory(t) {
 export async function writeConfiguration(directory, { authorizationServer, api, client, secret, config, token }) {
   const { id, secret: right, auth } = CLIENTS[client];
   const secretFile = join(directory, "client_secret");
+  if (secret ?? right) confide(secret ?? right, id);
   await writeFile(secretFile, `${secret ?? right}\n`, { mode: 0o600 });
   const file = join(directory, "cupbearer.toml");
   await writeFile(
@@ -82,8 +84,12 @@ export async function startProxy(args, options) {
  * @param {(output: {stdout: string, stderr: string}) => unknown} find gives something truthy, in time
  */
 export async function start(args, find, { env } = {}) {
-  const child = spawn(CUPBEARER, args, { env: { ...cleanEnvironment(), ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(CUPBEARER, args, {
+    env: { ...cleanEnvironment(), ...talkative(args), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const output = collect(child);
+  keepPrinted(child, args);
   const exit = once(child, "exit");
   let dead;
   exit.then(
@@ -118,8 +124,11 @@ export async function start(args, find, { env } = {}) {
 
 /** Runs a program to its end, with `input` (text, bytes or a stream) on its standard input. */
 export async function run(program, args, { input, cwd, limitMs = 120_000 } = {}) {
-  const child = spawn(program, args, { env: cleanEnvironment(), cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const isOurs = program === CUPBEARER;
+  const env = { ...cleanEnvironment(), ...(isOurs ? talkative(args) : {}) };
+  const child = spawn(program, args, { env, cwd, stdio: ["pipe", "pipe", "pipe"] });
   const output = collect(child);
+  if (isOurs) keepPrinted(child, args);
   child.stdin.on("error", () => {}); // a program that stops reading early answers for itself
   if (input?.pipe) input.pipe(child.stdin);
   else child.stdin.end(input);
@@ -158,6 +167,11 @@ function collect(child) {
     child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
   }
   return output;
+}
+
+/** One proxy alone, whose file says no other level, prints all there is: leaks.mjs searches it. */
+function talkative(args) {
+  return args.filter((arg) => arg === "--config").length === 1 ? { CUPBEARER_LOG__LEVEL: "trace" } : {};
 }
 
 /** The environment without proxies and without anything that would configure the binary. */

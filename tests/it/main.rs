@@ -3,6 +3,7 @@
 
 mod answers;
 mod callers;
+mod cors;
 mod cuts;
 mod floods;
 mod forwarding;

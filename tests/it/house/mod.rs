@@ -1,7 +1,9 @@
 //! Holds the arrows of the house (docs/architecture.md): who may know whom, and what may be done
 //! only in one place. The rules are checked on `src/`, and on made-up source that breaks them.
 
+mod documents;
 mod source;
+mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use peers::{Peer, TOKEN};
 
-const CLIENT_SECRET: &str = "the-client-secret-of-this-test";
+const CLIENT_SECRET: &str = crate::support::SECRET;
 
 /// A running proxy with its files.
 struct Cupbearer {
@@ -38,6 +38,7 @@ struct Setup<'a> {
 
 impl Setup<'_> {
     fn start(&self) -> Cupbearer {
+        crate::support::printed::watch();
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
         std::fs::write(path("secret"), CLIENT_SECRET).unwrap();

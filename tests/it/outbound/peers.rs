@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirec
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-pub(super) const TOKEN: &str = "t0ken-that-nobody-else-may-see";
+pub(super) const TOKEN: &str = crate::support::TOKEN;
 
 /// A certificate authority.
 pub(super) struct Ca {

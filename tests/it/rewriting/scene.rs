@@ -10,7 +10,7 @@ use cupbearer::{Running, StartError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-const TOKEN: &str = r#"{"access_token":"made-up","token_type":"Bearer","expires_in":3600}"#;
+use crate::support::{SECRET, printed, token_answer};
 
 /// A server that gives the same bytes to every request and remembers what it got.
 pub(super) struct Scripted {
@@ -163,14 +163,10 @@ pub(super) async fn exchange(to: &str, request: &[u8]) -> String {
 
 /// A proxy with a token endpoint of its own.
 pub(super) async fn start(listen: &str, upstream: &str, more: &str) -> Result<Running, StartError> {
-    let endpoint = Scripted::start(|_| {
-        let length = TOKEN.len();
-        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{TOKEN}").into()
-    })
-    .await;
+    let endpoint = Scripted::start(|_| token_answer()).await;
     let directory = tempfile::tempdir().unwrap();
     let secret = directory.path().join("secret");
-    std::fs::write(&secret, "made-up").unwrap();
+    std::fs::write(&secret, SECRET).unwrap();
     let file = directory.path().join("c.toml");
     let text = format!(
         "listen = \"{listen}\"\n[upstream]\nurl = \"http://{upstream}\"\n{more}\n[token]\n\
@@ -179,6 +175,7 @@ pub(super) async fn start(listen: &str, upstream: &str, more: &str) -> Result<Ru
         secret.display().to_string()
     );
     std::fs::write(&file, text).unwrap();
+    printed::watch();
     let config = load(&file);
     let running = cupbearer::start(&config, AccessLines::None)?;
     running.tokens.settled().await;

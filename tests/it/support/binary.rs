@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 use super::proxy::write_configuration;
-use super::until;
+use super::{leaked, until};
 
 /// What the binary is configured with.
 pub(crate) struct Config<'a> {
@@ -85,9 +85,11 @@ impl Binary {
         rest.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// Everything printed so far.
+    /// Everything printed so far; it holds no credential.
     pub(crate) fn output(&self) -> String {
-        String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
+        let output = String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned();
+        assert_eq!(leaked(&output), None, "a credential is printed: {output}");
+        output
     }
 
     /// How it ended, if it has.

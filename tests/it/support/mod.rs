@@ -6,8 +6,10 @@
 mod binary;
 mod client;
 mod message;
+pub(crate) mod printed;
 mod proxy;
 mod relay;
+mod secrets;
 mod upstream;
 
 use std::time::Duration;
@@ -19,6 +21,7 @@ pub(crate) use binary::{Binary, Config};
 pub(crate) use client::{Answer, Client, End, ask, get, many_fields, post};
 pub(crate) use proxy::{Proxy, SECRET, TOKEN, token_answer};
 pub(crate) use relay::{Fault, Relay};
+pub(crate) use secrets::{CLIENT_ID, leaked};
 pub(crate) use upstream::{Connection, Upstream, answer};
 
 /// Far above what anything here takes, so that only a hang hits it.

@@ -9,7 +9,7 @@ use cupbearer::server::{Drained, Phase};
 use cupbearer::{Running, start};
 use tempfile::TempDir;
 
-use super::Upstream;
+use super::{CLIENT_ID, Upstream, printed};
 
 /// The client secret. Its form-encoded form differs from itself, so that a leak of either is seen.
 pub(crate) const SECRET: &str = "s3cr3t/of+the=tests~0123456789";
@@ -55,7 +55,7 @@ impl Proxy {
 
     /// In front of `url`, with tokens from `token_url`; waits for nothing.
     pub(crate) fn asking(url: &str, token_url: &str, settings: &[(&str, &str)]) -> Self {
-        Self::of(url, token_url, "cupbearer tests", SECRET, settings)
+        Self::of(url, token_url, CLIENT_ID, SECRET, settings)
     }
 
     /// The same with credentials that the token endpoint knows.
@@ -66,6 +66,7 @@ impl Proxy {
         secret: &str,
         settings: &[(&str, &str)],
     ) -> Self {
+        printed::watch();
         let directory = tempfile::tempdir().unwrap();
         let file = write_configuration(directory.path(), url, token_url, client_id, secret);
         let settings = settings.iter().map(|(key, text)| Setting {

@@ -1,0 +1,72 @@
+// Searches all that the programs of a run have printed for the credentials that there were: whole, in every
+// spelling, and of tokens and keys each piece of twelve characters. Exits with 1 if it finds any.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { CREDENTIALS, DIRECTORY } from "./printed.mjs";
+
+/** How long a piece must be to count, in characters. */
+const PIECE = 12;
+
+const credentials = readFileSync(CREDENTIALS, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const words = new Set(credentials.filter(({ secret }) => secret).flatMap(spellings));
+const pieces = new Set(credentials.filter(({ token }) => token).flatMap(piecesOf));
+
+const files = readdirSync(DIRECTORY).filter((name) => name.endsWith(".log"));
+let characters = 0;
+let talkative = 0;
+let hits = 0;
+for (const file of files) {
+  const text = readFileSync(join(DIRECTORY, file), "utf8");
+  characters += text.length;
+  talkative += /TRACE/.test(text);
+  for (const found of hitsIn(text)) {
+    hits += 1;
+    console.error(`FAILED  ${found} is printed by ${text.split("\n", 1)[0]}; see ${join(DIRECTORY, file)}`);
+  }
+}
+console.log(
+  `${files.length} programs, ${talkative} of them at trace, printed ${(characters / 1e6).toFixed(1)} MB; ` +
+    `${words.size} spellings and ${pieces.size} pieces of ${credentials.length} credentials: ${hits} hits`,
+);
+// Nothing to search, or nothing to search for, is no success.
+process.exitCode = hits || !talkative || !words.size || !pieces.size ? 1 : 0;
+
+/** A secret as it is, and as it travels. */
+function spellings({ secret, id }) {
+  const encodings = [(text) => text, percent, encodeURIComponent, (text) => new URLSearchParams({ "": text }).toString().slice(1)];
+  const plain = encodings.map((encode) => encode(secret));
+  const pairs = id ? encodings.map((encode) => `${encode(id)}:${encode(secret)}`) : [];
+  const encoded = [...plain, ...pairs].flatMap((text) =>
+    ["base64", "base64url"].map((encoding) => Buffer.from(text).toString(encoding).replace(/=+$/, "")),
+  );
+  return [...plain, ...encoded];
+}
+
+/** RFC 6749 2.3.1: all but unreserved characters. */
+function percent(text) {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** Of the payload and the signature of a JWT; the header is the same for all of them, and no secret. */
+function piecesOf({ token }) {
+  const parts = token.split(".");
+  return (parts.length === 3 ? parts.slice(1) : parts).flatMap((part) =>
+    part.length < PIECE ? [part] : Array.from({ length: part.length - PIECE + 1 }, (_, start) => part.slice(start, start + PIECE)),
+  );
+}
+
+function* hitsIn(text) {
+  for (const word of words) {
+    if (text.includes(word)) yield `the secret ${JSON.stringify(word)}`;
+  }
+  for (const [run] of text.matchAll(/[A-Za-z0-9_+/-]{12,}/g)) {
+    for (let start = 0; start + PIECE <= run.length; start += 1) {
+      const piece = run.slice(start, start + PIECE);
+      if (pieces.has(piece)) {
+        yield `the piece ${piece} of a token or key`;
+        return;
+      }
+    }
+  }
+}

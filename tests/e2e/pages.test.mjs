@@ -1,0 +1,300 @@
+// Hostile and friendly web pages in a real Chromium. Of the hostile ones nothing reaches the API; each of
+// them is first seen to reach a server that does not guard itself.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import { openBrowser } from "./browser.mjs";
+import { FROM_A_REBOUND_PAGE, FROM_ANOTHER_PAGE, LOOT, startNaiveServer, startPages, startRebinding } from "./hostile.mjs";
+import { startApi } from "./api.mjs";
+import { startAuthorizationServer } from "./authorization_server.mjs";
+import { start, startProxy, temporaryDirectory, until, writeConfiguration } from "./support.mjs";
+
+const NAMES = "--host-resolver-rules=MAP evil.test 127.0.0.1, MAP rebind.test 127.0.0.1, MAP tool.test 127.0.0.1";
+
+test("no page of another origin reaches the API, whatever it tries, nor reads a word", async (t) => {
+  const scene = await setUp(t);
+  // An origin that may have service workers; the other attacks do not care.
+  const secure = `--unsafely-treat-insecure-origin-as-secure=${scene.evil}`;
+  const browser = await openBrowser(t, { flags: [NAMES, secure] });
+  await scene.attack(FROM_ANOTHER_PAGE, {
+    open: () => openPage(browser, scene.evil),
+    naive: scene.naive.url,
+    guarded: scene.proxy.url.replace("127.0.0.1", "localhost"),
+    reason: "origin_refused",
+  });
+});
+
+test("a page on another port of localhost is another page", async (t) => {
+  const scene = await setUp(t);
+  const browser = await openBrowser(t);
+  const names = ["fetch", "image", "WebSocket", "preflighted DELETE", "form POST of text/plain, in this tab", "service worker"];
+  await scene.attack(Object.fromEntries(names.map((name) => [name, FROM_ANOTHER_PAGE[name]])), {
+    open: () => openPage(browser, scene.evil.replace("evil.test", "localhost")),
+    naive: scene.naive.url.replace("127.0.0.1", "localhost"),
+    guarded: scene.proxy.url.replace("127.0.0.1", "localhost"),
+    reason: "origin_refused",
+  });
+});
+
+test("a page whose name is rebound to this machine reaches nothing", async (t) => {
+  const scene = await setUp(t);
+  const browser = await openBrowser(t, { flags: [NAMES] });
+  const bound = async (url) => {
+    const name = await startRebinding(t, { from: scene.pages, to: Number(new URL(url).port) });
+    const page = await openPage(browser, `http://rebind.test:${name.port}`);
+    name.rebind();
+    return { page, url: `http://rebind.test:${name.port}` };
+  };
+  for (const [name, attack] of Object.entries(FROM_A_REBOUND_PAGE)) {
+    await scene.attack({ [name]: attack }, { open: bound, reason: "host_refused" });
+  }
+});
+
+test("0.0.0.0 leads nowhere", async (t) => {
+  const scene = await setUp(t);
+  const browser = await openBrowser(t, { flags: [NAMES] });
+  const names = ["fetch no-cors", "fetch no-cors POST of JSON as text/plain", "image", "WebSocket", "iframe", "preflighted DELETE"];
+  await scene.attack(Object.fromEntries(names.map((name) => [name, FROM_ANOTHER_PAGE[name]])), {
+    open: () => openPage(browser, scene.evil),
+    naive: scene.naive.url.replace("127.0.0.1", "0.0.0.0"),
+    guarded: scene.proxy.url.replace("127.0.0.1", "0.0.0.0"),
+    reason: "host_refused",
+  });
+});
+
+test("a page of the public address space reaches nothing, by a form either", async (t) => {
+  const scene = await setUp(t);
+  const browser = await openBrowser(t, { flags: [NAMES, `--ip-address-space-overrides=127.0.0.1:${scene.pages}=public`] });
+  // All else Chromium stops by itself there; other browsers do not.
+  const name = "form POST of text/plain, in this tab";
+  await scene.attack({ [name]: FROM_ANOTHER_PAGE[name] }, {
+    open: () => openPage(browser, scene.evil),
+    naive: scene.naive.url,
+    guarded: scene.proxy.url,
+    reason: "origin_refused",
+  });
+});
+
+test("a link on another page leads to a page of ours with one link, and that one to the API", async (t) => {
+  const scene = await setUp(t);
+  const browser = await openBrowser(t, { flags: [NAMES] });
+  const page = await openPage(browser, scene.evil);
+  const target = `${scene.proxy.url}/docs/a.html?b=%2F&c=d`;
+  await page.setContent(`<a href="${target}">there</a>`);
+
+  await page.click("a");
+  await page.waitForURL(target);
+
+  assert.match(await page.title(), /^403 /);
+  assert.deepEqual(scene.upstream.seen, []);
+  assert.equal(await page.locator("a").count(), 1);
+  assert.equal(await page.locator("script, iframe, img, form, input, button, object, [onclick]").count(), 0);
+
+  await page.click("a");
+  await until(async () => (await page.title()) === LOOT, "the link does not lead to the API");
+
+  assert.equal(page.url(), target);
+  assert.deepEqual(scene.upstream.seen, ["GET /docs/a.html?b=%2F&c=d"]);
+});
+
+test("that page is not shown in a frame, is never stored, and its opener loses it", async (t) => {
+  const scene = await setUp(t);
+  const browser = await openBrowser(t, { flags: [NAMES] });
+  const page = await openPage(browser, scene.evil);
+  const answer = browser.waitForEvent("page").then((tab) => tab.waitForResponse((one) => one.url().endsWith("/tab")));
+  await page.evaluate((url) => void (window.tab = window.open("about:blank")), "");
+  await page.evaluate((url) => void (window.tab.location = url), `${scene.proxy.url}/tab`);
+  const headers = (await answer).headers();
+  assert.equal((await answer).status(), 403);
+  assert.equal(headers["x-frame-options"], "DENY");
+  assert.match(headers["content-security-policy"], /^default-src 'none';.*frame-ancestors 'none'/);
+  assert.doesNotMatch(headers["content-security-policy"], /script-src/);
+  assert.equal(headers["cache-control"], "no-store");
+  await until(() => page.evaluate(() => window.tab.closed), "the opener has kept its hold on the tab");
+
+  await page.setContent(`<iframe src="${scene.proxy.url}/framed"></iframe>`);
+  await until(() => scene.refused("/framed"), "the frame was not asked for");
+  const frame = await until(() => page.frames()[1], "there is no frame");
+  await until(() => frame.url().startsWith("chrome-error:"), "the frame is shown");
+  assert.deepEqual(scene.upstream.seen, []);
+});
+
+test("the user's own page may do everything", async (t) => {
+  const scene = await setUp(t);
+  const browser = await openBrowser(t);
+  const own = scene.proxy.url.replace("127.0.0.1", "localhost");
+  const page = await openPage(browser, `${own}/own.html`); // as typed by the user
+  assert.equal(await page.title(), LOOT);
+  for (const [name, { method, run }] of Object.entries({
+    fetch: FROM_ANOTHER_PAGE.fetch,
+    "preflighted DELETE": FROM_ANOTHER_PAGE["preflighted DELETE"],
+    "preflighted POST of JSON": FROM_ANOTHER_PAGE["preflighted POST of JSON"],
+    WebSocket: FROM_ANOTHER_PAGE.WebSocket,
+    "event source": FROM_ANOTHER_PAGE["event source"],
+  })) {
+    const path = `/own-${name.replaceAll(" ", "-")}`;
+    assert.match(await page.evaluate(run, own + path), /what only its owner|echo hello/, name);
+    assert.ok(scene.upstream.seen.includes(`${method} ${path}`), name);
+  }
+});
+
+test("a page of guard.origins may do everything too, by our word and not by the API's", async (t) => {
+  const scene = await setUp(t, { allowed: true });
+  const browser = await openBrowser(t, { flags: [NAMES] });
+  const page = await openPage(browser, scene.tool);
+  const base = scene.proxy.url;
+  for (const name of ["fetch", "preflighted DELETE", "preflighted POST of JSON", "WebSocket", "event source"]) {
+    const { method, run } = FROM_ANOTHER_PAGE[name];
+    const path = `/tool-${name.replaceAll(" ", "-")}`;
+    assert.match(await page.evaluate(run, base + path), /what only its owner|echo hello/, name);
+    assert.ok(scene.upstream.seen.includes(`${method} ${path}`), name);
+  }
+  const fields = await page.evaluate(async (url) => {
+    const headers = { authorization: "Bearer a-key", "x-cupbearer-key": "a-key", "x-request-id": "of-the-page" };
+    const answer = await fetch(url, { method: "PATCH", headers });
+    return ["etag", "x-request-id"].map((name) => answer.headers.get(name));
+  }, `${base}/fields`);
+  assert.deepEqual(fields, ['"loot"', "of-the-page"]);
+  const problem = await page.evaluate((url) => fetch(url, { method: "POST" }).then((answer) => answer.json()), `${base}/die`);
+  assert.equal(problem.reason, "upstream_closed");
+  assert.ok(!scene.upstream.seen.some((one) => one.startsWith("OPTIONS")), "a preflight has reached the API");
+
+  const withCredentials = page.evaluate(FROM_ANOTHER_PAGE["fetch with credentials"].run, `${base}/credentials`);
+  await assert.rejects(withCredentials, /Failed to fetch/);
+  const evil = await openPage(browser, scene.evil);
+  await assert.rejects(evil.evaluate(FROM_ANOTHER_PAGE.fetch.run, `${base}/evil`), /Failed to fetch/);
+  assert.ok(!scene.upstream.seen.includes("GET /evil"));
+});
+
+test("Swagger UI of another origin works where that origin is allowed", async (t) => {
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const api = await startApi(authorizationServer);
+  t.after(() => api.close());
+  const tool = createServer();
+  tool.listen(0, "127.0.0.1");
+  await once(tool, "listening");
+  t.after(() => tool.close() ?? tool.closeAllConnections());
+  const origin = `http://tool.test:${tool.address().port}`;
+  const proxy = await startCupbearer(t, { authorizationServer, api, origins: [origin] });
+  const files = await startDemo(t);
+  tool.on("request", async (request, response) => {
+    if (request.url === "/api/v1/openapi.json") return response.end(JSON.stringify(documentOf(proxy.url)));
+    const file = await fetch(files + request.url);
+    response.writeHead(file.status, { "content-type": file.headers.get("content-type") ?? "text/plain" });
+    return response.end(Buffer.from(await file.arrayBuffer()));
+  });
+
+  const page = await openPage(await openBrowser(t, { flags: [NAMES] }), `${origin}/docs`);
+  await page.locator("#operations-default-create .opblock-summary-control").click();
+  await page.locator(".try-out__btn").or(page.locator(".btn.cancel")).first().waitFor();
+  if (await page.locator(".btn.try-out__btn:not(.cancel)").count()) await page.locator(".btn.try-out__btn").click();
+  await page.locator(".btn.execute").click();
+
+  const status = page.locator(".live-responses-table .response .response-col_status").first();
+  assert.match(await status.innerText(), /^201\b/);
+  assert.deepEqual(api.seen.map(({ method, status }) => [method, status]), [["POST", 201]]);
+});
+
+/** A document with one operation, whose body makes a browser ask first. */
+function documentOf(url) {
+  const content = { "application/json": { schema: { type: "object" }, example: { name: "second" } } };
+  const post = { operationId: "create", requestBody: { content }, responses: { 201: { description: "created" } } };
+  const info = { title: "an API", version: "1" };
+  return { openapi: "3.0.3", info, servers: [{ url }], paths: { "/api/v1/certificates": { post } } };
+}
+
+/** `cupbearer demo`: the address of its API, which has Swagger UI's files. */
+async function startDemo(t) {
+  const find = ({ stdout, stderr }) => `${stdout}${stderr}`.match(/(?<=\bcurl .*)http:\S+(?=\/api\/v1\/\S+\n)/);
+  const demo = await start(["demo", "--listen", "127.0.0.1:0"], find);
+  t.after(() => demo.stop());
+  return demo.found[0];
+}
+
+/** The binary in front of `api`. */
+async function startCupbearer(t, { authorizationServer, api, origins = [] }) {
+  const directory = await temporaryDirectory(t);
+  const config = `[guard]\norigins = ${JSON.stringify(origins)}\n[log]\naccess = "all"\nformat = "json"\n`;
+  const file = await writeConfiguration(directory, { authorizationServer, api, client: "basic", config });
+  const proxy = await startProxy(["--config", file]);
+  t.after(() => proxy.stop());
+  return proxy;
+}
+
+/** A server that lets everybody in, the same kind of server behind cupbearer, and a place for pages. */
+async function setUp(t, { allowed = false } = {}) {
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const naive = await startNaiveServer(t);
+  const upstream = await startNaiveServer(t);
+  const { port } = await startPages(t);
+  const tool = `http://tool.test:${port}`;
+  const proxy = await startCupbearer(t, { authorizationServer, api: upstream, origins: allowed ? [tool] : [] });
+  /** The reason that the access line of a request for `path` names, once it is there. */
+  const refused = (path) => {
+    const line = proxy.output.stderr.split("\n").find((one) => one.includes(`"path":"${path}"`) && one.includes('"status"'));
+    return line && JSON.parse(line).reason;
+  };
+  return {
+    naive,
+    upstream,
+    proxy,
+    refused,
+    pages: port,
+    tool,
+    evil: `http://evil.test:${port}`,
+    /** Runs each attack against the naive server, where it arrives, and against cupbearer, where it ends. */
+    async attack(attacks, { open, naive: naiveUrl, guarded, reason }) {
+      for (const [name, { method, run }] of Object.entries(attacks)) {
+        const path = `/${name.replaceAll(/[^a-z0-9]+/gi, "-")}`;
+        const weak = await opened(open, naiveUrl ?? naive.url);
+        const read = tried(weak.page, run, weak.url + path);
+        const arrived = () => naive.seen.some((one) => one.replace(/\?$/, "") === `${method} ${path}`);
+        await until(arrived, `the attack "${name}" does not even reach a server without a guard`);
+        if (["fetch", "WebSocket", "event source"].includes(name)) assert.match(await read, /what only its owner|echo/, name);
+        await soon(weak.page.close());
+
+        const strong = await opened(open, guarded ?? proxy.url);
+        const got = tried(strong.page, run, strong.url + path);
+        assert.equal(await until(() => refused(path), `the attack "${name}" has not reached cupbearer`), reason, name);
+        await assertNothingRead(name, got);
+        await soon(strong.page.close());
+        assert.deepEqual(upstream.seen, [], name);
+      }
+      t.diagnostic(`${Object.keys(attacks).length} attacks: each reached the naive server, none the API`);
+    },
+  };
+}
+
+/** A page, and the address that it attacks, which is another one for a page that was rebound. */
+async function opened(open, url) {
+  const result = await open(url);
+  return result.page ? result : { page: result, url };
+}
+
+/** What a page could read; nothing where it failed, has gone, or never says. */
+function tried(page, run, url) {
+  return soon(page.evaluate(run, url).catch(() => undefined));
+}
+
+/** Chromium sometimes never answers for a page that is on its way to another: that one has read nothing. */
+function soon(promise) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, 10_000)));
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** A page may read what a same-origin page may, where its name was rebound: our own refusal, and no more. */
+async function assertNothingRead(name, got) {
+  const text = (await got) ?? "";
+  assert.ok(!text.includes(LOOT) && !text.includes("echo"), `${name} has read: ${text}`);
+}
+
+async function openPage(browser, url) {
+  const page = await browser.newPage();
+  await page.goto(url);
+  return page;
+}

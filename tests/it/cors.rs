@@ -1,0 +1,196 @@
+//! Which pages may read what: preflights answered by us, fields on every answer, none of the upstream's.
+
+use crate::support::{Answer, Proxy, Upstream, answer, ask, closed_port};
+
+const TOOL: &str = "https://tool.example";
+
+const ORIGINS: (&str, &str) = ("guard.origins", r#"["https://tool.example"]"#);
+
+/// An upstream's head that would let every page in and bind browsers to `localhost`.
+const OPEN_TO_ALL: &str = "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\n\
+     Access-Control-Allow-Private-Network: true\r\nAccess-Control-Expose-Headers: X-Leak\r\n\
+     Access-Control-Something-New: 1\r\nAlt-Svc: h2=\":443\"\r\nStrict-Transport-Security: max-age=1\r\n\
+     Clear-Site-Data: \"*\"\r\nVary: Accept\r\nETag: \"1\"\r\n";
+
+/// As a browser sends it for a page of `origin`.
+fn from_page(line: &str, origin: &str, more: &str) -> String {
+    format!(
+        "{line} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\n\
+         Sec-Fetch-Mode: cors\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+}
+
+/// The values of all lines of a field.
+fn lines<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
+    let lines = answer.fields.iter();
+    lines
+        .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
+        .collect()
+}
+
+/// The same comma by comma, in lower case.
+fn list(answer: &Answer, name: &str) -> Vec<String> {
+    lines(answer, name)
+        .iter()
+        .flat_map(|line| line.split(','))
+        .map(|item| item.trim().to_ascii_lowercase())
+        .collect()
+}
+
+/// The names of all fields that start with `access-control-`.
+fn cors_fields(answer: &Answer) -> Vec<String> {
+    let names = answer
+        .fields
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase());
+    let mut names: Vec<_> = names
+        .filter(|name| name.starts_with("access-control-"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_preflight_of_an_allowed_origin_is_answered_here_whatever_it_asks_for() {
+    let upstream = Upstream::answering(answer("200 OK", "", "never")).await;
+    let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
+    let asked = "Access-Control-Request-Method: DELETE\r\n\
+                 Access-Control-Request-Headers: authorization,x-cupbearer-key\r\n\
+                 Access-Control-Request-Private-Network: true\r\n";
+
+    let answer = ask(proxy.address, from_page("OPTIONS /a", TOOL, asked)).await;
+
+    assert_eq!(answer.status, 204);
+    assert_eq!(lines(&answer, "access-control-allow-origin"), [TOOL]);
+    assert_eq!(lines(&answer, "access-control-allow-methods"), ["DELETE"]);
+    assert_eq!(
+        list(&answer, "access-control-allow-headers"),
+        ["authorization", "x-cupbearer-key"]
+    );
+    assert_eq!(
+        lines(&answer, "access-control-allow-private-network"),
+        ["true"]
+    );
+    assert_eq!(lines(&answer, "access-control-max-age"), ["7200"]);
+    assert_eq!(
+        list(&answer, "vary"),
+        [
+            "origin",
+            "access-control-request-method",
+            "access-control-request-headers",
+            "access-control-request-private-network"
+        ]
+    );
+    assert!(answer.field("x-request-id").is_some());
+    assert!(answer.field("access-control-allow-credentials").is_none());
+    assert_eq!(upstream.seen_count(), 0);
+}
+
+#[tokio::test]
+async fn a_preflight_of_any_other_origin_is_refused_and_told_nothing() {
+    let upstream = Upstream::answering(answer("200 OK", "", "never")).await;
+    let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
+    let asked = "Access-Control-Request-Method: DELETE\r\n";
+    for origin in [
+        "http://evil.test",
+        "null",
+        "https://tool.example.evil.test",
+        "http://tool.example",
+    ] {
+        let answer = ask(proxy.address, from_page("OPTIONS /a", origin, asked)).await;
+        assert_eq!(answer.outcome(), (403, "origin_refused".to_owned()));
+        assert_eq!(cors_fields(&answer), [""; 0], "{origin}");
+    }
+    assert_eq!(upstream.seen_count(), 0);
+}
+
+#[tokio::test]
+async fn an_options_request_that_is_no_preflight_goes_on() {
+    let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
+    let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
+    let answer = ask(proxy.address, from_page("OPTIONS /a", TOOL, "")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(upstream.seen_count(), 1);
+}
+
+#[tokio::test]
+async fn an_allowed_page_may_read_the_answer_and_all_its_fields_by_our_word_alone() {
+    let upstream = Upstream::answering(answer("200 OK", OPEN_TO_ALL, "hello")).await;
+    let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
+
+    let answer = ask(proxy.address, from_page("GET /a", TOOL, "")).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        cors_fields(&answer),
+        [
+            "access-control-allow-origin",
+            "access-control-expose-headers"
+        ]
+    );
+    assert_eq!(lines(&answer, "access-control-allow-origin"), [TOOL]);
+    assert_eq!(lines(&answer, "access-control-expose-headers"), ["*"]);
+    assert_eq!(list(&answer, "vary"), ["accept", "origin"]);
+    assert_eq!(answer.field("etag"), Some("\"1\""));
+}
+
+#[tokio::test]
+async fn an_upstream_that_opens_itself_to_all_pages_opens_nothing_here() {
+    let upstream = Upstream::answering(answer("200 OK", OPEN_TO_ALL, "hello")).await;
+    for settings in [&[][..], &[ORIGINS]] {
+        let proxy = Proxy::with(&upstream.url(), settings).await;
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let answer = ask(proxy.address, request).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(cors_fields(&answer), [""; 0]);
+        for field in ["alt-svc", "strict-transport-security", "clear-site-data"] {
+            assert_eq!(answer.field(field), None, "{field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_some_pages_may_read_a_cache_is_told_that_answers_differ_by_origin() {
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    for (fields, without, with) in [
+        ("", &[][..], &["origin"][..]),
+        ("Vary: Accept\r\n", &["accept"], &["accept", "origin"]),
+        (
+            "Vary: Accept, ORIGIN\r\n",
+            &["accept", "origin"],
+            &["accept", "origin"],
+        ),
+        ("Vary: *\r\n", &["*"], &["*"]),
+    ] {
+        let upstream = Upstream::answering(answer("200 OK", fields, "hello")).await;
+        let closed = Proxy::with(&upstream.url(), &[]).await;
+        assert_eq!(list(&ask(closed.address, request).await, "vary"), without);
+        let open = Proxy::with(&upstream.url(), &[ORIGINS]).await;
+        assert_eq!(list(&ask(open.address, request).await, "vary"), with);
+    }
+}
+
+#[tokio::test]
+async fn an_allowed_page_may_read_why_it_is_refused() {
+    let nobody = format!("http://127.0.0.1:{}", closed_port().await);
+    let proxy = Proxy::with(&nobody, &[ORIGINS]).await;
+    let of_other_host = from_page("GET /", TOOL, "").replace("localhost", "rebind.test");
+    let ambiguous = from_page("POST /", TOOL, "Transfer-Encoding: gzip, chunked\r\n")
+        .replace("Content-Length: 0\r\n", "");
+    for (request, reason) in [
+        (from_page("GET /", TOOL, ""), "upstream_refused"),
+        (from_page("TRACE /", TOOL, ""), "method_refused"),
+        (of_other_host, "host_refused"),
+        (ambiguous + "0\r\n\r\n", "bad_request"),
+    ] {
+        let answer = ask(proxy.address, request).await;
+        assert_eq!(answer.outcome().1, reason);
+        assert_eq!(
+            lines(&answer, "access-control-allow-origin"),
+            [TOOL],
+            "{reason}"
+        );
+        assert_eq!(list(&answer, "vary"), ["origin"], "{reason}");
+    }
+}
