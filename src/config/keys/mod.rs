@@ -43,6 +43,8 @@ pub enum Kind {
     Count(u32, u32),
     /// `true` or `false`.
     Switch,
+    /// A listener's address, a list of them, or `"off"`.
+    Addresses,
     /// A list of strings.
     Texts,
     /// A table of strings.
@@ -56,7 +58,12 @@ impl Kind {
     #[must_use]
     pub const fn is_text(self) -> bool {
         match self {
-            Self::Text | Self::Proxy | Self::Choice(_) | Self::Duration(_) | Self::Size(..) => true,
+            Self::Text
+            | Self::Proxy
+            | Self::Choice(_)
+            | Self::Duration(_)
+            | Self::Size(..)
+            | Self::Addresses => true,
             Self::Count(..) | Self::Switch | Self::Texts | Self::Map | Self::Secret => false,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Fallback::{Default, Required, Unset};
-use super::Kind::{Choice, Count, Map, Proxy, Secret, Size, Switch, Text, Texts};
+use super::Kind::{Addresses, Choice, Count, Map, Proxy, Secret, Size, Switch, Text, Texts};
 use super::{Fallback, Key, Kind, Scope};
 
 const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
@@ -39,7 +39,7 @@ const HEAD: Kind = Size(8 << 10, 16 << 20);
 const KEPT: Kind = Size(0, 16 << 20);
 
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 51] = [
+pub static KEYS: [Key; 52] = [
     key(
         "name",
         Text,
@@ -299,6 +299,12 @@ pub static KEYS: [Key; 51] = [
         Choice(&["keyed", "open"]),
         Default("\"keyed\""),
         "A listener beyond loopback admits only callers with a key; \"open\" says that the network is trusted.",
+    ),
+    process(
+        "admin.listen",
+        Addresses,
+        Default("\"localhost:6750\""),
+        "Where health, metrics and status are asked for: as listen, or a list, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.",
     ),
     key(
         "limits.connections",
