@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 pub use page::Form;
+pub(crate) use page::escaped;
 pub use request_id::{RequestId, X_REQUEST_ID};
 
 /// `Proxy-Status` (RFC 9209 section 2).

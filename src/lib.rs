@@ -6,6 +6,7 @@
 //! ```
 //! `docs/architecture.md` has the whole house and which room may know which.
 
+pub mod admin;
 pub mod answer;
 pub mod cli;
 pub mod config;
@@ -23,9 +24,13 @@ pub mod upstream;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use std::time::Duration;
 
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use admin::{Admin, View};
 use config::{Config, LocalUsers};
 use guard::Peer;
 use metrics::Metrics;
@@ -129,6 +134,26 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
 }
 
 impl Running {
+    /// What the admin listener may tell of it.
+    fn view(&self, config: &Config) -> View {
+        let tokens = self.tokens.clone();
+        let stop = self.stop.subscribe();
+        View {
+            name: config.name.clone(),
+            listens_on: typed(&config.listen, &self.addresses),
+            upstream: format!(
+                "{}://{}",
+                config.upstream.url.scheme, config.upstream.url.authority
+            ),
+            token_from: config.token.endpoint.to_string(),
+            since: Instant::now(),
+            tokens: Arc::new(move || tokens.clone()),
+            metrics: Arc::clone(&self.metrics),
+            is_stopping: Arc::new(move || *stop.borrow() > Phase::Running),
+            notes: Arc::new(Vec::new),
+        }
+    }
+
     /// Moves the stop on; it never goes back.
     pub fn stop(&self, phase: Phase) {
         self.stop.send_if_modified(|now| {
@@ -156,6 +181,75 @@ fn limits(config: &Config) -> server::Limits {
         stall_timeout: config.upstream.stall_timeout,
     }
 }
+
+/// Addresses as they are typed; a unix socket has none but its own.
+fn typed(listen: &config::Listen, addresses: &[SocketAddr]) -> Vec<String> {
+    if addresses.is_empty() {
+        return vec![listen.to_string()];
+    }
+    addresses
+        .iter()
+        .map(|address| format!("http://{address}"))
+        .collect()
+}
+
+/// The admin listeners, until they are dropped.
+pub struct AdminListeners {
+    /// Where they listen.
+    pub addresses: Vec<SocketAddr>,
+    /// What they answer from.
+    pub admin: Arc<Admin>,
+    _tasks: JoinSet<Drained>,
+    _order: watch::Sender<Phase>,
+}
+
+/// Answers questions about `running` on `admin.listen`. Must be called on the runtime that will answer.
+///
+/// # Errors
+/// A listener could not be had. Where nobody asked for it the proxy can go on without.
+pub fn start_admin(
+    config: &Config,
+    running: &Running,
+    process: metrics::Process,
+) -> Result<AdminListeners, server::BindError> {
+    let guard = guard::Guard::new(&config::Guard {
+        hosts: config.guard.hosts.clone(),
+        local_users: config.guard.local_users.clone(),
+        ..config::Guard::default()
+    });
+    let admin = Admin::new(guard, process, vec![running.view(config)]);
+    let bound = config.admin.listen.iter().map(server::bind);
+    let mut bound: Vec<server::Bound> = bound.collect::<Result<_, _>>()?;
+    for one in &mut bound {
+        // Where the system does not tell, what needs it is refused; the probes are not.
+        let _ = one.identify_peers();
+    }
+    let addresses = bound.iter().flat_map(|bound| bound.addresses.clone());
+    let addresses = addresses.collect();
+    let (order, stop) = Stop::channel();
+    let mut tasks = JoinSet::new();
+    for bound in bound {
+        let server = Server::new(bound, ADMIN_LIMITS, Metrics::new(None));
+        let admin = Arc::clone(&admin);
+        let service = move |peer: Peer| admin::service::<RequestBody>(&admin, peer);
+        tasks.spawn(server.serve(service, stop.clone(), Duration::ZERO));
+    }
+    Ok(AdminListeners {
+        addresses,
+        admin,
+        _tasks: tasks,
+        _order: order,
+    })
+}
+
+/// A kubelet, a Prometheus or two and a few people; a request to it is a line.
+const ADMIN_LIMITS: server::Limits = server::Limits {
+    connections: 64,
+    header_bytes: 16 << 10,
+    header_timeout: Duration::from_secs(5),
+    keep_alive: Duration::from_secs(75),
+    stall_timeout: Duration::from_secs(30),
+};
 
 /// What every worker's service is made from.
 #[derive(Clone)]

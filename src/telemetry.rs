@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -15,6 +15,15 @@ const QUEUE_LINES: usize = 8192;
 #[must_use]
 pub struct Telemetry {
     _writer: WorkerGuard,
+    lost: ErrorCounter,
+}
+
+impl Telemetry {
+    /// How many lines a blocked output has cost so far, to be asked later.
+    pub fn lines_dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let lost = self.lost.clone();
+        move || lost.dropped_lines() as u64
+    }
 }
 
 /// Starts logging to standard error for the whole process; a second start changes nothing.
@@ -27,9 +36,13 @@ pub fn start(log: &Log) -> Result<Telemetry, ParseError> {
         .buffered_lines_limit(QUEUE_LINES)
         .lossy(true)
         .finish(std::io::stderr());
+    let lost = writer.error_counter();
     install(log.format, filter, writer);
     hide_panic_messages();
-    Ok(Telemetry { _writer: guard })
+    Ok(Telemetry {
+        _writer: guard,
+        lost,
+    })
 }
 
 fn install(format: LogFormat, filter: EnvFilter, writer: NonBlocking) {

@@ -150,7 +150,7 @@ fn own_reference(target: &str) -> String {
 }
 
 /// Text that is only text, between tags and in a quoted attribute alike.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -2,16 +2,22 @@
 //!
 //! One file a command. This room is the only one that prints.
 
+mod ask;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod health;
 mod keygen;
+mod quit;
 mod run;
+mod status;
+mod wait;
 
 use std::io::Write as _;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -57,7 +63,7 @@ Without a file, the environment is enough:
 
 The file: --config FILE, else CUPBEARER_CONFIG, else ./cupbearer.toml, else cupbearer/config.toml in
 your configuration directory. The environment overrides the file, flags override both.
-Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration.";
+Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration, 4 the token endpoint refuses us, 5 cannot be reached.";
 
 #[derive(Subcommand)]
 enum Subcommands {
@@ -92,6 +98,46 @@ enum Subcommands {
         after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json"
     )]
     Keygen(Keygen),
+    /// Ask the running proxy whether it serves; one line, exit code 0 or 1
+    #[command(
+        after_help = "Example:\n  cupbearer health --ready\n\nFor probes: without --ready it asks /live, which a token outage does not touch."
+    )]
+    Health {
+        /// Ask whether it has a usable token, too
+        #[arg(long)]
+        ready: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Wait until the running proxy has a usable token
+    #[command(after_help = "Example:\n  cupbearer wait --max 1m && ./job")]
+    Wait {
+        /// Give up after this long
+        #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+        max: Duration,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Ask the running proxy to stop, as SIGTERM does
+    #[command(after_help = "Example:\n  ./job; cupbearer quit")]
+    Quit {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Show the running proxy's token, its last error and its recent requests
+    #[command(
+        after_help = "Example:\n  cupbearer status --watch\n  cupbearer status --json | jq .proxies[0].token"
+    )]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Show it anew every two seconds, until interrupted
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 /// What is to be done.
@@ -109,6 +155,34 @@ pub enum Command {
     },
     /// `keygen`.
     Keygen(Keygen),
+    /// `health`.
+    Health {
+        /// A usable token, too.
+        ready: bool,
+    },
+    /// `wait`.
+    Wait {
+        /// How long at most.
+        max: Duration,
+    },
+    /// `quit`.
+    Quit,
+    /// `status`.
+    Status {
+        /// How it is shown.
+        show: Show,
+    },
+}
+
+/// How the state is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Once, for people.
+    Once,
+    /// Again and again.
+    Watch,
+    /// As JSON.
+    Json,
 }
 
 /// Flags that set configuration. Before and after the command alike: each place has its own copy,
@@ -124,6 +198,9 @@ struct Settings {
     /// The API's scheme, host and port
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
+    /// Where health, metrics and status are asked for [default: localhost:6750]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin: Option<String>,
     /// error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -150,6 +227,7 @@ impl Settings {
         let own = [
             ("--listen", "listen", self.listen),
             ("--upstream", "upstream.url", self.upstream),
+            ("--admin", "admin.listen", self.admin),
             ("--log-level", "log.level", self.log_level),
         ];
         let set = self.set.into_iter().map(|(key, text)| Setting {
@@ -180,6 +258,21 @@ impl Cli {
             Some(Subcommands::Demo { settings }) => (Command::Demo, settings),
             Some(Subcommands::Check { json, settings }) => (Command::Check { json }, settings),
             Some(Subcommands::Keygen(keygen)) => (Command::Keygen(keygen), Settings::default()),
+            Some(Subcommands::Health { ready, settings }) => (Command::Health { ready }, settings),
+            Some(Subcommands::Wait { max, settings }) => (Command::Wait { max }, settings),
+            Some(Subcommands::Quit { settings }) => (Command::Quit, settings),
+            Some(Subcommands::Status {
+                json,
+                watch,
+                settings,
+            }) => {
+                let show = match (json, watch) {
+                    (true, _) => Show::Json,
+                    (false, true) => Show::Watch,
+                    (false, false) => Show::Once,
+                };
+                (Command::Status { show }, settings)
+            }
         };
         let mut files: Vec<PathBuf> = self.settings.config.clone();
         files.extend_from_slice(&inner.config);
@@ -207,12 +300,21 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
         Command::Demo => demo::demo(overrides).await,
         Command::Check { json } => check::check(overrides, &surroundings, json).await,
         Command::Keygen(wanted) => keygen::keygen(&wanted),
+        Command::Health { ready } => health::health(overrides, &surroundings, ready).await,
+        Command::Wait { max } => wait::wait(overrides, &surroundings, max).await,
+        Command::Quit => quit::quit(overrides, &surroundings).await,
+        Command::Status { show } => status::status(overrides, &surroundings, show).await,
     }
 }
 
 /// Words for people, on standard error; a closed one is no reason to stop.
 fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "{words}");
+}
+
+/// An answer, on standard output; a closed one is no reason to fail.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// How a command ends. The numbers are part of the contract.
@@ -227,6 +329,10 @@ pub enum Exit {
     Usage = 2,
     /// The configuration cannot be used; no secret at start, too.
     Configuration = 3,
+    /// The token endpoint refuses us.
+    Refused = 4,
+    /// What was asked cannot be reached.
+    Unreachable = 5,
 }
 
 impl From<Exit> for ExitCode {

@@ -9,7 +9,9 @@ use crate::config::{Access, Config, Listen, Loaded, LocalUsers, Overrides, Surro
 use crate::proxy::AccessLines;
 use crate::server::Phase;
 use crate::token::{Snapshot, Tokens};
-use crate::{Running, StartError, secret, server, start, telemetry};
+use crate::{
+    AdminListeners, Running, StartError, metrics, secret, server, start, start_admin, telemetry,
+};
 
 /// Loads, starts, serves.
 pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> Exit {
@@ -34,7 +36,7 @@ pub(super) async fn serve(loaded: &Loaded, more: &[String]) -> Exit {
         say(&format!("warning: {warning}"));
     }
     let config = &loaded.config;
-    let _telemetry = match telemetry::start(&config.log) {
+    let telemetry = match telemetry::start(&config.log) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             say(&format!(
@@ -45,8 +47,17 @@ pub(super) async fn serve(loaded: &Loaded, more: &[String]) -> Exit {
     };
     match start(config, access_lines(config.log.access)) {
         Ok(mut running) => {
-            say(&banner(config, &running, more));
-            until_stopped(config, &mut running).await
+            let process = metrics::Process::new(telemetry.lines_dropped());
+            let admin = match start_admin(config, &running, process) {
+                Ok(admin) => Ok(admin),
+                Err(error) if config.admin.is_configured => {
+                    say(&refusal(&StartError::Bind(error)));
+                    return Exit::Failed;
+                }
+                Err(error) => Err(error),
+            };
+            say(&banner(config, &running, admin.as_ref(), more));
+            until_stopped(config, &mut running, admin.ok().as_ref()).await
         }
         Err(error) => {
             say(&refusal(&error));
@@ -108,7 +119,12 @@ fn bind_remedy(error: &server::BindError) -> &'static str {
     }
 }
 
-fn banner(config: &Config, running: &Running, more: &[String]) -> String {
+fn banner(
+    config: &Config,
+    running: &Running,
+    admin: Result<&AdminListeners, &server::BindError>,
+    more: &[String],
+) -> String {
     let mut lines = vec![format!("cupbearer {}", env!("CARGO_PKG_VERSION"))];
     let url = match &config.listen {
         Listen::Unix { path, .. } => {
@@ -120,7 +136,7 @@ fn banner(config: &Config, running: &Running, more: &[String]) -> String {
             None
         }
         Listen::Localhost(_) | Listen::Tcp(_) => {
-            let url = local_url(&running.addresses);
+            let url = local_url(&running.addresses).unwrap_or_default();
             lines.push(format!(
                 "  listens on   {url}{}",
                 beside(&running.addresses, &url)
@@ -134,6 +150,14 @@ fn banner(config: &Config, running: &Running, more: &[String]) -> String {
     ));
     lines.push(format!("  token from   {}", config.token.endpoint));
     lines.extend(url.map(|url| format!("  API docs     {url}/docs (if the API has them there)")));
+    lines.push(match admin.map(|admin| local_url(&admin.addresses)) {
+        Ok(None) => "  admin        off".to_owned(),
+        Ok(Some(url)) => format!("  admin        {url}/ (status, /metrics, /ready)"),
+        Err(error) => format!(
+            "  admin        none: {error}: {}; set admin.listen to have one elsewhere",
+            error.source
+        ),
+    });
     for absent in &running.absent {
         lines.push(format!(
             "  note         this machine has no {absent}; it is left out"
@@ -161,13 +185,11 @@ fn unprotected(config: &Config) -> Option<&'static str> {
 }
 
 /// The address to type: `localhost` where that reaches us.
-pub(super) fn local_url(addresses: &[SocketAddr]) -> String {
+pub(super) fn local_url(addresses: &[SocketAddr]) -> Option<String> {
     match addresses {
-        [only] => format!("http://{only}"),
-        all => format!(
-            "http://localhost:{}",
-            all.first().map_or(0, SocketAddr::port)
-        ),
+        [] => None,
+        [only] => Some(format!("http://{only}")),
+        [first, ..] => Some(format!("http://localhost:{}", first.port())),
     }
 }
 
@@ -185,7 +207,11 @@ fn beside(addresses: &[SocketAddr], url: &str) -> String {
 }
 
 /// Serves until a signal asks for the end, then drains; a second signal cuts at once.
-async fn until_stopped(config: &Config, running: &mut Running) -> Exit {
+async fn until_stopped(
+    config: &Config,
+    running: &mut Running,
+    admin: Option<&AdminListeners>,
+) -> Exit {
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
@@ -196,9 +222,14 @@ async fn until_stopped(config: &Config, running: &mut Running) -> Exit {
         }
     };
     let tokens = running.tokens.clone();
+    let told = async {
+        announce_token(&tokens).await;
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = signals.next() => {}
-        () = announce_token(&tokens) => signals.next().await,
+        () = quit_ordered(admin) => {}
+        () = told => {}
     }
     tracing::info!("stopping");
     running.stop(Phase::Closing);
@@ -215,6 +246,14 @@ async fn until_stopped(config: &Config, running: &mut Running) -> Exit {
     };
     report(drained);
     Exit::Fine
+}
+
+/// `POST /quit`, where there is somebody who could send it.
+async fn quit_ordered(admin: Option<&AdminListeners>) {
+    match admin {
+        Some(listeners) => listeners.admin.quit_ordered().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn report(drained: server::Drained) {

@@ -68,6 +68,18 @@ impl Loaded {
     }
 }
 
+/// Only where the admin listener is: for commands that ask a running process, whose other keys are not
+/// theirs to judge.
+///
+/// # Errors
+/// What is wrong with that key.
+pub fn load_admin(overrides: &Overrides, surroundings: &Surroundings) -> Result<Admin, Problems> {
+    let mut layers = layers::Layers::read(overrides, surroundings);
+    layers.problems = Problems::default();
+    let mut values = values::Values::new(layers);
+    build::admin(&mut values).ok_or(values.layers.problems)
+}
+
 /// Reads all layers into types. Reads files, and no secret.
 ///
 /// # Errors
@@ -106,6 +118,8 @@ pub struct Config {
     pub token: Token,
     /// `guard.*`: what is let in.
     pub guard: Guard,
+    /// `admin.*`: what can be asked about this process.
+    pub admin: Admin,
     /// `limits.*`: how much of it at a time.
     pub limits: Limits,
     /// `log.*`.
@@ -116,6 +130,15 @@ pub struct Config {
     pub drain_delay: Duration,
     /// `runtime.*`.
     pub runtime: Runtime,
+}
+
+/// `admin.*`.
+#[derive(Debug, Clone, Default)]
+pub struct Admin {
+    /// `admin.listen`; none for `"off"`.
+    pub listen: Vec<Listen>,
+    /// Whether somebody asked for it: then it must be had, while a taken default is only said.
+    pub is_configured: bool,
 }
 
 /// A listener's address.

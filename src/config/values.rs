@@ -215,6 +215,25 @@ impl Values {
         }
     }
 
+    /// One string or a list of them; as text a list is TOML, which no address is by itself.
+    pub(crate) fn one_or_more(&mut self, path: &'static str) -> Option<Vec<String>> {
+        let value = match self.value(path)? {
+            toml::Value::String(text) => match document::value(&text) {
+                Ok(list @ toml::Value::Array(_)) => list,
+                Ok(_) | Err(_) => toml::Value::Array(vec![toml::Value::String(text)]),
+            },
+            other => other,
+        };
+        value
+            .as_array()
+            .and_then(|list| {
+                list.iter()
+                    .map(|one| one.as_str().map(str::to_owned))
+                    .collect()
+            })
+            .or_else(|| self.wrong_type(path, &value))
+    }
+
     pub(crate) fn map(&mut self, path: &'static str) -> Option<Vec<(String, String)>> {
         let value = self.value(path)?;
         value
@@ -292,6 +311,7 @@ const fn wanted(kind: Kind) -> &'static str {
         Kind::Users => "\"same\", \"any\" or a list of user ids",
         Kind::Count(..) => "a whole number",
         Kind::Switch => "true or false",
+        Kind::Addresses => "an address, a list of them or \"off\"",
         Kind::Texts => "a list of strings",
         Kind::Map => "a table of strings",
         Kind::Secret => "a secret source",

@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use certificate::{CertificateError, check_certificate};
 pub use client::{Client, ClientError, client};
@@ -40,7 +40,7 @@ pub use refresh::{Engine, ReadSecret, engine};
 pub use status::Attempts;
 
 use schedule::WAIT_AFTER_FAILURE;
-use status::{Shared, Status};
+use status::{Shared, Status, Wait};
 
 /// A token that may be sent, as the header value it is sent in.
 #[derive(Debug, Clone)]
@@ -292,6 +292,34 @@ impl Tokens {
             number,
             limit: self.shared.wait,
         })
+    }
+
+    /// Asks the token endpoint now, whatever the schedule says: for the person who has just put right
+    /// what was wrong there. Waits at most `token.wait`; attempts stay a second apart.
+    ///
+    /// # Errors
+    /// [`NoNewer::Failed`] or [`NoNewer::Late`]; the token in use stays.
+    pub async fn refresh(&self) -> Result<Bearer, NoNewer> {
+        let mut news = self.shared.status.subscribe();
+        let now = self.shared.clock.now();
+        let mut attempt = 0;
+        self.shared.status.send_modify(|status| {
+            status.plan = Wait::over(now);
+            attempt = status.finished + 1;
+        });
+        self.shared.wake.notify_one();
+        let limit = self.shared.wait;
+        let finished = timeout(limit, news.wait_for(|status| status.finished >= attempt)).await;
+        let Ok(Ok(status)) = finished else {
+            return Err(NoNewer::Late { limit });
+        };
+        match (&status.failure, status.usable(self.shared.clock.now())) {
+            (None, Some(bearer)) => Ok(bearer),
+            (Some(cause), _) => Err(NoNewer::Failed {
+                cause: Arc::clone(cause),
+            }),
+            (None, None) => Err(NoNewer::Late { limit }),
+        }
     }
 
     /// What the upstream said to a request that was sent once more with a newer token: `accepted` unless

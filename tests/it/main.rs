@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module a concern. Each name is a claim.
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the message")]
 
+mod admin;
 mod answers;
 mod callers;
 mod cors;

@@ -13,7 +13,7 @@ use self::token::token;
 use self::upstream::upstream;
 use super::problems::{Complaint, quoted};
 use super::values::Values;
-use super::{Access, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, address};
+use super::{Access, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, address};
 
 /// The whole of it; `None` after at least one problem.
 pub(crate) fn config(values: &mut Values) -> Option<Config> {
@@ -26,6 +26,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         upstream.proxy = network.proxy.for_origin(&upstream.url);
     }
     let guard = guard(values);
+    let admin = admin(values);
     let limits = limits(values);
     let log = log(values);
     let drain = values.duration("drain");
@@ -38,6 +39,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         network: network?,
         token: token?,
         guard: guard?,
+        admin: admin?,
         limits: limits?,
         log: log?,
         drain: drain?,
@@ -89,6 +91,30 @@ fn listen(values: &mut Values) -> Option<Listen> {
         ),
     );
     None
+}
+
+/// The one part that `health` and its like need; the rest may be broken.
+pub(crate) fn admin(values: &mut Values) -> Option<Admin> {
+    const PATH: &str = "admin.listen";
+    let texts = values.one_or_more(PATH)?;
+    if texts.len() == 1 && texts[0].eq_ignore_ascii_case("off") {
+        return Some(Admin {
+            listen: Vec::new(),
+            is_configured: true,
+        });
+    }
+    if texts.is_empty() {
+        values.wrong(PATH, ("is an empty list", "write \"off\" for no listener"));
+        return None;
+    }
+    let listen: Vec<Listen> = texts
+        .iter()
+        .filter_map(|text| values.checked(PATH, address::listen(text)))
+        .collect();
+    (listen.len() == texts.len()).then_some(Admin {
+        listen,
+        is_configured: values.is_given(PATH),
+    })
 }
 
 fn guard(values: &mut Values) -> Option<Guard> {

@@ -47,6 +47,8 @@ pub enum Kind {
     Users,
     /// A file's permissions in octal, as a string.
     Mode,
+    /// A listener's address, a list of them, or `"off"`.
+    Addresses,
     /// A list of strings.
     Texts,
     /// A table of strings.
@@ -65,7 +67,8 @@ impl Kind {
             | Self::Choice(_)
             | Self::Duration(_)
             | Self::Size(..)
-            | Self::Mode => true,
+            | Self::Mode
+            | Self::Addresses => true,
             Self::Users => !text.starts_with('['),
             Self::Count(..) | Self::Switch | Self::Texts | Self::Map | Self::Secret => false,
         }

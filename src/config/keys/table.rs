@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Fallback::{Default, Required, Unset};
-use super::Kind::{Choice, Count, Map, Mode, Proxy, Secret, Size, Switch, Text, Texts, Users};
+use super::Kind::{
+    Addresses, Choice, Count, Map, Mode, Proxy, Secret, Size, Switch, Text, Texts, Users,
+};
 use super::{Fallback, Key, Kind, Scope};
 
 const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
@@ -46,7 +48,7 @@ const LOCAL_USERS: &str = if cfg!(target_os = "linux") {
 };
 
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 53] = [
+pub static KEYS: [Key; 54] = [
     key(
         "name",
         Text,
@@ -318,6 +320,12 @@ pub static KEYS: [Key; 53] = [
         Choice(&["keyed", "open"]),
         Default("\"keyed\""),
         "A listener beyond loopback admits only callers with a key; \"open\" says that the network is trusted.",
+    ),
+    process(
+        "admin.listen",
+        Addresses,
+        Default("\"localhost:6750\""),
+        "Where health, metrics and status are asked for: as listen, or a list, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.",
     ),
     key(
         "limits.connections",

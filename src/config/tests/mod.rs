@@ -133,6 +133,7 @@ fn other_value(key: &Key) -> String {
         ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
         ("upstream.openapi", Kind::Texts) => "[\"/docs/*\"]".into(),
         (_, Kind::Texts) => "[\"a.example\", \"b.example\"]".into(),
+        (_, Kind::Addresses) => "\"off\"".into(),
         (_, Kind::Map) => "{ a = \"b\" }".into(),
     }
 }

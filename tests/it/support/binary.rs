@@ -71,6 +71,13 @@ impl Binary {
         }
     }
 
+    /// Where the admin listener is; waits until the banner says so.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        let output = self.output();
+        let (_, rest) = output.split_once("admin        http://").unwrap();
+        rest.split('/').next().unwrap().parse().unwrap()
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);

@@ -1,0 +1,262 @@
+//! The admin listener of the built binary: probes for everyone, the rest only for this machine's user.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::support::{
+    Answer, Binary, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get, token_answer,
+    until,
+};
+
+async fn start(upstream: &Upstream, token_url: &str, settings: &[&str]) -> Binary {
+    let config = Config {
+        upstream: &upstream.url(),
+        token_url,
+        client_id: "admin tests",
+        secret: SECRET,
+        settings,
+    };
+    Binary::start(&config).await
+}
+
+async fn with_token(settings: &[&str]) -> (Binary, Upstream, Upstream) {
+    let (upstream, endpoint) = (
+        Upstream::echoing().await,
+        Upstream::answering(token_answer()).await,
+    );
+    let binary = start(&upstream, &endpoint.url(), settings).await;
+    let admin = binary.admin();
+    loop {
+        if ask(admin, get("/ready")).await.status == 200 {
+            return (binary, upstream, endpoint);
+        }
+    }
+}
+
+fn post(path: &str, fields: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{fields}\r\n")
+}
+
+async fn line(admin: SocketAddr, path: &str) -> (u16, String) {
+    let answer = ask(admin, get(path)).await;
+    (answer.status, answer.text().trim_end().to_owned())
+}
+
+/// A cupbearer command against this admin listener: exit code and output.
+async fn command(admin: SocketAddr, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+    command.env_clear().args(arguments);
+    command.args(["--admin", &admin.to_string()]);
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = run.await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(text).unwrap(),
+    )
+}
+
+const LOOPBACK: &[&str] = &["admin.listen=127.0.0.1:0"];
+
+#[tokio::test]
+async fn without_a_token_it_lives_and_is_not_ready_and_says_whose_fault_that_is() {
+    let gone = Arc::new(AtomicBool::new(true));
+    let refuses = Arc::clone(&gone);
+    let endpoint = Upstream::scripted(move |mut connection: Connection| {
+        let refuses = Arc::clone(&refuses);
+        async move {
+            while connection.request().await.is_some() {
+                let bytes = if refuses.load(Ordering::Relaxed) {
+                    let body = r#"{"error":"invalid_client","error_description":"no such client"}"#;
+                    answer(
+                        "401 Unauthorized",
+                        "Content-Type: application/json\r\n",
+                        body,
+                    )
+                } else {
+                    token_answer()
+                };
+                connection.write(&bytes).await;
+            }
+        }
+    })
+    .await;
+    let upstream = Upstream::echoing().await;
+    let binary = start(&upstream, &endpoint.url(), LOOPBACK).await;
+    let admin = binary.admin();
+    until("the refusal", || endpoint.whole() > 0).await;
+    assert_eq!(line(admin, "/live").await, (200, "live".to_owned()));
+    for path in ["/ready", "/startup"] {
+        let (status, text) = loop {
+            let (status, text) = line(admin, path).await;
+            if text.contains("token_refused") {
+                break (status, text);
+            }
+        };
+        assert_eq!(status, 503, "{path}");
+        assert!(text.contains("invalid_client"), "{text}");
+        assert!(text.contains("correct the credentials"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let (code, text) = command(admin, &["health", "--ready"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        text.starts_with("not ready: token starting: token_refused"),
+        "{text}"
+    );
+    assert_eq!(command(admin, &["health"]).await, (0, "live\n".to_owned()));
+    let (code, text) = command(admin, &["wait", "--max", "300ms"]).await;
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("not ready after 300ms"), "{text}");
+
+    gone.store(false, Ordering::Relaxed);
+    let refreshed = ask(admin, post("/token/refresh", "X-Cupbearer: 1\r\n")).await;
+    assert_eq!(
+        (refreshed.status, refreshed.text().trim()),
+        (200, "cupbearer: generation 1")
+    );
+    let (status, text) = line(admin, "/ready").await;
+    assert_eq!(status, 200);
+    assert!(text.starts_with("ready: token fresh, good for "), "{text}");
+    assert_eq!(line(admin, "/startup").await, (200, "started".to_owned()));
+    assert_eq!(command(admin, &["wait"]).await.0, 0);
+}
+
+#[tokio::test]
+async fn the_metrics_count_what_was_forwarded_and_what_was_refused() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    assert_eq!(ask(binary.address, get("/one?q=1")).await.status, 200);
+    let foreign = "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+    assert_eq!(ask(binary.address, foreign).await.status, 403);
+    let metrics = ask(binary.admin(), get("/metrics")).await;
+    assert_eq!(
+        metrics.field("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let text = metrics.text();
+    for line in [
+        r#"cupbearer_requests_total{caller="",method="GET",reason="",status_class="2xx"} 1"#,
+        r#"cupbearer_requests_total{caller="",method="GET",reason="host_refused",status_class="4xx"} 1"#,
+        r#"cupbearer_token_state{state="fresh"} 1"#,
+        r#"cupbearer_token_requests_total{outcome="granted"} 1"#,
+        r#"cupbearer_upstream_connections_total{outcome="opened"} 1"#,
+        "cupbearer_upstream_head_seconds_count 1",
+        "cupbearer_request_seconds_count 2",
+        "cupbearer_log_lines_dropped_total 0",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_and_the_page_show_the_last_requests_without_query_or_token() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    assert_eq!(
+        ask(binary.address, get("/a%3Cb?q=hidden")).await.status,
+        200
+    );
+    let status = ask(binary.admin(), get("/status")).await;
+    let json: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
+    let recent = &json["proxies"][0]["recent"][0];
+    assert_eq!(recent["path"], "/a%3Cb");
+    assert_eq!(recent["status"], 200);
+    assert_eq!(json["proxies"][0]["token"]["state"], "fresh");
+    let page = ask(binary.admin(), get("/")).await;
+    assert_eq!(page.field("x-frame-options"), Some("DENY"));
+    assert!(page.text().contains("/a%3Cb"));
+    for text in [status.text(), page.text()] {
+        assert!(
+            !text.contains("hidden") && !text.contains(&TOKEN[..12]),
+            "{text}"
+        );
+    }
+    let (code, text) = command(binary.admin(), &["status"]).await;
+    assert_eq!(code, 0);
+    assert!(text.contains("token        fresh, good for"), "{text}");
+    assert!(text.contains("GET     /a%3Cb"), "{text}");
+}
+
+/// The request line and fields of a probe, and what it gets.
+async fn outcome(admin: SocketAddr, request: &str) -> (u16, String) {
+    let answer: Answer = ask(admin, request).await;
+    (answer.status, answer.reason())
+}
+
+#[tokio::test]
+async fn a_web_page_or_a_form_reads_no_status_and_gives_no_order() {
+    let (mut binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let admin = binary.admin();
+    let refused = |reason: &str| (403, reason.to_owned());
+    let rebound = "GET /status HTTP/1.1\r\nHost: rebind.test\r\n\r\n";
+    assert_eq!(outcome(admin, rebound).await, refused("host_refused"));
+    let page = "GET /status HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n";
+    assert_eq!(outcome(admin, page).await, refused("origin_refused"));
+    for path in ["/quit", "/token/refresh"] {
+        assert_eq!(
+            outcome(admin, &post(path, "")).await,
+            refused("origin_refused")
+        );
+        let foreign = post(path, "X-Cupbearer: 1\r\nOrigin: http://evil.test\r\n");
+        assert_eq!(outcome(admin, &foreign).await, refused("origin_refused"));
+        let wrong = (405, "method_refused".to_owned());
+        assert_eq!(outcome(admin, &get(path)).await, wrong);
+    }
+    assert_eq!(
+        outcome(admin, "GET /live HTTP/1.1\r\nHost: anything\r\n\r\n")
+            .await
+            .0,
+        200
+    );
+    assert_eq!(outcome(admin, &get("/token")).await.0, 404);
+    assert!(binary.ended().is_none());
+    assert_eq!(
+        command(admin, &["quit"]).await,
+        (0, "stopping\n".to_owned())
+    );
+    let (status, output) = binary.wait().await;
+    assert!(status.success(), "{output}");
+}
+
+#[tokio::test]
+async fn beyond_loopback_only_probes_and_metrics_exist() {
+    let (mut binary, _upstream, _endpoint) = with_token(&["admin.listen=0.0.0.0:0"]).await;
+    let admin = SocketAddr::new([127, 0, 0, 1].into(), binary.admin().port());
+    for path in ["/live", "/startup", "/ready", "/metrics"] {
+        assert_eq!(line(admin, path).await.0, 200, "{path}");
+    }
+    for path in ["/", "/status"] {
+        assert_eq!(line(admin, path).await.0, 404, "{path}");
+    }
+    let order = post("/quit", "X-Cupbearer: 1\r\n");
+    assert_eq!(outcome(admin, &order).await.0, 404);
+    assert!(binary.ended().is_none());
+}
+
+#[tokio::test]
+async fn a_taken_configured_admin_address_is_fatal() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = Upstream::echoing().await;
+    let address = taken.local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+    command
+        .env_clear()
+        .env("CUPBEARER_TOKEN__CLIENT_SECRET", SECRET);
+    command.args(["--listen", "127.0.0.1:0", "--upstream", &upstream.url()]);
+    command.args([
+        "--set",
+        "token.url=http://127.0.0.1:9/token",
+        "--set",
+        "token.client_id=x",
+    ]);
+    command.args(["--admin", &address.to_string()]);
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = run.await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains(&format!("cannot listen on {address}")),
+        "{text}"
+    );
+}
