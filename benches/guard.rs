@@ -71,6 +71,7 @@ fn main() {
     let guard = Guard::new(&config::Guard {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned()],
+        ..config::Guard::default()
     });
     let listener = "127.0.0.1:6749".parse().expect("an address");
     let peer = Peer::tcp(listener, listener);

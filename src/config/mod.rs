@@ -18,6 +18,7 @@ mod network;
 mod path_pattern;
 mod pingone;
 mod problems;
+mod rails;
 mod render;
 mod secret_source;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use layers::{Overrides, Setting};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
+pub use rails::{Caller, Rails, Rule};
 pub use render::{Row, table};
 pub use secret_source::SecretError;
 pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
@@ -240,6 +242,10 @@ pub struct Guard {
     pub hosts: Vec<String>,
     /// `guard.origins`: exact web origins (`https://tool.example.com`) that pages may call us from.
     pub origins: Vec<String>,
+    /// `guard.read_only`, `.allow` and `.deny`: rails for everyone.
+    pub rails: Rails,
+    /// `guard.callers`, in the order of their names; none admits everyone who gets this far.
+    pub callers: Vec<Caller>,
 }
 
 /// `limits.*`.

@@ -2,7 +2,8 @@
 
 use super::problems::{Complaint, quoted};
 
-/// A pattern of request paths, as they stand on the wire: case and percent-encoding count.
+/// A pattern of request paths. Percent-encoding is not looked through: whoever compares decoded paths
+/// decodes first.
 ///
 /// `*` stands for one segment that is not empty, `**` for any number of segments, none included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,22 +43,48 @@ impl PathPattern {
         })
     }
 
-    /// Whether a path, without its query, is meant. A last segment that differs is seen at once.
+    /// Whether a path, without its query, is meant; case counts. A last segment that differs is seen at once.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         match self.segments.last() {
             Some(Segment::Text(last)) if !ends_in(path, last) => false,
             _ => path
                 .strip_prefix('/')
-                .is_some_and(|rest| all_match(&self.segments, rest)),
+                .is_some_and(|rest| all_match(&self.segments, rest, |one, other| one == other)),
         }
+    }
+
+    /// The same for servers that know no case, with or without a slash at the end.
+    #[must_use]
+    pub fn matches_loosely(&self, path: &str) -> bool {
+        let segments = match &*self.segments {
+            [before @ .., Segment::Text(last)] if last.is_empty() && !before.is_empty() => before,
+            all => all,
+        };
+        path.strip_prefix('/').is_some_and(|rest| {
+            let rest = rest.strip_suffix('/').unwrap_or(rest);
+            all_match(segments, rest, equal_but_for_case)
+        })
     }
 }
 
+/// By Unicode's lower case where there is more than ASCII.
+fn equal_but_for_case(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    let lower = |text: &'_ str| {
+        text.chars()
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
+    lower(one) == lower(other)
+}
+
 impl Segment {
-    fn is(&self, segment: &str) -> bool {
+    fn is(&self, segment: &str, same: fn(&str, &str) -> bool) -> bool {
         match self {
-            Self::Text(text) => **text == *segment,
+            Self::Text(text) => same(text, segment),
             Self::One => !segment.is_empty(),
             Self::Any => true,
         }
@@ -71,7 +98,7 @@ fn ends_in(path: &str, last: &str) -> bool {
 
 /// Goes back only to the latest `**`, which takes one segment more each time: linear but for the length
 /// of what stands between two of them.
-fn all_match(pattern: &[Segment], path: &str) -> bool {
+fn all_match(pattern: &[Segment], path: &str, same: fn(&str, &str) -> bool) -> bool {
     let mut left = pattern;
     let mut segments = path.split('/');
     let mut latest_any = None;
@@ -84,7 +111,7 @@ fn all_match(pattern: &[Segment], path: &str) -> bool {
         match (left, segments.next()) {
             ([], None) => return true,
             (_, None) => return false,
-            ([first, after @ ..], Some(segment)) if first.is(segment) => left = after,
+            ([first, after @ ..], Some(segment)) if first.is(segment, same) => left = after,
             (_, Some(_)) => match &mut latest_any {
                 None => return false,
                 Some((after, from)) => {
@@ -127,6 +154,25 @@ mod tests {
         ] {
             let parsed = PathPattern::parse(pattern).unwrap_or_else(|_| panic!("{pattern}"));
             assert_eq!(parsed.matches(path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn loosely_neither_case_nor_a_slash_at_the_end_counts() {
+        for (pattern, path, expected) in [
+            ("/admin/**", "/ADMIN/secret", true),
+            ("/Admin/**", "/admin", true),
+            ("/admin/**", "/admin/", true),
+            ("/admin", "/admin/", true),
+            ("/admin/", "/Admin", true),
+            ("/admin/*", "/admin/", false),
+            ("/admin", "/admins", false),
+            ("/ÄMTER/*", "/ämter/1", true),
+            ("/", "/", true),
+            ("/**", "/", true),
+        ] {
+            let parsed = PathPattern::parse(pattern).unwrap_or_else(|_| panic!("{pattern}"));
+            assert_eq!(parsed.matches_loosely(path), expected, "{pattern} {path}");
         }
     }
 

@@ -1,20 +1,28 @@
-//! Who may do what. Here: the checks that a request's head alone can decide, before its body is read
-//! and before an upgrade.
+//! Who may do what, decided before a request's body is read and before an upgrade: by its head, by who sends
+//! it (`callers`), and by what that caller may (`rails`).
 //!
 //! Three of them keep web pages out, and none replaces another: only `Host` shows DNS rebinding and
 //! 0.0.0.0, only `Origin` shows a cross-site WebSocket, only `Sec-Fetch-Site` shows a no-cors GET. The
 //! rest refuses what hyper lets through although it could be read in two ways.
 //!
-//! The passing path allocates nothing and never waits. Reads `config`; answers with `answer`.
+//! The passing path never waits, and allocates nothing but what a percent-encoded path decodes to where
+//! there are rails. Reads `config`; answers with `answer`.
 
+mod callers;
+mod credential;
 mod fields;
 mod framing;
 mod host;
+mod key;
+mod key_file;
 mod origin;
+mod path;
 mod peer;
+mod rails;
 mod target;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
@@ -22,7 +30,11 @@ use crate::answer::{Answer, Form, Reason, RequestId};
 use crate::config;
 
 use fields::Fields;
+use rails::{Asked, Rails};
 
+pub use callers::Callers;
+pub use key::{KeyDigest, KeyError, NoRandomness, keys_in, new_key};
+pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use peer::{CallerName, Peer, Way};
 
 /// The head checks of one listener.
@@ -35,6 +47,10 @@ pub struct Guard {
     hosts: Vec<String>,
     /// `guard.origins`.
     origins: Vec<String>,
+    /// `guard.read_only`, `.allow` and `.deny`.
+    rails: Option<Arc<Rails>>,
+    /// `guard.callers`; shared, since their keys are replaced for all workers at once.
+    callers: Option<Arc<Callers>>,
 }
 
 /// The proof that a head has passed; only [`Guard::check`] makes one.
@@ -112,7 +128,15 @@ impl Guard {
         Self {
             hosts: config.hosts.clone(),
             origins: config.origins.clone(),
+            rails: Rails::new(&config.rails, "guard").map(Arc::new),
+            callers: Callers::new(&config.callers),
         }
+    }
+
+    /// The named callers, where there are any: nobody has a key until a [`KeyWatch`] has read it.
+    #[must_use]
+    pub fn callers(&self) -> Option<Arc<Callers>> {
+        self.callers.clone()
     }
 
     /// Decides on a request by its head and by who sends it.
@@ -121,23 +145,20 @@ impl Guard {
     ///
     /// A [`Refusal`] of the first rule broken, in this order: `method_refused`, `bad_request` or
     /// `target_refused` for the target, `bad_request` for the framing, `host_refused`,
-    /// `target_refused` for a target that contradicts `Host`, `origin_refused`.
+    /// `target_refused` for a target that contradicts `Host`, `origin_refused`, `caller_unknown`,
+    /// `rule_refused`.
     pub fn check<B>(&self, request: &Request<B>, peer: &Peer) -> Result<Admitted, Refusal> {
-        let _ = peer;
-        self.check_head(Head {
+        let head = Head {
             method: request.method(),
             uri: request.uri(),
             version: request.version(),
             headers: request.headers(),
-        })
-    }
-
-    fn check_head(&self, head: Head<'_>) -> Result<Admitted, Refusal> {
-        self.decide(head)
+        };
+        self.decide(head, peer)
             .map_err(|refusal| refusal.in_form_for(head))
     }
 
-    fn decide(&self, head: Head<'_>) -> Result<Admitted, Refusal> {
+    fn decide(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
         target::check_method(head.method)?;
         let authority = target::authority(head.uri, &self.hosts)?;
         let fields = Fields::of(head.headers);
@@ -148,8 +169,35 @@ impl Guard {
         origin::check_site(fields.site, came_from)?;
         Ok(Admitted {
             allowed_origin: came_from.allowed().cloned(),
-            caller: None,
+            caller: self.check_caller(head, &fields, peer)?,
         })
+    }
+
+    /// Who it is, and that they may: their own rails, and those of everyone.
+    fn check_caller(
+        &self,
+        head: Head<'_>,
+        fields: &Fields<'_>,
+        peer: &Peer,
+    ) -> Result<Option<CallerName>, Refusal> {
+        let caller = match &self.callers {
+            Some(callers) => Some(callers.identify(fields, peer)?),
+            None => None,
+        };
+        let name = caller.map(|caller| caller.name.clone());
+        let own = caller.and_then(|caller| caller.rails.as_ref());
+        let asked = Asked {
+            method: head.method,
+            path: head.uri.path(),
+            fields,
+        };
+        match rails::check(self.rails.as_deref().into_iter().chain(own), asked) {
+            Ok(()) => Ok(name),
+            Err(refusal) => Err(Refusal {
+                caller: name,
+                ..refusal
+            }),
+        }
     }
 }
 

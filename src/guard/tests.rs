@@ -10,6 +10,7 @@ pub(super) fn guard() -> Guard {
     Guard::new(&config::Guard {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned(), "null".to_owned()],
+        ..config::Guard::default()
     })
 }
 

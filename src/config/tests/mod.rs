@@ -1,5 +1,6 @@
 //! Claims about whole configurations: what is accepted, what is refused, and in which words.
 
+mod callers;
 mod environment;
 mod files;
 mod network;
@@ -130,6 +131,7 @@ fn other_value(key: &Key) -> String {
         (_, Kind::Switch) => "true".into(),
         ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
         ("upstream.openapi", Kind::Texts) => "[\"/docs/*\"]".into(),
+        ("guard.allow" | "guard.deny", Kind::Texts) => "[\"GET /docs/*\"]".into(),
         (_, Kind::Texts) => "[\"a.example\", \"b.example\"]".into(),
         (_, Kind::Map) => "{ a = \"b\" }".into(),
     }
