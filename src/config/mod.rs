@@ -35,6 +35,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue};
 
 pub use file::{FileError, Surroundings, read_regular};
+pub use keys::is_caller_name;
 pub use layers::{Overrides, Setting};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::PathPattern;

@@ -76,7 +76,8 @@ pub(crate) fn caller_in_variable(name: &str) -> Option<String> {
 }
 
 /// Whether a caller may have this name: it stands in a variable, in logs and as a metric's label.
-pub(crate) fn is_caller_name(name: &str) -> bool {
+#[must_use]
+pub fn is_caller_name(name: &str) -> bool {
     let is_plain = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
     };

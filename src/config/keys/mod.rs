@@ -9,8 +9,8 @@ mod table;
 
 use std::time::Duration;
 
-pub use callers::CALLER_KEYS;
-pub(crate) use callers::{caller_in, caller_in_variable, caller_path, is_caller_name};
+pub use callers::{CALLER_KEYS, is_caller_name};
+pub(crate) use callers::{caller_in, caller_in_variable, caller_path};
 pub use example::example;
 pub use table::KEYS;
 
