@@ -8,8 +8,18 @@ use super::problems::{Complaint, quoted};
 /// `*` stands for one segment that is not empty, `**` for any number of segments, none included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
-    /// What stands between the slashes, behind the first.
-    segments: Vec<Segment>,
+    /// What stands before the first star, without the slash before that: most paths are told by it at once.
+    literal: Box<str>,
+    rest: Rest,
+}
+
+/// What follows the literal beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// Stars of two only.
+    Anything,
+    Segments(Vec<Segment>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,33 +48,74 @@ impl PathPattern {
             )),
             _ => Ok(Segment::Text(segment.into())),
         });
-        Ok(Self {
-            segments: segments.collect::<Result<_, _>>()?,
-        })
+        Ok(Self::of(segments.collect::<Result<_, _>>()?))
     }
 
-    /// Whether a path, without its query, is meant; case counts. A last segment that differs is seen at once.
+    fn of(mut segments: Vec<Segment>) -> Self {
+        let is_text = |segment: &Segment| matches!(segment, Segment::Text(_));
+        let stars = segments.iter().position(|segment| !is_text(segment));
+        let rest = segments.split_off(stars.unwrap_or(segments.len()));
+        let literal = segments.iter().fold(String::new(), |text, segment| {
+            let Segment::Text(name) = segment else {
+                return text;
+            };
+            text + "/" + name
+        });
+        let rest = match &rest[..] {
+            [] => Rest::Nothing,
+            all if all.iter().all(|segment| *segment == Segment::Any) => Rest::Anything,
+            _ => Rest::Segments(rest),
+        };
+        Self {
+            literal: literal.into(),
+            rest,
+        }
+    }
+
+    /// Whether a path, without its query, is meant; case counts.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        match self.segments.last() {
-            Some(Segment::Text(last)) if !ends_in(path, last) => false,
-            _ => path
-                .strip_prefix('/')
-                .is_some_and(|rest| all_match(&self.segments, rest, |one, other| one == other)),
-        }
+        path.strip_prefix(&*self.literal)
+            .is_some_and(|rest| self.rest.is(rest, |one, other| one == other))
     }
 
     /// The same for servers that know no case, with or without a slash at the end.
     #[must_use]
     pub fn matches_loosely(&self, path: &str) -> bool {
-        let segments = match &*self.segments {
-            [before @ .., Segment::Text(last)] if last.is_empty() && !before.is_empty() => before,
-            all => all,
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let literal = match self.rest {
+            Rest::Nothing => self.literal.strip_suffix('/').unwrap_or(&self.literal),
+            Rest::Anything | Rest::Segments(_) => &self.literal,
         };
-        path.strip_prefix('/').is_some_and(|rest| {
-            let rest = rest.strip_suffix('/').unwrap_or(rest);
-            all_match(segments, rest, equal_but_for_case)
-        })
+        after(path, literal).is_some_and(|rest| self.rest.is(rest, equal_but_for_case))
+    }
+}
+
+/// What follows `literal`, however it is written.
+fn after<'p>(path: &'p str, literal: &str) -> Option<&'p str> {
+    if literal.is_ascii() {
+        let (start, rest) = path.split_at_checked(literal.len())?;
+        return start.eq_ignore_ascii_case(literal).then_some(rest);
+    }
+    // A letter's other case may be of another length: as many segments, then, not as many bytes.
+    let end = path
+        .match_indices('/')
+        .nth(literal.matches('/').count())
+        .map_or(path.len(), |(at, _)| at);
+    let (start, rest) = path.split_at(end);
+    equal_but_for_case(start, literal).then_some(rest)
+}
+
+impl Rest {
+    /// `path` is what follows the literal beginning.
+    fn is(&self, path: &str, same: fn(&str, &str) -> bool) -> bool {
+        match self {
+            Self::Nothing => path.is_empty(),
+            Self::Anything => path.is_empty() || path.starts_with('/'),
+            Self::Segments(segments) => path
+                .strip_prefix('/')
+                .is_some_and(|path| all_match(segments, path, same)),
+        }
     }
 }
 
@@ -89,11 +140,6 @@ impl Segment {
             Self::Any => true,
         }
     }
-}
-
-fn ends_in(path: &str, last: &str) -> bool {
-    path.strip_suffix(last)
-        .is_some_and(|before| before.ends_with('/'))
 }
 
 /// Goes back only to the latest `**`, which takes one segment more each time: linear but for the length
@@ -145,6 +191,9 @@ mod tests {
             ("/api/**", "/api/a/b", true),
             ("/api/**", "/apis/a", false),
             ("/a/**/b/**/c", "/a/x/b/y/b/z/c", true),
+            ("/a/**/**", "/a", true),
+            ("/a/**/b", "/a", false),
+            ("/a/*", "/a", false),
             ("/a/**/b/*/c", "/a/b/b/b/x/c", true),
             ("/a/**/b/*/c", "/a/b/b/b/c/c/c", false),
             ("/**/*", "/", false),
@@ -168,6 +217,10 @@ mod tests {
             ("/admin/*", "/admin/", false),
             ("/admin", "/admins", false),
             ("/ÄMTER/*", "/ämter/1", true),
+            ("/ÄMTER/*", "/ämter", false),
+            ("/a/ÄMTER", "/A/ämter/", true),
+            ("/a/ÄMTER", "/A/ämter/x", false),
+            ("/x/*/Admin", "/X/y/admin/", true),
             ("/", "/", true),
             ("/**", "/", true),
         ] {

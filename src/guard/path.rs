@@ -93,31 +93,27 @@ impl Doubt {
 
 /// The one reading of a path without its query. Nothing is allocated where nothing is encoded.
 pub(super) fn read(path: &str) -> Result<Cow<'_, str>, Doubt> {
-    if !has_escape(path)? {
-        check_segments(path)?;
+    if memchr::memchr(b'%', path.as_bytes()).is_none() {
+        check_segments(path, raw)?;
         return Ok(Cow::Borrowed(path));
     }
     let decoded = decode(path.as_bytes())?;
     let text = String::from_utf8(decoded).map_err(|_| Doubt::NotText)?;
-    if text.chars().any(is_lookalike) {
+    if !text.is_ascii() && text.chars().any(is_lookalike) {
         return Err(Doubt::Lookalike);
     }
-    check_segments(&text)?;
+    check_segments(&text, |_, _| Ok(()))?;
     Ok(Cow::Owned(text))
 }
 
-/// Looks at the raw bytes only.
-fn has_escape(path: &str) -> Result<bool, Doubt> {
-    let mut found = false;
-    for byte in path.bytes() {
-        match KINDS[usize::from(byte)] {
-            Kind::Plain | Kind::Slash | Kind::Dot => {}
-            Kind::Escape => found = true,
-            Kind::Beyond => return Err(Doubt::RawText),
-            Kind::Blank | Kind::Odd => return Err(Doubt::OddByte(byte)),
-        }
+/// Whether a byte may stand in a path as it is.
+#[inline]
+fn raw(byte: u8, kind: Kind) -> Result<(), Doubt> {
+    match kind {
+        Kind::Plain | Kind::Slash | Kind::Dot => Ok(()),
+        Kind::Beyond => Err(Doubt::RawText),
+        Kind::Blank | Kind::Odd | Kind::Escape => Err(Doubt::OddByte(byte)),
     }
-    Ok(found)
 }
 
 fn decode(path: &[u8]) -> Result<Vec<u8>, Doubt> {
@@ -125,6 +121,7 @@ fn decode(path: &[u8]) -> Result<Vec<u8>, Doubt> {
     let mut rest = path.iter();
     while let Some(&byte) = rest.next() {
         if byte != b'%' {
+            raw(byte, KINDS[usize::from(byte)])?;
             decoded.push(byte);
             continue;
         }
@@ -151,10 +148,12 @@ fn harmless(byte: u8) -> Result<u8, Doubt> {
 }
 
 /// A slash at the very end is an empty segment too, and as common as none.
-fn check_segments(path: &str) -> Result<(), Doubt> {
+#[inline]
+fn check_segments(path: &str, each: impl Fn(u8, Kind) -> Result<(), Doubt>) -> Result<(), Doubt> {
     let mut before = Kind::Plain;
     for byte in path.bytes() {
         let kind = KINDS[usize::from(byte)];
+        each(byte, kind)?;
         match (before, kind) {
             (Kind::Slash, Kind::Slash) => return Err(Doubt::EmptySegment),
             (Kind::Dot | Kind::Blank, Kind::Slash) | (Kind::Slash, Kind::Blank) => {
