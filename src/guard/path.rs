@@ -99,7 +99,8 @@ pub(super) fn read(path: &str) -> Result<Cow<'_, str>, Doubt> {
     }
     let decoded = decode(path.as_bytes())?;
     let text = String::from_utf8(decoded).map_err(|_| Doubt::NotText)?;
-    if !text.is_ascii() && text.chars().any(is_lookalike) {
+    let mut beyond = text.chars().filter(|character| !character.is_ascii());
+    if beyond.any(is_lookalike) {
         return Err(Doubt::Lookalike);
     }
     check_segments(&text, |_, _| Ok(()))?;
