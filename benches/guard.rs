@@ -12,16 +12,18 @@
 )]
 
 use std::hint::black_box;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use cupbearer::answer::{Form, RequestId};
 use cupbearer::config;
-use cupbearer::guard::{Guard, Peer};
+use cupbearer::guard::{Guard, KeyWatch, Peer};
 use cupbearer::server::Scan;
 use http::Request;
 
 const ROUNDS: u32 = 50;
 const CHECKS: u32 = 20_000;
+const LISTENER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6749));
 
 const CURL: &[(&str, &str)] = &[
     ("host", "localhost:6749"),
@@ -67,17 +69,99 @@ const BROWSER: &[(&str, &str)] = &[
     ("accept-language", "en-US,en;q=0.9"),
 ];
 
+/// The heads as they are, then the guard with callers and rails.
 fn main() {
+    heads();
+    rails();
+}
+
+const KEY: &str = "the-key-of-the-caller";
+const PLAIN: &str = "/api/v1/certificates/wildcard?limit=50";
+const ENCODED: &str = "/api/v1/certificates/J%C3%BCrgen%20M?limit=50";
+
+/// `PLAIN` is in none of `deny` and in the last of `allow`, so that every rule is looked at.
+const DENY: &str =
+    "guard.deny = [\"* /admin/**\", \"* /internal/**\", \"DELETE /api/v1/authorities/**\"]\n";
+const ALLOW: &str = "guard.callers.ci.allow = [\"POST /api/v1/certificates\", \"DELETE /api/v1/certificates/*\", \
+     \"GET /api/v1/authorities/**\", \"GET /docs/**\", \"GET /api/v1/certificates/**\"]\n";
+
+fn rails() {
+    let (ci, all) = (caller("ci", KEY), DENY.to_owned() + ALLOW);
+    let others: String = (0..9)
+        .map(|number| {
+            caller(
+                &format!("other-{number}"),
+                &format!("the-key-of-other-{number}"),
+            )
+        })
+        .collect();
+    println!("\n{:<40} {:>10}", "callers and rails", "check ns");
+    for (name, lines, target) in [
+        ("nobody and nothing configured", String::new(), PLAIN),
+        ("3 rules for everyone", DENY.to_owned(), PLAIN),
+        ("a key, no rules", ci.clone(), PLAIN),
+        ("a key, 8 rules", format!("{ci}{all}"), PLAIN),
+        ("a key of 10, 8 rules", format!("{others}{ci}{all}"), PLAIN),
+        (
+            "a key, 8 rules, an encoded path",
+            format!("{ci}{all}"),
+            ENCODED,
+        ),
+    ] {
+        let (guard, peer) = (with_keys(&lines), Peer::tcp(LISTENER, LISTENER));
+        let mut request = request(CURL);
+        *request.uri_mut() = target.parse().expect("a path");
+        let bearer = format!("Bearer {KEY}").parse().expect("visible ASCII");
+        request.headers_mut().insert("authorization", bearer);
+        let check = fastest(|| assert!(guard.check(black_box(&request), &peer).is_ok()));
+        println!("{name:<40} {check:>10.1}");
+    }
+}
+
+fn caller(name: &str, key: &str) -> String {
+    format!("guard.callers.{name}.key.command = [\"echo\", \"{key}\"]\n")
+}
+
+/// A guard with these lines of configuration, its keys read.
+fn with_keys(lines: &str) -> Guard {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("c.toml");
+    let enough = "upstream.url = \"https://api.example.com\"\n\
+                  token = { url = \"https://as.example.com\", client_id = \"i\", client_secret = { env = \"S\" } }\n";
+    std::fs::write(
+        &file,
+        format!("guard.local_users = \"any\"\n{enough}{lines}"),
+    )
+    .expect("a file");
+    let overrides = config::Overrides {
+        file: Some(file),
+        settings: Vec::new(),
+    };
+    let loaded = config::load(&overrides, &config::Surroundings::default());
+    let guard = Guard::new(
+        &loaded
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .config
+            .guard,
+    );
+    if let Some(callers) = guard.callers() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let read = KeyWatch::load(callers);
+        drop(runtime.expect("a runtime").block_on(read));
+    }
+    guard
+}
+
+fn heads() {
     let guard = Guard::new(&config::Guard {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned()],
-        local_users: config::LocalUsers::Same,
+        local_users: config::LocalUsers::Any,
+        ..config::Guard::default()
     });
-    let listener = "127.0.0.1:6749".parse().expect("an address");
-    let peer = Peer {
-        uid: Some(0),
-        ..Peer::tcp(listener, listener)
-    };
+    let peer = Peer::tcp(LISTENER, LISTENER);
     println!(
         "{:<10} {:>6} {:>10} {:>10} {:>10} {:>10}",
         "client", "fields", "scan ns", "check ns", "id ns", "form ns"

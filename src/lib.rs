@@ -32,7 +32,7 @@ use tokio::time::Instant;
 
 use admin::{Admin, View};
 use config::{Config, LocalUsers};
-use guard::Peer;
+use guard::{Callers, KeyWatch, Peer};
 use metrics::Metrics;
 use proxy::{AccessLines, Current, Proxy, Pseudonym};
 use server::{Drained, Phase, RequestBody, Server, Stop};
@@ -122,7 +122,8 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
         let metrics = Arc::clone(&metrics);
         move |peer: Peer| proxy::service(&current, peer, lines, Arc::clone(&metrics))
     };
-    let ended = tokio::spawn(server.serve(service, stop, config.drain));
+    let serving = server.serve(service, stop, config.drain);
+    let ended = tokio::spawn(with_keys(services.guard.callers(), serving));
     Ok(Running {
         addresses,
         absent,
@@ -168,6 +169,18 @@ impl Running {
     /// Waits for the end, which comes after [`Phase::Draining`] has been ordered.
     pub async fn ended(&mut self) -> Drained {
         (&mut self.ended).await.unwrap_or(Drained { cut: 0 })
+    }
+}
+
+/// Serves once the callers' keys are there (until then connections wait in the backlog), and follows them.
+async fn with_keys<T>(callers: Option<Arc<Callers>>, serving: impl Future<Output = T>) -> T {
+    let Some(callers) = callers else {
+        return serving.await;
+    };
+    let watch = KeyWatch::load(callers).await;
+    tokio::select! {
+        served = serving => served,
+        never = watch.follow() => match never {},
     }
 }
 

@@ -13,6 +13,7 @@ use super::Exit;
 use crate::config::{
     self, ClientAuth, Loaded, Overrides, Problems, Surroundings, Token, read_regular, table,
 };
+use crate::guard;
 use crate::secret::Secret;
 use crate::token::{KeyError, check_certificate, check_key};
 use crate::upstream;
@@ -74,11 +75,33 @@ pub(super) async fn examine(
     }
     let exposed = loaded.config.token.credential.exposed();
     loaded.warnings.extend(exposed);
+    examine_callers(&mut loaded, &mut problems).await;
     if problems.is_empty() {
         Ok(loaded)
     } else {
         Err(problems)
     }
+}
+
+/// Whether every caller's keys can be read, and are its own.
+async fn examine_callers(loaded: &mut Loaded, problems: &mut Problems) {
+    let callers = loaded.config.guard.callers.clone();
+    for (name, keys) in guard::check_keys(&callers).await {
+        let key = format!("guard.callers.{name}.key");
+        match keys {
+            Ok(0) => loaded
+                .warnings
+                .push(format!("{key} holds no key: nobody can be {name}")),
+            Ok(_) => {}
+            Err(problem) => {
+                loaded.complain(problems, &key, (problem.problem, problem.remedy));
+            }
+        }
+    }
+    let exposed = callers
+        .iter()
+        .filter_map(|caller| caller.key.as_ref()?.exposed());
+    loaded.warnings.extend(exposed);
 }
 
 /// Whether a private key is one, and signs what is configured; any text is a client secret.

@@ -93,9 +93,9 @@ enum Subcommands {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Make a key for `private_key_jwt`; prints the public half for the authorization server
+    /// Make a key for `private_key_jwt`, or with --caller one for a caller of this proxy
     #[command(
-        after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json"
+        after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json\n  cupbearer keygen --caller ci --out ci.key"
     )]
     Keygen(Keygen),
     /// Ask the running proxy whether it serves; one line, exit code 0 or 1

@@ -79,8 +79,9 @@ impl Document<'_> {
                 line: self.line(name.span().start),
             };
             match (Key::find(&path), value.get_ref()) {
-                (Some(key), _) => set(layers, key, value, source),
+                (Some(key), _) => set(layers, key, &path, value, source),
                 (None, DeValue::Table(inner)) if is_section(&path) => {
+                    layers.note_caller(&path, &source);
                     self.table(layers, &path, inner);
                 }
                 (None, _) if is_section(&path) => {
@@ -97,7 +98,13 @@ impl Document<'_> {
     }
 }
 
-fn set(layers: &mut Layers, key: &'static Key, value: &Spanned<DeValue<'_>>, source: Source) {
+fn set(
+    layers: &mut Layers,
+    key: &'static Key,
+    path: &str,
+    value: &Spanned<DeValue<'_>>,
+    source: Source,
+) {
     let read = match owned(value) {
         Err(_) => Err((
             "is a number beyond what can be counted",
@@ -105,13 +112,13 @@ fn set(layers: &mut Layers, key: &'static Key, value: &Spanned<DeValue<'_>>, sou
         )
             .into()),
         Ok(value) if key.kind == Kind::Secret => {
-            secret_source::from_toml(key, &value).map(Content::Secret)
+            secret_source::from_toml(key, path, &value).map(Content::Secret)
         }
         Ok(value) => Ok(Content::Toml(value)),
     };
     let content = read.unwrap_or_else(|complaint| {
-        layers.problems.push(key.path, &source, complaint);
+        layers.problems.push(path, &source, complaint);
         Content::Broken
     });
-    layers.set(key, content, source);
+    layers.set(path, content, source);
 }

@@ -1,14 +1,15 @@
 //! The layers in their order: defaults, the file, the environment, flags. Each may replace what
 //! the one before it said about a key. Here a value is TOML still; `values` gives it a type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::file::{FileError, Surroundings, read_regular};
 use super::keys::{
-    self, CONFIG_VARIABLE, Key, Kind, PREFIX, is_section, nearest_path, nearest_variable,
+    self, CALLER_KEYS, CONFIG_VARIABLE, Key, Kind, PREFIX, caller_in, caller_in_variable,
+    caller_path, is_section, nearest_path, nearest_variable, variable,
 };
 use super::network::Environment;
 use super::problems::{Complaint, Problems, quoted};
@@ -71,7 +72,9 @@ pub(crate) enum Content {
 /// Everything that was set, before it has types.
 #[derive(Default)]
 pub(crate) struct Layers {
-    pub(crate) given: BTreeMap<&'static str, Given>,
+    pub(crate) given: BTreeMap<String, Given>,
+    /// Every caller that something was said about, and where that was first.
+    pub(crate) callers: BTreeMap<String, Source>,
     pub(crate) problems: Problems,
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
@@ -117,8 +120,19 @@ impl Layers {
         );
     }
 
-    pub(crate) fn set(&mut self, key: &'static Key, content: Content, source: Source) {
-        self.given.insert(key.path, Given { content, source });
+    pub(crate) fn set(&mut self, path: &str, content: Content, source: Source) {
+        self.note_caller(path, &source);
+        self.given
+            .insert(path.to_owned(), Given { content, source });
+    }
+
+    /// A caller is there even if its table is empty.
+    pub(crate) fn note_caller(&mut self, path: &str, source: &Source) {
+        if let Some((name, _)) = caller_in(path) {
+            self.callers
+                .entry(name.to_owned())
+                .or_insert_with(|| source.clone());
+        }
     }
 
     /// The variables that concern us, as text.
@@ -201,18 +215,37 @@ impl Layers {
 
     fn environment(&mut self, variables: &BTreeMap<String, String>) {
         for key in &keys::KEYS {
-            if key.kind == Kind::Secret {
-                self.secret_variables(key, variables);
-            } else if let Some(text) = variables.get(&key.variable()) {
-                self.text(key, text, Source::Variable(key.variable()));
+            self.variables_of(key, key.path, variables);
+        }
+        let callers: BTreeSet<String> = variables
+            .keys()
+            .filter_map(|name| caller_in_variable(name))
+            .collect();
+        for caller in &callers {
+            for key in &CALLER_KEYS {
+                self.variables_of(key, &caller_path(caller, key), variables);
             }
         }
         self.warn_of_unknown(variables);
     }
 
+    fn variables_of(
+        &mut self,
+        key: &'static Key,
+        path: &str,
+        variables: &BTreeMap<String, String>,
+    ) {
+        let name = variable(path);
+        if key.kind == Kind::Secret {
+            self.secret_variables(path, variables);
+        } else if let Some(text) = variables.get(&name) {
+            self.text(key, path, text, Source::Variable(name));
+        }
+    }
+
     /// A secret may be given as itself, as a file or as a command; by two of them, by none.
-    fn secret_variables(&mut self, key: &'static Key, variables: &BTreeMap<String, String>) {
-        let bare = key.variable();
+    fn secret_variables(&mut self, path: &str, variables: &BTreeMap<String, String>) {
+        let bare = variable(path);
         let names = [
             bare.clone(),
             format!("{bare}__FILE"),
@@ -229,8 +262,8 @@ impl Layers {
                     format!("{} are set", all.join(" and ")),
                     "set only one of them",
                 );
-                self.problems.push(key.path, "environment", both);
-                self.set(key, Content::Broken, Source::Variable(bare));
+                self.problems.push(path, "environment", both);
+                self.set(path, Content::Broken, Source::Variable(bare));
             }
             return;
         };
@@ -244,26 +277,30 @@ impl Layers {
         let source = Source::Variable(name.clone());
         let content = read.map_or_else(
             |complaint| {
-                self.problems.push(key.path, &source, complaint);
+                self.problems.push(path, &source, complaint);
                 Content::Broken
             },
             Content::Secret,
         );
-        self.set(key, content, source);
+        self.set(path, content, source);
     }
 
     /// Kubernetes sets the likes of `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
     fn warn_of_unknown(&mut self, variables: &BTreeMap<String, String>) {
-        let known: Vec<String> = keys::variables().collect();
-        let referred_to = self.given.values().find_map(|given| match &given.content {
-            Content::Secret(SecretSource::Env(name)) => Some(name.clone()),
-            Content::Secret(_) | Content::Toml(_) | Content::Broken => None,
-        });
+        let callers: Vec<&str> = self.callers.keys().map(String::as_str).collect();
+        let known: Vec<String> = keys::variables(&callers).collect();
+        let given = self.given.values();
+        let referred_to: Vec<&String> = given
+            .filter_map(|given| match &given.content {
+                Content::Secret(SecretSource::Env(name)) => Some(name),
+                Content::Secret(_) | Content::Toml(_) | Content::Broken => None,
+            })
+            .collect();
         for name in variables.keys() {
             let injected = ["PORT", "SERVICE_"]
                 .iter()
                 .any(|start| name[PREFIX.len()..].starts_with(start));
-            if injected || known.contains(name) || referred_to.as_ref() == Some(name) {
+            if injected || known.contains(name) || referred_to.contains(&name) {
                 continue;
             }
             let hint = nearest_variable(name)
@@ -280,42 +317,39 @@ impl Layers {
             let known_start = setting
                 .key
                 .match_indices('.')
-                .find_map(|(dot, _)| Key::find(&setting.key[..dot]));
-            match known_start.filter(|key| key.kind == Kind::Secret) {
-                Some(key) => self.refuse_secret(key, setting.flag),
+                .map(|(dot, _)| &setting.key[..dot])
+                .find(|start| Key::find(start).is_some_and(|key| key.kind == Kind::Secret));
+            match known_start {
+                Some(path) => self.refuse_secret(path, setting.flag),
                 None => self.unknown(&setting.key, &Source::Flag(setting.flag)),
             }
             return;
         };
         if key.kind == Kind::Secret {
-            self.refuse_secret(key, setting.flag);
+            self.refuse_secret(&setting.key, setting.flag);
             return;
         }
-        self.text(key, &setting.text, Source::Flag(setting.flag));
+        self.text(key, &setting.key, &setting.text, Source::Flag(setting.flag));
     }
 
-    fn refuse_secret(&mut self, key: &'static Key, flag: &'static str) {
-        let variable = key.variable();
+    fn refuse_secret(&mut self, path: &str, flag: &'static str) {
+        let variable = variable(path);
         self.problems.push(
-            key.path,
+            path,
             flag,
             (
                 "a command line is readable for every user of the machine",
-                format!(
-                    "set {variable}__FILE, or write {} = {{ file = \"…\" }}",
-                    key.path
-                ),
+                format!("set {variable}__FILE, or write {path} = {{ file = \"…\" }}"),
             ),
         );
         // What was meant is unknown; that it is missing besides would be noise.
-        self.given.entry(key.path).or_insert(Given {
-            content: Content::Broken,
-            source: Source::Flag(flag),
-        });
+        if !self.given.contains_key(path) {
+            self.set(path, Content::Broken, Source::Flag(flag));
+        }
     }
 
     /// A value from the environment or the command line.
-    fn text(&mut self, key: &'static Key, text: &str, source: Source) {
+    fn text(&mut self, key: &'static Key, path: &str, text: &str, source: Source) {
         let read = if key.kind.takes_as_is(text) {
             Ok(toml::Value::String(text.to_owned()))
         } else {
@@ -326,12 +360,12 @@ impl Layers {
         } else {
             let complaint = (
                 format!("{} is not TOML", quoted(text)),
-                format!("write it as in {}", key.example_text()),
+                format!("write it as in {}", key.example_at(path)),
             );
-            self.problems.push(key.path, &source, complaint);
+            self.problems.push(path, &source, complaint);
             Content::Broken
         };
-        self.set(key, content, source);
+        self.set(path, content, source);
     }
 
     pub(crate) fn unknown(&mut self, path: &str, source: &Source) {

@@ -18,6 +18,7 @@ mod network;
 mod path_pattern;
 mod pingone;
 mod problems;
+mod rails;
 mod render;
 mod secret_source;
 #[cfg(test)]
@@ -35,10 +36,12 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue};
 
 pub use file::{FileError, Surroundings, read_regular};
+pub use keys::is_caller_name;
 pub use layers::{Overrides, Setting};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
+pub use rails::{Caller, Rails, Rule};
 pub use render::{Row, table};
 pub use secret_source::SecretError;
 pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
@@ -284,6 +287,10 @@ pub struct Guard {
     pub origins: Vec<String>,
     /// `guard.local_users`: who may connect over loopback or a unix socket.
     pub local_users: LocalUsers,
+    /// `guard.read_only`, `.allow` and `.deny`: rails for everyone.
+    pub rails: Rails,
+    /// `guard.callers`, in the order of their names; none admits everyone who gets this far.
+    pub callers: Vec<Caller>,
 }
 
 /// `guard.local_users`. Says nothing about listeners that the network reaches.

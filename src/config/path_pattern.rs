@@ -2,13 +2,24 @@
 
 use super::problems::{Complaint, quoted};
 
-/// A pattern of request paths, as they stand on the wire: case and percent-encoding count.
+/// A pattern of request paths. Percent-encoding is not looked through: whoever compares decoded paths
+/// decodes first.
 ///
 /// `*` stands for one segment that is not empty, `**` for any number of segments, none included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
-    /// What stands between the slashes, behind the first.
-    segments: Vec<Segment>,
+    /// What stands before the first star, without the slash before that: most paths are told by it at once.
+    literal: Box<str>,
+    rest: Rest,
+}
+
+/// What follows the literal beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// Stars of two only.
+    Anything,
+    Segments(Vec<Segment>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,41 +48,103 @@ impl PathPattern {
             )),
             _ => Ok(Segment::Text(segment.into())),
         });
-        Ok(Self {
-            segments: segments.collect::<Result<_, _>>()?,
-        })
+        Ok(Self::of(segments.collect::<Result<_, _>>()?))
     }
 
-    /// Whether a path, without its query, is meant. A last segment that differs is seen at once.
+    fn of(mut segments: Vec<Segment>) -> Self {
+        let is_text = |segment: &Segment| matches!(segment, Segment::Text(_));
+        let stars = segments.iter().position(|segment| !is_text(segment));
+        let rest = segments.split_off(stars.unwrap_or(segments.len()));
+        let literal = segments.iter().fold(String::new(), |text, segment| {
+            let Segment::Text(name) = segment else {
+                return text;
+            };
+            text + "/" + name
+        });
+        let rest = match &rest[..] {
+            [] => Rest::Nothing,
+            all if all.iter().all(|segment| *segment == Segment::Any) => Rest::Anything,
+            _ => Rest::Segments(rest),
+        };
+        Self {
+            literal: literal.into(),
+            rest,
+        }
+    }
+
+    /// Whether a path, without its query, is meant; case counts.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        match self.segments.last() {
-            Some(Segment::Text(last)) if !ends_in(path, last) => false,
-            _ => path
+        path.strip_prefix(&*self.literal)
+            .is_some_and(|rest| self.rest.is(rest, |one, other| one == other))
+    }
+
+    /// The same for servers that know no case, with or without a slash at the end.
+    #[must_use]
+    pub fn matches_loosely(&self, path: &str) -> bool {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let literal = match self.rest {
+            Rest::Nothing => self.literal.strip_suffix('/').unwrap_or(&self.literal),
+            Rest::Anything | Rest::Segments(_) => &self.literal,
+        };
+        after(path, literal).is_some_and(|rest| self.rest.is(rest, equal_but_for_case))
+    }
+}
+
+/// What follows `literal`, however it is written.
+fn after<'p>(path: &'p str, literal: &str) -> Option<&'p str> {
+    if literal.is_ascii() {
+        let (start, rest) = path.split_at_checked(literal.len())?;
+        return start.eq_ignore_ascii_case(literal).then_some(rest);
+    }
+    // A letter's other case may be of another length: as many segments, then, not as many bytes.
+    let end = path
+        .match_indices('/')
+        .nth(literal.matches('/').count())
+        .map_or(path.len(), |(at, _)| at);
+    let (start, rest) = path.split_at(end);
+    equal_but_for_case(start, literal).then_some(rest)
+}
+
+impl Rest {
+    /// `path` is what follows the literal beginning.
+    fn is(&self, path: &str, same: fn(&str, &str) -> bool) -> bool {
+        match self {
+            Self::Nothing => path.is_empty(),
+            Self::Anything => path.is_empty() || path.starts_with('/'),
+            Self::Segments(segments) => path
                 .strip_prefix('/')
-                .is_some_and(|rest| all_match(&self.segments, rest)),
+                .is_some_and(|path| all_match(segments, path, same)),
         }
     }
 }
 
+/// By Unicode's lower case where there is more than ASCII.
+fn equal_but_for_case(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    let lower = |text: &'_ str| {
+        text.chars()
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
+    lower(one) == lower(other)
+}
+
 impl Segment {
-    fn is(&self, segment: &str) -> bool {
+    fn is(&self, segment: &str, same: fn(&str, &str) -> bool) -> bool {
         match self {
-            Self::Text(text) => **text == *segment,
+            Self::Text(text) => same(text, segment),
             Self::One => !segment.is_empty(),
             Self::Any => true,
         }
     }
 }
 
-fn ends_in(path: &str, last: &str) -> bool {
-    path.strip_suffix(last)
-        .is_some_and(|before| before.ends_with('/'))
-}
-
 /// Goes back only to the latest `**`, which takes one segment more each time: linear but for the length
 /// of what stands between two of them.
-fn all_match(pattern: &[Segment], path: &str) -> bool {
+fn all_match(pattern: &[Segment], path: &str, same: fn(&str, &str) -> bool) -> bool {
     let mut left = pattern;
     let mut segments = path.split('/');
     let mut latest_any = None;
@@ -84,7 +157,7 @@ fn all_match(pattern: &[Segment], path: &str) -> bool {
         match (left, segments.next()) {
             ([], None) => return true,
             (_, None) => return false,
-            ([first, after @ ..], Some(segment)) if first.is(segment) => left = after,
+            ([first, after @ ..], Some(segment)) if first.is(segment, same) => left = after,
             (_, Some(_)) => match &mut latest_any {
                 None => return false,
                 Some((after, from)) => {
@@ -118,6 +191,9 @@ mod tests {
             ("/api/**", "/api/a/b", true),
             ("/api/**", "/apis/a", false),
             ("/a/**/b/**/c", "/a/x/b/y/b/z/c", true),
+            ("/a/**/**", "/a", true),
+            ("/a/**/b", "/a", false),
+            ("/a/*", "/a", false),
             ("/a/**/b/*/c", "/a/b/b/b/x/c", true),
             ("/a/**/b/*/c", "/a/b/b/b/c/c/c", false),
             ("/**/*", "/", false),
@@ -127,6 +203,29 @@ mod tests {
         ] {
             let parsed = PathPattern::parse(pattern).unwrap_or_else(|_| panic!("{pattern}"));
             assert_eq!(parsed.matches(path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn loosely_neither_case_nor_a_slash_at_the_end_counts() {
+        for (pattern, path, expected) in [
+            ("/admin/**", "/ADMIN/secret", true),
+            ("/Admin/**", "/admin", true),
+            ("/admin/**", "/admin/", true),
+            ("/admin", "/admin/", true),
+            ("/admin/", "/Admin", true),
+            ("/admin/*", "/admin/", false),
+            ("/admin", "/admins", false),
+            ("/ÄMTER/*", "/ämter/1", true),
+            ("/ÄMTER/*", "/ämter", false),
+            ("/a/ÄMTER", "/A/ämter/", true),
+            ("/a/ÄMTER", "/A/ämter/x", false),
+            ("/x/*/Admin", "/X/y/admin/", true),
+            ("/", "/", true),
+            ("/**", "/", true),
+        ] {
+            let parsed = PathPattern::parse(pattern).unwrap_or_else(|_| panic!("{pattern}"));
+            assert_eq!(parsed.matches_loosely(path), expected, "{pattern} {path}");
         }
     }
 

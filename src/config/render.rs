@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::keys::Kind;
-use super::keys::{KEYS, Key};
+use super::keys::{CALLER_KEYS, KEYS, Key, caller_path};
 use super::layers::{Content, Layers};
 use super::values::default;
 use super::{Config, network};
@@ -16,7 +16,7 @@ use super::{Config, network};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// The key's path.
-    pub key: &'static str,
+    pub key: String,
     /// Its value as TOML, `(set)` for a secret, `(unset)` for nothing.
     pub value: String,
     /// `default`, `cupbearer.toml:3`, a variable or a flag.
@@ -26,9 +26,20 @@ pub struct Row {
     pub place: Option<String>,
 }
 
-/// Every key in the table's order.
+/// Every key in the table's order, the callers' behind the guard's other ones.
 pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<Row> {
-    let mut rows: Vec<Row> = KEYS.iter().map(|key| row(layers, key)).collect();
+    let of_guard = |key: &&Key| key.path.starts_with("guard.");
+    let rest = KEYS.iter().skip_while(|key| !of_guard(key));
+    let (after, row) = (rest.skip_while(of_guard), |key: &Key| {
+        row(layers, key, key.path.to_owned())
+    });
+    let until = KEYS.len() - after.clone().count();
+    let of_callers = layers.callers.keys().flat_map(|caller| {
+        let keys = CALLER_KEYS.iter();
+        keys.map(|key| self::row(layers, key, caller_path(caller, key)))
+    });
+    let before = KEYS[..until].iter().map(row);
+    let mut rows: Vec<Row> = before.chain(of_callers).chain(after.map(row)).collect();
     let proxy = rows.iter_mut().find(|row| row.key == "network.proxy");
     if let Some(row) = proxy {
         row.place = proxies(config);
@@ -57,8 +68,8 @@ fn proxies(config: &Config) -> Option<String> {
     ))
 }
 
-fn row(layers: &Layers, key: &Key) -> Row {
-    let given = layers.given.get(key.path);
+fn row(layers: &Layers, key: &Key, path: String) -> Row {
+    let given = layers.given.get(&path);
     let (value, place) = match given.map(|given| &given.content) {
         Some(Content::Toml(toml::Value::String(text))) if key.kind == Kind::Proxy => {
             (toml::Value::from(network::shown(text)).to_string(), None)
@@ -72,7 +83,7 @@ fn row(layers: &Layers, key: &Key) -> Row {
         ),
     };
     Row {
-        key: key.path,
+        key: path,
         value,
         source: given.map_or_else(|| "default".to_owned(), |given| given.source.to_string()),
         place,
@@ -87,7 +98,7 @@ pub fn table(rows: &[Row]) -> String {
         let widths = rows.iter().map(|row| column(row).chars().count());
         widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
     };
-    let (key, value) = (width(|row| row.key), width(|row| &row.value));
+    let (key, value) = (width(|row| &row.key), width(|row| &row.value));
     rows.iter().fold(String::new(), |mut text, row| {
         let _infallible = write!(
             text,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::document;
-use super::keys::{Fallback, Key, Kind};
+use super::keys::{Fallback, Key, Kind, variable};
 use super::layers::{Content, Layers};
 use super::problems::{Complaint, quoted};
 use super::units;
@@ -22,12 +22,12 @@ impl Values {
     }
 
     /// Whether a key was set, readably or not.
-    pub(crate) fn is_given(&self, path: &'static str) -> bool {
+    pub(crate) fn is_given(&self, path: &str) -> bool {
         self.layers.given.contains_key(path)
     }
 
     /// Reports what is wrong with a key's value.
-    pub(crate) fn wrong(&mut self, path: &'static str, complaint: impl Into<Complaint>) {
+    pub(crate) fn wrong(&mut self, path: &str, complaint: impl Into<Complaint>) {
         let source = self
             .layers
             .given
@@ -42,31 +42,32 @@ impl Values {
     }
 
     /// Reports a key that must be set and is not; a broken one has been reported before.
-    pub(crate) fn missing(&mut self, path: &'static str) {
+    pub(crate) fn missing(&mut self, path: &str) {
         if self.is_given(path) || self.layers.incomplete {
             return;
         }
         let key = known(path);
+        let name = variable(path);
         let variable = if key.kind == Kind::Secret {
-            format!("{0}__FILE or {0}", key.variable())
+            format!("{name}__FILE or {name}")
         } else {
-            key.variable()
+            name
         };
-        let remedy = format!("write {}, or set {variable}", key.example_text());
+        let remedy = format!("write {}, or set {variable}", key.example_at(path));
         self.wrong(path, ("is missing", remedy));
     }
 
     /// A parser's answer, its complaint reported.
     pub(crate) fn checked<T>(
         &mut self,
-        path: &'static str,
+        path: &str,
         read: Result<T, impl Into<Complaint>>,
     ) -> Option<T> {
         read.map_err(|complaint| self.wrong(path, complaint)).ok()
     }
 
     /// A string; an empty one is a mistake.
-    pub(crate) fn text(&mut self, path: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, path: &str) -> Option<String> {
         let value = self.value(path)?;
         let Some(text) = value.as_str() else {
             return self.wrong_type(path, &value);
@@ -79,17 +80,17 @@ impl Values {
     }
 
     /// A string that must be there.
-    pub(crate) fn required(&mut self, path: &'static str) -> Option<String> {
+    pub(crate) fn required(&mut self, path: &str) -> Option<String> {
         self.missing(path);
         self.text(path)
     }
 
-    pub(crate) fn switch(&mut self, path: &'static str) -> Option<bool> {
+    pub(crate) fn switch(&mut self, path: &str) -> Option<bool> {
         let value = self.value(path)?;
         value.as_bool().or_else(|| self.wrong_type(path, &value))
     }
 
-    pub(crate) fn duration(&mut self, path: &'static str) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, path: &str) -> Option<Duration> {
         let text = self.quantity(path)?;
         let duration = self.checked(path, units::duration(&text))?;
         if let Kind::Duration(least) = known(path).kind
@@ -108,7 +109,7 @@ impl Values {
         Some(duration)
     }
 
-    pub(crate) fn size(&mut self, path: &'static str) -> Option<usize> {
+    pub(crate) fn size(&mut self, path: &str) -> Option<usize> {
         let text = self.quantity(path)?;
         let bytes = self.checked(path, units::size(&text))?;
         if let Kind::Size(least, most) = known(path).kind
@@ -125,7 +126,7 @@ impl Values {
         usize::try_from(bytes).ok()
     }
 
-    pub(crate) fn count(&mut self, path: &'static str) -> Option<usize> {
+    pub(crate) fn count(&mut self, path: &str) -> Option<usize> {
         let value = self.value(path)?;
         let Some(number) = value.as_integer() else {
             return self.wrong_type(path, &value);
@@ -141,7 +142,7 @@ impl Values {
     }
 
     /// One of the key's words, as its place among them.
-    pub(crate) fn choice<T: Copy>(&mut self, path: &'static str, meanings: &[T]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&mut self, path: &str, meanings: &[T]) -> Option<T> {
         let text = self.text(path)?;
         let Kind::Choice(words) = known(path).kind else {
             return None;
@@ -159,7 +160,7 @@ impl Values {
         meanings.get(place?).copied()
     }
 
-    pub(crate) fn texts(&mut self, path: &'static str) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self, path: &str) -> Option<Vec<String>> {
         let value = self.value(path)?;
         value
             .as_array()
@@ -172,7 +173,7 @@ impl Values {
     }
 
     /// Who may connect: a word, or user ids.
-    pub(crate) fn users(&mut self, path: &'static str) -> Option<LocalUsers> {
+    pub(crate) fn users(&mut self, path: &str) -> Option<LocalUsers> {
         let value = self.value(path)?;
         if let Some(list) = value.as_array() {
             let ids = list.iter().map(|id| u32::try_from(id.as_integer()?).ok());
@@ -199,7 +200,7 @@ impl Values {
     }
 
     /// A file's permissions. A number would be read as decimal by some and as octal by others.
-    pub(crate) fn mode(&mut self, path: &'static str) -> Option<u32> {
+    pub(crate) fn mode(&mut self, path: &str) -> Option<u32> {
         let text = self.text(path)?;
         let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         match u32::from_str_radix(&text, 8) {
@@ -216,7 +217,7 @@ impl Values {
     }
 
     /// One string or a list of them; as text a list is TOML, which no address is by itself.
-    pub(crate) fn one_or_more(&mut self, path: &'static str) -> Option<Vec<String>> {
+    pub(crate) fn one_or_more(&mut self, path: &str) -> Option<Vec<String>> {
         let value = match self.value(path)? {
             toml::Value::String(text) => match document::value(&text) {
                 Ok(list @ toml::Value::Array(_)) => list,
@@ -234,7 +235,7 @@ impl Values {
             .or_else(|| self.wrong_type(path, &value))
     }
 
-    pub(crate) fn map(&mut self, path: &'static str) -> Option<Vec<(String, String)>> {
+    pub(crate) fn map(&mut self, path: &str) -> Option<Vec<(String, String)>> {
         let value = self.value(path)?;
         value
             .as_table()
@@ -247,7 +248,7 @@ impl Values {
             .or_else(|| self.wrong_type(path, &value))
     }
 
-    pub(crate) fn secret(&mut self, path: &'static str) -> Option<SecretSource> {
+    pub(crate) fn secret(&mut self, path: &str) -> Option<SecretSource> {
         match &self.layers.given.get(path)?.content {
             Content::Secret(source) => Some(source.clone()),
             Content::Toml(_) | Content::Broken => None,
@@ -255,7 +256,7 @@ impl Values {
     }
 
     /// A duration's or size's text; a number is taken for one, to be told about its unit.
-    fn quantity(&mut self, path: &'static str) -> Option<String> {
+    fn quantity(&mut self, path: &str) -> Option<String> {
         match self.value(path)? {
             toml::Value::Integer(number) => Some(number.to_string()),
             toml::Value::Float(number) => Some(number.to_string()),
@@ -264,7 +265,7 @@ impl Values {
     }
 
     /// What was set, else the default; `None` if neither, or if what was set is broken.
-    fn value(&self, path: &'static str) -> Option<toml::Value> {
+    fn value(&self, path: &str) -> Option<toml::Value> {
         match self.layers.given.get(path).map(|given| &given.content) {
             Some(Content::Toml(value)) => Some(value.clone()),
             Some(Content::Broken | Content::Secret(_)) => None,
@@ -272,9 +273,9 @@ impl Values {
         }
     }
 
-    fn wrong_type<T>(&mut self, path: &'static str, value: &toml::Value) -> Option<T> {
+    fn wrong_type<T>(&mut self, path: &str, value: &toml::Value) -> Option<T> {
         let key = known(path);
-        let remedy = format!("write it as in {}", key.example_text());
+        let remedy = format!("write it as in {}", key.example_at(path));
         self.wrong(
             path,
             (

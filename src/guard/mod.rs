@@ -1,22 +1,30 @@
-//! Who may do what. Here: the checks that a request's head alone can decide, before its body is read
-//! and before an upgrade.
+//! Who may do what, decided before a request's body is read and before an upgrade: by its head, by who sends
+//! it (`callers`), and by what that caller may (`rails`).
 //!
 //! Three of them keep web pages out, and none replaces another: only `Host` shows DNS rebinding and
 //! 0.0.0.0, only `Origin` shows a cross-site WebSocket, only `Sec-Fetch-Site` shows a no-cors GET. The
 //! rest refuses what hyper lets through although it could be read in two ways.
 //!
-//! The passing path allocates nothing and never waits. Reads `config`; answers with `answer`.
+//! The passing path never waits, and allocates nothing but what a percent-encoded path decodes to where
+//! there are rails. Reads `config`; answers with `answer`.
 
+mod callers;
 mod cors;
+mod credential;
 mod fields;
 mod framing;
 mod host;
+mod key;
+mod key_file;
 mod origin;
+mod path;
 mod peer;
+mod rails;
 mod target;
 mod users;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
@@ -26,9 +34,13 @@ use crate::config;
 
 use fields::Fields;
 use host::Names;
+use rails::{Asked, Rails};
 use users::Users;
 
+pub use callers::Callers;
 pub use cors::Cors;
+pub use key::{KeyDigest, KeyError, NoRandomness, keys_in, new_key};
+pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use peer::{CallerName, Peer, Way};
 
 /// The checks of one listener.
@@ -43,6 +55,10 @@ pub struct Guard {
     origins: Vec<String>,
     /// `guard.local_users`.
     users: Users,
+    /// `guard.read_only`, `.allow` and `.deny`.
+    rails: Option<Arc<Rails>>,
+    /// `guard.callers`; shared, since their keys are replaced for all workers at once.
+    callers: Option<Arc<Callers>>,
 }
 
 /// The proof that a head has passed; only [`Guard::check`] makes one.
@@ -132,7 +148,15 @@ impl Guard {
             hosts: config.hosts.clone(),
             origins: config.origins.clone(),
             users: Users::new(&config.local_users, users::own_uid()),
+            rails: Rails::new(&config.rails, "guard").map(Arc::new),
+            callers: Callers::new(&config.callers),
         }
+    }
+
+    /// The named callers, where there are any: nobody has a key until a [`KeyWatch`] has read it.
+    #[must_use]
+    pub fn callers(&self) -> Option<Arc<Callers>> {
+        self.callers.clone()
     }
 
     /// Decides on a request by its head and by who sends it.
@@ -141,7 +165,8 @@ impl Guard {
     ///
     /// A [`Refusal`] of the first rule broken, in this order: `user_refused`, `method_refused`, `bad_request` or
     /// `target_refused` for the target, `bad_request` for the framing, `host_refused`,
-    /// `target_refused` for a target that contradicts `Host`, `origin_refused`.
+    /// `target_refused` for a target that contradicts `Host`, `origin_refused`, `caller_unknown`,
+    /// `rule_refused`.
     ///
     /// The question that a browser asks before a page of `guard.origins` may send (a preflight) passes
     /// here without more, since it never carries a key; its answer is [`Admitted::preflight`].
@@ -175,8 +200,39 @@ impl Guard {
         Ok(Admitted {
             cors,
             is_preflight,
-            caller: None,
+            // A browser asks without a key, and nothing is forwarded for it.
+            caller: match is_preflight {
+                true => None,
+                false => self.check_caller(head, &fields, peer)?,
+            },
         })
+    }
+
+    /// Who it is, and that they may: their own rails, and those of everyone.
+    fn check_caller(
+        &self,
+        head: Head<'_>,
+        fields: &Fields<'_>,
+        peer: &Peer,
+    ) -> Result<Option<CallerName>, Refusal> {
+        let caller = match &self.callers {
+            Some(callers) => Some(callers.identify(fields, peer)?),
+            None => None,
+        };
+        let name = caller.map(|caller| caller.name.clone());
+        let own = caller.and_then(|caller| caller.rails.as_ref());
+        let asked = Asked {
+            method: head.method,
+            path: head.uri.path(),
+            fields,
+        };
+        match rails::check(self.rails.as_deref().into_iter().chain(own), asked) {
+            Ok(()) => Ok(name),
+            Err(refusal) => Err(Refusal {
+                caller: name,
+                ..refusal
+            }),
+        }
     }
 }
 

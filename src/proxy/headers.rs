@@ -171,7 +171,13 @@ pub(super) fn stays_behind(name: &HeaderName) -> bool {
     is_hop_by_hop(name)
         || matches!(
             name,
-            "host" | "content-length" | "authorization" | "dpop" | "forwarded" | "x-real-ip"
+            "host"
+                | "content-length"
+                | "authorization"
+                | "dpop"
+                | "forwarded"
+                | "x-real-ip"
+                | "x-cupbearer-key"
         )
         || name.starts_with("proxy-")
         || name.starts_with("x-forwarded-")

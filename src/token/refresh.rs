@@ -40,13 +40,7 @@ pub fn engine(config: &config::Token, client: Client, read_secret: ReadSecret) -
         let grant = Arc::clone(&grant);
         Box::pin(async move { grant.exchange(&secret).await })
     });
-    let polled = match config.credential {
-        config::SecretSource::File(_) => true,
-        config::SecretSource::Env(_)
-        | config::SecretSource::Command(_)
-        | config::SecretSource::Keyring(_)
-        | config::SecretSource::Value(_) => false,
-    };
+    let polled = config.credential.may_change();
     let world = World {
         clock: Clock::SYSTEM,
         draw: fastrand::f64,

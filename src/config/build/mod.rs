@@ -2,30 +2,32 @@
 //!
 //! Every key of a table is read before any of them is given up on, so that one run shows all problems.
 
+mod guard;
 mod network;
 mod token;
 mod upstream;
 
 use tracing_subscriber::EnvFilter;
 
+use self::guard::guard;
 use self::network::network;
 use self::token::token;
 use self::upstream::upstream;
-use super::problems::{Complaint, quoted};
+use super::problems::quoted;
 use super::values::Values;
 use super::{Access, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, address};
 
 /// The whole of it; `None` after at least one problem.
 pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let name = name(values);
-    let listen = listen(values);
+    let guard = guard(values);
+    let listen = listen(values, guard.as_ref());
     let mut upstream = upstream(values);
     let token = token(values);
     let network = network(values, upstream.as_ref(), token.as_ref());
     if let (Some(upstream), Some(network)) = (&mut upstream, &network) {
         upstream.proxy = network.proxy.for_origin(&upstream.url);
     }
-    let guard = guard(values);
     let admin = admin(values);
     let limits = limits(values);
     let log = log(values);
@@ -66,8 +68,8 @@ fn name(values: &mut Values) -> Option<String> {
     None
 }
 
-/// Until there are callers with keys, `keyed` admits nobody beyond loopback.
-fn listen(values: &mut Values) -> Option<Listen> {
+/// `keyed` admits nobody beyond loopback where no caller has a key.
+fn listen(values: &mut Values, guard: Option<&Guard>) -> Option<Listen> {
     let open = values.choice("guard.network", &[false, true]);
     let mode = values.mode("listen_mode");
     let text = values.text("listen")?;
@@ -75,19 +77,21 @@ fn listen(values: &mut Values) -> Option<Listen> {
     if let Listen::Unix { path, .. } = listen {
         return Some(Listen::Unix { path, mode: mode? });
     }
-    if listen.is_local() || open? {
+    let keyed = guard.is_none_or(|guard| guard.callers.iter().any(|caller| caller.key.is_some()));
+    if listen.is_local() || keyed || open? {
         return Some(listen);
     }
     let problem = format!(
-        "{} is not loopback, and guard.network is \"keyed\"",
+        "{} is not loopback, guard.network is \"keyed\", and no caller has a key",
         quoted(&text)
     );
     values.wrong(
         "listen",
         (
             problem,
-            "write listen = \"localhost:6749\"; or, if all who can reach that address may act as \
-             this client, guard.network = \"open\"",
+            "write listen = \"localhost:6749\"; or give each caller a key in guard.callers (`cupbearer keygen \
+             --caller` makes one); or, if all who can reach that address may act as this client, \
+             guard.network = \"open\"",
         ),
     );
     None
@@ -115,30 +119,6 @@ pub(crate) fn admin(values: &mut Values) -> Option<Admin> {
         listen,
         is_configured: values.is_given(PATH),
     })
-}
-
-fn guard(values: &mut Values) -> Option<Guard> {
-    let hosts = each(values, "guard.hosts", address::host_name);
-    let origins = each(values, "guard.origins", address::web_origin);
-    let local_users = values.users("guard.local_users");
-    Some(Guard {
-        hosts: hosts?,
-        origins: origins?,
-        local_users: local_users?,
-    })
-}
-
-fn each(
-    values: &mut Values,
-    path: &'static str,
-    check: fn(&str) -> Result<String, Complaint>,
-) -> Option<Vec<String>> {
-    let texts = values.texts(path)?;
-    let good: Vec<String> = texts
-        .iter()
-        .filter_map(|text| values.checked(path, check(text)))
-        .collect();
-    Some(good)
 }
 
 fn limits(values: &mut Values) -> Option<Limits> {

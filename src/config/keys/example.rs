@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Fallback, KEYS, Key};
+use super::{CALLER_KEYS, Fallback, KEYS, Key};
 
 /// The text of `config/example.toml`: every key with its default, its unit and one line.
 ///
@@ -14,6 +14,9 @@ pub fn example() -> String {
     for key in &KEYS {
         let (section, name) = key.split();
         if section != current {
+            if current == "guard" {
+                write_caller(&mut text);
+            }
             current = section;
             let _infallible = write!(text, "\n[{section}]\n");
         }
@@ -21,6 +24,22 @@ pub fn example() -> String {
     }
     text
 }
+
+/// A caller's table is there once for each, or not at all: the whole of it is an example.
+fn write_caller(text: &mut String) {
+    text.push_str(CALLER);
+    for key in &CALLER_KEYS {
+        let (doc, name, value) = (key.doc, key.split().1, key.fallback.text());
+        let _infallible = write!(text, "# {doc}\n# {name} = {value}\n");
+    }
+}
+
+const CALLER: &str = "
+# A named caller, as many as there are: with any, a request must be one of them. It sends its key as
+# Authorization: Bearer, as the Basic password (curl -u x:KEY) or as X-Cupbearer-Key, none of which goes on.
+# Names are of a-z, 0-9, \"_\" and \"-\".
+# [guard.callers.ci]
+";
 
 fn write_key(text: &mut String, key: &Key, name: &str) {
     let (note, mark) = match key.fallback {
@@ -69,6 +88,7 @@ mod tests {
         let uncommented: String = example()
             .lines()
             .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with('[') => rest,
                 Some(rest)
                     if rest
                         .split_once(" = ")
@@ -80,11 +100,9 @@ mod tests {
             })
             .fold(String::new(), |text, line| text + line + "\n");
         let example: toml::Value = toml::from_str(&uncommented).unwrap();
-        for key in &KEYS {
-            let found = key
-                .path
-                .split('.')
-                .try_fold(&example, |at, part| at.get(part));
+        for key in KEYS.iter().chain(&CALLER_KEYS) {
+            let path = key.path.replace("NAME", "ci");
+            let found = path.split('.').try_fold(&example, |at, part| at.get(part));
             let expected: toml::Value =
                 toml::from_str(&format!("v = {}", key.fallback.text())).unwrap();
             assert_eq!(found, expected.get("v"), "{}", key.path);

@@ -3,11 +3,14 @@
 //! The table drives reading (file, environment, `--set`), the names of environment variables, the
 //! nearest known key, what `check` prints and `config/example.toml`. It reads nothing itself.
 
+mod callers;
 mod example;
 mod table;
 
 use std::time::Duration;
 
+pub use callers::{CALLER_KEYS, is_caller_name};
+pub(crate) use callers::{caller_in, caller_in_variable, caller_path};
 pub use example::example;
 pub use table::KEYS;
 
@@ -106,35 +109,42 @@ pub enum Scope {
 }
 
 impl Key {
-    /// The key with exactly this path.
+    /// The key with exactly this path; a caller's keys are found by any caller's name.
     #[must_use]
     pub fn find(path: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.path == path)
+        match caller_in(path) {
+            Some((_, Some(name))) => CALLER_KEYS.iter().find(|key| key.split().1 == name),
+            Some((_, None)) => None,
+            None => KEYS.iter().find(|key| key.path == path),
+        }
     }
 
     /// The name of its environment variable: `CUPBEARER_UPSTREAM__URL`.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!(
-            "{PREFIX}{}",
-            self.path.replace('.', "__").to_ascii_uppercase()
-        )
+        variable(self.path)
     }
 
-    /// How it could be written in a file: `guard.hosts = []`.
+    /// How it could be written in a file at `path`: `guard.hosts = []`.
     #[must_use]
-    pub fn example_text(&self) -> String {
-        format!("{} = {}", self.path, self.fallback.text())
+    pub fn example_at(&self, path: &str) -> String {
+        format!("{path} = {}", self.fallback.text())
     }
 
     /// The table it stands in, and its name there; the top level has no name.
     #[must_use]
     pub fn split(&self) -> (&'static str, &'static str) {
-        match self.path.split_once('.') {
-            Some((section, name)) => (section, name),
-            None => ("", self.path),
-        }
+        let divided = match caller_in(self.path) {
+            Some(_) => self.path.rsplit_once('.'),
+            None => self.path.split_once('.'),
+        };
+        divided.unwrap_or(("", self.path))
     }
+}
+
+/// The name of the environment variable of a key's path.
+pub(crate) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_ascii_uppercase())
 }
 
 /// What every environment variable of ours begins with.
@@ -145,23 +155,30 @@ pub(crate) const SECRET_ENDINGS: [&str; 2] = ["__FILE", "__COMMAND"];
 
 /// Whether `path` is a table that holds keys: `upstream`, `token.pingone`.
 pub(crate) fn is_section(path: &str) -> bool {
-    KEYS.iter().any(|key| {
+    let holds = |key: &Key| {
         key.path
             .strip_prefix(path)
             .is_some_and(|rest| rest.starts_with('.'))
-    })
+    };
+    KEYS.iter().chain(&CALLER_KEYS).any(holds) || matches!(caller_in(path), Some((_, None)))
 }
 
-/// Every name of a variable that is read.
-pub(crate) fn variables() -> impl Iterator<Item = String> {
+/// Every name of a variable that is read, with these callers.
+pub(crate) fn variables(callers: &[&str]) -> impl Iterator<Item = String> {
+    let of_callers = callers.iter().flat_map(|caller| {
+        let keys = CALLER_KEYS.iter();
+        keys.map(|key| (key, caller_path(caller, key)))
+    });
     KEYS.iter()
-        .flat_map(|key| {
+        .map(|key| (key, key.path.to_owned()))
+        .chain(of_callers)
+        .flat_map(|(key, path)| {
             let endings: &[&str] = if key.kind == Kind::Secret {
                 &SECRET_ENDINGS
             } else {
                 &[]
             };
-            let bare = key.variable();
+            let bare = variable(&path);
             let mut names: Vec<String> = endings.iter().map(|end| format!("{bare}{end}")).collect();
             names.push(bare);
             names
@@ -178,12 +195,19 @@ pub(crate) fn nearest_path(unknown: &str) -> Option<String> {
         .iter()
         .filter_map(|key| key.path.rsplit_once('.').map(|(section, _)| section));
     let paths = KEYS.iter().map(|key| key.path);
-    nearest(unknown, paths.chain(sections).map(str::to_owned), '.')
+    let of_caller = caller_in(unknown).into_iter().flat_map(|(caller, _)| {
+        let keys = CALLER_KEYS.iter();
+        keys.map(move |key| caller_path(caller, key))
+    });
+    let known = paths.chain(sections).chain(["guard.callers"]);
+    nearest(unknown, known.map(str::to_owned).chain(of_caller), '.')
 }
 
 /// The known variable that `unknown` was most likely meant to be.
 pub(crate) fn nearest_variable(unknown: &str) -> Option<String> {
-    nearest(unknown, variables(), '_')
+    let caller = caller_in_variable(unknown);
+    let callers: Vec<&str> = caller.as_deref().into_iter().collect();
+    nearest(unknown, variables(&callers), '_')
 }
 
 /// The candidate most like `unknown`; one whose last part is the same counts as quite like it, so

@@ -48,7 +48,7 @@ const LOCAL_USERS: &str = if cfg!(target_os = "linux") {
 };
 
 /// Every key, in the order in which people read them.
-pub static KEYS: [Key; 54] = [
+pub static KEYS: [Key; 57] = [
     key(
         "name",
         Text,
@@ -320,6 +320,24 @@ pub static KEYS: [Key; 54] = [
         Choice(&["keyed", "open"]),
         Default("\"keyed\""),
         "A listener beyond loopback admits only callers with a key; \"open\" says that the network is trusted.",
+    ),
+    key(
+        "guard.read_only",
+        Switch,
+        Default("false"),
+        "For everyone: only GET, HEAD and OPTIONS, and no upgrades.",
+    ),
+    key(
+        "guard.allow",
+        Texts,
+        Unset("[\"GET /api/v1/**\", \"DELETE /api/v1/certificates/*\"]"),
+        "For everyone: what is in none of these rules is refused. A method (HEAD goes with GET) or \"*\", and a path: \"*\" is one segment, \"**\" any number of them; case counts.",
+    ),
+    key(
+        "guard.deny",
+        Texts,
+        Default("[]"),
+        "For everyone: what is in one of these rules is refused, whatever is allowed; case does not count.",
     ),
     process(
         "admin.listen",

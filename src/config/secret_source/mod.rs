@@ -130,6 +130,15 @@ impl SecretSource {
         self.checked(&bytes)
     }
 
+    /// Whether it can hold another secret later without our doing: a file can, and is looked at again.
+    #[must_use]
+    pub const fn may_change(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => false,
+        }
+    }
+
     /// For logs and messages: the kind and the place, never any of it, nor a command's arguments.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -4,13 +4,17 @@ use std::path::Path;
 
 use crate::config::SecretSource;
 use crate::config::document;
-use crate::config::keys::Key;
+use crate::config::keys::{Key, variable};
 use crate::config::problems::Complaint;
 
 /// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
-pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, Complaint> {
+pub(crate) fn from_toml(
+    key: &Key,
+    path: &str,
+    value: &toml::Value,
+) -> Result<SecretSource, Complaint> {
     let remedy = || {
-        let (written, variable) = (key.example_text(), key.variable());
+        let (written, variable) = (key.example_at(path), variable(path));
         format!("write {written}, or set {variable}__FILE or {variable}")
     };
     let Some(table) = value.as_table() else {

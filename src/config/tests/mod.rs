@@ -1,5 +1,6 @@
 //! Claims about whole configurations: what is accepted, what is refused, and in which words.
 
+mod callers;
 mod environment;
 mod files;
 mod network;
@@ -132,6 +133,7 @@ fn other_value(key: &Key) -> String {
         (_, Kind::Switch) => "true".into(),
         ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
         ("upstream.openapi", Kind::Texts) => "[\"/docs/*\"]".into(),
+        ("guard.allow" | "guard.deny", Kind::Texts) => "[\"GET /docs/*\"]".into(),
         (_, Kind::Texts) => "[\"a.example\", \"b.example\"]".into(),
         (_, Kind::Addresses) => "\"off\"".into(),
         (_, Kind::Map) => "{ a = \"b\" }".into(),
@@ -269,7 +271,7 @@ fn all_problems_come_at_once_with_key_source_and_remedy() {
 #[test]
 fn what_belongs_to_the_process_is_marked() {
     for key in &KEYS {
-        let of_process = ["log.", "drain", "runtime."]
+        let of_process = ["admin.", "log.", "drain", "runtime."]
             .iter()
             .any(|start| key.path.starts_with(start));
         assert_eq!(key.scope == Scope::Process, of_process, "{}", key.path);

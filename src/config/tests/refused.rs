@@ -10,7 +10,61 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("upstream.ulr = \"x\"", "did you mean upstream.url?"),
     ("client_id = \"x\"", "did you mean token.client_id?"),
-    ("guard.read_only = true", "guard.read_only: is no key"),
+    ("guard.readonly = true", "did you mean guard.read_only?"),
+    (
+        "guard.read_only = \"yes\"",
+        "is a TOML string, not true or false",
+    ),
+    (
+        "guard.allow = [\"/api/**\"]",
+        "guard.allow: \"/api/**\" is not a method and a path: write \"GET /api/v1/**\"",
+    ),
+    ("guard.allow = []", "guard.allow: allows nothing at all"),
+    (
+        "guard.deny = [\"GTE /x\"]",
+        "guard.deny: \"GTE\" is no method for a rule",
+    ),
+    (
+        "guard.caller.ci.uid = 1",
+        "guard.caller: is no key: did you mean [guard.callers]?",
+    ),
+    (
+        "guard.callers.ci.kee = { file = \"x\" }",
+        "guard.callers.ci.kee: is no key: did you mean guard.callers.ci.key?",
+    ),
+    (
+        "guard.callers.ci = \"hunter2\"",
+        "guard.callers.ci: is a table of keys, not a value: write [guard.callers.ci]",
+    ),
+    (
+        "guard.callers.ci.key = \"hunter2\"",
+        "guard.callers.ci.key: a file never holds a secret in the open: write guard.callers.ci.key = { file = \
+         \"/run/secrets/ci.key\" }, or set CUPBEARER_GUARD__CALLERS__CI__KEY__FILE",
+    ),
+    (
+        "guard.callers.ci = {}",
+        "guard.callers.ci: has neither key nor uid: nobody could be it: write guard.callers.ci.key = ",
+    ),
+    (
+        "guard.callers.CI.uid = 1",
+        "\"CI\" is no usable name for a caller",
+    ),
+    (
+        "guard.callers.ci.uid = -1",
+        "guard.callers.ci.uid: -1 is out of range: write 0 to 4294967294",
+    ),
+    (
+        "guard.callers.a.uid = 1\nguard.callers.b.uid = 1",
+        "guard.callers.b.uid: is the uid of guard.callers.a too",
+    ),
+    (
+        "guard.callers.ci = { uid = 1, deny = [\"/x\"] }",
+        "guard.callers.ci.deny: \"/x\" is not a method and a path",
+    ),
+    (
+        "listen = \"0.0.0.0:6749\"\nguard.callers.ci.uid = 1",
+        "and no caller has a key",
+    ),
     ("upstream = 1", "upstream: is a table of keys"),
     ("name = \"a b\"", "\"a b\" is no usable name"),
     ("name = \"\"", "name: is empty"),
@@ -112,7 +166,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("guard.local_users = \"[0\"", "write \"same\""),
     (
         "listen = \"0.0.0.0:6749\"",
-        "guard.network is \"keyed\": write listen = \"localhost:6749\"; or",
+        "no caller has a key: write listen = \"localhost:6749\"; or",
     ),
     (
         "guard.hosts = [\"Box.Example.com:80\"]",

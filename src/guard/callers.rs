@@ -1,0 +1,182 @@
+//! Named callers: who a request is of, by its key, by the user that sends it, or by both.
+//!
+//! Keys are replaced while requests come (`key_file`): each takes the keys that are current.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use subtle::ConditionallySelectable as _;
+
+use super::fields::{Fields, Lines};
+use super::key::KeyDigest;
+use super::rails::Rails;
+use super::{CallerName, Peer, Refusal, Way, credential};
+use crate::answer::Reason;
+use crate::config::{self, SecretSource};
+
+/// Everyone of `guard.callers`, shared by all workers.
+#[derive(Debug)]
+pub struct Callers {
+    list: Vec<Caller>,
+    keys: ArcSwap<Keys>,
+}
+
+/// Every key that admits, with its caller's place in the list.
+type Keys = Vec<(KeyDigest, u32)>;
+
+/// No caller's place.
+const NOBODY: u32 = u32::MAX;
+
+/// One caller.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) name: CallerName,
+    pub(super) rails: Option<Rails>,
+    pub(super) key: Option<SecretSource>,
+    uid: Option<u32>,
+}
+
+/// A key that another caller has already: whose would the request be?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyOfAnother(pub(super) CallerName);
+
+impl Callers {
+    /// Without keys yet; `None` where none are configured, which admits everyone.
+    pub(super) fn new(config: &[config::Caller]) -> Option<Arc<Self>> {
+        let list: Vec<Caller> = config.iter().map(Caller::new).collect();
+        (!list.is_empty()).then(|| {
+            Arc::new(Self {
+                list,
+                keys: ArcSwap::default(),
+            })
+        })
+    }
+
+    pub(super) fn list(&self) -> &[Caller] {
+        &self.list
+    }
+
+    /// From here on these are the keys of the caller at `place`, and no others.
+    pub(super) fn set_keys(&self, place: usize, keys: &[KeyDigest]) -> Result<(), KeyOfAnother> {
+        let place = number(place);
+        let of_others = |known: &Keys| -> Keys {
+            let others = known.iter().filter(|(_, owner)| *owner != place);
+            others.copied().collect()
+        };
+        let others = of_others(&self.keys.load());
+        if let Some((_, owner)) = others.iter().find(|(known, _)| keys.contains(known)) {
+            return Err(KeyOfAnother(self.list[*owner as usize].name.clone()));
+        }
+        self.keys.rcu(|known| {
+            let own = keys.iter().map(|key| (*key, place));
+            of_others(known).into_iter().chain(own).collect::<Keys>()
+        });
+        Ok(())
+    }
+
+    /// Who sends this. A key decides; without one, the user does, but never over a network.
+    pub(super) fn identify(&self, fields: &Fields<'_>, peer: &Peer) -> Result<&Caller, Refusal> {
+        match self.by_key(fields)? {
+            Some(caller) => match caller.uid {
+                Some(uid) if !is_of(peer, uid) => Err(of_another_user(caller)),
+                Some(_) | None => Ok(caller),
+            },
+            None => self.by_user(peer).ok_or_else(|| unknown(fields)),
+        }
+    }
+
+    /// `X-Cupbearer-Key` must be a key, since it can be nothing else; `Authorization` may be the client's own
+    /// matter. Two callers in one request are none.
+    fn by_key(&self, fields: &Fields<'_>) -> Result<Option<&Caller>, Refusal> {
+        let own = match fields.key {
+            Lines::Absent => None,
+            Lines::One(value) => {
+                let owner = self.owner(credential::in_own_field(value));
+                Some(owner.ok_or_else(|| unknown(fields))?)
+            }
+            Lines::Several => return Err(ambiguous()),
+        };
+        let usual = match fields.authorization {
+            Lines::Absent => None,
+            Lines::One(value) => {
+                credential::in_authorization(value).and_then(|digest| self.owner(digest))
+            }
+            Lines::Several => return Err(ambiguous()),
+        };
+        match (own, usual) {
+            (Some(own), Some(usual)) if own.name != usual.name => Err(ambiguous()),
+            (own, usual) => Ok(own.or(usual)),
+        }
+    }
+
+    /// Looks at every key there is, and takes as long for each: nothing tells how near a guess came.
+    fn owner(&self, digest: KeyDigest) -> Option<&Caller> {
+        let mut owner = NOBODY;
+        for (known, place) in self.keys.load().iter() {
+            owner.conditional_assign(place, known.is(&digest));
+        }
+        self.list.get(owner as usize)
+    }
+
+    fn by_user(&self, peer: &Peer) -> Option<&Caller> {
+        let mut without_key = self.list.iter().filter(|caller| caller.key.is_none());
+        without_key.find(|caller| caller.uid.is_some_and(|uid| is_of(peer, uid)))
+    }
+}
+
+impl Caller {
+    fn new(config: &config::Caller) -> Self {
+        Self {
+            name: CallerName::new(&config.name),
+            rails: Rails::new(&config.rails, format!("guard.callers.{}", config.name)),
+            key: config.key.clone(),
+            uid: config.uid,
+        }
+    }
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).expect("there are fewer callers than numbers")
+}
+
+fn is_of(peer: &Peer, uid: u32) -> bool {
+    match peer.way {
+        Way::Loopback | Way::Unix => peer.uid == Some(uid),
+        Way::Network => false,
+    }
+}
+
+#[cold]
+fn unknown(fields: &Fields<'_>) -> Refusal {
+    let sent = !matches!(
+        (fields.key, fields.authorization),
+        (Lines::Absent, Lines::Absent)
+    );
+    let detail = if sent {
+        "The key is none of guard.callers: it was mistyped, replaced or revoked."
+    } else {
+        "Only the callers of guard.callers are admitted: send a key as Authorization: Bearer, as the Basic password, or as X-Cupbearer-Key."
+    };
+    Refusal::new(Reason::CallerUnknown, detail)
+}
+
+#[cold]
+fn ambiguous() -> Refusal {
+    let detail = "The request has keys of several callers, or the same field several times.";
+    Refusal::new(Reason::CallerUnknown, detail)
+}
+
+#[cold]
+fn of_another_user(caller: &Caller) -> Refusal {
+    let name = caller.name.as_str();
+    let detail = format!(
+        "The key is of guard.callers.{name}, and the user who sent it is not its uid, or not known."
+    );
+    Refusal {
+        caller: Some(caller.name.clone()),
+        ..Refusal::new(Reason::CallerUnknown, detail)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,253 @@
+//! Who is who: by key, by uid, by both, and by neither.
+
+use super::super::tests::{OURS, request, someone};
+use super::super::{Guard, Peer, Way, config};
+use super::*;
+use crate::answer::Reason;
+
+/// A configuration's `guard`, with these lines of its own.
+pub(in crate::guard) fn config(lines: &str) -> config::Guard {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    let enough = "upstream.url = \"https://api.example.com\"\n\
+                  token = { url = \"https://as.example.com/t\", client_id = \"i\", client_secret = { file = \"s\" } }\n";
+    std::fs::write(
+        &file,
+        format!("guard.local_users = \"any\"\n{enough}{lines}"),
+    )
+    .unwrap();
+    let overrides = config::Overrides {
+        file: Some(file),
+        settings: Vec::new(),
+    };
+    match config::load(&overrides, &config::Surroundings::default()) {
+        Ok(loaded) => loaded.config.guard,
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
+const CI: &str = "the-key-of-ci-0001";
+const BACKUP: &str = "the-key-of-backup-01";
+const BOTH: &str = "the-key-of-both-0001";
+
+/// `ci` by key, `backup` by key and read-only, `alice` by uid, `both` by key and uid.
+fn guard() -> Guard {
+    let guard = Guard::new(&config(
+        "[guard.callers]\n\
+         alice = { uid = 1000, allow = [\"GET /alice/**\"] }\n\
+         backup = { key = { file = \"b\" }, read_only = true }\n\
+         both = { key = { file = \"d\" }, uid = 1001 }\n\
+         ci = { key = { file = \"c\" } }\n",
+    ));
+    let callers = guard.callers().unwrap();
+    for (place, key) in [(1, BACKUP), (2, BOTH), (3, CI)] {
+        callers
+            .set_keys(place, &[KeyDigest::of(key.as_bytes())])
+            .unwrap();
+    }
+    guard
+}
+
+fn user(uid: u32) -> Peer {
+    Peer {
+        uid: Some(uid),
+        ..someone()
+    }
+}
+
+fn over_network(uid: Option<u32>) -> Peer {
+    Peer {
+        way: Way::Network,
+        uid,
+        ..someone()
+    }
+}
+
+/// The caller's name, or the reason of the refusal.
+fn who(
+    guard: &Guard,
+    method: &str,
+    target: &str,
+    fields: &[(&'static str, &str)],
+    peer: &Peer,
+) -> String {
+    let fields = [&[OURS], fields].concat();
+    match guard.check(&request(method, target, &fields), peer) {
+        Ok(admitted) => admitted.into_caller().unwrap().as_str().to_owned(),
+        Err(refusal) => refusal.reason.name().to_owned(),
+    }
+}
+
+#[test]
+fn a_key_names_its_caller_however_it_is_sent() {
+    let guard = guard();
+    let bearer = format!("Bearer {CI}");
+    // x:the-key-of-ci-0001
+    let basic = "Basic eDp0aGUta2V5LW9mLWNpLTAwMDE=";
+    for fields in [
+        &[("authorization", bearer.as_str())][..],
+        &[("authorization", basic)],
+        &[("x-cupbearer-key", CI)],
+        &[
+            ("x-cupbearer-key", CI),
+            ("authorization", "Bearer the-tools-own"),
+        ],
+        &[("x-cupbearer-key", CI), ("authorization", &bearer)],
+    ] {
+        for peer in [someone(), user(1000), over_network(None)] {
+            assert_eq!(who(&guard, "GET", "/", fields, &peer), "ci", "{fields:?}");
+        }
+    }
+}
+
+#[test]
+fn who_shows_no_key_a_wrong_one_or_several_is_nobody() {
+    let guard = guard();
+    let (ci, backup) = (format!("Bearer {CI}"), format!("Bearer {BACKUP}"));
+    for fields in [
+        &[][..],
+        &[("authorization", "Bearer the-key-of-nobody-1")],
+        &[("authorization", CI)],
+        &[("authorization", "Bearer the-key-of-ci-000")],
+        &[("authorization", "Bearer the-key-of-ci-00011")],
+        &[("authorization", "Bearer THE-KEY-OF-CI-0001")],
+        &[("authorization", "Bearer ")],
+        &[("x-cupbearer-key", "")],
+        &[("authorization", &ci), ("authorization", &ci)],
+        &[("x-cupbearer-key", CI), ("x-cupbearer-key", CI)],
+        &[("x-cupbearer-key", CI), ("authorization", &backup)],
+        &[
+            ("x-cupbearer-key", "the-key-of-nobody-1"),
+            ("authorization", &ci),
+        ],
+    ] {
+        assert_eq!(
+            who(&guard, "GET", "/", fields, &someone()),
+            "caller_unknown",
+            "{fields:?}"
+        );
+    }
+    let refusal = guard
+        .check(&request("GET", "/", &[OURS]), &someone())
+        .unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.caller),
+        (Reason::CallerUnknown, None)
+    );
+}
+
+#[test]
+fn a_uid_counts_on_this_machine_and_never_over_a_network() {
+    let guard = guard();
+    assert_eq!(who(&guard, "GET", "/alice", &[], &user(1000)), "alice");
+    let own_matter = [("authorization", "Bearer the-tools-own")];
+    assert_eq!(
+        who(&guard, "GET", "/alice", &own_matter, &user(1000)),
+        "alice"
+    );
+    let unix = Peer {
+        way: Way::Unix,
+        ..user(1000)
+    };
+    assert_eq!(who(&guard, "GET", "/alice", &[], &unix), "alice");
+    for peer in [user(1001), someone(), over_network(Some(1000))] {
+        assert_eq!(
+            who(&guard, "GET", "/alice", &[], &peer),
+            "caller_unknown",
+            "{peer:?}"
+        );
+    }
+    let wrong = [("x-cupbearer-key", "the-key-of-nobody-1")];
+    assert_eq!(
+        who(&guard, "GET", "/alice", &wrong, &user(1000)),
+        "caller_unknown"
+    );
+}
+
+#[test]
+fn with_key_and_uid_both_must_fit_and_the_refusal_names_the_caller() {
+    let guard = guard();
+    let key = [("x-cupbearer-key", BOTH)];
+    assert_eq!(who(&guard, "GET", "/", &key, &user(1001)), "both");
+    for peer in [user(1000), someone(), over_network(Some(1001))] {
+        assert_eq!(
+            who(&guard, "GET", "/", &key, &peer),
+            "caller_unknown",
+            "{peer:?}"
+        );
+    }
+    assert_eq!(who(&guard, "GET", "/", &[], &user(1001)), "caller_unknown");
+    let refusal = guard
+        .check(&request("GET", "/", &[OURS, key[0]]), &user(1000))
+        .unwrap_err();
+    assert_eq!(refusal.caller, Some(CallerName::new("both")));
+}
+
+#[test]
+fn each_caller_has_its_own_rails_and_its_refusals_name_it() {
+    let guard = guard();
+    let key = [("x-cupbearer-key", BACKUP)];
+    assert_eq!(who(&guard, "GET", "/x", &key, &someone()), "backup");
+    assert_eq!(who(&guard, "POST", "/x", &key, &someone()), "rule_refused");
+    assert_eq!(who(&guard, "GET", "/x", &[], &user(1000)), "rule_refused");
+    let ci = [("x-cupbearer-key", CI)];
+    assert_eq!(who(&guard, "POST", "/x/a%2fb;c", &ci, &someone()), "ci");
+    let refusal = guard
+        .check(&request("POST", "/x", &[OURS, key[0]]), &someone())
+        .unwrap_err();
+    assert_eq!(refusal.caller, Some(CallerName::new("backup")));
+    assert!(
+        refusal.detail.contains("guard.callers.backup.read_only"),
+        "{}",
+        refusal.detail
+    );
+}
+
+#[test]
+fn the_rails_of_everyone_come_on_top() {
+    let guard = Guard::new(&config(
+        "guard.deny = [\"* /admin/**\"]\n[guard.callers.alice]\nuid = 1000\nallow = [\"* /**\"]\n",
+    ));
+    assert_eq!(who(&guard, "GET", "/x", &[], &user(1000)), "alice");
+    assert_eq!(
+        who(&guard, "GET", "/admin/x", &[], &user(1000)),
+        "rule_refused"
+    );
+}
+
+#[test]
+fn a_replaced_key_is_dead_at_once_and_those_of_others_live() {
+    let guard = guard();
+    let callers = guard.callers().unwrap();
+    let clone = guard.clone();
+    callers
+        .set_keys(
+            3,
+            &[b"one-more-key-0001", b"one-more-key-0002"].map(|key| KeyDigest::of(key)),
+        )
+        .unwrap();
+    for (key, expected) in [
+        (CI, "caller_unknown"),
+        ("one-more-key-0001", "ci"),
+        ("one-more-key-0002", "ci"),
+        (BACKUP, "backup"),
+    ] {
+        assert_eq!(
+            who(&clone, "GET", "/", &[("x-cupbearer-key", key)], &someone()),
+            expected,
+            "{key}"
+        );
+    }
+    let taken = callers.set_keys(1, &[KeyDigest::of(b"one-more-key-0002")]);
+    assert_eq!(taken, Err(KeyOfAnother(CallerName::new("ci"))));
+    assert_eq!(
+        who(
+            &clone,
+            "GET",
+            "/",
+            &[("x-cupbearer-key", BACKUP)],
+            &someone()
+        ),
+        "backup"
+    );
+}

@@ -1,0 +1,269 @@
+//! A request's path as rules see it: decoded, and refused where two servers could read it differently.
+//!
+//! nginx removes dot segments and repeated slashes, Node and `FastAPI` do not; some decode twice, some cut
+//! `;…` off, some take `\` for a slash, some drop dots and blanks at the end of a name. A rule would have to
+//! be right for all of them, so what they disagree on does not pass. The bytes that go on are never touched.
+
+use std::borrow::Cow;
+
+use super::Refusal;
+use crate::answer::{Reason, shown};
+
+/// What a byte of a path is, as far as rules are concerned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Slash,
+    /// May not stand at the end of a segment.
+    Dot,
+    /// May stand at neither end; never raw.
+    Blank,
+    Escape,
+    /// Part of a longer character; never raw.
+    Beyond,
+    Odd,
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Plain; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if byte < 0x20 || byte == 0x7f {
+            kinds[byte] = Kind::Odd;
+        } else if byte >= 0x80 {
+            kinds[byte] = Kind::Beyond;
+        }
+        byte += 1;
+    }
+    kinds[b'/' as usize] = Kind::Slash;
+    kinds[b'.' as usize] = Kind::Dot;
+    kinds[b' ' as usize] = Kind::Blank;
+    kinds[b'%' as usize] = Kind::Escape;
+    kinds[b'\\' as usize] = Kind::Odd;
+    kinds[b';' as usize] = Kind::Odd;
+    kinds
+};
+
+/// Why a path has more than one reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// `%` without two hexadecimal digits.
+    BrokenEscape,
+    /// Raw or encoded: a separator, a control character, another `%`.
+    OddByte(u8),
+    /// What stands beyond ASCII was not encoded.
+    RawText,
+    /// What was encoded is no UTF-8, an overlong form for one.
+    NotText,
+    /// A character that some servers fold to an ASCII one, or that cannot be seen.
+    Lookalike,
+    /// `//`.
+    EmptySegment,
+    /// A segment that ends in a dot, `.` and `..` among them, or begins or ends with a blank.
+    SegmentEnd,
+}
+
+impl Doubt {
+    /// The answer to it.
+    #[cold]
+    pub(super) fn refusal(self) -> Refusal {
+        let what = match self {
+            Self::BrokenEscape => "has a % without two hexadecimal digits behind it".to_owned(),
+            Self::OddByte(byte) if byte.is_ascii_graphic() => {
+                format!("has a \"{}\" (%{byte:02X}), raw or encoded", shown_byte(byte))
+            }
+            Self::OddByte(byte) => format!("has a control character (%{byte:02X})"),
+            Self::RawText => "has letters beyond ASCII that are not percent-encoded".to_owned(),
+            Self::NotText => "has escapes that are not UTF-8".to_owned(),
+            Self::Lookalike => {
+                "has a character that some servers take for another, or ignore".to_owned()
+            }
+            Self::EmptySegment => "has an empty segment (//)".to_owned(),
+            Self::SegmentEnd => {
+                "has a segment that ends in a dot (/./ and /../ too), or begins or ends with a blank"
+                    .to_owned()
+            }
+        };
+        let detail = format!(
+            "The path {what}. Servers read that in different ways, so it never passes where read_only, allow or deny is set."
+        );
+        Refusal::new(Reason::RuleRefused, detail)
+    }
+}
+
+/// The one reading of a path without its query. Nothing is allocated where nothing is encoded.
+pub(super) fn read(path: &str) -> Result<Cow<'_, str>, Doubt> {
+    if memchr::memchr(b'%', path.as_bytes()).is_none() {
+        check_segments(path, raw)?;
+        return Ok(Cow::Borrowed(path));
+    }
+    let decoded = decode(path.as_bytes())?;
+    let text = String::from_utf8(decoded).map_err(|_| Doubt::NotText)?;
+    let mut beyond = text.chars().filter(|character| !character.is_ascii());
+    if beyond.any(is_lookalike) {
+        return Err(Doubt::Lookalike);
+    }
+    check_segments(&text, |_, _| Ok(()))?;
+    Ok(Cow::Owned(text))
+}
+
+/// Whether a byte may stand in a path as it is.
+#[inline]
+fn raw(byte: u8, kind: Kind) -> Result<(), Doubt> {
+    match kind {
+        Kind::Plain | Kind::Slash | Kind::Dot => Ok(()),
+        Kind::Beyond => Err(Doubt::RawText),
+        Kind::Blank | Kind::Odd | Kind::Escape => Err(Doubt::OddByte(byte)),
+    }
+}
+
+fn decode(path: &[u8]) -> Result<Vec<u8>, Doubt> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.iter();
+    while let Some(&byte) = rest.next() {
+        if byte != b'%' {
+            raw(byte, KINDS[usize::from(byte)])?;
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || {
+            rest.next()
+                .and_then(|digit| char::from(*digit).to_digit(16))
+        };
+        let (Some(high), Some(low)) = (digit(), digit()) else {
+            return Err(Doubt::BrokenEscape);
+        };
+        let byte = u8::try_from(high * 16 + low).expect("two hexadecimal digits make a byte");
+        decoded.push(harmless(byte)?);
+    }
+    Ok(decoded)
+}
+
+/// Whether a byte may stand in a path encoded: not what would mean something else once decoded.
+fn harmless(byte: u8) -> Result<u8, Doubt> {
+    match KINDS[usize::from(byte)] {
+        Kind::Slash | Kind::Escape | Kind::Odd => Err(Doubt::OddByte(byte)),
+        Kind::Plain if matches!(byte, b'?' | b'#') => Err(Doubt::OddByte(byte)),
+        Kind::Plain | Kind::Dot | Kind::Blank | Kind::Beyond => Ok(byte),
+    }
+}
+
+/// A slash at the very end is an empty segment too, and as common as none.
+#[inline]
+fn check_segments(path: &str, each: impl Fn(u8, Kind) -> Result<(), Doubt>) -> Result<(), Doubt> {
+    let mut before = Kind::Plain;
+    for byte in path.bytes() {
+        let kind = KINDS[usize::from(byte)];
+        each(byte, kind)?;
+        match (before, kind) {
+            (Kind::Slash, Kind::Slash) => return Err(Doubt::EmptySegment),
+            (Kind::Dot | Kind::Blank, Kind::Slash) | (Kind::Slash, Kind::Blank) => {
+                return Err(Doubt::SegmentEnd);
+            }
+            _ => {}
+        }
+        before = kind;
+    }
+    match before {
+        Kind::Dot | Kind::Blank => Err(Doubt::SegmentEnd),
+        Kind::Plain | Kind::Slash | Kind::Escape | Kind::Beyond | Kind::Odd => Ok(()),
+    }
+}
+
+/// Characters whose compatibility form is or holds ASCII (Unicode's NFKC; Windows' "best fit"), marks that
+/// combine with the letter before, and what cannot be seen.
+fn is_lookalike(character: char) -> bool {
+    matches!(u32::from(character),
+        0x80..=0xa0 | 0xaa | 0xad | 0xb2 | 0xb3 | 0xb9 | 0xba | 0xbc..=0xbe // C1, no-break and soft, ª ² ³ ¹ º ¼
+        | 0x130..=0x133 | 0x13f | 0x140 | 0x149 | 0x17f | 0x1c4..=0x1cc | 0x1f1..=0x1f3 // İ ı ĳ ŀ ŉ ſ ǆ ǉ ǳ
+        | 0x2b0..=0x2b8 | 0x2bc | 0x2e0..=0x2e3 // ʰ ˢ and the like
+        | 0x300..=0x36f | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x20d0..=0x20ff | 0xfe20..=0xfe2f // combining
+        | 0x1d2c..=0x1dbf // phonetic small capitals and modifiers
+        | 0x2000..=0x20cf | 0x2100..=0x218f // blanks, marks, ⁿ, fraction slash, ℡ K Å ⅓ Ⅷ
+        | 0x2212 | 0x2215 | 0x2216 | 0x2236 | 0x2460..=0x24ff | 0x29f5 | 0x29f8 | 0x29f9 // signs, ① ⓐ
+        | 0x2c7c | 0x2c7d | 0x3000 | 0x3164 | 0x3200..=0x33ff | 0xa789 | 0xfb00..=0xfb06 // ideographic blank, squared, ﬁ
+        | 0xfe00..=0xfe0f | 0xfe10..=0xfe19 | 0xfe30..=0xfe6f | 0xfeff | 0xff00..=0xffef // variants, wide forms
+        | 0xfff0..=0xffff | 0x1d400..=0x1d7ff | 0x1f100..=0x1f1ff | 0x1fbf0..=0x1fbf9 // mathematical letters
+        | 0xe0000..=0x10_ffff) // tags, private use
+        || matches!(u32::from(character), 0x180b..=0x180f | 0xe000..=0xf8ff)
+}
+
+fn shown_byte(byte: u8) -> String {
+    match byte {
+        b'\\' => "backslash".to_owned(), // `shown` would hide it
+        _ => shown(&[byte]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_one_reading_is_read_decoded() {
+        for (path, expected) in [
+            ("/", "/"),
+            ("/api/v1/certificates", "/api/v1/certificates"),
+            ("/api/v1/certificates/", "/api/v1/certificates/"),
+            ("/%61dm%69n", "/admin"),
+            ("/J%C3%BCrgen%20M", "/Jürgen M"),
+            ("/a.b/.well-known/x..y", "/a.b/.well-known/x..y"),
+            ("/v1/x:cancel,a=b&c@d!$'()*+", "/v1/x:cancel,a=b&c@d!$'()*+"),
+            ("/%E6%9D%B1%E4%BA%AC", "/東京"),
+        ] {
+            assert_eq!(read(path).as_deref(), Ok(expected), "{path}");
+        }
+        assert!(matches!(read("/plain"), Ok(Cow::Borrowed(_))));
+    }
+
+    #[test]
+    fn a_path_that_two_servers_could_read_differently_is_in_doubt() {
+        for (path, doubt) in [
+            ("/a%", Doubt::BrokenEscape),
+            ("/a%2", Doubt::BrokenEscape),
+            ("/a%2x", Doubt::BrokenEscape),
+            ("/a%u0061", Doubt::BrokenEscape),
+            ("/a%+1", Doubt::BrokenEscape),
+            ("/a%2Fb", Doubt::OddByte(b'/')),
+            ("/a%2fb", Doubt::OddByte(b'/')),
+            ("/a%5Cb", Doubt::OddByte(b'\\')),
+            ("/a\\b", Doubt::OddByte(b'\\')),
+            ("/a%00", Doubt::OddByte(0)),
+            ("/a%0d%0a", Doubt::OddByte(b'\r')),
+            ("/a%7f", Doubt::OddByte(0x7f)),
+            ("/a%252e", Doubt::OddByte(b'%')),
+            ("/a;b", Doubt::OddByte(b';')),
+            ("/a%3bb", Doubt::OddByte(b';')),
+            ("/a%3Fb", Doubt::OddByte(b'?')),
+            ("/a%23b", Doubt::OddByte(b'#')),
+            ("/\u{fc}", Doubt::RawText),
+            ("/%fc", Doubt::NotText),
+            ("/%c0%af", Doubt::NotText),
+            ("/%c1%a1dmin", Doubt::NotText),
+            ("/%e0%80%af", Doubt::NotText),
+            ("/%ed%a0%80", Doubt::NotText),
+            ("/%EF%BD%81dmin", Doubt::Lookalike),
+            ("/%EF%BC%8Fadmin", Doubt::Lookalike),
+            ("/admin%E2%80%8B", Doubt::Lookalike),
+            ("/%E2%84%AAey", Doubt::Lookalike),
+            ("/a%CC%88", Doubt::Lookalike),
+            ("//", Doubt::EmptySegment),
+            ("//a", Doubt::EmptySegment),
+            ("/a//b", Doubt::EmptySegment),
+            ("/a//", Doubt::EmptySegment),
+            ("/.", Doubt::SegmentEnd),
+            ("/..", Doubt::SegmentEnd),
+            ("/./a", Doubt::SegmentEnd),
+            ("/a/../b", Doubt::SegmentEnd),
+            ("/a/%2e%2e/b", Doubt::SegmentEnd),
+            ("/a/.%2E/b", Doubt::SegmentEnd),
+            ("/a./b", Doubt::SegmentEnd),
+            ("/a...", Doubt::SegmentEnd),
+            ("/a%20/b", Doubt::SegmentEnd),
+            ("/%20a", Doubt::SegmentEnd),
+            ("/a%20", Doubt::SegmentEnd),
+        ] {
+            assert_eq!(read(path), Err(doubt), "{path}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// Named callers from the outside: keys of `keygen`, each way to send one, revocation while requests run.
+
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CUPBEARER, curl, run, setUp, start, statusOf, temporaryDirectory, until } from "./support.mjs";
+
+/** A revoked key may live this long. */
+const REVOKED_WITHIN_MS = 3000;
+
+test("keygen makes a key and the lines that let it in, however it is sent, and it goes no further", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const { key, lines } = await newCaller(directory, "ci");
+  assert.match(key, /^cbk_[0-9A-Za-z]{36}$/);
+  const { proxy, api } = await setUp(t, { config: `[log]\naccess = "all"\n${lines}` });
+  const url = `${proxy.url}/echo`;
+
+  for (const sent of [
+    ["--header", `Authorization: Bearer ${key}`],
+    ["--user", `whoever:${key}`],
+    ["--header", `X-Cupbearer-Key: ${key}`],
+    ["--header", `X-Cupbearer-Key: ${key}`, "--header", "Authorization: Bearer the-tools-own"],
+  ]) {
+    const { stdout } = await curl(url, ...sent);
+    assert.equal(JSON.parse(stdout).url, "/echo", sent[0]);
+    assert.ok(!stdout.includes(key) && !/x-cupbearer-key/i.test(stdout), "the key went on");
+  }
+  const { stdout } = await curl("--include", url);
+  assert.match(stdout, /^HTTP\/1\.1 401 /);
+  assert.match(stdout, /^www-authenticate: Basic realm="cupbearer", Bearer\r$/im);
+  assert.match(stdout, /"reason":"caller_unknown"/);
+  assert.equal(await statusOf(url, "--user", `x:${key.slice(0, -1)}`), 401);
+  assert.equal(api.seen.length, 4);
+  const served = () => proxy.output.stderr.split("\n").filter((line) => /"status":200/.test(line) && /"caller":"ci"/.test(line));
+  await until(() => served().length === 4, "no four access lines named the caller");
+  assert.ok(!proxy.output.stderr.includes(key));
+});
+
+test("each caller has its own rails", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const [reader, admin] = [await newCaller(directory, "reader"), await newCaller(directory, "admin")];
+  const { proxy, api } = await setUp(t, {
+    config: `${reader.lines}\nallow = ["GET /api/v1/**"]\n${admin.lines}\ndeny = ["* /api/v1/certificates/first"]\n`,
+  });
+  const status = (caller, path, ...more) => statusOf(`${proxy.url}${path}`, "--path-as-is", "--user", `x:${caller.key}`, ...more);
+  const remove = ["--request", "DELETE"];
+
+  assert.equal(await status(reader, "/api/v1/certificates"), 200);
+  assert.equal(await status(reader, "/api/v1/certificates/first", ...remove), 403);
+  assert.equal(await status(reader, "/echo"), 403);
+  assert.equal(await status(reader, "/api/v1/../../echo"), 403);
+  assert.equal(await status(admin, "/echo"), 200);
+  assert.equal(await status(admin, "/api/v1/certificates/FIRST", ...remove), 403);
+  assert.equal(await status(admin, "/api/v1/certificates/f%69rst", ...remove), 403);
+  assert.deepEqual(api.seen.map(({ method, url }) => `${method} ${url}`), ["GET /api/v1/certificates", "GET /echo"]);
+});
+
+test("a key is revoked by editing its file: dead within 3 s, while other requests run on", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const [one, other] = [await newCaller(directory, "one"), await newCaller(directory, "other")];
+  const { proxy } = await setUp(t, { config: `${one.lines}\n${other.lines}` });
+  const status = (caller) => statusOf(`${proxy.url}/echo`, "--user", `x:${caller.key}`);
+  assert.equal(await status(one), 200);
+
+  // Under way before the edit, paced so that it ends after the key is dead.
+  const download = curl(`${proxy.url}/download?bytes=5000000`, "--user", `x:${one.key}`, "--limit-rate", "1M", "--output", "/dev/null", "--write-out", "%{http_code} %{size_download}");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await writeFile(one.file, `# ${one.key}\n`);
+  const edited = performance.now();
+  let dead;
+  while (performance.now() - edited < 4000) {
+    const [ofOne, ofOther] = await Promise.all([status(one), status(other)]);
+    assert.equal(ofOther, 200);
+    if (ofOne === 401) dead ??= performance.now() - edited;
+    else assert.equal(dead, undefined, "it came back to life");
+  }
+  assert.ok(dead < REVOKED_WITHIN_MS, `dead after ${dead} ms`);
+  assert.equal((await download).stdout, "200 5000000");
+  t.diagnostic(`dead after ${Math.round(dead)} ms`);
+});
+
+test("a listener beyond loopback admits callers with a key, and a uid alone never counts there", async (t) => {
+  const address = Object.values(networkInterfaces()).flat().find(({ internal, family }) => !internal && family === "IPv4")?.address;
+  assert.ok(address, "this machine has no address beside loopback");
+  const directory = await temporaryDirectory(t);
+  const { key, lines } = await newCaller(directory, "far");
+  const { file } = await setUp(t, { config: `${lines}\n[guard.callers.near]\nuid = ${process.getuid()}` });
+  const network = ["--config", file, "--listen", "0.0.0.0:0", "--set", `guard.hosts=["${address}"]`];
+  const proxy = await start(network, ({ stderr }) => /listens on\s+http:\/\/0\.0\.0\.0:(\d+)/.exec(stderr));
+  t.after(() => proxy.stop());
+  const url = `http://${address}:${proxy.found[1]}/echo`;
+
+  assert.equal(await statusOf(url, "--user", `x:${key}`), 200);
+  assert.equal(await statusOf(url), 401);
+});
+
+test("keys that cannot be used end the start with 3, each with its remedy and never the key", async (t) => {
+  const { file, directory } = await setUp(t);
+  const keys = join(directory, "keys");
+  const text = await readFile(file, "utf8");
+  await writeFile(file, `${text}\n[guard.callers.ci]\nkey = { file = ${JSON.stringify(keys)} }\n`);
+  for (const [content, complaint] of [
+    [undefined, /guard\.callers\.ci\.key .* cannot be read: does not exist/],
+    ["", /guard\.callers\.ci\.key .* the secret is empty/],
+    ["hunter2\n", /guard\.callers\.ci\.key .* line 1 is shorter than 16 characters/],
+    [`cbk_hunter2${"0".repeat(29)}\n`, /guard\.callers\.ci\.key .* line 1 is no whole key/],
+  ]) {
+    if (content !== undefined) await writeFile(keys, content);
+    const { code, stderr } = await run(CUPBEARER, ["--config", file]);
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, complaint);
+    assert.ok(!stderr.includes("hunter2"));
+  }
+});
+
+/** Runs `keygen --caller NAME`: the key, its file, and what it says to write. */
+async function newCaller(directory, name) {
+  const file = join(directory, `${name}.key`);
+  const { code, stdout, stderr } = await run(CUPBEARER, ["keygen", "--caller", name, "--out", file]);
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, "");
+  const key = (await readFile(file, "utf8")).trimEnd();
+  const lines = /^\[guard\.callers\.[^]*?(?=\n\n)/m.exec(stderr)[0];
+  return { key, file, lines };
+}
