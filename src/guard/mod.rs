@@ -201,9 +201,10 @@ impl Guard {
             cors,
             is_preflight,
             // A browser asks without a key, and nothing is forwarded for it.
-            caller: match is_preflight {
-                true => None,
-                false => self.check_caller(head, &fields, peer)?,
+            caller: if is_preflight {
+                None
+            } else {
+                self.check_caller(head, &fields, peer)?
             },
         })
     }
