@@ -39,7 +39,7 @@ pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
 pub use render::{Row, table};
-pub use secret_source::SecretError;
+pub use secret_source::{KeyringEntry, KeyringError, SecretError};
 pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
 
 /// A configuration without problems, and where each part of it came from.
@@ -225,8 +225,8 @@ pub enum SecretSource {
     Env(String),
     /// `{ command = ["…"] }`: standard output of a program, 30 s, stdin closed, without our variables.
     Command(Vec<String>),
-    /// `{ keyring = "…" }`: understood, and answered with what to write instead: no build has one yet.
-    Keyring(String),
+    /// `{ keyring = "SERVICE/ACCOUNT" }`: the system's own keeper of passwords, 5 s.
+    Keyring(KeyringEntry),
     /// The bare key in the environment.
     Value(crate::secret::Secret),
 }

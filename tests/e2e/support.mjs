@@ -105,6 +105,8 @@ export async function start(args, find, { env } = {}) {
       const status = await readFile(`/proc/${child.pid}/status`, "utf8");
       return Number(/VmHWM:\s+(\d+) kB/.exec(status)[1]);
     },
+    /** Sends it a signal and waits for nothing. */
+    signal: (name) => child.kill(name),
     /** Asks it to stop and returns what it exited with; asking twice is fine. */
     async stop(signal = "SIGTERM") {
       child.kill(signal);
@@ -115,8 +117,8 @@ export async function start(args, find, { env } = {}) {
 }
 
 /** Runs a program to its end, with `input` (text, bytes or a stream) on its standard input. */
-export async function run(program, args, { input, cwd, limitMs = 120_000 } = {}) {
-  const child = spawn(program, args, { env: cleanEnvironment(), cwd, stdio: ["pipe", "pipe", "pipe"] });
+export async function run(program, args, { input, cwd, env, limitMs = 120_000 } = {}) {
+  const child = spawn(program, args, { env: { ...cleanEnvironment(), ...env }, cwd, stdio: ["pipe", "pipe", "pipe"] });
   const output = collect(child);
   child.stdin.on("error", () => {}); // a program that stops reading early answers for itself
   if (input?.pipe) input.pipe(child.stdin);

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::config::SecretSource;
 use crate::config::document;
 use crate::config::keys::Key;
 use crate::config::problems::Complaint;
+use crate::config::{KeyringEntry, SecretSource};
 
 /// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
 pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, Complaint> {
@@ -28,7 +28,7 @@ pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, 
     match (name.as_str(), text) {
         ("file", Some(path)) => Ok(SecretSource::File(Path::new(path).to_owned())),
         ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
-        ("keyring", Some(name)) => Ok(SecretSource::Keyring(name.to_owned())),
+        ("keyring", Some(entry)) => keyring_entry(entry),
         ("command", _) => command_words(value),
         ("file" | "env" | "keyring", None) => {
             Err((format!("{name} is not a text"), remedy()).into())
@@ -46,6 +46,17 @@ pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, Complaint> {
     match document::value(text) {
         Ok(value) => command_words(&value),
         Err(_) => command_words(&toml::Value::Boolean(false)),
+    }
+}
+
+fn keyring_entry(text: &str) -> Result<SecretSource, Complaint> {
+    match KeyringEntry::parse(text) {
+        Some(entry) => Ok(SecretSource::Keyring(entry)),
+        None => Err((
+            "the keyring's entry is not SERVICE/ACCOUNT",
+            "write both, as it was stored: { keyring = \"cupbearer/NAME\" }",
+        )
+            .into()),
     }
 }
 
