@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::file::{FileError, read_regular};
+use super::file::{FileError, read_regular, readable_by_all};
 
 /// Chains are a few KiB; longer is the wrong file.
 const LONGEST: u64 = 1 << 20;
@@ -136,6 +136,12 @@ impl ClientCertificate {
     /// Which of them cannot, and why.
     pub fn check(&self) -> Result<(), ClientCertificateError> {
         self.read(&aws_lc_rs::default_provider()).map(drop)
+    }
+
+    /// A warning, if every user of the machine may read the key.
+    #[must_use]
+    pub fn exposed(&self) -> Option<String> {
+        readable_by_all(&self.key_file)
     }
 
     /// The pair, as its files have it now. Blocks on the disk.

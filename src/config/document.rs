@@ -105,7 +105,8 @@ fn set(layers: &mut Layers, key: &'static Key, value: &Spanned<DeValue<'_>>, sou
         )
             .into()),
         Ok(value) if key.kind == Kind::Secret => {
-            secret_source::from_toml(key, &value).map(Content::Secret)
+            secret_source::from_toml(key, &value, layers.credentials.as_deref())
+                .map(Content::Secret)
         }
         Ok(value) => Ok(Content::Toml(value)),
     };

@@ -10,6 +10,7 @@
 
 mod address;
 mod build;
+mod client_certificate;
 mod document;
 mod file;
 pub mod keys;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue};
 
+pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use file::{FileError, Surroundings, read_regular};
 pub use layers::{Overrides, Setting};
 pub use network::{ProxyRule, ProxyUrl};
@@ -40,7 +42,7 @@ pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
 pub use render::{Row, table};
 pub use secret_source::{KeyringEntry, KeyringError, SecretError};
-pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
+pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, Token};
 
 /// A configuration without problems, and where each part of it came from.
 pub struct Loaded {
@@ -196,15 +198,6 @@ pub struct Upstream {
     pub pool_idle: Duration,
     /// `upstream.retry_body`: bytes of a request body kept for the one replay after a 401.
     pub retry_body: usize,
-}
-
-/// A certificate of our own and its private key, both PEM. The files are read by who needs them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// `upstream.client_cert_file`: our certificate first, then intermediate ones.
-    pub cert_file: PathBuf,
-    /// `upstream.client_key_file`: its private key, without a passphrase.
-    pub key_file: PathBuf,
 }
 
 /// `network.*`.

@@ -6,7 +6,7 @@ mod parse;
 mod tests;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use super::SecretSource;
-use super::file::{FileError, read_regular};
+use super::file::{FileError, read_regular, readable_by_all};
 use super::layers::is_ours;
 use crate::secret::Secret;
 
 pub use keyring::{KeyringEntry, KeyringError};
-pub(crate) use parse::{command_from_text, from_toml};
+pub(crate) use parse::{command_from_text, file, from_toml};
 
 /// A secret is at most 64 KiB; longer is the wrong file.
 const LONGEST: u64 = 64 << 10;
@@ -156,13 +156,10 @@ impl SecretSource {
     }
 
     /// A warning, if this is a file that every user of the machine may read.
-    ///
-    /// Not for a Kubernetes volume, which is a link through `..data`: its files are 0644 unless
-    /// somebody says otherwise, and nobody else lives in the container.
     #[must_use]
     pub fn exposed(&self) -> Option<String> {
         match self {
-            Self::File(path) => exposed(path),
+            Self::File(path) => readable_by_all(path),
             Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => None,
         }
     }
@@ -236,23 +233,6 @@ impl SecretSource {
         }
         Ok(Secret::new(trimmed))
     }
-}
-
-#[cfg(unix)]
-fn exposed(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    const OTHERS_READ: u32 = 0o004;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    let by_data = |path: &Path| path.components().any(|part| part.as_os_str() == "..data");
-    let projected = by_data(path) || std::fs::read_link(path).is_ok_and(|to| by_data(&to));
-    let shown = path.display();
-    (mode & OTHERS_READ != 0 && !projected)
-        .then(|| format!("{shown} can be read by every user of this machine: chmod 600 {shown}"))
-}
-
-#[cfg(not(unix))]
-fn exposed(_: &Path) -> Option<String> {
-    None
 }
 
 /// Room for all of it at once: a vector that grows leaves unwiped copies behind.

@@ -8,7 +8,11 @@ use crate::config::problems::Complaint;
 use crate::config::{KeyringEntry, SecretSource};
 
 /// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
-pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, Complaint> {
+pub(crate) fn from_toml(
+    key: &Key,
+    value: &toml::Value,
+    credentials: Option<&Path>,
+) -> Result<SecretSource, Complaint> {
     let remedy = || {
         let (written, variable) = (key.example_text(), key.variable());
         format!("write {written}, or set {variable}__FILE or {variable}")
@@ -26,7 +30,7 @@ pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, 
     };
     let text = value.as_str().filter(|text| !text.is_empty());
     match (name.as_str(), text) {
-        ("file", Some(path)) => Ok(SecretSource::File(Path::new(path).to_owned())),
+        ("file", Some(path)) => file(path, credentials),
         ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
         ("keyring", Some(entry)) => keyring_entry(entry),
         ("command", _) => command_words(value),
@@ -36,6 +40,27 @@ pub(crate) fn from_toml(key: &Key, value: &toml::Value) -> Result<SecretSource, 
         _ => Err((
             "names not exactly one of file, env, command and keyring",
             remedy(),
+        )
+            .into()),
+    }
+}
+
+/// A file's name. One that begins with `$CREDENTIALS_DIRECTORY/` stands where systemd puts a unit's
+/// credentials (systemd.exec(5), `LoadCredential=`): `credentials`, if a unit with such has started us.
+pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSource, Complaint> {
+    let credential = ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"]
+        .iter()
+        .find_map(|start| name.strip_prefix(start));
+    let Some(credential) = credential else {
+        return Ok(SecretSource::File(Path::new(name).to_owned()));
+    };
+    match credentials {
+        Some(directory) => Ok(SecretSource::File(directory.join(credential))),
+        None => Err((
+            "names a systemd credential, and CREDENTIALS_DIRECTORY is not set",
+            format!(
+                "start it by a systemd unit with LoadCredential={credential}:PATH, or name the file itself"
+            ),
         )
             .into()),
     }

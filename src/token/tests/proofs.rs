@@ -354,7 +354,8 @@ async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let one = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
-    let files = config::Certificate {
+    let files = config::ClientCertificate {
+        to: config::PresentedTo::TokenEndpoint,
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),
     };
@@ -366,17 +367,17 @@ async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
 
     for (certificate, private, expected) in [
         (None, None, "does not exist"),
-        (Some("x".to_owned()), None, "holds no certificate"),
+        (Some("x".to_owned()), None, "holds no PEM certificate"),
         (Some(one.cert.pem()), None, "does not exist"),
         (
             Some(one.cert.pem()),
             Some("x".to_owned()),
-            "holds no private key",
+            "holds no PEM private key",
         ),
         (
             Some(one.cert.pem()),
             Some(other.serialize_pem()),
-            "do not go together",
+            "is not the key of the first certificate",
         ),
     ] {
         for (path, text) in [(&files.cert_file, certificate), (&files.key_file, private)] {

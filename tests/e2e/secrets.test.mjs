@@ -1,10 +1,10 @@
-// The client secret in the desktop's keyring: GNOME Keyring on a D-Bus session of the test's own, where the
-// system's own tool has stored it. And what is said where there is none, or nobody to unlock it.
+// Where the client secret may be: in the desktop's keyring (GNOME Keyring on a D-Bus session of the test's own,
+// where the system's own tool has stored it), and what is said where there is none; among systemd's credentials.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -65,6 +65,18 @@ test("a keyring that says nothing is given 5 s", async (t) => {
   assert.match(said, /it gave no answer within 5 s/);
   assert.match(said, /\{ file = "…" \}/);
   assert.ok(Date.now() - started < LIMIT_MS, `${Date.now() - started} ms`);
+});
+
+test("a credential of systemd's is found in the directory that it names, and nowhere without one", async (t) => {
+  const directory = await temporaryDirectory(t);
+  writeFileSync(join(directory, "client_secret"), CLIENTS.basic.secret, { mode: 0o400 });
+  const token = ({ tokenUrl }) => `url = ${JSON.stringify(tokenUrl)}\nclient_secret = { file = "$CREDENTIALS_DIRECTORY/client_secret" }`;
+  const { proxy, file } = await setUp(t, { token, env: { CREDENTIALS_DIRECTORY: directory } });
+  assert.equal((await curl("--fail", `${proxy.url}/api/v1/certificates`)).code, 0, proxy.output.stderr);
+
+  const { code, stderr } = await run(CUPBEARER, ["check", "--config", file]);
+  assert.equal(code, 3, stderr);
+  assert.match(stderr, /token\.client_secret .*CREDENTIALS_DIRECTORY is not set.*LoadCredential=client_secret:PATH/);
 });
 
 /** What `cupbearer check` says of a configuration whose secret is in the keyring; it exits with 3. */
