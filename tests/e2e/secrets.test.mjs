@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { startApi } from "./api.mjs";
-import { CUPBEARER, curl, run, setUp, temporaryDirectory, writeConfiguration } from "./support.mjs";
+import { CUPBEARER, curl, run, setUp, temporaryDirectory, until, writeConfiguration } from "./support.mjs";
 
 const ENTRY = "cupbearer/e2e";
 const ATTRIBUTES = ["service", "cupbearer", "username", "e2e"];
@@ -91,29 +91,40 @@ async function check(t, env) {
   return stdout + stderr;
 }
 
+/** A session bus that lets everybody do everything, and starts nothing on demand. */
+const busConfiguration = (socket) => `<busconfig>
+  <type>session</type>
+  <listen>unix:path=${socket}</listen>
+  <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
+</busconfig>`;
+
 /** A D-Bus session of the test's own, with an unlocked GNOME Keyring on it unless there is to be none. */
 async function startSession(t, { keyring = true } = {}) {
   const home = await temporaryDirectory(t);
   const runtime = join(home, "run");
   mkdirSync(runtime, { mode: 0o700 });
   const env = { HOME: home, XDG_DATA_HOME: join(home, "data"), XDG_RUNTIME_DIR: runtime };
-  // An empty list of service files: nothing is started on demand.
-  const bus = spawn("dbus-daemon", ["--session", "--nofork", "--nopidfile", "--print-address=1", `--address=unix:path=${join(runtime, "bus")}`],
-    { env: { ...process.env, ...env, XDG_DATA_DIRS: home }, stdio: ["ignore", "pipe", "ignore"] });
+  const config = join(home, "bus.conf");
+  writeFileSync(config, busConfiguration(join(runtime, "bus")));
+  const bus = spawn("dbus-daemon", [`--config-file=${config}`, "--nofork", "--nopidfile", "--print-address=1"],
+    { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "ignore"] });
   t.after(() => bus.kill());
   const [address] = await once(bus.stdout.setEncoding("utf8"), "data");
   env.DBUS_SESSION_BUS_ADDRESS = address.trim();
   if (keyring) {
     const daemon = spawn("gnome-keyring-daemon", ["--foreground", "--components=secrets", "--unlock"],
-      { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "ignore"] });
+      { env: { ...process.env, ...env }, stdio: ["pipe", "ignore", "ignore"] });
     t.after(() => daemon.kill());
     daemon.stdin.end("the keyring's own password");
-    await once(daemon.stdout, "data");
+  }
+  const store = (secret, ...attributes) => run("secret-tool", ["store", "--label=cupbearer", ...attributes], { input: secret, env });
+  if (keyring) {
+    await until(async () => (await store("x", "service", "other")).code === 0, "the keyring did not start");
   }
   return {
     env,
     async store(secret) {
-      const { code, stderr } = await run("secret-tool", ["store", "--label=cupbearer", ...ATTRIBUTES], { input: secret, env });
+      const { code, stderr } = await store(secret, ...ATTRIBUTES);
       assert.equal(code, 0, stderr);
     },
   };
