@@ -330,10 +330,10 @@ async fn the_task_survives_every_kind_of_failure_a_panic_included() {
             4 => invalid_client(),
             5 => Err(timed_out()),
             6 => Err(refused_connection()),
-            7 => Err(crate::token::Failure::Redirected {
+            7 => Err(Failure::Redirected {
                 status: http::StatusCode::FOUND,
             }),
-            8 => Err(crate::token::Failure::Unusable {
+            8 => Err(Failure::Unusable {
                 status: http::StatusCode::OK,
                 defect: crate::token::Defect::Empty,
             }),
