@@ -93,7 +93,7 @@ pub enum ClientCertificateError {
         /// The certificate's file.
         cert: PathBuf,
         /// What rustls says.
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
 }
 
@@ -171,7 +171,7 @@ impl ClientCertificate {
                 key,
                 path: path.clone(),
                 cert: cert.clone(),
-                source,
+                source: source.into(),
             }
         })
     }

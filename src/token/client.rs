@@ -105,11 +105,8 @@ impl Client {
 /// Why `peer` gave no answer. Without reqwest's own address, which may hold what is the operator's.
 pub(super) fn unreachable(peer: Peer, error: reqwest::Error) -> Failure {
     let connecting = error.is_connect();
-    Failure::Unreachable(Unreachable::new(
-        peer,
-        connecting,
-        error.without_url().into(),
-    ))
+    let unreachable = Unreachable::new(peer, connecting, error.without_url().into());
+    Failure::Unreachable(Box::new(unreachable))
 }
 
 /// The system's resolver, whose failure can be told from a refused connection.

@@ -36,7 +36,7 @@ pub enum Failure {
     Metadata(#[source] MetadataError),
     /// No connection, or it broke: DNS, TCP, TLS or framing; it says which.
     #[error(transparent)]
-    Unreachable(Unreachable),
+    Unreachable(Box<Unreachable>),
     /// The whole exchange, answer included, took longer than its bound.
     #[error(
         "{} the token endpoint {}{} within {}",

@@ -314,10 +314,11 @@ fn timed_out() -> Failure {
 }
 
 fn refused_connection() -> Failure {
-    Failure::Unreachable(Unreachable {
+    let unreachable = Unreachable {
         peer: peer(),
         obstacle: Obstacle::Refused,
-    })
+    };
+    Failure::Unreachable(Box::new(unreachable))
 }
 
 #[tokio::test(start_paused = true)]
