@@ -2,6 +2,7 @@
 //!
 //! Reads what the proxy would read at start, the secret too, and prints none of it.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -11,12 +12,12 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use crate::config::{
-    self, ClientAuth, Loaded, Overrides, Problems, Surroundings, Token, read_regular, table,
+    self, ClientAuth, ClientCertificate, Config, Loaded, Overrides, Problems, Surroundings, Token,
+    read_regular, table,
 };
 use crate::guard;
 use crate::secret::Secret;
-use crate::token::{KeyError, check_certificate, check_key};
-use crate::upstream;
+use crate::token::{KeyError, check_key};
 
 /// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
 /// warnings for people on standard error.
@@ -59,22 +60,20 @@ pub(super) async fn examine(
         }
         Err(error) => loaded.complain(&mut problems, key, (error.in_full(), error.remedy())),
     }
-    if let Some(Err(error)) = token.certificate.as_ref().map(check_certificate) {
-        let remedy = "name the PEM files of one certificate and its unencrypted key".to_owned();
-        let complaint = (error.to_string(), remedy);
-        loaded.complain(&mut problems, "token.client_cert_file", complaint);
+    let upstream = &loaded.config.upstream;
+    for files in [&token.certificate, &upstream.client_certificate]
+        .into_iter()
+        .flatten()
+    {
+        if let Err(error) = files.check() {
+            let complaint = (error.to_string(), error.remedy());
+            loaded.complain(&mut problems, error.key(), complaint);
+        }
     }
     if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(certificates) {
         loaded.complain(&mut problems, "network.ca_file", complaint);
     }
-    if let Some(files) = &loaded.config.upstream.client_certificate {
-        if let Err((key, complaint)) = client_certificate(files) {
-            loaded.complain(&mut problems, key, complaint);
-        }
-        loaded.warnings.extend(readable_by_all(&files.key_file));
-    }
-    let exposed = loaded.config.token.credential.exposed();
-    loaded.warnings.extend(exposed);
+    loaded.warnings.extend(exposed(&loaded.config));
     examine_callers(&mut loaded, &mut problems).await;
     if problems.is_empty() {
         Ok(loaded)
@@ -133,32 +132,16 @@ fn certificates(path: &Path) -> Result<(), (String, String)> {
     Ok(())
 }
 
-/// Whether the two files are a certificate and its key; else the key to complain about.
-fn client_certificate(
-    files: &config::ClientCertificate,
-) -> Result<(), (&'static str, (String, String))> {
-    upstream::check_client_certificate(files)
-        .map_err(|error| (error.key(), (error.to_string(), error.remedy())))
-}
-
-/// A warning, not an error: Kubernetes mounts secrets with mode 0644 unless it is told otherwise.
-#[cfg(unix)]
-fn readable_by_all(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    (mode & 0o004 != 0).then(|| {
-        format!(
-            "upstream.client_key_file {} is readable for every user of this machine (mode {:04o}); chmod 600 it",
-            path.display(),
-            mode & 0o7777
-        )
-    })
-}
-
-/// Only unix has such modes.
-#[cfg(not(unix))]
-fn readable_by_all(_path: &Path) -> Option<String> {
-    None
+/// Warnings, not errors: Kubernetes mounts secrets with mode 0644 unless it is told otherwise.
+fn exposed(config: &Config) -> BTreeSet<String> {
+    let keys = [
+        &config.token.certificate,
+        &config.upstream.client_certificate,
+    ];
+    let keys = keys.into_iter().flatten();
+    keys.filter_map(ClientCertificate::exposed)
+        .chain(config.token.credential.exposed())
+        .collect()
 }
 
 fn to_json(checked: &Result<Loaded, Problems>) -> Value {

@@ -187,8 +187,8 @@ fn advice(path: &Path, algorithm: Algorithm, key: &NewKey) -> String {
     };
     format!(
         "The private key is in {path}, for its owner only.
-Give the JWK set above to the authorization server. PingOne: the application's Configuration, Token
-Endpoint Authentication Method \"Private Key JWT\", then paste it as JWKS. Then write here:
+Give the JWK set above to the authorization server: it belongs to the client (in PingOne the application)
+whose token endpoint authentication method is private_key_jwt. Then write here:
   token.auth = \"private_key_jwt\"
   token.private_key = {{ file = \"{path}\" }}{usual}
 The key's id (kid) is {id}, and is sent without further configuration."

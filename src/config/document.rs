@@ -112,7 +112,8 @@ fn set(
         )
             .into()),
         Ok(value) if key.kind == Kind::Secret => {
-            secret_source::from_toml(key, path, &value).map(Content::Secret)
+            secret_source::from_toml(key, path, &value, layers.credentials.as_deref())
+                .map(Content::Secret)
         }
         Ok(value) => Ok(Content::Toml(value)),
     };

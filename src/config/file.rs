@@ -41,6 +41,13 @@ impl Surroundings {
         }
     }
 
+    /// A variable that is not ours and names a place; empty is as good as unset.
+    pub(crate) fn variable(&self, name: &str) -> Option<PathBuf> {
+        let mut found = self.variables.iter().filter(|(known, _)| known == name);
+        let (_, value) = found.next()?;
+        (!value.is_empty()).then(|| PathBuf::from(value))
+    }
+
     /// The places where a file may or may not be, the first one that is there counts.
     pub(crate) fn optional_files(&self) -> impl Iterator<Item = PathBuf> {
         let user = self.user_configuration.as_ref();
@@ -103,6 +110,28 @@ impl From<io::Error> for FileError {
             _ => Self::Other(error),
         }
     }
+}
+
+/// A warning, if every user of the machine may read this file.
+///
+/// Not for a Kubernetes volume, which is a link through `..data`: its files are 0644 unless somebody says
+/// otherwise, and nobody else lives in the container.
+#[cfg(unix)]
+pub(super) fn readable_by_all(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    const OTHERS_READ: u32 = 0o004;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    let by_data = |path: &Path| path.components().any(|part| part.as_os_str() == "..data");
+    let projected = by_data(path) || std::fs::read_link(path).is_ok_and(|to| by_data(&to));
+    let shown = path.display();
+    (mode & OTHERS_READ != 0 && !projected)
+        .then(|| format!("{shown} can be read by every user of this machine: chmod 600 {shown}"))
+}
+
+/// Only unix has such modes.
+#[cfg(not(unix))]
+pub(super) fn readable_by_all(_: &Path) -> Option<String> {
+    None
 }
 
 /// Reads a regular file of at most `limit` bytes; symbolic links are followed. What was read is

@@ -16,6 +16,9 @@ use super::problems::{Complaint, Problems, quoted};
 use super::{SecretSource, document, secret_source};
 use crate::secret::Secret;
 
+/// Set by systemd for units with `LoadCredential=` and the like.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
 /// What the command line says: a file and single keys.
 ///
 /// No `Debug`: somebody may have written a secret there, which is then refused.
@@ -81,6 +84,8 @@ pub(crate) struct Layers {
     pub(crate) file: Option<PathBuf>,
     /// What stands there about proxies.
     pub(crate) proxies: Environment,
+    /// Where systemd has put the credentials of the unit that we are.
+    pub(crate) credentials: Option<PathBuf>,
     /// The file could not be read to its end: what is missing may stand there.
     pub(crate) incomplete: bool,
 }
@@ -90,6 +95,7 @@ impl Layers {
     pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Self {
         let mut layers = Self {
             proxies: Environment::of(surroundings),
+            credentials: surroundings.variable(CREDENTIALS_DIRECTORY),
             ..Self::default()
         };
         let variables = layers.our_variables(&surroundings.variables);
@@ -268,7 +274,7 @@ impl Layers {
             return;
         };
         let read = if *name == names[1] {
-            Ok(SecretSource::File(PathBuf::from(text)))
+            secret_source::file(text, self.credentials.as_deref())
         } else if *name == names[2] {
             secret_source::command_from_text(text)
         } else {

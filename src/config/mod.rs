@@ -10,6 +10,7 @@
 
 mod address;
 mod build;
+mod client_certificate;
 mod document;
 mod file;
 pub mod keys;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue};
 
+pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use file::{FileError, Surroundings, read_regular};
 pub use keys::is_caller_name;
 pub use layers::{Overrides, Setting};
@@ -43,8 +45,8 @@ pub use path_pattern::PathPattern;
 pub use problems::{Problem, Problems};
 pub use rails::{Caller, Rails, Rule};
 pub use render::{Row, table};
-pub use secret_source::SecretError;
-pub use token::{Algorithm, Assertion, Certificate, ClientAuth, Endpoint, Token};
+pub use secret_source::{KeyringEntry, KeyringError, SecretError};
+pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, Token};
 
 /// A configuration without problems, and where each part of it came from.
 pub struct Loaded {
@@ -243,15 +245,6 @@ pub struct Upstream {
     pub retry_body: usize,
 }
 
-/// A certificate of our own and its private key, both PEM. The files are read by who needs them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// `upstream.client_cert_file`: our certificate first, then intermediate ones.
-    pub cert_file: PathBuf,
-    /// `upstream.client_key_file`: its private key, without a passphrase.
-    pub key_file: PathBuf,
-}
-
 /// `network.*`.
 #[derive(Debug, Clone, Default)]
 pub struct Network {
@@ -270,8 +263,8 @@ pub enum SecretSource {
     Env(String),
     /// `{ command = ["…"] }`: standard output of a program, 30 s, stdin closed, without our variables.
     Command(Vec<String>),
-    /// `{ keyring = "…" }`: understood, and answered with what to write instead: no build has one yet.
-    Keyring(String),
+    /// `{ keyring = "SERVICE/ACCOUNT" }`: the system's own keeper of passwords, 5 s.
+    Keyring(KeyringEntry),
     /// The bare key in the environment.
     Value(crate::secret::Secret),
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{SecretSource, address};
+use super::{ClientCertificate, SecretSource, address};
 
 /// `token.*`.
 #[derive(Debug, Clone)]
 pub struct Token {
     /// From `token.pingone.*`, `token.url` or `token.issuer`.
     pub endpoint: Endpoint,
+    /// Which of these keys named it.
+    pub endpoint_key: &'static str,
     /// `token.client_id`.
     pub client_id: String,
     /// What proves who we are, read when it is needed: `token.client_secret`, `token.private_key` or
@@ -21,8 +22,9 @@ pub struct Token {
     pub auth: ClientAuth,
     /// What an assertion says beside the client id.
     pub assertion: Assertion,
-    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705).
-    pub certificate: Option<Certificate>,
+    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705); read
+    /// anew for each attempt, so that they can be replaced.
+    pub certificate: Option<ClientCertificate>,
     /// `token.scope`, sent as it stands; absent means the server's choice (RFC 6749 3.3).
     pub scope: Option<String>,
     /// `token.params`: extra form parameters such as `audience` or `resource`.
@@ -169,13 +171,4 @@ impl Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Es256 => false,
         }
     }
-}
-
-/// A client certificate with its key, both PEM; read anew for each attempt, so that they can be replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// The chain, ours first.
-    pub cert_file: PathBuf,
-    /// PKCS#8, PKCS#1 or SEC1.
-    pub key_file: PathBuf,
 }

@@ -305,6 +305,9 @@ impl Registry {
     }
 
     /// Looks at every connection, again and again. Ends only by being dropped.
+    ///
+    /// A look that comes very late finds the whole process late (it was stopped, or the machine slept): then
+    /// what has come meanwhile is read first, and the next look judges.
     pub(super) async fn sweep(&self) {
         let limits = &self.limits;
         let shortest = limits
@@ -312,9 +315,15 @@ impl Registry {
             .min(limits.keep_alive)
             .min(limits.stall_timeout);
         let interval = (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(1));
+        let mut excused = false;
         loop {
+            let before = Instant::now();
             tokio::time::sleep(interval).await;
             let now = self.clock.advance();
+            excused = !excused && before.elapsed() > interval * 3;
+            if excused {
+                continue;
+            }
             for watched in self.lock().connections.values() {
                 watched.give(watched.due(limits, now));
             }

@@ -1,14 +1,16 @@
 //! What speaks to the token endpoint, and what it means when it cannot. Built on reqwest; knows no grant.
 
-use std::error::Error as _;
-use std::io;
+use std::sync::Arc;
 
 use http::header::HeaderValue;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use rustls::CertificateError;
+use rustls::client::Resumption;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use url::Url;
 
 use super::failure::Failure;
+use super::unreachable::{Peer, Unreachable, Unresolved};
 use crate::config::ProxyRule;
 
 /// The client that speaks to the token endpoint, with whom `tls` trusts.
@@ -37,6 +39,7 @@ fn build(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<reqwest::Client
         .retry(reqwest::retry::never())
         .http1_only()
         .referer(false)
+        .dns_resolver(Arc::new(Resolver))
         .user_agent(concat!("cupbearer/", env!("CARGO_PKG_VERSION")))
         .build()
 }
@@ -79,64 +82,49 @@ impl Client {
     }
 
     /// What it trusts.
-    pub(super) fn tls(&self) -> rustls::ClientConfig {
-        self.tls.clone()
+    pub(super) fn tls(&self) -> &rustls::ClientConfig {
+        &self.tls
     }
 
-    /// The same with `tls`, which presents a certificate.
-    pub(super) fn with(
-        &self,
-        tls: rustls::ClientConfig,
-    ) -> Result<reqwest::Client, reqwest::Error> {
+    /// The same, which presents this certificate to whoever asks for one. No session is resumed: it would
+    /// keep the certificate of before.
+    pub(super) fn presenting(&self, pair: CertifiedKey) -> Result<reqwest::Client, reqwest::Error> {
+        let mut tls = self.tls.clone();
+        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
+        tls.resumption = Resumption::disabled();
         build(tls, &self.proxy)
     }
 
-    /// A failure on the way through a corporate proxy names it: it may be the one at fault.
-    pub(super) fn unsent(&self, endpoint: &Url, error: reqwest::Error) -> Failure {
-        if let Some(refused) = refused_certificate(&error) {
-            return Failure::Unreachable(refused.into());
-        }
-        let source = error.without_url();
-        match self.proxy.for_url(endpoint) {
-            None => Failure::Unreachable(source.into()),
-            Some(proxy) => Failure::Unreachable(
-                ThroughProxy {
-                    proxy: proxy.to_string(),
-                    source,
+    /// Whom a request for `url` goes to, and by what way.
+    pub(super) fn peer(&self, url: &Url, key: &'static str) -> Peer {
+        let proxy = self.proxy.for_url(url).map(|proxy| proxy.to_string());
+        Peer::new(url, key, proxy)
+    }
+}
+
+/// Why `peer` gave no answer. Without reqwest's own address, which may hold what is the operator's.
+pub(super) fn unreachable(peer: Peer, error: reqwest::Error) -> Failure {
+    let connecting = error.is_connect();
+    let unreachable = Unreachable::new(peer, connecting, error.without_url().into());
+    Failure::Unreachable(Box::new(unreachable))
+}
+
+/// The system's resolver, whose failure can be told from a refused connection.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            // port 0: reqwest puts in the one of the address
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+            match found.map(Iterator::collect::<Vec<_>>) {
+                Ok(found) => Ok(Box::new(found.into_iter()) as Addrs),
+                Err(source) => {
+                    let source = Arc::new(source);
+                    Err(Unresolved { host, source }.into())
                 }
-                .into(),
-            ),
-        }
+            }
+        })
     }
-}
-
-/// Something failed on the way through a corporate proxy.
-#[derive(Debug, thiserror::Error)]
-#[error("through the corporate proxy {proxy} (network.proxy)")]
-struct ThroughProxy {
-    proxy: String,
-    source: reqwest::Error,
-}
-
-/// The endpoint's certificate was refused, in the words of the verifier that `tls` came with.
-#[derive(Debug, thiserror::Error)]
-#[error("its certificate is not accepted: {0}")]
-struct Certificate(rustls::OtherError);
-
-/// rustls prints such an error for programmers; what the verifier has to say is inside.
-fn refused_certificate(error: &reqwest::Error) -> Option<Certificate> {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if let Some(rustls::Error::InvalidCertificate(CertificateError::Other(words))) =
-            inner.downcast_ref()
-        {
-            return Some(Certificate(words.clone()));
-        }
-        // What an I/O error wraps is not its source, but itself.
-        cause = match inner.downcast_ref().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => inner.source(),
-        };
-    }
-    None
 }

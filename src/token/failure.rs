@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::certificate::CertificateError;
 use super::discovery::MetadataError;
 use super::key::KeyError;
 use super::schedule::Setback;
+use super::unreachable::{Peer, Unreachable};
+use crate::config::ClientCertificateError;
 
 /// An error from a room or a library that this room does not know.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -29,18 +30,28 @@ pub enum Failure {
     KeyUnusable(#[source] KeyError),
     /// The certificate for the token endpoint cannot be presented.
     #[error("the client certificate cannot be used")]
-    CertificateUnusable(#[source] CertificateError),
+    CertificateUnusable(#[source] ClientCertificateError),
     /// `token.issuer` has no metadata, or none that may be used.
     #[error("the issuer's metadata cannot be used")]
     Metadata(#[source] MetadataError),
-    /// No connection, or it broke: DNS, TCP, TLS or framing; the source says which.
-    #[error("the connection to the token endpoint failed")]
-    Unreachable(#[source] Cause),
+    /// No connection, or it broke: DNS, TCP, TLS or framing; it says which.
+    #[error(transparent)]
+    Unreachable(Box<Unreachable>),
     /// The whole exchange, answer included, took longer than its bound.
-    #[error("the token endpoint sent no complete answer within {} ms", limit.as_millis())]
+    #[error(
+        "{} the token endpoint {}{} within {}",
+        if *connected { "no complete answer from" } else { "no connection to" },
+        peer.address,
+        peer.by_way_of(),
+        humantime::format_duration(*limit)
+    )]
     TimedOut {
         /// The bound.
         limit: Duration,
+        /// Whom it was asked of.
+        peer: Peer,
+        /// Whether there was a connection at all, TLS included.
+        connected: bool,
     },
     /// A 3xx, which would carry the secret elsewhere if it were followed.
     #[error(
@@ -138,7 +149,30 @@ impl Failure {
         }
     }
 
-    /// This error and its causes on one line.
+    /// What to do about it, where that is not part of the text already.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Unreachable(unreachable) => Some(unreachable.remedy()),
+            Self::TimedOut {
+                peer, connected, ..
+            } => Some(timeout_remedy(peer, *connected)),
+            Self::CertificateUnusable(error) => {
+                Some(format!("{} names it: {}", error.key(), error.remedy()))
+            }
+            Self::SecretUnreadable(_)
+            | Self::SecretEmpty
+            | Self::KeyUnusable(_)
+            | Self::Metadata(_)
+            | Self::Redirected { .. }
+            | Self::Refused { .. }
+            | Self::Unavailable { .. }
+            | Self::Unusable { .. }
+            | Self::Internal => None,
+        }
+    }
+
+    /// This error and its causes on one line, then what to do about it.
     #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -147,7 +181,21 @@ impl Failure {
             let _ = write!(text, ": {error}");
             cause = error.source();
         }
+        if let Some(remedy) = self.remedy() {
+            let _ = write!(text, "; {remedy}");
+        }
         text
+    }
+}
+
+fn timeout_remedy(peer: &Peer, connected: bool) -> String {
+    match (connected, &peer.proxy) {
+        (true, _) => "on its side or between; it is tried again".to_owned(),
+        (false, Some(_)) => "on the way to the proxy, or behind it: check network.proxy".to_owned(),
+        (false, None) => format!(
+            "between us and it, a firewall that is silent perhaps: check {}, and whether it needs network.proxy",
+            peer.key
+        ),
     }
 }
 

@@ -4,23 +4,28 @@
 //! It never follows, retries or keeps a connection, and knows neither when
 //! it is called nor what was granted before.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use tokio::time::timeout;
 use url::Url;
 
 use super::assertion::CLOCK_TOLERANCE;
-use super::certificate;
-use super::client::Client;
+use super::client::{Client, unreachable};
 use super::client_auth::{Credential, Form, SignError};
 use super::discovery::{self, MetadataError};
 use super::failure::{Defect, Failure};
 use super::response::{self, Granted};
+use super::unreachable::Peer;
 use crate::config::{self, ClientAuth, Endpoint};
 use crate::secret::Secret;
 
@@ -40,6 +45,8 @@ pub(super) struct Grant {
     discovered: Mutex<Option<Url>>,
     /// By how many seconds the authorization server's clock is ahead of ours; 0 while that is tolerable.
     server_ahead: AtomicI64,
+    /// Whether the exchange under way has a connection.
+    connected: Arc<AtomicBool>,
     /// [`ATTEMPT_LIMIT`]; tests have less time.
     pub(super) limit: Duration,
 }
@@ -66,6 +73,7 @@ impl Grant {
             config,
             discovered: Mutex::new(None),
             server_ahead: AtomicI64::new(0),
+            connected: Arc::default(),
             limit: ATTEMPT_LIMIT,
         }
     }
@@ -76,14 +84,20 @@ impl Grant {
     /// Why there is no token; within [`ATTEMPT_LIMIT`] in every case, metadata included.
     pub(super) async fn exchange(&self, secret: &Secret) -> Result<Granted, Failure> {
         let limit = self.limit;
-        timeout(limit, self.ask(secret))
-            .await
-            .unwrap_or(Err(Failure::TimedOut { limit }))
+        self.connected.store(false, Ordering::Relaxed);
+        timeout(limit, self.ask(secret)).await.unwrap_or_else(|_| {
+            Err(Failure::TimedOut {
+                limit,
+                peer: self.peer(None),
+                connected: self.connected.load(Ordering::Relaxed),
+            })
+        })
     }
 
     async fn ask(&self, secret: &Secret) -> Result<Granted, Failure> {
         let http = self.http().await?;
         let endpoint = self.endpoint(&http).await?;
+        self.connected.store(false, Ordering::Relaxed); // metadata may come from elsewhere
         let mut outcome = self.post(&http, endpoint.clone(), secret).await;
         if let Err(refusal) = &outcome
             && refusal.clock_corrected
@@ -101,12 +115,12 @@ impl Grant {
         let Some(files) = self.config.certificate.clone() else {
             return Ok(self.client.plain());
         };
-        let tls = self.client.tls();
-        let tls = tokio::task::spawn_blocking(move || certificate::present(&files, tls))
+        let provider = self.client.tls().crypto_provider().clone();
+        let pair = tokio::task::spawn_blocking(move || files.read(&provider))
             .await
             .map_err(|_| Failure::Internal)?
             .map_err(Failure::CertificateUnusable)?;
-        self.client.with(tls).map_err(unreachable)
+        self.client.presenting(pair).map_err(|_| Failure::Internal)
     }
 
     async fn post(
@@ -122,15 +136,16 @@ impl Grant {
             assertion: &self.config.assertion,
         };
         let (headers, form) = self.request(&credential)?;
-        let request = http.post(endpoint.clone()).headers(headers).body(form);
-        let unsent = |error| self.client.unsent(&endpoint, error);
-        let mut answer = request.send().await.map_err(unsent)?;
+        let body = reqwest::Body::wrap(Announced::new(form, Arc::clone(&self.connected)));
+        let request = http.post(endpoint.clone()).headers(headers).body(body);
+        let failed = |error| unreachable(self.peer(Some(&endpoint)), error);
+        let mut answer = request.send().await.map_err(failed)?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(Failure::Redirected { status }.into());
         }
         if status.is_success() {
-            return Ok(self.granted(status, &mut answer).await?);
+            return Ok(self.granted(&endpoint, status, &mut answer).await?);
         }
         let failure = refused(&mut answer, &credential).await;
         let clock_corrected = self.correct_clock(answer.headers(), &failure);
@@ -191,7 +206,7 @@ impl Grant {
             return Ok(known);
         }
         let with_certificate = self.config.certificate.is_some();
-        let document = metadata(http, issuer).await?;
+        let document = self.metadata(http, issuer).await?;
         let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
             .map_err(Failure::Metadata)?;
         tracing::info!(endpoint = url.as_str(), "token endpoint discovered");
@@ -258,57 +273,68 @@ impl Grant {
 
     async fn granted(
         &self,
+        endpoint: &Url,
         status: StatusCode,
         answer: &mut reqwest::Response,
     ) -> Result<Granted, Failure> {
-        let body = body(answer).await?;
+        let broken = |error| unreachable(self.peer(Some(endpoint)), error);
+        let body = body(answer).await.map_err(broken)?;
         let read = body.and_then(|body| {
             response::granted(answer.headers(), &body, self.config.default_lifetime)
         });
         read.map_err(|defect| Failure::Unusable { status, defect })
     }
-}
 
-/// The issuer's metadata, from whichever of its two addresses has it.
-async fn metadata(http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, Failure> {
-    let [openid, oauth] = discovery::addresses(issuer).ok_or(Failure::Internal)?;
-    let openid = match document(http, openid).await? {
-        Ok(document) => return Ok(document),
-        Err(status) => status,
-    };
-    document(http, oauth)
-        .await?
-        .map_err(|oauth| Failure::Metadata(MetadataError::Absent { openid, oauth }))
-}
+    /// Who is asked at `url`, or else wherever the next request goes first.
+    fn peer(&self, url: Option<&Url>) -> Peer {
+        let discovered = self.discovered().clone();
+        let url = url.cloned().or(discovered);
+        let url = url.or_else(|| self.config.endpoint.to_url());
+        let url = url.expect("config admits only an endpoint or issuer that is a URL");
+        self.client.peer(&url, self.config.endpoint_key)
+    }
 
-/// One document, or the status that says that there is none here.
-async fn document(
-    http: &reqwest::Client,
-    address: Url,
-) -> Result<Result<Vec<u8>, StatusCode>, Failure> {
-    let mut answer = http
-        .get(address)
-        .header(ACCEPT, JSON)
-        .send()
-        .await
-        .map_err(unreachable)?;
-    let status = answer.status();
-    if status == StatusCode::OK {
-        let too_long = |_| {
-            Failure::Metadata(MetadataError::TooLong {
-                limit: ANSWER_LIMIT,
-            })
+    /// The issuer's metadata, from whichever of its two addresses has it.
+    async fn metadata(&self, http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, Failure> {
+        let [openid, oauth] = discovery::addresses(issuer).ok_or(Failure::Internal)?;
+        let openid = match self.document(http, openid).await? {
+            Ok(document) => return Ok(document),
+            Err(status) => status,
         };
-        return Ok(Ok(body(&mut answer).await?.map_err(too_long)?));
+        self.document(http, oauth)
+            .await?
+            .map_err(|oauth| Failure::Metadata(MetadataError::Absent { openid, oauth }))
     }
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(response::unavailable(
-            status,
-            answer.headers(),
-            SystemTime::now(),
-        ));
+
+    /// One document, or the status that says that there is none here.
+    async fn document(
+        &self,
+        http: &reqwest::Client,
+        address: Url,
+    ) -> Result<Result<Vec<u8>, StatusCode>, Failure> {
+        let failed = |error| unreachable(self.peer(Some(&address)), error);
+        let request = http.get(address.clone()).header(ACCEPT, JSON);
+        let mut answer = request.send().await.map_err(failed)?;
+        self.connected.store(true, Ordering::Relaxed);
+        let status = answer.status();
+        if status == StatusCode::OK {
+            let too_long = |_| {
+                Failure::Metadata(MetadataError::TooLong {
+                    limit: ANSWER_LIMIT,
+                })
+            };
+            let body = body(&mut answer).await.map_err(failed)?;
+            return Ok(Ok(body.map_err(too_long)?));
+        }
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(response::unavailable(
+                status,
+                answer.headers(),
+                SystemTime::now(),
+            ));
+        }
+        Ok(Err(status))
     }
-    Ok(Err(status))
 }
 
 async fn refused(answer: &mut reqwest::Response, credential: &Credential<'_>) -> Failure {
@@ -328,9 +354,9 @@ async fn refused(answer: &mut reqwest::Response, credential: &Credential<'_>) ->
 }
 
 /// The answer's body, read in pieces until it ends or is too long.
-async fn body(answer: &mut reqwest::Response) -> Result<Result<Vec<u8>, Defect>, Failure> {
+async fn body(answer: &mut reqwest::Response) -> reqwest::Result<Result<Vec<u8>, Defect>> {
     let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
+    while let Some(piece) = answer.chunk().await? {
         if body.len() + piece.len() > ANSWER_LIMIT {
             return Ok(Err(Defect::TooLong {
                 limit: ANSWER_LIMIT,
@@ -341,7 +367,36 @@ async fn body(answer: &mut reqwest::Response) -> Result<Result<Vec<u8>, Defect>,
     Ok(Ok(body))
 }
 
-/// Without the address, which the operator knows and which may hold what is theirs.
-fn unreachable(error: reqwest::Error) -> Failure {
-    Failure::Unreachable(error.without_url().into())
+/// A request's body that tells when it is taken: there is a connection then.
+struct Announced {
+    body: Full<Bytes>,
+    connected: Arc<AtomicBool>,
+}
+
+impl Announced {
+    fn new(bytes: Bytes, connected: Arc<AtomicBool>) -> Self {
+        let body = Full::new(bytes);
+        Self { body, connected }
+    }
+}
+
+impl Body for Announced {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.connected.store(true, Ordering::Relaxed);
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

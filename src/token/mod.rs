@@ -2,12 +2,11 @@
 //!
 //! ```text
 //! config -> refresh (the task) -> grant (one exchange) -> status -> Tokens -> proxy
-//!             asks schedule          asks client_auth (assertion, key), certificate, discovery, response
+//!             asks schedule          asks client_auth (assertion, key), discovery, response
 //! ```
 //! Requests never ask the token endpoint themselves: they wait, for a bounded time, for the task.
 
 mod assertion;
-mod certificate;
 mod client;
 mod client_auth;
 mod clock;
@@ -22,6 +21,7 @@ mod schedule;
 mod status;
 #[cfg(test)]
 mod tests;
+mod unreachable;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,13 +31,13 @@ use http::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-pub use certificate::{CertificateError, check_certificate};
 pub use client::{Client, ClientError, client};
 pub use discovery::MetadataError;
 pub use failure::{Cause, Defect, Failure, Said};
 pub use key::{KeyError, NewKey, check_key, new_key};
 pub use refresh::{Engine, ReadSecret, engine};
 pub use status::Attempts;
+pub use unreachable::{Obstacle, Peer, Unreachable};
 
 use schedule::WAIT_AFTER_FAILURE;
 use status::{Shared, Status, Wait};

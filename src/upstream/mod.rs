@@ -6,7 +6,6 @@
 
 mod body;
 mod certificate;
-mod client_certificate;
 mod connect;
 mod dial;
 mod errors;
@@ -24,7 +23,6 @@ mod upgrade;
 
 pub use body::{BodyError, ResponseBody};
 pub use certificate::CertificateRefused;
-pub use client_certificate::{ClientCertificateError, check_client_certificate};
 pub use errors::{ConnectError, SendError};
 pub use handshake::HandshakeError;
 pub use pace::Outgoing;

@@ -10,8 +10,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls_platform_verifier::Verifier;
 
 use super::certificate::Explained;
-use super::client_certificate::{self, ClientCertificateError};
-use crate::config;
+use crate::config::{self, ClientCertificateError};
 
 /// The certificate authorities could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +86,7 @@ pub fn with_client_certificate(
     // Sessions of its own: none that has proved who we are is ever resumed for somebody else.
     tls.resumption = Resumption::default();
     if let Some(files) = &upstream.client_certificate {
-        let pair = client_certificate::read(files, tls.crypto_provider())?;
+        let pair = files.read(tls.crypto_provider())?;
         tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
     }
     Ok(tls)

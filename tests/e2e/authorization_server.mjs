@@ -55,20 +55,21 @@ export const CLIENTS = {
  * Starts the server on a free port.
  *
  * `options.jwks` are the keys of the client that signs with a private one; `options.algorithm` is what
- * clients sign assertions with, if only that is to be accepted. `rotate` replaces the secret of the
+ * clients sign assertions with, if only that is to be accepted; `options.lifetimeS` is how long access tokens
+ * live. `rotate` replaces the secret of the
  * client `basic` at once: the old one is refused from then on.
  *
- * @param {{jwks?: object, algorithm?: string}} options
+ * @param {{jwks?: object, algorithm?: string, lifetimeS?: number}} options
  * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string, requests: string[],
  *   tokenRequests: {status: number, at: number}[], rotate: (secret: string) => void, close: () => Promise<void>}>}
  */
-export async function startAuthorizationServer({ jwks, algorithm } = {}) {
+export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TOKEN_LIFETIME_S } = {}) {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const prefix = `/${ENVIRONMENT_ID}/as`;
   const issuer = `http://127.0.0.1:${server.address().port}${prefix}`;
-  const provider = new Provider(issuer, configuration({ jwks, algorithm }));
+  const provider = new Provider(issuer, configuration({ jwks, algorithm, lifetimeS }));
   const handle = provider.callback();
   const tokenRequests = [];
   const requests = [];
@@ -131,7 +132,7 @@ function basic(...halves) {
   return `Basic ${Buffer.from(halves.map(encode).join(":")).toString("base64")}`;
 }
 
-function configuration({ jwks, algorithm }) {
+function configuration({ jwks, algorithm, lifetimeS }) {
   const groups = new Map(Object.values(CLIENTS).map((client) => [client.id, client.groups]));
   return {
     clients: Object.values(CLIENTS).filter((client) => client.secret || jwks).map((client) => ({
@@ -159,12 +160,12 @@ function configuration({ jwks, algorithm }) {
           scope: "tls",
           audience: RESOURCE,
           accessTokenFormat: "jwt",
-          accessTokenTTL: TOKEN_LIFETIME_S,
+          accessTokenTTL: lifetimeS,
           jwt: { sign: { alg: "RS256" } },
         }),
       },
     },
-    ttl: { ClientCredentials: TOKEN_LIFETIME_S },
+    ttl: { ClientCredentials: lifetimeS },
     extraTokenClaims: (_context, token) => ({ groups: groups.get(token.clientId) }),
   };
 }

@@ -123,10 +123,10 @@ export async function start(args, find, { env } = {}) {
 }
 
 /** Runs a program to its end, with `input` (text, bytes or a stream) on its standard input. */
-export async function run(program, args, { input, cwd, limitMs = 120_000 } = {}) {
+export async function run(program, args, { input, cwd, env, limitMs = 120_000 } = {}) {
   const isOurs = program === CUPBEARER;
-  const env = { ...cleanEnvironment(), ...(isOurs ? talkative(args) : {}) };
-  const child = spawn(program, args, { env, cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const surroundings = { ...cleanEnvironment(), ...(isOurs ? talkative(args) : {}), ...env };
+  const child = spawn(program, args, { env: surroundings, cwd, stdio: ["pipe", "pipe", "pipe"] });
   const output = collect(child);
   if (isOurs) keepPrinted(child, args);
   child.stdin.on("error", () => {}); // a program that stops reading early answers for itself

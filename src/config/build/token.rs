@@ -8,7 +8,8 @@ use url::Url;
 use crate::config::problems::{Complaint, quoted};
 use crate::config::values::Values;
 use crate::config::{
-    Algorithm, Assertion, Certificate, ClientAuth, Endpoint, SecretSource, Token, address, pingone,
+    Algorithm, Assertion, ClientAuth, ClientCertificate, Endpoint, PresentedTo, SecretSource,
+    Token, address, pingone,
 };
 
 /// The whole table.
@@ -27,6 +28,7 @@ pub(super) fn token(values: &mut Values) -> Option<Token> {
     let (proof, named) = (proof?, named?);
     Some(Token {
         endpoint: named.endpoint,
+        endpoint_key: named.key,
         client_id: client_id?,
         credential: proof.credential,
         auth: auth?,
@@ -47,6 +49,8 @@ pub(super) fn token(values: &mut Values) -> Option<Token> {
 /// (draft-ietf-oauth-rfc7523bis), else the endpoint itself.
 struct Named {
     endpoint: Endpoint,
+    /// The key that was written.
+    key: &'static str,
     audience: String,
 }
 
@@ -95,11 +99,12 @@ fn two_endpoints(values: &mut Values, one: &'static str, other: &str) -> Option<
 fn token_of_domain(values: &mut Values) -> Option<Named> {
     let domain = values.text("token.pingone.domain")?;
     let endpoint = values.checked("token.pingone.domain", pingone::endpoint_of_domain(&domain))?;
-    Some(of_pingone(endpoint))
+    Some(of_pingone("token.pingone.domain", endpoint))
 }
 
-fn of_pingone(endpoint: Url) -> Named {
+fn of_pingone(key: &'static str, endpoint: Url) -> Named {
     Named {
+        key,
         audience: pingone::issuer(&endpoint),
         endpoint: Endpoint::Url(endpoint),
     }
@@ -117,12 +122,14 @@ fn token_of_region(values: &mut Values) -> Option<Named> {
                 pingone::environment_id(&text),
             )
         });
-    Some(of_pingone(pingone::endpoint(region?, &environment?)))
+    let endpoint = pingone::endpoint(region?, &environment?);
+    Some(of_pingone("token.pingone.region", endpoint))
 }
 
 fn token_url(values: &mut Values) -> Option<Named> {
     let (url, _) = encrypted(values, "token.url", address::endpoint)?;
     Some(Named {
+        key: "token.url",
         audience: url.as_str().to_owned(),
         endpoint: Endpoint::Url(url),
     })
@@ -132,6 +139,7 @@ fn token_issuer(values: &mut Values) -> Option<Named> {
     let (_, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
     let issuer = values.text("token.issuer")?;
     Some(Named {
+        key: "token.issuer",
         audience: issuer.clone(),
         endpoint: Endpoint::Issuer {
             issuer,
@@ -178,7 +186,7 @@ fn auth(values: &mut Values) -> Option<ClientAuth> {
 /// What we prove who we are with.
 struct Proof {
     credential: SecretSource,
-    certificate: Option<Certificate>,
+    certificate: Option<ClientCertificate>,
 }
 
 /// Exactly the credential that the method wants; others are told to be unused, never tried.
@@ -213,14 +221,19 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
 struct Reported;
 
 /// Both files or neither; `tls_client_auth` wants both.
-fn certificate(values: &mut Values, auth: ClientAuth) -> Result<Option<Certificate>, Reported> {
-    const PATHS: [&str; 2] = ["token.client_cert_file", "token.client_key_file"];
+fn certificate(
+    values: &mut Values,
+    auth: ClientAuth,
+) -> Result<Option<ClientCertificate>, Reported> {
+    const TO: PresentedTo = PresentedTo::TokenEndpoint;
+    const PATHS: [&str; 2] = [TO.cert_key(), TO.key_key()];
     let wanted = auth == ClientAuth::Tls || PATHS.iter().any(|path| values.is_given(path));
     if !wanted {
         return Ok(None);
     }
     let [cert_file, key_file] = PATHS.map(|path| values.required(path).map(PathBuf::from));
-    Ok(Some(Certificate {
+    Ok(Some(ClientCertificate {
+        to: TO,
         cert_file: cert_file.ok_or(Reported)?,
         key_file: key_file.ok_or(Reported)?,
     }))

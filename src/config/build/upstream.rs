@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::problems::quoted;
 use crate::config::values::Values;
-use crate::config::{ClientCertificate, Origin, PathPattern, Upstream, address};
+use crate::config::{ClientCertificate, Origin, PathPattern, PresentedTo, Upstream, address};
 
 /// The whole table.
 pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
@@ -66,8 +66,9 @@ fn client_certificate(
     values: &mut Values,
     url: Option<&Origin>,
 ) -> Option<Option<ClientCertificate>> {
-    const CERT: &str = "upstream.client_cert_file";
-    const KEY: &str = "upstream.client_key_file";
+    const TO: PresentedTo = PresentedTo::Upstream;
+    const CERT: &str = TO.cert_key();
+    const KEY: &str = TO.key_key();
     let alone = |other: &str| ("is no use alone".to_owned(), format!("set {other} as well"));
     match (values.is_given(CERT), values.is_given(KEY)) {
         (false, false) => return Some(None),
@@ -83,6 +84,7 @@ fn client_certificate(
         (true, true) => {
             let (cert, key) = (values.text(CERT), values.text(KEY));
             return Some(Some(ClientCertificate {
+                to: TO,
                 cert_file: PathBuf::from(cert?),
                 key_file: PathBuf::from(key?),
             }));

@@ -185,7 +185,7 @@ pub static KEYS: [Key; 57] = [
         "token.pingone.environment_id",
         Text,
         Unset("\"00000000-0000-0000-0000-000000000000\""),
-        "PingOne: the environment's id, from the console's Environment page. Needs region.",
+        "PingOne: the environment's id. Needs region.",
     ),
     key(
         "token.pingone.domain",
@@ -221,7 +221,7 @@ pub static KEYS: [Key; 57] = [
         "token.client_secret",
         Secret,
         Unset("{ file = \"/run/secrets/client_secret\" }"),
-        "Where the secret is: { file = \"…\" }, { env = \"…\" } or { command = [\"op\", \"read\", \"…\"] }. Never the secret itself. Required by the client_secret methods.",
+        "Where the secret is: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.",
     ),
     key(
         "token.auth",

@@ -1,11 +1,12 @@
 //! Where a secret comes from, and reading it: bounded in size and time, and never quoted.
 
+mod keyring;
 mod parse;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use super::SecretSource;
-use super::file::{FileError, read_regular};
+use super::file::{FileError, read_regular, readable_by_all};
 use super::layers::is_ours;
 use crate::secret::Secret;
 
-pub(crate) use parse::{command_from_text, from_toml};
+pub use keyring::{KeyringEntry, KeyringError};
+pub(crate) use parse::{command_from_text, file, from_toml};
 
 /// A secret is at most 64 KiB; longer is the wrong file.
 const LONGEST: u64 = 64 << 10;
@@ -70,9 +72,14 @@ pub enum SecretError {
     /// An editor has put U+FEFF in front of it, which would be sent as part of it.
     #[error("the secret starts with a byte order mark ({0})")]
     ByteOrderMark(String),
-    /// `{ keyring = … }` where there is none.
-    #[error("there is no keyring on this build (for {0})")]
-    NoKeyring(String),
+    /// The keyring gave none; the source says why.
+    #[error("the keyring's entry {entry} cannot be read")]
+    Keyring {
+        /// As configured.
+        entry: KeyringEntry,
+        /// Why.
+        source: KeyringError,
+    },
     /// More than 64 KiB.
     #[error("the secret is longer than 64 KiB ({0})")]
     TooLong(String),
@@ -103,7 +110,7 @@ impl SecretError {
             }
             Self::Empty(_) => "put the secret there".into(),
             Self::ByteOrderMark(_) => "save it as UTF-8 without BOM".into(),
-            Self::NoKeyring(name) => no_keyring(name),
+            Self::Keyring { entry, source } => source.remedy(entry),
             Self::TooLong(_) => "name what holds the secret and nothing else".into(),
         }
     }
@@ -114,7 +121,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// See [`SecretError`]. A command is given 30 s, no input and none of our variables, and is
-    /// killed when the time is up or when the returned future is dropped.
+    /// killed when the time is up or when the returned future is dropped; the keyring is given 5 s.
     pub async fn read(&self) -> Result<Secret, SecretError> {
         let bytes = match self {
             Self::File(path) => self.read_file(path.clone()).await?,
@@ -124,7 +131,13 @@ impl SecretSource {
                 Zeroizing::new(value.into_encoded_bytes())
             }
             Self::Command(words) => self.run(words).await?,
-            Self::Keyring(name) => return Err(SecretError::NoKeyring(name.clone())),
+            Self::Keyring(entry) => {
+                let read = keyring::read(entry.clone()).await;
+                read.map_err(|source| SecretError::Keyring {
+                    entry: entry.clone(),
+                    source,
+                })?
+            }
             Self::Value(secret) => Zeroizing::new(secret.expose().to_vec()), // checked like the others
         };
         self.checked(&bytes)
@@ -146,19 +159,16 @@ impl SecretSource {
             Self::File(path) => format!("file {}", path.display()),
             Self::Env(name) => format!("variable {name}"),
             Self::Command(words) => format!("command {}", program(words)),
-            Self::Keyring(name) => format!("keyring {name}"),
+            Self::Keyring(entry) => format!("keyring {entry}"),
             Self::Value(_) => "its own variable".to_owned(),
         }
     }
 
     /// A warning, if this is a file that every user of the machine may read.
-    ///
-    /// Not for a Kubernetes volume, which is a link through `..data`: its files are 0644 unless
-    /// somebody says otherwise, and nobody else lives in the container.
     #[must_use]
     pub fn exposed(&self) -> Option<String> {
         match self {
-            Self::File(path) => exposed(path),
+            Self::File(path) => readable_by_all(path),
             Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => None,
         }
     }
@@ -232,33 +242,6 @@ impl SecretSource {
         }
         Ok(Secret::new(trimmed))
     }
-}
-
-#[cfg(unix)]
-fn exposed(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    const OTHERS_READ: u32 = 0o004;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    let by_data = |path: &Path| path.components().any(|part| part.as_os_str() == "..data");
-    let projected = by_data(path) || std::fs::read_link(path).is_ok_and(|to| by_data(&to));
-    let shown = path.display();
-    (mode & OTHERS_READ != 0 && !projected)
-        .then(|| format!("{shown} can be read by every user of this machine: chmod 600 {shown}"))
-}
-
-#[cfg(not(unix))]
-fn exposed(_: &Path) -> Option<String> {
-    None
-}
-
-/// Every system has a program that reads its keyring, so a library for it is not worth what it drags in.
-fn no_keyring(name: &str) -> String {
-    let words = if cfg!(target_os = "macos") {
-        format!("[\"security\", \"find-generic-password\", \"-w\", \"-s\", {name:?}]")
-    } else {
-        format!("[\"secret-tool\", \"lookup\", \"service\", {name:?}]")
-    };
-    format!("write {{ command = {words} }}, which asks the system's keyring, or {{ file = \"…\" }}")
 }
 
 /// Room for all of it at once: a vector that grows leaves unwiped copies behind.

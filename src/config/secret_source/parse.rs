@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use crate::config::SecretSource;
 use crate::config::document;
 use crate::config::keys::{Key, variable};
 use crate::config::problems::Complaint;
+use crate::config::{KeyringEntry, SecretSource};
 
 /// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
 pub(crate) fn from_toml(
     key: &Key,
     path: &str,
     value: &toml::Value,
+    credentials: Option<&Path>,
 ) -> Result<SecretSource, Complaint> {
     let remedy = || {
         let (written, variable) = (key.example_at(path), variable(path));
@@ -30,9 +31,9 @@ pub(crate) fn from_toml(
     };
     let text = value.as_str().filter(|text| !text.is_empty());
     match (name.as_str(), text) {
-        ("file", Some(path)) => Ok(SecretSource::File(Path::new(path).to_owned())),
+        ("file", Some(path)) => file(path, credentials),
         ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
-        ("keyring", Some(name)) => Ok(SecretSource::Keyring(name.to_owned())),
+        ("keyring", Some(entry)) => keyring_entry(entry),
         ("command", _) => command_words(value),
         ("file" | "env" | "keyring", None) => {
             Err((format!("{name} is not a text"), remedy()).into())
@@ -45,11 +46,43 @@ pub(crate) fn from_toml(
     }
 }
 
+/// A file's name. One that begins with `$CREDENTIALS_DIRECTORY/` stands where systemd puts a unit's
+/// credentials (systemd.exec(5), `LoadCredential=`): `credentials`, if a unit with such has started us.
+pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSource, Complaint> {
+    let credential = ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"]
+        .iter()
+        .find_map(|start| name.strip_prefix(start));
+    let Some(credential) = credential else {
+        return Ok(SecretSource::File(Path::new(name).to_owned()));
+    };
+    match credentials {
+        Some(directory) => Ok(SecretSource::File(directory.join(credential))),
+        None => Err((
+            "names a systemd credential, and CREDENTIALS_DIRECTORY is not set",
+            format!(
+                "start it by a systemd unit with LoadCredential={credential}:PATH, or name the file itself"
+            ),
+        )
+            .into()),
+    }
+}
+
 /// The text of `…__COMMAND`: a TOML list.
 pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, Complaint> {
     match document::value(text) {
         Ok(value) => command_words(&value),
         Err(_) => command_words(&toml::Value::Boolean(false)),
+    }
+}
+
+fn keyring_entry(text: &str) -> Result<SecretSource, Complaint> {
+    match KeyringEntry::parse(text) {
+        Some(entry) => Ok(SecretSource::Keyring(entry)),
+        None => Err((
+            "the keyring's entry is not SERVICE/ACCOUNT",
+            "write both, as it was stored: { keyring = \"cupbearer/NAME\" }",
+        )
+            .into()),
     }
 }
 

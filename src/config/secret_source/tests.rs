@@ -144,12 +144,26 @@ fn a_file_for_everyone_is_told_unless_it_is_a_kubernetes_volume() {
     assert_eq!(said("missing"), None);
 }
 
-#[tokio::test]
-async fn a_keyring_is_told_to_be_absent_with_what_to_write() {
-    let error = SecretSource::Keyring("cupbearer".into())
-        .read()
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("no keyring on this build"));
-    assert!(error.remedy().contains("command = ["), "{}", error.remedy());
+#[test]
+fn a_keyrings_entry_is_service_and_account_and_whatever_it_lacks_is_told_what_to_do() {
+    let entry = KeyringEntry::parse("cupbearer/a/b c").unwrap();
+    assert_eq!(entry.to_string(), "cupbearer/a/b c");
+    for text in ["cupbearer", "/name", "cupbearer/", "/", ""] {
+        assert_eq!(KeyringEntry::parse(text), None, "{text}");
+    }
+    let limit = Duration::from_secs(5);
+    for (source, words) in [
+        (KeyringError::NotBuilt, "{ file = "),
+        (KeyringError::Absent, "{ command = ["),
+        (KeyringError::Locked, "unlock it"),
+        (KeyringError::TimedOut { limit }, "{ env = "),
+        (KeyringError::NoEntry, "store it: "),
+    ] {
+        let entry = entry.clone();
+        let error = SecretError::Keyring { entry, source };
+        assert!(error.remedy().contains(words), "{}", error.remedy());
+        let named = "the keyring's entry cupbearer/a/b c cannot be read: ";
+        let said = error.in_full();
+        assert!(said.starts_with(named), "{said}");
+    }
 }

@@ -141,3 +141,41 @@ fn local_users_are_a_word_as_it_is_or_a_list() {
     let problems = said(load(&Overrides::default(), &broken));
     assert!(problems.contains("is not TOML"), "{problems}");
 }
+
+#[test]
+fn a_systemd_credential_is_looked_for_where_systemd_put_it_and_only_then() {
+    let directory = [("CREDENTIALS_DIRECTORY", "/run/credentials/x.service")];
+    let expected = Path::new("/run/credentials/x.service/a/secret");
+    for name in [
+        "$CREDENTIALS_DIRECTORY/a/secret",
+        "${CREDENTIALS_DIRECTORY}/a/secret",
+    ] {
+        let text = format!("token.client_secret = {{ file = '{name}' }}");
+        let variable = ("CUPBEARER_TOKEN__CLIENT_SECRET__FILE", name);
+        let given = |variables: &[(&str, &str)]| environment(&[&ENOUGH[..3], variables].concat());
+        for (text, variables) in [(text.as_bytes(), &[][..]), (b"", &[variable])] {
+            let loaded = from_bytes(text, &given(&[variables, &directory].concat())).unwrap();
+            let credential = loaded.config.token.credential;
+            assert!(matches!(credential, SecretSource::File(path) if path == expected));
+            let missing = said(from_bytes(text, &given(variables)));
+            assert!(
+                missing.contains("LoadCredential=a/secret:PATH"),
+                "{missing}"
+            );
+        }
+    }
+    for name in [
+        "$HOME/secret",
+        "x/$CREDENTIALS_DIRECTORY/s",
+        "$CREDENTIALS_DIRECTORY",
+    ] {
+        let variables = [
+            &ENOUGH[..3],
+            &directory,
+            &[("CUPBEARER_TOKEN__CLIENT_SECRET__FILE", name)],
+        ];
+        let loaded = load(&Overrides::default(), &environment(&variables.concat())).unwrap();
+        let credential = loaded.config.token.credential;
+        assert!(matches!(credential, SecretSource::File(path) if path == Path::new(name)));
+    }
+}

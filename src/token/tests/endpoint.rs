@@ -140,6 +140,7 @@ pub(super) fn client() -> super::super::Client {
 pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::Token {
     config::Token {
         endpoint: config::Endpoint::Url(endpoint),
+        endpoint_key: "token.url",
         client_id: "app".to_owned(),
         credential: SecretSource::Value(Secret::new(SECRET)),
         auth,
@@ -238,6 +239,58 @@ async fn a_silent_or_dripping_endpoint_is_left_when_the_attempts_time_is_over() 
             "{outcome:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_time_that_is_over_says_whether_there_was_a_connection_at_all() {
+    let endpoint = Endpoint::new(|_| Act::Drip(b"HTTP/1.1 200 OK\r\nX-Slow:".to_vec())).await;
+    let address = endpoint.url.authority().to_owned();
+    let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
+    let expected =
+        format!("no complete answer from the token endpoint {address} within 500ms; on its side");
+    assert!(
+        failure.chain().starts_with(&expected),
+        "{}",
+        failure.chain()
+    );
+
+    #[cfg(target_os = "linux")] // elsewhere a full queue refuses
+    {
+        let (_queue, _waiting, address) = silent();
+        let url = Url::parse(&format!("http://{address}/token")).unwrap();
+        let mut grant = Grant::new(config(url, ClientAuth::Basic), client());
+        grant.limit = ms(300);
+        let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        let expected = format!(
+            "no connection to the token endpoint {address} within 300ms; between us and it, a firewall that is \
+             silent perhaps: check token.url, and whether it needs network.proxy"
+        );
+        assert_eq!(failure.chain(), expected);
+    }
+}
+
+/// An address on which a connection attempt gets no answer at all: its queue is full.
+#[cfg(target_os = "linux")]
+fn silent() -> (socket2::Socket, Vec<socket2::Socket>, std::net::SocketAddr) {
+    use socket2::{Domain, Socket, Type};
+    let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let queue = socket();
+    queue
+        .bind(
+            &"127.0.0.1:0"
+                .parse::<std::net::SocketAddr>()
+                .unwrap()
+                .into(),
+        )
+        .unwrap();
+    queue.listen(0).unwrap();
+    let full = queue.local_addr().unwrap().as_socket().unwrap();
+    let waiting = (0..4).map(|_| socket()).collect::<Vec<_>>();
+    for socket in &waiting {
+        socket.set_nonblocking(true).unwrap();
+        let _ = socket.connect(&full.into());
+    }
+    (queue, waiting, full)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::scene::{Scene, grant, invalid_client, ms, s, settle, throttled, unavailable};
-use crate::token::{State, Unavailable};
+use crate::token::{Failure, Obstacle, Peer, State, Unavailable, Unreachable};
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_first_requests_cost_one_token_request_and_all_get_the_token() {
@@ -297,6 +297,30 @@ async fn a_300_s_token_is_not_refreshed_on_every_tick_and_a_ten_year_one_not_at_
     assert_eq!(long.attempts(), 1);
 }
 
+fn peer() -> Peer {
+    Peer {
+        address: "as.example.com:443".to_owned(),
+        key: "token.url",
+        proxy: None,
+    }
+}
+
+fn timed_out() -> Failure {
+    Failure::TimedOut {
+        limit: s(10),
+        peer: peer(),
+        connected: true,
+    }
+}
+
+fn refused_connection() -> Failure {
+    let unreachable = Unreachable {
+        peer: peer(),
+        obstacle: Obstacle::Refused,
+    };
+    Failure::Unreachable(Box::new(unreachable))
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_task_survives_every_kind_of_failure_a_panic_included() {
     let scene = Scene::new(|number, _| {
@@ -305,14 +329,12 @@ async fn the_task_survives_every_kind_of_failure_a_panic_included() {
             2 => unavailable(None),
             3 => throttled(s(1)),
             4 => invalid_client(),
-            5 => Err(crate::token::Failure::TimedOut { limit: s(10) }),
-            6 => Err(crate::token::Failure::Unreachable(
-                "connection refused".into(),
-            )),
-            7 => Err(crate::token::Failure::Redirected {
+            5 => Err(timed_out()),
+            6 => Err(refused_connection()),
+            7 => Err(Failure::Redirected {
                 status: http::StatusCode::FOUND,
             }),
-            8 => Err(crate::token::Failure::Unusable {
+            8 => Err(Failure::Unusable {
                 status: http::StatusCode::OK,
                 defect: crate::token::Defect::Empty,
             }),

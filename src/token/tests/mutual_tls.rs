@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::endpoint::config;
-use crate::config::{Certificate, ClientAuth};
+use crate::config::{ClientAuth, ClientCertificate, PresentedTo};
 use crate::secret::Secret;
 use crate::token::failure::Failure;
 use crate::token::grant::Grant;
@@ -53,7 +53,8 @@ async fn the_certificate_is_presented_and_without_it_there_is_no_token() {
         .with_no_client_auth();
 
     let directory = tempfile::tempdir().unwrap();
-    let files = Certificate {
+    let files = ClientCertificate {
+        to: PresentedTo::TokenEndpoint,
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),
     };

@@ -334,7 +334,10 @@ async fn metadata_is_bounded_like_an_answer_and_its_redirects_are_not_followed()
     for (act, expected) in [
         (Act::Flood(head.into()), "longer than 1048576 bytes"),
         (Act::Send(moved.into()), "answered 302 Found"),
-        (Act::Drip(head.into()), "no complete answer within 300 ms"),
+        (
+            Act::Drip(head.into()),
+            "no complete answer from the token endpoint",
+        ),
         (
             answer("503 Service Unavailable", "text/html", "<html>"),
             "answered 503",
@@ -354,7 +357,8 @@ async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let one = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
-    let files = config::Certificate {
+    let files = config::ClientCertificate {
+        to: config::PresentedTo::TokenEndpoint,
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),
     };
@@ -366,17 +370,17 @@ async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
 
     for (certificate, private, expected) in [
         (None, None, "does not exist"),
-        (Some("x".to_owned()), None, "holds no certificate"),
+        (Some("x".to_owned()), None, "holds no PEM certificate"),
         (Some(one.cert.pem()), None, "does not exist"),
         (
             Some(one.cert.pem()),
             Some("x".to_owned()),
-            "holds no private key",
+            "holds no PEM private key",
         ),
         (
             Some(one.cert.pem()),
             Some(other.serialize_pem()),
-            "do not go together",
+            "is not the key of the first certificate",
         ),
     ] {
         for (path, text) in [(&files.cert_file, certificate), (&files.key_file, private)] {

@@ -131,7 +131,7 @@ async fn a_407_to_the_token_endpoint_names_the_proxy_and_no_credential() {
     let error = cupbearer.token_error().await;
     let shown = format!("through the corporate proxy http://{}", proxy.address);
     assert!(
-        error.contains(&shown) && error.contains("authorization"),
+        error.contains(&shown) && error.contains("wants a user name and password"),
         "{error}"
     );
     let wrong = BASE64_STANDARD.encode("user:wrong-p4ss");

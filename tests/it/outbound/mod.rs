@@ -5,6 +5,7 @@ mod client_certificate;
 mod corporate_proxy;
 mod peers;
 mod tls;
+mod token_endpoint;
 
 use std::time::Duration;
 

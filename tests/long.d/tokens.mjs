@@ -1,0 +1,296 @@
+#!/usr/bin/env node
+// The token engine against real time: recorded runs of minutes, each with the numbers of its case.
+//
+//   CUPBEARER_BIN=target/release/cupbearer node tests/long.d/tokens.mjs CASE > docs/runs/tokens-CASE.md
+//
+// CASE is one of those at the end of this file. Needs node 20 and nothing else: the authorization server
+// and the API are stand-ins below, in this process, with the real time. Prints a page in Markdown; the exit
+// code is 1 if a claim does not hold.
+
+import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, createServer, request as send } from "node:http";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const CUPBEARER = process.env.CUPBEARER_BIN ?? "target/release/cupbearer";
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+
+/** What the run says: claims that hold or not, and figures beside them. */
+const claims = [];
+const figures = [];
+const claim = (words, holds, figure) => claims.push({ words, holds, figure });
+const figure = (words, value) => figures.push({ words, value });
+
+/** An authorization server whose tokens live `lifetimeS` seconds, and the API that takes them. */
+async function startServers({ lifetimeS, latencyMs = 0 }) {
+  const tokens = new Map();
+  const tokenRequests = [];
+  const calls = [];
+  let answer = "token";
+
+  const issue = (request, response) => {
+    request.resume();
+    const entry = { at: Date.now(), status: answer === "token" ? 200 : 503 };
+    tokenRequests.push(entry);
+    setTimeout(() => {
+      if (entry.status === 503) return void response.writeHead(503).end();
+      const token = randomBytes(24).toString("base64url");
+      tokens.set(`Bearer ${token}`, Date.now() + lifetimeS * SECOND_MS);
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ access_token: token, token_type: "Bearer", expires_in: lifetimeS }));
+      entry.granted = Date.now();
+    }, latencyMs);
+  };
+  const serve = (request, response) => {
+    const good = (tokens.get(request.headers.authorization) ?? 0) > Date.now();
+    calls.push({ at: Date.now(), good });
+    response.writeHead(good ? 200 : 401, { "content-length": 2 }).end("{}");
+  };
+  let endpoint = await listen(issue);
+  const api = await listen(serve);
+  const port = endpoint.address().port;
+  return {
+    tokenUrl: `http://127.0.0.1:${port}/token`,
+    apiUrl: `http://127.0.0.1:${api.address().port}`,
+    tokenRequests,
+    calls,
+    granted: () => tokenRequests.filter(({ granted }) => granted),
+    lifetimeMs: lifetimeS * SECOND_MS,
+    answers: (what) => (answer = what),
+    /** From now on nobody listens there: connections are refused. */
+    goAway: async () => {
+      endpoint.close();
+      endpoint.closeAllConnections();
+      await once(endpoint, "close");
+    },
+    comeBack: async () => (endpoint = await listen(issue, port)),
+  };
+}
+
+async function listen(handler, port = 0) {
+  const server = createServer(handler).listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
+
+/** The binary between them, once it has a token. */
+async function startProxy({ tokenUrl, apiUrl }) {
+  const directory = mkdtempSync(join(tmpdir(), "cupbearer-long-"));
+  writeFileSync(join(directory, "secret"), "s3cret", { mode: 0o600 });
+  const file = join(directory, "cupbearer.toml");
+  writeFileSync(file, `listen = "127.0.0.1:0"
+[upstream]
+url = "${apiUrl}"
+[token]
+url = "${tokenUrl}"
+client_id = "id"
+client_secret = { file = ${JSON.stringify(join(directory, "secret"))} }
+[log]
+access = "none"
+`);
+  const environment = Object.entries(process.env).filter(([name]) => !/^CUPBEARER_|_proxy$|^RUST_LOG$/i.test(name));
+  const child = spawn(CUPBEARER, ["--config", file], { env: Object.fromEntries(environment), stdio: ["ignore", "ignore", "pipe"] });
+  process.on("exit", () => {
+    child.kill("SIGKILL");
+    rmSync(directory, { recursive: true, force: true });
+  });
+  let log = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
+  let exit;
+  child.on("exit", (code, signal) => (exit = code ?? signal));
+  const agent = new Agent({ keepAlive: true });
+  const find = () => /listens on\s+http:\/\/127\.0\.0\.1:(\d+)/.exec(log)?.[1];
+  while (!find()) {
+    if (exit !== undefined) throw new Error(`cupbearer ended with ${exit}:\n${log}`);
+    await sleep(20);
+  }
+  const port = Number(find());
+  return {
+    alive: () => exit === undefined,
+    signal: (name) => child.kill(name),
+    /** One GET: its status, its `Retry-After`, how long it took; status 0 without an answer. */
+    get: () => new Promise((resolve) => {
+      const at = Date.now();
+      const start = performance.now();
+      const end = (status, retryAfter) => resolve({ at, status, retryAfter, ms: performance.now() - start });
+      send({ port, host: "127.0.0.1", path: "/items", agent }, (response) => {
+        response.resume().on("end", () => end(response.statusCode, response.headers["retry-after"]));
+      }).on("error", () => end(0)).end();
+    }),
+    residentKib: () => Number(execFileSync("ps", ["-o", "rss=", "-p", `${child.pid}`]).toString()),
+  };
+}
+
+/** Starts a request each `everyMs`, come what may, until the returned function is called. */
+function traffic(proxy, everyMs) {
+  const sent = [];
+  const timer = setInterval(() => sent.push(proxy.get()), everyMs);
+  return async () => {
+    clearInterval(timer);
+    return Promise.all(sent);
+  };
+}
+
+const until = async (time) => sleep(Math.max(0, time - Date.now()));
+const seconds = (ms) => `${(ms / SECOND_MS).toFixed(1)} s`;
+const milliseconds = (ms) => `${ms.toFixed(2)} ms`;
+const percentile = (answers, part) => answers.map(({ ms }) => ms).sort((a, b) => a - b)[Math.ceil(answers.length * part) - 1];
+/** `2941 × 200, 1 × no answer`. */
+function statuses(answers) {
+  const counts = new Map();
+  for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1);
+  return [...counts].map(([status, count]) => `${count} × ${status || "no answer"}`).join(", ");
+}
+const gaps = (entries) => entries.slice(1).map(({ at }, index) => at - entries[index].at);
+
+/** Case 1: 200 first requests at once, while the token takes 2 s to come. */
+async function herd() {
+  const servers = await startServers({ lifetimeS: 3600, latencyMs: 2 * SECOND_MS });
+  const proxy = await startProxy(servers);
+  const answers = await Promise.all(Array.from({ length: 200 }, () => proxy.get()));
+  claim("one token request", servers.tokenRequests.length === 1, servers.tokenRequests.length);
+  claim("every answer is 200", answers.every(({ status }) => status === 200), statuses(answers));
+  claim("the slowest within 2.5 s", percentile(answers, 1) < 2.5 * SECOND_MS, seconds(percentile(answers, 1)));
+}
+
+/** Case 2: tokens of 60 s, 100 requests a second, 150 s; beside it the same with a token that lasts. */
+async function refresh() {
+  const short = await startServers({ lifetimeS: 60, latencyMs: 200 });
+  const long = await startServers({ lifetimeS: 36_000, latencyMs: 200 });
+  const [a, b] = [await startProxy(short), await startProxy(long)];
+  await Promise.all([a.get(), b.get()]);
+  const [stopA, stopB] = [traffic(a, 10), traffic(b, 10)];
+  await sleep(150 * SECOND_MS);
+  const [answers, beside] = [await stopA(), await stopB()];
+  const posts = short.tokenRequests.length;
+  claim("2 to 5 token requests", posts >= 2 && posts <= 5, posts);
+  claim("no answer but 200", answers.every(({ status }) => status === 200), statuses(answers));
+  claim("no 401 at the API", short.calls.every(({ good }) => good), short.calls.length);
+  const [p99, p99Beside] = [percentile(answers, 0.99), percentile(beside, 0.99)];
+  claim("p99 at most 1.5 times that beside a token that is never renewed", p99 <= 1.5 * p99Beside, (p99 / p99Beside).toFixed(2));
+  figure("p50, p99, slowest with tokens of 60 s", [0.5, 0.99, 1].map((part) => milliseconds(percentile(answers, part))).join(", "));
+  figure("p50, p99, slowest with a token of 10 h", [0.5, 0.99, 1].map((part) => milliseconds(percentile(beside, part))).join(", "));
+}
+
+/** Case 3: 503 from half of the lifetime of 60 s on, for 20 s; back before the token expires. */
+async function awayBeforeExpiry() {
+  const servers = await startServers({ lifetimeS: 60 });
+  const proxy = await startProxy(servers);
+  await proxy.get();
+  const stop = traffic(proxy, 20);
+  const issued = servers.granted()[0].granted;
+  await until(issued + 30 * SECOND_MS);
+  servers.answers("503");
+  await until(issued + 50 * SECOND_MS);
+  servers.answers("token");
+  await until(issued + 75 * SECOND_MS);
+  const answers = await stop();
+  const failed = servers.tokenRequests.filter(({ status }) => status === 503);
+  claim("no client sees an error", answers.every(({ status }) => status === 200), statuses(answers));
+  claim("3 to 12 attempts", failed.length >= 3 && failed.length <= 12, failed.length);
+  const between = gaps(failed);
+  claim("each gap longer than the one before", between.every((gap, index) => index === 0 || gap > between[index - 1]), between.map(seconds).join(", "));
+  claim("a new token before the old one expired", servers.granted()[1]?.granted < issued + 58 * SECOND_MS, seconds(servers.granted()[1]?.granted - issued));
+}
+
+/** Cases 4 and 45: nobody listens at the endpoint, from now until so long after the token has expired. */
+async function awayPastExpiry({ lifetimeS, awayMs, everyMs }) {
+  const servers = await startServers({ lifetimeS });
+  const proxy = await startProxy(servers);
+  await proxy.get();
+  const resident = proxy.residentKib();
+  const expiry = servers.granted()[0].granted + servers.lifetimeMs;
+  await servers.goAway();
+  const left = Date.now();
+  const stop = traffic(proxy, everyMs);
+  await until(awayMs.since === "expiry" ? expiry + awayMs.ms : left + awayMs.ms);
+  const answers = await stop();
+  await sleep(5 * SECOND_MS); // nobody asks any more, so that what comes now comes of itself
+  await servers.comeBack();
+  const back = Date.now();
+  while (servers.granted().length < 2 && Date.now() < back + MINUTE_MS) await sleep(5);
+  const recovered = servers.granted()[1]?.granted - back;
+  const first = await proxy.get();
+
+  // It is no longer sent 2 s before its end.
+  const good = answers.filter(({ at }) => at < expiry - 3 * SECOND_MS);
+  const late = answers.filter(({ at }) => at >= expiry);
+  claim("until the token expires no client sees an error", good.every(({ status }) => status === 200), statuses(good));
+  claim("afterwards each is told 503 with Retry-After", late.every(({ status, retryAfter }) => status === 503 && Number(retryAfter) >= 1), statuses(late));
+  claim("within 2 s", late.every(({ ms }) => ms < 2 * SECOND_MS), `slowest ${seconds(percentile(late, 1))}`);
+  claim("nothing reaches the API without a good token", servers.calls.every(({ good }) => good), `${servers.calls.length} requests there, all with one`);
+  claim("a token within 5 s of the return, without traffic", recovered <= 5 * SECOND_MS, seconds(recovered));
+  claim("then 200 again", first.status === 200, milliseconds(first.ms));
+  claim("the process served all along", proxy.alive(), "alive");
+  figure("away for", seconds(back - left));
+  figure("resident memory before and after", `${resident} KiB, ${proxy.residentKib()} KiB`);
+}
+
+/** Case 39: the process is stopped for 90 s, longer than its token of 60 s lives, and goes on. */
+async function stopped() {
+  const servers = await startServers({ lifetimeS: 60, latencyMs: 200 });
+  const proxy = await startProxy(servers);
+  await proxy.get();
+  const before = traffic(proxy, 20);
+  await sleep(5 * SECOND_MS);
+  await before();
+  proxy.signal("SIGSTOP");
+  const waiting = Array.from({ length: 20 }, () => proxy.get());
+  await sleep(90 * SECOND_MS);
+  const asked = servers.tokenRequests.length;
+  const woken = Date.now();
+  proxy.signal("SIGCONT");
+  const first = await proxy.get();
+  const after = traffic(proxy, 20);
+  const held = await Promise.all(waiting);
+  await sleep(60 * SECOND_MS);
+  const answers = [first, ...held, ...await after()];
+  const requests = servers.tokenRequests.length - asked;
+  claim("no request with an expired token", servers.calls.every(({ good }) => good), `${servers.calls.length} requests, all with a good one`);
+  claim("no client sees an error", answers.every(({ status }) => status === 200), statuses(answers));
+  claim("first answer within the token's latency (200 ms) and 1 s", first.ms <= 1200, milliseconds(first.ms));
+  claim("those who waited too", held.every(({ at, ms }) => at + ms - woken <= 1200), `${held.length}, the last after ${milliseconds(Math.max(...held.map(({ at, ms }) => at + ms - woken)))}`);
+  claim("no loop: 1 to 3 token requests in the minute after", requests >= 1 && requests <= 3, requests);
+}
+
+const CASES = {
+  herd: ["A herd of first requests", "1: 200 at once, a token that takes 2 s", herd],
+  refresh: ["Refresh under traffic", "2: tokens of 60 s, 100 requests a second, 150 s", refresh],
+  "away-before-expiry": ["The endpoint away before the token expires", "3: 503 from 50 % of a life of 60 s, for 20 s", awayBeforeExpiry],
+  "away-past-expiry": ["The endpoint away past the expiry", "4: refused connections until 60 s after a token of 60 s has expired",
+    () => awayPastExpiry({ lifetimeS: 60, awayMs: { since: "expiry", ms: MINUTE_MS }, everyMs: 100 })],
+  "long-outage": ["A long outage", "45: refused connections for 40 min, tokens of 300 s",
+    () => awayPastExpiry({ lifetimeS: 300, awayMs: { since: "start", ms: 40 * MINUTE_MS }, everyMs: SECOND_MS })],
+  stopped: ["A process that is stopped and goes on", "39: SIGSTOP for 90 s, tokens of 60 s", stopped],
+};
+
+const name = process.argv[2];
+if (!CASES[name]) {
+  console.error(`usage: tokens.mjs CASE, one of: ${Object.keys(CASES).join(", ")}`);
+  process.exit(2);
+}
+const [title, numbers, body] = CASES[name];
+const started = new Date();
+await body();
+const commit = process.env.CUPBEARER_COMMIT ?? execFileSync("git", ["rev-parse", "--short", "HEAD"]).toString().trim();
+console.log(`# ${title}
+
+Case ${numbers}.
+
+| | |
+| --- | --- |
+| command | \`node tests/long.d/tokens.mjs ${name}\` |
+| commit | ${commit} (${process.env.CUPBEARER_BUILD ?? "release"} build) |
+| when | ${started.toISOString().slice(0, 16).replace("T", " ")} UTC, ${seconds(Date.now() - started)} |
+| machine | ${cpus().length} × ${cpus()[0].model}, Linux; other work on it meanwhile |
+
+| what must hold | | seen |
+| --- | --- | --- |
+${claims.map(({ words, holds, figure }) => `| ${words} | ${holds ? "holds" : "**does not hold**"} | ${figure} |`).join("\n")}
+${figures.length ? `\n${figures.map(({ words, value }) => `- ${words}: ${value}`).join("\n")}\n` : ""}`);
+process.exit(claims.every(({ holds }) => holds) ? 0 : 1);
