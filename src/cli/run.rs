@@ -9,7 +9,7 @@ use crate::config::{Access, Config, Loaded, Overrides, Surroundings};
 use crate::proxy::AccessLines;
 use crate::server::Phase;
 use crate::token::{Snapshot, Tokens};
-use crate::{Running, StartError, secret, server, start, telemetry};
+use crate::{Running, StartError, doctor, secret, server, start, telemetry};
 
 /// Loads, starts, serves.
 pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> Exit {
@@ -71,7 +71,11 @@ fn refusal(error: &StartError) -> String {
         .unwrap_or_default();
     let remedy = match error {
         StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::AddrInUse => {
-            "; another program has the port: stop it, or choose another with --listen localhost:PORT"
+            return format!(
+                "cupbearer cannot start: {error}{cause}; {} has the port: stop it, or choose another with \
+                 --listen localhost:PORT",
+                doctor::holder(bind.address)
+            );
         }
         StartError::Bind(bind) if bind.source.kind() == std::io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need a right that this user lacks: choose another with --listen localhost:PORT"

@@ -16,6 +16,7 @@ mod failure;
 mod forced;
 mod grant;
 mod key;
+mod once;
 mod refresh;
 mod response;
 mod schedule;
@@ -36,6 +37,7 @@ pub use client::{Client, ClientError, client};
 pub use discovery::MetadataError;
 pub use failure::{Cause, Defect, Failure, Said};
 pub use key::{KeyError, NewKey, check_key, new_key};
+pub use once::{Obtained, Once};
 pub use refresh::{Engine, ReadSecret, engine};
 pub use status::Attempts;
 
