@@ -32,7 +32,7 @@ pub(super) async fn examine(
 ) -> Finding {
     let upstream = &scene.config.upstream;
     let answer = match get(upstream, tls, &scene.path, Some(bearer)).await {
-        Ok(answer) => answer,
+        Ok(answer) => without(bearer, answer),
         Err(error) => {
             return Finding::failed(Blame::Unreachable, format!("GET {}: {error}", scene.path))
                 .remedy("try again; if it stays so, ask whoever runs the API");
@@ -47,6 +47,20 @@ pub(super) async fn examine(
         None
     };
     judge(scene, &answer, is_closed, known)
+}
+
+/// An answer that repeats the token is not quoted.
+fn without(bearer: &HeaderValue, answer: Answer) -> Answer {
+    let token = bearer
+        .as_bytes()
+        .strip_prefix(b"Bearer ")
+        .unwrap_or_default();
+    let repeats = !token.is_empty() && answer.body.windows(token.len()).any(|part| part == token);
+    if repeats {
+        let body = b"{\"detail\":\"(withheld: it repeats the token)\"}".to_vec();
+        return Answer { body, ..answer };
+    }
+    answer
 }
 
 fn is_refused_by_a_page(answer: &Answer) -> bool {
@@ -67,6 +81,7 @@ fn judge(scene: &Scene<'_>, answer: &Answer, is_closed: Option<bool>, known: Kno
             .remedy("is upstream.url the API's own host? --path names another address to ask"),
         status if status.is_redirection() => {
             let to = answer.header("location").unwrap_or("nowhere");
+            let to = to.split('?').next().unwrap_or_default();
             Finding::note(format!("{said}, to {}", shown(to, LONGEST)))
                 .remedy("if that is a login page, the API does not take tokens at this address")
         }

@@ -18,6 +18,8 @@ mod port;
 mod reach;
 mod refusals;
 mod round;
+#[cfg(test)]
+mod sample;
 mod scene;
 mod settings;
 mod step;

@@ -115,8 +115,8 @@ export async function start(args, find, { env } = {}) {
 }
 
 /** Runs a program to its end, with `input` (text, bytes or a stream) on its standard input. */
-export async function run(program, args, { input, cwd, limitMs = 120_000 } = {}) {
-  const child = spawn(program, args, { env: cleanEnvironment(), cwd, stdio: ["pipe", "pipe", "pipe"] });
+export async function run(program, args, { input, cwd, env, limitMs = 120_000 } = {}) {
+  const child = spawn(program, args, { env: { ...cleanEnvironment(), ...env }, cwd, stdio: ["pipe", "pipe", "pipe"] });
   const output = collect(child);
   child.stdin.on("error", () => {}); // a program that stops reading early answers for itself
   if (input?.pipe) input.pipe(child.stdin);

@@ -4,6 +4,8 @@
 mod answers;
 mod callers;
 mod cuts;
+#[cfg(all(unix, feature = "demo"))]
+mod doctor;
 mod floods;
 mod forwarding;
 mod house;
