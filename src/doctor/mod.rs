@@ -77,6 +77,33 @@ const API: Stages = Stages {
 const ANSWER: Name = name("api.answer", "API: answer");
 const LISTENER: Name = name("listener", "listener");
 
+#[cfg(test)]
+const NAMES: [Name; 23] = [
+    CONFIGURATION,
+    SECRET,
+    PROXY,
+    LOCALHOST,
+    TOKEN_ENDPOINT.dns,
+    TOKEN_ENDPOINT.tcp,
+    TOKEN_ENDPOINT.proxy,
+    TOKEN_ENDPOINT.tls,
+    DISCOVERY,
+    CLOCK,
+    GRANT,
+    FORM,
+    ISSUER,
+    EXPIRY,
+    SCOPE,
+    GROUPS,
+    ROLE,
+    API.dns,
+    API.tcp,
+    API.proxy,
+    API.tls,
+    ANSWER,
+    LISTENER,
+];
+
 /// What is to be examined.
 pub struct Order<'a> {
     /// What the command line says about configuration.
@@ -169,7 +196,7 @@ async fn token(
         is_public: scene.region().is_some(),
         origin: &way.url,
         proxy: way.proxy.as_ref(),
-        tls: &ready.tls,
+        tls: &ready.token_tls,
         limit: way.connect_timeout,
     };
     if reached.examine(round).await == Reached::No {
@@ -179,7 +206,7 @@ async fn token(
         }
         return None;
     }
-    let metadata = issuer::metadata(scene, way, &ready.tls);
+    let metadata = issuer::metadata(scene, way, &ready.token_tls);
     let asked = round.make(DISCOVERY, metadata).await;
     round.tell(CLOCK, issuer::clock(asked.as_ref())).await;
     round.make(GRANT, grant(scene, once)).await
@@ -253,4 +280,26 @@ async fn api(round: &mut Round<'_>, scene: &Scene<'_>, ready: &Ready, obtained: 
     };
     let answer = api::examine(scene, &ready.upstream_tls, &obtained.header, known);
     round.just(ANSWER, answer).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_the_doctor_lists_every_check_by_number_and_id() {
+        let page = include_str!("../../docs/doctor.md");
+        for (index, name) in NAMES.iter().enumerate() {
+            let row = format!("| {} | `{}` |", index + 1, name.id);
+            assert!(page.contains(&row), "{row}");
+        }
+        let rows = page
+            .lines()
+            .filter(|line| line.starts_with("| ") && line.contains(" | `"));
+        assert_eq!(
+            rows.filter(|row| row.as_bytes()[2].is_ascii_digit())
+                .count(),
+            NAMES.len()
+        );
+    }
 }

@@ -49,76 +49,62 @@ fn steps(finding: &Finding) -> Vec<Option<u8>> {
         .collect()
 }
 
+/// Status, code, words, `token.scope`, and the steps.
+type Row = (
+    u16,
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    &'static [u8],
+);
+
+const NO_SCOPE: &str = "At least one scope must be granted";
+const METHOD: &str = "Request denied: Unsupported authentication method";
+const ROWS: [Row; 9] = [
+    (
+        401,
+        "invalid_client",
+        "Request denied: Invalid client credentials",
+        None,
+        &[5, 5, 7],
+    ),
+    (401, "invalid_client", METHOD, None, &[5]),
+    // Statuses and codes may change: the words count.
+    (400, "invalid_client", METHOD, None, &[5]),
+    (400, "invalid_request", NO_SCOPE, None, &[6]),
+    (400, "invalid_scope", NO_SCOPE, None, &[6]),
+    (400, "invalid_scope", NO_SCOPE, Some("x"), &[6, 3]),
+    (
+        400,
+        "invalid_scope",
+        "May not request scopes for multiple resources",
+        None,
+        &[6],
+    ),
+    (
+        403,
+        "access_denied",
+        "Application does not have any role assignments",
+        None,
+        &[4],
+    ),
+    (400, "unauthorized_client", "whatever", None, &[5]),
+];
+
 #[test]
 fn each_row_names_its_step_or_the_steps_that_it_may_be() {
-    let scope: &[(&str, &str)] = &[("token.scope", "x")];
-    for (status, code, words, more, expected) in [
-        (
-            401,
-            "invalid_client",
-            "Request denied: Invalid client credentials",
-            &[][..],
-            &[5, 5, 7][..],
-        ),
-        (
-            401,
-            "invalid_client",
-            "Request denied: Unsupported authentication method",
-            &[],
-            &[5],
-        ),
-        // Statuses may change: the words count.
-        (
-            400,
-            "invalid_client",
-            "Request denied: Unsupported authentication method",
-            &[],
-            &[5],
-        ),
-        (
-            400,
-            "invalid_scope",
-            "At least one scope must be granted",
-            &[],
-            &[6],
-        ),
-        (
-            400,
-            "invalid_scope",
-            "At least one scope must be granted",
-            scope,
-            &[6, 3],
-        ),
-        (
-            400,
-            "invalid_request",
-            "At least one scope must be granted",
-            &[],
-            &[6],
-        ),
-        (
-            400,
-            "invalid_scope",
-            "May not request scopes for multiple resources",
-            &[],
-            &[6],
-        ),
-        (
-            403,
-            "access_denied",
-            "Application does not have any role assignments",
-            &[],
-            &[4],
-        ),
-        (400, "unauthorized_client", "whatever", &[], &[5]),
-    ] {
-        let finding = judged(&answered(status, code, words), more);
+    for (status, code, words, scope, expected) in ROWS {
+        let scope: Vec<_> = scope
+            .map(|scope| ("token.scope", scope))
+            .into_iter()
+            .collect();
+        let finding = judged(&answered(status, code, words), &scope);
         let expected: Vec<Option<u8>> = expected.iter().copied().map(Some).collect();
         assert_eq!(steps(&finding), expected, "{words}");
         assert_eq!(finding.outcome, Outcome::Failed(Blame::Refused));
         assert!(
             finding.said.contains("c0ffee"),
-            "the correlation id is shown: {}",
+            "the correlation id: {}",
             finding.said
         );
         let is_several = finding.ways.len() > 1;

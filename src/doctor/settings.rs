@@ -3,14 +3,14 @@
 use super::finding::{Blame, Finding};
 use super::words::chain;
 use crate::config::{self, ClientAuth, Config, Loaded, Overrides, Problems, Surroundings};
-use crate::token::{Client, Once, check_certificate, check_key, client};
+use crate::token::{Client, Once, check_key, client, present};
 use crate::upstream::{client_config, with_client_certificate};
 
 /// What every later check needs.
 pub(super) struct Ready {
     pub(super) loaded: Loaded,
-    /// For both hosts; without a certificate of ours.
-    pub(super) tls: rustls::ClientConfig,
+    /// For the token endpoint, with the certificate that it may want.
+    pub(super) token_tls: rustls::ClientConfig,
     /// For the upstream, with the certificate that it may want.
     pub(super) upstream_tls: rustls::ClientConfig,
     pub(super) client: Client,
@@ -26,11 +26,11 @@ pub(super) fn configuration(
         Err(problems) => return (refused(&problems), None),
     };
     match tools(&loaded.config) {
-        Ok((tls, upstream_tls, client)) => {
+        Ok((token_tls, upstream_tls, client)) => {
             let finding = accepted(&loaded);
             let ready = Ready {
                 loaded,
-                tls,
+                token_tls,
                 upstream_tls,
                 client,
             };
@@ -50,11 +50,12 @@ fn tools(config: &Config) -> Result<Tools, String> {
     let tls = client_config(&config.network).map_err(|error| chain(&error))?;
     let upstream_tls =
         with_client_certificate(&tls, &config.upstream).map_err(|error| chain(&error))?;
-    if let Some(files) = &config.token.certificate {
-        check_certificate(files).map_err(|error| chain(&error))?;
-    }
     let client = client(tls.clone(), &config.network.proxy).map_err(|error| chain(&error))?;
-    Ok((tls, upstream_tls, client))
+    let token_tls = match &config.token.certificate {
+        Some(files) => present(files, tls).map_err(|error| chain(&error))?,
+        None => tls,
+    };
+    Ok((token_tls, upstream_tls, client))
 }
 
 fn accepted(loaded: &Loaded) -> Finding {

@@ -49,7 +49,10 @@ pub fn check_certificate(files: &config::Certificate) -> Result<(), CertificateE
 
 /// `tls` with this certificate for whoever asks for one. No session is resumed: it would keep the
 /// certificate of before.
-pub(super) fn present(
+///
+/// # Errors
+/// See [`CertificateError`].
+pub fn present(
     files: &config::Certificate,
     mut tls: rustls::ClientConfig,
 ) -> Result<rustls::ClientConfig, CertificateError> {

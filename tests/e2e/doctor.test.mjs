@@ -116,6 +116,24 @@ test("a clock so wrong that certificates are out of date is one of two causes", 
   assert.match(tls.remedies[0].cause, /this machine's clock is wrong/);
 });
 
+test("on a terminal a line stands while its check is under way, in colours unless NO_COLOR", async (t) => {
+  const scene = await setUp(t);
+  await scene.examine(""); // writes the configuration
+  const inTerminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+  const line = [CUPBEARER, "doctor", "--config", join(scene.directory, "cupbearer.toml")];
+  for (const { env, colours, progress } of [
+    { env: { TERM: "xterm" }, colours: true, progress: true },
+    { env: { TERM: "xterm", NO_COLOR: "1" }, colours: false, progress: true },
+    { env: { TERM: "dumb" }, colours: false, progress: false },
+  ]) {
+    const { stdout, code } = await run("python3", ["-c", inTerminal, ...line], { env });
+    assert.equal(code, 0, stdout);
+    assert.equal(/\x1b\[3[123]m/.test(stdout), colours, JSON.stringify(env));
+    assert.equal(stdout.includes("  1  configuration …\r\x1b[2K  1  "), progress, JSON.stringify(stdout.slice(0, 200)));
+    assert.match(stdout, /All is well\./);
+  }
+});
+
 /** An API with a token endpoint, over TLS beyond loopback. */
 async function setUp(t) {
   const directory = await temporaryDirectory(t);
