@@ -106,7 +106,7 @@ fn accepted(scene: &Scene<'_>, answer: &Answer, said: String) -> Finding {
     });
     match wanted {
         Some(value) => Finding::note(format!(
-            "{said}, but this API wants X-XSRF-Header on what is changed"
+            "{said}, but this API wants a fixed header X-XSRF-Header"
         ))
         .remedy(format!(
             "write upstream.headers = {{ X-XSRF-Header = \"{value}\" }}"

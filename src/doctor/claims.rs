@@ -190,7 +190,7 @@ pub(super) fn groups(decoded: &Decoded, scene: &Scene<'_>) -> (Finding, Vec<Stri
                 "typed as plain text"
             };
             failed(format!(
-                "groups is one string, {why}, not an array: it grants nothing ({})",
+                "groups is one string, {why}, not an array, and most likely grants nothing ({})",
                 shown(text, LONGEST)
             ))
             .at(Step::Attributes, expression)

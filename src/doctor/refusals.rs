@@ -116,8 +116,8 @@ fn by_code(code: &str, status: StatusCode, finding: Finding, scene: &Scene<'_>) 
         _ if status == StatusCode::NOT_FOUND => unknown_environment(finding, scene),
         _ if status == StatusCode::UNAUTHORIZED => bad_credentials(finding, scene),
         _ => finding.remedy(
-            "compare the application with the steps of docs/setup-pingone.md; whoever runs PingOne finds this exchange \
-             by its correlation id",
+            "compare the application with the steps of docs/setup-pingone.md; the vendor's support \
+             may know more by the correlation id",
         ),
     }
 }

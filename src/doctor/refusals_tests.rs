@@ -125,9 +125,6 @@ fn what_has_no_known_cause_blames_no_step() {
         page(403),
         page(404),
         unavailable_with(503, None),
-        Failure::TimedOut {
-            limit: Duration::from_secs(10),
-        },
     ] {
         let finding = judged(&failure, &[]);
         assert!(!finding.ways.is_empty());

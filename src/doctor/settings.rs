@@ -3,7 +3,7 @@
 use super::finding::{Blame, Finding};
 use super::words::chain;
 use crate::config::{self, ClientAuth, Config, Loaded, Overrides, Problems, Surroundings};
-use crate::token::{Client, Once, check_key, client, present};
+use crate::token::{Client, Once, check_certificate, check_key, client};
 use crate::upstream::{client_config, with_client_certificate};
 
 /// What every later check needs.
@@ -51,11 +51,25 @@ fn tools(config: &Config) -> Result<Tools, String> {
     let upstream_tls =
         with_client_certificate(&tls, &config.upstream).map_err(|error| chain(&error))?;
     let client = client(tls.clone(), &config.network.proxy).map_err(|error| chain(&error))?;
-    let token_tls = match &config.token.certificate {
-        Some(files) => present(files, tls).map_err(|error| chain(&error))?,
-        None => tls,
+    if let Some(files) = &config.token.certificate {
+        check_certificate(files).map_err(|error| chain(&error))?;
+    }
+    let shown_to_token_endpoint = config::Upstream {
+        client_certificate: certificate(&config.token),
+        ..config.upstream.clone()
     };
+    let token_tls =
+        with_client_certificate(&tls, &shown_to_token_endpoint).map_err(|error| chain(&error))?;
     Ok((token_tls, upstream_tls, client))
+}
+
+/// What the token endpoint is shown, in the terms in which the upstream's is known.
+fn certificate(token: &config::Token) -> Option<config::ClientCertificate> {
+    let files = token.certificate.as_ref()?;
+    Some(config::ClientCertificate {
+        cert_file: files.cert_file.clone(),
+        key_file: files.key_file.clone(),
+    })
 }
 
 fn accepted(loaded: &Loaded) -> Finding {

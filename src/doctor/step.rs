@@ -85,7 +85,8 @@ mod tests {
             let heading = format!("<a id=\"step-{number}\"></a>");
             let (_, section) = guide.split_once(&heading).expect(&heading);
             let section = section.split("<a id=").next().unwrap();
-            assert!(section.contains(step.tab()), "{number}: {}", step.tab());
+            let place = format!("\nIn the console: {}.\n", step.tab());
+            assert!(section.contains(&place), "{number}: {place}");
             assert_eq!(step.guide(), format!("docs/setup-pingone.md#step-{number}"));
         }
     }

@@ -49,10 +49,7 @@ pub fn check_certificate(files: &config::Certificate) -> Result<(), CertificateE
 
 /// `tls` with this certificate for whoever asks for one. No session is resumed: it would keep the
 /// certificate of before.
-///
-/// # Errors
-/// See [`CertificateError`].
-pub fn present(
+pub(super) fn present(
     files: &config::Certificate,
     mut tls: rustls::ClientConfig,
 ) -> Result<rustls::ClientConfig, CertificateError> {

@@ -32,7 +32,7 @@ use http::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-pub use certificate::{CertificateError, check_certificate, present};
+pub use certificate::{CertificateError, check_certificate};
 pub use client::{Client, ClientError, client};
 pub use discovery::MetadataError;
 pub use failure::{Cause, Defect, Failure, Said};
