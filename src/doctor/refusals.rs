@@ -65,7 +65,7 @@ fn unreachable(failure: &Failure) -> &'static str {
     if through_proxy {
         "see the corporate proxy's check above"
     } else {
-        "see the token endpoint's checks above"
+        "see the token endpoint's checks above; if it wants a client certificate, set token.client_cert_file"
     }
 }
 

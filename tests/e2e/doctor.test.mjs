@@ -116,6 +116,19 @@ test("a clock so wrong that certificates are out of date is one of two causes", 
   assert.match(tls.remedies[0].cause, /this machine's clock is wrong/);
 });
 
+test("hosts that want a client certificate are shown it by every check", async (t) => {
+  const scene = await setUp(t, { server: (ca) => ({ requestCert: true, rejectUnauthorized: true, ca }) });
+  const keys = (room) => `${room}.client_cert_file = "${scene.files.cert}"\n${room}.client_key_file = "${scene.files.key}"`;
+  const shown = await scene.examine(`${keys("token")}\n${keys("upstream")}`);
+  assert.equal(shown.exit_code, 0, JSON.stringify(shown, null, 2));
+  assert.equal(shown.check("clock").outcome, "ok", "the server answers nobody without a certificate");
+
+  const withheld = await scene.examine(keys("upstream"));
+  assert.equal(withheld.exit_code, 5);
+  assert.equal(withheld.check("clock").outcome, "skipped");
+  assert.equal(withheld.check("grant").outcome, "failed");
+});
+
 test("on a terminal a line stands while its check is under way, in colours unless NO_COLOR", async (t) => {
   const scene = await setUp(t);
   await scene.examine(""); // writes the configuration
@@ -135,7 +148,7 @@ test("on a terminal a line stands while its check is under way, in colours unles
 });
 
 /** An API with a token endpoint, over TLS beyond loopback. */
-async function setUp(t) {
+async function setUp(t, { server: options = () => ({}) } = {}) {
   const directory = await temporaryDirectory(t);
   const host = ownAddress();
   const files = await certificates(directory, host);
@@ -147,7 +160,7 @@ async function setUp(t) {
     response.writeHead(isAuthorized ? 200 : 401, { "content-type": "application/json" });
     response.end(JSON.stringify(isToken ? { access_token: TOKEN, token_type: "Bearer", expires_in: 3600 } : {}));
   };
-  const tls = { cert: await readFile(files.cert), key: await readFile(files.key) };
+  const tls = { cert: await readFile(files.cert), key: await readFile(files.key), ...options(await readFile(files.ca)) };
   const server = createTlsServer(tls, answer).listen(0, host);
   await once(server, "listening");
   t.after(() => {
@@ -161,6 +174,7 @@ async function setUp(t) {
     directory,
     seen,
     ca: files.ca,
+    files,
     /** Runs the doctor with these lines; it trusts the API's CA unless they name another. */
     async examine(lines, { env = {}, ca = !lines.includes("network.ca_file") } = {}) {
       const file = join(directory, "cupbearer.toml");
