@@ -6,11 +6,13 @@ mod ask;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod health;
 mod keygen;
 mod quit;
 mod run;
 mod status;
+mod token;
 mod wait;
 
 use std::io::Write as _;
@@ -23,7 +25,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Overrides, Setting, Surroundings};
 
+pub use doctor::Doctor;
 pub use keygen::Keygen;
+pub use token::Token;
 
 /// A local reverse proxy that authenticates for you.
 ///
@@ -53,6 +57,7 @@ const EXAMPLES: &str = "\
 Examples:
   cupbearer demo                          try it without an account
   cupbearer check                         show the effective configuration, offline
+  cupbearer doctor                        find out why something does not work
   cupbearer --config pingone.toml         run the proxy
   curl http://localhost:6749/docs         then call the API through it
 
@@ -63,7 +68,8 @@ Without a file, the environment is enough:
 
 The file: --config FILE, else CUPBEARER_CONFIG, else ./cupbearer.toml, else cupbearer/config.toml in
 your configuration directory. The environment overrides the file, flags override both.
-Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration, 4 the token endpoint refuses us, 5 cannot be reached.";
+Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration, 4 the token endpoint refuses us,
+5 something cannot be reached.";
 
 #[derive(Subcommand)]
 enum Subcommands {
@@ -90,6 +96,28 @@ enum Subcommands {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Find out why something does not work: numbered checks, each with its remedy
+    #[command(
+        after_help = "Example:\n  cupbearer doctor --config pingone.toml\n  cupbearer doctor --json | jq '.checks[] | select(.outcome == \"failed\")'\n\n\
+                      It asks for one access token and sends one GET to the API; it changes nothing.\n\
+                      Exit codes: as the first failed check has it."
+    )]
+    Doctor {
+        #[command(flatten)]
+        doctor: Doctor,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Ask for an access token and print it
+    #[command(
+        after_help = "Example:\n  cupbearer token --decode\n  curl -H \"$(cupbearer token --header)\" https://api.example.com/"
+    )]
+    Token {
+        #[command(flatten)]
+        token: Token,
         #[command(flatten)]
         settings: Settings,
     },
@@ -153,6 +181,10 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// `doctor`.
+    Doctor(Doctor),
+    /// `token`.
+    Token(Token),
     /// `keygen`.
     Keygen(Keygen),
     /// `health`.
@@ -257,6 +289,8 @@ impl Cli {
             #[cfg(feature = "demo")]
             Some(Subcommands::Demo { settings }) => (Command::Demo, settings),
             Some(Subcommands::Check { json, settings }) => (Command::Check { json }, settings),
+            Some(Subcommands::Doctor { doctor, settings }) => (Command::Doctor(doctor), settings),
+            Some(Subcommands::Token { token, settings }) => (Command::Token(token), settings),
             Some(Subcommands::Keygen(keygen)) => (Command::Keygen(keygen), Settings::default()),
             Some(Subcommands::Health { ready, settings }) => (Command::Health { ready }, settings),
             Some(Subcommands::Wait { max, settings }) => (Command::Wait { max }, settings),
@@ -299,6 +333,8 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
         #[cfg(feature = "demo")]
         Command::Demo => demo::demo(overrides).await,
         Command::Check { json } => check::check(overrides, &surroundings, json).await,
+        Command::Doctor(wanted) => doctor::doctor(&wanted, overrides, &surroundings).await,
+        Command::Token(wanted) => token::token(&wanted, overrides, &surroundings).await,
         Command::Keygen(wanted) => keygen::keygen(&wanted),
         Command::Health { ready } => health::health(overrides, &surroundings, ready).await,
         Command::Wait { max } => wait::wait(overrides, &surroundings, max).await,
@@ -331,7 +367,7 @@ pub enum Exit {
     Configuration = 3,
     /// The token endpoint refuses us.
     Refused = 4,
-    /// What was asked cannot be reached.
+    /// Something cannot be reached, or gives no usable answer.
     Unreachable = 5,
 }
 

@@ -10,7 +10,8 @@ use crate::proxy::AccessLines;
 use crate::server::Phase;
 use crate::token::{Snapshot, Tokens};
 use crate::{
-    AdminListeners, Running, StartError, metrics, secret, server, start, start_admin, telemetry,
+    AdminListeners, Running, StartError, doctor, metrics, secret, server, start, start_admin,
+    telemetry,
 };
 
 /// Loads, starts, serves.
@@ -88,7 +89,16 @@ fn refusal(error: &StartError) -> String {
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
     let remedy = match error {
-        StartError::Bind(bind) => bind_remedy(bind),
+        StartError::Bind(bind) => match taken_port(bind) {
+            Some(port) => {
+                return format!(
+                    "cupbearer cannot start: {error}{cause}; {} has the port: stop it, or choose another with \
+                     --listen localhost:PORT",
+                    doctor::holder(port)
+                );
+            }
+            None => bind_remedy(bind),
+        },
         StartError::Loop { .. } => "; write the API's own address there",
         StartError::UnknownUsers(_) => {
             "; write guard.local_users = \"any\" if every user of this machine may act as this client, \
@@ -97,6 +107,16 @@ fn refusal(error: &StartError) -> String {
         StartError::Tls(_) | StartError::TokenClient(_) | StartError::Worker(_) => "",
     };
     format!("cupbearer cannot start: {error}{cause}{remedy}")
+}
+
+/// The address that somebody else has, where that is the matter.
+fn taken_port(error: &server::BindError) -> Option<SocketAddr> {
+    let is_taken = error.source.kind() == std::io::ErrorKind::AddrInUse;
+    match error.address {
+        Listen::Localhost(port) if is_taken => Some(SocketAddr::from(([127, 0, 0, 1], port))),
+        Listen::Tcp(address) if is_taken => Some(address),
+        Listen::Localhost(_) | Listen::Tcp(_) | Listen::Unix { .. } => None,
+    }
 }
 
 fn bind_remedy(error: &server::BindError) -> &'static str {

@@ -69,6 +69,16 @@ pub struct CertificateRefused {
     parties: Option<Parties>,
 }
 
+/// Who issued a certificate, and its last moment since 1970; nothing if it cannot be read.
+pub(super) fn issuer_and_end(presented: &CertificateDer<'_>) -> Option<(String, Duration)> {
+    let certificate = x509_cert::Certificate::from_der(presented).ok()?;
+    let certificate = certificate.tbs_certificate();
+    Some((
+        shown(&certificate.issuer().to_string()),
+        certificate.validity().not_after.to_unix_duration(),
+    ))
+}
+
 /// Distinguished names as RFC 4514 writes them, shortened; only what may be printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parties {
@@ -91,6 +101,24 @@ impl CertificateRefused {
                 subject: shown(&certificate.tbs_certificate().subject().to_string()),
             }),
         }
+    }
+
+    /// Whether only the authority is unknown: `network.ca_file` can mend that.
+    #[must_use]
+    pub fn is_unknown_authority(&self) -> bool {
+        matches!(
+            self.check,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature
+        )
+    }
+
+    /// Whether it is expired or not valid yet, by our clock.
+    #[must_use]
+    pub fn is_about_time(&self) -> bool {
+        matches!(
+            self.check,
+            CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. }
+        )
     }
 
     fn is_self_signed(&self) -> bool {

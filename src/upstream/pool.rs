@@ -83,6 +83,12 @@ impl<B: Outgoing> Upstream<B> {
         Self { shared }
     }
 
+    /// For a question of our own, which is not counted with what callers ask.
+    #[must_use]
+    pub fn uncounted(config: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
+        Self::new(config, tls, Metrics::new(None))
+    }
+
     /// Sends one request and returns at the head of its answer.
     ///
     /// A request that a reused connection did not even start to send goes out again on the next one.

@@ -6,6 +6,8 @@ mod answers;
 mod callers;
 mod cors;
 mod cuts;
+#[cfg(all(unix, feature = "demo"))]
+mod doctor;
 mod floods;
 mod forwarding;
 mod house;

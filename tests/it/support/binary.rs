@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,6 +22,19 @@ pub(crate) struct Config<'a> {
     pub(crate) settings: &'a [&'a str],
 }
 
+impl Config<'_> {
+    /// The file and its secret, without the settings; returns the former's name.
+    pub(crate) fn write(&self, directory: &Path) -> PathBuf {
+        write_configuration(
+            directory,
+            self.upstream,
+            self.token_url,
+            self.client_id,
+            self.secret,
+        )
+    }
+}
+
 pub(crate) struct Binary {
     pub(crate) address: SocketAddr,
     child: Child,
@@ -33,13 +47,7 @@ impl Binary {
     /// Starts it and waits until it says where it listens.
     pub(crate) async fn start(config: &Config<'_>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let file = write_configuration(
-            directory.path(),
-            config.upstream,
-            config.token_url,
-            config.client_id,
-            config.secret,
-        );
+        let file = config.write(directory.path());
         let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
         command.env_clear().arg("--config").arg(file);
         for setting in config.settings {

@@ -1,0 +1,215 @@
+//! What the environment and the operating system say about proxies: the way that we take, and the way
+//! that curl and Postman will take to us.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::finding::Finding;
+use crate::config::{Listen, ProxyUrl, Surroundings};
+
+/// What any program may take to show a setting.
+const SETTING_LIMIT: Duration = Duration::from_secs(2);
+
+/// Variables that send plain http through a proxy in one program or the other.
+const HTTP_PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// Which way our own connections take, and whether a PAC file says otherwise, which we do not read.
+pub(super) async fn way(
+    surroundings: &Surroundings,
+    token: Option<&ProxyUrl>,
+    upstream: Option<&ProxyUrl>,
+) -> Finding {
+    let shown = |proxy: Option<&ProxyUrl>| {
+        proxy.map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"))
+    };
+    let said = format!(
+        "the token endpoint {}, the API {}",
+        shown(token),
+        shown(upstream)
+    );
+    let pac = match pac_of_environment(surroundings) {
+        Some(pac) => Some(pac),
+        None => pac_of_system().await,
+    };
+    match pac {
+        Some(pac) if token.is_none() || upstream.is_none() => Finding::note(format!(
+            "{said}; this machine's proxy is set by a PAC file ({pac}), which is not read"
+        ))
+        .remedy(
+            "if connections fail below, look the proxy up in that file and write it as network.proxy = \
+             \"http://HOST:PORT\"",
+        ),
+        Some(_) | None => Finding::ok(said),
+    }
+}
+
+/// Whether a tool that honours the environment reaches us, or sends what is for us to a proxy.
+pub(super) fn localhost(surroundings: &Surroundings, listen: &Listen) -> Finding {
+    let host = match listen {
+        Listen::Localhost(_) => "localhost".to_owned(),
+        Listen::Tcp(address) => address.ip().to_string(),
+        Listen::Unix { .. } => return Finding::skipped("a unix socket is reached without a proxy"),
+    };
+    if !listen.is_local() {
+        return Finding::skipped("the listener is not on loopback");
+    }
+    let proxies: Vec<&str> = HTTP_PROXIES
+        .into_iter()
+        .filter(|name| variable(surroundings, name).is_some())
+        .collect();
+    if proxies.is_empty() {
+        return Finding::ok("no proxy for plain http in the environment");
+    }
+    let lists: Vec<String> = ["no_proxy", "NO_PROXY"]
+        .into_iter()
+        .filter_map(|name| variable(surroundings, name))
+        .collect();
+    let is_excepted = |list: &String| list.split(',').any(|entry| excepts(entry.trim(), &host));
+    if !lists.is_empty() && lists.iter().all(is_excepted) {
+        return Finding::ok(format!("{host} is excepted from {}", proxies.join(", ")));
+    }
+    Finding::note(format!(
+        "{} is set and NO_PROXY does not name {host}: curl, Postman and others would send requests for \
+         http://{host} to that proxy",
+        proxies.join(", ")
+    ))
+    .remedy(
+        "set NO_PROXY=localhost,127.0.0.1,::1 and no_proxy to the same; for one call, curl --noproxy localhost",
+    )
+}
+
+fn excepts(entry: &str, host: &str) -> bool {
+    entry == "*"
+        || entry.trim_start_matches('.').eq_ignore_ascii_case(host)
+        || entry
+            .split_once('/')
+            .is_some_and(|(network, _)| network.starts_with("127.") && host.starts_with("127."))
+}
+
+fn variable(surroundings: &Surroundings, name: &str) -> Option<String> {
+    let variables = surroundings.variables.iter();
+    variables
+        .filter(|(known, _)| known == name)
+        .map(|(_, value)| value.to_string_lossy().trim().to_owned())
+        .find(|value| !value.is_empty())
+}
+
+fn pac_of_environment(surroundings: &Surroundings) -> Option<String> {
+    ["auto_proxy", "AUTO_PROXY"]
+        .into_iter()
+        .find_map(|name| variable(surroundings, name).map(|_| name.to_owned()))
+}
+
+/// Where the desktop's or the system's own settings name one, as far as the system tells.
+async fn pac_of_system() -> Option<String> {
+    if cfg!(target_os = "macos") {
+        let settings = output("scutil", &["--proxy"]).await?;
+        let is_on = settings.contains("ProxyAutoConfigEnable : 1");
+        return is_on.then(|| "the system's network settings".to_owned());
+    }
+    if cfg!(windows) {
+        const SETTINGS: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+        let settings = output("reg", &["query", SETTINGS, "/v", "AutoConfigURL"]).await?;
+        let is_on = settings.contains("REG_SZ");
+        return is_on.then(|| "Windows' internet settings".to_owned());
+    }
+    let mode = output("gsettings", &["get", "org.gnome.system.proxy", "mode"]).await?;
+    (mode.trim() == "'auto'").then(|| "the desktop's network settings".to_owned())
+}
+
+/// Standard output of a program that is there and says nothing is wrong.
+async fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    // One of them may be the secret.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CUPBEARER_") {
+            command.env_remove(name);
+        }
+    }
+    let output = timeout(SETTING_LIMIT, command.output()).await.ok()?.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Outcome;
+
+    fn surroundings(variables: &[(&str, &str)]) -> Surroundings {
+        let pair = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+        Surroundings {
+            variables: variables.iter().map(pair).collect(),
+            ..Surroundings::default()
+        }
+    }
+
+    #[test]
+    fn a_proxy_for_plain_http_must_except_the_name_that_people_type() {
+        let v4 = Listen::Tcp("127.0.0.1:1".parse().unwrap());
+        for (variables, listen, outcome) in [
+            (&[][..], Listen::Localhost(1), Outcome::Ok),
+            (&[("HTTPS_PROXY", "x")], Listen::Localhost(1), Outcome::Ok),
+            (&[("http_proxy", "x")], Listen::Localhost(1), Outcome::Note),
+            (&[("ALL_PROXY", "x")], Listen::Localhost(1), Outcome::Note),
+            (
+                &[("http_proxy", "x"), ("NO_PROXY", "a.example, .LOCALHOST")],
+                Listen::Localhost(1),
+                Outcome::Ok,
+            ),
+            (
+                &[("http_proxy", "x"), ("no_proxy", "*")],
+                Listen::Localhost(1),
+                Outcome::Ok,
+            ),
+            // Which of the two counts differs from program to program.
+            (
+                &[
+                    ("http_proxy", "x"),
+                    ("no_proxy", "localhost"),
+                    ("NO_PROXY", "a.example"),
+                ],
+                Listen::Localhost(1),
+                Outcome::Note,
+            ),
+            (
+                &[("http_proxy", "x"), ("NO_PROXY", "localhost")],
+                v4.clone(),
+                Outcome::Note,
+            ),
+            (
+                &[("http_proxy", "x"), ("NO_PROXY", "127.0.0.0/8")],
+                v4,
+                Outcome::Ok,
+            ),
+            (
+                &[("http_proxy", "x")],
+                Listen::Tcp("0.0.0.0:1".parse().unwrap()),
+                Outcome::Skipped,
+            ),
+        ] {
+            let finding = localhost(&surroundings(variables), &listen);
+            assert_eq!(finding.outcome, outcome, "{variables:?}: {}", finding.said);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pac_file_is_said_where_a_connection_is_direct() {
+        let with = surroundings(&[("auto_proxy", "http://pac.example/proxy.pac")]);
+        let finding = way(&with, None, None).await;
+        assert_eq!(finding.outcome, Outcome::Note);
+        assert!(
+            finding.said.contains("PAC file (auto_proxy)"),
+            "{}",
+            finding.said
+        );
+    }
+}

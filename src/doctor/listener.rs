@@ -1,0 +1,94 @@
+//! Whether we can listen where callers will connect, or already do.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use super::finding::{Blame, Finding};
+use super::port::{Holder, holder};
+use crate::config::Listen;
+
+/// Listens for a moment, or asks who does.
+pub(super) async fn examine(listen: &Listen) -> Finding {
+    let addresses = match *listen {
+        Listen::Unix { .. } => {
+            return Finding::skipped("a unix socket: whether it is free shows at the start");
+        }
+        Listen::Tcp(address) => vec![address],
+        Listen::Localhost(port) => [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ]
+        .map(|ip| SocketAddr::new(ip, port))
+        .to_vec(),
+    };
+    if addresses.iter().all(|address| address.port() == 0) {
+        return Finding::ok("any free port, as configured");
+    }
+    // Asking who holds a port reads files and waits for an answer.
+    let examined = tokio::task::spawn_blocking(move || look(&addresses)).await;
+    examined.unwrap_or_else(|_| Finding::skipped("it could not be looked at"))
+}
+
+fn look(addresses: &[SocketAddr]) -> Finding {
+    let mut free = Vec::new();
+    let mut ours = None;
+    for address in addresses {
+        match TcpListener::bind(address) {
+            Ok(_) => free.push(address.to_string()),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                let holder = holder(*address);
+                if !holder.is_cupbearer {
+                    return taken(*address, &holder);
+                }
+                ours = Some(holder);
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Finding::failed(Blame::Other, format!("{address}: {error}"))
+                    .remedy("ports below 1024 need a right that this user lacks: choose another with listen");
+            }
+            // A loopback family that this machine lacks is left out by the proxy as well.
+            Err(_) if address.ip().is_loopback() && addresses.len() > 1 => {}
+            Err(error) => {
+                return Finding::failed(Blame::Other, format!("{address}: {error}")).remedy(
+                    "listen on an address that this machine has, such as \"localhost:6749\"",
+                );
+            }
+        }
+    }
+    match ours {
+        Some(holder) => Finding::ok(format!("held by {holder}")),
+        None => Finding::ok(format!("{} free", free.join(" and "))),
+    }
+}
+
+fn taken(address: SocketAddr, holder: &Holder) -> Finding {
+    Finding::failed(Blame::Other, format!("{address} is held by {holder}"))
+        .remedy("stop it, or choose another port with listen = \"localhost:PORT\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Outcome;
+
+    #[tokio::test]
+    async fn a_free_port_is_fine_and_a_taken_one_names_its_holder() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+
+        let taken = examine(&Listen::Tcp(address)).await;
+        assert_eq!(taken.outcome, Outcome::Failed(Blame::Other));
+        assert!(taken.said.contains("is held by "), "{}", taken.said);
+
+        drop(listener);
+        let free = examine(&Listen::Tcp(address)).await;
+        assert_eq!(free.outcome, Outcome::Ok, "{}", free.said);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_needs_a_right_or_an_address_of_another_machine_says_so() {
+        let elsewhere = examine(&Listen::Tcp("192.0.2.1:6749".parse().unwrap())).await;
+        assert_eq!(elsewhere.outcome, Outcome::Failed(Blame::Other));
+        assert!(elsewhere.ways[0].remedy.contains("this machine has"));
+    }
+}

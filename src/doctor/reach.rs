@@ -1,0 +1,311 @@
+//! The way to a host, stage by stage: its name, a connection, the corporate proxy on the way, TLS.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::finding::{Blame, Finding};
+use super::round::{Name, Round};
+use super::words::chain;
+use crate::config::{Origin, ProxyUrl};
+use crate::upstream::{Authority, ConnectError, HandshakeError, ProxyError, Target, Vouched};
+
+/// A host that connections go to, and what is said of it.
+pub(super) struct Way<'a> {
+    pub(super) names: &'a Stages,
+    /// The key that a wrong address stands in.
+    pub(super) key: &'static str,
+    /// What may be read by whoever sits between.
+    pub(super) at_stake: &'static str,
+    /// Whether its certificate is known to come from a public authority.
+    pub(super) is_public: bool,
+    pub(super) origin: &'a Origin,
+    pub(super) proxy: Option<&'a ProxyUrl>,
+    pub(super) tls: &'a rustls::ClientConfig,
+    /// Of each stage: `upstream.connect_timeout`.
+    pub(super) limit: Duration,
+}
+
+/// The names of the four checks.
+pub(super) struct Stages {
+    pub(super) dns: Name,
+    pub(super) tcp: Name,
+    pub(super) proxy: Name,
+    pub(super) tls: Name,
+}
+
+/// How far it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// Nowhere near.
+    No,
+    /// Without TLS.
+    Plainly,
+    /// With TLS.
+    Vouched(Vouched),
+}
+
+impl Way<'_> {
+    /// Makes the four checks; each needs the one before it.
+    pub(super) async fn examine(&self, round: &mut Round<'_>) -> Reached {
+        let names = self.names;
+        let found = round.make(names.dns, self.name()).await;
+        if !found {
+            return self
+                .give_up(round, &[names.tcp, names.proxy, names.tls])
+                .await;
+        }
+        let Some(direct) = round.make(names.tcp, self.connection()).await else {
+            return self.give_up(round, &[names.proxy, names.tls]).await;
+        };
+        let stream = match self.proxy {
+            None => {
+                let none = Finding::skipped("no proxy on the way");
+                round.tell(names.proxy, none).await;
+                Some(direct)
+            }
+            Some(proxy) => {
+                drop(direct);
+                round.make(names.proxy, self.through(proxy)).await
+            }
+        };
+        let Some(stream) = stream else {
+            return self.give_up(round, &[names.tls]).await;
+        };
+        if !self.origin.is_tls() {
+            let plain = Finding::skipped("plain http, as configured");
+            round.tell(names.tls, plain).await;
+            return Reached::Plainly;
+        }
+        round.make(names.tls, self.encryption(stream)).await
+    }
+
+    async fn give_up(&self, round: &mut Round<'_>, left: &[Name]) -> Reached {
+        for name in left {
+            let skipped = Finding::skipped("the check before it failed");
+            round.tell(*name, skipped).await;
+        }
+        Reached::No
+    }
+
+    /// The one that is connected to first.
+    fn first(&self) -> Target {
+        self.proxy.map_or_else(
+            || Target::of(self.origin),
+            |proxy| Target {
+                host: proxy.host.clone(),
+                port: proxy.port,
+            },
+        )
+    }
+
+    async fn name(&self) -> (Finding, bool) {
+        let target = self.first();
+        let found = timeout(self.limit, target.resolve()).await;
+        let host = &target.host;
+        let said = match found {
+            Ok(Ok(addresses)) => {
+                let mut shown: Vec<String> =
+                    addresses.iter().map(|one| one.ip().to_string()).collect();
+                shown.dedup();
+                let whose = self.proxy.map_or("", |_| " (the corporate proxy)");
+                return (
+                    Finding::ok(format!("{host} is {}{whose}", shown.join(", "))),
+                    true,
+                );
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no answer about {host} within {}", self.within()),
+        };
+        let failed = Finding::failed(Blame::Unreachable, said);
+        let finding = if self.proxy.is_some() {
+            failed.remedy("correct the proxy's name in network.proxy or HTTPS_PROXY")
+        } else {
+            failed
+                .either(
+                    "the name is wrong",
+                    format!("correct the address in {}", self.key),
+                )
+                .either(
+                    "this machine cannot resolve such names (offline, VPN, a network that lets out only its proxy)",
+                    "connect, or name the corporate proxy as network.proxy = \"http://HOST:PORT\"",
+                )
+        };
+        (finding, false)
+    }
+
+    async fn connection(&self) -> (Finding, Option<TcpStream>) {
+        let target = self.first();
+        let said = match timeout(self.limit, target.connect()).await {
+            Ok(Ok(stream)) => {
+                let peer = stream.peer_addr().map(|peer| peer.to_string());
+                let peer = peer.unwrap_or_else(|_| target.host.clone());
+                return (Finding::ok(peer), Some(stream));
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!(
+                "{}:{} did not answer within {}",
+                target.host,
+                target.port,
+                self.within()
+            ),
+        };
+        let failed = Finding::failed(Blame::Unreachable, said);
+        let finding = if self.proxy.is_some() {
+            failed.remedy("correct host and port in network.proxy or HTTPS_PROXY")
+        } else {
+            failed
+                .either(
+                    "nothing listens there, or the port is wrong",
+                    format!("correct the address in {}", self.key),
+                )
+                .either(
+                    "a firewall or a missing VPN stands between",
+                    "connect the VPN; where only a corporate proxy may go out, name it as network.proxy = \"http://HOST:PORT\"",
+                )
+        };
+        (finding, None)
+    }
+
+    async fn through(&self, proxy: &ProxyUrl) -> (Finding, Option<TcpStream>) {
+        let target = Target::of(self.origin);
+        let error = match timeout(self.limit, target.connect_through(proxy)).await {
+            Ok(Ok(stream)) => {
+                let said = format!("{proxy} connects to {}:{}", target.host, target.port);
+                return (Finding::ok(said), Some(stream));
+            }
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let said = format!("{proxy} did not answer CONNECT within {}", self.within());
+                let finding = Finding::failed(Blame::Unreachable, said);
+                return (finding.remedy("ask whoever runs the proxy"), None);
+            }
+        };
+        let said = format!("the corporate proxy {proxy}: {}", chain(&error));
+        let finding = Finding::failed(Blame::Unreachable, said).remedy(proxy_remedy(&error));
+        (finding, None)
+    }
+
+    async fn encryption(&self, stream: TcpStream) -> (Finding, Reached) {
+        let target = Target::of(self.origin);
+        match timeout(self.limit, target.handshake(stream, self.tls)).await {
+            Ok(Ok(vouched)) => (self.vouched(&vouched), Reached::Vouched(vouched)),
+            Ok(Err(error)) => (self.refused(&error), Reached::No),
+            Err(_) => {
+                let said = format!("no TLS handshake within {}", self.within());
+                let finding = Finding::failed(Blame::Unreachable, said).remedy(
+                    "a firewall that looks into TLS may swallow it: ask whoever runs the network",
+                );
+                (finding, Reached::No)
+            }
+        }
+    }
+
+    /// Accepted; but by whose word?
+    fn vouched(&self, vouched: &Vouched) -> Finding {
+        let issuer = format!("issued by \"{}\"", vouched.issuer);
+        let thanks_to = match vouched.authority {
+            Authority::Public => {
+                let until = humantime::format_rfc3339_seconds(vouched.not_after);
+                return Finding::ok(format!("{issuer}, good until {until}"));
+            }
+            Authority::Machine => "only because this machine has been told to trust it",
+            Authority::CaFile => "only because of network.ca_file",
+        };
+        let said = format!(
+            "{issuer}, which is no publicly known authority: accepted {thanks_to}; whoever has that \
+             authority's key can read {}",
+            self.at_stake
+        );
+        let finding = Finding::note(said);
+        if self.is_public {
+            return finding.remedy(
+                "this is TLS interception on the way (this host's own certificate is publicly known): have \
+                 the host excepted from it, unless that is meant",
+            );
+        }
+        finding.remedy(
+            "fine if it is the API's own private CA; else it is TLS interception: have the host excepted from it, \
+             unless that is meant",
+        )
+    }
+
+    fn refused(&self, error: &ConnectError) -> Finding {
+        let failed = Finding::failed(Blame::Unreachable, chain(error));
+        match error {
+            ConnectError::Certificate { source } if source.is_unknown_authority() => {
+                let finding = failed.either(
+                    "TLS interception on the way (the issuer above), which could then read everything",
+                    "if your company does that, export its CA as PEM and set network.ca_file",
+                );
+                if self.is_public {
+                    finding
+                } else {
+                    finding.either(
+                        "a private CA of the API's own",
+                        "get it as PEM and set network.ca_file",
+                    )
+                }
+            }
+            ConnectError::Certificate { source } if source.is_about_time() => failed
+                .either("this machine's clock is wrong", "set it (NTP)")
+                .either(
+                    "the certificate is really out of date",
+                    "tell whoever runs the host",
+                ),
+            ConnectError::Certificate { .. } => failed
+                .either("the address is wrong", format!("correct {}", self.key))
+                .either(
+                    "something else answers there: a captive portal or an interceptor",
+                    "log in to the network first, or ask whoever runs it",
+                ),
+            ConnectError::Handshake { source } => failed.remedy(self.handshake_remedy(source)),
+            ConnectError::Dns { .. }
+            | ConnectError::Refused { .. }
+            | ConnectError::Timeout { .. }
+            | ConnectError::ProxyTimeout { .. }
+            | ConnectError::Proxy { .. }
+            | ConnectError::Http { .. } => failed,
+        }
+    }
+
+    fn handshake_remedy(&self, error: &HandshakeError) -> String {
+        match error {
+            HandshakeError::NotTls => {
+                format!("correct the port in {}, or a proxy on the way breaks in", self.key)
+            }
+            HandshakeError::OldVersion => "the host must offer TLS 1.2 or 1.3".to_owned(),
+            HandshakeError::WantsCertificate | HandshakeError::RefusedUs { .. } => {
+                "set the client certificate that it wants: upstream.client_cert_file for the API, \
+                 token.client_cert_file for the token endpoint"
+                    .to_owned()
+            }
+            HandshakeError::Ended | HandshakeError::Other { .. } => {
+                "a firewall that looks at host names in TLS may cut it: ask whoever runs the network"
+                    .to_owned()
+            }
+        }
+    }
+
+    fn within(&self) -> humantime::FormattedDuration {
+        humantime::format_duration(self.limit)
+    }
+}
+
+fn proxy_remedy(error: &ProxyError) -> &'static str {
+    match error {
+        ProxyError::WantsCredentials { .. } => {
+            "write network.proxy = \"http://USER:PASSWORD@HOST:PORT\", or the same in HTTPS_PROXY"
+        }
+        ProxyError::RefusesCredentials { .. } => {
+            "correct user name and password in network.proxy or HTTPS_PROXY; percent-encode what is neither letter nor digit"
+        }
+        ProxyError::Refused { .. } => "have the proxy allow this host and port",
+        ProxyError::Unresolved { .. }
+        | ProxyError::Unreachable { .. }
+        | ProxyError::NotHttp
+        | ProxyError::TooLong { .. } => "correct host and port in network.proxy or HTTPS_PROXY",
+        ProxyError::Ended { .. } => "ask whoever runs the proxy why it hangs up",
+    }
+}

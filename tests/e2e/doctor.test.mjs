@@ -1,0 +1,281 @@
+// The doctor behind real corporate proxies (tinyproxy, mitmproxy) and with a wrong clock (libfaketime):
+// it names who sits between, what he can read, and what to do.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer as createTlsServer } from "node:https";
+import { connect, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CUPBEARER, run, temporaryDirectory, until } from "./support.mjs";
+
+const TOKEN = "t0ken-that-nobody-else-may-see";
+const SECRET = "the-client-secret-of-this-test";
+const PASSWORD = "corp-passw0rd";
+
+const library = readdirSync("/usr/lib", { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => join("/usr/lib", name, "faketime/libfaketimeMT.so.1"))
+  .find(existsSync);
+
+test("a chain that only network.ca_file vouches for is noted for both hosts, with its issuer", async (t) => {
+  const scene = await setUp(t);
+  const report = await scene.examine("");
+  assert.equal(report.exit_code, 0, JSON.stringify(report, null, 2));
+  for (const id of ["token_endpoint.tls", "api.tls"]) {
+    assert.equal(report.check(id).outcome, "note");
+    assert.match(report.check(id).said, /issued by "CN=API CA".* only because of network\.ca_file.* can read /);
+  }
+});
+
+test("interception by mitmproxy is named by its issuer, with what it can read", async (t) => {
+  const scene = await setUp(t);
+  const { port, ca } = await startMitmproxy(t, scene.directory);
+  const line = `network.proxy = "http://127.0.0.1:${port}"`;
+
+  const trusting = await scene.examine(`${line}\nnetwork.ca_file = ${JSON.stringify(ca)}`);
+  assert.equal(trusting.exit_code, 0, JSON.stringify(trusting, null, 2));
+  const token = trusting.check("token_endpoint.tls");
+  assert.equal(token.outcome, "note");
+  assert.match(token.said, /CN=mitmproxy.*no publicly known authority.*can read the client secret and the token/);
+  assert.match(trusting.check("api.tls").said, /CN=mitmproxy.*can read the token and everything sent with it/);
+  assert.match(token.remedies[0].remedy, /TLS interception/);
+
+  scene.seen.length = 0;
+  const wary = await scene.examine(line);
+  assert.equal(wary.exit_code, 5);
+  const refused = wary.check("token_endpoint.tls");
+  assert.equal(refused.outcome, "failed");
+  assert.match(refused.said, /CN=mitmproxy/);
+  assert.match(JSON.stringify(refused.remedies), /export its CA as PEM and set network\.ca_file/);
+  assert.equal(wary.check("grant").outcome, "skipped");
+  assert.deepEqual(scene.seen, [], "nothing was sent to a host that is not the one");
+});
+
+test("an interceptor whose CA the machine trusts is told from the public authorities", async (t) => {
+  const scene = await setUp(t);
+  // What an administrator does who puts the company's CA into the system's store.
+  const report = await scene.examine("network.proxy = \"none\"", { env: { SSL_CERT_FILE: scene.ca }, ca: false });
+  assert.equal(report.exit_code, 0, JSON.stringify(report, null, 2));
+  assert.match(report.check("api.tls").said, /only because this machine has been told to trust it/);
+});
+
+test("tinyproxy's 407 is a missing password, and its 401 a wrong one", async (t) => {
+  const scene = await setUp(t);
+  const port = await startTinyproxy(t, scene.directory);
+  for (const [user, status, remedy] of [
+    ["", 407, /write network\.proxy = "http:\/\/USER:PASSWORD@HOST:PORT"/],
+    ["corp:wr0ng-password@", 401, /correct user name and password/],
+  ]) {
+    const report = await scene.examine("", { env: { HTTPS_PROXY: `http://${user}127.0.0.1:${port}` } });
+    assert.equal(report.exit_code, 5);
+    for (const id of ["token_endpoint.proxy", "api.proxy"]) {
+      const check = report.check(id);
+      assert.equal(check.outcome, "failed");
+      assert.match(check.said, new RegExp(`corporate proxy http://127\\.0\\.0\\.1:${port}: it answered ${status}`));
+      assert.match(check.remedies[0].remedy, remedy);
+    }
+    assert.ok(!JSON.stringify(report).includes("wr0ng-password"));
+  }
+  assert.deepEqual(scene.seen, []);
+
+  const env = { HTTPS_PROXY: `http://corp:${PASSWORD}@127.0.0.1:${port}` };
+  const report = await scene.examine("", { env });
+  assert.equal(report.exit_code, 0, JSON.stringify(report, null, 2));
+  assert.ok(!JSON.stringify(report).includes(PASSWORD));
+});
+
+for (const { offset, words } of [
+  { offset: "+2h", words: /clock is (2h|1h 59m \d+s) ahead of/ },
+  { offset: "-10m", words: /clock is (10m|9m \d+s|10m \d+s) behind/ },
+]) {
+  test(`a clock that is wrong by ${offset} is noted with its direction`, async (t) => {
+    const scene = await setUp(t);
+    const env = { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
+    const report = await scene.examine("", { env });
+    const clock = report.check("clock");
+    assert.equal(clock.outcome, "note", JSON.stringify(report, null, 2));
+    assert.match(clock.said, words);
+    assert.match(clock.remedies[0].remedy, /NTP/);
+    assert.equal(report.check("grant").outcome, "ok");
+  });
+}
+
+test("a clock so wrong that certificates are out of date is one of two causes", async (t) => {
+  const scene = await setUp(t);
+  const env = { LD_PRELOAD: library, FAKETIME: "+400d", FAKETIME_DONT_FAKE_MONOTONIC: "1" };
+  const report = await scene.examine("", { env });
+  assert.equal(report.exit_code, 5);
+  const tls = report.check("token_endpoint.tls");
+  assert.equal(tls.undecided, true);
+  assert.match(tls.said, /expired at/);
+  assert.match(tls.remedies[0].cause, /this machine's clock is wrong/);
+});
+
+test("hosts that want a client certificate are shown it by every check", async (t) => {
+  const scene = await setUp(t, { server: (ca) => ({ requestCert: true, rejectUnauthorized: true, ca }) });
+  const keys = (room) => `${room}.client_cert_file = "${scene.files.cert}"\n${room}.client_key_file = "${scene.files.key}"`;
+  const shown = await scene.examine(`${keys("token")}\n${keys("upstream")}`);
+  assert.equal(shown.exit_code, 0, JSON.stringify(shown, null, 2));
+  assert.equal(shown.check("clock").outcome, "ok", "the server answers nobody without a certificate");
+
+  const withheld = await scene.examine(keys("upstream"));
+  assert.equal(withheld.exit_code, 5);
+  assert.equal(withheld.check("clock").outcome, "skipped");
+  assert.equal(withheld.check("grant").outcome, "failed");
+});
+
+test("on a terminal a line stands while its check is under way, in colours unless NO_COLOR", async (t) => {
+  const scene = await setUp(t);
+  await scene.examine(""); // writes the configuration
+  const inTerminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+  const line = [CUPBEARER, "doctor", "--config", join(scene.directory, "cupbearer.toml")];
+  for (const { env, colours, progress } of [
+    { env: { TERM: "xterm" }, colours: true, progress: true },
+    { env: { TERM: "xterm", NO_COLOR: "1" }, colours: false, progress: true },
+    { env: { TERM: "dumb" }, colours: false, progress: false },
+  ]) {
+    const { stdout, code } = await run("python3", ["-c", inTerminal, ...line], { env });
+    assert.equal(code, 0, stdout);
+    assert.equal(/\x1b\[3[123]m/.test(stdout), colours, JSON.stringify(env));
+    assert.equal(stdout.includes("  1  configuration …\r\x1b[2K  1  "), progress, JSON.stringify(stdout.slice(0, 200)));
+    assert.match(stdout, /All is well\./);
+  }
+});
+
+/** An API with a token endpoint, over TLS beyond loopback. */
+async function setUp(t, { server: options = () => ({}) } = {}) {
+  const directory = await temporaryDirectory(t);
+  const host = ownAddress();
+  const files = await certificates(directory, host);
+  const seen = [];
+  const answer = (request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    const isToken = request.url === "/token";
+    const isAuthorized = isToken || request.headers.authorization === `Bearer ${TOKEN}`;
+    response.writeHead(isAuthorized ? 200 : 401, { "content-type": "application/json" });
+    response.end(JSON.stringify(isToken ? { access_token: TOKEN, token_type: "Bearer", expires_in: 3600 } : {}));
+  };
+  const tls = { cert: await readFile(files.cert), key: await readFile(files.key), ...options(await readFile(files.ca)) };
+  const server = createTlsServer(tls, answer).listen(0, host);
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address();
+  const secret = join(directory, "client_secret");
+  await writeFile(secret, SECRET, { mode: 0o600 });
+  return {
+    directory,
+    seen,
+    ca: files.ca,
+    files,
+    /** Runs the doctor with these lines; it trusts the API's CA unless they name another. */
+    async examine(lines, { env = {}, ca = !lines.includes("network.ca_file") } = {}) {
+      const file = join(directory, "cupbearer.toml");
+      const trust = ca ? `network.ca_file = ${JSON.stringify(files.ca)}` : "";
+      const text = [
+        'listen = "127.0.0.1:0"',
+        `upstream.url = "https://${host}:${port}"`,
+        `token.url = "https://${host}:${port}/token"`,
+        'token.client_id = "id"',
+        `token.client_secret = { file = ${JSON.stringify(secret)} }`,
+        lines,
+        trust,
+        "",
+      ];
+      await writeFile(file, text.join("\n"));
+      const { stdout, stderr, code } = await run(CUPBEARER, ["doctor", "--json", "--config", file], { env });
+      for (const hidden of [TOKEN, SECRET]) assert.ok(!(stdout + stderr).includes(hidden));
+      const report = JSON.parse(stdout);
+      assert.equal(report.exit_code, code, stderr);
+      return { ...report, check: (id) => report.checks.find((check) => check.id === id) };
+    },
+  };
+}
+
+/** An IPv4 address of this machine that is not loopback, which is never proxied; what is sent to it stays here. */
+function ownAddress() {
+  const all = Object.values(networkInterfaces()).flat();
+  const found = all.find(({ family, internal }) => family === "IPv4" && !internal);
+  if (!found) throw new Error("this machine has no address but loopback; as root: ip addr add 192.0.2.1/32 dev lo");
+  return found.address;
+}
+
+async function certificates(directory, host) {
+  assert.ok(library, "libfaketime is installed: tests/run does that");
+  const path = (name) => join(directory, name);
+  const openssl = async (...args) => {
+    // From the day before, for a clock that is behind.
+    const { code, stderr } = await run("openssl", args, { env: { LD_PRELOAD: library, FAKETIME: "-1d" } });
+    assert.equal(code, 0, stderr);
+  };
+  const newKey = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-x509"];
+  const days = ["-days", "3"];
+  await openssl(...newKey, ...days, "-subj", "/CN=API CA", "-keyout", path("ca.key"), "-out", path("ca.pem"));
+  const names = ["-addext", `subjectAltName=IP:${host}`, "-addext", "basicConstraints=critical,CA:FALSE"];
+  const issuer = ["-CA", path("ca.pem"), "-CAkey", path("ca.key")];
+  const subject = ["-subj", "/CN=API", "-keyout", path("api.key"), "-out", path("api.pem")];
+  await openssl(...newKey, ...days, ...names, ...issuer, ...subject);
+  return { ca: path("ca.pem"), cert: path("api.pem"), key: path("api.key") };
+}
+
+async function startTinyproxy(t, directory) {
+  const port = await freePort();
+  const file = join(directory, "tinyproxy.conf");
+  const lines = [`Port ${port}`, "Listen 127.0.0.1", "Timeout 60", "LogLevel Connect", `BasicAuth corp ${PASSWORD}`];
+  await writeFile(file, `${lines.join("\n")}\nLogFile "${join(directory, "tinyproxy.log")}"\n`);
+  await startProgram(t, "tinyproxy", ["-d", "-c", file], port);
+  return port;
+}
+
+async function startMitmproxy(t, directory) {
+  const port = await freePort();
+  const home = join(directory, "mitmproxy");
+  // What is beyond it is of no concern here: its client is tested.
+  const args = ["--quiet", "--ssl-insecure", "--listen-host", "127.0.0.1", "--listen-port", port, "--set", `confdir=${home}`];
+  await startProgram(t, "mitmdump", args, port);
+  const ca = join(home, "mitmproxy-ca-cert.pem");
+  await until(() => existsSync(ca), "mitmproxy made no CA");
+  return { port, ca };
+}
+
+async function startProgram(t, program, args, port) {
+  const child = spawn(program, args.map(String), { stdio: "ignore" });
+  let dead;
+  child.on("error", (error) => (dead = error.message)).on("exit", () => (dead ??= "it ended"));
+  t.after(async () => {
+    if (dead) return;
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  });
+  await until(async () => dead || (await answers(port)), `${program} does not listen`);
+  assert.equal(dead, undefined, program);
+}
+
+async function answers(port) {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Neither program can be told to take a free port and say which. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}

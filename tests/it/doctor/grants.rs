@@ -1,0 +1,273 @@
+//! Every row of the token endpoint's errors: the step that it is about, or the several that it may be.
+
+use cupbearer::demo::{AuthMethod, Groups, Reply, Resource};
+use cupbearer::secret::Secret;
+use http::{HeaderValue, StatusCode};
+
+use super::{Clinic, Report};
+use crate::support::{answer, closed_port};
+
+/// The grant failed, and these steps are named.
+fn assert_refused(report: &Report, steps: &[u64]) {
+    assert_eq!(report.with_outcome("failed"), ["grant"]);
+    assert_eq!(report.exit, 4);
+    assert_eq!(report.steps("grant"), steps, "{}", report.all("grant"));
+    let is_undecided = report.remedies("grant").len() > 1;
+    assert_eq!(report.check("grant")["undecided"], is_undecided);
+    assert!(report.said("grant").contains("(correlation id "));
+    assert_eq!(
+        report.outcome("discovery"),
+        "ok",
+        "region and environment exist"
+    );
+    assert_eq!(
+        report.outcome("api.tcp"),
+        "ok",
+        "the API is looked at all the same"
+    );
+    assert_eq!(report.outcome("api.answer"), "skipped");
+}
+
+#[tokio::test]
+async fn an_unknown_client_a_wrong_secret_and_an_application_that_is_off_cannot_be_told_apart() {
+    let unknown = Clinic::open()
+        .await
+        .set("token.client_id=nobody")
+        .examine()
+        .await;
+    let wrong = Clinic::open()
+        .await
+        .with_secret("s3cr3t-of-another")
+        .examine()
+        .await;
+    let off = Clinic::with_application(|application| application.on = false).await;
+    for report in [unknown, wrong, off.examine().await] {
+        assert_refused(&report, &[5, 5, 7]);
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_secret_reads_as_a_wrong_one() {
+    let clinic = Clinic::with_application(|application| {
+        application.secret = Secret::new("the-new-secret-which-nobody-told-us");
+    })
+    .await;
+    let report = clinic.examine().await;
+    assert_refused(&report, &[5, 5, 7]);
+    assert!(report.all("grant").contains("has been replaced"));
+}
+
+#[tokio::test]
+async fn another_authentication_method_is_step_5_and_names_ours() {
+    let clinic = Clinic::with_application(|application| application.auth = AuthMethod::Post).await;
+    let report = clinic.examine().await;
+    assert_refused(&report, &[5]);
+    assert!(
+        report
+            .all("grant")
+            .contains("Token Endpoint Auth Method is not client_secret_basic")
+    );
+    assert_eq!(
+        clinic.demo.knobs.token_post_count(),
+        1,
+        "methods are never probed"
+    );
+}
+
+#[tokio::test]
+async fn a_scope_that_was_not_added_is_step_6_and_a_misspelt_one_may_be_step_3() {
+    let none = Clinic::with_application(|application| application.resources.clear()).await;
+    assert_refused(&none.examine().await, &[6]);
+    let misspelt = Clinic::open().await.set("token.scope=slef-service");
+    let report = misspelt.examine().await;
+    assert_refused(&report, &[6, 3]);
+    assert!(
+        report
+            .all("grant")
+            .contains("token.scope (slef-service) is misspelt")
+    );
+}
+
+#[tokio::test]
+async fn two_resources_are_step_6_and_want_a_scope() {
+    let clinic = Clinic::with_application(|application| {
+        application.resources.push(Resource {
+            audience: "other".to_owned(),
+            scopes: vec!["other".to_owned()],
+        });
+    })
+    .await;
+    let report = clinic.examine().await;
+    assert_refused(&report, &[6]);
+    assert!(
+        report
+            .all("grant")
+            .contains("set token.scope to those of one")
+    );
+}
+
+#[tokio::test]
+async fn a_worker_is_step_4_and_a_missing_grant_type_step_5() {
+    let worker = Clinic::with_application(|application| application.worker = true).await;
+    assert_refused(&worker.examine().await, &[4]);
+    let grant =
+        Clinic::with_application(|application| application.client_credentials = false).await;
+    let report = grant.examine().await;
+    assert_refused(&report, &[5]);
+    assert!(
+        report
+            .all("grant")
+            .contains("Grant Type Client Credentials")
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_environment_is_seen_without_the_secret() {
+    let clinic = Clinic::open().await;
+    let other = clinic.demo.token_url.replace(
+        clinic.demo.environment_id,
+        "00000000-0000-0000-0000-000000000000",
+    );
+    let report = clinic.asking(&other).examine().await;
+    assert_eq!(report.exit, 4);
+    assert_eq!(report.with_outcome("failed"), ["discovery", "grant"]);
+    assert!(report.said("discovery").contains("answered 404"));
+    assert!(
+        report
+            .all("discovery")
+            .contains("00000000-0000-0000-0000-000000000000")
+    );
+    assert!(report.steps("grant").is_empty());
+}
+
+#[tokio::test]
+async fn a_page_in_the_servers_place_is_a_proxy_or_a_firewall() {
+    for status in [StatusCode::FORBIDDEN, StatusCode::OK] {
+        let clinic = Clinic::open().await;
+        clinic.demo.knobs.always_reply(Reply::html(status));
+        let report = clinic.examine().await;
+        assert_eq!(report.exit, 4);
+        assert_eq!(report.with_outcome("failed"), ["grant"]);
+        assert!(report.steps("grant").is_empty());
+        let all = report.all("grant");
+        assert!(
+            all.contains("corporate proxy") && all.contains("(WAF)"),
+            "{all}"
+        );
+        assert!(!all.contains("intercepted"), "a page is not quoted: {all}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_and_trouble_of_the_server_are_not_ours() {
+    let limited = Clinic::open().await;
+    limited
+        .demo
+        .knobs
+        .always_reply(Reply::limited(Some(HeaderValue::from_static("7"))));
+    let report = limited.examine().await;
+    assert_eq!(report.exit, 5);
+    assert!(report.said("grant").contains("REQUEST_LIMITED"));
+    assert!(report.all("grant").contains("wait 7 s") && report.all("grant").contains("licence"));
+
+    for status in [408, 500, 502, 503, 504] {
+        let clinic = Clinic::open().await;
+        let status = StatusCode::from_u16(status).unwrap();
+        clinic.demo.knobs.always_reply(Reply::trouble(status));
+        let report = clinic.examine().await;
+        assert_eq!(report.exit, 5, "{status}");
+        assert!(
+            report.all("grant").contains("nothing here is at fault"),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_nobody_listens_at_or_whose_name_is_unknown_stops_where_it_fails() {
+    let away = format!("http://127.0.0.1:{}/e/as/token", closed_port().await);
+    let report = Clinic::open().await.asking(&away).examine().await;
+    assert_eq!(report.exit, 5);
+    assert_eq!(report.with_outcome("failed"), ["token_endpoint.tcp"]);
+    assert!(
+        report
+            .said("token_endpoint.tcp")
+            .contains("Connection refused")
+    );
+    assert_eq!(report.outcome("grant"), "skipped");
+    assert_eq!(report.outcome("api.tcp"), "ok");
+
+    let unknown = "http://as.nothing.invalid/e/as/token";
+    let clinic = Clinic::open()
+        .await
+        .asking(unknown)
+        .set("token.allow_plaintext=true");
+    let report = clinic.examine().await;
+    assert_eq!(report.exit, 5);
+    assert_eq!(report.with_outcome("failed"), ["token_endpoint.dns"]);
+    assert!(
+        report
+            .said("token_endpoint.dns")
+            .contains("as.nothing.invalid")
+    );
+}
+
+#[tokio::test]
+async fn groups_that_are_missing_or_no_array_are_step_2_before_the_api_says_so() {
+    let curly = "{\u{201c}dev-tls-admin\u{201d}}".to_owned();
+    for (groups, words) in [
+        (Groups::Missing, "no claim groups"),
+        (
+            Groups::Text("{\"dev-tls-admin\"}".to_owned()),
+            "typed as plain text",
+        ),
+        (Groups::Text(curly), "curly quotes"),
+        (Groups::Array(Vec::new()), "empty"),
+    ] {
+        let clinic = Clinic::with(|behaviour| behaviour.groups = groups).await;
+        let report = clinic.examine().await;
+        assert_eq!(report.exit, 1);
+        assert_eq!(
+            report.with_outcome("failed"),
+            ["token.groups", "api.answer"]
+        );
+        assert!(
+            report.said("token.groups").contains(words),
+            "{}",
+            report.said("token.groups")
+        );
+        assert_eq!(report.steps("token.groups"), [2]);
+        assert_eq!(report.steps("api.answer"), [2]);
+    }
+}
+
+#[tokio::test]
+async fn a_scope_not_granted_and_a_life_shorter_than_said_are_noted() {
+    let clinic = Clinic::with(|behaviour| {
+        behaviour.expires_in = cupbearer::demo::ExpiresIn::Says(7200.into());
+    })
+    .await;
+    let report = clinic.set("token.scope=self-service more").examine().await;
+    assert_eq!(report.exit, 0);
+    assert_eq!(report.outcome("token.scope"), "note");
+    assert_eq!(report.steps("token.scope"), [6]);
+    assert!(report.said("token.scope").starts_with("more was asked for"));
+    assert_eq!(report.outcome("token.expiry"), "note");
+    assert!(report.said("token.expiry").contains("expires_in says 2h"));
+}
+
+#[tokio::test]
+async fn an_opaque_token_is_no_fault() {
+    let clinic = Clinic::open().await;
+    let body = r#"{"access_token":"opaque","token_type":"bearer","expires_in":60}"#;
+    clinic
+        .demo
+        .knobs
+        .always_reply(Reply::text(StatusCode::OK, "application/json", body));
+    let api = crate::support::Upstream::answering(answer("200 OK", "", "[]")).await;
+    let report = clinic.before(&api.url()).examine().await;
+    assert_eq!(report.exit, 0);
+    assert_eq!(report.outcome("token.form"), "ok");
+    assert_eq!(report.outcome("token.groups"), "skipped");
+    assert_eq!(api.only().values("authorization"), ["Bearer opaque"]);
+}

@@ -1,0 +1,291 @@
+//! `cupbearer doctor` and `cupbearer token`, the built binary: whatever is wrong is named, and nothing else.
+
+mod api;
+mod grants;
+mod surroundings;
+
+use std::process::Stdio;
+
+use cupbearer::demo::{self, Application, Behaviour, Demo, Options};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::support::{Config, within};
+
+/// The demo's two servers, and a configuration that fits them.
+struct Clinic {
+    demo: Demo,
+    directory: TempDir,
+    upstream: Option<String>,
+    token_url: Option<String>,
+    settings: Vec<String>,
+    variables: Vec<(&'static str, String)>,
+    secret: Option<&'static str>,
+}
+
+/// What the binary said, and exited with.
+struct Said {
+    exit: i32,
+    out: String,
+    err: String,
+}
+
+impl Clinic {
+    async fn open() -> Self {
+        Self {
+            demo: demo::start(Options::on_free_ports()).await.unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+            upstream: None,
+            token_url: None,
+            settings: Vec::new(),
+            variables: Vec::new(),
+            secret: None,
+        }
+    }
+
+    /// With the servers in this state.
+    async fn with(change: impl FnOnce(&mut Behaviour)) -> Self {
+        let clinic = Self::open().await;
+        clinic.demo.knobs.change(change);
+        clinic
+    }
+
+    /// With the application in this state.
+    async fn with_application(change: impl FnOnce(&mut Application)) -> Self {
+        let clinic = Self::open().await;
+        clinic
+            .demo
+            .knobs
+            .change_application(demo::CLIENT_ID, change);
+        clinic
+    }
+
+    fn set(mut self, setting: &str) -> Self {
+        self.settings.push(setting.to_owned());
+        self
+    }
+
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn before(mut self, upstream: &str) -> Self {
+        self.upstream = Some(upstream.to_owned());
+        self
+    }
+
+    fn asking(mut self, token_url: &str) -> Self {
+        self.token_url = Some(token_url.to_owned());
+        self
+    }
+
+    fn with_secret(mut self, secret: &'static str) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    fn secret(&self) -> String {
+        let right = String::from_utf8(self.demo.client_secret.expose().to_vec()).unwrap();
+        self.secret.map_or(right, str::to_owned)
+    }
+
+    fn config<'a>(&'a self, secret: &'a str) -> Config<'a> {
+        Config {
+            upstream: self.upstream.as_deref().unwrap_or(&self.demo.api_url),
+            token_url: self.token_url.as_deref().unwrap_or(&self.demo.token_url),
+            client_id: demo::CLIENT_ID,
+            secret,
+            settings: &[],
+        }
+    }
+
+    /// Runs `cupbearer ARGUMENTS` with the configuration.
+    async fn run(&self, arguments: &[&str]) -> Said {
+        let secret = self.secret();
+        let file = self.config(&secret).write(self.directory.path());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        command
+            .env_clear()
+            .args(arguments)
+            .arg("--config")
+            .arg(file);
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = within("the command's end", command.output()).await.unwrap();
+        let said = Said {
+            exit: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        for text in [&said.out, &said.err] {
+            assert!(
+                secret.is_empty() || !text.contains(&secret),
+                "the secret: {text}"
+            );
+        }
+        said
+    }
+
+    /// Runs the doctor.
+    async fn examine(&self) -> Report {
+        let said = self.run(&["doctor", "--json"]).await;
+        assert_eq!(said.err, "");
+        assert!(!said.out.contains("eyJ"), "a token: {}", said.out);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(report["exit_code"], said.exit);
+        assert_eq!(report["ok"], said.exit == 0);
+        Report {
+            exit: said.exit,
+            checks: report["checks"].as_array().unwrap().clone(),
+        }
+    }
+}
+
+/// The doctor's checks.
+struct Report {
+    exit: i32,
+    checks: Vec<Value>,
+}
+
+impl Report {
+    fn check(&self, id: &str) -> &Value {
+        let found = self.checks.iter().find(|check| check["id"] == id);
+        found.unwrap_or_else(|| panic!("no check {id}"))
+    }
+
+    fn outcome(&self, id: &str) -> &str {
+        self.check(id)["outcome"].as_str().unwrap()
+    }
+
+    fn said(&self, id: &str) -> &str {
+        self.check(id)["said"].as_str().unwrap()
+    }
+
+    fn remedies(&self, id: &str) -> &[Value] {
+        self.check(id)["remedies"].as_array().unwrap()
+    }
+
+    /// The steps that the remedies name; what names none is left out.
+    fn steps(&self, id: &str) -> Vec<u64> {
+        let numbers = self
+            .remedies(id)
+            .iter()
+            .map(|way| way["step"]["number"].as_u64());
+        numbers.flatten().collect()
+    }
+
+    /// Everything about one check in one text.
+    fn all(&self, id: &str) -> String {
+        self.check(id).to_string()
+    }
+
+    /// The checks that did not end like this.
+    fn with_outcome(&self, outcome: &str) -> Vec<&str> {
+        let like = self
+            .checks
+            .iter()
+            .filter(|check| check["outcome"] == outcome);
+        like.map(|check| check["id"].as_str().unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn where_all_is_well_nothing_is_blamed() {
+    let clinic = Clinic::open().await;
+    let report = clinic.examine().await;
+    assert_eq!(report.exit, 0);
+    assert_eq!(report.with_outcome("failed"), [""; 0]);
+    assert_eq!(
+        report.with_outcome("note"),
+        ["secret"],
+        "{}",
+        report.all("secret")
+    );
+    assert_eq!(clinic.demo.knobs.token_post_count(), 1, "one grant");
+    assert_eq!(
+        report.said("api.answer"),
+        "GET /api/v1/certificates answered 200 OK"
+    );
+    for (index, check) in report.checks.iter().enumerate() {
+        assert_eq!(check["number"], index + 1);
+        assert!(check["time_ms"].is_u64() && check["title"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn people_get_numbers_and_remedies_with_their_step_and_no_colours_in_a_pipe() {
+    let clinic = Clinic::with_application(|application| application.resources.clear()).await;
+    let said = clinic.run(&["doctor"]).await;
+    assert_eq!(said.exit, 4);
+    assert!(!said.out.contains('\u{1b}') && !said.out.contains('\r'));
+    let lines: Vec<&str> = said.out.lines().collect();
+    let failed = lines
+        .iter()
+        .position(|line| line.contains("failed   access token"))
+        .unwrap();
+    assert!(lines[failed].starts_with(" 11  ") && lines[failed].contains(" ms  "));
+    assert!(lines[failed].contains("At least one scope must be granted (correlation id "));
+    assert!(lines[failed + 1].contains(
+        "remedy: add the scope of step 3 to the application [step 6: Applications > the application > Resources; \
+         docs/setup-pingone.md#step-6]"
+    ));
+    assert!(said.out.contains("\nBegin with number 11: access token. "));
+}
+
+#[tokio::test]
+async fn token_prints_a_token_that_the_api_takes_and_decode_what_stands_in_it() {
+    let clinic = Clinic::open().await;
+    let plain = clinic.run(&["token"]).await;
+    assert_eq!((plain.exit, plain.err.as_str()), (0, ""));
+    let token = plain.out.strip_suffix('\n').unwrap();
+    assert!(token.starts_with("eyJ") && !token.contains(char::is_whitespace));
+
+    let header = clinic.run(&["token", "--header"]).await;
+    let value = header.out.strip_prefix("Authorization: Bearer eyJ");
+    assert!(
+        value.is_some_and(|rest| rest.ends_with('\n')),
+        "{}",
+        header.out
+    );
+
+    let decoded = clinic.run(&["token", "--decode"]).await;
+    assert!(!decoded.out.contains("eyJ"));
+    for words in [
+        "  exp ",
+        " (in ",
+        "  iat ",
+        " ago)",
+        "[\"dev-tls-admin\"]",
+        "RS256",
+    ] {
+        assert!(decoded.out.contains(words), "{words}: {}", decoded.out);
+    }
+    let json = clinic.run(&["token", "--decode", "--json"]).await;
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["claims"]["client_id"], demo::CLIENT_ID);
+}
+
+#[tokio::test]
+async fn token_exits_with_whose_fault_it_is_and_prints_nothing_else() {
+    let refused = Clinic::open()
+        .await
+        .with_secret("s3cr3t-of-another")
+        .run(&["token"])
+        .await;
+    assert!(refused.err.contains("invalid_client") && refused.err.contains("cupbearer doctor"));
+    let away = format!(
+        "http://127.0.0.1:{}/token",
+        crate::support::closed_port().await
+    );
+    let unreachable = Clinic::open().await.asking(&away).run(&["token"]).await;
+    let empty = Clinic::open().await.with_secret("").run(&["token"]).await;
+    for (said, exit) in [(refused, 4), (unreachable, 5), (empty, 3)] {
+        assert_eq!(said.exit, exit, "{}", said.err);
+        assert_eq!(said.out, "");
+    }
+}

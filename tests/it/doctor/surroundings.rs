@@ -1,0 +1,166 @@
+//! What is wrong on this machine: configuration, secret, proxies, the listener.
+
+use std::net::TcpListener;
+
+use super::Clinic;
+use crate::support::{Binary, Config, closed_port};
+
+#[tokio::test]
+async fn a_broken_configuration_is_all_that_is_said() {
+    let clinic = Clinic::open()
+        .await
+        .set("upstream.head_timeout=30")
+        .set("drain=x");
+    let report = clinic.examine().await;
+    assert_eq!(report.exit, 3);
+    assert_eq!(report.checks.len(), 1);
+    assert!(report.said("configuration").starts_with("2 problems: "));
+    assert!(
+        report
+            .all("configuration")
+            .contains("upstream.head_timeout: ")
+    );
+    assert_eq!(clinic.demo.knobs.token_post_count(), 0);
+}
+
+#[tokio::test]
+async fn a_bundle_without_certificates_is_one_of_configuration() {
+    let clinic = Clinic::open().await;
+    let bundle = clinic.directory.path().join("ca.pem");
+    std::fs::write(&bundle, "none").unwrap();
+    let report = clinic
+        .set(&format!("network.ca_file={}", bundle.display()))
+        .examine()
+        .await;
+    assert_eq!(report.exit, 3);
+    assert!(
+        report
+            .said("configuration")
+            .contains("holds no PEM certificate")
+    );
+}
+
+#[tokio::test]
+async fn a_secret_that_is_empty_costs_no_token_request_and_the_rest_is_looked_at() {
+    let clinic = Clinic::open().await.with_secret("");
+    let report = clinic.examine().await;
+    assert_eq!(report.exit, 3);
+    assert_eq!(report.with_outcome("failed"), ["secret"]);
+    assert_eq!(report.outcome("grant"), "skipped");
+    assert_eq!(report.outcome("discovery"), "ok");
+    assert_eq!(clinic.demo.knobs.token_post_count(), 0);
+}
+
+#[tokio::test]
+async fn a_secret_for_everyone_and_a_padded_one_are_noted() {
+    use std::os::unix::fs::PermissionsExt;
+    let clinic = Clinic::open().await;
+    let report = clinic.examine().await;
+    assert!(report.said("secret").contains("can be read by every user"));
+    assert!(report.all("secret").contains("chmod 600"));
+
+    let clinic = Clinic::open().await;
+    let path = clinic.directory.path().join("padded");
+    let mut padded = clinic.demo.client_secret.expose().to_vec();
+    padded.extend_from_slice(b" \n");
+    std::fs::write(&path, padded).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let file = path.display().to_string();
+    let report = clinic
+        .variable("CUPBEARER_TOKEN__CLIENT_SECRET__FILE", &file)
+        .examine()
+        .await;
+    assert_eq!(report.outcome("secret"), "note");
+    assert!(
+        report
+            .said("secret")
+            .contains("starts or ends with a space")
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_curl_would_use_for_localhost_is_noted() {
+    let clinic = Clinic::open()
+        .await
+        .variable("http_proxy", "http://proxy.invalid:1");
+    let report = clinic.examine().await;
+    assert_eq!((report.exit, report.outcome("no_proxy")), (0, "note"));
+    assert!(
+        report
+            .all("no_proxy")
+            .contains("NO_PROXY=localhost,127.0.0.1,::1")
+    );
+    assert_eq!(
+        report.outcome("grant"),
+        "ok",
+        "we never send what is for loopback to a proxy"
+    );
+
+    let clinic = clinic.variable("NO_PROXY", "localhost,127.0.0.1");
+    assert_eq!(clinic.examine().await.outcome("no_proxy"), "ok");
+}
+
+#[tokio::test]
+async fn a_corporate_proxy_that_is_away_is_named_instead_of_its_target() {
+    let proxy = format!("http://corp:pa55word@127.0.0.1:{}", closed_port().await);
+    let clinic = Clinic::open().await.before("https://api.nothing.invalid");
+    let report = clinic.variable("HTTPS_PROXY", &proxy).examine().await;
+    assert_eq!(report.exit, 5);
+    assert_eq!(report.with_outcome("failed"), ["api.tcp"]);
+    assert!(report.all("api.tcp").contains("HTTPS_PROXY"));
+    assert!(
+        report
+            .said("proxy")
+            .contains("the API through http://127.0.0.1:")
+    );
+    for check in &report.checks {
+        assert!(!check.to_string().contains("pa55word"), "{check}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_names_its_holder_and_a_cupbearer_that_has_it_is_fine() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let report = Clinic::open()
+        .await
+        .set(&format!("listen={taken}"))
+        .examine()
+        .await;
+    assert_eq!(report.exit, 1);
+    assert_eq!(report.with_outcome("failed"), ["listener"]);
+    let us = format!("(process {})", std::process::id());
+    if cfg!(target_os = "linux") {
+        assert!(
+            report.said("listener").contains(&us),
+            "{}",
+            report.said("listener")
+        );
+    }
+    drop(listener);
+
+    let clinic = Clinic::open().await;
+    let secret = clinic.secret();
+    let running = Binary::start(&Config {
+        settings: &[],
+        ..clinic.config(&secret)
+    })
+    .await;
+    let clinic = clinic.set(&format!("listen={}", running.address));
+    let report = clinic.examine().await;
+    assert_eq!(report.exit, 0, "{}", report.all("listener"));
+    assert!(
+        report
+            .said("listener")
+            .starts_with("held by another cupbearer")
+    );
+
+    let refused = clinic.run(&["run"]).await;
+    assert_eq!(refused.exit, 1);
+    assert!(refused.err.contains("another cupbearer"), "{}", refused.err);
+    assert!(
+        refused
+            .err
+            .contains("has the port: stop it, or choose another")
+    );
+}
