@@ -1,0 +1,71 @@
+//! What a command line means.
+
+use super::*;
+
+fn parts(line: &str) -> Result<(Command, Overrides), clap::Error> {
+    Cli::try_parse_from(line.split(' '))?.into_parts()
+}
+
+fn settings(line: &str) -> Vec<(String, String)> {
+    let (_, overrides) = parts(line).ok().unwrap();
+    overrides
+        .settings
+        .into_iter()
+        .map(|setting| (setting.key, setting.text))
+        .collect()
+}
+
+#[test]
+fn the_definitions_contradict_nothing() {
+    <Cli as clap::CommandFactory>::command().debug_assert();
+}
+
+#[test]
+fn without_a_command_it_runs() {
+    assert_eq!(parts("cupbearer").ok().unwrap().0, Command::Run);
+    assert_eq!(parts("cupbearer run").ok().unwrap().0, Command::Run);
+    assert_eq!(
+        parts("cupbearer check --json").ok().unwrap().0,
+        Command::Check { json: true }
+    );
+}
+
+#[test]
+fn flags_count_before_and_after_the_command() {
+    assert_eq!(
+        settings("cupbearer --set drain=1s --listen a run --set name=x --upstream b"),
+        [
+            ("drain", "1s"),
+            ("listen", "a"),
+            ("name", "x"),
+            ("upstream.url", "b")
+        ]
+        .map(|(key, text)| (key.to_owned(), text.to_owned()))
+    );
+    for line in ["cupbearer --config f check", "cupbearer check --config f"] {
+        assert_eq!(parts(line).ok().unwrap().1.file, Some(PathBuf::from("f")));
+    }
+}
+
+#[test]
+fn only_the_first_equals_sign_of_set_divides() {
+    assert_eq!(
+        settings("cupbearer --set token.params={a=\"b\"}"),
+        [("token.params".to_owned(), "{a=\"b\"}".to_owned())]
+    );
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_a_usage_error() {
+    for line in [
+        "cupbearer --config a --config b",
+        "cupbearer --config a run --config b",
+        "cupbearer --set drain",
+        "cupbearer --listen a --listen b",
+        "cupbearer dance",
+        "cupbearer --dance",
+    ] {
+        let error = parts(line).err().expect(line);
+        assert_eq!(error.exit_code(), i32::from(Exit::Usage as u8), "{line}");
+    }
+}
