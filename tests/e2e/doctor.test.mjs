@@ -7,11 +7,11 @@ import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer as createTlsServer } from "node:https";
-import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CUPBEARER, run, temporaryDirectory, until } from "./support.mjs";
+import { startMitmproxy, startTinyproxy } from "./corporate_proxies.mjs";
+import { CUPBEARER, run, temporaryDirectory } from "./support.mjs";
 
 const TOKEN = "t0ken-that-nobody-else-may-see";
 const SECRET = "the-client-secret-of-this-test";
@@ -66,7 +66,7 @@ test("an interceptor whose CA the machine trusts is told from the public authori
 
 test("tinyproxy's 407 is a missing password, and its 401 a wrong one", async (t) => {
   const scene = await setUp(t);
-  const port = await startTinyproxy(t, scene.directory);
+  const port = await startTinyproxy(t, scene.directory, PASSWORD);
   for (const [user, status, remedy] of [
     ["", 407, /write network\.proxy = "http:\/\/USER:PASSWORD@HOST:PORT"/],
     ["corp:wr0ng-password@", 401, /correct user name and password/],
@@ -223,59 +223,4 @@ async function certificates(directory, host) {
   const subject = ["-subj", "/CN=API", "-keyout", path("api.key"), "-out", path("api.pem")];
   await openssl(...newKey, ...days, ...names, ...issuer, ...subject);
   return { ca: path("ca.pem"), cert: path("api.pem"), key: path("api.key") };
-}
-
-async function startTinyproxy(t, directory) {
-  const port = await freePort();
-  const file = join(directory, "tinyproxy.conf");
-  const lines = [`Port ${port}`, "Listen 127.0.0.1", "Timeout 60", "LogLevel Connect", `BasicAuth corp ${PASSWORD}`];
-  await writeFile(file, `${lines.join("\n")}\nLogFile "${join(directory, "tinyproxy.log")}"\n`);
-  await startProgram(t, "tinyproxy", ["-d", "-c", file], port);
-  return port;
-}
-
-async function startMitmproxy(t, directory) {
-  const port = await freePort();
-  const home = join(directory, "mitmproxy");
-  // What is beyond it is of no concern here: its client is tested.
-  const args = ["--quiet", "--ssl-insecure", "--listen-host", "127.0.0.1", "--listen-port", port, "--set", `confdir=${home}`];
-  await startProgram(t, "mitmdump", args, port);
-  const ca = join(home, "mitmproxy-ca-cert.pem");
-  await until(() => existsSync(ca), "mitmproxy made no CA");
-  return { port, ca };
-}
-
-async function startProgram(t, program, args, port) {
-  const child = spawn(program, args.map(String), { stdio: "ignore" });
-  let dead;
-  child.on("error", (error) => (dead = error.message)).on("exit", () => (dead ??= "it ended"));
-  t.after(async () => {
-    if (dead) return;
-    child.kill("SIGTERM");
-    await once(child, "exit");
-  });
-  await until(async () => dead || (await answers(port)), `${program} does not listen`);
-  assert.equal(dead, undefined, program);
-}
-
-async function answers(port) {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
-/** Neither program can be told to take a free port and say which. */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }

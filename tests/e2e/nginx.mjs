@@ -2,10 +2,10 @@
 
 import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, connect } from "node:net";
+import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
-import { temporaryDirectory, until } from "./support.mjs";
+import { accepts, temporaryDirectory, until } from "./support.mjs";
 
 /** Not in every user's PATH. */
 const EXECUTABLE = process.env.NGINX_BIN ?? "/usr/sbin/nginx";
@@ -50,16 +50,4 @@ export async function startNginx(t, { port, behind, files = {} }) {
   await until(() => child.exitCode !== null || accepts(port), "nginx did not listen");
   if (child.exitCode !== null) throw new Error(`nginx did not start:\n${complaints}`);
   return { url: `http://127.0.0.1:${port}` };
-}
-
-async function accepts(port) {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

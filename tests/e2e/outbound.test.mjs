@@ -4,7 +4,6 @@
 // Both targets are at an address of this machine that is not loopback, since loopback is never proxied.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -13,6 +12,7 @@ import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { startMitmproxy, startTinyproxy } from "./corporate_proxies.mjs";
 import { confide, confideWhole } from "./printed.mjs";
 import { curl, run, startProxy, temporaryDirectory, until } from "./support.mjs";
 
@@ -22,7 +22,7 @@ const PASSWORD = "corp-passw0rd";
 
 test("tinyproxy carries both when it is given user name and password", async (t) => {
   const scene = await setUp(t);
-  const port = await startTinyproxy(t, scene.directory);
+  const port = await startTinyproxy(t, scene.directory, PASSWORD);
   const proxy = await scene.start(t, `network.proxy = "http://corp:${PASSWORD}@127.0.0.1:${port}"`);
 
   const { stdout } = await curl(`${proxy.url}/hello`);
@@ -37,7 +37,7 @@ test("tinyproxy carries both when it is given user name and password", async (t)
 
 test("tinyproxy's 407 is named with the proxy's address and without its password", async (t) => {
   const scene = await setUp(t);
-  const port = await startTinyproxy(t, scene.directory);
+  const port = await startTinyproxy(t, scene.directory, PASSWORD);
   // This tinyproxy answers wrong credentials with 401.
   for (const [user, complaint] of [
     ["", "407: it wants a user name and password"],
@@ -231,64 +231,6 @@ async function certificates(directory, host) {
   const subject = ["-subj", "/CN=API", "-keyout", path("api.key"), "-out", path("api.pem")];
   await openssl(...newKey, ...days, ...names, ...issuer, ...subject);
   return { ca: path("ca.pem"), cert: path("api.pem"), key: path("api.key") };
-}
-
-async function startTinyproxy(t, directory) {
-  const port = await freePort();
-  const file = join(directory, "tinyproxy.conf");
-  const log = join(directory, "tinyproxy.log");
-  await writeFile(
-    file,
-    `Port ${port}\nListen 127.0.0.1\nTimeout 60\nLogFile "${log}"\nLogLevel Connect\nBasicAuth corp ${PASSWORD}\n`,
-  );
-  await startProgram(t, "tinyproxy", ["-d", "-c", file], port);
-  return port;
-}
-
-async function startMitmproxy(t, directory) {
-  const port = await freePort();
-  const home = join(directory, "mitmproxy");
-  // What is beyond it is of no concern here: its client is tested.
-  const args = ["--quiet", "--ssl-insecure", "--listen-host", "127.0.0.1", "--listen-port", port, "--set", `confdir=${home}`];
-  await startProgram(t, "mitmdump", args, port);
-  const ca = join(home, "mitmproxy-ca-cert.pem");
-  await until(() => existsSync(ca), "mitmproxy made no CA");
-  return { port, ca };
-}
-
-async function startProgram(t, program, args, port) {
-  const child = spawn(program, args.map(String), { stdio: "ignore" });
-  let dead;
-  child.on("error", (error) => (dead = error.message)).on("exit", () => (dead ??= "it ended"));
-  t.after(async () => {
-    if (dead) return;
-    child.kill("SIGTERM");
-    await once(child, "exit");
-  });
-  await until(async () => dead || (await answers(port)), `${program} does not listen`);
-  assert.equal(dead, undefined, program);
-}
-
-async function answers(port) {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
-/** Neither program can be told to take a free port and say which. */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function listen(t, server, host) {

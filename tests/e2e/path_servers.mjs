@@ -5,11 +5,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { connect } from "node:net";
 import { join } from "node:path";
 import express from "express";
 import { freePort } from "./nginx.mjs";
-import { temporaryDirectory, until } from "./support.mjs";
+import { accepts, temporaryDirectory, until } from "./support.mjs";
 
 /** In the answer of every handler below /admin. */
 export const REACHED = "reached-the-admin-handler";
@@ -133,16 +132,4 @@ function spawned(t, program, args) {
     await exit;
   });
   return running;
-}
-
-async function accepts(port) {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { confide, keepPrinted } from "./printed.mjs";
@@ -183,4 +184,17 @@ function cleanEnvironment() {
 
 function fail(message) {
   throw new Error(message);
+}
+
+/** Whether somebody listens there. */
+export async function accepts(port) {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
