@@ -11,6 +11,8 @@ pub struct PathPattern {
     /// What stands before the first star, without the slash before that: most paths are told by it at once.
     literal: Box<str>,
     rest: Rest,
+    /// What stands after the last star, with the slash before it: what is left is told by it, mostly.
+    ending: Box<str>,
 }
 
 /// What follows the literal beginning.
@@ -61,6 +63,12 @@ impl PathPattern {
             };
             text + "/" + name
         });
+        let ending = rest.iter().fold(String::new(), |text, segment| {
+            let Segment::Text(name) = segment else {
+                return String::new();
+            };
+            text + "/" + name
+        });
         let rest = match &rest[..] {
             [] => Rest::Nothing,
             all if all.iter().all(|segment| *segment == Segment::Any) => Rest::Anything,
@@ -69,14 +77,16 @@ impl PathPattern {
         Self {
             literal: literal.into(),
             rest,
+            ending: ending.into(),
         }
     }
 
     /// Whether a path, without its query, is meant; case counts.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        path.strip_prefix(&*self.literal)
-            .is_some_and(|rest| self.rest.is(rest, |one, other| one == other))
+        path.strip_prefix(&*self.literal).is_some_and(|rest| {
+            rest.ends_with(&*self.ending) && self.rest.is(rest, |one, other| one == other)
+        })
     }
 
     /// The same for servers that know no case, with or without a slash at the end.
@@ -197,6 +207,10 @@ mod tests {
             ("/a/**/b/*/c", "/a/b/b/b/x/c", true),
             ("/a/**/b/*/c", "/a/b/b/b/c/c/c", false),
             ("/**/*", "/", false),
+            ("/**/", "/a/", true),
+            ("/**/", "/a", false),
+            ("/a/**/b/c", "/a/b/c", true),
+            ("/a/**/b/c", "/a/x/bb/c", false),
             ("/**/*", "/a", true),
             ("/", "/", true),
             ("/", "/a", false),
