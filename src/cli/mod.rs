@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod health;
 mod keygen;
+mod notify;
 mod quit;
 mod run;
 mod status;

@@ -17,6 +17,8 @@ mod idle_close;
 mod leaks;
 mod leaving;
 mod mutations;
+#[cfg(target_os = "linux")]
+mod notify;
 mod outbound;
 mod reasons;
 #[cfg(feature = "demo")]
