@@ -157,7 +157,8 @@ fn monotonic_microseconds() -> i64 {
     0
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::os::linux::net::SocketAddrExt as _;
     use std::os::unix::net::SocketAddr;

@@ -17,6 +17,7 @@ use crate::{
 
 /// Loads, starts, serves.
 pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> Exit {
+    let _flushing = telemetry::Flushing::start();
     // Before the secret is read for the first time.
     if let Err(error) = secret::hide_process() {
         say(&format!(

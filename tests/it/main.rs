@@ -16,6 +16,8 @@ mod idle_close;
 #[cfg(unix)]
 mod leaks;
 mod leaving;
+#[cfg(target_os = "linux")]
+mod logs;
 mod mutations;
 #[cfg(target_os = "linux")]
 mod notify;
