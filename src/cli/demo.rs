@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Exit, check, run, say};
 use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
-use crate::server;
+use crate::{server, telemetry};
 
 /// Starts all three and serves until told to stop.
 pub(super) async fn demo(overrides: &Overrides) -> Exit {
@@ -16,6 +16,7 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
         ));
         return Exit::Usage;
     }
+    let _flushing = telemetry::Flushing::start();
     say("Starting a stand-in authorization server and API, and the proxy in front of them ...");
     let demo = match demo::start(demo::Options::default()).await {
         Ok(demo) => demo,

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod health;
 mod keygen;
+mod notify;
 mod quit;
 mod run;
 mod status;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Overrides, Setting, Surroundings};
+use crate::telemetry;
 
 pub use doctor::Doctor;
 pub use keygen::Keygen;
@@ -343,9 +345,12 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
     }
 }
 
-/// Words for people, on standard error; a closed one is no reason to stop.
+/// Words for people, on standard error; a closed one is no reason to stop. While the proxy runs they take their
+/// turn with the logs: a blocked one is no reason to wait.
 fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{words}");
+    if !telemetry::say(words) {
+        let _ = writeln!(std::io::stderr(), "{words}");
+    }
 }
 
 /// An answer, on standard output; a closed one is no reason to fail.
