@@ -39,6 +39,7 @@ use http::{HeaderName, HeaderValue};
 pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use file::{FileError, Surroundings, read_regular};
 pub use keys::is_caller_name;
+pub(crate) use layers::is_ours;
 pub use layers::{Overrides, Setting};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::PathPattern;
