@@ -85,7 +85,7 @@ fn to_json(checks: &[Check]) -> Value {
     let exit = exit(checks);
     json!({
         "ok": exit == Exit::Fine,
-        "exit_code": exit as u8,
+        "exit_code": exit.code(),
         "checks": checks.iter().map(check_to_json).collect::<Vec<_>>(),
     })
 }

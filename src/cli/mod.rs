@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod health;
 mod keygen;
+mod learn;
 mod notify;
 mod quit;
 mod run;
@@ -29,6 +30,7 @@ use crate::telemetry;
 
 pub use doctor::Doctor;
 pub use keygen::Keygen;
+pub use learn::Learn;
 pub use token::Token;
 
 /// A local reverse proxy that authenticates for you.
@@ -128,6 +130,14 @@ enum Subcommands {
         after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json\n  cupbearer keygen --caller ci --out ci.key"
     )]
     Keygen(Keygen),
+    /// Run a program once and print the rules that allow what it did, or compare it with rules that are there
+    #[command(after_help = learn::HELP)]
+    Learn {
+        #[command(flatten)]
+        learn: Learn,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Ask the running proxy whether it serves; one line, exit code 0 or 1
     #[command(
         after_help = "Example:\n  cupbearer health --ready\n\nFor probes: without --ready it asks /live, which a token outage does not touch."
@@ -189,6 +199,8 @@ pub enum Command {
     Token(Token),
     /// `keygen`.
     Keygen(Keygen),
+    /// `learn`.
+    Learn(Learn),
     /// `health`.
     Health {
         /// A usable token, too.
@@ -294,6 +306,7 @@ impl Cli {
             Some(Subcommands::Doctor { doctor, settings }) => (Command::Doctor(doctor), settings),
             Some(Subcommands::Token { token, settings }) => (Command::Token(token), settings),
             Some(Subcommands::Keygen(keygen)) => (Command::Keygen(keygen), Settings::default()),
+            Some(Subcommands::Learn { learn, settings }) => (Command::Learn(learn), settings),
             Some(Subcommands::Health { ready, settings }) => (Command::Health { ready }, settings),
             Some(Subcommands::Wait { max, settings }) => (Command::Wait { max }, settings),
             Some(Subcommands::Quit { settings }) => (Command::Quit, settings),
@@ -338,6 +351,7 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
         Command::Doctor(wanted) => doctor::doctor(&wanted, overrides, &surroundings).await,
         Command::Token(wanted) => token::token(&wanted, overrides, &surroundings).await,
         Command::Keygen(wanted) => keygen::keygen(&wanted),
+        Command::Learn(wanted) => learn::learn(&wanted, overrides, &surroundings).await,
         Command::Health { ready } => health::health(overrides, &surroundings, ready).await,
         Command::Wait { max } => wait::wait(overrides, &surroundings, max).await,
         Command::Quit => quit::quit(overrides, &surroundings).await,
@@ -360,25 +374,42 @@ fn print(text: &str) {
 
 /// How a command ends. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
-    /// All is well.
-    Fine = 0,
-    /// It failed: a taken port, too.
-    Failed = 1,
-    /// The command line cannot be understood.
-    Usage = 2,
-    /// The configuration cannot be used; no secret at start, too.
-    Configuration = 3,
-    /// The token endpoint refuses us.
-    Refused = 4,
-    /// Something cannot be reached, or gives no usable answer.
-    Unreachable = 5,
+    /// 0: all is well.
+    Fine,
+    /// 1: it failed: a taken port, too.
+    Failed,
+    /// 2: the command line cannot be understood.
+    Usage,
+    /// 3: the configuration cannot be used; no secret at start, too.
+    Configuration,
+    /// 4: the token endpoint refuses us.
+    Refused,
+    /// 5: something cannot be reached, or gives no usable answer.
+    Unreachable,
+    /// Whatever the program that `learn` ran ended with.
+    OfProgram(u8),
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Configuration => 3,
+            Self::Refused => 4,
+            Self::Unreachable => 5,
+            Self::OfProgram(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 

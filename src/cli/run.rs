@@ -86,7 +86,7 @@ fn access_lines(access: Access) -> AccessLines {
     }
 }
 
-fn refusal(error: &StartError) -> String {
+pub(super) fn refusal(error: &StartError) -> String {
     let cause = std::error::Error::source(error)
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();

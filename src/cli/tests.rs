@@ -66,6 +66,6 @@ fn a_command_line_that_makes_no_sense_is_a_usage_error() {
         "cupbearer --dance",
     ] {
         let error = parts(line).err().expect(line);
-        assert_eq!(error.exit_code(), i32::from(Exit::Usage as u8), "{line}");
+        assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()), "{line}");
     }
 }

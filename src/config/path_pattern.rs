@@ -1,5 +1,7 @@
 //! Patterns of paths: `/api/*/openapi.json`, `/**/api-docs`. Parsed once; matching allocates nothing.
 
+use std::fmt;
+
 use super::problems::{Complaint, quoted};
 
 /// A pattern of request paths. Percent-encoding is not looked through: whoever compares decoded paths
@@ -98,6 +100,21 @@ impl PathPattern {
             Rest::Anything | Rest::Segments(_) => &self.literal,
         };
         after(path, literal).is_some_and(|rest| self.rest.is(rest, equal_but_for_case))
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.literal)?;
+        match &self.rest {
+            Rest::Nothing => Ok(()),
+            Rest::Anything => f.write_str("/**"),
+            Rest::Segments(segments) => segments.iter().try_for_each(|segment| match segment {
+                Segment::Text(text) => write!(f, "/{text}"),
+                Segment::One => f.write_str("/*"),
+                Segment::Any => f.write_str("/**"),
+            }),
+        }
     }
 }
 
@@ -217,6 +234,7 @@ mod tests {
         ] {
             let parsed = PathPattern::parse(pattern).unwrap_or_else(|_| panic!("{pattern}"));
             assert_eq!(parsed.matches(path), expected, "{pattern} {path}");
+            assert_eq!(PathPattern::parse(&parsed.to_string()).ok(), Some(parsed));
         }
     }
 
