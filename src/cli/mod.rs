@@ -4,10 +4,13 @@
 
 mod ask;
 mod check;
+mod completions;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod exit;
 mod health;
+mod init;
 mod keygen;
 mod quit;
 mod run;
@@ -18,14 +21,16 @@ mod wait;
 use std::io::Write as _;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Overrides, Setting, Surroundings};
 
+pub use completions::Completions;
 pub use doctor::Doctor;
+pub use exit::Exit;
+pub use init::Init;
 pub use keygen::Keygen;
 pub use token::Token;
 
@@ -56,6 +61,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   cupbearer demo                          try it without an account
+  cupbearer init                          write a configuration, from a few pastes
   cupbearer check                         show the effective configuration, offline
   cupbearer doctor                        find out why something does not work
   cupbearer --config pingone.toml         run the proxy
@@ -166,6 +172,12 @@ enum Subcommands {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Write a configuration: asks for what it needs, or takes it from flags, and tries what it wrote
+    #[command(after_help = init::HELP)]
+    Init(Init),
+    /// Print completions for a shell, or the manual page
+    #[command(after_help = completions::HELP)]
+    Completions(Completions),
 }
 
 /// What is to be done.
@@ -204,6 +216,10 @@ pub enum Command {
         /// How it is shown.
         show: Show,
     },
+    /// `init`.
+    Init(Init),
+    /// `completions`.
+    Completions(Completions),
 }
 
 /// How the state is shown.
@@ -291,6 +307,10 @@ impl Cli {
             Some(Subcommands::Check { json, settings }) => (Command::Check { json }, settings),
             Some(Subcommands::Doctor { doctor, settings }) => (Command::Doctor(doctor), settings),
             Some(Subcommands::Token { token, settings }) => (Command::Token(token), settings),
+            Some(Subcommands::Init(init)) => (Command::Init(init), Settings::default()),
+            Some(Subcommands::Completions(wanted)) => {
+                (Command::Completions(wanted), Settings::default())
+            }
             Some(Subcommands::Keygen(keygen)) => (Command::Keygen(keygen), Settings::default()),
             Some(Subcommands::Health { ready, settings }) => (Command::Health { ready }, settings),
             Some(Subcommands::Wait { max, settings }) => (Command::Wait { max }, settings),
@@ -335,6 +355,8 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
         Command::Check { json } => check::check(overrides, &surroundings, json).await,
         Command::Doctor(wanted) => doctor::doctor(&wanted, overrides, &surroundings).await,
         Command::Token(wanted) => token::token(&wanted, overrides, &surroundings).await,
+        Command::Init(wanted) => init::init(&wanted, overrides, &surroundings).await,
+        Command::Completions(wanted) => completions::completions(wanted),
         Command::Keygen(wanted) => keygen::keygen(&wanted),
         Command::Health { ready } => health::health(overrides, &surroundings, ready).await,
         Command::Wait { max } => wait::wait(overrides, &surroundings, max).await,
@@ -351,30 +373,6 @@ fn say(words: &str) {
 /// An answer, on standard output; a closed one is no reason to fail.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// How a command ends. The numbers are part of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// All is well.
-    Fine = 0,
-    /// It failed: a taken port, too.
-    Failed = 1,
-    /// The command line cannot be understood.
-    Usage = 2,
-    /// The configuration cannot be used; no secret at start, too.
-    Configuration = 3,
-    /// The token endpoint refuses us.
-    Refused = 4,
-    /// Something cannot be reached, or gives no usable answer.
-    Unreachable = 5,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
 }
 
 #[cfg(test)]
