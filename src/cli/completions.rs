@@ -78,27 +78,43 @@ fn manual() -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     page.render_title(&mut text)?;
     page.render_name_section(&mut text)?;
-    page.render_synopsis_section(&mut text)?;
-    page.render_description_section(&mut text)?;
-    page.render_options_section(&mut text)?;
-    page.render_extra_section(&mut text)?;
+    write_sections(&mut text, ".SH", &command)?;
     for inner in command.get_subcommands() {
         let name = inner.get_name().to_ascii_uppercase();
         writeln!(text, ".SH \"CUPBEARER {name}\"")?;
-        let page = Man::new(inner.clone());
-        let mut sections = Vec::new();
-        page.render_description_section(&mut sections)?;
-        page.render_synopsis_section(&mut sections)?;
-        page.render_options_section(&mut sections)?;
-        page.render_extra_section(&mut sections)?;
-        let sections = String::from_utf8_lossy(&sections).replace("\n.SH ", "\n.SS ");
-        let sections = sections
-            .strip_prefix(".SH ")
-            .map_or_else(|| sections.clone(), |rest| format!(".SS {rest}"));
-        text.extend_from_slice(sections.as_bytes());
+        if let Some(about) = inner.get_about() {
+            text.extend_from_slice(as_it_is(&about.to_string()).as_bytes());
+        }
+        write_sections(&mut text, ".SS", inner)?;
     }
     page.render_version_section(&mut text)?;
     Ok(text)
+}
+
+/// What clap has for one command; examples keep their lines.
+fn write_sections(text: &mut Vec<u8>, heading: &str, command: &clap::Command) -> io::Result<()> {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ");
+    writeln!(text, "{heading} SYNOPSIS\n.nf\n{}.fi", as_it_is(usage))?;
+    let mut options = Vec::new();
+    Man::new(command.clone()).render_options_section(&mut options)?;
+    let options = String::from_utf8_lossy(&options).replace(".SH ", &format!("{heading} "));
+    text.extend_from_slice(options.as_bytes());
+    if let Some(help) = command.get_after_help() {
+        let help = as_it_is(&help.to_string());
+        writeln!(text, "{heading} EXAMPLES\n.nf\n{help}.fi")?;
+    }
+    Ok(())
+}
+
+/// Lines that roff leaves alone: a backslash and a hyphen are themselves, and a line's first character is no
+/// request.
+fn as_it_is(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        format!("\\&{line}\n")
+    });
+    lines.collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]
@@ -128,5 +144,9 @@ mod tests {
         let check = check.split("\n.SH ").next().unwrap();
         assert!(check.contains(".SS OPTIONS"), "{check}");
         assert!(check.contains("\\-\\-json"), "{check}");
+        assert!(
+            check.contains(".SS EXAMPLES\n.nf\n\\&Example:\n\\&  cupbearer check "),
+            "{check}"
+        );
     }
 }

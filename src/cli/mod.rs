@@ -89,7 +89,11 @@ enum Subcommands {
     },
     /// Try it without an account: an authorization server, an API and the proxy, all on this machine
     #[cfg(feature = "demo")]
-    #[command(after_help = "Example:\n  cupbearer demo")]
+    #[command(
+        after_help = "Example:\n  cupbearer demo",
+        mut_arg("config", |arg| arg.hide(true)), // it brings these two itself
+        mut_arg("upstream", |arg| arg.hide(true))
+    )]
     Demo {
         #[command(flatten)]
         settings: Settings,

@@ -33,11 +33,12 @@ use person::{Person, Terminal};
 pub(super) const HELP: &str = "\
 Example:
   cupbearer init
-  cupbearer init --upstream https://api.example.com/docs --token-endpoint https://as.example.com/token \\
-    --client-id my-client --secret-command 'op read op://vault/item/field' --out cupbearer.toml
+  cupbearer init --upstream https://api.example.com/docs --client-id my-client \\
+    --token-endpoint https://as.example.com/token \\
+    --secret-command 'op read op://vault/item/field' --out cupbearer.toml
 
-The secret itself is never taken from the command line. What is written is tried by `cupbearer doctor`,
-whose exit codes these are.";
+The secret itself is never taken from the command line.
+What is written is tried as `cupbearer doctor` does it; the exit codes are its own.";
 
 /// What the command line answers already.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub(super) fn delete(entry: &KeyringEntry) -> Result<(), KeyringError> {
     })
 }
 
-/// A runtime of its own: when it is dropped, nothing of the conversation is left.
+/// Connects within 5 s, and talks within `limit`. A runtime of its own: when it is dropped, nothing of the conversation is left.
 fn converse<T>(
     limit: Duration,
     talk: impl AsyncFnOnce(&SecretService<'_>) -> Result<T, KeyringError>,
@@ -41,20 +41,23 @@ fn converse<T>(
     let talking = async {
         // Dh: encrypted on the bus too, so that nobody who watches it, our own logs at `trace` among
         // them, sees the secret.
-        let keyring = SecretService::connect(EncryptionType::Dh)
-            .await
-            .map_err(unavailable)?;
-        talk(&keyring).await
+        let connecting = SecretService::connect(EncryptionType::Dh);
+        let keyring = within(LIMIT, async { connecting.await.map_err(unavailable) }).await?;
+        within(limit, talk(&keyring)).await
     };
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| KeyringError::Failed(error.into()))?
-        .block_on(async {
-            tokio::time::timeout(limit, talking)
-                .await
-                .unwrap_or(Err(KeyringError::TimedOut { limit }))
-        })
+        .block_on(talking)
+}
+
+async fn within<T>(
+    limit: Duration,
+    step: impl Future<Output = Result<T, KeyringError>>,
+) -> Result<T, KeyringError> {
+    let timed = tokio::time::timeout(limit, step).await;
+    timed.unwrap_or(Err(KeyringError::TimedOut { limit }))
 }
 
 async fn item<'a>(
