@@ -13,7 +13,7 @@ use crate::doctor::{self, Blame, Check, Order, Outcome, Progress, Step, Way};
 use crate::secret;
 
 /// What the command line says beside configuration.
-#[derive(Args, Debug, Clone, PartialEq, Eq)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 #[group(skip)] // the variant that it is flattened into has the name
 pub struct Doctor {
     /// Print JSON

@@ -4,10 +4,13 @@
 
 mod ask;
 mod check;
+mod completions;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod exit;
 mod health;
+mod init;
 mod keygen;
 mod learn;
 mod notify;
@@ -20,7 +23,6 @@ mod wait;
 use std::io::Write as _;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -28,7 +30,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Overrides, Setting, Surroundings};
 use crate::telemetry;
 
+pub use completions::Completions;
 pub use doctor::Doctor;
+pub use exit::Exit;
+pub use init::Init;
 pub use keygen::Keygen;
 pub use learn::Learn;
 pub use token::Token;
@@ -60,6 +65,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   cupbearer demo                          try it without an account
+  cupbearer init                          write a configuration, from a few pastes
   cupbearer check                         show the effective configuration, offline
   cupbearer doctor                        find out why something does not work
   cupbearer --config pingone.toml         run the proxy
@@ -87,7 +93,11 @@ enum Subcommands {
     },
     /// Try it without an account: an authorization server, an API and the proxy, all on this machine
     #[cfg(feature = "demo")]
-    #[command(after_help = "Example:\n  cupbearer demo")]
+    #[command(
+        after_help = "Example:\n  cupbearer demo",
+        mut_arg("config", |arg| arg.hide(true)), // it brings these two itself
+        mut_arg("upstream", |arg| arg.hide(true))
+    )]
     Demo {
         #[command(flatten)]
         settings: Settings,
@@ -178,6 +188,12 @@ enum Subcommands {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Write a configuration: asks for what it needs, or takes it from flags, and tries what it wrote
+    #[command(after_help = init::HELP)]
+    Init(Init),
+    /// Print completions for a shell, or the manual page
+    #[command(after_help = completions::HELP)]
+    Completions(Completions),
 }
 
 /// What is to be done.
@@ -218,6 +234,10 @@ pub enum Command {
         /// How it is shown.
         show: Show,
     },
+    /// `init`.
+    Init(Init),
+    /// `completions`.
+    Completions(Completions),
 }
 
 /// How the state is shown.
@@ -305,6 +325,10 @@ impl Cli {
             Some(Subcommands::Check { json, settings }) => (Command::Check { json }, settings),
             Some(Subcommands::Doctor { doctor, settings }) => (Command::Doctor(doctor), settings),
             Some(Subcommands::Token { token, settings }) => (Command::Token(token), settings),
+            Some(Subcommands::Init(init)) => (Command::Init(init), Settings::default()),
+            Some(Subcommands::Completions(wanted)) => {
+                (Command::Completions(wanted), Settings::default())
+            }
             Some(Subcommands::Keygen(keygen)) => (Command::Keygen(keygen), Settings::default()),
             Some(Subcommands::Learn { learn, settings }) => (Command::Learn(learn), settings),
             Some(Subcommands::Health { ready, settings }) => (Command::Health { ready }, settings),
@@ -350,6 +374,8 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
         Command::Check { json } => check::check(overrides, &surroundings, json).await,
         Command::Doctor(wanted) => doctor::doctor(&wanted, overrides, &surroundings).await,
         Command::Token(wanted) => token::token(&wanted, overrides, &surroundings).await,
+        Command::Init(wanted) => init::init(&wanted, overrides, &surroundings).await,
+        Command::Completions(wanted) => completions::completions(wanted),
         Command::Keygen(wanted) => keygen::keygen(&wanted),
         Command::Learn(wanted) => learn::learn(&wanted, overrides, &surroundings).await,
         Command::Health { ready } => health::health(overrides, &surroundings, ready).await,
@@ -370,47 +396,6 @@ fn say(words: &str) {
 /// An answer, on standard output; a closed one is no reason to fail.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// How a command ends. The numbers are part of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// 0: all is well.
-    Fine,
-    /// 1: it failed: a taken port, too.
-    Failed,
-    /// 2: the command line cannot be understood.
-    Usage,
-    /// 3: the configuration cannot be used; no secret at start, too.
-    Configuration,
-    /// 4: the token endpoint refuses us.
-    Refused,
-    /// 5: something cannot be reached, or gives no usable answer.
-    Unreachable,
-    /// Whatever the program that `learn` ran ended with.
-    OfProgram(u8),
-}
-
-impl Exit {
-    /// The number that the process ends with.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Fine => 0,
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::Configuration => 3,
-            Self::Refused => 4,
-            Self::Unreachable => 5,
-            Self::OfProgram(code) => code,
-        }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
-    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::{Running, start, telemetry};
 use find::{At, Found};
 
 pub(super) const HELP: &str = "\
-Examples:
+Example:
   cupbearer learn --name ci -- ./nightly.sh
   cupbearer learn --name ci -- sh -c 'curl -u x:$CUPBEARER_KEY $CUPBEARER_URL/api/v1/certificates'
   cupbearer learn --name ci --output ci.toml -- sh -c 'newman run c.json --env-var baseUrl=$CUPBEARER_URL'
