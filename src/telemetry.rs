@@ -1,6 +1,7 @@
 //! Logs: one bounded queue in front of standard error, so that a blocked output never stalls traffic.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -16,13 +17,29 @@ const QUEUE_LINES: usize = 8192;
 pub struct Telemetry {
     _writer: WorkerGuard,
     lost: ErrorCounter,
+    replace: Option<Replace>,
 }
+
+/// Puts another filter in the place of the one in use.
+type Replace = Arc<dyn Fn(EnvFilter) + Send + Sync>;
 
 impl Telemetry {
     /// How many lines a blocked output has cost so far, to be asked later.
     pub fn lines_dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
         let lost = self.lost.clone();
         move || lost.dropped_lines() as u64
+    }
+
+    /// Changes what is logged, from the next line on. What the level leaves out goes on costing one load of a
+    /// flag; what it lets pass, an uncontended lock beside the writing of the line.
+    pub fn change_level(&self) -> impl Fn(&Log) + Send + Sync + 'static {
+        let replace = self.replace.clone();
+        move |log| {
+            let filter = EnvFilter::builder().parse(&log.level);
+            if let (Some(replace), Ok(filter)) = (&replace, filter) {
+                replace(filter);
+            }
+        }
     }
 }
 
@@ -37,15 +54,17 @@ pub fn start(log: &Log) -> Result<Telemetry, ParseError> {
         .lossy(true)
         .finish(std::io::stderr());
     let lost = writer.error_counter();
-    install(log.format, filter, writer);
+    let replace = install(log.format, filter, writer);
     hide_panic_messages();
     Ok(Telemetry {
         _writer: guard,
         lost,
+        replace,
     })
 }
 
-fn install(format: LogFormat, filter: EnvFilter, writer: NonBlocking) {
+/// The way to another filter, if this is the process's first start.
+fn install(format: LogFormat, filter: EnvFilter, writer: NonBlocking) -> Option<Replace> {
     let terminal = std::io::stderr().is_terminal();
     let as_text = match format {
         LogFormat::Auto => terminal,
@@ -56,16 +75,23 @@ fn install(format: LogFormat, filter: EnvFilter, writer: NonBlocking) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer);
-    let _ = if as_text {
-        builder.with_ansi(colours).with_target(false).try_init()
+    if as_text {
+        let builder = builder.with_ansi(colours).with_target(false);
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        let installed = builder.try_init().is_ok();
+        installed.then(|| -> Replace { Arc::new(move |filter| drop(handle.reload(filter))) })
     } else {
-        builder
+        let builder = builder
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .with_span_list(false)
-            .try_init()
-    };
+            .with_span_list(false);
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        let installed = builder.try_init().is_ok();
+        installed.then(|| -> Replace { Arc::new(move |filter| drop(handle.reload(filter))) })
+    }
 }
 
 /// A panic's message can hold a request's values; where it happened cannot.

@@ -5,6 +5,7 @@
 //! returned future is how a client's disconnect reaches the upstream.
 
 mod access;
+mod account;
 mod admission;
 mod authorize;
 mod body;
@@ -18,6 +19,7 @@ mod rewrite;
 mod trailers;
 mod upgrade;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -39,6 +41,7 @@ use rewrite::Rewrite;
 use upgrade::Switch;
 
 pub use access::AccessLines;
+pub use account::Account;
 pub use body::{Body, Inbound};
 pub use current::Current;
 pub use edge::service;
@@ -57,6 +60,7 @@ pub struct Proxy<I: Inbound> {
     carry_tunnel: CarryTunnel,
     /// `upstream.retry_body`, in bytes.
     retry_body: usize,
+    _held: Arc<dyn Any + Send + Sync>,
 }
 
 /// What stands in a forwarded request's way, and what it passes through.
@@ -73,6 +77,8 @@ pub struct Parts {
     pub carry_tunnel: CarryTunnel,
     /// By which a request that comes back is known.
     pub pseudonym: Pseudonym,
+    /// What must live as long as a request that has begun here: the token's task, for one.
+    pub held: Arc<dyn Any + Send + Sync>,
 }
 
 impl<I: Inbound> Proxy<I> {
@@ -89,6 +95,7 @@ impl<I: Inbound> Proxy<I> {
             rewrite: Rewrite::new(config),
             carry_tunnel: parts.carry_tunnel,
             retry_body: config.retry_body,
+            _held: parts.held,
         }
     }
 

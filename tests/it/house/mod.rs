@@ -11,7 +11,7 @@ use std::path::Path;
 use source::{File, Token, files_below};
 
 /// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("secret", &[]),
     ("metrics", &[]),
     ("answer", &[]),
@@ -28,12 +28,19 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("server", &["config", "guard", "metrics"]),
     ("admin", &["config", "guard", "answer", "token", "metrics"]),
     ("doctor", &["config", "token", "upstream"]),
+    (
+        "running",
+        &[
+            "config", "guard", "token", "upstream", "proxy", "server", "admin", "metrics",
+        ],
+    ),
+    ("reload", &["config", "token", "metrics", "running"]),
     ("lib", &EVERY_ROOM),
     ("cli", &EVERY_ROOM_AND_LIB),
     ("main", &["cli"]),
 ];
 
-const EVERY_ROOM: [&str; 13] = [
+const EVERY_ROOM: [&str; 15] = [
     "secret",
     "metrics",
     "answer",
@@ -47,9 +54,11 @@ const EVERY_ROOM: [&str; 13] = [
     "server",
     "admin",
     "doctor",
+    "running",
+    "reload",
 ];
 
-const EVERY_ROOM_AND_LIB: [&str; 14] = [
+const EVERY_ROOM_AND_LIB: [&str; 16] = [
     "secret",
     "metrics",
     "answer",
@@ -63,6 +72,8 @@ const EVERY_ROOM_AND_LIB: [&str; 14] = [
     "server",
     "admin",
     "doctor",
+    "running",
+    "reload",
     "lib",
 ];
 
@@ -108,7 +119,14 @@ const CONFINED: [Confined; 4] = [
             &["JoinSet"],
             &["thread", ":", ":", "spawn"],
         ],
-        places: &["lib.rs", "server/", "token/", "upstream/", "demo/"],
+        places: &[
+            "running/",
+            "reload/",
+            "server/",
+            "token/",
+            "upstream/",
+            "demo/",
+        ],
     },
 ];
 
