@@ -256,6 +256,6 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
         })
     };
     server::Server::new(bound, limits, Metrics::new(None))
-        .serve(make, stop, minute)
+        .serve(make, stop, move || minute)
         .await;
 }

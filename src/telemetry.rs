@@ -3,6 +3,7 @@
 mod output;
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -15,12 +16,30 @@ pub use output::Flushing;
 
 /// Keeps the logs flowing; writes what is left on drop.
 #[must_use]
-pub struct Telemetry(Flushing);
+pub struct Telemetry {
+    _flushing: Flushing,
+    replace: Option<Replace>,
+}
+
+/// Puts another filter in the place of the one in use.
+type Replace = Arc<dyn Fn(EnvFilter) + Send + Sync>;
 
 impl Telemetry {
     /// How many lines a blocked or broken output has cost so far, to be asked later.
     pub fn lines_dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static + use<> {
         || Output::started().map_or(0, Output::lost)
+    }
+
+    /// Changes what is logged, from the next line on. What the level leaves out goes on costing one load of a
+    /// flag; what it lets pass, an uncontended lock beside the writing of the line.
+    pub fn change_level(&self) -> impl Fn(&Log) + Send + Sync + 'static {
+        let replace = self.replace.clone();
+        move |log| {
+            let filter = EnvFilter::builder().parse(&log.level);
+            if let (Some(replace), Ok(filter)) = (&replace, filter) {
+                replace(filter);
+            }
+        }
     }
 }
 
@@ -41,12 +60,16 @@ pub fn say(words: &str) -> bool {
 pub fn start(log: &Log) -> Result<Telemetry, ParseError> {
     let filter = EnvFilter::builder().parse(&log.level)?;
     let flushing = Flushing::start();
-    install(log.format, filter);
+    let replace = install(log.format, filter);
     hide_panic_messages();
-    Ok(Telemetry(flushing))
+    Ok(Telemetry {
+        _flushing: flushing,
+        replace,
+    })
 }
 
-fn install(format: LogFormat, filter: EnvFilter) {
+/// The way to another filter, if this is the process's first start.
+fn install(format: LogFormat, filter: EnvFilter) -> Option<Replace> {
     let terminal = std::io::stderr().is_terminal();
     let as_text = match format {
         LogFormat::Auto => terminal,
@@ -57,16 +80,23 @@ fn install(format: LogFormat, filter: EnvFilter) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Lines);
-    let _ = if as_text {
-        builder.with_ansi(colours).with_target(false).try_init()
+    if as_text {
+        let builder = builder.with_ansi(colours).with_target(false);
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        let installed = builder.try_init().is_ok();
+        installed.then(|| -> Replace { Arc::new(move |filter| drop(handle.reload(filter))) })
     } else {
-        builder
+        let builder = builder
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .with_span_list(false)
-            .try_init()
-    };
+            .with_span_list(false);
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        let installed = builder.try_init().is_ok();
+        installed.then(|| -> Replace { Arc::new(move |filter| drop(handle.reload(filter))) })
+    }
 }
 
 /// A panic's message can hold a request's values; where it happened cannot.

@@ -18,7 +18,7 @@ use http_body_util::Full;
 use tokio::sync::Notify;
 
 use crate::answer::{Answer, Form, Reason, RequestId};
-use crate::guard::{Guard, Peer, Refusal, Way};
+use crate::guard::{Peer, Refusal, Way};
 use crate::metrics::{self, Process};
 
 pub use view::{Readiness, View};
@@ -31,18 +31,16 @@ type Reply = Response<Full<Bytes>>;
 
 /// Everything that can be asked about one process.
 pub struct Admin {
-    guard: Guard,
     process: Process,
     views: Vec<View>,
     quit: Arc<Notify>,
 }
 
 impl Admin {
-    /// Of the proxies behind `views`; `guard` has no callers and no rails.
+    /// Of the proxies behind `views`, for whom the guards of all of them admit.
     #[must_use]
-    pub fn new(guard: Guard, process: Process, views: Vec<View>) -> Arc<Self> {
+    pub fn new(process: Process, views: Vec<View>) -> Arc<Self> {
         Arc::new(Self {
-            guard,
             process,
             views,
             quit: Arc::new(Notify::new()),
@@ -89,8 +87,10 @@ impl Admin {
             Way::Network => return missing(ONLY_LOCAL),
             Way::Loopback | Way::Unix => {}
         }
-        if let Err(refusal) = self.guard.check(request, peer) {
-            return refused(request, &refusal);
+        for view in &self.views {
+            if let Err(refusal) = (view.guard)().check(request, peer) {
+                return refused(request, &refusal);
+            }
         }
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/") => page::page(&self.views),

@@ -93,10 +93,10 @@ impl Proxy {
         Self {
             name: view.name.clone(),
             listens_on: view.listens_on.clone(),
-            upstream: view.upstream.clone(),
+            upstream: (view.upstream)(),
             uptime_s: view.since.elapsed().as_secs(),
             token: Token {
-                from: view.token_from.clone(),
+                from: (view.token_from)(),
                 state: snapshot.state.as_str(),
                 generation: snapshot.generation,
                 expires_at: snapshot.expires_at.map(written),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::guard::Guard;
 use crate::metrics::{Metrics, TokenFacts};
 use crate::token::{Snapshot, Tokens};
 
@@ -15,13 +16,15 @@ pub struct View {
     /// Where it listens, as it is typed.
     pub listens_on: Vec<String>,
     /// Where it forwards to.
-    pub upstream: String,
+    pub upstream: Arc<dyn Fn() -> String + Send + Sync>,
     /// Where its tokens come from.
-    pub token_from: String,
+    pub token_from: Arc<dyn Fn() -> String + Send + Sync>,
     /// When it was started.
     pub since: Instant,
     /// The token in use now: a reload may bring another identity.
     pub tokens: Arc<dyn Fn() -> Tokens + Send + Sync>,
+    /// Who may ask: a guard without callers and rails.
+    pub guard: Arc<dyn Fn() -> Guard + Send + Sync>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     /// Whether it has been told to stop.

@@ -21,12 +21,8 @@ use crate::token::{KeyError, check_key};
 
 /// Checks, prints, and says how it went: the table or the JSON on standard output, problems and
 /// warnings for people on standard error.
-pub(super) async fn check(
-    overrides: &Overrides,
-    surroundings: &Surroundings,
-    as_json: bool,
-) -> Exit {
-    let checked = examine(overrides, surroundings).await;
+pub(super) async fn check(all: &[Overrides], surroundings: &Surroundings, as_json: bool) -> Exit {
+    let checked = examine_all(all, surroundings).await;
     let exit = match &checked {
         Ok(_) => Exit::Fine,
         Err(_) => Exit::Configuration,
@@ -42,18 +38,39 @@ pub(super) async fn check(
     exit
 }
 
-/// The configuration, and that the files it names can be used.
+/// Every proxy's configuration, and that the files it names can be used.
+pub(super) async fn examine_all(
+    all: &[Overrides],
+    surroundings: &Surroundings,
+) -> Result<Vec<Loaded>, Problems> {
+    let mut problems = Problems::default();
+    let mut examined = Vec::new();
+    for loaded in config::load_all(all, surroundings)? {
+        match examine_files(loaded).await {
+            Ok(loaded) => examined.push(loaded),
+            Err(found) => problems.add(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(examined)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The only proxy's.
 pub(super) async fn examine(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, Problems> {
-    let (mut loaded, mut problems) = look(overrides, surroundings).await?;
+    examine_files(config::load(overrides, surroundings)?).await
+}
+
+/// Whether the files that a configuration names can be used.
+pub(super) async fn examine_files(loaded: Loaded) -> Result<Loaded, Problems> {
+    let (mut loaded, mut problems) = look(loaded).await;
     examine_callers(&mut loaded, &mut problems).await;
-    if problems.is_empty() {
-        Ok(loaded)
-    } else {
-        Err(problems)
-    }
+    usable(loaded, problems)
 }
 
 /// The same for a run in which no configured caller takes part: their keys may be elsewhere.
@@ -61,7 +78,11 @@ pub(super) async fn examine_without_callers(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, Problems> {
-    let (loaded, problems) = look(overrides, surroundings).await?;
+    let (loaded, problems) = look(config::load(overrides, surroundings)?).await;
+    usable(loaded, problems)
+}
+
+fn usable(loaded: Loaded, problems: Problems) -> Result<Loaded, Problems> {
     if problems.is_empty() {
         Ok(loaded)
     } else {
@@ -69,11 +90,7 @@ pub(super) async fn examine_without_callers(
     }
 }
 
-async fn look(
-    overrides: &Overrides,
-    surroundings: &Surroundings,
-) -> Result<(Loaded, Problems), Problems> {
-    let mut loaded = config::load(overrides, surroundings)?;
+async fn look(mut loaded: Loaded) -> (Loaded, Problems) {
     let mut problems = Problems::default();
     let token = &loaded.config.token;
     let key = token.credential_key();
@@ -100,7 +117,7 @@ async fn look(
         loaded.complain(&mut problems, "network.ca_file", complaint);
     }
     loaded.warnings.extend(exposed(&loaded.config));
-    Ok((loaded, problems))
+    (loaded, problems)
 }
 
 /// Whether every caller's keys can be read, and are its own.
@@ -165,24 +182,34 @@ fn exposed(config: &Config) -> BTreeSet<String> {
         .collect()
 }
 
-fn to_json(checked: &Result<Loaded, Problems>) -> Value {
-    match checked {
-        Ok(loaded) => json!({
+/// One proxy's object as it is; of several, a list of them.
+fn to_json(checked: &Result<Vec<Loaded>, Problems>) -> Value {
+    let object = |loaded: &Loaded| {
+        json!({
             "ok": true,
             "file": loaded.file,
             "effective": loaded.effective,
             "token_endpoint": loaded.config.token.endpoint.as_str(),
             "warnings": loaded.warnings,
-        }),
+        })
+    };
+    match checked.as_deref() {
+        Ok([only]) => object(only),
+        Ok(several) => {
+            json!({ "ok": true, "proxies": several.iter().map(object).collect::<Vec<_>>() })
+        }
         Err(problems) => json!({ "ok": false, "problems": problems }),
     }
 }
 
-fn to_text(checked: &Result<Loaded, Problems>) -> (String, String) {
-    let loaded = match checked {
-        Ok(loaded) => loaded,
-        Err(problems) => return (String::new(), format!("{problems}\n")),
-    };
+fn to_text(checked: &Result<Vec<Loaded>, Problems>) -> (String, String) {
+    match checked {
+        Ok(all) => all.iter().map(text_of).unzip(),
+        Err(problems) => (String::new(), format!("{problems}\n")),
+    }
+}
+
+fn text_of(loaded: &Loaded) -> (String, String) {
     let file = loaded
         .file
         .as_ref()
@@ -247,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_printed_has_every_key_and_no_secret() {
-        let loaded = checked("hunter2\n", "").await;
+        let loaded = checked("hunter2\n", "").await.map(|loaded| vec![loaded]);
         let (text, _) = to_text(&loaded);
         let json = to_json(&loaded).to_string();
         for key in &config::keys::KEYS {

@@ -31,7 +31,10 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let exit = run::serve(&loaded, &guide(&demo, &loaded, &notes)).await;
+    let exit = {
+        let more = guide(&demo, &loaded, &notes);
+        run::serve(&[loaded], &more, None).await
+    };
     demo.shutdown().await;
     exit
 }

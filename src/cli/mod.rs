@@ -3,6 +3,7 @@
 //! One file a command. This room is the only one that prints.
 
 mod ask;
+mod banner;
 mod check;
 mod completions;
 #[cfg(feature = "demo")]
@@ -27,7 +28,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Overrides, Setting, Surroundings};
+use crate::config::{self, Overrides, Setting, Surroundings};
 use crate::telemetry;
 
 pub use completions::Completions;
@@ -255,7 +256,7 @@ pub enum Show {
 /// and both are read, so that `--set` in one does not hide `--set` in the other.
 #[derive(Args, Clone, Default)]
 struct Settings {
-    /// The configuration file
+    /// The configuration file; give it again for another proxy in the same process
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Where callers connect [default: localhost:6749]
@@ -312,11 +313,11 @@ impl Settings {
 }
 
 impl Cli {
-    /// The command and what the command line says about configuration.
+    /// The command and what the command line says about the configuration of each proxy: at least one.
     ///
     /// # Errors
     /// A usage error, to be printed by its own `exit`.
-    pub fn into_parts(self) -> Result<(Command, Overrides), clap::Error> {
+    pub fn into_parts(self) -> Result<(Command, Vec<Overrides>), clap::Error> {
         let (command, inner) = match self.command {
             None => (Command::Run, Settings::default()),
             Some(Subcommands::Run { settings }) => (Command::Run, settings),
@@ -349,39 +350,71 @@ impl Cli {
         };
         let mut files: Vec<PathBuf> = self.settings.config.clone();
         files.extend_from_slice(&inner.config);
-        if files.len() > 1 {
+        let settings = self.settings.into_settings().chain(inner.into_settings());
+        let settings: Vec<Setting> = settings.collect();
+        let of = |file| Overrides {
+            file,
+            settings: settings.clone(),
+        };
+        let overrides = if files.is_empty() {
+            vec![of(None)]
+        } else {
+            files.into_iter().map(|file| of(Some(file))).collect()
+        };
+        if overrides.len() > 1 && command.is_about_one() {
             return Err(<Self as clap::CommandFactory>::command().error(
                 clap::error::ErrorKind::TooManyValues,
-                "several proxies in one process are not there yet: give --config once",
+                "this command is about one proxy: give --config once",
             ));
         }
-        let settings = self.settings.into_settings().chain(inner.into_settings());
-        let overrides = Overrides {
-            file: files.pop(),
-            settings: settings.collect(),
-        };
         Ok((command, overrides))
     }
 }
 
-/// Does what was asked for.
-pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
+impl Command {
+    /// Whether several configurations make no sense of it.
+    const fn is_about_one(&self) -> bool {
+        match self {
+            Self::Doctor(_)
+            | Self::Token(_)
+            | Self::Init(_)
+            | Self::Completions(_)
+            | Self::Keygen(_)
+            | Self::Learn(_) => true,
+            #[cfg(feature = "demo")]
+            Self::Demo => true,
+            Self::Run
+            | Self::Check { .. }
+            | Self::Health { .. }
+            | Self::Wait { .. }
+            | Self::Quit
+            | Self::Status { .. } => false,
+        }
+    }
+}
+
+/// Does what was asked for, with at least one configuration.
+pub async fn execute(command: Command, all: &[Overrides]) -> Exit {
     let surroundings = Surroundings::of_this_process();
+    let Some(one) = all.first() else {
+        return Exit::Usage;
+    };
+    let admin = || config::holder_of_admin(all, &surroundings).unwrap_or(one);
     match command {
-        Command::Run => run::run(overrides, &surroundings).await,
+        Command::Run => run::run(all, &surroundings).await,
         #[cfg(feature = "demo")]
-        Command::Demo => demo::demo(overrides).await,
-        Command::Check { json } => check::check(overrides, &surroundings, json).await,
-        Command::Doctor(wanted) => doctor::doctor(&wanted, overrides, &surroundings).await,
-        Command::Token(wanted) => token::token(&wanted, overrides, &surroundings).await,
-        Command::Init(wanted) => init::init(&wanted, overrides, &surroundings).await,
+        Command::Demo => demo::demo(one).await,
+        Command::Check { json } => check::check(all, &surroundings, json).await,
+        Command::Doctor(wanted) => doctor::doctor(&wanted, one, &surroundings).await,
+        Command::Token(wanted) => token::token(&wanted, one, &surroundings).await,
+        Command::Init(wanted) => init::init(&wanted, one, &surroundings).await,
         Command::Completions(wanted) => completions::completions(wanted),
         Command::Keygen(wanted) => keygen::keygen(&wanted),
-        Command::Learn(wanted) => learn::learn(&wanted, overrides, &surroundings).await,
-        Command::Health { ready } => health::health(overrides, &surroundings, ready).await,
-        Command::Wait { max } => wait::wait(overrides, &surroundings, max).await,
-        Command::Quit => quit::quit(overrides, &surroundings).await,
-        Command::Status { show } => status::status(overrides, &surroundings, show).await,
+        Command::Learn(wanted) => learn::learn(&wanted, one, &surroundings).await,
+        Command::Health { ready } => health::health(admin(), &surroundings, ready).await,
+        Command::Wait { max } => wait::wait(admin(), &surroundings, max).await,
+        Command::Quit => quit::quit(admin(), &surroundings).await,
+        Command::Status { show } => status::status(admin(), &surroundings, show).await,
     }
 }
 

@@ -64,7 +64,6 @@ impl Notifier {
     }
 
     /// A reload begins; [`ready`](Self::ready) ends it, whatever came of it.
-    #[allow(dead_code, reason = "for the reload")]
     pub(super) fn reloading(&self) {
         self.send(&format!(
             "RELOADING=1\nMONOTONIC_USEC={}",

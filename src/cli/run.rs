@@ -2,21 +2,22 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::sync::Arc;
 
+use super::banner::{banner, token_line};
 use super::notify::Notifier;
 use super::{Exit, check, say};
-use crate::config::{Access, Config, Listen, Loaded, LocalUsers, Overrides, Surroundings};
+use crate::config::{Access, Config, Listen, Loaded, Log, Overrides, Surroundings};
 use crate::proxy::AccessLines;
+use crate::reload::{Hooks, Progress, Reloads, Source};
+use crate::running::{Among, Serving, start_among};
 use crate::server::Phase;
-use crate::token::{Snapshot, Tokens};
 use crate::{
-    AdminListeners, Running, StartError, doctor, metrics, secret, server, start, start_admin,
-    telemetry,
+    AdminListeners, Running, StartError, doctor, metrics, secret, server, start_admin, telemetry,
 };
 
 /// Loads, starts, serves.
-pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> Exit {
+pub(super) async fn run(all: &[Overrides], surroundings: &Surroundings) -> Exit {
     let _flushing = telemetry::Flushing::start();
     // Before the secret is read for the first time.
     if let Err(error) = secret::hide_process() {
@@ -24,8 +25,8 @@ pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> E
             "warning: other processes of this user can read this one's memory: {error}"
         ));
     }
-    match check::examine(overrides, surroundings).await {
-        Ok(loaded) => serve(&loaded, &[]).await,
+    match check::examine_all(all, surroundings).await {
+        Ok(loaded) => serve(&loaded, &[], Some((all, surroundings))).await,
         Err(problems) => {
             say(&format!("{problems}"));
             Exit::Configuration
@@ -33,13 +34,20 @@ pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> E
     }
 }
 
-/// Serves a configuration that has been looked at, with further lines below the banner.
-pub(super) async fn serve(loaded: &Loaded, more: &[String]) -> Exit {
-    for warning in &loaded.warnings {
+/// Serves configurations that have been looked at, with further lines below the banner. They are followed where it
+/// is known how they were read.
+pub(super) async fn serve(
+    all: &[Loaded],
+    more: &[String],
+    read_from: Option<(&[Overrides], &Surroundings)>,
+) -> Exit {
+    for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
         say(&format!("warning: {warning}"));
     }
-    let config = &loaded.config;
-    let telemetry = match telemetry::start(&config.log) {
+    let Some(process) = all.first().map(|loaded| &loaded.config) else {
+        return Exit::Configuration;
+    };
+    let telemetry = match telemetry::start(&process.log) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             say(&format!(
@@ -48,31 +56,109 @@ pub(super) async fn serve(loaded: &Loaded, more: &[String]) -> Exit {
             return Exit::Configuration;
         }
     };
-    match start(config, access_lines(config.log.access)) {
-        Ok(mut running) => {
-            let process = metrics::Process::new(telemetry.lines_dropped());
-            let admin = match start_admin(config, &running, process) {
-                Ok(admin) => Ok(admin),
-                Err(error) if config.admin.is_configured => {
-                    say(&refusal(&StartError::Bind(error)));
-                    return Exit::Failed;
-                }
-                Err(error) => Err(error),
-            };
-            say(&banner(config, &running, admin.as_ref(), more));
-            until_stopped(config, &mut running, admin.ok().as_ref()).await
+    let (places, mut running) = match start_all(all, access_lines(process.log.access)) {
+        Ok(started) => started.into_iter().unzip::<_, _, Vec<_>, Vec<_>>(),
+        Err(exit) => return exit,
+    };
+    let figures = metrics::Process::new(telemetry.lines_dropped());
+    let admin = match start_admin(&process.admin, &running, figures) {
+        Ok(admin) => Ok(admin),
+        Err(error) if process.admin.is_configured => {
+            say(&refusal(&StartError::Bind(error)));
+            return Exit::Failed;
         }
-        Err(error) => {
-            say(&refusal(&error));
-            match error {
-                StartError::UnknownUsers(_) => Exit::Configuration,
-                StartError::Bind(_)
-                | StartError::Loop { .. }
-                | StartError::Tls(_)
-                | StartError::TokenClient(_)
-                | StartError::Worker(_) => Exit::Failed,
+        Err(error) => Err(error),
+    };
+    let configs = places.iter().map(|place: &usize| &all[*place].config);
+    let configs: Vec<&Config> = configs.collect();
+    say(&banner(&configs, &running, admin.as_ref(), more));
+    let notifier = Arc::new(Notifier::of_environment());
+    let reloads = read_from.map(|(overrides, surroundings)| {
+        let sources = places.iter().zip(&running).map(|(place, running)| Source {
+            running,
+            loaded: &all[*place],
+            place: *place,
+        });
+        let sources: Vec<Source<'_>> = sources.collect();
+        let hooks = hooks(&running, telemetry.change_level(), &notifier);
+        Reloads::follow(&sources, overrides, surroundings, &hooks)
+    });
+    let admin = admin.ok();
+    until_stopped(&mut running, admin.as_ref(), reloads.as_ref(), &notifier).await
+}
+
+/// Each with its place in the list. One that cannot start does not keep others from serving.
+fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>, Exit> {
+    let among = Among {
+        lines,
+        proxies: all.len(),
+    };
+    let mut exit = Exit::Failed;
+    let (mut running, mut failed) = (Vec::new(), Vec::new());
+    for (place, Loaded { config, .. }) in all.iter().enumerate() {
+        match start_among(config, among) {
+            Ok(one) => running.push((place, one)),
+            Err(error) => {
+                let why = refusal(&error);
+                if all.len() == 1 {
+                    say(&why);
+                    exit = exit_of(&error);
+                } else {
+                    let why = format!("{}: {why}", config.name);
+                    say(&why);
+                    tracing::error!(proxy = config.name, error = why, "proxy not started");
+                    failed.push(why);
+                }
             }
         }
+    }
+    for (_, one) in &running {
+        for why in &failed {
+            one.serving().notes().started_without(why.clone());
+        }
+    }
+    if running.is_empty() {
+        Err(exit)
+    } else {
+        Ok(running)
+    }
+}
+
+const fn exit_of(error: &StartError) -> Exit {
+    match error {
+        StartError::UnknownUsers(_) => Exit::Configuration,
+        StartError::Bind(_)
+        | StartError::Loop { .. }
+        | StartError::Tls(_)
+        | StartError::TokenClient(_)
+        | StartError::Worker(_) => Exit::Failed,
+    }
+}
+
+/// What a reload needs of this process.
+fn hooks(
+    running: &[Running],
+    change_level: impl Fn(&Log) + Send + Sync + 'static,
+    notifier: &Arc<Notifier>,
+) -> Hooks {
+    let serving: Vec<Arc<Serving>> = running
+        .iter()
+        .map(|running| Arc::clone(running.serving()))
+        .collect();
+    let (notifier, states) = (Arc::clone(notifier), states(running));
+    Hooks {
+        examine: Arc::new(|loaded| Box::pin(check::examine_files(loaded))),
+        process: Arc::new(move |config| {
+            change_level(&config.log);
+            for one in &serving {
+                one.set_access_lines(access_lines(config.log.access));
+                one.set_patience(config.drain, config.drain_delay);
+            }
+        }),
+        progress: Arc::new(move |progress| match progress {
+            Progress::Reloading => notifier.reloading(),
+            Progress::Ready => notifier.ready(&states()),
+        }),
     }
 }
 
@@ -141,100 +227,14 @@ fn bind_remedy(error: &server::BindError) -> &'static str {
     }
 }
 
-fn banner(
-    config: &Config,
-    running: &Running,
-    admin: Result<&AdminListeners, &server::BindError>,
-    more: &[String],
-) -> String {
-    let mut lines = vec![format!("cupbearer {}", env!("CARGO_PKG_VERSION"))];
-    let url = match &config.listen {
-        Listen::Unix { path, .. } => {
-            let path = path.display();
-            lines.push(format!("  listens on   {}", config.listen));
-            lines.push(format!(
-                "  try          curl --unix-socket {path} http://localhost/"
-            ));
-            None
-        }
-        Listen::Localhost(_) | Listen::Tcp(_) => {
-            let url = local_url(&running.addresses).unwrap_or_default();
-            lines.push(format!(
-                "  listens on   {url}{}",
-                beside(&running.addresses, &url)
-            ));
-            Some(url)
-        }
-    };
-    lines.push(format!(
-        "  forwards to  {}://{}",
-        config.upstream.url.scheme, config.upstream.url.authority
-    ));
-    lines.push(format!("  token from   {}", config.token.endpoint));
-    lines.extend(url.map(|url| format!("  API docs     {url}/docs (if the API has them there)")));
-    lines.push(match admin.map(|admin| local_url(&admin.addresses)) {
-        Ok(None) => "  admin        off".to_owned(),
-        Ok(Some(url)) => format!("  admin        {url}/ (status, /metrics, /ready)"),
-        Err(error) => format!(
-            "  admin        none: {error}: {}; set admin.listen to have one elsewhere",
-            error.source
-        ),
-    });
-    for absent in &running.absent {
-        lines.push(format!(
-            "  note         this machine has no {absent}; it is left out"
-        ));
-    }
-    lines.extend(unprotected(config).map(|note| format!("  note         {note}")));
-    lines.extend_from_slice(more);
-    lines.join("\n")
-}
-
-/// Which protection from other local users is off. A unix socket has its file's mode.
-fn unprotected(config: &Config) -> Option<&'static str> {
-    let is_open = match config.listen {
-        Listen::Localhost(_) => true,
-        Listen::Tcp(_) => config.listen.is_local(),
-        Listen::Unix { .. } => false,
-    };
-    (is_open && config.guard.local_users == LocalUsers::Any).then_some(
-        if cfg!(target_os = "linux") {
-            "every user of this machine may connect (guard.local_users = \"any\")"
-        } else {
-            "every user of this machine may connect: this system does not tell who does; listen = \"unix:/PATH\" keeps others out"
-        },
-    )
-}
-
-/// The address to type: `localhost` where that reaches us.
-pub(super) fn local_url(addresses: &[SocketAddr]) -> Option<String> {
-    match addresses {
-        [] => None,
-        [only] => Some(format!("http://{only}")),
-        [first, ..] => Some(format!("http://localhost:{}", first.port())),
-    }
-}
-
-fn beside(addresses: &[SocketAddr], url: &str) -> String {
-    let others: Vec<String> = addresses
-        .iter()
-        .map(|address| format!("http://{address}"))
-        .filter(|other| other != url)
-        .collect();
-    if others.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", others.join(", "))
-    }
-}
-
 /// Serves until a signal asks for the end, then drains; a second signal cuts at once.
 async fn until_stopped(
-    config: &Config,
-    running: &mut Running,
+    running: &mut [Running],
     admin: Option<&AdminListeners>,
+    reloads: Option<&Reloads>,
+    notifier: &Notifier,
 ) -> Exit {
-    let mut signals = match Signals::new() {
+    let mut signals = match Signals::new(reloads) {
         Ok(signals) => signals,
         Err(error) => {
             say(&format!(
@@ -243,13 +243,11 @@ async fn until_stopped(
             return Exit::Failed;
         }
     };
-    let notifier = Notifier::of_environment();
-    let tokens = running.tokens.clone();
-    let status = || state_line(&tokens.snapshot());
-    notifier.ready(&status());
-    let mut informed = std::pin::pin!(notifier.keep_informed(status));
+    let states = states(running);
+    notifier.ready(&states());
+    let mut informed = std::pin::pin!(notifier.keep_informed(states));
     let told = async {
-        announce_token(&tokens).await;
+        announce_tokens(running).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -260,22 +258,39 @@ async fn until_stopped(
     }
     tracing::info!("stopping");
     notifier.stopping();
-    running.stop(Phase::Closing);
+    stop(running, Phase::Closing);
+    let delay = running.first().map(|one| one.serving().drain_delay());
     tokio::select! {
-        () = tokio::time::sleep(config.drain_delay) => {}
-        () = signals.next() => running.stop(Phase::Cut),
+        () = tokio::time::sleep(delay.unwrap_or_default()) => {}
+        () = signals.next() => stop(running, Phase::Cut),
         never = &mut informed => match never {},
     }
-    running.stop(Phase::Draining);
-    let drained = loop {
+    stop(running, Phase::Draining);
+    let cut = loop {
+        let orders: Vec<_> = running.iter().map(Running::order).collect();
         tokio::select! {
-            drained = running.ended() => break drained,
-            () = signals.next() => running.stop(Phase::Cut),
+            cut = ended(running) => break cut,
+            () = signals.next() => orders.iter().for_each(|order| order.give(Phase::Cut)),
             never = &mut informed => match never {},
         }
     };
-    report(drained);
+    report(cut);
     Exit::Fine
+}
+
+fn stop(running: &[Running], phase: Phase) {
+    for one in running {
+        one.stop(phase);
+    }
+}
+
+/// How many connections were cut, once all have ended.
+async fn ended(running: &mut [Running]) -> usize {
+    let mut cut = 0;
+    for one in running {
+        cut += one.ended().await.cut;
+    }
+    cut
 }
 
 /// `POST /quit`, where there is somebody who could send it.
@@ -286,69 +301,72 @@ async fn quit_ordered(admin: Option<&AdminListeners>) {
     }
 }
 
-fn report(drained: server::Drained) {
-    if drained.cut == 0 {
+fn report(cut: usize) {
+    if cut == 0 {
         tracing::info!("stopped");
     } else {
-        tracing::warn!(cut = drained.cut, "stopped with requests in flight");
+        tracing::warn!(cut, "stopped with requests in flight");
     }
 }
 
-/// The banner's last line, once it is known: until when the token is good, or why there is none.
-async fn announce_token(tokens: &Tokens) {
-    let snapshot = tokens.settled().await;
-    say(&token_line(&snapshot));
-}
-
-/// For the service manager: the token's state, and why there is none.
-fn state_line(snapshot: &Snapshot) -> String {
-    let state = snapshot.state.as_str();
-    match &snapshot.last_error {
-        Some(error) => format!("token {state}: {error}"),
-        None => format!("token {state}"),
+/// For the service manager: each token's state, and why there is none.
+fn states(running: &[Running]) -> impl Fn() -> String + Send + Sync + use<> {
+    let all: Vec<(String, Arc<Serving>)> = running
+        .iter()
+        .map(|one| (one.name.clone(), Arc::clone(one.serving())))
+        .collect();
+    move || {
+        let lines = all.iter().map(|(name, serving)| {
+            let snapshot = serving.tokens().snapshot();
+            let whose = if all.len() > 1 {
+                format!("{name}: ")
+            } else {
+                String::new()
+            };
+            let state = snapshot.state.as_str();
+            match &snapshot.last_error {
+                Some(error) => format!("{whose}token {state}: {error}"),
+                None => format!("{whose}token {state}"),
+            }
+        });
+        lines.collect::<Vec<_>>().join("; ")
     }
 }
 
-fn token_line(snapshot: &Snapshot) -> String {
-    match (&snapshot.last_error, snapshot.expires_at) {
-        (None, Some(expires_at)) => {
-            let left = expires_at
-                .duration_since(SystemTime::now())
-                .unwrap_or_default();
-            format!(
-                "  token        good until {} (for {} s), refreshed before that",
-                humantime::format_rfc3339_seconds(expires_at),
-                left.as_secs()
-            )
-        }
-        (error, _) => format!(
-            "  token        none yet: {}; trying again, requests get an error until then",
-            error
-                .as_deref()
-                .unwrap_or("the token endpoint has not answered")
-        ),
+/// The banner's last lines, once they are known: until when each token is good, or why there is none.
+async fn announce_tokens(running: &[Running]) {
+    for one in running {
+        let snapshot = one.tokens().settled().await;
+        let whose = if running.len() > 1 {
+            format!("{}:\n", one.name)
+        } else {
+            String::new()
+        };
+        say(&format!("{whose}{}", token_line(&snapshot)));
     }
 }
 
 /// What asks us to stop.
 #[cfg(unix)]
-struct Signals {
+struct Signals<'a> {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
     /// A closed terminal must not leave an orphan that holds the credential.
     has_terminal: bool,
+    reloads: Option<&'a Reloads>,
 }
 
 #[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
+impl<'a> Signals<'a> {
+    fn new(reloads: Option<&'a Reloads>) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             has_terminal: std::io::stdin().is_terminal(),
+            reloads,
         })
     }
 
@@ -361,7 +379,9 @@ impl Signals {
                     if self.has_terminal {
                         return;
                     }
-                    tracing::warn!("SIGHUP: a changed configuration needs a restart");
+                    if let Some(reloads) = self.reloads {
+                        reloads.ask();
+                    }
                 }
             }
         }
@@ -374,7 +394,7 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new(_: Option<&Reloads>) -> std::io::Result<Self> {
         Ok(Self)
     }
 

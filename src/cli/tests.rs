@@ -3,6 +3,12 @@
 use super::*;
 
 fn parts(line: &str) -> Result<(Command, Overrides), clap::Error> {
+    let (command, mut all) = several(line)?;
+    assert_eq!(all.len(), 1);
+    Ok((command, all.remove(0)))
+}
+
+fn several(line: &str) -> Result<(Command, Vec<Overrides>), clap::Error> {
     Cli::try_parse_from(line.split(' '))?.into_parts()
 }
 
@@ -74,8 +80,8 @@ fn only_the_first_equals_sign_of_set_divides() {
 #[test]
 fn a_command_line_that_makes_no_sense_is_a_usage_error() {
     for line in [
-        "cupbearer --config a --config b",
-        "cupbearer --config a run --config b",
+        "cupbearer --config a token --config b",
+        "cupbearer --config a --config b doctor",
         "cupbearer --set drain",
         "cupbearer --listen a --listen b",
         "cupbearer dance",
@@ -90,4 +96,14 @@ fn a_command_line_that_makes_no_sense_is_a_usage_error() {
         let error = parts(line).err().expect(line);
         assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()), "{line}");
     }
+}
+
+#[test]
+fn each_configuration_file_is_a_proxy_with_the_same_flags() {
+    let (_, all) = several("cupbearer --config a run --set drain=1s --config b")
+        .ok()
+        .unwrap();
+    let files: Vec<_> = all.iter().map(|one| one.file.clone().unwrap()).collect();
+    assert_eq!(files, [PathBuf::from("a"), PathBuf::from("b")]);
+    assert!(all.iter().all(|one| one.settings.len() == 1));
 }

@@ -13,7 +13,7 @@ use super::keys::{
 };
 use super::network::Environment;
 use super::problems::{Complaint, Problems, quoted};
-use super::{SecretSource, document, secret_source};
+use super::{SecretSource, document, secret_source, several};
 use crate::secret::Secret;
 
 /// Set by systemd for units with `LoadCredential=` and the like.
@@ -60,11 +60,23 @@ impl fmt::Display for Source {
 }
 
 /// A key's value and where it came from.
+#[derive(Clone)]
 pub(crate) struct Given {
     pub(crate) content: Content,
     pub(crate) source: Source,
 }
 
+impl Given {
+    /// A value that is no secret, as TOML.
+    pub(crate) fn text(&self) -> Option<String> {
+        match &self.content {
+            Content::Toml(value) => Some(value.to_string()),
+            Content::Secret(_) | Content::Broken => None,
+        }
+    }
+}
+
+#[derive(Clone)]
 pub(crate) enum Content {
     Toml(toml::Value),
     Secret(SecretSource),
@@ -82,6 +94,8 @@ pub(crate) struct Layers {
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
+    /// The file that was asked for, as problems name it.
+    pub(crate) named: String,
     /// What stands there about proxies.
     pub(crate) proxies: Environment,
     /// Where systemd has put the credentials of the unit that we are.
@@ -96,6 +110,7 @@ impl Layers {
         let mut layers = Self {
             proxies: Environment::of(surroundings),
             credentials: surroundings.variable(CREDENTIALS_DIRECTORY),
+            named: several::named(overrides.file.as_ref()),
             ..Self::default()
         };
         let variables = layers.our_variables(&surroundings.variables);

@@ -23,6 +23,8 @@ mod problems;
 mod rails;
 mod render;
 mod secret_source;
+mod settings;
+mod several;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -48,6 +50,8 @@ pub use problems::{Problem, Problems};
 pub use rails::{Caller, Rails, Rule};
 pub use render::{Row, table};
 pub use secret_source::{KeyringEntry, KeyringError, SecretError};
+pub use settings::Settings;
+pub use several::{holder_of_admin, load_all, load_one_of};
 pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, Token};
 
 /// A configuration without problems, and where each part of it came from.
@@ -60,6 +64,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The file that was read, if there is one.
     pub file: Option<PathBuf>,
+    /// Each key's value, to be compared with another reading.
+    pub settings: Settings,
 }
 
 impl Loaded {
@@ -92,7 +98,10 @@ pub fn load_admin(overrides: &Overrides, surroundings: &Surroundings) -> Result<
 /// # Errors
 /// All that is wrong, at once.
 pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, Problems> {
-    let layers = layers::Layers::read(overrides, surroundings);
+    finish(layers::Layers::read(overrides, surroundings), surroundings)
+}
+
+fn finish(layers: layers::Layers, surroundings: &Surroundings) -> Result<Loaded, Problems> {
     let mut values = values::Values::new(layers);
     let config = build::config(&mut values);
     let values::Values { mut layers } = values;
@@ -102,6 +111,7 @@ pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded
     match config {
         Some(config) if layers.problems.is_empty() => Ok(Loaded {
             effective: render::rows(&layers, &config),
+            settings: Settings::of(&layers),
             config,
             warnings: layers.warnings,
             file: layers.file,

@@ -52,6 +52,23 @@ impl Problems {
         });
     }
 
+    /// Takes over more of them.
+    pub fn add(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Takes over what is wrong with one of several files; what is wrong with all of them is said once.
+    pub(crate) fn add_of(&mut self, file: &str, others: Self) {
+        for mut problem in others.0 {
+            if matches!(problem.source.as_str(), "not set" | "default") {
+                problem.source = format!("{file}: {}", problem.source);
+            }
+            if !self.0.contains(&problem) {
+                self.0.push(problem);
+            }
+        }
+    }
+
     /// The widest entry of a column, in characters; a few very long ones do not widen it.
     fn width(&self, column: impl Fn(&Problem) -> &str) -> usize {
         const WIDEST: usize = 44;

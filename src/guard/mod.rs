@@ -59,6 +59,8 @@ pub struct Guard {
     rails: Option<Arc<Rails>>,
     /// `guard.callers`; shared, since their keys are replaced for all workers at once.
     callers: Option<Arc<Callers>>,
+    /// What must admit as well, while a changed configuration waits for its identity.
+    also: Option<Arc<Guard>>,
 }
 
 /// The proof that a head has passed; only [`Guard::check`] makes one.
@@ -157,6 +159,16 @@ impl Guard {
             users: Users::new(&config.local_users, users::own_uid()),
             rails: Rails::new(&config.rails, "guard").map(Arc::new),
             callers: Callers::new(&config.callers),
+            also: None,
+        }
+    }
+
+    /// Admits only what `other` admits too. Who it is, is for this one to say.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            also: Some(Arc::new(other.clone())),
+            ..self.clone()
         }
     }
 
@@ -184,10 +196,18 @@ impl Guard {
             version: request.version(),
             headers: request.headers(),
         };
-        self.decide(head, peer).map_err(|refusal| Refusal {
-            cors: origin::cors_of_refusal(head, &self.origins),
-            ..refusal.in_form_for(head)
-        })
+        self.decide_with_others(head, peer)
+            .map_err(|refusal| Refusal {
+                cors: origin::cors_of_refusal(head, &self.origins),
+                ..refusal.in_form_for(head)
+            })
+    }
+
+    fn decide_with_others(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
+        if let Some(also) = &self.also {
+            let _ = also.decide_with_others(head, peer)?;
+        }
+        self.decide(head, peer)
     }
 
     fn decide(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {

@@ -229,7 +229,8 @@ impl Metrics {
         self.upstream_outcomes.with_label_values(&[outcome]).inc();
     }
 
-    /// Counts a changed configuration: `applied`, `refused`, or `restart` where a key needs one.
+    /// Counts a changed configuration: `applied`, `refused`, `waiting` where its identity gets no token, or
+    /// `restart` where a key needs one.
     pub fn reloaded(&self, outcome: &'static str) {
         self.reloads.with_label_values(&[outcome]).inc();
     }

@@ -73,7 +73,6 @@ impl Counted {
         self.expires_at.set(unix(facts.expires_at));
         self.last_success.set(unix(facts.last_success));
         for (counter, attempts) in self.attempts.iter().zip(facts.attempts) {
-            // A new identity begins at zero; a counter must not.
             counter.inc_by(attempts.saturating_sub(counter.get()));
         }
     }

@@ -9,20 +9,19 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 
-use super::access::{AccessLines, Line};
+use super::access::Line;
+use super::account::Account;
 use super::body::{Body, Inbound};
 use super::current::Current;
 use super::errors::{self, Failure};
 use crate::answer::{Answer, Form, Reason, RequestId, X_REQUEST_ID};
 use crate::guard::Peer;
-use crate::metrics::Metrics;
 
 /// What answers one connection's requests; each takes the data path that is current when it comes.
 pub fn service<I: Inbound>(
     current: &Arc<Current<I>>,
     peer: Peer,
-    lines: AccessLines,
-    metrics: Arc<Metrics>,
+    account: &Arc<Account>,
 ) -> impl tower::Service<Request<I>, Response = Response<Body<I>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -34,9 +33,8 @@ pub fn service<I: Inbound>(
     });
     Edge {
         inner: forward,
-        lines,
+        account: Arc::clone(account),
         uid: peer.uid,
-        metrics,
     }
 }
 
@@ -44,9 +42,8 @@ pub fn service<I: Inbound>(
 #[derive(Clone)]
 struct Edge<S> {
     inner: S,
-    lines: AccessLines,
+    account: Arc<Account>,
     uid: Option<u32>,
-    metrics: Arc<Metrics>,
 }
 
 impl<S, I> tower::Service<Request<I>> for Edge<S>
@@ -68,7 +65,7 @@ where
             .headers_mut()
             .insert(X_REQUEST_ID, id.header().clone());
         let mut line = Line::begin(
-            (self.lines, &self.metrics),
+            (self.account.lines(), self.account.metrics()),
             self.uid,
             request.method(),
             request.uri().path_and_query(),
@@ -165,6 +162,8 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::metrics::Metrics;
+    use crate::proxy::AccessLines;
 
     type Nothing = BoxBody<bytes::Bytes, hyper::Error>;
 
@@ -186,9 +185,8 @@ mod tests {
     async fn a_panic_is_a_500_for_one_client_and_the_next_is_served() {
         let edge = Edge {
             inner: tower::service_fn(fragile),
-            lines: AccessLines::None,
+            account: Account::new(Metrics::new(None), AccessLines::None),
             uid: None,
-            metrics: Metrics::new(None),
         };
         for path in ["/now", "/later"] {
             let answer = edge.clone().oneshot(request(path)).await.unwrap();

@@ -5,6 +5,7 @@
 //! returned future is how a client's disconnect reaches the upstream.
 
 mod access;
+mod account;
 mod admission;
 mod authorize;
 mod body;
@@ -19,6 +20,7 @@ mod trace;
 mod trailers;
 mod upgrade;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -40,6 +42,7 @@ use rewrite::Rewrite;
 use upgrade::Switch;
 
 pub use access::AccessLines;
+pub use account::Account;
 pub use body::{Body, Inbound};
 pub use current::Current;
 pub use edge::service;
@@ -58,6 +61,7 @@ pub struct Proxy<I: Inbound> {
     carry_tunnel: CarryTunnel,
     /// `upstream.retry_body`, in bytes.
     retry_body: usize,
+    _held: Arc<dyn Any + Send + Sync>,
 }
 
 /// What stands in a forwarded request's way, and what it passes through.
@@ -74,6 +78,8 @@ pub struct Parts {
     pub carry_tunnel: CarryTunnel,
     /// By which a request that comes back is known.
     pub pseudonym: Pseudonym,
+    /// What must live as long as a request that has begun here: the token's task, for one.
+    pub held: Arc<dyn Any + Send + Sync>,
 }
 
 impl<I: Inbound> Proxy<I> {
@@ -90,6 +96,7 @@ impl<I: Inbound> Proxy<I> {
             rewrite: Rewrite::new(config),
             carry_tunnel: parts.carry_tunnel,
             retry_body: config.retry_body,
+            _held: parts.held,
         }
     }
 

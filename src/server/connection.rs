@@ -12,18 +12,19 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
+use super::Serve;
 use super::io::{ClientIo, RequestBody};
 use super::stream::Stream;
 use super::watch::{Order, Phase, Place, Registry, Watched};
-use super::{Limits, Serve};
 
 /// hyper's own smallest read buffer.
 const LEAST_BUFFER: usize = 8 * 1024;
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, limits: Limits, service: S) {
+pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, service: S) {
     #[cfg(not(target_os = "linux"))] // there its listener has said so
     stream.set_nodelay();
+    let header_bytes = place.registry.limits().header_bytes;
     let watched = Arc::clone(&place.watched);
     let io = TokioIo::new(ClientIo::new(
         stream,
@@ -36,8 +37,8 @@ pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, limits: Limits
         registry: Arc::clone(&place.registry),
     };
     let connection = http1::Builder::new()
-        .max_header_size(limits.header_bytes) // the buffer alone lets twice as much pass
-        .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
+        .max_header_size(header_bytes) // the buffer alone lets twice as much pass
+        .max_buf_size(header_bytes.max(LEAST_BUFFER))
         .serve_connection(io, tracked)
         .with_upgrades();
     let connection = std::pin::pin!(connection);

@@ -119,10 +119,20 @@ impl Tunnels {
     }
 }
 
+/// What a server holds its connections to; can be changed while it serves.
+#[derive(Clone)]
+pub struct Bounds(Arc<Registry>);
+
+impl Bounds {
+    /// From here on. The size of a head only counts for connections to come: the others have their buffer.
+    pub fn set(&self, limits: Limits) {
+        self.0.set_limits(limits);
+    }
+}
+
 /// Accepts, and serves here or hands over to the other workers by turns.
 pub struct Server {
     bound: Bound,
-    limits: Limits,
     registry: Arc<Registry>,
     others: Vec<mpsc::UnboundedSender<Handover>>,
     turn: usize,
@@ -137,7 +147,6 @@ impl Server {
         }
         Self {
             bound,
-            limits,
             registry: Registry::new(limits, metrics),
             others: Vec::new(),
             turn: 0,
@@ -150,16 +159,23 @@ impl Server {
         Tunnels(Arc::clone(&self.registry))
     }
 
+    /// What can be changed about it while it serves.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds(Arc::clone(&self.registry))
+    }
+
     /// A further worker on another thread: connections are handed to all workers by turns.
     pub fn add_worker(&mut self, worker: mpsc::UnboundedSender<Handover>) {
         self.others.push(worker);
     }
 
-    /// Accepts until `stop` says to drain, then lets what is under way end within `grace`.
-    pub async fn serve<M, S>(mut self, make: M, mut stop: Stop, grace: Duration) -> Drained
+    /// Accepts until `stop` says to drain, then lets what is under way end within `grace`, as it is then.
+    pub async fn serve<M, S, G>(mut self, make: M, mut stop: Stop, grace: G) -> Drained
     where
         M: Fn(Peer) -> S,
         S: Serve,
+        G: FnOnce() -> Duration,
     {
         let registry = Arc::clone(&self.registry);
         let sweeper = tokio::spawn(async move { registry.sweep().await });
@@ -179,7 +195,7 @@ impl Server {
         drop(self.bound.socket_file.take()); // first, so that nobody connects any more who would not be served
         self.accept_backlog(&make).await;
         self.bound.listeners.clear();
-        let drained = drain::drain(&self.registry, grace, &mut stop).await;
+        let drained = drain::drain(&self.registry, grace(), &mut stop).await;
         sweeper.abort();
         drained
     }
@@ -229,7 +245,7 @@ impl Server {
         self.turn = self.turn.wrapping_add(1);
         let worker = self.turn % (self.others.len() + 1);
         if worker == 0 {
-            tokio::spawn(connection::serve(stream, place, self.limits, make(peer)));
+            tokio::spawn(connection::serve(stream, place, make(peer)));
         } else if let Ok(stream) = stream.detach() {
             let _ = self.others[worker - 1].send(Handover {
                 stream,
@@ -257,7 +273,7 @@ async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(usize, Strea
 }
 
 /// A worker on a thread of its own: serves what is handed over until the acceptor is gone, then ends its last.
-pub async fn work<M, S>(mut handed: mpsc::UnboundedReceiver<Handover>, limits: Limits, make: M)
+pub async fn work<M, S>(mut handed: mpsc::UnboundedReceiver<Handover>, make: M)
 where
     M: Fn(Peer) -> S,
     S: Serve,
@@ -268,7 +284,7 @@ where
             next = handed.recv() => match next {
                 Some(Handover { stream, peer, place }) => {
                     if let Ok(stream) = stream.attach() {
-                        connections.spawn(connection::serve(stream, place, limits, make(peer)));
+                        connections.spawn(connection::serve(stream, place, make(peer)));
                     }
                 }
                 None => break,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -183,7 +184,8 @@ impl Watched {
 
 /// All connections of a server, over all its workers.
 pub(super) struct Registry {
-    limits: Limits,
+    /// Replaced by a reload.
+    limits: ArcSwap<Limits>,
     pub(super) metrics: Arc<Metrics>,
     clock: Arc<Clock>,
     open: Mutex<Open>,
@@ -217,7 +219,7 @@ impl Drop for Place {
 impl Registry {
     pub(super) fn new(limits: Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
-            limits,
+            limits: ArcSwap::from_pointee(limits),
             metrics,
             clock: Arc::new(Clock {
                 start: Instant::now(),
@@ -227,6 +229,15 @@ impl Registry {
             left: Notify::new(),
             closing: AtomicBool::new(false),
         })
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        **self.limits.load()
+    }
+
+    /// From the next look on, for connections that are open too.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 
     pub(super) fn enter(self: &Arc<Self>) -> Place {
@@ -274,7 +285,7 @@ impl Registry {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.count() >= self.limits.connections
+        self.count() >= self.limits().connections
     }
 
     /// Closes the connection that has been idle longest, so that a new one finds room.
@@ -309,14 +320,10 @@ impl Registry {
     /// A look that comes very late finds the whole process late (it was stopped, or the machine slept): then
     /// what has come meanwhile is read first, and the next look judges.
     pub(super) async fn sweep(&self) {
-        let limits = &self.limits;
-        let shortest = limits
-            .header_timeout
-            .min(limits.keep_alive)
-            .min(limits.stall_timeout);
-        let interval = (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(1));
         let mut excused = false;
         loop {
+            let limits = self.limits();
+            let interval = interval(&limits);
             let before = Instant::now();
             tokio::time::sleep(interval).await;
             let now = self.clock.advance();
@@ -325,7 +332,7 @@ impl Registry {
                 continue;
             }
             for watched in self.lock().connections.values() {
-                watched.give(watched.due(limits, now));
+                watched.give(watched.due(&limits, now));
             }
         }
     }
@@ -333,4 +340,13 @@ impl Registry {
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Often enough that the shortest limit is kept to within a quarter of itself.
+fn interval(limits: &Limits) -> Duration {
+    let shortest = limits
+        .header_timeout
+        .min(limits.keep_alive)
+        .min(limits.stall_timeout);
+    (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
 }

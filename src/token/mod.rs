@@ -366,6 +366,30 @@ impl Tokens {
         self.snapshot()
     }
 
+    /// Waits for a usable token, for as long as that takes: for an identity that nobody asks yet.
+    pub async fn obtained(&self) -> Bearer {
+        let mut news = self.shared.status.subscribe();
+        loop {
+            if let Some(bearer) = self.usable() {
+                return bearer;
+            }
+            // An error is impossible: the sender lives in this handle.
+            let _ = news.changed().await;
+        }
+    }
+
+    /// Counts on from `before`, whose place this one takes: what is counted must not go back.
+    pub fn count_on_from(&self, before: &Self) {
+        let earlier = before.shared.status.borrow().attempts;
+        self.shared.status.send_modify(|status| {
+            let attempts = &mut status.attempts;
+            attempts.granted += earlier.granted;
+            attempts.refused += earlier.refused;
+            attempts.throttled += earlier.throttled;
+            attempts.unavailable += earlier.unavailable;
+        });
+    }
+
     /// Counts the times the wall clock jumped by more than 10 s against the monotonic one: the machine
     /// slept, or its clock was set. Connections from before are best dropped.
     #[must_use]

@@ -154,7 +154,7 @@ async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
         body: Vec::new(),
     });
     until("the token has expired", || {
-        proxy.running.tokens.usable().is_none()
+        proxy.running.tokens().usable().is_none()
     })
     .await;
     let before = demo.knobs.seen_count();
@@ -169,7 +169,7 @@ async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
     assert_eq!(demo.knobs.seen_count(), before);
     demo.knobs.always_reply(Reply::Honest);
     until("it heals by itself", || {
-        proxy.running.tokens.usable().is_some()
+        proxy.running.tokens().usable().is_some()
     })
     .await;
     assert_eq!(

@@ -257,7 +257,7 @@ fn become_private(config: &mut Config, callers: [(&str, &Zeroizing<String>); 2])
 
 /// A program that only ever sees our errors would teach nothing.
 async fn has_token(running: &Running) -> Result<(), Complaint> {
-    let snapshot = running.tokens.settled().await;
+    let snapshot = running.tokens().settled().await;
     match snapshot.last_error {
         None => Ok(()),
         Some(error) => {

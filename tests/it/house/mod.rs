@@ -11,7 +11,7 @@ use std::path::Path;
 use source::{File, Token, files_below};
 
 /// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("secret", &[]),
     ("metrics", &[]),
     ("answer", &[]),
@@ -29,12 +29,19 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("admin", &["config", "guard", "answer", "token", "metrics"]),
     ("doctor", &["config", "token", "upstream"]),
     ("learn", &["config", "guard", "metrics"]),
+    (
+        "running",
+        &[
+            "config", "guard", "token", "upstream", "proxy", "server", "admin", "metrics",
+        ],
+    ),
+    ("reload", &["config", "token", "metrics", "running"]),
     ("lib", &EVERY_ROOM),
     ("cli", &EVERY_ROOM_AND_LIB),
     ("main", &["cli"]),
 ];
 
-const EVERY_ROOM: [&str; 14] = [
+const EVERY_ROOM: [&str; 16] = [
     "secret",
     "metrics",
     "answer",
@@ -49,9 +56,11 @@ const EVERY_ROOM: [&str; 14] = [
     "admin",
     "doctor",
     "learn",
+    "running",
+    "reload",
 ];
 
-const EVERY_ROOM_AND_LIB: [&str; 15] = [
+const EVERY_ROOM_AND_LIB: [&str; 17] = [
     "secret",
     "metrics",
     "answer",
@@ -66,6 +75,8 @@ const EVERY_ROOM_AND_LIB: [&str; 15] = [
     "admin",
     "doctor",
     "learn",
+    "running",
+    "reload",
     "lib",
 ];
 
@@ -111,7 +122,14 @@ const CONFINED: [Confined; 4] = [
             &["JoinSet"],
             &["thread", ":", ":", "spawn"],
         ],
-        places: &["lib.rs", "server/", "token/", "upstream/", "demo/"],
+        places: &[
+            "running/",
+            "reload/",
+            "server/",
+            "token/",
+            "upstream/",
+            "demo/",
+        ],
     },
 ];
 

@@ -49,7 +49,7 @@ impl Beyond {
             variables: &[],
         };
         let cupbearer = setup.start();
-        assert_eq!(cupbearer.running.tokens.settled().await.last_error, None);
+        assert_eq!(cupbearer.running.tokens().settled().await.last_error, None);
         assert_eq!(token.seen.count("Proxy-Authorization"), 0);
         assert_eq!(token.seen.count("proxy-authorization"), 0);
         cupbearer
@@ -77,7 +77,7 @@ async fn both_go_through_the_proxy_of_the_setting_or_of_the_environment() {
         };
 
         let answer = cupbearer.get().await;
-        let tokens = &cupbearer.running.tokens;
+        let tokens = &cupbearer.running.tokens();
         assert!(
             answer.ends_with("\r\n\r\nok"),
             "{answer} {:?}",

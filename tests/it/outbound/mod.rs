@@ -112,7 +112,7 @@ impl Cupbearer {
 
     /// What the first attempt to get a token failed with, on one line.
     async fn token_error(&self) -> String {
-        let snapshot = self.running.tokens.settled().await;
+        let snapshot = self.running.tokens().settled().await;
         snapshot.last_error.unwrap()
     }
 }

@@ -23,7 +23,7 @@ async fn refused_after_all_of_it(
 ) {
     let api = Scripted::bind().await;
     let scene = Scene::with(&api.url, &[("upstream.retry_body", "1KiB")]).await;
-    let revoked = scene.proxy.tokens.usable().unwrap().header;
+    let revoked = scene.proxy.tokens().usable().unwrap().header;
     let api = api.serve(move |head, body| {
         if head.bearer().as_bytes() == revoked.as_bytes() {
             refused("")

@@ -82,7 +82,7 @@ async fn start(demo: &Demo, settings: &[(&str, &str)]) -> cupbearer::Running {
     let loaded =
         config::load(&overrides, &surroundings).unwrap_or_else(|problems| panic!("{problems}"));
     let proxy = cupbearer::start(&loaded.config, AccessLines::None).unwrap();
-    assert_eq!(proxy.tokens.settled().await.state, State::Fresh);
+    assert_eq!(proxy.tokens().settled().await.state, State::Fresh);
     proxy
 }
 
@@ -191,7 +191,7 @@ async fn a_replay_that_is_refused_too_gives_its_own_401_and_is_not_repeated() {
     assert_ne!(requests[0].0.bearer(), requests[1].0.bearer());
     assert_eq!((answer.status, answer.body), (401, requests[1].0.bearer()));
     assert_eq!(answer.head.value("proxy-status"), None);
-    assert!(scene.proxy.tokens.snapshot().refused_although_fresh);
+    assert!(scene.proxy.tokens().snapshot().refused_although_fresh);
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn without_a_newer_token_the_401_goes_back_as_it_came_and_says_why() {
         );
         assert_eq!(api.requests().len(), 1);
         assert_eq!(
-            scene.proxy.tokens.snapshot().state,
+            scene.proxy.tokens().snapshot().state,
             State::Fresh,
             "still in use"
         );

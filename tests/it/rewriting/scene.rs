@@ -178,7 +178,7 @@ pub(super) async fn start(listen: &str, upstream: &str, more: &str) -> Result<Ru
     printed::watch();
     let config = load(&file);
     let running = cupbearer::start(&config, AccessLines::None)?;
-    running.tokens.settled().await;
+    running.tokens().settled().await;
     Ok(running)
 }
 

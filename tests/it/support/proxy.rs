@@ -46,7 +46,7 @@ impl Proxy {
     pub(crate) async fn with(url: &str, settings: &[(&str, &str)]) -> Self {
         let endpoint = Upstream::answering(token_answer()).await;
         let mut proxy = Self::asking(url, &endpoint.url(), settings);
-        super::within("the first token", proxy.running.tokens.bearer())
+        super::within("the first token", proxy.running.tokens().bearer())
             .await
             .unwrap();
         proxy.token_endpoint = Some(endpoint);

@@ -1,0 +1,171 @@
+//! Files that may change: by a rename, in place, or by the swap of a Kubernetes volume's `..data` link. They are
+//! read, not asked for their times: that sees every way alike, on every system.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::config::read_regular;
+
+/// Between two looks. With `SETTLE`, half of the 3 s within which a change must be noticed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How far apart two equal reads are: an editor's half-written file may be a valid one.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// What was refused is looked at again after so many looks, since what it names may be there by now.
+const AGAIN: u32 = 10;
+
+/// As much as any of the files may have, in bytes: a bundle of certificate authorities.
+const LONGEST: u64 = 16 << 20;
+
+/// Why a configuration is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// For the first time after the start: a file may have changed while that was under way.
+    First,
+    /// Somebody asked.
+    Asked,
+    /// A file has changed.
+    Changed,
+    /// What it was refused for may be over.
+    Again,
+}
+
+/// Files, and what was in them when they were last looked at.
+pub(super) struct Watch {
+    files: Vec<PathBuf>,
+    known: Option<Vec<Read>>,
+    asked: watch::Receiver<u64>,
+    is_asked: bool,
+    looks: u32,
+}
+
+/// A digest, or why there is none.
+type Read = Result<u64, String>;
+
+impl Watch {
+    pub(super) fn new(asked: watch::Receiver<u64>) -> Self {
+        Self {
+            files: Vec::new(),
+            known: None,
+            asked,
+            is_asked: false,
+            looks: 0,
+        }
+    }
+
+    /// These files from here on.
+    pub(super) fn follow(&mut self, files: Vec<PathBuf>) {
+        if self.files != files && !self.files.is_empty() {
+            self.known = None;
+        }
+        self.files = files;
+    }
+
+    /// Waits until there is something to look at, and its files have settled. Can be dropped at any point and
+    /// called anew.
+    pub(super) async fn next(&mut self, is_refused: bool) -> Occasion {
+        loop {
+            if !self.is_asked {
+                tokio::select! {
+                    () = sleep(LOOK) => {}
+                    Ok(()) = self.asked.changed() => self.is_asked = true,
+                }
+            }
+            self.looks = self.looks.wrapping_add(1);
+            let reads = self.read().await;
+            let occasion = match &self.known {
+                _ if self.is_asked => Occasion::Asked,
+                None => Occasion::First,
+                Some(known) if *known != reads => Occasion::Changed,
+                Some(_) if is_refused && self.looks.is_multiple_of(AGAIN) => Occasion::Again,
+                Some(_) => continue,
+            };
+            self.known = Some(self.settled(reads).await);
+            self.is_asked = false;
+            return occasion;
+        }
+    }
+
+    async fn settled(&self, mut before: Vec<Read>) -> Vec<Read> {
+        loop {
+            sleep(SETTLE).await;
+            let now = self.read().await;
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
+    /// On another thread: a file system that does not answer must not hold up requests.
+    async fn read(&self) -> Vec<Read> {
+        let files = self.files.clone();
+        let read =
+            tokio::task::spawn_blocking(move || files.iter().map(|file| read(file)).collect());
+        read.await.unwrap_or_default()
+    }
+}
+
+fn read(file: &Path) -> Read {
+    let bytes = read_regular(file, LONGEST).map_err(|error| error.to_string())?;
+    let mut digest = DefaultHasher::new();
+    bytes.hash(&mut digest);
+    Ok(digest.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watch_of(file: &Path) -> (Watch, watch::Sender<u64>) {
+        let (ask, asked) = watch::channel(0);
+        let mut watch = Watch::new(asked);
+        watch.follow(vec![file.to_owned()]);
+        (watch, ask)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_counts_once_two_reads_half_a_second_apart_are_equal() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
+        std::fs::write(&file, "one").unwrap();
+        let (mut watch, _ask) = watch_of(&file);
+        assert_eq!(watch.next(false).await, Occasion::First);
+
+        std::fs::write(&file, "half").unwrap();
+        let start = tokio::time::Instant::now();
+        {
+            let next = watch.next(false);
+            tokio::pin!(next);
+            // It has seen the half, and is waiting for it to settle.
+            for _ in 0..3 {
+                let early = tokio::time::timeout(Duration::from_millis(400), &mut next).await;
+                assert!(early.is_err());
+            }
+            std::fs::write(&file, "half and half").unwrap();
+            assert_eq!(next.await, Occasion::Changed);
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+        assert_eq!(watch.known, Some(vec![read(&file)]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_is_answered_without_a_change_and_what_was_refused_is_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut watch, ask) = watch_of(&directory.path().join("none"));
+        assert_eq!(watch.next(false).await, Occasion::First);
+        let start = tokio::time::Instant::now();
+        ask.send_replace(1);
+        assert_eq!(watch.next(false).await, Occasion::Asked);
+        assert_eq!(start.elapsed(), SETTLE);
+        assert_eq!(watch.next(true).await, Occasion::Again);
+        assert!(start.elapsed() > Duration::from_secs(5));
+        std::fs::write(directory.path().join("none"), "").unwrap();
+        assert_eq!(watch.next(true).await, Occasion::Changed);
+    }
+}

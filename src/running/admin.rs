@@ -1,0 +1,68 @@
+//! The admin listeners: one set for all proxies of the process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Running;
+use crate::admin::{self, Admin};
+use crate::config;
+use crate::guard::Peer;
+use crate::metrics::{self, Metrics};
+use crate::server::{self, Drained, Phase, RequestBody, Server, Stop};
+
+/// The admin listeners, until they are dropped.
+pub struct AdminListeners {
+    /// Where they listen.
+    pub addresses: Vec<SocketAddr>,
+    /// What they answer from.
+    pub admin: Arc<Admin>,
+    _tasks: JoinSet<Drained>,
+    _order: watch::Sender<Phase>,
+}
+
+/// Answers questions about `running` on `admin.listen`. Must be called on the runtime that will answer.
+///
+/// # Errors
+/// A listener could not be had. Where nobody asked for it the proxies can go on without.
+pub fn start_admin(
+    config: &config::Admin,
+    running: &[Running],
+    process: metrics::Process,
+) -> Result<AdminListeners, server::BindError> {
+    let admin = Admin::new(process, running.iter().map(Running::view).collect());
+    let bound = config.listen.iter().map(server::bind);
+    let mut bound: Vec<server::Bound> = bound.collect::<Result<_, _>>()?;
+    for one in &mut bound {
+        // Where the system does not tell, what needs it is refused; the probes are not.
+        let _ = one.identify_peers();
+    }
+    let addresses = bound.iter().flat_map(|bound| bound.addresses.clone());
+    let addresses = addresses.collect();
+    let (order, stop) = Stop::channel();
+    let mut tasks = JoinSet::new();
+    for bound in bound {
+        let server = Server::new(bound, ADMIN_LIMITS, Metrics::new(None));
+        let admin = Arc::clone(&admin);
+        let service = move |peer: Peer| admin::service::<RequestBody>(&admin, peer);
+        tasks.spawn(server.serve(service, stop.clone(), || Duration::ZERO));
+    }
+    Ok(AdminListeners {
+        addresses,
+        admin,
+        _tasks: tasks,
+        _order: order,
+    })
+}
+
+/// A kubelet, a Prometheus or two and a few people; a request to it is a line.
+const ADMIN_LIMITS: server::Limits = server::Limits {
+    connections: 64,
+    header_bytes: 16 << 10,
+    header_timeout: Duration::from_secs(5),
+    keep_alive: Duration::from_secs(75),
+    stall_timeout: Duration::from_secs(30),
+};

@@ -1,0 +1,96 @@
+//! The data path of each worker: made from one blueprint, on that worker's own runtime, since its connections to
+//! the upstream stay with it; and made anew when the blueprint is replaced.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::watch;
+
+use super::identity::{Identity, Keys};
+use crate::config::Config;
+use crate::guard::Guard;
+use crate::metrics::Metrics;
+use crate::proxy::{self, Account, Current, Proxy, Pseudonym};
+use crate::server::{self, RequestBody};
+
+/// What every worker's data path is made from.
+#[derive(Clone)]
+pub(super) struct Blueprint {
+    pub(super) config: Arc<Config>,
+    pub(super) guard: Guard,
+    pub(super) identity: Arc<Identity>,
+    /// With the upstream's client certificate.
+    pub(super) tls: rustls::ClientConfig,
+    /// Follows the files of the callers' keys, as long as the guard that has them is in use.
+    pub(super) _keys: Arc<Keys>,
+}
+
+/// What stays as long as the process.
+#[derive(Clone)]
+pub(super) struct Fixed {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pseudonym: Pseudonym,
+    pub(super) tunnels: server::Tunnels,
+    pub(super) account: Arc<Account>,
+}
+
+/// Follows the blueprint of its proxy.
+pub(super) type Blueprints = watch::Receiver<Arc<Blueprint>>;
+
+/// One worker's part of a proxy, before it runs.
+pub(super) struct Worker {
+    fixed: Fixed,
+    blueprints: Blueprints,
+}
+
+impl Worker {
+    pub(super) fn new(fixed: Fixed, blueprints: Blueprints) -> Self {
+        Self { fixed, blueprints }
+    }
+
+    /// The data path, on the runtime that this is called on, and what its requests are accounted with.
+    pub(super) fn start(mut self) -> (Arc<Current<RequestBody>>, Arc<Account>) {
+        let blueprint = Arc::clone(&self.blueprints.borrow_and_update());
+        let current = Current::new(self.make(&blueprint));
+        let account = Arc::clone(&self.fixed.account);
+        tokio::spawn(self.follow(Arc::downgrade(&current)));
+        (current, account)
+    }
+
+    fn make(&self, blueprint: &Blueprint) -> Proxy<RequestBody> {
+        let tunnels = self.fixed.tunnels.clone();
+        let parts = proxy::Parts {
+            guard: blueprint.guard.clone(),
+            in_flight: blueprint.config.limits.in_flight,
+            metrics: Arc::clone(&self.fixed.metrics),
+            tokens: blueprint.identity.tokens.clone(),
+            carry_tunnel: Arc::new(move |tunnel| tunnels.carry(tunnel)),
+            pseudonym: self.fixed.pseudonym.clone(),
+            held: Arc::clone(&blueprint.identity) as _,
+        };
+        Proxy::new(parts, &blueprint.config.upstream, &blueprint.tls)
+    }
+
+    /// Replaces the data path with its blueprint. After a laptop's sleep the connections of before are dead,
+    /// and only a timeout would tell: those are dropped.
+    async fn follow(mut self, current: Weak<Current<RequestBody>>) {
+        let mut clock_steps = self.clock_steps();
+        loop {
+            tokio::select! {
+                replaced = self.blueprints.changed() => {
+                    let (Ok(()), Some(current)) = (replaced, current.upgrade()) else { return };
+                    let blueprint = Arc::clone(&self.blueprints.borrow_and_update());
+                    clock_steps = self.clock_steps();
+                    current.replace(self.make(&blueprint));
+                }
+                Ok(()) = clock_steps.changed() => match current.upgrade() {
+                    Some(current) => current.get().drop_idle_connections(),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn clock_steps(&self) -> watch::Receiver<u64> {
+        self.blueprints.borrow().identity.tokens.clock_steps()
+    }
+}

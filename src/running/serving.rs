@@ -1,0 +1,228 @@
+//! What requests are served with now, and how another configuration is put in its place: prepared beside it, then
+//! swapped at once for every worker. Requests under way keep what they began with.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::data_path::{Blueprint, Blueprints};
+use super::identity::{Identity, Keys};
+use super::notes::Notes;
+use super::{StartError, limits};
+use crate::config::{self, Config, LocalUsers};
+use crate::guard::Guard;
+use crate::proxy::{self, AccessLines, Account};
+use crate::server::Bounds;
+use crate::token::Tokens;
+use crate::upstream;
+
+/// Where a proxy serves: stays as long as the process.
+pub(super) struct Place {
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Whether the system tells which user connects.
+    pub(super) knows_users: bool,
+    pub(super) bounds: Bounds,
+    /// How many share the process.
+    pub(super) proxies: usize,
+    pub(super) account: Arc<Account>,
+}
+
+/// What requests are served with now.
+pub struct Serving {
+    place: Place,
+    /// The whole of it; what the workers follow may admit less.
+    whole: Mutex<Arc<Blueprint>>,
+    followed: watch::Sender<Arc<Blueprint>>,
+    /// `drain` and `drain_delay`.
+    patience: Mutex<(Duration, Duration)>,
+    notes: Notes,
+}
+
+/// A configuration with all that it needs to serve, not serving yet.
+pub struct Prepared(Arc<Blueprint>);
+
+impl Prepared {
+    /// The tokens of its identity.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        self.0.identity.tokens.clone()
+    }
+}
+
+impl Serving {
+    /// Also when every caller's keys have been read.
+    pub(super) fn new(
+        config: &Config,
+        place: Place,
+    ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
+        let tls = upstream::client_config(&config.network)?;
+        place.check(config)?;
+        let identity = Identity::start(config, tls)?;
+        let (blueprint, keys_read) = blueprint(config, identity)?;
+        let blueprint = Arc::new(blueprint);
+        let serving = Self {
+            place,
+            whole: Mutex::new(Arc::clone(&blueprint)),
+            followed: watch::Sender::new(blueprint),
+            patience: Mutex::new((config.drain, config.drain_delay)),
+            notes: Notes::default(),
+        };
+        Ok((Arc::new(serving), keys_read))
+    }
+
+    /// Makes everything that `config` needs: reads certificates and callers' keys, and, for a `new_identity`,
+    /// begins to ask for its token. Nothing changes for requests.
+    ///
+    /// # Errors
+    /// What would keep it from starting, too.
+    pub async fn prepare(
+        &self,
+        config: &Config,
+        new_identity: bool,
+    ) -> Result<Prepared, StartError> {
+        self.place.check(config)?;
+        let identity = if new_identity {
+            let network = config.network.clone();
+            // Reading the system's authorities takes milliseconds, which requests would wait for.
+            let tls = tokio::task::spawn_blocking(move || upstream::client_config(&network));
+            let tls = tls.await.map_err(std::io::Error::other)??;
+            Identity::start(config, tls)?
+        } else {
+            Arc::clone(&self.whole().identity)
+        };
+        let (blueprint, keys_read) = blueprint(config, identity)?;
+        // An error says that there are no keys to wait for.
+        let _ = keys_read.await;
+        Ok(Prepared(Arc::new(blueprint)))
+    }
+
+    /// From here on requests are served with it.
+    pub fn put(&self, Prepared(blueprint): Prepared) {
+        let before = self.whole();
+        if !Arc::ptr_eq(&blueprint.identity, &before.identity) {
+            let tokens = &blueprint.identity.tokens;
+            tokens.count_on_from(&before.identity.tokens);
+        }
+        let limits = limits(&blueprint.config, self.place.proxies);
+        self.place.bounds.set(limits);
+        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&blueprint);
+        self.followed.send_replace(blueprint);
+    }
+
+    /// Until [`Self::put`] or [`Self::unrestrict`]: what `prepared` forbids is forbidden already, and what it
+    /// newly admits is not admitted yet.
+    pub fn restrict(&self, Prepared(prepared): &Prepared) {
+        let whole = self.whole();
+        self.followed.send_replace(Arc::new(Blueprint {
+            guard: whole.guard.and(&prepared.guard),
+            ..Blueprint::clone(&whole)
+        }));
+    }
+
+    /// Takes a restriction back.
+    pub fn unrestrict(&self) {
+        self.followed.send_replace(self.whole());
+    }
+
+    /// `drain` and `drain_delay` from here on.
+    pub fn set_patience(&self, drain: Duration, delay: Duration) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = (drain, delay);
+    }
+
+    /// `drain`.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.patience
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    /// `drain_delay`.
+    #[must_use]
+    pub fn drain_delay(&self) -> Duration {
+        self.patience
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+    }
+
+    /// Which requests get a line in the log, from here on.
+    pub fn set_access_lines(&self, lines: AccessLines) {
+        self.place.account.set_lines(lines);
+    }
+
+    /// The token that requests are sent with now.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        self.whole().identity.tokens.clone()
+    }
+
+    /// What is said about its configuration.
+    #[must_use]
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    pub(super) fn blueprints(&self) -> Blueprints {
+        self.followed.subscribe()
+    }
+
+    pub(super) fn upstream(&self) -> String {
+        let whole = self.whole();
+        let url = &whole.config.upstream.url;
+        format!("{}://{}", url.scheme, url.authority)
+    }
+
+    pub(super) fn token_from(&self) -> String {
+        self.whole().config.token.endpoint.to_string()
+    }
+
+    /// In front of the admin listener: no callers, no rails.
+    pub(super) fn admin_guard(&self) -> Guard {
+        let whole = self.whole();
+        let config = &whole.config;
+        Guard::new(&config::Guard {
+            hosts: config.guard.hosts.clone(),
+            local_users: config.guard.local_users.clone(),
+            ..config::Guard::default()
+        })
+    }
+
+    fn whole(&self) -> Arc<Blueprint> {
+        Arc::clone(&self.whole.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Place {
+    /// Whether `config` could serve here.
+    fn check(&self, config: &Config) -> Result<(), StartError> {
+        if let Some(listener) = proxy::own_listener(&config.upstream.url, &self.addresses) {
+            return Err(StartError::Loop { listener });
+        }
+        if config.guard.local_users != LocalUsers::Any && !self.knows_users {
+            let why = std::io::Error::other("it did not when this proxy started");
+            return Err(StartError::UnknownUsers(why));
+        }
+        Ok(())
+    }
+}
+
+fn blueprint(
+    config: &Config,
+    identity: Arc<Identity>,
+) -> Result<(Blueprint, oneshot::Receiver<()>), StartError> {
+    let tls = upstream::with_client_certificate(&identity.tls, &config.upstream)?;
+    let guard = Guard::new(&config.guard);
+    let (keys, keys_read) = Keys::follow(&guard);
+    let blueprint = Blueprint {
+        config: Arc::new(config.clone()),
+        guard,
+        identity,
+        tls,
+        _keys: keys,
+    };
+    Ok((blueprint, keys_read))
+}

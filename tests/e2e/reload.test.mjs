@@ -1,0 +1,367 @@
+// The configuration changes while requests pass, in every way that files change: what is good serves within 3 s,
+// what is not changes nothing and is said, and no request is lost. And several proxies in one process.
+
+import assert from "node:assert/strict";
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { Agent, request as send } from "node:http";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { test } from "node:test";
+import { startApi } from "./api.mjs";
+import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { confide } from "./printed.mjs";
+import { CUPBEARER, run, start, temporaryDirectory, until } from "./support.mjs";
+
+/** Within this a change must be noticed. */
+const NOTICED_MS = 3_000;
+
+const WORKERS = 4;
+
+/** Each worker's; with `WORKERS` about 100 requests a second. */
+const BETWEEN_REQUESTS_MS = 1000 / (100 / WORKERS);
+
+const PATH = "/api/v1/certificates";
+
+const READ_ONLY = "[guard]\nread_only = true\n";
+const STRICTER = `${READ_ONLY}deny = ["GET /denied"]\n`;
+
+for (const [name, place] of Object.entries({ "by a rename": renamed, "in place": inPlace, "by the swap of a Kubernetes volume": swapped })) {
+  test(`a configuration that is replaced ${name} serves within 3 s and loses no request`, async (t) => {
+    const scene = await setUp(t, place, READ_ONLY);
+    const load = startLoad(scene.url);
+    const at = Date.now();
+    scene.replace(scene.text(STRICTER));
+    const after = await noticed(at, async () => (await ask(scene.url, "/denied")).reason === "rule_refused");
+    await until(async () => (await scene.reloads("applied")) === 1, "it is counted");
+    assert.deepEqual(await load.stop(), []);
+    t.diagnostic(`${load.answered()} requests, 0 lost; noticed after ${after} ms`);
+  });
+}
+
+test("of a file that is written in two halves the first never serves", async (t) => {
+  const scene = await setUp(t, inPlace, READ_ONLY);
+  const load = startLoad(scene.url);
+  const [first, second] = [scene.text(""), STRICTER]; // the first half alone is a good file without `read_only`
+  const posted = [];
+  let going = true;
+  const poster = (async () => {
+    while (going) posted.push((await ask(scene.url, PATH, "POST")).status);
+  })();
+  for (let round = 0; round < 4; round += 1) {
+    writeFileSync(scene.file, first);
+    await pause(300 + 40 * round); // shorter than the 500 ms between two equal reads, and at another point of each look
+    appendFileSync(scene.file, second);
+    await pause(1_600);
+  }
+  assert.equal((await ask(scene.url, "/denied")).reason, "rule_refused");
+  going = false;
+  await poster;
+  assert.deepEqual([...new Set(posted)], [403], `${posted.length} POSTs`);
+  assert.deepEqual(await load.stop(), []);
+});
+
+test("a broken, misspelt, deleted or unusable file changes nothing and says so until it is good again", async (t) => {
+  const scene = await setUp(t, renamed, READ_ONLY);
+  const load = startLoad(scene.url);
+  let refused = 0;
+  for (const [change, complaint] of [
+    [() => scene.replace(`${scene.text(READ_ONLY)}[guard`), "is not TOML"],
+    [() => scene.replace(scene.text("[guard]\nread_onyl = true\nhosts = [\"b\"]\n")), "did you mean guard.read_only?"],
+    [() => rmSync(scene.file), "does not exist"],
+    [() => scene.replace(scene.text(`${READ_ONLY}[network]\nca_file = "/none"\n`)), "network.ca_file"],
+    [() => scene.replace(scene.text(READ_ONLY).replace("client_secret =", "client_secret = { file = '/none' } #")), "token.client_secret"],
+    [() => scene.replace(scene.text(READ_ONLY).replace(scene.api.url, scene.url)), "is this proxy itself"],
+  ]) {
+    const at = Date.now();
+    change();
+    await noticed(at, async () => (await scene.notes()).some((note) => note.includes(complaint)));
+    assert.equal((await ask(scene.url, PATH, "POST")).status, 403, "the old one serves");
+    assert.equal(await scene.reloads("refused"), (refused += 1));
+    assert.match(scene.output.stderr, /ERROR.*configuration refused|"level":"ERROR".*configuration refused/);
+    scene.replace(scene.text(READ_ONLY));
+    await until(async () => (await scene.notes()).length === 0, `the note about ${complaint} goes`);
+  }
+  assert.equal(await scene.reloads("applied"), 0);
+  assert.deepEqual(await load.stop(), []);
+});
+
+test("a new identity serves once it has a token, and its stricter guard before", async (t) => {
+  const scene = await setUp(t, swapped, "");
+  const load = startLoad(scene.url);
+  const clients = () => new Set(scene.api.seen.slice(-20).map(clientOf));
+  await until(() => clients().has(CLIENTS.basic.id), "the first requests");
+
+  let at = Date.now();
+  scene.replace(scene.text('[guard]\ndeny = ["GET /denied"]\n', { id: "nobody" }));
+  const waits = async () => (await scene.notes()).some((note) => note.includes("waits for its first token") && note.includes("invalid_client"));
+  t.diagnostic(`a wrong identity is said after ${await noticed(at, waits)} ms`);
+  assert.equal((await ask(scene.url, "/denied")).reason, "rule_refused", "what it forbids is forbidden at once");
+  const granted = await scene.metric('cupbearer_token_requests_total{outcome="granted"}');
+  await until(async () => (await scene.metric('cupbearer_token_requests_total{outcome="granted"}')) > granted, "the old one's refresh");
+  assert.deepEqual([...clients()], [CLIENTS.basic.id]);
+  assert.equal(await scene.reloads("waiting"), 1);
+
+  at = Date.now();
+  scene.replace(scene.text("", { client: "auditor" }));
+  const after = await noticed(at, async () => (await scene.notes()).length === 0 && (await scene.reloads("applied")) === 1);
+  const before = scene.api.seen.length;
+  await until(() => scene.api.seen.length > before + 50, "requests with the new one");
+  assert.deepEqual([...new Set(scene.api.seen.slice(before + 10).map(clientOf))], [CLIENTS.auditor.id]);
+  assert.notEqual((await ask(scene.url, "/denied")).reason, "rule_refused", "the guard of a file that is gone");
+  assert.ok((await scene.metric('cupbearer_token_requests_total{outcome="granted"}')) > granted, "counters go on");
+  assert.deepEqual(await load.stop(), []);
+  t.diagnostic(`${load.answered()} requests, 0 lost; the right identity serves after ${after} ms`);
+});
+
+test("SIGHUP looks at once, and what needs a restart is said until it is taken back", async (t) => {
+  const scene = await setUp(t, renamed, "");
+  const load = startLoad(scene.url);
+  scene.replace(`name = "other"\n${scene.text("[runtime]\nthreads = 2\n").replace("127.0.0.1:0", "127.0.0.1:1")}`);
+  scene.signal("SIGHUP");
+  const at = Date.now();
+  const said = "changed in the configuration, and needs a restart: listen, name, runtime.threads";
+  await until(async () => (await scene.notes()).includes(said), said);
+  assert.ok(Date.now() - at < 1_500, `${Date.now() - at} ms`);
+  assert.equal(await scene.reloads("restart"), 1);
+  scene.replace(scene.text(""));
+  await until(async () => (await scene.notes()).length === 0, "the note goes");
+  scene.signal("SIGHUP");
+  await pause(1_000);
+  assert.equal(await scene.reloads("applied"), 0, "nothing has changed");
+  assert.deepEqual(await load.stop(), []);
+});
+
+test("two proxies of one process have a listener, an identity, a guard and metrics each", async (t) => {
+  const [one, two] = [await described(t), await described(t)];
+  const text = (side, name, more = "") => `name = "${name}"\n${side.text(more)}`;
+  const process = "[admin]\nlisten = '127.0.0.1:0'\n[log]\nlevel = 'info'\n";
+  writeFileSync(one.file, text(one, "one", process));
+  writeFileSync(two.file, text(two, "two", READ_ONLY));
+  const proxies = await startSeveral(t, [one.file, two.file]);
+  const [first, second] = proxies.urls;
+  await until(async () => (await ask(proxies.admin, "/ready")).status === 200, "both are ready");
+
+  assert.equal((await ask(first, PATH)).status, 200);
+  assert.equal((await ask(second, PATH)).status, 200);
+  assert.deepEqual([one.api.seen.length, two.api.seen.length], [1, 1], "each its own API, with a token that it accepts");
+  assert.equal((await ask(second, PATH, "POST")).reason, "rule_refused");
+  assert.notEqual((await ask(first, PATH, "POST")).status, 403);
+
+  const load = startLoad(first);
+  await two.authorizationServer.close();
+  await until(async () => (await ask(proxies.admin, "/ready")).text.startsWith("two: not ready: token expired"), "the second's token has expired");
+  assert.equal((await ask(second, PATH)).reason, "token_unavailable");
+  const metrics = (await ask(proxies.admin, "/metrics")).text;
+  assert.match(metrics, /^cupbearer_token_state\{proxy="one",state="(fresh|stale)"\} 1$/m);
+  assert.match(metrics, /^cupbearer_token_state\{proxy="two",state="expired"\} 1$/m);
+  assert.match(metrics, /^cupbearer_requests_total\{caller="",method="GET",proxy="two",reason="token_unavailable",status_class="5xx"\} 1$/m);
+
+  assert.ok(!proxies.output.stderr.includes('"level":"DEBUG"'));
+  writeFileSync(one.file, text(one, "one", process.replace("info", "debug")));
+  await until(() => proxies.output.stderr.includes('"level":"DEBUG"'), "the level of the log follows its file");
+  writeFileSync(two.file, "broken");
+  await until(async () => (await proxies.status()).proxies[1].notes.some((note) => note.includes("is not TOML")), "the second's note");
+  writeFileSync(one.file, text(one, "one", `${process}${STRICTER}`));
+  await noticed(Date.now(), async () => (await ask(first, "/denied")).reason === "rule_refused");
+  assert.deepEqual((await proxies.status()).proxies[0].notes, [], "each file by itself");
+  assert.deepEqual(await load.stop(), []);
+});
+
+test("a proxy that cannot start does not keep the other from serving", async (t) => {
+  const [one, two] = [await described(t), await described(t)];
+  const taken = new URL(one.api.url).port;
+  writeFileSync(one.file, `name = "one"\n${one.text("[admin]\nlisten = '127.0.0.1:0'\n").replace("127.0.0.1:0", `127.0.0.1:${taken}`)}`);
+  writeFileSync(two.file, `name = "two"\n${two.text("")}`);
+  const proxies = await startSeveral(t, [one.file, two.file], 1);
+  assert.match(proxies.output.stderr, new RegExp(`one: cupbearer cannot start: .*${taken}`));
+  await until(async () => (await ask(proxies.urls[0], PATH)).status === 200, "the other serves");
+  assert.match((await proxies.status()).proxies[0].notes[0], /^one: cupbearer cannot start/);
+});
+
+test("what several files contradict each other in is said all at once, with the file", async (t) => {
+  const [one, two] = [await described(t), await described(t)];
+  writeFileSync(one.file, one.text("[log]\nlevel = 'info'\n").replace("127.0.0.1:0", "127.0.0.1:6001"));
+  writeFileSync(two.file, two.text("[admin]\nlisten = 'off'\n[token_]\n").replace("127.0.0.1:0", "127.0.0.1:6001"));
+  const args = ["check", "--config", one.file, "--config", two.file];
+  const { code, stderr } = await run(CUPBEARER, [...args, "--set", "token.scope=x"], {
+    env: { CUPBEARER_UPSTREAM__URL: "http://localhost:1", CUPBEARER_DRAIN: "3s" },
+  });
+  assert.equal(code, 3);
+  for (const words of [
+    /^configuration: 6 problems$/m,
+    /upstream\.url +CUPBEARER_UPSTREAM__URL +is a key of one proxy, and several are configured/,
+    /token\.scope +--set +is a key of one proxy/,
+    new RegExp(`name +${two.file}: default +"cupbearer" is that of ${one.file} too +write another name here`),
+    new RegExp(`listen +${two.file}:1 +"127.0.0.1:6001" is that of ${one.file} too`),
+    new RegExp(`admin\\.listen +${two.file}:\\d+ +is a key of the process, as others that ${one.file} has`),
+    new RegExp(`token_ +${two.file}:\\d+ +is no key`),
+  ]) {
+    assert.match(stderr, words);
+  }
+});
+
+test("check shows each of several configurations", async (t) => {
+  const [one, two] = [await described(t), await described(t)];
+  writeFileSync(one.file, `name = "one"\ndrain = "7s"\n${one.text("")}`);
+  writeFileSync(two.file, `name = "two"\n${two.text("")}`);
+  const { code, stdout } = await run(CUPBEARER, ["check", "--json", "--config", one.file, "--config", two.file]);
+  assert.equal(code, 0);
+  const { proxies } = JSON.parse(stdout);
+  assert.deepEqual(proxies.map(({ file }) => file), [one.file, two.file]);
+  const drains = proxies.map(({ effective }) => effective.find(({ key }) => key === "drain"));
+  assert.deepEqual(drains.map(({ value, source }) => [value, source]), Array(2).fill(['"7s"', `${one.file}:2`]));
+});
+
+/** A proxy with a file that can be replaced, its admin listener, and what can be read there. */
+async function setUp(t, place, more) {
+  const side = await described(t);
+  const text = (extra, options) => `${side.text(`[admin]\nlisten = '127.0.0.1:0'\n${extra}`, options)}`;
+  const { file, replace } = place(await temporaryDirectory(t), text(more));
+  const { urls, ...proxy } = await startSeveral(t, [file]);
+  const metric = async (name) => {
+    const line = (await ask(proxy.admin, "/metrics")).text.split("\n").find((line) => line.startsWith(`${name} `));
+    return line ? Number(line.split(" ").at(-1)) : 0;
+  };
+  await until(async () => (await ask(proxy.admin, "/ready")).status === 200, "it is ready");
+  return {
+    ...side,
+    ...proxy,
+    url: urls[0],
+    file,
+    text,
+    replace,
+    metric,
+    notes: async () => (await proxy.status()).proxies[0].notes,
+    reloads: (outcome) => metric(`cupbearer_reload_total{outcome="${outcome}"}`),
+  };
+}
+
+/** An authorization server and an API, and the text of a file that describes them. */
+async function described(t) {
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close().catch(() => {}));
+  const api = await startApi(authorizationServer);
+  t.after(() => api.close());
+  const directory = await temporaryDirectory(t);
+  const text = (more, { client = "basic", id = CLIENTS[client].id } = {}) => {
+    const { secret } = CLIENTS[client];
+    confide(secret, CLIENTS[client].id);
+    writeFileSync(join(directory, client), secret, { mode: 0o600 });
+    return [
+      `listen = "127.0.0.1:0"`,
+      `upstream.url = "${api.url}"`,
+      "[token]",
+      `url = "${authorizationServer.tokenUrl}"`,
+      `client_id = ${JSON.stringify(id)}`,
+      `client_secret = { file = ${JSON.stringify(join(directory, client))} }`,
+      more,
+    ].join("\n");
+  };
+  return { authorizationServer, api, text, file: join(directory, "cupbearer.toml") };
+}
+
+async function startSeveral(t, files, serving = files.length) {
+  const args = files.flatMap((file) => ["--config", file]);
+  const listeners = /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/g;
+  const proxy = await start(args, ({ stderr }) => {
+    const urls = [...stderr.matchAll(listeners)].map((match) => match[1]);
+    const admin = /admin +(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr) ?? (serving < files.length && ["", undefined]);
+    return urls.length === serving && admin && { urls, admin: admin[1] };
+  });
+  t.after(() => proxy.stop());
+  const { urls, admin } = proxy.found;
+  const status = async () => JSON.parse((await ask(admin, "/status")).text);
+  return { ...proxy, urls, admin, status };
+}
+
+function renamed(directory, text) {
+  const file = join(directory, "cupbearer.toml");
+  writeFileSync(file, text);
+  return {
+    file,
+    replace(next) {
+      writeFileSync(`${file}.new`, next);
+      renameSync(`${file}.new`, file);
+    },
+  };
+}
+
+function inPlace(directory, text) {
+  const file = join(directory, "cupbearer.toml");
+  writeFileSync(file, text);
+  return { file, replace: (next) => writeFileSync(file, next) };
+}
+
+/** The whole tree as a kubelet makes it: a folder a version, `..data` to one of them, links through it. */
+function swapped(directory, text) {
+  let version = 0;
+  const write = (content) => {
+    const name = `..2026_${(version += 1)}`;
+    mkdirSync(join(directory, name));
+    writeFileSync(join(directory, name, "cupbearer.toml"), content);
+    symlinkSync(name, join(directory, "..data_tmp"));
+    renameSync(join(directory, "..data_tmp"), join(directory, "..data"));
+    if (version > 1) rmSync(join(directory, `..2026_${version - 1}`), { recursive: true });
+  };
+  write(text);
+  symlinkSync("..data/cupbearer.toml", join(directory, "cupbearer.toml"));
+  return { file: join(directory, "cupbearer.toml"), replace: write };
+}
+
+/** How long it took, in ms, and not longer than it may. */
+async function noticed(at, condition) {
+  await until(condition, "it is noticed", NOTICED_MS + 2_000);
+  const after = Date.now() - at;
+  assert.ok(after <= NOTICED_MS, `noticed after ${after} ms`);
+  return after;
+}
+
+/** Keep-alive clients, each with one connection; `stop` gives what was not a 200. */
+function startLoad(url) {
+  let going = true;
+  let answered = 0;
+  const failures = [];
+  const workers = Array.from({ length: WORKERS }, async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    while (going) {
+      try {
+        const { status, reason } = await ask(url, PATH, "GET", agent);
+        answered += 1;
+        if (status !== 200) failures.push(`${status} ${reason}`);
+      } catch (error) {
+        failures.push(error.message);
+      }
+      await pause(BETWEEN_REQUESTS_MS);
+    }
+    agent.destroy();
+  });
+  return {
+    answered: () => answered,
+    async stop() {
+      going = false;
+      await Promise.all(workers);
+      return failures;
+    },
+  };
+}
+
+/** The answer's status and text, and the reason if it is one of the proxy's own. */
+function ask(url, path, method = "GET", agent = undefined) {
+  return new Promise((resolve, reject) => {
+    const asked = send(`${url}${path}`, { method, agent }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (piece) => (text += piece));
+      response.on("error", reject).on("end", () => {
+        const own = response.headers["content-type"]?.startsWith("application/problem+json");
+        resolve({ status: response.statusCode, text, reason: own ? JSON.parse(text).reason : undefined });
+      });
+    });
+    asked.on("error", reject).end();
+  });
+}
+
+/** Whose token a request came with. */
+function clientOf({ authorization }) {
+  const [, payload] = authorization[0].split(".");
+  return JSON.parse(Buffer.from(payload, "base64url")).client_id;
+}
