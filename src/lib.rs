@@ -14,6 +14,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod guard;
+pub mod learn;
 pub mod metrics;
 pub mod proxy;
 pub mod secret;

@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use cupbearer::cli::{self, Cli};
+use mimalloc::MiMalloc;
+
+/// Each request allocates a dozen times and each connection its buffers: `docs/performance.md` has what that saves.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

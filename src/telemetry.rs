@@ -1,29 +1,37 @@
 //! Logs: one bounded queue in front of standard error, so that a blocked output never stalls traffic.
 
+mod output;
+
 use std::io::IsTerminal as _;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
 use crate::config::{Log, LogFormat};
 
-/// Lines that may wait for a slow output; later ones are dropped, never waited for.
-const QUEUE_LINES: usize = 8192;
+use output::{Lines, Output};
+
+pub use output::Flushing;
 
 /// Keeps the logs flowing; writes what is left on drop.
 #[must_use]
-pub struct Telemetry {
-    _writer: WorkerGuard,
-    lost: ErrorCounter,
-}
+pub struct Telemetry(Flushing);
 
 impl Telemetry {
-    /// How many lines a blocked output has cost so far, to be asked later.
-    pub fn lines_dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
-        let lost = self.lost.clone();
-        move || lost.dropped_lines() as u64
+    /// How many lines a blocked or broken output has cost so far, to be asked later.
+    pub fn lines_dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static + use<> {
+        || Output::started().map_or(0, Output::lost)
     }
+}
+
+/// A line for people, in turn with the logs; false where [`Flushing::start`] has not been called.
+#[must_use]
+pub fn say(words: &str) -> bool {
+    let Some(output) = Output::started() else {
+        return false;
+    };
+    output.line(format!("{words}\n").into_bytes());
+    true
 }
 
 /// Starts logging to standard error for the whole process; a second start changes nothing.
@@ -32,20 +40,13 @@ impl Telemetry {
 /// `log.level` is neither a level nor a directive.
 pub fn start(log: &Log) -> Result<Telemetry, ParseError> {
     let filter = EnvFilter::builder().parse(&log.level)?;
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(QUEUE_LINES)
-        .lossy(true)
-        .finish(std::io::stderr());
-    let lost = writer.error_counter();
-    install(log.format, filter, writer);
+    let flushing = Flushing::start();
+    install(log.format, filter);
     hide_panic_messages();
-    Ok(Telemetry {
-        _writer: guard,
-        lost,
-    })
+    Ok(Telemetry(flushing))
 }
 
-fn install(format: LogFormat, filter: EnvFilter, writer: NonBlocking) {
+fn install(format: LogFormat, filter: EnvFilter) {
     let terminal = std::io::stderr().is_terminal();
     let as_text = match format {
         LogFormat::Auto => terminal,
@@ -55,7 +56,7 @@ fn install(format: LogFormat, filter: EnvFilter, writer: NonBlocking) {
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(writer);
+        .with_writer(Lines);
     let _ = if as_text {
         builder.with_ansi(colours).with_target(false).try_init()
     } else {

@@ -17,8 +17,8 @@ use crate::config::{self, Listen, Overrides, Surroundings};
 /// For one question: a process that takes longer is not well.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// The most that an answer may have, in bytes; the longest is `/status` with its recent requests.
-const LONGEST: usize = 4 << 20;
+/// The most that an answer may have, in bytes; the longest is the description of an API.
+const LONGEST: usize = 8 << 20;
 
 /// An answer.
 pub(super) struct Answered {
@@ -89,7 +89,7 @@ fn reachable_at(listen: &Listen) -> Vec<Listen> {
     }
 }
 
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn exchange(at: &Listen, method: Method, path: &str) -> Result<Answered, AnyError> {
     match at {
@@ -109,13 +109,24 @@ async fn ask_over<S>(stream: S, method: Method, path: &str) -> Result<Answered, 
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header("host", "localhost")
         .header("x-cupbearer", "1")
         .body(Empty::<Bytes>::new())?;
+    send_over(stream, request).await
+}
+
+/// One request on a connection of its own.
+pub(super) async fn send_over<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+) -> Result<Answered, AnyError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let asking = async {
         let response = sender.send_request(request).await?;
         let status = response.status();

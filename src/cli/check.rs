@@ -47,6 +47,32 @@ pub(super) async fn examine(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, Problems> {
+    let (mut loaded, mut problems) = look(overrides, surroundings).await?;
+    examine_callers(&mut loaded, &mut problems).await;
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The same for a run in which no configured caller takes part: their keys may be elsewhere.
+pub(super) async fn examine_without_callers(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+) -> Result<Loaded, Problems> {
+    let (loaded, problems) = look(overrides, surroundings).await?;
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+async fn look(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+) -> Result<(Loaded, Problems), Problems> {
     let mut loaded = config::load(overrides, surroundings)?;
     let mut problems = Problems::default();
     let token = &loaded.config.token;
@@ -74,12 +100,7 @@ pub(super) async fn examine(
         loaded.complain(&mut problems, "network.ca_file", complaint);
     }
     loaded.warnings.extend(exposed(&loaded.config));
-    examine_callers(&mut loaded, &mut problems).await;
-    if problems.is_empty() {
-        Ok(loaded)
-    } else {
-        Err(problems)
-    }
+    Ok((loaded, problems))
 }
 
 /// Whether every caller's keys can be read, and are its own.

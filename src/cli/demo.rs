@@ -1,12 +1,13 @@
 //! `cupbearer demo`: a stand-in authorization server, a stand-in API, and the real proxy in front of
 //! them, configured the way a user would.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{Exit, check, run, say};
 use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
-use crate::server;
+use crate::{server, telemetry};
 
 /// Starts all three and serves until told to stop.
 pub(super) async fn demo(overrides: &Overrides) -> Exit {
@@ -16,6 +17,7 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
         ));
         return Exit::Usage;
     }
+    let _flushing = telemetry::Flushing::start();
     say("Starting a stand-in authorization server and API, and the proxy in front of them ...");
     let demo = match demo::start(demo::Options::default()).await {
         Ok(demo) => demo,
@@ -61,6 +63,13 @@ async fn configure(
         file: Some(file),
         settings: overrides.settings.clone(),
     };
+    let listen_on = |overrides: &mut Overrides, text: String| {
+        overrides.settings.push(Setting {
+            flag: "--listen",
+            key: "listen".to_owned(),
+            text,
+        });
+    };
     let alone = Surroundings::default();
     loop {
         let loaded = check::examine(&overrides, &alone)
@@ -70,16 +79,18 @@ async fn configure(
                 Exit::Configuration
             })?;
         match loaded.config.listen {
-            Listen::Localhost(port) if port != 0 && is_taken(&loaded.config.listen) => {
+            // The guide names the port before it is bound.
+            Listen::Localhost(0) => listen_on(&mut overrides, format!("localhost:{}", free_port())),
+            Listen::Tcp(address) if address.port() == 0 => {
+                let text = SocketAddr::new(address.ip(), free_port()).to_string();
+                listen_on(&mut overrides, text);
+            }
+            Listen::Localhost(port) if is_taken(&loaded.config.listen) => {
                 let free = free_port();
                 notes.push(format!(
                     "port {port} is taken: the proxy listens on {free} instead"
                 ));
-                overrides.settings.push(Setting {
-                    flag: "--listen",
-                    key: "listen".to_owned(),
-                    text: format!("localhost:{free}"),
-                });
+                listen_on(&mut overrides, format!("localhost:{free}"));
             }
             Listen::Localhost(_) | Listen::Tcp(_) | Listen::Unix { .. } => return Ok(loaded),
         }
@@ -97,6 +108,12 @@ fn free_port() -> u16 {
 
 /// What to try, below the banner.
 fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
+    let file = loaded.file.as_deref().map(|file| {
+        format!(
+            "  Its configuration; what stands in it can be given to cupbearer init:\n    {}",
+            file.display()
+        )
+    });
     let listen = &loaded.config.listen;
     let (through, docs) = match listen {
         Listen::Localhost(_) | Listen::Tcp(_) => {
@@ -122,6 +139,9 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
         "  Through it, 200:".to_owned(),
         format!("    {through}"),
         format!("  In a browser, \"Try it out\" works without \"Authorize\": {docs}"),
+    ]);
+    lines.extend(file);
+    lines.extend([
         "  Tokens live 60 s here, so that a refresh can be watched. Ctrl-C ends all three."
             .to_owned(),
         String::new(),

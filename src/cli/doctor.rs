@@ -13,7 +13,7 @@ use crate::doctor::{self, Blame, Check, Order, Outcome, Progress, Step, Way};
 use crate::secret;
 
 /// What the command line says beside configuration.
-#[derive(Args, Debug, Clone, PartialEq, Eq)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 #[group(skip)] // the variant that it is flattened into has the name
 pub struct Doctor {
     /// Print JSON
@@ -85,7 +85,7 @@ fn to_json(checks: &[Check]) -> Value {
     let exit = exit(checks);
     json!({
         "ok": exit == Exit::Fine,
-        "exit_code": exit as u8,
+        "exit_code": exit.code(),
         "checks": checks.iter().map(check_to_json).collect::<Vec<_>>(),
     })
 }

@@ -4,11 +4,16 @@
 
 mod ask;
 mod check;
+mod completions;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod exit;
 mod health;
+mod init;
 mod keygen;
+mod learn;
+mod notify;
 mod quit;
 mod run;
 mod status;
@@ -18,15 +23,19 @@ mod wait;
 use std::io::Write as _;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Overrides, Setting, Surroundings};
+use crate::telemetry;
 
+pub use completions::Completions;
 pub use doctor::Doctor;
+pub use exit::Exit;
+pub use init::Init;
 pub use keygen::Keygen;
+pub use learn::Learn;
 pub use token::Token;
 
 /// A local reverse proxy that authenticates for you.
@@ -56,6 +65,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   cupbearer demo                          try it without an account
+  cupbearer init                          write a configuration, from a few pastes
   cupbearer check                         show the effective configuration, offline
   cupbearer doctor                        find out why something does not work
   cupbearer --config pingone.toml         run the proxy
@@ -83,7 +93,11 @@ enum Subcommands {
     },
     /// Try it without an account: an authorization server, an API and the proxy, all on this machine
     #[cfg(feature = "demo")]
-    #[command(after_help = "Example:\n  cupbearer demo")]
+    #[command(
+        after_help = "Example:\n  cupbearer demo",
+        mut_arg("config", |arg| arg.hide(true)), // it brings these two itself
+        mut_arg("upstream", |arg| arg.hide(true))
+    )]
     Demo {
         #[command(flatten)]
         settings: Settings,
@@ -126,6 +140,14 @@ enum Subcommands {
         after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json\n  cupbearer keygen --caller ci --out ci.key"
     )]
     Keygen(Keygen),
+    /// Run a program once and print the rules that allow what it did, or compare it with rules that are there
+    #[command(after_help = learn::HELP)]
+    Learn {
+        #[command(flatten)]
+        learn: Learn,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Ask the running proxy whether it serves; one line, exit code 0 or 1
     #[command(
         after_help = "Example:\n  cupbearer health --ready\n\nFor probes: without --ready it asks /live, which a token outage does not touch."
@@ -166,6 +188,12 @@ enum Subcommands {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Write a configuration: asks for what it needs, or takes it from flags, and tries what it wrote
+    #[command(after_help = init::HELP)]
+    Init(Init),
+    /// Print completions for a shell, or the manual page
+    #[command(after_help = completions::HELP)]
+    Completions(Completions),
 }
 
 /// What is to be done.
@@ -187,6 +215,8 @@ pub enum Command {
     Token(Token),
     /// `keygen`.
     Keygen(Keygen),
+    /// `learn`.
+    Learn(Learn),
     /// `health`.
     Health {
         /// A usable token, too.
@@ -204,6 +234,10 @@ pub enum Command {
         /// How it is shown.
         show: Show,
     },
+    /// `init`.
+    Init(Init),
+    /// `completions`.
+    Completions(Completions),
 }
 
 /// How the state is shown.
@@ -291,7 +325,12 @@ impl Cli {
             Some(Subcommands::Check { json, settings }) => (Command::Check { json }, settings),
             Some(Subcommands::Doctor { doctor, settings }) => (Command::Doctor(doctor), settings),
             Some(Subcommands::Token { token, settings }) => (Command::Token(token), settings),
+            Some(Subcommands::Init(init)) => (Command::Init(init), Settings::default()),
+            Some(Subcommands::Completions(wanted)) => {
+                (Command::Completions(wanted), Settings::default())
+            }
             Some(Subcommands::Keygen(keygen)) => (Command::Keygen(keygen), Settings::default()),
+            Some(Subcommands::Learn { learn, settings }) => (Command::Learn(learn), settings),
             Some(Subcommands::Health { ready, settings }) => (Command::Health { ready }, settings),
             Some(Subcommands::Wait { max, settings }) => (Command::Wait { max }, settings),
             Some(Subcommands::Quit { settings }) => (Command::Quit, settings),
@@ -335,7 +374,10 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
         Command::Check { json } => check::check(overrides, &surroundings, json).await,
         Command::Doctor(wanted) => doctor::doctor(&wanted, overrides, &surroundings).await,
         Command::Token(wanted) => token::token(&wanted, overrides, &surroundings).await,
+        Command::Init(wanted) => init::init(&wanted, overrides, &surroundings).await,
+        Command::Completions(wanted) => completions::completions(wanted),
         Command::Keygen(wanted) => keygen::keygen(&wanted),
+        Command::Learn(wanted) => learn::learn(&wanted, overrides, &surroundings).await,
         Command::Health { ready } => health::health(overrides, &surroundings, ready).await,
         Command::Wait { max } => wait::wait(overrides, &surroundings, max).await,
         Command::Quit => quit::quit(overrides, &surroundings).await,
@@ -343,38 +385,17 @@ pub async fn execute(command: Command, overrides: &Overrides) -> Exit {
     }
 }
 
-/// Words for people, on standard error; a closed one is no reason to stop.
+/// Words for people, on standard error; a closed one is no reason to stop. While the proxy runs they take their
+/// turn with the logs: a blocked one is no reason to wait.
 fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{words}");
+    if !telemetry::say(words) {
+        let _ = writeln!(std::io::stderr(), "{words}");
+    }
 }
 
 /// An answer, on standard output; a closed one is no reason to fail.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// How a command ends. The numbers are part of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// All is well.
-    Fine = 0,
-    /// It failed: a taken port, too.
-    Failed = 1,
-    /// The command line cannot be understood.
-    Usage = 2,
-    /// The configuration cannot be used; no secret at start, too.
-    Configuration = 3,
-    /// The token endpoint refuses us.
-    Refused = 4,
-    /// Something cannot be reached, or gives no usable answer.
-    Unreachable = 5,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use super::notify::Notifier;
 use super::{Exit, check, say};
 use crate::config::{Access, Config, Listen, Loaded, LocalUsers, Overrides, Surroundings};
 use crate::proxy::AccessLines;
@@ -16,6 +17,7 @@ use crate::{
 
 /// Loads, starts, serves.
 pub(super) async fn run(overrides: &Overrides, surroundings: &Surroundings) -> Exit {
+    let _flushing = telemetry::Flushing::start();
     // Before the secret is read for the first time.
     if let Err(error) = secret::hide_process() {
         say(&format!(
@@ -84,7 +86,7 @@ fn access_lines(access: Access) -> AccessLines {
     }
 }
 
-fn refusal(error: &StartError) -> String {
+pub(super) fn refusal(error: &StartError) -> String {
     let cause = std::error::Error::source(error)
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
@@ -241,7 +243,11 @@ async fn until_stopped(
             return Exit::Failed;
         }
     };
+    let notifier = Notifier::of_environment();
     let tokens = running.tokens.clone();
+    let status = || state_line(&tokens.snapshot());
+    notifier.ready(&status());
+    let mut informed = std::pin::pin!(notifier.keep_informed(status));
     let told = async {
         announce_token(&tokens).await;
         std::future::pending::<()>().await;
@@ -250,18 +256,22 @@ async fn until_stopped(
         () = signals.next() => {}
         () = quit_ordered(admin) => {}
         () = told => {}
+        never = &mut informed => match never {},
     }
     tracing::info!("stopping");
+    notifier.stopping();
     running.stop(Phase::Closing);
     tokio::select! {
         () = tokio::time::sleep(config.drain_delay) => {}
         () = signals.next() => running.stop(Phase::Cut),
+        never = &mut informed => match never {},
     }
     running.stop(Phase::Draining);
     let drained = loop {
         tokio::select! {
             drained = running.ended() => break drained,
             () = signals.next() => running.stop(Phase::Cut),
+            never = &mut informed => match never {},
         }
     };
     report(drained);
@@ -288,6 +298,15 @@ fn report(drained: server::Drained) {
 async fn announce_token(tokens: &Tokens) {
     let snapshot = tokens.settled().await;
     say(&token_line(&snapshot));
+}
+
+/// For the service manager: the token's state, and why there is none.
+fn state_line(snapshot: &Snapshot) -> String {
+    let state = snapshot.state.as_str();
+    match &snapshot.last_error {
+        Some(error) => format!("token {state}: {error}"),
+        None => format!("token {state}"),
+    }
 }
 
 fn token_line(snapshot: &Snapshot) -> String {

@@ -21,6 +21,22 @@ fn the_definitions_contradict_nothing() {
 }
 
 #[test]
+fn every_commands_help_has_an_example_that_names_it() {
+    let whole = <Cli as clap::CommandFactory>::command();
+    let mut count = 0;
+    for mut command in whole.get_subcommands().cloned() {
+        let help = command.render_long_help().to_string();
+        let (_, example) = help.split_once("\nExample:\n").expect("an example");
+        let line = format!("cupbearer {}", command.get_name());
+        assert!(example.contains(&line), "{help}");
+        count += 1;
+    }
+    assert!(count > 10, "{count}");
+    let help = whole.clone().render_long_help().to_string();
+    assert!(help.contains("\nExamples:\n  cupbearer "), "{help}");
+}
+
+#[test]
 fn without_a_command_it_runs() {
     assert_eq!(parts("cupbearer").ok().unwrap().0, Command::Run);
     assert_eq!(parts("cupbearer run").ok().unwrap().0, Command::Run);
@@ -64,8 +80,14 @@ fn a_command_line_that_makes_no_sense_is_a_usage_error() {
         "cupbearer --listen a --listen b",
         "cupbearer dance",
         "cupbearer --dance",
+        "cupbearer completions",
+        "cupbearer completions tcsh",
+        "cupbearer init --secret hunter2",
+        "cupbearer init --client-secret hunter2",
+        "cupbearer init --secret-file a --secret-command b",
+        "cupbearer init --secret-file a --secret-stdin",
     ] {
         let error = parts(line).err().expect(line);
-        assert_eq!(error.exit_code(), i32::from(Exit::Usage as u8), "{line}");
+        assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()), "{line}");
     }
 }

@@ -384,8 +384,13 @@ impl Layers {
     }
 }
 
-/// Whether a variable is one of ours, and so is kept from programs that we start.
-pub(crate) fn is_ours(name: &OsStr) -> bool {
+/// Whether a variable is meant for us alone, and so is kept from programs that we start: one of ours, or one by
+/// which a service manager knows us.
+#[must_use]
+pub fn is_ours(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
-    bytes.len() >= PREFIX.len() && bytes[..PREFIX.len()].eq_ignore_ascii_case(PREFIX.as_bytes())
+    let starts_so = |prefix: &str| {
+        bytes.len() >= prefix.len() && bytes[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes())
+    };
+    starts_so(PREFIX) || starts_so("WATCHDOG_") || bytes == b"NOTIFY_SOCKET"
 }

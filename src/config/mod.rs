@@ -6,7 +6,7 @@
 //!
 //! `keys` is the table of every key; `layers`, `document` and `file` collect what was set; `values`
 //! and `build` give it types; `address`, `pingone` and `network` know about URLs and the way to them;
-//! `render` shows the result.
+//! `render` shows the result; `paste` says which keys an address stands for that somebody pasted.
 
 mod address;
 mod build;
@@ -16,6 +16,7 @@ mod file;
 pub mod keys;
 mod layers;
 mod network;
+pub(crate) mod paste;
 mod path_pattern;
 mod pingone;
 mod problems;
@@ -39,9 +40,10 @@ use http::{HeaderName, HeaderValue};
 pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use file::{FileError, Surroundings, read_regular};
 pub use keys::is_caller_name;
-pub use layers::{Overrides, Setting};
+pub use layers::{Overrides, Setting, is_ours};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::PathPattern;
+pub(crate) use problems::Complaint;
 pub use problems::{Problem, Problems};
 pub use rails::{Caller, Rails, Rule};
 pub use render::{Row, table};

@@ -1,5 +1,7 @@
 //! Patterns of paths: `/api/*/openapi.json`, `/**/api-docs`. Parsed once; matching allocates nothing.
 
+use std::fmt;
+
 use super::problems::{Complaint, quoted};
 
 /// A pattern of request paths. Percent-encoding is not looked through: whoever compares decoded paths
@@ -11,6 +13,8 @@ pub struct PathPattern {
     /// What stands before the first star, without the slash before that: most paths are told by it at once.
     literal: Box<str>,
     rest: Rest,
+    /// What stands after the last star, with the slash before it: what is left is told by it, mostly.
+    ending: Box<str>,
 }
 
 /// What follows the literal beginning.
@@ -61,6 +65,12 @@ impl PathPattern {
             };
             text + "/" + name
         });
+        let ending = rest.iter().fold(String::new(), |text, segment| {
+            let Segment::Text(name) = segment else {
+                return String::new();
+            };
+            text + "/" + name
+        });
         let rest = match &rest[..] {
             [] => Rest::Nothing,
             all if all.iter().all(|segment| *segment == Segment::Any) => Rest::Anything,
@@ -69,14 +79,16 @@ impl PathPattern {
         Self {
             literal: literal.into(),
             rest,
+            ending: ending.into(),
         }
     }
 
     /// Whether a path, without its query, is meant; case counts.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        path.strip_prefix(&*self.literal)
-            .is_some_and(|rest| self.rest.is(rest, |one, other| one == other))
+        path.strip_prefix(&*self.literal).is_some_and(|rest| {
+            rest.ends_with(&*self.ending) && self.rest.is(rest, |one, other| one == other)
+        })
     }
 
     /// The same for servers that know no case, with or without a slash at the end.
@@ -88,6 +100,21 @@ impl PathPattern {
             Rest::Anything | Rest::Segments(_) => &self.literal,
         };
         after(path, literal).is_some_and(|rest| self.rest.is(rest, equal_but_for_case))
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.literal)?;
+        match &self.rest {
+            Rest::Nothing => Ok(()),
+            Rest::Anything => f.write_str("/**"),
+            Rest::Segments(segments) => segments.iter().try_for_each(|segment| match segment {
+                Segment::Text(text) => write!(f, "/{text}"),
+                Segment::One => f.write_str("/*"),
+                Segment::Any => f.write_str("/**"),
+            }),
+        }
     }
 }
 
@@ -197,12 +224,17 @@ mod tests {
             ("/a/**/b/*/c", "/a/b/b/b/x/c", true),
             ("/a/**/b/*/c", "/a/b/b/b/c/c/c", false),
             ("/**/*", "/", false),
+            ("/**/", "/a/", true),
+            ("/**/", "/a", false),
+            ("/a/**/b/c", "/a/b/c", true),
+            ("/a/**/b/c", "/a/x/bb/c", false),
             ("/**/*", "/a", true),
             ("/", "/", true),
             ("/", "/a", false),
         ] {
             let parsed = PathPattern::parse(pattern).unwrap_or_else(|_| panic!("{pattern}"));
             assert_eq!(parsed.matches(path), expected, "{pattern} {path}");
+            assert_eq!(PathPattern::parse(&parsed.to_string()).ok(), Some(parsed));
         }
     }
 

@@ -37,6 +37,31 @@ pub(crate) fn issuer(endpoint: &Url) -> String {
     text.strip_suffix("/token").unwrap_or(text).to_owned()
 }
 
+/// Whether this host is one of the vendor's own, the console's among them.
+pub(crate) fn is_own_host(host: &str) -> bool {
+    let labels: Vec<&str> = host.rsplit('.').collect();
+    matches!(
+        labels.as_slice(),
+        [_, "pingone", ..] | ["au", "com", "pingone", ..]
+    )
+}
+
+/// The region of `auth.pingone.<tld>`.
+pub(crate) fn region_of_host(host: &str) -> Option<&'static str> {
+    const REGIONS: [&str; 6] = ["com", "ca", "eu", "com.au", "sg", "asia"];
+    let tld = host.strip_prefix("auth.pingone.")?;
+    REGIONS.into_iter().find(|region| *region == tld)
+}
+
+/// The fixed `X-XSRF-Header` that an administrative API beside the self-service one wants.
+pub(crate) fn xsrf_header(host: &str) -> Option<&'static str> {
+    match host.split('.').next() {
+        Some("pingaccess-admin-api") => Some("PingAccess"),
+        Some("pingfederate-admin-api") => Some("PingFederate"),
+        Some(_) | None => None,
+    }
+}
+
 /// The top-level domain of a region, by its own name or by the console's.
 pub(crate) fn tld(region: &str) -> Result<&'static str, Complaint> {
     match region.to_ascii_lowercase().as_str() {

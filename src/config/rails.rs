@@ -2,6 +2,8 @@
 //!
 //! Nothing is decided here; `guard` does that. A key is read by who needs it.
 
+use std::fmt;
+
 use http::Method;
 
 use super::SecretSource;
@@ -90,6 +92,13 @@ impl Rule {
     }
 }
 
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = self.method.as_ref().map_or("*", Method::as_str);
+        write!(f, "{method} {}", self.path)
+    }
+}
+
 fn method_of(text: &str) -> Result<Option<Method>, Complaint> {
     let capitals = text.to_ascii_uppercase();
     let complaint = |remedy: String| {
@@ -148,7 +157,7 @@ mod tests {
             "* /**",
             "POST /a/",
         ] {
-            assert!(Rule::parse(text).is_ok(), "{text}");
+            assert_eq!(Rule::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Rule::parse("GET /").unwrap().method, Some(Method::GET));
         assert_eq!(Rule::parse("* /").unwrap().method, None);

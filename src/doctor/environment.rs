@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::finding::Finding;
-use crate::config::{Listen, ProxyUrl, Surroundings};
+use crate::config::{Listen, ProxyUrl, Surroundings, is_ours};
 
 /// What any program may take to show a setting.
 const SETTING_LIMIT: Duration = Duration::from_secs(2);
@@ -129,10 +129,8 @@ async fn output(program: &str, arguments: &[&str]) -> Option<String> {
         .stderr(Stdio::null())
         .kill_on_drop(true);
     // One of them may be the secret.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CUPBEARER_") {
-            command.env_remove(name);
-        }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+        command.env_remove(name);
     }
     let output = timeout(SETTING_LIMIT, command.output()).await.ok()?.ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -140,6 +140,13 @@ struct Head<'a> {
     headers: &'a HeaderMap,
 }
 
+/// A path as rules see it: decoded; none where servers differ on what it means, so that it never passes where
+/// there are rails.
+#[must_use]
+pub fn readable_path(path: &str) -> Option<Cow<'_, str>> {
+    path::read(path).ok()
+}
+
 impl Guard {
     /// The guard in front of one plain-HTTP listener.
     #[must_use]

@@ -39,6 +39,33 @@ pub struct Entry {
 }
 
 impl Entry {
+    fn of(exchange: &Exchange<'_>) -> Self {
+        let mut entry = Self {
+            ended: exchange.ended,
+            method: exchange.method.clone(),
+            path: Text::EMPTY,
+            status: None,
+            reason: None,
+            caller: Text::EMPTY,
+            request_id: Text::EMPTY,
+            total: exchange.total,
+        };
+        entry.become_that_of(exchange);
+        entry
+    }
+
+    /// In place: every request pays for what is copied here.
+    fn become_that_of(&mut self, exchange: &Exchange<'_>) {
+        self.ended = exchange.ended;
+        self.method.clone_from(exchange.method);
+        self.path.set(exchange.path);
+        self.status = exchange.status;
+        self.reason = exchange.reason;
+        self.caller.set(exchange.caller.unwrap_or_default());
+        self.request_id.set(exchange.request_id);
+        self.total = exchange.total;
+    }
+
     /// Its path without the query, cut at 120 bytes.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -71,22 +98,12 @@ struct Ring {
 
 impl Journal {
     pub(super) fn enter(&self, exchange: &Exchange<'_>) {
-        let entry = Entry {
-            ended: exchange.ended,
-            method: exchange.method.clone(),
-            path: Text::of(exchange.path),
-            status: exchange.status,
-            reason: exchange.reason,
-            caller: Text::of(exchange.caller.unwrap_or_default()),
-            request_id: Text::of(exchange.request_id),
-            total: exchange.total,
-        };
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.entries.len() < KEPT {
-            ring.entries.push(entry);
+            ring.entries.push(Entry::of(exchange));
         } else {
             let oldest = ring.oldest;
-            ring.entries[oldest] = entry;
+            ring.entries[oldest].become_that_of(exchange);
             ring.oldest = (oldest + 1) % KEPT;
         }
     }
@@ -106,14 +123,18 @@ struct Text<const MOST: usize> {
 }
 
 impl<const MOST: usize> Text<MOST> {
-    fn of(text: &str) -> Self {
+    const EMPTY: Self = Self {
+        bytes: [0; MOST],
+        length: 0,
+    };
+
+    fn set(&mut self, text: &str) {
         let mut length = text.len().min(MOST);
         while !text.is_char_boundary(length) {
             length -= 1;
         }
-        let mut bytes = [0; MOST];
-        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
-        Self { bytes, length }
+        self.bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length = length;
     }
 
     fn as_str(&self) -> &str {

@@ -8,7 +8,7 @@ mod level;
 mod process;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Method;
@@ -62,7 +62,11 @@ pub struct Metrics {
     token: token::Counted,
     reloads: IntCounterVec,
     journal: Journal,
+    watcher: OnceLock<Watcher>,
 }
+
+/// Is told of every request that has ended.
+pub type Watcher = Box<dyn Fn(&Exchange<'_>) + Send + Sync>;
 
 /// One request that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +159,7 @@ impl Metrics {
             token: token::Counted::new(&make),
             reloads,
             journal: Journal::default(),
+            watcher: OnceLock::new(),
             requests,
             registry: make.registry,
         })
@@ -180,6 +185,14 @@ impl Metrics {
             self.upstream_head_seconds.observe(head.as_secs_f64());
         }
         self.journal.enter(exchange);
+        if let Some(watcher) = self.watcher.get() {
+            watcher(exchange);
+        }
+    }
+
+    /// From here on `watcher` is told of every request that has ended; the first one stays.
+    pub fn watch(&self, watcher: Watcher) {
+        let _ = self.watcher.set(watcher);
     }
 
     /// The requests of the last while, youngest last.

@@ -6,12 +6,13 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Frame;
 use tokio::time::Instant;
 
 use super::authorize::Sent;
-use super::errors;
+use super::replay::Uploaded;
+use super::{errors, trace};
 use crate::answer::{Reason, RequestId};
 use crate::guard::CallerName;
 use crate::metrics::{Exchange, Metrics};
@@ -31,43 +32,70 @@ pub enum AccessLines {
 /// One request's account. Closed on drop, so that a request that is abandoned is counted too.
 pub(super) struct Line {
     lines: AccessLines,
+    /// The user at the other end, where the system says so.
+    uid: Option<u32>,
     metrics: Arc<Metrics>,
     method: Method,
     path: PathAndQuery,
     request_id: RequestId,
+    traceparent: Option<HeaderValue>,
     start: Instant,
     head: Option<(StatusCode, Instant)>,
     reason: Option<Reason>,
+    /// What went wrong, with its causes.
+    error: Option<String>,
     sent: Option<Sent>,
     caller: Option<CallerName>,
-    bytes: u64,
+    uploaded: Option<Uploaded>,
+    bytes_out: u64,
 }
 
 impl Line {
     pub(super) fn begin(
         (lines, metrics): (AccessLines, &Arc<Metrics>),
+        uid: Option<u32>,
         method: &Method,
         path: Option<&PathAndQuery>,
-        request_id: &RequestId,
+        (request_id, headers): (&RequestId, &HeaderMap),
     ) -> Self {
         Self {
             lines,
+            uid,
             metrics: Arc::clone(metrics),
             method: method.clone(),
             path: path.cloned().unwrap_or(PathAndQuery::from_static("/")),
             request_id: request_id.clone(),
+            traceparent: (lines != AccessLines::None)
+                .then(|| trace::traceparent(headers))
+                .flatten(),
             start: Instant::now(),
             head: None,
             reason: None,
+            error: None,
             sent: None,
             caller: None,
-            bytes: 0,
+            uploaded: None,
+            bytes_out: 0,
         }
     }
 
-    pub(super) fn answered(&mut self, status: StatusCode, reason: Option<Reason>) {
+    /// Where what is taken of the request's body is to be counted, if this line may be written.
+    pub(super) fn count_upload(&mut self) -> Option<Uploaded> {
+        if self.lines == AccessLines::None {
+            return None;
+        }
+        self.uploaded = Some(Uploaded::default());
+        self.uploaded.clone()
+    }
+
+    pub(super) fn answered(&mut self, status: StatusCode) {
         self.head = Some((status, Instant::now()));
-        self.reason = reason;
+    }
+
+    #[cold]
+    pub(super) fn failed(&mut self, reason: Reason, error: String) {
+        self.reason = Some(reason);
+        self.error = Some(error);
     }
 
     pub(super) fn sent(&mut self, sent: Option<Sent>, caller: Option<CallerName>) {
@@ -79,18 +107,14 @@ impl Line {
     pub(super) fn note(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
             Poll::Ready(Some(Err(error))) => {
-                self.reason = Some(match error {
+                let reason = match error {
                     BodyError::Closed { .. } => Reason::UpstreamClosed,
                     BodyError::Stalled { .. } => Reason::UpstreamStalled,
-                });
-                tracing::warn!(
-                    request_id = self.request_id.as_str(),
-                    error = errors::chain(error),
-                    "answer broke off"
-                );
+                };
+                self.failed(reason, errors::chain(error));
             }
             Poll::Ready(None) | Poll::Pending => {}
         }
@@ -104,7 +128,7 @@ impl Line {
         match self.lines {
             AccessLines::All => true,
             AccessLines::WritesAndFailures => failed || !self.method.is_safe(),
-            AccessLines::None => false,
+            AccessLines::None => self.error.is_some(), // a failure of ours is more than an access
         }
     }
 }
@@ -142,20 +166,33 @@ impl Line {
         let milliseconds = |instant: Instant| {
             (instant.duration_since(self.start).as_secs_f64() * 1e6).round() / 1e3
         };
-        tracing::info!(
-            target: "cupbearer::access",
-            caller = self.caller.as_ref().map(CallerName::as_str),
-            method = self.method.as_str(),
-            path = self.path.path(),
-            status = self.head.map(|(status, _)| status.as_u16()),
-            reason = self.reason.map(Reason::name),
-            request_id = self.request_id.as_str(),
-            token_generation = self.sent.map(|sent| sent.generation),
-            replayed = self.sent.and_then(|sent| sent.replayed).map(|replay| replay.is_ok()),
-            head_ms = self.head.map(|(_, at)| milliseconds(at)),
-            total_ms = milliseconds(ended),
-            bytes = self.bytes,
-            "request"
-        );
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "cupbearer::access",
+                    caller = self.caller.as_ref().map(CallerName::as_str),
+                    uid = self.uid,
+                    method = self.method.as_str(),
+                    path = self.path.path(),
+                    status = self.head.map(|(status, _)| status.as_u16()),
+                    reason = self.reason.map(Reason::name),
+                    error = self.error.as_deref(),
+                    request_id = self.request_id.as_str(),
+                    trace_id = self.traceparent.as_ref().and_then(trace::trace_id),
+                    token_generation = self.sent.map(|sent| sent.generation),
+                    replayed = self.sent.and_then(|sent| sent.replayed).map(|replay| replay.is_ok()),
+                    head_ms = self.head.map(|(_, at)| milliseconds(at)),
+                    total_ms = milliseconds(ended),
+                    bytes_in = self.uploaded.as_ref().map_or(0, Uploaded::bytes),
+                    bytes_out = self.bytes_out,
+                    "request"
+                );
+            };
+        }
+        if self.error.is_some() {
+            line!(warn);
+        } else {
+            line!(info);
+        }
     }
 }

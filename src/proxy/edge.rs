@@ -35,6 +35,7 @@ pub fn service<I: Inbound>(
     Edge {
         inner: forward,
         lines,
+        uid: peer.uid,
         metrics,
     }
 }
@@ -44,6 +45,7 @@ pub fn service<I: Inbound>(
 struct Edge<S> {
     inner: S,
     lines: AccessLines,
+    uid: Option<u32>,
     metrics: Arc<Metrics>,
 }
 
@@ -65,12 +67,18 @@ where
         request
             .headers_mut()
             .insert(X_REQUEST_ID, id.header().clone());
-        let line = Line::begin(
+        let mut line = Line::begin(
             (self.lines, &self.metrics),
+            self.uid,
             request.method(),
             request.uri().path_and_query(),
-            &id,
+            (&id, request.headers()),
         );
+        if !request.body().is_end_stream()
+            && let Some(uploaded) = line.count_upload()
+        {
+            request.extensions_mut().insert(uploaded);
+        }
         Answering {
             forwarding: Box::pin(self.inner.call(request)),
             id,
@@ -98,54 +106,47 @@ where
         let this = self.get_mut();
         let forwarding = this.forwarding.as_mut();
         // The future is never polled again after a panic, so nothing half-done is seen.
-        let (response, reason) = match catch_unwind(AssertUnwindSafe(|| forwarding.poll(cx))) {
-            Ok(polled) => match ready!(polled) {
-                Ok(mut response) => {
-                    // The upstream's own id, if it has one, is the one that its operators know.
-                    response
-                        .headers_mut()
-                        .entry(X_REQUEST_ID)
-                        .or_insert_with(|| this.id.header().clone());
-                    (response, None)
-                }
-                Err(failure) => failed(&failure, &this.id),
-            },
-            Err(panic) => panicked(panic.as_ref(), &this.id),
+        let polled = match catch_unwind(AssertUnwindSafe(|| forwarding.poll(cx))) {
+            Ok(polled) => Ok(ready!(polled)),
+            Err(panic) => Err(panic),
         };
         let mut line = this
             .line
             .take()
             .expect("a future is not polled after it was ready");
-        line.answered(response.status(), reason);
+        let response = match polled {
+            Ok(Ok(mut response)) => {
+                // The upstream's own id, if it has one, is the one that its operators know.
+                response
+                    .headers_mut()
+                    .entry(X_REQUEST_ID)
+                    .or_insert_with(|| this.id.header().clone());
+                response
+            }
+            Ok(Err(failure)) => failed(&failure, &this.id, &mut line),
+            Err(panic) => panicked(panic.as_ref(), &this.id, &mut line),
+        };
+        line.answered(response.status());
         Poll::Ready(Ok(response.map(|body| body.with_line(line))))
     }
 }
 
 #[cold]
-fn failed<I: Inbound>(failure: &Failure, id: &RequestId) -> (Response<Body<I>>, Option<Reason>) {
-    let reason = failure.error.reason();
-    tracing::warn!(
-        reason = reason.name(),
-        request_id = id.as_str(),
-        error = errors::chain(&failure.error),
-        "request not forwarded"
-    );
+fn failed<I: Inbound>(failure: &Failure, id: &RequestId, line: &mut Line) -> Response<Body<I>> {
+    line.failed(failure.error.reason(), errors::chain(&failure.error));
     let body = |bytes| Body::ours(bytes).with_caller(failure.caller.clone());
-    (failure.answer(id).map(body), Some(reason))
+    failure.answer(id).map(body)
 }
 
 #[cold]
 fn panicked<I: Inbound>(
     panic: &(dyn Any + Send),
     id: &RequestId,
-) -> (Response<Body<I>>, Option<Reason>) {
+    line: &mut Line,
+) -> Response<Body<I>> {
     // The panic hook has written where; what was said may hold a request's values and stays inside.
     let _ = panic;
-    tracing::error!(
-        reason = Reason::Internal.name(),
-        request_id = id.as_str(),
-        "request panicked"
-    );
+    line.failed(Reason::Internal, "panicked".to_owned());
     let detail =
         "The proxy failed on this request. This is a defect of cupbearer: please report it.";
     let answer = Answer {
@@ -153,7 +154,7 @@ fn panicked<I: Inbound>(
         close: true,
         ..Answer::new(Reason::Internal, detail, id)
     };
-    (answer.response().map(Body::ours), Some(Reason::Internal))
+    answer.response().map(Body::ours)
 }
 
 #[cfg(test)]
@@ -186,6 +187,7 @@ mod tests {
         let edge = Edge {
             inner: tower::service_fn(fragile),
             lines: AccessLines::None,
+            uid: None,
             metrics: Metrics::new(None),
         };
         for path in ["/now", "/later"] {

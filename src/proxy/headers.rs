@@ -9,6 +9,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::body::{Inbound, Outbound};
 use super::loops::{Pseudonym, Via};
+use super::replay::Uploaded;
 use super::rewrite::{Place, with_origin};
 use crate::config;
 use crate::token::Bearer;
@@ -24,6 +25,8 @@ pub(super) struct Head {
     pub(super) is_whole: bool,
     /// The client's side of an upgrade, if it asks for one.
     pub(super) on_upgrade: Option<OnUpgrade>,
+    /// Where what is taken of the body is counted, if anybody asks.
+    pub(super) uploaded: Option<Uploaded>,
     /// The client said `Content-Length: 0`, which some servers insist on.
     says_empty: bool,
 }
@@ -41,6 +44,7 @@ impl Head {
                 .unwrap_or(PathAndQuery::from_static("/")),
             says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
             on_upgrade: parts.extensions.remove(),
+            uploaded: parts.extensions.remove(),
             headers: parts.headers,
             version: parts.version,
             is_whole,

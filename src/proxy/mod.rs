@@ -15,6 +15,7 @@ mod headers;
 mod loops;
 mod replay;
 mod rewrite;
+mod trace;
 mod trailers;
 mod upgrade;
 
@@ -138,7 +139,7 @@ impl<I: Inbound> Proxy<I> {
         if let Some(switch) = Switch::wanted_by(head) {
             return Box::pin(self.upgrade(head, switch, bearer, permit)).await;
         }
-        let upload = Upload::of(body, self.retry_body);
+        let upload = Upload::of(body, self.retry_body, head.uploaded.take());
         let mut response = self.send(head, &bearer, upload.first()).await?;
         let mut sent = Sent::once(&bearer);
         if authorize::is_rejected(&response) {

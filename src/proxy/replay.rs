@@ -5,6 +5,7 @@
 //! prefix. Nothing here waits, sends, or knows why an attempt was refused.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -23,8 +24,9 @@ struct Shared<I>(Arc<Mutex<Option<Recording<I>>>>);
 
 impl<I: Inbound> Upload<I> {
     /// Begins to keep what will be taken of `body`, up to `most` bytes.
-    pub(super) fn of(body: I, most: usize) -> Self {
-        let recording = (!body.is_end_stream()).then(|| Recording::new(body, most));
+    pub(super) fn of(body: I, most: usize, uploaded: Option<Uploaded>) -> Self {
+        let counted = |inbound| Counted { inbound, uploaded };
+        let recording = (!body.is_end_stream()).then(|| Recording::new(counted(body), most));
         Self(recording.map(|recording| Shared(Arc::new(Mutex::new(Some(recording))))))
     }
 
@@ -84,7 +86,7 @@ impl<I: Inbound> Frozen<I> {
 
 /// A client's body and the copy of what was taken of it.
 pub(super) struct Recording<I> {
-    inbound: I,
+    inbound: Counted<I>,
     /// `None` once it has outgrown `most`, or is not wanted any more.
     kept: Option<Vec<u8>>,
     most: usize,
@@ -95,19 +97,19 @@ pub(super) struct Recording<I> {
 }
 
 impl<I: Inbound> Recording<I> {
-    fn new(inbound: I, most: usize) -> Self {
+    fn new(inbound: Counted<I>, most: usize) -> Self {
         Self {
             kept: Some(Vec::new()),
             most,
             trailers: None,
-            length: inbound.size_hint().exact(),
+            length: inbound.inbound.size_hint().exact(),
             ended: false,
             inbound,
         }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        let polled = ready!(Pin::new(&mut self.inbound).poll_frame(cx));
+        let polled = ready!(self.inbound.poll_frame(cx));
         match &polled {
             Some(Ok(frame)) => self.keep(frame),
             Some(Err(_)) => self.kept = None,
@@ -134,11 +136,39 @@ impl<I: Inbound> Recording<I> {
         let prefix = self.kept?;
         Some(Again {
             prefix: prefix.into(),
-            ended: self.ended || self.inbound.is_end_stream(),
+            ended: self.ended || self.inbound.inbound.is_end_stream(),
             inbound: self.inbound,
             trailers: self.trailers,
             left: self.length,
         })
+    }
+}
+
+/// How many bytes of a request's body have been taken from its client, for the access line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Uploaded(Arc<AtomicU64>);
+
+impl Uploaded {
+    /// So far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the client sends, with an account of it if there is to be one.
+struct Counted<I> {
+    inbound: I,
+    uploaded: Option<Uploaded>,
+}
+
+impl<I: Inbound> Counted<I> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.inbound).poll_frame(cx);
+        if let (Poll::Ready(Some(Ok(frame))), Some(uploaded)) = (&polled, &self.uploaded) {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            uploaded.0.fetch_add(bytes, Ordering::Relaxed);
+        }
+        polled
     }
 }
 
@@ -174,21 +204,23 @@ impl<I: Inbound> First<I> {
         self.0
             .lock()
             .as_ref()
-            .is_some_and(|recording| recording.inbound.is_end_stream())
+            .is_some_and(|recording| recording.inbound.inbound.is_end_stream())
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
         self.0
             .lock()
             .as_ref()
-            .map_or_else(SizeHint::default, |recording| recording.inbound.size_hint())
+            .map_or_else(SizeHint::default, |recording| {
+                recording.inbound.inbound.size_hint()
+            })
     }
 }
 
 /// The second attempt's body: the prefix, the rest, and trailers that had already come.
 pub(super) struct Again<I> {
     prefix: Bytes,
-    inbound: I,
+    inbound: Counted<I>,
     ended: bool,
     trailers: Option<HeaderMap>,
     /// Bytes still to come, as the client announced them: the second attempt is framed like the first.
@@ -207,7 +239,7 @@ impl<I: Inbound> Again<I> {
         } else if self.ended {
             return Poll::Ready(None);
         } else {
-            match ready!(Pin::new(&mut self.inbound).poll_frame(cx)) {
+            match ready!(self.inbound.poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
                 other => return Poll::Ready(other),
             }
@@ -221,7 +253,7 @@ impl<I: Inbound> Again<I> {
     pub(super) fn is_end_stream(&self) -> bool {
         self.prefix.is_empty()
             && self.trailers.is_none()
-            && (self.ended || self.inbound.is_end_stream())
+            && (self.ended || self.inbound.inbound.is_end_stream())
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {

@@ -74,7 +74,7 @@ impl<I: Inbound> Proxy<I> {
                 headers::strip_response(response.headers_mut());
                 switch.mark(response.headers_mut());
                 (self.carry_tunnel)(Box::pin(carry(switch.client, tunnel, permit)));
-                Ok(response.map(|()| Body::ours(Bytes::new())))
+                Ok(response.map(|()| Body::ours(Bytes::new()).with_sent(sent)))
             }
             Upgrade::Answered(mut response) => {
                 headers::strip_response(response.headers_mut());

@@ -2,15 +2,15 @@
 // where the system's own tool has stored it), and what is said where there is none; among systemd's credentials.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { startApi } from "./api.mjs";
-import { CUPBEARER, curl, run, setUp, temporaryDirectory, until, writeConfiguration } from "./support.mjs";
+import { startSession } from "./keyring_session.mjs";
+import { CUPBEARER, curl, run, setUp, temporaryDirectory, writeConfiguration } from "./support.mjs";
 
 const ENTRY = "cupbearer/e2e";
 const ATTRIBUTES = ["service", "cupbearer", "username", "e2e"];
@@ -20,7 +20,7 @@ const LIMIT_MS = 7_000;
 const fromKeyring = ({ tokenUrl }) => `url = ${JSON.stringify(tokenUrl)}\nclient_secret = { keyring = "${ENTRY}" }`;
 
 test("a secret that secret-tool has stored is found, and its replacement after a refusal", async (t) => {
-  const session = await startSession(t);
+  const session = await startSession(t, { attributes: ATTRIBUTES });
   await session.store(CLIENTS.basic.secret);
   const { authorizationServer, proxy } = await setUp(t, { token: fromKeyring, env: session.env });
   assert.equal((await curl("--fail", `${proxy.url}/api/v1/certificates`)).code, 0);
@@ -35,7 +35,7 @@ test("a secret that secret-tool has stored is found, and its replacement after a
 });
 
 test("an entry that is not there is told with the command that stores it", async (t) => {
-  const session = await startSession(t);
+  const session = await startSession(t, { attributes: ATTRIBUTES });
   const said = await check(t, session.env);
   assert.match(said, /the keyring's entry cupbearer\/e2e cannot be read: it has no such entry/);
   assert.match(said, /secret-tool store --label="cupbearer" service "cupbearer" username "e2e"/);
@@ -89,43 +89,4 @@ async function check(t, env) {
   const { code, stdout, stderr } = await run(CUPBEARER, ["check", "--config", file], { env });
   assert.equal(code, 3, stderr);
   return stdout + stderr;
-}
-
-/** A session bus that lets everybody do everything, and starts nothing on demand. */
-const busConfiguration = (socket) => `<busconfig>
-  <type>session</type>
-  <listen>unix:path=${socket}</listen>
-  <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
-</busconfig>`;
-
-/** A D-Bus session of the test's own, with an unlocked GNOME Keyring on it unless there is to be none. */
-async function startSession(t, { keyring = true } = {}) {
-  const home = await temporaryDirectory(t);
-  const runtime = join(home, "run");
-  mkdirSync(runtime, { mode: 0o700 });
-  const env = { HOME: home, XDG_DATA_HOME: join(home, "data"), XDG_RUNTIME_DIR: runtime };
-  const config = join(home, "bus.conf");
-  writeFileSync(config, busConfiguration(join(runtime, "bus")));
-  const bus = spawn("dbus-daemon", [`--config-file=${config}`, "--nofork", "--nopidfile", "--print-address=1"],
-    { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "ignore"] });
-  t.after(() => bus.kill());
-  const [address] = await once(bus.stdout.setEncoding("utf8"), "data");
-  env.DBUS_SESSION_BUS_ADDRESS = address.trim();
-  if (keyring) {
-    const daemon = spawn("gnome-keyring-daemon", ["--foreground", "--components=secrets", "--unlock"],
-      { env: { ...process.env, ...env }, stdio: ["pipe", "ignore", "ignore"] });
-    t.after(() => daemon.kill());
-    daemon.stdin.end("the keyring's own password");
-  }
-  const store = (secret, ...attributes) => run("secret-tool", ["store", "--label=cupbearer", ...attributes], { input: secret, env });
-  if (keyring) {
-    await until(async () => (await store("x", "service", "other")).code === 0, "the keyring did not start");
-  }
-  return {
-    env,
-    async store(secret) {
-      const { code, stderr } = await store(secret, ...ATTRIBUTES);
-      assert.equal(code, 0, stderr);
-    },
-  };
 }

@@ -176,7 +176,7 @@ function talkative(args) {
 }
 
 /** The environment without proxies and without anything that would configure the binary. */
-function cleanEnvironment() {
+export function cleanEnvironment() {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^CUPBEARER_|_proxy$|^RUST_LOG$/i.test(name)),
   );

@@ -16,7 +16,11 @@ mod idle_close;
 #[cfg(unix)]
 mod leaks;
 mod leaving;
+#[cfg(target_os = "linux")]
+mod logs;
 mod mutations;
+#[cfg(target_os = "linux")]
+mod notify;
 mod outbound;
 mod reasons;
 #[cfg(feature = "demo")]

@@ -7,7 +7,7 @@
 // and the API are stand-ins below, in this process, with the real time. Prints a page in Markdown; the exit
 // code is 1 if a claim does not hold.
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, createServer, request as send } from "node:http";
@@ -90,6 +90,8 @@ url = "${apiUrl}"
 url = "${tokenUrl}"
 client_id = "id"
 client_secret = { file = ${JSON.stringify(join(directory, "secret"))} }
+[admin]
+listen = "127.0.0.1:0"
 [log]
 access = "none"
 `);
@@ -104,32 +106,41 @@ access = "none"
   let exit;
   child.on("exit", (code, signal) => (exit = code ?? signal));
   const agent = new Agent({ keepAlive: true });
-  const find = () => /listens on\s+http:\/\/127\.0\.0\.1:(\d+)/.exec(log)?.[1];
-  while (!find()) {
+  const find = (name) => new RegExp(`${name}\\s+http://127\\.0\\.0\\.1:(\\d+)`).exec(log)?.[1];
+  while (!find("admin")) {
     if (exit !== undefined) throw new Error(`cupbearer ended with ${exit}:\n${log}`);
     await sleep(20);
   }
-  const port = Number(find());
+  const port = Number(find("listens on"));
+  const adminPort = Number(find("admin"));
+  /** One GET: its status, its `Retry-After`, how long it took; status 0 without an answer. */
+  const ask = (options) => new Promise((resolve) => {
+    const at = Date.now();
+    const start = performance.now();
+    const end = (status, retryAfter) => resolve({ at, status, retryAfter, ms: performance.now() - start });
+    send({ host: "127.0.0.1", ...options }, (response) => {
+      response.resume().on("end", () => end(response.statusCode, response.headers["retry-after"]));
+    }).on("error", () => end(0)).end();
+  });
   return {
     alive: () => exit === undefined,
     signal: (name) => child.kill(name),
-    /** One GET: its status, its `Retry-After`, how long it took; status 0 without an answer. */
-    get: () => new Promise((resolve) => {
-      const at = Date.now();
-      const start = performance.now();
-      const end = (status, retryAfter) => resolve({ at, status, retryAfter, ms: performance.now() - start });
-      send({ port, host: "127.0.0.1", path: "/items", agent }, (response) => {
-        response.resume().on("end", () => end(response.statusCode, response.headers["retry-after"]));
-      }).on("error", () => end(0)).end();
-    }),
+    get: () => ask({ port, path: "/items", agent }),
+    /** The same at the admin listener, each over a connection of its own as a kubelet does it. */
+    probe: (path) => ask({ port: adminPort, path, agent: false }),
+    /** `cupbearer health --ready`: its exit code and its line. */
+    health: () => {
+      const { status, stdout } = spawnSync(CUPBEARER, ["health", "--ready", "--admin", `127.0.0.1:${adminPort}`], { encoding: "utf8" });
+      return { code: status, line: stdout.trim() };
+    },
     residentKib: () => Number(execFileSync("ps", ["-o", "rss=", "-p", `${child.pid}`]).toString()),
   };
 }
 
 /** Starts a request each `everyMs`, come what may, until the returned function is called. */
-function traffic(proxy, everyMs) {
+function traffic(proxy, everyMs, ask = proxy.get) {
   const sent = [];
-  const timer = setInterval(() => sent.push(proxy.get()), everyMs);
+  const timer = setInterval(() => sent.push(ask()), everyMs);
   return async () => {
     clearInterval(timer);
     return Promise.all(sent);
@@ -208,14 +219,18 @@ async function awayPastExpiry({ lifetimeS, awayMs, everyMs }) {
   await servers.goAway();
   const left = Date.now();
   const stop = traffic(proxy, everyMs);
+  const stopLive = traffic(proxy, SECOND_MS, () => proxy.probe("/live"));
+  const stopReady = traffic(proxy, SECOND_MS, () => proxy.probe("/ready"));
   await until(awayMs.since === "expiry" ? expiry + awayMs.ms : left + awayMs.ms);
   const answers = await stop();
+  const health = proxy.health();
   await sleep(5 * SECOND_MS); // nobody asks any more, so that what comes now comes of itself
   await servers.comeBack();
   const back = Date.now();
   while (servers.granted().length < 2 && Date.now() < back + MINUTE_MS) await sleep(5);
   const recovered = servers.granted()[1]?.granted - back;
   const first = await proxy.get();
+  const [live, ready] = [await stopLive(), await stopReady()];
 
   // It is no longer sent 2 s before its end.
   const good = answers.filter(({ at }) => at < expiry - 3 * SECOND_MS);
@@ -226,6 +241,11 @@ async function awayPastExpiry({ lifetimeS, awayMs, everyMs }) {
   claim("nothing reaches the API without a good token", servers.calls.every(({ good }) => good), `${servers.calls.length} requests there, all with one`);
   claim("a token within 5 s of the return, without traffic", recovered <= 5 * SECOND_MS, seconds(recovered));
   claim("then 200 again", first.status === 200, milliseconds(first.ms));
+  const [readyBefore, readyLate] = [ready.filter(({ at }) => at < expiry - 3 * SECOND_MS), ready.filter(({ at }) => at >= expiry && at < back)];
+  claim("/live is 200 throughout", live.every(({ status }) => status === 200), `${statuses(live)}, slowest ${milliseconds(percentile(live, 1))}`);
+  claim("/ready is 200 until the token expires", readyBefore.every(({ status }) => status === 200), statuses(readyBefore));
+  claim("and 503 from then until the return", readyLate.every(({ status }) => status === 503), statuses(readyLate));
+  claim("`cupbearer health --ready` exits with 1 and says why", health.code === 1 && /refused/.test(health.line), health.line);
   claim("the process served all along", proxy.alive(), "alive");
   figure("away for", seconds(back - left));
   figure("resident memory before and after", `${resident} KiB, ${proxy.residentKib()} KiB`);

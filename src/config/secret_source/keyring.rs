@@ -1,12 +1,25 @@
 //! The user's keyring: GNOME's or KDE's by the Secret Service, macOS's keychain, Windows' credential manager.
 //!
-//! Reads one entry and stores none. Every call blocks, and says itself where it is bounded.
+//! Reads one entry; stores and deletes for `init` alone. Every call blocks, and says itself where it is bounded.
+//! `secret_service` and `native` know the systems.
+
+#[cfg(all(feature = "keyring", any(target_os = "macos", windows)))]
+mod native;
+#[cfg(all(feature = "keyring", unix, not(target_vendor = "apple")))]
+mod secret_service;
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+#[cfg(all(feature = "keyring", any(target_os = "macos", windows)))]
+use native as system;
+#[cfg(all(feature = "keyring", unix, not(target_vendor = "apple")))]
+use secret_service as system;
 
 /// How long the keyring may take: it may ask its user to unlock it.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -100,128 +113,56 @@ impl KeyringError {
 
 /// Reads the entry on a thread of its own, within 5 s.
 pub(super) async fn read(entry: KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-    let reading = tokio::task::spawn_blocking(move || system::read(&entry));
-    match tokio::time::timeout(LIMIT, reading).await {
+    bounded(LIMIT, move || system::read(&entry)).await
+}
+
+impl KeyringEntry {
+    /// Puts a secret there; what stood there is replaced. Within a minute: its user may have to unlock it.
+    ///
+    /// # Errors
+    /// See [`KeyringError`].
+    pub async fn store(&self, secret: &Secret) -> Result<(), KeyringError> {
+        let (entry, secret) = (self.clone(), secret.clone());
+        bounded(UNLOCK_LIMIT, move || system::store(&entry, &secret)).await
+    }
+
+    /// Makes the keyring forget it.
+    ///
+    /// # Errors
+    /// See [`KeyringError`]; no such entry is one, too.
+    pub async fn delete(&self) -> Result<(), KeyringError> {
+        let entry = self.clone();
+        bounded(LIMIT, move || system::delete(&entry)).await
+    }
+}
+
+/// How long a keyring may take that is locked, while its user sits in front of it.
+const UNLOCK_LIMIT: Duration = Duration::from_mins(1);
+
+async fn bounded<T: Send + 'static>(
+    limit: Duration,
+    call: impl FnOnce() -> Result<T, KeyringError> + Send + 'static,
+) -> Result<T, KeyringError> {
+    match tokio::time::timeout(limit, tokio::task::spawn_blocking(call)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(ended)) => Err(KeyringError::Failed(ended.into())),
-        Err(_) => Err(KeyringError::TimedOut { limit: LIMIT }),
-    }
-}
-
-/// The Secret Service of freedesktop.org, which GNOME Keyring, KDE's wallet and `KeePassXC` offer.
-#[cfg(all(feature = "keyring", unix, not(target_vendor = "apple")))]
-mod system {
-    use std::collections::HashMap;
-
-    use secret_service::{EncryptionType, SecretService};
-
-    use super::{KeyringEntry, KeyringError, LIMIT, Zeroizing};
-
-    /// A runtime of its own: when it is dropped, nothing of the conversation is left.
-    pub(super) fn read(entry: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| KeyringError::Failed(error.into()))?
-            .block_on(async {
-                tokio::time::timeout(LIMIT, lookup(entry))
-                    .await
-                    .unwrap_or(Err(KeyringError::TimedOut { limit: LIMIT }))
-            })
-    }
-
-    async fn lookup(entry: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-        // Dh: encrypted on the bus too, so that nobody who watches it, our own logs at `trace` among
-        // them, sees the secret.
-        let keyring = SecretService::connect(EncryptionType::Dh)
-            .await
-            .map_err(unavailable)?;
-        let attributes = HashMap::from([
-            ("service", entry.service.as_str()),
-            ("username", entry.account.as_str()),
-        ]);
-        let found = keyring.search_items(attributes).await.map_err(failed)?;
-        let item = match (&found.unlocked[..], &found.locked[..]) {
-            ([item], _) => item,
-            ([], [item]) => {
-                item.unlock().await.map_err(failed)?;
-                item
-            }
-            ([], []) => return Err(KeyringError::NoEntry),
-            _ => return Err(KeyringError::Ambiguous),
-        };
-        item.get_secret().await.map(Zeroizing::new).map_err(failed)
-    }
-
-    /// No bus, or nobody on it who keeps secrets, comes in many shapes.
-    fn unavailable(error: secret_service::Error) -> KeyringError {
-        match failed(error) {
-            KeyringError::Failed(_) => KeyringError::Absent,
-            named => named,
-        }
-    }
-
-    fn failed(error: secret_service::Error) -> KeyringError {
-        match error {
-            secret_service::Error::Unavailable => KeyringError::Absent,
-            secret_service::Error::Locked
-            | secret_service::Error::Prompt
-            | secret_service::Error::PromptDisconnected => KeyringError::Locked,
-            secret_service::Error::NoResult => KeyringError::NoEntry,
-            other => KeyringError::Failed(other.into()), // that crate's own enum, which grows
-        }
-    }
-}
-
-/// The keychain of macOS, the credential manager of Windows, by the keyring crate's own stores.
-#[cfg(all(feature = "keyring", any(target_os = "macos", windows)))]
-mod system {
-    use keyring_core::Entry;
-    use keyring_core::api::CredentialStoreApi as _;
-
-    use super::{KeyringEntry, KeyringError, Zeroizing};
-
-    pub(super) fn read(entry: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-        let password = named(entry).and_then(|entry| entry.get_password());
-        password
-            .map(|text| Zeroizing::new(text.into_bytes()))
-            .map_err(failed)
-    }
-
-    #[cfg(target_os = "macos")]
-    fn named(entry: &KeyringEntry) -> keyring_core::Result<Entry> {
-        let store = apple_native_keyring_store::keychain::Store::new()?;
-        store.build(&entry.service, &entry.account, None)
-    }
-
-    /// Windows knows one name for both: the one that is written in the configuration.
-    #[cfg(windows)]
-    fn named(entry: &KeyringEntry) -> keyring_core::Result<Entry> {
-        let name = entry.to_string();
-        let target = std::collections::HashMap::from([("target", name.as_str())]);
-        let store = windows_native_keyring_store::Store::new()?;
-        store.build(&entry.service, &entry.account, Some(&target))
-    }
-
-    /// Some of that crate's errors hold the secret: these are left behind.
-    fn failed(error: keyring_core::Error) -> KeyringError {
-        use keyring_core::Error as E;
-        match error {
-            E::NoEntry => KeyringError::NoEntry,
-            E::Ambiguous(_) => KeyringError::Ambiguous,
-            E::NoStorageAccess(_) => KeyringError::Locked,
-            E::PlatformFailure(source) => KeyringError::Failed(source),
-            E::BadEncoding(_) | E::BadDataFormat(..) => KeyringError::NotText,
-            _ => KeyringError::Absent, // that crate's own enum, which grows
-        }
+        Err(_) => Err(KeyringError::TimedOut { limit }),
     }
 }
 
 #[cfg(not(all(feature = "keyring", any(unix, windows))))]
 mod system {
-    use super::{KeyringEntry, KeyringError, Zeroizing};
+    use super::{KeyringEntry, KeyringError, Secret, Zeroizing};
 
     pub(super) fn read(_: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+        Err(KeyringError::NotBuilt)
+    }
+
+    pub(super) fn store(_: &KeyringEntry, _: &Secret) -> Result<(), KeyringError> {
+        Err(KeyringError::NotBuilt)
+    }
+
+    pub(super) fn delete(_: &KeyringEntry) -> Result<(), KeyringError> {
         Err(KeyringError::NotBuilt)
     }
 }

@@ -120,6 +120,8 @@ async fn a_command_that_does_not_end_is_given_up_after_thirty_seconds() {
 #[test]
 fn our_variables_are_known_by_their_prefix() {
     assert!(is_ours("CUPBEARER_TOKEN__CLIENT_SECRET".as_ref()));
+    assert!(is_ours("NOTIFY_SOCKET".as_ref()));
+    assert!(is_ours("WATCHDOG_USEC".as_ref()));
     assert!(!is_ours("PATH".as_ref()));
     assert!(!is_ours("CUPBEARER".as_ref()));
 }

@@ -4,6 +4,7 @@ mod callers;
 mod environment;
 mod files;
 mod network;
+mod paste;
 mod refused;
 
 use std::ffi::OsString;

@@ -99,7 +99,7 @@ fn take(body: &mut Outbound<Client>) -> String {
 
 #[test]
 fn a_request_without_a_body_shares_nothing_and_can_always_be_sent_again() {
-    let upload = Upload::of(Client::sends(&[]).with_length(), 8);
+    let upload = Upload::of(Client::sends(&[]).with_length(), 8, None);
     assert!(upload.0.is_none());
     assert!(matches!(upload.first(), Outbound::Empty));
     assert!(matches!(upload.freeze().again(), Some(Outbound::Empty)));
@@ -108,7 +108,7 @@ fn a_request_without_a_body_shares_nothing_and_can_always_be_sent_again() {
 #[test]
 fn a_body_taken_in_part_comes_again_in_full_with_its_rest_and_its_length() {
     let client = Client::sends(&["abc", "de", "f"]).with_length();
-    let upload = Upload::of(client.pauses_before(2), 8);
+    let upload = Upload::of(client.pauses_before(2), 8, None);
     let mut first = upload.first();
     assert_eq!(first.size_hint().exact(), Some(6));
     assert_eq!(take(&mut first), "abcde");
@@ -124,7 +124,7 @@ fn a_body_taken_in_part_comes_again_in_full_with_its_rest_and_its_length() {
 
 #[test]
 fn a_chunked_body_taken_whole_comes_again_chunked_with_its_trailers() {
-    let upload = Upload::of(Client::sends(&["abc", "de"]).with_trailers(), 8);
+    let upload = Upload::of(Client::sends(&["abc", "de"]).with_trailers(), 8, None);
     assert_eq!(take(&mut upload.first()), "abcde|.");
     let mut again = upload.freeze().again().unwrap();
     assert_eq!(again.size_hint().exact(), None);
@@ -135,7 +135,7 @@ fn a_chunked_body_taken_whole_comes_again_chunked_with_its_trailers() {
 /// hyper asks for nothing behind trailers, so the end itself is never seen.
 #[test]
 fn trailers_that_were_the_last_frame_taken_come_again() {
-    let upload = Upload::of(Client::sends(&["abc"]).with_trailers(), 8);
+    let upload = Upload::of(Client::sends(&["abc"]).with_trailers(), 8, None);
     let mut first = upload.first();
     assert!(poll(&mut first).is_ready());
     assert!(poll(&mut first).is_ready());
@@ -145,7 +145,7 @@ fn trailers_that_were_the_last_frame_taken_come_again() {
 #[test]
 fn trailers_that_come_after_a_replayed_prefix_pass() {
     let client = Client::sends(&["abc", "de"]).pauses_before(1);
-    let upload = Upload::of(client.with_trailers(), 8);
+    let upload = Upload::of(client.with_trailers(), 8, None);
     assert_eq!(take(&mut upload.first()), "abc");
     assert_eq!(take(&mut upload.freeze().again().unwrap()), "abcde|.");
 }
@@ -158,7 +158,7 @@ fn a_body_at_the_limit_comes_again_and_one_byte_more_is_lost() {
             Client::sends(&["abc", "de"]).with_length(),
             Client::sends(&["abcde"]).with_length(),
         ] {
-            let upload = Upload::of(client, limit);
+            let upload = Upload::of(client, limit, None);
             assert_eq!(take(&mut upload.first()), "abcde.");
             assert_eq!(upload.freeze().again().is_some(), comes_again, "{limit}");
         }
@@ -168,7 +168,7 @@ fn a_body_at_the_limit_comes_again_and_one_byte_more_is_lost() {
 #[test]
 fn a_large_body_of_which_little_was_taken_comes_again() {
     let client = Client::sends(&["abc", "defghijklmno"]).with_length();
-    let upload = Upload::of(client.pauses_before(1), 4);
+    let upload = Upload::of(client.pauses_before(1), 4, None);
     assert_eq!(take(&mut upload.first()), "abc");
     let mut again = upload.freeze().again().unwrap();
     assert_eq!(take(&mut again), "abcdefghijklmno.");
@@ -176,7 +176,7 @@ fn a_large_body_of_which_little_was_taken_comes_again() {
 
 #[test]
 fn a_frozen_attempt_gets_no_more_frames_and_no_end() {
-    let upload = Upload::of(Client::sends(&["abc", "de"]).pauses_before(1), 8);
+    let upload = Upload::of(Client::sends(&["abc", "de"]).pauses_before(1), 8, None);
     let mut first = upload.first();
     assert_eq!(take(&mut first), "abc");
     let frozen = upload.freeze();
@@ -190,7 +190,7 @@ fn a_frozen_attempt_gets_no_more_frames_and_no_end() {
 fn a_body_that_is_not_sent_again_is_let_go_although_its_connection_still_stands() {
     let client = Client::sends(&["abc", "de"]);
     let alive = Arc::downgrade(&client.alive);
-    let upload = Upload::of(client, 8);
+    let upload = Upload::of(client, 8, None);
     let first = upload.first();
     drop(upload.freeze());
     assert!(alive.upgrade().is_none(), "the server must see it dropped");
@@ -203,7 +203,7 @@ fn the_prefix_is_kept_only_until_another_answer_begins_and_only_while_it_is_whol
         let shared = upload.0.as_ref().unwrap();
         shared.lock().as_ref().unwrap().kept.clone()
     };
-    let upload = Upload::of(Client::sends(&["abc", "de"]).pauses_before(1), 4);
+    let upload = Upload::of(Client::sends(&["abc", "de"]).pauses_before(1), 4, None);
     let mut first = upload.first();
     assert_eq!(
         kept(&upload),
@@ -215,7 +215,7 @@ fn the_prefix_is_kept_only_until_another_answer_begins_and_only_while_it_is_whol
     take(&mut first);
     assert_eq!(kept(&upload), None, "outgrown");
 
-    let upload = Upload::of(Client::sends(&["abc", "de"]).pauses_before(1), 8);
+    let upload = Upload::of(Client::sends(&["abc", "de"]).pauses_before(1), 8, None);
     let mut first = upload.first();
     take(&mut first);
     let Outbound::First(First(shared)) = &first else {

@@ -35,7 +35,7 @@ fn a_test_that_does_not_exist_is_found() {
         "tests/e2e/nothing",
         "tests/run nothing",
         "src/none.rs",
-        "guard::nothing",
+        "guard::there_is_no_such_test",
     ] {
         assert!(!known.has(root, name), "{name}");
     }

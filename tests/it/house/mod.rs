@@ -11,7 +11,7 @@ use std::path::Path;
 use source::{File, Token, files_below};
 
 /// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("secret", &[]),
     ("metrics", &[]),
     ("answer", &[]),
@@ -28,12 +28,13 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("server", &["config", "guard", "metrics"]),
     ("admin", &["config", "guard", "answer", "token", "metrics"]),
     ("doctor", &["config", "token", "upstream"]),
+    ("learn", &["config", "guard", "metrics"]),
     ("lib", &EVERY_ROOM),
     ("cli", &EVERY_ROOM_AND_LIB),
     ("main", &["cli"]),
 ];
 
-const EVERY_ROOM: [&str; 13] = [
+const EVERY_ROOM: [&str; 14] = [
     "secret",
     "metrics",
     "answer",
@@ -47,9 +48,10 @@ const EVERY_ROOM: [&str; 13] = [
     "server",
     "admin",
     "doctor",
+    "learn",
 ];
 
-const EVERY_ROOM_AND_LIB: [&str; 14] = [
+const EVERY_ROOM_AND_LIB: [&str; 15] = [
     "secret",
     "metrics",
     "answer",
@@ -63,6 +65,7 @@ const EVERY_ROOM_AND_LIB: [&str; 14] = [
     "server",
     "admin",
     "doctor",
+    "learn",
     "lib",
 ];
 

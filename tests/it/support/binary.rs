@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::proxy::write_configuration;
@@ -46,10 +47,16 @@ pub(crate) struct Binary {
 impl Binary {
     /// Starts it and waits until it says where it listens.
     pub(crate) async fn start(config: &Config<'_>) -> Self {
+        Self::start_with(config, &[]).await
+    }
+
+    /// The same with variables in its environment, which has no others.
+    pub(crate) async fn start_with(config: &Config<'_>, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = config.write(directory.path());
         let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
-        command.env_clear().arg("--config").arg(file);
+        command.env_clear().envs(variables.iter().copied());
+        command.arg("--config").arg(file);
         for setting in config.settings {
             command.args(["--set", setting]);
         }
@@ -88,8 +95,12 @@ impl Binary {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Highest resident memory since the start.

@@ -1,0 +1,428 @@
+//! The questions, in their order. Each answer is checked at once and asked again until it is right.
+
+use std::path::{Path, PathBuf};
+
+use super::answers::{self, Answer, Answers, Auth, Credential, Plan};
+use super::files::{self, Existing};
+use super::person::Person;
+use super::{Init, Stop, keyring};
+use crate::config::paste::{self, Api, TokenPlace};
+use crate::config::{Complaint, KeyringEntry, Surroundings};
+use crate::secret::Secret;
+
+pub(super) const WELCOME: &str = "\
+A few questions, then a configuration is written and tried. Enter takes what stands in [brackets];
+Ctrl-C ends it at any time, and nothing is written before the last answer.
+";
+
+/// Everything that is not known yet.
+pub(super) async fn interview(
+    person: &mut dyn Person,
+    answers: &mut Answers,
+) -> Result<Plan, Stop> {
+    let api = api(person, &mut answers.api)?;
+    let token = token(person, &mut answers.token)?;
+    let client_id = client_id(person, &mut answers.client_id, &token)?;
+    let auth = auth(person, &mut answers.auth)?;
+    let scope = scope(person, &mut answers.scope, &token)?;
+    let credential = credential(person, &mut answers.credential, &client_id).await?;
+    let read_only = read_only(person, &mut answers.read_only, &api)?;
+    Ok(Plan {
+        api,
+        token,
+        client_id,
+        auth,
+        scope,
+        read_only,
+        listen: answers.listen.clone(),
+        credential,
+    })
+}
+
+fn api(person: &mut dyn Person, answer: &mut Answer<Api>) -> Result<Api, Stop> {
+    if let Some(api) = answer.known() {
+        return Ok(api.clone());
+    }
+    let default = answer.default().map(|api| api.url.clone());
+    let api = question(
+        person,
+        "The API. Paste the address of its /docs page, or any other on it:",
+        default.as_deref(),
+        Api::read,
+    )?;
+    person.tell(&format!("  = {}", api.url));
+    if let Some(value) = api.xsrf_header() {
+        person.tell(&format!(
+            "  It wants a fixed header, X-XSRF-Header: {value}, which will be sent."
+        ));
+    }
+    *answer = Answer::Known(api.clone());
+    Ok(api)
+}
+
+fn token(person: &mut dyn Person, answer: &mut Answer<TokenPlace>) -> Result<TokenPlace, Stop> {
+    if let Some(place) = answer.known() {
+        return Ok(place.clone());
+    }
+    let default = answer.default().map(as_pasted);
+    let place = question(
+        person,
+        "\nThe authorization server. Paste the application's Token Endpoint (PingOne: the application's\n\
+         Configuration tab), or an issuer:",
+        default.as_deref(),
+        TokenPlace::read,
+    )?;
+    person.tell(&format!("  = {}", place.describe()));
+    *answer = Answer::Known(place.clone());
+    Ok(place)
+}
+
+/// A paste that would be taken for the same place.
+fn as_pasted(place: &TokenPlace) -> String {
+    match place {
+        TokenPlace::PingOne {
+            region,
+            environment_id,
+        } => format!("https://auth.pingone.{region}/{environment_id}/as/token"),
+        TokenPlace::Domain(domain) => format!("https://{domain}/as/token"),
+        TokenPlace::Url(address) | TokenPlace::Issuer(address) => address.clone(),
+    }
+}
+
+fn client_id(
+    person: &mut dyn Person,
+    answer: &mut Answer<String>,
+    place: &TokenPlace,
+) -> Result<String, Stop> {
+    if let Some(id) = answer.known() {
+        return Ok(id.clone());
+    }
+    let default = answer.default().cloned();
+    let id = question(
+        person,
+        "\nThe application's Client ID:",
+        default.as_deref(),
+        |text| paste::client_id(text, Some(place)),
+    )?;
+    *answer = Answer::Known(id.clone());
+    Ok(id)
+}
+
+fn auth(person: &mut dyn Person, answer: &mut Answer<Auth>) -> Result<Auth, Stop> {
+    if let Some(auth) = answer.known() {
+        return Ok(*auth);
+    }
+    let default = answer.default().copied().unwrap_or(Auth::Basic);
+    let before = Auth::ALL
+        .iter()
+        .position(|auth| *auth == default)
+        .unwrap_or(0);
+    let names = Auth::ALL.map(Auth::name);
+    let at = choice(
+        person,
+        "\nIts Token Endpoint Authentication Method, as set at the authorization server:",
+        &names,
+        before,
+    )?;
+    *answer = Answer::Known(Auth::ALL[at]);
+    Ok(Auth::ALL[at])
+}
+
+/// `PingOne` grants all scopes of the application's one resource where none is asked for.
+fn scope(
+    person: &mut dyn Person,
+    answer: &mut Answer<Option<String>>,
+    place: &TokenPlace,
+) -> Result<Option<String>, Stop> {
+    if let Some(scope) = answer.known() {
+        return Ok(scope.clone());
+    }
+    let scope = match place {
+        TokenPlace::PingOne { .. } | TokenPlace::Domain(_) => answer.default().cloned().flatten(),
+        TokenPlace::Url(_) | TokenPlace::Issuer(_) => {
+            let default = answer.default().cloned().flatten().unwrap_or_default();
+            question(
+                person,
+                "\nScopes to ask for, with a space between (none: the server chooses):",
+                Some(&default),
+                |text| Ok(answers::some_scope(text)),
+            )?
+        }
+    };
+    *answer = Answer::Known(scope.clone());
+    Ok(scope)
+}
+
+/// The places that a secret may be kept in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    NewFile,
+    Keyring,
+    Command,
+    File,
+}
+
+impl Place {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NewFile => {
+                "in a new file beside the configuration, for you alone to read (mode 0600)"
+            }
+            Self::Keyring => "in this system's keyring, which was tried just now",
+            Self::Command => "a command prints it, such as: op read op://vault/item/field",
+            Self::File => "in a file that is there already",
+        }
+    }
+
+    const fn of(credential: &Credential) -> Self {
+        match credential {
+            Credential::Typed(_) => Self::NewFile,
+            Credential::Keyring(..) => Self::Keyring,
+            Credential::Command(_) => Self::Command,
+            Credential::File(_) => Self::File,
+        }
+    }
+}
+
+async fn credential(
+    person: &mut dyn Person,
+    answer: &mut Answer<Credential>,
+    client_id: &str,
+) -> Result<Credential, Stop> {
+    if let Some(credential) = answer.known() {
+        return Ok(credential.clone());
+    }
+    let before = answer.default().cloned();
+    let entry = keyring::find(client_id).await;
+    let place = place(person, before.as_ref(), entry.is_some())?;
+    let credential = match (place, entry, &before) {
+        (Place::Keyring, Some(entry), _) => in_keyring(person, entry, before, client_id).await?,
+        (Place::Command, ..) => {
+            let words = match &before {
+                Some(Credential::Command(words)) => answers::as_typed(words),
+                Some(_) | None => None,
+            };
+            let words = question(person, "\nThe command:", words.as_deref(), answers::command)?;
+            Credential::Command(words)
+        }
+        (Place::File, ..) => {
+            let path = match &before {
+                Some(Credential::File(path)) => Some(path.display().to_string()),
+                Some(_) | None => None,
+            };
+            let path = question(person, "\nThe file:", path.as_deref(), existing_file)?;
+            Credential::File(path)
+        }
+        // A keyring is offered only where there is an entry.
+        (Place::NewFile | Place::Keyring, ..) => {
+            Credential::Typed(hidden(person, client_id, before)?)
+        }
+    };
+    *answer = Answer::Known(credential.clone());
+    Ok(credential)
+}
+
+fn place(
+    person: &mut dyn Person,
+    before: Option<&Credential>,
+    has_keyring: bool,
+) -> Result<Place, Stop> {
+    let mut places = vec![Place::NewFile, Place::Keyring, Place::Command, Place::File];
+    places.retain(|place| has_keyring || *place != Place::Keyring);
+    let default = before
+        .map(Place::of)
+        .and_then(|place| places.iter().position(|known| *known == place));
+    let ways: Vec<&str> = places.iter().map(|place| place.words()).collect();
+    let words = "\nWhere is the Client Secret to be kept?";
+    let index = choice(person, words, &ways, default.unwrap_or(0))?;
+    Ok(places[index])
+}
+
+/// What stands in the keyring already is replaced only after a yes.
+async fn in_keyring(
+    person: &mut dyn Person,
+    entry: KeyringEntry,
+    before: Option<Credential>,
+    client_id: &str,
+) -> Result<Credential, Stop> {
+    let is_ours = matches!(before, Some(Credential::Keyring(..)));
+    if !is_ours && keyring::has(&entry).await {
+        let words = format!("\nThe keyring has {entry} already. Replace it?");
+        if !yes(person, &words, false)? {
+            return Ok(Credential::Keyring(entry, None));
+        }
+    }
+    let secret = hidden(person, client_id, before)?;
+    Ok(Credential::Keyring(entry, Some(secret)))
+}
+
+fn existing_file(text: &str) -> Result<PathBuf, Complaint> {
+    let path = answers::absolute(Path::new(text.trim()));
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err((
+        format!("{} is no file", path.display()),
+        "write the name of the file that holds the secret and nothing else",
+    )
+        .into())
+}
+
+/// A secret that is typed; Enter keeps the one that was typed before, if there is one.
+fn hidden(
+    person: &mut dyn Person,
+    client_id: &str,
+    before: Option<Credential>,
+) -> Result<Secret, Stop> {
+    let before = match before {
+        Some(Credential::Typed(secret) | Credential::Keyring(_, Some(secret))) => Some(secret),
+        Some(_) | None => None,
+    };
+    let hint = match before {
+        Some(_) => "not shown; Enter keeps the one from before",
+        None => "it is not shown while you paste or type it",
+    };
+    loop {
+        let typed = person
+            .hidden(&format!("\nThe Client Secret ({hint}): "))?
+            .ok_or(Stop::Left)?;
+        if typed.is_empty()
+            && let Some(before) = before
+        {
+            return Ok(before);
+        }
+        match answers::secret(typed, client_id) {
+            Ok(secret) => return Ok(secret),
+            Err(complaint) => person.tell(&shown(&complaint)),
+        }
+    }
+}
+
+fn read_only(person: &mut dyn Person, answer: &mut Answer<bool>, api: &Api) -> Result<bool, Stop> {
+    if let Some(read_only) = answer.known() {
+        return Ok(*read_only);
+    }
+    let read_only = if api.is_production() {
+        let default = answer.default().copied().unwrap_or(true);
+        yes(
+            person,
+            "\nThis looks like production. Let only reading requests through (guard.read_only)?",
+            default,
+        )?
+    } else {
+        answer.default().copied().unwrap_or(false)
+    };
+    *answer = Answer::Known(read_only);
+    Ok(read_only)
+}
+
+/// Where the configuration goes; asks before anything is overwritten.
+pub(super) fn destination(
+    person: &mut dyn Person,
+    wanted: &Init,
+    surroundings: &Surroundings,
+    plan: &Plan,
+    existing: &mut Existing,
+) -> Result<PathBuf, Stop> {
+    let mut proposed = wanted.destination(surroundings);
+    let mut is_settled = wanted.out.is_some();
+    loop {
+        if !is_settled {
+            let default = proposed.display().to_string();
+            proposed = question(
+                person,
+                "\nWhere does the configuration go?",
+                Some(&default),
+                |text| Ok(PathBuf::from(text.trim())),
+            )?;
+        }
+        let secret = files::secret_path(&proposed);
+        let is_typed = matches!(plan.credential, Credential::Typed(_));
+        let in_the_way: Vec<String> = [Some(&proposed), is_typed.then_some(&secret)]
+            .into_iter()
+            .flatten()
+            .filter(|path| std::fs::symlink_metadata(path).is_ok())
+            .map(|path| path.display().to_string())
+            .collect();
+        if in_the_way.is_empty() || *existing == Existing::Replace {
+            return Ok(proposed);
+        }
+        let words = format!("\n{} exists. Overwrite it?", in_the_way.join(" and "));
+        if yes(person, &words, false)? {
+            *existing = Existing::Replace;
+            return Ok(proposed);
+        }
+        is_settled = false;
+    }
+}
+
+/// Asks until the answer is one.
+fn question<T>(
+    person: &mut dyn Person,
+    words: &str,
+    default: Option<&str>,
+    read: impl Fn(&str) -> Result<T, Complaint>,
+) -> Result<T, Stop> {
+    person.tell(words);
+    let prompt = match default {
+        Some(default) => format!("  [{default}] "),
+        None => "  > ".to_owned(),
+    };
+    loop {
+        let typed = person.line(&prompt)?.ok_or(Stop::Left)?;
+        let text = match default {
+            Some(default) if typed.trim().is_empty() => default,
+            Some(_) | None => &typed,
+        };
+        match read(text) {
+            Ok(value) => return Ok(value),
+            Err(complaint) => person.tell(&shown(&complaint)),
+        }
+    }
+}
+
+/// One of several, by its number or its name; the place in `ways`.
+fn choice(
+    person: &mut dyn Person,
+    words: &str,
+    ways: &[&str],
+    default: usize,
+) -> Result<usize, Stop> {
+    let list: Vec<String> = ways
+        .iter()
+        .enumerate()
+        .map(|(index, way)| format!("\n  {}  {way}", index + 1))
+        .collect();
+    let list = list.concat();
+    let number = (default + 1).to_string();
+    question(person, &format!("{words}{list}"), Some(&number), |text| {
+        let text = text.trim();
+        let by_number = text
+            .parse::<usize>()
+            .ok()
+            .and_then(|number| number.checked_sub(1));
+        by_number
+            .filter(|index| *index < ways.len())
+            .or_else(|| ways.iter().position(|way| *way == text))
+            .ok_or_else(|| {
+                let remedy = format!("write a number from 1 to {}", ways.len());
+                ("that is none of them".to_owned(), remedy).into()
+            })
+    })
+}
+
+/// Yes or no.
+pub(super) fn yes(person: &mut dyn Person, words: &str, default: bool) -> Result<bool, Stop> {
+    let default = if default { "yes" } else { "no" };
+    question(person, words, Some(default), |text| {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(true),
+            "n" | "no" => Ok(false),
+            _ => Err(("that is neither yes nor no", "write yes or no").into()),
+        }
+    })
+}
+
+fn shown(complaint: &Complaint) -> String {
+    format!("  {}: {}", complaint.problem, complaint.remedy)
+}

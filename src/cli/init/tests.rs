@@ -1,0 +1,415 @@
+//! Claims about `init`; the person is a script.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+
+use super::person::Person;
+use super::*;
+use crate::config::keys::Key;
+
+const ID: &str = "0123abcd-4567-89ab-cdef-0123456789ab";
+const CLIENT: &str = "11111111-4567-89ab-cdef-0123456789ab";
+const SECRET: &str = "s3cret-that-was-typed";
+
+/// Answers in order; leaves when there are none left. A hidden question takes the next answer too.
+struct Script {
+    answers: VecDeque<&'static str>,
+    seen: String,
+}
+
+impl Script {
+    fn new(answers: &[&'static str]) -> Self {
+        Self {
+            answers: answers.iter().copied().collect(),
+            seen: String::new(),
+        }
+    }
+}
+
+impl Person for Script {
+    fn tell(&mut self, words: &str) {
+        self.seen.push_str(words);
+        self.seen.push('\n');
+    }
+
+    fn line(&mut self, prompt: &str) -> io::Result<Option<String>> {
+        self.seen.push_str(prompt);
+        let answer = self.answers.pop_front();
+        self.seen.push_str(answer.unwrap_or("(left)"));
+        self.seen.push('\n');
+        Ok(answer.map(str::to_owned))
+    }
+
+    fn hidden(&mut self, prompt: &str) -> io::Result<Option<Secret>> {
+        self.tell(prompt);
+        Ok(self.answers.pop_front().map(Secret::new))
+    }
+}
+
+fn surroundings(directory: &Path) -> Surroundings {
+    Surroundings {
+        working_directory: directory.join("elsewhere"),
+        user_configuration: Some(directory.to_owned()),
+        ..Surroundings::default()
+    }
+}
+
+async fn talk(
+    wanted: &Init,
+    directory: &Path,
+    answers: &[&'static str],
+) -> (Result<Exit, Stop>, String) {
+    let mut script = Script::new(answers);
+    let done = with_person(wanted, &surroundings(directory), &mut script).await;
+    assert!(
+        script.answers.is_empty(),
+        "unasked: {:?}\n{}",
+        script.answers,
+        script.seen
+    );
+    (done, script.seen)
+}
+
+fn is_fine(done: &Result<Exit, Stop>) -> bool {
+    matches!(done, Ok(Exit::Fine))
+}
+
+fn flags(upstream: &str) -> Init {
+    Init {
+        upstream: Some(upstream.to_owned()),
+        token_endpoint: Some(format!("https://auth.pingone.eu/{ID}/as/token")),
+        client_id: Some(CLIENT.to_owned()),
+        secret_command: Some("printf %s 'a b'".to_owned()),
+        no_doctor: true,
+        ..Init::default()
+    }
+}
+
+fn usage(flags: &Init) -> String {
+    let plan = Answers::of_flags(flags).and_then(|answers| answers.complete().map_err(Stop::Usage));
+    match plan {
+        Err(Stop::Usage(words)) => words,
+        Err(Stop::Failed(_) | Stop::Left) | Ok(_) => panic!("no usage error"),
+    }
+}
+
+fn text_of(flags: &Init) -> String {
+    let Ok(plan) =
+        Answers::of_flags(flags).and_then(|answers| answers.complete().map_err(Stop::Usage))
+    else {
+        panic!("not complete: {}", usage(flags));
+    };
+    document::text(&plan, None)
+}
+
+#[tokio::test]
+async fn pastes_become_a_configuration_and_a_file_for_the_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let wanted = Init {
+        no_doctor: true,
+        ..Init::default()
+    };
+    let (done, seen) = talk(
+        &wanted,
+        directory.path(),
+        &[
+            "docs",
+            "https://self-service-api.dev-example.us1.ping.cloud/docs#/certificates",
+            "Token Endpoint https://auth.pingone.eu/0123abcd-4567-89ab-cdef-0123456789ab/as/token",
+            ID,
+            CLIENT,
+            "",
+            "1",
+            CLIENT,
+            SECRET,
+            "",
+        ],
+    )
+    .await;
+
+    assert!(is_fine(&done), "{seen}");
+    let file = directory.path().join("cupbearer").join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let secret = directory
+        .path()
+        .join("cupbearer")
+        .join("config.client_secret");
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), SECRET);
+    for line in [
+        "url = \"https://self-service-api.dev-example.us1.ping.cloud\"".to_owned(),
+        "pingone.region = \"eu\"".to_owned(),
+        format!("pingone.environment_id = \"{ID}\""),
+        format!("client_id = \"{CLIENT}\""),
+        format!(
+            "client_secret = {{ file = {:?} }}",
+            secret.display().to_string()
+        ),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    for said in [
+        "is no address",
+        "environment's id",
+        "that is the client id",
+        "region eu",
+    ] {
+        assert!(seen.contains(said), "{said}\n{seen}");
+    }
+    assert!(!seen.contains(SECRET) && !text.contains(SECRET));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_secrets_file_is_its_owners_alone_even_where_another_was_before() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("c.toml");
+    let secret = directory.path().join("c.client_secret");
+    let elsewhere = directory.path().join("elsewhere-file");
+    std::fs::write(&elsewhere, "kept").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &secret).unwrap();
+    let wanted = Init {
+        secret_command: None,
+        out: Some(out),
+        force: true,
+        ..flags("https://api.example.com")
+    };
+
+    let (done, seen) = talk(&wanted, directory.path(), &["", "", SECRET]).await;
+
+    assert!(is_fine(&done), "{seen}");
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "kept");
+    let metadata = std::fs::symlink_metadata(&secret).unwrap();
+    assert!(metadata.is_file());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+}
+
+#[tokio::test]
+async fn what_exists_is_overwritten_only_after_a_yes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (directory.path().join("old.toml"), "new.toml");
+    std::fs::write(&old, "kept").unwrap();
+    let wanted = Init {
+        out: Some(old.clone()),
+        ..flags("https://api.example.com")
+    };
+
+    let (left, _) = talk(&wanted, directory.path(), &["", "no"]).await;
+    assert!(matches!(left, Err(Stop::Left)));
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "kept");
+    assert!(!directory.path().join(new).exists());
+
+    let (done, seen) = talk(&wanted, directory.path(), &["", "yes"]).await;
+    assert!(is_fine(&done), "{seen}");
+    assert!(
+        std::fs::read_to_string(&old)
+            .unwrap()
+            .contains("api.example.com")
+    );
+}
+
+#[tokio::test]
+async fn without_a_person_an_existing_file_stays_unless_forced() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("c.toml");
+    std::fs::write(&out, "kept").unwrap();
+    let mut wanted = Init {
+        out: Some(out.clone()),
+        ..flags("https://api.example.com")
+    };
+
+    let refused = alone(&wanted, &surroundings(directory.path()), &mut Input(b"")).await;
+    assert!(matches!(refused, Err(Stop::Failed(words)) if words.contains("--force")));
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "kept");
+
+    wanted.force = true;
+    assert!(is_fine(
+        &alone(&wanted, &surroundings(directory.path()), &mut Input(b"")).await
+    ));
+    assert!(
+        std::fs::read_to_string(&out)
+            .unwrap()
+            .contains("command = [\"printf\", \"%s\", \"a b\"]")
+    );
+}
+
+#[tokio::test]
+async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_into_defaults() {
+    let directory = tempfile::tempdir().unwrap();
+    let wanted = Init {
+        out: Some(directory.path().join("c.toml")),
+        ..Init::default()
+    };
+    // Nobody listens on port 1 of loopback.
+    let first = [
+        "http://127.0.0.1:1/docs",
+        "http://127.0.0.1:1/token",
+        "id",
+        "",
+        "",
+        "a command that is no number",
+    ];
+    let command = if keyring::find("id").await.is_some() {
+        "3"
+    } else {
+        "2"
+    };
+    let again = [
+        command, "false", "yes", "", "", "other", "", "", "", "printf x", "",
+    ];
+    let (done, seen) = talk(
+        &wanted,
+        directory.path(),
+        &[first.as_slice(), &again].concat(),
+    )
+    .await;
+
+    assert!(matches!(done, Ok(Exit::Unreachable)), "{seen}");
+    assert!(seen.contains("[http://127.0.0.1:1/token]"), "{seen}");
+    assert!(seen.contains("The configuration stays there."), "{seen}");
+    let text = std::fs::read_to_string(directory.path().join("c.toml")).unwrap();
+    assert!(
+        text.contains("client_id = \"other\"") && text.contains("[\"printf\", \"x\"]"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_that_was_typed_once_need_not_be_typed_again() {
+    let mut answers = Answers {
+        credential: Answer::Default(Credential::Typed(Secret::new(SECRET))),
+        ..Answers::of_flags(&flags("https://api.example.com"))
+            .ok()
+            .unwrap()
+    };
+    let mut script = Script::new(&["", "", ""]);
+    let plan = questions::interview(&mut script, &mut answers)
+        .await
+        .ok()
+        .unwrap();
+    assert!(
+        matches!(&plan.credential, Credential::Typed(secret) if secret.expose() == SECRET.as_bytes())
+    );
+}
+
+/// Standard input that is no terminal.
+struct Input(&'static [u8]);
+
+impl io::Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Piped for Input {
+    fn is_piped(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_secret_from_standard_input_goes_into_a_file_and_a_typical_mistake_does_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let wanted = Init {
+        secret_command: None,
+        secret_stdin: true,
+        out: Some(directory.path().join("c.toml")),
+        ..flags("https://api.example.com")
+    };
+    let here = surroundings(directory.path());
+
+    let mistaken = alone(&wanted, &here, &mut Input(CLIENT.as_bytes())).await;
+    assert!(matches!(mistaken, Err(Stop::Usage(words)) if words.contains("that is the client id")));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+
+    let done = alone(&wanted, &here, &mut Input(b"s3cret-that-was-typed\n")).await;
+    assert!(is_fine(&done));
+    let secret = std::fs::read(directory.path().join("c.client_secret")).unwrap();
+    assert_eq!(secret, SECRET.as_bytes());
+}
+
+#[tokio::test]
+async fn whoever_leaves_early_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let (left, _) = talk(
+        &Init::default(),
+        directory.path(),
+        &["https://api.example.com"],
+    )
+    .await;
+    assert!(matches!(left, Err(Stop::Left)));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn without_a_person_all_that_is_missing_or_wrong_is_said_at_once() {
+    let missing = usage(&Init::default());
+    for flag in [
+        "--upstream",
+        "--token-endpoint",
+        "--client-id",
+        "--secret-file",
+        "--secret-command",
+    ] {
+        assert!(missing.contains(flag), "{flag}: {missing}");
+    }
+    let wrong = usage(&Init {
+        upstream: Some("docs".to_owned()),
+        listen: Some("nowhere".to_owned()),
+        client_id: Some("x".to_owned()),
+        ..flags("")
+    });
+    for flag in ["--upstream", "--client-id", "--listen"] {
+        assert!(wrong.contains(flag), "{flag}: {wrong}");
+    }
+}
+
+#[test]
+fn production_is_read_only_unless_somebody_says_otherwise() {
+    let production = "https://self-service-api.prod-example.us1.ping.cloud/docs";
+    let is_read_only = |flags: &Init| text_of(flags).contains("\nread_only = true");
+    assert!(is_read_only(&flags(production)));
+    assert!(!is_read_only(&flags(
+        "https://self-service-api.dev-example.us1.ping.cloud"
+    )));
+    assert!(!is_read_only(&Init {
+        read_only: Some(false),
+        ..flags(production)
+    }));
+}
+
+#[test]
+fn a_sibling_api_gets_its_fixed_header_and_every_flag_its_key() {
+    let text = text_of(&Init {
+        auth: Some(Auth::Post),
+        scope: Some("a b".to_owned()),
+        listen: Some("localhost:9000".to_owned()),
+        ..flags("https://pingaccess-admin-api.dev-example.us1.ping.cloud/pa-admin-api/v3")
+    });
+    for line in [
+        "listen = \"localhost:9000\"",
+        "url = \"https://pingaccess-admin-api.dev-example.us1.ping.cloud\"",
+        "headers = { X-XSRF-Header = \"PingAccess\" }",
+        "auth = \"client_secret_post\"",
+        "scope = \"a b\"",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    // Each value has the table's words above it.
+    let doc = Key::find("token.auth").unwrap().doc;
+    assert!(text.contains(&format!("# {doc}\nauth = ")), "{text}");
+}
+
+#[test]
+fn a_command_is_read_as_in_a_shell_or_as_a_list() {
+    let words = |text: &str| answers::command(text).ok();
+    let expected = Some(["op", "read", "a b"].map(str::to_owned).to_vec());
+    assert_eq!(words(" op read 'a b' "), expected);
+    assert_eq!(words("[\"op\", \"read\", \"a b\"]"), expected);
+    for wrong in ["", "'", "[", "[1]", "[]"] {
+        assert_eq!(words(wrong), None, "{wrong}");
+    }
+}

@@ -1,0 +1,116 @@
+//! The watched program: what of our environment it gets, and signals on their way to it.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitStatus;
+
+use tokio::process::{Child, Command};
+
+use crate::config::{Config, SecretSource, is_ours};
+
+/// Variables that hold a secret of the configuration. The program is run by whoever may read them, but it is not
+/// its own business: it may log or pass on what it is given.
+pub(super) fn secret_variables(config: &Config) -> Vec<String> {
+    let callers = config.guard.callers.iter();
+    let sources = callers.filter_map(|caller| caller.key.as_ref());
+    sources
+        .chain([&config.token.credential])
+        .filter_map(|source| match source {
+            SecretSource::Env(name) => Some(name.clone()),
+            SecretSource::File(_)
+            | SecretSource::Command(_)
+            | SecretSource::Keyring(_)
+            | SecretSource::Value(_) => None,
+        })
+        .collect()
+}
+
+/// Runs it to its end, on our own standard input and outputs.
+pub(super) async fn run(
+    command: &[OsString],
+    given: &[(&str, &str)],
+    hidden: &[String],
+) -> io::Result<ExitStatus> {
+    let program = command.first().map(OsString::as_os_str).unwrap_or_default();
+    let mut starting = Command::new(program);
+    starting.args(command.iter().skip(1));
+    let ours = std::env::vars_os().filter(|(name, _)| is_ours(name));
+    for (name, _) in ours {
+        starting.env_remove(name);
+    }
+    for name in hidden {
+        starting.env_remove(name);
+    }
+    starting.envs(given.iter().copied());
+    let mut signals = Signals::new()?;
+    let mut child = starting.spawn()?;
+    loop {
+        tokio::select! {
+            ended = child.wait() => return ended,
+            signal = signals.next() => pass_on(&child, signal),
+        }
+    }
+}
+
+#[cfg(unix)]
+use rustix::process::Signal;
+
+/// What is meant for the program although it was sent to us.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.hangup.recv() => Signal::HUP,
+        }
+    }
+}
+
+/// A terminal's Ctrl-C goes to the program itself: a second one makes many of them leave without cleaning up.
+#[cfg(unix)]
+fn pass_on(child: &Child, signal: Signal) {
+    use std::io::IsTerminal as _;
+    if signal == Signal::INT && io::stdin().is_terminal() {
+        return;
+    }
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+    if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+        // Gone already: its end is what comes next.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// The console tells the program itself.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(not(unix))]
+fn pass_on(_child: &Child, (): ()) {}

@@ -1,0 +1,224 @@
+//! Claims about what people paste.
+
+use crate::config::paste::{Api, TokenPlace, client_id, listen};
+
+const ID: &str = "0123abcd-4567-89ab-cdef-0123456789ab";
+
+fn token(text: &str) -> Result<Vec<(&'static str, String)>, String> {
+    TokenPlace::read(text)
+        .map(|place| place.settings())
+        .map_err(|complaint| format!("{}: {}", complaint.problem, complaint.remedy))
+}
+
+fn pingone(region: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("token.pingone.region", region.to_owned()),
+        ("token.pingone.environment_id", ID.to_owned()),
+    ]
+}
+
+#[test]
+fn the_token_endpoint_of_every_region_gives_region_and_environment() {
+    for region in ["com", "ca", "eu", "com.au", "sg", "asia"] {
+        let endpoint = format!("https://auth.pingone.{region}/{ID}/as/token");
+        assert_eq!(token(&endpoint), Ok(pingone(region)), "{endpoint}");
+    }
+}
+
+#[test]
+fn the_endpoint_is_found_in_whatever_way_it_was_pasted() {
+    let upper = ID.to_uppercase();
+    for text in [
+        &format!("  https://auth.pingone.eu/{ID}/as/token\t"),
+        &format!("\"https://auth.pingone.eu/{ID}/as/token\""),
+        &format!("<https://auth.pingone.eu/{ID}/as/token>"),
+        &format!("Token Endpoint https://auth.pingone.eu/{ID}/as/token"),
+        &format!("curl -X POST 'https://auth.pingone.eu/{ID}/as/token' -d grant_type=x"),
+        &format!("auth.pingone.eu/{ID}/as/token"),
+        &format!("HTTPS://AUTH.PINGONE.EU/{upper}/as/token").replace("HTTPS", "https"),
+        &format!("https://auth.pingone.eu/{ID}/as"),
+        &format!("https://auth.pingone.eu/{ID}/as/authorize"),
+        &format!("https://auth.pingone.eu/{ID}/as/.well-known/openid-configuration"),
+        &format!("https://auth.pingone.eu/{ID}/as/token#x"),
+    ] {
+        assert_eq!(token(text), Ok(pingone("eu")), "{text}");
+    }
+}
+
+#[test]
+fn a_custom_domain_and_any_other_server_have_their_own_keys() {
+    for (text, key, value) in [
+        (
+            "https://auth.example.com/as/token",
+            "token.pingone.domain",
+            "auth.example.com",
+        ),
+        (
+            "https://as.example.com/oauth2/token",
+            "token.url",
+            "https://as.example.com/oauth2/token",
+        ),
+        (
+            "https://pf.example.com:9031/as/token.oauth2",
+            "token.url",
+            "https://pf.example.com:9031/as/token.oauth2",
+        ),
+        (
+            "http://127.0.0.1:6751/x/as/token",
+            "token.url",
+            "http://127.0.0.1:6751/x/as/token",
+        ),
+        (
+            "localhost:6751/token",
+            "token.url",
+            "http://localhost:6751/token",
+        ),
+        (
+            "https://kc.example.com/realms/r",
+            "token.issuer",
+            "https://kc.example.com/realms/r",
+        ),
+        (
+            "https://as.example.com",
+            "token.issuer",
+            "https://as.example.com",
+        ),
+        (
+            "https://as.example.com/r/.well-known/openid-configuration",
+            "token.issuer",
+            "https://as.example.com/r",
+        ),
+        (
+            "https://as.example.com/.well-known/oauth-authorization-server/r",
+            "token.issuer",
+            "https://as.example.com/r",
+        ),
+    ] {
+        assert_eq!(token(text), Ok(vec![(key, value.to_owned())]), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_token_endpoint_is_told_what_to_paste() {
+    for (text, said) in [
+        ("", "is no address"),
+        ("token", "is no address"),
+        ("two words", "is no address"),
+        ("https://user:secret@as.example.com/token", "is no address"),
+        ("http://as.example.com/token", "lets everybody on the way"),
+        (
+            "https://console.pingone.eu/?env=0123abcd-4567-89ab-cdef-0123456789ab",
+            "is no Token Endpoint",
+        ),
+        (
+            "https://api.pingone.eu/v1/environments/0123abcd-4567-89ab-cdef-0123456789ab",
+            "is no Token Endpoint",
+        ),
+        (
+            "https://auth.pingone.us/0123abcd-4567-89ab-cdef-0123456789ab/as/token",
+            "is no Token Endpoint",
+        ),
+        ("https://auth.pingone.eu/as/token", "has no environment id"),
+        (
+            "https://auth.pingone.eu/0123abcd/as/token",
+            "has no environment id",
+        ),
+        (
+            "https://self-service-api.dev-example.us1.ping.cloud/docs",
+            "is the API",
+        ),
+    ] {
+        let complaint = token(text).expect_err(text);
+        assert!(complaint.contains(said), "{text}: {complaint}");
+        assert!(!complaint.contains("secret@"), "{complaint}");
+    }
+}
+
+#[test]
+fn the_api_is_its_origin_whatever_page_of_it_was_pasted() {
+    let expected = "https://self-service-api.dev-example.us1.ping.cloud";
+    for text in [
+        expected,
+        "https://self-service-api.dev-example.us1.ping.cloud/docs",
+        "https://self-service-api.dev-example.us1.ping.cloud/docs#/certificates/list_certificates",
+        "https://self-service-api.dev-example.us1.ping.cloud/api/v1/openapi.json?x=1",
+        "self-service-api.dev-example.us1.ping.cloud/docs",
+        " 'https://self-service-api.dev-example.us1.ping.cloud:443/docs' ",
+    ] {
+        assert_eq!(Api::read(text).unwrap().url, expected, "{text}");
+    }
+    assert_eq!(
+        Api::read("127.0.0.1:6752/docs").unwrap().url,
+        "http://127.0.0.1:6752"
+    );
+    for wrong in [
+        "",
+        "docs",
+        "ftp://api.example.com",
+        "http://api.example.com",
+        "https://u@api.example.com",
+    ] {
+        assert!(Api::read(wrong).is_err(), "{wrong}");
+    }
+    let swapped = format!("https://auth.pingone.eu/{ID}/as/token");
+    assert!(
+        Api::read(&swapped)
+            .unwrap_err()
+            .problem
+            .contains("authorization server")
+    );
+}
+
+#[test]
+fn production_and_the_siblings_fixed_header_are_read_off_the_host() {
+    for (host, production, header) in [
+        ("self-service-api.prod-example.us1.ping.cloud", true, None),
+        ("self-service-api.dev-example.us1.ping.cloud", false, None),
+        ("self-service-api.stage-prodigy.us1.ping.cloud", false, None),
+        ("api.non-prod.example.com", false, None),
+        ("api.production.example.com", true, None),
+        ("pingone.example.com", false, None),
+        (
+            "pingaccess-admin-api.prod-example.us1.ping.cloud",
+            true,
+            Some("PingAccess"),
+        ),
+        (
+            "pingfederate-admin-api.test-example.eu1.ping.cloud",
+            false,
+            Some("PingFederate"),
+        ),
+    ] {
+        let api = Api::read(&format!("https://{host}/docs")).unwrap();
+        assert_eq!(api.is_production(), production, "{host}");
+        assert_eq!(api.xsrf_header(), header, "{host}");
+    }
+}
+
+#[test]
+fn a_client_id_of_pingone_is_a_uuid_and_not_the_environments() {
+    let place = TokenPlace::read(&format!("https://auth.pingone.eu/{ID}/as/token")).unwrap();
+    let own = "11111111-4567-89ab-cdef-0123456789ab";
+    assert_eq!(client_id(&format!(" {own} "), Some(&place)).unwrap(), own);
+    assert!(
+        client_id(ID, Some(&place))
+            .unwrap_err()
+            .problem
+            .contains("environment's id")
+    );
+    assert!(
+        client_id("my-client", Some(&place))
+            .unwrap_err()
+            .problem
+            .contains("UUID")
+    );
+    assert_eq!(client_id("my client", None).unwrap(), "my client");
+    assert!(client_id(" ", None).is_err());
+    assert!(client_id("a\u{1b}b", None).is_err());
+}
+
+#[test]
+fn where_to_listen_is_checked_as_in_a_file() {
+    assert_eq!(listen(" localhost:9000 ").unwrap(), "localhost:9000");
+    assert!(listen("localhost").is_err());
+}

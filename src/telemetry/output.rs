@@ -1,0 +1,230 @@
+//! Standard error behind one bounded queue, emptied by a thread of its own: whoever writes a line never waits.
+//!
+//! Our own lines and no crate: `tracing-appender` does not count what a full disk or a closed pipe refuses, and
+//! on its way out it prints to a standard output that may be just as blocked, or panics where that is closed.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that may wait for a slow output; later ones are dropped, never waited for.
+const QUEUE_LINES: usize = 8192;
+
+/// How long the end of the process waits for an output that is slow.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long an output that takes nothing now (`EAGAIN`: a terminal that another program has changed) is left alone.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// The process has one standard error, so there is one of these.
+static OUTPUT: OnceLock<Output> = OnceLock::new();
+
+/// Where lines go.
+pub(super) struct Output {
+    queue: SyncSender<Item>,
+    lost: Arc<AtomicU64>,
+}
+
+enum Item {
+    Line(Vec<u8>),
+    /// Everything before has been written.
+    Reached(SyncSender<()>),
+}
+
+impl Output {
+    /// The queue, if [`Flushing::start`] has been called.
+    pub(super) fn started() -> Option<&'static Self> {
+        OUTPUT.get()
+    }
+
+    /// Queues a line, or counts it as lost.
+    pub(super) fn line(&self, line: Vec<u8>) {
+        if self.queue.try_send(Item::Line(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many lines were lost so far: the queue was full, or the output refused them.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    fn start() -> Self {
+        let (queue, items) = sync_channel(QUEUE_LINES);
+        let lost = Arc::new(AtomicU64::new(0));
+        let output = Self {
+            queue,
+            lost: Arc::clone(&lost),
+        };
+        // Without the thread every line is lost, and counted.
+        let _ = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || empty(&items, &mut io::stderr(), &lost));
+        output
+    }
+
+    fn flush(&self) {
+        let until = Instant::now() + FLUSH_LIMIT;
+        let (reached, wait) = sync_channel(1);
+        let mut mark = Item::Reached(reached);
+        while let Err(TrySendError::Full(again)) = self.queue.try_send(mark) {
+            if Instant::now() >= until {
+                return;
+            }
+            mark = again;
+            pause();
+        }
+        let _ = wait.recv_timeout(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn empty(items: &Receiver<Item>, into: &mut impl Write, lost: &AtomicU64) {
+    for item in items {
+        match item {
+            Item::Line(line) => {
+                if write_whole(&line, into).is_err() {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Item::Reached(mark) => drop(mark.send(())),
+        }
+    }
+}
+
+fn write_whole(mut line: &[u8], into: &mut impl Write) -> io::Result<()> {
+    while !line.is_empty() {
+        match into.write(line) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => line = &line[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => pause(),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "on the thread of the log, and where the process ends: no request waits here"
+)]
+fn pause() {
+    std::thread::sleep(RETRY);
+}
+
+/// Writes what is left when it is dropped, for at most a second.
+#[must_use]
+pub struct Flushing(());
+
+impl Flushing {
+    /// From here on everything for standard error goes through the queue.
+    pub fn start() -> Self {
+        OUTPUT.get_or_init(Output::start);
+        Self(())
+    }
+}
+
+impl Drop for Flushing {
+    fn drop(&mut self) {
+        if let Some(output) = Output::started() {
+            output.flush();
+        }
+    }
+}
+
+/// As `tracing` writes: one call a line.
+pub(super) struct Lines;
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(output) = Output::started() {
+            output.line(bytes.to_vec());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes one byte at a time, after an interruption and a refusal for now.
+    #[derive(Default)]
+    struct Moody {
+        calls: usize,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Moody {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            match self.calls % 3 {
+                1 => Err(ErrorKind::Interrupted.into()),
+                2 => Err(ErrorKind::WouldBlock.into()),
+                _ => {
+                    self.taken.push(bytes[0]);
+                    Ok(1)
+                }
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// An output whose queue holds `lines`, with its other end.
+    fn output(lines: usize) -> (Output, Receiver<Item>) {
+        let (queue, items) = sync_channel(lines);
+        let lost = Arc::default();
+        (Output { queue, lost }, items)
+    }
+
+    #[test]
+    fn a_line_arrives_whole_however_it_is_taken() {
+        let (output, items) = output(4);
+        output.line(b"abc\n".to_vec());
+        let lost = Arc::clone(&output.lost);
+        drop(output);
+        let mut moody = Moody::default();
+        empty(&items, &mut moody, &lost);
+        assert_eq!(moody.taken, b"abc\n");
+        assert_eq!(lost.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_line_that_the_output_refuses_is_counted() {
+        let (output, items) = output(4);
+        output.line(b"abc\n".to_vec());
+        let lost = Arc::clone(&output.lost);
+        drop(output);
+        empty(&items, &mut &mut [0_u8; 2][..], &lost); // room for half of it
+        assert_eq!(lost.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_full_queue_costs_lines_and_no_time() {
+        let (output, _items) = output(1);
+        for _ in 0..3 {
+            output.line(b"x\n".to_vec()); // hangs here if it waits
+        }
+        assert_eq!(output.lost(), 2);
+    }
+}

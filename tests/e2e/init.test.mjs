@@ -1,0 +1,247 @@
+// The first hour: `cupbearer init` at a terminal and without one, then doctor, run and curl, against the demo's
+// servers and a certified authorization server; and what it must never do.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { startApi } from "./api.mjs";
+import { startSession } from "./keyring_session.mjs";
+import { confide } from "./printed.mjs";
+import { CUPBEARER, run, start, startProxy, statusOf, temporaryDirectory } from "./support.mjs";
+import { CTRL_C, CTRL_D, converse } from "./terminal.mjs";
+
+const { id: ID, secret: SECRET } = CLIENTS.basic;
+/** The issue's promise: init, doctor, run and one curl. */
+const THREE_MINUTES_MS = 180_000;
+
+test("from the demo's addresses to a 200: init, doctor, run and one curl", async (t) => {
+  const demo = await startDemo(t);
+  const directory = await temporaryDirectory(t);
+  const file = join(directory, "cupbearer.toml");
+  const started = Date.now();
+  const answers = [
+    ["The API\\.[\\s\\S]*> ", "the docs page"], // a mistake
+    ["is no address[\\s\\S]*> ", `  "${demo.api}/docs#/certificates" `],
+    ["= http://127\\.0\\.0\\.1:\\d+\r\n[\\s\\S]*> ", `Token Endpoint: ${demo.token}`],
+    ["Client ID:[\\s\\S]*> ", demo.id],
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where is the Client Secret[\\s\\S]*\\[1\\] ", "1"],
+    ["Client Secret \\(it is not shown", demo.id], // another
+    ["that is the client id[\\s\\S]*Client Secret \\(it is not shown", demo.secret],
+    ["Where does the configuration go[\\s\\S]*\\] ", file],
+  ];
+  const { code, screen } = await converse(["init", "--listen", "127.0.0.1:0"], answers, { env: demo.env, cwd: directory });
+  assert.equal(code, 0, screen);
+  assert.match(screen, /All is well\./);
+  assert.ok(screen.includes(`cupbearer --config ${file}`) || /Now run:\r\n {2}cupbearer\r\n/.test(screen), screen);
+  assert.ok(!screen.includes(demo.secret), "the secret is on the screen");
+
+  const text = readFileSync(file, "utf8");
+  assert.ok(!text.includes(demo.secret));
+  assert.match(text, /^# .+\nurl = "http:\/\/127\.0\.0\.1:\d+"$/m, "each value has words above it");
+  assert.equal(statSync(join(directory, "cupbearer.client_secret")).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(directory).sort(), ["cupbearer.client_secret", "cupbearer.toml"]);
+
+  assert.equal((await run(CUPBEARER, ["doctor", "--config", file])).code, 0);
+  const proxy = await startProxy(["--config", file]);
+  t.after(() => proxy.stop());
+  assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200);
+  const took = Date.now() - started;
+  assert.ok(took < THREE_MINUTES_MS, `${took} ms`);
+  t.diagnostic(`init, doctor, run and one curl took ${took} ms`);
+});
+
+test("by flags, without a terminal: a secret by standard input, by command and in a file", async (t) => {
+  const { flags, directory } = await servers(t);
+  const held = join(directory, "held");
+  writeFileSync(held, `${SECRET}\n`, { mode: 0o600 });
+  for (const [index, { more, input }] of [
+    { more: ["--secret-stdin"], input: `${SECRET}\n` },
+    { more: ["--secret-command", `cat '${held}'`] },
+    { more: ["--secret-file", held] },
+  ].entries()) {
+    const file = join(directory, String(index), "c.toml");
+    const { code, stdout, stderr } = await run(CUPBEARER, [...flags, ...more, "--out", file], { input });
+    assert.equal(code, 0, stdout + stderr);
+    const proxy = await startProxy(["--config", file]);
+    t.after(() => proxy.stop());
+    assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200, more[0]);
+  }
+});
+
+test("without a terminal all that is missing or wrong is said at once, and the exit code is 2", async () => {
+  const missing = await run(CUPBEARER, ["init"]);
+  assert.equal(missing.code, 2);
+  for (const flag of ["--upstream", "--token-endpoint", "--client-id", "--secret-file"]) {
+    assert.ok(missing.stderr.includes(flag), `${flag}: ${missing.stderr}`);
+  }
+  const wrong = await run(CUPBEARER, ["init", "--upstream", "docs", "--listen", "nowhere"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /--upstream: .*: .*\n.*--listen: .*: /);
+  const before = await run(CUPBEARER, ["--config", "x", "init"]);
+  assert.equal(before.code, 2);
+  assert.match(before.stderr, /flags before the command/);
+});
+
+test("what the authorization server refuses is said, with its exit code, and the file stays", async (t) => {
+  const { flags, directory } = await servers(t);
+  const file = join(directory, "c.toml");
+  const { code, stdout, stderr } = await run(CUPBEARER, [...flags, "--secret-stdin", "--out", file], { input: "another secret" });
+  assert.equal(code, 4, stdout + stderr);
+  assert.match(stderr, new RegExp(`cupbearer doctor --config ${file}`));
+  assert.ok(existsSync(file));
+});
+
+test("at a terminal a refused secret is typed anew, and everything else stands as a default", async (t) => {
+  const { flags, directory } = await servers(t);
+  const file = join(directory, "c.toml");
+  const again = [
+    ["The API\\.[\\s\\S]*\\] ", ""],
+    ["Token Endpoint[\\s\\S]*\\] ", ""],
+    ["Client ID:[\\s\\S]*\\] ", ""],
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where is the Client Secret[\\s\\S]*\\] ", ""],
+    ["Client Secret \\(not shown; Enter keeps", SECRET],
+  ];
+  const { code, screen } = await converse([...flags, "--out", file], [
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where is the Client Secret[\\s\\S]*\\] ", ""],
+    ["Client Secret \\(it is not shown", "a mistyped secret"],
+    ["Answer again.*\r\n.*\\[yes\\] ", ""],
+    ...again,
+  ]);
+  assert.equal(code, 0, screen);
+  assert.ok(!screen.includes(SECRET) && !screen.includes("a mistyped secret"), screen);
+});
+
+test("nothing is overwritten without a yes or --force, and whoever leaves leaves nothing behind", async (t) => {
+  const { flags, directory } = await servers(t);
+  const held = join(directory, "held");
+  writeFileSync(held, SECRET, { mode: 0o600 });
+  const file = join(directory, "c.toml");
+  writeFileSync(file, "kept");
+  const line = [...flags, "--secret-file", held, "--auth", "client_secret_basic", "--scope", "", "--out", file];
+
+  const refused = await run(CUPBEARER, line);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /exists and is not overwritten: .*--out FILE.*--force/);
+
+  for (const [answer, then] of [["no", CTRL_D], ["no", CTRL_C]]) {
+    const { screen } = await converse(line, [["Overwrite it\\?[\\s\\S]*\\[no\\] ", answer], ["Where does[\\s\\S]*\\] ", then]]);
+    assert.equal(readFileSync(file, "utf8"), "kept", screen);
+  }
+  const left = await converse([...flags, "--out", join(directory, "new.toml")], [
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where is the Client Secret[\\s\\S]*\\] ", ""],
+    ["Client Secret \\(it is not shown", CTRL_C],
+  ]);
+  assert.equal(left.code, 1, left.screen);
+  assert.match(left.screen, /nothing has been written/);
+  assert.deepEqual(readdirSync(directory).sort(), ["c.toml", "held"]);
+
+  const { code, screen } = await converse(line, [["Overwrite it\\?[\\s\\S]*\\[no\\] ", "yes"]]);
+  assert.equal(code, 0, screen);
+  assert.match(readFileSync(file, "utf8"), /client_id = /);
+});
+
+test("a keyring that works is offered, keeps the secret, and is what the proxy reads", async (t) => {
+  const { flags, directory } = await servers(t);
+  const session = await startSession(t);
+  const file = join(directory, "c.toml");
+  const attributes = ["service", "cupbearer", "username", ID];
+  const questions = [
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["2  in this system's keyring[\\s\\S]*\\[1\\] ", "2"],
+  ];
+  const { code, screen } = await converse([...flags, "--out", file],
+    [...questions, ["Client Secret \\(it is not shown", SECRET]], { env: session.env });
+  assert.equal(code, 0, screen);
+  assert.equal(await session.lookup(...attributes), SECRET);
+  assert.ok(!existsSync(join(directory, "c.client_secret")));
+  assert.match(readFileSync(file, "utf8"), /client_secret = \{ keyring = "cupbearer\//);
+
+  const proxy = await startProxy(["--config", file], { env: session.env });
+  t.after(() => proxy.stop());
+  assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200);
+
+  // What stands there is not replaced unasked.
+  const second = await converse([...flags, "--out", join(directory, "d.toml")],
+    [...questions, ["The keyring has .* already\\. Replace it\\?[\\s\\S]*\\[no\\] ", ""]], { env: session.env });
+  assert.equal(second.code, 0, second.screen);
+  assert.equal(await session.lookup(...attributes), SECRET);
+});
+
+for (const [name, options] of [["there is none", { keyring: false }], ["it cannot be unlocked", { locked: true }]]) {
+  test(`a keyring is not offered where ${name}, and the question comes at once`, async (t) => {
+    const { flags, directory } = await servers(t);
+    const session = await startSession(t, options);
+    const started = Date.now();
+    const { code, screen } = await converse([...flags, "--out", join(directory, "c.toml")], [
+      ["Authentication Method[\\s\\S]*\\] ", ""],
+      ["Scopes[\\s\\S]*\\] ", ""],
+      ["Where is the Client Secret[\\s\\S]*\\] ", "2"],
+      ["The command:[\\s\\S]*> ", "printf x"],
+      ["Answer again[\\s\\S]*\\] ", "no"],
+    ], { env: session.env });
+    assert.equal(code, 4, screen);
+    assert.ok(!screen.includes("keyring"), screen);
+    assert.ok(Date.now() - started < 20_000, `${Date.now() - started} ms`);
+  });
+}
+
+test("colours only on a terminal, and not with NO_COLOR: help, usage errors, log lines", async (t) => {
+  const { flags, directory } = await servers(t);
+  const held = join(directory, "held");
+  writeFileSync(held, SECRET, { mode: 0o600 });
+  const file = join(directory, "c.toml");
+  assert.equal((await run(CUPBEARER, [...flags, "--secret-file", held, "--out", file])).code, 0);
+  const colour = /\x1b\[[0-9;]*m/;
+  const served = [["listens on[\\s\\S]*\n", CTRL_C]];
+  for (const [args, script] of [[["--help"], []], [["--no-such-flag"], []], [["--config", file], served]]) {
+    const shown = await converse(args, script);
+    assert.match(shown.screen, colour, args.join(" "));
+    const plain = await converse(args, script, { env: { NO_COLOR: "1" } });
+    assert.doesNotMatch(plain.screen, colour, args.join(" "));
+  }
+  for (const args of [["--help"], ["--no-such-flag"], ["doctor", "--config", file]]) {
+    const { stdout, stderr } = await run(CUPBEARER, args);
+    assert.doesNotMatch(stdout + stderr, colour, args.join(" "));
+  }
+});
+
+/** An authorization server, an API, and `init` with the flags that name them. */
+async function servers(t) {
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const api = await startApi(authorizationServer);
+  t.after(() => api.close());
+  const directory = await temporaryDirectory(t);
+  for (const secret of [SECRET, "a mistyped secret", "another secret"]) confide(secret, ID);
+  const flags = ["init", "--upstream", `${api.url}/docs`, "--token-endpoint", authorizationServer.tokenUrl,
+    "--client-id", ID, "--listen", "127.0.0.1:0"];
+  return { flags, directory };
+}
+
+/** The demo, and what its own configuration says: what somebody would paste. */
+async function startDemo(t) {
+  const home = await temporaryDirectory(t);
+  const demo = await start(["demo", "--listen", "localhost:0"], ({ stdout, stderr }) => /^ +(\/\S+\.toml)$/m.exec(stdout + stderr), {
+    env: { TMPDIR: home },
+  });
+  t.after(() => demo.stop());
+  const text = readFileSync(demo.found[1], "utf8");
+  const value = (name) => new RegExp(`${name} = (?:\\{ file = )?"([^"]+)"`).exec(text)[1];
+  const [api, token] = [...text.matchAll(/^url = "([^"]+)"$/gm)].map(([, url]) => url);
+  const secret = readFileSync(value("client_secret"), "utf8").trim();
+  confide(secret, value("client_id"));
+  // No keyring: the session of whoever runs the tests is not ours.
+  const env = { HOME: home, DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(home, "none")}`, XDG_RUNTIME_DIR: home };
+  return { api, token, id: value("client_id"), secret, env };
+}

@@ -1,0 +1,200 @@
+//! What the log says of a request, in JSON and as text, and that a failure is one line.
+
+mod outputs;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Binary, Client, Config, Connection, Upstream, answer, get, token_answer, until,
+};
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// Answers "hello", and breaks off below `/cut`.
+async fn upstream() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            if request.target == "/cut" {
+                let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
+                return connection.write(half).await;
+            }
+            connection.write(&answer("200 OK", "", "hello")).await;
+        }
+    })
+    .await
+}
+
+async fn start(upstream: &Upstream, endpoint: &Upstream, settings: &[&str]) -> Binary {
+    Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "x",
+        secret: "y",
+        settings,
+    })
+    .await
+}
+
+/// Sends each request over a connection of its own, then ends the proxy and returns what it printed.
+async fn printed_after(mut binary: Binary, requests: &[&str]) -> String {
+    for request in requests {
+        let mut client = Client::connect(binary.address).await;
+        client.send(request).await;
+        client.answer().await;
+    }
+    binary.terminate();
+    binary.wait().await.1
+}
+
+fn write(path_and_query: &str, id: &str, fields: &str) -> String {
+    format!(
+        "POST {path_and_query} HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {id}\r\n{fields}Content-Length: 4\r\n\r\nbody"
+    )
+}
+
+fn read(path: &str, id: &str) -> String {
+    get(path).replace("\r\n\r\n", &format!("\r\nX-Request-Id: {id}\r\n\r\n"))
+}
+
+/// The JSON lines that name this request.
+fn lines_of(printed: &str, id: &str) -> Vec<Value> {
+    printed
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &Value| line["request_id"] == id)
+        .collect()
+}
+
+#[tokio::test]
+async fn an_access_line_says_who_what_how_long_and_how_much_in_json() {
+    let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
+    let binary = start(&upstream, &endpoint, &["log.format=json", "log.access=all"]).await;
+    let traced = write(
+        "/items?q=1",
+        "w-1",
+        &format!("traceparent: {TRACEPARENT}\r\n"),
+    );
+    let printed = printed_after(binary, &[&traced, &read("/plain", "r-1")]).await;
+
+    let [line] = lines_of(&printed, "w-1").try_into().unwrap();
+    let fields = line.as_object().unwrap();
+    for measured in ["timestamp", "head_ms", "total_ms"] {
+        assert!(fields.contains_key(measured), "{line}");
+    }
+    let mut rest = fields.clone();
+    rest.retain(|name, _| !["timestamp", "head_ms", "total_ms"].contains(&name.as_str()));
+    assert_eq!(
+        Value::Object(rest),
+        json!({
+            "level": "INFO", "target": "cupbearer::access", "message": "request",
+            "uid": rustix::process::getuid().as_raw(), "method": "POST", "path": "/items", "status": 200,
+            "request_id": "w-1", "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            "token_generation": 1, "bytes_in": 4, "bytes_out": 5,
+        })
+    );
+    let [line] = lines_of(&printed, "r-1").try_into().unwrap();
+    assert_eq!(
+        (&line["trace_id"], &line["bytes_in"]),
+        (&Value::Null, &json!(0))
+    );
+
+    let seen = upstream.seen();
+    assert_eq!(seen[0].values("traceparent"), [TRACEPARENT], "as it came");
+    assert_eq!(seen[1].values("traceparent"), [""; 0], "nothing made up");
+}
+
+#[tokio::test]
+async fn the_same_line_as_text_for_people() {
+    let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
+    let binary = start(&upstream, &endpoint, &["log.format=text", "log.access=all"]).await;
+    let printed = printed_after(binary, &[&write("/items?q=1", "w-1", "traceparent: x\r\n")]).await;
+    let line = printed.lines().find(|line| line.contains("w-1")).unwrap();
+    for part in [
+        " INFO request ",
+        r#"method="POST" path="/items" status=200 request_id="w-1" token_generation=1 "#,
+        " head_ms=",
+        " total_ms=",
+        " bytes_in=4 bytes_out=5",
+    ] {
+        assert!(line.contains(part), "{part} is missing in {line}");
+    }
+    assert!(
+        !line.contains("q=1") && !line.contains("trace_id"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn writes_and_failures_have_a_line_each_by_default_and_a_failure_has_one_only() {
+    let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
+    for (access, has_write) in [("auto", true), ("none", false)] {
+        let setting = format!("log.access={access}");
+        let binary = start(&upstream, &endpoint, &["log.format=json", &setting]).await;
+        let foreign = read("/", "foreign").replace("localhost", "evil.example");
+        let requests = [
+            &read("/", "read"),
+            &write("/", "write", ""),
+            &foreign,
+            &read("/cut", "cut"),
+        ];
+        let printed = printed_after(binary, &requests.map(String::as_str)).await;
+        let reasons = |id| {
+            let lines = lines_of(&printed, id);
+            lines
+                .iter()
+                .map(|line| line["reason"].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(reasons("read"), [Value::Null; 0], "{access}");
+        assert_eq!(reasons("write").len(), usize::from(has_write), "{access}");
+        assert_eq!(reasons("foreign"), ["host_refused"], "{access}: {printed}");
+        assert_eq!(reasons("cut"), ["upstream_closed"], "{access}: {printed}");
+        for failed in ["foreign", "cut"] {
+            let line = &lines_of(&printed, failed)[0];
+            assert_eq!(line["level"], "WARN");
+            assert!(line["error"].is_string(), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_a_401_repeats_is_counted_once() {
+    let rejecting = Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            let refused = request.values("authorization")[0].ends_with("first");
+            let status = if refused {
+                "401 Unauthorized"
+            } else {
+                "200 OK"
+            };
+            connection.write(&answer(status, "", "")).await;
+        }
+    })
+    .await;
+    let endpoint = Upstream::scripted(async |mut connection: Connection| {
+        let token = if connection.number == 0 {
+            "first"
+        } else {
+            "second"
+        };
+        connection.request().await;
+        let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":60}}"#);
+        let json = "Content-Type: application/json\r\n";
+        connection.write(&answer("200 OK", json, &body)).await;
+    })
+    .await;
+    let binary = start(&rejecting, &endpoint, &["log.format=json"]).await;
+    let printed = printed_after(binary, &[&write("/", "again", "")]).await;
+    let [line] = lines_of(&printed, "again").try_into().unwrap();
+    assert_eq!(rejecting.seen_count(), 2);
+    assert_eq!(
+        [
+            &line["replayed"],
+            &line["bytes_in"],
+            &line["token_generation"]
+        ],
+        [&json!(true), &json!(4), &json!(2)],
+        "{line}"
+    );
+    until("nothing is left", || rejecting.open() <= 1).await;
+}

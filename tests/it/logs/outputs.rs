@@ -1,0 +1,174 @@
+//! Outputs that take nothing: a pipe that nobody reads, a full disk, a closed pipe. Traffic goes on, what is lost is
+//! counted, and the process still ends in time.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+
+use crate::support::{Config, Upstream, answer, token_answer, until, within};
+
+/// More than the queue has room for lines.
+const MOST_REQUESTS: usize = 12_000;
+
+/// Standard output and error alike, and whatever keeps it in its state.
+struct Output {
+    end: OwnedFd,
+    _other: Option<OwnedFd>,
+}
+
+/// A pipe that is full and stays so.
+fn blocked() -> Output {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    let full = std::iter::repeat_with(|| writer.write(&[b'x'; 4096])).find_map(Result::err);
+    assert_eq!(full.unwrap().kind(), ErrorKind::WouldBlock);
+    fcntl_setfl(&writer, flags).unwrap();
+    Output {
+        end: writer.into(),
+        _other: Some(reader.into()),
+    }
+}
+
+fn full_disk() -> Output {
+    let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    Output {
+        end: file.into(),
+        _other: None,
+    }
+}
+
+fn closed_pipe() -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Output {
+        end: writer.into(),
+        _other: None,
+    }
+}
+
+fn start(file: &Path, directory: &Path, output: &Output) -> Child {
+    let set = |key: &str, value: &str| ["--set".to_owned(), format!("{key}={value}")];
+    let socket = |name: &str| format!("unix:{}", directory.join(name).display());
+    Command::new(env!("CARGO_BIN_EXE_cupbearer"))
+        .env_clear()
+        .arg("--config")
+        .arg(file)
+        .args(set("listen", &socket("proxy")))
+        .args(set("admin.listen", &socket("admin")))
+        .args(set("log.level", "trace"))
+        .args(set("log.access", "all"))
+        .stdin(Stdio::null())
+        .stdout(output.end.try_clone().unwrap())
+        .stderr(output.end.try_clone().unwrap())
+        .spawn()
+        .unwrap()
+}
+
+async fn ask(path: &Path, target: &str) -> String {
+    let asking = async {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    within("an answer", asking).await
+}
+
+async fn lines_lost(admin: &Path) -> u64 {
+    let metrics = ask(admin, "/metrics").await;
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("cupbearer_log_lines_dropped_total "));
+    line.unwrap().parse().unwrap()
+}
+
+async fn traffic_goes_on(output: Output) {
+    let directory = tempfile::tempdir().unwrap();
+    let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let config = Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "x",
+        secret: "y",
+        settings: &[],
+    };
+    let file = config.write(directory.path());
+    let mut child = start(&file, directory.path(), &output);
+    let (proxy, admin) = (
+        directory.path().join("proxy"),
+        directory.path().join("admin"),
+    );
+    until("it listens", || proxy.exists() && admin.exists()).await;
+
+    let mut slowest = Duration::ZERO;
+    let mut lost = 0;
+    for number in 0..MOST_REQUESTS {
+        if number % 100 == 0 {
+            lost = lines_lost(&admin).await;
+        }
+        if lost > 0 && number > 100 {
+            break;
+        }
+        let asked = Instant::now();
+        assert!(ask(&proxy, "/").await.ends_with("hello"));
+        slowest = slowest.max(asked.elapsed());
+    }
+    assert!(
+        lost > 0,
+        "no line is lost, so the output was none of this kind"
+    );
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let mut ended = None;
+    until("its end", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    })
+    .await;
+    assert_eq!(ended.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_reads_stalls_neither_start_nor_traffic_nor_end() {
+    traffic_goes_on(blocked()).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_lines_only() {
+    traffic_goes_on(full_disk()).await;
+}
+
+#[tokio::test]
+async fn a_closed_pipe_costs_lines_only() {
+    traffic_goes_on(closed_pipe()).await;
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_refused_ends_it_also_where_nobody_reads_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cupbearer.toml");
+    std::fs::write(&file, "nonsense = true\n").unwrap();
+    let output = blocked();
+    let mut child = start(&file, directory.path(), &output);
+    let mut ended = None;
+    until("its end", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    })
+    .await;
+    assert_eq!(ended.unwrap().code(), Some(3));
+}

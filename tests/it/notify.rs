@@ -1,0 +1,81 @@
+//! The service manager's side of `sd_notify(3)`: a real datagram socket, the built binary, its life from start to end.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Binary, Client, Config, Upstream, answer, get, token_answer, until};
+
+/// Everything that has been told since the last look.
+fn told(manager: &UnixDatagram) -> Vec<String> {
+    let mut buffer = [0; 4096];
+    std::iter::from_fn(|| {
+        let length = manager.recv(&mut buffer).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_process_knows_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let seen_by_child = directory.path().join("environment");
+    let command = format!(
+        r#"["/bin/sh", "-c", "/usr/bin/env > '{}'; echo s"]"#,
+        seen_by_child.display()
+    );
+    let config = Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "x",
+        secret: "y",
+        settings: &["admin.listen=off"],
+    };
+    let variables = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "200000"),
+        ("CUPBEARER_TOKEN__CLIENT_SECRET__COMMAND", &command),
+        ("GOES", "on"),
+    ];
+    let mut binary = Binary::start_with(&config, &variables).await;
+
+    let mut heard = Vec::new();
+    until("three signs of life, and a token", || {
+        heard.extend(told(&manager));
+        let signs = heard.iter().filter(|one| one.starts_with("WATCHDOG=1"));
+        signs.count() >= 3 && heard.iter().any(|one| one.contains("STATUS=token fresh"))
+    })
+    .await;
+    assert!(heard[0].starts_with("READY=1\nSTATUS=token "), "{heard:?}");
+    let inherited = std::fs::read_to_string(seen_by_child).unwrap();
+    assert!(inherited.contains("GOES=on"), "{inherited}");
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "CUPBEARER_"] {
+        assert!(!inherited.contains(name), "{inherited}");
+    }
+    let mut client = Client::connect(binary.address).await;
+    client.send(get("/")).await;
+    assert_eq!(client.answer().await.text(), "hello");
+
+    binary.signal(Signal::STOP);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    told(&manager);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(told(&manager), [""; 0], "a process that hangs is silent");
+    binary.signal(Signal::CONT);
+    until("it is alive again", || !told(&manager).is_empty()).await;
+
+    binary.terminate();
+    let (status, _) = binary.wait().await;
+    assert_eq!(status.code(), Some(0));
+    let last = told(&manager);
+    assert!(
+        last.iter().any(|one| one.starts_with("STOPPING=1")),
+        "{last:?}"
+    );
+}
