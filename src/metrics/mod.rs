@@ -42,6 +42,9 @@ const METHODS: [&str; 8] = [
 /// First digit of the status; `none` where the client left before there was one.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// How a reload can end; `waiting` is a new identity without its first token.
+const RELOADS: [&str; 4] = ["applied", "waiting", "restart", "refused"];
+
 /// What one proxy counts.
 pub struct Metrics {
     registry: Registry,
@@ -111,6 +114,14 @@ impl Metrics {
             "Bytes read from clients (in) and written to them (out), heads included.",
             &["direction"],
         );
+        let reloads = make.counters(
+            "cupbearer_reload_total",
+            "Changed configurations: applied, or refused and the old one kept.",
+            &["outcome"],
+        );
+        for outcome in RELOADS {
+            reloads.with_label_values(&[outcome]); // at zero: an alert rule cannot see a series begin
+        }
         let plain = METHODS
             .iter()
             .flat_map(|method| CLASSES.iter().map(move |class| (method, class)))
@@ -146,11 +157,7 @@ impl Metrics {
                 &["outcome"],
             ),
             token: token::Counted::new(&make),
-            reloads: make.counters(
-                "cupbearer_reload_total",
-                "Changed configurations: applied, or refused and the old one kept.",
-                &["outcome"],
-            ),
+            reloads,
             journal: Journal::default(),
             watcher: OnceLock::new(),
             requests,

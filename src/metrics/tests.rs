@@ -95,6 +95,15 @@ fn a_family_of_several_proxies_stands_in_the_text_once() {
 }
 
 #[test]
+fn what_no_reload_has_done_yet_stands_at_zero() {
+    let text = read(&Metrics::new(None));
+    for outcome in ["applied", "waiting", "restart", "refused"] {
+        let series = format!(r#"cupbearer_reload_total{{outcome="{outcome}"}}"#);
+        assert!(text.contains(&format!("{series} 0\n")), "{series}");
+    }
+}
+
+#[test]
 fn a_counter_never_goes_back_where_the_token_has_a_new_identity() {
     let metrics = Metrics::new(None);
     let facts = TokenFacts {

@@ -1,0 +1,160 @@
+// Builds the image of the Dockerfile and runs it, without a registry and without a container engine.
+//
+// No registry is asked: the image in which it compiles is an empty one over which the machine's own /usr is
+// mounted, and the one that it adds itself to has what gcr.io/distroless/cc has, from the machine: the C library,
+// libgcc and the certificate authorities. Needs root (chroots, mounts, other users).
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CUPBEARER } from "./support.mjs";
+import { keepPrinted } from "./printed.mjs";
+
+/** The repository. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What the binary may need of its base, as gcr.io/distroless/cc has it. */
+const LIBRARIES = /^(ld-linux.*|libc|libm|libgcc_s)\.so\.\d+$/;
+
+/** Kept from run to run, so that only what has changed is compiled. */
+const TARGET = join(ROOT, "target/image");
+
+/** Compiled without optimisation: 2 min instead of 6, and larger than a release. */
+const PROFILE = "quick";
+
+/** Builds the image; what is returned has its files, those of its base, and its configuration. */
+export function buildImage(directory) {
+  assert.equal(process.getuid(), 0, "building and running an image needs root");
+  const buildah = (...args) => {
+    const store = ["--storage-driver=vfs", `--root=${join(directory, "store")}`, `--runroot=${join(directory, "run")}`];
+    const env = { ...process.env, BUILDAH_ISOLATION: "chroot" };
+    return execFileSync("buildah", [...store, ...args], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+  };
+  const commit = (name, files, ...settings) => {
+    const container = buildah("from", "scratch");
+    buildah("add", "--quiet", container, files, "/");
+    if (settings.length) buildah("config", ...settings, container);
+    buildah("commit", "--quiet", container, name);
+    return container;
+  };
+  const path = "--env=PATH=/root/.cargo/bin:/usr/bin:/bin";
+  commit("localhost/build", emptySystem(join(directory, "build-files")), path, "--env=HOME=/root");
+  commit("localhost/run", runtimeFiles(join(directory, "run-files")));
+  mkdirSync(TARGET, { recursive: true });
+  const home = process.env.HOME;
+  const mounts = {
+    "/usr": "/usr:ro",
+    "/etc/alternatives": "/etc/alternatives:ro",
+    "/etc/ssl/certs": "/etc/ssl/certs:ro",
+    [process.env.CARGO_HOME ?? join(home, ".cargo")]: "/root/.cargo",
+    [process.env.RUSTUP_HOME ?? join(home, ".rustup")]: "/root/.rustup:ro",
+    [TARGET]: "/src/target",
+  };
+  const volumes = Object.entries(mounts).map(([from, to]) => `--volume=${from}:${to}`);
+  const args = { BUILD_IMAGE: "localhost/build", RUN_IMAGE: "localhost/run", PROFILE, REVISION: "0123abc" };
+  const buildArgs = Object.entries(args).map(([name, value]) => `--build-arg=${name}=${value}`);
+  // Docker's format: the other has no HEALTHCHECK.
+  buildah("bud", "--quiet", "--format=docker", ...buildArgs, ...volumes, "--tag=localhost/cupbearer", ROOT);
+  const container = buildah("from", "localhost/cupbearer");
+  const { config } = JSON.parse(buildah("inspect", "--type=image", "localhost/cupbearer")).Docker;
+  return { files: buildah("mount", container), base: buildah("mount", buildah("from", "localhost/run")), config };
+}
+
+/** The folders over which the machine's own are mounted, and its links such as /lib. */
+function emptySystem(directory) {
+  for (const name of ["usr", "etc/alternatives", "etc/ssl/certs", "tmp", "proc", "dev", "sys", "root/.cargo", "root/.rustup"]) {
+    mkdirSync(join(directory, name), { recursive: true });
+  }
+  for (const name of ["bin", "sbin", "lib", "lib32", "lib64"]) {
+    if (existsSync(`/${name}`) && lstatSync(`/${name}`).isSymbolicLink()) {
+      cpSync(`/${name}`, join(directory, name), { verbatimSymlinks: true });
+    }
+  }
+  return directory;
+}
+
+function runtimeFiles(directory) {
+  const files = librariesOf(CUPBEARER).filter((file) => LIBRARIES.test(basename(file)));
+  for (const file of [...files, "/etc/ssl/certs/ca-certificates.crt"]) {
+    mkdirSync(join(directory, dirname(file)), { recursive: true });
+    cpSync(file, join(directory, file), { dereference: true });
+  }
+  mkdirSync(join(directory, "tmp"));
+  chmodSync(join(directory, "tmp"), 0o1777);
+  return directory;
+}
+
+/** Where the shared libraries are that a program asks for, and what loads them. */
+export function librariesOf(program) {
+  return execFileSync("ldd", [program], { encoding: "utf8" }).match(/\/\S+(?= \(0x)/g);
+}
+
+/** The libraries that a program asks for and the base lacks. */
+export function foreignLibraries(program) {
+  return librariesOf(program).filter((file) => !LIBRARIES.test(basename(file)));
+}
+
+/** Each file and folder below `directory`, with its size in bytes (0 for what is no file). */
+export function filesBelow(directory) {
+  const entries = readdirSync(directory, { recursive: true }).map((name) => [name, lstatSync(join(directory, name))]);
+  return new Map(entries.map(([name, stat]) => [name, stat.isFile() ? stat.size : 0]));
+}
+
+/**
+ * Runs the image as Kubernetes does with readOnlyRootFilesystem and all capabilities dropped, in the network
+ * namespace of whoever calls. `mounts` are [from, to], read-only, `args` replace the image's command.
+ */
+export function runImage(scene, directory, { files, config }, { env = {}, mounts = [], args = config.Cmd ?? [] } = {}) {
+  const bundle = join(directory, "bundle");
+  const crun = ["--cgroup-manager=disabled", `--root=${join(directory, "crun")}`];
+  mkdirSync(bundle);
+  execFileSync("crun", ["spec"], { cwd: bundle });
+  const [uid, gid] = config.User.split(":").map(Number);
+  const none = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
+  const spec = {
+    ociVersion: "1.0.0",
+    process: {
+      terminal: false,
+      user: { uid, gid },
+      args: [...config.Entrypoint, ...args],
+      env: [...(config.Env ?? []), ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
+      cwd: config.WorkingDir,
+      capabilities: none,
+      noNewPrivileges: true,
+    },
+    root: { path: files, readonly: true },
+    mounts: [
+      { destination: "/proc", type: "proc", source: "proc" },
+      { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=64k"] },
+      ...mounts.map(([source, destination]) => ({ source, destination, type: "bind", options: ["rbind", "ro"] })),
+    ],
+    linux: { namespaces: ["pid", "ipc", "uts", "mount"].map((type) => ({ type })) }, // the network is the caller's
+  };
+  writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
+  const child = spawn("crun", [...crun, "run", `--bundle=${bundle}`, "cupbearer"], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+  keepPrinted(child, args);
+  const exit = once(child, "exit");
+  scene.after(async () => {
+    if (child.exitCode === null) execFileSync("crun", [...crun, "kill", "cupbearer", "KILL"]);
+    await exit;
+  });
+  return {
+    output: () => output,
+    /** What a command in the container exits with and prints, as an exec probe runs it. */
+    exec(command) {
+      const running = spawn("crun", [...crun, "exec", "cupbearer", ...command], { stdio: ["ignore", "pipe", "pipe"] });
+      let text = "";
+      for (const stream of [running.stdout, running.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
+      return once(running, "close").then(([code]) => ({ code, text }));
+    },
+    async stop(signal) {
+      execFileSync("crun", [...crun, "kill", "cupbearer", signal]);
+      return (await exit)[0];
+    },
+  };
+}

@@ -1,0 +1,190 @@
+// The image: what is in it, and that it answers as a sidecar does: on a read-only file system, without IPv6,
+// without capabilities, beside a client of another user. Needs root.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { startApi } from "./api.mjs";
+import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { buildImage, filesBelow, foreignLibraries, ROOT, runImage } from "./image.mjs";
+import { ip, testInNamespace } from "./namespace.mjs";
+import { confide } from "./printed.mjs";
+import { run, temporaryDirectory, until } from "./support.mjs";
+
+const MIB = 1 << 20;
+const PROXY = "http://localhost:6749/api/v1/certificates";
+
+/** Whom chroot runs it as: the image's user. */
+const AS = ["--userspec=65532:65532"];
+
+let image;
+
+// The second process, inside a namespace, is told where the first has put it.
+if (process.env.CUPBEARER_IMAGE) {
+  image = JSON.parse(readFileSync(process.env.CUPBEARER_IMAGE, "utf8"));
+} else {
+  const directory = mkdtempSync(join(tmpdir(), "cupbearer-image-"));
+  before(() => {
+    const started = Date.now();
+    image = buildImage(directory);
+    image.seconds = ((Date.now() - started) / 1000).toFixed(0);
+    process.env.CUPBEARER_IMAGE = join(directory, "image.json");
+    writeFileSync(process.env.CUPBEARER_IMAGE, JSON.stringify(image));
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+}
+
+test("the image adds the binary alone to its base, and less than 30 MiB", (t) => {
+  const base = filesBelow(image.base);
+  const added = [...filesBelow(image.files)].filter(([name, size]) => base.get(name) !== size);
+  assert.deepEqual(added.map(([name]) => name).sort(), ["cupbearer", "etc/cupbearer"]);
+  const bytes = added.reduce((sum, [, size]) => sum + size, 0);
+  t.diagnostic(`figure: built in ${image.seconds} s, compiling what had changed`);
+  t.diagnostic(`figure: above the base, compiled without optimisation: ${(bytes / MIB).toFixed(1)} MiB`);
+  assert.ok(bytes < 30 * MIB, `${bytes} bytes`);
+});
+
+test("nothing of it needs a shell or another library than a distroless base has", () => {
+  const names = [...filesBelow(image.files).keys()];
+  assert.ok(names.some((name) => /libc\.so/.test(name)), names.join());
+  assert.deepEqual(names.filter((name) => /(^|\/)(sh|bash|dash|busybox|env|apt|dpkg)$/.test(name)), []);
+  assert.deepEqual(foreignLibraries(join(image.files, "cupbearer")), []);
+});
+
+test("it says who it is, runs as a number, stops by SIGTERM and asks itself for its health", () => {
+  const { config } = image;
+  assert.match(config.User, /^[1-9]\d+:[1-9]\d+$/);
+  assert.deepEqual(config.Entrypoint, ["/cupbearer"]);
+  assert.equal(config.StopSignal, "SIGTERM");
+  assert.deepEqual(config.Healthcheck.Test, ["CMD", "/cupbearer", "health"]);
+  const label = (name) => config.Labels[`org.opencontainers.image.${name}`];
+  assert.equal(label("title"), "cupbearer");
+  assert.equal(label("licenses"), "Apache-2.0");
+  assert.equal(label("revision"), "0123abc");
+});
+
+test("neither the demo nor the desktop's keyring is in it", async (t) => {
+  const inside = (...args) => run("chroot", [...AS, image.files, "/cupbearer", ...args]);
+  assert.match((await inside("--version")).stdout, /^cupbearer \d/);
+  const demo = await inside("demo");
+  assert.equal(demo.code, 2, demo.stderr);
+  assert.match(demo.stderr, /unrecognized subcommand 'demo'/);
+  const file = join(await temporaryDirectory(t), "cupbearer.toml");
+  const lines = ['upstream.url = "https://a.example"', 'token.url = "https://a.example/t"', 'token.client_id = "x"'];
+  writeFileSync(file, [...lines, 'token.client_secret = { keyring = "a/b" }'].join("\n"));
+  const keyring = await run(join(image.files, "cupbearer"), ["check", "--config", file]);
+  assert.match(keyring.stderr, /this build reads no keyring/);
+});
+
+testInNamespace("with the shipped sidecar file a client of another user gets 200, and SIGTERM ends it with 0", async (scene) => {
+  const { directory, env, mounts, api } = await setUp(scene);
+  const etc = join(directory, "etc");
+  mkdirSync(etc);
+  cpSync(join(ROOT, "config/sidecar/sidecar.toml"), join(etc, "cupbearer.toml"));
+  const container = runImage(scene, directory, image, { env, mounts: [...mounts, [etc, "/etc/cupbearer"]] });
+  const probe = (...more) => container.exec([...image.config.Healthcheck.Test.slice(1), ...more]);
+  await until(async () => (await probe("--ready")).code === 0, `not ready: ${container.output()}`);
+  assert.deepEqual(await probe(), { code: 0, text: "live\n" });
+  const answer = await ask(PROXY);
+  assert.equal(answer.status, 200, answer.body + container.output());
+  assert.equal(api.seen.length, 1);
+  assert.match(container.output(), /127\.0\.0\.1:6749/);
+  assert.ok(!container.output().includes("[::1]"), "IPv6 is off");
+  // Prometheus comes by IP; what gives orders is not there.
+  assert.match((await ask("http://127.0.0.1:6751/metrics")).body, /cupbearer_token_state\{state="fresh"\} 1/);
+  assert.equal((await ask("http://127.0.0.1:6751/status")).status, 404);
+  assert.equal(await container.stop(image.config.StopSignal), 0, container.output());
+});
+
+testInNamespace("with the defaults that client is refused, and told which key to set", async (scene) => {
+  const { directory, env, mounts, api } = await setUp(scene);
+  const container = runImage(scene, directory, image, { env, mounts });
+  await until(async () => (await container.exec(["/cupbearer", "health", "--ready"])).code === 0, "not ready");
+  const { status, body } = await ask(PROXY);
+  assert.equal(status, 403, body);
+  const problem = JSON.parse(body);
+  assert.equal(problem.reason, "user_refused");
+  for (const part of ["user id 65534", "user id 65532", "guard.local_users = [0, 65532, 65534]"]) {
+    assert.ok(problem.detail.includes(part), problem.detail);
+  }
+  assert.equal(api.seen.length, 0);
+});
+
+testInNamespace("through any port in front it answers, as ssh -L and kubectl port-forward make one", async (scene) => {
+  await startBehindRelays(scene, "127.0.0.1", {});
+  // The way itself opens nothing: another user who comes over loopback is still refused.
+  assert.equal((await ask(PROXY)).status, 403);
+});
+
+testInNamespace("through a published port it answers, as docker -p makes one", async (scene) => {
+  const OUTSIDE = "192.0.2.1"; // what is published is not reached over loopback
+  ip(`addr add ${OUTSIDE}/32 dev lo`);
+  await startBehindRelays(scene, OUTSIDE, { CUPBEARER_LISTEN: "0.0.0.0:6749", CUPBEARER_GUARD__NETWORK: "open" });
+});
+
+/** The image without a file, and relays to `address`, run by root as sshd and the kubelet are; 200 through each. */
+async function startBehindRelays(scene, address, settings) {
+  const { directory, env, mounts } = await setUp(scene);
+  const container = runImage(scene, directory, image, { env: { ...env, ...settings }, mounts });
+  await until(async () => (await container.exec(["/cupbearer", "health", "--ready"])).code === 0, "not ready");
+  for (const port of [80, 9000]) {
+    await relay(scene, port, address);
+    for (const name of ["localhost", "127.0.0.1"]) {
+      const { status, body } = await ask(`http://${name}:${port}/api/v1/certificates`);
+      assert.equal(status, 200, `${name}:${port}: ${body}`);
+    }
+  }
+}
+
+/** Accepts at a port and passes every byte on, as root. */
+async function relay(scene, port, to) {
+  const server = createServer((client) => {
+    const onward = connect(6749, to);
+    client.pipe(onward).pipe(client);
+    for (const socket of [client, onward]) socket.on("error", () => {});
+  });
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  scene.after(() => server.close());
+}
+
+/** A network of its own without IPv6, in it an API with its authorization server, and what a pod gives the image. */
+async function setUp(scene) {
+  writeFileSync("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+  // Over whatever control groups the machine has, some of which crun refuses; the test limits nothing.
+  execFileSync("mount", ["-t", "tmpfs", "none", "/sys/fs/cgroup"]);
+  const authorizationServer = await startAuthorizationServer();
+  scene.after(() => authorizationServer.close());
+  const api = await startApi(authorizationServer);
+  scene.after(() => api.close());
+  const directory = await temporaryDirectory(scene);
+  const { id, secret } = CLIENTS.basic;
+  confide(secret, id);
+  const secrets = join(directory, "secrets");
+  mkdirSync(secrets);
+  // As a Kubernetes volume with fsGroup and defaultMode 0440.
+  writeFileSync(join(secrets, "client_secret"), secret, { mode: 0o440 });
+  chownSync(join(secrets, "client_secret"), 0, 65532);
+  const env = {
+    CUPBEARER_UPSTREAM__URL: api.url,
+    CUPBEARER_TOKEN__URL: authorizationServer.tokenUrl,
+    CUPBEARER_TOKEN__CLIENT_ID: id,
+    CUPBEARER_TOKEN__CLIENT_SECRET__FILE: "/run/secrets/cupbearer/client_secret",
+    CUPBEARER_LOG__LEVEL: "trace", // leaks.mjs searches it
+  };
+  return { api, directory, env, mounts: [[secrets, "/run/secrets/cupbearer"]] };
+}
+
+/** As user 65534, who is not the image's. */
+async function ask(url) {
+  const as = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+  const curl = ["/usr/bin/curl", "--disable", "--noproxy", "*", "--silent", "--max-time", "20", "--write-out", "\n%{http_code}", url];
+  const { stdout } = await run("setpriv", [...as, ...curl]);
+  const [, body, status] = /^([^]*)\n(\d+)$/.exec(stdout);
+  return { status: Number(status), body };
+}

@@ -1,0 +1,265 @@
+// The files of config/sidecar: what reads them accepts them, cupbearer accepts what they configure, and they keep
+// what docs/sidecar.md promises.
+
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startApi } from "./api.mjs";
+import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { confide } from "./printed.mjs";
+import { CUPBEARER, run, start, statusOf, temporaryDirectory } from "./support.mjs";
+
+const FOLDER = fileURLToPath(new URL("../../config/sidecar", import.meta.url));
+const MANIFESTS = ["configmap.yaml", "deployment.yaml", "job.yaml", "egress.yaml"];
+/** The first with native sidecars on by default, and a recent one. */
+const KUBERNETES = ["1.29", "1.37"];
+
+const file = (name) => join(FOLDER, name);
+const text = (name) => readFileSync(file(name), "utf8");
+const python = (...args) => run(process.env.E2E_PYTHON, args);
+
+async function documents(name) {
+  const { stdout, stderr } = await python(fileURLToPath(new URL("read_yaml.py", import.meta.url)), file(name));
+  return JSON.parse(stdout || assert.fail(stderr));
+}
+
+const ofKind = async (name, kind) => (await documents(name)).find((document) => document.kind === kind);
+
+/** The workload's pod, and in it cupbearer's container. */
+async function podOf(name, kind) {
+  const pod = (await ofKind(name, kind)).spec.template.spec;
+  const containers = [...(pod.initContainers ?? []), ...pod.containers];
+  return { pod, cupbearer: containers.find((container) => container.name === "cupbearer") };
+}
+
+const variables = (container) => Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
+
+const validate = (version, ...files) => {
+  const CLI = "import sys; from kubernetes_validate.__main__ import main; sys.exit(main())";
+  return python("-c", CLI, "--strict", "-k", version, ...files);
+};
+
+test("kubernetes-validate accepts every manifest, and no misspelt one", async (t) => {
+  for (const version of KUBERNETES) {
+    const { code, stdout, stderr } = await validate(version, ...MANIFESTS.map(file));
+    assert.equal(code, 0, stdout + stderr);
+    assert.equal((stdout + stderr).match(/ passed /g)?.length, 8, stdout + stderr);
+    const misspelt = join(await temporaryDirectory(t), "misspelt.yaml");
+    writeFileSync(misspelt, text("deployment.yaml").replace("enableServiceLinks", "enableServiceLink"));
+    assert.notEqual((await validate(version, misspelt)).code, 0);
+  }
+});
+
+test("every manifest is looked at", () => {
+  const known = [...MANIFESTS, "compose.yaml", "cupbearer.service", "sidecar.toml", "egress.toml"];
+  assert.deepEqual(readdirSync(FOLDER).sort(), known.sort());
+});
+
+test("the ConfigMaps hold the TOML files word for word", async () => {
+  for (const [manifest, toml] of [["configmap.yaml", "sidecar.toml"], ["egress.yaml", "egress.toml"]]) {
+    const { data } = await ofKind(manifest, "ConfigMap");
+    assert.deepEqual(data, { "cupbearer.toml": text(toml) });
+  }
+});
+
+const unitVariables = () => Object.fromEntries([...text("cupbearer.service").matchAll(/^Environment="?(\w+)=([^"\n]*)/gm)].map((m) => m.slice(1)));
+
+const CONFIGURED = {
+  "deployment.yaml": ["sidecar.toml", async () => variables((await podOf("deployment.yaml", "Deployment")).cupbearer)],
+  "job.yaml": ["sidecar.toml", async () => variables((await podOf("job.yaml", "Job")).cupbearer)],
+  "egress.yaml": ["egress.toml", async () => variables((await podOf("egress.yaml", "Deployment")).cupbearer)],
+  "compose.yaml": ["sidecar.toml", async () => (await documents("compose.yaml"))[0].services.cupbearer.environment],
+  "cupbearer.service": [null, async () => unitVariables()],
+};
+
+for (const [name, [toml, environment]] of Object.entries(CONFIGURED)) {
+  test(`cupbearer accepts what ${name} configures, and the guard is set explicitly`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    for (const path of ["cupbearer", "callers"]) mkdirSync(join(directory, path));
+    for (const [number, path] of ["cupbearer/client_secret", "callers/orders", "callers/reports", "client_secret"].entries()) {
+      writeFileSync(join(directory, path), `cup_${`${number}`.repeat(60)}\n`, { mode: 0o600 });
+    }
+    const here = (text) => text.replaceAll("/run/secrets", directory).replaceAll("%d", directory);
+    const config = join(directory, "cupbearer.toml");
+    if (toml) writeFileSync(config, here(text(toml)));
+    const env = Object.fromEntries(Object.entries(await environment()).map(([name, value]) => [name, here(value)]));
+    const args = ["check", "--json", ...(toml ? ["--config", config] : [])];
+    const { code, stdout, stderr } = await run(CUPBEARER, args, { env, cwd: directory });
+    assert.equal(code, 0, stdout + stderr);
+    assert.ok(!/warning/i.test(stderr), stderr);
+    const { effective } = JSON.parse(stdout);
+    for (const key of ["guard.local_users", "guard.network"]) {
+      const entry = effective.find((entry) => entry.key === key);
+      assert.ok(entry && entry.source !== "default", `${key}: ${JSON.stringify(entry)}`);
+    }
+  });
+}
+
+/** Of what [admin] listens at beyond loopback. */
+const adminPort = (toml) => Number(/"0\.0\.0\.0:(675\d)"\]/.exec(text(toml))[1]);
+
+const seconds = (toml, key) => Number(new RegExp(`^${key} = "(\\d+)s"`, "m").exec(text(toml))?.[1] ?? 0);
+
+function assertHardened(pod, container) {
+  assert.equal(pod.enableServiceLinks, false);
+  assert.equal(pod.automountServiceAccountToken, false);
+  assert.equal(pod.securityContext.runAsNonRoot, true);
+  assert.deepEqual(pod.securityContext.seccompProfile, { type: "RuntimeDefault" });
+  const { runAsUser, runAsGroup, ...rest } = container.securityContext;
+  assert.ok(runAsUser > 0 && runAsGroup > 0);
+  assert.deepEqual(rest, { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } });
+}
+
+for (const [name, kind] of [["deployment.yaml", "Deployment"], ["job.yaml", "Job"]]) {
+  test(`the sidecar of ${name} is native, probed by itself, and no reason to take the program down`, async () => {
+    const { pod, cupbearer } = await podOf(name, kind);
+    assert.ok(pod.initContainers.includes(cupbearer));
+    assert.equal(cupbearer.restartPolicy, "Always");
+    assert.deepEqual(cupbearer.startupProbe.exec.command, ["/cupbearer", "health", "--ready"]);
+    assert.deepEqual(cupbearer.livenessProbe.exec.command, ["/cupbearer", "health"]);
+    assert.equal(cupbearer.readinessProbe, undefined);
+    assert.match(text(name), /# No readinessProbe.*token/s);
+    assert.ok(pod.terminationGracePeriodSeconds > seconds("sidecar.toml", "drain") + seconds("sidecar.toml", "drain_delay"));
+    for (const container of [cupbearer, ...pod.containers]) assertHardened(pod, container);
+    // Another user than the program's, and the program cannot read the secret.
+    const [program] = pod.containers;
+    assert.notEqual(program.securityContext.runAsUser, cupbearer.securityContext.runAsUser);
+    assert.equal(program.volumeMounts, undefined);
+    assert.deepEqual(variables(program), { API_URL: "http://localhost:6749", NO_PROXY: "localhost,127.0.0.1" });
+    assertMountsReach(pod, cupbearer);
+  });
+}
+
+/** Every file that the environment names lies in a mounted volume; none is mounted by subPath, which never changes. */
+function assertMountsReach(pod, container) {
+  assert.ok(container.volumeMounts.every(({ subPath, readOnly }) => !subPath && readOnly));
+  const volumes = pod.volumes.map(({ name }) => name);
+  assert.deepEqual(container.volumeMounts.map(({ name }) => name), volumes);
+  const secret = variables(container).CUPBEARER_TOKEN__CLIENT_SECRET__FILE;
+  assert.ok(container.volumeMounts.some(({ mountPath }) => secret.startsWith(`${mountPath}/`)), secret);
+  assert.ok(container.volumeMounts.some(({ mountPath }) => mountPath === "/etc/cupbearer"));
+  const { secret: { defaultMode } } = pod.volumes.find((volume) => volume.secret);
+  assert.equal(defaultMode, 0o440);
+  assert.equal(pod.securityContext.fsGroup, container.securityContext.runAsGroup);
+}
+
+test("the egress deployment leaves its service before it stops, and admits named callers alone", async () => {
+  const { pod, cupbearer } = await podOf("egress.yaml", "Deployment");
+  const { spec } = await ofKind("egress.yaml", "Deployment");
+  assert.ok(spec.replicas > 1);
+  assertHardened(pod, cupbearer);
+  assertMountsReach(pod, cupbearer);
+  assert.ok(seconds("egress.toml", "drain_delay") >= 5);
+  const stop = seconds("egress.toml", "drain_delay") + seconds("egress.toml", "drain");
+  assert.ok(pod.terminationGracePeriodSeconds > stop);
+  const admin = cupbearer.ports.find(({ name }) => name === "admin").containerPort;
+  assert.equal(admin, adminPort("egress.toml"));
+  assert.deepEqual(cupbearer.readinessProbe.httpGet, { path: "/ready", port: "admin" });
+  assert.deepEqual(cupbearer.livenessProbe.httpGet, { path: "/live", port: "admin" });
+  // Not ready for longer than it takes to notice, while it still accepts.
+  const { periodSeconds, failureThreshold } = cupbearer.readinessProbe;
+  assert.ok(periodSeconds * failureThreshold <= seconds("egress.toml", "drain_delay"));
+  const labels = spec.template.metadata.labels;
+  for (const kind of ["Service", "PodDisruptionBudget", "NetworkPolicy"]) {
+    const { spec } = await ofKind("egress.yaml", kind);
+    assert.deepEqual(spec.podSelector?.matchLabels ?? spec.selector.matchLabels ?? spec.selector, labels, kind);
+  }
+  const service = (await ofKind("egress.yaml", "Service")).metadata.name;
+  assert.ok(text("egress.toml").includes(`hosts = ["${service}"`));
+});
+
+test("with egress.toml a caller goes as far as its rails let it, by the service's name, and nobody without a key", async (t) => {
+  const { url, keys, api } = await startEgress(t);
+  const askFor = (host, ...args) => statusOf("--header", `Host: ${host}`, ...args);
+  const ask = (...args) => askFor("cupbearer-egress:6749", ...args);
+  const asks = (key) => ["--header", `X-Cupbearer-Key: ${key}`, `${url}/api/v1/certificates`];
+  assert.equal(await ask(`${url}/api/v1/certificates`), 401);
+  assert.equal(api.seen.length, 0);
+  assert.equal(await ask(...asks(keys.orders)), 200);
+  assert.equal(await ask(...asks(keys.reports)), 200);
+  assert.equal(await ask("--request", "DELETE", ...asks(keys.reports)), 403);
+  assert.equal(await ask("--request", "DELETE", ...asks(keys.orders)), 403);
+  assert.equal(await askFor("elsewhere:6749", ...asks(keys.orders)), 403);
+  assert.equal(api.seen.length, 2);
+});
+
+/** The shipped file, with other ports, other folders and two keys. */
+async function startEgress(t) {
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const api = await startApi(authorizationServer);
+  t.after(() => api.close());
+  const directory = await temporaryDirectory(t);
+  mkdirSync(join(directory, "callers"));
+  const { id, secret } = CLIENTS.basic;
+  confide(secret, id);
+  const write = (name, text) => writeFileSync(join(directory, name), text, { mode: 0o600 });
+  write("client_secret", secret);
+  const keys = {};
+  for (const caller of ["orders", "reports"]) {
+    await run(CUPBEARER, ["keygen", "--caller", caller, "--out", join(directory, "callers", caller)]);
+    keys[caller] = readFileSync(join(directory, "callers", caller), "utf8").trim();
+    confide(keys[caller]);
+  }
+  const config = join(directory, "cupbearer.toml");
+  write("cupbearer.toml", text("egress.toml").replaceAll("/run/secrets", directory));
+  const env = {
+    CUPBEARER_UPSTREAM__URL: api.url,
+    CUPBEARER_TOKEN__URL: authorizationServer.tokenUrl,
+    CUPBEARER_TOKEN__CLIENT_ID: id,
+    CUPBEARER_TOKEN__CLIENT_SECRET__FILE: join(directory, "client_secret"),
+  };
+  const args = ["--config", config, "--listen", "0.0.0.0:0", "--admin", "localhost:0", "--set", "drain_delay=0s"];
+  const proxy = await start(args, ({ stderr }) => /listens on\s+http:\/\/0\.0\.0\.0:(\d+)/.exec(stderr), { env });
+  t.after(() => proxy.stop());
+  return { url: `http://127.0.0.1:${proxy.found[1]}`, keys, api };
+}
+
+test("Prometheus is sent to a port that answers beyond loopback", async () => {
+  for (const [manifest, kind, toml] of [["deployment.yaml", "Deployment", "sidecar.toml"], ["egress.yaml", "Deployment", "egress.toml"]]) {
+    const { metadata } = (await ofKind(manifest, kind)).spec.template;
+    assert.equal(Number(metadata.annotations["prometheus.io/port"]), adminPort(toml));
+  }
+});
+
+test("docker-compose accepts compose.yaml, and no misspelt one; both services share localhost", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const config = async (content) => {
+    writeFileSync(join(directory, "compose.yaml"), content);
+    return run("docker-compose", ["--file", join(directory, "compose.yaml"), "config"], { cwd: directory });
+  };
+  for (const name of ["sidecar.toml", "client_secret"]) writeFileSync(join(directory, name), "");
+  const accepted = await config(text("compose.yaml"));
+  assert.equal(accepted.code, 0, accepted.stderr);
+  const misspelt = await config(text("compose.yaml").replace("read_only:", "readonly:"));
+  assert.notEqual(misspelt.code, 0);
+  const [{ services: { cupbearer, app } }] = await documents("compose.yaml");
+  assert.equal(app.network_mode, "service:cupbearer");
+  assert.deepEqual(app.depends_on, { cupbearer: { condition: "service_healthy" } });
+  assert.equal(app.environment.API_URL, "http://localhost:6749");
+  assert.deepEqual(cupbearer.healthcheck.test, ["CMD", "/cupbearer", "health", "--ready"]);
+  assert.deepEqual([cupbearer.read_only, cupbearer.cap_drop, cupbearer.user], [true, ["ALL"], "65532:65532"]);
+  assert.equal(basename(cupbearer.environment.CUPBEARER_TOKEN__CLIENT_SECRET__FILE), cupbearer.secrets[0]);
+});
+
+test("systemd accepts the unit, and no misspelt one; it exposes little", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const unit = join(directory, "cupbearer.service");
+  const verify = async (content) => {
+    writeFileSync(unit, content.replaceAll("/usr/local/bin/cupbearer", CUPBEARER));
+    const { stdout, stderr } = await run("systemd-analyze", ["verify", unit]);
+    return stdout + stderr;
+  };
+  assert.match(await verify(text("cupbearer.service").replace("WatchdogSec", "WatchDogSec")), /Unknown key.*'WatchDogSec'/);
+  assert.equal(await verify(text("cupbearer.service")), "");
+  const { stdout } = await run("systemd-analyze", ["security", "--offline=yes", "--no-pager", unit]);
+  const exposure = Number(/Overall exposure level for cupbearer\.service: ([\d.]+)/.exec(stdout)[1]);
+  t.diagnostic(`figure: systemd-analyze security: ${exposure} of 10`);
+  assert.ok(exposure <= 2, stdout);
+  const lines = text("cupbearer.service").split("\n");
+  for (const line of ["Type=notify", "WatchdogSec=30s", "DynamicUser=yes", "LoadCredential=client_secret:/etc/cupbearer/client_secret"]) {
+    assert.ok(lines.includes(line), line);
+  }
+});
