@@ -19,6 +19,7 @@ mod leaving;
 mod mutations;
 mod outbound;
 mod reasons;
+mod reload;
 #[cfg(feature = "demo")]
 mod replay;
 mod restart;
