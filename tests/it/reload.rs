@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cupbearer::config::Surroundings;
+use cupbearer::server::Phase;
 use tokio::sync::watch;
 
 use crate::support::{
@@ -276,4 +278,20 @@ async fn a_deleted_file_is_missed_even_where_the_environment_would_be_enough() {
     let post = crate::support::post("/", "x");
     let answer = ask(proxy.running.addresses[0], post).await;
     assert_eq!(answer.reason(), "rule_refused");
+}
+
+#[tokio::test]
+async fn the_grace_of_a_drain_is_the_one_that_holds_when_it_begins() {
+    let (upstream, _go) = held().await;
+    let mut scene = Scene::before(upstream, "drain = \"1h\"").await;
+    let mut client = scene.client().await;
+    client.send(get("/")).await;
+    until("it is under way", || scene.upstream.seen_count() == 1).await;
+    let (drain, delay) = (Duration::from_millis(50), Duration::ZERO);
+    scene.proxy.running.serving().set_patience(drain, delay);
+    scene.proxy.running.stop(Phase::Draining);
+    let drained = within("the drain", scene.proxy.running.ended()).await;
+    assert_eq!(drained.cut, 1);
+    // Asked again, as after a second signal, it says the same.
+    assert_eq!(scene.proxy.running.ended().await, drained);
 }
