@@ -28,7 +28,7 @@ const STRICTER = `${READ_ONLY}deny = ["GET /denied"]\n`;
 for (const [name, place] of Object.entries({ "by a rename": renamed, "in place": inPlace, "by the swap of a Kubernetes volume": swapped })) {
   test(`a configuration that is replaced ${name} serves within 3 s and loses no request`, async (t) => {
     const scene = await setUp(t, place, READ_ONLY);
-    const load = startLoad(scene.url);
+    const load = startLoad(t, scene.url);
     const at = Date.now();
     scene.replace(scene.text(STRICTER));
     const after = await noticed(at, async () => (await ask(scene.url, "/denied")).reason === "rule_refused");
@@ -40,10 +40,11 @@ for (const [name, place] of Object.entries({ "by a rename": renamed, "in place":
 
 test("of a file that is written in two halves the first never serves", async (t) => {
   const scene = await setUp(t, inPlace, READ_ONLY);
-  const load = startLoad(scene.url);
+  const load = startLoad(t, scene.url);
   const [first, second] = [scene.text(""), STRICTER]; // the first half alone is a good file without `read_only`
   const posted = [];
   let going = true;
+  t.after(() => (going = false));
   const poster = (async () => {
     while (going) posted.push((await ask(scene.url, PATH, "POST")).status);
   })();
@@ -62,7 +63,7 @@ test("of a file that is written in two halves the first never serves", async (t)
 
 test("a broken, misspelt, deleted or unusable file changes nothing and says so until it is good again", async (t) => {
   const scene = await setUp(t, renamed, READ_ONLY);
-  const load = startLoad(scene.url);
+  const load = startLoad(t, scene.url);
   let refused = 0;
   for (const [change, complaint] of [
     [() => scene.replace(`${scene.text(READ_ONLY)}[guard`), "is not TOML"],
@@ -87,7 +88,7 @@ test("a broken, misspelt, deleted or unusable file changes nothing and says so u
 
 test("a new identity serves once it has a token, and its stricter guard before", async (t) => {
   const scene = await setUp(t, swapped, "");
-  const load = startLoad(scene.url);
+  const load = startLoad(t, scene.url);
   const clients = () => new Set(scene.api.seen.slice(-20).map(clientOf));
   await until(() => clients().has(CLIENTS.basic.id), "the first requests");
 
@@ -115,7 +116,7 @@ test("a new identity serves once it has a token, and its stricter guard before",
 
 test("SIGHUP looks at once, and what needs a restart is said until it is taken back", async (t) => {
   const scene = await setUp(t, renamed, "");
-  const load = startLoad(scene.url);
+  const load = startLoad(t, scene.url);
   scene.replace(`name = "other"\n${scene.text("[runtime]\nthreads = 2\n").replace("127.0.0.1:0", "127.0.0.1:1")}`);
   scene.signal("SIGHUP");
   const at = Date.now();
@@ -147,7 +148,7 @@ test("two proxies of one process have a listener, an identity, a guard and metri
   assert.equal((await ask(second, PATH, "POST")).reason, "rule_refused");
   assert.notEqual((await ask(first, PATH, "POST")).status, 403);
 
-  const load = startLoad(first);
+  const load = startLoad(t, first);
   await two.authorizationServer.close();
   await until(async () => (await ask(proxies.admin, "/ready")).text.startsWith("two: not ready: token expired"), "the second's token has expired");
   assert.equal((await ask(second, PATH)).reason, "token_unavailable");
@@ -317,8 +318,9 @@ async function noticed(at, condition) {
 }
 
 /** Keep-alive clients, each with one connection; `stop` gives what was not a 200. */
-function startLoad(url) {
+function startLoad(t, url) {
   let going = true;
+  t.after(() => (going = false));
   let answered = 0;
   const failures = [];
   const workers = Array.from({ length: WORKERS }, async () => {

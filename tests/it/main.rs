@@ -23,6 +23,7 @@ mod mutations;
 mod notify;
 mod outbound;
 mod reasons;
+mod reload;
 #[cfg(feature = "demo")]
 mod replay;
 mod restart;

@@ -4,6 +4,7 @@
 mod client_certificate;
 mod corporate_proxy;
 mod peers;
+mod replaced;
 mod tls;
 mod token_endpoint;
 

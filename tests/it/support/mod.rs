@@ -5,6 +5,7 @@
 #[cfg(unix)]
 mod binary;
 mod client;
+mod followed;
 mod message;
 pub(crate) mod printed;
 mod proxy;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 #[cfg(unix)]
 pub(crate) use binary::{Binary, Config};
 pub(crate) use client::{Answer, Client, End, ask, get, many_fields, post};
+pub(crate) use followed::Followed;
 pub(crate) use proxy::{Proxy, SECRET, TOKEN, token_answer};
 pub(crate) use relay::{Fault, Relay};
 pub(crate) use secrets::{CLIENT_ID, leaked};

@@ -1,0 +1,297 @@
+//! A configuration that changes while requests pass: each request belongs to one configuration, whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cupbearer::config::Surroundings;
+use cupbearer::server::Phase;
+use tokio::sync::watch;
+
+use crate::support::{
+    CLIENT_ID, Client, Connection, Followed, SECRET, Upstream, answer, ask, get, token_answer,
+    until, within,
+};
+
+/// A configuration's text, with its secret beside it.
+fn text(directory: &tempfile::TempDir, upstream: &str, token_url: &str, more: &str) -> String {
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    format!(
+        "listen = \"127.0.0.1:0\"\nupstream.url = \"{upstream}\"\n{more}\n[token]\nurl = \"{token_url}\"\n\
+         client_id = \"{CLIENT_ID}\"\nclient_secret = {{ file = '{}' }}\n",
+        secret.display()
+    )
+}
+
+struct Scene {
+    proxy: Followed,
+    upstream: Upstream,
+    endpoint: Upstream,
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn before(upstream: Upstream, more: &str) -> Self {
+        let endpoint = Upstream::answering(token_answer()).await;
+        let directory = tempfile::tempdir().unwrap();
+        let text = text(&directory, &upstream.url(), &endpoint.url(), more);
+        let proxy = Followed::start(directory.path().join("cupbearer.toml"), &text);
+        within("the first token", proxy.running.tokens().obtained()).await;
+        Self {
+            proxy,
+            upstream,
+            endpoint,
+            directory,
+        }
+    }
+
+    fn text(&self, more: &str) -> String {
+        text(
+            &self.directory,
+            &self.upstream.url(),
+            &self.endpoint.url(),
+            more,
+        )
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.proxy.running.addresses[0]).await
+    }
+}
+
+/// Answers once it may.
+async fn held() -> (Upstream, watch::Sender<bool>) {
+    let (go, may) = watch::channel(false);
+    let upstream = Upstream::scripted(move |mut connection: Connection| {
+        let mut may = may.clone();
+        async move {
+            while let Some(request) = connection.request().await {
+                may.wait_for(|may| *may).await.unwrap();
+                connection
+                    .write(&answer("200 OK", "", &request.target))
+                    .await;
+            }
+        }
+    })
+    .await;
+    (upstream, go)
+}
+
+#[tokio::test]
+async fn a_request_under_way_ends_as_it_began_and_the_next_on_its_connection_goes_elsewhere() {
+    let (old, go) = held().await;
+    let new = Upstream::echoing().await;
+    let scene = Scene::before(old, "").await;
+    let mut client = scene.client().await;
+    client.send(get("/old")).await;
+    until("it is under way", || scene.upstream.seen_count() == 1).await;
+
+    let elsewhere = text(&scene.directory, &new.url(), &scene.endpoint.url(), "");
+    scene.proxy.put(&elsewhere).await;
+    go.send(true).unwrap();
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "/old"));
+    assert_eq!(new.seen_count(), 0);
+
+    client.send(get("/new")).await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "/new"));
+    assert_eq!((scene.upstream.seen_count(), new.seen_count()), (1, 1));
+    until("the old one's connections are closed", || {
+        scene.upstream.open() == 0
+    })
+    .await;
+}
+
+/// A token endpoint that issues this token, once it may.
+async fn issuing(token: &'static str, may: &Arc<AtomicBool>) -> Upstream {
+    let may = Arc::clone(may);
+    Upstream::scripted(move |mut connection: Connection| {
+        let may = Arc::clone(&may);
+        async move {
+            while connection.request().await.is_some() {
+                let granted = format!(
+                    r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600}}"#
+                );
+                let bytes = if may.load(Ordering::SeqCst) {
+                    let json = "Content-Type: application/json\r\n";
+                    answer("200 OK", json, &granted)
+                } else {
+                    answer("503 Service Unavailable", "", "")
+                };
+                connection.write(&bytes).await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn no_token_of_one_identity_goes_to_the_api_of_the_other() {
+    let scene = Scene::before(Upstream::echoing().await, "").await;
+    let may = Arc::new(AtomicBool::new(false));
+    let (api, endpoint) = (Upstream::echoing().await, issuing("other", &may).await);
+    let other = text(&scene.directory, &api.url(), &endpoint.url(), "");
+    let mut client = scene.client().await;
+    let before = scene.proxy.applied();
+    scene.proxy.replace(&other);
+    until("it waits, and says why", || {
+        let notes = scene.proxy.notes();
+        notes
+            .iter()
+            .any(|note| note.contains("serves: ") && note.contains("503"))
+    })
+    .await;
+    for _ in 0..20 {
+        client.send(get("/")).await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    assert_eq!(api.seen_count(), 0);
+
+    may.store(true, Ordering::SeqCst);
+    scene.proxy.is_applied_since(before).await;
+    for _ in 0..20 {
+        client.send(get("/")).await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    assert_eq!((scene.upstream.seen_count(), api.seen_count()), (20, 20));
+    for request in api.seen() {
+        assert_eq!(request.values("authorization"), ["Bearer other"]);
+    }
+    for request in scene.upstream.seen() {
+        assert_ne!(request.values("authorization"), ["Bearer other"]);
+    }
+    assert!(scene.proxy.notes().is_empty());
+    assert_eq!(scene.proxy.running.tokens().snapshot().attempts.granted, 2);
+}
+
+#[tokio::test]
+async fn a_later_configuration_takes_the_place_of_one_that_waits() {
+    let scene = Scene::before(Upstream::echoing().await, "").await;
+    let may = Arc::new(AtomicBool::new(false));
+    let endpoint = issuing("never", &may).await;
+    let waiting = |more: &str| {
+        text(
+            &scene.directory,
+            &scene.upstream.url(),
+            &endpoint.url(),
+            more,
+        )
+    };
+    scene.proxy.replace(&waiting("guard.deny = [\"GET /a\"]"));
+    let address = scene.proxy.running.addresses[0];
+    let mut reason = String::new();
+    while reason != "rule_refused" {
+        reason = ask(address, get("/a")).await.reason();
+    }
+
+    // Another one that waits, with another guard.
+    scene.proxy.replace(&waiting("guard.deny = [\"GET /b\"]"));
+    while ask(address, get("/b")).await.status != 403 {}
+    assert_eq!(ask(address, get("/a")).await.status, 200);
+    // Taken back: nothing waits, and nothing is forbidden.
+    scene.proxy.replace(&scene.text(""));
+    until("nothing waits", || scene.proxy.notes().is_empty()).await;
+    assert_eq!(ask(address, get("/b")).await.status, 200);
+    may.store(true, Ordering::SeqCst);
+    assert_eq!(scene.proxy.applied(), 0);
+}
+
+#[tokio::test]
+async fn what_a_pending_guard_newly_admits_is_not_admitted_before_its_identity_serves() {
+    let scene = Scene::before(Upstream::echoing().await, "guard.read_only = true").await;
+    let may = Arc::new(AtomicBool::new(false));
+    let endpoint = issuing("other", &may).await;
+    let looser = text(&scene.directory, &scene.upstream.url(), &endpoint.url(), "");
+    let address = scene.proxy.running.addresses[0];
+    let before = scene.proxy.applied();
+    scene.proxy.replace(&looser);
+    until("it waits", || !scene.proxy.notes().is_empty()).await;
+    let post = crate::support::post("/", "x");
+    assert_eq!(ask(address, &post).await.reason(), "rule_refused");
+    may.store(true, Ordering::SeqCst);
+    scene.proxy.is_applied_since(before).await;
+    assert_eq!(ask(address, &post).await.status, 200);
+}
+
+#[tokio::test]
+async fn limits_change_for_connections_that_are_open() {
+    let (upstream, go) = held().await;
+    let scene = Scene::before(upstream, "").await;
+    let (mut first, mut second, mut idle) = (
+        scene.client().await,
+        scene.client().await,
+        scene.client().await,
+    );
+    go.send(true).unwrap();
+    idle.send(get("/")).await;
+    idle.answer().await;
+    go.send(false).unwrap();
+    first.send(get("/")).await;
+    until("it is under way", || scene.upstream.seen_count() == 2).await;
+
+    let shorter = "limits.in_flight = 1\nlimits.keep_alive = \"50ms\"";
+    scene.proxy.put(&scene.text(shorter)).await;
+    second.send(get("/")).await;
+    assert_eq!(second.answer().await.reason(), "saturated");
+    assert_eq!(idle.rest().await, b"", "the idle connection is closed");
+    go.send(true).unwrap();
+    assert_eq!(first.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_deleted_file_is_missed_even_where_the_environment_would_be_enough() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let text = text(
+        &directory,
+        &upstream.url(),
+        &endpoint.url(),
+        "guard.read_only = true",
+    );
+    let variables = [
+        ("CUPBEARER_UPSTREAM__URL", upstream.url()),
+        ("CUPBEARER_TOKEN__URL", endpoint.url()),
+        ("CUPBEARER_TOKEN__CLIENT_ID", CLIENT_ID.to_owned()),
+        ("CUPBEARER_TOKEN__CLIENT_SECRET", SECRET.to_owned()),
+    ];
+    let surroundings = Surroundings {
+        variables: variables
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        working_directory: directory.path().to_owned(),
+        ..Surroundings::default()
+    };
+    let file = directory.path().join("cupbearer.toml");
+    let proxy = Followed::found(file.clone(), &text, &surroundings);
+    within("the first token", proxy.running.tokens().obtained()).await;
+    std::fs::remove_file(&file).unwrap();
+    until("it is missed", || {
+        proxy
+            .notes()
+            .iter()
+            .any(|note| note.contains("does not exist"))
+    })
+    .await;
+    let post = crate::support::post("/", "x");
+    let answer = ask(proxy.running.addresses[0], post).await;
+    assert_eq!(answer.reason(), "rule_refused");
+}
+
+#[tokio::test]
+async fn the_grace_of_a_drain_is_the_one_that_holds_when_it_begins() {
+    let (upstream, _go) = held().await;
+    let mut scene = Scene::before(upstream, "drain = \"1h\"").await;
+    let mut client = scene.client().await;
+    client.send(get("/")).await;
+    until("it is under way", || scene.upstream.seen_count() == 1).await;
+    let (drain, delay) = (Duration::from_millis(50), Duration::ZERO);
+    scene.proxy.running.serving().set_patience(drain, delay);
+    scene.proxy.running.stop(Phase::Draining);
+    let drained = within("the drain", scene.proxy.running.ended()).await;
+    assert_eq!(drained.cut, 1);
+    // Asked again, as after a second signal, it says the same.
+    assert_eq!(scene.proxy.running.ended().await, drained);
+}
