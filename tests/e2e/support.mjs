@@ -107,6 +107,7 @@ export async function start(args, find, { env } = {}) {
   return {
     found,
     output,
+    pid: child.pid,
     /** Highest resident memory since the start, in KiB (Linux). */
     async peakMemoryKib() {
       const status = await readFile(`/proc/${child.pid}/status`, "utf8");
