@@ -103,6 +103,10 @@ pub fn start(config: &Config, lines: AccessLines) -> Result<Running, StartError>
     let limits = limits(config);
     let metrics = Metrics::new(None);
     let mut server = Server::new(bound, limits, Arc::clone(&metrics));
+    server.refuse_with({
+        let metrics = Arc::clone(&metrics);
+        Arc::new(move || proxy::saturated(&metrics, limits.connections))
+    });
     let services = Services {
         tunnels: server.tunnels(),
         guard: guard::Guard::new(&config.guard),
