@@ -16,6 +16,7 @@ mod headers;
 mod loops;
 mod replay;
 mod rewrite;
+mod shed;
 mod trace;
 mod trailers;
 mod upgrade;
@@ -47,6 +48,7 @@ pub use body::{Body, Inbound};
 pub use current::Current;
 pub use edge::service;
 pub use loops::{Pseudonym, own_listener};
+pub use shed::saturated;
 pub use upgrade::CarryTunnel;
 
 /// One proxy's data path on one worker.

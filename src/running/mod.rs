@@ -108,6 +108,10 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
     let metrics = Metrics::new((among.proxies > 1).then_some(&config.name));
     let mut server = Server::new(bound, limits(config, among.proxies), Arc::clone(&metrics));
+    server.refuse_with({
+        let (metrics, bounds) = (Arc::clone(&metrics), server.bounds());
+        Arc::new(move || proxy::saturated(&metrics, bounds.connections()))
+    });
     let fixed = Fixed {
         metrics: Arc::clone(&metrics),
         pseudonym: Pseudonym::draw(&config.name),

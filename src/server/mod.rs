@@ -11,6 +11,7 @@ mod drain;
 mod io;
 mod peers;
 mod scan;
+mod shed;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 #[cfg(unix)]
@@ -37,7 +38,9 @@ pub use descriptors::room_for_connections;
 pub use drain::{Drained, Phase, Stop};
 pub use io::RequestBody;
 pub use scan::Scan;
+pub use shed::Refusal;
 
+use shed::Shed;
 use stream::{Detached, Stream};
 use watch::{Place, Registry};
 
@@ -128,6 +131,12 @@ impl Bounds {
     pub fn set(&self, limits: Limits) {
         self.0.set_limits(limits);
     }
+
+    /// How many connections it may have open at a time.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.limits().connections
+    }
 }
 
 /// Accepts, and serves here or hands over to the other workers by turns.
@@ -136,6 +145,7 @@ pub struct Server {
     registry: Arc<Registry>,
     others: Vec<mpsc::UnboundedSender<Handover>>,
     turn: usize,
+    shed: Shed,
 }
 
 impl Server {
@@ -150,7 +160,13 @@ impl Server {
             registry: Registry::new(limits, metrics),
             others: Vec::new(),
             turn: 0,
+            shed: Shed::default(),
         }
+    }
+
+    /// What callers are told while all connections are busy. Without it they wait until one is not.
+    pub fn refuse_with(&mut self, refusal: Refusal) {
+        self.shed = Shed::with(refusal);
     }
 
     /// Where this server's upgraded connections live on.
@@ -203,10 +219,13 @@ impl Server {
     /// The next connection for which there is room.
     async fn admit(&mut self) -> (Stream, Peer) {
         while self.registry.is_full() {
-            self.registry.make_room();
+            let is_room_coming = self.registry.make_room();
             // A connection that only now becomes idle tells nobody: it is found at the next look.
             let left = self.registry.left.notified();
-            let _ = tokio::time::timeout(ROOM_INTERVAL, left).await;
+            let in_vain = tokio::time::timeout(ROOM_INTERVAL, left).await.is_err();
+            if in_vain && !is_room_coming {
+                self.shed_backlog().await;
+            }
         }
         loop {
             let turn = self.turn;
@@ -220,6 +239,18 @@ impl Server {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }
+            }
+        }
+    }
+
+    /// All connections are busy, and were for a while: whoever waits is told so.
+    async fn shed_backlog(&mut self) {
+        while self.shed.has_room() {
+            self.turn = self.turn.wrapping_add(1);
+            let accepting = accept_any(&self.bound, self.turn);
+            match tokio::time::timeout(Duration::ZERO, accepting).await {
+                Ok(Ok((_, stream, _))) => self.shed.refuse(stream),
+                Ok(Err(_)) | Err(_) => return,
             }
         }
     }

@@ -288,8 +288,9 @@ impl Registry {
         self.count() >= self.limits().connections
     }
 
-    /// Closes the connection that has been idle longest, so that a new one finds room.
-    pub(super) fn make_room(&self) {
+    /// Closes the connection that has been idle longest, so that a new one finds room. False if none is idle, or
+    /// about to close.
+    pub(super) fn make_room(&self) -> bool {
         let open = self.lock();
         let longest = open
             .connections
@@ -299,6 +300,7 @@ impl Registry {
         if let Some(watched) = longest {
             watched.give(Order::Close);
         }
+        longest.is_some()
     }
 
     pub(super) fn give_all(&self, order: Order) {

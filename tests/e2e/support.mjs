@@ -83,9 +83,11 @@ export async function startProxy(args, options) {
  *
  * @param {string[]} args
  * @param {(output: {stdout: string, stderr: string}) => unknown} find gives something truthy, in time
+ * @param {{env?: object, under?: string[]}} options `under` is a command that ends by executing the binary
  */
-export async function start(args, find, { env } = {}) {
-  const child = spawn(CUPBEARER, args, {
+export async function start(args, find, { env, under = [] } = {}) {
+  const [program, ...words] = [...under, CUPBEARER, ...args];
+  const child = spawn(program, words, {
     env: { ...cleanEnvironment(), ...talkative(args), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -107,6 +109,7 @@ export async function start(args, find, { env } = {}) {
   return {
     found,
     output,
+    pid: child.pid,
     /** Highest resident memory since the start, in KiB (Linux). */
     async peakMemoryKib() {
       const status = await readFile(`/proc/${child.pid}/status`, "utf8");

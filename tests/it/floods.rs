@@ -161,9 +161,8 @@ async fn wait_for_the_next_millisecond(number: u64) {
     tokio::time::sleep(Duration::from_millis(5 + number)).await;
 }
 
-/// All are busy when the new one comes; then one of them becomes idle and would stay so for long.
-#[tokio::test]
-async fn a_connection_that_becomes_idle_makes_room_for_one_that_already_waits() {
+/// An upstream that answers once it is told to, and whoever tells it.
+async fn patient() -> (Upstream, tokio::sync::watch::Sender<bool>) {
     let (go, ready) = tokio::sync::watch::channel(false);
     let upstream = Upstream::scripted(move |mut connection| {
         let mut ready = ready.clone();
@@ -177,13 +176,28 @@ async fn a_connection_that_becomes_idle_makes_room_for_one_that_already_waits() 
         }
     })
     .await;
+    (upstream, go)
+}
+
+/// All are busy when the new ones come; then one of them becomes idle and would stay so for long.
+#[tokio::test]
+async fn while_all_connections_are_busy_new_ones_are_told_so_at_once_until_one_is_idle() {
+    let (upstream, go) = patient().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.connections", "1")]).await;
     let mut busy = Client::connect(proxy.address).await;
     busy.send(get("/")).await;
     crate::support::until("it is under way", || upstream.seen_count() == 1).await;
-    let waiting = tokio::spawn(ask(proxy.address, get("/")));
-    tokio::time::sleep(Duration::from_millis(100)).await; // it has to be waiting already
+    for _ in 0..3 {
+        let start = Instant::now();
+        let answer = ask(proxy.address, get("/")).await;
+        assert_eq!(answer.outcome(), (503, "saturated".to_owned()));
+        assert_eq!(answer.field("retry-after"), Some("1"));
+        assert_eq!(answer.field("connection"), Some("close"));
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
     go.send(true).unwrap();
     assert_eq!(busy.answer().await.text(), "ok");
-    assert_eq!(within("there is room", waiting).await.unwrap().text(), "ok");
+    let answer = within("there is room", ask(proxy.address, get("/"))).await;
+    assert_eq!(answer.text(), "ok", "the idle one has made room");
+    assert!(busy.rest().await.is_empty());
 }

@@ -1,0 +1,47 @@
+//! The answer to a connection for which `limits.connections` leaves no room: nothing of its request is known.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Response};
+use tokio::time::{Duration, Instant};
+
+use crate::answer::{Answer, Reason, RequestId};
+use crate::metrics::{Exchange, Metrics};
+
+/// 503 `saturated`; counted, and logged like any failure.
+#[must_use]
+pub fn saturated(metrics: &Arc<Metrics>, connections: usize) -> Response<Bytes> {
+    let id = RequestId::made();
+    let detail = format!(
+        "The proxy already has {connections} busy connections (limits.connections, or half of the open files that the system allows). Try again."
+    );
+    let answer = Answer {
+        close: true,
+        ..Answer::new(Reason::Saturated, &detail, &id)
+    };
+    let response = answer.response();
+    tracing::warn!(
+        reason = Reason::Saturated.name(),
+        request_id = id.as_str(),
+        status = response.status().as_u16(),
+        "connection refused"
+    );
+    metrics.ended(&Exchange {
+        method: &unread(),
+        path: "",
+        status: Some(response.status().as_u16()),
+        reason: Some(Reason::Saturated.name()),
+        caller: None,
+        request_id: id.as_str(),
+        ended: Instant::now(),
+        total: Duration::ZERO,
+        upstream_head: None,
+    });
+    response
+}
+
+/// Counted as `other`.
+fn unread() -> Method {
+    Method::from_bytes(b"UNREAD").unwrap_or_default()
+}

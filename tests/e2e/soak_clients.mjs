@@ -1,0 +1,165 @@
+// The callers of the soak: requests that know what their answer must be, and streams that check every byte.
+
+import { Agent, request as send } from "node:http";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { bytesOf, digest } from "./soak_world.mjs";
+
+/** Far above every limit of the proxy in the soak: only a hang hits it. */
+const HANG_MS = 30_000;
+
+/** All requests so far: their ids, how each ended, and what must never be. */
+export class Ledger {
+  sent = 0;
+  outcomes = new Map();
+  wrong = [];
+  posts = new Set();
+  succeeded = new Set();
+  bytes = 0;
+
+  next() {
+    this.sent += 1;
+    return `s-${this.sent}`;
+  }
+
+  ended(id, outcome) {
+    if (this.outcomes.has(id)) this.wrong.push(`${id} ended twice`);
+    this.outcomes.set(id, outcome);
+    if (outcome === "200") this.succeeded.add(id);
+    if (outcome.startsWith("wrong")) this.wrong.push(`${id} ${outcome}`);
+  }
+
+  /** `200: 5132, upstream_closed: 12`. */
+  summary() {
+    const counts = new Map();
+    for (const outcome of this.outcomes.values()) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+    return [...counts].sort((a, b) => b[1] - a[1]).map(([outcome, count]) => `${count} ${outcome}`).join(", ");
+  }
+}
+
+/** Single requests over kept connections: mostly small reads, some writes, some bodies of up to a MiB. */
+export class Requests {
+  agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  under_way = new Set();
+
+  constructor(url, ledger) {
+    Object.assign(this, { url, ledger });
+  }
+
+  one(chance = Math.random()) {
+    const id = this.ledger.next();
+    const size = 1 + Math.floor(Math.random() * 2 ** 20);
+    const ended =
+      chance < 0.6 ? this.exchange(id, "GET", "/", undefined)
+      : chance < 0.7 ? this.exchange(id, "GET", `/?ms=${Math.floor(Math.random() * 500)}`, undefined)
+      : chance < 0.9 ? this.exchange(id, "POST", "/", Buffer.from(id))
+      : chance < 0.95 ? this.exchange(id, "POST", "/", bytesOf(id, size))
+      : this.exchange(id, "GET", `/?bytes=${size}`, undefined, bytesOf(id, size));
+    this.under_way.add(ended);
+    return ended.then((outcome) => {
+      this.under_way.delete(ended);
+      this.ledger.ended(id, outcome);
+      return outcome;
+    });
+  }
+
+  /** How it ended: 200 and its own answer, a reason of the proxy's, or a visible transport error. */
+  exchange(id, method, path, body, wanted) {
+    if (method === "POST") this.ledger.posts.add(id);
+    const length = body && { "content-length": body.length };
+    return new Promise((resolve) => {
+      const asked = send(this.url + path, { method, agent: this.agent, headers: { "x-request-id": id, ...length } });
+      const timer = setTimeout(() => (resolve("wrong: it hangs"), asked.destroy()), HANG_MS);
+      const end = (outcome) => (clearTimeout(timer), resolve(outcome));
+      asked.on("error", () => end("transport error"));
+      asked.on("response", (response) => {
+        const chunks = [];
+        response.on("data", (chunk) => chunks.push(chunk));
+        response.on("error", () => end("transport error"));
+        response.on("end", () => end(response.complete ? this.judge(id, response, Buffer.concat(chunks), body, wanted) : "transport error"));
+      });
+      asked.end(body);
+    });
+  }
+
+  judge(id, response, answer, body = Buffer.alloc(0), wanted) {
+    this.ledger.bytes += answer.length + body.length;
+    if (response.headers["x-request-id"] !== id) return `wrong: the answer to ${response.headers["x-request-id"]}`;
+    if (response.statusCode === 401) return "401 of the API";
+    if (response.statusCode !== 200) {
+      const problem = response.headers["content-type"] === "application/problem+json" ? JSON.parse(answer) : {};
+      return problem.request_id === id ? problem.reason : `wrong: a ${response.statusCode} that is nobody's`;
+    }
+    if (wanted) return digest(answer) === digest(wanted) ? "200" : "wrong: other bytes";
+    const { id: own, bytes, sha256 } = JSON.parse(answer);
+    return own === id && bytes === body.length && sha256 === digest(body) ? "200" : "wrong: another request's answer";
+  }
+}
+
+/** Keeps `count` WebSocket tunnels and as many event streams open until `isOver`; each byte is checked. */
+export function streams(url, ledger, count, isOver) {
+  const tally = { tunnels: 0, streams: 0, broken: 0, messages: 0 };
+  const keep = async (one) => {
+    while (!isOver()) {
+      await one(new URL(url), ledger, tally, isOver);
+      await sleep(100 + Math.random() * 400);
+    }
+  };
+  const all = Array.from({ length: count }, () => [keep(tunnel), keep(eventStream)]).flat();
+  return { tally, ended: Promise.all(all) };
+}
+
+/** Sends a line every half second and takes the echo; whatever comes must be a beginning of what was sent. */
+function tunnel({ hostname, port }, ledger, tally, isOver) {
+  const id = ledger.next();
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname);
+    let [head, sent, echoed, number, isOpen] = ["", "", 0, 0, false];
+    const timer = setInterval(() => {
+      if (isOver()) socket.end();
+      else if (isOpen) (number += 1), (sent += `${id} ${number}\n`), socket.write(`${id} ${number}\n`);
+    }, 500);
+    socket.write(`GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: ${id}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    socket.setEncoding("latin1").on("data", (text) => {
+      if (isOpen) {
+        if (!sent.startsWith(text, echoed)) ledger.wrong.push(`${id}: a tunnel's bytes are not its own`);
+        [echoed, tally.messages] = [echoed + text.length, tally.messages + 1];
+        return;
+      }
+      head += text;
+      if (!head.includes("\r\n\r\n")) return;
+      isOpen = head.startsWith("HTTP/1.1 101");
+      if (isOpen) tally.tunnels += 1;
+      else socket.end();
+    });
+    socket.on("error", () => {}).on("close", () => {
+      clearInterval(timer);
+      if (isOpen && !isOver()) tally.broken += 1;
+      ledger.ended(id, isOpen ? "200" : `${head.slice(9, 12) || "transport error"} instead of a tunnel`);
+      resolve();
+    });
+  });
+}
+
+/** Numbers without a gap; an end without the last event must be visible as a cut. */
+function eventStream(url, ledger, tally) {
+  const id = ledger.next();
+  return new Promise((resolve) => {
+    const asked = send(new URL("/events", url), { agent: false, headers: { "x-request-id": id } });
+    const end = (outcome) => (ledger.ended(id, outcome), resolve());
+    asked.on("error", () => end("transport error"));
+    asked.on("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (piece) => ((text += piece), (tally.messages += 1)));
+      response.on("error", () => (tally.broken += 1, end("transport error")));
+      response.on("end", () => {
+        if (response.statusCode !== 200) return end(`${response.statusCode} instead of events`);
+        tally.streams += 1;
+        const events = text.split("\n\n").slice(0, -1);
+        const inOrder = events.slice(0, -1).every((event, index) => event === `data: ${index + 1}`);
+        end(inOrder && events.at(-1) === "data: end" ? "200" : "wrong: events are missing at a clean end");
+      });
+    });
+    asked.end();
+  });
+}

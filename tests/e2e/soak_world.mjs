@@ -1,0 +1,170 @@
+// The world of the soak: an authorization server, a relay and the API behind it, all of which can be told to
+// fail the way theirs do. The API keeps a ledger of what it carried out.
+
+import { createHash, randomBytes } from "node:crypto";
+import { createServer as createHttpServer } from "node:http";
+import { createConnection, createServer as createTcpServer } from "node:net";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { confideWhole } from "./printed.mjs";
+
+const EVENTS = 40;
+const EVENT_INTERVAL_MS = 250;
+
+/** What GET /bytes/ID?bytes=N answers: every id has bytes of its own. */
+export function bytesOf(id, length) {
+  const unit = Buffer.from(`${id}.`);
+  return Buffer.alloc(length, unit);
+}
+
+export const digest = (bytes) => createHash("sha256").update(bytes).digest("hex");
+
+/** Tokens that live `lifetimeS`; `mode` is how the endpoint behaves now. */
+export async function startTokens(lifetimeS) {
+  const expiries = new Map();
+  const state = { mode: "good", requests: 0 };
+  const issue = (response) => {
+    const token = randomBytes(24).toString("base64url");
+    confideWhole(token);
+    expiries.set(token, Date.now() + lifetimeS * 1000);
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ access_token: token, token_type: "Bearer", expires_in: lifetimeS }));
+  };
+  const answers = {
+    good: issue,
+    unavailable: (response) => response.writeHead(503).end(),
+    busy: (response) => response.writeHead(429, { "retry-after": "2" }).end(),
+    page: (response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>Sorry</h1>"),
+    silent: () => {}, // until its connections are closed
+    slow: async (response) => void (await sleep(1500), issue(response)),
+  };
+  const handler = (request, response) => {
+    request.resume();
+    state.requests += 1;
+    answers[state.mode](response);
+  };
+  let server = await listen(createHttpServer(handler));
+  const { port } = server.address();
+  return {
+    url: `http://127.0.0.1:${port}/token`,
+    state,
+    isGood: (token) => (expiries.get(token) ?? 0) > Date.now(),
+    isKnown: (token) => expiries.has(token),
+    revokeAll: () => expiries.forEach((_, token) => expiries.set(token, 0)),
+    leave: () => close(server),
+    comeBack: async () => void (server = await listen(createHttpServer(handler), port)),
+    letGo: () => server.closeAllConnections(),
+    close: () => close(server),
+  };
+}
+
+/** The API: hashes what it is sent, streams, echoes upgraded connections. `done` has one entry an id and method. */
+export async function startApi(tokens) {
+  const done = new Map();
+  const strangers = []; // requests without a token, or with one that was never issued
+  const allowed = (request) => {
+    const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
+    if (!token || !tokens.isKnown(token)) strangers.push(`${request.method} ${request.url}`);
+    return tokens.isGood(token);
+  };
+  const carryOut = (request) => {
+    const id = request.headers["x-request-id"];
+    done.set(id, (done.get(id) ?? 0) + 1);
+    return id;
+  };
+  const server = createHttpServer({ keepAliveTimeout: 0 }, async (request, response) => {
+    request.on("error", () => {});
+    if (!allowed(request)) {
+      request.resume();
+      return void response.writeHead(401, { "www-authenticate": 'Bearer error="invalid_token"', "content-length": 0 }).end();
+    }
+    const url = new URL(request.url, "http://api");
+    const hash = createHash("sha256");
+    let bytes = 0;
+    try {
+      for await (const chunk of request) (hash.update(chunk), (bytes += chunk.length));
+    } catch {
+      return; // it broke off: nothing is carried out
+    }
+    const id = carryOut(request);
+    if (url.pathname === "/events") return void events(response);
+    const wanted = Number(url.searchParams.get("bytes"));
+    const body = wanted ? bytesOf(id, wanted) : Buffer.from(JSON.stringify({ id, bytes, sha256: hash.digest("hex") }));
+    await sleep(Number(url.searchParams.get("ms")));
+    response.writeHead(200, { "content-length": body.length }).end(body);
+  });
+  server.on("upgrade", (request, socket) => {
+    socket.on("error", () => {});
+    if (!allowed(request)) return void socket.end("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    carryOut(request);
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    socket.pipe(socket);
+  });
+  await listen(server);
+  return { port: server.address().port, done, strangers, close: () => close(server) };
+}
+
+async function events(response) {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  for (let number = 1; number <= EVENTS && !response.destroyed; number += 1) {
+    response.write(`data: ${number}\n\n`);
+    await sleep(EVENT_INTERVAL_MS);
+  }
+  response.end("data: end\n\n");
+}
+
+/** Between proxy and API; `fault` is what happens to all of its connections from now on. */
+export async function startRelay(target) {
+  const pairs = new Set();
+  const state = { fault: undefined };
+  const accept = (near) => {
+    if (state.fault === "hang up") return void near.resetAndDestroy();
+    const far = createConnection(target, "127.0.0.1");
+    const pair = { near, far };
+    pairs.add(pair);
+    for (const [from, to] of [[near, far], [far, near]]) {
+      from.on("error", () => to.destroy()).on("close", () => pairs.delete(pair));
+      from.on("end", () => to.end());
+      from.on("data", async (chunk) => {
+        from.pause();
+        if (state.fault === "slow") await sleep(100);
+        if (state.fault === "cut" && from === far) return cut(pair, chunk);
+        if (state.fault === "swallow") return; // and never read again
+        if (!to.write(chunk)) await Promise.race([once(to, "drain"), once(to, "close")]).catch(() => {});
+        from.resume();
+      });
+    }
+  };
+  /** A part of what was to be passed on, then an end: orderly or not. */
+  const cut = ({ near, far }, chunk) => {
+    near.write(chunk.subarray(0, Math.floor(Math.random() * chunk.length)), () => {
+      if (Math.random() < 0.5) near.resetAndDestroy();
+      else near.destroy();
+      far.destroy();
+    });
+  };
+  const reset = () => [...pairs].forEach(({ near, far }) => (near.resetAndDestroy(), far.destroy()));
+  let server = await listen(createTcpServer({ allowHalfOpen: true }, accept));
+  const { port } = server.address();
+  return {
+    url: `http://127.0.0.1:${port}`,
+    state,
+    reset,
+    end: () => [...pairs].forEach(({ near, far }) => (near.end(), far.end())),
+    leave: async () => (server.close(), reset(), await once(server, "close")),
+    comeBack: async () => void (server = await listen(createTcpServer({ allowHalfOpen: true }, accept), port)),
+    close: async () => (server.close(), reset()),
+  };
+}
+
+async function listen(server, port = 0) {
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
+
+async function close(server) {
+  server.close();
+  server.closeAllConnections?.();
+  await once(server, "close");
+}
