@@ -61,7 +61,7 @@ test("newman: a collection's block lets the collection pass", async (t) => {
   const collection = ["-c", `exec "$0" "$1" run "$2" --color off --env-var baseUrl="$(echo $CUPBEARER_URL | sed "s,//,//x:$CUPBEARER_KEY@,")"`, process.execPath, NEWMAN, COLLECTION];
   const output = join(directory, "newman.toml");
 
-  const learnt = await run(CUPBEARER, ["learn", "--config", file, "--name", "postman", "--output", output, "--", "sh", ...collection]);
+  const learnt = await run(CUPBEARER, ["learn", "--config", file, "--name", "postman", "--output", output, "--", "sh", ...collection], { cwd: directory });
   assert.equal(learnt.code, 0, learnt.stdout + learnt.stderr);
   const block = await readFile(output, "utf8");
   assert.match(block, /each path as it was asked for, since there is no OpenAPI document/);
