@@ -40,6 +40,7 @@ pub(super) struct Line {
     reason: Option<Reason>,
     sent: Option<Sent>,
     caller: Option<CallerName>,
+    uid: Option<u32>,
     bytes: u64,
 }
 
@@ -61,8 +62,15 @@ impl Line {
             reason: None,
             sent: None,
             caller: None,
+            uid: None,
             bytes: 0,
         }
+    }
+
+    /// The user who sent it, where the system says so.
+    pub(super) fn of_user(mut self, uid: Option<u32>) -> Self {
+        self.uid = uid;
+        self
     }
 
     pub(super) fn answered(&mut self, status: StatusCode, reason: Option<Reason>) {
@@ -142,9 +150,12 @@ impl Line {
         let milliseconds = |instant: Instant| {
             (instant.duration_since(self.start).as_secs_f64() * 1e6).round() / 1e3
         };
+        // No caller's name has a colon.
+        let uid = self.uid.map(|uid| format!("uid:{uid}"));
+        let caller = self.caller.as_ref().map(CallerName::as_str);
         tracing::info!(
             target: "cupbearer::access",
-            caller = self.caller.as_ref().map(CallerName::as_str),
+            caller = caller.or(uid.as_deref()),
             method = self.method.as_str(),
             path = self.path.path(),
             status = self.head.map(|(status, _)| status.as_u16()),

@@ -34,6 +34,7 @@ pub fn service<I: Inbound>(
     });
     Edge {
         inner: forward,
+        uid: peer.uid,
         lines,
         metrics,
     }
@@ -43,6 +44,7 @@ pub fn service<I: Inbound>(
 #[derive(Clone)]
 struct Edge<S> {
     inner: S,
+    uid: Option<u32>,
     lines: AccessLines,
     metrics: Arc<Metrics>,
 }
@@ -70,7 +72,8 @@ where
             request.method(),
             request.uri().path_and_query(),
             &id,
-        );
+        )
+        .of_user(self.uid);
         Answering {
             forwarding: Box::pin(self.inner.call(request)),
             id,

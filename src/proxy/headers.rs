@@ -11,10 +11,10 @@ use super::body::{Inbound, Outbound};
 use super::loops::{Pseudonym, Via};
 use super::rewrite::{Place, with_origin};
 use crate::config;
+use crate::guard::Lease;
 use crate::token::Bearer;
 
 /// A request's head as it came, kept so that the request can be made again.
-#[derive(Debug)]
 pub(super) struct Head {
     pub(super) method: Method,
     pub(super) path: PathAndQuery,
@@ -24,6 +24,8 @@ pub(super) struct Head {
     pub(super) is_whole: bool,
     /// The client's side of an upgrade, if it asks for one.
     pub(super) on_upgrade: Option<OnUpgrade>,
+    /// What an upgrade must end with: its caller's key.
+    pub(super) lease: Option<Lease>,
     /// The client said `Content-Length: 0`, which some servers insist on.
     says_empty: bool,
 }
@@ -41,6 +43,7 @@ impl Head {
                 .unwrap_or(PathAndQuery::from_static("/")),
             says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
             on_upgrade: parts.extensions.remove(),
+            lease: None,
             headers: parts.headers,
             version: parts.version,
             is_whole,
