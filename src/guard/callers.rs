@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use subtle::ConditionallySelectable as _;
+use tokio::sync::watch;
 
 use super::fields::{Fields, Lines};
 use super::key::KeyDigest;
@@ -19,6 +20,8 @@ use crate::config::{self, SecretSource};
 pub struct Callers {
     list: Vec<Caller>,
     keys: ArcSwap<Keys>,
+    /// Told after each change of `keys`.
+    changed: watch::Sender<()>,
 }
 
 /// Every key that admits, with its caller's place in the list.
@@ -48,6 +51,7 @@ impl Callers {
             Arc::new(Self {
                 list,
                 keys: ArcSwap::default(),
+                changed: watch::Sender::new(()),
             })
         })
     }
@@ -71,7 +75,18 @@ impl Callers {
             let own = keys.iter().map(|key| (*key, place));
             of_others(known).into_iter().chain(own).collect::<Keys>()
         });
+        self.changed.send_replace(());
         Ok(())
+    }
+
+    /// Tells of changed keys.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Whether somebody has this key.
+    pub(super) fn has(&self, key: KeyDigest) -> bool {
+        self.owner(key).is_some()
     }
 
     /// Who sends this. A key decides; without one, the user does, but never over a network.

@@ -16,6 +16,7 @@ mod framing;
 mod host;
 mod key;
 mod key_file;
+mod lease;
 mod origin;
 mod path;
 mod peer;
@@ -41,6 +42,7 @@ pub use callers::Callers;
 pub use cors::Cors;
 pub use key::{KeyDigest, KeyError, NoRandomness, keys_in, new_key};
 pub use key_file::{KeyProblem, KeyWatch, check_keys};
+pub use lease::Lease;
 pub use peer::{CallerName, Peer, Way};
 
 /// The checks of one listener.

@@ -93,78 +93,114 @@ impl Doubt {
 
 /// The one reading of a path without its query. Nothing is allocated where nothing is encoded.
 pub(super) fn read(path: &str) -> Result<Cow<'_, str>, Doubt> {
-    if memchr::memchr(b'%', path.as_bytes()).is_none() {
-        check_segments(path, raw)?;
+    let Some(first) = memchr::memchr(b'%', path.as_bytes()) else {
+        let mut before = Kind::Plain;
+        for byte in path.bytes() {
+            before = next(before, raw(byte)?)?;
+        }
+        end(before)?;
         return Ok(Cow::Borrowed(path));
-    }
-    let decoded = decode(path.as_bytes())?;
+    };
+    let decoded = decode(path.as_bytes(), first)?;
     let text = String::from_utf8(decoded).map_err(|_| Doubt::NotText)?;
-    let mut beyond = text.chars().filter(|character| !character.is_ascii());
-    if beyond.any(is_lookalike) {
+    // Most of what is encoded is ASCII.
+    if !text.is_ascii()
+        && text
+            .chars()
+            .any(|character| !character.is_ascii() && is_lookalike(character))
+    {
         return Err(Doubt::Lookalike);
     }
-    check_segments(&text, |_, _| Ok(()))?;
     Ok(Cow::Owned(text))
 }
 
-/// Whether a byte may stand in a path as it is.
+/// Decodes a path whose first escape is at `first`; everything before it is copied as it is.
+fn decode(path: &[u8], first: usize) -> Result<Vec<u8>, Doubt> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut before = Kind::Plain;
+    for byte in &path[..first] {
+        before = next(before, raw(*byte)?)?;
+    }
+    decoded.extend_from_slice(&path[..first]);
+    let mut rest = &path[first..];
+    while let [byte, after @ ..] = rest {
+        let (byte, kind) = if *byte == b'%' {
+            let [high, low, after @ ..] = after else {
+                return Err(Doubt::BrokenEscape);
+            };
+            rest = after;
+            let byte = escaped(*high, *low)?;
+            (byte, harmless(byte)?)
+        } else {
+            rest = after;
+            (*byte, raw(*byte)?)
+        };
+        before = next(before, kind)?;
+        decoded.push(byte);
+    }
+    end(before)?;
+    Ok(decoded)
+}
+
+/// What a hexadecimal digit stands for; `NO_DIGIT` where it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0_u8;
+    while digit < 16 {
+        digits[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        digits[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    digits
+};
+
+const NO_DIGIT: u8 = 0xff;
+
 #[inline]
-fn raw(byte: u8, kind: Kind) -> Result<(), Doubt> {
-    match kind {
-        Kind::Plain | Kind::Slash | Kind::Dot => Ok(()),
+fn escaped(high: u8, low: u8) -> Result<u8, Doubt> {
+    let (high, low) = (DIGITS[usize::from(high)], DIGITS[usize::from(low)]);
+    if high == NO_DIGIT || low == NO_DIGIT {
+        return Err(Doubt::BrokenEscape);
+    }
+    Ok(high << 4 | low)
+}
+
+/// What a byte is that may stand in a path as it is.
+#[inline]
+fn raw(byte: u8) -> Result<Kind, Doubt> {
+    match KINDS[usize::from(byte)] {
+        kind @ (Kind::Plain | Kind::Slash | Kind::Dot) => Ok(kind),
         Kind::Beyond => Err(Doubt::RawText),
         Kind::Blank | Kind::Odd | Kind::Escape => Err(Doubt::OddByte(byte)),
     }
 }
 
-fn decode(path: &[u8]) -> Result<Vec<u8>, Doubt> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.iter();
-    while let Some(&byte) = rest.next() {
-        if byte != b'%' {
-            raw(byte, KINDS[usize::from(byte)])?;
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || {
-            rest.next()
-                .and_then(|digit| char::from(*digit).to_digit(16))
-        };
-        let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(Doubt::BrokenEscape);
-        };
-        let byte = u8::try_from(high * 16 + low).expect("two hexadecimal digits make a byte");
-        decoded.push(harmless(byte)?);
-    }
-    Ok(decoded)
-}
-
-/// Whether a byte may stand in a path encoded: not what would mean something else once decoded.
-fn harmless(byte: u8) -> Result<u8, Doubt> {
+/// What a byte is that may stand in a path encoded: not what would mean something else once decoded.
+#[inline]
+fn harmless(byte: u8) -> Result<Kind, Doubt> {
     match KINDS[usize::from(byte)] {
         Kind::Slash | Kind::Escape | Kind::Odd => Err(Doubt::OddByte(byte)),
         Kind::Plain if matches!(byte, b'?' | b'#') => Err(Doubt::OddByte(byte)),
-        Kind::Plain | Kind::Dot | Kind::Blank | Kind::Beyond => Ok(byte),
+        kind @ (Kind::Plain | Kind::Dot | Kind::Blank | Kind::Beyond) => Ok(kind),
     }
 }
 
-/// A slash at the very end is an empty segment too, and as common as none.
+/// Whether one byte may follow another.
 #[inline]
-fn check_segments(path: &str, each: impl Fn(u8, Kind) -> Result<(), Doubt>) -> Result<(), Doubt> {
-    let mut before = Kind::Plain;
-    for byte in path.bytes() {
-        let kind = KINDS[usize::from(byte)];
-        each(byte, kind)?;
-        match (before, kind) {
-            (Kind::Slash, Kind::Slash) => return Err(Doubt::EmptySegment),
-            (Kind::Dot | Kind::Blank, Kind::Slash) | (Kind::Slash, Kind::Blank) => {
-                return Err(Doubt::SegmentEnd);
-            }
-            _ => {}
+fn next(before: Kind, kind: Kind) -> Result<Kind, Doubt> {
+    match (before, kind) {
+        (Kind::Slash, Kind::Slash) => Err(Doubt::EmptySegment),
+        (Kind::Dot | Kind::Blank, Kind::Slash) | (Kind::Slash, Kind::Blank) => {
+            Err(Doubt::SegmentEnd)
         }
-        before = kind;
+        _ => Ok(kind),
     }
-    match before {
+}
+
+/// Whether a path may end so. A slash at the very end is an empty segment too, and as common as none.
+#[inline]
+fn end(last: Kind) -> Result<(), Doubt> {
+    match last {
         Kind::Dot | Kind::Blank => Err(Doubt::SegmentEnd),
         Kind::Plain | Kind::Slash | Kind::Escape | Kind::Beyond | Kind::Odd => Ok(()),
     }

@@ -166,12 +166,14 @@ impl Line {
         let milliseconds = |instant: Instant| {
             (instant.duration_since(self.start).as_secs_f64() * 1e6).round() / 1e3
         };
+        // No caller's name has a colon.
+        let uid = self.uid.map(|uid| format!("uid:{uid}"));
+        let caller = self.caller.as_ref().map(CallerName::as_str);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "cupbearer::access",
-                    caller = self.caller.as_ref().map(CallerName::as_str),
-                    uid = self.uid,
+                    caller = caller.or(uid.as_deref()),
                     method = self.method.as_str(),
                     path = self.path.path(),
                     status = self.head.map(|(status, _)| status.as_u16()),

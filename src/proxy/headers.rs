@@ -12,10 +12,10 @@ use super::loops::{Pseudonym, Via};
 use super::replay::Uploaded;
 use super::rewrite::{Place, with_origin};
 use crate::config;
+use crate::guard::Lease;
 use crate::token::Bearer;
 
 /// A request's head as it came, kept so that the request can be made again.
-#[derive(Debug)]
 pub(super) struct Head {
     pub(super) method: Method,
     pub(super) path: PathAndQuery,
@@ -27,6 +27,8 @@ pub(super) struct Head {
     pub(super) on_upgrade: Option<OnUpgrade>,
     /// Where what is taken of the body is counted, if anybody asks.
     pub(super) uploaded: Option<Uploaded>,
+    /// What an upgrade must end with: its caller's key.
+    pub(super) lease: Option<Lease>,
     /// The client said `Content-Length: 0`, which some servers insist on.
     says_empty: bool,
 }
@@ -45,6 +47,7 @@ impl Head {
             says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
             on_upgrade: parts.extensions.remove(),
             uploaded: parts.extensions.remove(),
+            lease: None,
             headers: parts.headers,
             version: parts.version,
             is_whole,

@@ -117,6 +117,9 @@ impl<I: Inbound> Proxy<I> {
             return Ok(answer.map(Body::ours));
         }
         let (mut head, body) = Head::of(request);
+        if head.on_upgrade.is_some() {
+            head.lease = self.guard.lease(&head.headers, peer);
+        }
         let document = self.rewrite.expects_document(&mut head);
         let answered = self.forward_admitted(&mut head, body, document).await;
         let cors = admitted.cors().clone();

@@ -15,6 +15,7 @@ use super::body::{Body, Inbound, Outbound};
 use super::errors::{self, ForwardError};
 use super::headers::{self, Head};
 use super::replay::Frozen;
+use crate::guard::Lease;
 use crate::token::Bearer;
 use crate::upstream::{Outgoing, SendError, Tunnel, Upgrade};
 
@@ -25,6 +26,7 @@ pub type CarryTunnel = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Se
 pub(super) struct Switch {
     protocol: HeaderValue,
     client: OnUpgrade,
+    lease: Option<Lease>,
 }
 
 impl Switch {
@@ -37,7 +39,12 @@ impl Switch {
         let bytes = protocol.as_bytes();
         let one = lines.next().is_none() && !bytes.is_empty() && !bytes.contains(&b',');
         let passes = one && head.is_whole && !bytes.eq_ignore_ascii_case(b"h2c");
-        passes.then_some(Self { protocol, client })
+        let lease = head.lease.take();
+        passes.then_some(Self {
+            protocol,
+            client,
+            lease,
+        })
     }
 
     /// Adds what was taken away as hop-by-hop, since this hop passes it on.
@@ -73,7 +80,8 @@ impl<I: Inbound> Proxy<I> {
             Upgrade::Switched(mut response, tunnel) => {
                 headers::strip_response(response.headers_mut());
                 switch.mark(response.headers_mut());
-                (self.carry_tunnel)(Box::pin(carry(switch.client, tunnel, permit)));
+                let carried = carry(switch.client, tunnel, permit);
+                (self.carry_tunnel)(Box::pin(until_revoked(carried, switch.lease)));
                 Ok(response.map(|()| Body::ours(Bytes::new()).with_sent(sent)))
             }
             Upgrade::Answered(mut response) => {
@@ -101,6 +109,17 @@ fn is_unauthorized<B: Outgoing>(upgraded: &Upgrade<B>) -> bool {
     match upgraded {
         Upgrade::Switched(..) => false,
         Upgrade::Answered(response) => response.status() == StatusCode::UNAUTHORIZED,
+    }
+}
+
+/// What passes in a tunnel is its caller's doing to the end.
+async fn until_revoked(carried: impl Future<Output = ()>, lease: Option<Lease>) {
+    let Some(lease) = lease else {
+        return carried.await;
+    };
+    tokio::select! {
+        () = carried => {}
+        () = lease.revoked() => tracing::info!("tunnel cut: its caller's key was revoked"),
     }
 }
 

@@ -1,11 +1,13 @@
 // Named callers from the outside: keys of `keygen`, each way to send one, revocation while requests run.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
+import { createServer, request } from "node:http";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CUPBEARER, curl, run, setUp, start, statusOf, temporaryDirectory, until } from "./support.mjs";
+import { CUPBEARER, curl, run, setUp, start, startProxy, statusOf, temporaryDirectory, until } from "./support.mjs";
 
 /** A revoked key may live this long. */
 const REVOKED_WITHIN_MS = 3000;
@@ -81,6 +83,48 @@ test("a key is revoked by editing its file: dead within 3 s, while other request
   t.diagnostic(`dead after ${Math.round(dead)} ms`);
 });
 
+test("a revoked key closes the tunnels that it opened, and no others", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const [one, other] = [await newCaller(directory, "one"), await newCaller(directory, "other")];
+  const config = `${one.lines}\n${other.lines}\n[guard.callers.user]\nuid = ${process.getuid()}`;
+  const echo = createServer().on("upgrade", (_, socket) => {
+    socket.on("error", () => {});
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    socket.pipe(socket);
+  });
+  await once(echo.listen(0, "127.0.0.1"), "listening");
+  t.after(() => (echo.close(), echo.closeAllConnections()));
+  const { file } = await setUp(t, { config });
+  const text = await readFile(file, "utf8");
+  await writeFile(file, text.replace(/(\[upstream\]\nurl = ).*/, `$1"http://127.0.0.1:${echo.address().port}"`));
+  const proxy = await startProxy(["--config", file]);
+  t.after(() => proxy.stop());
+
+  const tunnels = {
+    one: await tunnel(proxy.url, { "x-cupbearer-key": one.key }),
+    other: await tunnel(proxy.url, { authorization: `Bearer ${other.key}` }),
+    user: await tunnel(proxy.url, { authorization: "Bearer of-the-tool-itself" }),
+  };
+  for (const open of Object.values(tunnels)) assert.equal(await open.echo("before"), "before");
+  await writeFile(one.file, `# ${one.key}\n`);
+  const edited = performance.now();
+  await until(() => tunnels.one.socket.closed, "the tunnel of a revoked key is open");
+  const closed = performance.now() - edited;
+  assert.ok(closed < REVOKED_WITHIN_MS, `closed after ${closed} ms`);
+  assert.equal(await tunnels.other.echo("after"), "after");
+  assert.equal(await tunnels.user.echo("after"), "after");
+  for (const open of Object.values(tunnels)) open.socket.destroy();
+  t.diagnostic(`closed after ${Math.round(closed)} ms`);
+});
+
+test("without callers an access line names the user", async (t) => {
+  const { proxy } = await setUp(t, { config: '[log]\naccess = "all"' });
+  assert.equal(await statusOf(`${proxy.url}/echo`), 200);
+  const line = () => proxy.output.stderr.split("\n").find((one) => /"path":"\/echo"/.test(one));
+  await until(line, "there is no access line");
+  assert.equal(JSON.parse(line()).caller, `uid:${process.getuid()}`);
+});
+
 test("a listener beyond loopback admits callers with a key, and a uid alone never counts there", async (t) => {
   const address = Object.values(networkInterfaces()).flat().find(({ internal, family }) => !internal && family === "IPv4")?.address;
   assert.ok(address, "this machine has no address beside loopback");
@@ -114,6 +158,21 @@ test("keys that cannot be used end the start with 3, each with its remedy and ne
     assert.ok(!stderr.includes("hunter2"));
   }
 });
+
+/** An upgraded connection, and what comes back of what is sent. */
+async function tunnel(url, headers) {
+  const asking = request(url, { headers: { ...headers, connection: "Upgrade", upgrade: "websocket" } }).end();
+  const [, socket] = await once(asking, "upgrade");
+  socket.on("error", () => {});
+  return {
+    socket,
+    async echo(text) {
+      socket.write(text);
+      const [bytes] = await once(socket, "data");
+      return bytes.toString();
+    },
+  };
+}
 
 /** Runs `keygen --caller NAME`: the key, its file, and what it says to write. */
 async function newCaller(directory, name) {

@@ -1,4 +1,4 @@
-// Searches all that the programs of a run have printed for the credentials that there were: whole, in every
+// Searches all that the programs of a run have printed or told for the credentials that there were: whole, in every
 // spelling, and of tokens and keys each piece of twelve characters. Exits with 1 if it finds any.
 
 import { readFileSync, readdirSync } from "node:fs";
@@ -15,18 +15,20 @@ const pieces = new Set(credentials.filter(({ token }) => token).flatMap(piecesOf
 const files = readdirSync(DIRECTORY).filter((name) => name.endsWith(".log"));
 let characters = 0;
 let talkative = 0;
+let told = 0;
 let hits = 0;
 for (const file of files) {
   const text = readFileSync(join(DIRECTORY, file), "utf8");
   characters += text.length;
   talkative += /TRACE/.test(text);
+  told += file.endsWith(".told.log");
   for (const found of hitsIn(text)) {
     hits += 1;
     console.error(`FAILED  ${found} is printed by ${text.split("\n", 1)[0]}; see ${join(DIRECTORY, file)}`);
   }
 }
 console.log(
-  `${files.length} programs, ${talkative} of them at trace, printed ${(characters / 1e6).toFixed(1)} MB; ` +
+  `${files.length - told} programs, ${talkative} of them at trace, printed, and ${told} admin listeners told, ${(characters / 1e6).toFixed(1)} MB; ` +
     `${words.size} spellings and ${pieces.size} pieces of ${credentials.length} credentials: ${hits} hits`,
 );
 // Nothing to search, or nothing to search for, is no success.

@@ -30,6 +30,17 @@ export function keepPrinted(child, args) {
   }
 }
 
+/** Keeps what the admin listener of a running cupbearer tells, if its banner says that there is one. */
+export async function keepTold(pid, banner) {
+  const [, url] = /^ {2}admin {8}(http:\/\/\S+?)\/ /m.exec(banner) ?? [];
+  if (!url) return;
+  for (const path of ["/metrics", "/status", "/", "/ready"]) {
+    const asking = fetch(url + path, { signal: AbortSignal.timeout(2000) });
+    const told = await asking.then((answer) => answer.text()).catch(() => undefined); // it may have ended, or be stopped
+    if (told) keep(join(DIRECTORY, `${process.pid}-${pid}.told.log`), `GET ${path}\n${told}\n`);
+  }
+}
+
 /** At once: the process may end at any time. */
 function keep(file, text) {
   mkdirSync(DIRECTORY, { recursive: true });

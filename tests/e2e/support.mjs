@@ -2,6 +2,7 @@
 // the built binary between with a configuration file, all on free ports of 127.0.0.1.
 
 import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
-import { confide, keepPrinted } from "./printed.mjs";
+import { confide, keepPrinted, keepTold } from "./printed.mjs";
 
 /** The binary under test; tests/run names it. */
 export const CUPBEARER = process.env.CUPBEARER_BIN ?? fail("CUPBEARER_BIN is not set: use tests/run");
@@ -88,7 +89,7 @@ export async function startProxy(args, options) {
 export async function start(args, find, { env, under = [] } = {}) {
   const [program, ...words] = [...under, CUPBEARER, ...args];
   const child = spawn(program, words, {
-    env: { ...cleanEnvironment(), ...talkative(args), ...env },
+    env: { ...cleanEnvironment(), ...talkative(args), ...tellsAll(args), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = collect(child);
@@ -119,6 +120,7 @@ export async function start(args, find, { env, under = [] } = {}) {
     signal: (signal) => child.kill(signal),
     /** Asks it to stop and returns what it exited with; asking twice is fine. */
     async stop(signal = "SIGTERM") {
+      if (child.exitCode === null && child.signalCode === null) await keepTold(child.pid, output.stderr);
       child.kill(signal);
       const [code, killedBy] = await exit;
       return code ?? killedBy;
@@ -176,6 +178,13 @@ function collect(child) {
 /** One proxy alone, whose file says no other level, prints all there is: leaks.mjs searches it. */
 function talkative(args) {
   return args.filter((arg) => arg === "--config").length === 1 ? { CUPBEARER_LOG__LEVEL: "trace" } : {};
+}
+
+/** And it can be asked, if its file does not say where: leaks.mjs searches that too. */
+function tellsAll(args) {
+  const file = args.filter((arg) => arg === "--config").length === 1 && args[args.indexOf("--config") + 1];
+  const says = !file || !existsSync(file) || /^\s*(?:\[admin\]|admin\.listen)/m.test(readFileSync(file, "utf8"));
+  return says ? {} : { CUPBEARER_ADMIN__LISTEN: "127.0.0.1:0" };
 }
 
 /** The environment without proxies and without anything that would configure the binary. */

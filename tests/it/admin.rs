@@ -45,7 +45,7 @@ async fn line(admin: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// A cupbearer command against this admin listener: exit code and output.
-async fn command(admin: SocketAddr, arguments: &[&str]) -> (i32, String) {
+async fn command(admin: impl ToString, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
     command.env_clear().args(arguments);
     command.args(["--admin", &admin.to_string()]);
@@ -194,10 +194,12 @@ async fn a_web_page_or_a_form_reads_no_status_and_gives_no_order() {
     let page = "GET /status HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n";
     assert_eq!(outcome(admin, page).await, refused("origin_refused"));
     for path in ["/quit", "/token/refresh"] {
-        assert_eq!(
-            outcome(admin, &post(path, "")).await,
-            refused("origin_refused")
-        );
+        for order in ["", "X-Cupbearer: 0\r\n"] {
+            assert_eq!(
+                outcome(admin, &post(path, order)).await,
+                refused("origin_refused")
+            );
+        }
         let foreign = post(path, "X-Cupbearer: 1\r\nOrigin: http://evil.test\r\n");
         assert_eq!(outcome(admin, &foreign).await, refused("origin_refused"));
         let wrong = (405, "method_refused".to_owned());
@@ -210,6 +212,11 @@ async fn a_web_page_or_a_form_reads_no_status_and_gives_no_order() {
         200
     );
     assert_eq!(outcome(admin, &get("/token")).await.0, 404);
+    for path in ["/", "/live", "/metrics", "/ready", "/startup", "/status"] {
+        let wrong = (405, "method_refused".to_owned());
+        let order = post(path, "X-Cupbearer: 1\r\n");
+        assert_eq!(outcome(admin, &order).await, wrong, "{path}");
+    }
     assert!(binary.ended().is_none());
     assert_eq!(
         command(admin, &["quit"]).await,
@@ -226,12 +233,72 @@ async fn beyond_loopback_only_probes_and_metrics_exist() {
     for path in ["/live", "/startup", "/ready", "/metrics"] {
         assert_eq!(line(admin, path).await.0, 200, "{path}");
     }
-    for path in ["/", "/status"] {
+    for path in GUARDED {
         assert_eq!(line(admin, path).await.0, 404, "{path}");
     }
     let order = post("/quit", "X-Cupbearer: 1\r\n");
     assert_eq!(outcome(admin, &order).await.0, 404);
     assert!(binary.ended().is_none());
+}
+
+/// What only this user may ask.
+const GUARDED: [&str; 2] = ["/", "/status"];
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_user_who_may_not_connect_learns_only_what_everyone_does() {
+    let nobody_here = rustix::process::geteuid().as_raw().wrapping_add(4242);
+    let users = format!("guard.local_users=[{nobody_here}]");
+    let (mut binary, _upstream, _endpoint) = with_token(&[LOOPBACK[0], &users]).await;
+    let admin = binary.admin();
+    let refused = (403, "user_refused".to_owned());
+    for path in GUARDED {
+        assert_eq!(outcome(admin, &get(path)).await, refused, "{path}");
+    }
+    for path in ["/quit", "/token/refresh"] {
+        let order = post(path, "X-Cupbearer: 1\r\n");
+        assert_eq!(outcome(admin, &order).await, refused, "{path}");
+    }
+    for path in ["/live", "/startup", "/ready", "/metrics"] {
+        assert_eq!(line(admin, path).await.0, 200, "{path}");
+    }
+    assert!(binary.ended().is_none());
+}
+
+#[tokio::test]
+async fn the_names_of_guard_hosts_are_the_admin_listeners_too_and_rules_for_the_api_are_not() {
+    let settings = [
+        LOOPBACK[0],
+        "guard.hosts=[\"proxy.example\"]",
+        "guard.read_only=true",
+        "guard.deny=[\"* /**\"]",
+    ];
+    let (binary, _upstream, _endpoint) = with_token(&settings).await;
+    for path in GUARDED {
+        let named = format!("GET {path} HTTP/1.1\r\nHost: proxy.example\r\n\r\n");
+        assert_eq!(ask(binary.admin(), named).await.status, 200, "{path}");
+    }
+    let order = post("/token/refresh", "X-Cupbearer: 1\r\n");
+    assert_eq!(ask(binary.admin(), order).await.status, 200);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_has_all_that_a_loopback_listener_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}", directory.path().join("admin").display());
+    let listen = format!("admin.listen={socket}");
+    let (upstream, endpoint) = (
+        Upstream::echoing().await,
+        Upstream::answering(token_answer()).await,
+    );
+    let mut binary = start(&upstream, &endpoint.url(), &[&listen]).await;
+    assert_eq!(command(&socket, &["wait"]).await.0, 0);
+    let (code, text) = command(&socket, &["status"]).await;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("token        fresh, good for"), "{text}");
+    assert_eq!(command(&socket, &["quit"]).await.0, 0);
+    assert!(binary.wait().await.0.success());
 }
 
 #[tokio::test]

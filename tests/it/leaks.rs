@@ -93,11 +93,18 @@ async fn nothing_printed_at_trace_holds_a_credential() {
             "log.format=json",
             "upstream.stall_timeout=300ms",
             "token.wait=5s",
+            "admin.listen=127.0.0.1:0",
         ],
     })
     .await;
     until("the token is there", || endpoint.seen_count() >= 3).await;
-    let told = a_bad_day(&binary).await;
+    let mut told = a_bad_day(&binary).await;
+    for path in ["/metrics", "/status", "/", "/ready", "/startup", "/live"] {
+        let answer = ask(binary.admin(), get(path)).await;
+        assert_eq!(answer.status, 200, "{path}");
+        told += &format!("{answer:?}{}", answer.text());
+    }
+    assert!(told.contains("cupbearer_token_state") && told.contains("\"generation\":"));
     binary.terminate();
     let (status, output) = binary.wait().await;
     assert_eq!(status.code(), Some(0), "{output}");

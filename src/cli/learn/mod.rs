@@ -126,7 +126,7 @@ async fn learnt(wanted: &Learn, config: Config) -> Result<Exit, Complaint> {
     if run.seen.requests.is_empty() {
         return Err((
             of_program(run.status).unwrap_or(Exit::Failed),
-            nothing(&run.seen),
+            no_lesson(&run.seen),
         ));
     }
     let exit = match rails {
@@ -343,7 +343,7 @@ fn turned_away(seen: &Seen) -> Option<String> {
     })
 }
 
-fn nothing(seen: &Seen) -> String {
+fn no_lesson(seen: &Seen) -> String {
     let hint = "the program must send its requests to CUPBEARER_URL, and not through a proxy (NO_PROXY=127.0.0.1)";
     let why = turned_away(seen).unwrap_or_else(|| hint.to_owned());
     format!("nothing was learnt: no request arrived with the key; {why}")

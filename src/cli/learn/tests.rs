@@ -35,12 +35,12 @@ fn the_caller_is_called_like_the_program_where_it_can_be() {
 
 #[test]
 fn a_run_without_requests_is_told_why_that_may_be() {
-    assert!(nothing(&Seen::default()).contains("CUPBEARER_URL"));
+    assert!(no_lesson(&Seen::default()).contains("CUPBEARER_URL"));
     let without_key = Seen {
         turned_away: [("caller_unknown", 2)].into(),
         ..Seen::default()
     };
-    let said = nothing(&without_key);
+    let said = no_lesson(&without_key);
     assert!(
         said.contains("2 caller_unknown") && said.contains("CUPBEARER_KEY"),
         "{said}"

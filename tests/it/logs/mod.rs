@@ -87,7 +87,7 @@ async fn an_access_line_says_who_what_how_long_and_how_much_in_json() {
         Value::Object(rest),
         json!({
             "level": "INFO", "target": "cupbearer::access", "message": "request",
-            "uid": rustix::process::getuid().as_raw(), "method": "POST", "path": "/items", "status": 200,
+            "caller": format!("uid:{}", rustix::process::getuid().as_raw()), "method": "POST", "path": "/items", "status": 200,
             "request_id": "w-1", "trace_id": "0af7651916cd43dd8448eb211c80319c",
             "token_generation": 1, "bytes_in": 4, "bytes_out": 5,
         })

@@ -1,0 +1,161 @@
+// `cupbearer learn`: what a program did becomes the rules of a caller, and those hold. The programs are curl and
+// Postman's engine; the API is the demo's, which describes itself, and the one of these tests, which does not.
+
+import assert from "node:assert/strict";
+import { appendFile, readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CUPBEARER, curl, run, setUp, start, startProxy, statusOf, temporaryDirectory, until } from "./support.mjs";
+
+const NEWMAN = new URL("node_modules/newman/bin/newman.js", import.meta.url).pathname;
+const COLLECTION = new URL("collection.postman.json", import.meta.url).pathname;
+
+/** One request of the watched program; its status on a line. */
+const ask = (path, ...more) =>
+  ["curl --disable --noproxy '*' -s -o /dev/null -w '%{http_code}\\n' -u x:$CUPBEARER_KEY", ...more, `"$CUPBEARER_URL${path}"`].join(" ");
+
+test("curl: the printed block, with a key, lets the same command pass and nothing else; --check sees when it does more", async (t) => {
+  const demo = await startDemo(t);
+  const directory = await temporaryDirectory(t);
+  const command = [
+    ask("/api/v1/certificates"),
+    ask("/api/v1/certificates?limit=1", "--head"),
+    ask("/api/v1/hostnames/one.example", "-X DELETE"),
+    ask("/api/v1/hostnames/tw%6f.example", "-X DELETE"),
+  ].join("; ");
+
+  const learnt = await learn(directory, demo.file, ["--name", "ci"], command);
+  assert.equal(learnt.code, 0, learnt.stderr);
+  const statuses = /^(?:\d{3}\n){4}/.exec(learnt.stdout)[0];
+  const block = learnt.stdout.slice(statuses.length);
+  assert.match(block, /^# Learned from one run of sh: 4 requests; paths folded by \/api\/v1\/openapi\.json\.$/m);
+  assert.deepEqual(allowed(block), ["GET /api/v1/certificates", "DELETE /api/v1/hostnames/*"]);
+
+  const proxy = await withBlock(t, demo.file, directory, block);
+  const environment = { CUPBEARER_URL: proxy.url, CUPBEARER_KEY: proxy.key };
+  assert.equal((await run("sh", ["-c", command], { env: environment })).stdout, statuses, "the same command, with the block");
+  for (const [path, ...more] of [
+    ["/api/v1/hostnames"],
+    ["/api/v1/certificates/a", "--request", "DELETE"],
+    ["/api/v1/certificates", "--request", "POST", "--data", "{}"],
+    ["/api/v1/hostnames/one.example/more", "--request", "DELETE"],
+    ["/API/v1/certificates"],
+  ]) {
+    const { stdout } = await curl("--user", `x:${proxy.key}`, ...more, `${proxy.url}${path}`);
+    assert.equal(JSON.parse(stdout).reason, "rule_refused", path);
+  }
+
+  const same = await learn(directory, proxy.file, ["--check", "ci"], command);
+  assert.equal(same.code, 0, same.stdout + same.stderr);
+  assert.match(same.stdout, /^guard\.callers\.ci lets all of it pass$/m);
+  assert.doesNotMatch(same.stdout, /not used/);
+
+  const wider = await learn(directory, proxy.file, ["--check", "ci"], `${ask("/api/v1/certificates")}; ${ask("/api/v1/hostnames")}`);
+  assert.equal(wider.code, 1);
+  assert.match(wider.stdout, /^refused by guard\.callers\.ci:\n  GET \/api\/v1\/hostnames$/m);
+  assert.match(wider.stdout, /^allowed, and not used in this run:\n  DELETE \/api\/v1\/hostnames\/\*$/m);
+});
+
+test("newman: a collection's block lets the collection pass", async (t) => {
+  const { file, directory } = await setUp(t);
+  const collection = ["-c", `exec "$0" "$1" run "$2" --color off --env-var baseUrl="$(echo $CUPBEARER_URL | sed "s,//,//x:$CUPBEARER_KEY@,")"`, process.execPath, NEWMAN, COLLECTION];
+  const output = join(directory, "newman.toml");
+
+  const learnt = await run(CUPBEARER, ["learn", "--config", file, "--name", "postman", "--output", output, "--", "sh", ...collection], { cwd: directory });
+  assert.equal(learnt.code, 0, learnt.stdout + learnt.stderr);
+  const block = await readFile(output, "utf8");
+  assert.match(block, /each path as it was asked for, since there is no OpenAPI document/);
+  assert.ok(allowed(block).includes("GET /api/v1/certificates"), block);
+  const again = await run(CUPBEARER, ["learn", "--config", file, "--output", output, "--", "true"]);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /exists and is not overwritten/);
+
+  const proxy = await withBlock(t, file, directory, block);
+  const env = { CUPBEARER_URL: proxy.url, CUPBEARER_KEY: proxy.key };
+  const passed = await run("sh", collection, { env });
+  assert.equal(passed.code, 0, passed.stdout);
+  assert.equal(await statusOf("--user", `x:${proxy.key}`, `${proxy.url}/slow`), 403);
+});
+
+test("the program gets an address and a key and none of our secrets, and its exit code is ours", async (t) => {
+  const { file, directory, api } = await setUp(t);
+  const text = await readFile(file, "utf8");
+  await writeFile(file, text.replace(/client_secret = .*/, 'client_secret = { env = "THE_SECRET" }'));
+  const secret = await readFile(join(directory, "client_secret"), "utf8");
+  const env = { THE_SECRET: secret.trimEnd(), CUPBEARER_NAME: "mine" };
+
+  const { code, stdout, stderr } = await run(
+    CUPBEARER,
+    ["learn", "--config", file, "--", "sh", "-c", `env; ${ask("/echo")}; exit 7`],
+    { env },
+  );
+  assert.equal(code, 7, stderr);
+  const ours = stdout.match(/^(?:CUPBEARER_|THE_SECRET)\w*(?==)/gm);
+  assert.deepEqual(ours.sort(), ["CUPBEARER_KEY", "CUPBEARER_URL"]);
+  assert.ok(!stdout.includes(env.THE_SECRET));
+  assert.match(stdout, /^# Warning: the program failed \(exit status: 7\)/m);
+  const key = /^CUPBEARER_KEY=(cbk_\w{36})$/m.exec(stdout)[1];
+  assert.ok(!stdout.replace(`CUPBEARER_KEY=${key}`, "").includes(key) && !stderr.includes(key), "the run's key was printed");
+  assert.ok(api.seen.some(({ url, status }) => url === "/echo" && status === 200));
+
+  const silent = await run(CUPBEARER, ["learn", "--config", file, "--", "true"], { env });
+  assert.equal(silent.code, 1);
+  assert.match(silent.stderr, /no request arrived with the key/);
+  assert.equal(silent.stdout, "");
+});
+
+test("a signal goes to the program, and what it did until then is learnt", async (t) => {
+  const { file } = await setUp(t);
+  const program = `trap 'echo got TERM; exit 9' TERM; ${ask("/echo")}; echo ready; while :; do sleep 0.05; done`;
+  const learning = await start(["learn", "--config", file, "--name", "ci", "--", "sh", "-c", program], ({ stdout }) => /^ready$/m.test(stdout));
+  assert.equal(await learning.stop("SIGTERM"), 9);
+  await until(() => learning.output.stdout.includes("]\n"), "there is no block");
+  assert.match(learning.output.stdout, /^200\nready\ngot TERM\n# Learned/);
+  assert.deepEqual(allowed(learning.output.stdout), ["GET /echo"]);
+});
+
+test("the rules for everyone hold in the run, and what they refuse is told", async (t) => {
+  const { file, directory } = await setUp(t, { config: '[guard]\ndeny = ["* /echo"]' });
+  const { code, stdout, stderr } = await learn(directory, file, ["--name", "ci"], `${ask("/echo")}; ${ask("/api/v1/certificates")}; ${ask("/a%2fb")}`);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^403\n200\n403\n/);
+  assert.deepEqual(allowed(stdout), ["GET /api/v1/certificates"]);
+  assert.match(stdout, /^# Refused in this run.*:\n#   GET \/a%2fb\n#   GET \/echo$/m);
+});
+
+/** The demo, and its configuration with a listener of its own. */
+async function startDemo(t) {
+  const directory = await temporaryDirectory(t);
+  const demo = await start(["demo", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"], ({ stderr }) => /token {8}good until/.test(stderr), {
+    env: { TMPDIR: directory },
+  });
+  t.after(() => demo.stop());
+  const [own] = (await readdir(directory)).filter((name) => name.startsWith("cupbearer-demo-"));
+  const file = join(directory, "own.toml");
+  await writeFile(file, `listen = "127.0.0.1:0"\n${await readFile(join(directory, own, "cupbearer.toml"), "utf8")}`);
+  return { file };
+}
+
+/** Runs a shell's command line under `cupbearer learn`. */
+function learn(cwd, file, args, command) {
+  return run(CUPBEARER, ["learn", "--config", file, ...args, "--", "sh", "-c", command], { cwd });
+}
+
+/** The rules of `allow` in a block. */
+function allowed(block) {
+  const lines = /^allow = \[\n([^\]]*)^\]$/m.exec(block)[1];
+  return [...lines.matchAll(/^ {2}["'](.*)["'],/gm)].map(([, rule]) => rule);
+}
+
+/** A proxy with the block in its configuration, and the key made as the block says. */
+async function withBlock(t, file, directory, block) {
+  const [, name, keyFile] = /keygen --caller (\S+) --out (\S+)$/m.exec(block);
+  const made = await run(CUPBEARER, ["keygen", "--caller", name, "--out", keyFile], { cwd: directory });
+  assert.equal(made.code, 0, made.stderr);
+  const own = join(directory, "with-block.toml");
+  await writeFile(own, await readFile(file, "utf8"));
+  await appendFile(own, `\n${block}`);
+  const proxy = await startProxy(["--config", own]);
+  t.after(() => proxy.stop());
+  return { url: proxy.url, key: (await readFile(keyFile, "utf8")).trimEnd(), file: own };
+}
