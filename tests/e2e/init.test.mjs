@@ -203,7 +203,7 @@ test("colours only on a terminal, and not with NO_COLOR: help, usage errors, log
   const file = join(directory, "c.toml");
   assert.equal((await run(CUPBEARER, [...flags, "--secret-file", held, "--out", file])).code, 0);
   const colour = /\x1b\[[0-9;]*m/;
-  const served = [["listens on[\\s\\S]*\n", CTRL_C]];
+  const served = [["listens on[\\s\\S]*INFO[\\s\\S]*\n", CTRL_C]];
   for (const [args, script] of [[["--help"], []], [["--no-such-flag"], []], [["--config", file], served]]) {
     const shown = await converse(args, script);
     assert.match(shown.screen, colour, args.join(" "));
