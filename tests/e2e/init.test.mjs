@@ -236,6 +236,7 @@ async function startDemo(t) {
     env: { TMPDIR: home },
   });
   t.after(() => demo.stop());
+  assert.doesNotMatch(demo.output.stdout + demo.output.stderr, /localhost:0\b/, "the port that it was given, not the one that it has");
   const text = readFileSync(demo.found[1], "utf8");
   const value = (name) => new RegExp(`${name} = (?:\\{ file = )?"([^"]+)"`).exec(text)[1];
   const [api, token] = [...text.matchAll(/^url = "([^"]+)"$/gm)].map(([, url]) => url);
