@@ -42,6 +42,16 @@ fn every_commands_help_has_an_example_that_names_it() {
     assert!(help.contains("\nExamples:\n  cupbearer "), "{help}");
 }
 
+#[cfg(feature = "demo")]
+#[test]
+fn the_demos_help_offers_nothing_that_it_refuses() {
+    let whole = <Cli as clap::CommandFactory>::command();
+    let mut demo = whole.find_subcommand("demo").unwrap().clone();
+    let help = demo.render_long_help().to_string();
+    assert!(!help.contains("--config") && !help.contains("--upstream"));
+    assert!(help.contains("--listen"), "{help}");
+}
+
 #[test]
 fn without_a_command_it_runs() {
     assert_eq!(parts("cupbearer").ok().unwrap().0, Command::Run);

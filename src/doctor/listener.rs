@@ -5,10 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use super::finding::{Blame, Finding};
 use super::port::{Holder, holder};
-use crate::config::Listen;
+use super::running::{Runs, Wanted};
+use crate::config::{Config, Listen};
 
 /// Listens for a moment, or asks who does.
-pub(super) async fn examine(listen: &Listen) -> Finding {
+pub(super) async fn examine(config: &Config) -> Finding {
+    at(&config.listen, Wanted::of(config)).await
+}
+
+async fn at(listen: &Listen, wanted: Wanted) -> Finding {
     let addresses = match *listen {
         Listen::Unix { .. } => {
             return Finding::skipped("a unix socket: whether it is free shows at the start");
@@ -25,11 +30,11 @@ pub(super) async fn examine(listen: &Listen) -> Finding {
         return Finding::ok("any free port, as configured");
     }
     // Asking who holds a port reads files and waits for an answer.
-    let examined = tokio::task::spawn_blocking(move || look(&addresses)).await;
+    let examined = tokio::task::spawn_blocking(move || look(&addresses, &wanted)).await;
     examined.unwrap_or_else(|_| Finding::skipped("it could not be looked at"))
 }
 
-fn look(addresses: &[SocketAddr]) -> Finding {
+fn look(addresses: &[SocketAddr], wanted: &Wanted) -> Finding {
     let mut free = Vec::new();
     let mut ours = None;
     for address in addresses {
@@ -40,7 +45,7 @@ fn look(addresses: &[SocketAddr]) -> Finding {
                 if !holder.is_cupbearer {
                     return taken(*address, &holder);
                 }
-                ours = Some(holder);
+                ours = Some((*address, holder));
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 return Finding::failed(Blame::Other, format!("{address}: {error}"))
@@ -56,14 +61,35 @@ fn look(addresses: &[SocketAddr]) -> Finding {
         }
     }
     match ours {
-        Some(holder) => Finding::ok(format!("held by {holder}")),
+        Some((address, holder)) => held(address, &holder, &wanted.ask(address)),
         None => Finding::ok(format!("{} free", free.join(" and "))),
     }
 }
 
+fn held(address: SocketAddr, holder: &Holder, runs: &Runs) -> Finding {
+    match runs {
+        Runs::Us => Finding::ok(format!(
+            "held by the cupbearer that runs this configuration{}",
+            holder.process.as_ref().map_or_else(String::new, |process| {
+                format!(" (process {})", process.pid)
+            })
+        )),
+        Runs::Another(upstream) => Finding::failed(
+            Blame::Other,
+            format!("{address} is held by {holder}, which forwards to {upstream}"),
+        )
+        .remedy(CHOOSE),
+        Runs::Unknown => Finding::note(format!(
+            "held by {holder}; whether it runs this configuration cannot be seen, as it does not answer at this \
+             configuration's admin.listen"
+        )),
+    }
+}
+
+const CHOOSE: &str = "stop it, or choose another port with listen = \"localhost:PORT\"";
+
 fn taken(address: SocketAddr, holder: &Holder) -> Finding {
-    Finding::failed(Blame::Other, format!("{address} is held by {holder}"))
-        .remedy("stop it, or choose another port with listen = \"localhost:PORT\"")
+    Finding::failed(Blame::Other, format!("{address} is held by {holder}")).remedy(CHOOSE)
 }
 
 #[cfg(test)]
@@ -71,23 +97,27 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Outcome;
 
+    async fn look_at(listen: &Listen) -> Finding {
+        at(listen, Wanted::unasked()).await
+    }
+
     #[tokio::test]
     async fn a_free_port_is_fine_and_a_taken_one_names_its_holder() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
 
-        let taken = examine(&Listen::Tcp(address)).await;
+        let taken = look_at(&Listen::Tcp(address)).await;
         assert_eq!(taken.outcome, Outcome::Failed(Blame::Other));
         assert!(taken.said.contains("is held by "), "{}", taken.said);
 
         drop(listener);
-        let free = examine(&Listen::Tcp(address)).await;
+        let free = look_at(&Listen::Tcp(address)).await;
         assert_eq!(free.outcome, Outcome::Ok, "{}", free.said);
     }
 
     #[tokio::test]
     async fn a_port_that_needs_a_right_or_an_address_of_another_machine_says_so() {
-        let elsewhere = examine(&Listen::Tcp("192.0.2.1:6749".parse().unwrap())).await;
+        let elsewhere = look_at(&Listen::Tcp("192.0.2.1:6749".parse().unwrap())).await;
         assert_eq!(elsewhere.outcome, Outcome::Failed(Blame::Other));
         assert!(elsewhere.ways[0].remedy.contains("this machine has"));
     }

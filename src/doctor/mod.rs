@@ -18,6 +18,7 @@ mod port;
 mod reach;
 mod refusals;
 mod round;
+mod running;
 #[cfg(test)]
 mod sample;
 mod scene;
@@ -149,9 +150,7 @@ pub async fn examine(order: &Order<'_>, report: &mut dyn FnMut(Progress<'_>)) ->
         }
     }
     api(&mut round, &scene, &ready, obtained).await;
-    round
-        .just(LISTENER, listener::examine(&config.listen))
-        .await;
+    round.just(LISTENER, listener::examine(config)).await;
     round.end()
 }
 

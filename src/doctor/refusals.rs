@@ -16,7 +16,7 @@ use crate::token::{Defect, Failure, Said};
 
 /// The finding about an exchange that brought nothing.
 pub(super) fn judge(failure: &Failure, scene: &Scene<'_>) -> Finding {
-    let said = failure.chain();
+    let said = failure.causes();
     let key = scene.config.token.credential_key();
     match failure {
         Failure::Refused {
@@ -36,8 +36,9 @@ pub(super) fn judge(failure: &Failure, scene: &Scene<'_>) -> Finding {
         Failure::KeyUnusable(error) => {
             Finding::failed(Blame::Configuration, said).remedy(error.remedy())
         }
-        Failure::CertificateUnusable(_) => Finding::failed(Blame::Configuration, said)
-            .remedy("name the PEM files of one certificate and its key"),
+        Failure::CertificateUnusable(_) => Finding::failed(Blame::Configuration, said).remedy(
+            joined(failure, "name the PEM files of one certificate and its key"),
+        ),
         Failure::Metadata(_) => Finding::failed(Blame::Refused, said)
             .remedy("write token.issuer as the server writes it, or set token.url instead"),
         Failure::Redirected { .. } => Finding::failed(Blame::Unreachable, said)
@@ -48,13 +49,23 @@ pub(super) fn judge(failure: &Failure, scene: &Scene<'_>) -> Finding {
             ),
         Failure::Unusable { defect, .. } => unusable(*defect, said, scene),
         Failure::Unreachable(_) => {
-            Finding::failed(Blame::Unreachable, said).remedy(unreachable(failure))
+            Finding::failed(Blame::Unreachable, said).remedy(joined(failure, unreachable(failure)))
         }
-        Failure::TimedOut { .. } => Finding::failed(Blame::Unreachable, said)
-            .remedy("try again; if it stays so, something on the way swallows the answer"),
+        Failure::TimedOut { .. } => Finding::failed(Blame::Unreachable, said).remedy(joined(
+            failure,
+            "try again; if it stays so, something on the way swallows the answer",
+        )),
         Failure::Internal => {
             Finding::failed(Blame::Other, said).remedy("report this: it is a defect")
         }
+    }
+}
+
+/// What the failure itself proposes, then what the doctor can add.
+fn joined(failure: &Failure, more: &str) -> String {
+    match failure.remedy() {
+        Some(remedy) => format!("{remedy}; {more}"),
+        None => more.to_owned(),
     }
 }
 

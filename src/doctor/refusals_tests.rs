@@ -5,6 +5,7 @@ use std::io;
 use super::*;
 use crate::doctor::finding::Outcome;
 use crate::doctor::sample::config;
+use crate::token::Peer;
 
 fn answered(status: u16, code: &str, description: &str) -> Failure {
     Failure::Refused {
@@ -201,5 +202,25 @@ fn a_failure_of_our_own_files_is_one_of_configuration() {
         let finding = judged(&failure, &[]);
         assert_eq!(finding.outcome, Outcome::Failed(Blame::Configuration));
         assert!(finding.ways[0].remedy.contains("token.client_secret"));
+    }
+}
+
+#[test]
+fn a_remedy_that_the_failure_brings_along_is_said_once() {
+    for connected in [true, false] {
+        let failure = Failure::TimedOut {
+            limit: Duration::from_secs(10),
+            peer: Peer {
+                address: "as.example.com:443".to_owned(),
+                key: "token.url",
+                proxy: None,
+            },
+            connected,
+        };
+        let remedy = failure.remedy().unwrap();
+        let finding = judged(&failure, &[]);
+        assert!(!finding.said.contains(&remedy), "{}", finding.said);
+        assert!(finding.ways[0].remedy.starts_with(&remedy));
+        assert_eq!(finding.ways.len(), 1);
     }
 }

@@ -175,14 +175,21 @@ impl Failure {
     /// This error and its causes on one line, then what to do about it.
     #[must_use]
     pub fn chain(&self) -> String {
+        let mut text = self.causes();
+        if let Some(remedy) = self.remedy() {
+            let _ = write!(text, "; {remedy}");
+        }
+        text
+    }
+
+    /// This error and its causes on one line.
+    #[must_use]
+    pub fn causes(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
             let _ = write!(text, ": {error}");
             cause = error.source();
-        }
-        if let Some(remedy) = self.remedy() {
-            let _ = write!(text, "; {remedy}");
         }
         text
     }

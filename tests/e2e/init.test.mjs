@@ -203,7 +203,7 @@ test("colours only on a terminal, and not with NO_COLOR: help, usage errors, log
   const file = join(directory, "c.toml");
   assert.equal((await run(CUPBEARER, [...flags, "--secret-file", held, "--out", file])).code, 0);
   const colour = /\x1b\[[0-9;]*m/;
-  const served = [["listens on[\\s\\S]*\n", CTRL_C]];
+  const served = [["listens on[\\s\\S]*INFO[\\s\\S]*\n", CTRL_C]];
   for (const [args, script] of [[["--help"], []], [["--no-such-flag"], []], [["--config", file], served]]) {
     const shown = await converse(args, script);
     assert.match(shown.screen, colour, args.join(" "));
@@ -236,6 +236,7 @@ async function startDemo(t) {
     env: { TMPDIR: home },
   });
   t.after(() => demo.stop());
+  assert.doesNotMatch(demo.output.stdout + demo.output.stderr, /localhost:0\b/, "the port that it was given, not the one that it has");
   const text = readFileSync(demo.found[1], "utf8");
   const value = (name) => new RegExp(`${name} = (?:\\{ file = )?"([^"]+)"`).exec(text)[1];
   const [api, token] = [...text.matchAll(/^url = "([^"]+)"$/gm)].map(([, url]) => url);

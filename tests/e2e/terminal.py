@@ -3,8 +3,8 @@
     python3 terminal.py SCRIPT PROGRAM ARGUMENT...
 
 SCRIPT is a JSON list of pairs: a regular expression that must show up on the screen after the last answer, and what
-is then typed. Prints the screen, with everything that the terminal echoed, and ends as the program does; where
-nothing new shows up for 60 s, with 99.
+is then typed. Prints the screen, with everything that the terminal echoed, and ends as the program does; with 99
+where nothing new shows up for 60 s, with 98 where the program leaves a terminal behind that echoes nothing.
 """
 
 import json
@@ -13,6 +13,7 @@ import pty
 import re
 import select
 import sys
+import termios
 
 LIMIT_S = 60
 
@@ -34,6 +35,9 @@ def main():
         sys.stdout.write(more)
         sys.stdout.flush()
     _, status = os.waitpid(pid, 0)
+    if not termios.tcgetattr(terminal)[3] & termios.ECHO:
+        print("\nthe terminal shows nothing any more")
+        sys.exit(98)
     if script:
         sys.exit(f"\nit ended before it showed {script[0][0]!r}")
     sys.exit(os.waitstatus_to_exitcode(status))

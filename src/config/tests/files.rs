@@ -37,6 +37,37 @@ fn the_first_file_that_is_there_is_read() {
 }
 
 #[test]
+fn what_the_guides_show_is_a_configuration() {
+    let pages = [
+        include_str!("../../../docs/authorization-servers.md"),
+        include_str!("../../../docs/setup-pingone.md"),
+    ];
+    let blocks = pages
+        .iter()
+        .flat_map(|page| page.split("```toml\n").skip(1));
+    let mut count = 0;
+    for block in blocks {
+        let block = block.split("```").next().unwrap();
+        let mut text = block.to_owned();
+        for (section, rest) in [
+            ("[upstream]", "url = \"https://api.example.com\""),
+            (
+                "[token]",
+                "url = \"https://as.example.com/token\"\nclient_id = \"x\"\nclient_secret = { file = \"x\" }",
+            ),
+        ] {
+            if !block.contains(section) {
+                text = format!("{text}\n{section}\n{rest}\n");
+            }
+        }
+        let loaded = from_bytes(text.as_bytes(), &Surroundings::default());
+        assert!(loaded.is_ok(), "{text}\n{}", said(loaded));
+        count += 1;
+    }
+    assert_eq!(count, 7);
+}
+
+#[test]
 fn a_file_that_is_no_configuration_has_its_own_clear_error() {
     let long = vec![b'#'; (1 << 20) + 1];
     let cases: [(&[u8], &str); 6] = [

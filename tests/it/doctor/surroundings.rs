@@ -119,7 +119,7 @@ async fn a_corporate_proxy_that_is_away_is_named_instead_of_its_target() {
 }
 
 #[tokio::test]
-async fn a_taken_port_names_its_holder_and_a_cupbearer_that_has_it_is_fine() {
+async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_is_fine() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap();
     let report = Clinic::open()
@@ -142,18 +142,34 @@ async fn a_taken_port_names_its_holder_and_a_cupbearer_that_has_it_is_fine() {
     let clinic = Clinic::open().await;
     let secret = clinic.secret();
     let running = Binary::start(&Config {
-        settings: &[],
+        settings: &["admin.listen=127.0.0.1:0"],
         ..clinic.config(&secret)
     })
     .await;
-    let clinic = clinic.set(&format!("listen={}", running.address));
+    let clinic = clinic
+        .set(&format!("listen={}", running.address))
+        .set(&format!("admin.listen={}", running.admin()));
     let report = clinic.examine().await;
     assert_eq!(report.exit, 0, "{}", report.all("listener"));
+    let said = report.said("listener");
     assert!(
-        report
-            .said("listener")
-            .starts_with("held by another cupbearer")
+        said.starts_with("held by the cupbearer that runs this configuration"),
+        "{said}"
     );
+
+    let clinic = clinic.set("name=another");
+    let report = clinic.examine().await;
+    assert_eq!(report.exit, 1);
+    let said = report.said("listener");
+    assert!(
+        said.contains("held by another cupbearer") && said.contains("which forwards to http://"),
+        "{said}"
+    );
+
+    let clinic = clinic.set(&format!("admin.listen=127.0.0.1:{}", closed_port().await));
+    let report = clinic.examine().await;
+    assert_eq!(report.exit, 0);
+    assert!(report.with_outcome("note").contains(&"listener"));
 
     let refused = clinic.run(&["run"]).await;
     assert_eq!(refused.exit, 1);

@@ -57,6 +57,50 @@ fn a_test_that_does_not_exist_is_found() {
     );
 }
 
+#[test]
+fn the_page_on_trouble_has_a_row_for_each_reason_with_its_status_and_no_other() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = fs::read_to_string(root.join("src/answer.rs")).unwrap();
+    let reasons: BTreeSet<&str> = table
+        .split("row!(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let page = fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    let rows: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .filter(|name| *name != "reason")
+        .collect();
+    assert!(reasons.len() > 20, "{reasons:?}");
+    assert_eq!(rows, reasons);
+}
+
+#[test]
+fn every_link_from_one_document_to_another_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let in_docs = fs::read_dir(root.join("docs")).unwrap();
+    let documents = in_docs
+        .chain(fs::read_dir(root).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut count = 0;
+    let mut dead = Vec::new();
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        let targets = text.split("](").skip(1);
+        let targets = targets.filter_map(|rest| rest.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains(':')) {
+            count += 1;
+            if !document.with_file_name(target).exists() {
+                dead.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(count > 20, "{count} links were read");
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
 /// What stands between two backticks on one line and has the form of a test's name.
 fn tests_named(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
