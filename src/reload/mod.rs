@@ -82,6 +82,7 @@ impl Reloads {
         }
         for source in sources {
             let own = Own {
+                name: source.running.name.clone(),
                 all: pinned.clone(),
                 place: source.place,
                 surroundings: surroundings.clone(),
@@ -105,6 +106,8 @@ impl Reloads {
 
 /// What one proxy's task works with.
 struct Own {
+    /// In the log, which several may share.
+    name: String,
     all: Vec<Overrides>,
     place: usize,
     surroundings: Surroundings,

@@ -75,7 +75,7 @@ impl Task {
             Ok(()) => {
                 if self.refused.take().is_some() {
                     self.own.serving.notes().refused(None);
-                    tracing::info!("the configuration can be used again");
+                    tracing::info!(proxy = self.own.name, "the configuration can be used again");
                 }
             }
             Err(why) => self.refuse(why),
@@ -143,6 +143,7 @@ impl Task {
     fn wait_for_token(&mut self, pending: Pending, other_guard: bool) {
         let keys = pending.changed.join(", ");
         tracing::info!(
+            proxy = self.own.name,
             keys,
             "configuration changed, waiting for its identity's first token"
         );
@@ -156,7 +157,10 @@ impl Task {
     fn give_up_pending(&mut self) {
         if self.pending.take().is_some() {
             self.own.serving.notes().waiting(None);
-            tracing::info!("the configuration that waited for a token is given up");
+            tracing::info!(
+                proxy = self.own.name,
+                "the configuration that waited for a token is given up"
+            );
         }
     }
 
@@ -199,7 +203,11 @@ impl Task {
         }
         self.in_use = settings;
         self.own.metrics.reloaded("applied");
-        tracing::info!(keys = changed.join(", "), "configuration applied");
+        tracing::info!(
+            proxy = self.own.name,
+            keys = changed.join(", "),
+            "configuration applied"
+        );
     }
 
     fn note_restart(&mut self, keys: Vec<String>) {
@@ -208,7 +216,11 @@ impl Task {
         }
         if !keys.is_empty() {
             self.own.metrics.reloaded("restart");
-            tracing::warn!(keys = keys.join(", "), "configuration needs a restart");
+            tracing::warn!(
+                proxy = self.own.name,
+                keys = keys.join(", "),
+                "configuration needs a restart"
+            );
         }
         self.own.serving.notes().restart(keys.clone());
         self.restart = keys;
@@ -221,6 +233,7 @@ impl Task {
         }
         self.own.metrics.reloaded("refused");
         tracing::error!(
+            proxy = self.own.name,
             error = why,
             "configuration refused, the last good one stays"
         );
@@ -239,7 +252,11 @@ async fn granted(pending: &mut Option<Pending>, own: &Own) {
         pending.is_told = true;
         if let Some(error) = first.last_error {
             own.metrics.reloaded("waiting");
-            tracing::error!(error, "the new identity gets no token, the last one stays");
+            tracing::error!(
+                proxy = own.name,
+                error,
+                "the new identity gets no token, the last one stays"
+            );
         }
     }
     pending.tokens.obtained().await;
