@@ -129,7 +129,8 @@ export function runImage(scene, directory, { files, config }, { env = {}, mounts
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
       { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=64k"] },
-      ...mounts.map(([source, destination]) => ({ source, destination, type: "bind", options: ["rbind", "ro"] })),
+      // These two every engine brings.
+      ...[...mounts, ["/etc/hosts", "/etc/hosts"], ["/etc/resolv.conf", "/etc/resolv.conf"]].map(([source, destination]) => ({ source, destination, type: "bind", options: ["rbind", "ro"] })),
     ],
     linux: { namespaces: ["pid", "ipc", "uts", "mount"].map((type) => ({ type })) }, // the network is the caller's
   };

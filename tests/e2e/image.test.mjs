@@ -6,9 +6,11 @@ import { execFileSync } from "node:child_process";
 import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { createServer as createSecureServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { createSecureContext } from "node:tls";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { buildImage, filesBelow, foreignLibraries, ROOT, runImage } from "./image.mjs";
@@ -23,6 +25,9 @@ const PROXY = "http://localhost:6749/api/v1/certificates";
 const AS = ["--userspec=65532:65532"];
 
 let image;
+
+/** What needs no namespace is not run once more inside each. */
+const outside = process.env.CUPBEARER_IMAGE ? () => {} : test;
 
 // The second process, inside a namespace, is told where the first has put it.
 if (process.env.CUPBEARER_IMAGE) {
@@ -39,7 +44,7 @@ if (process.env.CUPBEARER_IMAGE) {
   after(() => rmSync(directory, { recursive: true, force: true }));
 }
 
-test("the image adds the binary alone to its base, and less than 30 MiB", (t) => {
+outside("the image adds the binary alone to its base, and less than 30 MiB", (t) => {
   const base = filesBelow(image.base);
   const added = [...filesBelow(image.files)].filter(([name, size]) => base.get(name) !== size);
   assert.deepEqual(added.map(([name]) => name).sort(), ["cupbearer", "etc/cupbearer"]);
@@ -49,14 +54,14 @@ test("the image adds the binary alone to its base, and less than 30 MiB", (t) =>
   assert.ok(bytes < 30 * MIB, `${bytes} bytes`);
 });
 
-test("nothing of it needs a shell or another library than a distroless base has", () => {
+outside("nothing of it needs a shell or another library than a distroless base has", () => {
   const names = [...filesBelow(image.files).keys()];
   assert.ok(names.some((name) => /libc\.so/.test(name)), names.join());
   assert.deepEqual(names.filter((name) => /(^|\/)(sh|bash|dash|busybox|env|apt|dpkg)$/.test(name)), []);
   assert.deepEqual(foreignLibraries(join(image.files, "cupbearer")), []);
 });
 
-test("it says who it is, runs as a number, stops by SIGTERM and asks itself for its health", () => {
+outside("it says who it is, runs as a number, stops by SIGTERM and asks itself for its health", () => {
   const { config } = image;
   assert.match(config.User, /^[1-9]\d+:[1-9]\d+$/);
   assert.deepEqual(config.Entrypoint, ["/cupbearer"]);
@@ -68,7 +73,7 @@ test("it says who it is, runs as a number, stops by SIGTERM and asks itself for 
   assert.equal(label("revision"), "0123abc");
 });
 
-test("neither the demo nor the desktop's keyring is in it", async (t) => {
+outside("neither the demo nor the desktop's keyring is in it", async (t) => {
   const inside = (...args) => run("chroot", [...AS, image.files, "/cupbearer", ...args]);
   assert.match((await inside("--version")).stdout, /^cupbearer \d/);
   const demo = await inside("demo");
@@ -114,6 +119,37 @@ testInNamespace("with the defaults that client is refused, and told which key to
   }
   assert.equal(api.seen.length, 0);
 });
+
+testInNamespace("it trusts whom its base's certificate store names, and nobody else", async (scene) => {
+  const { directory, env, mounts } = await setUp(scene);
+  const [trusted, unknown] = ["trusted", "unknown"].map((name) => certificateOf(directory, name));
+  const bundle = [trusted.ca, "/etc/ssl/certs/ca-certificates.crt"];
+  let upstream = unknown;
+  const server = createSecureServer({ SNICallback: (_, answer) => answer(null, contextOf(upstream)) }, (_, response) => response.end("{}"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  scene.after(() => server.close());
+  const here = { ...env, CUPBEARER_UPSTREAM__URL: `https://localhost:${server.address().port}`, CUPBEARER_GUARD__LOCAL_USERS: "any" };
+  const container = runImage(scene, directory, image, { env: here, mounts: [...mounts, bundle] });
+  await until(async () => (await container.exec(["/cupbearer", "health", "--ready"])).code === 0, "not ready");
+  const { status, body } = await ask(PROXY);
+  assert.deepEqual([status, JSON.parse(body).reason], [502, "upstream_tls"], body);
+  upstream = trusted;
+  assert.deepEqual(await ask(PROXY), { status: 200, body: "{}" });
+});
+
+/** An authority, and its certificate for localhost. */
+function certificateOf(directory, name) {
+  const [ca, caKey, certificate, key] = ["ca.pem", "ca.key", "pem", "key"].map((end) => join(directory, `${name}.${end}`));
+  const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  const openssl = (...args) => execFileSync("openssl", [...make, ...args], { stdio: "ignore" });
+  openssl("-subj", `/CN=${name} CA`, "-keyout", caKey, "-out", ca);
+  const names = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+  openssl("-subj", `/CN=${name}`, ...names, "-CA", ca, "-CAkey", caKey, "-keyout", key, "-out", certificate);
+  return { ca, certificate, key };
+}
+
+const contextOf = ({ key, certificate }) => createSecureContext({ key: readFileSync(key), cert: readFileSync(certificate) });
 
 testInNamespace("through any port in front it answers, as ssh -L and kubectl port-forward make one", async (scene) => {
   await startBehindRelays(scene, "127.0.0.1", {});
