@@ -10,10 +10,18 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     match Cli::parse().into_parts() {
-        Ok((command, overrides)) => cli::execute(command, &overrides).await.into(),
+        Ok((command, overrides)) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a process that has just started has descriptors for its runtime");
+            let exit = runtime.block_on(cli::execute(command, &overrides));
+            // Dropping it would wait for a name that is being looked up, which can take the system many seconds.
+            runtime.shutdown_background();
+            exit.into()
+        }
         Err(usage) => usage.exit(),
     }
 }

@@ -22,23 +22,44 @@ export async function setUpStand(t, handle, { config = "", lifetimeS = 3600, ...
   const directory = await temporaryDirectory(t);
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
   await writeFile(secret, "s3cret", { mode: 0o600 });
-  await writeFile(file, `listen = "127.0.0.1:0"
-[admin]
-listen = "127.0.0.1:0"
-[upstream]
-url = "http://127.0.0.1:${upstream.address().port}"
-[token]
-url = "${tokens.url}"
-client_id = "id"
-client_secret = { file = ${JSON.stringify(secret)} }
-${config}
-`);
+  const url = `http://127.0.0.1:${upstream.address().port}`;
+  await writeFile(file, fileFor({ url, token: tokens.url, secret, more: config }));
   const begin = async (...args) => {
     const proxy = await startProxy(["--config", file, ...args], { env: { CUPBEARER_LOG__LEVEL: "error" }, ...options });
     t.after(() => proxy.stop("SIGKILL"));
     return proxy;
   };
   return { directory, file, secret, tokens, begin, proxy: await begin() };
+}
+
+/** A token endpoint that keeps what it was asked with, and an upstream, in one; `t` is a test or a scene. */
+export async function startBoth(t) {
+  const credentials = [];
+  const server = createServer((request, response) => {
+    if (request.url !== "/token") return void response.end("ok");
+    credentials.push(request.headers.authorization);
+    response.setHeader("content-type", "application/json");
+    response.end('{"access_token":"t","token_type":"Bearer","expires_in":3600}');
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => (server.close(), server.closeAllConnections()));
+  return { url: `http://127.0.0.1:${server.address().port}`, credentials };
+}
+
+/** The configuration for an upstream at `url` and a token endpoint at `token`; `port` 0 is any, else the admin listener is at the next. */
+export function fileFor({ url, token = `${url}/token`, secret, port = 0, more = "" }) {
+  return `listen = "127.0.0.1:${port}"
+[admin]
+listen = "127.0.0.1:${port && port + 1}"
+[upstream]
+url = "${url}"
+[token]
+url = "${token}"
+allow_plaintext = true
+client_id = "id"
+client_secret = { file = ${JSON.stringify(secret)} }
+${more}
+`;
 }
 
 /**
@@ -62,16 +83,25 @@ export function ask(url, options = { agent: false }) {
   });
 }
 
-/** `rate` requests a second for `forMs`, come what may; `at` is when each was sent, from the start. */
-export async function offer(one, rate, forMs) {
+/**
+ * `rate` requests a second for `forMs`, come what may; `at` is when each was sent, from the start. What this
+ * process was too late for is sent at once, unless `evenly`: then it is left out, since a burst is another load.
+ */
+export async function offer(one, rate, forMs, { evenly = false } = {}) {
   const start = performance.now();
   const sent = [];
+  let missed = 0;
   for (let now = 0; now < forMs; now = performance.now() - start) {
-    while (sent.length < (rate * now) / 1000) {
+    const due = Math.floor((rate * now) / 1000) - missed - sent.length;
+    const most = evenly ? Math.ceil((2 * rate * PACE_MS) / 1000) : due;
+    missed += Math.max(0, due - most);
+    for (let left = Math.min(due, most); left > 0; left -= 1) {
       const [at, number] = [now, sent.length];
       sent.push(one(number).then((answer) => ({ at, number, ...answer })));
     }
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, PACE_MS));
   }
   return Promise.all(sent);
 }
+
+const PACE_MS = 5;

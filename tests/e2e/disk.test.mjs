@@ -1,0 +1,66 @@
+// Files that are not as they should be: it refuses to start and says why, or serves in full; it never
+// hangs, and never serves half-configured.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ask, fileFor, startBoth } from "./stand.mjs";
+import { CUPBEARER, run, startProxy, temporaryDirectory, until } from "./support.mjs";
+
+/** What a start says that must fail, and how long it took. */
+async function refusal(file) {
+  const began = Date.now();
+  const { code, stderr } = await run(CUPBEARER, ["--config", file], { limitMs: 10_000 });
+  assert.ok(Date.now() - began < 5000, `${Date.now() - began} ms`);
+  assert.equal(code, 3, stderr);
+  assert.ok(!stderr.includes("listens on"), stderr);
+  return stderr;
+}
+
+const BROKEN_SECRETS = {
+  missing: () => {},
+  empty: (path) => writeFileSync(path, ""),
+  "a newline alone": (path) => writeFileSync(path, "\n"),
+  "with a byte order mark": (path) => writeFileSync(path, "\ufeffs3cret\n"),
+  "a directory": (path) => mkdirSync(path),
+  "a FIFO": (path) => execFileSync("mkfifo", [path]),
+  "1 MB": (path) => writeFileSync(path, Buffer.alloc(1 << 20, "x")),
+};
+
+for (const [name, make] of Object.entries(BROKEN_SECRETS)) {
+  test(`a secret's file that is ${name}: exit code 3 at once, with the key, the file and a remedy`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
+    make(secret);
+    writeFileSync(file, fileFor({ url: "http://127.0.0.1:1", secret }));
+    const said = await refusal(file);
+    assert.ok(said.includes("token.client_secret"), said);
+    assert.ok(said.includes(secret), said);
+  });
+}
+
+test("a secret's file with CRLF works, and no carriage return is sent", async (t) => {
+  const { url, credentials } = await startBoth(t);
+  const directory = await temporaryDirectory(t);
+  const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
+  writeFileSync(secret, "s3cret\r\n", { mode: 0o600 });
+  writeFileSync(file, fileFor({ url, secret }).replaceAll("\n", "\r\n"));
+  const proxy = await startProxy(["--config", file]);
+  t.after(() => proxy.stop());
+  await until(async () => (await ask(proxy.url)).status === 200, "the first answer");
+  assert.equal(credentials[0], `Basic ${Buffer.from("id:s3cret").toString("base64")}`);
+});
+
+for (const [name, content] of [["garbage", "garbage"], ["a certificate cut in half", "-----BEGIN CERTIFICATE-----\nMIIB\n"], ["bytes that are none", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"]]) {
+  test(`a bundle of certificate authorities that is ${name}: exit code 3 at once`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    const [file, secret, bundle] = ["cupbearer.toml", "secret", "ca.pem"].map((part) => join(directory, part));
+    writeFileSync(secret, "s3cret", { mode: 0o600 });
+    writeFileSync(bundle, content);
+    writeFileSync(file, fileFor({ url: "http://127.0.0.1:1", secret, more: `[network]\nca_file = ${JSON.stringify(bundle)}` }));
+    const said = await refusal(file);
+    assert.ok(said.includes("network.ca_file") && said.includes(bundle), said);
+  });
+}
