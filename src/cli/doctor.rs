@@ -60,6 +60,12 @@ pub(super) async fn doctor(
     exit(&checks)
 }
 
+/// These checks as they are shown, with their remedies.
+pub(super) fn lines(checks: &[&Check]) -> String {
+    let style = Style::of_standard_output();
+    checks.iter().map(|check| style.line(check)).collect()
+}
+
 /// A closed pipe (`doctor | head`) says nothing about the configuration.
 fn put(text: &str) {
     let mut out = io::stdout();

@@ -119,6 +119,26 @@ test("at a terminal a refused secret is typed anew, and everything else stands a
   assert.ok(!screen.includes(SECRET) && !screen.includes("a mistyped secret"), screen);
 });
 
+test("addresses that do not answer are told before anything else is asked, and may be pasted again", async (t) => {
+  const { flags, directory, tokenUrl } = await servers(t);
+  const elsewhere = tokenUrl.replace(/\/[0-9a-f-]{36}\//, "/00000000-0000-0000-0000-000000000000/");
+  const line = [...flags.filter((flag) => flag !== "--token-endpoint" && flag !== tokenUrl), "--out", join(directory, "c.toml")];
+  const { screen } = await converse(line, [
+    ["Token Endpoint[\\s\\S]*> ", tokenUrl.replace(/:\d+/, ":1")],
+    ["Go on with these addresses all the same\\?[\\s\\S]*\\[no\\] ", ""],
+    ["The API\\.[\\s\\S]*\\] ", ""],
+    ["Token Endpoint[\\s\\S]*\\] ", elsewhere],
+    ["Go on with these addresses all the same\\?[\\s\\S]*\\[no\\] ", ""],
+    ["The API\\.[\\s\\S]*\\] ", ""],
+    ["Token Endpoint[\\s\\S]*\\] ", tokenUrl],
+    ["Both can be reached[\\s\\S]*Authentication Method[\\s\\S]*\\] ", CTRL_D],
+  ]);
+  assert.match(screen, /token endpoint: connection .* no connection to/);
+  assert.match(screen, /failed.* issuer's metadata/);
+  assert.match(screen, /nothing has been written/);
+  assert.deepEqual(readdirSync(directory), []);
+});
+
 test("nothing is overwritten without a yes or --force, and whoever leaves leaves nothing behind", async (t) => {
   const { flags, directory } = await servers(t);
   const held = join(directory, "held");
@@ -226,7 +246,7 @@ async function servers(t) {
   for (const secret of [SECRET, "a mistyped secret", "another secret"]) confide(secret, ID);
   const flags = ["init", "--upstream", `${api.url}/docs`, "--token-endpoint", authorizationServer.tokenUrl,
     "--client-id", ID, "--listen", "127.0.0.1:0"];
-  return { flags, directory };
+  return { flags, directory, tokenUrl: authorizationServer.tokenUrl };
 }
 
 /** The demo, and what its own configuration says: what somebody would paste. */

@@ -89,7 +89,7 @@ impl<T: Clone> Answer<T> {
         value.map_or(Self::Open, Self::Known)
     }
 
-    fn into_default(self) -> Self {
+    pub(super) fn into_default(self) -> Self {
         match self {
             Self::Known(value) | Self::Default(value) => Self::Default(value),
             Self::Open => Self::Open,

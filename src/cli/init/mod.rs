@@ -4,7 +4,8 @@
 //! or is named by where it is, and is never taken from the command line. Nothing is overwritten unasked.
 //!
 //! `answers` knows what is wanted and what is right, `questions` puts the questions to a `person`, `document`
-//! writes the text, `files` puts it on disk, `keyring` tries whether this machine keeps secrets.
+//! writes the text, `files` puts it on disk, `keyring` tries whether this machine keeps secrets, `way` whether
+//! the addresses answer.
 
 mod answers;
 mod document;
@@ -14,6 +15,7 @@ mod person;
 mod questions;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -232,8 +234,9 @@ async fn with_person(
     person.tell(questions::WELCOME);
     let mut existing = Existing::of_flag(wanted.force);
     let mut chosen = None;
+    let tried = (!wanted.no_doctor).then_some(surroundings);
     loop {
-        let plan = questions::interview(person, &mut answers).await?;
+        let plan = questions::interview(person, &mut answers, tried).await?;
         let path = match &chosen {
             Some(path) => PathBuf::clone(path),
             None => questions::destination(person, wanted, surroundings, &plan, &mut existing)?,

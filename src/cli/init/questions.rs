@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::answers::{self, Answer, Answers, Auth, Credential, Plan};
 use super::files::{self, Existing};
 use super::person::Person;
-use super::{Init, Stop, keyring};
+use super::{Init, Stop, keyring, way};
 use crate::config::paste::{self, Api, TokenPlace};
 use crate::config::{Complaint, KeyringEntry, Surroundings};
 use crate::secret::Secret;
@@ -15,13 +15,13 @@ A few questions, then a configuration is written and tried. Enter takes what sta
 Ctrl-C ends it at any time, and nothing is written before the last answer.
 ";
 
-/// Everything that is not known yet.
+/// Everything that is not known yet. With `surroundings`, the addresses are tried as soon as both are known.
 pub(super) async fn interview(
     person: &mut dyn Person,
     answers: &mut Answers,
+    surroundings: Option<&Surroundings>,
 ) -> Result<Plan, Stop> {
-    let api = api(person, &mut answers.api)?;
-    let token = token(person, &mut answers.token)?;
+    let (api, token) = addresses(person, answers, surroundings).await?;
     let client_id = client_id(person, &mut answers.client_id, &token)?;
     let auth = auth(person, &mut answers.auth)?;
     let scope = scope(person, &mut answers.scope, &token)?;
@@ -37,6 +37,31 @@ pub(super) async fn interview(
         listen: answers.listen.clone(),
         credential,
     })
+}
+
+async fn addresses(
+    person: &mut dyn Person,
+    answers: &mut Answers,
+    surroundings: Option<&Surroundings>,
+) -> Result<(Api, TokenPlace), Stop> {
+    loop {
+        let api = api(person, &mut answers.api)?;
+        let token = token(person, &mut answers.token)?;
+        let Some(surroundings) = surroundings else {
+            return Ok((api, token));
+        };
+        person.tell("\nTrying both addresses ...");
+        let Some(trouble) = way::trouble(&api, &token, surroundings).await? else {
+            person.tell("  Both can be reached.");
+            return Ok((api, token));
+        };
+        person.tell(&trouble);
+        if yes(person, "Go on with these addresses all the same?", false)? {
+            return Ok((api, token));
+        }
+        answers.api = answers.api.clone().into_default();
+        answers.token = answers.token.clone().into_default();
+    }
 }
 
 fn api(person: &mut dyn Person, answer: &mut Answer<Api>) -> Result<Api, Stop> {

@@ -237,7 +237,7 @@ async fn without_a_person_an_existing_file_stays_unless_forced() {
 }
 
 #[tokio::test]
-async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_into_defaults() {
+async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_as_defaults() {
     let directory = tempfile::tempdir().unwrap();
     let wanted = Init {
         out: Some(directory.path().join("c.toml")),
@@ -247,6 +247,10 @@ async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_into_defaul
     let first = [
         "http://127.0.0.1:1/docs",
         "http://127.0.0.1:1/token",
+        "no",
+        "",
+        "",
+        "yes",
         "id",
         "",
         "",
@@ -258,7 +262,7 @@ async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_into_defaul
         "2"
     };
     let again = [
-        command, "false", "yes", "", "", "other", "", "", "", "printf x", "",
+        command, "false", "yes", "", "", "yes", "other", "", "", "", "printf x", "",
     ];
     let (done, seen) = talk(
         &wanted,
@@ -286,7 +290,7 @@ async fn a_secret_that_was_typed_once_need_not_be_typed_again() {
             .unwrap()
     };
     let mut script = Script::new(&["", "", ""]);
-    let plan = questions::interview(&mut script, &mut answers)
+    let plan = questions::interview(&mut script, &mut answers, None)
         .await
         .ok()
         .unwrap();
