@@ -3,13 +3,14 @@
 //! Asks on a terminal, or takes everything from flags; a secret is typed hidden, comes by standard input,
 //! or is named by where it is, and is never taken from the command line. Nothing is overwritten unasked.
 //!
-//! `answers` knows what is wanted and what is right, `questions` puts the questions to a `person`, `document`
+//! `answers` knows what is wanted and what is right, `questions` and `keeping` put the questions to a `person`, `document`
 //! writes the text, `files` puts it on disk, `keyring` tries whether this machine keeps secrets, `way` whether
 //! the addresses answer.
 
 mod answers;
 mod document;
 mod files;
+mod keeping;
 mod keyring;
 mod person;
 mod questions;

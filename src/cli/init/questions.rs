@@ -1,14 +1,15 @@
 //! The questions, in their order. Each answer is checked at once and asked again until it is right.
+//!
+//! `keeping` asks for the secret and where it is kept.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::answers::{self, Answer, Answers, Auth, Credential, Plan};
 use super::files::{self, Existing};
 use super::person::Person;
-use super::{Init, Stop, keyring, way};
+use super::{Init, Stop, keeping, way};
 use crate::config::paste::{self, Api, TokenPlace};
-use crate::config::{Complaint, KeyringEntry, Surroundings};
-use crate::secret::Secret;
+use crate::config::{Complaint, Surroundings};
 
 pub(super) const WELCOME: &str = "\
 A few questions, then a configuration is written and tried. Enter takes what stands in [brackets];
@@ -25,7 +26,7 @@ pub(super) async fn interview(
     let client_id = client_id(person, &mut answers.client_id, &token)?;
     let auth = auth(person, &mut answers.auth)?;
     let scope = scope(person, &mut answers.scope, &token)?;
-    let credential = credential(person, &mut answers.credential, &client_id).await?;
+    let credential = keeping::credential(person, &mut answers.credential, &client_id).await?;
     let read_only = read_only(person, &mut answers.read_only, &api)?;
     Ok(Plan {
         api,
@@ -178,151 +179,6 @@ fn scope(
     Ok(scope)
 }
 
-/// The places that a secret may be kept in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    NewFile,
-    Keyring,
-    Command,
-    File,
-}
-
-impl Place {
-    const fn words(self) -> &'static str {
-        match self {
-            Self::NewFile => {
-                "in a new file beside the configuration, for you alone to read (mode 0600)"
-            }
-            Self::Keyring => "in this system's keyring, which was tried just now",
-            Self::Command => "a command prints it, such as: op read op://vault/item/field",
-            Self::File => "in a file that is there already",
-        }
-    }
-
-    const fn of(credential: &Credential) -> Self {
-        match credential {
-            Credential::Typed(_) => Self::NewFile,
-            Credential::Keyring(..) => Self::Keyring,
-            Credential::Command(_) => Self::Command,
-            Credential::File(_) => Self::File,
-        }
-    }
-}
-
-async fn credential(
-    person: &mut dyn Person,
-    answer: &mut Answer<Credential>,
-    client_id: &str,
-) -> Result<Credential, Stop> {
-    if let Some(credential) = answer.known() {
-        return Ok(credential.clone());
-    }
-    let before = answer.default().cloned();
-    let entry = keyring::find(client_id).await;
-    let place = place(person, before.as_ref(), entry.is_some())?;
-    let credential = match (place, entry, &before) {
-        (Place::Keyring, Some(entry), _) => in_keyring(person, entry, before, client_id).await?,
-        (Place::Command, ..) => {
-            let words = match &before {
-                Some(Credential::Command(words)) => answers::as_typed(words),
-                Some(_) | None => None,
-            };
-            let words = question(person, "\nThe command:", words.as_deref(), answers::command)?;
-            Credential::Command(words)
-        }
-        (Place::File, ..) => {
-            let path = match &before {
-                Some(Credential::File(path)) => Some(path.display().to_string()),
-                Some(_) | None => None,
-            };
-            let path = question(person, "\nThe file:", path.as_deref(), existing_file)?;
-            Credential::File(path)
-        }
-        // A keyring is offered only where there is an entry.
-        (Place::NewFile | Place::Keyring, ..) => {
-            Credential::Typed(hidden(person, client_id, before)?)
-        }
-    };
-    *answer = Answer::Known(credential.clone());
-    Ok(credential)
-}
-
-fn place(
-    person: &mut dyn Person,
-    before: Option<&Credential>,
-    has_keyring: bool,
-) -> Result<Place, Stop> {
-    let mut places = vec![Place::NewFile, Place::Keyring, Place::Command, Place::File];
-    places.retain(|place| has_keyring || *place != Place::Keyring);
-    let default = before
-        .map(Place::of)
-        .and_then(|place| places.iter().position(|known| *known == place));
-    let ways: Vec<&str> = places.iter().map(|place| place.words()).collect();
-    let words = "\nWhere is the Client Secret to be kept?";
-    let index = choice(person, words, &ways, default.unwrap_or(0))?;
-    Ok(places[index])
-}
-
-/// What stands in the keyring already is replaced only after a yes.
-async fn in_keyring(
-    person: &mut dyn Person,
-    entry: KeyringEntry,
-    before: Option<Credential>,
-    client_id: &str,
-) -> Result<Credential, Stop> {
-    let is_ours = matches!(before, Some(Credential::Keyring(..)));
-    if !is_ours && keyring::has(&entry).await {
-        let words = format!("\nThe keyring has {entry} already. Replace it?");
-        if !yes(person, &words, false)? {
-            return Ok(Credential::Keyring(entry, None));
-        }
-    }
-    let secret = hidden(person, client_id, before)?;
-    Ok(Credential::Keyring(entry, Some(secret)))
-}
-
-fn existing_file(text: &str) -> Result<PathBuf, Complaint> {
-    let path = answers::absolute(Path::new(text.trim()));
-    if path.is_file() {
-        return Ok(path);
-    }
-    Err((
-        format!("{} is no file", path.display()),
-        "write the name of the file that holds the secret and nothing else",
-    )
-        .into())
-}
-
-/// A secret that is typed; Enter keeps the one that was typed before, if there is one.
-fn hidden(
-    person: &mut dyn Person,
-    client_id: &str,
-    before: Option<Credential>,
-) -> Result<Secret, Stop> {
-    let before = match before {
-        Some(Credential::Typed(secret) | Credential::Keyring(_, Some(secret))) => Some(secret),
-        Some(_) | None => None,
-    };
-    let hint = match before {
-        Some(_) => "not shown; Enter keeps the one from before",
-        None => "it is not shown while you paste or type it",
-    };
-    loop {
-        let typed = person
-            .hidden(&format!("\nThe Client Secret ({hint}): "))?
-            .ok_or(Stop::Left)?;
-        if typed.is_empty()
-            && let Some(before) = before
-        {
-            return Ok(before);
-        }
-        match answers::secret(typed, client_id) {
-            Ok(secret) => return Ok(secret),
-            Err(complaint) => person.tell(&shown(&complaint)),
-        }
-    }
-}
-
 fn read_only(person: &mut dyn Person, answer: &mut Answer<bool>, api: &Api) -> Result<bool, Stop> {
     if let Some(read_only) = answer.known() {
         return Ok(*read_only);
@@ -382,7 +238,7 @@ pub(super) fn destination(
 }
 
 /// Asks until the answer is one.
-fn question<T>(
+pub(super) fn question<T>(
     person: &mut dyn Person,
     words: &str,
     default: Option<&str>,
@@ -407,7 +263,7 @@ fn question<T>(
 }
 
 /// One of several, by its number or its name; the place in `ways`.
-fn choice(
+pub(super) fn choice(
     person: &mut dyn Person,
     words: &str,
     ways: &[&str],
@@ -448,6 +304,6 @@ pub(super) fn yes(person: &mut dyn Person, words: &str, default: bool) -> Result
     })
 }
 
-fn shown(complaint: &Complaint) -> String {
+pub(super) fn shown(complaint: &Complaint) -> String {
     format!("  {}: {}", complaint.problem, complaint.remedy)
 }

@@ -14,9 +14,10 @@ pub(super) async fn trouble(
     token: &TokenPlace,
     surroundings: &Surroundings,
 ) -> Result<Option<String>, Stop> {
-    let directory = tempfile::tempdir().map_err(no_room)?;
+    let directory = tempfile::tempdir().map_err(|error| no_room(&error))?;
     let file = directory.path().join("cupbearer.toml");
-    std::fs::write(&file, provisional(api, token, directory.path())).map_err(no_room)?;
+    std::fs::write(&file, provisional(api, token, directory.path()))
+        .map_err(|error| no_room(&error))?;
     let quickly = Setting {
         flag: "--set",
         key: "upstream.connect_timeout".to_owned(),
@@ -37,7 +38,7 @@ pub(super) async fn trouble(
     Ok((!failed.is_empty()).then(|| doctor::lines(&failed)))
 }
 
-fn no_room(error: std::io::Error) -> Stop {
+fn no_room(error: &std::io::Error) -> Stop {
     Stop::Failed(format!(
         "the directory for temporary files cannot be used: {error}; name another with TMPDIR, or say --no-doctor"
     ))
