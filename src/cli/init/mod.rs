@@ -84,7 +84,7 @@ pub struct Init {
     /// Read the secret from standard input, and keep it in a new file beside the configuration
     #[arg(long, group = "secret")]
     secret_stdin: bool,
-    /// Let only reading requests through [default: asked for an API in production]
+    /// Let only reading requests through [default: true for an API in production, after asking where that is possible]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     read_only: Option<bool>,
     /// Where callers will connect [default: localhost:6749]
