@@ -47,6 +47,7 @@ const RELOADS: [&str; 4] = ["applied", "waiting", "restart", "refused"];
 
 /// What one proxy counts.
 pub struct Metrics {
+    proxy: Option<Box<str>>,
     registry: Registry,
     requests: IntCounterVec,
     /// The same counters for requests that nobody refused and no configured caller made, without a look-up.
@@ -128,6 +129,7 @@ impl Metrics {
             .map(|(method, class)| requests.with_label_values(&[*method, *class, "", ""]))
             .collect();
         Arc::new(Self {
+            proxy: proxy.map(Into::into),
             plain,
             request_seconds: make.histogram(
                 "cupbearer_request_seconds",
@@ -163,6 +165,12 @@ impl Metrics {
             requests,
             registry: make.registry,
         })
+    }
+
+    /// Which of the process's proxies it is, where there are several.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// Counts a request that has ended.

@@ -173,6 +173,7 @@ impl Line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "cupbearer::access",
+                    proxy = self.metrics.proxy(),
                     caller = caller.or(uid.as_deref()),
                     method = self.method.as_str(),
                     path = self.path.path(),

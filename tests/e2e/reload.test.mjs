@@ -147,6 +147,9 @@ test("two proxies of one process have a listener, an identity, a guard and metri
   assert.deepEqual([one.api.seen.length, two.api.seen.length], [1, 1], "each its own API, with a token that it accepts");
   assert.equal((await ask(second, PATH, "POST")).reason, "rule_refused");
   assert.notEqual((await ask(first, PATH, "POST")).status, 403);
+  const line = () => proxies.output.stderr.split("\n").find((line) => line.includes('"reason":"rule_refused"'));
+  await until(line, "the access line");
+  assert.equal(JSON.parse(line()).proxy, "two");
 
   const load = startLoad(t, first);
   await two.authorizationServer.close();

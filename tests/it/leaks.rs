@@ -102,8 +102,7 @@ async fn nothing_printed_at_trace_holds_a_credential() {
     for path in ["/metrics", "/status", "/", "/ready", "/startup", "/live"] {
         let answer = ask(binary.admin(), get(path)).await;
         assert_eq!(answer.status, 200, "{path}");
-        told.push_str(&format!("{answer:?}"));
-        told.push_str(&answer.text());
+        told = format!("{told}{answer:?}{}", answer.text());
     }
     assert!(told.contains("cupbearer_token_state") && told.contains("\"generation\":"));
     binary.terminate();

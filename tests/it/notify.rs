@@ -62,6 +62,16 @@ async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_proces
     client.send(get("/")).await;
     assert_eq!(client.answer().await.text(), "hello");
 
+    heard.clear();
+    binary.signal(Signal::HUP);
+    until("a reload has begun and ended", || {
+        heard.extend(told(&manager));
+        let at = |what: &str| heard.iter().position(|one| one.starts_with(what));
+        let begun = at("RELOADING=1\nMONOTONIC_USEC=");
+        begun.is_some() && begun < at("READY=1")
+    })
+    .await;
+
     binary.signal(Signal::STOP);
     tokio::time::sleep(Duration::from_millis(50)).await;
     told(&manager);
