@@ -138,6 +138,27 @@ testInNamespace("it trusts whom its base's certificate store names, and nobody e
   assert.deepEqual(await ask(PROXY), { status: 200, body: "{}" });
 });
 
+testInNamespace("the system calls that cupbearer.service leaves are enough for it", async (scene) => {
+  const unit = readFileSync(join(ROOT, "config/sidecar/cupbearer.service"), "utf8");
+  const lines = [...unit.matchAll(/^SystemCallFilter=(~?)(.*)$/gm)].map(([, not, sets]) => [not, sets.split(" ").flatMap(callsOf)]);
+  assert.deepEqual(lines.map(([not]) => not), ["", "~"]);
+  const [[, allowed], [, denied]] = lines;
+  const calls = [...allowed.filter((call) => !denied.includes(call)), ...callsOf("@default")]; // systemd always allows these
+  assert.ok(calls.length > 200 && !calls.includes("setrlimit") && !calls.includes("chroot"));
+  const { directory, env, mounts } = await setUp(scene);
+  const container = runImage(scene, directory, image, { env: { ...env, CUPBEARER_GUARD__LOCAL_USERS: "any" }, mounts, calls });
+  await until(async () => (await ask("http://127.0.0.1:6750/ready")).status === 200, `not ready: ${container.output()}`);
+  assert.equal((await ask(PROXY)).status, 200);
+  assert.equal(await container.stop("SIGTERM"), 0, container.output());
+});
+
+/** The members of one of systemd's sets of system calls, and of the sets in it. */
+function callsOf(set) {
+  const text = execFileSync("systemd-analyze", ["syscall-filter", "--no-pager", set], { encoding: "utf8" });
+  const members = text.split("\n").slice(1).map((line) => line.trim()).filter((line) => line && !line.startsWith("#"));
+  return members.flatMap((member) => (member.startsWith("@") ? callsOf(member) : [member]));
+}
+
 /** An authority, and its certificate for localhost. */
 function certificateOf(directory, name) {
   const [ca, caKey, certificate, key] = ["ca.pem", "ca.key", "pem", "key"].map((end) => join(directory, `${name}.${end}`));
