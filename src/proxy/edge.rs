@@ -188,6 +188,7 @@ mod tests {
     async fn a_panic_is_a_500_for_one_client_and_the_next_is_served() {
         let edge = Edge {
             inner: tower::service_fn(fragile),
+            uid: None,
             lines: AccessLines::None,
             metrics: Metrics::new(None),
         };
