@@ -46,7 +46,7 @@ pub struct Keygen {
 /// Where a private key goes where nothing is said.
 const PRIVATE_KEY: &str = "private_key.pem";
 
-fn caller_name(text: &str) -> Result<String, &'static str> {
+pub(super) fn caller_name(text: &str) -> Result<String, &'static str> {
     let problem = "a caller's name is 1 to 32 of a-z, 0-9, \"-\" and single \"_\" between them";
     is_caller_name(text).then(|| text.to_owned()).ok_or(problem)
 }

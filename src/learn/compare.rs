@@ -77,3 +77,58 @@ impl Judge {
         self.0.check(&again, &Peer::unix(None)).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Rule;
+
+    fn rails(read_only: bool, allow: &[&str]) -> Rails {
+        let rules = allow.iter().map(|text| Rule::parse(text).unwrap());
+        Rails {
+            read_only,
+            allow: Some(rules.collect()),
+            deny: Vec::new(),
+        }
+    }
+
+    fn seen(requests: &[(&str, &str, u16)]) -> Seen {
+        let mut seen = Seen::default();
+        for (method, path, status) in requests {
+            let request = Request {
+                path: (*path).to_owned(),
+                method: (*method).to_owned(),
+            };
+            let times = seen.requests.entry(request).or_default();
+            times.passed += 1;
+            times.statuses.insert(*status);
+        }
+        seen
+    }
+
+    #[test]
+    fn what_the_rules_refuse_and_what_nobody_needed_is_told() {
+        let rails = rails(false, &["GET /a/*", "DELETE /a/*", "POST /b"]);
+        let run = seen(&[
+            ("GET", "/a/1", 200),
+            ("HEAD", "/a/2", 200),
+            ("PUT", "/%61/1", 200),
+        ]);
+        let found = compare(&run, &rails);
+        let refused: Vec<_> = found.refused.iter().map(|one| &*one.path).collect();
+        assert_eq!(refused, ["/%61/1"]);
+        assert_eq!(found.unused, ["DELETE /a/*", "POST /b"]);
+        assert!(!found.is_open);
+        assert!(compare(&run, &Rails::default()).is_open);
+    }
+
+    #[test]
+    fn an_upgrade_is_judged_as_one() {
+        let run = seen(&[("GET", "/ws", 101)]);
+        assert_eq!(
+            compare(&run, &rails(false, &["GET /ws"])),
+            Comparison::default()
+        );
+        assert_eq!(compare(&run, &rails(true, &["GET /ws"])).refused.len(), 1);
+    }
+}

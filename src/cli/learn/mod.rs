@@ -14,6 +14,7 @@ use std::process::ExitStatus;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::keygen::caller_name;
 use super::{Exit, check, run, say};
 use crate::config::{
     Access, Caller, Config, Listen, LocalUsers, Overrides, Rails, Rule, SecretSource, Surroundings,
@@ -35,16 +36,16 @@ Example:
   cupbearer learn --name ci --output ci.toml -- sh -c 'newman run c.json --env-var baseUrl=$CUPBEARER_URL'
   cupbearer learn --check ci -- ./nightly.sh
 
-The program gets CUPBEARER_URL (where to send requests) and CUPBEARER_KEY (what to send with each: as
-X-Cupbearer-Key, as Authorization: Bearer, or as the Basic password), good for this run; none of our other
-variables, and not the client secret. Use sh -c '…' where the command line itself needs them: outside of
+The program gets CUPBEARER_URL (where to send requests) and CUPBEARER_KEY (what to send with each: as \
+X-Cupbearer-Key, as Authorization: Bearer, or as the Basic password), good for this run; none of our other \
+variables, and not the client secret. Use sh -c '…' where the command line itself needs them: outside of \
 quotes your own shell would replace them before they are there.
-The API is the configured one, and what the program does there is real. [guard]'s own rules hold; those of
-guard.callers do not. The paths of the API's OpenAPI document (JSON) stand for what fits them; it is looked
+The API is the configured one, and what the program does there is real. [guard]'s own rules hold; those of \
+guard.callers do not. The paths of the API's OpenAPI document (JSON) stand for what fits them; it is looked \
 for at upstream.openapi, with a few GETs. Without one each path is listed as it was asked for.
-The program's own output is left alone: the block follows on standard output when it has ended, or goes
+The program's own output is left alone: the block follows on standard output when it has ended, or goes \
 into the file of --output. Messages are on standard error.
-Exit code: the program's own if that is not 0; 1 if it sent no request, or if --check finds a request that
+Exit code: the program's own if that is not 0; 1 if it sent no request, or if --check finds a request that \
 the rules refuse (rules that were not needed are listed, and are no failure); 3, 4 and 5 as everywhere.";
 
 /// What is to be learnt.
@@ -66,11 +67,6 @@ pub struct Learn {
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
-}
-
-fn caller_name(text: &str) -> Result<String, &'static str> {
-    let problem = "a caller's name is 1 to 32 of a-z, 0-9, \"-\" and single \"_\" between them";
-    is_caller_name(text).then(|| text.to_owned()).ok_or(problem)
 }
 
 /// The caller by which we look for the document: no configured one can have this name.
