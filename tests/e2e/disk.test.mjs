@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ask, fileFor, startBoth } from "./stand.mjs";
+import { SECRET, ask, fileFor, startBoth, writeSecret } from "./stand.mjs";
 import { CUPBEARER, run, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 /** What a start says that must fail, and how long it took. */
@@ -45,19 +45,19 @@ test("a secret's file with CRLF works, and no carriage return is sent", async (t
   const { url, credentials } = await startBoth(t);
   const directory = await temporaryDirectory(t);
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
-  writeFileSync(secret, "s3cret\r\n", { mode: 0o600 });
+  writeSecret(secret, "\r\n");
   writeFileSync(file, fileFor({ url, secret }).replaceAll("\n", "\r\n"));
   const proxy = await startProxy(["--config", file]);
   t.after(() => proxy.stop());
   await until(async () => (await ask(proxy.url)).status === 200, "the first answer");
-  assert.equal(credentials[0], `Basic ${Buffer.from("id:s3cret").toString("base64")}`);
+  assert.equal(credentials[0], `Basic ${Buffer.from(`id:${SECRET}`).toString("base64")}`);
 });
 
 for (const [name, content] of [["garbage", "garbage"], ["a certificate cut in half", "-----BEGIN CERTIFICATE-----\nMIIB\n"], ["bytes that are none", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"]]) {
   test(`a bundle of certificate authorities that is ${name}: exit code 3 at once`, async (t) => {
     const directory = await temporaryDirectory(t);
     const [file, secret, bundle] = ["cupbearer.toml", "secret", "ca.pem"].map((part) => join(directory, part));
-    writeFileSync(secret, "s3cret", { mode: 0o600 });
+    writeSecret(secret);
     writeFileSync(bundle, content);
     writeFileSync(file, fileFor({ url: "http://127.0.0.1:1", secret, more: `[network]\nca_file = ${JSON.stringify(bundle)}` }));
     const said = await refusal(file);

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Ledger, Requests, streams } from "./soak_clients.mjs";
+import { writeSecret } from "./stand.mjs";
 import { startApi, startRelay, startTokens } from "./soak_world.mjs";
 import { startProxy, temporaryDirectory, until } from "./support.mjs";
 
@@ -67,9 +68,9 @@ async function setUp(t) {
   t.after(() => Promise.all([tokens.close(), api.close(), relay.close()]));
   const directory = await temporaryDirectory(t);
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
-  await writeFile(secret, "s3cret", { mode: 0o600 });
+  writeSecret(secret);
   await writeFile(file, config(relay, tokens, secret));
-  const env = { CUPBEARER_LOG__LEVEL: "warn", CUPBEARER_LOG__ACCESS: "none" };
+  const env = { CUPBEARER_LOG__ACCESS: "none" };
   const proxy = await startProxy(["--config", file], { env });
   t.after(() => proxy.stop());
   return { tokens, api, relay, proxy };

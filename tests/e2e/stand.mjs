@@ -1,12 +1,23 @@
 // A proxy between a stand-in token endpoint and a stand-in upstream without packages, for tests of load and of
 // the process's life, and one plain request to it.
 
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer, request as send } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
+import { confide, confideWhole } from "./printed.mjs";
 import { startTokens } from "./soak_world.mjs";
 import { startProxy, temporaryDirectory } from "./support.mjs";
+
+export const SECRET = "stand-in-s3cret-0123456789";
+
+/** Writes the secret's file, with an `end` behind it. */
+export function writeSecret(path, end = "\n") {
+  confide(SECRET, "id");
+  writeFileSync(path, SECRET + end, { mode: 0o600 });
+}
 
 /**
  * Everything, torn down when the test ends.
@@ -21,11 +32,11 @@ export async function setUpStand(t, handle, { config = "", lifetimeS = 3600, ...
   t.after(() => Promise.all([tokens.close(), upstream.close(), upstream.closeAllConnections()]));
   const directory = await temporaryDirectory(t);
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
-  await writeFile(secret, "s3cret", { mode: 0o600 });
+  writeSecret(secret);
   const url = `http://127.0.0.1:${upstream.address().port}`;
   await writeFile(file, fileFor({ url, token: tokens.url, secret, more: config }));
   const begin = async (...args) => {
-    const proxy = await startProxy(["--config", file, ...args], { env: { CUPBEARER_LOG__LEVEL: "error" }, ...options });
+    const proxy = await startProxy(["--config", file, ...args], options);
     t.after(() => proxy.stop("SIGKILL"));
     return proxy;
   };
@@ -35,11 +46,13 @@ export async function setUpStand(t, handle, { config = "", lifetimeS = 3600, ...
 /** A token endpoint that keeps what it was asked with, and an upstream, in one; `t` is a test or a scene. */
 export async function startBoth(t) {
   const credentials = [];
+  const token = randomBytes(24).toString("base64url");
+  confideWhole(token);
   const server = createServer((request, response) => {
     if (request.url !== "/token") return void response.end("ok");
     credentials.push(request.headers.authorization);
     response.setHeader("content-type", "application/json");
-    response.end('{"access_token":"t","token_type":"Bearer","expires_in":3600}');
+    response.end(JSON.stringify({ access_token: token, token_type: "Bearer", expires_in: 3600 }));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => (server.close(), server.closeAllConnections()));

@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, realpathSync, statSync, truncateSync, writeFil
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testInNamespace } from "./namespace.mjs";
-import { ask, fileFor, startBoth } from "./stand.mjs";
+import { ask, fileFor, startBoth, writeSecret } from "./stand.mjs";
 import { start, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 testInNamespace("a log on a full disk of 64 KiB: every request is answered, what is lost is counted, and it goes on when there is room", async (scene) => {
@@ -19,7 +19,7 @@ testInNamespace("a log on a full disk of 64 KiB: every request is answered, what
   mkdirSync(disk);
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]);
   scene.after(() => execFileSync("umount", ["--lazy", disk]));
-  writeFileSync(secret, "s3cret", { mode: 0o600 });
+  writeSecret(secret);
   writeFileSync(file, fileFor({ url, secret, port: 6749, more: '[log]\naccess = "all"\nlevel = "info"' }));
   const log = join(disk, "log");
   writeFileSync(log, "");
@@ -55,7 +55,7 @@ for (const [name, content] of [["no name server at all", "garbage\n"], ["a name 
     else scene.after(() => silent.close());
     writeFileSync(resolv, content);
     execFileSync("mount", ["--bind", resolv, realpathSync("/etc/resolv.conf")]);
-    writeFileSync(secret, "s3cret", { mode: 0o600 });
+    writeSecret(secret);
     writeFileSync(file, fileFor({ url: "https://api.test", token: "https://as.test/token", secret, port: 6749 }));
     const began = Date.now();
     const proxy = await startProxy(["--config", file]);
