@@ -2,7 +2,7 @@
 //!
 //! Keys are replaced while requests come (`key_file`): each takes the keys that are current.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use subtle::ConditionallySelectable as _;
@@ -22,6 +22,8 @@ pub struct Callers {
     keys: ArcSwap<Keys>,
     /// Told after each change of `keys`.
     changed: watch::Sender<()>,
+    /// Those of the configuration that has replaced this one; none where it has no callers.
+    successors: OnceLock<Option<Arc<Self>>>,
 }
 
 /// Every key that admits, with its caller's place in the list.
@@ -52,6 +54,7 @@ impl Callers {
                 list,
                 keys: ArcSwap::default(),
                 changed: watch::Sender::new(()),
+                successors: OnceLock::new(),
             })
         })
     }
@@ -79,7 +82,18 @@ impl Callers {
         Ok(())
     }
 
-    /// Tells of changed keys.
+    /// These have been replaced by those of another configuration.
+    pub(super) fn succeeded_by(&self, successors: Option<Arc<Self>>) {
+        let _ = self.successors.set(successors); // once: a configuration is replaced by one other
+        self.changed.send_replace(());
+    }
+
+    /// By whom, if they have been replaced.
+    pub(super) fn successors(&self) -> Option<&Option<Arc<Self>>> {
+        self.successors.get()
+    }
+
+    /// Tells of changed keys, and of the end.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }

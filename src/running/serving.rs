@@ -105,6 +105,7 @@ impl Serving {
             let tokens = &blueprint.identity.tokens;
             tokens.count_on_from(&before.identity.tokens);
         }
+        before.guard.succeeded_by(&blueprint.guard);
         let limits = limits(&blueprint.config, self.place.proxies);
         self.place.bounds.set(limits);
         *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&blueprint);
