@@ -279,7 +279,7 @@ async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(usize, Strea
                 return polled.map_ok(|(stream, peer)| (index, stream, peer));
             }
         }
-        std::task::Poll::Pending
+        Poll::Pending
     })
     .await
 }
