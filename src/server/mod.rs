@@ -22,6 +22,7 @@ mod watch;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -223,7 +224,7 @@ impl Server {
             // A connection that only now becomes idle tells nobody: it is found at the next look.
             let left = self.registry.left.notified();
             let in_vain = tokio::time::timeout(ROOM_INTERVAL, left).await.is_err();
-            if in_vain && !is_room_coming {
+            if in_vain && !is_room_coming && !self.registry.make_room() {
                 self.shed_backlog().await;
             }
         }
@@ -247,10 +248,12 @@ impl Server {
     async fn shed_backlog(&mut self) {
         while self.shed.has_room() {
             self.turn = self.turn.wrapping_add(1);
-            let accepting = accept_any(&self.bound, self.turn);
-            match tokio::time::timeout(Duration::ZERO, accepting).await {
-                Ok(Ok((_, stream, _))) => self.shed.refuse(stream),
-                Ok(Err(_)) | Err(_) => return,
+            // One look, no wait: meanwhile a connection could become idle.
+            let mut accepting = std::pin::pin!(accept_any(&self.bound, self.turn));
+            let now = std::future::poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx))).await;
+            match now {
+                Poll::Ready(Ok((_, stream, _))) => self.shed.refuse(stream),
+                Poll::Ready(Err(_)) | Poll::Pending => return,
             }
         }
     }
@@ -298,7 +301,7 @@ async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(usize, Strea
                 return polled.map_ok(|(stream, peer)| (index, stream, peer));
             }
         }
-        std::task::Poll::Pending
+        Poll::Pending
     })
     .await
 }

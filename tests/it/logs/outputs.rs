@@ -56,10 +56,20 @@ fn closed_pipe() -> Output {
     }
 }
 
-fn start(file: &Path, directory: &Path, output: &Output) -> Child {
+/// Nobody of it is left when a test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(file: &Path, directory: &Path, output: &Output) -> Running {
     let set = |key: &str, value: &str| ["--set".to_owned(), format!("{key}={value}")];
     let socket = |name: &str| format!("unix:{}", directory.join(name).display());
-    Command::new(env!("CARGO_BIN_EXE_cupbearer"))
+    let child = Command::new(env!("CARGO_BIN_EXE_cupbearer"))
         .env_clear()
         .arg("--config")
         .arg(file)
@@ -70,8 +80,8 @@ fn start(file: &Path, directory: &Path, output: &Output) -> Child {
         .stdin(Stdio::null())
         .stdout(output.end.try_clone().unwrap())
         .stderr(output.end.try_clone().unwrap())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Running(child.unwrap())
 }
 
 async fn ask(path: &Path, target: &str) -> String {
@@ -132,10 +142,10 @@ async fn traffic_goes_on(output: Output) {
         "no line is lost, so the output was none of this kind"
     );
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
     let mut ended = None;
     until("its end", || {
-        ended = child.try_wait().unwrap();
+        ended = child.0.try_wait().unwrap();
         ended.is_some()
     })
     .await;
@@ -166,7 +176,7 @@ async fn a_configuration_that_is_refused_ends_it_also_where_nobody_reads_why() {
     let mut child = start(&file, directory.path(), &output);
     let mut ended = None;
     until("its end", || {
-        ended = child.try_wait().unwrap();
+        ended = child.0.try_wait().unwrap();
         ended.is_some()
     })
     .await;
