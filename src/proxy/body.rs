@@ -147,23 +147,22 @@ impl<I: Inbound> Body<I> {
         }
     }
 
-    /// With what became of the token it was asked for with.
-    pub(super) fn with_sent(mut self, sent: Sent) -> Self {
+    // In place: a body is some hundred bytes, which a builder would copy at each step.
+
+    /// What became of the token it was asked for with.
+    pub(super) fn set_sent(&mut self, sent: Sent) {
         self.sent = Some(sent);
-        self
     }
 
-    /// With who asked for it.
-    pub(super) fn with_caller(mut self, caller: Option<CallerName>) -> Self {
+    /// Who asked for it.
+    pub(super) fn set_caller(&mut self, caller: Option<CallerName>) {
         self.caller = caller;
-        self
     }
 
-    /// With the request's account, which is closed when the body has ended.
-    pub(super) fn with_line(mut self, mut line: Box<Line>) -> Self {
+    /// The request's account, which is closed when the body has ended.
+    pub(super) fn set_line(&mut self, mut line: Box<Line>) {
         line.sent(self.sent, self.caller.take());
         self.line = Some(line);
-        self
     }
 }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::{Request, Response};
 
@@ -103,16 +103,11 @@ where
         let this = self.get_mut();
         let forwarding = this.forwarding.as_mut();
         // The future is never polled again after a panic, so nothing half-done is seen.
-        let polled = match catch_unwind(AssertUnwindSafe(|| forwarding.poll(cx))) {
-            Ok(polled) => Ok(ready!(polled)),
-            Err(panic) => Err(panic),
-        };
-        let mut line = this
-            .line
-            .take()
-            .expect("a future is not polled after it was ready");
-        let response = match polled {
-            Ok(Ok(mut response)) => {
+        let mut line;
+        let mut response = match catch_unwind(AssertUnwindSafe(|| forwarding.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(mut response))) => {
+                line = this.take_line();
                 // The upstream's own id, if it has one, is the one that its operators know.
                 response
                     .headers_mut()
@@ -120,19 +115,35 @@ where
                     .or_insert_with(|| this.id.header().clone());
                 response
             }
-            Ok(Err(failure)) => failed(&failure, &this.id, &mut line),
-            Err(panic) => panicked(panic.as_ref(), &this.id, &mut line),
+            Ok(Poll::Ready(Err(failure))) => {
+                line = this.take_line();
+                failed(&failure, &this.id, &mut line)
+            }
+            Err(panic) => {
+                line = this.take_line();
+                panicked(panic.as_ref(), &this.id, &mut line)
+            }
         };
         line.answered(response.status());
-        Poll::Ready(Ok(response.map(|body| body.with_line(line))))
+        response.body_mut().set_line(line);
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl<F> Answering<F> {
+    fn take_line(&mut self) -> Box<Line> {
+        self.line
+            .take()
+            .expect("a future is not polled after it was ready")
     }
 }
 
 #[cold]
 fn failed<I: Inbound>(failure: &Failure, id: &RequestId, line: &mut Line) -> Response<Body<I>> {
     line.failed(failure.error.reason(), errors::chain(&failure.error));
-    let body = |bytes| Body::ours(bytes).with_caller(failure.caller.clone());
-    failure.answer(id).map(body)
+    let mut response = failure.answer(id).map(Body::ours);
+    response.body_mut().set_caller(failure.caller.clone());
+    response
 }
 
 #[cold]

@@ -127,7 +127,8 @@ impl<I: Inbound> Proxy<I> {
         match answered {
             Ok(mut response) => {
                 cors.mark(response.headers_mut());
-                Ok(response.map(|body| body.with_caller(caller)))
+                response.body_mut().set_caller(caller);
+                Ok(response)
             }
             Err(error) => Err(Failure {
                 form: Form::wanted_by(&head.method, &head.headers),
@@ -162,12 +163,13 @@ impl<I: Inbound> Proxy<I> {
         headers::strip_response(response.headers_mut());
         errors::note_not_replayed(sent, response.headers_mut());
         self.rewrite.fields(head, response.headers_mut());
-        let response = if document {
+        let mut response = if document {
             Box::pin(self.rewrite.document(head, response, permit)).await
         } else {
             Body::upstream(response, permit)
         };
-        Ok(response.map(|body| body.with_sent(sent)))
+        response.body_mut().set_sent(sent);
+        Ok(response)
     }
 
     /// The token was refused: the request goes out once more with a newer one, or its 401 goes back.

@@ -82,13 +82,17 @@ impl<I: Inbound> Proxy<I> {
                 switch.mark(response.headers_mut());
                 let carried = carry(switch.client, tunnel, permit);
                 (self.carry_tunnel)(Box::pin(until_revoked(carried, switch.lease)));
-                Ok(response.map(|()| Body::ours(Bytes::new()).with_sent(sent)))
+                let mut response = response.map(|()| Body::ours(Bytes::new()));
+                response.body_mut().set_sent(sent);
+                Ok(response)
             }
             Upgrade::Answered(mut response) => {
                 headers::strip_response(response.headers_mut());
                 errors::note_not_replayed(sent, response.headers_mut());
                 self.rewrite.fields(head, response.headers_mut());
-                Ok(Body::upstream(response, permit).map(|body| body.with_sent(sent)))
+                let mut response = Body::upstream(response, permit);
+                response.body_mut().set_sent(sent);
+                Ok(response)
             }
         }
     }

@@ -164,7 +164,11 @@ impl AsyncWrite for Io {
         if this.hung_up {
             return Poll::Ready(Ok(all()));
         }
-        let polled = each!(this, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
+        let polled = match bufs {
+            // What most requests are; the call for several costs the system more.
+            [one] => each!(this, stream => Pin::new(stream).poll_write(cx, one)),
+            several => each!(this, stream => Pin::new(stream).poll_write_vectored(cx, several)),
+        };
         this.written(polled, all())
     }
 
