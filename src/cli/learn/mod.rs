@@ -18,7 +18,7 @@ use super::keygen::caller_name;
 use super::{Exit, check, run, say};
 use crate::config::{
     Access, Caller, Config, Listen, LocalUsers, Overrides, Rails, Rule, SecretSource, Surroundings,
-    is_caller_name,
+    is_caller_name, plain,
 };
 use crate::guard::new_key;
 use crate::learn::{About, Comparison, Recorder, Request, Seen, compare, fold, write};
@@ -347,6 +347,12 @@ fn no_lesson(seen: &Seen) -> String {
 
 /// The comparison, and whether the rules hold.
 fn report(name: &str, found: &Comparison) -> Exit {
+    let (text, holds) = compared(name, found);
+    super::print(&text);
+    if holds { Exit::Fine } else { Exit::Failed }
+}
+
+fn compared(name: &str, found: &Comparison) -> (String, bool) {
     let mut lines = Vec::new();
     let mut list = |title: String, requests: &[Request]| {
         if !requests.is_empty() {
@@ -354,7 +360,7 @@ fn report(name: &str, found: &Comparison) -> Exit {
             lines.extend(
                 requests
                     .iter()
-                    .map(|one| format!("  {} {}", one.method, one.path)),
+                    .map(|one| format!("  {} {}", plain(&one.method), plain(&one.path))),
             );
         }
     };
@@ -376,8 +382,7 @@ fn report(name: &str, found: &Comparison) -> Exit {
         lines.push("allowed, and not used in this run:".to_owned());
         lines.extend(found.unused.iter().map(|rule| format!("  {rule}")));
     }
-    super::print(&lines.join("\n"));
-    if holds { Exit::Fine } else { Exit::Failed }
+    (lines.join("\n"), holds)
 }
 
 /// What it ended with, unless that was 0. As a shell says it: 128 and the signal's number.
