@@ -44,8 +44,12 @@ pub fn start_admin(
     let addresses = addresses.collect();
     let (order, stop) = Stop::channel();
     let mut tasks = JoinSet::new();
+    let limits = server::Limits {
+        connections: CONNECTIONS / bound.len().max(1),
+        ..ADMIN_LIMITS
+    };
     for bound in bound {
-        let server = Server::new(bound, ADMIN_LIMITS, Metrics::new(None));
+        let server = Server::new(bound, limits, Metrics::new(None));
         let admin = Arc::clone(&admin);
         let service = move |peer: Peer| admin::service::<RequestBody>(&admin, peer);
         tasks.spawn(server.serve(service, stop.clone(), || Duration::ZERO));
@@ -58,9 +62,12 @@ pub fn start_admin(
     })
 }
 
+/// How many all admin listeners together may have open.
+pub(super) const CONNECTIONS: usize = 64;
+
 /// A kubelet, a Prometheus or two and a few people; a request to it is a line.
 const ADMIN_LIMITS: server::Limits = server::Limits {
-    connections: 64,
+    connections: CONNECTIONS,
     header_bytes: 16 << 10,
     header_timeout: Duration::from_secs(5),
     keep_alive: Duration::from_secs(75),
