@@ -61,7 +61,10 @@ pub(super) async fn serve(
         Err(exit) => return exit,
     };
     let figures = metrics::Process::new(telemetry.lines_dropped());
-    let admin = match start_admin(&process.admin, &running, figures) {
+    let failed = all.iter().enumerate();
+    let failed = failed.filter(|(place, _)| !places.contains(place));
+    let failed: Vec<_> = failed.map(|(_, loaded)| &loaded.config.guard).collect();
+    let admin = match start_admin(&process.admin, &running, &failed, figures) {
         Ok(admin) => Ok(admin),
         Err(error) if process.admin.is_configured => {
             say(&refusal(&StartError::Bind(error)));
