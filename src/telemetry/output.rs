@@ -153,7 +153,7 @@ fn pause() {
     std::thread::sleep(RETRY);
 }
 
-/// Writes what is left when it is dropped, for at most a second.
+/// Writes what is left when it is dropped, for at most a second: hence one for a process.
 #[must_use]
 pub struct Flushing(());
 
