@@ -6,10 +6,12 @@
 mod page;
 mod request_id;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 pub use page::Form;
@@ -298,6 +300,22 @@ pub fn shown(value: &[u8]) -> String {
         text.push_str("...");
     }
     text
+}
+
+/// How much of a path a log line repeats, in bytes of the path.
+const PATH_BYTES: usize = 2 << 10;
+
+/// A request's path, or its method, as the log and the status have it: ASCII without controls, the rest
+/// percent-encoded (RFC 3986 section 2.1); after 2 KiB cut, with an ellipsis, which no path can bring itself.
+#[must_use]
+pub fn logged(text: &str) -> Cow<'_, str> {
+    let whole = text.len();
+    let start = &text[..text.floor_char_boundary(PATH_BYTES)];
+    let mut shown = Cow::from(utf8_percent_encode(start, CONTROLS));
+    if start.len() < whole {
+        shown.to_mut().push('…');
+    }
+    shown
 }
 
 #[cfg(test)]

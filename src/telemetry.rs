@@ -14,10 +14,9 @@ use output::{Lines, Output};
 
 pub use output::Flushing;
 
-/// Keeps the logs flowing; writes what is left on drop.
+/// What can be asked of the logs and changed about them while they are written.
 #[must_use]
 pub struct Telemetry {
-    _flushing: Flushing,
     replace: Option<Replace>,
 }
 
@@ -53,19 +52,16 @@ pub fn say(words: &str) -> bool {
     true
 }
 
-/// Starts logging to standard error for the whole process; a second start changes nothing.
+/// Starts logging to standard error for the whole process, by the queue that `_flushing` empties at the end; a second
+/// start changes nothing.
 ///
 /// # Errors
 /// `log.level` is neither a level nor a directive.
-pub fn start(log: &Log) -> Result<Telemetry, ParseError> {
+pub fn start(log: &Log, _flushing: &Flushing) -> Result<Telemetry, ParseError> {
     let filter = EnvFilter::builder().parse(&log.level)?;
-    let flushing = Flushing::start();
     let replace = install(log.format, filter);
     hide_panic_messages();
-    Ok(Telemetry {
-        _flushing: flushing,
-        replace,
-    })
+    Ok(Telemetry { replace })
 }
 
 /// The way to another filter, if this is the process's first start.

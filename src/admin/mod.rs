@@ -18,7 +18,7 @@ use http_body_util::Full;
 use tokio::sync::Notify;
 
 use crate::answer::{Answer, Form, Reason, RequestId};
-use crate::guard::{Peer, Refusal, Way};
+use crate::guard::{Guard, Peer, Refusal, Way};
 use crate::metrics::{self, Process};
 
 pub use view::{Readiness, View};
@@ -33,16 +33,18 @@ type Reply = Response<Full<Bytes>>;
 pub struct Admin {
     process: Process,
     views: Vec<View>,
+    also: Vec<Guard>,
     quit: Arc<Notify>,
 }
 
 impl Admin {
-    /// Of the proxies behind `views`, for whom the guards of all of them admit.
+    /// Of the proxies behind `views`, for whom the guards of all of them admit, and those of `also`.
     #[must_use]
-    pub fn new(process: Process, views: Vec<View>) -> Arc<Self> {
+    pub fn new(process: Process, views: Vec<View>, also: Vec<Guard>) -> Arc<Self> {
         Arc::new(Self {
             process,
             views,
+            also,
             quit: Arc::new(Notify::new()),
         })
     }
@@ -87,8 +89,9 @@ impl Admin {
             Way::Network => return missing(ONLY_LOCAL),
             Way::Loopback | Way::Unix => {}
         }
-        for view in &self.views {
-            if let Err(refusal) = (view.guard)().check(request, peer) {
+        let running = self.views.iter().map(|view| (view.guard)());
+        for guard in running.chain(self.also.iter().cloned()) {
+            if let Err(refusal) = guard.check(request, peer) {
                 return refused(request, &refusal);
             }
         }

@@ -295,6 +295,21 @@ proptest! {
 }
 
 #[test]
+fn a_logged_path_is_ascii_and_cut_between_characters_with_a_mark() {
+    assert_eq!(logged("/a%20b?c\"\\~"), "/a%20b?c\"\\~");
+    assert_eq!(
+        logged("/a\u{9b}2J\u{202e}\u{1b}\u{7f}é"),
+        "/a%C2%9B2J%E2%80%AE%1B%7F%C3%A9"
+    );
+    let longest = format!("/{}", "x".repeat(2047));
+    assert_eq!(logged(&longest), longest);
+    assert_eq!(logged(&format!("{longest}y")), format!("{longest}…"));
+    let straddling = format!("/{}é", "x".repeat(2046));
+    let cut = format!("/{}…", "x".repeat(2046));
+    assert_eq!(logged(&straddling), cut);
+}
+
+#[test]
 fn a_request_keeps_the_one_acceptable_name_it_came_with() {
     let longest = "x".repeat(64);
     for name in ["a", "Az09._-", longest.as_str()] {

@@ -17,7 +17,7 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
         ));
         return Exit::Usage;
     }
-    let _flushing = telemetry::Flushing::start();
+    let flushing = telemetry::Flushing::start();
     say("Starting a stand-in authorization server and API, and the proxy in front of them ...");
     let demo = match demo::start(demo::Options::default()).await {
         Ok(demo) => demo,
@@ -33,7 +33,7 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
     };
     let exit = {
         let more = guide(&demo, &loaded, &notes);
-        run::serve(&[loaded], &more, None).await
+        run::serve(&[loaded], &more, None, &flushing).await
     };
     demo.shutdown().await;
     exit

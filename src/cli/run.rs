@@ -18,7 +18,7 @@ use crate::{
 
 /// Loads, starts, serves.
 pub(super) async fn run(all: &[Overrides], surroundings: &Surroundings) -> Exit {
-    let _flushing = telemetry::Flushing::start();
+    let flushing = telemetry::Flushing::start();
     // Before the secret is read for the first time.
     if let Err(error) = secret::hide_process() {
         say(&format!(
@@ -26,7 +26,7 @@ pub(super) async fn run(all: &[Overrides], surroundings: &Surroundings) -> Exit 
         ));
     }
     match check::examine_all(all, surroundings).await {
-        Ok(loaded) => serve(&loaded, &[], Some((all, surroundings))).await,
+        Ok(loaded) => serve(&loaded, &[], Some((all, surroundings)), &flushing).await,
         Err(problems) => {
             say(&format!("{problems}"));
             Exit::Configuration
@@ -40,6 +40,7 @@ pub(super) async fn serve(
     all: &[Loaded],
     more: &[String],
     read_from: Option<(&[Overrides], &Surroundings)>,
+    flushing: &telemetry::Flushing,
 ) -> Exit {
     for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
         say(&format!("warning: {warning}"));
@@ -47,7 +48,7 @@ pub(super) async fn serve(
     let Some(process) = all.first().map(|loaded| &loaded.config) else {
         return Exit::Configuration;
     };
-    let telemetry = match telemetry::start(&process.log) {
+    let telemetry = match telemetry::start(&process.log, flushing) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             say(&format!(
@@ -61,7 +62,10 @@ pub(super) async fn serve(
         Err(exit) => return exit,
     };
     let figures = metrics::Process::new(telemetry.lines_dropped());
-    let admin = match start_admin(&process.admin, &running, figures) {
+    let failed = all.iter().enumerate();
+    let failed = failed.filter(|(place, _)| !places.contains(place));
+    let failed: Vec<_> = failed.map(|(_, loaded)| &loaded.config.guard).collect();
+    let admin = match start_admin(&process.admin, &running, &failed, figures) {
         Ok(admin) => Ok(admin),
         Err(error) if process.admin.is_configured => {
             say(&refusal(&StartError::Bind(error)));

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::{Exit, Show, ask, print, say};
-use crate::config::{Overrides, Surroundings};
+use crate::config::{Overrides, Surroundings, plain};
 
 /// Between two looks of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -37,7 +37,8 @@ pub(super) async fn status(overrides: &Overrides, surroundings: &Surroundings, s
             Ok(answered) => {
                 say(&format!(
                     "cupbearer status: refused with {}: {}",
-                    answered.status, answered.text
+                    answered.status,
+                    plain_lines(&answered.text)
                 ));
                 return Exit::Failed;
             }
@@ -58,9 +59,14 @@ fn once(text: &str) -> Exit {
 /// For people. What another version sends and this one does not know is left out.
 fn written(text: &str) -> String {
     match serde_json::from_str::<Status>(text) {
-        Ok(status) => status.to_string(),
-        Err(_) => text.to_owned(),
+        Ok(status) => plain_lines(&status.to_string()),
+        Err(_) => plain_lines(text),
     }
+}
+
+/// Whoever sent the requests, and whoever answers at the address, chose some of the words.
+fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 #[derive(Deserialize)]
@@ -169,5 +175,29 @@ impl std::fmt::Display for Recent {
             write!(line, "  {more}")?;
         }
         f.write_str(&line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_request_brought_steers_the_terminal() {
+        let text = serde_json::json!({
+            "version": "1", "summary": "ready", "proxies": [{
+                "name": "cupbearer", "listens_on": [], "upstream": "x", "uptime_s": 1,
+                "token": {
+                    "from": "x", "state": "fresh", "usable_for_s": 1, "next_attempt_in_s": 1,
+                    "last_error": "\u{1b}[2J",
+                },
+                "requests_in_flight": 0, "client_connections": 0, "upstream_connections": 0, "notes": [],
+                "recent": [{ "ago_s": 1, "method": "GET", "path": "/a\u{9b}2J\u{202e}x", "ms": 1.0 }],
+            }],
+        });
+        let shown = written(&text.to_string());
+        assert!(shown.contains("GET     /a?2J?x"), "{shown}");
+        assert!(shown.contains("last error   ?[2J\n"), "{shown}");
+        assert_eq!(written("no JSON\u{9b}\nat all"), "no JSON?\nat all");
     }
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use crate::config::is_plain;
+
 /// An error and its causes on one line.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -16,13 +18,12 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// Shortened, on one line, without what steers a terminal.
 pub(super) fn shown(text: &str, longest: usize) -> String {
-    let clean = |letter: char| match letter {
-        letter if letter.is_whitespace() || letter.is_control() => ' ',
-        '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => ' ',
-        letter => letter,
+    let clean = |letter: char| {
+        if letter.is_whitespace() || !is_plain(letter) {
+            ' '
+        } else {
+            letter
+        }
     };
     let mut shown: String = text.trim().chars().take(longest).map(clean).collect();
     if text.trim().chars().count() > longest {

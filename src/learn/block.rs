@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Folded, FoldedRule, Request};
+use crate::config::{is_plain, plain};
 
 /// What the block is about.
 #[derive(Debug, Clone, Copy)]
@@ -95,21 +96,22 @@ fn remark(rule: &FoldedRule) -> String {
     }
 }
 
-/// Nothing that ends a line or steers a terminal.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                '?'
-            } else {
-                character
-            }
-        })
-        .collect()
-}
-
+/// As TOML; where an eye would be misled by what the string holds, with that escaped.
 fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
+    if text.chars().all(is_plain) {
+        return toml::Value::from(text).to_string();
+    }
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        // A String takes every write.
+        let _ = match letter {
+            '"' | '\\' => write!(quoted, "\\{letter}"),
+            letter if is_plain(letter) => write!(quoted, "{letter}"),
+            letter => write!(quoted, "\\U{:08X}", u32::from(letter)),
+        };
+    }
+    quoted.push('"');
+    quoted
 }
 
 #[cfg(test)]
@@ -169,5 +171,33 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}: {text}");
         }
+    }
+
+    #[test]
+    fn what_misleads_an_eye_is_escaped_in_strings_and_replaced_in_comments() {
+        let mut folded = Folded::default();
+        let rule = "GET /a\"\\\u{202e}\u{9b}b";
+        folded.deny.push(rule.to_owned());
+        folded.refused.push(Request {
+            path: "/\u{202e}\u{9b}x".to_owned(),
+            method: "GET".to_owned(),
+        });
+        let about = About {
+            name: "ci",
+            key: Path::new("ci.key"),
+            program: "ci",
+            requests: 1,
+            document: None,
+            warnings: &[],
+        };
+        let text = write(&about, &folded);
+        assert!(
+            text.chars().all(|one| one == '\n' || is_plain(one)),
+            "{text}"
+        );
+        assert!(text.contains("#   GET /??x"), "{text}");
+        let parsed: toml::Value = toml::from_str(&text).unwrap();
+        let deny = &parsed["guard"]["callers"]["ci"]["deny"][0];
+        assert_eq!(deny.as_str(), Some(rule));
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::authorize::Sent;
 use super::replay::Uploaded;
 use super::{errors, trace};
-use crate::answer::{Reason, RequestId};
+use crate::answer::{Reason, RequestId, logged};
 use crate::guard::CallerName;
 use crate::metrics::{Exchange, Metrics};
 use crate::upstream::BodyError;
@@ -169,14 +169,15 @@ impl Line {
         // No caller's name has a colon.
         let uid = self.uid.map(|uid| format!("uid:{uid}"));
         let caller = self.caller.as_ref().map(CallerName::as_str);
+        let (method, path) = (logged(self.method.as_str()), logged(self.path.path()));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "cupbearer::access",
                     proxy = self.metrics.proxy(),
                     caller = caller.or(uid.as_deref()),
-                    method = self.method.as_str(),
-                    path = self.path.path(),
+                    method = &*method,
+                    path = &*path,
                     status = self.head.map(|(status, _)| status.as_u16()),
                     reason = self.reason.map(Reason::name),
                     error = self.error.as_deref(),

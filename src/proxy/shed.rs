@@ -22,6 +22,7 @@ pub fn saturated(metrics: &Arc<Metrics>, connections: usize) -> Response<Bytes> 
     };
     let response = answer.response();
     tracing::warn!(
+        proxy = metrics.proxy(),
         reason = Reason::Saturated.name(),
         request_id = id.as_str(),
         status = response.status().as_u16(),

@@ -233,7 +233,7 @@ impl Order {
 
 /// What a server may hold, where `proxies` share the process's descriptors.
 fn limits(config: &Config, proxies: usize) -> server::Limits {
-    let room = server::room_for_connections().unwrap_or(usize::MAX) / proxies;
+    let room = server::room_for_connections(proxies, admin::CONNECTIONS).unwrap_or(usize::MAX);
     server::Limits {
         connections: config.limits.connections.min(room),
         header_bytes: config.limits.header_bytes,

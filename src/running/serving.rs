@@ -11,7 +11,7 @@ use super::data_path::{Blueprint, Blueprints};
 use super::identity::{Identity, Keys};
 use super::notes::Notes;
 use super::{StartError, limits};
-use crate::config::{self, Config, LocalUsers};
+use crate::config::{Config, LocalUsers};
 use crate::guard::Guard;
 use crate::proxy::{self, AccessLines, Account};
 use crate::server::Bounds;
@@ -184,12 +184,7 @@ impl Serving {
     /// In front of the admin listener: no callers, no rails.
     pub(super) fn admin_guard(&self) -> Guard {
         let whole = self.whole();
-        let config = &whole.config;
-        Guard::new(&config::Guard {
-            hosts: config.guard.hosts.clone(),
-            local_users: config.guard.local_users.clone(),
-            ..config::Guard::default()
-        })
+        super::admin::guard(&whole.config.guard)
     }
 
     fn whole(&self) -> Arc<Blueprint> {

@@ -1,15 +1,16 @@
 //! How many connections the system has descriptors for.
 
-/// For what is no connection of a client or to the upstream: listeners, the runtime, the log, the token endpoint,
-/// probes, callers that are told that there is no room.
+/// For what is no connection: listeners, the runtime, the log, the token endpoint.
 #[cfg(unix)]
-const RESERVED: u64 = 64 + super::shed::AT_ONCE as u64;
+const OWN: u64 = 64;
 
-/// Raises the soft limit of open files to the hard one, and returns how many connections fit: half of what is not
-/// reserved, since each may need a second descriptor towards the upstream. `None` where there is no limit to know.
+/// Raises the soft limit of open files to the hard one, and returns how many connections fit into each of `proxies`:
+/// half of what is not reserved, since each may need a second descriptor towards the upstream. Reserved are the
+/// process's own, `beside` for connections of other servers, and what each proxy may hold of callers that are told
+/// that there is no room; at most half of the limit. `None` where there is no limit to know.
 #[cfg(unix)]
 #[must_use]
-pub fn room_for_connections() -> Option<usize> {
+pub fn room_for_connections(proxies: usize, beside: usize) -> Option<usize> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -20,18 +21,24 @@ pub fn room_for_connections() -> Option<usize> {
         Ok(()) => maximum,
         Err(_) => current, // the limit as it is will do
     };
-    now.and_then(|files| usize::try_from(half_of(files)).ok())
+    let room = half_of(now?, reserved(proxies, beside));
+    Some(usize::try_from(room).ok()? / proxies)
 }
 
 #[cfg(unix)]
-fn half_of(files: u64) -> u64 {
-    (files - RESERVED.min(files / 2)) / 2
+fn reserved(proxies: usize, beside: usize) -> u64 {
+    OWN + (beside + proxies * super::shed::AT_ONCE) as u64
+}
+
+#[cfg(unix)]
+fn half_of(files: u64, reserved: u64) -> u64 {
+    (files - reserved.min(files / 2)) / 2
 }
 
 /// There is no such limit here.
 #[cfg(not(unix))]
 #[must_use]
-pub fn room_for_connections() -> Option<usize> {
+pub fn room_for_connections(_: usize, _: usize) -> Option<usize> {
     None
 }
 
@@ -43,21 +50,36 @@ mod tests {
 
     #[test]
     fn the_limit_is_raised_and_at_most_half_of_it_is_for_clients() {
-        let room = room_for_connections();
+        let room = room_for_connections(1, 64);
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
-        assert_eq!(room.map(|room| room as u64), limit.maximum.map(half_of));
+        assert_eq!(
+            room.map(|room| room as u64),
+            limit.maximum.map(|files| half_of(files, 64 + 64 + 32))
+        );
     }
 
     #[test]
     fn two_descriptors_a_connection_and_the_reserve_fit_into_any_limit() {
+        let reserved = reserved(1, 64);
         for files in [16, 64, 256, 1024, 1 << 20] {
-            let room = half_of(files);
+            let room = half_of(files, reserved);
             assert!(room >= files / 4 && room <= files / 2, "{files}: {room}");
             assert!(
-                2 * room + RESERVED.min(files / 2) <= files,
+                2 * room + reserved.min(files / 2) <= files,
                 "{files}: {room}"
             );
+        }
+    }
+
+    #[test]
+    fn full_proxies_that_refuse_and_a_full_admin_listener_leave_the_process_its_own() {
+        for proxies in [1, 2, 8] {
+            let (files, beside) = (1024, 64);
+            let room = half_of(files, reserved(proxies, beside)) / proxies as u64;
+            let each = 2 * room + super::super::shed::AT_ONCE as u64;
+            let all = proxies as u64 * each + beside as u64 + OWN;
+            assert!(room > 0 && all <= files, "{proxies}: {all}");
         }
     }
 }

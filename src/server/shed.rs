@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::stream::Stream;
@@ -17,7 +17,10 @@ pub type Refusal = Arc<dyn Fn() -> Response<Bytes> + Send + Sync>;
 /// How many at a time: each holds a descriptor. Further ones wait to be accepted.
 pub(super) const AT_ONCE: usize = 32;
 
-/// From the first byte of the request to the client's end: closing earlier would take the answer away again.
+/// From its being accepted to the request's first byte: who says nothing keeps the place from somebody who does.
+const FIRST_BYTE: Duration = Duration::from_millis(100);
+
+/// From then on to the client's end: closing earlier would take the answer away again.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// The way out of a full house.
@@ -46,23 +49,29 @@ impl Shed {
         let refusal = self.refusal.clone();
         tokio::spawn(async move {
             if let Some(refusal) = refusal {
-                let _ = timeout(LIMIT, tell(stream, &refusal)).await;
+                let _ = tell(stream, &refusal).await;
             }
             drop(held);
         });
     }
 }
 
-async fn tell(mut stream: Stream, refusal: &Refusal) -> std::io::Result<()> {
+async fn tell<S>(mut stream: S, refusal: &Refusal) -> std::io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut piece = [0; 4096];
     // An answer before any request would be nobody's: a browser connects in advance.
-    if stream.read(&mut piece).await? == 0 {
+    if timeout(FIRST_BYTE, stream.read(&mut piece)).await?? == 0 {
         return Ok(());
     }
-    stream.write_all(&on_the_wire(&refusal())).await?;
-    stream.shutdown().await?;
-    while stream.read(&mut piece).await? > 0 {}
-    Ok(())
+    let answering = async {
+        stream.write_all(&on_the_wire(&refusal())).await?;
+        stream.shutdown().await?;
+        while stream.read(&mut piece).await? > 0 {}
+        Ok(())
+    };
+    timeout(LIMIT, answering).await?
 }
 
 /// RFC 9112 section 2.1, with a length and the connection's end.
@@ -86,6 +95,28 @@ fn on_the_wire(response: &Response<Bytes>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How long a place is held by one that sends `request` and then neither reads nor leaves.
+    async fn held(request: &[u8]) -> Duration {
+        let refusal: Refusal = Arc::new(|| Response::new(Bytes::from_static(b"no")));
+        let (mut client, stream) = tokio::io::duplex(4096);
+        client.write_all(request).await.unwrap();
+        let start = tokio::time::Instant::now();
+        let _ = tell(stream, &refusal).await;
+        start.elapsed().max(Duration::from_millis(1))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_gives_its_place_away_sooner_than_one_that_asks() {
+        let silent = held(b"").await;
+        assert!(
+            silent <= FIRST_BYTE + Duration::from_millis(5),
+            "{silent:?}"
+        );
+        let asking = held(b"GET").await;
+        assert!(asking >= LIMIT, "its answer stays readable: {asking:?}");
+        assert!(asking <= LIMIT + Duration::from_millis(5), "{asking:?}");
+    }
 
     #[test]
     fn a_refusal_is_framed_by_its_own_length_once() {

@@ -4,7 +4,7 @@
 //! on its way out it prints to a standard output that may be just as blocked, or panics where that is closed.
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,6 +14,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait for a slow output; later ones are dropped, never waited for.
 const QUEUE_LINES: usize = 8192;
+
+/// What they may hold together, in bytes: how long a line is, a caller may have a say in.
+const QUEUE_BYTES: usize = 8 << 20;
 
 /// How long the end of the process waits for an output that is slow.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
@@ -27,11 +30,38 @@ static OUTPUT: OnceLock<Output> = OnceLock::new();
 /// Where lines go.
 pub(super) struct Output {
     queue: SyncSender<Item>,
-    lost: Arc<AtomicU64>,
+    count: Arc<Count>,
+}
+
+/// What became of lines.
+#[derive(Default)]
+struct Count {
+    lost: AtomicU64,
+    /// Bytes of those that wait, and of the one that is being written.
+    waiting: AtomicUsize,
+}
+
+impl Count {
+    /// Room for so many bytes, if there is.
+    fn enter(&self, bytes: usize) -> bool {
+        let fits = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes <= QUEUE_BYTES;
+        if !fits {
+            self.leave(bytes);
+        }
+        fits
+    }
+
+    fn leave(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn lose_one(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 enum Item {
-    Line(Vec<u8>),
+    Line(Box<[u8]>),
     /// Everything before has been written.
     Reached(SyncSender<()>),
 }
@@ -43,28 +73,33 @@ impl Output {
     }
 
     /// Queues a line, or counts it as lost.
-    pub(super) fn line(&self, line: Vec<u8>) {
-        if self.queue.try_send(Item::Line(line)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn line(&self, line: impl Into<Box<[u8]>>) {
+        let line = line.into();
+        let bytes = line.len();
+        if !self.count.enter(bytes) {
+            self.count.lose_one();
+        } else if self.queue.try_send(Item::Line(line)).is_err() {
+            self.count.leave(bytes);
+            self.count.lose_one();
         }
     }
 
     /// How many lines were lost so far: the queue was full, or the output refused them.
     pub(super) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.count.lost.load(Ordering::Relaxed)
     }
 
     fn start() -> Self {
         let (queue, items) = sync_channel(QUEUE_LINES);
-        let lost = Arc::new(AtomicU64::new(0));
+        let count = Arc::<Count>::default();
         let output = Self {
             queue,
-            lost: Arc::clone(&lost),
+            count: Arc::clone(&count),
         };
         // Without the thread every line is lost, and counted.
         let _ = std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || empty(&items, &mut io::stderr(), &lost));
+            .spawn(move || empty(&items, &mut io::stderr(), &count));
         output
     }
 
@@ -83,13 +118,14 @@ impl Output {
     }
 }
 
-fn empty(items: &Receiver<Item>, into: &mut impl Write, lost: &AtomicU64) {
+fn empty(items: &Receiver<Item>, into: &mut impl Write, count: &Count) {
     for item in items {
         match item {
             Item::Line(line) => {
                 if write_whole(&line, into).is_err() {
-                    lost.fetch_add(1, Ordering::Relaxed);
+                    count.lose_one();
                 }
+                count.leave(line.len());
             }
             Item::Reached(mark) => drop(mark.send(())),
         }
@@ -117,7 +153,7 @@ fn pause() {
     std::thread::sleep(RETRY);
 }
 
-/// Writes what is left when it is dropped, for at most a second.
+/// Writes what is left when it is dropped, for at most a second: hence one for a process.
 #[must_use]
 pub struct Flushing(());
 
@@ -151,7 +187,7 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(output) = Output::started() {
-            output.line(bytes.to_vec());
+            output.line(bytes);
         }
         Ok(bytes.len())
     }
@@ -193,30 +229,30 @@ mod tests {
     /// An output whose queue holds `lines`, with its other end.
     fn output(lines: usize) -> (Output, Receiver<Item>) {
         let (queue, items) = sync_channel(lines);
-        let lost = Arc::default();
-        (Output { queue, lost }, items)
+        let count = Arc::default();
+        (Output { queue, count }, items)
     }
 
     #[test]
     fn a_line_arrives_whole_however_it_is_taken() {
         let (output, items) = output(4);
         output.line(b"abc\n".to_vec());
-        let lost = Arc::clone(&output.lost);
+        let count = Arc::clone(&output.count);
         drop(output);
         let mut moody = Moody::default();
-        empty(&items, &mut moody, &lost);
+        empty(&items, &mut moody, &count);
         assert_eq!(moody.taken, b"abc\n");
-        assert_eq!(lost.load(Ordering::Relaxed), 0);
+        assert_eq!(count.lost.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn a_line_that_the_output_refuses_is_counted() {
         let (output, items) = output(4);
         output.line(b"abc\n".to_vec());
-        let lost = Arc::clone(&output.lost);
+        let count = Arc::clone(&output.count);
         drop(output);
-        empty(&items, &mut &mut [0_u8; 2][..], &lost); // room for half of it
-        assert_eq!(lost.load(Ordering::Relaxed), 1);
+        empty(&items, &mut &mut [0_u8; 2][..], &count); // room for half of it
+        assert_eq!(count.lost.load(Ordering::Relaxed), 1);
     }
 
     #[test]
@@ -226,5 +262,32 @@ mod tests {
             output.line(b"x\n".to_vec()); // hangs here if it waits
         }
         assert_eq!(output.lost(), 2);
+        assert_eq!(output.count.waiting.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn long_lines_cost_lines_before_they_cost_memory() {
+        let (output, items) = output(QUEUE_LINES);
+        let line = vec![b'x'; 60 << 10];
+        let fitting = QUEUE_BYTES / line.len();
+        for _ in 0..4000 {
+            output.line(line.clone());
+        }
+        assert_eq!(output.lost(), (4000 - fitting) as u64);
+        let count = Arc::clone(&output.count);
+        let held = items.try_iter().map(|item| match item {
+            Item::Line(line) => line.len(),
+            Item::Reached(_) => 0,
+        });
+        assert_eq!(held.sum::<usize>(), fitting * line.len());
+
+        let (queue, items) = sync_channel(QUEUE_LINES);
+        let output = Output { queue, count };
+        output.count.waiting.store(0, Ordering::Relaxed);
+        output.line(line.clone());
+        let count = Arc::clone(&output.count);
+        drop(output);
+        empty(&items, &mut io::sink(), &count);
+        assert_eq!(count.waiting.load(Ordering::Relaxed), 0, "room again");
     }
 }

@@ -14,6 +14,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use x509_cert::der::Decode as _;
 
+use crate::config::is_plain;
+
 /// A verifier that explains its refusals.
 #[derive(Debug)]
 pub(super) struct Explained<V>(pub(super) V);
@@ -210,7 +212,7 @@ fn shown(text: &str) -> String {
     const LONGEST: usize = 120;
     let clean = |letter: char| match letter {
         '"' | '<' | '>' | '\\' => '?',
-        letter if letter.is_control() => '?',
+        letter if !is_plain(letter) => '?',
         letter => letter,
     };
     let mut shown: String = text.chars().take(LONGEST).map(clean).collect();

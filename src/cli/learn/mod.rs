@@ -18,7 +18,7 @@ use super::keygen::caller_name;
 use super::{Exit, check, run, say};
 use crate::config::{
     Access, Caller, Config, Listen, LocalUsers, Overrides, Rails, Rule, SecretSource, Surroundings,
-    is_caller_name,
+    is_caller_name, plain,
 };
 use crate::guard::new_key;
 use crate::learn::{About, Comparison, Recorder, Request, Seen, compare, fold, write};
@@ -93,7 +93,8 @@ pub(super) async fn learn(
             return Exit::Configuration;
         }
     };
-    match learnt(wanted, config).await {
+    let flushing = telemetry::Flushing::start();
+    match learnt(wanted, config, &flushing).await {
         Ok(exit) => exit,
         Err((exit, complaint)) => {
             say(&format!("cupbearer learn: {complaint}"));
@@ -105,7 +106,11 @@ pub(super) async fn learn(
 /// Why nothing was learnt.
 type Complaint = (Exit, String);
 
-async fn learnt(wanted: &Learn, config: Config) -> Result<Exit, Complaint> {
+async fn learnt(
+    wanted: &Learn,
+    config: Config,
+    flushing: &telemetry::Flushing,
+) -> Result<Exit, Complaint> {
     let name = wanted.caller();
     let rails = match &wanted.check {
         Some(name) => Some(rails_of(&config, name)?),
@@ -118,7 +123,7 @@ async fn learnt(wanted: &Learn, config: Config) -> Result<Exit, Complaint> {
             format!("{shown} exists and is not overwritten"),
         ));
     }
-    let run = watch(wanted, &name, config).await?;
+    let run = watch(wanted, &name, config, flushing).await?;
     if run.seen.requests.is_empty() {
         return Err((
             of_program(run.status).unwrap_or(Exit::Failed),
@@ -168,11 +173,16 @@ fn rails_of(config: &Config, name: &str) -> Result<Rails, Complaint> {
 }
 
 /// The proxy of one run: started, used by the program, asked for the document, stopped.
-async fn watch(wanted: &Learn, name: &str, mut config: Config) -> Result<Run, Complaint> {
+async fn watch(
+    wanted: &Learn,
+    name: &str,
+    mut config: Config,
+    flushing: &telemetry::Flushing,
+) -> Result<Run, Complaint> {
     let hidden = child::secret_variables(&config);
     let (key, own_key) = (key()?, key()?);
     become_private(&mut config, [(name, &key), (OURSELVES, &own_key)]);
-    let _telemetry = telemetry::start(&config.log)
+    let _telemetry = telemetry::start(&config.log, flushing)
         .map_err(|error| (Exit::Configuration, format!("log.level: {error}")))?;
     let mut running =
         start(&config, AccessLines::None).map_err(|error| (Exit::Failed, run::refusal(&error)))?;
@@ -347,6 +357,12 @@ fn no_lesson(seen: &Seen) -> String {
 
 /// The comparison, and whether the rules hold.
 fn report(name: &str, found: &Comparison) -> Exit {
+    let (text, holds) = compared(name, found);
+    super::print(&text);
+    if holds { Exit::Fine } else { Exit::Failed }
+}
+
+fn compared(name: &str, found: &Comparison) -> (String, bool) {
     let mut lines = Vec::new();
     let mut list = |title: String, requests: &[Request]| {
         if !requests.is_empty() {
@@ -354,7 +370,7 @@ fn report(name: &str, found: &Comparison) -> Exit {
             lines.extend(
                 requests
                     .iter()
-                    .map(|one| format!("  {} {}", one.method, one.path)),
+                    .map(|one| format!("  {} {}", plain(&one.method), plain(&one.path))),
             );
         }
     };
@@ -376,8 +392,7 @@ fn report(name: &str, found: &Comparison) -> Exit {
         lines.push("allowed, and not used in this run:".to_owned());
         lines.extend(found.unused.iter().map(|rule| format!("  {rule}")));
     }
-    super::print(&lines.join("\n"));
-    if holds { Exit::Fine } else { Exit::Failed }
+    (lines.join("\n"), holds)
 }
 
 /// What it ended with, unless that was 0. As a shell says it: 128 and the signal's number.

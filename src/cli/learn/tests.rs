@@ -56,3 +56,16 @@ fn the_exit_code_is_the_programs_own() {
     assert_eq!(of(7 << 8), Some(7));
     assert_eq!(of(15), Some(143));
 }
+
+#[test]
+fn a_path_of_the_program_steers_no_terminal() {
+    let found = Comparison {
+        refused: vec![Request {
+            path: "/a\u{9b}2J\u{202e}x".to_owned(),
+            method: "GET".to_owned(),
+        }],
+        ..Comparison::default()
+    };
+    let (text, holds) = compared("ci", &found);
+    assert!(!holds && text.ends_with("  GET /a?2J?x"), "{text}");
+}

@@ -198,3 +198,18 @@ async fn an_upload_that_a_401_repeats_is_counted_once() {
     );
     until("nothing is left", || rejecting.open() <= 1).await;
 }
+
+#[tokio::test]
+async fn a_path_is_logged_as_ascii_and_no_longer_than_a_line_should_be() {
+    let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
+    let settings = ["log.format=json", "guard.read_only=true"];
+    let binary = start(&upstream, &endpoint, &settings).await;
+    let long = write(&format!("/{}", "x".repeat(60_000)), "long", "");
+    let steering = write("/a\u{9b}2J\u{202e}x", "steering", "");
+    let printed = printed_after(binary, &[&long, &steering]).await;
+    let [line] = lines_of(&printed, "long").try_into().unwrap();
+    assert_eq!(line["reason"], "rule_refused");
+    assert_eq!(line["path"], format!("/{}…", "x".repeat(2047)));
+    let [line] = lines_of(&printed, "steering").try_into().unwrap();
+    assert_eq!(line["path"], "/a%C2%9B2J%E2%80%AEx");
+}

@@ -142,6 +142,7 @@ async fn traffic_goes_on(output: Output) {
         "no line is lost, so the output was none of this kind"
     );
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    let asked = Instant::now();
     kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
     let mut ended = None;
     until("its end", || {
@@ -150,6 +151,11 @@ async fn traffic_goes_on(output: Output) {
     })
     .await;
     assert_eq!(ended.unwrap().code(), Some(0));
+    let took = asked.elapsed();
+    assert!(
+        took < Duration::from_secs(2),
+        "waited for the output once: {took:?}"
+    );
 }
 
 #[tokio::test]
