@@ -17,7 +17,7 @@ pub enum Exit {
     Refused,
     /// 5: something cannot be reached, or gives no usable answer.
     Unreachable,
-    /// Whatever the program that `learn` ran ended with.
+    /// Whatever the program that `learn` ran ended with; 128 and the number of the signal that `learn` ended by.
     OfProgram(u8),
 }
 

@@ -34,7 +34,7 @@ pub fn write(about: &About<'_>, folded: &Folded) -> String {
     let (name, key) = (about.name, about.key.display().to_string());
     let paths = match about.document {
         Some(document) => format!("paths folded by {}", plain(document)),
-        None => "each path as it was asked for, since there is no OpenAPI document".to_owned(),
+        None => "each path as it was asked for, since no OpenAPI document was found".to_owned(),
     };
     let (program, requests) = (plain(about.program), about.requests);
     line(&format!(

@@ -2,7 +2,10 @@
 // Postman's engine; the API is the demo's, which describes itself, and the one of these tests, which does not.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { appendFile, readFile, readdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CUPBEARER, curl, run, setUp, start, startProxy, statusOf, temporaryDirectory, until } from "./support.mjs";
@@ -64,7 +67,7 @@ test("newman: a collection's block lets the collection pass", async (t) => {
   const learnt = await run(CUPBEARER, ["learn", "--config", file, "--name", "postman", "--output", output, "--", "sh", ...collection], { cwd: directory });
   assert.equal(learnt.code, 0, learnt.stdout + learnt.stderr);
   const block = await readFile(output, "utf8");
-  assert.match(block, /each path as it was asked for, since there is no OpenAPI document/);
+  assert.match(block, /each path as it was asked for, since no OpenAPI document was found/);
   assert.ok(allowed(block).includes("GET /api/v1/certificates"), block);
   const again = await run(CUPBEARER, ["learn", "--config", file, "--output", output, "--", "true"]);
   assert.equal(again.code, 1);
@@ -113,6 +116,51 @@ test("a signal goes to the program, and what it did until then is learnt", async
   assert.match(learning.output.stdout, /^200\nready\ngot TERM\n# Learned/);
   assert.deepEqual(allowed(learning.output.stdout), ["GET /echo"]);
 });
+
+test("a signal after the program's end ends learn itself: the search for the document, and requests that are left", async (t) => {
+  const { file, directory } = await setUp(t);
+  // An API of its own: the one of these tests answers everything.
+  const asked = [];
+  const hanging = createServer((request, response) => {
+    asked.push(request.url);
+    if (request.url === "/fine") response.end();
+  });
+  hanging.listen(0, "127.0.0.1");
+  await once(hanging, "listening");
+  t.after(() => hanging.close() && hanging.closeAllConnections());
+  const upstream = `http://127.0.0.1:${hanging.address().port}`;
+  const args = ["learn", "--config", file, "--upstream", upstream, "--set", "drain=5m", "--name", "ci"];
+
+  for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]]) {
+    asked.length = 0;
+    const learning = await start([...args, "--", "sh", "-c", ask("/fine")], () => asked.some((url) => url.endsWith("/openapi.json")));
+    await endsBy(learning, signal, code);
+    await until(() => learning.output.stdout.includes("]\n"), "there is no block");
+    assert.match(learning.output.stdout, /^# Warning: a signal ended the search/m);
+    assert.deepEqual(allowed(learning.output.stdout), ["GET /fine"]);
+  }
+
+  // A request that the program left behind holds up the end.
+  const document = join(directory, "openapi.json");
+  await writeFile(document, JSON.stringify({ openapi: "3.1.0", paths: { "/fine": { get: {} } } }));
+  const program = `${ask("/hangs")} & ${ask("/fine")}; echo "I am $$"; read line <"$1"`;
+  const gate = join(directory, "gate");
+  assert.equal((await run("mkfifo", [gate])).code, 0);
+  const left = await start([...args, "--openapi", document, "--", "sh", "-c", program, "sh", gate], () => asked.includes("/hangs"));
+  const pid = await until(() => /^I am (\d+)$/m.exec(left.output.stdout)?.[1], "the program said nothing");
+  await writeFile(gate, "\n");
+  await until(() => !existsSync(`/proc/${pid}`), "the program goes on");
+  await endsBy(left, "SIGTERM", 143);
+});
+
+/** What it exits with after a signal, and soon. */
+async function endsBy(learning, signal, code) {
+  const started = Date.now();
+  const late = setTimeout(() => learning.signal("SIGKILL"), 20_000);
+  assert.equal(await learning.stop(signal), code, learning.output.stderr);
+  clearTimeout(late);
+  assert.ok(Date.now() - started < 5_000, `${Date.now() - started} ms`);
+}
 
 test("the rules for everyone hold in the run, and what they refuse is told", async (t) => {
   const { file, directory } = await setUp(t, { config: '[guard]\ndeny = ["* /echo"]' });

@@ -1,4 +1,4 @@
-//! The watched program: what of our environment it gets, and signals on their way to it.
+//! The watched program: what of our environment it gets, and signals: its own while it runs, then ours.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 
 use tokio::process::{Child, Command};
 
+use super::super::Exit;
 use crate::config::{Config, SecretSource, is_ours};
 
 /// Variables that hold a secret of the configuration. The program is run by whoever may read them, but it is not
@@ -30,6 +31,7 @@ pub(super) async fn run(
     command: &[OsString],
     given: &[(&str, &str)],
     hidden: &[String],
+    signals: &mut Signals,
 ) -> io::Result<ExitStatus> {
     let program = command.first().map(OsString::as_os_str).unwrap_or_default();
     let mut starting = Command::new(program);
@@ -42,12 +44,13 @@ pub(super) async fn run(
         starting.env_remove(name);
     }
     starting.envs(given.iter().copied());
-    let mut signals = Signals::new()?;
     let mut child = starting.spawn()?;
     loop {
         tokio::select! {
-            ended = child.wait() => return ended,
+            // The Ctrl-C that ended the program was not meant for what comes after it.
+            biased;
             signal = signals.next() => pass_on(&child, signal),
+            ended = child.wait() => return ended,
         }
     }
 }
@@ -55,9 +58,10 @@ pub(super) async fn run(
 #[cfg(unix)]
 use rustix::process::Signal;
 
-/// What is meant for the program although it was sent to us.
+/// What is meant for the program although it was sent to us, and after its end for us. Our own way of ending by
+/// them is gone for good once this is made: somebody must listen until the end.
 #[cfg(unix)]
-struct Signals {
+pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
@@ -65,7 +69,7 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -74,13 +78,19 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Signal {
+    pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::TERM,
             _ = self.interrupt.recv() => Signal::INT,
             _ = self.hangup.recv() => Signal::HUP,
         }
     }
+}
+
+/// What we end with after it, as a shell says it.
+#[cfg(unix)]
+pub(super) fn exit_after(signal: Signal) -> Exit {
+    Exit::OfProgram(u8::try_from(128 + signal.as_raw()).unwrap_or(1))
 }
 
 /// A terminal's Ctrl-C goes to the program itself: a second one makes many of them leave without cleaning up.
@@ -99,18 +109,24 @@ fn pass_on(child: &Child, signal: Signal) {
 
 /// The console tells the program itself.
 #[cfg(not(unix))]
-struct Signals;
+pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }
 
 #[cfg(not(unix))]
 fn pass_on(_child: &Child, (): ()) {}
+
+/// Ctrl-C, as it is elsewhere.
+#[cfg(not(unix))]
+pub(super) fn exit_after((): ()) -> Exit {
+    Exit::OfProgram(130)
+}

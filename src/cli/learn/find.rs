@@ -14,7 +14,7 @@ use super::super::ask;
 use crate::config::{PathPattern, read_regular};
 use crate::learn::{Document, Seen, candidates};
 
-/// For one document.
+/// For one document, and for the search for one.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The most that a file may have, in bytes: as much as the proxy rewrites.
@@ -55,20 +55,27 @@ pub(super) async fn named(place: &str, at: &At<'_>) -> Result<Found, String> {
     parsed(answered.text.as_bytes(), place, place)
 }
 
+/// Why a search came to no end.
+pub(super) const TOO_SLOW: &str = "the search for the OpenAPI document was ended after 30 s without all answers: --openapi names its path, or a file";
+
 /// The first that there is and that knows anything of what was asked for.
-pub(super) async fn anywhere(patterns: &[PathPattern], seen: &Seen, at: &At<'_>) -> Option<Found> {
-    for path in candidates(patterns, seen) {
-        let Ok(answered) = at.get(&path).await else {
-            continue;
-        };
-        if answered.status == StatusCode::OK
-            && let Ok(found) = parsed(answered.text.as_bytes(), &path, &path)
-            && found.document.knows_any_of(seen)
-        {
-            return Some(found);
+///
+/// # Errors
+/// [`TOO_SLOW`].
+pub(super) async fn anywhere(
+    patterns: &[PathPattern],
+    seen: &Seen,
+    at: &At<'_>,
+) -> Result<Option<Found>, &'static str> {
+    let search = async {
+        for path in candidates(patterns, seen) {
+            if let Some(found) = at.document(&path, seen).await {
+                return Some(found);
+            }
         }
-    }
-    None
+        None
+    };
+    timeout(LIMIT, search).await.map_err(|_elapsed| TOO_SLOW)
 }
 
 fn parsed(text: &[u8], place: &str, path: &str) -> Result<Found, String> {
@@ -80,6 +87,16 @@ fn parsed(text: &[u8], place: &str, path: &str) -> Result<Found, String> {
 }
 
 impl At<'_> {
+    /// A document that knows anything of what was asked for.
+    async fn document(&self, path: &str, seen: &Seen) -> Option<Found> {
+        let answered = self.get(path).await.ok()?;
+        if answered.status != StatusCode::OK {
+            return None;
+        }
+        let found = parsed(answered.text.as_bytes(), path, path).ok()?;
+        found.document.knows_any_of(seen).then_some(found)
+    }
+
     async fn get(&self, path: &str) -> Result<ask::Answered, ask::AnyError> {
         let request = Request::builder()
             .uri(path)
@@ -92,5 +109,51 @@ impl At<'_> {
             ask::send_over(stream, request).await
         };
         timeout(LIMIT, asking).await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::learn::{Request as Asked, Times};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_among_paths_that_hang_ends_once_and_not_path_by_path() {
+        // The system accepts; nobody answers.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let key = Zeroizing::new("key".to_owned());
+        let at = At {
+            address: silent.local_addr().unwrap(),
+            key: &key,
+        };
+        let patterns =
+            ["/**/openapi.json", "/**/swagger.json"].map(|text| PathPattern::parse(text).unwrap());
+        let mut seen = Seen::default();
+        let request = Asked {
+            path: "/api/v1/certificates".to_owned(),
+            method: "GET".to_owned(),
+        };
+        let times = Times {
+            passed: 1,
+            ..Times::default()
+        };
+        seen.requests.insert(request, times);
+        assert!(candidates(&patterns, &seen).len() > 2);
+
+        let started = Instant::now();
+        let searched = anywhere(&patterns, &seen, &at).await;
+
+        assert_eq!(searched.err(), Some(TOO_SLOW));
+        // Paused time moves by whole milliseconds.
+        assert!(
+            started.elapsed() < LIMIT + Duration::from_millis(10),
+            "{:?}",
+            started.elapsed()
+        );
     }
 }

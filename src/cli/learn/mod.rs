@@ -45,7 +45,7 @@ guard.callers do not. The paths of the API's OpenAPI document (JSON) stand for w
 for at upstream.openapi, with a few GETs. Without one each path is listed as it was asked for.
 The program's own output is left alone: the block follows on standard output when it has ended, or goes \
 into the file of --output. Messages are on standard error.
-Exit code: the program's own if that is not 0; 1 if it sent no request, or if --check finds a request that \
+Exit code: the program's own if that is not 0; 128 and the number of a signal that came after its end; 1 if it sent no request, or if --check finds a request that \
 the rules refuse (rules that were not needed are listed, and are no failure); 3, 4 and 5 as everywhere.";
 
 /// What is to be learnt.
@@ -77,6 +77,17 @@ struct Run {
     seen: Seen,
     status: ExitStatus,
     found: Option<Found>,
+    /// Why there may be a document all the same.
+    cut_short: Option<&'static str>,
+    /// What we end with, if the program itself ended well.
+    signalled: Option<Exit>,
+}
+
+impl Run {
+    /// How the command ends where what became of its own work does not decide.
+    fn exit(&self) -> Option<Exit> {
+        of_program(self.status).or(self.signalled)
+    }
 }
 
 /// Runs the program, then prints.
@@ -125,16 +136,13 @@ async fn learnt(
     }
     let run = watch(wanted, &name, config, flushing).await?;
     if run.seen.requests.is_empty() {
-        return Err((
-            of_program(run.status).unwrap_or(Exit::Failed),
-            no_lesson(&run.seen),
-        ));
+        return Err((run.exit().unwrap_or(Exit::Failed), no_lesson(&run.seen)));
     }
     let exit = match rails {
         Some(rails) => report(&name, &compare(&run.seen, &rails)),
         None => deliver(wanted, &name, &run)?,
     };
-    Ok(of_program(run.status).unwrap_or(exit))
+    Ok(run.exit().unwrap_or(exit))
 }
 
 impl Learn {
@@ -206,27 +214,64 @@ async fn watch(
         None => None,
     };
     let url = format!("http://{address}");
+    let program = |error| {
+        let program = wanted.program();
+        (Exit::Failed, format!("{program} cannot be run: {error}"))
+    };
+    let mut signals = child::Signals::new().map_err(program)?;
     let status = child::run(
         &wanted.command,
         &[("CUPBEARER_URL", &url), ("CUPBEARER_KEY", &key)],
         &hidden,
+        &mut signals,
     )
     .await
-    .map_err(|error| {
-        let program = wanted.program();
-        (Exit::Failed, format!("{program} cannot be run: {error}"))
-    })?;
-    let found = match (asked_for, &wanted.check) {
-        (None, None) => find::anywhere(&config.upstream.openapi, &recorder.seen(), &at).await,
-        (asked_for, _) => asked_for,
+    .map_err(program)?;
+    let search = async {
+        match (asked_for, &wanted.check) {
+            (None, None) => find::anywhere(&config.upstream.openapi, &recorder.seen(), &at).await,
+            (asked_for, _) => Ok(asked_for),
+        }
     };
-    running.stop(Phase::Draining);
-    running.ended().await;
+    let (searched, signalled) = conclude(&mut running, search, &mut signals).await;
     Ok(Run {
         seen: recorder.seen(),
         status,
-        found,
+        cut_short: searched.as_ref().err().copied(),
+        found: searched.ok().flatten(),
+        signalled,
     })
+}
+
+/// What the search came to, or why it came to no end.
+type Searched = Result<Option<Found>, &'static str>;
+
+const SIGNALLED: &str =
+    "a signal ended the search for the OpenAPI document: --openapi names its path, or a file";
+
+/// The work after the program's end. A signal is ours now: it ends what is still under way.
+async fn conclude(
+    running: &mut Running,
+    search: impl Future<Output = Searched>,
+    signals: &mut child::Signals,
+) -> (Searched, Option<Exit>) {
+    let (searched, mut signalled) = tokio::select! {
+        searched = search => (searched, None),
+        signal = signals.next() => (Err(SIGNALLED), Some(child::exit_after(signal))),
+    };
+    let order = running.order();
+    order.give(Phase::Draining);
+    if signalled.is_none() {
+        tokio::select! {
+            _ = running.ended() => {}
+            signal = signals.next() => signalled = Some(child::exit_after(signal)),
+        }
+    }
+    if signalled.is_some() {
+        order.give(Phase::Cut);
+    }
+    running.ended().await;
+    (searched, signalled)
 }
 
 fn key() -> Result<Zeroizing<String>, Complaint> {
@@ -326,6 +371,7 @@ fn warnings(run: &Run) -> Vec<String> {
             run.status
         ));
     }
+    warnings.extend(run.cut_short.map(str::to_owned));
     warnings.extend(turned_away(&run.seen));
     if run.seen.dropped > 0 {
         warnings.push(format!(
