@@ -11,7 +11,7 @@ use super::data_path::{Blueprint, Blueprints};
 use super::identity::{Identity, Keys};
 use super::notes::Notes;
 use super::{StartError, limits};
-use crate::config::{self, Config, LocalUsers};
+use crate::config::{self, Config, Listen, LocalUsers};
 use crate::guard::Guard;
 use crate::proxy::{self, AccessLines, Account};
 use crate::server::Bounds;
@@ -206,6 +206,13 @@ impl Place {
         if config.guard.local_users != LocalUsers::Any && !self.knows_users {
             let why = std::io::Error::other("it did not when this proxy started");
             return Err(StartError::UnknownUsers(why));
+        }
+        // The addresses that are bound, since `listen` may say others by now.
+        let mut bound = self.addresses.iter().copied();
+        if let Some(listener) = bound.find(|address| !Listen::Tcp(*address).is_local())
+            && !config.guard.may_face_network()
+        {
+            return Err(StartError::OpenToNetwork { listener });
         }
         Ok(())
     }
