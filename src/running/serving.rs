@@ -118,6 +118,7 @@ impl Serving {
         let whole = self.whole();
         self.followed.send_replace(Arc::new(Blueprint {
             guard: whole.guard.and(&prepared.guard),
+            admin_guard: whole.admin_guard.and(&prepared.admin_guard),
             ..Blueprint::clone(&whole)
         }));
     }
@@ -181,15 +182,9 @@ impl Serving {
         self.whole().config.token.endpoint.to_string()
     }
 
-    /// In front of the admin listener: no callers, no rails.
+    /// In front of the admin listener; restricted as the data path is.
     pub(super) fn admin_guard(&self) -> Guard {
-        let whole = self.whole();
-        let config = &whole.config;
-        Guard::new(&config::Guard {
-            hosts: config.guard.hosts.clone(),
-            local_users: config.guard.local_users.clone(),
-            ..config::Guard::default()
-        })
+        self.followed.borrow().admin_guard.clone()
     }
 
     fn whole(&self) -> Arc<Blueprint> {
@@ -228,9 +223,19 @@ fn blueprint(
     let blueprint = Blueprint {
         config: Arc::new(config.clone()),
         guard,
+        admin_guard: admin_guard(&config.guard),
         identity,
         tls,
         _keys: keys,
     };
     Ok((blueprint, keys_read))
+}
+
+/// No callers, no rails.
+fn admin_guard(config: &config::Guard) -> Guard {
+    Guard::new(&config::Guard {
+        hosts: config.hosts.clone(),
+        local_users: config.local_users.clone(),
+        ..config::Guard::default()
+    })
 }

@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use cupbearer::metrics::Process;
+use cupbearer::{config, start_admin};
+
 use crate::support::{
-    CLIENT_ID, Followed, SECRET, Upstream, ask, get, token_answer, until, within,
+    CLIENT_ID, Followed, SECRET, Upstream, answer, ask, get, token_answer, until, within,
 };
 
 const CALLER_KEY: &str = "the-key-of-the-caller-ci";
 
-/// An API, a token endpoint, and the files of a configuration.
+/// An API, two token endpoints of which the second never grants, and the files of a configuration.
 struct Scene {
     upstream: Upstream,
     endpoint: Upstream,
+    dead: Upstream,
     directory: tempfile::TempDir,
 }
 
@@ -24,6 +28,7 @@ impl Scene {
         let scene = Self {
             upstream: Upstream::echoing().await,
             endpoint,
+            dead: Upstream::answering(answer("503 Service Unavailable", "", "")).await,
             directory: tempfile::tempdir().unwrap(),
         };
         std::fs::write(scene.file("secret"), SECRET).unwrap();
@@ -38,6 +43,11 @@ impl Scene {
     /// The configuration of an identity that gets its token.
     fn text(&self, more: &str) -> String {
         self.of(&self.endpoint, more)
+    }
+
+    /// That of one that waits for ever.
+    fn waiting(&self, more: &str) -> String {
+        self.of(&self.dead, more)
     }
 
     fn of(&self, endpoint: &Upstream, more: &str) -> String {
@@ -61,6 +71,14 @@ impl Scene {
         within("the first token", proxy.running.tokens().obtained()).await;
         proxy
     }
+}
+
+async fn waits(proxy: &Followed) {
+    until("it waits", || {
+        let notes = proxy.notes();
+        notes.iter().any(|note| note.contains("first token"))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -92,4 +110,29 @@ async fn a_listener_that_the_network_reaches_is_not_opened_by_a_file_that_would_
     let trusted = "listen = \"localhost:6749\"\nguard.network = \"open\"";
     proxy.put(&scene.text(trusted)).await;
     assert_eq!(ask(address, get("/")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_admin_listener_forbids_what_a_waiting_configuration_forbids() {
+    let scene = Scene::new().await;
+    let proxy = scene.start("guard.local_users = \"any\"").await;
+    let listen = config::Admin {
+        listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
+        is_configured: true,
+    };
+    let proxies = std::slice::from_ref(&proxy.running);
+    let listeners = start_admin(&listen, proxies, Process::new(|| 0)).unwrap();
+    let admin = listeners.addresses[0];
+    assert_eq!(ask(admin, get("/status")).await.status, 200);
+
+    proxy.replace(&scene.waiting("guard.local_users = [4242]"));
+    waits(&proxy).await;
+    assert_eq!(ask(admin, get("/status")).await.status, 403);
+    let refresh = "POST /token/refresh HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer: 1\r\n\
+                   Content-Length: 0\r\nConnection: close\r\n\r\n";
+    assert_eq!(ask(admin, refresh).await.status, 403);
+
+    proxy.replace(&scene.text("guard.local_users = \"any\""));
+    until("nothing waits", || proxy.notes().is_empty()).await;
+    assert_eq!(ask(admin, get("/status")).await.status, 200);
 }
