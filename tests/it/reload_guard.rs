@@ -136,3 +136,27 @@ async fn the_admin_listener_forbids_what_a_waiting_configuration_forbids() {
     until("nothing waits", || proxy.notes().is_empty()).await;
     assert_eq!(ask(admin, get("/status")).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_files_in_use_are_followed_after_a_change_was_taken_back() {
+    let scene = Scene::new().await;
+    let authority = || {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        issued.cert.pem()
+    };
+    let trusting = |name: &str| {
+        let file = scene.file(name);
+        std::fs::write(&file, authority()).unwrap();
+        format!("network.ca_file = '{}'", file.display())
+    };
+    let (own, other) = (trusting("own.pem"), trusting("other.pem"));
+    let proxy = scene.start(&own).await;
+    proxy.replace(&scene.waiting(&other));
+    waits(&proxy).await;
+    proxy.replace(&scene.text(&own));
+    until("nothing waits", || proxy.notes().is_empty()).await;
+
+    let before = proxy.applied();
+    std::fs::write(scene.file("own.pem"), authority()).unwrap();
+    proxy.is_applied_since(before).await;
+}
