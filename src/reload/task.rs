@@ -93,6 +93,8 @@ impl Task {
     /// Reads it, and does what it takes; why not, in words for people.
     async fn reload(&mut self) -> Result<(), String> {
         let loaded = self.load().map_err(|problems| in_words(&problems))?;
+        // Before anything is waited for, and for as long as this is what the file says.
+        self.own.serving.hold_credential(&loaded.config);
         let settings = with_contents(&loaded);
         if let Some(pending) = &self.pending
             && settings.changed_from(&pending.settings).is_empty()

@@ -128,6 +128,16 @@ impl Serving {
         self.followed.send_replace(self.whole());
     }
 
+    /// `next` may take over. Where that has another token endpoint or client, what comes to be in the credential's
+    /// source is meant for that one: the identity in use keeps to what it has read, until it is told of a
+    /// configuration with its own.
+    pub fn hold_credential(&self, next: &Config) {
+        let whole = self.whole();
+        let (now, next) = (&whole.config.token, &next.token);
+        let is_other = now.endpoint != next.endpoint || now.client_id != next.client_id;
+        whole.identity.hold_credential(is_other);
+    }
+
     /// `drain` and `drain_delay` from here on.
     pub fn set_patience(&self, drain: Duration, delay: Duration) {
         *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = (drain, delay);

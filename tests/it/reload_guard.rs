@@ -1,12 +1,15 @@
 //! What a changed configuration must not open, keep open or give away, while it waits and after it was taken back.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cupbearer::metrics::Process;
 use cupbearer::{config, start_admin};
 
 use crate::support::{
-    CLIENT_ID, Followed, SECRET, Upstream, answer, ask, get, token_answer, until, within,
+    CLIENT_ID, Connection, Followed, SECRET, Upstream, answer, ask, get, token_answer, until,
+    within,
 };
 
 const CALLER_KEY: &str = "the-key-of-the-caller-ci";
@@ -159,4 +162,50 @@ async fn the_files_in_use_are_followed_after_a_change_was_taken_back() {
     let before = proxy.applied();
     std::fs::write(scene.file("own.pem"), authority()).unwrap();
     proxy.is_applied_since(before).await;
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_with_another_token_endpoint_is_not_sent_to_the_one_before() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let endpoint = Upstream::scripted({
+        let refuses = Arc::clone(&refuses);
+        move |mut connection: Connection| {
+            let refuses = Arc::clone(&refuses);
+            async move {
+                let json = "Content-Type: application/json\r\n";
+                while connection.request().await.is_some() {
+                    let bytes = if refuses.load(Ordering::SeqCst) {
+                        answer("401 Unauthorized", json, r#"{"error":"invalid_client"}"#)
+                    } else {
+                        let token = r#"{"access_token":"a","token_type":"Bearer","expires_in":4}"#;
+                        answer("200 OK", json, token)
+                    };
+                    connection.write(&bytes).await;
+                }
+            }
+        }
+    });
+    let scene = Scene::asking(endpoint.await).await;
+    let proxy = scene.start("").await;
+    proxy.replace(&scene.waiting(""));
+    waits(&proxy).await;
+    std::fs::write(scene.file("secret"), "of the other endpoint").unwrap();
+    refuses.store(true, Ordering::SeqCst);
+    // A refusal is counted once its secret has been looked at again.
+    until("the former endpoint has refused", || {
+        proxy.running.tokens().snapshot().attempts.refused > 0
+    })
+    .await;
+    let sent = || {
+        let seen = scene.endpoint.seen();
+        let sent = seen
+            .iter()
+            .map(|seen| seen.values("authorization").concat());
+        sent.collect::<std::collections::HashSet<_>>().len()
+    };
+    assert_eq!(sent(), 1);
+
+    proxy.replace(&scene.text(""));
+    until("nothing waits", || proxy.notes().is_empty()).await;
+    until("the secret is its own again", || sent() == 2).await;
 }
