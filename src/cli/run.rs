@@ -130,7 +130,7 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>
 
 const fn exit_of(error: &StartError) -> Exit {
     match error {
-        StartError::UnknownUsers(_) => Exit::Configuration,
+        StartError::UnknownUsers(_) | StartError::OpenToNetwork { .. } => Exit::Configuration,
         StartError::Bind(_)
         | StartError::Loop { .. }
         | StartError::Tls(_)
@@ -196,7 +196,10 @@ pub(super) fn refusal(error: &StartError) -> String {
             "; write guard.local_users = \"any\" if every user of this machine may act as this client, \
              or listen = \"unix:/PATH\""
         }
-        StartError::Tls(_) | StartError::TokenClient(_) | StartError::Worker(_) => "",
+        StartError::OpenToNetwork { .. }
+        | StartError::Tls(_)
+        | StartError::TokenClient(_)
+        | StartError::Worker(_) => "",
     };
     format!("cupbearer cannot start: {error}{cause}{remedy}")
 }

@@ -284,8 +284,6 @@ pub enum SecretSource {
 }
 
 /// `guard.*`.
-///
-/// `guard.network` is not here: what it forbids is a problem of [`load`] already.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     /// `guard.hosts`: names beside the loopback ones that `Host` may carry; lower case, without port.
@@ -298,6 +296,17 @@ pub struct Guard {
     pub rails: Rails,
     /// `guard.callers`, in the order of their names; none admits everyone who gets this far.
     pub callers: Vec<Caller>,
+    /// `guard.network = "open"`: whoever reaches a listener that is not loopback is trusted.
+    pub is_network_open: bool,
+}
+
+impl Guard {
+    /// Whether it may stand in front of a listener that the network reaches: a caller has a key, or somebody has
+    /// said that the network is trusted.
+    #[must_use]
+    pub fn may_face_network(&self) -> bool {
+        self.is_network_open || self.callers.iter().any(|caller| caller.key.is_some())
+    }
 }
 
 /// `guard.local_users`. Says nothing about listeners that the network reaches.

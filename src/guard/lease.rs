@@ -94,7 +94,7 @@ mod tests {
     }
 
     async fn ends(lease: &mut std::pin::Pin<Box<impl Future<Output = ()>>>) -> bool {
-        timeout(Duration::from_secs(60), lease.as_mut())
+        timeout(Duration::from_mins(1), lease.as_mut())
             .await
             .is_ok()
     }

@@ -165,7 +165,8 @@ impl Guard {
         }
     }
 
-    /// Admits only what `other` admits too. Who it is, is for this one to say.
+    /// Admits only what `other` admits too, and nobody whom `other` knows by another name. Where it knows
+    /// nobody, who it is, is for this one to say.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self {
@@ -206,10 +207,15 @@ impl Guard {
     }
 
     fn decide_with_others(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
-        if let Some(also) = &self.also {
-            let _ = also.decide_with_others(head, peer)?;
+        let Some(also) = &self.also else {
+            return self.decide(head, peer);
+        };
+        let other = also.decide_with_others(head, peer)?;
+        let admitted = self.decide(head, peer)?;
+        match (&admitted.caller, &other.caller) {
+            (Some(one), Some(another)) if one != another => Err(of_two_callers()),
+            (_, _) => Ok(admitted),
         }
-        self.decide(head, peer)
     }
 
     fn decide(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
@@ -264,6 +270,13 @@ impl Guard {
             }),
         }
     }
+}
+
+/// What one does must not be accounted to the other.
+#[cold]
+fn of_two_callers() -> Refusal {
+    let detail = "The key, or the user, is of another caller in the changed configuration, which waits for its first token: try again once it serves.";
+    Refusal::new(Reason::CallerUnknown, detail)
 }
 
 impl Refusal {

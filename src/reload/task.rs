@@ -22,6 +22,8 @@ pub(super) struct Task {
     watch: Watch,
     /// What the process was started with, as far as only a restart changes it; of the rest, what serves now.
     in_use: Settings,
+    /// The files of the configuration that serves now.
+    files: Vec<PathBuf>,
     /// A good configuration whose identity has no token yet.
     pending: Option<Pending>,
     /// Whether its guard is asked already, beside the one in use.
@@ -37,6 +39,7 @@ struct Pending {
     tokens: Tokens,
     config: Config,
     settings: Settings,
+    files: Vec<PathBuf>,
     changed: Vec<String>,
     is_told: bool,
 }
@@ -44,11 +47,13 @@ struct Pending {
 impl Task {
     pub(super) fn new(own: Own, loaded: &Loaded, asked: watch::Receiver<u64>) -> Self {
         let mut watch = Watch::new(asked);
-        watch.follow(files(loaded));
+        let files = files(loaded);
+        watch.follow(files.clone());
         Self {
             own,
             watch,
             in_use: with_contents(loaded),
+            files,
             pending: None,
             is_restricted: false,
             refused: None,
@@ -88,6 +93,8 @@ impl Task {
     /// Reads it, and does what it takes; why not, in words for people.
     async fn reload(&mut self) -> Result<(), String> {
         let loaded = self.load().map_err(|problems| in_words(&problems))?;
+        // Before anything is waited for, and for as long as this is what the file says.
+        self.own.serving.hold_credential(&loaded.config);
         let settings = with_contents(&loaded);
         if let Some(pending) = &self.pending
             && settings.changed_from(&pending.settings).is_empty()
@@ -103,6 +110,7 @@ impl Task {
         if changed.is_empty() {
             self.give_up_pending();
             self.restrict(None);
+            self.watch.follow(files(&loaded));
             self.note_restart(restart);
             return Ok(());
         }
@@ -112,13 +120,15 @@ impl Task {
         let prepared = self.own.serving.prepare(&loaded.config, plan.identity());
         let prepared = prepared.await.map_err(|error| chain(&error))?;
         self.give_up_pending();
-        self.watch.follow(files(&loaded));
+        let files = files(&loaded);
+        self.watch.follow(union(&files, &self.files));
         self.note_restart(restart);
         let pending = Pending {
             tokens: prepared.tokens(),
             prepared,
             config: loaded.config,
             settings,
+            files,
             changed,
             is_told: false,
         };
@@ -186,6 +196,7 @@ impl Task {
             prepared,
             config,
             mut settings,
+            files,
             changed,
             ..
         } = pending;
@@ -202,6 +213,8 @@ impl Task {
             settings.take_over(&key, &self.in_use);
         }
         self.in_use = settings;
+        self.watch.follow(files.clone());
+        self.files = files;
         self.own.metrics.reloaded("applied");
         tracing::info!(
             proxy = self.own.name,
@@ -268,6 +281,12 @@ fn files(loaded: &Loaded) -> Vec<PathBuf> {
     own.into_iter()
         .chain(named(&loaded.config).into_iter().map(|(_, file)| file))
         .collect()
+}
+
+/// Those of one list, and of another what is not among them.
+fn union(files: &[PathBuf], others: &[PathBuf]) -> Vec<PathBuf> {
+    let more = others.iter().filter(|other| !files.contains(other));
+    files.iter().chain(more).cloned().collect()
 }
 
 /// By which key. The token's certificate is read anew for each attempt, secrets and keys by who uses them.

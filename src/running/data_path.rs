@@ -17,6 +17,8 @@ use crate::server::{self, RequestBody};
 pub(super) struct Blueprint {
     pub(super) config: Arc<Config>,
     pub(super) guard: Guard,
+    /// In front of the admin listener, as far as this proxy is concerned.
+    pub(super) admin_guard: Guard,
     pub(super) identity: Arc<Identity>,
     /// With the upstream's client certificate.
     pub(super) tls: rustls::ClientConfig,

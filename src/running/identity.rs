@@ -2,13 +2,14 @@
 //! Both end when the last data path that uses them has.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, SecretSource};
 use crate::guard::{Guard, KeyWatch};
+use crate::secret::Secret;
 use crate::token::{self, ClientError, Tokens};
 
 /// A token and the task that keeps it.
@@ -16,6 +17,7 @@ pub(super) struct Identity {
     pub(super) tokens: Tokens,
     /// TLS towards the token endpoint, and, without a client certificate, towards the upstream.
     pub(super) tls: rustls::ClientConfig,
+    credential: Arc<Credential>,
     _task: JoinSet<Infallible>,
 }
 
@@ -26,25 +28,81 @@ impl Identity {
         tls: rustls::ClientConfig,
     ) -> Result<Arc<Self>, ClientError> {
         let client = token::client(tls.clone(), &config.network.proxy)?;
-        let read_secret = secret_reader(config.token.credential.clone());
+        let credential = Credential::of(config.token.credential.clone());
+        let read_secret = Arc::clone(&credential).reader();
         let (tokens, engine) = token::engine(&config.token, client, read_secret);
         let mut task = JoinSet::new();
         task.spawn(engine.run());
         Ok(Arc::new(Self {
             tokens,
             tls,
+            credential,
             _task: task,
         }))
     }
+
+    /// Whether, from here on, the credential's source is left alone, and what was read of it last stays in use.
+    pub(super) fn hold_credential(&self, hold: bool) {
+        self.credential.lock().is_held = hold;
+    }
 }
 
-/// The credential as the token room asks for it.
-fn secret_reader(source: SecretSource) -> token::ReadSecret {
-    let source = Arc::new(source);
-    Arc::new(move || {
-        let source = Arc::clone(&source);
-        Box::pin(async move { source.read().await.map_err(Into::into) })
-    })
+/// A credential's source, and what was read of it last.
+struct Credential {
+    source: SecretSource,
+    read: Mutex<Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    is_held: bool,
+    last: Option<Secret>,
+}
+
+/// The source may hold another identity's credential by now.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is not read while a configuration with another token endpoint or client is about to take over"
+)]
+struct Withheld;
+
+impl Credential {
+    fn of(source: SecretSource) -> Arc<Self> {
+        let read = Mutex::default();
+        Arc::new(Self { source, read })
+    }
+
+    /// As the token room asks for it.
+    fn reader(self: Arc<Self>) -> token::ReadSecret {
+        Arc::new(move || {
+            let this = Arc::clone(&self);
+            Box::pin(async move { this.read().await })
+        })
+    }
+
+    async fn read(&self) -> Result<Secret, token::Cause> {
+        if self.lock().is_held {
+            return self.last();
+        }
+        let read = self.source.read().await;
+        {
+            let mut known = self.lock();
+            if !known.is_held {
+                known.last = read.as_ref().ok().cloned().or(known.last.take());
+                return read.map_err(Into::into);
+            }
+        }
+        // Held while it was being read.
+        self.last()
+    }
+
+    fn last(&self) -> Result<Secret, token::Cause> {
+        self.lock().last.clone().ok_or_else(|| Withheld.into())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The task that reads a guard's keys, and reads them again.

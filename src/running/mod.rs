@@ -61,6 +61,16 @@ pub enum StartError {
         /// Which listener.
         listener: SocketAddr,
     },
+    /// Everybody who reaches the listener would be admitted. A configuration that changes `listen` too is no
+    /// exception: the listener stays until a restart.
+    #[error(
+        "this proxy listens on {listener}, which is not loopback, guard.network is \"keyed\", and no caller has a \
+         key: restart it with the changed listen, or give a caller of guard.callers a key"
+    )]
+    OpenToNetwork {
+        /// Which listener.
+        listener: SocketAddr,
+    },
     /// `guard.local_users` wants to know who connects, and the system does not tell.
     #[error("the system does not tell which user opened a loopback connection (sock_diag)")]
     UnknownUsers(#[source] std::io::Error),

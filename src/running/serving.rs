@@ -11,7 +11,7 @@ use super::data_path::{Blueprint, Blueprints};
 use super::identity::{Identity, Keys};
 use super::notes::Notes;
 use super::{StartError, limits};
-use crate::config::{Config, LocalUsers};
+use crate::config::{Config, Listen, LocalUsers};
 use crate::guard::Guard;
 use crate::proxy::{self, AccessLines, Account};
 use crate::server::Bounds;
@@ -118,6 +118,7 @@ impl Serving {
         let whole = self.whole();
         self.followed.send_replace(Arc::new(Blueprint {
             guard: whole.guard.and(&prepared.guard),
+            admin_guard: whole.admin_guard.and(&prepared.admin_guard),
             ..Blueprint::clone(&whole)
         }));
     }
@@ -125,6 +126,16 @@ impl Serving {
     /// Takes a restriction back.
     pub fn unrestrict(&self) {
         self.followed.send_replace(self.whole());
+    }
+
+    /// `next` may take over. Where that has another token endpoint or client, what comes to be in the credential's
+    /// source is meant for that one: the identity in use keeps to what it has read, until it is told of a
+    /// configuration with its own.
+    pub fn hold_credential(&self, next: &Config) {
+        let whole = self.whole();
+        let (now, next) = (&whole.config.token, &next.token);
+        let is_other = now.endpoint != next.endpoint || now.client_id != next.client_id;
+        whole.identity.hold_credential(is_other);
     }
 
     /// `drain` and `drain_delay` from here on.
@@ -181,10 +192,9 @@ impl Serving {
         self.whole().config.token.endpoint.to_string()
     }
 
-    /// In front of the admin listener: no callers, no rails.
+    /// In front of the admin listener; restricted as the data path is.
     pub(super) fn admin_guard(&self) -> Guard {
-        let whole = self.whole();
-        super::admin::guard(&whole.config.guard)
+        self.followed.borrow().admin_guard.clone()
     }
 
     fn whole(&self) -> Arc<Blueprint> {
@@ -202,6 +212,13 @@ impl Place {
             let why = std::io::Error::other("it did not when this proxy started");
             return Err(StartError::UnknownUsers(why));
         }
+        // The addresses that are bound, since `listen` may say others by now.
+        let mut bound = self.addresses.iter().copied();
+        if let Some(listener) = bound.find(|address| !Listen::Tcp(*address).is_local())
+            && !config.guard.may_face_network()
+        {
+            return Err(StartError::OpenToNetwork { listener });
+        }
         Ok(())
     }
 }
@@ -216,6 +233,7 @@ fn blueprint(
     let blueprint = Blueprint {
         config: Arc::new(config.clone()),
         guard,
+        admin_guard: super::admin::guard(&config.guard),
         identity,
         tls,
         _keys: keys,

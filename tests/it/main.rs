@@ -24,6 +24,7 @@ mod notify;
 mod outbound;
 mod reasons;
 mod reload;
+mod reload_guard;
 #[cfg(feature = "demo")]
 mod replay;
 mod restart;

@@ -13,12 +13,14 @@ pub(super) fn guard(values: &mut Values) -> Option<Guard> {
     let local_users = values.users("guard.local_users");
     let rails = rails(values, "guard");
     let callers = callers(values);
+    let is_network_open = values.choice("guard.network", &[false, true]);
     Some(Guard {
         hosts: hosts?,
         origins: origins?,
         local_users: local_users?,
         rails: rails?,
         callers,
+        is_network_open: is_network_open?,
     })
 }
 

@@ -70,15 +70,13 @@ fn name(values: &mut Values) -> Option<String> {
 
 /// `keyed` admits nobody beyond loopback where no caller has a key.
 fn listen(values: &mut Values, guard: Option<&Guard>) -> Option<Listen> {
-    let open = values.choice("guard.network", &[false, true]);
     let mode = values.mode("listen_mode");
     let text = values.text("listen")?;
     let listen = values.checked("listen", address::listen(&text))?;
     if let Listen::Unix { path, .. } = listen {
         return Some(Listen::Unix { path, mode: mode? });
     }
-    let keyed = guard.is_none_or(|guard| guard.callers.iter().any(|caller| caller.key.is_some()));
-    if listen.is_local() || keyed || open? {
+    if listen.is_local() || guard.is_none_or(Guard::may_face_network) {
         return Some(listen);
     }
     let problem = format!(

@@ -1,7 +1,7 @@
 //! Who is who: by key, by uid, by both, and by neither.
 
 use super::super::tests::{OURS, request, someone};
-use super::super::{Guard, Peer, Way, config};
+use super::super::{Admitted, Guard, Peer, Way, config};
 use super::*;
 use crate::answer::Reason;
 
@@ -46,6 +46,32 @@ fn guard() -> Guard {
             .unwrap();
     }
     guard
+}
+
+#[test]
+fn who_has_another_name_in_a_configuration_that_waits_is_nobody() {
+    let with = |lines: &str, key: &str| {
+        let guard = Guard::new(&config(lines));
+        let callers = guard.callers().unwrap();
+        callers
+            .set_keys(0, &[KeyDigest::of(key.as_bytes())])
+            .unwrap();
+        guard
+    };
+    let ci = with("guard.callers.ci.key = { file = \"c\" }\n", CI);
+    let renamed = with("guard.callers.cj.key = { file = \"c\" }\n", CI);
+    let head = request("GET", "/", &[OURS, ("x-cupbearer-key", CI)]);
+    let caller = |guard: &Guard| guard.check(&head, &someone()).map(Admitted::into_caller);
+    assert_eq!(caller(&ci.and(&ci)).unwrap().unwrap().as_str(), "ci");
+    let refusal = caller(&ci.and(&renamed)).unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.caller),
+        (Reason::CallerUnknown, None)
+    );
+    // Nobody has a name there: everyone is admitted, as who they are here.
+    let open = Guard::new(&config(""));
+    assert_eq!(caller(&ci.and(&open)).unwrap().unwrap().as_str(), "ci");
+    assert_eq!(caller(&open.and(&ci)).unwrap(), None);
 }
 
 fn user(uid: u32) -> Peer {
