@@ -11,14 +11,8 @@ use super::answers::absolute;
 pub(super) enum Existing {
     /// It stays, and that is an error.
     Keep,
-    /// It was asked about.
+    /// It was asked about, or is our own.
     Replace,
-}
-
-impl Existing {
-    pub(super) const fn of_flag(force: bool) -> Self {
-        if force { Self::Replace } else { Self::Keep }
-    }
 }
 
 /// Who may read a file.

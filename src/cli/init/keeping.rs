@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::answers::{self, Answer, Credential};
+use super::own::Own;
 use super::person::Person;
 use super::questions::{choice, question, shown, yes};
 use super::{Stop, keyring};
@@ -44,6 +45,7 @@ pub(super) async fn credential(
     person: &mut dyn Person,
     answer: &mut Answer<Credential>,
     client_id: &str,
+    own: &Own,
 ) -> Result<Credential, Stop> {
     if let Some(credential) = answer.known() {
         return Ok(credential.clone());
@@ -52,7 +54,10 @@ pub(super) async fn credential(
     let entry = keyring::find(client_id).await;
     let place = place(person, before.as_ref(), entry.is_some())?;
     let credential = match (place, entry, &before) {
-        (Place::Keyring, Some(entry), _) => in_keyring(person, entry, before, client_id).await?,
+        (Place::Keyring, Some(entry), _) => {
+            let is_own = own.has_entry(&entry);
+            in_keyring(person, entry, is_own, before, client_id).await?
+        }
         (Place::Command, ..) => {
             let words = match &before {
                 Some(Credential::Command(words)) => answers::as_typed(words),
@@ -94,15 +99,15 @@ fn place(
     Ok(places[index])
 }
 
-/// What stands in the keyring already is replaced only after a yes.
+/// What stands in the keyring already is replaced only after a yes, unless this run has put it there.
 async fn in_keyring(
     person: &mut dyn Person,
     entry: KeyringEntry,
+    is_own: bool,
     before: Option<Credential>,
     client_id: &str,
 ) -> Result<Credential, Stop> {
-    let is_ours = matches!(before, Some(Credential::Keyring(..)));
-    if !is_ours && keyring::has(&entry).await {
+    if !is_own && keyring::has(&entry).await {
         let words = format!("\nThe keyring has {entry} already. Replace it?");
         if !yes(person, &words, false)? {
             return Ok(Credential::Keyring(entry, None));

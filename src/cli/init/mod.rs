@@ -5,13 +5,14 @@
 //!
 //! `answers` knows what is wanted and what is right, `questions` and `keeping` put the questions to a `person`, `document`
 //! writes the text, `files` puts it on disk, `keyring` tries whether this machine keeps secrets, `way` whether
-//! the addresses answer.
+//! the addresses answer; `own` knows what may be overwritten unasked.
 
 mod answers;
 mod document;
 mod files;
 mod keeping;
 mod keyring;
+mod own;
 mod person;
 mod questions;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::secret::{self, Secret};
 
 use answers::{Answer, Answers, Auth, Credential, Plan};
 use files::Existing;
+use own::Own;
 use person::{Person, Terminal};
 
 /// Below `--help`.
@@ -172,7 +174,7 @@ async fn alone(
     }
     let plan = answers.complete().map_err(Stop::Usage)?;
     let path = answers::absolute(&wanted.destination(surroundings));
-    write(&plan, &path, Existing::of_flag(wanted.force)).await?;
+    write(&plan, &path, &mut Own::of_flag(wanted.force)).await?;
     say(&written(&plan, &path));
     let exit = if wanted.no_doctor {
         Exit::Fine
@@ -233,16 +235,14 @@ async fn with_person(
 ) -> Result<Exit, Stop> {
     let mut answers = Answers::of_flags(wanted)?;
     person.tell(questions::WELCOME);
-    let mut existing = Existing::of_flag(wanted.force);
-    let mut chosen = None;
+    let mut own = Own::of_flag(wanted.force);
+    let mut chosen = wanted.out.clone();
     let tried = (!wanted.no_doctor).then_some(surroundings);
     loop {
-        let plan = questions::interview(person, &mut answers, tried).await?;
-        let path = match &chosen {
-            Some(path) => PathBuf::clone(path),
-            None => questions::destination(person, wanted, surroundings, &plan, &mut existing)?,
-        };
-        write(&plan, &path, existing).await?;
+        let plan = questions::interview(person, &mut answers, &own, tried).await?;
+        let proposed = wanted.destination(surroundings);
+        let path = questions::destination(person, chosen.take(), proposed, &plan, &mut own)?;
+        write(&plan, &path, &mut own).await?;
         person.tell(&format!("\n{}", written(&plan, &path)));
         let exit = if wanted.no_doctor {
             Exit::Fine
@@ -261,8 +261,6 @@ async fn with_person(
             person.tell(&again(&path));
             return Ok(exit);
         }
-        // From here on what is overwritten is our own.
-        existing = Existing::Replace;
         chosen = Some(path);
         answers = answers.into_defaults();
     }
@@ -281,8 +279,9 @@ impl Init {
     }
 }
 
-/// The secret first: a configuration that names one which is not there is of no use.
-async fn write(plan: &Plan, path: &Path, existing: Existing) -> Result<(), Stop> {
+/// The secret first: a configuration that names one which is not there is of no use. What was written is our own then.
+async fn write(plan: &Plan, path: &Path, own: &mut Own) -> Result<(), Stop> {
+    let existing = own.existing(path);
     let failed = |path: &Path, error: &io::Error| Stop::Failed(files::refusal(path, error));
     if existing == Existing::Keep && files::is_there(path) {
         return Err(failed(path, &io::ErrorKind::AlreadyExists.into()));
@@ -293,6 +292,7 @@ async fn write(plan: &Plan, path: &Path, existing: Existing) -> Result<(), Stop>
         Credential::Typed(secret) => {
             let file = files::secret_path(path);
             // Exposed to be written where only its owner reads it.
+            let existing = own.existing(&file);
             files::write(&file, secret.expose(), files::Readers::Owner, existing)
                 .map_err(|error| failed(&file, &error))?;
             place = Some(file);
@@ -302,7 +302,9 @@ async fn write(plan: &Plan, path: &Path, existing: Existing) -> Result<(), Stop>
     }
     let text = document::text(plan, place.as_deref());
     files::write(path, text.as_bytes(), files::Readers::Usual, existing)
-        .map_err(|error| failed(path, &error))
+        .map_err(|error| failed(path, &error))?;
+    own.add_written(plan, path);
+    Ok(())
 }
 
 fn written(plan: &Plan, path: &Path) -> String {

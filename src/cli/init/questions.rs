@@ -2,12 +2,13 @@
 //!
 //! `keeping` asks for the secret and where it is kept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::answers::{self, Answer, Answers, Auth, Credential, Plan};
 use super::files::{self, Existing};
+use super::own::Own;
 use super::person::Person;
-use super::{Init, Stop, keeping, way};
+use super::{Stop, keeping, way};
 use crate::config::paste::{self, Api, TokenPlace};
 use crate::config::{Complaint, Surroundings};
 
@@ -20,13 +21,14 @@ Ctrl-C ends it at any time, and nothing is written before the last answer.
 pub(super) async fn interview(
     person: &mut dyn Person,
     answers: &mut Answers,
+    own: &Own,
     surroundings: Option<&Surroundings>,
 ) -> Result<Plan, Stop> {
     let (api, token) = addresses(person, answers, surroundings).await?;
     let client_id = client_id(person, &mut answers.client_id, &token)?;
     let auth = auth(person, &mut answers.auth)?;
     let scope = scope(person, &mut answers.scope, &token)?;
-    let credential = keeping::credential(person, &mut answers.credential, &client_id).await?;
+    let credential = keeping::credential(person, &mut answers.credential, &client_id, own).await?;
     let read_only = read_only(person, &mut answers.read_only, &api)?;
     Ok(Plan {
         api,
@@ -197,44 +199,57 @@ fn read_only(person: &mut dyn Person, answer: &mut Answer<bool>, api: &Api) -> R
     Ok(read_only)
 }
 
-/// Where the configuration goes; asks before anything is overwritten.
+/// Where the configuration goes: to what is `chosen` already, if anything. Asks before anything is overwritten that is
+/// not our own.
 pub(super) fn destination(
     person: &mut dyn Person,
-    wanted: &Init,
-    surroundings: &Surroundings,
+    chosen: Option<PathBuf>,
+    proposed: PathBuf,
     plan: &Plan,
-    existing: &mut Existing,
+    own: &mut Own,
 ) -> Result<PathBuf, Stop> {
-    let mut proposed = wanted.destination(surroundings);
-    let mut is_settled = wanted.out.is_some();
+    let mut is_settled = chosen.is_some();
+    let mut path = chosen.unwrap_or(proposed);
     loop {
         if !is_settled {
-            let default = proposed.display().to_string();
-            proposed = question(
+            let default = path.display().to_string();
+            path = question(
                 person,
                 "\nWhere does the configuration go?",
                 Some(&default),
                 |text| Ok(PathBuf::from(text.trim())),
             )?;
         }
-        let secret = files::secret_path(&proposed);
-        let is_typed = matches!(plan.credential, Credential::Typed(_));
-        let in_the_way: Vec<String> = [Some(&proposed), is_typed.then_some(&secret)]
-            .into_iter()
-            .flatten()
-            .filter(|path| std::fs::symlink_metadata(path).is_ok())
+        let in_the_way = in_the_way(&path, plan, own);
+        if in_the_way.is_empty() {
+            return Ok(path);
+        }
+        let shown: Vec<String> = in_the_way
+            .iter()
             .map(|path| path.display().to_string())
             .collect();
-        if in_the_way.is_empty() || *existing == Existing::Replace {
-            return Ok(proposed);
-        }
-        let words = format!("\n{} exists. Overwrite it?", in_the_way.join(" and "));
+        let words = format!("\n{} exists. Overwrite it?", shown.join(" and "));
         if yes(person, &words, false)? {
-            *existing = Existing::Replace;
-            return Ok(proposed);
+            for path in &in_the_way {
+                own.add(path);
+            }
+            return Ok(path);
         }
         is_settled = false;
     }
+}
+
+/// What would be overwritten, and is not our own.
+fn in_the_way(path: &Path, plan: &Plan, own: &Own) -> Vec<PathBuf> {
+    let is_typed = matches!(plan.credential, Credential::Typed(_));
+    [
+        Some(path.to_owned()),
+        is_typed.then(|| files::secret_path(path)),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|path| files::is_there(path) && own.existing(path) == Existing::Keep)
+    .collect()
 }
 
 /// Asks until the answer is one.

@@ -1,5 +1,7 @@
 //! Claims about `init`; the person is a script.
 
+mod rounds;
+
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -290,7 +292,7 @@ async fn a_secret_that_was_typed_once_need_not_be_typed_again() {
             .unwrap()
     };
     let mut script = Script::new(&["", "", ""]);
-    let plan = questions::interview(&mut script, &mut answers, None)
+    let plan = questions::interview(&mut script, &mut answers, &Own::default(), None)
         .await
         .ok()
         .unwrap();
