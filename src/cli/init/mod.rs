@@ -211,11 +211,18 @@ fn from_input(input: &mut impl Piped, client_id: &str) -> Result<Secret, Stop> {
             "--secret-stdin: standard input is a terminal, which would show the secret: leave the flag out to be asked, or use a pipe".to_owned(),
         ));
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1 << 16));
+    // Room for all of it: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1 << 17));
     input
-        .take(LONGEST)
+        .take(LONGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Stop::Failed(format!("--secret-stdin: {error}; use --secret-file")))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(Stop::Usage(
+            "--secret-stdin: there is more than 64 KiB: give the secret and nothing else"
+                .to_owned(),
+        ));
+    }
     let text = bytes
         .strip_suffix(b"\r\n")
         .or_else(|| bytes.strip_suffix(b"\n"))

@@ -64,3 +64,24 @@ fn an_entry_of_the_keyring_is_own_only_once_it_was_written() {
     // Another client id's.
     assert!(!own.has_entry(&entry("cupbearer/b")));
 }
+
+#[tokio::test]
+async fn a_secret_that_is_too_long_is_refused_and_not_shortened() {
+    let directory = tempfile::tempdir().unwrap();
+    let wanted = Init {
+        secret_command: None,
+        secret_stdin: true,
+        out: Some(directory.path().join("c.toml")),
+        ..flags("https://api.example.com")
+    };
+    let long: &'static [u8] = vec![b'x'; (64 << 10) + 1].leak();
+    let here = surroundings(directory.path());
+
+    let done = alone(&wanted, &here, &mut Input(long)).await;
+    assert!(matches!(done, Err(Stop::Usage(words)) if words.contains("64 KiB")));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+
+    assert!(is_fine(
+        &alone(&wanted, &here, &mut Input(&long[1..])).await
+    ));
+}
