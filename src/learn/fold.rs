@@ -39,10 +39,13 @@ pub struct FoldedRule {
 struct Rough {
     statuses: BTreeSet<u16>,
     notes: BTreeSet<&'static str>,
+    /// By the method that it says, not only by HEAD.
+    is_literal: bool,
 }
 
 const UNKNOWN: &str = "not in the document";
 const WIDER: &str = "wider than asked for: a rule cannot say it";
+const ONLY_HEAD: &str = "only HEAD was asked for, and a rule for GET is what allows it";
 const MIXED: &str = "wider than the document: a star is a whole segment";
 
 /// Folds what was seen. Without a document each path stands for itself.
@@ -74,7 +77,9 @@ pub fn fold(seen: &Seen, document: Option<&Document>) -> Folded {
         if let Some(template) = template {
             templates.insert(rule.clone(), template);
         }
+        let is_literal = rule.1 == request.method;
         let rough = rules.entry(rule).or_default();
+        rough.is_literal |= is_literal;
         rough.statuses.extend(&times.statuses);
         rough.notes.extend(notes);
     }
@@ -202,6 +207,9 @@ impl FoldedRule {
     fn of(((pattern, method), rough): ((String, String), Rough)) -> Self {
         let mut notes: Vec<Cow<'static, str>> =
             rough.notes.into_iter().map(Cow::Borrowed).collect();
+        if !rough.is_literal {
+            notes.push(ONLY_HEAD.into());
+        }
         let failed = |status: &u16| *status >= 400;
         if rough.statuses.iter().all(failed) {
             notes.push(match rough.statuses.last() {
@@ -289,6 +297,15 @@ mod tests {
             [UNKNOWN, "only ever answered 405"]
         );
         assert!(!folded.read_only);
+    }
+
+    #[test]
+    fn a_rule_for_get_says_where_only_head_was_asked_for() {
+        let seen = seen(&[("HEAD", "/a", 200), ("HEAD", "/b", 200), ("GET", "/b", 200)]);
+        let folded = fold(&seen, None);
+        assert_eq!(rules(&folded), ["GET /a", "GET /b"]);
+        assert_eq!(notes(&folded, "GET /a"), [ONLY_HEAD]);
+        assert_eq!(notes(&folded, "GET /b"), [""; 0]);
     }
 
     #[test]
