@@ -230,7 +230,9 @@ pub(super) fn destination(
             .collect();
         let words = format!("\n{} exists. Overwrite it?", shown.join(" and "));
         if yes(person, &words, false)? {
-            in_the_way.iter().for_each(|path| own.add(path));
+            for path in &in_the_way {
+                own.add(path);
+            }
             return Ok(path);
         }
         is_settled = false;
