@@ -116,6 +116,7 @@ impl Serving {
     /// newly admits is not admitted yet.
     pub fn restrict(&self, Prepared(prepared): &Prepared) {
         let whole = self.whole();
+        whole.guard.restrict_leases(Some(&prepared.guard));
         self.followed.send_replace(Arc::new(Blueprint {
             guard: whole.guard.and(&prepared.guard),
             admin_guard: whole.admin_guard.and(&prepared.admin_guard),
@@ -125,7 +126,9 @@ impl Serving {
 
     /// Takes a restriction back.
     pub fn unrestrict(&self) {
-        self.followed.send_replace(self.whole());
+        let whole = self.whole();
+        whole.guard.restrict_leases(None);
+        self.followed.send_replace(whole);
     }
 
     /// `next` may take over. Where that has another token endpoint or client, what comes to be in the credential's
