@@ -92,7 +92,7 @@ impl Task {
 
     /// Reads it, and does what it takes; why not, in words for people.
     async fn reload(&mut self) -> Result<(), String> {
-        let (loaded, settings) = self.load().await?;
+        let (loaded, settings) = self.load_settled().await?;
         // Before anything is waited for, and for as long as this is what the file says.
         self.own.serving.hold_credential(&loaded.config);
         if let Some(pending) = &self.pending
@@ -137,6 +137,17 @@ impl Task {
             self.put(pending);
         }
         Ok(())
+    }
+
+    /// What is used is what has settled: a file that is being written by now is waited for.
+    async fn load_settled(&mut self) -> Result<(Loaded, Settings), String> {
+        loop {
+            let loaded = self.load().await;
+            if self.watch.is_still().await {
+                return loaded;
+            }
+            self.watch.settle().await;
+        }
     }
 
     /// On another thread: a file system that does not answer must not hold up requests.
