@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use subtle::ConditionallySelectable as _;
 use tokio::sync::watch;
 
@@ -24,6 +24,8 @@ pub struct Callers {
     changed: watch::Sender<()>,
     /// Those of the configuration that has replaced this one; none where it has no callers.
     successors: OnceLock<Option<Arc<Self>>>,
+    /// Those of a configuration that waits: a key must be somebody's there, too.
+    also: ArcSwapOption<Self>,
 }
 
 /// Every key that admits, with its caller's place in the list.
@@ -55,6 +57,7 @@ impl Callers {
                 keys: ArcSwap::default(),
                 changed: watch::Sender::new(()),
                 successors: OnceLock::new(),
+                also: ArcSwapOption::empty(),
             })
         })
     }
@@ -93,7 +96,18 @@ impl Callers {
         self.successors.get()
     }
 
-    /// Tells of changed keys, and of the end.
+    /// A key must be somebody's among these as well; `None` lifts that.
+    pub(super) fn restrict(&self, also: Option<Arc<Self>>) {
+        self.also.store(also);
+        self.changed.send_replace(());
+    }
+
+    /// Among whom a key must be somebody's as well.
+    pub(super) fn also(&self) -> Option<Arc<Self>> {
+        self.also.load_full()
+    }
+
+    /// Tells of changed keys, of those who are asked as well, and of the end.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use tokio::sync::watch;
 
 use super::fields::{Fields, Lines};
 use super::key::KeyDigest;
@@ -47,22 +48,52 @@ impl Guard {
     }
 }
 
-impl Lease {
-    /// Returns once the key is nobody's any more, be it that another configuration does not know it.
-    pub async fn revoked(mut self) {
-        loop {
-            let mut changes = self.callers.changes();
-            // An error is impossible: the sender lives in `callers`.
-            let _ = changes
-                .wait_for(|()| self.callers.successors().is_some() || !self.callers.has(self.key))
-                .await;
-            drop(changes);
-            self.callers = match self.callers.successors() {
-                Some(Some(next)) => Arc::clone(next),
-                Some(None) | None => return,
-            };
+impl Guard {
+    /// What was admitted here is held to the keys of `other` as well, until that is lifted with `None`.
+    pub fn restrict_leases(&self, other: Option<&Self>) {
+        if let Some(callers) = &self.callers {
+            callers.restrict(other.and_then(Self::callers));
         }
     }
+}
+
+impl Lease {
+    /// Returns once the key is nobody's any more, be it that another configuration does not know it: one that
+    /// serves, or one that waits and restricts.
+    pub async fn revoked(mut self) {
+        loop {
+            // Before anything is looked at: no change is missed.
+            let mut changes = self.callers.changes();
+            let also = self.callers.also();
+            let mut changes_there = also.as_ref().map(|also| also.changes());
+            match self.callers.successors() {
+                Some(Some(next)) => {
+                    self.callers = Arc::clone(next);
+                    continue;
+                }
+                Some(None) => return,
+                None => {}
+            }
+            let is_known = |callers: &Arc<Callers>| callers.has(self.key);
+            if !is_known(&self.callers) || !also.as_ref().is_none_or(is_known) {
+                return;
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = changed(&mut changes_there) => {}
+            }
+        }
+    }
+}
+
+/// Never, where there is nothing that could change.
+async fn changed(changes: &mut Option<watch::Receiver<()>>) {
+    if let Some(changes) = changes
+        && changes.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 #[cfg(test)]
@@ -115,6 +146,27 @@ mod tests {
         assert!(!ends(&mut held).await, "nothing has changed");
         set(&second, &[]);
         assert!(ends(&mut held).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_ends_where_a_configuration_that_waits_does_not_know_its_key() {
+        let serves = guard(b"the-key");
+        let (knows, open) = (guard(b"the-key"), Guard::new(&config("")));
+        let mut held = Box::pin(lease(&serves, b"the-key").revoked());
+        for waits in [Some(&knows), Some(&open), None] {
+            serves.restrict_leases(waits);
+            assert!(!ends(&mut held).await);
+        }
+        set(&knows, &[b"another"]);
+        assert!(!ends(&mut held).await, "it was taken back");
+        serves.restrict_leases(Some(&knows));
+        assert!(ends(&mut held).await);
+
+        set(&knows, &[b"the-key"]);
+        let mut held = Box::pin(lease(&serves, b"the-key").revoked());
+        assert!(!ends(&mut held).await);
+        set(&knows, &[]);
+        assert!(ends(&mut held).await, "revoked there while it waits");
     }
 
     #[tokio::test(start_paused = true)]

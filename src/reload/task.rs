@@ -92,10 +92,9 @@ impl Task {
 
     /// Reads it, and does what it takes; why not, in words for people.
     async fn reload(&mut self) -> Result<(), String> {
-        let loaded = self.load().map_err(|problems| in_words(&problems))?;
+        let (loaded, settings) = self.load_settled().await?;
         // Before anything is waited for, and for as long as this is what the file says.
         self.own.serving.hold_credential(&loaded.config);
-        let settings = with_contents(&loaded);
         if let Some(pending) = &self.pending
             && settings.changed_from(&pending.settings).is_empty()
         {
@@ -140,14 +139,28 @@ impl Task {
         Ok(())
     }
 
-    fn load(&self) -> Result<Loaded, Problems> {
-        let Own {
-            all,
-            place,
-            surroundings,
-            ..
-        } = &self.own;
-        load_one_of(all, *place, surroundings)
+    /// What is used is what has settled: a file that is being written by now is waited for.
+    async fn load_settled(&mut self) -> Result<(Loaded, Settings), String> {
+        loop {
+            let loaded = self.load().await;
+            if self.watch.is_still().await {
+                return loaded;
+            }
+            self.watch.settle().await;
+        }
+    }
+
+    /// On another thread: a file system that does not answer must not hold up requests.
+    async fn load(&self) -> Result<(Loaded, Settings), String> {
+        let (all, place) = (self.own.all.clone(), self.own.place);
+        let surroundings = self.own.surroundings.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let loaded = load_one_of(&all, place, &surroundings)?;
+            let settings = with_contents(&loaded);
+            Ok((loaded, settings))
+        });
+        let read = read.await.map_err(|error| chain(&error))?;
+        read.map_err(|problems: Problems| in_words(&problems))
     }
 
     fn wait_for_token(&mut self, pending: Pending, other_guard: bool) {

@@ -16,6 +16,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How far apart two equal reads are: an editor's half-written file may be a valid one.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// How many reads the files that a configuration names have to settle. One that is rewritten for ever must not hold
+/// back what the configuration itself says.
+const PATIENCE: u32 = 6;
+
 /// What was refused is looked at again after so many looks, since what it names may be there by now.
 const AGAIN: u32 = 10;
 
@@ -58,7 +62,7 @@ impl Watch {
         }
     }
 
-    /// These files from here on.
+    /// These files from here on; the first is the configuration itself, where there is one.
     pub(super) fn follow(&mut self, files: Vec<PathBuf>) {
         if self.files != files && !self.files.is_empty() {
             self.known = None;
@@ -91,11 +95,29 @@ impl Watch {
         }
     }
 
+    /// Whether the configuration itself is as it has settled: then what was read of it in between is that. Of the
+    /// other files, a change since then is seen at the next look.
+    pub(super) async fn is_still(&self) -> bool {
+        let now = self.read().await;
+        self.known
+            .as_ref()
+            .is_some_and(|known| known.first() == now.first())
+    }
+
+    /// Waits until the files have settled once more.
+    pub(super) async fn settle(&mut self) {
+        let reads = self.read().await;
+        self.known = Some(self.settled(reads).await);
+    }
+
     async fn settled(&self, mut before: Vec<Read>) -> Vec<Read> {
+        let mut reads: u32 = 0;
         loop {
             sleep(SETTLE).await;
             let now = self.read().await;
-            if now == before {
+            reads = reads.saturating_add(1);
+            let is_settled = now == before;
+            if is_settled || (reads >= PATIENCE && now.first() == before.first()) {
                 return now;
             }
             before = now;
@@ -152,6 +174,47 @@ mod tests {
         }
         assert_eq!(start.elapsed(), Duration::from_secs(2));
         assert_eq!(watch.known, Some(vec![read(&file)]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_named_file_that_never_settles_does_not_hold_back_the_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let (own, named) = (directory.path().join("own"), directory.path().join("named"));
+        std::fs::write(&own, "one").unwrap();
+        std::fs::write(&named, "").unwrap();
+        let (mut watch, _ask) = watch_of(&own);
+        watch.follow(vec![own.clone(), named.clone()]);
+        assert_eq!(watch.next(false).await, Occasion::First);
+
+        std::fs::write(&own, "stricter").unwrap();
+        let rewritten = async {
+            for content in 0_u64.. {
+                std::fs::write(&named, content.to_string()).unwrap();
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let bound = Duration::from_secs(10);
+        tokio::select! {
+            occasion = tokio::time::timeout(bound, watch.next(false)) => {
+                assert_eq!(occasion, Ok(Occasion::Changed));
+            }
+            () = rewritten => {}
+        }
+        assert_eq!(watch.known.as_ref().unwrap()[0], read(&own));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_configuration_that_is_written_again_while_it_is_loaded_has_to_settle_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
+        std::fs::write(&file, "one").unwrap();
+        let (mut watch, _ask) = watch_of(&file);
+        watch.next(false).await;
+        assert!(watch.is_still().await);
+        std::fs::write(&file, "half").unwrap();
+        assert!(!watch.is_still().await);
+        watch.settle().await;
+        assert!(watch.is_still().await);
     }
 
     #[tokio::test(start_paused = true)]

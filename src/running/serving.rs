@@ -60,7 +60,8 @@ impl Serving {
         let tls = upstream::client_config(&config.network)?;
         place.check(config)?;
         let identity = Identity::start(config, tls)?;
-        let (blueprint, keys_read) = blueprint(config, identity)?;
+        let tls = upstream::with_client_certificate(&identity.tls, &config.upstream)?;
+        let (blueprint, keys_read) = blueprint(config, identity, tls);
         let blueprint = Arc::new(blueprint);
         let serving = Self {
             place,
@@ -92,7 +93,12 @@ impl Serving {
         } else {
             Arc::clone(&self.whole().identity)
         };
-        let (blueprint, keys_read) = blueprint(config, identity)?;
+        let (tls, upstream) = (identity.tls.clone(), config.upstream.clone());
+        // A file system that does not answer must not hold up requests.
+        let tls =
+            tokio::task::spawn_blocking(move || upstream::with_client_certificate(&tls, &upstream));
+        let tls = tls.await.map_err(std::io::Error::other)??;
+        let (blueprint, keys_read) = blueprint(config, identity, tls);
         // An error says that there are no keys to wait for.
         let _ = keys_read.await;
         Ok(Prepared(Arc::new(blueprint)))
@@ -116,6 +122,7 @@ impl Serving {
     /// newly admits is not admitted yet.
     pub fn restrict(&self, Prepared(prepared): &Prepared) {
         let whole = self.whole();
+        whole.guard.restrict_leases(Some(&prepared.guard));
         self.followed.send_replace(Arc::new(Blueprint {
             guard: whole.guard.and(&prepared.guard),
             admin_guard: whole.admin_guard.and(&prepared.admin_guard),
@@ -125,7 +132,9 @@ impl Serving {
 
     /// Takes a restriction back.
     pub fn unrestrict(&self) {
-        self.followed.send_replace(self.whole());
+        let whole = self.whole();
+        whole.guard.restrict_leases(None);
+        self.followed.send_replace(whole);
     }
 
     /// `next` may take over. Where that has another token endpoint or client, what comes to be in the credential's
@@ -226,8 +235,8 @@ impl Place {
 fn blueprint(
     config: &Config,
     identity: Arc<Identity>,
-) -> Result<(Blueprint, oneshot::Receiver<()>), StartError> {
-    let tls = upstream::with_client_certificate(&identity.tls, &config.upstream)?;
+    tls: rustls::ClientConfig,
+) -> (Blueprint, oneshot::Receiver<()>) {
     let guard = Guard::new(&config.guard);
     let (keys, keys_read) = Keys::follow(&guard);
     let blueprint = Blueprint {
@@ -238,5 +247,5 @@ fn blueprint(
         tls,
         _keys: keys,
     };
-    Ok((blueprint, keys_read))
+    (blueprint, keys_read)
 }
