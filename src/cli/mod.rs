@@ -411,10 +411,10 @@ pub async fn execute(command: Command, all: &[Overrides]) -> Exit {
         Command::Completions(wanted) => completions::completions(wanted),
         Command::Keygen(wanted) => keygen::keygen(&wanted),
         Command::Learn(wanted) => learn::learn(&wanted, one, &surroundings).await,
-        Command::Health { ready } => health::health(admin(), &surroundings, ready).await,
+        Command::Health { ready } => health::health(all, admin(), &surroundings, ready).await,
         Command::Wait { max } => wait::wait(admin(), &surroundings, max).await,
-        Command::Quit => quit::quit(admin(), &surroundings).await,
-        Command::Status { show } => status::status(admin(), &surroundings, show).await,
+        Command::Quit => quit::quit(all, admin(), &surroundings).await,
+        Command::Status { show } => status::status(all, admin(), &surroundings, show).await,
     }
 }
 

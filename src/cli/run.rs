@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::banner::{banner, token_line};
+use super::banner::{banner, token_line, without_admin};
 use super::notify::Notifier;
 use super::{Exit, check, say};
 use crate::config::{Access, Config, Listen, Loaded, Log, Overrides, Surroundings};
@@ -67,11 +67,16 @@ pub(super) async fn serve(
             say(&refusal(&StartError::Bind(error)));
             return Exit::Failed;
         }
-        Err(error) => Err(error),
+        Err(error) => Err(without_admin(&error, &process.admin.listen)),
     };
     let configs = places.iter().map(|place: &usize| &all[*place].config);
     let configs: Vec<&Config> = configs.collect();
-    say(&banner(&configs, &running, admin.as_ref(), more));
+    say(&banner(
+        &configs,
+        &running,
+        admin.as_ref().map_err(String::as_str),
+        more,
+    ));
     let notifier = Arc::new(Notifier::of_environment());
     let reloads = read_from.map(|(overrides, surroundings)| {
         let sources = places.iter().zip(&running).map(|(place, running)| Source {

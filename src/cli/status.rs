@@ -16,9 +16,22 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// How many recent requests a person is shown.
 const SHOWN: usize = 15;
 
-pub(super) async fn status(overrides: &Overrides, surroundings: &Surroundings, show: Show) -> Exit {
+pub(super) async fn status(
+    all: &[Overrides],
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+    show: Show,
+) -> Exit {
+    let mut is_known = false;
     loop {
-        match ask::ask(overrides, surroundings, Method::GET, "/status", None).await {
+        let answer = ask::ask(overrides, surroundings, Method::GET, "/status", None).await;
+        if let Ok(answered) = &answer
+            && !std::mem::replace(&mut is_known, true)
+            && let Some(other) = ask::stranger(&answered.text, all, surroundings)
+        {
+            say(&format!("warning: {other}"));
+        }
+        match answer {
             Ok(answered) if answered.status == StatusCode::OK => match show {
                 Show::Json => {
                     print(&answered.text);
