@@ -25,7 +25,7 @@ pub fn own(overrides: &Overrides, surroundings: &Surroundings) -> Own {
         Content::Toml(toml::Value::String(text)) => Some(text.clone()),
         Content::Toml(_) | Content::Secret(_) | Content::Broken => None,
     };
-    let upstream = text("upstream.url").and_then(|text| address::origin(&text).ok());
+    let upstream = text("upstream.url").and_then(|text| address::origin(&text, true).ok());
     Own {
         named: layers.file.as_ref().map_or_else(
             || "this environment".to_owned(),

@@ -27,7 +27,7 @@ impl Api {
                 .into());
         }
         let bare = url.origin().ascii_serialization();
-        address::origin(&bare)?;
+        address::origin(&bare, true)?;
         refuse_plaintext(&url)?;
         Ok(Self { url: bare, host })
     }
