@@ -64,7 +64,7 @@ pub(super) async fn serve(
     let admin = match start_admin(&process.admin, &running, figures) {
         Ok(admin) => Ok(admin),
         Err(error) if process.admin.is_configured => {
-            say(&refusal(&StartError::Bind(error)));
+            say(&refusal(&StartError::Bind(error), &process.admin.listen));
             return Exit::Failed;
         }
         Err(error) => Err(without_admin(&error, &process.admin.listen)),
@@ -104,7 +104,7 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>
         match start_among(config, among) {
             Ok(one) => running.push((place, one)),
             Err(error) => {
-                let why = refusal(&error);
+                let why = refusal(&error, &config.admin.listen);
                 if all.len() == 1 {
                     say(&why);
                     exit = exit_of(&error);
@@ -177,7 +177,8 @@ fn access_lines(access: Access) -> AccessLines {
     }
 }
 
-pub(super) fn refusal(error: &StartError) -> String {
+/// `admin`: where a cupbearer that has the port would be asked first.
+pub(super) fn refusal(error: &StartError, admin: &[Listen]) -> String {
     let cause = std::error::Error::source(error)
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
@@ -187,7 +188,7 @@ pub(super) fn refusal(error: &StartError) -> String {
                 return format!(
                     "cupbearer cannot start: {error}{cause}; {} has the port: stop it, or choose another with \
                      --listen localhost:PORT",
-                    doctor::holder(port)
+                    doctor::holder(port, admin)
                 );
             }
             None => bind_remedy(bind),

@@ -55,21 +55,13 @@ impl Wanted {
 
     /// Asks our admin address who listens at `address`. Blocks, 2 s an address at most.
     pub(super) fn ask(&self, address: SocketAddr) -> Runs {
-        let answers = self.admin.listen.iter().flat_map(addresses);
-        answers
-            .filter_map(|admin| status(admin).ok())
-            .find_map(|status| self.judge(&status, address))
+        status_of(address, &self.admin.listen)
+            .and_then(|status| self.judge(&status, address))
             .unwrap_or(Runs::Unknown)
     }
 
-    fn judge(&self, status: &str, address: SocketAddr) -> Option<Runs> {
-        let status: Value = serde_json::from_str(status).ok()?;
-        let listens = |proxy: &&Value| {
-            let all = proxy["listens_on"].as_array();
-            let here = format!("http://{address}");
-            all.is_some_and(|all| all.iter().any(|one| one == here.as_str()))
-        };
-        let proxy = status["proxies"].as_array()?.iter().find(listens)?;
+    fn judge(&self, status: &Value, address: SocketAddr) -> Option<Runs> {
+        let proxy = proxy_at(status, address)?;
         let upstream = proxy["upstream"].as_str()?;
         Some(
             if proxy["name"] == self.name.as_str() && upstream == self.upstream {
@@ -79,6 +71,24 @@ impl Wanted {
             },
         )
     }
+}
+
+/// What the cupbearer at one of these admin addresses says, if a proxy of it listens at `address`. Blocks, 2 s an
+/// address at most.
+pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<Value> {
+    let answers = admin.iter().flat_map(addresses);
+    answers
+        .filter_map(|admin| serde_json::from_str(&status(admin).ok()?).ok())
+        .find(|status| proxy_at(status, address).is_some())
+}
+
+fn proxy_at(status: &Value, address: SocketAddr) -> Option<&Value> {
+    let here = format!("http://{address}");
+    let listens = |proxy: &&Value| {
+        let all = proxy["listens_on"].as_array();
+        all.is_some_and(|all| all.iter().any(|one| one == here.as_str()))
+    };
+    status["proxies"].as_array()?.iter().find(listens)
 }
 
 /// What the cupbearer that sent this `/status` forwards to, if it runs none of these configurations.
@@ -226,9 +236,10 @@ mod tests {
                 Some(Runs::Another(ours.to_owned())),
             ),
             (status("cupbearer", ours, "127.0.0.1:6740"), None),
-            ("<html>".to_owned(), None),
+            ("7".to_owned(), None),
         ] {
-            assert_eq!(wanted.judge(&text, address), expected, "{text}");
+            let status = serde_json::from_str(&text).unwrap();
+            assert_eq!(wanted.judge(&status, address), expected, "{text}");
         }
     }
 }
