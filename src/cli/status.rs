@@ -142,9 +142,13 @@ impl std::fmt::Display for Proxy {
         write!(f, "\n  token from   {}", token.from)?;
         write!(
             f,
-            "\n  token        {}, good for {}, next request for one in {}",
+            "\n  token        {}, {}, next request for one in {}",
             token.state,
-            seconds(token.usable_for_s),
+            match token.usable_for_s {
+                0 if token.state == "starting" => "none yet".to_owned(),
+                0 => "no longer good".to_owned(),
+                usable => format!("good for {}", seconds(usable)),
+            },
             seconds(token.next_attempt_in_s)
         )?;
         write!(
@@ -154,8 +158,10 @@ impl std::fmt::Display for Proxy {
         )?;
         write!(
             f,
-            "\n  now          {} requests, {} clients, {} connections to the API",
-            self.requests_in_flight, self.client_connections, self.upstream_connections
+            "\n  now          {}, {}, {} to the API",
+            counted(self.requests_in_flight, "request"),
+            counted(self.client_connections, "client"),
+            counted(self.upstream_connections, "connection")
         )?;
         for note in &self.notes {
             write!(f, "\n  note         {note}")?;
@@ -165,6 +171,11 @@ impl std::fmt::Display for Proxy {
         }
         Ok(())
     }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 impl std::fmt::Display for Recent {
@@ -182,5 +193,27 @@ impl std::fmt::Display for Recent {
             write!(line, "  {more}")?;
         }
         f.write_str(&line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_token_none_is_said_to_be_good_and_one_of_a_thing_is_one() {
+        let text = |state: &str, usable: u64| {
+            written(&format!(
+                r#"{{"version": "1", "summary": "s", "proxies": [{{"name": "n", "listens_on": [], "upstream": "u",
+                    "uptime_s": 61, "requests_in_flight": 0, "client_connections": 2, "upstream_connections": 1,
+                    "notes": [], "recent": [], "token": {{"from": "f", "state": "{state}", "usable_for_s": {usable},
+                    "next_attempt_in_s": 1, "last_error": null}}}}]}}"#
+            ))
+        };
+        let starting = text("starting", 0);
+        assert!(starting.contains("  token        starting, none yet, next"), "{starting}");
+        assert!(starting.contains("  now          0 requests, 2 clients, 1 connection to"), "{starting}");
+        assert!(text("expired", 0).contains("expired, no longer good, next"));
+        assert!(text("fresh", 29).contains("fresh, good for 29s, next"));
     }
 }

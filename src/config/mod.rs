@@ -40,6 +40,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue};
 
+pub(crate) use address::{is_loopback, is_loopback_origin};
 pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use file::{FileError, Surroundings, read_regular};
 pub use keys::is_caller_name;
