@@ -211,8 +211,14 @@ mod tests {
             ))
         };
         let starting = text("starting", 0);
-        assert!(starting.contains("  token        starting, none yet, next"), "{starting}");
-        assert!(starting.contains("  now          0 requests, 2 clients, 1 connection to"), "{starting}");
+        assert!(
+            starting.contains("  token        starting, none yet, next"),
+            "{starting}"
+        );
+        assert!(
+            starting.contains("  now          0 requests, 2 clients, 1 connection to"),
+            "{starting}"
+        );
         assert!(text("expired", 0).contains("expired, no longer good, next"));
         assert!(text("fresh", 29).contains("fresh, good for 29s, next"));
     }
