@@ -1,6 +1,7 @@
 //! The page: the same facts as `/status` for eyes. No script, nothing loaded, never framed; it renews itself.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 
@@ -49,6 +50,10 @@ fn html(views: &[View]) -> String {
     html
 }
 
+fn seconds(seconds: u64) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(seconds))
+}
+
 fn proxy(html: &mut String, proxy: &Proxy) {
     let token = &proxy.token;
     let _ = write!(html, "<h2>{}</h2><table>", escaped(&proxy.name));
@@ -59,8 +64,10 @@ fn proxy(html: &mut String, proxy: &Proxy) {
         (
             "token",
             format!(
-                "{}, good for {} s, next request for one in {} s",
-                token.state, token.usable_for_s, token.next_attempt_in_s
+                "{}, good for {}, next request for one in {}",
+                token.state,
+                seconds(token.usable_for_s),
+                seconds(token.next_attempt_in_s)
             ),
         ),
         (

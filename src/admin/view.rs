@@ -69,14 +69,14 @@ pub struct Readiness {
 impl Readiness {
     /// Ready if every proxy is; the line is of the first that is not.
     pub(super) fn of_all(views: &[View]) -> Self {
-        Self::first_unready(views, |view| {
+        Self::first_unready(views, "ready", |view| {
             Self::of(&view.snapshot(), (view.is_stopping)())
         })
     }
 
     /// Whether every proxy has had a token: from then on a start is over, whatever comes.
     pub(super) fn of_start(views: &[View]) -> Self {
-        Self::first_unready(views, |view| {
+        Self::first_unready(views, "started", |view| {
             let snapshot = view.snapshot();
             if snapshot.last_success.is_some() {
                 Self {
@@ -90,9 +90,10 @@ impl Readiness {
         })
     }
 
-    fn first_unready(views: &[View], judge: impl Fn(&View) -> Self) -> Self {
+    /// `word`: what all of them are, if no one is not.
+    fn first_unready(views: &[View], word: &str, judge: impl Fn(&View) -> Self) -> Self {
         let several = views.len() > 1;
-        let mut all = None;
+        let mut ready = Vec::new();
         for view in views {
             let mut readiness = judge(view);
             if several {
@@ -101,13 +102,16 @@ impl Readiness {
             if !readiness.is_ready {
                 return readiness;
             }
-            all.get_or_insert(readiness);
+            ready.push(readiness);
         }
-        all.unwrap_or(Self {
+        if let (1, Some(only)) = (ready.len(), ready.pop()) {
+            return only;
+        }
+        Self {
             is_ready: true,
-            line: "ready".to_owned(),
+            line: format!("{} proxies {word}", views.len()),
             retry_in: None,
-        })
+        }
     }
 
     fn of(snapshot: &Snapshot, is_stopping: bool) -> Self {
@@ -128,7 +132,10 @@ impl Readiness {
             };
             return Self {
                 is_ready: true,
-                line: format!("ready: token {state}, good for {usable} s{note}"),
+                line: format!(
+                    "ready: token {state}, good for {}{note}",
+                    humantime::format_duration(Duration::from_secs(usable))
+                ),
                 retry_in: None,
             };
         }
@@ -138,7 +145,7 @@ impl Readiness {
                 "token_refused",
                 "correct the credentials; a changed secret is tried within 5 s",
             ),
-            (Some(_), false) => ("token_unavailable", "it goes on trying; nothing to do here"),
+            (Some(_), false) => ("token_unavailable", "it goes on trying"),
             (None, _) => ("token_unavailable", "the first attempt is under way"),
         };
         let cause = snapshot
@@ -146,11 +153,15 @@ impl Readiness {
             .as_deref()
             .map(|cause| format!(": {cause}"))
             .unwrap_or_default();
+        let doctor = match snapshot.last_error {
+            Some(_) => "; `cupbearer doctor` looks for the cause",
+            None => "",
+        };
         Self {
             is_ready: false,
             line: format!(
-                "not ready: token {state}: {reason}{cause}; {remedy}; next attempt in {} s",
-                wait.as_secs()
+                "not ready: token {state}: {reason}{cause}; {remedy}; next attempt in {}{doctor}",
+                humantime::format_duration(Duration::from_secs(wait.as_secs()))
             ),
             retry_in: Some(wait),
         }

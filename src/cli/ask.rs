@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::config::{self, Listen, Overrides, Surroundings};
+use crate::config::{self, Listen, Overrides, Own, Surroundings};
+use crate::doctor;
 
 /// For one question: a process that takes longer is not well.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -71,6 +72,34 @@ pub(super) async fn ask(
         at: first.to_string(),
         why,
     })
+}
+
+/// The words for a `/status` of a cupbearer that runs none of these configurations. Whoever names the address with
+/// `--admin` means whoever is there.
+pub(super) fn stranger(
+    status: &str,
+    all: &[Overrides],
+    surroundings: &Surroundings,
+) -> Option<String> {
+    let mut settings = all.iter().flat_map(|one| &one.settings);
+    if settings.any(|setting| setting.key == "admin.listen") {
+        return None;
+    }
+    let own: Vec<Own> = all
+        .iter()
+        .map(|one| config::own(one, surroundings))
+        .collect();
+    let upstream = doctor::stranger(status, &own)?;
+    let named: Vec<&str> = own.iter().map(|own| own.named.as_str()).collect();
+    let asked = config::holder_of_admin(all, surroundings)
+        .and_then(|one| config::load_admin(one, surroundings).ok());
+    let at = asked.and_then(|admin| admin.listen.first().map(Listen::to_string));
+    let at = at.unwrap_or_default();
+    Some(format!(
+        "the cupbearer at {at} (forwards to {upstream}) is not the one of {}: set admin.listen there, or name this \
+         one with --admin {at}",
+        named.join(", ")
+    ))
 }
 
 /// Where a listener is reached from this machine, one address each.

@@ -5,13 +5,13 @@ use std::time::SystemTime;
 
 use crate::config::{Config, Listen, LocalUsers};
 use crate::token::Snapshot;
-use crate::{AdminListeners, Running, server};
+use crate::{AdminListeners, Running, doctor, server};
 
 /// The whole of it, with `more` below.
 pub(super) fn banner(
     configs: &[&Config],
     running: &[Running],
-    admin: Result<&AdminListeners, &server::BindError>,
+    admin: Result<&AdminListeners, &str>,
     more: &[String],
 ) -> String {
     let mut lines = vec![format!("cupbearer {}", env!("CARGO_PKG_VERSION"))];
@@ -24,13 +24,27 @@ pub(super) fn banner(
     lines.push(match admin.map(|admin| local_url(&admin.addresses)) {
         Ok(None) => "  admin        off".to_owned(),
         Ok(Some(url)) => format!("  admin        {url}/ (status, /metrics, /ready)"),
-        Err(error) => format!(
-            "  admin        none: {error}: {}; set admin.listen to have one elsewhere",
-            error.source
-        ),
+        Err(why) => format!("  admin        none: {why}"),
     });
     lines.extend_from_slice(more);
     lines.join("\n")
+}
+
+/// Why there is no admin listener. Blocks, where it asks who has the port.
+pub(super) fn without_admin(error: &server::BindError, listen: &[Listen]) -> String {
+    let is_taken = error.source.kind() == std::io::ErrorKind::AddrInUse;
+    let process = is_taken.then(|| doctor::admin_process(listen)).flatten();
+    match (process, &error.address) {
+        (Some(process), Listen::Tcp(address)) => format!(
+            "{} is another cupbearer's (process {process}); health, wait, status and quit would reach that one; set \
+             admin.listen",
+            address.port()
+        ),
+        (_, _) => format!(
+            "{error}: {}; set admin.listen to have one elsewhere",
+            error.source
+        ),
+    }
 }
 
 /// One proxy's part of the banner.
@@ -126,5 +140,40 @@ pub(super) fn token_line(snapshot: &Snapshot) -> String {
                 .as_deref()
                 .unwrap_or("the token endpoint has not answered")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_admin_port_of_another_cupbearer_is_said_with_its_process_and_what_would_reach_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            let answer = b"HTTP/1.0 200 OK\r\n\r\n{\"pid\": 4711, \"proxies\": []}";
+            stream.write_all(answer).unwrap();
+        });
+        let error = server::BindError {
+            address: Listen::Tcp(address),
+            source: std::io::ErrorKind::AddrInUse.into(),
+        };
+        let said = without_admin(&error, &[Listen::Tcp(address)]);
+        answering.join().unwrap();
+        let port = address.port();
+        let expected = format!("{port} is another cupbearer's (process 4711); health, wait");
+        assert!(said.starts_with(&expected), "{said}");
+
+        let said = without_admin(&error, &[Listen::Tcp(address)]);
+        assert!(
+            said.contains("to have one elsewhere"),
+            "nobody answers: {said}"
+        );
     }
 }

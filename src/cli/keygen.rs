@@ -130,7 +130,7 @@ key = {{ file = {file:?} }}
 # read_only = true
 # allow = [\"GET /api/v1/**\"]
 
-To revoke it, take it out of the file, or write # before it: that counts within 3 s, without a restart."
+To revoke it, write # before it in the file: that counts within 3 s, without a restart."
     )
 }
 

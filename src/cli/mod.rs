@@ -161,10 +161,11 @@ enum Subcommands {
         settings: Settings,
     },
     /// Wait until the running proxy has a usable token
-    #[command(after_help = "Example:\n  cupbearer wait --max 1m && ./job")]
+    #[command(after_help = "Example:\n  cupbearer wait --max 1m && ./job\n\n\
+                      Exit codes: 0 it has one, 3 admin.listen cannot be used, 4 the token endpoint refuses us, 5 nobody answers, or none has come.")]
     Wait {
         /// Give up after this long
-        #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         max: Duration,
         #[command(flatten)]
         settings: Settings,
@@ -279,6 +280,10 @@ struct Settings {
         help = "Set any key but a secret, such as upstream.head_timeout=30s"
     )]
     set: Vec<(String, String)>,
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "no duration: write \"5s\"")
 }
 
 fn key_value(text: &str) -> Result<(String, String), &'static str> {
@@ -411,10 +416,10 @@ pub async fn execute(command: Command, all: &[Overrides]) -> Exit {
         Command::Completions(wanted) => completions::completions(wanted),
         Command::Keygen(wanted) => keygen::keygen(&wanted),
         Command::Learn(wanted) => learn::learn(&wanted, one, &surroundings).await,
-        Command::Health { ready } => health::health(admin(), &surroundings, ready).await,
+        Command::Health { ready } => health::health(all, admin(), &surroundings, ready).await,
         Command::Wait { max } => wait::wait(admin(), &surroundings, max).await,
-        Command::Quit => quit::quit(admin(), &surroundings).await,
-        Command::Status { show } => status::status(admin(), &surroundings, show).await,
+        Command::Quit => quit::quit(all, admin(), &surroundings).await,
+        Command::Status { show } => status::status(all, admin(), &surroundings, show).await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::banner::{banner, token_line};
+use super::banner::{banner, token_line, without_admin};
 use super::notify::Notifier;
 use super::{Exit, check, say};
 use crate::config::{Access, Config, Listen, Loaded, Log, Overrides, Surroundings};
@@ -68,14 +68,19 @@ pub(super) async fn serve(
     let admin = match start_admin(&process.admin, &running, &failed, figures) {
         Ok(admin) => Ok(admin),
         Err(error) if process.admin.is_configured => {
-            say(&refusal(&StartError::Bind(error)));
+            say(&refusal(&StartError::Bind(error), &process.admin.listen));
             return Exit::Failed;
         }
-        Err(error) => Err(error),
+        Err(error) => Err(without_admin(&error, &process.admin.listen)),
     };
     let configs = places.iter().map(|place: &usize| &all[*place].config);
     let configs: Vec<&Config> = configs.collect();
-    say(&banner(&configs, &running, admin.as_ref(), more));
+    say(&banner(
+        &configs,
+        &running,
+        admin.as_ref().map_err(String::as_str),
+        more,
+    ));
     let notifier = Arc::new(Notifier::of_environment());
     let reloads = read_from.map(|(overrides, surroundings)| {
         let sources = places.iter().zip(&running).map(|(place, running)| Source {
@@ -103,7 +108,7 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>
         match start_among(config, among) {
             Ok(one) => running.push((place, one)),
             Err(error) => {
-                let why = refusal(&error);
+                let why = refusal(&error, &config.admin.listen);
                 if all.len() == 1 {
                     say(&why);
                     exit = exit_of(&error);
@@ -176,7 +181,8 @@ fn access_lines(access: Access) -> AccessLines {
     }
 }
 
-pub(super) fn refusal(error: &StartError) -> String {
+/// `admin`: where a cupbearer that has the port would be asked first.
+pub(super) fn refusal(error: &StartError, admin: &[Listen]) -> String {
     let cause = std::error::Error::source(error)
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
@@ -186,7 +192,7 @@ pub(super) fn refusal(error: &StartError) -> String {
                 return format!(
                     "cupbearer cannot start: {error}{cause}; {} has the port: stop it, or choose another with \
                      --listen localhost:PORT",
-                    doctor::holder(port)
+                    doctor::holder(port, admin)
                 );
             }
             None => bind_remedy(bind),

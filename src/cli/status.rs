@@ -16,9 +16,22 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// How many recent requests a person is shown.
 const SHOWN: usize = 15;
 
-pub(super) async fn status(overrides: &Overrides, surroundings: &Surroundings, show: Show) -> Exit {
+pub(super) async fn status(
+    all: &[Overrides],
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+    show: Show,
+) -> Exit {
+    let mut is_known = false;
     loop {
-        match ask::ask(overrides, surroundings, Method::GET, "/status", None).await {
+        let answer = ask::ask(overrides, surroundings, Method::GET, "/status", None).await;
+        if let Ok(answered) = &answer
+            && !std::mem::replace(&mut is_known, true)
+            && let Some(other) = ask::stranger(&answered.text, all, surroundings)
+        {
+            say(&format!("warning: {other}"));
+        }
+        match answer {
             Ok(answered) if answered.status == StatusCode::OK => match show {
                 Show::Json => {
                     print(&answered.text);
@@ -135,9 +148,13 @@ impl std::fmt::Display for Proxy {
         write!(f, "\n  token from   {}", token.from)?;
         write!(
             f,
-            "\n  token        {}, good for {}, next request for one in {}",
+            "\n  token        {}, {}, next request for one in {}",
             token.state,
-            seconds(token.usable_for_s),
+            match token.usable_for_s {
+                0 if token.state == "starting" => "none yet".to_owned(),
+                0 => "no longer good".to_owned(),
+                usable => format!("good for {}", seconds(usable)),
+            },
             seconds(token.next_attempt_in_s)
         )?;
         write!(
@@ -147,8 +164,10 @@ impl std::fmt::Display for Proxy {
         )?;
         write!(
             f,
-            "\n  now          {} requests, {} clients, {} connections to the API",
-            self.requests_in_flight, self.client_connections, self.upstream_connections
+            "\n  now          {}, {}, {} to the API",
+            counted(self.requests_in_flight, "request"),
+            counted(self.client_connections, "client"),
+            counted(self.upstream_connections, "connection")
         )?;
         for note in &self.notes {
             write!(f, "\n  note         {note}")?;
@@ -158,6 +177,11 @@ impl std::fmt::Display for Proxy {
         }
         Ok(())
     }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 impl std::fmt::Display for Recent {
@@ -199,5 +223,28 @@ mod tests {
         assert!(shown.contains("GET     /a?2J?x"), "{shown}");
         assert!(shown.contains("last error   ?[2J\n"), "{shown}");
         assert_eq!(written("no JSON\u{9b}\nat all"), "no JSON?\nat all");
+    }
+
+    #[test]
+    fn without_a_token_none_is_said_to_be_good_and_one_of_a_thing_is_one() {
+        let text = |state: &str, usable: u64| {
+            written(&format!(
+                r#"{{"version": "1", "summary": "s", "proxies": [{{"name": "n", "listens_on": [], "upstream": "u",
+                    "uptime_s": 61, "requests_in_flight": 0, "client_connections": 2, "upstream_connections": 1,
+                    "notes": [], "recent": [], "token": {{"from": "f", "state": "{state}", "usable_for_s": {usable},
+                    "next_attempt_in_s": 1, "last_error": null}}}}]}}"#
+            ))
+        };
+        let starting = text("starting", 0);
+        assert!(
+            starting.contains("  token        starting, none yet, next"),
+            "{starting}"
+        );
+        assert!(
+            starting.contains("  now          0 requests, 2 clients, 1 connection to"),
+            "{starting}"
+        );
+        assert!(text("expired", 0).contains("expired, no longer good, next"));
+        assert!(text("fresh", 29).contains("fresh, good for 29s, next"));
     }
 }

@@ -76,14 +76,19 @@ fn unusable_socket(path: &str) -> Option<&'static str> {
     (path.len() > LONGEST_SOCKET_PATH).then_some("is longer than a socket's path may be")
 }
 
-/// `upstream.url`: scheme, host and port, and nothing else.
-pub(crate) fn origin(text: &str) -> Result<Origin, Complaint> {
+/// `upstream.url`: scheme, host and port, and nothing else. What is proposed instead would not be refused in its turn,
+/// for want of TLS, unless `plaintext` is allowed.
+pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, Complaint> {
     let url = http_url(text)?;
     let bare = url.origin().ascii_serialization();
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        let proposed = match bare.strip_prefix("http://") {
+            Some(authority) if !plaintext && !is_loopback(&url) => format!("https://{authority}"),
+            Some(_) | None => bare,
+        };
         return Err((
             format!("{} has more than scheme, host and port", quoted(text)),
-            format!("write {bare:?}; path and query are the caller's"),
+            format!("write {proposed:?}; path and query are the caller's"),
         )
             .into());
     }

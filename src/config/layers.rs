@@ -128,6 +128,11 @@ impl Layers {
             .optional_files()
             .map(|path| path.display().to_string())
             .collect();
+        self.problems.say_first(if cfg!(feature = "demo") {
+            "nothing is configured: `cupbearer init` writes a configuration, `cupbearer demo` needs none"
+        } else {
+            "nothing is configured: `cupbearer init` writes a configuration"
+        });
         self.problems.push(
             "cupbearer.toml",
             "not found",
@@ -390,12 +395,32 @@ impl Layers {
     }
 
     pub(crate) fn unknown(&mut self, path: &str, source: &Source) {
-        let remedy = match nearest_path(path) {
+        let remedy = misplaced(path, source).unwrap_or_else(|| match nearest_path(path) {
             Some(near) if is_section(&near) => format!("did you mean [{near}]?"),
             Some(near) => format!("did you mean {near}?"),
             None => "remove it; config/example.toml lists every key".to_owned(),
-        };
+        });
         self.problems.push(path, source, ("is no key", remedy));
+    }
+}
+
+/// Where the key of this name belongs that stands below the wrong table of a file.
+fn misplaced(path: &str, source: &Source) -> Option<String> {
+    let (_, name) = path.rsplit_once('.')?;
+    match source {
+        Source::File { .. } => {}
+        Source::Variable(_) | Source::Flag(_) => return None,
+    }
+    if Key::find(name).is_some() {
+        return Some(format!("`{name}` belongs above the first [table]"));
+    }
+    let mut so_named = keys::KEYS
+        .iter()
+        .filter_map(|key| key.path.rsplit_once('.'))
+        .filter(|(_, last)| *last == name);
+    match (so_named.next(), so_named.next()) {
+        (Some((section, _)), None) => Some(format!("`{name}` belongs below [{section}]")),
+        (Some(_), Some(_)) | (None, _) => None,
     }
 }
 

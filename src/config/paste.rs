@@ -27,7 +27,7 @@ impl Api {
                 .into());
         }
         let bare = url.origin().ascii_serialization();
-        address::origin(&bare)?;
+        address::origin(&bare, true)?;
         refuse_plaintext(&url)?;
         Ok(Self { url: bare, host })
     }
@@ -222,6 +222,10 @@ fn of_pingone(url: &Url) -> Result<TokenPlace, Complaint> {
     let remedy =
         "paste the application's Token Endpoint, https://auth.pingone.…/<environment id>/as/token";
     let Some(region) = pingone::region_of_host(host) else {
+        if let Some(tld) = host.strip_prefix("auth.pingone.") {
+            let regions = "com, ca, eu, com.au, sg or asia";
+            return Err((format!("{tld} is no region"), regions).into());
+        }
         // The console's own address may name the administrator's environment, not the application's.
         return Err((format!("{host} is no Token Endpoint"), remedy).into());
     };

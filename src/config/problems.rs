@@ -23,18 +23,23 @@ pub struct Problem {
 /// Every problem of one configuration. Never empty when it is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    /// Said before all of them.
+    #[serde(skip)]
+    first_of_all: Option<&'static str>,
+}
 
 impl Problems {
     /// The problems in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
+        self.found.iter()
     }
 
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     pub(crate) fn push(
@@ -44,7 +49,7 @@ impl Problems {
         complaint: impl Into<Complaint>,
     ) {
         let Complaint { problem, remedy } = complaint.into();
-        self.0.push(Problem {
+        self.found.push(Problem {
             key: key.into(),
             source: source.to_string(),
             problem,
@@ -52,19 +57,25 @@ impl Problems {
         });
     }
 
+    /// For whoever has written nothing yet: what comes before any key.
+    pub(crate) fn say_first(&mut self, words: &'static str) {
+        self.first_of_all = Some(words);
+    }
+
     /// Takes over more of them.
     pub fn add(&mut self, others: Self) {
-        self.0.extend(others.0);
+        self.found.extend(others.found);
+        self.first_of_all = self.first_of_all.or(others.first_of_all);
     }
 
     /// Takes over what is wrong with one of several files; what is wrong with all of them is said once.
     pub(crate) fn add_of(&mut self, file: &str, others: Self) {
-        for mut problem in others.0 {
+        for mut problem in others.found {
             if matches!(problem.source.as_str(), "not set" | "default") {
                 problem.source = format!("{file}: {}", problem.source);
             }
-            if !self.0.contains(&problem) {
-                self.0.push(problem);
+            if !self.found.contains(&problem) {
+                self.found.push(problem);
             }
         }
     }
@@ -82,8 +93,11 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0.len() == 1 { "" } else { "s" };
-        write!(f, "configuration: {} problem{plural}", self.0.len())?;
+        let plural = if self.found.len() == 1 { "" } else { "s" };
+        if let Some(words) = self.first_of_all {
+            writeln!(f, "{words}")?;
+        }
+        write!(f, "configuration: {} problem{plural}", self.found.len())?;
         let (key, source, what) = (
             self.width(|problem| &problem.key),
             self.width(|problem| &problem.source),

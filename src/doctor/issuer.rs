@@ -67,6 +67,13 @@ fn judge(scene: &Scene<'_>, url: &str, answer: &Answer) -> Finding {
     match status {
         StatusCode::OK => described(scene, url, &answer.body),
         StatusCode::NOT_FOUND if scene.is_pingone => unknown_environment(scene, url),
+        // Nothing else would name the token endpoint.
+        StatusCode::NOT_FOUND if scene.config.token.endpoint.to_url().is_none() => {
+            Finding::failed(Blame::Unreachable, format!("{url} answered {status}")).remedy(
+                "this is no issuer that publishes metadata: correct token.issuer, or write the token endpoint as \
+                 token.url",
+            )
+        }
         StatusCode::NOT_FOUND => Finding::note(format!("{url} answered {status}"))
             .remedy("token.issuer must be written as the server writes it"),
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {

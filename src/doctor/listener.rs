@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use super::finding::{Blame, Finding};
-use super::port::{Holder, holder};
+use super::port::{Holder, holder, holder_if};
 use super::running::{Runs, Wanted};
 use crate::config::{Config, Listen};
 
@@ -41,11 +41,15 @@ fn look(addresses: &[SocketAddr], wanted: &Wanted) -> Finding {
         match TcpListener::bind(address) {
             Ok(_) => free.push(address.to_string()),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                let holder = holder(*address);
+                let runs = wanted.ask(*address);
+                let holder = match runs {
+                    Runs::Us | Runs::Another(_) => holder_if(*address, true),
+                    Runs::Unknown => holder(*address, &[]),
+                };
                 if !holder.is_cupbearer {
                     return taken(*address, &holder);
                 }
-                ours = Some((*address, holder));
+                ours = Some((*address, holder, runs));
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 return Finding::failed(Blame::Other, format!("{address}: {error}"))
@@ -61,7 +65,7 @@ fn look(addresses: &[SocketAddr], wanted: &Wanted) -> Finding {
         }
     }
     match ours {
-        Some((address, holder)) => held(address, &holder, &wanted.ask(address)),
+        Some((address, holder, runs)) => held(address, &holder, &runs),
         None => Finding::ok(format!("{} free", free.join(" and "))),
     }
 }

@@ -39,6 +39,7 @@ pub use claims::{Decoded, decode, relative};
 pub use finding::{Blame, Check, Finding, Outcome, Way};
 pub use port::{Holder, Process, holder};
 pub use round::Progress;
+pub use running::{admin_process, stranger};
 pub use step::Step;
 
 use reach::{Reached, Stages};

@@ -4,6 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::running;
+use crate::config::Listen;
+
 /// Whoever listens on loopback answers at once; whoever is stuck is not waited for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
@@ -39,12 +42,20 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// Who listens at this address. Takes 2 s at most, and blocks.
+/// Who listens at this address: a cupbearer, if one that answers at `admin` says so, or else what answers itself; the
+/// latter is a refused request in that one's log. Takes 2 s an address at most, and blocks.
 #[must_use]
-pub fn holder(address: SocketAddr) -> Holder {
+pub fn holder(address: SocketAddr, admin: &[Listen]) -> Holder {
+    let says_so = || running::status_of(address, admin).is_some();
+    let answers_so = || answers_as_cupbearer(address).unwrap_or(false);
+    holder_if(address, says_so() || answers_so())
+}
+
+/// The same, where it is known whether it is a cupbearer.
+pub(super) fn holder_if(address: SocketAddr, is_cupbearer: bool) -> Holder {
     let known = system::holder(address);
     Holder {
-        is_cupbearer: answers_as_cupbearer(address).unwrap_or(false),
+        is_cupbearer,
         process: known.process,
         uid: known.uid,
     }
@@ -234,7 +245,7 @@ mod tests {
     #[test]
     fn a_port_of_this_process_is_named_and_a_silent_one_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let holder = holder(listener.local_addr().unwrap());
+        let holder = holder(listener.local_addr().unwrap(), &[]);
         assert!(!holder.is_cupbearer);
         // A process that is hidden, as another test here may have made this one, cannot look into itself.
         if std::fs::read_dir("/proc/self/fd").is_ok() {

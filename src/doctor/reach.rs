@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::finding::{Blame, Finding};
 use super::round::{Name, Round};
 use super::words::chain;
-use crate::config::{Origin, ProxyUrl};
+use crate::config::{Origin, ProxyUrl, is_loopback_origin};
 use crate::upstream::{Authority, ConnectError, HandshakeError, ProxyError, Target, Vouched};
 
 /// A host that connections go to, and what is said of it.
@@ -154,6 +154,9 @@ impl Way<'_> {
         let failed = Finding::failed(Blame::Unreachable, said);
         let finding = if self.proxy.is_some() {
             failed.remedy("correct host and port in network.proxy or HTTPS_PROXY")
+        } else if is_loopback_origin(self.origin) {
+            // No network, VPN or proxy is on this way.
+            failed.remedy(format!("start it, or correct the port in {}", self.key))
         } else {
             failed
                 .either(

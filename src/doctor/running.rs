@@ -1,4 +1,5 @@
-//! Whether the cupbearer that has our port runs this configuration, as its admin listener says.
+//! Whether the cupbearer that has our port, or answers our questions, runs this configuration, as its admin listener
+//! says.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{Admin, Config, Listen, Origin};
+use crate::config::{Admin, Config, Listen, Origin, Own};
 
 /// Whoever is well answers at once; whoever is stuck is not waited for.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -54,21 +55,13 @@ impl Wanted {
 
     /// Asks our admin address who listens at `address`. Blocks, 2 s an address at most.
     pub(super) fn ask(&self, address: SocketAddr) -> Runs {
-        let answers = self.admin.listen.iter().flat_map(addresses);
-        answers
-            .filter_map(|admin| status(admin).ok())
-            .find_map(|status| self.judge(&status, address))
+        status_of(address, &self.admin.listen)
+            .and_then(|status| self.judge(&status, address))
             .unwrap_or(Runs::Unknown)
     }
 
-    fn judge(&self, status: &str, address: SocketAddr) -> Option<Runs> {
-        let status: Value = serde_json::from_str(status).ok()?;
-        let listens = |proxy: &&Value| {
-            let all = proxy["listens_on"].as_array();
-            let here = format!("http://{address}");
-            all.is_some_and(|all| all.iter().any(|one| one == here.as_str()))
-        };
-        let proxy = status["proxies"].as_array()?.iter().find(listens)?;
+    fn judge(&self, status: &Value, address: SocketAddr) -> Option<Runs> {
+        let proxy = proxy_at(status, address)?;
         let upstream = proxy["upstream"].as_str()?;
         Some(
             if proxy["name"] == self.name.as_str() && upstream == self.upstream {
@@ -78,6 +71,89 @@ impl Wanted {
             },
         )
     }
+}
+
+/// What the cupbearer at one of these admin addresses says, if a proxy of it listens at `address`. Blocks, 2 s an
+/// address at most.
+pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<Value> {
+    let answers = admin.iter().flat_map(addresses);
+    answers
+        .filter_map(|admin| serde_json::from_str(&status(admin).ok()?).ok())
+        .find(|status| proxy_at(status, address).is_some())
+}
+
+fn proxy_at(status: &Value, address: SocketAddr) -> Option<&Value> {
+    let here = format!("http://{address}");
+    let listens = |proxy: &&Value| {
+        let all = proxy["listens_on"].as_array();
+        all.is_some_and(|all| all.iter().any(|one| one == here.as_str()))
+    };
+    status["proxies"].as_array()?.iter().find(listens)
+}
+
+/// What the cupbearer that sent this `/status` forwards to, if it runs none of these configurations.
+///
+/// One that has yet to take over a changed configuration counts as theirs, and so does one that cannot be told.
+#[must_use]
+pub fn stranger(status: &str, own: &[Own]) -> Option<String> {
+    let status: Value = serde_json::from_str(status).ok()?;
+    let proxies = status["proxies"].as_array()?;
+    let is_theirs = |proxy: &Value| own.iter().any(|own| !differs(proxy, own));
+    if proxies.iter().any(is_theirs) {
+        return None;
+    }
+    let upstreams = proxies
+        .iter()
+        .filter_map(|proxy| proxy["upstream"].as_str());
+    Some(upstreams.collect::<Vec<_>>().join(", "))
+}
+
+fn differs(proxy: &Value, own: &Own) -> bool {
+    let texts = |key: &str| {
+        let all = proxy[key].as_array().into_iter().flatten();
+        all.filter_map(Value::as_str)
+    };
+    // A name or an address waits for a restart, an API for its first token: that is what somebody is at.
+    let announced = ["changed in the configuration", "the changed configuration"];
+    if texts("notes").any(|note| announced.iter().any(|start| note.starts_with(start))) {
+        return false;
+    }
+    let is_other = |key: &str, own: &Option<String>| {
+        let theirs = proxy[key].as_str();
+        own.is_some() && theirs.is_some() && own.as_deref() != theirs
+    };
+    let listens_elsewhere = own.listen.as_ref().is_some_and(|listen| {
+        let here = typed(listen);
+        !here.is_empty() && !texts("listens_on").any(|one| here.iter().any(|here| here == one))
+    });
+    is_other("name", &own.name) || is_other("upstream", &own.upstream) || listens_elsewhere
+}
+
+/// As `/status` has it; none for a port that the system chooses.
+fn typed(listen: &Listen) -> Vec<String> {
+    match listen {
+        Listen::Unix { .. } => vec![listen.to_string()],
+        Listen::Tcp(address) if address.port() != 0 => vec![format!("http://{address}")],
+        Listen::Localhost(port) if *port != 0 => addresses(listen)
+            .iter()
+            .map(|address| format!("http://{address}"))
+            .collect(),
+        Listen::Tcp(_) | Listen::Localhost(_) => Vec::new(),
+    }
+}
+
+/// Which process answers as a cupbearer's admin listener at one of these addresses, where that can be told. Blocks,
+/// 2 s an address at most.
+#[must_use]
+pub fn admin_process(listen: &[Listen]) -> Option<u64> {
+    let answers = listen.iter().flat_map(addresses);
+    answers
+        .filter_map(|admin| status(admin).ok())
+        .find_map(|status| {
+            let status: Value = serde_json::from_str(&status).ok()?;
+            status["proxies"].as_array()?;
+            status["pid"].as_u64()
+        })
 }
 
 fn addresses(listen: &Listen) -> Vec<SocketAddr> {
@@ -109,6 +185,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_stranger_has_another_name_api_or_address_and_announces_no_change() {
+        let status = |notes: &str| {
+            format!(
+                r#"{{"pid": 7, "proxies": [{{"name": "one", "upstream": "http://a", "listens_on": ["http://127.0.0.1:6749"],
+                    "notes": [{notes}]}}]}}"#
+            )
+        };
+        let own = |name: &str, upstream: &str, listen: Option<Listen>| Own {
+            name: (!name.is_empty()).then(|| name.to_owned()),
+            upstream: (!upstream.is_empty()).then(|| upstream.to_owned()),
+            listen,
+            ..Own::default()
+        };
+        for (own, is_stranger) in [
+            (own("", "", None), false),
+            (own("one", "http://a", Some(Listen::Localhost(6749))), false),
+            (own("", "", Some(Listen::Localhost(0))), false),
+            (own("two", "", None), true),
+            (own("", "http://b", None), true),
+            (own("", "", Some(Listen::Localhost(6740))), true),
+        ] {
+            let expected = is_stranger.then(|| "http://a".to_owned());
+            let own = [own];
+            assert_eq!(stranger(&status(""), &own), expected, "{own:?}");
+            let restart = r#""changed in the configuration, and needs a restart: name""#;
+            assert_eq!(stranger(&status(restart), &own), None);
+        }
+        assert_eq!(stranger("<html>", &[own("two", "", None)]), None);
+    }
+
+    #[test]
     fn the_same_name_and_api_at_this_address_are_us() {
         let wanted = Wanted::unasked();
         let address = "127.0.0.1:6749".parse().unwrap();
@@ -129,9 +236,10 @@ mod tests {
                 Some(Runs::Another(ours.to_owned())),
             ),
             (status("cupbearer", ours, "127.0.0.1:6740"), None),
-            ("<html>".to_owned(), None),
+            ("7".to_owned(), None),
         ] {
-            assert_eq!(wanted.judge(&text, address), expected, "{text}");
+            let status = serde_json::from_str(&text).unwrap();
+            assert_eq!(wanted.judge(&status, address), expected, "{text}");
         }
     }
 }

@@ -103,9 +103,9 @@ impl ForwardError {
             )
             .into(),
             Self::Loop => "The request has been through this proxy before (its Via says so): what upstream.url names leads back here.".into(),
-            Self::Token(Unavailable::Refused { .. }) => "No access token: the token endpoint refuses this proxy's client id, secret or scope, or the secret cannot be read; the proxy's log says which. The API was not asked.".into(),
+            Self::Token(Unavailable::Refused { .. }) => "No access token: the token endpoint refuses this proxy's client id, secret or scope, or the secret cannot be read; `cupbearer doctor` (or `cupbearer health --ready`) says which. The API was not asked.".into(),
             Self::Token(Unavailable::NotYet { retry_after }) => format!(
-                "No access token: the token endpoint has given none that is still good; the proxy's log says why. The API was not asked. The next attempt is in {} s.",
+                "No access token: the token endpoint has given none that is still good; `cupbearer doctor` (or `cupbearer health --ready`) says why. The API was not asked. The next attempt is in {} s.",
                 retry_after.as_secs()
             )
             .into(),

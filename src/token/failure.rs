@@ -199,6 +199,9 @@ fn timeout_remedy(peer: &Peer, connected: bool) -> String {
     match (connected, &peer.proxy) {
         (true, _) => "on its side or between; it is tried again".to_owned(),
         (false, Some(_)) => "on the way to the proxy, or behind it: check network.proxy".to_owned(),
+        (false, None) if peer.is_loopback() => {
+            format!("start it, or correct the port in {}", peer.key)
+        }
         (false, None) => format!(
             "between us and it, a firewall that is silent perhaps: check {}, and whether it needs network.proxy",
             peer.key

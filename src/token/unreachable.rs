@@ -9,6 +9,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 use url::Url;
 
 use super::failure::Cause;
+use crate::config::is_loopback;
 
 /// Whom we speak to, as it is told to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,11 @@ impl Peer {
             key,
             proxy,
         }
+    }
+
+    /// Whether it is on this machine, where neither VPN, firewall nor corporate proxy is on the way.
+    pub(super) fn is_loopback(&self) -> bool {
+        Url::parse(&format!("http://{}/", self.address)).is_ok_and(|url| is_loopback(&url))
     }
 
     /// The proxy as part of a sentence, or nothing.
@@ -129,6 +135,9 @@ impl Unreachable {
             Obstacle::Unresolved { .. } => format!(
                 "on our side: check {key}, this machine's DNS, and whether it needs network.proxy"
             ),
+            Obstacle::Refused | Obstacle::NoWay(_) if self.peer.is_loopback() => {
+                format!("nobody listens there: start it, or correct the port in {key}")
+            }
             Obstacle::NoWay(_) => format!(
                 "on our side or between: check this machine's network, {key}, and whether it needs network.proxy"
             ),

@@ -12,7 +12,9 @@ use super::errors::ConnectError;
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// What came is no TLS record.
-    #[error("what answers there speaks no TLS; is the port of upstream.url the one for https?")]
+    #[error(
+        "what answers there speaks no TLS; the port of upstream.url may not be the one for https"
+    )]
     NotTls,
     /// TLS 1.1 or older only.
     #[error("the upstream offers neither TLS 1.2 nor TLS 1.3")]

@@ -302,6 +302,45 @@ async fn a_unix_socket_has_all_that_a_loopback_listener_has() {
 }
 
 #[tokio::test]
+async fn quit_ends_no_cupbearer_but_its_own_and_status_warns_of_another() {
+    let (mut binary, upstream, _endpoint) = with_token(LOOPBACK).await;
+    let directory = tempfile::tempdir().unwrap();
+    let asked = async |command: &str, upstream: &str| {
+        let file = directory.path().join("c.toml");
+        let admin = binary.admin();
+        // No whole configuration, and not to be judged.
+        let text = format!("upstream.url = {upstream:?}\nadmin.listen = \"{admin}\"\n");
+        std::fs::write(&file, text).unwrap();
+        let mut run = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        run.env_clear().arg(command).arg("--config").arg(&file);
+        let run = tokio::task::spawn_blocking(move || run.output().unwrap());
+        let output = run.await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let theirs = "https://other.example.com";
+    let (code, said) = asked("status", theirs).await;
+    assert_eq!(code, 0);
+    assert!(
+        said.starts_with("warning: the cupbearer at 127.0.0.1:"),
+        "{said}"
+    );
+    assert_eq!(asked("status", &upstream.url()).await, (0, String::new()));
+    assert_eq!(asked("health", theirs).await, (0, String::new()));
+
+    let (code, said) = asked("quit", theirs).await;
+    assert_eq!(code, 1);
+    let whose = format!("(forwards to {}) is not the one of ", upstream.url());
+    assert!(said.contains(&whose), "{said}");
+    assert!(said.contains("set admin.listen"), "{said}");
+    let live = line(binary.admin(), "/live").await;
+    assert_eq!(live.0, 200);
+
+    assert_eq!(asked("quit", &upstream.url()).await, (0, String::new()));
+    assert!(binary.wait().await.0.success());
+}
+
+#[tokio::test]
 async fn a_taken_configured_admin_address_is_fatal() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = Upstream::echoing().await;

@@ -145,6 +145,13 @@ impl Answers {
             command,
         );
         let file = flags.secret_file.as_deref().map(absolute);
+        // Without the doctor it may be meant for another machine.
+        if let Some(path) = file
+            .as_ref()
+            .filter(|path| !flags.no_doctor && !path.exists())
+        {
+            wrong.push(format!("--secret-file: {} does not exist", path.display()));
+        }
         let entry = checked(
             &mut wrong,
             "--secret-keyring",
@@ -203,7 +210,7 @@ impl Answers {
             (self.client_id.known().is_none(), "--client-id"),
             (
                 self.credential.known().is_none(),
-                "--secret-file, --secret-command, --secret-keyring or --secret-stdin",
+                "and one of --secret-file, --secret-command, --secret-keyring or --secret-stdin",
             ),
         ];
         let missing: Vec<&str> = flags

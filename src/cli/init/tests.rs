@@ -368,6 +368,20 @@ fn without_a_person_all_that_is_missing_or_wrong_is_said_at_once() {
         client_id: Some("x".to_owned()),
         ..flags("")
     });
+    let nowhere = usage(&Init {
+        secret_command: None,
+        secret_file: Some("/nonexist".into()),
+        no_doctor: false,
+        ..flags("https://api.example.com")
+    });
+    assert!(
+        nowhere.contains("--secret-file: /nonexist does not exist"),
+        "{nowhere}"
+    );
+    assert!(
+        missing.contains("--client-id, and one of --secret-file"),
+        "{missing}"
+    );
     for flag in ["--upstream", "--client-id", "--listen"] {
         assert!(wrong.contains(flag), "{flag}: {wrong}");
     }

@@ -192,8 +192,8 @@ async fn watch(
     become_private(&mut config, [(name, &key), (OURSELVES, &own_key)]);
     let _telemetry = telemetry::start(&config.log, flushing)
         .map_err(|error| (Exit::Configuration, format!("log.level: {error}")))?;
-    let mut running =
-        start(&config, AccessLines::None).map_err(|error| (Exit::Failed, run::refusal(&error)))?;
+    let mut running = start(&config, AccessLines::None)
+        .map_err(|error| (Exit::Failed, run::refusal(&error, &config.admin.listen)))?;
     let recorder = Recorder::new(name);
     running.metrics.watch(recorder.watcher());
     has_token(&running).await?;

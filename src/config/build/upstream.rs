@@ -44,7 +44,10 @@ pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
 fn upstream_url(values: &mut Values) -> Option<Origin> {
     let plaintext = values.switch("upstream.allow_plaintext");
     let text = values.required("upstream.url")?;
-    let url = values.checked("upstream.url", address::origin(&text))?;
+    let url = values.checked(
+        "upstream.url",
+        address::origin(&text, plaintext != Some(false)),
+    )?;
     if url.scheme == Scheme::HTTPS || address::is_loopback_origin(&url) || plaintext? {
         return Some(url);
     }

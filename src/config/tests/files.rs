@@ -34,6 +34,16 @@ fn the_first_file_that_is_there_is_read() {
     assert_eq!(name(&Overrides::default(), &surroundings), "user");
     std::fs::remove_file(at("user/cupbearer/config.toml")).unwrap();
     assert_eq!(name(&Overrides::default(), &surroundings), "cupbearer");
+
+    surroundings.variables.clear();
+    let words = |overrides: &Overrides| load(overrides, &surroundings).err().unwrap().to_string();
+    let nothing = words(&Overrides::default());
+    assert!(
+        nothing.starts_with("nothing is configured: `cupbearer init` writes"),
+        "{nothing}"
+    );
+    let something = words(&flags(&[("drain", "5s")]));
+    assert!(something.starts_with("configuration: "), "{something}");
 }
 
 #[test]

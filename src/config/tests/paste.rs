@@ -116,7 +116,7 @@ fn what_is_no_token_endpoint_is_told_what_to_paste() {
         ),
         (
             "https://auth.pingone.us/0123abcd-4567-89ab-cdef-0123456789ab/as/token",
-            "is no Token Endpoint",
+            "us is no region: com, ca, eu, com.au, sg or asia",
         ),
         ("https://auth.pingone.eu/as/token", "has no environment id"),
         (

@@ -8,6 +8,8 @@ const REFUSED: &[(&str, &str)] = &[
         "upstrem.url = \"x\"",
         "upstrem: is no key: did you mean [upstream]?",
     ),
+    ("token.listen = \"\"", "belongs above the first [table]"),
+    ("token.retry_body = \"\"", "belongs below [upstream]"),
     ("upstream.ulr = \"x\"", "did you mean upstream.url?"),
     ("client_id = \"x\"", "did you mean token.client_id?"),
     ("guard.readonly = true", "did you mean guard.read_only?"),
@@ -267,6 +269,7 @@ const URLS: &[(&str, &str)] = &[
         "has more than scheme, host and port: write \"https://api.example.com\"",
     ),
     ("https://api.example.com?a", "has more than"),
+    ("http://a.com/docs", "write \"https://a.com\"; path"),
     ("https://api.example.com#a", "has more than"),
     (
         "https://me:hunter2@api.example.com",

@@ -194,6 +194,15 @@ async fn an_endpoint_that_nobody_listens_at_or_whose_name_is_unknown_stops_where
             .said("token_endpoint.tcp")
             .contains("Connection refused")
     );
+    let advice = report.all("token_endpoint.tcp");
+    assert!(
+        advice.contains("start it, or correct the port in token"),
+        "{advice}"
+    );
+    assert!(
+        !advice.contains("VPN") && !advice.contains("network.proxy"),
+        "{advice}"
+    );
     assert_eq!(report.outcome("grant"), "skipped");
     assert_eq!(report.outcome("api.tcp"), "ok");
 

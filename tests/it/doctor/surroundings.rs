@@ -160,6 +160,11 @@ async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_i
     let clinic = clinic.set("name=another");
     let report = clinic.examine().await;
     assert_eq!(report.exit, 1);
+    let log = running.output();
+    assert!(
+        !log.contains("host_refused"),
+        "whoever asks leaves no trace: {log}"
+    );
     let said = report.said("listener");
     assert!(
         said.contains("held by another cupbearer") && said.contains("which forwards to http://"),

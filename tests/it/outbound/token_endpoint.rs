@@ -138,8 +138,8 @@ async fn a_name_without_address_and_a_port_without_listener_are_told_apart() {
     );
     let port = crate::support::closed_port().await;
     let expected = format!(
-        "no answer from the token endpoint 127.0.0.1:{port}: the connection is refused; on its side: \
-         nobody listens there; check token.url, its port too, and whether it needs network.proxy"
+        "no answer from the token endpoint 127.0.0.1:{port}: the connection is refused; \
+         nobody listens there: start it, or correct the port in token.url"
     );
     let url = format!("http://127.0.0.1:{port}/token");
     assert_eq!(said(&url, "", "").await, expected);
