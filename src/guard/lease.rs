@@ -93,7 +93,7 @@ async fn changed(changes: &mut Option<watch::Receiver<()>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
     }
 
     async fn ends(lease: &mut std::pin::Pin<Box<impl Future<Output = ()>>>) -> bool {
-        timeout(Duration::from_secs(60), lease.as_mut())
+        timeout(Duration::from_mins(1), lease.as_mut())
             .await
             .is_ok()
     }
