@@ -188,6 +188,8 @@ mod tests {
 
         std::fs::write(&own, "stricter").unwrap();
         let rewritten = async {
+            // Never while it is being read: a write begins with an empty file.
+            sleep(Duration::from_millis(50)).await;
             for content in 0_u64.. {
                 std::fs::write(&named, content.to_string()).unwrap();
                 sleep(Duration::from_millis(100)).await;

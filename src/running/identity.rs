@@ -2,15 +2,14 @@
 //! Both end when the last data path that uses them has.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, SecretSource};
+use crate::config::Config;
 use crate::guard::{Guard, KeyWatch};
-use crate::secret::Secret;
-use crate::token::{self, ClientError, Tokens};
+use crate::token::{self, ClientError, Credential, Tokens};
 
 /// A token and the task that keeps it.
 pub(super) struct Identity {
@@ -43,65 +42,7 @@ impl Identity {
 
     /// Whether, from here on, the credential's source is left alone, and what was read of it last stays in use.
     pub(super) fn hold_credential(&self, hold: bool) {
-        self.credential.lock().is_held = hold;
-    }
-}
-
-/// A credential's source, and what was read of it last.
-struct Credential {
-    source: SecretSource,
-    read: Mutex<Read>,
-}
-
-#[derive(Default)]
-struct Read {
-    is_held: bool,
-    last: Option<Secret>,
-}
-
-/// The source may hold another identity's credential by now.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "it is not read while a configuration with another token endpoint or client is about to take over"
-)]
-struct Withheld;
-
-impl Credential {
-    fn of(source: SecretSource) -> Arc<Self> {
-        let read = Mutex::default();
-        Arc::new(Self { source, read })
-    }
-
-    /// As the token room asks for it.
-    fn reader(self: Arc<Self>) -> token::ReadSecret {
-        Arc::new(move || {
-            let this = Arc::clone(&self);
-            Box::pin(async move { this.read().await })
-        })
-    }
-
-    async fn read(&self) -> Result<Secret, token::Cause> {
-        if self.lock().is_held {
-            return self.last();
-        }
-        let read = self.source.read().await;
-        {
-            let mut known = self.lock();
-            if !known.is_held {
-                known.last = read.as_ref().ok().cloned().or(known.last.take());
-                return read.map_err(Into::into);
-            }
-        }
-        // Held while it was being read.
-        self.last()
-    }
-
-    fn last(&self) -> Result<Secret, token::Cause> {
-        self.lock().last.clone().ok_or_else(|| Withheld.into())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Read> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+        self.credential.hold(hold);
     }
 }
 

@@ -10,6 +10,7 @@ mod assertion;
 mod client;
 mod client_auth;
 mod clock;
+mod credential;
 mod discovery;
 mod failure;
 mod forced;
@@ -33,6 +34,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use client::{Client, ClientError, client};
+pub use credential::Credential;
 pub use discovery::MetadataError;
 pub use failure::{Cause, Defect, Failure, Said};
 pub use key::{KeyError, NewKey, check_key, new_key};
