@@ -9,7 +9,7 @@ use super::finding::{Blame, Finding};
 use super::http::{Answer, get};
 use super::scene::Scene;
 use super::words::shown;
-use crate::config;
+use crate::config::{self, Endpoint};
 
 /// `Date` has whole seconds, and answers take a while.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
@@ -56,6 +56,13 @@ async fn ask(
 fn judge(scene: &Scene<'_>, url: &str, answer: &Answer) -> Finding {
     let status = answer.status;
     let failed = |said: String| Finding::failed(Blame::Other, said);
+    // Nothing else names the token endpoint; an API answers so too, whose address was taken for an issuer.
+    let is_only_source = matches!(scene.config.token.endpoint, Endpoint::Issuer { .. });
+    if status == StatusCode::NOT_FOUND && is_only_source && !scene.is_pingone {
+        return Finding::failed(Blame::Unreachable, format!("{url} answered {status}")).remedy(
+            "this is no issuer that publishes metadata: correct token.issuer, or write the token endpoint as token.url",
+        );
+    }
     if answer.is_html() {
         return failed(format!("{url} answered {status} with a web page"))
             .either(
@@ -67,13 +74,6 @@ fn judge(scene: &Scene<'_>, url: &str, answer: &Answer) -> Finding {
     match status {
         StatusCode::OK => described(scene, url, &answer.body),
         StatusCode::NOT_FOUND if scene.is_pingone => unknown_environment(scene, url),
-        // Nothing else would name the token endpoint.
-        StatusCode::NOT_FOUND if scene.config.token.endpoint.to_url().is_none() => {
-            Finding::failed(Blame::Unreachable, format!("{url} answered {status}")).remedy(
-                "this is no issuer that publishes metadata: correct token.issuer, or write the token endpoint as \
-                 token.url",
-            )
-        }
         StatusCode::NOT_FOUND => Finding::note(format!("{url} answered {status}"))
             .remedy("token.issuer must be written as the server writes it"),
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
