@@ -58,7 +58,8 @@ pub(super) async fn examine_all(
     }
 }
 
-/// The only proxy's.
+/// The demo's.
+#[cfg(any(feature = "demo", test))]
 pub(super) async fn examine(
     overrides: &Overrides,
     surroundings: &Surroundings,

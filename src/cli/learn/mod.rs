@@ -3,6 +3,7 @@
 
 mod child;
 mod find;
+mod report;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -18,10 +19,10 @@ use super::keygen::caller_name;
 use super::{Exit, check, run, say};
 use crate::config::{
     Access, Caller, Config, Listen, LocalUsers, Overrides, Rails, Rule, SecretSource, Surroundings,
-    is_caller_name, plain,
+    is_caller_name,
 };
 use crate::guard::new_key;
-use crate::learn::{About, Comparison, Recorder, Request, Seen, compare, fold, write};
+use crate::learn::{About, Recorder, Seen, compare, fold, write};
 use crate::proxy::AccessLines;
 use crate::secret::{self, Secret};
 use crate::server::Phase;
@@ -139,7 +140,7 @@ async fn learnt(
         return Err((run.exit().unwrap_or(Exit::Failed), no_lesson(&run.seen)));
     }
     let exit = match rails {
-        Some(rails) => report(&name, &compare(&run.seen, &rails)),
+        Some(rails) => report::report(&name, &compare(&run.seen, &rails)),
         None => deliver(wanted, &name, &run)?,
     };
     Ok(run.exit().unwrap_or(exit))
@@ -399,46 +400,6 @@ fn no_lesson(seen: &Seen) -> String {
     let hint = "the program must send its requests to CUPBEARER_URL, and not through a proxy (NO_PROXY=127.0.0.1)";
     let why = turned_away(seen).unwrap_or_else(|| hint.to_owned());
     format!("nothing was learnt: no request arrived with the key; {why}")
-}
-
-/// The comparison, and whether the rules hold.
-fn report(name: &str, found: &Comparison) -> Exit {
-    let (text, holds) = compared(name, found);
-    super::print(&text);
-    if holds { Exit::Fine } else { Exit::Failed }
-}
-
-fn compared(name: &str, found: &Comparison) -> (String, bool) {
-    let mut lines = Vec::new();
-    let mut list = |title: String, requests: &[Request]| {
-        if !requests.is_empty() {
-            lines.push(title);
-            lines.extend(
-                requests
-                    .iter()
-                    .map(|one| format!("  {} {}", plain(&one.method), plain(&one.path))),
-            );
-        }
-    };
-    list(format!("refused by guard.callers.{name}:"), &found.refused);
-    list(
-        "refused by [guard], or since servers differ on the path or a field:".to_owned(),
-        &found.refused_for_everyone,
-    );
-    let holds = lines.is_empty();
-    if holds {
-        lines.push(format!("guard.callers.{name} lets all of it pass"));
-    }
-    if found.is_open {
-        lines.push(format!(
-            "guard.callers.{name} has no allow: it may do more than this"
-        ));
-    }
-    if !found.unused.is_empty() {
-        lines.push("allowed, and not used in this run:".to_owned());
-        lines.extend(found.unused.iter().map(|rule| format!("  {rule}")));
-    }
-    (lines.join("\n"), holds)
 }
 
 /// What it ended with, unless that was 0. As a shell says it: 128 and the signal's number.

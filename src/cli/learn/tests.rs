@@ -1,6 +1,7 @@
 //! What is decided before and after the program runs.
 
 use super::*;
+use crate::learn::{Comparison, Request};
 
 fn wanted(command: &str) -> Learn {
     Learn {
@@ -66,6 +67,6 @@ fn a_path_of_the_program_steers_no_terminal() {
         }],
         ..Comparison::default()
     };
-    let (text, holds) = compared("ci", &found);
+    let (text, holds) = report::compared("ci", &found);
     assert!(!holds && text.ends_with("  GET /a?2J?x"), "{text}");
 }
