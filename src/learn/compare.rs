@@ -92,24 +92,10 @@ mod tests {
         }
     }
 
-    fn seen(requests: &[(&str, &str, u16)]) -> Seen {
-        let mut seen = Seen::default();
-        for (method, path, status) in requests {
-            let request = Request {
-                path: (*path).to_owned(),
-                method: (*method).to_owned(),
-            };
-            let times = seen.requests.entry(request).or_default();
-            times.passed += 1;
-            times.statuses.insert(*status);
-        }
-        seen
-    }
-
     #[test]
     fn what_the_rules_refuse_and_what_nobody_needed_is_told() {
         let rails = rails(false, &["GET /a/*", "DELETE /a/*", "POST /b"]);
-        let run = seen(&[
+        let run = Seen::of(&[
             ("GET", "/a/1", 200),
             ("HEAD", "/a/2", 200),
             ("PUT", "/%61/1", 200),
@@ -124,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_upgrade_is_judged_as_one() {
-        let run = seen(&[("GET", "/ws", 101)]);
+        let run = Seen::of(&[("GET", "/ws", 101)]);
         assert_eq!(
             compare(&run, &rails(false, &["GET /ws"])),
             Comparison::default()

@@ -228,20 +228,6 @@ impl FoldedRule {
 mod tests {
     use super::*;
 
-    fn seen(requests: &[(&str, &str, u16)]) -> Seen {
-        let mut seen = Seen::default();
-        for (method, path, status) in requests {
-            let request = Request {
-                path: (*path).to_owned(),
-                method: (*method).to_owned(),
-            };
-            let times = seen.requests.entry(request).or_default();
-            times.passed += 1;
-            times.statuses.insert(*status);
-        }
-        seen
-    }
-
     fn document(paths: &serde_json::Value) -> Document {
         let root = serde_json::json!({ "openapi": "3.1.0", "servers": [{ "url": "/api" }], "paths": paths });
         Document::parse(root.to_string().as_bytes(), "/openapi.json").unwrap()
@@ -265,7 +251,7 @@ mod tests {
         let document = document(&serde_json::json!({
             "/certificates": operations(), "/certificates/{id}": operations(), "/files/{name}.json": operations(),
         }));
-        let seen = seen(&[
+        let seen = Seen::of(&[
             ("GET", "/api/certificates", 200),
             ("GET", "/api/certificates/1", 200),
             ("HEAD", "/api/certificates/%32", 200),
@@ -301,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_rule_for_get_says_where_only_head_was_asked_for() {
-        let seen = seen(&[("HEAD", "/a", 200), ("HEAD", "/b", 200), ("GET", "/b", 200)]);
+        let seen = Seen::of(&[("HEAD", "/a", 200), ("HEAD", "/b", 200), ("GET", "/b", 200)]);
         let folded = fold(&seen, None);
         assert_eq!(rules(&folded), ["GET /a", "GET /b"]);
         assert_eq!(notes(&folded, "GET /a"), [ONLY_HEAD]);
@@ -310,7 +296,7 @@ mod tests {
 
     #[test]
     fn without_a_document_each_path_stands_for_itself() {
-        let seen = seen(&[
+        let seen = Seen::of(&[
             ("GET", "/", 200),
             ("GET", "/a/1", 200),
             ("GET", "/a/2/", 200),
@@ -333,7 +319,7 @@ mod tests {
         }));
         let asked = |more: &[(&str, &str, u16)]| {
             fold(
-                &seen(
+                &Seen::of(
                     &[
                         &[("GET", "/api/users/1", 200), ("GET", "/api/users/me", 200)],
                         more,
@@ -368,7 +354,7 @@ mod tests {
             (&[], false),
         ] {
             assert_eq!(
-                fold(&seen(requests), None).read_only,
+                fold(&Seen::of(requests), None).read_only,
                 expected,
                 "{requests:?}"
             );
@@ -377,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_no_rule_can_say_is_told_apart() {
-        let mut seen = seen(&[("BREW", "/pot", 418), ("GET", "/a", 200)]);
+        let mut seen = Seen::of(&[("BREW", "/pot", 418), ("GET", "/a", 200)]);
         let refused = Request {
             path: "/a%2Fb".to_owned(),
             method: "GET".to_owned(),

@@ -40,6 +40,22 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// These, each of which passed: method, path, status.
+    #[cfg(test)]
+    pub(super) fn of(requests: &[(&str, &str, u16)]) -> Self {
+        let mut seen = Self::default();
+        for (method, path, status) in requests {
+            let request = Request {
+                path: (*path).to_owned(),
+                method: (*method).to_owned(),
+            };
+            let times = seen.requests.entry(request).or_default();
+            times.passed += 1;
+            times.statuses.insert(*status);
+        }
+        seen
+    }
+
     /// How many passed the guard.
     #[must_use]
     pub fn passed(&self) -> u64 {
