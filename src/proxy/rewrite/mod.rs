@@ -56,7 +56,10 @@ impl Rewrite {
     pub(super) fn expects_document(&self, head: &mut Head) -> bool {
         let path = head.path.path();
         let expects = head.method == Method::GET
-            && self.documents.iter().any(|pattern| pattern.matches(path));
+            && self
+                .documents
+                .iter()
+                .any(|pattern| pattern.matches_seldom(path));
         if expects {
             ask_for_all_of_it(&mut head.headers);
         }
