@@ -148,7 +148,7 @@ fn with_keys(lines: &str) -> Guard {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let read = KeyWatch::load(callers);
+        let read = KeyWatch::load(callers, None);
         drop(runtime.expect("a runtime").block_on(read));
     }
     guard

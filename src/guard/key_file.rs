@@ -39,6 +39,8 @@ type Reading = Result<Vec<KeyDigest>, KeyProblem>;
 #[derive(Debug)]
 pub struct KeyWatch {
     callers: Arc<Callers>,
+    /// In the log, which several proxies may share.
+    proxy: Option<String>,
     watched: Vec<Watched>,
 }
 
@@ -50,8 +52,9 @@ struct Watched {
 }
 
 impl KeyWatch {
-    /// Reads every key, and goes on with those that can be read.
-    pub async fn load(callers: Arc<Callers>) -> Self {
+    /// Reads every key, and goes on with those that can be read. `proxy`: whose callers they are, where there are
+    /// several.
+    pub async fn load(callers: Arc<Callers>, proxy: Option<String>) -> Self {
         let sources = callers.list().iter().enumerate();
         let watched = sources
             .filter_map(|(place, caller)| {
@@ -62,10 +65,14 @@ impl KeyWatch {
                 })
             })
             .collect();
-        let mut watch = Self { callers, watched };
+        let mut watch = Self {
+            callers,
+            proxy,
+            watched,
+        };
         for one in &mut watch.watched {
             let reading = read(&one.source, Emptied::IsAProblem).await;
-            one.adopt(&watch.callers, reading);
+            one.adopt(&watch.callers, watch.proxy.as_deref(), reading);
         }
         watch
     }
@@ -98,14 +105,14 @@ impl KeyWatch {
         for (at, before) in changed {
             let one = &mut self.watched[at];
             if read(&one.source, Emptied::HoldsNone).await == before {
-                one.adopt(&self.callers, before);
+                one.adopt(&self.callers, self.proxy.as_deref(), before);
             }
         }
     }
 }
 
 impl Watched {
-    fn adopt(&mut self, callers: &Callers, reading: Reading) {
+    fn adopt(&mut self, callers: &Callers, proxy: Option<&str>, reading: Reading) {
         let caller = callers.list()[self.place].name.as_str();
         let adopted = match &reading {
             Ok(keys) => callers
@@ -115,8 +122,9 @@ impl Watched {
             Err(problem) => Err(problem.clone()),
         };
         match adopted {
-            Ok(keys) => tracing::info!(caller, keys, "caller keys read"),
+            Ok(keys) => tracing::info!(proxy, caller, keys, "caller keys read"),
             Err(KeyProblem { problem, remedy }) => tracing::warn!(
+                proxy,
                 caller,
                 error = problem,
                 remedy,

@@ -54,6 +54,7 @@ pub use upgrade::CarryTunnel;
 /// One proxy's data path on one worker.
 pub struct Proxy<I: Inbound> {
     guard: Guard,
+    metrics: Arc<Metrics>,
     admission: Admission,
     tokens: Tokens,
     upstream: Upstream<Outbound<I>>,
@@ -92,7 +93,8 @@ impl<I: Inbound> Proxy<I> {
             guard: parts.guard,
             admission: Admission::new(parts.metrics.in_flight().clone(), parts.in_flight),
             tokens: parts.tokens,
-            upstream: Upstream::new(config, tls, parts.metrics),
+            upstream: Upstream::new(config, tls, Arc::clone(&parts.metrics)),
+            metrics: parts.metrics,
             outgoing: headers::Outgoing::new(config, &parts.pseudonym),
             pseudonym: parts.pseudonym,
             rewrite: Rewrite::new(config),

@@ -16,6 +16,7 @@ use super::errors::{self, ForwardError};
 use super::headers::{self, Head};
 use super::replay::Frozen;
 use crate::guard::Lease;
+use crate::metrics::Metrics;
 use crate::token::Bearer;
 use crate::upstream::{Outgoing, SendError, Tunnel, Upgrade};
 
@@ -81,7 +82,8 @@ impl<I: Inbound> Proxy<I> {
                 headers::strip_response(response.headers_mut());
                 switch.mark(response.headers_mut());
                 let carried = carry(switch.client, tunnel, permit);
-                (self.carry_tunnel)(Box::pin(until_revoked(carried, switch.lease)));
+                let metrics = Arc::clone(&self.metrics);
+                (self.carry_tunnel)(Box::pin(until_revoked(carried, switch.lease, metrics)));
                 let mut response = response.map(|()| Body::ours(Bytes::new()));
                 response.body_mut().set_sent(sent);
                 Ok(response)
@@ -117,13 +119,20 @@ fn is_unauthorized<B: Outgoing>(upgraded: &Upgrade<B>) -> bool {
 }
 
 /// What passes in a tunnel is its caller's doing to the end.
-async fn until_revoked(carried: impl Future<Output = ()>, lease: Option<Lease>) {
+async fn until_revoked(
+    carried: impl Future<Output = ()>,
+    lease: Option<Lease>,
+    metrics: Arc<Metrics>,
+) {
     let Some(lease) = lease else {
         return carried.await;
     };
     tokio::select! {
         () = carried => {}
-        () = lease.revoked() => tracing::info!("tunnel cut: its caller's key was revoked"),
+        () = lease.revoked() => tracing::info!(
+            proxy = metrics.proxy(),
+            "tunnel cut: its caller's key was revoked"
+        ),
     }
 }
 

@@ -53,12 +53,16 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Begins to read; the second part is ready once every source has been read, or where there is none.
-    pub(super) fn follow(guard: &Guard) -> (Arc<Self>, oneshot::Receiver<()>) {
+    /// `proxy` as for [`KeyWatch::load`].
+    pub(super) fn follow(
+        guard: &Guard,
+        proxy: Option<String>,
+    ) -> (Arc<Self>, oneshot::Receiver<()>) {
         let (read, all_read) = oneshot::channel();
         let mut task = JoinSet::new();
         if let Some(callers) = guard.callers() {
             task.spawn(async move {
-                let watch = KeyWatch::load(callers).await;
+                let watch = KeyWatch::load(callers, proxy).await;
                 let _ = read.send(());
                 watch.follow().await
             });

@@ -133,6 +133,7 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
         knows_users,
         bounds: server.bounds(),
         proxies: among.proxies,
+        name: metrics.proxy().map(str::to_owned),
         account: Arc::clone(&fixed.account),
     };
     let (serving, keys_read) = Serving::new(config, place)?;

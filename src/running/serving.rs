@@ -26,6 +26,8 @@ pub(super) struct Place {
     pub(super) bounds: Bounds,
     /// How many share the process.
     pub(super) proxies: usize,
+    /// `name`, where there are several.
+    pub(super) name: Option<String>,
     pub(super) account: Arc<Account>,
 }
 
@@ -61,7 +63,7 @@ impl Serving {
         place.check(config)?;
         let identity = Identity::start(config, tls)?;
         let tls = upstream::with_client_certificate(&identity.tls, &config.upstream)?;
-        let (blueprint, keys_read) = blueprint(config, identity, tls);
+        let (blueprint, keys_read) = place.blueprint(config, identity, tls);
         let blueprint = Arc::new(blueprint);
         let serving = Self {
             place,
@@ -98,7 +100,7 @@ impl Serving {
         let tls =
             tokio::task::spawn_blocking(move || upstream::with_client_certificate(&tls, &upstream));
         let tls = tls.await.map_err(std::io::Error::other)??;
-        let (blueprint, keys_read) = blueprint(config, identity, tls);
+        let (blueprint, keys_read) = self.place.blueprint(config, identity, tls);
         // An error says that there are no keys to wait for.
         let _ = keys_read.await;
         Ok(Prepared(Arc::new(blueprint)))
@@ -230,22 +232,23 @@ impl Place {
         }
         Ok(())
     }
-}
 
-fn blueprint(
-    config: &Config,
-    identity: Arc<Identity>,
-    tls: rustls::ClientConfig,
-) -> (Blueprint, oneshot::Receiver<()>) {
-    let guard = Guard::new(&config.guard);
-    let (keys, keys_read) = Keys::follow(&guard);
-    let blueprint = Blueprint {
-        config: Arc::new(config.clone()),
-        guard,
-        admin_guard: super::admin::guard(&config.guard),
-        identity,
-        tls,
-        _keys: keys,
-    };
-    (blueprint, keys_read)
+    fn blueprint(
+        &self,
+        config: &Config,
+        identity: Arc<Identity>,
+        tls: rustls::ClientConfig,
+    ) -> (Blueprint, oneshot::Receiver<()>) {
+        let guard = Guard::new(&config.guard);
+        let (keys, keys_read) = Keys::follow(&guard, self.name.clone());
+        let blueprint = Blueprint {
+            config: Arc::new(config.clone()),
+            guard,
+            admin_guard: super::admin::guard(&config.guard),
+            identity,
+            tls,
+            _keys: keys,
+        };
+        (blueprint, keys_read)
+    }
 }

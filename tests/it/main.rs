@@ -29,6 +29,8 @@ mod reload_guard;
 mod replay;
 mod restart;
 mod rewriting;
+#[cfg(unix)]
+mod several;
 #[cfg(target_os = "linux")]
 mod siege;
 mod smuggling;

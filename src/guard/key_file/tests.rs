@@ -29,7 +29,7 @@ impl Scene {
             path("ci").display(),
             path("backup").display()
         )));
-        let watch = KeyWatch::load(guard.callers().unwrap()).await;
+        let watch = KeyWatch::load(guard.callers().unwrap(), None).await;
         tokio::spawn(watch.follow());
         Self { directory, guard }
     }
@@ -100,7 +100,7 @@ async fn a_file_that_still_changes_does_not_count_yet() {
         "guard.callers.ci.key.file = '{}'",
         path.display()
     )));
-    let mut watch = KeyWatch::load(guard.callers().unwrap()).await;
+    let mut watch = KeyWatch::load(guard.callers().unwrap(), None).await;
     let scene = Scene { directory, guard };
 
     write(&path, "");

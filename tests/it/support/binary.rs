@@ -41,7 +41,7 @@ pub(crate) struct Binary {
     child: Child,
     output: Arc<Mutex<Vec<u8>>>,
     readers: Vec<JoinHandle<()>>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Binary {
@@ -60,6 +60,20 @@ impl Binary {
         for setting in config.settings {
             command.args(["--set", setting]);
         }
+        Self::running(command, directory).await
+    }
+
+    /// Starts a proxy for each of these files of `directory`, and waits until the first says where it listens.
+    pub(crate) async fn of_files(files: &[PathBuf], directory: TempDir) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        command.env_clear();
+        for file in files {
+            command.arg("--config").arg(file);
+        }
+        Self::running(command, directory).await
+    }
+
+    async fn running(mut command: Command, directory: TempDir) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -82,8 +96,13 @@ impl Binary {
             child,
             output,
             readers,
-            _directory: directory,
+            directory,
         }
+    }
+
+    /// The file or folder of this name beside its configuration.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// Where the admin listener is; waits until the banner says so.

@@ -1,0 +1,179 @@
+//! Several proxies in one process: what is said of all of them, and whose a line of the log is.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{
+    Binary, CLIENT_ID, Client, Connection, SECRET, Upstream, ask, get, token_answer, until,
+};
+
+/// Of the process; stands in one file only.
+const PROCESS: &str = "admin.listen = \"127.0.0.1:0\"\nlog.format = \"json\"\n";
+
+/// An API, and a token endpoint that grants.
+struct Scene {
+    upstream: Upstream,
+    endpoint: Upstream,
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn before(upstream: Upstream) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("secret"), SECRET).unwrap();
+        Self {
+            upstream,
+            endpoint: Upstream::answering(token_answer()).await,
+            directory,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The binary with a file for each name and what stands in it besides.
+    async fn start(self, proxies: &[(&str, &str)]) -> (Binary, Upstream, Upstream) {
+        let files = proxies.iter().map(|(name, more)| {
+            let listen = if more.starts_with("listen = ") {
+                ""
+            } else {
+                "listen = \"127.0.0.1:0\"\n"
+            };
+            let text = format!(
+                "name = \"{name}\"\n{listen}{more}\nupstream.url = \"{}\"\n[token]\nurl = \"{}\"\n\
+                 client_id = \"{CLIENT_ID}\"\nclient_secret = {{ file = '{}' }}\n",
+                self.upstream.url(),
+                self.endpoint.url(),
+                self.path().join("secret").display(),
+            );
+            let file = self.path().join(format!("{name}.toml"));
+            std::fs::write(&file, text).unwrap();
+            file
+        });
+        let files: Vec<_> = files.collect();
+        let binary = Binary::of_files(&files, self.directory).await;
+        until("the banner's end", || {
+            binary.output().contains("  admin        ")
+        })
+        .await;
+        (binary, self.upstream, self.endpoint)
+    }
+}
+
+/// The first JSON line with this message, once it is there.
+async fn line_of(binary: &Binary, message: &str) -> Value {
+    let mut found = Value::Null;
+    until(message, || {
+        let output = binary.output();
+        let lines = output.lines().filter_map(|line| line.parse().ok());
+        found = lines
+            .into_iter()
+            .find(|line: &Value| line["message"] == message)
+            .unwrap_or_default();
+        !found.is_null()
+    })
+    .await;
+    found
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_may_not_use_a_proxy_that_could_not_start_does_not_see_the_status_of_the_others() {
+    let nobody_here = rustix::process::geteuid().as_raw().wrapping_add(4242);
+    let users = format!("guard.local_users = [{nobody_here}]\n");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let fails = format!("listen = \"{}\"\n", taken.local_addr().unwrap());
+    for (guard, expected) in [
+        (users.as_str(), (403, "user_refused".to_owned())),
+        ("", (200, String::new())),
+    ] {
+        let scene = Scene::before(Upstream::echoing().await).await;
+        let failing = format!("{fails}{guard}");
+        let proxies = [("one", PROCESS), ("two", &*failing)];
+        let (binary, _upstream, _endpoint) = scene.start(&proxies).await;
+        assert!(binary.output().contains("two: cupbearer cannot start"));
+        assert_eq!(ask(binary.address, get("/")).await.status, 200);
+        let status = ask(binary.admin(), get("/status")).await;
+        assert_eq!(status.outcome(), expected, "{guard}");
+    }
+}
+
+#[tokio::test]
+async fn proxies_that_are_all_ready_are_counted() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
+    let said = async |path: &str| {
+        let answer = ask(binary.admin(), get(path)).await;
+        (answer.status, answer.text())
+    };
+    loop {
+        let (status, text) = said("/ready").await;
+        if status == 200 {
+            assert_eq!(text, "2 proxies ready\n");
+            break;
+        }
+        assert!(
+            text.starts_with("one: ") || text.starts_with("two: "),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        said("/startup").await,
+        (200, "2 proxies started\n".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_connection_for_which_there_is_no_room_is_logged_with_its_proxy() {
+    let held = Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        connection.fill().await;
+    })
+    .await;
+    let scene = Scene::before(held).await;
+    let small = format!("{PROCESS}limits.connections = 1\n");
+    let (binary, upstream, _endpoint) = scene.start(&[("small", &small), ("two", "")]).await;
+    let mut busy = Client::connect(binary.address).await;
+    busy.send(get("/")).await;
+    until("it is busy", || upstream.seen_count() == 1).await;
+    assert_eq!(ask(binary.address, get("/")).await.reason(), "saturated");
+    let line = line_of(&binary, "connection refused").await;
+    assert_eq!(
+        (&line["proxy"], &line["reason"]),
+        (&"small".into(), &"saturated".into()),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn what_happens_to_a_callers_key_and_tunnel_is_logged_with_its_proxy() {
+    let switching = Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        let fields =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+        connection.write(fields.as_bytes()).await;
+        connection.fill().await;
+    })
+    .await;
+    let scene = Scene::before(switching).await;
+    let key = scene.path().join("key");
+    std::fs::write(&key, "the-key-of-the-caller-ci").unwrap();
+    let keyed = format!(
+        "{PROCESS}guard.callers.ci.key = {{ file = '{}' }}\n",
+        key.display()
+    );
+    let (binary, _upstream, _endpoint) = scene.start(&[("keyed", &keyed), ("two", "")]).await;
+    assert_eq!(line_of(&binary, "caller keys read").await["proxy"], "keyed");
+
+    let mut tunnel = Client::connect(binary.address).await;
+    let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: echo\r\n\
+                   X-Cupbearer-Key: the-key-of-the-caller-ci\r\n\r\n";
+    tunnel.send(upgrade).await;
+    assert_eq!(tunnel.head_answer().await.status, 101);
+    std::fs::write(binary.file("key"), "").unwrap();
+    tunnel.rest().await;
+    let line = line_of(&binary, "tunnel cut: its caller's key was revoked").await;
+    assert_eq!(line["proxy"], "keyed", "{line}");
+}
