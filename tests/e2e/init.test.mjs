@@ -198,6 +198,38 @@ test("a keyring that works is offered, keeps the secret, and is what the proxy r
   assert.equal(await session.lookup(...attributes), SECRET);
 });
 
+test("an entry of the keyring that a round has only read is asked about in the next, and replaced after a yes", async (t) => {
+  const { flags, directory } = await servers(t);
+  const attributes = ["service", "cupbearer", "username", ID];
+  const session = await startSession(t, { attributes });
+  await session.store("another secret");
+  const replace = (answer) => ["The keyring has .* already\\. Replace it\\?[\\s\\S]*\\[no\\] ", answer];
+  const again = [
+    ["Answer again.*\r\n.*\\[yes\\] ", ""],
+    ["The API\\.[\\s\\S]*\\] ", ""],
+    ["Token Endpoint[\\s\\S]*\\] ", ""],
+    ["Client ID:[\\s\\S]*\\] ", ""],
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where is the Client Secret[\\s\\S]*\\[2\\] ", ""],
+  ];
+  const first = [
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where is the Client Secret[\\s\\S]*\\[1\\] ", "2"],
+    replace("no"),
+  ];
+  const kept = await converse([...flags, "--out", join(directory, "c.toml")],
+    [...first, ...again, replace("no"), ["Answer again.*\r\n.*\\[yes\\] ", "no"]], { env: session.env });
+  assert.equal(kept.code, 4, kept.screen);
+  assert.equal(await session.lookup(...attributes), "another secret");
+
+  const { code, screen } = await converse([...flags, "--out", join(directory, "d.toml")],
+    [...first, ...again, replace("yes"), ["Client Secret \\(it is not shown", SECRET]], { env: session.env });
+  assert.equal(code, 0, screen);
+  assert.equal(await session.lookup(...attributes), SECRET);
+});
+
 for (const [name, options] of [["there is none", { keyring: false }], ["it cannot be unlocked", { locked: true }]]) {
   test(`a keyring is not offered where ${name}, and the question comes at once`, async (t) => {
     const { flags, directory } = await servers(t);
