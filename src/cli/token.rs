@@ -105,6 +105,7 @@ fn exit(failure: &Failure) -> Exit {
         | Failure::SecretEmpty
         | Failure::KeyUnusable(_)
         | Failure::CertificateUnusable(_) => Exit::Configuration,
+        Failure::Metadata(_) if !failure.is_refusal() => Exit::Unreachable,
         Failure::Metadata(_) | Failure::Refused { .. } | Failure::Unusable { .. } => Exit::Refused,
         Failure::Unreachable(_)
         | Failure::TimedOut { .. }

@@ -239,6 +239,7 @@ mod tests {
         ] {
             let parsed = PathPattern::parse(pattern).unwrap_or_else(|_| panic!("{pattern}"));
             assert_eq!(parsed.matches(path), expected, "{pattern} {path}");
+            assert_eq!(parsed.matches_seldom(path), expected, "{pattern} {path}");
             assert_eq!(PathPattern::parse(&parsed.to_string()).ok(), Some(parsed));
         }
     }

@@ -55,37 +55,51 @@ async fn ask(
 
 fn judge(scene: &Scene<'_>, url: &str, answer: &Answer) -> Finding {
     let status = answer.status;
-    let failed = |said: String| Finding::failed(Blame::Other, said);
-    // Nothing else names the token endpoint; an API answers so too, whose address was taken for an issuer.
+    // Nothing else names the token endpoint then; an API answers so too, whose address was taken for an issuer.
     let is_only_source = matches!(scene.config.token.endpoint, Endpoint::Issuer { .. });
+    let failed = |otherwise: Blame, said: String| {
+        let blame = if is_only_source {
+            Blame::Unreachable
+        } else {
+            otherwise
+        };
+        Finding::failed(blame, said)
+    };
     if status == StatusCode::NOT_FOUND && is_only_source && !scene.is_pingone {
-        return Finding::failed(Blame::Unreachable, format!("{url} answered {status}")).remedy(
+        return failed(Blame::Other, format!("{url} answered {status}")).remedy(
             "this is no issuer that publishes metadata: correct token.issuer, or write the token endpoint as token.url",
         );
     }
     if answer.is_html() {
-        return failed(format!("{url} answered {status} with a web page"))
-            .either(
-                "a corporate proxy or a firewall answers in its place",
-                "open the address in a browser to read what it says; have the host excepted",
-            )
-            .either("the address is wrong", address_remedy(scene));
+        return failed(
+            Blame::Other,
+            format!("{url} answered {status} with a web page"),
+        )
+        .either(
+            "a corporate proxy or a firewall answers in its place",
+            "open the address in a browser to read what it says; have the host excepted",
+        )
+        .either("the address is wrong", address_remedy(scene));
     }
     match status {
         StatusCode::OK => described(scene, url, &answer.body),
-        StatusCode::NOT_FOUND if scene.is_pingone => unknown_environment(scene, url),
+        StatusCode::NOT_FOUND if scene.is_pingone => {
+            let failed = failed(Blame::Refused, format!("{url} answered 404"));
+            unknown_environment(scene, failed)
+        }
         StatusCode::NOT_FOUND => Finding::note(format!("{url} answered {status}"))
             .remedy("token.issuer must be written as the server writes it"),
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             Finding::failed(Blame::Unreachable, format!("{url} answered {status}"))
                 .remedy("the server is in trouble: try again in a minute")
         }
-        status => failed(format!("{url} answered {status}")).remedy(address_remedy(scene)),
+        status => {
+            failed(Blame::Other, format!("{url} answered {status}")).remedy(address_remedy(scene))
+        }
     }
 }
 
-fn unknown_environment(scene: &Scene<'_>, url: &str) -> Finding {
-    let failed = Finding::failed(Blame::Refused, format!("{url} answered 404"));
+fn unknown_environment(scene: &Scene<'_>, failed: Finding) -> Finding {
     match (scene.environment_id(), scene.region()) {
         (Some(id), Some(region)) => failed
             .either(

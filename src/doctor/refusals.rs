@@ -39,8 +39,15 @@ pub(super) fn judge(failure: &Failure, scene: &Scene<'_>) -> Finding {
         Failure::CertificateUnusable(_) => Finding::failed(Blame::Configuration, said).remedy(
             joined(failure, "name the PEM files of one certificate and its key"),
         ),
-        Failure::Metadata(_) => Finding::failed(Blame::Refused, said)
-            .remedy("write token.issuer as the server writes it, or set token.url instead"),
+        Failure::Metadata(_) => {
+            let blame = if failure.is_refusal() {
+                Blame::Refused
+            } else {
+                Blame::Unreachable
+            };
+            Finding::failed(blame, said)
+                .remedy("write token.issuer as the server writes it, or set token.url instead")
+        }
         Failure::Redirected { .. } => Finding::failed(Blame::Unreachable, said)
             .either("the address is old", "write the final address as token.url")
             .either(

@@ -117,8 +117,16 @@ impl Failure {
             | Self::SecretEmpty
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
-            | Self::Metadata(_)
             | Self::Refused { .. } => Setback::Configuration,
+            // Nobody has refused us yet: there is no token endpoint.
+            Self::Metadata(MetadataError::Absent { .. }) => Setback::Outage,
+            Self::Metadata(
+                MetadataError::TooLong { .. }
+                | MetadataError::NotJson
+                | MetadataError::OtherIssuer
+                | MetadataError::NoEndpoint
+                | MetadataError::Plaintext,
+            ) => Setback::Configuration,
             Self::Unavailable { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => {
                 Setback::Throttled
             }

@@ -327,6 +327,16 @@ async fn metadata_that_is_not_ours_gets_no_secret_and_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn an_issuer_without_metadata_has_refused_nobody_yet() {
+    let server = issuer("/nowhere", |_| String::new()).await;
+    let own = server.url.origin().ascii_serialization();
+    let grant = Grant::new(by_issuer(own), client());
+    let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+    assert!(failure.chain().contains("there is none: "), "{failure}");
+    assert!(!failure.is_refusal());
+}
+
+#[tokio::test]
 async fn metadata_is_bounded_like_an_answer_and_its_redirects_are_not_followed() {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n";

@@ -251,6 +251,33 @@ async fn groups_that_are_missing_or_no_array_are_step_2_before_the_api_says_so()
 }
 
 #[tokio::test]
+async fn an_issuer_without_metadata_is_one_that_cannot_be_reached_for_token_too() {
+    let json = "Content-Type: application/json\r\n";
+    let page = "Content-Type: text/html\r\n";
+    for (status, kind, below) in [
+        ("404 Not Found", json, ""),
+        ("404 Not Found", page, ""),
+        ("403 Forbidden", page, ""),
+        ("403 Forbidden", json, ""),
+        (
+            "404 Not Found",
+            json,
+            "/0123abcd-4567-89ab-cdef-0123456789ab/as",
+        ),
+    ] {
+        let server = crate::support::Upstream::answering(answer(status, kind, "<html>")).await;
+        let clinic = Clinic::open().await;
+        let clinic = clinic.by_issuer(&format!("{}{below}", server.url()));
+        let report = clinic.examine().await;
+        assert_eq!(report.with_outcome("failed"), ["discovery", "grant"]);
+        assert_eq!(report.exit, 5, "{status} {kind} {below}");
+        let said = clinic.run(&["token"]).await;
+        assert_eq!(said.exit, 5, "{}", said.err);
+        assert!(said.err.contains("set token.url instead"), "{}", said.err);
+    }
+}
+
+#[tokio::test]
 async fn a_scope_not_granted_and_a_life_shorter_than_said_are_noted() {
     let clinic = Clinic::with(|behaviour| {
         behaviour.expires_in = cupbearer::demo::ExpiresIn::Says(7200.into());

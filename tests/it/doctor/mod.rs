@@ -19,6 +19,7 @@ struct Clinic {
     directory: TempDir,
     upstream: Option<String>,
     token_url: Option<String>,
+    issuer: Option<String>,
     settings: Vec<String>,
     variables: Vec<(&'static str, String)>,
     secret: Option<&'static str>,
@@ -38,6 +39,7 @@ impl Clinic {
             directory: tempfile::tempdir().unwrap(),
             upstream: None,
             token_url: None,
+            issuer: None,
             settings: Vec::new(),
             variables: Vec::new(),
             secret: None,
@@ -81,6 +83,12 @@ impl Clinic {
         self
     }
 
+    /// By its metadata alone.
+    fn by_issuer(mut self, issuer: &str) -> Self {
+        self.issuer = Some(issuer.to_owned());
+        self
+    }
+
     fn with_secret(mut self, secret: &'static str) -> Self {
         self.secret = Some(secret);
         self
@@ -104,7 +112,14 @@ impl Clinic {
     /// Runs `cupbearer ARGUMENTS` with the configuration.
     async fn run(&self, arguments: &[&str]) -> Said {
         let secret = self.secret();
-        let file = self.config(&secret).write(self.directory.path());
+        let config = self.config(&secret);
+        let file = config.write(self.directory.path());
+        if let Some(issuer) = &self.issuer {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let url = format!("url = \"{}\"", config.token_url);
+            let text = text.replace(&url, &format!("issuer = \"{issuer}\""));
+            std::fs::write(&file, text).unwrap();
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
         command
             .env_clear()
