@@ -105,7 +105,7 @@ fn check_to_json(check: &Check) -> Value {
         "outcome": finding.outcome.as_str(),
         "time_ms": u64::try_from(check.took.as_millis()).unwrap_or(u64::MAX),
         "said": finding.said,
-        "undecided": finding.ways.len() > 1,
+        "undecided": finding.is_undecided(),
         "remedies": finding.ways.iter().map(way_to_json).collect::<Vec<_>>(),
     })
 }
@@ -167,6 +167,13 @@ impl Style {
         let mut lines = vec![first];
         match &finding.ways[..] {
             [] => {}
+            all if finding.all_apply => {
+                for way in all {
+                    let cause = way.cause.as_deref().unwrap_or_default();
+                    lines.push(format!("{MARGIN}{cause}"));
+                    lines.push(format!("{MARGIN}   remedy: {}", remedy(way)));
+                }
+            }
             [only] => lines.push(format!("{MARGIN}remedy: {}", remedy(only))),
             several => {
                 lines.push(format!("{MARGIN}cannot be told apart from here:"));

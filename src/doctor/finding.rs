@@ -26,8 +26,11 @@ pub struct Finding {
     pub outcome: Outcome,
     /// What was seen, in one line; when something failed, the cause. Never any secret.
     pub said: String,
-    /// What to do about it. Several: the causes cannot be told apart from here.
+    /// What to do about it.
     pub ways: Vec<Way>,
+    /// What several ways are: causes that are all there, or causes of which it is one, and which cannot be told
+    /// apart from here.
+    pub all_apply: bool,
 }
 
 /// How a check went.
@@ -102,7 +105,14 @@ impl Finding {
             outcome,
             said: said.into(),
             ways: Vec::new(),
+            all_apply: false,
         }
+    }
+
+    /// Several causes, and whether it is one of them only.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.ways.len() > 1 && !self.all_apply
     }
 
     /// The remedy for the one cause that there is.
@@ -113,6 +123,12 @@ impl Finding {
     /// The same, at this step of the guide.
     pub(super) fn at(self, step: Step, remedy: impl Into<String>) -> Self {
         self.way(None, remedy.into(), Some(step))
+    }
+
+    /// Another cause that is there, beside those before.
+    pub(super) fn also(mut self, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
+        self.all_apply = true;
+        self.way(Some(cause.into()), remedy.into(), None)
     }
 
     /// One of several causes.

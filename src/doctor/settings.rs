@@ -73,21 +73,13 @@ fn accepted(loaded: &Loaded) -> Finding {
 }
 
 fn refused(problems: &Problems) -> Finding {
-    let all: Vec<String> = problems
-        .iter()
-        .map(|one| format!("{} ({}) {}", one.key, one.source, one.problem))
-        .collect();
-    let count = all.len();
+    let count = problems.iter().count();
     let plural = if count == 1 { "" } else { "s" };
-    let remedies: Vec<String> = problems
-        .iter()
-        .map(|one| format!("{}: {}", one.key, one.remedy))
-        .collect();
-    Finding::failed(
-        Blame::Configuration,
-        format!("{count} problem{plural}: {}", all.join("; ")),
-    )
-    .remedy(remedies.join("; "))
+    let failed = Finding::failed(Blame::Configuration, format!("{count} problem{plural}"));
+    problems.iter().fold(failed, |finding, one| {
+        let cause = format!("{} ({}) {}", one.key, one.source, one.problem);
+        finding.also(cause, &one.remedy)
+    })
 }
 
 /// Whether there is one, who else can read it, and whether it can be used; the means to ask for a token.

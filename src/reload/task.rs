@@ -73,32 +73,36 @@ impl Task {
 
     async fn look(&mut self, occasion: Occasion) {
         let tell = occasion != Occasion::First;
+        let is_asked = occasion == Occasion::Asked;
         if tell {
             (self.own.hooks.progress)(Progress::Reloading);
         }
         match self.reload().await {
-            Ok(()) => {
+            Ok(is_new) => {
                 if self.refused.take().is_some() {
                     self.own.serving.notes().refused(None);
                     tracing::info!(proxy = self.own.name, "the configuration can be used again");
+                } else if is_asked && !is_new {
+                    tracing::info!(proxy = self.own.name, "configuration unchanged");
                 }
             }
-            Err(why) => self.refuse(why),
+            Err(why) => self.refuse(why, is_asked),
         }
         if tell {
             (self.own.hooks.progress)(Progress::Ready);
         }
     }
 
-    /// Reads it, and does what it takes; why not, in words for people.
-    async fn reload(&mut self) -> Result<(), String> {
+    /// Reads it, and does what it takes; whether something was different from the last look, or why it cannot be
+    /// used, in words for people.
+    async fn reload(&mut self) -> Result<bool, String> {
         let (loaded, settings) = self.load_settled().await?;
         // Before anything is waited for, and for as long as this is what the file says.
         self.own.serving.hold_credential(&loaded.config);
         if let Some(pending) = &self.pending
             && settings.changed_from(&pending.settings).is_empty()
         {
-            return Ok(());
+            return Ok(false);
         }
         let changed = settings.changed_from(&self.in_use);
         let restart = need_restart(&changed);
@@ -107,11 +111,12 @@ impl Task {
             .filter(|key| !restart.contains(key))
             .collect();
         if changed.is_empty() {
+            let is_new = self.pending.is_some() || restart != self.restart;
             self.give_up_pending();
             self.restrict(None);
             self.watch.follow(files(&loaded));
             self.note_restart(restart);
-            return Ok(());
+            return Ok(is_new);
         }
         let examined = (self.own.hooks.examine)(loaded).await;
         let loaded = examined.map_err(|problems| in_words(&problems))?;
@@ -136,7 +141,7 @@ impl Task {
         } else {
             self.put(pending);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What is used is what has settled: a file that is being written by now is waited for.
@@ -252,17 +257,20 @@ impl Task {
         self.restart = keys;
     }
 
-    /// The same is said once, however often it is looked at.
-    fn refuse(&mut self, why: String) {
-        if self.refused.as_ref() == Some(&why) {
+    /// The same is said once, however often it is looked at, but to whoever asks.
+    fn refuse(&mut self, why: String, is_asked: bool) {
+        let is_known = self.refused.as_ref() == Some(&why);
+        if !is_known || is_asked {
+            tracing::error!(
+                proxy = self.own.name,
+                error = why,
+                "configuration refused, the last good one stays"
+            );
+        }
+        if is_known {
             return;
         }
         self.own.metrics.reloaded("refused");
-        tracing::error!(
-            proxy = self.own.name,
-            error = why,
-            "configuration refused, the last good one stays"
-        );
         self.own.serving.notes().refused(Some(why.clone()));
         self.refused = Some(why);
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
@@ -62,20 +63,19 @@ impl Scene {
     }
 }
 
-/// The first JSON line with this message, once it is there.
+/// The JSON lines with this message so far.
+fn lines_of(binary: &Binary, message: &str) -> Vec<Value> {
+    let output = binary.output();
+    let lines = output.lines().filter_map(|line| line.parse().ok());
+    lines
+        .filter(|line: &Value| line["message"] == message)
+        .collect()
+}
+
+/// The first of them, once it is there.
 async fn line_of(binary: &Binary, message: &str) -> Value {
-    let mut found = Value::Null;
-    until(message, || {
-        let output = binary.output();
-        let lines = output.lines().filter_map(|line| line.parse().ok());
-        found = lines
-            .into_iter()
-            .find(|line: &Value| line["message"] == message)
-            .unwrap_or_default();
-        !found.is_null()
-    })
-    .await;
-    found
+    until(message, || !lines_of(binary, message).is_empty()).await;
+    lines_of(binary, message).remove(0)
 }
 
 #[cfg(target_os = "linux")]
@@ -123,6 +123,37 @@ async fn proxies_that_are_all_ready_are_counted() {
         said("/startup").await,
         (200, "2 proxies started\n".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
+    let of = |message: &str, proxy: &str| {
+        let lines = lines_of(&binary, message);
+        lines.iter().filter(|line| line["proxy"] == proxy).count()
+    };
+    let unchanged = "configuration unchanged";
+    binary.signal(Signal::HUP);
+    for proxy in ["one", "two"] {
+        until("its line", || of(unchanged, proxy) == 1).await;
+    }
+
+    // What is refused is said again; what needs a restart was said when it was new.
+    std::fs::write(binary.file("one.toml"), "broken").unwrap();
+    let two = binary.file("two.toml");
+    let text = std::fs::read_to_string(&two).unwrap();
+    std::fs::write(&two, text.replace("\"two\"", "\"other\"")).unwrap();
+    let refused = "configuration refused, the last good one stays";
+    for hangups in [1, 2] {
+        binary.signal(Signal::HUP);
+        until("the complaint", || of(refused, "one") >= hangups).await;
+        until("two's line", || {
+            of("configuration needs a restart", "two") == 1 && of(unchanged, "two") >= hangups
+        })
+        .await;
+    }
+    assert_eq!(of(unchanged, "one"), 1);
 }
 
 #[tokio::test]

@@ -252,9 +252,9 @@ async fn groups_that_are_missing_or_no_array_are_step_2_before_the_api_says_so()
 
 #[tokio::test]
 async fn an_issuer_without_metadata_is_one_that_cannot_be_reached_for_token_too() {
-    let json = "Content-Type: application/json\r\n";
-    let page = "Content-Type: text/html\r\n";
-    for (status, kind, below) in [
+    let json = ("Content-Type: application/json\r\n", "{}");
+    let page = ("Content-Type: text/html\r\n", "<html>");
+    for (status, (kind, body), below) in [
         ("404 Not Found", json, ""),
         ("404 Not Found", page, ""),
         ("403 Forbidden", page, ""),
@@ -265,7 +265,7 @@ async fn an_issuer_without_metadata_is_one_that_cannot_be_reached_for_token_too(
             "/0123abcd-4567-89ab-cdef-0123456789ab/as",
         ),
     ] {
-        let server = crate::support::Upstream::answering(answer(status, kind, "<html>")).await;
+        let server = crate::support::Upstream::answering(answer(status, kind, body)).await;
         let clinic = Clinic::open().await;
         let clinic = clinic.by_issuer(&format!("{}{below}", server.url()));
         let report = clinic.examine().await;

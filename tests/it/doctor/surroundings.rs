@@ -14,13 +14,26 @@ async fn a_broken_configuration_is_all_that_is_said() {
     let report = clinic.examine().await;
     assert_eq!(report.exit, 3);
     assert_eq!(report.checks.len(), 1);
-    assert!(report.said("configuration").starts_with("2 problems: "));
-    assert!(
-        report
-            .all("configuration")
-            .contains("upstream.head_timeout: ")
-    );
+    assert_eq!(report.said("configuration"), "2 problems");
+    assert_eq!(report.check("configuration")["undecided"], false);
+    let causes = report.remedies("configuration").iter();
+    let causes: Vec<_> = causes.map(|way| way["cause"].as_str().unwrap()).collect();
+    let [timeout, drain] = causes[..] else {
+        panic!("{causes:?}")
+    };
+    assert!(drain.starts_with("drain (--set) "), "{drain}");
+    assert!(timeout.starts_with("upstream.head_timeout (--set) "));
     assert_eq!(clinic.demo.knobs.token_post_count(), 0);
+
+    let said = clinic.run(&["doctor"]).await;
+    for cause in causes {
+        let below = said.out.split_once(&format!("\n              {cause}\n"));
+        let (_, below) = below.unwrap_or_else(|| panic!("{cause} has no line: {}", said.out));
+        assert!(
+            below.starts_with("                 remedy: write "),
+            "{below}"
+        );
+    }
 }
 
 #[tokio::test]
