@@ -28,12 +28,14 @@ impl Values {
 
     /// Reports what is wrong with a key's value.
     pub(crate) fn wrong(&mut self, path: &str, complaint: impl Into<Complaint>) {
-        let source = self
-            .layers
-            .given
-            .get(path)
-            .map_or_else(|| "not set".to_owned(), |given| given.source.to_string());
+        let source = self.source(path);
         self.layers.problems.push(path, source, complaint);
+    }
+
+    /// Where a key was set.
+    pub(crate) fn source(&self, path: &str) -> String {
+        let given = self.layers.given.get(path);
+        given.map_or_else(|| "not set".to_owned(), |given| given.source.to_string())
     }
 
     /// Says what is suspicious and no error.

@@ -84,14 +84,30 @@ fn token_endpoint(values: &mut Values) -> Option<Named> {
             );
             None
         }
-        [(one, _), (other, _), ..] => two_endpoints(values, one[0], &other.join(" or ")),
+        [(one, _), ref others @ ..] => {
+            let others = others.iter().flat_map(|(keys, _)| *keys);
+            several_endpoints(values, one[0], others)
+        }
     }
 }
 
 type Reader = fn(&mut Values) -> Option<Named>;
 
-fn two_endpoints(values: &mut Values, one: &'static str, other: &str) -> Option<Named> {
-    let problem = format!("names a token endpoint, and so does {other}");
+/// `others`: of the other ways, those keys too that are not given.
+fn several_endpoints<'a>(
+    values: &mut Values,
+    one: &str,
+    others: impl Iterator<Item = &'a &'static str>,
+) -> Option<Named> {
+    let given = others.filter(|key| values.is_given(key));
+    let placed: Vec<String> = given
+        .map(|key| format!("{key} ({})", values.source(key)))
+        .collect();
+    let does = if placed.len() == 1 { "does" } else { "do" };
+    let problem = format!(
+        "names a token endpoint, and so {does} {}",
+        placed.join(" and ")
+    );
     values.wrong(one, (problem, "keep only one of them"));
     None
 }

@@ -44,6 +44,34 @@ fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {
 }
 
 #[test]
+fn a_token_endpoint_that_is_named_several_times_is_said_with_each_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    std::fs::write(
+        &file,
+        "drain = \"1s\"\ntoken.issuer = \"https://as.example.com\"\n",
+    )
+    .unwrap();
+    let overrides = Overrides {
+        file: Some(file.clone()),
+        ..flags(&[("token.pingone.region", "eu")])
+    };
+    let Err(problems) = load(&overrides, &with(&[])) else {
+        panic!("it is accepted")
+    };
+    let all: Vec<_> = problems.iter().collect();
+    assert_eq!(all.len(), 1, "{problems}");
+    assert_eq!(all[0].source, "CUPBEARER_TOKEN__URL");
+    assert_eq!(
+        all[0].problem,
+        format!(
+            "names a token endpoint, and so do token.issuer ({}:2) and token.pingone.region (--set)",
+            file.display()
+        )
+    );
+}
+
+#[test]
 fn an_unknown_variable_is_a_warning_except_what_kubernetes_injects() {
     let loaded = load(
         &Overrides::default(),
