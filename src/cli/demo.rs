@@ -19,6 +19,7 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
     }
     let flushing = telemetry::Flushing::start();
     say("Starting a stand-in authorization server and API, and the proxy in front of them ...");
+    demo::remove_abandoned();
     let demo = match demo::start(demo::Options::default()).await {
         Ok(demo) => demo,
         Err(error) => {

@@ -19,6 +19,7 @@ use crate::secret::Secret;
 mod access;
 mod api;
 mod authorization_server;
+mod claim;
 mod client_credentials;
 mod docs_page;
 mod guide;
@@ -107,6 +108,11 @@ pub struct Demo {
     secret_file: SecretFile,
     stop: watch::Sender<()>,
     servers: [JoinHandle<io::Result<()>>; 2],
+}
+
+/// Removes what demos of this user that were killed have left in the directory for temporary files.
+pub fn remove_abandoned() {
+    claim::remove_abandoned(&std::env::temp_dir());
 }
 
 /// What both servers share and nothing may change.

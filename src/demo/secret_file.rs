@@ -7,28 +7,31 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
-
+use super::claim::{self, Claim};
 use crate::secret::Secret;
 
 /// A file in a new directory of its own (0700, the file 0600); both go when this is dropped.
 ///
-/// What a killed process leaves behind opens nothing: the server that knew the secret is gone too.
+/// What a killed process leaves behind opens nothing: the server that knew the secret is gone too. The next demo
+/// removes it.
 #[derive(Debug)]
 pub(super) struct SecretFile {
     directory: PathBuf,
     path: PathBuf,
+    /// None where the file system knows no locks: then nobody takes it away.
+    _claim: Option<Claim>,
 }
 
 impl SecretFile {
     /// # Errors
     /// The directory for temporary files cannot be written to.
     pub(super) fn write(secret: &Secret) -> io::Result<Self> {
-        let directory = std::env::temp_dir().join(format!("cupbearer-demo-{}", Uuid::new_v4()));
+        let directory = std::env::temp_dir().join(claim::new_name());
         // Fails if it exists, so nobody else can have put a link in its place.
         owner_only_directory().create(&directory)?;
         let file = Self {
             path: directory.join("client-secret"),
+            _claim: Claim::on(&directory).ok(),
             directory,
         };
         // Exposed to be written where only the owner reads it.

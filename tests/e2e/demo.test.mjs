@@ -1,8 +1,10 @@
 // `cupbearer demo`, as somebody meets it who has never heard of it: what it prints is typed as it is.
 
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { test } from "node:test";
-import { run, start } from "./support.mjs";
+import { run, start, temporaryDirectory } from "./support.mjs";
 
 /** How long the demo's tokens live; a refresh is due after 70 % of it at the latest. */
 const TOKEN_LIFETIME_MS = 60_000;
@@ -23,6 +25,24 @@ test("the demo's curl lines: refused without the proxy, answered through it, acr
   } while (Date.now() < end);
 
   assert.equal(await demo.stop(), 0);
+});
+
+test("what a killed demo leaves behind is removed by the next, and what a running one has is not", async (t) => {
+  const TMPDIR = await temporaryDirectory(t);
+  const begin = async () => {
+    const args = ["demo", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"];
+    const demo = await start(args, ({ stdout, stderr }) => /^ +(\/\S+)\/cupbearer\.toml$/m.exec(stdout + stderr)?.[1], { env: { TMPDIR } });
+    t.after(() => demo.stop());
+    return demo;
+  };
+  const left = async () => (await readdir(TMPDIR)).filter((name) => name.startsWith("cupbearer-demo-")).sort();
+  const [killed, running] = [await begin(), await begin()];
+  assert.equal(await killed.stop("SIGKILL"), "SIGKILL");
+  assert.deepEqual(await left(), [killed, running].map(({ found }) => basename(found)).sort());
+  const next = await begin();
+  assert.deepEqual(await left(), [running, next].map(({ found }) => basename(found)).sort());
+  for (const demo of [running, next]) assert.equal(await demo.stop(), 0);
+  assert.deepEqual(await left(), []);
 });
 
 /** Types `line` into a shell and returns the first line of what comes back. */

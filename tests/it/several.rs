@@ -157,6 +157,34 @@ async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
 }
 
 #[tokio::test]
+async fn what_a_hangup_finds_to_need_a_restart_is_not_called_unchanged() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS)]).await;
+    let text = std::fs::read_to_string(binary.file("one.toml")).unwrap();
+    let renamed = text.replace("\"one\"", "\"other\"");
+    let moved = renamed.replace("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:1\"");
+    let count = |message: &str| lines_of(&binary, message).len();
+    let mut unchanged = Vec::new();
+    for (round, text) in [&renamed, &moved, &renamed].into_iter().enumerate() {
+        let before = count("configuration unchanged");
+        std::fs::write(binary.file("one.toml"), text).unwrap();
+        binary.signal(Signal::HUP);
+        until("the warning", || {
+            count("configuration needs a restart") > round
+        })
+        .await;
+        binary.signal(Signal::HUP);
+        until("the second answer", || {
+            count("configuration unchanged") > before
+        })
+        .await;
+        unchanged.push(count("configuration unchanged") - before);
+    }
+    // Seldom the file was noticed before the first signal came, which had nothing to find then.
+    assert!(unchanged.contains(&1), "{unchanged:?}");
+}
+
+#[tokio::test]
 async fn a_connection_for_which_there_is_no_room_is_logged_with_its_proxy() {
     let held = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
