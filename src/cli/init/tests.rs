@@ -88,6 +88,15 @@ fn flags(upstream: &str) -> Init {
     }
 }
 
+fn with_secret_by_stdin(directory: &Path) -> Init {
+    Init {
+        secret_command: None,
+        secret_stdin: true,
+        out: Some(directory.join("c.toml")),
+        ..flags("https://api.example.com")
+    }
+}
+
 fn usage(flags: &Init) -> String {
     let plan = Answers::of_flags(flags).and_then(|answers| answers.complete().map_err(Stop::Usage));
     match plan {
@@ -319,12 +328,7 @@ impl Piped for Input {
 #[tokio::test]
 async fn a_secret_from_standard_input_goes_into_a_file_and_a_typical_mistake_does_not() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = Init {
-        secret_command: None,
-        secret_stdin: true,
-        out: Some(directory.path().join("c.toml")),
-        ..flags("https://api.example.com")
-    };
+    let wanted = with_secret_by_stdin(directory.path());
     let here = surroundings(directory.path());
 
     let mistaken = alone(&wanted, &here, &mut Input(CLIENT.as_bytes())).await;

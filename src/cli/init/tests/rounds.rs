@@ -68,12 +68,7 @@ fn an_entry_of_the_keyring_is_own_only_once_it_was_written() {
 #[tokio::test]
 async fn a_secret_that_is_too_long_is_refused_and_not_shortened() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = Init {
-        secret_command: None,
-        secret_stdin: true,
-        out: Some(directory.path().join("c.toml")),
-        ..flags("https://api.example.com")
-    };
+    let wanted = with_secret_by_stdin(directory.path());
     let long: &'static [u8] = vec![b'x'; (64 << 10) + 1].leak();
     let here = surroundings(directory.path());
 
