@@ -169,9 +169,9 @@ async fn what_a_hangup_finds_to_need_a_restart_is_not_called_unchanged() {
         binary.signal(Signal::HUP);
     };
     let mut unchanged = Vec::new();
-    for (round, text) in [&renamed, &moved, &renamed].into_iter().enumerate() {
+    for (round, other) in [&renamed, &moved, &renamed].into_iter().enumerate() {
         let before = count("configuration unchanged");
-        change(text);
+        change(other);
         until("the warning", || {
             count("configuration needs a restart") > round
         })
@@ -183,6 +183,11 @@ async fn what_a_hangup_finds_to_need_a_restart_is_not_called_unchanged() {
         })
         .await;
         unchanged.push(count("configuration unchanged") - before);
+        change(&text);
+        until("what there was is taken back", || {
+            count("the configuration can be used again") > round
+        })
+        .await;
     }
     // Seldom a file is noticed just before the signal, which has nothing to find then.
     assert!(unchanged.contains(&0), "{unchanged:?}");
