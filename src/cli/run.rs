@@ -123,7 +123,8 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>
     }
     for (_, one) in &running {
         for why in &failed {
-            one.serving().notes().started_without(why.clone());
+            let note = format!("{why}; it starts with the next start of the process only");
+            one.serving().notes().started_without(note);
         }
     }
     if running.is_empty() {

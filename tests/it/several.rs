@@ -97,6 +97,10 @@ async fn who_may_not_use_a_proxy_that_could_not_start_does_not_see_the_status_of
         assert_eq!(ask(binary.address, get("/")).await.status, 200);
         let status = ask(binary.admin(), get("/status")).await;
         assert_eq!(status.outcome(), expected, "{guard}");
+        let is_told = status
+            .text()
+            .contains("with the next start of the process only");
+        assert_eq!(is_told, status.status == 200, "{}", status.text());
     }
 }
 
