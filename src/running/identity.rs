@@ -21,17 +21,18 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Begins to ask for a token.
+    /// Begins to ask for a token. `proxy`: for which one, where there are several.
     pub(super) fn start(
         config: &Config,
         tls: rustls::ClientConfig,
+        proxy: Option<String>,
     ) -> Result<Arc<Self>, ClientError> {
         let client = token::client(tls.clone(), &config.network.proxy)?;
         let credential = Credential::of(config.token.credential.clone());
         let read_secret = Arc::clone(&credential).reader();
         let (tokens, engine) = token::engine(&config.token, client, read_secret);
         let mut task = JoinSet::new();
-        task.spawn(engine.run());
+        task.spawn(engine.of(proxy).run());
         Ok(Arc::new(Self {
             tokens,
             tls,

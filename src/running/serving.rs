@@ -61,7 +61,7 @@ impl Serving {
     ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
         let tls = upstream::client_config(&config.network)?;
         place.check(config)?;
-        let identity = Identity::start(config, tls)?;
+        let identity = Identity::start(config, tls, place.name.clone())?;
         let tls = upstream::with_client_certificate(&identity.tls, &config.upstream)?;
         let (blueprint, keys_read) = place.blueprint(config, identity, tls);
         let blueprint = Arc::new(blueprint);
@@ -91,7 +91,7 @@ impl Serving {
             // Reading the system's authorities takes milliseconds, which requests would wait for.
             let tls = tokio::task::spawn_blocking(move || upstream::client_config(&network));
             let tls = tls.await.map_err(std::io::Error::other)??;
-            Identity::start(config, tls)?
+            Identity::start(config, tls, self.place.name.clone())?
         } else {
             Arc::clone(&self.whole().identity)
         };

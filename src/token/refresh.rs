@@ -58,6 +58,8 @@ pub(super) struct World {
 /// The task. Everything that others may see of it is in the handle.
 pub struct Engine {
     shared: Arc<Shared>,
+    /// In the log, which several proxies may share.
+    proxy: Option<String>,
     world: World,
     exchange: Exchange,
     read_secret: ReadSecret,
@@ -92,6 +94,7 @@ impl Engine {
         let looked = world.clock.now();
         let engine = Self {
             shared: Arc::clone(&shared),
+            proxy: None,
             world,
             exchange,
             read_secret,
@@ -102,6 +105,12 @@ impl Engine {
             said: State::Starting,
         };
         (Tokens { shared }, engine)
+    }
+
+    /// Of the proxy that has this name, where there are several.
+    #[must_use]
+    pub fn of(self, proxy: Option<String>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Keeps the token until the future is dropped.
@@ -121,12 +130,16 @@ impl Engine {
         let step = self.looked.step_until(now);
         if step > CLOCK_STEP {
             self.shared.clock_steps.send_modify(|steps| *steps += 1);
-            tracing::info!(step_ms = millis(step), "wall clock moved");
+            tracing::info!(
+                proxy = self.proxy,
+                step_ms = millis(step),
+                "wall clock moved"
+            );
         }
         self.looked = now;
         let state = self.shared.status.borrow().state(now);
         if state == State::Expired && self.said != State::Expired {
-            tracing::error!("token expired");
+            tracing::error!(proxy = self.proxy, "token expired");
         }
         self.said = state;
         now
@@ -163,7 +176,7 @@ impl Engine {
             Ok(secret) => {
                 self.unreadable = false;
                 if !self.is_known(&secret) {
-                    tracing::info!("token secret changed");
+                    tracing::info!(proxy = self.proxy, "token secret changed");
                     self.secret = Some(secret);
                     let now = self.world.clock.now();
                     self.shared
@@ -174,6 +187,7 @@ impl Engine {
             Err(failure) if !self.unreadable && self.secret.is_some() => {
                 self.unreadable = true;
                 tracing::warn!(
+                    proxy = self.proxy,
                     error = failure.chain(),
                     "token secret cannot be read, the last one stays in use"
                 );
@@ -272,6 +286,7 @@ impl Engine {
             status.attempts.granted += 1;
         });
         tracing::info!(
+            proxy = self.proxy,
             generation,
             lifetime_s = lifetime.as_secs(),
             refresh_in_s = refresh_after.as_secs(),
@@ -303,6 +318,7 @@ impl Engine {
         });
         let retry_in_ms = millis(retry_in);
         tracing::warn!(
+            proxy = self.proxy,
             reason = failure.reason(),
             attempt,
             retry_in_ms,

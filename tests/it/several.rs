@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    Binary, CLIENT_ID, Client, Connection, SECRET, Upstream, ask, get, token_answer, until,
+    Binary, CLIENT_ID, Client, Connection, SECRET, Upstream, answer, ask, get, token_answer, until,
 };
 
 /// Of the process; stands in one file only.
@@ -195,6 +195,35 @@ async fn what_a_hangup_finds_to_need_a_restart_is_not_called_unchanged() {
     }
     // Seldom a file is noticed just before the signal, which has nothing to find then.
     assert!(unchanged.contains(&0), "{unchanged:?}");
+}
+
+#[tokio::test]
+async fn what_happens_to_a_token_is_logged_with_its_proxy() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let refused = answer(
+        "401 Unauthorized",
+        "Content-Type: application/json\r\n",
+        "{}",
+    );
+    let dead = Upstream::answering(refused).await;
+    let (binary, _upstream, endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
+    until("both tokens", || {
+        lines_of(&binary, "token fresh").len() == 2
+    })
+    .await;
+    let mut names: Vec<_> = lines_of(&binary, "token fresh")
+        .iter()
+        .map(|line| line["proxy"].to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["\"one\"", "\"two\""]);
+
+    let file = binary.file("two.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&endpoint.url(), &dead.url())).unwrap();
+    binary.signal(Signal::HUP);
+    let line = line_of(&binary, "token request failed").await;
+    assert_eq!(line["proxy"], "two", "{line}");
 }
 
 #[tokio::test]
