@@ -45,7 +45,7 @@ pub(super) fn remove_abandoned(parent: &Path) {
     remove_abandoned_of(own_user(), parent);
 }
 
-fn remove_abandoned_of(user: Option<u32>, parent: &Path) {
+fn remove_abandoned_of(user: u32, parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else {
         return;
     };
@@ -63,7 +63,7 @@ fn remove_abandoned_of(user: Option<u32>, parent: &Path) {
 }
 
 /// The claim of an owner who is gone. Without a lock it is just being made, or is none of ours.
-fn abandoned(user: Option<u32>, directory: &Path) -> Option<Claim> {
+fn abandoned(user: u32, directory: &Path) -> Option<Claim> {
     let metadata = fs::symlink_metadata(directory).ok()?;
     if !metadata.is_dir() || owner(&metadata) != user {
         return None;
@@ -74,24 +74,24 @@ fn abandoned(user: Option<u32>, directory: &Path) -> Option<Claim> {
 }
 
 #[cfg(unix)]
-fn own_user() -> Option<u32> {
-    Some(rustix::process::geteuid().as_raw())
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 #[cfg(unix)]
-fn owner(metadata: &fs::Metadata) -> Option<u32> {
-    Some(std::os::unix::fs::MetadataExt::uid(metadata))
+fn owner(metadata: &fs::Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::uid(metadata)
 }
 
-/// There each user has a directory for temporary files.
+/// Elsewhere each user has a directory for temporary files.
 #[cfg(not(unix))]
-fn own_user() -> Option<u32> {
-    None
+fn own_user() -> u32 {
+    0
 }
 
 #[cfg(not(unix))]
-fn owner(_metadata: &fs::Metadata) -> Option<u32> {
-    None
+fn owner(_metadata: &fs::Metadata) -> u32 {
+    0
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
     fn what_another_user_has_left_stays() {
         let parent = tempfile::tempdir().unwrap();
         let path = left(parent.path(), &new_name());
-        let another = own_user().map(|user| user.wrapping_add(1));
+        let another = own_user().wrapping_add(1);
         remove_abandoned_of(another, parent.path());
         assert!(path.exists());
     }

@@ -117,20 +117,20 @@ impl Failure {
             | Self::SecretEmpty
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
-            | Self::Refused { .. } => Setback::Configuration,
-            // Nobody has refused us yet: there is no token endpoint.
-            Self::Metadata(MetadataError::Absent { .. }) => Setback::Outage,
-            Self::Metadata(
+            | Self::Metadata(
                 MetadataError::TooLong { .. }
                 | MetadataError::NotJson
                 | MetadataError::OtherIssuer
                 | MetadataError::NoEndpoint
                 | MetadataError::Plaintext,
-            ) => Setback::Configuration,
+            )
+            | Self::Refused { .. } => Setback::Configuration,
             Self::Unavailable { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => {
                 Setback::Throttled
             }
-            Self::Unreachable(_)
+            // Nobody has refused us there: who was asked names no token endpoint, or not yet.
+            Self::Metadata(MetadataError::Absent { .. })
+            | Self::Unreachable(_)
             | Self::TimedOut { .. }
             | Self::Redirected { .. }
             | Self::Unavailable { .. }
