@@ -65,6 +65,26 @@ impl<B: Outgoing> ResponseBody<B> {
         body
     }
 
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut incoming = Pin::new(&mut self.incoming);
+        let Some(wire) = &mut self.wire else {
+            return incoming.poll_frame(cx);
+        };
+        let mut polled = incoming.as_mut().poll_frame(&mut wire.relay.attend());
+        if polled.is_pending() {
+            let mut own = wire.relay.attend();
+            drive(&mut wire.connection, &mut own);
+            polled = incoming.poll_frame(&mut own);
+        }
+        if polled.is_pending() {
+            wire.relay.wait(cx.waker());
+        }
+        polled
+    }
+
     /// The exchange is over: the next request may have the connection, if it is still good then. An
     /// answer that came before its request was sent leaves a connection on which nothing else can follow.
     fn release(&mut self) {
@@ -110,14 +130,7 @@ impl<B: Outgoing> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        if polled.is_pending()
-            && let Some(wire) = &mut this.wire
-        {
-            drive(&mut wire.connection, cx);
-            polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        }
-        match polled {
+        match this.poll_incoming(cx) {
             Poll::Pending => this.stall.poll(cx).map(|error| {
                 this.wire = None;
                 this.upload = None;

@@ -18,6 +18,7 @@ mod pace;
 mod patience;
 mod pool;
 mod probe;
+mod relay;
 mod tls;
 mod tunnel;
 mod upgrade;

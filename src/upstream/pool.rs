@@ -26,6 +26,7 @@ use super::io::Io;
 use super::limits::{Alarm, HeadLimit, Stall};
 use super::pace::{Outgoing, Pace, Paced};
 use super::patience::Patience;
+use super::relay::Relay;
 use crate::config;
 use crate::metrics::Metrics;
 
@@ -156,6 +157,7 @@ impl<B: Outgoing> Upstream<B> {
             sender,
             connection: Some(Box::pin(connection)),
             alarm: None,
+            relay: Relay::new(),
         })
     }
 
@@ -193,12 +195,17 @@ impl<B: Outgoing> Upstream<B> {
         };
         limit.arm(&mut wire.alarm);
         let mut answer = pin!(answer);
-        let (connection, alarm) = (&mut wire.connection, &mut wire.alarm);
         let mut response = std::future::poll_fn(|cx| {
-            drive(connection, cx);
-            match answer.as_mut().poll(cx) {
+            let mut own = wire.relay.attend();
+            drive(&mut wire.connection, &mut own);
+            match answer.as_mut().poll(&mut own) {
                 Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
-                Poll::Pending => limit.poll(alarm, cx).map(|error| Err(Failed::Sent(error))),
+                Poll::Pending => {
+                    wire.relay.wait(cx.waker());
+                    limit
+                        .poll(&mut wire.alarm, cx)
+                        .map(|error| Err(Failed::Sent(error)))
+                }
             }
         })
         .await?;
@@ -260,6 +267,7 @@ pub(super) struct Wire<B: Outgoing> {
     pub(super) connection: Driven<B>,
     /// Kept from one exchange to the next: it is moved only when it fires.
     pub(super) alarm: Alarm,
+    pub(super) relay: Relay,
 }
 
 pub(super) type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
@@ -321,10 +329,10 @@ impl<B: Outgoing> Shared<B> {
     }
 
     /// Drops what is dead or too old; true if any is left.
-    fn sweep(&self, cx: &mut Context<'_>) -> bool {
+    fn sweep(&self) -> bool {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain_mut(|Idle { wire, since }| {
-            drive(&mut wire.connection, cx);
+            drive(&mut wire.connection, &mut wire.relay.attend());
             let age = since.elapsed();
             if wire.connection.is_some() {
                 self.patience.kept(age);
@@ -342,7 +350,7 @@ async fn keep<B: Outgoing>(shared: std::sync::Weak<Shared<B>>) {
     while let Some(upstream) = shared.upgrade() {
         let pause = KEEPER_INTERVAL.min(upstream.pool_idle / 2);
         let filled = Arc::clone(&upstream.filled);
-        let any = std::future::poll_fn(|cx| Poll::Ready(upstream.sweep(cx))).await;
+        let any = upstream.sweep();
         drop(upstream);
         if any {
             tokio::time::sleep(pause).await;

@@ -16,6 +16,7 @@ use super::io::Io;
 use super::limits::{HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
 use super::pool::{Upstream, Wire};
+use super::relay::Relay;
 
 /// What the upstream said to an upgrade.
 pub enum Upgrade<B: Outgoing> {
@@ -84,6 +85,7 @@ impl<B: Outgoing> Upstream<B> {
                     sender,
                     connection,
                     alarm,
+                    relay: Relay::new(),
                 };
                 ResponseBody::new(incoming, wire, Arc::clone(&self.shared), stall)
             })));

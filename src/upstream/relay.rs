@@ -1,0 +1,75 @@
+//! The waker that a connection is driven with: it wakes whoever waits for the exchange, and only while somebody does.
+//!
+//! A request, its connection and its answer live in one task and tell each other of every step through
+//! wakers. Without the relay each of these would be that task waking itself, to be polled once more for nothing, and
+//! a request given to an idle connection would wake the client that used it last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use atomic_waker::AtomicWaker;
+
+/// The connection is being polled, or idle: who polls it sees for himself what has happened.
+const ATTENDED: u8 = 0;
+/// As before, and something has happened.
+const STIRRED: u8 = 1;
+/// A task waits to be woken.
+const AWAITED: u8 = 2;
+
+/// One connection's waker. Made once for the life of the connection.
+pub(super) struct Relay {
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+struct Bell {
+    state: AtomicU8,
+    task: AtomicWaker,
+}
+
+impl Relay {
+    pub(super) fn new() -> Self {
+        let bell = Arc::new(Bell {
+            state: AtomicU8::new(ATTENDED),
+            task: AtomicWaker::new(),
+        });
+        let waker = Waker::from(Arc::clone(&bell));
+        Self { bell, waker }
+    }
+
+    /// Begins a look at the connection: until [`Self::wait`], what happens on it wakes nobody. All that belongs to the
+    /// connection is polled with the returned context.
+    pub(super) fn attend(&self) -> Context<'_> {
+        self.bell.state.store(ATTENDED, Ordering::Release);
+        Context::from_waker(&self.waker)
+    }
+
+    /// Ends the look: `task` is woken by the next thing that happens, at once if something has since it began.
+    pub(super) fn wait(&self, task: &Waker) {
+        self.bell.task.register(task);
+        if self.bell.turn(ATTENDED, AWAITED).is_err() {
+            self.bell.state.store(AWAITED, Ordering::Release);
+            task.wake_by_ref();
+        }
+    }
+}
+
+impl Bell {
+    fn turn(&self, from: u8, to: u8) -> Result<u8, u8> {
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.turn(ATTENDED, STIRRED) == Err(AWAITED) {
+            self.task.wake();
+        }
+    }
+}
