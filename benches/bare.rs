@@ -248,7 +248,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             async move {
                 Ok::<_, Infallible>(
                     upstream
-                        .send(request, || None)
+                        .send(tokio::time::Instant::now(), request, || None)
                         .await
                         .expect("the upstream answers"),
                 )

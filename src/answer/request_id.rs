@@ -17,9 +17,9 @@ impl RequestId {
     /// The caller's own, if it sent exactly one that is acceptable; else a new one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let mut lines = headers.get_all(&X_REQUEST_ID).iter();
+        let mut lines = headers.iter().filter(|(name, _)| *name == X_REQUEST_ID);
         match (lines.next(), lines.next()) {
-            (Some(only), None) if is_acceptable(only.as_bytes()) => Self(only.clone()),
+            (Some((_, only)), None) if is_acceptable(only.as_bytes()) => Self(only.clone()),
             _ => Self::made(),
         }
     }

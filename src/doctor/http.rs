@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
+use tokio::time::Instant;
 
 use super::words::chain;
 use crate::config;
@@ -70,7 +71,7 @@ pub(super) async fn get(
         request.headers_mut().insert(authorization, bearer.clone());
     }
     let sent = Upstream::uncounted(&upstream, tls)
-        .send(request, || None)
+        .send(Instant::now(), request, || None)
         .await;
     let (head, mut body) = sent.map_err(|error| chain(&error))?.into_parts();
     let mut bytes = Vec::new();

@@ -56,7 +56,7 @@ impl Line {
         uid: Option<u32>,
         method: &Method,
         path: Option<&PathAndQuery>,
-        (request_id, headers): (&RequestId, &HeaderMap),
+        (request_id, headers): (RequestId, &HeaderMap),
     ) -> Self {
         Self {
             lines,
@@ -64,7 +64,7 @@ impl Line {
             metrics: Arc::clone(metrics),
             method: method.clone(),
             path: path.cloned().unwrap_or(PathAndQuery::from_static("/")),
-            request_id: request_id.clone(),
+            request_id,
             traceparent: (lines != AccessLines::None)
                 .then(|| trace::traceparent(headers))
                 .flatten(),
@@ -77,6 +77,10 @@ impl Line {
             uploaded: None,
             bytes_out: 0,
         }
+    }
+
+    pub(super) const fn id(&self) -> &RequestId {
+        &self.request_id
     }
 
     /// Where what is taken of the request's body is to be counted, if this line may be written.

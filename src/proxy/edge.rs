@@ -69,7 +69,7 @@ where
             self.uid,
             request.method(),
             request.uri().path_and_query(),
-            (&id, request.headers()),
+            (id, request.headers()),
         );
         if !request.body().is_end_stream()
             && let Some(uploaded) = line.count_upload()
@@ -78,7 +78,6 @@ where
         }
         Answering {
             forwarding: Box::pin(self.inner.call(request)),
-            id,
             line: Some(Box::new(line)),
         }
     }
@@ -88,7 +87,6 @@ struct Answering<F> {
     /// Some kilobytes, which would otherwise be copied from layer to layer at each request, and be held by each
     /// connection that has none.
     forwarding: Pin<Box<F>>,
-    id: RequestId,
     line: Option<Box<Line>>,
 }
 
@@ -112,16 +110,16 @@ where
                 response
                     .headers_mut()
                     .entry(X_REQUEST_ID)
-                    .or_insert_with(|| this.id.header().clone());
+                    .or_insert_with(|| line.id().header().clone());
                 response
             }
             Ok(Poll::Ready(Err(failure))) => {
                 line = this.take_line();
-                failed(&failure, &this.id, &mut line)
+                failed(&failure, &mut line)
             }
             Err(panic) => {
                 line = this.take_line();
-                panicked(panic.as_ref(), &this.id, &mut line)
+                panicked(panic.as_ref(), &mut line)
             }
         };
         line.answered(response.status());
@@ -139,9 +137,9 @@ impl<F> Answering<F> {
 }
 
 #[cold]
-fn failed<I: Inbound>(failure: &Failure, id: &RequestId, line: &mut Line) -> Response<Body<I>> {
+fn failed<I: Inbound>(failure: &Failure, line: &mut Line) -> Response<Body<I>> {
     line.failed(failure.error.reason(), errors::chain(&failure.error));
-    let mut response = failure.answer(id).map(Body::ours);
+    let mut response = failure.answer(line.id()).map(Body::ours);
     response.body_mut().set_caller(failure.caller.clone());
     response
 }
@@ -149,7 +147,6 @@ fn failed<I: Inbound>(failure: &Failure, id: &RequestId, line: &mut Line) -> Res
 #[cold]
 fn panicked<I: Inbound>(
     panic: &(dyn Any + Send),
-    id: &RequestId,
     line: &mut Line,
 ) -> Response<Body<I>> {
     // The panic hook has written where; what was said may hold a request's values and stays inside.
@@ -160,7 +157,7 @@ fn panicked<I: Inbound>(
     let answer = Answer {
         form: &Form::Problem,
         close: true,
-        ..Answer::new(Reason::Internal, detail, id)
+        ..Answer::new(Reason::Internal, detail, line.id())
     };
     answer.response().map(Body::ours)
 }

@@ -44,7 +44,7 @@ impl Head {
                 .into_parts()
                 .path_and_query
                 .unwrap_or(PathAndQuery::from_static("/")),
-            says_empty: is_whole && parts.headers.contains_key(header::CONTENT_LENGTH),
+            says_empty: is_whole && is_there(&parts.headers, &header::CONTENT_LENGTH),
             on_upgrade: parts.extensions.remove(),
             uploaded: parts.extensions.remove(),
             lease: None,
@@ -166,6 +166,22 @@ impl Outgoing {
     }
 }
 
+/// All lines of a field, in their order. To pass over a head costs less than to hash a name and look it up.
+pub(super) fn lines<'a>(
+    headers: &'a HeaderMap,
+    name: &'a HeaderName,
+) -> impl Iterator<Item = &'a HeaderValue> {
+    headers
+        .iter()
+        .filter(move |(field, _)| *field == name)
+        .map(|(_, line)| line)
+}
+
+/// Whether a head has a field, told as [`lines`] does.
+pub(super) fn is_there(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.keys().any(|field| field == name)
+}
+
 /// An expectation about a body that does not come (RFC 9110 §10.1.1 forbids to send it).
 fn is_moot(name: &HeaderName, head: &Head) -> bool {
     head.is_whole && name == header::EXPECT
@@ -193,9 +209,7 @@ pub(super) fn stays_behind(name: &HeaderName) -> bool {
 /// Whether the client takes trailers. `TE` itself ends with us (RFC 9110 §10.1.4); hyper sends trailers only to
 /// clients that said so.
 fn takes_trailers(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::TE)
-        .iter()
+    lines(headers, &header::TE)
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
@@ -211,18 +225,25 @@ fn is_hop_by_hop(name: &str) -> bool {
 /// Answer fields that end with us: those of one connection, and those that would bind a browser to
 /// `localhost` or open it to other origins (only we decide who may read).
 pub(super) fn stays_behind_in_response(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    is_hop_by_hop(name)
-        || matches!(
-            name,
-            "alt-svc"
-                | "strict-transport-security"
-                | "clear-site-data"
-                | "proxy-authenticate"
-                | "proxy-authorization"
-                | "proxy-status"
-        )
-        || name.starts_with("access-control-")
+    match *name {
+        // What nearly every answer has is told without reading its name.
+        header::CONTENT_TYPE | header::CONTENT_LENGTH | header::DATE | header::SERVER => false,
+        header::CONNECTION => true,
+        _ => {
+            let name = name.as_str();
+            is_hop_by_hop(name)
+                || matches!(
+                    name,
+                    "alt-svc"
+                        | "strict-transport-security"
+                        | "clear-site-data"
+                        | "proxy-authenticate"
+                        | "proxy-authorization"
+                        | "proxy-status"
+                )
+                || name.starts_with("access-control-")
+        }
+    }
 }
 
 /// Removes from an answer what must not reach the client. Nothing is copied where nothing is to go.
@@ -242,9 +263,7 @@ struct Nominated(Vec<HeaderName>);
 
 impl Nominated {
     fn of(headers: &HeaderMap) -> Self {
-        let names = headers
-            .get_all(header::CONNECTION)
-            .iter()
+        let names = lines(headers, &header::CONNECTION)
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
             .map(<[u8]>::trim_ascii)
             .filter(|token| {

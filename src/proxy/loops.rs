@@ -8,6 +8,7 @@ use http::header::{self, HeaderMap};
 use http::{HeaderValue, Version};
 
 use super::errors::ForwardError;
+use super::headers;
 use crate::config;
 
 /// How one proxy of this process names itself in `Via`: not its host, which is nobody's business, and
@@ -24,8 +25,7 @@ impl Pseudonym {
 
     /// Refuses a request that has been here before. All lines of `Via` count.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), ForwardError> {
-        let mut lines = headers.get_all(header::VIA).iter();
-        if lines.any(|line| self.signed(line)) {
+        if headers::lines(headers, &header::VIA).any(|line| self.signed(line)) {
             return Err(ForwardError::Loop);
         }
         Ok(())

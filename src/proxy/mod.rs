@@ -202,7 +202,7 @@ impl<I: Inbound> Proxy<I> {
     ) -> impl Future<Output = Result<Response<UpstreamBody<I>>, SendError>> + Send + 'a {
         let request = self.outgoing.request(head, bearer, body);
         let again = || self.outgoing.again(head, bearer);
-        self.upstream.send(request, again)
+        self.upstream.send(bearer.at, request, again)
     }
 }
 

@@ -3,7 +3,7 @@
 //! hyper's client takes an answer with a length beside a coding, or with a coding that it does not
 //! undo, and leaves the fields in place: passed on, they would say something else than what follows.
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 
 use super::errors::SendError;
@@ -27,12 +27,16 @@ pub(super) fn check<B>(response: &Response<B>, asked: bool) -> Result<(), SendEr
             "101 without having been asked to upgrade",
         ));
     }
-    let headers = response.headers();
-    let lengths = one(headers, &header::CONTENT_LENGTH)
-        .map_err(|()| SendError::Framing("several Content-Length"))?;
-    let coding = one(headers, &header::TRANSFER_ENCODING)
-        .map_err(|()| SendError::Framing("several Transfer-Encoding"))?;
-    match (lengths, coding) {
+    let (mut length, mut coding) = (None, None);
+    for (name, value) in response.headers() {
+        if *name == header::CONTENT_LENGTH && length.replace(value).is_some() {
+            return Err(SendError::Framing("several Content-Length"));
+        }
+        if *name == header::TRANSFER_ENCODING && coding.replace(value).is_some() {
+            return Err(SendError::Framing("several Transfer-Encoding"));
+        }
+    }
+    match (length, coding) {
         (None, None) => Ok(()),
         (Some(length), None) if length.as_bytes().iter().all(u8::is_ascii_digit) => Ok(()),
         (Some(_), None) => Err(SendError::Framing("Content-Length is no decimal number")),
@@ -41,17 +45,6 @@ pub(super) fn check<B>(response: &Response<B>, asked: bool) -> Result<(), SendEr
         (Some(_), Some(_)) => Err(SendError::Framing(
             "Content-Length beside Transfer-Encoding",
         )),
-    }
-}
-
-fn one<'a>(
-    headers: &'a HeaderMap,
-    name: &header::HeaderName,
-) -> Result<Option<&'a HeaderValue>, ()> {
-    let mut lines = headers.get_all(name).iter();
-    match (lines.next(), lines.next()) {
-        (first, None) => Ok(first),
-        (_, Some(_)) => Err(()),
     }
 }
 

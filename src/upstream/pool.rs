@@ -90,7 +90,7 @@ impl<B: Outgoing> Upstream<B> {
         Self::new(config, tls, Metrics::new(None))
     }
 
-    /// Sends one request and returns at the head of its answer.
+    /// Sends one request and returns at the head of its answer. The caller has looked at the clock just `now`.
     ///
     /// A request that a reused connection did not even start to send goes out again on the next one.
     /// One that may have been sent goes out again only if `again` gives it back: the caller does so
@@ -100,22 +100,23 @@ impl<B: Outgoing> Upstream<B> {
     /// No connection, no head in time, or an answer that is none.
     pub fn send(
         &self,
+        now: Instant,
         request: Request<B>,
         again: impl FnOnce() -> Option<Request<B>>,
     ) -> impl Future<Output = Result<Response<ResponseBody<B>>, SendError>> {
         let mut request = Paced::request(request);
         framing::announce(&mut request);
         let repeatable = request.method().is_safe() && request.body().is_end_stream();
-        self.send_paced(request, repeatable, again)
+        self.send_paced(now, request, repeatable, again)
     }
 
     async fn send_paced(
         &self,
+        now: Instant,
         mut request: Request<Paced<B>>,
         repeatable: bool,
         again: impl FnOnce() -> Option<Request<B>>,
     ) -> Result<Response<ResponseBody<B>>, SendError> {
-        let now = Instant::now();
         while let Some((wire, age)) = self.shared.take(now, repeatable) {
             let exchanged = self.exchange(wire, request, now).await;
             self.shared.note(age, &exchanged);
@@ -250,10 +251,10 @@ impl<B> From<TrySendError<Request<Paced<B>>>> for Failed<B> {
 
 fn is_event_stream<B>(response: &Response<B>) -> bool {
     const EVENT_STREAM: &[u8] = b"text/event-stream";
-    response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| {
+    let mut fields = response.headers().iter();
+    fields
+        .find(|(name, _)| **name == header::CONTENT_TYPE)
+        .is_some_and(|(_, value)| {
             let value = value.as_bytes();
             value.len() >= EVENT_STREAM.len()
                 && value[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)

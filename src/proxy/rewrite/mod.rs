@@ -28,6 +28,9 @@ pub(super) struct Rewrite {
     documents: Vec<PathPattern>,
 }
 
+/// The fields of an answer that may name the upstream.
+const RENAMED: [HeaderName; 2] = [header::LOCATION, header::SET_COOKIE];
+
 /// With any of them the answer would be a part of the document, or none.
 const CONDITIONAL: [HeaderName; 6] = [
     header::RANGE,
@@ -68,7 +71,7 @@ impl Rewrite {
 
     /// `Location` and `Set-Cookie`, all lines of both.
     pub(super) fn fields(&self, head: &Head, answer: &mut HeaderMap) {
-        if !self.is_on {
+        if !self.is_on || !answer.keys().any(|name| RENAMED.contains(name)) {
             return;
         }
         change_lines(answer, &header::LOCATION, |value| {
