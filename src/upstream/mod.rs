@@ -9,6 +9,7 @@ mod certificate;
 mod connect;
 mod dial;
 mod errors;
+mod exchange;
 mod framing;
 mod gate;
 mod handshake;

@@ -4,27 +4,27 @@
 //! them, and a dropped exchange closes its connection, which is how the upstream learns that the
 //! caller has left. `docs/performance.md` has what the other arrangements cost.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response, header};
+use http::{Request, Response};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
 use super::connect::Connector;
 use super::errors::{ConnectError, SendError};
+use super::exchange::{Exchange, Failed, Given};
 use super::framing;
 use super::io::Io;
-use super::limits::{Alarm, HeadLimit, Stall};
-use super::pace::{Outgoing, Pace, Paced};
+use super::limits::Alarm;
+use super::pace::{Outgoing, Paced};
 use super::patience::Patience;
 use super::relay::Relay;
 use crate::config;
@@ -96,51 +96,73 @@ impl<B: Outgoing> Upstream<B> {
     /// One that may have been sent goes out again only if `again` gives it back: the caller does so
     /// for a safe method without a body (RFC 9110 §9.2.2), once, and it gets a fresh connection.
     ///
+    /// The request is given to its connection at once: it would else be copied with what waits for the answer.
+    ///
     /// # Errors
     /// No connection, no head in time, or an answer that is none.
-    pub fn send(
-        &self,
+    pub fn send<'a, A>(
+        &'a self,
         now: Instant,
         request: Request<B>,
-        again: impl FnOnce() -> Option<Request<B>>,
-    ) -> impl Future<Output = Result<Response<ResponseBody<B>>, SendError>> {
+        again: A,
+    ) -> impl Future<Output = Answered<B>> + Send + 'a
+    where
+        A: FnOnce() -> Option<Request<B>> + Send + 'a,
+    {
         let mut request = Paced::request(request);
         framing::announce(&mut request);
         let repeatable = request.method().is_safe() && request.body().is_end_stream();
-        self.send_paced(now, request, repeatable, again)
+        match self.shared.take(now, repeatable) {
+            Some((wire, age)) => Sending::Reusing {
+                exchange: self.exchange(wire, request, now),
+                age,
+                repeatable,
+                again: Some(again),
+            },
+            None => Sending::Otherwise {
+                rest: Box::pin(self.send_afresh(request)),
+            },
+        }
     }
 
-    async fn send_paced(
+    /// After a first connection that had waited gave no answer.
+    async fn persist<A>(
         &self,
+        mut failed: Failed<B>,
         now: Instant,
-        mut request: Request<Paced<B>>,
         repeatable: bool,
-        again: impl FnOnce() -> Option<Request<B>>,
-    ) -> Result<Response<ResponseBody<B>>, SendError> {
-        while let Some((wire, age)) = self.shared.take(now, repeatable) {
+        again: A,
+    ) -> Answered<B>
+    where
+        A: FnOnce() -> Option<Request<B>>,
+    {
+        loop {
+            let request = match failed {
+                Failed::Unsent { request, .. } => *request,
+                Failed::Sent(error @ SendError::Closed { .. }) => match again() {
+                    Some(copy) => return self.send_afresh(Paced::request(copy)).await,
+                    None => return Err(error),
+                },
+                Failed::Sent(error) => return Err(error),
+            };
+            let Some((wire, age)) = self.shared.take(now, repeatable) else {
+                return self.send_afresh(request).await;
+            };
             let exchanged = self.exchange(wire, request, now).await;
             self.shared.note(age, &exchanged);
             match exchanged {
                 Ok(response) => return Ok(response),
-                Err(Failed::Unsent {
-                    request: unsent, ..
-                }) => request = *unsent,
-                Err(Failed::Sent(error @ SendError::Closed { .. })) => match again() {
-                    Some(copy) => {
-                        request = Paced::request(copy);
-                        break;
-                    }
-                    None => return Err(error),
-                },
-                Err(Failed::Sent(error)) => return Err(error),
+                Err(error) => failed = error,
             }
         }
-        let wire = Box::pin(self.connect()).await?; // seldom, and larger than all the rest
-        self.exchange(wire, request, Instant::now())
-            .await
-            .map_err(|failed| match failed {
-                Failed::Unsent { error, .. } | Failed::Sent(error) => error,
-            })
+    }
+
+    async fn send_afresh(&self, request: Request<Paced<B>>) -> Answered<B> {
+        let wire = self.connect().await?;
+        let exchange = self.exchange(wire, request, Instant::now());
+        exchange.await.map_err(|failed| match failed {
+            Failed::Unsent { error, .. } | Failed::Sent(error) => error,
+        })
     }
 
     /// Closes every connection that waits for a request.
@@ -169,96 +191,71 @@ impl<B: Outgoing> Upstream<B> {
             .map_err(|source| ConnectError::Http { source })
     }
 
-    /// Gives the request to the connection at once: it would else be copied with what waits for the answer.
     fn exchange(
         &self,
         mut wire: Wire<B>,
         request: Request<Paced<B>>,
         start: Instant,
-    ) -> impl Future<Output = Result<Response<ResponseBody<B>>, Failed<B>>> {
+    ) -> Exchange<'_, B, impl Future<Output = Given<B>> + use<B>> {
         let pace = request.body().pace();
         let answer = wire.sender.try_send_request(request);
-        self.answer(wire, answer, pace, start)
+        Exchange::new(&self.shared, wire, answer, pace, start)
     }
+}
 
-    async fn answer(
-        &self,
-        mut wire: Wire<B>,
-        answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Paced<B>>>>>,
-        pace: Option<Arc<Pace>>,
-        start: Instant,
-    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
-        let limit = HeadLimit {
-            start,
-            head: self.shared.head_timeout,
-            stall: self.shared.stall_timeout,
-            pace: pace.as_deref(),
-        };
-        limit.arm(&mut wire.alarm);
-        let mut answer = pin!(answer);
-        let mut response = std::future::poll_fn(|cx| {
-            let mut own = wire.relay.attend();
-            drive(&mut wire.connection, &mut own);
-            match answer.as_mut().poll(&mut own) {
-                Poll::Ready(answer) => Poll::Ready(answer.map_err(Failed::from)),
-                Poll::Pending => {
-                    wire.relay.wait(cx.waker());
-                    limit
-                        .poll(&mut wire.alarm, cx)
-                        .map(|error| Err(Failed::Sent(error)))
-                }
+/// What one send comes to.
+type Answered<B> = Result<Response<ResponseBody<B>>, SendError>;
+
+pin_project! {
+    /// One send. Written out since every request is one: an `async` block would hold, and copy, all of it twice.
+    #[project = SendingProjection]
+    enum Sending<'a, B: Outgoing, F, A> {
+        // On a connection that has waited.
+        Reusing {
+            #[pin]
+            exchange: Exchange<'a, B, F>,
+            age: Duration,
+            repeatable: bool,
+            again: Option<A>,
+        },
+        // On a new one, or on the next that has waited: seldom, and larger than all the rest.
+        Otherwise { rest: Pin<Box<dyn Future<Output = Answered<B>> + Send + 'a>> },
+    }
+}
+
+impl<'a, B, F, A> Future for Sending<'a, B, F, A>
+where
+    B: Outgoing,
+    F: Future<Output = Given<B>>,
+    A: FnOnce() -> Option<Request<B>> + Send + 'a,
+{
+    type Output = Answered<B>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let rest = match self.as_mut().project() {
+            SendingProjection::Otherwise { rest } => return rest.as_mut().poll(cx),
+            SendingProjection::Reusing {
+                mut exchange,
+                age,
+                repeatable,
+                again,
+            } => {
+                let exchanged = ready!(exchange.as_mut().poll(cx));
+                let (upstream, now) = exchange.began();
+                upstream.note(*age, &exchanged);
+                let failed = match exchanged {
+                    Ok(response) => return Poll::Ready(Ok(response)),
+                    Err(failed) => failed,
+                };
+                let again = again.take().expect("a future is not polled after it was ready");
+                let upstream = Upstream { shared: Arc::clone(upstream) };
+                let repeatable = *repeatable;
+                Box::pin(async move { upstream.persist(failed, now, repeatable, again).await })
             }
-        })
-        .await?;
-        framing::check(&response, false).map_err(Failed::Sent)?;
-        framing::speak_for_us(&mut response);
-        let stall = (!is_event_stream(&response)).then_some(self.shared.stall_timeout);
-        Ok(response.map(|incoming| {
-            ResponseBody::new(
-                incoming,
-                wire,
-                Arc::clone(&self.shared),
-                Stall::new(stall, pace),
-            )
-        }))
+        };
+        self.set(Self::Otherwise { rest });
+        self.poll(cx)
     }
-}
-
-/// An attempt that gave no answer.
-enum Failed<B> {
-    /// Nothing of it has left this machine.
-    Unsent {
-        request: Box<Request<Paced<B>>>,
-        error: SendError,
-    },
-    /// It may have reached the upstream.
-    Sent(SendError),
-}
-
-impl<B> From<TrySendError<Request<Paced<B>>>> for Failed<B> {
-    fn from(mut failed: TrySendError<Request<Paced<B>>>) -> Self {
-        let request = failed.take_message();
-        let error = SendError::exchange(failed.into_error());
-        match request {
-            Some(request) => Self::Unsent {
-                request: Box::new(request),
-                error,
-            },
-            None => Self::Sent(error),
-        }
-    }
-}
-
-fn is_event_stream<B>(response: &Response<B>) -> bool {
-    const EVENT_STREAM: &[u8] = b"text/event-stream";
-    let mut fields = response.headers().iter();
-    fields
-        .find(|(name, _)| **name == header::CONTENT_TYPE)
-        .is_some_and(|(_, value)| {
-            let value = value.as_bytes();
-            value.len() >= EVENT_STREAM.len()
-                && value[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
-        })
 }
 
 /// One connection with the end that sends and the end that moves the bytes.
