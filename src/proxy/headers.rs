@@ -264,11 +264,11 @@ struct Nominated(Vec<HeaderName>);
 impl Nominated {
     fn of(headers: &HeaderMap) -> Self {
         let names = lines(headers, &header::CONNECTION)
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .map(HeaderValue::as_bytes)
+            .filter(|line| !says_how_it_ends(line)) // as nearly every line
+            .flat_map(|line| line.split(|byte| *byte == b','))
             .map(<[u8]>::trim_ascii)
-            .filter(|token| {
-                !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close")
-            })
+            .filter(|option| !says_how_it_ends(option))
             .filter_map(|token| HeaderName::from_bytes(token).ok())
             .collect();
         Self(names)
@@ -277,4 +277,9 @@ impl Nominated {
     fn has(&self, name: &HeaderName) -> bool {
         self.0.contains(name)
     }
+}
+
+/// Whether an option of `Connection` is about the connection alone and names no field.
+const fn says_how_it_ends(option: &[u8]) -> bool {
+    option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")
 }

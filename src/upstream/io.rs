@@ -2,7 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -10,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::dial::{USER_TIMEOUT, give_up_after};
+use super::relay::Bell;
 use crate::metrics::Held;
 
 /// So much goes out without a byte in return only in an upload; what is less fits into the buffers of a peer
@@ -32,6 +34,11 @@ pub(super) struct Io {
     unanswered: usize,
     /// The longest of our own limits for an exchange.
     patience: Duration,
+    bell: Arc<Bell>,
+    /// What rings it.
+    waker: Waker,
+    /// The last read found nothing, and the bell will ring when something comes.
+    dry: bool,
 }
 
 #[derive(Debug)]
@@ -52,13 +59,32 @@ impl Io {
     }
 
     fn over(stream: Stream, patience: Duration) -> Self {
+        let bell = Bell::new();
         Self {
             stream,
             hung_up: false,
             unanswered: 0,
             patience,
             open: None,
+            waker: Waker::from(Arc::clone(&bell)),
+            bell,
+            dry: false,
         }
+    }
+
+    /// To be rung by the waker that it is driven with.
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+
+    /// Whether a read would find nothing again. hyper asks several times for each request, and to ask the runtime
+    /// costs more.
+    fn is_dry(&self, cx: &Context<'_>) -> bool {
+        self.dry && !self.bell.has_rung() && self.is_ours(cx)
+    }
+
+    fn is_ours(&self, cx: &Context<'_>) -> bool {
+        self.waker.will_wake(cx.waker())
     }
 
     /// The same, counted until it is dropped.
@@ -131,11 +157,16 @@ impl AsyncRead for Io {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_dry(cx) {
+            return Poll::Pending;
+        }
+        this.bell.quiet();
         let before = buf.filled().len();
         let polled = each!(this, stream => Pin::new(stream).poll_read(cx, buf));
         if buf.filled().len() > before {
             this.answered();
         }
+        this.dry = polled.is_pending() && this.is_ours(cx);
         polled
     }
 }

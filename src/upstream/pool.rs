@@ -175,20 +175,22 @@ impl<B: Outgoing> Upstream<B> {
     }
 
     async fn connect(&self) -> Result<Wire<B>, ConnectError> {
-        let (sender, connection) = self.handshake().await?;
+        let (sender, connection, relay) = self.handshake().await?;
         Ok(Wire {
             sender,
             connection: Some(Box::pin(connection)),
             alarm: None,
-            relay: Relay::new(),
+            relay,
         })
     }
 
     pub(super) async fn handshake(&self) -> Result<Fresh<B>, ConnectError> {
         let io = self.shared.connector.connect().await?;
-        http1::handshake(TokioIo::new(io))
+        let relay = Relay::new(io.bell());
+        let (sender, connection) = http1::handshake(TokioIo::new(io))
             .await
-            .map_err(|source| ConnectError::Http { source })
+            .map_err(|source| ConnectError::Http { source })?;
+        Ok((sender, connection, relay))
     }
 
     fn exchange(
@@ -270,8 +272,12 @@ pub(super) struct Wire<B: Outgoing> {
 
 pub(super) type Driven<B> = Option<Pin<Box<Connection<TokioIo<Io>, Paced<B>>>>>;
 
-/// Both ends of a new connection.
-type Fresh<B> = (SendRequest<Paced<B>>, Connection<TokioIo<Io>, Paced<B>>);
+/// Both ends of a new connection, and what it is to be driven with.
+type Fresh<B> = (
+    SendRequest<Paced<B>>,
+    Connection<TokioIo<Io>, Paced<B>>,
+    Relay,
+);
 
 /// Lets the connection read and write as far as it can. What went wrong reaches whoever waits for the answer.
 pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_>) {

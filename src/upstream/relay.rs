@@ -5,7 +5,7 @@
 //! a request given to an idle connection would wake the client that used it last.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
@@ -23,17 +23,17 @@ pub(super) struct Relay {
     waker: Waker,
 }
 
-struct Bell {
+/// What the connection's waker rings.
+#[derive(Debug)]
+pub(super) struct Bell {
     state: AtomicU8,
     task: AtomicWaker,
+    /// Whether it has rung since its socket was last asked.
+    rung: AtomicBool,
 }
 
 impl Relay {
-    pub(super) fn new() -> Self {
-        let bell = Arc::new(Bell {
-            state: AtomicU8::new(ATTENDED),
-            task: AtomicWaker::new(),
-        });
+    pub(super) fn new(bell: Arc<Bell>) -> Self {
         let waker = Waker::from(Arc::clone(&bell));
         Self { bell, waker }
     }
@@ -56,6 +56,23 @@ impl Relay {
 }
 
 impl Bell {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: AtomicU8::new(ATTENDED),
+            task: AtomicWaker::new(),
+            rung: AtomicBool::new(false),
+        })
+    }
+
+    /// From here on, [`Self::has_rung`] is about what comes.
+    pub(super) fn quiet(&self) {
+        self.rung.store(false, Ordering::Release);
+    }
+
+    pub(super) fn has_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
+    }
+
     fn turn(&self, from: u8, to: u8) -> Result<u8, u8> {
         self.state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
@@ -68,6 +85,7 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
         if self.turn(ATTENDED, STIRRED) == Err(AWAITED) {
             self.task.wake();
         }

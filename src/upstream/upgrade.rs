@@ -16,7 +16,6 @@ use super::io::Io;
 use super::limits::{HeadLimit, Stall};
 use super::pace::{Outgoing, Paced};
 use super::pool::{Upstream, Wire};
-use super::relay::Relay;
 
 /// What the upstream said to an upgrade.
 pub enum Upgrade<B: Outgoing> {
@@ -56,7 +55,7 @@ impl<B: Outgoing> Upstream<B> {
     /// As [`Upstream::send`]; also a 101 to another protocol than was asked for.
     pub async fn upgrade(&self, request: Request<B>) -> Result<Upgrade<B>, SendError> {
         let asked = request.headers().get(header::UPGRADE).cloned();
-        let (mut sender, mut connection) = self.handshake().await?;
+        let (mut sender, mut connection, relay) = self.handshake().await?;
         let limit = HeadLimit {
             start: Instant::now(),
             head: self.shared.head_timeout,
@@ -85,7 +84,7 @@ impl<B: Outgoing> Upstream<B> {
                     sender,
                     connection,
                     alarm,
-                    relay: Relay::new(),
+                    relay,
                 };
                 ResponseBody::new(incoming, wire, Arc::clone(&self.shared), stall)
             })));
