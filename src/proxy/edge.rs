@@ -145,10 +145,7 @@ fn failed<I: Inbound>(failure: &Failure, line: &mut Line) -> Response<Body<I>> {
 }
 
 #[cold]
-fn panicked<I: Inbound>(
-    panic: &(dyn Any + Send),
-    line: &mut Line,
-) -> Response<Body<I>> {
+fn panicked<I: Inbound>(panic: &(dyn Any + Send), line: &mut Line) -> Response<Body<I>> {
     // The panic hook has written where; what was said may hold a request's values and stays inside.
     let _ = panic;
     line.failed(Reason::Internal, "panicked".to_owned());

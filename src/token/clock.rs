@@ -45,6 +45,18 @@ impl Stamp {
         self.wall_age(now).max(self.monotonic_age(now))
     }
 
+    /// Whether its [`Self::age`] is below `limit`, without working it out.
+    pub(super) fn is_younger(self, limit: Duration, now: Self) -> bool {
+        let below = |end: Option<bool>| end.unwrap_or(true); // an end that no clock reaches
+        !limit.is_zero()
+            && below(self.wall.checked_add(limit).map(|end| now.wall < end))
+            && below(
+                self.monotonic
+                    .checked_add(limit)
+                    .map(|end| now.monotonic < end),
+            )
+    }
+
     /// By how much the wall clock was moved against the monotonic one since, in either direction.
     pub(super) fn step_until(self, now: Self) -> Duration {
         match now.wall.duration_since(self.wall) {
@@ -71,6 +83,35 @@ mod tests {
 
     fn now() -> Stamp {
         Clock::SYSTEM.now()
+    }
+
+    #[test]
+    fn younger_is_whose_age_is_below_on_both_clocks() {
+        let then = now();
+        let later = |wall: Duration, monotonic: Duration| Stamp {
+            wall: then.wall + wall,
+            monotonic: then.monotonic + monotonic,
+        };
+        let ends = [Duration::ZERO, SECOND, HOUR - SECOND, HOUR, HOUR + SECOND];
+        for wall in ends {
+            for monotonic in ends {
+                for limit in ends {
+                    let now = later(wall, monotonic);
+                    assert_eq!(
+                        then.is_younger(limit, now),
+                        then.age(now) < limit,
+                        "{wall:?} {monotonic:?} {limit:?}"
+                    );
+                }
+            }
+        }
+        let earlier = Stamp {
+            wall: then.wall - HOUR,
+            ..then
+        };
+        assert!(then.is_younger(SECOND, earlier));
+        assert!(!then.is_younger(Duration::ZERO, earlier));
+        assert!(then.is_younger(Duration::MAX, later(HOUR, HOUR)));
     }
 
     #[test]

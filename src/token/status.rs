@@ -73,8 +73,10 @@ impl Held {
         }
     }
 
+    /// Whether it may still be sent; asked by every request.
     fn is_usable(&self, now: Stamp) -> bool {
-        !self.usable_in(now).is_zero()
+        self.sent
+            .is_younger(schedule::usable_for(self.lifetime), now)
     }
 
     fn bearer(&self, now: Stamp) -> Bearer {

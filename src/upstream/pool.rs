@@ -249,8 +249,12 @@ where
                     Ok(response) => return Poll::Ready(Ok(response)),
                     Err(failed) => failed,
                 };
-                let again = again.take().expect("a future is not polled after it was ready");
-                let upstream = Upstream { shared: Arc::clone(upstream) };
+                let again = again
+                    .take()
+                    .expect("a future is not polled after it was ready");
+                let upstream = Upstream {
+                    shared: Arc::clone(upstream),
+                };
                 let repeatable = *repeatable;
                 Box::pin(async move { upstream.persist(failed, now, repeatable, again).await })
             }
