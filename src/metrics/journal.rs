@@ -1,6 +1,5 @@
 //! The last requests, for people who ask what is going on: no allocation to enter one.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -87,30 +86,24 @@ impl Entry {
 
 /// The last requests of one proxy.
 #[derive(Debug, Default)]
-pub struct Journal(Mutex<Ring>);
-
-#[derive(Debug, Default)]
-struct Ring {
+pub(super) struct Journal {
     entries: Vec<Entry>,
     /// Which one the next entry replaces, once the ring is full.
     oldest: usize,
 }
 
 impl Journal {
-    pub(super) fn enter(&self, exchange: &Exchange<'_>) {
-        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.entries.len() < KEPT {
-            ring.entries.push(Entry::of(exchange));
+    pub(super) fn enter(&mut self, exchange: &Exchange<'_>) {
+        if self.entries.len() < KEPT {
+            self.entries.push(Entry::of(exchange));
         } else {
-            let oldest = ring.oldest;
-            ring.entries[oldest].become_that_of(exchange);
-            ring.oldest = (oldest + 1) % KEPT;
+            self.entries[self.oldest].become_that_of(exchange);
+            self.oldest = (self.oldest + 1) % KEPT;
         }
     }
 
     pub(super) fn entries(&self) -> Vec<Entry> {
-        let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (younger, older) = ring.entries.split_at(ring.oldest);
+        let (younger, older) = self.entries.split_at(self.oldest);
         older.iter().chain(younger).cloned().collect()
     }
 }

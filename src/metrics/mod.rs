@@ -6,6 +6,7 @@
 mod journal;
 mod level;
 mod process;
+mod tally;
 mod token;
 
 use std::sync::{Arc, OnceLock};
@@ -20,9 +21,10 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
-pub use journal::{Entry, Journal};
+pub use journal::Entry;
 pub use level::{Held, Level};
 pub use process::Process;
+use tally::Tally;
 pub use token::TokenFacts;
 
 /// The media type of [`text`]: the exposition format that every Prometheus reads.
@@ -50,10 +52,9 @@ pub struct Metrics {
     proxy: Option<Box<str>>,
     registry: Registry,
     requests: IntCounterVec,
-    /// The same counters for requests that nobody refused and no configured caller made, without a look-up.
-    plain: Vec<IntCounter>,
-    request_seconds: Histogram,
-    upstream_head_seconds: Histogram,
+    /// The same counters for requests that nobody refused and no configured caller made, without a look-up; and what
+    /// else every request adds to.
+    tally: Tally,
     in_flight: (Level, IntGauge),
     client_connections: (Level, IntGauge),
     upstream_connections: (Level, IntGauge),
@@ -62,7 +63,6 @@ pub struct Metrics {
     upstream_outcomes: IntCounterVec,
     token: token::Counted,
     reloads: IntCounterVec,
-    journal: Journal,
     watcher: OnceLock<Watcher>,
 }
 
@@ -123,22 +123,22 @@ impl Metrics {
         for outcome in RELOADS {
             reloads.with_label_values(&[outcome]); // at zero: an alert rule cannot see a series begin
         }
-        let plain = METHODS
+        let plain: Vec<_> = METHODS
             .iter()
             .flat_map(|method| CLASSES.iter().map(move |class| (method, class)))
             .map(|(method, class)| requests.with_label_values(&[*method, *class, "", ""]))
             .collect();
+        let request_seconds = make.histogram(
+            "cupbearer_request_seconds",
+            "From a request's head to the end of its answer.",
+        );
+        let upstream_head_seconds = make.histogram(
+            "cupbearer_upstream_head_seconds",
+            "From a request's being sent on to the head of the upstream's answer.",
+        );
         Arc::new(Self {
             proxy: proxy.map(Into::into),
-            plain,
-            request_seconds: make.histogram(
-                "cupbearer_request_seconds",
-                "From a request's head to the end of its answer.",
-            ),
-            upstream_head_seconds: make.histogram(
-                "cupbearer_upstream_head_seconds",
-                "From a request's being sent on to the head of the upstream's answer.",
-            ),
+            tally: Tally::new(&plain, &request_seconds, &upstream_head_seconds),
             in_flight: (
                 Level::default(),
                 make.gauge(
@@ -160,7 +160,6 @@ impl Metrics {
             ),
             token: token::Counted::new(&make),
             reloads,
-            journal: Journal::default(),
             watcher: OnceLock::new(),
             requests,
             registry: make.registry,
@@ -176,23 +175,19 @@ impl Metrics {
     /// Counts a request that has ended.
     pub fn ended(&self, exchange: &Exchange<'_>) {
         let (method, class) = (method_index(exchange.method), class_index(exchange.status));
-        match (exchange.reason, exchange.caller) {
-            (None, None) => self.plain[method * CLASSES.len() + class].inc(),
-            (reason, caller) => self
-                .requests
+        let is_plain = exchange.reason.is_none() && exchange.caller.is_none();
+        if !is_plain {
+            self.requests
                 .with_label_values(&[
                     METHODS[method],
                     CLASSES[class],
-                    reason.unwrap_or_default(),
-                    caller.unwrap_or_default(),
+                    exchange.reason.unwrap_or_default(),
+                    exchange.caller.unwrap_or_default(),
                 ])
-                .inc(),
+                .inc();
         }
-        self.request_seconds.observe(exchange.total.as_secs_f64());
-        if let Some(head) = exchange.upstream_head {
-            self.upstream_head_seconds.observe(head.as_secs_f64());
-        }
-        self.journal.enter(exchange);
+        let plain = is_plain.then_some(method * CLASSES.len() + class);
+        self.tally.add(exchange, plain);
         if let Some(watcher) = self.watcher.get() {
             watcher(exchange);
         }
@@ -206,7 +201,7 @@ impl Metrics {
     /// The requests of the last while, youngest last.
     #[must_use]
     pub fn recent(&self) -> Vec<Entry> {
-        self.journal.entries()
+        self.tally.figures().journal.entries()
     }
 
     /// How many requests are being answered.
@@ -263,6 +258,7 @@ impl Metrics {
         ] {
             gauge.set(i64::try_from(level.get()).unwrap_or(i64::MAX));
         }
+        self.tally.write_through();
         self.registry.gather()
     }
 }

@@ -27,10 +27,7 @@ pub fn service<I: Inbound>(
 + Send
 + use<I> {
     let current = Arc::clone(current);
-    let forward = tower::service_fn(move |request| {
-        let proxy = current.get();
-        async move { proxy.forward(request, &peer).await }
-    });
+    let forward = tower::service_fn(move |request| current.get().forward(request, peer));
     Edge {
         inner: forward,
         account: Arc::clone(account),

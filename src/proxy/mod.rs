@@ -110,17 +110,17 @@ impl<I: Inbound> Proxy<I> {
     }
 
     async fn forward(
-        &self,
+        self: Arc<Self>,
         request: Request<I>,
-        peer: &Peer,
+        peer: Peer,
     ) -> Result<Response<Body<I>>, Failure> {
-        let admitted = self.guard.check(&request, peer).map_err(Failure::refused)?;
+        let admitted = self.guard.check(&request, &peer).map_err(Failure::refused)?;
         if let Some(answer) = admitted.preflight(request.headers()) {
             return Ok(answer.map(Body::ours));
         }
         let (mut head, body) = Head::of(request);
         if head.on_upgrade.is_some() {
-            head.lease = self.guard.lease(&head.headers, peer);
+            head.lease = self.guard.lease(&head.headers, &peer);
         }
         let document = self.rewrite.expects_document(&mut head);
         let answered = self.forward_admitted(&mut head, body, document).await;

@@ -1,5 +1,6 @@
 //! One client connection: hyper on the inside, the sweep's orders on the outside.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use pin_project_lite::pin_project;
 use super::Serve;
 use super::io::{ClientIo, RequestBody};
 use super::stream::Stream;
-use super::watch::{Order, Phase, Place, Registry, Watched};
+use super::watch::{Order, Phase, Place, Watched};
 
 /// hyper's own smallest read buffer.
 const LEAST_BUFFER: usize = 8 * 1024;
@@ -32,9 +33,8 @@ pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, service: S) {
         Arc::clone(&place.registry.metrics),
     ));
     let tracked = Tracked {
-        service,
+        service: RefCell::new(service),
         watched: Arc::clone(&watched),
-        registry: Arc::clone(&place.registry),
     };
     let connection = http1::Builder::new()
         .max_header_size(header_bytes) // the buffer alone lets twice as much pass
@@ -98,9 +98,9 @@ impl<S: Serve> Future for Obedient<Pin<&mut Http<S>>> {
 
 /// The service, with the connection told when a request begins and when its answer has ended.
 struct Tracked<S> {
-    service: S,
+    /// Called for one request after the other; a clone for each would cost as much as the guard.
+    service: RefCell<S>,
     watched: Arc<Watched>,
-    registry: Arc<Registry>,
 }
 
 impl<S: Serve> hyper::service::Service<Request<Incoming>> for Tracked<S> {
@@ -112,9 +112,8 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Tracked<S> {
         self.watched.enter(Phase::Busy);
         let request = request.map(|incoming| RequestBody::new(incoming, &self.watched));
         Answering {
-            answer: self.service.clone().call(request),
+            answer: self.service.borrow_mut().call(request),
             watched: Some(Arc::clone(&self.watched)),
-            registry: Arc::clone(&self.registry),
         }
     }
 }
@@ -125,7 +124,6 @@ pin_project! {
         #[pin]
         answer: F,
         watched: Option<Arc<Watched>>,
-        registry: Arc<Registry>,
     }
 }
 
@@ -148,7 +146,7 @@ where
             if !switched && watched.has_left() {
                 watched.set_unread(true); // whatever was sent behind it
             }
-            if !switched && (watched.is_unread() || this.registry.is_closing()) {
+            if !switched && (watched.is_unread() || watched.is_closing()) {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));

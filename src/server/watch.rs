@@ -55,17 +55,20 @@ pub(super) struct Watched {
     /// What follows may be another protocol: no head is looked for any more.
     left: AtomicBool,
     waker: Mutex<Option<Waker>>,
-    clock: Arc<Clock>,
+    common: Arc<Common>,
 }
 
-/// Milliseconds since the start, as of the last sweep: reading it is one load.
+/// What concerns all connections, each of which is to read it by one load.
 #[derive(Debug)]
-struct Clock {
+struct Common {
     start: Instant,
+    /// Milliseconds since the start, as of the last sweep.
     now_ms: AtomicU64,
+    /// From now on every answer says `Connection: close`.
+    closing: AtomicBool,
 }
 
-impl Clock {
+impl Common {
     fn now(&self) -> u64 {
         self.now_ms.load(Ordering::Relaxed)
     }
@@ -82,7 +85,7 @@ impl Clock {
 impl Watched {
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
-        self.since_ms.store(self.clock.now(), Ordering::Relaxed);
+        self.since_ms.store(self.common.now(), Ordering::Relaxed);
     }
 
     /// Bytes came: if they begin a new request, its head has its own limit from now; one that begins
@@ -112,7 +115,7 @@ impl Watched {
         let waited = self.blocked_ms.load(Ordering::Relaxed) != 0;
         if waits != waited {
             self.blocked_ms.store(
-                if waits { self.clock.now().max(1) } else { 0 },
+                if waits { self.common.now().max(1) } else { 0 },
                 Ordering::Relaxed,
             );
         }
@@ -132,6 +135,11 @@ impl Watched {
 
     pub(super) fn has_left(&self) -> bool {
         self.left.load(Ordering::Relaxed)
+    }
+
+    /// Whether every answer is the last of its connection.
+    pub(super) fn is_closing(&self) -> bool {
+        self.common.closing.load(Ordering::Relaxed)
     }
 
     pub(super) fn order(&self) -> Order {
@@ -187,12 +195,10 @@ pub(super) struct Registry {
     /// Replaced by a reload.
     limits: ArcSwap<Limits>,
     pub(super) metrics: Arc<Metrics>,
-    clock: Arc<Clock>,
+    common: Arc<Common>,
     open: Mutex<Open>,
     /// A connection has ended.
     pub(super) left: Notify,
-    /// From now on every answer says `Connection: close`.
-    closing: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -221,13 +227,13 @@ impl Registry {
         Arc::new(Self {
             limits: ArcSwap::from_pointee(limits),
             metrics,
-            clock: Arc::new(Clock {
+            common: Arc::new(Common {
                 start: Instant::now(),
                 now_ms: AtomicU64::new(1),
+                closing: AtomicBool::new(false),
             }),
             open: Mutex::default(),
             left: Notify::new(),
-            closing: AtomicBool::new(false),
         })
     }
 
@@ -241,17 +247,17 @@ impl Registry {
     }
 
     pub(super) fn enter(self: &Arc<Self>) -> Place {
-        self.clock.advance();
+        self.common.advance();
         let watched = Arc::new(Watched {
             phase: AtomicU8::new(Phase::Head as u8),
-            since_ms: AtomicU64::new(self.clock.now()),
+            since_ms: AtomicU64::new(self.common.now()),
             blocked_ms: AtomicU64::new(0),
             order: AtomicU8::new(Order::None as u8),
             in_head: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             left: AtomicBool::new(false),
             waker: Mutex::new(None),
-            clock: Arc::clone(&self.clock),
+            common: Arc::clone(&self.common),
         });
         let mut open = self.lock();
         let number = open.next;
@@ -310,11 +316,11 @@ impl Registry {
     }
 
     pub(super) fn start_closing(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.common.closing.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
+        self.common.closing.load(Ordering::Relaxed)
     }
 
     /// Looks at every connection, again and again. Ends only by being dropped.
@@ -328,7 +334,7 @@ impl Registry {
             let interval = interval(&limits);
             let before = Instant::now();
             tokio::time::sleep(interval).await;
-            let now = self.clock.advance();
+            let now = self.common.advance();
             excused = !excused && before.elapsed() > interval * 3;
             if excused {
                 continue;
