@@ -114,7 +114,10 @@ impl<I: Inbound> Proxy<I> {
         request: Request<I>,
         peer: Peer,
     ) -> Result<Response<Body<I>>, Failure> {
-        let admitted = self.guard.check(&request, &peer).map_err(Failure::refused)?;
+        let admitted = self
+            .guard
+            .check(&request, &peer)
+            .map_err(Failure::refused)?;
         if let Some(answer) = admitted.preflight(request.headers()) {
             return Ok(answer.map(Body::ours));
         }

@@ -229,22 +229,72 @@ impl AsyncWrite for Io {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    #[cfg(target_os = "linux")]
     use socket2::SockRef;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::upstream::relay::Relay;
 
-    /// Linux ends a connection whose peer reads nothing for so long, as if it were not there.
-    #[tokio::test]
-    async fn an_upload_may_wait_as_long_as_our_limits_and_what_follows_it_may_not() {
+    async fn pair() -> (Io, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let io = Io::plain(
+            TcpStream::connect(address).await.unwrap(),
+            Duration::from_mins(5),
+        );
+        (io, listener.accept().await.unwrap().0)
+    }
+
+    /// One byte, if there is one, as a connection asks for it.
+    fn poll_byte(io: &mut Io, cx: &mut Context<'_>) -> Poll<u8> {
+        let mut byte = [0];
+        let mut buf = ReadBuf::new(&mut byte);
+        Pin::new(io).poll_read(cx, &mut buf).map(|read| {
+            read.unwrap();
+            buf.filled()[0]
+        })
+    }
+
+    #[tokio::test]
+    async fn a_dry_socket_is_read_again_once_the_bell_has_rung() {
+        let (mut io, mut peer) = pair().await;
+        let relay = Relay::new(io.bell());
+        for byte in 0..3 {
+            assert!(poll_byte(&mut io, &mut relay.attend()).is_pending());
+            assert!(io.is_dry(&relay.attend()));
+            peer.write_all(&[byte]).await.unwrap();
+            let read = poll_fn(|cx| {
+                let read = poll_byte(&mut io, &mut relay.attend());
+                relay.wait(cx.waker());
+                read
+            });
+            assert_eq!(read.await, byte);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_with_another_waker_is_told_although_the_socket_was_dry() {
+        let (mut io, mut peer) = pair().await;
+        let relay = Relay::new(io.bell());
+        assert!(poll_byte(&mut io, &mut relay.attend()).is_pending());
+        let (read, written) = tokio::join!(io.read_u8(), peer.write_all(b"x"));
+        written.unwrap();
+        assert_eq!(read.unwrap(), b'x');
+        assert!(!io.is_dry(&relay.attend()));
+    }
+
+    /// Linux ends a connection whose peer reads nothing for so long, as if it were not there.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn an_upload_may_wait_as_long_as_our_limits_and_what_follows_it_may_not() {
         let patience = Duration::from_mins(5);
-        let mut io = Io::plain(TcpStream::connect(address).await.unwrap(), patience);
-        let (mut peer, _) = listener.accept().await.unwrap();
+        let (mut io, mut peer) = pair().await;
         let limit = |io: &Io| SockRef::from(io.socket()).tcp_user_timeout().unwrap();
         give_up_after(io.socket(), USER_TIMEOUT);
 
