@@ -135,7 +135,9 @@ impl AsyncWrite for ClientIo {
             0..=SMALL => {
                 let mut space = [MaybeUninit::uninit(); SMALL];
                 let mut whole = ReadBuf::uninit(&mut space);
-                bufs.iter().for_each(|buf| whole.put_slice(buf));
+                for buf in bufs {
+                    whole.put_slice(buf);
+                }
                 Pin::new(&mut self.stream).poll_write(cx, whole.filled())
             }
             _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),

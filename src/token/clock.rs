@@ -92,7 +92,7 @@ mod tests {
             wall: then.wall + wall,
             monotonic: then.monotonic + monotonic,
         };
-        let ends = [Duration::ZERO, SECOND, HOUR - SECOND, HOUR, HOUR + SECOND];
+        let ends = [Duration::ZERO, SECOND, HOUR, HOUR + SECOND, HOUR * 2];
         for wall in ends {
             for monotonic in ends {
                 for limit in ends {

@@ -131,10 +131,10 @@ mod tests {
         let (relay, task, woken) = relay();
         let own = relay.attend().waker().clone();
         own.wake_by_ref();
-        drop(relay.attend());
+        let _ = relay.attend();
         relay.wait(&task);
         assert_eq!(woken(), 0, "it was seen by the look that followed");
-        drop(relay.attend());
+        let _ = relay.attend();
         own.wake_by_ref();
         assert_eq!(woken(), 0, "the look goes on");
         relay.wait(&task);
@@ -148,7 +148,7 @@ mod tests {
         let (relay, task, woken) = relay();
         let own = relay.attend().waker().clone();
         relay.wait(&task);
-        drop(relay.attend()); // the exchange ended with this look
+        let _ = relay.attend(); // the exchange ended with this look
         own.wake();
         assert_eq!(woken(), 0);
     }
