@@ -22,6 +22,7 @@ mod trailers;
 mod upgrade;
 
 use std::any::Any;
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -126,7 +127,8 @@ impl<I: Inbound> Proxy<I> {
             head.lease = self.guard.lease(&head.headers, &peer);
         }
         let document = self.rewrite.expects_document(&mut head);
-        let answered = self.forward_admitted(&mut head, body, document).await;
+        // Pinned where it stands: what is awaited as a value is copied twice.
+        let answered = pin!(self.forward_admitted(&mut head, body, document)).await;
         let cors = admitted.cors().clone();
         let caller = admitted.into_caller();
         match answered {
@@ -158,7 +160,7 @@ impl<I: Inbound> Proxy<I> {
             return Box::pin(self.upgrade(head, switch, bearer, permit)).await;
         }
         let upload = Upload::of(body, self.retry_body, head.uploaded.take());
-        let mut response = self.send(head, &bearer, upload.first()).await?;
+        let mut response = pin!(self.send(head, &bearer, upload.first())).await?;
         let mut sent = Sent::once(&bearer);
         if authorize::is_rejected(&response) {
             (response, sent) = Box::pin(self.rejected(head, &bearer, upload, response)).await?;
