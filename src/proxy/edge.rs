@@ -61,13 +61,13 @@ where
         request
             .headers_mut()
             .insert(X_REQUEST_ID, id.header().clone());
-        let mut line = Line::begin(
+        let mut line = Box::new(Line::begin(
             (self.account.lines(), self.account.metrics()),
             self.uid,
             request.method(),
             request.uri().path_and_query(),
             (id, request.headers()),
-        );
+        ));
         if !request.body().is_end_stream()
             && let Some(uploaded) = line.count_upload()
         {
@@ -75,7 +75,7 @@ where
         }
         Answering {
             forwarding: Box::pin(self.inner.call(request)),
-            line: Some(Box::new(line)),
+            line: Some(line),
         }
     }
 }

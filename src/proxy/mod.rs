@@ -128,22 +128,19 @@ impl<I: Inbound> Proxy<I> {
         }
         let document = self.rewrite.expects_document(&mut head);
         // Pinned where it stands: what is awaited as a value is copied twice.
-        let answered = pin!(self.forward_admitted(&mut head, body, document)).await;
+        let mut answered = pin!(self.forward_admitted(&mut head, body, document)).await;
         let cors = admitted.cors().clone();
-        let caller = admitted.into_caller();
-        match answered {
-            Ok(mut response) => {
-                cors.mark(response.headers_mut());
-                response.body_mut().set_caller(caller);
-                Ok(response)
-            }
-            Err(error) => Err(Failure {
-                form: Form::wanted_by(&head.method, &head.headers),
-                caller,
-                cors,
-                error,
-            }),
+        let mut caller = admitted.into_caller();
+        if let Ok(response) = &mut answered {
+            cors.mark(response.headers_mut());
+            response.body_mut().set_caller(caller.take());
         }
+        answered.map_err(|error| Failure {
+            form: Form::wanted_by(&head.method, &head.headers),
+            caller,
+            cors,
+            error,
+        })
     }
 
     /// The page to read: one line a step.
