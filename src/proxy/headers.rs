@@ -190,20 +190,25 @@ fn is_moot(name: &HeaderName, head: &Head) -> bool {
 /// Request fields that end with us: framing, which is rebuilt; those of one connection (RFC 9110 §7.6.1);
 /// credentials and claims about who asks, which are ours to make (RFC 9700 §4.13).
 pub(super) fn stays_behind(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    is_hop_by_hop(name)
-        || matches!(
-            name,
-            "host"
-                | "content-length"
-                | "authorization"
-                | "dpop"
-                | "forwarded"
-                | "x-real-ip"
-                | "x-cupbearer-key"
-        )
-        || name.starts_with("proxy-")
-        || name.starts_with("x-forwarded-")
+    match *name {
+        // What nearly every request has is told without reading its name.
+        header::HOST | header::AUTHORIZATION | header::CONTENT_LENGTH | header::CONNECTION => true,
+        header::ACCEPT
+        | header::ACCEPT_ENCODING
+        | header::ACCEPT_LANGUAGE
+        | header::CONTENT_TYPE
+        | header::COOKIE
+        | header::ORIGIN
+        | header::REFERER
+        | header::USER_AGENT => false,
+        _ => {
+            let name = name.as_str();
+            is_hop_by_hop(name)
+                || matches!(name, "dpop" | "forwarded" | "x-real-ip" | "x-cupbearer-key")
+                || name.starts_with("proxy-")
+                || name.starts_with("x-forwarded-")
+        }
+    }
 }
 
 /// Whether the client takes trailers. `TE` itself ends with us (RFC 9110 §10.1.4); hyper sends trailers only to
@@ -246,14 +251,19 @@ pub(super) fn stays_behind_in_response(name: &HeaderName) -> bool {
     }
 }
 
-/// Removes from an answer what must not reach the client. Nothing is copied where nothing is to go.
+/// Removes from an answer what must not reach the client: from most of them one field, `Connection`.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
-    for name in Nominated::of(headers).0 {
+    let mut going = headers.keys().filter(|name| stays_behind_in_response(name));
+    let (Some(first), others) = (going.next().cloned(), going.next().is_some()) else {
+        return;
+    };
+    let nominated = Nominated::of(headers).0;
+    headers.remove(first);
+    for name in &nominated {
         headers.remove(name);
     }
-    while let Some(name) = headers.keys().find(|name| stays_behind_in_response(name)) {
-        let name = name.clone();
-        headers.remove(name);
+    if others {
+        strip_response(headers);
     }
 }
 
@@ -281,5 +291,7 @@ impl Nominated {
 
 /// Whether an option of `Connection` is about the connection alone and names no field.
 const fn says_how_it_ends(option: &[u8]) -> bool {
-    option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")
+    matches!(option, b"keep-alive" | b"close")
+        || option.eq_ignore_ascii_case(b"keep-alive")
+        || option.eq_ignore_ascii_case(b"close")
 }
