@@ -74,7 +74,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static> Answe
 /// Any error of an answer's body, as hyper takes it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What answers requests: one clone for each.
+/// What answers requests: one clone for each connection.
 pub trait Serve:
     tower::Service<
         Request<RequestBody>,

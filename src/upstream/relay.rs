@@ -5,17 +5,17 @@
 //! a request given to an idle connection would wake the client that used it last.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
 
-/// The connection is being polled, or idle: who polls it sees for himself what has happened.
-const ATTENDED: u8 = 0;
-/// As before, and something has happened.
+/// Something has happened since the look began.
 const STIRRED: u8 = 1;
-/// A task waits to be woken.
+/// A task waits to be woken. Else the connection is being looked at, or idle: who looks sees for himself what happens.
 const AWAITED: u8 = 2;
+/// Something has happened since the socket was last asked.
+const RUNG: u8 = 4;
 
 /// One connection's waker. Made once for the life of the connection.
 pub(super) struct Relay {
@@ -26,10 +26,9 @@ pub(super) struct Relay {
 /// What the connection's waker rings.
 #[derive(Debug)]
 pub(super) struct Bell {
+    /// All of it in one word, so that what another thread rings is lost in no order of events.
     state: AtomicU8,
     task: AtomicWaker,
-    /// Whether it has rung since its socket was last asked.
-    rung: AtomicBool,
 }
 
 impl Relay {
@@ -41,15 +40,14 @@ impl Relay {
     /// Begins a look at the connection: until [`Self::wait`], what happens on it wakes nobody. All that belongs to the
     /// connection is polled with the returned context.
     pub(super) fn attend(&self) -> Context<'_> {
-        self.bell.state.store(ATTENDED, Ordering::Release);
+        self.bell.clear(STIRRED | AWAITED);
         Context::from_waker(&self.waker)
     }
 
     /// Ends the look: `task` is woken by the next thing that happens, at once if something has since it began.
     pub(super) fn wait(&self, task: &Waker) {
         self.bell.task.register(task);
-        if self.bell.turn(ATTENDED, AWAITED).is_err() {
-            self.bell.state.store(AWAITED, Ordering::Release);
+        if self.bell.add(AWAITED) & STIRRED != 0 {
             task.wake_by_ref();
         }
     }
@@ -58,24 +56,30 @@ impl Relay {
 impl Bell {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            state: AtomicU8::new(ATTENDED),
+            state: AtomicU8::new(0),
             task: AtomicWaker::new(),
-            rung: AtomicBool::new(false),
         })
     }
 
     /// From here on, [`Self::has_rung`] is about what comes.
     pub(super) fn quiet(&self) {
-        self.rung.store(false, Ordering::Release);
+        self.clear(RUNG);
     }
 
     pub(super) fn has_rung(&self) -> bool {
-        self.rung.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) & RUNG != 0
     }
 
-    fn turn(&self, from: u8, to: u8) -> Result<u8, u8> {
-        self.state
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    /// What was there before.
+    fn add(&self, marks: u8) -> u8 {
+        self.state.fetch_or(marks, Ordering::AcqRel)
+    }
+
+    fn clear(&self, marks: u8) {
+        // What is not there need not go; what comes at this moment is seen when the look ends.
+        if self.state.load(Ordering::Acquire) & marks != 0 {
+            self.state.fetch_and(!marks, Ordering::AcqRel);
+        }
     }
 }
 
@@ -85,8 +89,7 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        if self.turn(ATTENDED, STIRRED) == Err(AWAITED) {
+        if self.add(STIRRED | RUNG) & AWAITED != 0 {
             self.task.wake();
         }
     }
