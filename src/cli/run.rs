@@ -57,6 +57,16 @@ pub(super) async fn serve(
             return Exit::Configuration;
         }
     };
+    // Before anybody can know that we are there: what comes earlier would end the process as if it knew no signals.
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            say(&format!(
+                "cupbearer cannot start: signals cannot be received: {error}"
+            ));
+            return Exit::Failed;
+        }
+    };
     let (places, mut running) = match start_all(all, access_lines(process.log.access)) {
         Ok(started) => started.into_iter().unzip::<_, _, Vec<_>, Vec<_>>(),
         Err(exit) => return exit,
@@ -93,7 +103,8 @@ pub(super) async fn serve(
         Reloads::follow(&sources, overrides, surroundings, &hooks)
     });
     let admin = admin.ok();
-    until_stopped(&mut running, admin.as_ref(), reloads.as_ref(), &notifier).await
+    let signals = (signals, reloads.as_ref());
+    until_stopped(&mut running, admin.as_ref(), signals, &notifier).await
 }
 
 /// Each with its place in the list. One that cannot start does not keep others from serving.
@@ -245,18 +256,9 @@ fn bind_remedy(error: &server::BindError) -> &'static str {
 async fn until_stopped(
     running: &mut [Running],
     admin: Option<&AdminListeners>,
-    reloads: Option<&Reloads>,
+    (mut signals, reloads): (Signals, Option<&Reloads>),
     notifier: &Notifier,
 ) -> Exit {
-    let mut signals = match Signals::new(reloads) {
-        Ok(signals) => signals,
-        Err(error) => {
-            say(&format!(
-                "cupbearer cannot start: signals cannot be received: {error}"
-            ));
-            return Exit::Failed;
-        }
-    };
     let states = states(running);
     notifier.ready(&states());
     let mut informed = std::pin::pin!(notifier.keep_informed(states));
@@ -265,7 +267,7 @@ async fn until_stopped(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = signals.next() => {}
+        () = signals.next(reloads) => {}
         () = quit_ordered(admin) => {}
         () = told => {}
         never = &mut informed => match never {},
@@ -276,7 +278,7 @@ async fn until_stopped(
     let delay = running.first().map(|one| one.serving().drain_delay());
     tokio::select! {
         () = tokio::time::sleep(delay.unwrap_or_default()) => {}
-        () = signals.next() => stop(running, Phase::Cut),
+        () = signals.next(reloads) => stop(running, Phase::Cut),
         never = &mut informed => match never {},
     }
     stop(running, Phase::Draining);
@@ -284,7 +286,7 @@ async fn until_stopped(
         let orders: Vec<_> = running.iter().map(Running::order).collect();
         tokio::select! {
             cut = ended(running) => break cut,
-            () = signals.next() => orders.iter().for_each(|order| order.give(Phase::Cut)),
+            () = signals.next(reloads) => orders.iter().for_each(|order| order.give(Phase::Cut)),
             never = &mut informed => match never {},
         }
     };
@@ -362,29 +364,27 @@ async fn announce_tokens(running: &[Running]) {
 
 /// What asks us to stop.
 #[cfg(unix)]
-struct Signals<'a> {
+struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
     /// A closed terminal must not leave an orphan that holds the credential.
     has_terminal: bool,
-    reloads: Option<&'a Reloads>,
 }
 
 #[cfg(unix)]
-impl<'a> Signals<'a> {
-    fn new(reloads: Option<&'a Reloads>) -> std::io::Result<Self> {
+impl Signals {
+    fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             has_terminal: std::io::stdin().is_terminal(),
-            reloads,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self, reloads: Option<&Reloads>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
@@ -393,7 +393,7 @@ impl<'a> Signals<'a> {
                     if self.has_terminal {
                         return;
                     }
-                    if let Some(reloads) = self.reloads {
+                    if let Some(reloads) = reloads {
                         reloads.ask();
                     }
                 }
@@ -408,11 +408,11 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new(_: Option<&Reloads>) -> std::io::Result<Self> {
+    fn new() -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self, _: Option<&Reloads>) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

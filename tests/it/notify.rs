@@ -89,3 +89,45 @@ async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_proces
         "{last:?}"
     );
 }
+
+/// What comes earlier than it is waited for ends the process by the system's own rule: without an exit code, and with
+/// requests under way.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_are_waited_for_before_anybody_can_connect() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let config = Config {
+        upstream: "http://127.0.0.1:1",
+        token_url: "http://127.0.0.1:1/token",
+        client_id: "x",
+        secret: "y",
+        settings: &[],
+    };
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_cupbearer"))
+        .env_clear()
+        .arg("--config")
+        .arg(config.write(directory.path()))
+        .args(["--set", "admin.listen=off", "--listen"])
+        .arg(format!("unix:{}", socket.display()))
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !socket.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let caught = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .unwrap();
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+        let bit = 1 << (signal.as_raw() - 1);
+        assert_ne!(caught & bit, 0, "{signal:?} in {caught:x}");
+    }
+}
