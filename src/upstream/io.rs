@@ -232,14 +232,28 @@ impl AsyncWrite for Io {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::task::Wake;
 
     #[cfg(target_os = "linux")]
     use socket2::SockRef;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::upstream::relay::Relay;
+
+    struct Other(Notify);
+
+    impl Wake for Other {
+        fn wake(self: Arc<Self>) {
+            self.0.notify_one();
+        }
+    }
+
+    /// Only a broken socket takes so long.
+    const LONG: Duration = Duration::from_secs(5);
 
     async fn pair() -> (Io, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -274,7 +288,7 @@ mod tests {
                 relay.wait(cx.waker());
                 read
             });
-            assert_eq!(read.await, byte);
+            assert_eq!(timeout(LONG, read).await, Ok(byte));
         }
     }
 
@@ -283,9 +297,11 @@ mod tests {
         let (mut io, mut peer) = pair().await;
         let relay = Relay::new(io.bell());
         assert!(poll_byte(&mut io, &mut relay.attend()).is_pending());
-        let (read, written) = tokio::join!(io.read_u8(), peer.write_all(b"x"));
-        written.unwrap();
-        assert_eq!(read.unwrap(), b'x');
+        let other = Arc::new(Other(Notify::new()));
+        let waker = Waker::from(Arc::clone(&other));
+        assert!(poll_byte(&mut io, &mut Context::from_waker(&waker)).is_pending());
+        peer.write_all(b"x").await.unwrap();
+        timeout(LONG, other.0.notified()).await.expect("it is told");
         assert!(!io.is_dry(&relay.attend()));
     }
 
