@@ -14,12 +14,9 @@ use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
 use super::Serve;
-use super::io::{ClientIo, RequestBody};
+use super::io::{ClientIo, RequestBody, WIDEST};
 use super::stream::Stream;
 use super::watch::{Order, Phase, Place, Watched};
-
-/// hyper's own smallest read buffer.
-const LEAST_BUFFER: usize = 8 * 1024;
 
 /// Serves one connection to its end.
 pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, service: S) {
@@ -37,8 +34,8 @@ pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, service: S) {
         watched: Arc::clone(&watched),
     };
     let connection = http1::Builder::new()
-        .max_header_size(header_bytes) // the buffer alone lets twice as much pass
-        .max_buf_size(header_bytes.max(LEAST_BUFFER))
+        .max_header_size(header_bytes)
+        .max_buf_size(header_bytes.max(WIDEST))
         .serve_connection(io, tracked)
         .with_upgrades();
     let connection = std::pin::pin!(connection);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 use super::scan::Scan;
@@ -27,6 +28,13 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Node does, here both do, 100 of 100 (`tests/e2e/refusal`).
 const LINGER_BYTES: usize = 64 << 20;
 
+/// The largest read buffer of a connection, for uploads: reads and writes of this size cost a quarter less for each
+/// byte than those of 64 KiB (`docs/performance.md`).
+pub(super) const WIDEST: usize = 256 * 1024;
+
+/// hyper's buffer grows beyond this only with leave.
+const NARROW: usize = 64 * 1024;
+
 /// So many bytes of an answer are put together before they are sent: `send` costs the system 100 ns less than
 /// `writev` (Linux, 200 and 910 bytes), the copy included; at this size the copy begins to cost as much.
 const SMALL: usize = 4 * 1024;
@@ -38,6 +46,7 @@ pub(super) struct ClientIo {
     metrics: Arc<Metrics>,
     scan: Scan,
     linger: Option<Linger>,
+    wide: Option<OwnedSemaphorePermit>,
 }
 
 struct Linger {
@@ -53,7 +62,16 @@ impl ClientIo {
             metrics,
             scan: Scan::default(),
             linger: None,
+            wide: None,
         }
+    }
+
+    /// Whether a read may fill `room` bytes: hyper doubles a buffer that was filled.
+    fn may_fill(&mut self, room: usize) -> bool {
+        if room >= NARROW && self.wide.is_none() {
+            self.wide = self.watched.widen();
+        }
+        room < NARROW || self.wide.is_some()
     }
 
     fn note_read(&mut self, bytes: &mut [u8]) {
@@ -108,7 +126,11 @@ impl AsyncRead for ClientIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = if self.may_fill(buf.remaining()) {
+            Pin::new(&mut self.stream).poll_read(cx, buf)
+        } else {
+            pin!((&mut self.stream).take(NARROW as u64 - 1)).poll_read(cx, buf)
+        };
         if buf.filled().len() > before {
             self.note_read(&mut buf.filled_mut()[before..]);
         }
@@ -211,5 +233,64 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::Limits;
+    use super::super::watch::{Place, Registry};
+    use super::*;
+
+    fn registry() -> Arc<Registry> {
+        let limit = Duration::from_mins(1);
+        let limits = Limits {
+            connections: 100,
+            header_bytes: NARROW,
+            header_timeout: limit,
+            keep_alive: limit,
+            stall_timeout: limit,
+        };
+        Registry::new(limits, Metrics::new(None))
+    }
+
+    /// A client that sends for as long as it is read, and our end of it.
+    async fn uploading(place: &Place) -> ClientIo {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let body = vec![b'x'; WIDEST];
+        tokio::spawn(async move { while client.write_all(&body).await.is_ok() {} });
+        let stream = Stream::Tcp(listener.accept().await.unwrap().0);
+        let metrics = Arc::clone(&place.registry.metrics);
+        ClientIo::new(stream, Arc::clone(&place.watched), metrics)
+    }
+
+    #[tokio::test]
+    async fn only_so_many_connections_fill_a_large_buffer() {
+        let registry = registry();
+        let mut all = Vec::new();
+        loop {
+            let place = registry.enter();
+            let mut io = uploading(&place).await;
+            let may_fill = io.may_fill(NARROW);
+            assert!(io.may_fill(NARROW - 1));
+            all.push((place, io));
+            if !may_fill {
+                break;
+            }
+        }
+        assert_eq!(all.len(), 17);
+        let (_place, mut last) = all.pop().unwrap();
+        for _ in 0..100 {
+            let mut space = vec![0; WIDEST];
+            assert!(last.read(&mut space).await.unwrap() < NARROW);
+        }
+        all.pop();
+        let mut space = vec![0; WIDEST];
+        while last.read(&mut space).await.unwrap() < NARROW {} // until that much has come at once
     }
 }

@@ -56,7 +56,7 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
-    /// Bytes of one request's head; also the largest read buffer of a connection.
+    /// Bytes of one request's head.
     pub header_bytes: usize,
     /// From the connection's start, or a request's first byte, to the end of its head.
     pub header_timeout: Duration,

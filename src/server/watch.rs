@@ -10,11 +10,15 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::Limits;
 use crate::metrics::{Held, Metrics};
+
+/// How many connections at a time may have the largest read buffer: together 4 MiB. A buffer stays as
+/// large as it once was, so this bounds what a crowd of uploads, or of clients that uploaded once, can cost.
+const WIDE_CONNECTIONS: usize = 16;
 
 /// What a connection is doing, as far as its limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +70,7 @@ struct Common {
     now_ms: AtomicU64,
     /// From now on every answer says `Connection: close`.
     closing: AtomicBool,
+    wide: Arc<Semaphore>,
 }
 
 impl Common {
@@ -135,6 +140,11 @@ impl Watched {
 
     pub(super) fn has_left(&self) -> bool {
         self.left.load(Ordering::Relaxed)
+    }
+
+    /// Leave to read as much at once as the largest buffer holds, for as long as the connection lives.
+    pub(super) fn widen(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.common.wide).try_acquire_owned().ok()
     }
 
     /// Whether every answer is the last of its connection.
@@ -231,6 +241,7 @@ impl Registry {
                 start: Instant::now(),
                 now_ms: AtomicU64::new(1),
                 closing: AtomicBool::new(false),
+                wide: Arc::new(Semaphore::new(WIDE_CONNECTIONS)),
             }),
             open: Mutex::default(),
             left: Notify::new(),

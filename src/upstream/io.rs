@@ -18,6 +18,13 @@ use crate::metrics::Held;
 /// that reads nothing.
 const UPLOAD: usize = 64 << 10;
 
+/// What rustls takes at once by default, and what a frame is at most unless the client's connection has leave to
+/// read more.
+const NARROW: usize = 64 << 10;
+
+/// What it takes of a longer frame: the largest that the server reads, so that it goes out by one call.
+const WIDE: usize = 256 << 10;
+
 /// One connection's bytes.
 ///
 /// An upstream that refuses an upload answers, hangs up and resets: the write fails while the answer waits
@@ -39,6 +46,8 @@ pub(super) struct Io {
     waker: Waker,
     /// The last read found nothing, and the bell will ring when something comes.
     dry: bool,
+    /// TLS takes longer frames at once.
+    wide: bool,
 }
 
 #[derive(Debug)]
@@ -69,6 +78,7 @@ impl Io {
             waker: Waker::from(Arc::clone(&bell)),
             bell,
             dry: false,
+            wide: false,
         }
     }
 
@@ -97,6 +107,18 @@ impl Io {
         match &self.stream {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// So that a frame of so many bytes goes out at once, and so that many short ones are not hoarded.
+    fn fit(&mut self, frame: usize) {
+        let wide = frame > NARROW;
+        if wide != self.wide
+            && let Stream::Tls(stream) = &mut self.stream
+        {
+            self.wide = wide;
+            let limit = if wide { WIDE } else { NARROW };
+            stream.get_mut().1.set_buffer_limit(Some(limit));
         }
     }
 
@@ -181,6 +203,7 @@ impl AsyncWrite for Io {
         if this.hung_up {
             return Poll::Ready(Ok(buf.len()));
         }
+        this.fit(buf.len());
         let polled = each!(this, stream => Pin::new(stream).poll_write(cx, buf));
         this.written(polled, buf.len())
     }
@@ -195,6 +218,7 @@ impl AsyncWrite for Io {
         if this.hung_up {
             return Poll::Ready(Ok(all()));
         }
+        this.fit(bufs.iter().map(|buf| buf.len()).max().unwrap_or(0));
         let polled = match bufs {
             // What most requests are; the call for several costs the system more.
             [one] => each!(this, stream => Pin::new(stream).poll_write(cx, one)),

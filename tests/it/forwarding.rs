@@ -208,6 +208,21 @@ async fn sixty_kibibytes_of_fields_pass_and_more_than_the_limit_is_a_431() {
     assert_eq!(ask(proxy.address, get("/")).await.status, 200);
 }
 
+/// Its buffer has grown by then and would hold more.
+#[tokio::test]
+async fn a_head_without_an_end_is_a_431_at_the_limit_behind_a_long_upload_too() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    client.send(post("/", &"x".repeat(4 << 20))).await;
+    assert_eq!(client.answer().await.status, 200);
+    let fields = many_fields(65, &"y".repeat(1020));
+    client
+        .send(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}"))
+        .await;
+    assert_eq!(client.answer().await.status, 431);
+}
+
 #[tokio::test]
 async fn ten_pipelined_requests_are_answered_in_their_order() {
     let upstream = Upstream::echoing().await;
