@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use pin_project_lite::pin_project;
 
 use super::UpstreamBody;
 use super::access::Line;
@@ -66,35 +65,32 @@ impl<I: Inbound> HttpBody for Outbound<I> {
     }
 }
 
-pin_project! {
-    /// What the client gets.
-    pub struct Body<I: Inbound> {
-        #[pin]
-        kind: Kind<I>,
-        permit: Option<Permit>,
-        sent: Option<Sent>,
-        caller: Option<CallerName>,
-        line: Option<Box<Line>>,
-    }
+/// What the client gets.
+pub struct Body<I: Inbound> {
+    kind: Kind<I>,
+    _permit: Option<Permit>,
+    sent: Option<Sent>,
+    caller: Option<CallerName>,
+    line: Option<Box<Line>>,
 }
 
-pin_project! {
-    #[project = KindProjection]
-    enum Kind<I: Inbound> {
-        Ours { bytes: Option<Bytes> },
-        Upstream { #[pin] body: UpstreamBody<I> },
-        // A length is said, and nothing comes.
-        Withheld,
-        Taken { frames: VecDeque<Result<Frame<Bytes>, BodyError>>, rest: Option<Pin<Box<UpstreamBody<I>>>> },
-    }
+enum Kind<I: Inbound> {
+    Ours(Option<Bytes>),
+    Upstream(UpstreamBody<I>),
+    /// A length is said, and nothing comes.
+    Withheld,
+    Taken {
+        frames: VecDeque<Result<Frame<Bytes>, BodyError>>,
+        rest: Option<UpstreamBody<I>>,
+    },
 }
 
 impl<I: Inbound> Body<I> {
     /// An answer of our own.
     pub(super) fn ours(bytes: Bytes) -> Self {
         Self {
-            kind: Kind::Ours { bytes: Some(bytes) },
-            permit: None,
+            kind: Kind::Ours(Some(bytes)),
+            _permit: None,
             sent: None,
             caller: None,
             line: None,
@@ -112,9 +108,9 @@ impl<I: Inbound> Body<I> {
             kind: if is_withheld {
                 Kind::Withheld
             } else {
-                Kind::Upstream { body }
+                Kind::Upstream(body)
             },
-            permit: Some(permit),
+            _permit: Some(permit),
             sent: None,
             caller: None,
             line: None,
@@ -124,7 +120,7 @@ impl<I: Inbound> Body<I> {
     /// What we have made of the upstream's answer.
     pub(super) fn made(bytes: Bytes, permit: Permit) -> Self {
         Self {
-            permit: Some(permit),
+            _permit: Some(permit),
             ..Self::ours(bytes)
         }
     }
@@ -136,11 +132,8 @@ impl<I: Inbound> Body<I> {
         permit: Permit,
     ) -> Self {
         Self {
-            kind: Kind::Taken {
-                frames,
-                rest: rest.map(Box::pin),
-            },
-            permit: Some(permit),
+            kind: Kind::Taken { frames, rest },
+            _permit: Some(permit),
             sent: None,
             caller: None,
             line: None,
@@ -174,25 +167,23 @@ impl<I: Inbound> HttpBody for Body<I> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.project();
-        let polled = match this.kind.project() {
-            KindProjection::Ours { bytes } => Poll::Ready(
+        let this = self.get_mut();
+        let polled = match &mut this.kind {
+            Kind::Ours(bytes) => Poll::Ready(
                 bytes
                     .take()
                     .filter(|bytes| !bytes.is_empty())
                     .map(|bytes| Ok(Frame::data(bytes))),
             ),
-            KindProjection::Upstream { body } => poll_upstream(body, cx),
-            KindProjection::Withheld => Poll::Ready(None),
-            KindProjection::Taken { frames, rest } => {
-                match (frames.pop_front(), rest.as_mut().map(Pin::as_mut)) {
-                    (Some(frame), _) => Poll::Ready(Some(frame.map(answer_frame))),
-                    (None, Some(rest)) => poll_upstream(rest, cx),
-                    (None, None) => Poll::Ready(None),
-                }
-            }
+            Kind::Upstream(body) => poll_upstream(body, cx),
+            Kind::Withheld => Poll::Ready(None),
+            Kind::Taken { frames, rest } => match (frames.pop_front(), rest.as_mut()) {
+                (Some(frame), _) => Poll::Ready(Some(frame.map(answer_frame))),
+                (None, Some(rest)) => poll_upstream(rest, cx),
+                (None, None) => Poll::Ready(None),
+            },
         };
-        if let Some(line) = this.line {
+        if let Some(line) = &mut this.line {
             line.note(&polled);
         }
         polled
@@ -200,8 +191,8 @@ impl<I: Inbound> HttpBody for Body<I> {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Ours { bytes } => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Kind::Upstream { body } => body.is_end_stream(),
+            Kind::Ours(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Kind::Upstream(body) => body.is_end_stream(),
             Kind::Withheld => false,
             Kind::Taken { frames, rest } => {
                 frames.is_empty() && rest.as_ref().is_none_or(HttpBody::is_end_stream)
@@ -211,10 +202,10 @@ impl<I: Inbound> HttpBody for Body<I> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Ours { bytes } => {
+            Kind::Ours(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Kind::Upstream { body } => body.size_hint(),
+            Kind::Upstream(body) => body.size_hint(),
             // Its head says the length, or that it is chunked, as the upstream said it.
             Kind::Withheld | Kind::Taken { .. } => SizeHint::default(),
         }
@@ -222,10 +213,10 @@ impl<I: Inbound> HttpBody for Body<I> {
 }
 
 fn poll_upstream<I: Inbound>(
-    body: Pin<&mut UpstreamBody<I>>,
+    body: &mut UpstreamBody<I>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-    body.poll_frame(cx).map_ok(answer_frame)
+    Pin::new(body).poll_frame(cx).map_ok(answer_frame)
 }
 
 fn answer_frame(frame: Frame<Bytes>) -> Frame<Bytes> {

@@ -15,7 +15,12 @@ use super::pace::Outgoing;
 use super::pool::{Shared, Wire, drive};
 
 /// The body of an answer. Carries its connection, and gives it back with the last frame.
-pub struct ResponseBody<B: Outgoing> {
+pub struct ResponseBody<B: Outgoing>(
+    // An answer is moved a dozen times on its way to the client: as a whole this would be copied each time.
+    Box<Streaming<B>>,
+);
+
+struct Streaming<B: Outgoing> {
     incoming: Incoming,
     wire: Option<Wire<B>>,
     /// The connection, where the answer has begun before the request has ended.
@@ -49,22 +54,24 @@ impl<B: Outgoing> ResponseBody<B> {
         shared: Arc<Shared<B>>,
         stall: Stall,
     ) -> Self {
-        let mut body = Self {
+        let mut body = Box::new(Streaming {
             incoming,
             wire: Some(wire),
             shared,
             stall,
             upload: None,
-        };
+        });
         if !body.stall.is_request_sent() {
             body.upload = body.wire.take().and_then(Upload::beside);
         }
         if body.incoming.is_end_stream() {
             body.release();
         }
-        body
+        Self(body)
     }
+}
 
+impl<B: Outgoing> Streaming<B> {
     fn poll_incoming(
         &mut self,
         cx: &mut Context<'_>,
@@ -129,7 +136,7 @@ impl<B: Outgoing> Body for ResponseBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.get_mut();
+        let this = &mut *self.get_mut().0;
         match this.poll_incoming(cx) {
             Poll::Pending => this.stall.poll(cx).map(|error| {
                 this.wire = None;
@@ -156,10 +163,10 @@ impl<B: Outgoing> Body for ResponseBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.0.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.0.incoming.size_hint()
     }
 }
