@@ -258,12 +258,14 @@ mod tests {
     use std::future::poll_fn;
     use std::task::Wake;
 
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
     #[cfg(target_os = "linux")]
     use socket2::SockRef;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio::sync::Notify;
     use tokio::time::timeout;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
     use crate::upstream::relay::Relay;
@@ -327,6 +329,71 @@ mod tests {
         peer.write_all(b"x").await.unwrap();
         timeout(LONG, other.0.notified()).await.expect("it is told");
         assert!(!io.is_dry(&relay.attend()));
+    }
+
+    /// With the upstream's end.
+    async fn tls_pair() -> (Io, tokio_rustls::server::TlsStream<TcpStream>) {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let certificate = issued.cert.der().clone();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate],
+                issued.signing_key.serialize_der().try_into().unwrap(),
+            )
+            .unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let accepted = listener.accept().await.unwrap().0;
+        let (ours, theirs) = tokio::join!(
+            TlsConnector::from(Arc::new(client)).connect("localhost".try_into().unwrap(), stream),
+            TlsAcceptor::from(Arc::new(server)).accept(accepted),
+        );
+        (
+            Io::tls(ours.unwrap(), Duration::from_mins(5)),
+            theirs.unwrap(),
+        )
+    }
+
+    /// What it is given until it takes no more.
+    fn fill(io: &mut Io, frame: &[u8]) -> Vec<u8> {
+        let mut taken = Vec::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(count) = Pin::new(&mut *io).poll_write(&mut cx, frame) {
+            taken.extend(&frame[..count.unwrap()]);
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn tls_takes_more_of_a_long_frame_and_a_short_one_behind_it_waits_and_arrives() {
+        let (mut io, mut peer) = tls_pair().await;
+        let mut sent = fill(&mut io, &[b's'; 1000]); // what the system holds, and NARROW
+        let more = fill(&mut io, &[b'l'; WIDE]);
+        assert!(more.len() > WIDE - 2 * NARROW, "{}", more.len());
+        assert!(fill(&mut io, b"end").is_empty());
+        sent.extend([&more[..], b"end"].concat());
+        let mut came = vec![0; sent.len()];
+        let carried = async {
+            let write = async {
+                io.write_all(b"end").await.unwrap();
+                io.flush().await.unwrap();
+            };
+            tokio::join!(write, peer.read_exact(&mut came)).1.unwrap();
+        };
+        timeout(LONG, carried).await.expect("it is woken");
+        assert!(came == sent);
     }
 
     /// Linux ends a connection whose peer reads nothing for so long, as if it were not there.
