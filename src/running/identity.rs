@@ -30,9 +30,9 @@ impl Identity {
         let client = token::client(tls.clone(), &config.network.proxy)?;
         let credential = Credential::of(config.token.credential.clone());
         let read_secret = Arc::clone(&credential).reader();
-        let (tokens, engine) = token::engine(&config.token, client, read_secret);
+        let (tokens, engine) = token::engine(&config.token, client, read_secret, proxy);
         let mut task = JoinSet::new();
-        task.spawn(engine.of(proxy).run());
+        task.spawn(engine.run());
         Ok(Arc::new(Self {
             tokens,
             tls,

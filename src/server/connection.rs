@@ -35,6 +35,8 @@ pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, service: S) {
     };
     let connection = http1::Builder::new()
         .max_header_size(header_bytes)
+        // Of what waits of an answer too: a client that reads slowly costs 125 kB more than with 64 KiB, beside the 2.4 MB
+        // that the system holds.
         .max_buf_size(header_bytes.max(WIDEST))
         .serve_connection(io, tracked)
         .with_upgrades();

@@ -293,4 +293,12 @@ mod tests {
         let mut space = vec![0; WIDEST];
         while last.read(&mut space).await.unwrap() < NARROW {} // until that much has come at once
     }
+
+    #[tokio::test]
+    async fn the_pieces_of_a_small_answer_go_out_together() {
+        let place = registry().enter();
+        let mut io = uploading(&place).await;
+        let pieces = [b"head".as_slice(), b"", b"body"].map(io::IoSlice::new);
+        assert_eq!(io.write_vectored(&pieces).await.unwrap(), 8);
+    }
 }

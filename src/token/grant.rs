@@ -39,6 +39,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Everything an exchange needs but the secret.
 #[derive(Debug)]
 pub(super) struct Grant {
+    /// In the log, which several proxies may share.
+    proxy: Option<String>,
     client: Client,
     config: config::Token,
     /// What the issuer's metadata named; `None` before it was asked, and after the endpoint was gone.
@@ -69,6 +71,7 @@ impl From<Failure> for Refusal {
 impl Grant {
     pub(super) fn new(config: config::Token, client: Client) -> Self {
         Self {
+            proxy: None,
             client,
             config,
             discovered: Mutex::new(None),
@@ -76,6 +79,11 @@ impl Grant {
             connected: Arc::default(),
             limit: ATTEMPT_LIMIT,
         }
+    }
+
+    /// For the proxy that has this name, where there are several.
+    pub(super) fn of(self, proxy: Option<String>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Asks once; a second time only where the first was refused because the clocks differ.
@@ -174,6 +182,7 @@ impl Grant {
         let differs = before.abs_diff(ahead) > CLOCK_TOLERANCE.as_secs();
         if differs {
             tracing::warn!(
+                proxy = self.proxy,
                 server_ahead_s = ahead,
                 "clock differs from the token endpoint's"
             );
@@ -209,7 +218,11 @@ impl Grant {
         let document = self.metadata(http, issuer).await?;
         let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
             .map_err(Failure::Metadata)?;
-        tracing::info!(endpoint = url.as_str(), "token endpoint discovered");
+        tracing::info!(
+            proxy = self.proxy,
+            endpoint = url.as_str(),
+            "token endpoint discovered"
+        );
         *self.discovered() = Some(url.clone());
         Ok(url)
     }

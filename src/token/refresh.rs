@@ -32,10 +32,16 @@ pub type ReadSecret = Arc<dyn Fn() -> Later<Result<Secret, Cause>> + Send + Sync
 /// Asks the token endpoint once.
 pub(super) type Exchange = Arc<dyn Fn(Secret) -> Later<Result<Granted, Failure>> + Send + Sync>;
 
-/// The token of this configuration: the handle for everyone, and the engine for one task.
+/// The token of this configuration: the handle for everyone, and the engine for one task. `proxy`: whose it is, where
+/// there are several.
 #[must_use]
-pub fn engine(config: &config::Token, client: Client, read_secret: ReadSecret) -> (Tokens, Engine) {
-    let grant = Arc::new(Grant::new(config.clone(), client));
+pub fn engine(
+    config: &config::Token,
+    client: Client,
+    read_secret: ReadSecret,
+    proxy: Option<String>,
+) -> (Tokens, Engine) {
+    let grant = Arc::new(Grant::new(config.clone(), client).of(proxy.clone()));
     let exchange: Exchange = Arc::new(move |secret| {
         let grant = Arc::clone(&grant);
         Box::pin(async move { grant.exchange(&secret).await })
@@ -45,7 +51,8 @@ pub fn engine(config: &config::Token, client: Client, read_secret: ReadSecret) -
         clock: Clock::SYSTEM,
         draw: fastrand::f64,
     };
-    Engine::new(config.wait, world, exchange, read_secret, polled)
+    let (tokens, engine) = Engine::new(config.wait, world, exchange, read_secret, polled);
+    (tokens, engine.of(proxy))
 }
 
 /// Time and chance.
@@ -108,8 +115,7 @@ impl Engine {
     }
 
     /// Of the proxy that has this name, where there are several.
-    #[must_use]
-    pub fn of(self, proxy: Option<String>) -> Self {
+    fn of(self, proxy: Option<String>) -> Self {
         Self { proxy, ..self }
     }
 

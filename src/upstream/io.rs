@@ -380,7 +380,7 @@ mod tests {
     async fn tls_takes_more_of_a_long_frame_and_a_short_one_behind_it_waits_and_arrives() {
         let (mut io, mut peer) = tls_pair().await;
         let mut sent = fill(&mut io, &[b's'; 1000]); // what the system holds, and NARROW
-        let more = fill(&mut io, &[b'l'; WIDE]);
+        let more = fill(&mut io, &vec![b'l'; WIDE]);
         assert!(more.len() > WIDE - 2 * NARROW, "{}", more.len());
         assert!(fill(&mut io, b"end").is_empty());
         sent.extend([&more[..], b"end"].concat());

@@ -71,15 +71,7 @@ impl<B: Outgoing> Upstream<B> {
         tls: &rustls::ClientConfig,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let shared = Arc::new(Shared {
-            connector: Connector::new(config, tls, metrics),
-            head_timeout: config.head_timeout,
-            stall_timeout: config.stall_timeout,
-            pool_idle: config.pool_idle,
-            patience: Patience::unknown(),
-            idle: Mutex::new(Vec::new()),
-            filled: Arc::new(Notify::new()),
-        });
+        let shared = Arc::new(Shared::new(config, tls, metrics));
         tokio::spawn(keep(Arc::downgrade(&shared)));
         Self { shared }
     }
@@ -293,6 +285,18 @@ pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_
 }
 
 impl<B: Outgoing> Shared<B> {
+    fn new(config: &config::Upstream, tls: &rustls::ClientConfig, metrics: Arc<Metrics>) -> Self {
+        Self {
+            connector: Connector::new(config, tls, metrics),
+            head_timeout: config.head_timeout,
+            stall_timeout: config.stall_timeout,
+            pool_idle: config.pool_idle,
+            patience: Patience::unknown(),
+            idle: Mutex::new(Vec::new()),
+            filled: Arc::new(Notify::new()),
+        }
+    }
+
     /// The youngest idle connection, and how long it has waited. Whether it has died or spoken meanwhile is
     /// seen before the request is given to it: a connection reads before it takes a request, and one that has
     /// ended gives it back. What may not be repeated gets none that the upstream may be about to close.
@@ -371,5 +375,76 @@ async fn keep<B: Outgoing>(shared: std::sync::Weak<Shared<B>>) {
 impl<B: Outgoing> Drop for Shared<B> {
     fn drop(&mut self) {
         self.filled.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Empty};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_mins(1);
+
+    /// Nobody looks at what is idle.
+    fn unattended(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
+        let config = config::Upstream {
+            url: config::Origin {
+                scheme: http::uri::Scheme::HTTP,
+                authority: address.to_string().parse().unwrap(),
+            },
+            proxy: None,
+            client_certificate: None,
+            headers: Vec::new(),
+            rewrite: false,
+            openapi: Vec::new(),
+            cookies: false,
+            via: false,
+            connect_timeout: LIMIT,
+            head_timeout: LIMIT,
+            stall_timeout: LIMIT,
+            pool_idle: LIMIT,
+            retry_body: 0,
+        };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        Upstream {
+            shared: Arc::new(Shared::new(&config, &tls, Metrics::new(None))),
+        }
+    }
+
+    async fn ask(upstream: &Upstream<Empty<Bytes>>, now: Instant) {
+        let request = Request::get("/").header("host", "x").body(Empty::new());
+        let sent = upstream.send(now, request.unwrap(), || None).await;
+        assert!(sent.unwrap().into_body().frame().await.is_none());
+    }
+
+    async fn answer(listener: &TcpListener) -> TcpStream {
+        let mut stream = listener.accept().await.unwrap().0;
+        assert_ne!(stream.read(&mut [0; 100]).await.unwrap(), 0);
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn a_request_that_finds_its_connection_closed_teaches_how_long_one_may_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = unattended(listener.local_addr().unwrap());
+        let ((), stream) = tokio::join!(ask(&upstream, Instant::now()), answer(&listener));
+        drop(stream);
+        tokio::task::yield_now().await; // to the runtime, which has heard of it then
+        let age = Duration::from_secs(5);
+        assert!(upstream.shared.patience.outlasts(age));
+        let later = Instant::now() + age;
+        tokio::join!(ask(&upstream, later), answer(&listener));
+        assert!(!upstream.shared.patience.outlasts(age));
     }
 }

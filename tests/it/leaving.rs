@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cupbearer::server::Phase;
 use tokio::time::Instant;
 
 use crate::support::{Client, Connection, End, Proxy, Upstream, answer, ask, get, until, within};
@@ -89,6 +90,29 @@ async fn callers_that_leave_mid_upload_end_the_upstreams_work_within_a_second() 
 #[tokio::test]
 async fn callers_that_leave_mid_download_end_the_upstreams_work_and_spoil_nothing() {
     leave(get("/endless"), Some(b"hello")).await;
+}
+
+#[tokio::test]
+async fn before_the_drain_every_answer_is_already_the_last_of_its_connection() {
+    let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
+    let proxy = Proxy::before(&upstream).await;
+    assert_eq!(ask(proxy.address, get("/")).await.field("connection"), None);
+    proxy.running.stop(Phase::Closing);
+    within("an answer that closes", async {
+        let mut client = Client::connect(proxy.address).await;
+        loop {
+            client.send(get("/")).await;
+            if client.answer().await.field("connection") == Some("close") {
+                return client.rest().await;
+            }
+        }
+    })
+    .await;
+    let another = ask(proxy.address, get("/")).await;
+    assert_eq!(
+        (another.status, another.field("connection")),
+        (200, Some("close"))
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The service manager's side of `sd_notify(3)`: a real datagram socket, the built binary, its life from start to end.
 
+use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -15,6 +16,19 @@ fn told(manager: &UnixDatagram) -> Vec<String> {
         Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
     })
     .collect()
+}
+
+async fn until_reloaded(manager: &UnixDatagram) {
+    let mut heard = Vec::new();
+    until("a reload has begun and ended", || {
+        heard.extend(told(manager));
+        let at = |what: &str| {
+            let found = heard.iter().position(|one| one.starts_with(what));
+            found.unwrap_or(usize::MAX)
+        };
+        at("RELOADING=1\nMONOTONIC_USEC=") < at("READY=1") && at("READY=1") < usize::MAX
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -62,15 +76,8 @@ async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_proces
     client.send(get("/")).await;
     assert_eq!(client.answer().await.text(), "hello");
 
-    heard.clear();
     binary.signal(Signal::HUP);
-    until("a reload has begun and ended", || {
-        heard.extend(told(&manager));
-        let at = |what: &str| heard.iter().position(|one| one.starts_with(what));
-        let begun = at("RELOADING=1\nMONOTONIC_USEC=");
-        begun.is_some() && begun < at("READY=1")
-    })
-    .await;
+    until_reloaded(&manager).await;
 
     binary.signal(Signal::STOP);
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -80,9 +87,19 @@ async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_proces
     binary.signal(Signal::CONT);
     until("it is alive again", || !told(&manager).is_empty()).await;
 
+    // One that nobody asked for, and that changes nothing.
+    let mut file = std::fs::File::options()
+        .append(true)
+        .open(binary.file("cupbearer.toml"))
+        .unwrap();
+    file.write_all(b"# seen\n").unwrap();
+    until_reloaded(&manager).await;
+
     binary.terminate();
-    let (status, _) = binary.wait().await;
+    let (status, output) = binary.wait().await;
     assert_eq!(status.code(), Some(0));
+    let answers = output.matches("configuration unchanged");
+    assert_eq!(answers.count(), 1, "to the signal alone: {output}");
     let last = told(&manager);
     assert!(
         last.iter().any(|one| one.starts_with("STOPPING=1")),

@@ -160,15 +160,30 @@ async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
     assert_eq!(of(unchanged, "one"), 1);
 }
 
+/// An issuer that refuses, with a clock that is an hour ahead.
+async fn refusing_issuer() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        let request = connection.request().await.unwrap();
+        let issuer = format!("http://{}", request.values("host")[0]);
+        let hour = std::time::Duration::from_hours(1);
+        let date = httpdate::fmt_http_date(std::time::SystemTime::now() + hour);
+        let fields = format!("Content-Type: application/json\r\nDate: {date}\r\n");
+        let (status, body) = if request.method == "GET" {
+            let metadata =
+                serde_json::json!({ "issuer": issuer, "token_endpoint": format!("{issuer}/t") });
+            ("200 OK", metadata.to_string())
+        } else {
+            ("401 Unauthorized", "{}".to_owned())
+        };
+        connection.write(&answer(status, &fields, &body)).await;
+    })
+    .await
+}
+
 #[tokio::test]
 async fn what_happens_to_a_token_is_logged_with_its_proxy() {
     let scene = Scene::before(Upstream::echoing().await).await;
-    let refused = answer(
-        "401 Unauthorized",
-        "Content-Type: application/json\r\n",
-        "{}",
-    );
-    let dead = Upstream::answering(refused).await;
+    let issuer = refusing_issuer().await;
     let (binary, _upstream, endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
     until("both tokens", || {
         lines_of(&binary, "token fresh").len() == 2
@@ -183,10 +198,21 @@ async fn what_happens_to_a_token_is_logged_with_its_proxy() {
 
     let file = binary.file("two.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace(&endpoint.url(), &dead.url())).unwrap();
+    let url = format!("url = \"{}\"", endpoint.url());
+    let other = format!(
+        "issuer = \"{}\"\nauth = \"client_secret_jwt\"",
+        issuer.url()
+    );
+    std::fs::write(&file, text.replace(&url, &other)).unwrap();
     binary.signal(Signal::HUP);
-    let line = line_of(&binary, "token request failed").await;
-    assert_eq!(line["proxy"], "two", "{line}");
+    for message in [
+        "token endpoint discovered",
+        "clock differs from the token endpoint's",
+        "token request failed",
+    ] {
+        let line = line_of(&binary, message).await;
+        assert_eq!(line["proxy"], "two", "{line}");
+    }
 }
 
 #[tokio::test]

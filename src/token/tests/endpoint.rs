@@ -359,6 +359,7 @@ async fn an_empty_200_stops_nothing_and_the_next_answer_serves() {
         &config(endpoint.url.clone(), ClientAuth::Basic),
         client(),
         reader(),
+        None,
     );
     let task = tokio::spawn(engine.run());
     let first = tokens.settled().await;
@@ -384,6 +385,7 @@ async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
         &config(endpoint.url.clone(), ClientAuth::Basic),
         client(),
         reader(),
+        None,
     );
     let task = tokio::spawn(engine.run());
     tokens.bearer().await.unwrap();

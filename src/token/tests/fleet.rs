@@ -187,7 +187,7 @@ async fn two_hundred_engines_get_their_tokens_from_a_real_endpoint_that_throttle
     let client = client();
     let mut all = Vec::new();
     for _ in 0..200 {
-        let (tokens, engine) = engine(&config, client.clone(), reader());
+        let (tokens, engine) = engine(&config, client.clone(), reader(), None);
         all.push((tokens, tokio::spawn(engine.run())));
     }
     while !all.iter().all(|(tokens, _)| tokens.usable().is_some()) {

@@ -110,8 +110,12 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
             let endpoint = Endpoint::new(move |_| act.clone()).await;
             let mut config = config(endpoint.url.clone(), auth);
             config.wait = ms(50);
-            let (tokens, engine) =
-                engine(&config, super::endpoint::client(), Arc::clone(&read_secret));
+            let (tokens, engine) = engine(
+                &config,
+                super::endpoint::client(),
+                Arc::clone(&read_secret),
+                None,
+            );
             let task = tokio::spawn(engine.run());
             let snapshot = tokens.settled().await;
             assert_silent(&format!("{snapshot:?} {tokens:?}"));
