@@ -1,0 +1,69 @@
+//! Connections that have waited, against real sockets and a time that is said.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// Nobody looks at what is idle.
+fn unattended(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
+    let config = config::Upstream {
+        url: config::Origin {
+            scheme: http::uri::Scheme::HTTP,
+            authority: address.to_string().parse().unwrap(),
+        },
+        proxy: None,
+        client_certificate: None,
+        headers: Vec::new(),
+        rewrite: false,
+        openapi: Vec::new(),
+        cookies: false,
+        via: false,
+        connect_timeout: LIMIT,
+        head_timeout: LIMIT,
+        stall_timeout: LIMIT,
+        pool_idle: LIMIT,
+        retry_body: 0,
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Upstream {
+        shared: Arc::new(Shared::new(&config, &tls, Metrics::new(None))),
+    }
+}
+
+async fn ask(upstream: &Upstream<Empty<Bytes>>, now: Instant) {
+    let request = Request::get("/").header("host", "x").body(Empty::new());
+    let sent = upstream.send(now, request.unwrap(), || None).await;
+    assert!(sent.unwrap().into_body().frame().await.is_none());
+}
+
+async fn answer(listener: &TcpListener) -> TcpStream {
+    let mut stream = listener.accept().await.unwrap().0;
+    assert_ne!(stream.read(&mut [0; 100]).await.unwrap(), 0);
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    stream.write_all(answer).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_request_that_finds_its_connection_closed_teaches_how_long_one_may_wait() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = unattended(listener.local_addr().unwrap());
+    let ((), stream) = tokio::join!(ask(&upstream, Instant::now()), answer(&listener));
+    drop(stream);
+    tokio::task::yield_now().await; // to the runtime, which has heard of it then
+    let age = Duration::from_secs(5);
+    assert!(upstream.shared.patience.outlasts(age));
+    let later = Instant::now() + age;
+    tokio::join!(ask(&upstream, later), answer(&listener));
+    assert!(!upstream.shared.patience.outlasts(age));
+}
