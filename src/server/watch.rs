@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use super::Limits;
 use crate::metrics::{Held, Metrics};
 
-/// How many connections at a time may have the largest read buffer: together 4 MiB, unless `limits.header_bytes` is
-/// larger than that buffer. It stays as large as it once was, so this bounds what a crowd of uploads, or of clients
-/// that uploaded once, can cost.
+/// How many connections at a time may have the largest read buffer. Where the upstream takes nothing, such an upload
+/// holds 1.1 MB instead of 0.6 (measured), together 8 MB more, unless `limits.header_bytes` is larger than that buffer.
+/// It stays as large as it once was, so this bounds what a crowd of uploads, or of clients that uploaded once, can cost.
 const WIDE_CONNECTIONS: usize = 16;
 
 /// What a connection is doing, as far as its limits are concerned.
