@@ -24,7 +24,7 @@ const LONGEST_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 /// While nothing can be served an unreachable endpoint is tried this often: with the spread and the
-/// exchange itself a recovery is seen within 5 s (docs/survives.md 4 and 45), which 30 s could not promise.
+/// exchange itself a recovery is seen within 5 s (tests/survives.md 4 and 45), which 30 s could not promise.
 const LONGEST_BACK_OFF_WITHOUT_TOKEN: Duration = Duration::from_secs(3);
 const AFTER_REFUSAL: Duration = Duration::from_mins(1);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);

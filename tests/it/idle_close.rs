@@ -174,7 +174,7 @@ async fn a_close_while_idle_costs_no_get_and_executes_no_post_twice() {
     assert_eq!(outcome.gets + outcome.posts, 960);
 }
 
-/// docs/survives.md 11.
+/// tests/survives.md 11.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg(feature = "long")] // 6 minutes: tests/long idle-close
 async fn full_size() {

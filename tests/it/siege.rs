@@ -122,7 +122,7 @@ async fn a_small_one() {
     .await;
 }
 
-/// docs/survives.md 24 and 25, with the default limit of a head.
+/// tests/survives.md 24 and 25, with the default limit of a head.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg(feature = "long")] // 12 s of 2,100 connections: tests/long siege
 async fn full_size() {

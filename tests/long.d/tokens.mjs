@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The token engine against real time: recorded runs of minutes, each with the numbers of its case.
 //
-//   CUPBEARER_BIN=target/release/cupbearer node tests/long.d/tokens.mjs CASE > docs/runs/tokens-CASE.md
+//   CUPBEARER_BIN=target/release/cupbearer node tests/long.d/tokens.mjs CASE > tests/runs/tokens-CASE.md
 //
 // CASE is one of those at the end of this file. Needs node 20 and nothing else: the authorization server
 // and the API are stand-ins below, in this process, with the real time. Prints a page in Markdown; the exit

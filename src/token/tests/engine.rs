@@ -65,7 +65,7 @@ async fn an_outage_that_ends_before_the_expiry_is_never_seen_by_a_request() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_past_the_expiry_fails_closed_soon_and_heals_within_5_s_without_traffic() {
     let start = Instant::now();
-    // 40 min, as long as a bad night: docs/survives.md 45
+    // 40 min, as long as a bad night: tests/survives.md 45
     let back = s(60) + s(40 * 60);
     let scene = Scene::new(move |_, _| {
         let out = start.elapsed() > s(30) && start.elapsed() < back;

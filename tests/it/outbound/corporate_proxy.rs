@@ -1,4 +1,4 @@
-//! docs/survives.md 42: upstream and token endpoint through a corporate proxy, which learns nothing but names.
+//! tests/survives.md 42: upstream and token endpoint through a corporate proxy, which learns nothing but names.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

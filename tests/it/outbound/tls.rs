@@ -1,4 +1,4 @@
-//! docs/survives.md 18: what does not prove that it is the upstream gets no token, and the error says why.
+//! tests/survives.md 18: what does not prove that it is the upstream gets no token, and the error says why.
 
 use super::peers::{Ca, Identity, self_signed};
 use super::*;

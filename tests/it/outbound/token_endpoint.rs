@@ -1,4 +1,4 @@
-//! docs/survives.md 18 and 10, for the token endpoint: what does not prove that it is the one gets no secret,
+//! tests/survives.md 18 and 10, for the token endpoint: what does not prove that it is the one gets no secret,
 //! and one line says where it was looked for, what failed, on whose side, and which key to change.
 
 use base64::Engine as _;

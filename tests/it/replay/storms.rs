@@ -1,4 +1,4 @@
-//! Many 401s at once, and one without end (docs/survives.md 9).
+//! Many 401s at once, and one without end (tests/survives.md 9).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
