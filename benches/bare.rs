@@ -1,4 +1,4 @@
-//! The bare path, in the arrangements that were candidates: what `docs/performance.md` compares.
+//! The bare path, in the arrangements that were candidates: what `benches/NOTES.md` compares.
 //!
 //! `cargo bench --bench bare -- MODE LISTEN_PORT UPSTREAM_PORT` forwards `127.0.0.1:LISTEN_PORT`
 //! to `http://127.0.0.1:UPSTREAM_PORT` with a bearer attached and does nothing else, until it is killed.

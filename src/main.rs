@@ -6,7 +6,7 @@ use clap::Parser as _;
 use cupbearer::cli::{self, Cli};
 use mimalloc::MiMalloc;
 
-/// Each request allocates a dozen times and each connection its buffers: `docs/performance.md` has what that saves.
+/// Each request allocates a dozen times and each connection its buffers: `benches/NOTES.md` has what that saves.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -29,7 +29,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 << 20;
 
 /// The largest read buffer of a connection, for uploads: reads and writes of this size cost a quarter less for each
-/// byte than those of 64 KiB (`docs/performance.md`).
+/// byte than those of 64 KiB (`benches/NOTES.md`).
 pub(super) const WIDEST: usize = 256 * 1024;
 
 /// hyper's buffer grows beyond this only with leave.

@@ -2,7 +2,7 @@
 //!
 //! The connection is polled inside the exchange's own task: no second task, no hand-over between
 //! them, and a dropped exchange closes its connection, which is how the upstream learns that the
-//! caller has left. `docs/performance.md` has what the other arrangements cost.
+//! caller has left. `benches/NOTES.md` has what the other arrangements cost.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
