@@ -40,7 +40,7 @@ for (const on of ["mirror", "httpbin", "nginx"]) {
 
 test("what may differ is what docs/forwarding.md lists, and all of it was seen to differ", async () => {
   assert.deepEqual(Object.keys(REQUEST_RULES).sort(), await documented("Requests"));
-  assert.deepEqual(Object.keys(ANSWER_RULES).sort(), await documented("Answers"));
+  assert.deepEqual(Object.keys(ANSWER_RULES).sort(), await documented("Responses"));
   const unseen = (rules, seen) => Object.keys(rules).filter((rule) => !seen.has(rule));
   assert.deepEqual(unseen(REQUEST_RULES, applied.requests), ["Host", "Transfer-Encoding", "Content-Length"]); // written anew, and the same
   assert.deepEqual(unseen(ANSWER_RULES, applied.answers), []);
