@@ -15,9 +15,9 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use cupbearer::answer::{Form, RequestId};
 use cupbearer::config;
 use cupbearer::guard::{Guard, KeyWatch, Peer};
+use cupbearer::problem::{Form, RequestId};
 use cupbearer::server::Scan;
 use http::Request;
 

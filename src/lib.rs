@@ -7,22 +7,23 @@
 //! `docs/architecture.md` has the whole house and which room may know which.
 
 pub mod admin;
-pub mod answer;
 pub mod cli;
 pub mod config;
+pub mod credentials;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;
 pub mod guard;
+pub mod instance;
 pub mod learn;
 pub mod metrics;
+pub mod problem;
 pub mod proxy;
 pub mod reload;
-pub mod running;
-pub mod secret;
 pub mod server;
 pub mod telemetry;
+pub mod text;
 pub mod token;
 pub mod upstream;
 
-pub use running::{AdminListeners, Running, StartError, start, start_admin};
+pub use instance::{AdminListeners, Running, StartError, start, start_admin};

@@ -17,9 +17,9 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 use http_body_util::Full;
 use tokio::sync::Notify;
 
-use crate::answer::{Answer, Form, Reason, RequestId};
 use crate::guard::{Guard, Peer, Refusal, Way};
 use crate::metrics::{self, Process};
+use crate::problem::{Answer, Form, Reason, RequestId};
 
 pub use view::{Readiness, View};
 

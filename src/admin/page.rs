@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::status::{Proxy, Recent};
 use super::view::{Readiness, View};
 use super::{Reply, typed};
-use crate::answer::escaped;
+use crate::problem::escaped;
 
 /// The policy is the second lock: nothing in the page would need more.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::view::{Readiness, View};
 use super::{Reply, typed};
-use crate::answer::logged;
 use crate::metrics::Entry;
+use crate::text::loggable;
 
 /// The whole of it, as JSON.
 pub(super) fn status(views: &[View]) -> Reply {
@@ -127,8 +127,8 @@ impl Recent {
     fn of(entry: &Entry) -> Self {
         Self {
             ago_s: entry.ended.elapsed().as_secs(),
-            method: logged(entry.method.as_str()).into_owned(),
-            path: logged(entry.path()).into_owned(),
+            method: loggable(entry.method.as_str()).into_owned(),
+            path: loggable(entry.path()).into_owned(),
             status: entry.status,
             reason: entry.reason,
             caller: entry.caller().map(str::to_owned),
@@ -144,28 +144,4 @@ fn written(at: SystemTime) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Method;
-    use tokio::time::{Duration, Instant};
-
-    use super::*;
-    use crate::metrics::{Exchange, Metrics};
-
-    #[test]
-    fn a_recent_path_is_plain_ascii() {
-        let metrics = Metrics::new(None);
-        metrics.ended(&Exchange {
-            method: &Method::GET,
-            path: "/a\u{9b}2J\u{202e}x",
-            status: Some(200),
-            reason: None,
-            caller: None,
-            request_id: "x",
-            ended: Instant::now(),
-            total: Duration::ZERO,
-            upstream_head: None,
-        });
-        let recent = Recent::of(&metrics.recent()[0]);
-        assert_eq!(recent.path, "/a%C2%9B2J%E2%80%AEx");
-    }
-}
+mod tests;

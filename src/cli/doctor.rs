@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use crate::config::{Overrides, Surroundings};
+use crate::credentials;
 use crate::doctor::{self, Blame, Check, Order, Outcome, Progress, Step, Way};
-use crate::secret;
 
 /// What the command line says beside configuration.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) async fn doctor(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Exit {
-    let _hidden = secret::hide_process();
+    let _hidden = credentials::hide_process();
     let order = Order {
         overrides,
         surroundings,

@@ -8,19 +8,20 @@ use super::banner::{banner, token_line, without_admin};
 use super::notify::Notifier;
 use super::{Exit, check, say};
 use crate::config::{Access, Config, Listen, Loaded, Log, Overrides, Surroundings};
+use crate::instance::{Among, Serving, start_among};
 use crate::proxy::AccessLines;
 use crate::reload::{Hooks, Progress, Reloads, Source};
-use crate::running::{Among, Serving, start_among};
 use crate::server::Phase;
 use crate::{
-    AdminListeners, Running, StartError, doctor, metrics, secret, server, start_admin, telemetry,
+    AdminListeners, Running, StartError, credentials, doctor, metrics, server, start_admin,
+    telemetry,
 };
 
 /// Loads, starts, serves.
 pub(super) async fn run(all: &[Overrides], surroundings: &Surroundings) -> Exit {
     let flushing = telemetry::Flushing::start();
     // Before the secret is read for the first time.
-    if let Err(error) = secret::hide_process() {
+    if let Err(error) = credentials::hide_process() {
         say(&format!(
             "warning: other processes of this user can read this one's memory: {error}"
         ));

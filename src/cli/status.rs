@@ -8,7 +8,8 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::{Exit, Show, ask, print, say};
-use crate::config::{Overrides, Surroundings, plain};
+use crate::config::{Overrides, Surroundings};
+use crate::text::{Unprintable, sanitize_lines};
 
 /// Between two looks of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -51,7 +52,7 @@ pub(super) async fn status(
                 say(&format!(
                     "cupbearer status: refused with {}: {}",
                     answered.status,
-                    plain_lines(&answered.text)
+                    sanitize_lines(&answered.text, Unprintable::Mark)
                 ));
                 return Exit::Failed;
             }
@@ -72,14 +73,9 @@ fn once(text: &str) -> Exit {
 /// For people. What another version sends and this one does not know is left out.
 fn written(text: &str) -> String {
     match serde_json::from_str::<Status>(text) {
-        Ok(status) => plain_lines(&status.to_string()),
-        Err(_) => plain_lines(text),
+        Ok(status) => sanitize_lines(&status.to_string(), Unprintable::Mark),
+        Err(_) => sanitize_lines(text, Unprintable::Mark),
     }
-}
-
-/// Whoever sent the requests, and whoever answers at the address, chose some of the words.
-fn plain_lines(text: &str) -> String {
-    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 #[derive(Deserialize)]
@@ -203,48 +199,4 @@ impl std::fmt::Display for Recent {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_a_request_brought_steers_the_terminal() {
-        let text = serde_json::json!({
-            "version": "1", "summary": "ready", "proxies": [{
-                "name": "cupbearer", "listens_on": [], "upstream": "x", "uptime_s": 1,
-                "token": {
-                    "from": "x", "state": "fresh", "usable_for_s": 1, "next_attempt_in_s": 1,
-                    "last_error": "\u{1b}[2J",
-                },
-                "requests_in_flight": 0, "client_connections": 0, "upstream_connections": 0, "notes": [],
-                "recent": [{ "ago_s": 1, "method": "GET", "path": "/a\u{9b}2J\u{202e}x", "ms": 1.0 }],
-            }],
-        });
-        let shown = written(&text.to_string());
-        assert!(shown.contains("GET     /a?2J?x"), "{shown}");
-        assert!(shown.contains("last error   ?[2J\n"), "{shown}");
-        assert_eq!(written("no JSON\u{9b}\nat all"), "no JSON?\nat all");
-    }
-
-    #[test]
-    fn without_a_token_none_is_said_to_be_good_and_one_of_a_thing_is_one() {
-        let text = |state: &str, usable: u64| {
-            written(&format!(
-                r#"{{"version": "1", "summary": "s", "proxies": [{{"name": "n", "listens_on": [], "upstream": "u",
-                    "uptime_s": 61, "requests_in_flight": 0, "client_connections": 2, "upstream_connections": 1,
-                    "notes": [], "recent": [], "token": {{"from": "f", "state": "{state}", "usable_for_s": {usable},
-                    "next_attempt_in_s": 1, "last_error": null}}}}]}}"#
-            ))
-        };
-        let starting = text("starting", 0);
-        assert!(
-            starting.contains("  token        starting, none yet, next"),
-            "{starting}"
-        );
-        assert!(
-            starting.contains("  now          0 requests, 2 clients, 1 connection to"),
-            "{starting}"
-        );
-        assert!(text("expired", 0).contains("expired, no longer good, next"));
-        assert!(text("fresh", 29).contains("fresh, good for 29s, next"));
-    }
-}
+mod tests;

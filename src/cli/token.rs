@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::{Exit, say};
 use crate::config::{self, Config, Overrides, Surroundings};
 use crate::doctor::{Decoded, decode, relative};
+use crate::text::{Unprintable, sanitize};
 use crate::token::{Failure, Obtained, Once, client};
-use crate::{secret, upstream};
+use crate::{credentials, upstream};
 
 /// What is wanted of it.
 #[derive(Args, Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) async fn token(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Exit {
-    let _hidden = secret::hide_process();
+    let _hidden = credentials::hide_process();
     let loaded = match config::load(overrides, surroundings) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -125,7 +126,7 @@ fn in_words(decoded: &Decoded, now: SystemTime) -> String {
                 let width = width.unwrap_or(0);
                 format!(
                     "  {:width$}  {}\n",
-                    printable(name),
+                    sanitize(name, Unprintable::Escape),
                     claim(name, value, now)
                 )
             })
@@ -150,43 +151,11 @@ fn claim(name: &str, value: &Value, now: SystemTime) -> String {
             relative(moment, now)
         ),
         Some(_) | None => match value {
-            Value::String(text) => printable(text),
+            Value::String(text) => sanitize(text, Unprintable::Escape),
             other => other.to_string(),
         },
     }
 }
 
-/// JSON's own escapes, without its quotes: nothing in a token may steer a terminal.
-fn printable(text: &str) -> String {
-    let escaped = text.escape_debug().to_string();
-    escaped.replace("\\\"", "\"").replace("\\'", "'")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_written_in_words_and_nothing_steers_the_terminal() {
-        let Value::Object(claims) = json!({
-            "exp": 3600, "iat": 0, "nbf": u64::MAX, "scope": "a\u{1b}[2J \"b\"", "groups": ["x"], "n": 1,
-        }) else {
-            unreachable!("it is an object")
-        };
-        let decoded = Decoded {
-            header: Map::new(),
-            claims,
-        };
-        let text = in_words(&decoded, UNIX_EPOCH + Duration::from_mins(30));
-        for line in [
-            "  exp     1970-01-01T01:00:00Z (in 30m)\n",
-            "  iat     1970-01-01T00:00:00Z (30m ago)\n",
-            "  nbf     18446744073709551615\n",
-            "  scope   a\\u{1b}[2J \"b\"\n",
-            "  groups  [\"x\"]\n",
-            "  n       1\n",
-        ] {
-            assert!(text.contains(line), "{line}{text}");
-        }
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use super::keys::{
 use super::network::Environment;
 use super::problems::{Complaint, Problems, quoted};
 use super::{SecretSource, document, secret_source, several};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// Set by systemd for units with `LoadCredential=` and the like.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";

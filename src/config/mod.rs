@@ -20,7 +20,6 @@ mod own;
 pub(crate) mod paste;
 mod path_pattern;
 mod pingone;
-mod plain;
 mod problems;
 mod rails;
 mod render;
@@ -49,7 +48,6 @@ pub use layers::{Overrides, Setting, is_ours};
 pub use network::{ProxyRule, ProxyUrl};
 pub use own::{Own, own};
 pub use path_pattern::PathPattern;
-pub use plain::{is_plain, plain};
 pub(crate) use problems::Complaint;
 pub use problems::{Problem, Problems};
 pub use rails::{Caller, Rails, Rule};
@@ -283,7 +281,7 @@ pub enum SecretSource {
     /// `{ keyring = "SERVICE/ACCOUNT" }`: the system's own keeper of passwords, 5 s.
     Keyring(KeyringEntry),
     /// The bare key in the environment.
-    Value(crate::secret::Secret),
+    Value(crate::credentials::Secret),
 }
 
 /// `guard.*`.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::problems::{Complaint, quoted};
 use super::{Origin, Surroundings, address};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// A corporate proxy: where it is, and who we are to it. Prints without the latter.
 #[derive(Clone)]

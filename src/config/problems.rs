@@ -143,30 +143,4 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn problems_stand_in_columns_below_their_number() {
-        let mut problems = Problems::default();
-        problems.push("listen", "--listen", ("\"x\" has no port", "write \"x:1\""));
-        problems.push(
-            "drain",
-            "cupbearer.toml:3",
-            ("\"30\" has no unit", "write \"30s\""),
-        );
-
-        assert_eq!(
-            problems.to_string(),
-            "configuration: 2 problems\n\
-             \x20 listen  --listen          \"x\" has no port   write \"x:1\"\n\
-             \x20 drain   cupbearer.toml:3  \"30\" has no unit  write \"30s\""
-        );
-    }
-
-    #[test]
-    fn a_quoted_value_is_short_and_free_of_control_characters() {
-        assert_eq!(quoted("a\u{1b}[2J\n"), "\"a\\u{1b}[2J\\n\"");
-        assert_eq!(quoted(&"x".repeat(1000)).chars().count(), 63);
-    }
-}
+mod tests;

@@ -169,31 +169,4 @@ fn refusal(verdict: Verdict) -> Option<Response> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_want_audit_or_admin_and_writes_want_admin() {
-        for (role, reads, writes) in [
-            ("dev-tls-admin", true, true),
-            ("dev-tls-audit", true, false),
-            ("all-tls-admin", true, true),
-            ("all-tls-audit", true, false),
-            ("all-ss-admin", true, true),
-            ("prod-tls-admin", false, false),
-            ("dev-pa-admin", false, false),
-            ("DEV-TLS-ADMIN", false, false),
-        ] {
-            let groups = json!(["other", role]);
-            assert_eq!(has_role(&groups, &Method::GET), reads, "{role}");
-            assert_eq!(has_role(&groups, &Method::DELETE), writes, "{role}");
-        }
-    }
-
-    #[test]
-    fn roles_in_a_plain_string_grant_nothing() {
-        assert!(!has_role(&json!("{\"dev-tls-admin\"}"), &Method::GET));
-        assert!(!has_role(&json!("dev-tls-admin"), &Method::GET));
-        assert!(!has_role(&Value::Null, &Method::GET));
-    }
-}
+mod tests;

@@ -176,38 +176,4 @@ async fn jwks(State(site): State<Arc<Site>>, Path(environment): Path<String>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::demo::{AuthMethod, Resource};
-    use crate::secret::Secret;
-
-    fn application(resources: &[(&str, &[&str])]) -> Application {
-        let resource = |(audience, scopes): &(&str, &[&str])| Resource {
-            audience: (*audience).to_owned(),
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        };
-        Application {
-            resources: resources.iter().map(resource).collect(),
-            ..Application::with_secret(Secret::new("s"), AuthMethod::Basic)
-        }
-    }
-
-    #[test]
-    fn scopes_are_granted_for_one_resource_at_a_time() {
-        let two = application(&[("a", &["read", "write"]), ("b", &["list"])]);
-        let one = application(&[("a", &["read", "write"])]);
-        let ok = |audience: &str, scope: &str| Ok((audience.to_owned(), scope.to_owned()));
-        for (application, asked, expected) in [
-            (&one, None, ok("a", "read write")),
-            (&one, Some("write misspelt"), ok("a", "write")),
-            (&one, Some("misspelt"), Err(Refusal::NoScope)),
-            (&two, None, Err(Refusal::SeveralResources)),
-            (&two, Some("list"), ok("b", "list")),
-            (&two, Some("list read"), Err(Refusal::SeveralResources)),
-            (&application(&[]), None, Err(Refusal::NoScope)),
-            (&application(&[("a", &[])]), None, Err(Refusal::NoScope)),
-        ] {
-            assert_eq!(granted(application, asked), expected, "{asked:?}");
-        }
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::knobs::{Application, AuthMethod, Behaviour};
 use super::refusals::Refusal;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// The form's parameters (RFC 6749 3.2), each at most once.
 pub(super) struct Form(Vec<(String, String)>);
@@ -181,51 +181,4 @@ impl Application {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pair(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
-        basic_pair(format!("basic {}", STANDARD.encode(text)).as_bytes())
-    }
-
-    #[test]
-    fn both_halves_of_basic_are_percent_decoded() {
-        let (id, secret) = pair("a%3Ab:p%20%2B%25%C3%A9~").unwrap();
-        assert_eq!(id, b"a:b");
-        assert_eq!(secret, "p +%é~".as_bytes());
-    }
-
-    #[test]
-    fn credentials_that_were_not_encoded_are_refused() {
-        for text in [
-            "id:a+b", "id:a b", "id:a:b", "id:100%", "id:%zz", "id:é", "no colon",
-        ] {
-            assert!(pair(text).is_none(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_parameter_that_stands_there_twice_is_malformed() {
-        let mut headers = HeaderMap::new();
-        let form = "application/x-www-form-urlencoded;charset=UTF-8"
-            .parse()
-            .unwrap();
-        headers.insert(header::CONTENT_TYPE, form);
-        assert!(Form::read(&headers, b"scope=a&scope=b").is_err());
-        assert!(Form::read(&headers, b"scope=a&scopes=b").is_ok());
-        assert!(Form::read(&HeaderMap::new(), b"scope=a").is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_replaced_secret_works_until_its_grace_has_passed() {
-        let grace = std::time::Duration::from_mins(1);
-        let application = Application {
-            previous_secret: Some((Secret::new("old"), Instant::now() + grace)),
-            ..Application::with_secret(Secret::new("new"), AuthMethod::Basic)
-        };
-        assert!(application.accepts(&Secret::new("old")));
-        tokio::time::advance(grace).await;
-        assert!(!application.accepts(&Secret::new("old")));
-        assert!(application.accepts(&Secret::new("new")));
-    }
-}
+mod tests;

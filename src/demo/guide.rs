@@ -60,18 +60,4 @@ fn curl(base_url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_two_commands_differ_in_the_address_alone() {
-        assert_eq!(
-            curl("http://127.0.0.1:6752"),
-            "curl -i --noproxy 127.0.0.1 http://127.0.0.1:6752/api/v1/certificates"
-        );
-        assert_eq!(
-            curl("http://localhost:6749/"),
-            "curl -i --noproxy localhost http://localhost:6749/api/v1/certificates"
-        );
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::ledger::Ledger;
 use super::{Seen, TokenPost, refusals};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// How long a token stays on record once it has expired, so that "expired" and "revoked" differ.
 const REMEMBERED: Duration = Duration::from_mins(1);

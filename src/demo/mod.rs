@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 mod access;
 mod api;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::claim::{self, Claim};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// A file in a new directory of its own (0700, the file 0600); both go when this is dropped.
 ///
@@ -77,30 +77,4 @@ fn owner_only_file() -> OpenOptions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_secret_lies_in_a_file_of_its_owner_alone_and_goes_with_the_demo() {
-        let file = SecretFile::write(&Secret::new("s3cret")).unwrap();
-        let path = file.path().to_owned();
-
-        assert_eq!(fs::read(&path).unwrap(), b"s3cret");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(
-                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-                0o600
-            );
-            let directory = path.parent().unwrap();
-            assert_eq!(
-                fs::metadata(directory).unwrap().permissions().mode() & 0o777,
-                0o700
-            );
-        }
-
-        drop(file);
-        assert!(!path.parent().unwrap().exists());
-    }
-}
+mod tests;

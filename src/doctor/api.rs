@@ -7,7 +7,7 @@ use super::finding::{Blame, Finding};
 use super::http::{Answer, get};
 use super::scene::{Api, Scene};
 use super::step::Step;
-use super::words::shown;
+use crate::text::excerpt;
 
 /// Open to everyone at the self-service API: tells a refused token from a refused address.
 const OPEN_PATH: &str = "/docs";
@@ -82,7 +82,7 @@ fn judge(scene: &Scene<'_>, answer: &Answer, is_closed: Option<bool>, known: Kno
         status if status.is_redirection() => {
             let to = answer.header("location").unwrap_or("nowhere");
             let to = to.split('?').next().unwrap_or_default();
-            Finding::note(format!("{said}, to {}", shown(to, LONGEST)))
+            Finding::note(format!("{said}, to {}", excerpt(to, LONGEST)))
                 .remedy("if that is a login page, the API does not take tokens at this address")
         }
         StatusCode::TOO_MANY_REQUESTS => Finding::note(said).remedy("wait a minute"),
@@ -175,7 +175,7 @@ fn forbidden(scene: &Scene<'_>, answer: &Answer, said: String) -> Finding {
 
 /// 403 with a page, or with nothing: it was not the API that said no.
 fn blocked(answer: &Answer, said: &str, is_closed: Option<bool>, known: Known) -> Finding {
-    let server = answer.header("server").map(|server| shown(server, 60));
+    let server = answer.header("server").map(|server| excerpt(server, 60));
     let by = server.map_or_else(String::new, |server| format!(" by {server}"));
     let said =
         format!("{said}{by}, with no word of the API's own: it came from what stands before it");
@@ -224,9 +224,8 @@ fn detail(answer: &Answer) -> Option<String> {
     let words = ["detail", "error_description", "message", "title", "error"]
         .into_iter()
         .find_map(|name| body.get(name).and_then(Value::as_str));
-    Some(shown(words.unwrap_or("(no words)"), LONGEST))
+    Some(excerpt(words.unwrap_or("(no words)"), LONGEST))
 }
 
 #[cfg(test)]
-#[path = "api_tests.rs"]
 mod tests;

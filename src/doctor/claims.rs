@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::finding::{Blame, Finding};
 use super::scene::{Api, Scene};
 use super::step::Step;
-use super::words::shown;
+use crate::text::excerpt;
 
 /// Above this, request heads reach the limit that many servers have (8 KiB for all fields).
 const LARGE: usize = 7 << 10;
@@ -79,7 +79,7 @@ pub(super) fn issuer(decoded: &Decoded, scene: &Scene<'_>) -> Finding {
         return Finding::note("it names no issuer")
             .remedy("an API that checks the issuer will refuse it");
     };
-    let theirs = shown(theirs, LONGEST);
+    let theirs = excerpt(theirs, LONGEST);
     match scene.issuer.as_deref() {
         Some(ours) if ours.trim_end_matches('/') == theirs.trim_end_matches('/') => {
             Finding::ok(theirs)
@@ -141,12 +141,12 @@ pub(super) fn scope(decoded: &Decoded, scene: &Scene<'_>) -> Finding {
         return Finding::ok("none in it");
     }
     if missing.is_empty() {
-        return Finding::ok(shown(granted, LONGEST));
+        return Finding::ok(excerpt(granted, LONGEST));
     }
     let note = Finding::note(format!(
         "{} was asked for and is not in it (granted: {})",
         missing.join(" "),
-        shown(granted, LONGEST)
+        excerpt(granted, LONGEST)
     ));
     let remedy = "add the scope to the application, or correct token.scope";
     if scene.is_pingone {
@@ -191,7 +191,7 @@ pub(super) fn groups(decoded: &Decoded, scene: &Scene<'_>) -> (Finding, Vec<Stri
             };
             failed(format!(
                 "groups is one string, {why}, not an array, and most likely grants nothing ({})",
-                shown(text, LONGEST)
+                excerpt(text, LONGEST)
             ))
             .at(Step::Attributes, expression)
         }
@@ -238,7 +238,7 @@ pub(super) fn role(roles: &[String], scene: &Scene<'_>) -> Finding {
 }
 
 fn listed(names: &[String]) -> String {
-    shown(&names.join(", "), LONGEST)
+    excerpt(&names.join(", "), LONGEST)
 }
 
 fn whole(duration: Duration) -> Duration {
@@ -266,5 +266,4 @@ fn coarse(gap: Duration) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "claims_tests.rs"]
 mod tests;

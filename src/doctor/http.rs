@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use tokio::time::Instant;
 
-use super::words::chain;
 use crate::config;
+use crate::text::error_chain;
 use crate::upstream::Upstream;
 
 /// What is read of an answer.
@@ -73,10 +73,10 @@ pub(super) async fn get(
     let sent = Upstream::uncounted(&upstream, tls)
         .send(Instant::now(), request, || None)
         .await;
-    let (head, mut body) = sent.map_err(|error| chain(&error))?.into_parts();
+    let (head, mut body) = sent.map_err(|error| error_chain(&error))?.into_parts();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| chain(&error))?;
+        let frame = frame.map_err(|error| error_chain(&error))?;
         bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
         if bytes.len() > LONGEST {
             break;

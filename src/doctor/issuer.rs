@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::finding::{Blame, Finding};
 use super::http::{Answer, get};
 use super::scene::Scene;
-use super::words::shown;
 use crate::config::{self, Endpoint};
+use crate::text::excerpt;
 
 /// `Date` has whole seconds, and answers take a while.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
@@ -123,7 +123,7 @@ fn described(scene: &Scene<'_>, url: &str, body: &[u8]) -> Finding {
             .remedy(address_remedy(scene));
     };
     let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let issuer = shown(text("issuer").unwrap_or("(none)"), 200);
+    let issuer = excerpt(text("issuer").unwrap_or("(none)"), 200);
     let endpoint = text("token_endpoint").unwrap_or("(none)");
     let ours = scene.issuer.as_deref().unwrap_or_default();
     let known_endpoint = scene.config.token.endpoint.as_str();
@@ -137,7 +137,7 @@ fn described(scene: &Scene<'_>, url: &str, body: &[u8]) -> Finding {
     if differs && endpoint != known_endpoint {
         return Finding::note(format!(
             "it names the token endpoint {}, and {known_endpoint} is configured",
-            shown(endpoint, 200)
+            excerpt(endpoint, 200)
         ))
         .remedy("use the one that it names, unless the other is meant");
     }
@@ -193,23 +193,4 @@ fn compare(ours: SystemTime, theirs: SystemTime) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::doctor::finding::Outcome;
-
-    #[test]
-    fn half_a_minute_is_no_clock_skew_and_more_is_said_with_its_direction() {
-        let now = SystemTime::now();
-        let minutes = |minutes| Duration::from_mins(minutes);
-        for (theirs, outcome, words) in [
-            (now, Outcome::Ok, "within 0 s"),
-            (now + CLOCK_TOLERANCE, Outcome::Ok, "within 30 s"),
-            (now + minutes(120), Outcome::Note, "2h behind"),
-            (now - minutes(10), Outcome::Note, "10m ahead of"),
-        ] {
-            let finding = compare(now, theirs);
-            assert_eq!(finding.outcome, outcome);
-            assert!(finding.said.contains(words), "{}", finding.said);
-        }
-    }
-}
+mod tests;

@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use super::finding::{Blame, Finding};
 use super::round::{Name, Round};
-use super::words::chain;
 use crate::config::{Origin, ProxyUrl, is_loopback_origin};
+use crate::text::error_chain;
 use crate::upstream::{Authority, ConnectError, HandshakeError, ProxyError, Target, Vouched};
 
 /// A host that connections go to, and what is said of it.
@@ -115,7 +115,7 @@ impl Way<'_> {
                     true,
                 );
             }
-            Ok(Err(error)) => chain(&error),
+            Ok(Err(error)) => error_chain(&error),
             Err(_) => format!("no answer about {host} within {}", self.within()),
         };
         let failed = Finding::failed(Blame::Unreachable, said);
@@ -143,7 +143,7 @@ impl Way<'_> {
                 let peer = peer.unwrap_or_else(|_| target.host.clone());
                 return (Finding::ok(peer), Some(stream));
             }
-            Ok(Err(error)) => chain(&error),
+            Ok(Err(error)) => error_chain(&error),
             Err(_) => format!(
                 "{}:{} did not answer within {}",
                 target.host,
@@ -185,7 +185,7 @@ impl Way<'_> {
                 return (finding.remedy("ask whoever runs the proxy"), None);
             }
         };
-        let said = format!("the corporate proxy {proxy}: {}", chain(&error));
+        let said = format!("the corporate proxy {proxy}: {}", error_chain(&error));
         let finding = Finding::failed(Blame::Unreachable, said).remedy(proxy_remedy(&error));
         (finding, None)
     }
@@ -235,7 +235,7 @@ impl Way<'_> {
     }
 
     fn refused(&self, error: &ConnectError) -> Finding {
-        let failed = Finding::failed(Blame::Unreachable, chain(error));
+        let failed = Finding::failed(Blame::Unreachable, error_chain(error));
         match error {
             ConnectError::Certificate { source } if source.is_unknown_authority() => {
                 let finding = failed.either(

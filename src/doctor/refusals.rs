@@ -296,5 +296,4 @@ fn unusable(defect: Defect, said: String, scene: &Scene<'_>) -> Finding {
 }
 
 #[cfg(test)]
-#[path = "refusals_tests.rs"]
 mod tests;

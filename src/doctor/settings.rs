@@ -1,8 +1,8 @@
 //! Checks that ask nobody: the configuration, the files it names, the secret.
 
 use super::finding::{Blame, Finding};
-use super::words::chain;
 use crate::config::{self, ClientAuth, Config, Loaded, Overrides, Problems, Surroundings};
+use crate::text::error_chain;
 use crate::token::{Client, Once, check_key, client};
 use crate::upstream::{client_config, with_client_certificate};
 
@@ -47,16 +47,16 @@ pub(super) fn configuration(
 type Tools = (rustls::ClientConfig, rustls::ClientConfig, Client);
 
 fn tools(config: &Config) -> Result<Tools, String> {
-    let tls = client_config(&config.network).map_err(|error| chain(&error))?;
+    let tls = client_config(&config.network).map_err(|error| error_chain(&error))?;
     let upstream_tls =
-        with_client_certificate(&tls, &config.upstream).map_err(|error| chain(&error))?;
-    let client = client(tls.clone(), &config.network.proxy).map_err(|error| chain(&error))?;
+        with_client_certificate(&tls, &config.upstream).map_err(|error| error_chain(&error))?;
+    let client = client(tls.clone(), &config.network.proxy).map_err(|error| error_chain(&error))?;
     let shown_to_token_endpoint = config::Upstream {
         client_certificate: config.token.certificate.clone(),
         ..config.upstream.clone()
     };
-    let token_tls =
-        with_client_certificate(&tls, &shown_to_token_endpoint).map_err(|error| chain(&error))?;
+    let token_tls = with_client_certificate(&tls, &shown_to_token_endpoint)
+        .map_err(|error| error_chain(&error))?;
     Ok((token_tls, upstream_tls, client))
 }
 

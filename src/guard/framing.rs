@@ -9,7 +9,7 @@ use http::Version;
 
 use super::Refusal;
 use super::fields::{Fields, Lines};
-use crate::answer::Reason;
+use crate::problem::Reason;
 
 pub(super) fn check(fields: &Fields<'_>, version: Version) -> Result<(), Refusal> {
     match (fields.transfer_encoding, fields.content_length) {

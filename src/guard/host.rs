@@ -5,7 +5,8 @@ use http::HeaderValue;
 
 use super::fields::Lines;
 use super::{Refusal, Way};
-use crate::answer::{Reason, shown};
+use crate::problem::Reason;
+use crate::text::quotable;
 
 /// Constants, never resolved. The port is left open: `-p 9000:6749` and `ssh -L` change it, and a page
 /// cannot make a browser send one of these names to another machine.
@@ -94,11 +95,11 @@ fn name_of(authority: &[u8]) -> Option<&[u8]> {
 }
 
 fn foreign(host: &[u8]) -> String {
-    let whole = shown(host);
+    let whole = quotable(host);
     match name_of(host).filter(|name| could_be_configured(name)) {
         Some(name) => format!(
             "Host \"{whole}\" is not this proxy's: use localhost, or add \"{}\" to guard.hosts.",
-            shown(name)
+            quotable(name)
         ),
         None => format!("Host \"{whole}\" is not a host name with an optional port."),
     }

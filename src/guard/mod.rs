@@ -30,8 +30,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
-use crate::answer::{Answer, Form, Reason, RequestId};
 use crate::config;
+use crate::problem::{Answer, Form, Reason, RequestId};
 
 use fields::Fields;
 use host::Names;
@@ -293,10 +293,4 @@ impl Refusal {
 }
 
 #[cfg(test)]
-mod property_tests;
-#[cfg(test)]
-mod shape_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod wire_tests;

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::fields::Lines;
 use super::{Cors, Head, Refusal};
-use crate::answer::{Reason, shown};
+use crate::problem::Reason;
+use crate::text::quotable;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -73,7 +74,7 @@ pub(super) fn cors_of_refusal(head: Head<'_>, allowed: &[String]) -> Cors {
 }
 
 fn foreign(origin: &[u8]) -> String {
-    let origin = shown(origin);
+    let origin = quotable(origin);
     format!(
         "Pages of \"{origin}\" may not use this proxy; if they should, add that origin to guard.origins."
     )
@@ -97,7 +98,7 @@ fn another_page(lines: Lines<'_>) -> String {
     match lines {
         Lines::One(site) => format!(
             "A page of another origin started this request (Sec-Fetch-Site: {}), and it is not one of guard.origins.",
-            shown(site.as_bytes())
+            quotable(site.as_bytes())
         ),
         Lines::Absent | Lines::Several => {
             "The request has several Sec-Fetch-Site fields; it may have one.".to_owned()

@@ -8,7 +8,8 @@ use http::{HeaderValue, Method, Uri};
 
 use super::Refusal;
 use super::host::Names;
-use crate::answer::{Reason, shown};
+use crate::problem::Reason;
+use crate::text::quotable;
 
 /// `Allow`. Extension methods pass too; a list cannot name them.
 pub(super) const FORWARDED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -23,7 +24,7 @@ pub(super) fn check_method(method: &Method) -> Result<(), Refusal> {
         .iter()
         .any(|never| method.eq_ignore_ascii_case(never))
     {
-        let detail = format!("{} is never forwarded.", shown(method.as_bytes()));
+        let detail = format!("{} is never forwarded.", quotable(method.as_bytes()));
         return Err(Refusal::new(Reason::MethodRefused, detail));
     }
     Ok(())
@@ -63,7 +64,7 @@ pub(super) fn authority<'a>(
 fn elsewhere(authority: &Authority) -> String {
     format!(
         "The request is for \"{}\", and this is not a forward proxy: send the path alone, with Host localhost.",
-        shown(authority.as_str().as_bytes())
+        quotable(authority.as_str().as_bytes())
     )
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Folded, FoldedRule, Request};
-use crate::config::{is_plain, plain};
+use crate::text::{Unprintable, is_printable, sanitize};
 
 /// What the block is about.
 #[derive(Debug, Clone, Copy)]
@@ -33,19 +33,22 @@ pub fn write(about: &About<'_>, folded: &Folded) -> String {
     };
     let (name, key) = (about.name, about.key.display().to_string());
     let paths = match about.document {
-        Some(document) => format!("paths folded by {}", plain(document)),
+        Some(document) => format!("paths folded by {}", sanitize(document, Unprintable::Mark)),
         None => "each path as it was asked for, since no OpenAPI document was found".to_owned(),
     };
-    let (program, requests) = (plain(about.program), about.requests);
+    let (program, requests) = (sanitize(about.program, Unprintable::Mark), about.requests);
     line(&format!(
         "# Learned from one run of {program}: {requests} requests; {paths}."
     ));
     for warning in about.warnings {
-        line(&format!("# Warning: {}", plain(warning)));
+        line(&format!(
+            "# Warning: {}",
+            sanitize(warning, Unprintable::Mark)
+        ));
     }
     line(&format!(
         "# Make its key: cupbearer keygen --caller {name} --out {}",
-        plain(&key)
+        sanitize(&key, Unprintable::Mark)
     ));
     line(&format!("[guard.callers.{name}]"));
     line(&format!("key = {{ file = {} }}", quoted(&key)));
@@ -85,7 +88,12 @@ fn list(text: &mut String, title: &str, requests: &[Request]) {
     // A String takes every write.
     let _ = writeln!(text, "# {title}");
     for Request { path, method } in requests {
-        let _ = writeln!(text, "#   {} {}", plain(method), plain(path));
+        let _ = writeln!(
+            text,
+            "#   {} {}",
+            sanitize(method, Unprintable::Mark),
+            sanitize(path, Unprintable::Mark)
+        );
     }
 }
 
@@ -98,7 +106,7 @@ fn remark(rule: &FoldedRule) -> String {
 
 /// As TOML; where an eye would be misled by what the string holds, with that escaped.
 fn quoted(text: &str) -> String {
-    if text.chars().all(is_plain) {
+    if text.chars().all(is_printable) {
         return toml::Value::from(text).to_string();
     }
     let mut quoted = String::from("\"");
@@ -106,7 +114,7 @@ fn quoted(text: &str) -> String {
         // A String takes every write.
         let _ = match letter {
             '"' | '\\' => write!(quoted, "\\{letter}"),
-            letter if is_plain(letter) => write!(quoted, "{letter}"),
+            letter if is_printable(letter) => write!(quoted, "{letter}"),
             letter => write!(quoted, "\\U{:08X}", u32::from(letter)),
         };
     }
@@ -115,89 +123,4 @@ fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Seen, Times, fold};
-    use super::*;
-
-    #[test]
-    fn the_block_is_toml_whatever_the_program_chose() {
-        let mut seen = Seen::default();
-        for (method, path) in [
-            ("GET", "/a\"b"),
-            ("GET", "/%22'%C3%BC"),
-            ("POST", "/it's"),
-            ("BREW", "/x"),
-        ] {
-            let request = Request {
-                path: path.to_owned(),
-                method: method.to_owned(),
-            };
-            seen.requests.insert(
-                request,
-                Times {
-                    passed: 1,
-                    statuses: [200].into(),
-                    refused: 1,
-                },
-            );
-        }
-        let about = About {
-            name: "ci",
-            key: Path::new("/home/o'hara/ci \"1\".key"),
-            program: "evil\n[guard.callers.root]",
-            requests: 4,
-            document: Some("/o\u{1b}.json"),
-            warnings: &["it ended with 1".to_owned()],
-        };
-        let text = write(&about, &fold(&seen, None));
-        let parsed: toml::Value = toml::from_str(&text).unwrap();
-        let callers = parsed["guard"]["callers"].as_table().unwrap();
-        assert_eq!(callers.keys().collect::<Vec<_>>(), ["ci"]);
-        let ci = &callers["ci"];
-        assert_eq!(ci["key"]["file"].as_str(), about.key.to_str());
-        let allow: Vec<_> = ci["allow"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(toml::Value::as_str)
-            .collect();
-        assert_eq!(allow, ["GET /\"'ü", "GET /a\"b", "POST /it's"]);
-        assert!(!text.contains('\u{1b}'), "{text}");
-        for line in [
-            "# Warning: it ended with 1",
-            "#   BREW /x",
-            "#   GET /a\"b",
-            "keygen --caller ci --out ",
-        ] {
-            assert!(text.contains(line), "{line}: {text}");
-        }
-    }
-
-    #[test]
-    fn what_misleads_an_eye_is_escaped_in_strings_and_replaced_in_comments() {
-        let mut folded = Folded::default();
-        let rule = "GET /a\"\\\u{202e}\u{9b}b";
-        folded.deny.push(rule.to_owned());
-        folded.refused.push(Request {
-            path: "/\u{202e}\u{9b}x".to_owned(),
-            method: "GET".to_owned(),
-        });
-        let about = About {
-            name: "ci",
-            key: Path::new("ci.key"),
-            program: "ci",
-            requests: 1,
-            document: None,
-            warnings: &[],
-        };
-        let text = write(&about, &folded);
-        assert!(
-            text.chars().all(|one| one == '\n' || is_plain(one)),
-            "{text}"
-        );
-        assert!(text.contains("#   GET /??x"), "{text}");
-        let parsed: toml::Value = toml::from_str(&text).unwrap();
-        let deny = &parsed["guard"]["callers"]["ci"]["deny"][0];
-        assert_eq!(deny.as_str(), Some(rule));
-    }
-}
+mod tests;

@@ -17,4 +17,4 @@ pub use fold::{Folded, FoldedRule, fold};
 pub use record::{Recorder, Request, Seen, Times};
 
 #[cfg(test)]
-mod property_tests;
+mod tests;

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::authorize::Sent;
 use super::replay::Uploaded;
-use super::{errors, trace};
-use crate::answer::{Reason, RequestId, logged};
+use super::trace;
 use crate::guard::CallerName;
 use crate::metrics::{Exchange, Metrics};
+use crate::problem::{Reason, RequestId};
+use crate::text::{error_chain, loggable};
 use crate::upstream::BodyError;
 
 /// Which requests get a line.
@@ -118,7 +119,7 @@ impl Line {
                     BodyError::Closed { .. } => Reason::UpstreamClosed,
                     BodyError::Stalled { .. } => Reason::UpstreamStalled,
                 };
-                self.failed(reason, errors::chain(error));
+                self.failed(reason, error_chain(error));
             }
             Poll::Ready(None) | Poll::Pending => {}
         }
@@ -173,7 +174,7 @@ impl Line {
         // No caller's name has a colon.
         let uid = self.uid.map(|uid| format!("uid:{uid}"));
         let caller = self.caller.as_ref().map(CallerName::as_str);
-        let (method, path) = (logged(self.method.as_str()), logged(self.path.path()));
+        let (method, path) = (loggable(self.method.as_str()), loggable(self.path.path()));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

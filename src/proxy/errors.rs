@@ -1,15 +1,15 @@
 //! Why a request was not forwarded, and the one place where that becomes a status and a sentence.
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::authorize::{NotReplayed, Sent};
-use crate::answer::{Answer, Form, PROXY_STATUS, Reason, RequestId};
 use crate::guard::{CallerName, Cors, Refusal};
+use crate::problem::{Answer, Form, PROXY_STATUS, Reason, RequestId};
+use crate::text::error_chain;
 use crate::token::Unavailable;
 use crate::upstream::{ConnectError, SendError};
 
@@ -110,7 +110,7 @@ impl ForwardError {
             )
             .into(),
             Self::Upstream(error) => {
-                format!("The upstream gave no answer: {}.", chain(error)).into()
+                format!("The upstream gave no answer: {}.", error_chain(error)).into()
             }
         }
     }
@@ -148,21 +148,6 @@ fn upstream_reason(error: &SendError) -> Reason {
             Reason::UpstreamProtocol
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 /// Tells the caller of a 401 that goes back as it came why it was not sent once more (RFC 9209).

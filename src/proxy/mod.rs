@@ -27,10 +27,10 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use crate::answer::Form;
 use crate::config;
 use crate::guard::{Guard, Peer};
 use crate::metrics::Metrics;
+use crate::problem::Form;
 use crate::token::{Bearer, Tokens};
 use crate::upstream::{self, SendError, Upstream};
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{Method, Response};
 use tokio::time::{Duration, Instant};
 
-use crate::answer::{Answer, Reason, RequestId};
 use crate::metrics::{Exchange, Metrics};
+use crate::problem::{Answer, Reason, RequestId};
 
 /// 503 `saturated`; counted, and logged like any failure.
 #[must_use]

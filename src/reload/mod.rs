@@ -16,8 +16,8 @@ use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, Loaded, Overrides, Problems, Surroundings};
+use crate::instance::{Running, Serving};
 use crate::metrics::Metrics;
-use crate::running::{Running, Serving};
 
 use task::Task;
 
@@ -134,29 +134,4 @@ fn counted(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    #[test]
-    fn looks_that_overlap_are_told_as_one() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let tell: Arc<dyn Fn(Progress) + Send + Sync> = {
-            let told = Arc::clone(&told);
-            Arc::new(move |now| told.lock().unwrap().push(now))
-        };
-        let under_way = Arc::default();
-        let (first, second) = (counted(&tell, &under_way), counted(&tell, &under_way));
-        first(Progress::Reloading);
-        second(Progress::Reloading);
-        first(Progress::Ready);
-        second(Progress::Ready);
-        first(Progress::Reloading);
-        let told = told.lock().unwrap();
-        assert_eq!(
-            *told,
-            [Progress::Reloading, Progress::Ready, Progress::Reloading]
-        );
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ use super::{Own, Progress};
 use crate::config::{
     ClientCertificate, Config, Loaded, Problems, Settings, load_one_of, read_regular,
 };
-use crate::running::Prepared;
+use crate::instance::Prepared;
+use crate::text::error_chain;
 use crate::token::Tokens;
 
 /// Bundles of certificate authorities are the longest files that a configuration names.
@@ -122,7 +123,7 @@ impl Task {
         let loaded = examined.map_err(|problems| in_words(&problems))?;
         let plan = Plan::of(&changed);
         let prepared = self.own.serving.prepare(&loaded.config, plan.identity());
-        let prepared = prepared.await.map_err(|error| chain(&error))?;
+        let prepared = prepared.await.map_err(|error| error_chain(&error))?;
         self.give_up_pending();
         let files = files(&loaded);
         self.watch.follow(union(&files, &self.files));
@@ -164,7 +165,7 @@ impl Task {
             let settings = with_contents(&loaded);
             Ok((loaded, settings))
         });
-        let read = read.await.map_err(|error| chain(&error))?;
+        let read = read.await.map_err(|error| error_chain(&error))?;
         read.map_err(|problems: Problems| in_words(&problems))
     }
 
@@ -349,11 +350,4 @@ fn in_words(problems: &Problems) -> String {
         )
     });
     all.collect::<Vec<_>>().join("; ")
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
 }

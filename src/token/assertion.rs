@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::key::{KeyError, SigningKey};
 use crate::config::{self, Algorithm};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// `client_assertion_type` (RFC 7523 2.2).
 pub(super) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::assertion;
 use super::key::KeyError;
 use crate::config::{self, ClientAuth};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// RFC 6749 2.3.1 encodes both halves of Basic; everything but RFC 3986's unreserved characters, so
 /// that servers that decode `+` as a space and servers that do not read the same.
@@ -176,93 +176,4 @@ fn shows(text: &[u8], needle: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn assertion() -> config::Assertion {
-        config::Assertion {
-            algorithm: None,
-            key_id: None,
-            audience: "https://as.example.com".to_owned(),
-        }
-    }
-
-    fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
-        let secret = Secret::new(secret);
-        let (mut form, mut headers) = (Form::with_room_for(64), HeaderMap::new());
-        form.pair("grant_type", b"client_credentials");
-        Credential {
-            method,
-            id,
-            secret: &secret,
-            assertion: &assertion(),
-        }
-        .sign(&mut form, &mut headers, SystemTime::UNIX_EPOCH)
-        .unwrap();
-        (
-            String::from_utf8(form.into_body().to_vec()).unwrap(),
-            headers,
-        )
-    }
-
-    #[test]
-    fn basic_encodes_both_halves_as_the_rfc_says_with_spaces_as_percent_20() {
-        for (id, secret, plain) in [
-            ("app", "s3cret-._~", "app:s3cret-._~"),
-            ("a:b", "p q+r/%", "a%3Ab:p%20q%2Br%2F%25"),
-            ("é", "ü*'", "%C3%A9:%C3%BC%2A%27"),
-        ] {
-            let (form, headers) = signed(ClientAuth::Basic, id, secret);
-            let value = headers[AUTHORIZATION]
-                .to_str()
-                .unwrap()
-                .strip_prefix("Basic ")
-                .unwrap();
-            assert_eq!(STANDARD.decode(value).unwrap(), plain.as_bytes());
-            assert_eq!(
-                form, "grant_type=client_credentials",
-                "one method a request"
-            );
-            assert!(headers[AUTHORIZATION].is_sensitive());
-        }
-    }
-
-    #[test]
-    fn post_puts_id_and_secret_into_the_form_alone() {
-        let (form, headers) = signed(ClientAuth::Post, "a&b", "p q+ü");
-        assert_eq!(
-            form,
-            "grant_type=client_credentials&client_id=a%26b&client_secret=p+q%2B%C3%BC"
-        );
-        assert!(headers.is_empty());
-    }
-
-    #[test]
-    fn a_certificate_needs_the_id_alone() {
-        let (form, headers) = signed(ClientAuth::Tls, "a&b", "-----BEGIN PRIVATE KEY-----");
-        assert_eq!(form, "grant_type=client_credentials&client_id=a%26b");
-        assert!(headers.is_empty());
-    }
-
-    #[test]
-    fn the_secret_is_recognised_in_every_form_it_is_sent_in_and_in_pieces() {
-        let secret = Secret::new("correct horse+battery");
-        let credential = Credential {
-            method: ClientAuth::Basic,
-            id: "app",
-            secret: &secret,
-            assertion: &assertion(),
-        };
-        let basic = STANDARD.encode("app:correct%20horse%2Bbattery");
-        for echo in [
-            "x correct horse+battery",
-            "correct%20horse%2Bb",
-            "correct+horse%2Bbattery",
-            "orse+battery!",
-            &basic[9..30],
-        ] {
-            assert!(credential.appears_in(echo), "{echo}");
-        }
-        assert!(!credential.appears_in("Request denied: Invalid client credentials"));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Cause, ReadSecret};
 use crate::config::SecretSource;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// A credential's source, and what was read of it last.
 pub struct Credential {

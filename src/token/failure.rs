@@ -12,6 +12,7 @@ use super::key::KeyError;
 use super::schedule::Setback;
 use super::unreachable::{Peer, Unreachable};
 use crate::config::ClientCertificateError;
+use crate::text::error_chain;
 
 /// An error from a room or a library that this room does not know.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -193,13 +194,7 @@ impl Failure {
     /// This error and its causes on one line.
     #[must_use]
     pub fn causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        text
+        error_chain(self)
     }
 }
 

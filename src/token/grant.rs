@@ -27,7 +27,7 @@ use super::failure::{Defect, Failure};
 use super::response::{self, Granted};
 use super::unreachable::Peer;
 use crate::config::{self, ClientAuth, Endpoint};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// From the name lookup to the last byte of the answer.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::grant::Grant;
 use crate::config;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// Everything that one exchange needs.
 pub struct Once {

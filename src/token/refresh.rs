@@ -21,7 +21,7 @@ use super::schedule::{self, CLOCK_STEP, Delays, LONGEST_NAP, SECRET_POLL, Setbac
 use super::status::{Held, Shared, Status, Wait};
 use super::{State, Tokens};
 use crate::config;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// Longer than a secret's command may take (30 s): a reader that hangs must not hold up the task.
 const SECRET_LIMIT: Duration = Duration::from_secs(35);

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::client_auth::Credential;
 use super::failure::{Defect, Failure, Said};
 use super::schedule;
+use crate::text::{Unprintable, sanitize};
 
 /// Longer tokens fit no server's header limit; Ping's reach 16 KiB.
 const LONGEST_TOKEN: usize = 64 * 1024;
@@ -250,22 +251,16 @@ fn word(headers: &HeaderMap, name: &HeaderName, credential: &Credential<'_>) -> 
 
 /// Shortened, on one line, without what steers a terminal, without what repeats a credential.
 fn clean(text: &str, longest: usize, credential: &Credential<'_>) -> Option<String> {
-    let spaced = text
+    let plain: String = sanitize(text, Unprintable::Remove)
         .chars()
-        .map(|c| if c.is_whitespace() { ' ' } else { c });
-    let plain: String = spaced.filter(|c| !steers(*c)).take(longest).collect();
+        .take(longest)
+        .collect();
     let plain = plain.trim();
     match plain {
         "" => None,
         _ if credential.appears_in(plain) || has_opaque_run(plain) => Some(WITHHELD.to_owned()),
         _ => Some(plain.to_owned()),
     }
-}
-
-/// Control characters, and the invisible ones that reorder or hide text.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn has_opaque_run(text: &str) -> bool {

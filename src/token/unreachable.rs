@@ -10,6 +10,7 @@ use url::Url;
 
 use super::failure::Cause;
 use crate::config::is_loopback;
+use crate::text::causes;
 
 /// Whom we speak to, as it is told to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,15 +234,4 @@ impl Obstacle {
             _ => Self::Proxy,
         })
     }
-}
-
-/// An error and all below it.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| {
-        // What an I/O error wraps is not its source, but itself.
-        match error.downcast_ref().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
-            None => error.source(),
-        }
-    })
 }

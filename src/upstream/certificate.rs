@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use x509_cert::der::Decode as _;
 
-use crate::config::is_plain;
+use crate::text::{Unprintable, sanitize, shorten};
 
 /// A verifier that explains its refusals.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub(super) fn issuer_and_end(presented: &CertificateDer<'_>) -> Option<(String, 
     let certificate = x509_cert::Certificate::from_der(presented).ok()?;
     let certificate = certificate.tbs_certificate();
     Some((
-        shown(&certificate.issuer().to_string()),
+        quotable_name(&certificate.issuer().to_string()),
         certificate.validity().not_after.to_unix_duration(),
     ))
 }
@@ -99,8 +99,8 @@ impl CertificateRefused {
             check,
             expected: expected.to_str().into_owned(),
             parties: parties.map(|certificate| Parties {
-                issuer: shown(&certificate.tbs_certificate().issuer().to_string()),
-                subject: shown(&certificate.tbs_certificate().subject().to_string()),
+                issuer: quotable_name(&certificate.tbs_certificate().issuer().to_string()),
+                subject: quotable_name(&certificate.tbs_certificate().subject().to_string()),
             }),
         }
     }
@@ -198,7 +198,7 @@ fn names(presented: &[String]) -> String {
     for name in presented.iter().take(MOST) {
         let bare = name.split('"').nth(1).unwrap_or(name);
         let separator = if text.is_empty() { "" } else { ", " };
-        let _infallible = write!(text, "{separator}\"{}\"", shown(bare));
+        let _infallible = write!(text, "{separator}\"{}\"", quotable_name(bare));
     }
     match presented.len() {
         0 => "no name".to_owned(),
@@ -207,17 +207,11 @@ fn names(presented: &[String]) -> String {
     }
 }
 
-/// A stranger's text on one line of ours.
-fn shown(text: &str) -> String {
+/// Somebody else's text, fit to stand between quotes on a line of ours.
+fn quotable_name(text: &str) -> String {
     const LONGEST: usize = 120;
-    let clean = |letter: char| match letter {
-        '"' | '<' | '>' | '\\' => '?',
-        letter if !is_plain(letter) => '?',
-        letter => letter,
-    };
-    let mut shown: String = text.chars().take(LONGEST).map(clean).collect();
-    if text.chars().count() > LONGEST {
-        shown.push('…');
-    }
-    shown
+    shorten(
+        &sanitize(text, Unprintable::Mark).replace(['"', '<', '>', '\\'], "?"),
+        LONGEST,
+    )
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::{Init, Stop};
 use crate::config::paste::{self, Api, TokenPlace};
 use crate::config::{Complaint, KeyringEntry};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// How the application proves who it is; the methods that a secret is enough for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,7 +8,7 @@ use super::person::Person;
 use super::questions::{choice, question, shown, yes};
 use super::{Stop, keyring};
 use crate::config::{Complaint, KeyringEntry};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// The places that a secret may be kept in.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::Stop;
 use crate::config::{KeyringEntry, KeyringError, SecretSource};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// What entries of ours are filed under in it.
 const SERVICE: &str = "cupbearer";

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use super::{Exit, doctor, say};
 use crate::config::{Overrides, Setting, Surroundings};
-use crate::secret::{self, Secret};
+use crate::credentials::{self, Secret};
 
 use answers::{Answer, Answers, Auth, Credential, Plan};
 use files::Existing;
@@ -130,7 +130,7 @@ impl From<io::Error> for Stop {
 /// have no meaning here.
 pub(super) async fn init(wanted: &Init, settings: &Overrides, surroundings: &Surroundings) -> Exit {
     // A secret may be typed soon.
-    let _hidden = secret::hide_process();
+    let _hidden = credentials::hide_process();
     let done = match Terminal::open().filter(|_| !wanted.yes && !wanted.secret_stdin) {
         _ if is_any(settings) => Err(Stop::Usage(MISPLACED.to_owned())),
         Some(mut person) => with_person(wanted, surroundings, &mut person).await,

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// Lines out, lines in. Plain lines: they work on every terminal, with a screen reader, and when
 /// answers are typed ahead.
@@ -60,7 +60,7 @@ mod unseen {
     use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
     use zeroize::Zeroizing;
 
-    use crate::secret::Secret;
+    use crate::credentials::Secret;
 
     /// The longest line that a terminal gives, in bytes (Linux; elsewhere it is less).
     const LONGEST: usize = 4096;
@@ -107,7 +107,7 @@ mod unseen {
 
     use zeroize::Zeroizing;
 
-    use crate::secret::Secret;
+    use crate::credentials::Secret;
 
     pub(super) fn line(prompt: &str) -> io::Result<Option<Secret>> {
         use io::ErrorKind as Kind;

@@ -21,10 +21,10 @@ use crate::config::{
     Access, Caller, Config, Listen, LocalUsers, Overrides, Rails, Rule, SecretSource, Surroundings,
     is_caller_name,
 };
+use crate::credentials::{self, Secret};
 use crate::guard::new_key;
 use crate::learn::{About, Recorder, Seen, compare, fold, write};
 use crate::proxy::AccessLines;
-use crate::secret::{self, Secret};
 use crate::server::Phase;
 use crate::{Running, start, telemetry};
 
@@ -97,7 +97,7 @@ pub(super) async fn learn(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Exit {
-    let _hidden = secret::hide_process();
+    let _hidden = credentials::hide_process();
     let config = match check::examine_without_callers(overrides, surroundings).await {
         Ok(loaded) => loaded.config,
         Err(problems) => {

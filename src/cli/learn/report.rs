@@ -1,8 +1,8 @@
 //! How a run differs from rules that are there, in words for people.
 
 use crate::cli::{Exit, print};
-use crate::config::plain;
 use crate::learn::{Comparison, Request};
+use crate::text::{Unprintable, sanitize};
 
 /// The comparison, and whether the rules hold.
 pub(super) fn report(name: &str, found: &Comparison) -> Exit {
@@ -16,11 +16,13 @@ pub(super) fn compared(name: &str, found: &Comparison) -> (String, bool) {
     let mut list = |title: String, requests: &[Request]| {
         if !requests.is_empty() {
             lines.push(title);
-            lines.extend(
-                requests
-                    .iter()
-                    .map(|one| format!("  {} {}", plain(&one.method), plain(&one.path))),
-            );
+            lines.extend(requests.iter().map(|one| {
+                format!(
+                    "  {} {}",
+                    sanitize(&one.method, Unprintable::Mark),
+                    sanitize(&one.path, Unprintable::Mark)
+                )
+            }));
         }
     };
     list(format!("refused by guard.callers.{name}:"), &found.refused);

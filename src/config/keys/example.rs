@@ -66,46 +66,4 @@ const HEAD: &str = "\
 ";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/example.toml");
-
-    /// `CUPBEARER_WRITE_EXAMPLE=1 cargo test --lib example` writes the file anew.
-    #[test]
-    fn the_example_file_is_what_the_table_says() {
-        if std::env::var_os("CUPBEARER_WRITE_EXAMPLE").is_some() {
-            std::fs::write(FILE, example()).unwrap();
-        }
-        assert_eq!(
-            std::fs::read_to_string(FILE).unwrap().replace("\r\n", "\n"),
-            example()
-        );
-    }
-
-    #[test]
-    fn every_key_of_the_table_stands_in_the_example_with_its_value() {
-        let uncommented: String = example()
-            .lines()
-            .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.starts_with('[') => rest,
-                Some(rest)
-                    if rest
-                        .split_once(" = ")
-                        .is_some_and(|(name, _)| !name.contains(' ')) =>
-                {
-                    rest
-                }
-                _ => line,
-            })
-            .fold(String::new(), |text, line| text + line + "\n");
-        let example: toml::Value = toml::from_str(&uncommented).unwrap();
-        for key in KEYS.iter().chain(&CALLER_KEYS) {
-            let path = key.path.replace("NAME", "ci");
-            let found = path.split('.').try_fold(&example, |at, part| at.get(part));
-            let expected: toml::Value =
-                toml::from_str(&format!("v = {}", key.fallback.text())).unwrap();
-            assert_eq!(found, expected.get("v"), "{}", key.path);
-        }
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::SecretSource;
 use super::file::{FileError, read_regular, readable_by_all};
 use super::layers::is_ours;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 pub use keyring::{KeyringEntry, KeyringError};
 pub(crate) use parse::{command_from_text, file, from_toml};

@@ -3,7 +3,7 @@
 use super::super::tests::{OURS, request, someone};
 use super::super::{Admitted, Guard, Peer, Way, config};
 use super::*;
-use crate::answer::Reason;
+use crate::problem::Reason;
 
 /// A configuration's `guard`, with these lines of its own.
 pub(in crate::guard) fn config(lines: &str) -> config::Guard {

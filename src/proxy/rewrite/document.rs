@@ -280,5 +280,4 @@ impl Visitor<'_> for Member {
 }
 
 #[cfg(test)]
-#[path = "document_tests.rs"]
 mod tests;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, Pair, SigningKey};
 use crate::config::Algorithm;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 /// What a base64 line of PEM holds (RFC 7468 2).
 const PEM_LINE: usize = 64;

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::config::{self, Algorithm};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 pub use make::{NewKey, new_key};
 

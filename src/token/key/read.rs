@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, Pair, SigningKey};
 use crate::config::Algorithm;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 
 impl SigningKey {
     /// Reads the key.

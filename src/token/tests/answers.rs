@@ -9,7 +9,7 @@ use http::header::{
 
 use super::scene::s;
 use crate::config::ClientAuth;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 use crate::token::client_auth::Credential;
 use crate::token::failure::{Defect, Failure};
 use crate::token::response::{granted, refused};

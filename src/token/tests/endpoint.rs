@@ -11,7 +11,7 @@ use url::Url;
 
 use super::scene::{ms, s};
 use crate::config::{self, ClientAuth, SecretSource};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 use crate::token::failure::{Defect, Failure};
 use crate::token::grant::Grant;
 use crate::token::response::Granted;

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::endpoint::{Act, Endpoint, answer, client, config};
 use super::scene::{grant, ms, paused_clock, s, throttled};
 use crate::config::ClientAuth;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 use crate::token::refresh::{Exchange, World};
 use crate::token::schedule::{self, Setback};
 use crate::token::{Engine, ReadSecret, Tokens, engine};

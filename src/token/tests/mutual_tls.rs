@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::endpoint::config;
 use crate::config::{ClientAuth, ClientCertificate, PresentedTo};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 use crate::token::failure::Failure;
 use crate::token::grant::Grant;
 

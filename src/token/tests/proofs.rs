@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::endpoint::{Act, Endpoint, answer, client, config};
 use super::scene::s;
 use crate::config::{self, Algorithm, ClientAuth};
-use crate::secret::Secret;
+use crate::credentials::Secret;
 use crate::token::failure::Failure;
 use crate::token::grant::Grant;
 use crate::token::key::new_key;

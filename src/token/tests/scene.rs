@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, sleep};
 
-use crate::secret::Secret;
+use crate::credentials::Secret;
 use crate::token::clock::Clock;
 use crate::token::failure::{Failure, Said};
 use crate::token::refresh::{Exchange, World};

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::endpoint::{Act, Endpoint, SECRET, answer, config};
 use super::scene::ms;
 use crate::config::ClientAuth;
-use crate::secret::Secret;
+use crate::credentials::Secret;
 use crate::token::client_auth::Credential;
 use crate::token::grant::Grant;
 use crate::token::{ReadSecret, engine};

@@ -1,7 +1,7 @@
 //! Every row of the token endpoint's errors: the step that it is about, or the several that it may be.
 
+use cupbearer::credentials::Secret;
 use cupbearer::demo::{AuthMethod, Groups, Reply, Resource};
-use cupbearer::secret::Secret;
 use http::{HeaderValue, StatusCode};
 
 use super::{Clinic, Report};

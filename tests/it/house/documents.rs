@@ -60,7 +60,7 @@ fn a_test_that_does_not_exist_is_found() {
 #[test]
 fn the_page_on_trouble_has_a_row_for_each_reason_with_its_status_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let table = fs::read_to_string(root.join("src/answer.rs")).unwrap();
+    let table = fs::read_to_string(root.join("src/problem/mod.rs")).unwrap();
     let reasons: BTreeSet<&str> = table
         .split("row!(\"")
         .skip(1)

@@ -11,40 +11,50 @@ use std::path::Path;
 use source::{File, Token, files_below};
 
 /// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
-const ARROWS: [(&str, &[&str]); 19] = [
-    ("secret", &[]),
+const ARROWS: [(&str, &[&str]); 20] = [
+    ("text", &[]),
+    ("credentials", &["text"]),
     ("metrics", &[]),
-    ("answer", &[]),
-    ("demo", &["secret"]),
-    ("config", &["secret"]),
+    ("problem", &["text"]),
+    ("demo", &["credentials"]),
+    ("config", &["credentials", "text"]),
     ("telemetry", &["config"]),
-    ("guard", &["config", "answer"]),
-    ("token", &["config", "secret", "metrics"]),
-    ("upstream", &["config", "metrics"]),
+    ("guard", &["config", "problem", "text"]),
+    ("token", &["config", "credentials", "metrics", "text"]),
+    ("upstream", &["config", "metrics", "text"]),
     (
         "proxy",
-        &["config", "guard", "answer", "token", "upstream", "metrics"],
+        &[
+            "config", "guard", "problem", "token", "upstream", "metrics", "text",
+        ],
     ),
     ("server", &["config", "guard", "metrics"]),
-    ("admin", &["config", "guard", "answer", "token", "metrics"]),
-    ("doctor", &["config", "token", "upstream"]),
-    ("learn", &["config", "guard", "metrics"]),
     (
-        "running",
+        "admin",
+        &["config", "guard", "problem", "token", "metrics", "text"],
+    ),
+    ("doctor", &["config", "token", "upstream", "text"]),
+    ("learn", &["config", "guard", "metrics", "text"]),
+    (
+        "instance",
         &[
             "config", "guard", "token", "upstream", "proxy", "server", "admin", "metrics",
         ],
     ),
-    ("reload", &["config", "token", "metrics", "running"]),
+    (
+        "reload",
+        &["config", "token", "metrics", "instance", "text"],
+    ),
     ("lib", &EVERY_ROOM),
     ("cli", &EVERY_ROOM_AND_LIB),
     ("main", &["cli"]),
 ];
 
-const EVERY_ROOM: [&str; 16] = [
-    "secret",
+const EVERY_ROOM: [&str; 17] = [
+    "text",
+    "credentials",
     "metrics",
-    "answer",
+    "problem",
     "demo",
     "config",
     "telemetry",
@@ -56,14 +66,15 @@ const EVERY_ROOM: [&str; 16] = [
     "admin",
     "doctor",
     "learn",
-    "running",
+    "instance",
     "reload",
 ];
 
-const EVERY_ROOM_AND_LIB: [&str; 17] = [
-    "secret",
+const EVERY_ROOM_AND_LIB: [&str; 18] = [
+    "text",
+    "credentials",
     "metrics",
-    "answer",
+    "problem",
     "demo",
     "config",
     "telemetry",
@@ -75,7 +86,7 @@ const EVERY_ROOM_AND_LIB: [&str; 17] = [
     "admin",
     "doctor",
     "learn",
-    "running",
+    "instance",
     "reload",
     "lib",
 ];
@@ -123,7 +134,7 @@ const CONFINED: [Confined; 4] = [
             &["thread", ":", ":", "spawn"],
         ],
         places: &[
-            "running/",
+            "instance/",
             "reload/",
             "server/",
             "token/",

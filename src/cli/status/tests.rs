@@ -1,0 +1,43 @@
+use super::*;
+
+#[test]
+fn nothing_that_a_request_brought_steers_the_terminal() {
+    let text = serde_json::json!({
+        "version": "1", "summary": "ready", "proxies": [{
+            "name": "cupbearer", "listens_on": [], "upstream": "x", "uptime_s": 1,
+            "token": {
+                "from": "x", "state": "fresh", "usable_for_s": 1, "next_attempt_in_s": 1,
+                "last_error": "\u{1b}[2J",
+            },
+            "requests_in_flight": 0, "client_connections": 0, "upstream_connections": 0, "notes": [],
+            "recent": [{ "ago_s": 1, "method": "GET", "path": "/a\u{9b}2J\u{202e}x", "ms": 1.0 }],
+        }],
+    });
+    let shown = written(&text.to_string());
+    assert!(shown.contains("GET     /a?2J?x"), "{shown}");
+    assert!(shown.contains("last error   ?[2J\n"), "{shown}");
+    assert_eq!(written("no JSON\u{9b}\nat all"), "no JSON?\nat all");
+}
+
+#[test]
+fn without_a_token_none_is_said_to_be_good_and_one_of_a_thing_is_one() {
+    let text = |state: &str, usable: u64| {
+        written(&format!(
+            r#"{{"version": "1", "summary": "s", "proxies": [{{"name": "n", "listens_on": [], "upstream": "u",
+                "uptime_s": 61, "requests_in_flight": 0, "client_connections": 2, "upstream_connections": 1,
+                "notes": [], "recent": [], "token": {{"from": "f", "state": "{state}", "usable_for_s": {usable},
+                "next_attempt_in_s": 1, "last_error": null}}}}]}}"#
+        ))
+    };
+    let starting = text("starting", 0);
+    assert!(
+        starting.contains("  token        starting, none yet, next"),
+        "{starting}"
+    );
+    assert!(
+        starting.contains("  now          0 requests, 2 clients, 1 connection to"),
+        "{starting}"
+    );
+    assert!(text("expired", 0).contains("expired, no longer good, next"));
+    assert!(text("fresh", 29).contains("fresh, good for 29s, next"));
+}

@@ -1,0 +1,41 @@
+use super::*;
+
+#[test]
+fn a_directory_a_missing_and_a_too_long_file_have_their_own_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let long = directory.path().join("long");
+    std::fs::write(&long, [b'x'; 11]).unwrap();
+
+    assert!(matches!(
+        read_regular(directory.path(), 10),
+        Err(FileError::Directory)
+    ));
+    assert!(matches!(
+        read_regular(&directory.path().join("no"), 10),
+        Err(FileError::Missing)
+    ));
+    assert!(matches!(
+        read_regular(&long, 10),
+        Err(FileError::TooLong { limit: 10 })
+    ));
+    assert_eq!(read_regular(&long, 11).unwrap().len(), 11);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_refused_and_does_not_hang_while_a_link_is_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&fifo)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let file = directory.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+
+    assert!(matches!(read_regular(&fifo, 10), Err(FileError::Irregular)));
+    assert_eq!(read_regular(&link, 10).unwrap().as_slice(), b"x");
+}

@@ -1,0 +1,48 @@
+use super::*;
+
+#[test]
+fn every_variable_leads_back_to_its_key() {
+    for key in &KEYS {
+        let name = key.variable();
+        let path = name
+            .strip_prefix(PREFIX)
+            .unwrap()
+            .replace("__", ".")
+            .to_ascii_lowercase();
+        assert_eq!(Key::find(&path).unwrap().path, key.path);
+    }
+}
+
+#[test]
+fn no_key_is_there_twice_and_none_is_also_a_table() {
+    for key in &KEYS {
+        assert_eq!(
+            KEYS.iter().filter(|other| other.path == key.path).count(),
+            1,
+            "{}",
+            key.path
+        );
+        assert!(!is_section(key.path), "{}", key.path);
+    }
+}
+
+#[test]
+fn a_misspelt_key_finds_the_one_that_was_meant() {
+    for (unknown, meant) in [
+        ("upstream.ulr", "upstream.url"),
+        ("upstrem", "upstream"),
+        ("client_id", "token.client_id"),
+        ("upstream.connect-timeout", "upstream.connect_timeout"),
+        (
+            "token.pingone.enviroment_id",
+            "token.pingone.environment_id",
+        ),
+    ] {
+        assert_eq!(nearest_path(unknown).as_deref(), Some(meant), "{unknown}");
+    }
+    assert_eq!(nearest_path("quite_something_else"), None);
+    assert_eq!(
+        nearest_variable("CUPBEARER_UPSTREAM_URL").as_deref(),
+        Some("CUPBEARER_UPSTREAM__URL")
+    );
+}

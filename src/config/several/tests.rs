@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use super::*;
+
+fn written(directory: &Path, name: &str, more: &str) -> Overrides {
+    let file = directory.join(name);
+    let text = format!(
+        "name = \"{name}\"\nlisten = \"127.0.0.1:0\"\nupstream.url = \"http://localhost:1\"\n{more}\n[token]\n\
+         url = \"http://localhost:2\"\nclient_id = \"i\"\nclient_secret.file = \"/s\"\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    Overrides {
+        file: Some(file),
+        ..Overrides::default()
+    }
+}
+
+/// The keys complained about.
+fn complaints(result: Result<Vec<Loaded>, Problems>) -> Vec<String> {
+    let problems = result.err().unwrap();
+    problems.iter().map(|one| one.key.clone()).collect()
+}
+
+fn load_all(all: &[Overrides]) -> Result<Vec<Loaded>, Problems> {
+    super::load_all(all, &Surroundings::default())
+}
+
+#[test]
+fn what_one_file_says_about_the_process_holds_for_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let all = [
+        written(directory.path(), "a", ""),
+        written(
+            directory.path(),
+            "b",
+            "drain = \"7s\"\nlog.level = \"debug\"",
+        ),
+    ];
+    let loaded = load_all(&all).unwrap_or_else(|problems| panic!("{problems}"));
+    for one in &loaded {
+        assert_eq!(one.config.drain.as_secs(), 7);
+        assert_eq!(one.config.log.level, "debug");
+    }
+    let names: Vec<&str> = loaded.iter().map(|one| &*one.config.name).collect();
+    assert_eq!(names, ["a", "b"]);
+}
+
+#[test]
+fn a_change_of_the_process_is_one_of_the_file_that_says_it_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let all = [
+        written(directory.path(), "a", ""),
+        written(directory.path(), "b", "drain = \"7s\""),
+    ];
+    let before = load_all(&all).ok().unwrap();
+    written(directory.path(), "b", "drain = \"8s\"");
+    let again = |place| {
+        let loaded = load_one_of(&all, place, &Surroundings::default())
+            .ok()
+            .unwrap();
+        loaded.settings.changed_from(&before[place].settings)
+    };
+    assert_eq!(again(0), [""; 0]);
+    assert_eq!(again(1), ["drain"]);
+}
+
+#[test]
+fn one_file_is_read_again_whatever_is_wrong_with_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let all = [
+        written(directory.path(), "a", "drain = \"7s\""),
+        written(directory.path(), "b", ""),
+    ];
+    std::fs::write(directory.path().join("a"), "broken").unwrap();
+    let read = |place| load_one_of(&all, place, &Surroundings::default());
+    assert!(read(0).is_err());
+    assert!(read(1).is_ok());
+    // What it takes from another is its own problem.
+    written(directory.path(), "a", "drain = \"7s\"");
+    let mut text = std::fs::read_to_string(directory.path().join("b")).unwrap();
+    text = text.replace("name = \"b\"", "name = \"a\"\ndrain = \"8s\"");
+    std::fs::write(directory.path().join("b"), text).unwrap();
+    assert_eq!(complaints(read(1).map(|one| vec![one])), ["drain", "name"]);
+    assert!(read(0).is_err(), "and so it is the other's");
+}
+
+#[test]
+fn files_that_say_the_same_are_told_about_it_but_any_free_port_is_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name, more| written(directory.path(), name, more);
+    assert!(load_all(&[file("a", ""), file("b", "")]).is_ok());
+    let twice = file("a", "");
+    assert_eq!(complaints(load_all(&[twice.clone(), twice])), ["name"]);
+    let keys = complaints(load_all(&[
+        file("a", "drain = \"7s\""),
+        file("b", "admin.listen = \"off\""),
+        file("c", "runtime.threads = 2"),
+    ]));
+    assert_eq!(keys, ["admin.listen", "runtime.threads"]);
+}

@@ -1,0 +1,55 @@
+use std::net::TcpListener;
+
+use super::*;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_listening_socket_is_found_by_its_address_or_the_one_for_all() {
+    let line = |address: &str, state: &str| {
+        format!(
+            "   3: {address}:1A5D 00000000:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0"
+        )
+    };
+    let v4 = "127.0.0.1:6749".parse().unwrap();
+    let v6 = "[::1]:6749".parse().unwrap();
+    let mine = if cfg!(target_endian = "little") {
+        "0100007F"
+    } else {
+        "7F000001"
+    };
+    let six = if cfg!(target_endian = "little") {
+        "00000000000000000000000001000000"
+    } else {
+        "00000000000000000000000000000001"
+    };
+    for (text, wanted, found) in [
+        (line(mine, "0A"), v4, true),
+        (line(mine, "0A"), v6, false),
+        (line(mine, "01"), v4, false),
+        (line("00000000", "0A"), v4, true),
+        (line(six, "0A"), v6, true),
+        (line(six, "0A"), v4, false),
+        (line(mine, "0A"), "127.0.0.1:6750".parse().unwrap(), false),
+        ("  sl  local_address rem_address   st".to_owned(), v4, false),
+    ] {
+        let expected = found.then_some((1000, 4711));
+        assert_eq!(
+            system::listening(&text, wanted),
+            expected,
+            "{text} {wanted}"
+        );
+    }
+}
+
+#[test]
+fn a_port_of_this_process_is_named_and_a_silent_one_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let holder = holder(listener.local_addr().unwrap(), &[]);
+    assert!(!holder.is_cupbearer);
+    // A process that is hidden, as another test here may have made this one, cannot look into itself.
+    if std::fs::read_dir("/proc/self/fd").is_ok() {
+        let process = holder.process.clone().unwrap();
+        assert_eq!(process.pid, std::process::id());
+        assert!(holder.to_string().contains("(process "), "{holder}");
+    }
+}

@@ -1,0 +1,80 @@
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::super::callers::tests::config;
+use super::*;
+
+/// One caller with this key.
+fn guard(key: &[u8]) -> Guard {
+    let guard = Guard::new(&config("guard.callers.ci.key = { file = \"k\" }\n"));
+    set(&guard, &[key]);
+    guard
+}
+
+fn set(guard: &Guard, keys: &[&[u8]]) {
+    let keys: Vec<KeyDigest> = keys.iter().map(|key| KeyDigest::of(key)).collect();
+    guard.callers.as_ref().unwrap().set_keys(0, &keys).unwrap();
+}
+
+fn lease(guard: &Guard, key: &[u8]) -> Lease {
+    Lease {
+        callers: guard.callers().unwrap(),
+        key: KeyDigest::of(key),
+    }
+}
+
+async fn ends(lease: &mut std::pin::Pin<Box<impl Future<Output = ()>>>) -> bool {
+    timeout(Duration::from_mins(1), lease.as_mut())
+        .await
+        .is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_with_its_key_in_this_configuration_or_in_one_that_follows() {
+    let first = guard(b"the-key");
+    let mut held = Box::pin(lease(&first, b"the-key").revoked());
+    assert!(!ends(&mut held).await);
+    let second = guard(b"the-key");
+    first.succeeded_by(&second);
+    assert!(!ends(&mut held).await, "the next configuration knows it");
+    set(&second, &[b"another"]);
+    assert!(ends(&mut held).await);
+
+    let mut held = Box::pin(lease(&second, b"another").revoked());
+    second.succeeded_by(&second.clone());
+    assert!(!ends(&mut held).await, "nothing has changed");
+    set(&second, &[]);
+    assert!(ends(&mut held).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_where_a_configuration_that_waits_does_not_know_its_key() {
+    let serves = guard(b"the-key");
+    let (knows, open) = (guard(b"the-key"), Guard::new(&config("")));
+    let mut held = Box::pin(lease(&serves, b"the-key").revoked());
+    for waits in [Some(&knows), Some(&open), None] {
+        serves.restrict_leases(waits);
+        assert!(!ends(&mut held).await);
+    }
+    set(&knows, &[b"another"]);
+    assert!(!ends(&mut held).await, "it was taken back");
+    serves.restrict_leases(Some(&knows));
+    assert!(ends(&mut held).await);
+
+    set(&knows, &[b"the-key"]);
+    let mut held = Box::pin(lease(&serves, b"the-key").revoked());
+    assert!(!ends(&mut held).await);
+    set(&knows, &[]);
+    assert!(ends(&mut held).await, "revoked there while it waits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_where_the_next_configuration_does_not_know_its_key() {
+    for next in [guard(b"another"), Guard::new(&config(""))] {
+        let before = guard(b"the-key");
+        let mut held = Box::pin(lease(&before, b"the-key").revoked());
+        before.succeeded_by(&next);
+        assert!(ends(&mut held).await);
+    }
+}

@@ -1,0 +1,162 @@
+use super::super::Guard;
+use super::super::tests::{OURS, Pairs, request, someone};
+
+fn guard(allow: Option<&[&str]>, deny: &[&str], read_only: bool) -> Guard {
+    let lines = |rules: &[&str]| toml::Value::from(rules.to_vec()).to_string();
+    let allow = allow.map(|allow| format!("guard.allow = {}", lines(allow)));
+    let (allow, deny) = (allow.unwrap_or_default(), lines(deny));
+    let text = format!("guard.read_only = {read_only}\nguard.deny = {deny}\n{allow}");
+    Guard::new(&super::super::callers::tests::config(&text))
+}
+
+fn verdict(guard: &Guard, method: &str, target: &str, more: Pairs<'_>) -> &'static str {
+    let fields = [&[OURS], more].concat();
+    match guard.check(&request(method, target, &fields), &someone()) {
+        Ok(_) => "passes",
+        Err(refusal) => refusal.reason.name(),
+    }
+}
+
+#[test]
+fn only_what_a_rule_allows_passes_and_head_goes_with_get() {
+    let guard = guard(
+        Some(&["GET /api/v1/**", "DELETE /api/v1/certificates/*", "* /any"]),
+        &[],
+        false,
+    );
+    for (method, target, expected) in [
+        ("GET", "/api/v1/certificates", "passes"),
+        ("GET", "/api/v1/certificates?limit=1;x=%2F", "passes"),
+        ("HEAD", "/api/v1/certificates", "passes"),
+        ("GET", "/api/v1", "passes"),
+        ("GET", "/api/%76%31/x", "passes"),
+        ("GET", "/API/v1/x", "rule_refused"),
+        ("get", "/api/v1/x", "rule_refused"),
+        ("OPTIONS", "/api/v1/x", "rule_refused"),
+        ("POST", "/api/v1/certificates", "rule_refused"),
+        ("DELETE", "/api/v1/certificates/one", "passes"),
+        ("DELETE", "/api/v1/certificates/one/two", "rule_refused"),
+        ("DELETE", "/api/v1/certificates/", "rule_refused"),
+        ("GET", "/", "rule_refused"),
+        ("PATCH", "/any", "passes"),
+        ("PATCH", "/any/", "rule_refused"),
+        ("GET", "/api/v1/../../admin", "rule_refused"),
+        ("GET", "/api/v1/%2e%2e/%2e%2e/admin", "rule_refused"),
+        ("GET", "/api/v1/..%2f..%2fadmin", "rule_refused"),
+    ] {
+        assert_eq!(
+            verdict(&guard, method, target, &[]),
+            expected,
+            "{method} {target}"
+        );
+    }
+}
+
+#[test]
+fn deny_wins_and_knows_no_case() {
+    let guard = guard(
+        Some(&["* /**"]),
+        &["* /admin/**", "DELETE /a/*", "GET /g"],
+        false,
+    );
+    for (method, target, expected) in [
+        ("GET", "/", "passes"),
+        ("GET", "/admins", "passes"),
+        ("GET", "/admin", "rule_refused"),
+        ("GET", "/admin/", "rule_refused"),
+        ("GET", "/ADMIN/x/y", "rule_refused"),
+        ("BREW", "/%41dmin/x", "rule_refused"),
+        ("DELETE", "/a/b", "rule_refused"),
+        ("delete", "/A/b/", "rule_refused"),
+        ("DELETE", "/a/b/c", "passes"),
+        ("PUT", "/a/b", "passes"),
+        ("HEAD", "/g", "rule_refused"),
+        ("head", "/g", "rule_refused"),
+        ("POST", "/g", "passes"),
+    ] {
+        assert_eq!(
+            verdict(&guard, method, target, &[]),
+            expected,
+            "{method} {target}"
+        );
+    }
+}
+
+#[test]
+fn read_only_lets_safe_methods_pass_and_no_upgrade() {
+    let guard = guard(None, &[], true);
+    let websocket = ("upgrade", "websocket");
+    for (method, fields, expected) in [
+        ("GET", &[][..], "passes"),
+        ("HEAD", &[], "passes"),
+        ("OPTIONS", &[], "passes"),
+        ("POST", &[], "rule_refused"),
+        ("PROPFIND", &[], "rule_refused"),
+        ("get", &[], "rule_refused"),
+        ("GET", &[websocket], "rule_refused"),
+        ("GET", &[websocket, ("upgrade", "h2c")], "rule_refused"),
+        ("GET", &[("upgrade", "h2c, websocket")], "rule_refused"),
+        ("GET", &[("upgrade", "h2c")], "passes"),
+    ] {
+        assert_eq!(
+            verdict(&guard, method, "/x", fields),
+            expected,
+            "{method} {fields:?}"
+        );
+    }
+}
+
+#[test]
+fn any_rail_refuses_fields_that_replace_method_or_path_and_none_lets_them_pass() {
+    let rails = [
+        guard(None, &[], true),
+        guard(Some(&["* /**"]), &[], false),
+        guard(None, &["* /admin"], false),
+    ];
+    for name in [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x_http_method_override",
+        "x-http_method-override",
+        "x-original-url",
+        "x-rewrite-url",
+    ] {
+        let fields = [(name, "DELETE")];
+        for guard in &rails {
+            assert_eq!(
+                verdict(guard, "GET", "/x", &fields),
+                "rule_refused",
+                "{name}"
+            );
+        }
+        assert_eq!(
+            verdict(&guard(None, &[], false), "GET", "/x", &fields),
+            "passes"
+        );
+    }
+}
+
+#[test]
+fn without_rails_every_path_passes() {
+    let guard = guard(None, &[], false);
+    for target in ["/a%2Fb", "/a;b", "//a", "/a/../b", "/a%"] {
+        assert_eq!(verdict(&guard, "GET", target, &[]), "passes", "{target}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_key_and_what_was_asked() {
+    let guard = guard(Some(&["GET /a"]), &["* /admin"], false);
+    let detail = |method, target| {
+        guard
+            .check(&request(method, target, &[OURS]), &someone())
+            .unwrap_err()
+            .detail
+    };
+    assert_eq!(
+        detail("POST", "/b"),
+        "POST /b is in no rule of guard.allow."
+    );
+    assert_eq!(detail("GET", "/admin"), "GET /admin is in guard.deny.");
+}

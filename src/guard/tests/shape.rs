@@ -1,0 +1,85 @@
+//! Which methods, targets and framings pass, as tables.
+
+use http::{Version, header};
+
+use crate::guard::tests::{OURS, Pairs, guard, refusal, request, someone, verdict};
+use crate::problem::{Reason, RequestId};
+
+#[test]
+fn methods_that_echo_or_tunnel_are_refused_and_all_others_pass() {
+    for method in [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "get",
+    ] {
+        assert_eq!(verdict(method, "/", &[OURS]), "passes", "{method}");
+    }
+    for method in ["TRACE", "TRACK", "trace", "Track", "CONNECT", "connect"] {
+        assert_eq!(verdict(method, "/", &[OURS]), "method_refused", "{method}");
+    }
+    let response = refusal("TRACE", "/", &[OURS])
+        .answer(&RequestId::made())
+        .response();
+    assert_eq!(
+        response.headers()[header::ALLOW],
+        "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+    );
+    assert_eq!(response.status(), 405);
+}
+
+#[test]
+fn a_target_is_a_path_or_names_us_as_host_does() {
+    for (target, expected) in [
+        ("/", "passes"),
+        ("/a/../b/%2e%2e?x=/%0d%0a", "passes"),
+        ("http://localhost:6749/x", "passes"),
+        ("HTTP://LOCALHOST:6749/x", "passes"),
+        ("http://localhost:6749", "passes"),
+        ("http://localhost:6749?x", "bad_request"),
+        ("http://localhost/x", "target_refused"),
+        ("http://127.0.0.1:6749/x", "target_refused"),
+        ("https://localhost:6749/x", "target_refused"),
+        ("ftp://localhost:6749/x", "target_refused"),
+        ("http://a@localhost:6749/x", "target_refused"),
+        ("http://evil/", "target_refused"),
+        ("*", "bad_request"),
+        ("evil.example", "bad_request"),
+        ("localhost:6749", "bad_request"),
+    ] {
+        assert_eq!(verdict("GET", target, &[OURS]), expected, "{target}");
+    }
+    assert_eq!(verdict("OPTIONS", "*", &[OURS]), "bad_request");
+    assert_eq!(
+        verdict("GET", "http://evil/", &[("host", "evil")]),
+        "target_refused"
+    );
+    assert_eq!(verdict("GET", "http://localhost/", &[]), "host_refused");
+}
+
+#[test]
+fn the_end_of_a_request_has_one_reading() {
+    let (te, cl) = ("transfer-encoding", "content-length");
+    let cases: [(Pairs<'_>, &str); 14] = [
+        (&[OURS, (te, "chunked")], "passes"),
+        (&[OURS, (te, "Chunked")], "passes"),
+        (&[OURS, (cl, "0")], "passes"),
+        (&[OURS, (cl, "010")], "passes"),
+        (&[OURS, (te, "chunked"), (te, "chunked")], "bad_request"),
+        (&[OURS, (te, "gzip, chunked")], "bad_request"),
+        (&[OURS, (te, "identity")], "bad_request"),
+        (&[OURS, (te, "")], "bad_request"),
+        (&[OURS, (te, "chunked"), (cl, "3")], "bad_request"),
+        (&[OURS, (cl, "3"), (cl, "3")], "bad_request"),
+        (&[OURS, (cl, "")], "bad_request"),
+        (&[OURS, (cl, "+3")], "bad_request"),
+        (&[OURS, (cl, "3, 3")], "bad_request"),
+        (&[OURS, (cl, "0x3")], "bad_request"),
+    ];
+    for (fields, expected) in cases {
+        assert_eq!(verdict("POST", "/", fields), expected, "{fields:?}");
+    }
+    let mut old = request("POST", "/", &[OURS, (te, "chunked")]);
+    *old.version_mut() = Version::HTTP_10;
+    let refusal = guard().check(&old, &someone()).unwrap_err();
+    assert_eq!(refusal.reason, Reason::BadRequest);
+    let response = refusal.answer(&RequestId::made()).response();
+    assert_eq!(response.headers()[header::CONNECTION], "close");
+}

@@ -1,0 +1,34 @@
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+
+/// The status of an answer to somebody who names the listener `host`.
+async fn asked(not_running: &[&config::Guard], host: &str) -> String {
+    let config = config::Admin {
+        listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
+        is_configured: true,
+    };
+    let process = metrics::Process::new(|| 0);
+    let listeners = start_admin(&config, &[], not_running, process).unwrap();
+    let mut stream = TcpStream::connect(listeners.addresses[0]).await.unwrap();
+    let head = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_proxy_that_did_not_start_has_its_say_too() {
+    let (strict, named) = (
+        config::Guard::default(),
+        config::Guard {
+            hosts: vec!["ops.example".to_owned()],
+            ..config::Guard::default()
+        },
+    );
+    assert_eq!(asked(&[&named], "ops.example").await, "200");
+    assert_eq!(asked(&[&named, &strict], "ops.example").await, "403");
+    assert_eq!(asked(&[&named, &strict], "localhost").await, "200");
+}

@@ -1,0 +1,316 @@
+//! The contract's table, and what may never get into a page or out of it.
+
+use http::{HeaderMap, Method};
+use proptest::prelude::*;
+
+use super::*;
+
+/// The contract with callers, row by row: other programs rely on these names and numbers.
+#[rustfmt::skip]
+const CONTRACT: [(Reason, &str, u16, &str); 27] = [
+    (Reason::TokenUnavailable, "token_unavailable", 503, "proxy_internal_error"),
+    (Reason::TokenRefused, "token_refused", 502, "proxy_configuration_error"),
+    (Reason::UpstreamDns, "upstream_dns", 502, "dns_error"),
+    (Reason::UpstreamRefused, "upstream_refused", 502, "connection_refused"),
+    (Reason::UpstreamConnectTimeout, "upstream_connect_timeout", 504, "connection_timeout"),
+    (Reason::UpstreamProxy, "upstream_proxy", 502, "destination_unavailable"),
+    (Reason::UpstreamTlsCertificate, "upstream_tls", 502, "tls_certificate_error"),
+    (Reason::UpstreamTlsProtocol, "upstream_tls", 502, "tls_protocol_error"),
+    (Reason::UpstreamHeadTimeout, "upstream_head_timeout", 504, "http_response_timeout"),
+    (Reason::UpstreamClosed, "upstream_closed", 502, "connection_terminated"),
+    (Reason::UpstreamProtocol, "upstream_protocol", 502, "http_protocol_error"),
+    (Reason::UpstreamStalled, "upstream_stalled", 504, "connection_read_timeout"),
+    (Reason::Saturated, "saturated", 503, "connection_limit_reached"),
+    (Reason::Draining, "draining", 503, "proxy_internal_error"),
+    (Reason::CallerUnknown, "caller_unknown", 401, "http_request_denied"),
+    (Reason::HostRefused, "host_refused", 403, "http_request_denied"),
+    (Reason::OriginRefused, "origin_refused", 403, "http_request_denied"),
+    (Reason::UserRefused, "user_refused", 403, "http_request_denied"),
+    (Reason::RuleRefused, "rule_refused", 403, "http_request_denied"),
+    (Reason::TargetRefused, "target_refused", 421, "http_request_denied"),
+    (Reason::MethodRefused, "method_refused", 405, "http_request_denied"),
+    (Reason::BodyTooLarge, "too_large", 413, "http_request_error"),
+    (Reason::HeadTooLarge, "too_large", 431, "http_request_error"),
+    (Reason::ClientTimeout, "client_timeout", 408, "http_request_error"),
+    (Reason::BadRequest, "bad_request", 400, "http_request_error"),
+    (Reason::Loop, "loop", 508, "proxy_loop_detected"),
+    (Reason::Internal, "internal", 500, "proxy_internal_error"),
+];
+
+fn id(text: &str) -> RequestId {
+    RequestId::of(&headers(&[("x-request-id", text)]))
+}
+
+type Pairs<'a> = &'a [(&'static str, &'a str)];
+
+fn headers(pairs: Pairs<'_>) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in pairs {
+        map.append(*name, HeaderValue::from_str(value).unwrap());
+    }
+    map
+}
+
+fn field<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
+    response
+        .headers()
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
+}
+
+fn text(response: &Response<Bytes>) -> &str {
+    std::str::from_utf8(response.body()).unwrap()
+}
+
+#[test]
+fn every_reason_is_answered_as_the_contract_says() {
+    for (reason, name, status, error) in CONTRACT {
+        let response = Answer::new(reason, "why", &id("r-1")).response();
+        assert_eq!(response.status(), status, "{name}");
+        let proxy_status = format!("cupbearer; error={error}; details=\"{name}\"");
+        assert_eq!(field(&response, "proxy-status"), proxy_status);
+        assert_eq!((reason.name(), reason.proxy_error()), (name, error));
+        assert!(!reason.title().is_empty(), "{name} has a title");
+    }
+}
+
+#[test]
+fn a_problem_holds_its_facts_and_is_stored_nowhere() {
+    let response =
+        Answer::new(Reason::HostRefused, "Host \"x\" is not ours.", &id("r-1")).response();
+    assert_eq!(
+        text(&response),
+        r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"Host \"x\" is not ours.","reason":"host_refused","request_id":"r-1"}"#
+    );
+    assert_eq!(field(&response, "content-type"), "application/problem+json");
+    assert_eq!(field(&response, "cache-control"), "no-store");
+    assert_eq!(field(&response, "x-content-type-options"), "nosniff");
+    assert_eq!(field(&response, "x-request-id"), "r-1");
+    assert_eq!(field(&response, "connection"), "");
+}
+
+#[test]
+fn a_reason_brings_the_fields_it_always_has() {
+    let sent = |reason| Answer::new(reason, "", &id("r")).response();
+    assert_eq!(field(&sent(Reason::Saturated), "retry-after"), "1");
+    assert_eq!(field(&sent(Reason::Draining), "connection"), "close");
+    let challenge = sent(Reason::CallerUnknown);
+    assert_eq!(
+        field(&challenge, "www-authenticate"),
+        "Basic realm=\"cupbearer\", Bearer"
+    );
+    assert_eq!(field(&sent(Reason::Internal), "www-authenticate"), "");
+}
+
+#[test]
+fn extra_fields_are_written_in_whole_seconds_and_as_given() {
+    let id = id("r");
+    let seconds = |wait| {
+        let answer = Answer {
+            retry_after: Some(wait),
+            ..Answer::new(Reason::TokenUnavailable, "", &id)
+        };
+        field(&answer.response(), "retry-after").to_owned()
+    };
+    assert_eq!(seconds(Duration::ZERO), "1");
+    assert_eq!(seconds(Duration::from_secs(30)), "30");
+    assert_eq!(seconds(Duration::from_millis(30_001)), "31");
+
+    let answer = Answer {
+        allow: Some("GET"),
+        close: true,
+        ..Answer::new(Reason::MethodRefused, "", &id)
+    };
+    assert_eq!(field(&answer.response(), "allow"), "GET");
+    assert_eq!(field(&answer.response(), "connection"), "close");
+}
+
+#[test]
+fn a_page_has_no_script_and_cannot_be_framed() {
+    let id = id("r-1");
+    let answer = Answer {
+        form: &Form::Page,
+        ..Answer::new(Reason::UpstreamDns, "No such name.", &id)
+    };
+    let response = answer.response();
+    assert_eq!(response.status(), 502);
+    assert_eq!(field(&response, "content-type"), "text/html; charset=utf-8");
+    assert_eq!(
+        field(&response, "content-security-policy"),
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    );
+    assert_eq!(field(&response, "x-frame-options"), "DENY");
+    assert_eq!(field(&response, "referrer-policy"), "no-referrer");
+    assert_eq!(field(&response, "cache-control"), "no-store");
+    assert_eq!(
+        field(&response, "proxy-status"),
+        "cupbearer; error=dns_error; details=\"upstream_dns\""
+    );
+    for part in ["502 Bad Gateway", "No such name.", "upstream_dns", "r-1"] {
+        assert!(text(&response).contains(part), "{part}");
+    }
+    assert!(!text(&response).contains("href") && !text(&response).contains("<script"));
+}
+
+#[test]
+fn a_page_is_for_who_navigates_or_would_rather_have_html() {
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let cases: [(Method, Pairs<'_>, Form); 14] = [
+        (
+            Method::GET,
+            &[("sec-fetch-mode", "navigate"), ("accept", "*/*")],
+            Form::Page,
+        ),
+        (
+            Method::POST,
+            &[("sec-fetch-mode", "navigate"), ("accept", browser)],
+            Form::Page,
+        ),
+        (
+            Method::GET,
+            &[("sec-fetch-mode", "cors"), ("accept", browser)],
+            Form::Problem,
+        ),
+        (Method::GET, &[("accept", browser)], Form::Page),
+        (Method::POST, &[("accept", browser)], Form::Problem),
+        (Method::GET, &[], Form::Problem),
+        (Method::GET, &[("accept", "*/*")], Form::Problem),
+        (
+            Method::GET,
+            &[("accept", "application/json")],
+            Form::Problem,
+        ),
+        (
+            Method::GET,
+            &[("accept", "application/json, text/html;q=0.5")],
+            Form::Problem,
+        ),
+        (
+            Method::GET,
+            &[("accept", "text/html, application/json")],
+            Form::Problem,
+        ),
+        (
+            Method::GET,
+            &[("accept", "Text/HTML ; Q=0.9 , */* ; q=0.1")],
+            Form::Page,
+        ),
+        (Method::GET, &[("accept", "text/html;q=0")], Form::Problem),
+        (
+            Method::GET,
+            &[("accept", "text/html;q=oops")],
+            Form::Problem,
+        ),
+        (
+            Method::GET,
+            &[
+                ("accept", "application/problem+json;q=0.9"),
+                ("accept", "text/html"),
+            ],
+            Form::Page,
+        ),
+    ];
+    for (method, fields, expected) in cases {
+        assert_eq!(
+            Form::wanted_by(&method, &headers(fields)),
+            expected,
+            "{method} {fields:?}"
+        );
+    }
+}
+
+/// What a browser at our own address makes of the page's link.
+fn resolved(target: &str) -> url::Url {
+    let id = id("r");
+    let form = Form::Link(target.to_owned());
+    let answer = Answer {
+        form: &form,
+        ..Answer::new(Reason::OriginRefused, "", &id)
+    };
+    let page = answer.response();
+    let (_, rest) = text(&page).split_once("href=\"").unwrap();
+    let (reference, rest) = rest.split_once('"').unwrap();
+    assert!(
+        rest.starts_with(" rel=\"noreferrer\">"),
+        "the attribute ends where we end it"
+    );
+    assert!(!rest.contains("href"), "one link");
+    let reference = ["&lt;<", "&gt;>", "&quot;\"", "&#39;'", "&amp;&"]
+        .iter()
+        .fold(reference.to_owned(), |text, pair| {
+            let (entity, character) = pair.split_at(pair.len() - 1);
+            text.replace(entity, character)
+        });
+    url::Url::parse("http://localhost:6749/somewhere/else?x")
+        .unwrap()
+        .join(&reference)
+        .unwrap()
+}
+
+#[test]
+fn the_link_leads_to_the_same_path_here_whatever_the_path_is() {
+    for (target, there) in [
+        ("/docs", "/docs"),
+        ("/a?b=c&d=%22", "/a?b=c&d=%22"),
+        ("//evil.example/x", "//evil.example/x"),
+        ("///evil.example", "///evil.example"),
+        ("/\\evil.example", "/%5Cevil.example"),
+        ("\\\\evil.example", "/%5C%5Cevil.example"),
+        ("/javascript:alert(1)", "/javascript:alert(1)"),
+        ("javascript:alert(1)", "/javascript:alert(1)"),
+        ("/\"><script>", "/%22%3E%3Cscript%3E"),
+        ("/a'onclick='b", "/a'onclick='b"),
+        ("/&quot;", "/&quot;"),
+        ("/\u{e4}", "/%C3%A4"),
+    ] {
+        assert_eq!(
+            resolved(target).as_str(),
+            format!("http://localhost:6749{there}")
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_target_makes_the_link_leave(target in ".{0,24}|[/\\\\.:@?a#%]{0,12}") {
+        prop_assert_eq!(resolved(&target).origin().ascii_serialization(), "http://localhost:6749");
+    }
+
+    #[test]
+    fn nothing_put_into_a_page_becomes_markup(detail in any::<String>(), target in any::<String>()) {
+        let tags = |detail: &str, target: &str| {
+            let (id, form) = (id("r"), Form::Link(target.to_owned()));
+            let page = Answer { form: &form, ..Answer::new(Reason::OriginRefused, detail, &id) }.response();
+            page.body().iter().filter(|byte| b"<>\"'".contains(byte)).count()
+        };
+        prop_assert_eq!(tags(&detail, &target), tags("", "/"));
+    }
+}
+
+#[test]
+fn a_request_keeps_the_one_acceptable_name_it_came_with() {
+    let longest = "x".repeat(64);
+    for name in ["a", "Az09._-", longest.as_str()] {
+        assert_eq!(id(name).as_str(), name);
+        assert_eq!(id(name).header(), name);
+    }
+}
+
+#[test]
+fn any_other_request_gets_a_new_name() {
+    let too_long = "x".repeat(65);
+    for name in ["", "a b", "a\"b", "a/b", "a\tb", too_long.as_str()] {
+        let made = id(name);
+        assert_eq!(made.as_str().len(), 16, "{name}");
+        assert!(
+            made.as_str()
+                .bytes()
+                .all(|digit| b"0123456789abcdef".contains(&digit))
+        );
+    }
+    assert_ne!(
+        RequestId::of(&headers(&[("x-request-id", "a"), ("x-request-id", "a")])).as_str(),
+        "a"
+    );
+    assert_ne!(RequestId::made(), RequestId::made());
+}

@@ -1,0 +1,74 @@
+use http::uri::{Authority, Scheme};
+
+use super::*;
+
+#[test]
+fn our_own_pseudonym_is_seen_in_any_line_and_nothing_else_is() {
+    let ours = Pseudonym::draw("cupbearer");
+    let own_line = Via::of(&ours).line(Version::HTTP_11).clone();
+    let other = Via::of(&Pseudonym::draw("other"))
+        .line(Version::HTTP_11)
+        .clone();
+    let text = own_line.to_str().unwrap();
+    for (lines, is_loop) in [
+        (vec![text.to_owned()], true),
+        (vec![text.to_uppercase()], true),
+        (
+            vec![
+                "1.0 fred".to_owned(),
+                format!("HTTP/1.1  nowhere.com:80 (x),{text} (y)"),
+            ],
+            true,
+        ),
+        (vec![other.to_str().unwrap().to_owned()], false),
+        (vec![format!("{text}0")], false),
+        (vec![format!("1.1 fred ({text})")], false),
+        (vec![String::new()], false),
+        (vec![], false),
+    ] {
+        let mut headers = HeaderMap::new();
+        for line in &lines {
+            headers.append(header::VIA, HeaderValue::try_from(line).unwrap());
+        }
+        assert_eq!(ours.check(&headers).is_err(), is_loop, "{lines:?}");
+    }
+}
+
+#[test]
+fn via_says_in_which_version_the_request_came() {
+    let ours = Pseudonym::draw("a.b");
+    let via = Via::of(&ours);
+    assert_eq!(via.line(Version::HTTP_11), &format!("1.1 {}", ours.0));
+    assert_eq!(via.line(Version::HTTP_10), &format!("1.0 {}", ours.0));
+    assert!(ours.0.starts_with("a.b-"));
+    assert_ne!(ours.0, Pseudonym::draw("a.b").0);
+}
+
+#[test]
+fn an_upstream_is_one_of_our_listeners_by_address_and_port() {
+    for (upstream, listener, expected) in [
+        ("127.0.0.1:6749", "127.0.0.1:6749", true),
+        ("127.0.0.1:6749", "127.0.0.1:6750", false),
+        ("127.0.0.2:6749", "127.0.0.1:6749", false),
+        ("127.0.0.2:6749", "0.0.0.0:6749", true),
+        ("localhost:6749", "127.0.0.1:6749", true),
+        ("LOCALHOST:6749", "[::1]:6749", true),
+        ("localhost:6749", "10.0.0.1:6749", false),
+        ("[::1]:6749", "[::1]:6749", true),
+        ("[::1]:6749", "127.0.0.1:6749", false),
+        ("[::1]:6749", "[::]:6749", true),
+        ("[::ffff:127.0.0.1]:6749", "127.0.0.1:6749", true),
+        ("10.0.0.1:6749", "10.0.0.1:6749", true),
+        ("10.0.0.1:6749", "0.0.0.0:6749", false),
+        ("0.0.0.0:6749", "127.0.0.1:6749", true),
+        ("api.example.com:6749", "127.0.0.1:6749", false),
+        ("127.0.0.1", "127.0.0.1:80", true),
+    ] {
+        let origin = config::Origin {
+            scheme: Scheme::HTTP,
+            authority: Authority::try_from(upstream).unwrap(),
+        };
+        let found = own_listener(&origin, &[listener.parse().unwrap()]);
+        assert_eq!(found.is_some(), expected, "{upstream} {listener}");
+    }
+}

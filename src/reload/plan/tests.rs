@@ -1,0 +1,54 @@
+use super::*;
+use crate::config::keys::{CALLER_KEYS, KEYS};
+
+#[test]
+fn every_key_has_an_effect() {
+    for key in KEYS.iter().chain(&CALLER_KEYS) {
+        assert!(effect(key.path).is_some(), "{}", key.path);
+    }
+    assert_eq!(effect("no.key"), None);
+}
+
+#[test]
+fn only_these_keys_need_a_restart() {
+    let all: Vec<String> = KEYS.iter().map(|key| key.path.to_owned()).collect();
+    assert_eq!(
+        need_restart(&all),
+        [
+            "name",
+            "listen",
+            "listen_mode",
+            "admin.listen",
+            "log.format",
+            "runtime.threads"
+        ]
+    );
+}
+
+#[test]
+fn what_is_done_follows_from_the_keys() {
+    let plan = |keys: &[&str]| {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let plan = Plan::of(&keys);
+        (
+            plan.identity(),
+            plan.guard(),
+            plan.data_path(),
+            plan.process(),
+        )
+    };
+    assert_eq!(plan(&[]), (false, false, false, false));
+    assert_eq!(plan(&["listen"]), (false, false, false, false));
+    assert_eq!(plan(&["drain"]), (false, false, false, true));
+    assert_eq!(plan(&["upstream.via"]), (false, false, true, false));
+    assert_eq!(plan(&["limits.in_flight"]), (false, false, true, false));
+    assert_eq!(
+        plan(&["guard.callers.ci", "listen"]),
+        (false, true, true, false)
+    );
+    assert_eq!(
+        plan(&["token.scope", "guard.deny"]),
+        (true, true, true, false)
+    );
+    assert_eq!(plan(&["network.ca_file"]), (true, false, true, false));
+}

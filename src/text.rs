@@ -1,0 +1,154 @@
+//! Text from other people, made fit to show: error chains on one line, and no character that steers a terminal.
+//!
+//! Depends on no other room. Nothing here knows what is secret: withholding credentials is up to whoever holds them.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::io;
+
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+
+/// An error and everything that caused it, outermost first.
+///
+/// An [`io::Error`] that wraps another error counts as that error's effect, although
+/// [`source`](Error::source) skips over it.
+pub fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        match error.downcast_ref().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// An error and its causes on one line, joined by `: `. A cause whose words the line already ends with is left out.
+#[must_use]
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = String::new();
+    for cause in causes(error) {
+        let words = cause.to_string();
+        if line.ends_with(&words) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&words);
+    }
+    line
+}
+
+/// Whether a character only shows what it is: not a control character (C0, DEL, C1), not one that changes the
+/// direction of what follows, and not an invisible one.
+#[must_use]
+pub fn is_printable(character: char) -> bool {
+    !character.is_control()
+        && !matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// What [`sanitize`] does with a character that is not printable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unprintable {
+    /// A question mark takes its place.
+    Mark,
+    /// A space takes its place, and that of any other white space.
+    Space,
+    /// It is removed; white space becomes a space.
+    Remove,
+    /// It is written as a Rust escape: `\u{1b}`, `\n`.
+    Escape,
+}
+
+/// `text` on one line, with nothing in it that steers a terminal or deceives the eye.
+#[must_use]
+pub fn sanitize(text: &str, unprintable: Unprintable) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match unprintable {
+            Unprintable::Space | Unprintable::Remove if character.is_whitespace() => line.push(' '),
+            _ if is_printable(character) => line.push(character),
+            Unprintable::Mark => line.push('?'),
+            Unprintable::Space => line.push(' '),
+            Unprintable::Remove => {}
+            Unprintable::Escape => line.extend(character.escape_default()),
+        }
+    }
+    line
+}
+
+/// [`sanitize`] for text of several lines: each line is kept as a line.
+#[must_use]
+pub fn sanitize_lines(text: &str, unprintable: Unprintable) -> String {
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| sanitize(line, unprintable))
+        .collect();
+    lines.join("\n")
+}
+
+/// The first `longest` characters of `text` without the white space around it, and `…` if that was not all.
+#[must_use]
+pub fn shorten(text: &str, longest: usize) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// At most `longest` characters of somebody else's text, on one line.
+#[must_use]
+pub fn excerpt(text: &str, longest: usize) -> String {
+    shorten(&sanitize(text, Unprintable::Space), longest)
+}
+
+/// How many bytes of a request's value [`quotable`] repeats.
+const QUOTABLE_BYTES: usize = 64;
+
+/// A value taken from a request, cut after 64 bytes and fit to stand between quotes in a log line, a header or a
+/// page: quotes, angle brackets, backslashes, control characters and non-ASCII bytes become `?`.
+#[must_use]
+pub fn quotable(value: &[u8]) -> String {
+    let replace = |byte: &u8| match byte {
+        b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`' => '?',
+        0x20..=0x7e => char::from(*byte),
+        _ => '?',
+    };
+    let mut text: String = value.iter().take(QUOTABLE_BYTES).map(replace).collect();
+    if value.len() > QUOTABLE_BYTES {
+        text.push_str("...");
+    }
+    text
+}
+
+/// How many bytes of a path [`loggable`] repeats.
+const LOGGABLE_BYTES: usize = 2 << 10;
+
+/// A request's path or method as the log and the status show it: ASCII without control characters, everything else
+/// percent-encoded (RFC 3986 section 2.1). It is cut after 2 KiB with an ellipsis, which no path can contain.
+#[must_use]
+pub fn loggable(text: &str) -> Cow<'_, str> {
+    let length = text.len();
+    let start = &text[..text.floor_char_boundary(LOGGABLE_BYTES)];
+    let mut encoded = Cow::from(utf8_percent_encode(start, CONTROLS));
+    if start.len() < length {
+        encoded.to_mut().push('…');
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests;

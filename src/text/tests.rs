@@ -1,0 +1,99 @@
+use std::fmt;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const STEERING: &str =
+    "\n\t\u{1b}\u{7f}\u{9b}\u{85}\u{202e}\u{2066}\u{200b}\u{200f}\u{61c}\u{feff}\u{e0041}";
+
+#[test]
+fn no_policy_lets_a_steering_character_through() {
+    assert_eq!(
+        sanitize(STEERING, Unprintable::Mark),
+        "?".repeat(STEERING.chars().count())
+    );
+    assert_eq!(
+        sanitize(STEERING, Unprintable::Space),
+        " ".repeat(STEERING.chars().count())
+    );
+    assert_eq!(sanitize(STEERING, Unprintable::Remove).trim(), "");
+    assert!(sanitize(STEERING, Unprintable::Escape).is_ascii());
+    assert_eq!(sanitize("a\u{1b}[2J", Unprintable::Escape), "a\\u{1b}[2J");
+}
+
+#[test]
+fn printable_text_passes_unchanged_under_every_policy() {
+    for policy in [
+        Unprintable::Mark,
+        Unprintable::Space,
+        Unprintable::Remove,
+        Unprintable::Escape,
+    ] {
+        assert_eq!(sanitize("/a b\"ü…漢", policy), "/a b\"ü…漢");
+    }
+}
+
+#[test]
+fn lines_stay_lines() {
+    assert_eq!(sanitize_lines("a\u{1b}\nb\r\n", Unprintable::Mark), "a?\nb");
+}
+
+#[test]
+fn an_excerpt_stays_on_one_line_and_steers_nothing() {
+    assert_eq!(excerpt(" a\nb\u{1b}[2J\u{202e}c ", 20), "a b [2J c");
+    assert_eq!(excerpt("abcdef", 3), "abc…");
+}
+
+#[test]
+fn what_is_cut_ends_with_an_ellipsis() {
+    assert_eq!(shorten(" abcdef ", 3), "abc…");
+    assert_eq!(shorten(" äbc ", 3), "äbc");
+}
+
+#[test]
+fn a_chain_names_each_cause_once_and_looks_into_io_errors() {
+    let inner = io::Error::other(Layer("certificate expired", None));
+    let outer = Layer("TLS failed", Some(Box::new(inner)));
+    assert_eq!(error_chain(&outer), "TLS failed: certificate expired");
+    assert_eq!(causes(&outer).count(), 3);
+}
+
+#[derive(Debug)]
+struct Layer(&'static str, Option<Box<dyn Error + Send + Sync>>);
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Layer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|cause| cause as _)
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_of_a_request_is_short_plain_text(value in any::<Vec<u8>>()) {
+        let text = quotable(&value);
+        prop_assert!(text.len() <= QUOTABLE_BYTES + 3);
+        prop_assert!(text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && !b"\"'\\<>`".contains(&byte)));
+    }
+}
+
+#[test]
+fn a_logged_path_is_ascii_and_cut_between_characters_with_a_mark() {
+    assert_eq!(loggable("/a%20b?c\"\\~"), "/a%20b?c\"\\~");
+    assert_eq!(
+        loggable("/a\u{9b}2J\u{202e}\u{1b}\u{7f}é"),
+        "/a%C2%9B2J%E2%80%AE%1B%7F%C3%A9"
+    );
+    let longest = format!("/{}", "x".repeat(2047));
+    assert_eq!(loggable(&longest), longest);
+    assert_eq!(loggable(&format!("{longest}y")), format!("{longest}…"));
+    let straddling = format!("/{}é", "x".repeat(2046));
+    let cut = format!("/{}…", "x".repeat(2046));
+    assert_eq!(loggable(&straddling), cut);
+}

@@ -1,0 +1,162 @@
+use std::future::poll_fn;
+use std::task::Wake;
+
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::*;
+use crate::upstream::relay::Relay;
+
+struct Other(Notify);
+
+impl Wake for Other {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+/// Only a broken socket takes so long.
+const LONG: Duration = Duration::from_secs(5);
+
+async fn pair() -> (Io, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let io = Io::plain(
+        TcpStream::connect(address).await.unwrap(),
+        Duration::from_mins(5),
+    );
+    (io, listener.accept().await.unwrap().0)
+}
+
+/// One byte, if there is one, as a connection asks for it.
+fn poll_byte(io: &mut Io, cx: &mut Context<'_>) -> Poll<u8> {
+    let mut byte = [0];
+    let mut buf = ReadBuf::new(&mut byte);
+    Pin::new(io).poll_read(cx, &mut buf).map(|read| {
+        read.unwrap();
+        buf.filled()[0]
+    })
+}
+
+#[tokio::test]
+async fn a_dry_socket_is_read_again_once_the_bell_has_rung() {
+    let (mut io, mut peer) = pair().await;
+    let relay = Relay::new(io.bell());
+    for byte in 0..3 {
+        assert!(poll_byte(&mut io, &mut relay.attend()).is_pending());
+        assert!(io.is_dry(&relay.attend()));
+        peer.write_all(&[byte]).await.unwrap();
+        let read = poll_fn(|cx| {
+            let read = poll_byte(&mut io, &mut relay.attend());
+            relay.wait(cx.waker());
+            read
+        });
+        assert_eq!(timeout(LONG, read).await, Ok(byte));
+    }
+}
+
+#[tokio::test]
+async fn who_asks_with_another_waker_is_told_although_the_socket_was_dry() {
+    let (mut io, mut peer) = pair().await;
+    let relay = Relay::new(io.bell());
+    assert!(poll_byte(&mut io, &mut relay.attend()).is_pending());
+    let other = Arc::new(Other(Notify::new()));
+    let waker = Waker::from(Arc::clone(&other));
+    assert!(poll_byte(&mut io, &mut Context::from_waker(&waker)).is_pending());
+    peer.write_all(b"x").await.unwrap();
+    timeout(LONG, other.0.notified()).await.expect("it is told");
+    assert!(!io.is_dry(&relay.attend()));
+}
+
+/// With the upstream's end.
+async fn tls_pair() -> (Io, tokio_rustls::server::TlsStream<TcpStream>) {
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = issued.cert.der().clone();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate],
+            issued.signing_key.serialize_der().try_into().unwrap(),
+        )
+        .unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let accepted = listener.accept().await.unwrap().0;
+    let (ours, theirs) = tokio::join!(
+        TlsConnector::from(Arc::new(client)).connect("localhost".try_into().unwrap(), stream),
+        TlsAcceptor::from(Arc::new(server)).accept(accepted),
+    );
+    (
+        Io::tls(ours.unwrap(), Duration::from_mins(5)),
+        theirs.unwrap(),
+    )
+}
+
+/// How much of it is taken at once.
+fn offer(io: &mut Io, frame: &[u8]) -> usize {
+    let mut cx = Context::from_waker(Waker::noop());
+    match Pin::new(io).poll_write(&mut cx, frame) {
+        Poll::Ready(count) => count.unwrap(),
+        Poll::Pending => 0,
+    }
+}
+
+#[tokio::test]
+async fn tls_takes_more_of_a_long_frame_and_a_short_one_behind_it_waits_and_arrives() {
+    let (mut io, mut peer) = tls_pair().await;
+    let mut sent = Vec::new();
+    let short = [b's'; 1000];
+    // Until the system takes no more, and NARROW waits.
+    while let count @ 1.. = offer(&mut io, &short) {
+        sent.extend(&short[..count]);
+    }
+    let long = vec![b'l'; WIDE / 2];
+    assert_eq!(offer(&mut io, &long), long.len());
+    assert_eq!(offer(&mut io, b"end"), 0);
+    sent.extend([&long[..], b"end"].concat());
+    let mut came = vec![0; sent.len()];
+    let carried = async {
+        let write = async {
+            io.write_all(b"end").await.unwrap();
+            io.flush().await.unwrap();
+        };
+        tokio::join!(write, peer.read_exact(&mut came)).1.unwrap();
+    };
+    timeout(LONG, carried).await.expect("it is woken");
+    assert!(came == sent);
+}
+
+/// Linux ends a connection whose peer reads nothing for so long, as if it were not there.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_upload_may_wait_as_long_as_our_limits_and_what_follows_it_may_not() {
+    let patience = Duration::from_mins(5);
+    let (mut io, mut peer) = pair().await;
+    let limit = |io: &Io| SockRef::from(io.socket()).tcp_user_timeout().unwrap();
+    give_up_after(io.socket(), USER_TIMEOUT);
+
+    io.write_all(&[0; 1000]).await.unwrap();
+    assert_eq!(limit(&io), Some(USER_TIMEOUT));
+    io.write_all(&vec![0; UPLOAD]).await.unwrap();
+    assert_eq!(limit(&io), Some(patience));
+    peer.write_all(b"answer").await.unwrap();
+    io.read_exact(&mut [0; 6]).await.unwrap();
+    assert_eq!(limit(&io), Some(USER_TIMEOUT));
+}
