@@ -91,7 +91,7 @@ async fn if_all_refuse_the_last_refusal_is_the_error() {
     assert!(matches!(error, DialError::Refused { address, .. } if address == second));
 }
 
-/// docs/survives.md 14: 15 s and three probes 5 s apart while idle, 30 s while sending, both below 35 s.
+/// tests/survives.md 14: 15 s and three probes 5 s apart while idle, 30 s while sending, both below 35 s.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_dead_path_ends_a_connection_within_30_s() {
