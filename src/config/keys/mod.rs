@@ -5,6 +5,7 @@
 
 mod callers;
 mod example;
+mod markdown;
 mod table;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use callers::{CALLER_KEYS, is_caller_name};
 pub(crate) use callers::{caller_in, caller_in_variable, caller_path};
 pub use example::example;
+pub use markdown::markdown_table;
 pub use table::KEYS;
 
 /// One key.

@@ -2,6 +2,7 @@
 //! only in one place. The rules are checked on `src/`, and on made-up source that breaks them.
 
 mod documents;
+mod generated;
 mod source;
 mod supply;
 

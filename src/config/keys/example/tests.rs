@@ -1,19 +1,5 @@
 use super::*;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/example.toml");
-
-/// `CUPBEARER_WRITE_EXAMPLE=1 cargo test --lib example` writes the file anew.
-#[test]
-fn the_example_file_is_what_the_table_says() {
-    if std::env::var_os("CUPBEARER_WRITE_EXAMPLE").is_some() {
-        std::fs::write(FILE, example()).unwrap();
-    }
-    assert_eq!(
-        std::fs::read_to_string(FILE).unwrap().replace("\r\n", "\n"),
-        example()
-    );
-}
-
 #[test]
 fn every_key_of_the_table_stands_in_the_example_with_its_value() {
     let uncommented: String = example()
