@@ -1,8 +1,13 @@
 //! Holds the arrows of the house (docs/architecture.md): who may know whom, and what may be done
 //! only in one place. The rules are checked on `src/`, and on made-up source that breaks them.
 
+mod circles;
+mod documents;
+mod circles;
 mod documents;
 mod generated;
+mod names;
+mod source;
 mod source;
 mod supply;
 

@@ -31,16 +31,20 @@ impl File {
         let stream: TokenStream = text
             .parse()
             .unwrap_or_else(|error| panic!("{path}: {error}"));
-        let is_test = path.ends_with("tests.rs") || path.contains("/tests/");
-        let mut tokens = Vec::new();
-        if !is_test {
-            flatten(&stream.into_iter().collect::<Vec<_>>(), &mut tokens);
-        }
-        Self {
+        let mut file = Self {
             path: path.to_owned(),
             lines: text.lines().count(),
-            tokens,
+            tokens: Vec::new(),
+        };
+        if !file.is_test() {
+            flatten(&stream.into_iter().collect::<Vec<_>>(), &mut file.tokens);
         }
+        file
+    }
+
+    /// Whether the file holds nothing but tests.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.ends_with("tests.rs") || self.path.contains("/tests/")
     }
 
     /// The room that the file belongs to: its folder or file directly below `src/`.

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The token engine against real time: recorded runs of minutes, each with the numbers of its case.
 //
-//   CUPBEARER_BIN=target/release/cupbearer node tests/long.d/tokens.mjs CASE > tests/runs/tokens-CASE.md
+//   RELEASE=1 tests/long tokens-CASE
 //
-// CASE is one of those at the end of this file. Needs node 20 and nothing else: the authorization server
+// CASE is one of those at the end of this file. It needs only node 20: the authorization server
 // and the API are stand-ins below, in this process, with the real time. Prints a page in Markdown; the exit
 // code is 1 if a claim does not hold.
 
@@ -291,7 +291,7 @@ const CASES = {
 
 const name = process.argv[2];
 if (!CASES[name]) {
-  console.error(`usage: tokens.mjs CASE, one of: ${Object.keys(CASES).join(", ")}`);
+  console.error(`usage: token_runs.mjs CASE, one of: ${Object.keys(CASES).join(", ")}`);
   process.exit(2);
 }
 const [title, numbers, body] = CASES[name];
@@ -304,7 +304,7 @@ Case ${numbers}.
 
 | | |
 | --- | --- |
-| command | \`node tests/long.d/tokens.mjs ${name}\` |
+| command | \`tests/long tokens-${name}\` |
 | commit | ${commit} (${process.env.CUPBEARER_BUILD ?? "release"} build) |
 | when | ${started.toISOString().slice(0, 16).replace("T", " ")} UTC, ${seconds(Date.now() - started)} |
 | machine | ${cpus().length} × ${cpus()[0].model}, Linux; other work on it meanwhile |
