@@ -3,11 +3,8 @@
 
 mod circles;
 mod documents;
-mod circles;
-mod documents;
 mod generated;
 mod names;
-mod source;
 mod source;
 mod supply;
 
