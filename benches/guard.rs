@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use cupbearer::config;
 use cupbearer::guard::{Guard, KeyWatch, Peer};
 use cupbearer::problem::{Form, RequestId};
-use cupbearer::server::Scan;
+use cupbearer::server::HeadScanner;
 use http::Request;
 
 const ROUNDS: u32 = 50;
@@ -169,8 +169,8 @@ fn heads() {
     for (client, fields) in [("curl", CURL), ("postman", POSTMAN), ("browser", BROWSER)] {
         let request = request(fields);
         let mut raw = raw(fields);
-        let mut scan = Scan::default();
-        let scan = fastest(|| assert!(scan.look(black_box(&mut raw))));
+        let mut scanner = HeadScanner::default();
+        let scan = fastest(|| assert!(scanner.scan(black_box(&mut raw))));
         let check = fastest(|| assert!(guard.check(black_box(&request), &peer).is_ok()));
         let id = fastest(|| drop(black_box(RequestId::of(black_box(request.headers())))));
         let form = fastest(|| {

@@ -2,7 +2,7 @@
 //!
 //! hyper refuses differing lengths, unparsable ones, a last coding other than `chunked`, and any coding
 //! in HTTP/1.0; it drops equal repeated lengths and a length beside a coding before we see them
-//! (`server::Scan` refuses those in the raw bytes). It lets a repeated coding and `gzip, chunked` pass: they end here. All rules stand here all the same, so
+//! (`server::HeadScanner` refuses those in the raw bytes). It lets a repeated coding and `gzip, chunked` pass: they end here. All rules stand here all the same, so
 //! that what is forwarded does not hang on one release's parser.
 
 use http::Version;

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
-use super::scan::Scan;
+use super::head_scanner::HeadScanner;
 use super::stream::Stream;
 use super::watch::Watched;
 use crate::metrics::Metrics;
@@ -44,7 +44,7 @@ pub(super) struct ClientIo {
     stream: Stream,
     watched: Arc<Watched>,
     metrics: Arc<Metrics>,
-    scan: Scan,
+    scanner: HeadScanner,
     linger: Option<Linger>,
     wide: Option<OwnedSemaphorePermit>,
 }
@@ -60,7 +60,7 @@ impl ClientIo {
             stream,
             watched,
             metrics,
-            scan: Scan::default(),
+            scanner: HeadScanner::default(),
             linger: None,
             wide: None,
         }
@@ -76,13 +76,13 @@ impl ClientIo {
 
     fn note_read(&mut self, bytes: &mut [u8]) {
         self.metrics.bytes_in().inc_by(bytes.len() as u64);
-        if !self.scan.look(bytes) {
+        if !self.scanner.scan(bytes) {
             self.watched.set_unread(true); // hyper refuses it and closes: its answer must arrive
         }
-        if self.scan.has_left() {
+        if self.scanner.has_left_http() {
             self.watched.set_left();
         }
-        self.watched.bytes_came(self.scan.is_in_head());
+        self.watched.bytes_came(self.scanner.is_in_head());
     }
 
     /// Whether the last answer has ended and nothing is left unread: then the socket is let go at once, and

@@ -4,13 +4,15 @@
 //! limits of a connection are enforced by one sweep over all of them, not by a timer for each request.
 
 mod bind;
-mod chunks;
+mod chunk_reader;
 mod connection;
 mod descriptors;
 mod drain;
+#[doc(hidden)]
+pub mod fuzzing;
+mod head_scanner;
 mod io;
 mod peers;
-mod scan;
 mod shed;
 #[cfg(target_os = "linux")]
 mod sock_diag;
@@ -37,8 +39,8 @@ use crate::metrics::Metrics;
 pub use bind::{BindError, Bound, bind};
 pub use descriptors::room_for_connections;
 pub use drain::{Drained, Phase, Stop};
+pub use head_scanner::HeadScanner;
 pub use io::RequestBody;
-pub use scan::Scan;
 pub use shed::Refusal;
 
 use shed::Shed;

@@ -1,20 +1,20 @@
 use super::*;
 
-/// How many bytes belong to the body, in one piece or byte by byte; `None` where it has no end.
+/// How many bytes belong to the body; `None` if it does not end. Feeds it in one piece and byte by byte.
 fn length_of(stream: &[u8]) -> Option<usize> {
-    let (whole, place) = Chunks::Start.follow(stream);
-    let mut singly = (0, Some(Chunks::Start));
+    let (whole, reader) = ChunkReader::Start.read(stream);
+    let mut singly = (0, Some(ChunkReader::Start));
     for byte in stream {
-        let Some(place) = singly.1 else { break };
-        let (taken, next) = place.follow(&[*byte]);
+        let Some(reader) = singly.1 else { break };
+        let (taken, next) = reader.read(&[*byte]);
         singly = (singly.0 + taken, next);
     }
-    assert_eq!(singly, (whole, place), "{:?}", stream.escape_ascii());
-    (place == Some(Chunks::Ended)).then_some(whole)
+    assert_eq!(singly, (whole, reader), "{:?}", stream.escape_ascii());
+    (reader == Some(ChunkReader::Ended)).then_some(whole)
 }
 
 #[test]
-fn the_end_is_found_behind_chunks_extensions_and_trailers() {
+fn the_end_is_found_after_chunks_extensions_and_trailers() {
     for body in [
         "0\r\n\r\n",
         "5\r\nhello\r\n0\r\n\r\n",
@@ -26,12 +26,12 @@ fn the_end_is_found_behind_chunks_extensions_and_trailers() {
         let behind = format!("{body}GET / HTTP/1.1\r\n");
         assert_eq!(length_of(behind.as_bytes()), Some(body.len()), "{body:?}");
         let cut = &body.as_bytes()[..body.len() - 1];
-        assert_eq!(length_of(cut), None, "{body:?} but for its last byte");
+        assert_eq!(length_of(cut), None, "{body:?} without its last byte");
     }
 }
 
 #[test]
-fn what_is_no_chunked_body_has_no_end() {
+fn a_malformed_body_has_no_end() {
     for body in [
         "\r\n0\r\n\r\n",
         " 0\r\n\r\n",
