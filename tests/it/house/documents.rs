@@ -44,7 +44,7 @@ fn a_test_that_does_not_exist_is_found() {
         "tests/it/leaks",
         "tests/e2e/pages",
         "tests/run",
-        "src/proxy/edge.rs",
+        "src/main.rs",
         "guard::tests",
         "documents::a_test_that_does_not_exist_is_found",
     ] {
