@@ -207,7 +207,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
     };
     let minute = Duration::from_mins(1);
     let upstream = upstream::Upstream::new(
-        &config::Upstream {
+        &config::UpstreamConfig {
             url,
             proxy: None,
             client_certificate: None,
@@ -222,7 +222,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             pool_idle: minute,
             retry_body: 64 << 10,
         },
-        &upstream::client_config(&config::Network::default()).expect("the system has roots"),
+        &upstream::client_config(&config::NetworkConfig::default()).expect("the system has roots"),
         Metrics::new(None),
     );
     let limits = server::Limits {

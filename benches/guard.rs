@@ -155,11 +155,11 @@ fn with_keys(lines: &str) -> Guard {
 }
 
 fn heads() {
-    let guard = Guard::new(&config::Guard {
+    let guard = Guard::new(&config::GuardConfig {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned()],
         local_users: config::LocalUsers::Any,
-        ..config::Guard::default()
+        ..config::GuardConfig::default()
     });
     let peer = Peer::tcp(LISTENER, LISTENER);
     println!(

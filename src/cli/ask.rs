@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::config::{self, Listen, Overrides, Own, Surroundings};
+use crate::config::{self, Listen, Overrides, ProxyFingerprint, Surroundings};
 use crate::doctor;
 
 /// For one question: a process that takes longer is not well.
@@ -85,9 +85,9 @@ pub(super) fn stranger(
     if settings.any(|setting| setting.key == "admin.listen") {
         return None;
     }
-    let own: Vec<Own> = all
+    let own: Vec<ProxyFingerprint> = all
         .iter()
-        .map(|one| config::own(one, surroundings))
+        .map(|one| config::fingerprint(one, surroundings))
         .collect();
     let upstream = doctor::stranger(status, &own)?;
     let named: Vec<&str> = own.iter().map(|own| own.named.as_str()).collect();

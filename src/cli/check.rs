@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use crate::config::{
-    self, ClientAuth, ClientCertificate, Config, Loaded, Overrides, Problems, Surroundings, Token,
-    read_regular, table,
+    self, ClientAuth, ClientCertificate, Config, ConfigProblems, Loaded, Overrides, Surroundings,
+    TokenConfig, read_regular, table,
 };
 use crate::credentials::Secret;
 use crate::guard;
@@ -42,8 +42,8 @@ pub(super) async fn check(all: &[Overrides], surroundings: &Surroundings, as_jso
 pub(super) async fn examine_all(
     all: &[Overrides],
     surroundings: &Surroundings,
-) -> Result<Vec<Loaded>, Problems> {
-    let mut problems = Problems::default();
+) -> Result<Vec<Loaded>, ConfigProblems> {
+    let mut problems = ConfigProblems::default();
     let mut examined = Vec::new();
     for loaded in config::load_all(all, surroundings)? {
         match examine_files(loaded).await {
@@ -63,12 +63,12 @@ pub(super) async fn examine_all(
 pub(super) async fn examine(
     overrides: &Overrides,
     surroundings: &Surroundings,
-) -> Result<Loaded, Problems> {
+) -> Result<Loaded, ConfigProblems> {
     examine_files(config::load(overrides, surroundings)?).await
 }
 
 /// Whether the files that a configuration names can be used.
-pub(super) async fn examine_files(loaded: Loaded) -> Result<Loaded, Problems> {
+pub(super) async fn examine_files(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
     let (mut loaded, mut problems) = look(loaded).await;
     examine_callers(&mut loaded, &mut problems).await;
     usable(loaded, problems)
@@ -78,12 +78,12 @@ pub(super) async fn examine_files(loaded: Loaded) -> Result<Loaded, Problems> {
 pub(super) async fn examine_without_callers(
     overrides: &Overrides,
     surroundings: &Surroundings,
-) -> Result<Loaded, Problems> {
+) -> Result<Loaded, ConfigProblems> {
     let (loaded, problems) = look(config::load(overrides, surroundings)?).await;
     usable(loaded, problems)
 }
 
-fn usable(loaded: Loaded, problems: Problems) -> Result<Loaded, Problems> {
+fn usable(loaded: Loaded, problems: ConfigProblems) -> Result<Loaded, ConfigProblems> {
     if problems.is_empty() {
         Ok(loaded)
     } else {
@@ -91,8 +91,8 @@ fn usable(loaded: Loaded, problems: Problems) -> Result<Loaded, Problems> {
     }
 }
 
-async fn look(mut loaded: Loaded) -> (Loaded, Problems) {
-    let mut problems = Problems::default();
+async fn look(mut loaded: Loaded) -> (Loaded, ConfigProblems) {
+    let mut problems = ConfigProblems::default();
     let token = &loaded.config.token;
     let key = token.credential_key();
     match token.credential.read().await {
@@ -122,7 +122,7 @@ async fn look(mut loaded: Loaded) -> (Loaded, Problems) {
 }
 
 /// Whether every caller's keys can be read, and are its own.
-async fn examine_callers(loaded: &mut Loaded, problems: &mut Problems) {
+async fn examine_callers(loaded: &mut Loaded, problems: &mut ConfigProblems) {
     let callers = loaded.config.guard.callers.clone();
     for (name, keys) in guard::check_keys(&callers).await {
         let key = format!("guard.callers.{name}.key");
@@ -143,7 +143,7 @@ async fn examine_callers(loaded: &mut Loaded, problems: &mut Problems) {
 }
 
 /// Whether a private key is one, and signs what is configured; any text is a client secret.
-fn fits(token: &Token, credential: &Secret) -> Result<(), KeyError> {
+fn fits(token: &TokenConfig, credential: &Secret) -> Result<(), KeyError> {
     match token.auth {
         ClientAuth::PrivateKeyJwt => check_key(&token.assertion, credential),
         ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt | ClientAuth::Tls => Ok(()),
@@ -184,7 +184,7 @@ fn exposed(config: &Config) -> BTreeSet<String> {
 }
 
 /// One proxy's object as it is; of several, a list of them.
-fn to_json(checked: &Result<Vec<Loaded>, Problems>) -> Value {
+fn to_json(checked: &Result<Vec<Loaded>, ConfigProblems>) -> Value {
     let object = |loaded: &Loaded| {
         json!({
             "ok": true,
@@ -203,7 +203,7 @@ fn to_json(checked: &Result<Vec<Loaded>, Problems>) -> Value {
     }
 }
 
-fn to_text(checked: &Result<Vec<Loaded>, Problems>) -> (String, String) {
+fn to_text(checked: &Result<Vec<Loaded>, ConfigProblems>) -> (String, String) {
     match checked {
         Ok(all) => all.iter().map(text_of).unzip(),
         Err(problems) => (String::new(), format!("{problems}\n")),

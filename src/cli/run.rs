@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::banner::{banner, token_line, without_admin};
 use super::notify::Notifier;
 use super::{Exit, check, say};
-use crate::config::{Access, Config, Listen, Loaded, Log, Overrides, Surroundings};
+use crate::config::{AccessLog, Config, Listen, Loaded, LogConfig, Overrides, Surroundings};
 use crate::instance::{Among, Serving, start_among};
 use crate::proxy::AccessLines;
 use crate::reload::{Hooks, Progress, Reloads, Source};
@@ -160,7 +160,7 @@ const fn exit_of(error: &StartError) -> Exit {
 /// What a reload needs of this process.
 fn hooks(
     running: &[Running],
-    change_level: impl Fn(&Log) + Send + Sync + 'static,
+    change_level: impl Fn(&LogConfig) + Send + Sync + 'static,
     notifier: &Arc<Notifier>,
 ) -> Hooks {
     let serving: Vec<Arc<Serving>> = running
@@ -185,12 +185,12 @@ fn hooks(
 }
 
 /// `auto`: every request where a person looks on, else what may matter later.
-fn access_lines(access: Access) -> AccessLines {
+fn access_lines(access: AccessLog) -> AccessLines {
     match access {
-        Access::Auto if std::io::stderr().is_terminal() => AccessLines::All,
-        Access::Auto => AccessLines::WritesAndFailures,
-        Access::All => AccessLines::All,
-        Access::None => AccessLines::None,
+        AccessLog::Auto if std::io::stderr().is_terminal() => AccessLines::All,
+        AccessLog::Auto => AccessLines::WritesAndFailures,
+        AccessLog::All => AccessLines::All,
+        AccessLog::None => AccessLines::None,
     }
 }
 

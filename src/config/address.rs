@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::uri::{Authority, Scheme};
 use url::{Host, Url};
 
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 use super::{Listen, Origin};
 
 /// What a socket's address has room for, its closing NUL not counted (`sun_path`: 108 on Linux, 104 elsewhere).
@@ -18,7 +18,7 @@ const LONGEST_SOCKET_PATH: usize = 103;
 const OWNER_ONLY: u32 = 0o600;
 
 /// `listen`: `localhost:PORT`, `ADDRESS:PORT` or `unix:/PATH`.
-pub(crate) fn listen(text: &str) -> Result<Listen, Complaint> {
+pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
     let complaint =
         |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
     if let Some(path) = text.strip_prefix("unix:") {
@@ -78,7 +78,7 @@ fn unusable_socket(path: &str) -> Option<&'static str> {
 
 /// `upstream.url`: scheme, host and port, and nothing else. What is proposed instead would not be refused in its turn,
 /// for want of TLS, unless `plaintext` is allowed.
-pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, Complaint> {
+pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue> {
     let url = http_url(text)?;
     let bare = url.origin().ascii_serialization();
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
@@ -109,7 +109,7 @@ pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, Complaint> {
 }
 
 /// `token.url`: a whole URL; no fragment (RFC 6749 3.2).
-pub(crate) fn endpoint(text: &str) -> Result<Url, Complaint> {
+pub(crate) fn endpoint(text: &str) -> Result<Url, InvalidValue> {
     let mut url = http_url(text)?;
     if url.fragment().is_some() {
         url.set_fragment(None);
@@ -124,7 +124,7 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, Complaint> {
 
 /// `token.issuer`: a URL without query and fragment (RFC 8414 2), kept as it was written, because it is
 /// compared character by character.
-pub(crate) fn issuer(text: &str) -> Result<Url, Complaint> {
+pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
     let url = http_url(text)?;
     let known = [
         "/.well-known/openid-configuration",
@@ -166,7 +166,7 @@ pub(crate) fn is_loopback_origin(origin: &Origin) -> bool {
 }
 
 /// What is wrong with a name of `guard.hosts`, if anything.
-pub(crate) fn host_name(text: &str) -> Result<String, Complaint> {
+pub(crate) fn host_name(text: &str) -> Result<String, InvalidValue> {
     let remedy = |name: &str| format!("write {name:?}: lower case, without scheme and port");
     let is_v6 = text
         .strip_prefix('[')
@@ -197,8 +197,8 @@ pub(crate) fn host_name(text: &str) -> Result<String, Complaint> {
 }
 
 /// What is wrong with an origin of `guard.origins`, if anything.
-pub(crate) fn web_origin(text: &str) -> Result<String, Complaint> {
-    let complaint = |remedy: String| -> Complaint {
+pub(crate) fn web_origin(text: &str) -> Result<String, InvalidValue> {
+    let complaint = |remedy: String| -> InvalidValue {
         (format!("{} is no web origin", quoted(text)), remedy).into()
     };
     if text == "*" || text.eq_ignore_ascii_case("null") {
@@ -237,7 +237,7 @@ fn is_other_origin(text: &str) -> bool {
 }
 
 /// An http or https URL with a host and without user name and password; those are never quoted.
-fn http_url(text: &str) -> Result<Url, Complaint> {
+fn http_url(text: &str) -> Result<Url, InvalidValue> {
     let rest = match text.split_once("://") {
         Some(("http" | "https", rest)) => rest,
         Some((scheme, _)) if !text.contains('@') => {
@@ -262,7 +262,7 @@ fn http_url(text: &str) -> Result<Url, Complaint> {
     }
 }
 
-fn without_scheme(text: &str) -> Complaint {
+fn without_scheme(text: &str) -> InvalidValue {
     let scheme = match Url::parse(&format!("http://{text}")) {
         Ok(url) if is_loopback(&url) => "http",
         Ok(_) | Err(_) => "https",
@@ -271,7 +271,7 @@ fn without_scheme(text: &str) -> Complaint {
     (format!("{} has no scheme", quoted(text)), remedy).into()
 }
 
-fn with_credentials() -> Complaint {
+fn with_credentials() -> InvalidValue {
     (
         "has a user name or password in it",
         "write scheme, host and port only; the token is the credential",

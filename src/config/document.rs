@@ -8,8 +8,8 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::keys::{Key, Kind, is_section};
-use super::layers::{Content, Layers, Source};
+use super::keys::{Key, ValueKind, is_section};
+use super::layers::{Content, Layers, ValueSource};
 use super::secret_source;
 
 /// No configuration is longer than 1 MiB.
@@ -21,7 +21,7 @@ pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
         Ok(text) => text,
         Err(complaint) => return layers.unreadable(path, "line 1", complaint),
     };
-    let document = Document { path, text };
+    let document = FileText { path, text };
     match DeTable::parse(text) {
         Ok(table) => document.table(layers, "", table.get_ref()),
         Err(error) => {
@@ -52,12 +52,12 @@ fn owned(value: &Spanned<DeValue<'_>>) -> Result<toml::Value, toml::de::Error> {
     toml::Value::deserialize(ValueDeserializer::from(value.clone()))
 }
 
-struct Document<'a> {
+struct FileText<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
-impl Document<'_> {
+impl FileText<'_> {
     /// The line, from 1, of a byte of the text.
     fn line(&self, offset: usize) -> usize {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
@@ -74,7 +74,7 @@ impl Document<'_> {
                 "" => name.get_ref().to_string(),
                 _ => format!("{section}.{}", name.get_ref()),
             };
-            let source = Source::File {
+            let source = ValueSource::File {
                 path: self.path.to_owned(),
                 line: self.line(name.span().start),
             };
@@ -103,7 +103,7 @@ fn set(
     key: &'static Key,
     path: &str,
     value: &Spanned<DeValue<'_>>,
-    source: Source,
+    source: ValueSource,
 ) {
     let read = match owned(value) {
         Err(_) => Err((
@@ -111,7 +111,7 @@ fn set(
             "write a smaller one",
         )
             .into()),
-        Ok(value) if key.kind == Kind::Secret => {
+        Ok(value) if key.kind == ValueKind::Secret => {
             secret_source::from_toml(key, path, &value, layers.credentials.as_deref())
                 .map(Content::Secret)
         }

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::file::{FileError, Surroundings, read_regular};
 use super::keys::{
-    self, CALLER_KEYS, CONFIG_VARIABLE, Key, Kind, PREFIX, caller_in, caller_in_variable,
+    self, CALLER_KEYS, CONFIG_VARIABLE, Key, PREFIX, ValueKind, caller_in, caller_in_variable,
     caller_path, is_section, nearest_path, nearest_variable, variable,
 };
-use super::network::Environment;
-use super::problems::{Complaint, Problems, quoted};
+use super::network::ProxyEnvironment;
+use super::problems::{ConfigProblems, InvalidValue, quoted};
 use super::{SecretSource, document, secret_source, several};
 use crate::credentials::Secret;
 
@@ -43,13 +43,13 @@ pub struct Setting {
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     File { path: PathBuf, line: usize },
     Variable(String),
     Flag(&'static str),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
@@ -61,12 +61,12 @@ impl fmt::Display for Source {
 
 /// A key's value and where it came from.
 #[derive(Clone)]
-pub(crate) struct Given {
+pub(crate) struct SetValue {
     pub(crate) content: Content,
-    pub(crate) source: Source,
+    pub(crate) source: ValueSource,
 }
 
-impl Given {
+impl SetValue {
     /// A value that is no secret, as TOML.
     pub(crate) fn text(&self) -> Option<String> {
         match &self.content {
@@ -87,17 +87,17 @@ pub(crate) enum Content {
 /// Everything that was set, before it has types.
 #[derive(Default)]
 pub(crate) struct Layers {
-    pub(crate) given: BTreeMap<String, Given>,
+    pub(crate) given: BTreeMap<String, SetValue>,
     /// Every caller that something was said about, and where that was first.
-    pub(crate) callers: BTreeMap<String, Source>,
-    pub(crate) problems: Problems,
+    pub(crate) callers: BTreeMap<String, ValueSource>,
+    pub(crate) problems: ConfigProblems,
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
     /// The file that was asked for, as problems name it.
     pub(crate) named: String,
     /// What stands there about proxies.
-    pub(crate) proxies: Environment,
+    pub(crate) proxies: ProxyEnvironment,
     /// Where systemd has put the credentials of the unit that we are.
     pub(crate) credentials: Option<PathBuf>,
     /// The file could not be read to its end: what is missing may stand there.
@@ -108,7 +108,7 @@ impl Layers {
     /// Reads all layers. What is wrong is collected, and reading goes on.
     pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Self {
         let mut layers = Self {
-            proxies: Environment::of(surroundings),
+            proxies: ProxyEnvironment::of(surroundings),
             credentials: surroundings.variable(CREDENTIALS_DIRECTORY),
             named: several::named(overrides.file.as_ref()),
             ..Self::default()
@@ -146,14 +146,14 @@ impl Layers {
         );
     }
 
-    pub(crate) fn set(&mut self, path: &str, content: Content, source: Source) {
+    pub(crate) fn set(&mut self, path: &str, content: Content, source: ValueSource) {
         self.note_caller(path, &source);
         self.given
-            .insert(path.to_owned(), Given { content, source });
+            .insert(path.to_owned(), SetValue { content, source });
     }
 
     /// A caller is there even if its table is empty.
-    pub(crate) fn note_caller(&mut self, path: &str, source: &Source) {
+    pub(crate) fn note_caller(&mut self, path: &str, source: &ValueSource) {
         if let Some((name, _)) = caller_in(path) {
             self.callers
                 .entry(name.to_owned())
@@ -232,7 +232,7 @@ impl Layers {
         &mut self,
         path: &Path,
         source: impl fmt::Display,
-        complaint: impl Into<Complaint>,
+        complaint: impl Into<InvalidValue>,
     ) {
         self.incomplete = true;
         self.problems
@@ -262,10 +262,10 @@ impl Layers {
         variables: &BTreeMap<String, String>,
     ) {
         let name = variable(path);
-        if key.kind == Kind::Secret {
+        if key.kind == ValueKind::Secret {
             self.secret_variables(path, variables);
         } else if let Some(text) = variables.get(&name) {
-            self.text(key, path, text, Source::Variable(name));
+            self.text(key, path, text, ValueSource::Variable(name));
         }
     }
 
@@ -289,7 +289,7 @@ impl Layers {
                     "set only one of them",
                 );
                 self.problems.push(path, "environment", both);
-                self.set(path, Content::Broken, Source::Variable(bare));
+                self.set(path, Content::Broken, ValueSource::Variable(bare));
             }
             return;
         };
@@ -300,7 +300,7 @@ impl Layers {
         } else {
             Ok(SecretSource::Value(Secret::new(text.as_bytes())))
         };
-        let source = Source::Variable(name.clone());
+        let source = ValueSource::Variable(name.clone());
         let content = read.map_or_else(
             |complaint| {
                 self.problems.push(path, &source, complaint);
@@ -344,18 +344,23 @@ impl Layers {
                 .key
                 .match_indices('.')
                 .map(|(dot, _)| &setting.key[..dot])
-                .find(|start| Key::find(start).is_some_and(|key| key.kind == Kind::Secret));
+                .find(|start| Key::find(start).is_some_and(|key| key.kind == ValueKind::Secret));
             match known_start {
                 Some(path) => self.refuse_secret(path, setting.flag),
-                None => self.unknown(&setting.key, &Source::Flag(setting.flag)),
+                None => self.unknown(&setting.key, &ValueSource::Flag(setting.flag)),
             }
             return;
         };
-        if key.kind == Kind::Secret {
+        if key.kind == ValueKind::Secret {
             self.refuse_secret(&setting.key, setting.flag);
             return;
         }
-        self.text(key, &setting.key, &setting.text, Source::Flag(setting.flag));
+        self.text(
+            key,
+            &setting.key,
+            &setting.text,
+            ValueSource::Flag(setting.flag),
+        );
     }
 
     fn refuse_secret(&mut self, path: &str, flag: &'static str) {
@@ -370,12 +375,12 @@ impl Layers {
         );
         // What was meant is unknown; that it is missing besides would be noise.
         if !self.given.contains_key(path) {
-            self.set(path, Content::Broken, Source::Flag(flag));
+            self.set(path, Content::Broken, ValueSource::Flag(flag));
         }
     }
 
     /// A value from the environment or the command line.
-    fn text(&mut self, key: &'static Key, path: &str, text: &str, source: Source) {
+    fn text(&mut self, key: &'static Key, path: &str, text: &str, source: ValueSource) {
         let read = if key.kind.takes_as_is(text) {
             Ok(toml::Value::String(text.to_owned()))
         } else {
@@ -394,7 +399,7 @@ impl Layers {
         self.set(path, content, source);
     }
 
-    pub(crate) fn unknown(&mut self, path: &str, source: &Source) {
+    pub(crate) fn unknown(&mut self, path: &str, source: &ValueSource) {
         let remedy = misplaced(path, source).unwrap_or_else(|| match nearest_path(path) {
             Some(near) if is_section(&near) => format!("did you mean [{near}]?"),
             Some(near) => format!("did you mean {near}?"),
@@ -405,11 +410,11 @@ impl Layers {
 }
 
 /// Where the key of this name belongs that stands below the wrong table of a file.
-fn misplaced(path: &str, source: &Source) -> Option<String> {
+fn misplaced(path: &str, source: &ValueSource) -> Option<String> {
     let (_, name) = path.rsplit_once('.')?;
     match source {
-        Source::File { .. } => {}
-        Source::Variable(_) | Source::Flag(_) => return None,
+        ValueSource::File { .. } => {}
+        ValueSource::Variable(_) | ValueSource::Flag(_) => return None,
     }
     if Key::find(name).is_some() {
         return Some(format!("`{name}` belongs above the first [table]"));

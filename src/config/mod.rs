@@ -11,12 +11,13 @@
 mod address;
 mod build;
 mod client_certificate;
+mod digests;
 mod document;
 mod file;
+mod fingerprint;
 pub mod keys;
 mod layers;
 mod network;
-mod own;
 pub(crate) mod paste;
 mod path_pattern;
 mod pingone;
@@ -24,7 +25,6 @@ mod problems;
 mod rails;
 mod render;
 mod secret_source;
-mod settings;
 mod several;
 #[cfg(test)]
 mod tests;
@@ -42,39 +42,39 @@ use http::{HeaderName, HeaderValue};
 
 pub(crate) use address::{is_loopback, is_loopback_origin};
 pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
+pub use digests::KeyDigests;
 pub use file::{FileError, Surroundings, read_regular};
+pub use fingerprint::{ProxyFingerprint, fingerprint};
 pub use keys::is_caller_name;
 pub use layers::{Overrides, Setting, is_ours};
 pub use network::{ProxyRule, ProxyUrl};
-pub use own::{Own, own};
 pub use path_pattern::PathPattern;
-pub(crate) use problems::Complaint;
-pub use problems::{Problem, Problems};
-pub use rails::{Caller, Rails, Rule};
-pub use render::{Row, table};
+pub(crate) use problems::InvalidValue;
+pub use problems::{ConfigProblem, ConfigProblems};
+pub use rails::{AccessRules, CallerConfig, Rule};
+pub use render::{EffectiveValue, table};
 pub use secret_source::{KeyringEntry, KeyringError, SecretError};
-pub use settings::Settings;
 pub use several::{holder_of_admin, load_all, load_one_of};
-pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, Token};
+pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig};
 
 /// A configuration without problems, and where each part of it came from.
 pub struct Loaded {
     /// What the rooms are given.
     pub config: Config,
     /// Every key with its effective value and source, for `check`.
-    pub effective: Vec<Row>,
+    pub effective: Vec<EffectiveValue>,
     /// What is suspicious and no error: unknown variables.
     pub warnings: Vec<String>,
     /// The file that was read, if there is one.
     pub file: Option<PathBuf>,
     /// Each key's value, to be compared with another reading.
-    pub settings: Settings,
+    pub digests: KeyDigests,
 }
 
 impl Loaded {
     /// Adds a problem that only shows in use, at the place where its key was set: an unreadable
     /// secret, a broken bundle. `complaint` is what is wrong and what to do.
-    pub fn complain(&self, problems: &mut Problems, key: &str, complaint: (String, String)) {
+    pub fn complain(&self, problems: &mut ConfigProblems, key: &str, complaint: (String, String)) {
         let source = self
             .effective
             .iter()
@@ -89,9 +89,12 @@ impl Loaded {
 ///
 /// # Errors
 /// What is wrong with that key.
-pub fn load_admin(overrides: &Overrides, surroundings: &Surroundings) -> Result<Admin, Problems> {
+pub fn load_admin(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+) -> Result<AdminConfig, ConfigProblems> {
     let mut layers = layers::Layers::read(overrides, surroundings);
-    layers.problems = Problems::default();
+    layers.problems = ConfigProblems::default();
     let mut values = values::Values::new(layers);
     build::admin(&mut values).ok_or(values.layers.problems)
 }
@@ -100,11 +103,11 @@ pub fn load_admin(overrides: &Overrides, surroundings: &Surroundings) -> Result<
 ///
 /// # Errors
 /// All that is wrong, at once.
-pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, ConfigProblems> {
     finish(layers::Layers::read(overrides, surroundings), surroundings)
 }
 
-fn finish(layers: layers::Layers, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+fn finish(layers: layers::Layers, surroundings: &Surroundings) -> Result<Loaded, ConfigProblems> {
     let mut values = values::Values::new(layers);
     let config = build::config(&mut values);
     let values::Values { mut layers } = values;
@@ -114,7 +117,7 @@ fn finish(layers: layers::Layers, surroundings: &Surroundings) -> Result<Loaded,
     match config {
         Some(config) if layers.problems.is_empty() => Ok(Loaded {
             effective: render::rows(&layers, &config),
-            settings: Settings::of(&layers),
+            digests: KeyDigests::of(&layers),
             config,
             warnings: layers.warnings,
             file: layers.file,
@@ -131,30 +134,30 @@ pub struct Config {
     /// `listen`: where callers connect.
     pub listen: Listen,
     /// `upstream.*`: the one API that requests go to.
-    pub upstream: Upstream,
+    pub upstream: UpstreamConfig,
     /// `network.*`: how connections leave this machine.
-    pub network: Network,
+    pub network: NetworkConfig,
     /// `token.*`: the grant.
-    pub token: Token,
+    pub token: TokenConfig,
     /// `guard.*`: what is let in.
-    pub guard: Guard,
+    pub guard: GuardConfig,
     /// `admin.*`: what can be asked about this process.
-    pub admin: Admin,
+    pub admin: AdminConfig,
     /// `limits.*`: how much of it at a time.
-    pub limits: Limits,
+    pub limits: LimitsConfig,
     /// `log.*`.
-    pub log: Log,
+    pub log: LogConfig,
     /// `drain`: grace for requests in flight once asked to stop.
     pub drain: Duration,
     /// `drain_delay`: how long to go on accepting before that, no longer ready.
     pub drain_delay: Duration,
     /// `runtime.*`.
-    pub runtime: Runtime,
+    pub runtime: RuntimeConfig,
 }
 
 /// `admin.*`.
 #[derive(Debug, Clone, Default)]
-pub struct Admin {
+pub struct AdminConfig {
     /// `admin.listen`; none for `"off"`.
     pub listen: Vec<Listen>,
     /// Whether somebody asked for it: then it must be had, while a taken default is only said.
@@ -231,7 +234,7 @@ impl Origin {
 
 /// `upstream.*`.
 #[derive(Debug, Clone)]
-pub struct Upstream {
+pub struct UpstreamConfig {
     /// `upstream.url`.
     pub url: Origin,
     /// `network.proxy` for `upstream.url`: the corporate proxy on the way, if there is one.
@@ -262,7 +265,7 @@ pub struct Upstream {
 
 /// `network.*`.
 #[derive(Debug, Clone, Default)]
-pub struct Network {
+pub struct NetworkConfig {
     /// `network.proxy`: which targets are reached through a corporate proxy.
     pub proxy: ProxyRule,
     /// `network.ca_file`: certificate authorities (PEM) trusted beside the system's.
@@ -286,7 +289,7 @@ pub enum SecretSource {
 
 /// `guard.*`.
 #[derive(Debug, Clone, Default)]
-pub struct Guard {
+pub struct GuardConfig {
     /// `guard.hosts`: names beside the loopback ones that `Host` may carry; lower case, without port.
     pub hosts: Vec<String>,
     /// `guard.origins`: exact web origins (`https://tool.example.com`) that pages may call us from.
@@ -294,14 +297,14 @@ pub struct Guard {
     /// `guard.local_users`: who may connect over loopback or a unix socket.
     pub local_users: LocalUsers,
     /// `guard.read_only`, `.allow` and `.deny`: rails for everyone.
-    pub rails: Rails,
+    pub rails: AccessRules,
     /// `guard.callers`, in the order of their names; none admits everyone who gets this far.
-    pub callers: Vec<Caller>,
+    pub callers: Vec<CallerConfig>,
     /// `guard.network = "open"`: whoever reaches a listener that is not loopback is trusted.
     pub is_network_open: bool,
 }
 
-impl Guard {
+impl GuardConfig {
     /// Whether it may stand in front of a listener that the network reaches: a caller has a key, or somebody has
     /// said that the network is trusted.
     #[must_use]
@@ -324,7 +327,7 @@ pub enum LocalUsers {
 
 /// `limits.*`.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct LimitsConfig {
     /// `limits.connections`: client connections held at a time.
     pub connections: usize,
     /// `limits.in_flight`: requests held at a time.
@@ -339,13 +342,13 @@ pub struct Limits {
 
 /// `log.*`.
 #[derive(Debug, Clone)]
-pub struct Log {
+pub struct LogConfig {
     /// `log.format`.
     pub format: LogFormat,
     /// `log.level`: a level, or directives as of `RUST_LOG`.
     pub level: String,
     /// `log.access`.
-    pub access: Access,
+    pub access: AccessLog,
 }
 
 /// `log.format`.
@@ -361,7 +364,7 @@ pub enum LogFormat {
 
 /// `log.access`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum AccessLog {
     /// Every request on a terminal, else writes and failures.
     Auto,
     /// Every request.
@@ -372,7 +375,7 @@ pub enum Access {
 
 /// `runtime.*`.
 #[derive(Debug, Clone, Copy)]
-pub struct Runtime {
+pub struct RuntimeConfig {
     /// `runtime.threads`: how many threads carry requests.
     pub threads: usize,
 }

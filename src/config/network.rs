@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 use super::{Origin, Surroundings, address};
 use crate::credentials::Secret;
 
@@ -30,13 +30,14 @@ pub struct ProxyUrl {
 
 impl ProxyUrl {
     /// `http://HOST:PORT`, perhaps with `USER:PASSWORD@`. What has an `@` is never quoted.
-    pub(crate) fn parse(text: &str) -> Result<Self, Complaint> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let shown = if text.contains('@') {
             "the address".to_owned()
         } else {
             quoted(text)
         };
-        let wrong = |what: &str, remedy: &str| Complaint::from((format!("{shown} {what}"), remedy));
+        let wrong =
+            |what: &str, remedy: &str| InvalidValue::from((format!("{shown} {what}"), remedy));
         let Some((scheme, _)) = text.split_once("://") else {
             return Err(wrong(
                 "is neither \"system\" nor \"none\" nor a URL",
@@ -202,14 +203,14 @@ fn is_excepted(target: &Url, except: &str) -> bool {
 
 /// What the environment and the operating system say about proxies, read once.
 #[derive(Default)]
-pub(crate) struct Environment {
+pub(crate) struct ProxyEnvironment {
     /// The variable's name and value: `HTTPS_PROXY`, else `https_proxy`.
     https_proxy: Option<(&'static str, String)>,
     no_proxy: String,
     system: Option<Arc<Matcher>>,
 }
 
-impl Environment {
+impl ProxyEnvironment {
     pub(crate) fn of(surroundings: &Surroundings) -> Self {
         let first = |names: [&'static str; 2]| {
             names.into_iter().find_map(|name| {
@@ -232,7 +233,7 @@ impl Environment {
     ///
     /// # Errors
     /// The variable's name and what is wrong with it.
-    pub(crate) fn rule(&self, targets: &[Url]) -> Result<ProxyRule, (&'static str, Complaint)> {
+    pub(crate) fn rule(&self, targets: &[Url]) -> Result<ProxyRule, (&'static str, InvalidValue)> {
         let Some((name, value)) = &self.https_proxy else {
             let system = self.system.clone();
             return Ok(system.map_or(ProxyRule::Direct, ProxyRule::System));

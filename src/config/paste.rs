@@ -3,20 +3,20 @@
 
 use url::Url;
 
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 use super::{address, pingone};
 
 /// The API, from any address on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Api {
+pub(crate) struct PastedApi {
     /// What `upstream.url` wants: scheme, host and port.
     pub(crate) url: String,
     host: String,
 }
 
-impl Api {
+impl PastedApi {
     /// Reads a paste, such as the address of the API's `/docs` page.
-    pub(crate) fn read(text: &str) -> Result<Self, Complaint> {
+    pub(crate) fn read(text: &str) -> Result<Self, InvalidValue> {
         let url = address_in(text, "https://api.example.com/docs")?;
         let host = url.host_str().unwrap_or_default().to_owned();
         if pingone::is_own_host(&host) {
@@ -49,7 +49,7 @@ impl Api {
 
 /// Where tokens come from, as keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TokenPlace {
+pub(crate) enum PastedTokenEndpoint {
     /// `token.pingone.region` and `.environment_id`.
     PingOne {
         /// As `token.pingone.region` wants it.
@@ -65,9 +65,9 @@ pub(crate) enum TokenPlace {
     Issuer(String),
 }
 
-impl TokenPlace {
+impl PastedTokenEndpoint {
     /// Reads a paste: the console's Token Endpoint, an issuer, the address of its metadata.
-    pub(crate) fn read(text: &str) -> Result<Self, Complaint> {
+    pub(crate) fn read(text: &str) -> Result<Self, InvalidValue> {
         let mut url = address_in(text, "https://auth.pingone.eu/<environment id>/as/token")?;
         url.set_fragment(None);
         refuse_plaintext(&url)?;
@@ -124,7 +124,10 @@ impl TokenPlace {
 }
 
 /// What is wrong with a client id at this place, if anything.
-pub(crate) fn client_id(text: &str, place: Option<&TokenPlace>) -> Result<String, Complaint> {
+pub(crate) fn client_id(
+    text: &str,
+    place: Option<&PastedTokenEndpoint>,
+) -> Result<String, InvalidValue> {
     let text = text.trim();
     if text.is_empty() || text.bytes().any(|byte| !(0x20..=0x7e).contains(&byte)) {
         return Err((
@@ -133,7 +136,7 @@ pub(crate) fn client_id(text: &str, place: Option<&TokenPlace>) -> Result<String
         )
             .into());
     }
-    let Some(TokenPlace::PingOne { environment_id, .. }) = place else {
+    let Some(PastedTokenEndpoint::PingOne { environment_id, .. }) = place else {
         return Ok(text.to_owned());
     };
     match pingone::environment_id(text) {
@@ -155,13 +158,13 @@ pub(crate) fn client_id(text: &str, place: Option<&TokenPlace>) -> Result<String
 }
 
 /// What is wrong with `listen`, if anything.
-pub(crate) fn listen(text: &str) -> Result<String, Complaint> {
+pub(crate) fn listen(text: &str) -> Result<String, InvalidValue> {
     address::listen(text.trim()).map(|_| text.trim().to_owned())
 }
 
 /// The first address in a paste: quotes, brackets and words around it do not matter, nor does a
 /// missing scheme.
-fn address_in(text: &str, example: &str) -> Result<Url, Complaint> {
+fn address_in(text: &str, example: &str) -> Result<Url, InvalidValue> {
     let is_around = |letter: char| letter.is_whitespace() || "\"'`<>".contains(letter);
     let complaint = || {
         // With an "@" there may be a password in it.
@@ -170,7 +173,7 @@ fn address_in(text: &str, example: &str) -> Result<Url, Complaint> {
         } else {
             quoted(text.trim())
         };
-        Complaint::from((
+        InvalidValue::from((
             format!("{shown} is no address"),
             format!("paste one such as {example}"),
         ))
@@ -204,7 +207,7 @@ fn with_usual_scheme(text: &str) -> String {
     }
 }
 
-fn refuse_plaintext(url: &Url) -> Result<(), Complaint> {
+fn refuse_plaintext(url: &Url) -> Result<(), InvalidValue> {
     if url.scheme() == "https" || address::is_loopback(url) {
         return Ok(());
     }
@@ -217,7 +220,7 @@ fn refuse_plaintext(url: &Url) -> Result<(), Complaint> {
 }
 
 /// `https://auth.pingone.<tld>/<environment id>/as…`.
-fn of_pingone(url: &Url) -> Result<TokenPlace, Complaint> {
+fn of_pingone(url: &Url) -> Result<PastedTokenEndpoint, InvalidValue> {
     let host = url.host_str().unwrap_or_default();
     let remedy =
         "paste the application's Token Endpoint, https://auth.pingone.…/<environment id>/as/token";
@@ -231,7 +234,7 @@ fn of_pingone(url: &Url) -> Result<TokenPlace, Complaint> {
     };
     let first = url.path().trim_start_matches('/').split('/').next();
     match pingone::environment_id(first.unwrap_or_default()) {
-        Ok(environment_id) => Ok(TokenPlace::PingOne {
+        Ok(environment_id) => Ok(PastedTokenEndpoint::PingOne {
             region,
             environment_id,
         }),
@@ -240,7 +243,7 @@ fn of_pingone(url: &Url) -> Result<TokenPlace, Complaint> {
 }
 
 /// A token endpoint, an issuer, or the address of its metadata (RFC 8414 section 3, `OpenID` discovery).
-fn of_any_server(url: &Url) -> Result<TokenPlace, Complaint> {
+fn of_any_server(url: &Url) -> Result<PastedTokenEndpoint, InvalidValue> {
     const OPENID: &str = "/.well-known/openid-configuration";
     const OAUTH: &str = "/.well-known/oauth-authorization-server";
     let (origin, path) = (url.origin().ascii_serialization(), url.path());
@@ -249,15 +252,15 @@ fn of_any_server(url: &Url) -> Result<TokenPlace, Complaint> {
         .or_else(|| path.strip_suffix(OAUTH))
         .or_else(|| path.strip_prefix(OAUTH));
     if let Some(path) = issuer_path {
-        return Ok(TokenPlace::Issuer(format!("{origin}{path}")));
+        return Ok(PastedTokenEndpoint::Issuer(format!("{origin}{path}")));
     }
     let last = path.rsplit('/').next().unwrap_or_default();
     if last.to_ascii_lowercase().contains("token") {
         address::endpoint(url.as_str())?;
-        return Ok(TokenPlace::Url(url.to_string()));
+        return Ok(PastedTokenEndpoint::Url(url.to_string()));
     }
     let path = if path == "/" { "" } else { path };
     let issuer = format!("{origin}{path}");
     address::issuer(&issuer)?;
-    Ok(TokenPlace::Issuer(issuer))
+    Ok(PastedTokenEndpoint::Issuer(issuer))
 }

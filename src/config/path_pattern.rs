@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 
 /// A pattern of request paths. Percent-encoding is not looked through: whoever compares decoded paths
 /// decodes first.
@@ -23,25 +23,25 @@ enum Rest {
     Nothing,
     /// Stars of two only.
     Anything,
-    Segments(Vec<Segment>),
+    Segments(Vec<PatternSegment>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+enum PatternSegment {
     Text(Box<str>),
     One,
     Any,
 }
 
 impl PathPattern {
-    pub(crate) fn parse(text: &str) -> Result<Self, Complaint> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let Some(rest) = text.strip_prefix('/') else {
             let problem = format!("{} does not begin with a slash", quoted(text));
             return Err((problem, format!("write {}", quoted(&format!("/{text}")))).into());
         };
         let segments = rest.split('/').map(|segment| match segment {
-            "*" => Ok(Segment::One),
-            "**" => Ok(Segment::Any),
+            "*" => Ok(PatternSegment::One),
+            "**" => Ok(PatternSegment::Any),
             _ if segment.contains('*') => Err((
                 format!("{} has a \"*\" beside other letters", quoted(text)),
                 "\"*\" stands for a whole segment: write \"/api/*/openapi.json\" or \"/**/openapi.json\"",
@@ -50,30 +50,30 @@ impl PathPattern {
                 format!("{} is more than a path", quoted(text)),
                 "write the path alone, without query",
             )),
-            _ => Ok(Segment::Text(segment.into())),
+            _ => Ok(PatternSegment::Text(segment.into())),
         });
         Ok(Self::of(segments.collect::<Result<_, _>>()?))
     }
 
-    fn of(mut segments: Vec<Segment>) -> Self {
-        let is_text = |segment: &Segment| matches!(segment, Segment::Text(_));
+    fn of(mut segments: Vec<PatternSegment>) -> Self {
+        let is_text = |segment: &PatternSegment| matches!(segment, PatternSegment::Text(_));
         let stars = segments.iter().position(|segment| !is_text(segment));
         let rest = segments.split_off(stars.unwrap_or(segments.len()));
         let literal = segments.iter().fold(String::new(), |text, segment| {
-            let Segment::Text(name) = segment else {
+            let PatternSegment::Text(name) = segment else {
                 return text;
             };
             text + "/" + name
         });
         let ending = rest.iter().fold(String::new(), |text, segment| {
-            let Segment::Text(name) = segment else {
+            let PatternSegment::Text(name) = segment else {
                 return String::new();
             };
             text + "/" + name
         });
         let rest = match &rest[..] {
             [] => Rest::Nothing,
-            all if all.iter().all(|segment| *segment == Segment::Any) => Rest::Anything,
+            all if all.iter().all(|segment| *segment == PatternSegment::Any) => Rest::Anything,
             _ => Rest::Segments(rest),
         };
         Self {
@@ -115,9 +115,9 @@ impl fmt::Display for PathPattern {
             Rest::Nothing => Ok(()),
             Rest::Anything => f.write_str("/**"),
             Rest::Segments(segments) => segments.iter().try_for_each(|segment| match segment {
-                Segment::Text(text) => write!(f, "/{text}"),
-                Segment::One => f.write_str("/*"),
-                Segment::Any => f.write_str("/**"),
+                PatternSegment::Text(text) => write!(f, "/{text}"),
+                PatternSegment::One => f.write_str("/*"),
+                PatternSegment::Any => f.write_str("/**"),
             }),
         }
     }
@@ -164,7 +164,7 @@ fn equal_but_for_case(one: &str, other: &str) -> bool {
     lower(one) == lower(other)
 }
 
-impl Segment {
+impl PatternSegment {
     fn is(&self, segment: &str, same: fn(&str, &str) -> bool) -> bool {
         match self {
             Self::Text(text) => same(text, segment),
@@ -176,12 +176,12 @@ impl Segment {
 
 /// Goes back only to the latest `**`, which takes one segment more each time: linear but for the length
 /// of what stands between two of them.
-fn all_match(pattern: &[Segment], path: &str, same: fn(&str, &str) -> bool) -> bool {
+fn all_match(pattern: &[PatternSegment], path: &str, same: fn(&str, &str) -> bool) -> bool {
     let mut left = pattern;
     let mut segments = path.split('/');
     let mut latest_any = None;
     loop {
-        if let [Segment::Any, after @ ..] = left {
+        if let [PatternSegment::Any, after @ ..] = left {
             left = after;
             latest_any = Some((after, segments.clone()));
             continue;

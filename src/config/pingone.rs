@@ -3,7 +3,7 @@
 
 use url::{Host, Url};
 
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 
 /// `https://auth.pingone.<tld>/<environment id>/as/token`.
 pub(crate) fn endpoint(tld: &str, environment_id: &str) -> Url {
@@ -14,7 +14,7 @@ pub(crate) fn endpoint(tld: &str, environment_id: &str) -> Url {
 }
 
 /// `https://<domain>/as/token`: a custom domain has no environment id in its path.
-pub(crate) fn endpoint_of_domain(domain: &str) -> Result<Url, Complaint> {
+pub(crate) fn endpoint_of_domain(domain: &str) -> Result<Url, InvalidValue> {
     let complaint = || {
         (
             format!("{} is no domain name", quoted(domain)),
@@ -63,7 +63,7 @@ pub(crate) fn xsrf_header(host: &str) -> Option<&'static str> {
 }
 
 /// The top-level domain of a region, by its own name or by the console's.
-pub(crate) fn tld(region: &str) -> Result<&'static str, Complaint> {
+pub(crate) fn tld(region: &str) -> Result<&'static str, InvalidValue> {
     match region.to_ascii_lowercase().as_str() {
         "com" | "na" => Ok("com"),
         "ca" => Ok("ca"),
@@ -80,7 +80,7 @@ pub(crate) fn tld(region: &str) -> Result<&'static str, Complaint> {
 }
 
 /// A UUID: 8-4-4-4-12 hexadecimal digits.
-pub(crate) fn environment_id(text: &str) -> Result<String, Complaint> {
+pub(crate) fn environment_id(text: &str) -> Result<String, InvalidValue> {
     const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
     let groups: Vec<&str> = text.split('-').collect();
     let fits = groups.iter().map(|group| group.len()).eq(GROUPS)

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// One thing that is wrong, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The key, or the file where no key can be named.
     pub key: String,
     /// Where it was set: `cupbearer.toml:3`, a variable, a flag, or `not set`.
@@ -23,16 +23,16 @@ pub struct Problem {
 /// Every problem of one configuration. Never empty when it is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Problems {
-    found: Vec<Problem>,
+pub struct ConfigProblems {
+    found: Vec<ConfigProblem>,
     /// Said before all of them.
     #[serde(skip)]
     first_of_all: Option<&'static str>,
 }
 
-impl Problems {
+impl ConfigProblems {
     /// The problems in the order in which they were found.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigProblem> {
         self.found.iter()
     }
 
@@ -46,10 +46,10 @@ impl Problems {
         &mut self,
         key: impl Into<String>,
         source: impl fmt::Display,
-        complaint: impl Into<Complaint>,
+        complaint: impl Into<InvalidValue>,
     ) {
-        let Complaint { problem, remedy } = complaint.into();
-        self.found.push(Problem {
+        let InvalidValue { problem, remedy } = complaint.into();
+        self.found.push(ConfigProblem {
             key: key.into(),
             source: source.to_string(),
             problem,
@@ -81,7 +81,7 @@ impl Problems {
     }
 
     /// The widest entry of a column, in characters; a few very long ones do not widen it.
-    fn width(&self, column: impl Fn(&Problem) -> &str) -> usize {
+    fn width(&self, column: impl Fn(&ConfigProblem) -> &str) -> usize {
         const WIDEST: usize = 44;
         self.iter()
             .map(|problem| column(problem).chars().count())
@@ -91,7 +91,7 @@ impl Problems {
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.found.len() == 1 { "" } else { "s" };
         if let Some(words) = self.first_of_all {
@@ -114,16 +114,16 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for ConfigProblems {}
 
 /// What a parser says about a value: it knows neither the key nor the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Complaint {
+pub(crate) struct InvalidValue {
     pub(crate) problem: String,
     pub(crate) remedy: String,
 }
 
-impl<P: Into<String>, R: Into<String>> From<(P, R)> for Complaint {
+impl<P: Into<String>, R: Into<String>> From<(P, R)> for InvalidValue {
     fn from((problem, remedy): (P, R)) -> Self {
         Self {
             problem: problem.into(),

@@ -8,11 +8,11 @@ use http::Method;
 
 use super::SecretSource;
 use super::path_pattern::PathPattern;
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 
 /// How far a request may go: `read_only`, `allow` and `deny`, of everyone or of one caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rails {
+pub struct AccessRules {
     /// `read_only`: only GET, HEAD and OPTIONS, and no upgrades.
     pub read_only: bool,
     /// `allow`: what is in none of these is refused; unset allows everything.
@@ -21,7 +21,7 @@ pub struct Rails {
     pub deny: Vec<Rule>,
 }
 
-impl Rails {
+impl AccessRules {
     /// Whether they hold nobody back.
     #[must_use]
     pub fn are_none(&self) -> bool {
@@ -40,7 +40,7 @@ pub struct Rule {
 
 /// `[guard.callers.NAME]`.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct CallerConfig {
     /// NAME, as logs and metrics show it.
     pub name: String,
     /// `key`: where its keys are, one a line.
@@ -48,7 +48,7 @@ pub struct Caller {
     /// `uid`: the user of this machine that it must be; beside a key, both must fit.
     pub uid: Option<u32>,
     /// Its own rails; those of everyone come on top.
-    pub rails: Rails,
+    pub rails: AccessRules,
 }
 
 /// What can stand in a rule. Others pass the proxy as well, but a misspelt one would be a rule that
@@ -79,7 +79,7 @@ const METHODS: [&str; 20] = [
 const EXAMPLE: &str = "write \"GET /api/v1/**\", or \"* /api/v1/**\" for every method";
 
 impl Rule {
-    pub(crate) fn parse(text: &str) -> Result<Self, Complaint> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let mut words = text.split(' ');
         let (Some(method), Some(path), None) = (words.next(), words.next(), words.next()) else {
             let problem = format!("{} is not a method and a path", quoted(text));
@@ -99,7 +99,7 @@ impl fmt::Display for Rule {
     }
 }
 
-fn method_of(text: &str) -> Result<Option<Method>, Complaint> {
+fn method_of(text: &str) -> Result<Option<Method>, InvalidValue> {
     let capitals = text.to_ascii_uppercase();
     let complaint = |remedy: String| {
         let problem = format!("{} is no method for a rule", quoted(text));
@@ -117,7 +117,7 @@ fn method_of(text: &str) -> Result<Option<Method>, Complaint> {
 }
 
 /// A rule for paths that are always refused would never match, and so would promise what it does not do.
-fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, Complaint> {
+fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, InvalidValue> {
     let complaint = |problem: &str, remedy: &str| {
         Err((format!("{} {problem}", quoted(text)), remedy.to_owned()).into())
     };

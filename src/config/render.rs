@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::keys::Kind;
+use super::keys::ValueKind;
 use super::keys::{CALLER_KEYS, KEYS, Key, caller_path};
 use super::layers::{Content, Layers};
 use super::values::default;
@@ -14,7 +14,7 @@ use super::{Config, network};
 
 /// One key as it is in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct EffectiveValue {
     /// The key's path.
     pub key: String,
     /// Its value as TOML, `(set)` for a secret, `(unset)` for nothing.
@@ -27,7 +27,7 @@ pub struct Row {
 }
 
 /// Every key in the table's order, the callers' behind the guard's other ones.
-pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<Row> {
+pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<EffectiveValue> {
     let of_guard = |key: &&Key| key.path.starts_with("guard.");
     let rest = KEYS.iter().skip_while(|key| !of_guard(key));
     let (after, row) = (rest.skip_while(of_guard), |key: &Key| {
@@ -39,7 +39,7 @@ pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<Row> {
         keys.map(|key| self::row(layers, key, caller_path(caller, key)))
     });
     let before = KEYS[..until].iter().map(row);
-    let mut rows: Vec<Row> = before.chain(of_callers).chain(after.map(row)).collect();
+    let mut rows: Vec<EffectiveValue> = before.chain(of_callers).chain(after.map(row)).collect();
     let proxy = rows.iter_mut().find(|row| row.key == "network.proxy");
     if let Some(row) = proxy {
         row.place = proxies(config);
@@ -68,10 +68,10 @@ fn proxies(config: &Config) -> Option<String> {
     ))
 }
 
-fn row(layers: &Layers, key: &Key, path: String) -> Row {
+fn row(layers: &Layers, key: &Key, path: String) -> EffectiveValue {
     let given = layers.given.get(&path);
     let (value, place) = match given.map(|given| &given.content) {
-        Some(Content::Toml(toml::Value::String(text))) if key.kind == Kind::Proxy => {
+        Some(Content::Toml(toml::Value::String(text))) if key.kind == ValueKind::Proxy => {
             (toml::Value::from(network::shown(text)).to_string(), None)
         }
         Some(Content::Toml(value)) => (value.to_string(), None),
@@ -82,7 +82,7 @@ fn row(layers: &Layers, key: &Key, path: String) -> Row {
             None,
         ),
     };
-    Row {
+    EffectiveValue {
         key: path,
         value,
         source: given.map_or_else(|| "default".to_owned(), |given| given.source.to_string()),
@@ -92,9 +92,9 @@ fn row(layers: &Layers, key: &Key, path: String) -> Row {
 
 /// The rows in three columns, one line each.
 #[must_use]
-pub fn table(rows: &[Row]) -> String {
+pub fn table(rows: &[EffectiveValue]) -> String {
     const WIDEST: usize = 60;
-    let width = |column: fn(&Row) -> &str| {
+    let width = |column: fn(&EffectiveValue) -> &str| {
         let widths = rows.iter().map(|row| column(row).chars().count());
         widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
     };

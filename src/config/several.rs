@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::keys::{Key, Scope};
-use super::layers::{Layers, Source};
-use super::problems::Problems;
+use super::layers::{Layers, ValueSource};
+use super::problems::ConfigProblems;
 use super::values::default;
 use super::{Loaded, Overrides, Surroundings, finish};
 
@@ -13,9 +13,12 @@ use super::{Loaded, Overrides, Surroundings, finish};
 ///
 /// # Errors
 /// All that is wrong in any of them, at once.
-pub fn load_all(all: &[Overrides], surroundings: &Surroundings) -> Result<Vec<Loaded>, Problems> {
+pub fn load_all(
+    all: &[Overrides],
+    surroundings: &Surroundings,
+) -> Result<Vec<Loaded>, ConfigProblems> {
     let order: Vec<&Overrides> = all.iter().collect();
-    let mut problems = Problems::default();
+    let mut problems = ConfigProblems::default();
     let mut loaded = Vec::new();
     for layers in beside_each_other(&order, surroundings) {
         let file = layers.named.clone();
@@ -43,7 +46,7 @@ pub fn load_one_of(
     all: &[Overrides],
     place: usize,
     surroundings: &Surroundings,
-) -> Result<Loaded, Problems> {
+) -> Result<Loaded, ConfigProblems> {
     let others = all.iter().enumerate().filter(|(other, _)| *other != place);
     let mut order: Vec<&Overrides> = others.map(|(_, other)| other).collect();
     // Whoever comes later is told about what two have in common.
@@ -71,8 +74,8 @@ fn beside_each_other(all: &[&Overrides], surroundings: &Surroundings) -> Vec<Lay
 fn refuse_from_outside(layers: &mut Layers) {
     let keys = layers.given.iter().filter_map(|(path, given)| {
         let outside = match given.source {
-            Source::File { .. } => false,
-            Source::Variable(_) | Source::Flag(_) => true,
+            ValueSource::File { .. } => false,
+            ValueSource::Variable(_) | ValueSource::Flag(_) => true,
         };
         (outside && !is_of_process(path)).then(|| (path.clone(), given.source.clone()))
     });
@@ -87,11 +90,11 @@ fn refuse_from_outside(layers: &mut Layers) {
 
 /// The keys of the process are read from the one file that has them.
 fn share_what_is_the_process(all: &mut [Layers]) {
-    let in_file = |layers: &Layers| -> Vec<(String, Source)> {
+    let in_file = |layers: &Layers| -> Vec<(String, ValueSource)> {
         let given = layers.given.iter();
         given
             .filter(|(path, given)| {
-                is_of_process(path) && matches!(given.source, Source::File { .. })
+                is_of_process(path) && matches!(given.source, ValueSource::File { .. })
             })
             .map(|(path, given)| (path.clone(), given.source.clone()))
             .collect()

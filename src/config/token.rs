@@ -8,7 +8,7 @@ use super::{ClientCertificate, SecretSource, address};
 
 /// `token.*`.
 #[derive(Debug, Clone)]
-pub struct Token {
+pub struct TokenConfig {
     /// From `token.pingone.*`, `token.url` or `token.issuer`.
     pub endpoint: Endpoint,
     /// Which of these keys named it.
@@ -35,7 +35,7 @@ pub struct Token {
     pub wait: Duration,
 }
 
-impl Token {
+impl TokenConfig {
     /// The key that [`Self::credential`] was set by.
     #[must_use]
     pub const fn credential_key(&self) -> &'static str {

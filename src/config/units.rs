@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 
 /// Longer than anything anyone waits for here, short enough to add to any clock without overflow.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Reads `"10s"`, `"500ms"`, `"1h 30m"`.
-pub(crate) fn duration(text: &str) -> Result<Duration, Complaint> {
+pub(crate) fn duration(text: &str) -> Result<Duration, InvalidValue> {
     if is_number(text) {
         return Err((
             format!("{} has no unit", quoted(text)),
@@ -35,7 +35,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Complaint> {
 }
 
 /// Reads `"64KiB"` as a number of bytes.
-pub(crate) fn size(text: &str) -> Result<u64, Complaint> {
+pub(crate) fn size(text: &str) -> Result<u64, InvalidValue> {
     if is_number(text) {
         return Err((
             format!("{} has no unit", quoted(text)),

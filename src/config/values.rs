@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::document;
-use super::keys::{Fallback, Key, Kind, variable};
+use super::keys::{Fallback, Key, ValueKind, variable};
 use super::layers::{Content, Layers};
-use super::problems::{Complaint, quoted};
+use super::problems::{InvalidValue, quoted};
 use super::units;
 use super::{LocalUsers, SecretSource};
 
@@ -27,7 +27,7 @@ impl Values {
     }
 
     /// Reports what is wrong with a key's value.
-    pub(crate) fn wrong(&mut self, path: &str, complaint: impl Into<Complaint>) {
+    pub(crate) fn wrong(&mut self, path: &str, complaint: impl Into<InvalidValue>) {
         let source = self.source(path);
         self.layers.problems.push(path, source, complaint);
     }
@@ -50,7 +50,7 @@ impl Values {
         }
         let key = known(path);
         let name = variable(path);
-        let variable = if key.kind == Kind::Secret {
+        let variable = if key.kind == ValueKind::Secret {
             format!("{name}__FILE or {name}")
         } else {
             name
@@ -63,7 +63,7 @@ impl Values {
     pub(crate) fn checked<T>(
         &mut self,
         path: &str,
-        read: Result<T, impl Into<Complaint>>,
+        read: Result<T, impl Into<InvalidValue>>,
     ) -> Option<T> {
         read.map_err(|complaint| self.wrong(path, complaint)).ok()
     }
@@ -95,7 +95,7 @@ impl Values {
     pub(crate) fn duration(&mut self, path: &str) -> Option<Duration> {
         let text = self.quantity(path)?;
         let duration = self.checked(path, units::duration(&text))?;
-        if let Kind::Duration(least) = known(path).kind
+        if let ValueKind::Duration(least) = known(path).kind
             && duration < least
         {
             let complaint = (
@@ -114,7 +114,7 @@ impl Values {
     pub(crate) fn size(&mut self, path: &str) -> Option<usize> {
         let text = self.quantity(path)?;
         let bytes = self.checked(path, units::size(&text))?;
-        if let Kind::Size(least, most) = known(path).kind
+        if let ValueKind::Size(least, most) = known(path).kind
             && !(least..=most).contains(&bytes)
         {
             let (least, most) = (least >> 10, most >> 10);
@@ -133,7 +133,7 @@ impl Values {
         let Some(number) = value.as_integer() else {
             return self.wrong_type(path, &value);
         };
-        if let Kind::Count(least, most) = known(path).kind
+        if let ValueKind::Count(least, most) = known(path).kind
             && !(i64::from(least)..=i64::from(most)).contains(&number)
         {
             let remedy = format!("write {least} to {most}");
@@ -146,7 +146,7 @@ impl Values {
     /// One of the key's words, as its place among them.
     pub(crate) fn choice<T: Copy>(&mut self, path: &str, meanings: &[T]) -> Option<T> {
         let text = self.text(path)?;
-        let Kind::Choice(words) = known(path).kind else {
+        let ValueKind::Choice(words) = known(path).kind else {
             return None;
         };
         debug_assert_eq!(words.len(), meanings.len(), "{path}: one meaning a word");
@@ -303,20 +303,20 @@ fn known(path: &str) -> &'static Key {
     Key::find(path).expect("every key that is asked for is in the table")
 }
 
-const fn wanted(kind: Kind) -> &'static str {
+const fn wanted(kind: ValueKind) -> &'static str {
     match kind {
-        Kind::Text
-        | Kind::Proxy
-        | Kind::Choice(_)
-        | Kind::Duration(_)
-        | Kind::Size(..)
-        | Kind::Mode => "a string",
-        Kind::Users => "\"same\", \"any\" or a list of user ids",
-        Kind::Count(..) => "a whole number",
-        Kind::Switch => "true or false",
-        Kind::Addresses => "an address, a list of them or \"off\"",
-        Kind::Texts => "a list of strings",
-        Kind::Map => "a table of strings",
-        Kind::Secret => "a secret source",
+        ValueKind::Text
+        | ValueKind::Proxy
+        | ValueKind::Choice(_)
+        | ValueKind::Duration(_)
+        | ValueKind::Size(..)
+        | ValueKind::Mode => "a string",
+        ValueKind::Users => "\"same\", \"any\" or a list of user ids",
+        ValueKind::Count(..) => "a whole number",
+        ValueKind::Switch => "true or false",
+        ValueKind::Addresses => "an address, a list of them or \"off\"",
+        ValueKind::Texts => "a list of strings",
+        ValueKind::Map => "a table of strings",
+        ValueKind::Secret => "a secret source",
     }
 }

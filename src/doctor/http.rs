@@ -43,12 +43,12 @@ impl Answer {
 /// # Errors
 /// What happened, in one line.
 pub(super) async fn get(
-    upstream: &config::Upstream,
+    upstream: &config::UpstreamConfig,
     tls: &rustls::ClientConfig,
     path: &str,
     bearer: Option<&HeaderValue>,
 ) -> Result<Answer, String> {
-    let upstream = config::Upstream {
+    let upstream = config::UpstreamConfig {
         head_timeout: upstream.head_timeout.min(PATIENCE),
         stall_timeout: upstream.stall_timeout.min(PATIENCE),
         ..upstream.clone()

@@ -23,7 +23,7 @@ pub(super) struct Asked {
 /// The metadata below the issuer: one answer to "does this environment exist in this region".
 pub(super) async fn metadata(
     scene: &Scene<'_>,
-    way: &config::Upstream,
+    way: &config::UpstreamConfig,
     tls: &rustls::ClientConfig,
 ) -> (Finding, Option<Asked>) {
     let Some(url) = scene.metadata() else {
@@ -44,7 +44,7 @@ pub(super) async fn metadata(
 }
 
 async fn ask(
-    way: &config::Upstream,
+    way: &config::UpstreamConfig,
     tls: &rustls::ClientConfig,
     path: String,
 ) -> Result<Asked, String> {

@@ -155,10 +155,10 @@ pub async fn examine(order: &Order<'_>, report: &mut dyn FnMut(Progress<'_>)) ->
 }
 
 /// The way to the token endpoint, in the terms in which the upstream's is known.
-fn token_way(scene: &Scene<'_>) -> Option<config::Upstream> {
+fn token_way(scene: &Scene<'_>) -> Option<config::UpstreamConfig> {
     let url = scene.config.token.endpoint.to_url()?;
     let origin = origin(&url)?;
-    Some(config::Upstream {
+    Some(config::UpstreamConfig {
         proxy: scene.config.network.proxy.for_url(&url),
         url: origin,
         client_certificate: None,
@@ -185,7 +185,7 @@ async fn token(
     round: &mut Round<'_>,
     scene: &Scene<'_>,
     ready: &Ready,
-    way: &config::Upstream,
+    way: &config::UpstreamConfig,
     once: Option<Once>,
 ) -> Option<Obtained> {
     let reached = reach::Way {

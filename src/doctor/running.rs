@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{Admin, Config, Listen, Origin, Own};
+use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint};
 
 /// Whoever is well answers at once; whoever is stuck is not waited for.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ const LONGEST: u64 = 4 << 20;
 
 /// What is compared.
 pub(super) struct Wanted {
-    admin: Admin,
+    admin: AdminConfig,
     name: String,
     upstream: String,
 }
@@ -47,7 +47,7 @@ impl Wanted {
     #[cfg(test)]
     pub(super) fn unasked() -> Self {
         Self {
-            admin: Admin::default(),
+            admin: AdminConfig::default(),
             name: "cupbearer".to_owned(),
             upstream: "https://api.example.com".to_owned(),
         }
@@ -95,7 +95,7 @@ fn proxy_at(status: &Value, address: SocketAddr) -> Option<&Value> {
 ///
 /// One that has yet to take over a changed configuration counts as theirs, and so does one that cannot be told.
 #[must_use]
-pub fn stranger(status: &str, own: &[Own]) -> Option<String> {
+pub fn stranger(status: &str, own: &[ProxyFingerprint]) -> Option<String> {
     let status: Value = serde_json::from_str(status).ok()?;
     let proxies = status["proxies"].as_array()?;
     let is_theirs = |proxy: &Value| own.iter().any(|own| !differs(proxy, own));
@@ -108,7 +108,7 @@ pub fn stranger(status: &str, own: &[Own]) -> Option<String> {
     Some(upstreams.collect::<Vec<_>>().join(", "))
 }
 
-fn differs(proxy: &Value, own: &Own) -> bool {
+fn differs(proxy: &Value, own: &ProxyFingerprint) -> bool {
     let texts = |key: &str| {
         let all = proxy[key].as_array().into_iter().flatten();
         all.filter_map(Value::as_str)

@@ -1,7 +1,7 @@
 //! Checks that ask nobody: the configuration, the files it names, the secret.
 
 use super::finding::{Blame, Finding};
-use crate::config::{self, ClientAuth, Config, Loaded, Overrides, Problems, Surroundings};
+use crate::config::{self, ClientAuth, Config, ConfigProblems, Loaded, Overrides, Surroundings};
 use crate::text::error_chain;
 use crate::token::{Client, Once, check_key, client};
 use crate::upstream::{client_config, with_client_certificate};
@@ -51,7 +51,7 @@ fn tools(config: &Config) -> Result<Tools, String> {
     let upstream_tls =
         with_client_certificate(&tls, &config.upstream).map_err(|error| error_chain(&error))?;
     let client = client(tls.clone(), &config.network.proxy).map_err(|error| error_chain(&error))?;
-    let shown_to_token_endpoint = config::Upstream {
+    let shown_to_token_endpoint = config::UpstreamConfig {
         client_certificate: config.token.certificate.clone(),
         ..config.upstream.clone()
     };
@@ -72,7 +72,7 @@ fn accepted(loaded: &Loaded) -> Finding {
         .remedy("mend what is meant otherwise")
 }
 
-fn refused(problems: &Problems) -> Finding {
+fn refused(problems: &ConfigProblems) -> Finding {
     let count = problems.iter().count();
     let plural = if count == 1 { "" } else { "s" };
     let failed = Finding::failed(Blame::Configuration, format!("{count} problem{plural}"));

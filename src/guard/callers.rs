@@ -49,7 +49,7 @@ pub(super) struct KeyOfAnother(pub(super) CallerName);
 
 impl Callers {
     /// Without keys yet; `None` where none are configured, which admits everyone.
-    pub(super) fn new(config: &[config::Caller]) -> Option<Arc<Self>> {
+    pub(super) fn new(config: &[config::CallerConfig]) -> Option<Arc<Self>> {
         let list: Vec<Caller> = config.iter().map(Caller::new).collect();
         (!list.is_empty()).then(|| {
             Arc::new(Self {
@@ -168,7 +168,7 @@ impl Callers {
 }
 
 impl Caller {
-    fn new(config: &config::Caller) -> Self {
+    fn new(config: &config::CallerConfig) -> Self {
         Self {
             name: CallerName::new(&config.name),
             rails: Rails::new(&config.rails, format!("guard.callers.{}", config.name)),

@@ -136,7 +136,9 @@ impl Watched {
 }
 
 /// What every caller's source holds, for a look before the start: how many keys, or why none.
-pub async fn check_keys(callers: &[config::Caller]) -> Vec<(String, Result<usize, KeyProblem>)> {
+pub async fn check_keys(
+    callers: &[config::CallerConfig],
+) -> Vec<(String, Result<usize, KeyProblem>)> {
     let mut seen: Vec<(KeyDigest, &str)> = Vec::new();
     let mut found = Vec::new();
     for caller in callers {

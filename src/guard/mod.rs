@@ -154,7 +154,7 @@ pub fn readable_path(path: &str) -> Option<Cow<'_, str>> {
 impl Guard {
     /// The guard in front of one plain-HTTP listener.
     #[must_use]
-    pub fn new(config: &config::Guard) -> Self {
+    pub fn new(config: &config::GuardConfig) -> Self {
         Self {
             hosts: config.hosts.clone(),
             origins: config.origins.clone(),

@@ -31,7 +31,7 @@ pub(super) struct Asked<'a> {
 
 impl Rails {
     /// `None` where nobody is held back.
-    pub(super) fn new(config: &config::Rails, table: impl Into<String>) -> Option<Self> {
+    pub(super) fn new(config: &config::AccessRules, table: impl Into<String>) -> Option<Self> {
         (!config.are_none()).then(|| Self {
             read_only: config.read_only,
             allow: config.allow.clone(),

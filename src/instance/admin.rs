@@ -30,9 +30,9 @@ pub struct AdminListeners {
 /// # Errors
 /// A listener could not be had. Where nobody asked for it the proxies can go on without.
 pub fn start_admin(
-    config: &config::Admin,
+    config: &config::AdminConfig,
     running: &[Running],
-    not_running: &[&config::Guard],
+    not_running: &[&config::GuardConfig],
     process: metrics::Process,
 ) -> Result<AdminListeners, server::BindError> {
     let views = running.iter().map(Running::view).collect();
@@ -67,11 +67,11 @@ pub fn start_admin(
 }
 
 /// What of a proxy's guard stands in front of the admin listener: no callers, no rails.
-pub(super) fn guard(config: &config::Guard) -> Guard {
-    Guard::new(&config::Guard {
+pub(super) fn guard(config: &config::GuardConfig) -> Guard {
+    Guard::new(&config::GuardConfig {
         hosts: config.hosts.clone(),
         local_users: config.local_users.clone(),
-        ..config::Guard::default()
+        ..config::GuardConfig::default()
     })
 }
 

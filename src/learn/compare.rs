@@ -4,7 +4,7 @@ use http::Method;
 use http::header::{CONNECTION, HOST, UPGRADE};
 
 use super::{Request, Seen, Times};
-use crate::config::{self, LocalUsers, Rails};
+use crate::config::{self, AccessRules, LocalUsers};
 use crate::guard::{Guard, Peer};
 
 /// How a run and rails differ.
@@ -22,16 +22,16 @@ pub struct Comparison {
 
 /// Compares.
 #[must_use]
-pub fn compare(seen: &Seen, rails: &Rails) -> Comparison {
+pub fn compare(seen: &Seen, rails: &AccessRules) -> Comparison {
     let judge = Judge::new(rails.clone());
     let refused = seen
         .admitted()
         .filter(|(request, times)| !judge.passes(request, times));
     let for_everyone = seen.requests.iter().filter(|(_, times)| times.refused > 0);
     let is_unused = |rule: &&config::Rule| {
-        let alone = Judge::new(Rails {
+        let alone = Judge::new(AccessRules {
             allow: Some(vec![(*rule).clone()]),
-            ..Rails::default()
+            ..AccessRules::default()
         });
         let mut requests = seen.admitted();
         !requests.any(|(request, times)| alone.passes(request, times))
@@ -49,11 +49,11 @@ pub fn compare(seen: &Seen, rails: &Rails) -> Comparison {
 pub(super) struct Judge(Guard);
 
 impl Judge {
-    pub(super) fn new(rails: Rails) -> Self {
-        Self(Guard::new(&config::Guard {
+    pub(super) fn new(rails: AccessRules) -> Self {
+        Self(Guard::new(&config::GuardConfig {
             local_users: LocalUsers::Any,
             rails,
-            ..config::Guard::default()
+            ..config::GuardConfig::default()
         }))
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::compare::Judge;
 use super::document::{Document, Segment, Template};
 use super::{Request, Seen, Times};
-use crate::config::{Rails, Rule};
+use crate::config::{AccessRules, Rule};
 use crate::guard::readable_path;
 
 /// The rails that allow what was seen.
@@ -173,9 +173,9 @@ fn unused_siblings(
         let Ok(rule) = Rule::parse(rule) else {
             return false;
         };
-        let judge = Judge::new(Rails {
+        let judge = Judge::new(AccessRules {
             deny: vec![rule],
-            ..Rails::default()
+            ..AccessRules::default()
         });
         seen.admitted()
             .all(|(request, times)| judge.passes(request, times))

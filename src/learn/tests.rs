@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::compare::Judge;
 use super::*;
-use crate::config::{self, Rails};
+use crate::config::{self, AccessRules};
 
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "DELETE", "PATCH"];
 const SEGMENTS: &[&str] = &[
@@ -74,7 +74,7 @@ fn some_document() -> impl Strategy<Value = Document> {
 }
 
 /// The rails of the block, as the proxy reads them.
-fn rails_of(seen: &Seen, document: Option<&Document>) -> Rails {
+fn rails_of(seen: &Seen, document: Option<&Document>) -> AccessRules {
     let about = About {
         name: "ci",
         key: Path::new("/run/secrets/ci.key"),

@@ -84,7 +84,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(upstream: &config::Upstream, pseudonym: &Pseudonym) -> Self {
+    pub(super) fn new(upstream: &config::UpstreamConfig, pseudonym: &Pseudonym) -> Self {
         let host = HeaderValue::from_str(upstream.url.authority.as_str())
             .expect("an authority is made of visible ASCII");
         Self {

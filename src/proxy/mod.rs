@@ -89,7 +89,7 @@ pub struct Parts {
 impl<I: Inbound> Proxy<I> {
     /// A data path to the upstream of `config`. Must be called on the runtime that will forward.
     #[must_use]
-    pub fn new(parts: Parts, config: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
+    pub fn new(parts: Parts, config: &config::UpstreamConfig, tls: &rustls::ClientConfig) -> Self {
         Self {
             guard: parts.guard,
             admission: Admission::new(parts.metrics.in_flight().clone(), parts.in_flight),

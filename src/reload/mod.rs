@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Loaded, Overrides, Problems, Surroundings};
+use crate::config::{Config, ConfigProblems, Loaded, Overrides, Surroundings};
 use crate::instance::{Running, Serving};
 use crate::metrics::Metrics;
 
@@ -23,7 +23,9 @@ use task::Task;
 
 /// Looks at what a configuration names: secrets and certificates.
 pub type Examine = Arc<
-    dyn Fn(Loaded) -> Pin<Box<dyn Future<Output = Result<Loaded, Problems>> + Send>> + Send + Sync,
+    dyn Fn(Loaded) -> Pin<Box<dyn Future<Output = Result<Loaded, ConfigProblems>> + Send>>
+        + Send
+        + Sync,
 >;
 
 /// What a reload needs of whoever runs the process.

@@ -8,7 +8,7 @@ use super::plan::{Plan, need_restart};
 use super::watch::{Occasion, Watch};
 use super::{Own, Progress};
 use crate::config::{
-    ClientCertificate, Config, Loaded, Problems, Settings, load_one_of, read_regular,
+    ClientCertificate, Config, ConfigProblems, KeyDigests, Loaded, load_one_of, read_regular,
 };
 use crate::instance::Prepared;
 use crate::text::error_chain;
@@ -22,7 +22,7 @@ pub(super) struct Task {
     own: Own,
     watch: Watch,
     /// What the process was started with, as far as only a restart changes it; of the rest, what serves now.
-    in_use: Settings,
+    in_use: KeyDigests,
     /// The files of the configuration that serves now.
     files: Vec<PathBuf>,
     /// A good configuration whose identity has no token yet.
@@ -39,7 +39,7 @@ struct Pending {
     prepared: Prepared,
     tokens: Tokens,
     config: Config,
-    settings: Settings,
+    settings: KeyDigests,
     files: Vec<PathBuf>,
     changed: Vec<String>,
     is_told: bool,
@@ -146,7 +146,7 @@ impl Task {
     }
 
     /// What is used is what has settled: a file that is being written by now is waited for.
-    async fn load_settled(&mut self) -> Result<(Loaded, Settings), String> {
+    async fn load_settled(&mut self) -> Result<(Loaded, KeyDigests), String> {
         loop {
             let loaded = self.load().await;
             if self.watch.is_still().await {
@@ -157,7 +157,7 @@ impl Task {
     }
 
     /// On another thread: a file system that does not answer must not hold up requests.
-    async fn load(&self) -> Result<(Loaded, Settings), String> {
+    async fn load(&self) -> Result<(Loaded, KeyDigests), String> {
         let (all, place) = (self.own.all.clone(), self.own.place);
         let surroundings = self.own.surroundings.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -166,7 +166,7 @@ impl Task {
             Ok((loaded, settings))
         });
         let read = read.await.map_err(|error| error_chain(&error))?;
-        read.map_err(|problems: Problems| in_words(&problems))
+        read.map_err(|problems: ConfigProblems| in_words(&problems))
     }
 
     fn wait_for_token(&mut self, pending: Pending, other_guard: bool) {
@@ -330,8 +330,8 @@ fn named(config: &Config) -> Vec<(&'static str, PathBuf)> {
     named
 }
 
-fn with_contents(loaded: &Loaded) -> Settings {
-    let mut settings = loaded.settings.clone();
+fn with_contents(loaded: &Loaded) -> KeyDigests {
+    let mut settings = loaded.digests.clone();
     for (key, file) in named(&loaded.config) {
         // One that cannot be read is refused by who looks at it.
         if let Ok(bytes) = read_regular(&file, LONGEST) {
@@ -342,7 +342,7 @@ fn with_contents(loaded: &Loaded) -> Settings {
 }
 
 /// On one line: a log's, and the page's.
-fn in_words(problems: &Problems) -> String {
+fn in_words(problems: &ConfigProblems) -> String {
     let all = problems.iter().map(|one| {
         format!(
             "{} ({}): {}: {}",

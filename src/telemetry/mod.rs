@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LogConfig, LogFormat};
 
 use output::{Lines, Output};
 
@@ -31,7 +31,7 @@ impl Telemetry {
 
     /// Changes what is logged, from the next line on. What the level leaves out goes on costing one load of a
     /// flag; what it lets pass, an uncontended lock beside the writing of the line.
-    pub fn change_level(&self) -> impl Fn(&Log) + Send + Sync + 'static {
+    pub fn change_level(&self) -> impl Fn(&LogConfig) + Send + Sync + 'static {
         let replace = self.replace.clone();
         move |log| {
             let filter = EnvFilter::builder().parse(&log.level);
@@ -57,7 +57,7 @@ pub fn say(words: &str) -> bool {
 ///
 /// # Errors
 /// `log.level` is neither a level nor a directive.
-pub fn start(log: &Log, _flushing: &Flushing) -> Result<Telemetry, ParseError> {
+pub fn start(log: &LogConfig, _flushing: &Flushing) -> Result<Telemetry, ParseError> {
     let filter = EnvFilter::builder().parse(&log.level)?;
     let replace = install(log.format, filter);
     hide_panic_messages();

@@ -42,7 +42,7 @@ pub(super) struct Grant {
     /// In the log, which several proxies may share.
     proxy: Option<String>,
     client: Client,
-    config: config::Token,
+    config: config::TokenConfig,
     /// What the issuer's metadata named; `None` before it was asked, and after the endpoint was gone.
     discovered: Mutex<Option<Url>>,
     /// By how many seconds the authorization server's clock is ahead of ours; 0 while that is tolerable.
@@ -69,7 +69,7 @@ impl From<Failure> for Refusal {
 }
 
 impl Grant {
-    pub(super) fn new(config: config::Token, client: Client) -> Self {
+    pub(super) fn new(config: config::TokenConfig, client: Client) -> Self {
         Self {
             proxy: None,
             client,

@@ -35,9 +35,9 @@ pub struct Obtained {
 }
 
 impl Once {
-    /// With the credential that [`config::Token::credential`] holds.
+    /// With the credential that [`config::TokenConfig::credential`] holds.
     #[must_use]
-    pub fn new(config: &config::Token, client: Client, secret: Secret) -> Self {
+    pub fn new(config: &config::TokenConfig, client: Client, secret: Secret) -> Self {
         Self {
             grant: Grant::new(config.clone(), client),
             secret,

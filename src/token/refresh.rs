@@ -36,7 +36,7 @@ pub(super) type Exchange = Arc<dyn Fn(Secret) -> Later<Result<Granted, Failure>>
 /// there are several.
 #[must_use]
 pub fn engine(
-    config: &config::Token,
+    config: &config::TokenConfig,
     client: Client,
     read_secret: ReadSecret,
     proxy: Option<String>,

@@ -30,7 +30,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(
-        upstream: &config::Upstream,
+        upstream: &config::UpstreamConfig,
         tls: &rustls::ClientConfig,
         metrics: Arc<Metrics>,
     ) -> Self {

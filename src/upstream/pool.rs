@@ -67,7 +67,7 @@ impl<B: Outgoing> Upstream<B> {
     /// Prepares; connects to nothing yet. Must be called on the runtime that will send.
     #[must_use]
     pub fn new(
-        config: &config::Upstream,
+        config: &config::UpstreamConfig,
         tls: &rustls::ClientConfig,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -78,7 +78,7 @@ impl<B: Outgoing> Upstream<B> {
 
     /// For a question of our own, which is not counted with what callers ask.
     #[must_use]
-    pub fn uncounted(config: &config::Upstream, tls: &rustls::ClientConfig) -> Self {
+    pub fn uncounted(config: &config::UpstreamConfig, tls: &rustls::ClientConfig) -> Self {
         Self::new(config, tls, Metrics::new(None))
     }
 
@@ -285,7 +285,11 @@ pub(super) fn drive<B: Outgoing>(connection: &mut Driven<B>, cx: &mut Context<'_
 }
 
 impl<B: Outgoing> Shared<B> {
-    fn new(config: &config::Upstream, tls: &rustls::ClientConfig, metrics: Arc<Metrics>) -> Self {
+    fn new(
+        config: &config::UpstreamConfig,
+        tls: &rustls::ClientConfig,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             connector: Connector::new(config, tls, metrics),
             head_timeout: config.head_timeout,

@@ -56,7 +56,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// The file cannot be read or holds no certificate, or there is no root at all.
-pub fn client_config(network: &config::Network) -> Result<rustls::ClientConfig, TlsError> {
+pub fn client_config(network: &config::NetworkConfig) -> Result<rustls::ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let extra = network
         .ca_file
@@ -80,7 +80,7 @@ pub fn client_config(network: &config::Network) -> Result<rustls::ClientConfig, 
 /// A file cannot be read, or the two are no pair of certificate and key.
 pub fn with_client_certificate(
     tls: &rustls::ClientConfig,
-    upstream: &config::Upstream,
+    upstream: &config::UpstreamConfig,
 ) -> Result<rustls::ClientConfig, TlsError> {
     let mut tls = tls.clone();
     // Sessions of its own: none that has proved who we are is ever resumed for somebody else.

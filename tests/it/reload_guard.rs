@@ -119,7 +119,7 @@ async fn a_listener_that_the_network_reaches_is_not_opened_by_a_file_that_would_
 async fn the_admin_listener_forbids_what_a_waiting_configuration_forbids() {
     let scene = Scene::new().await;
     let proxy = scene.start("guard.local_users = \"any\"").await;
-    let listen = config::Admin {
+    let listen = config::AdminConfig {
         listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
         is_configured: true,
     };

@@ -23,7 +23,7 @@ fn overrides(directory: &Path, secret: &str, more: &str) -> Overrides {
 }
 
 /// With keys of `[token]` written by their full path.
-async fn checked_inline(secret: &str, more: &str) -> Result<Loaded, Problems> {
+async fn checked_inline(secret: &str, more: &str) -> Result<Loaded, ConfigProblems> {
     let directory = tempfile::tempdir().unwrap();
     let overrides = overrides(directory.path(), secret, "");
     let file = overrides.file.clone().unwrap();
@@ -33,7 +33,7 @@ async fn checked_inline(secret: &str, more: &str) -> Result<Loaded, Problems> {
     examine(&overrides, &Surroundings::default()).await
 }
 
-async fn checked(secret: &str, more: &str) -> Result<Loaded, Problems> {
+async fn checked(secret: &str, more: &str) -> Result<Loaded, ConfigProblems> {
     let directory = tempfile::tempdir().unwrap();
     examine(
         &overrides(directory.path(), secret, more),

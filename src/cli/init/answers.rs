@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::{Init, Stop};
-use crate::config::paste::{self, Api, TokenPlace};
-use crate::config::{Complaint, KeyringEntry};
+use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
+use crate::config::{InvalidValue, KeyringEntry};
 use crate::credentials::Secret;
 
 /// How the application proves who it is; the methods that a secret is enough for.
@@ -49,8 +49,8 @@ pub(super) enum Credential {
 /// What is known so far. What is known is not asked; what was asked before is the default.
 #[derive(Default, Clone)]
 pub(super) struct Answers {
-    pub(super) api: Answer<Api>,
-    pub(super) token: Answer<TokenPlace>,
+    pub(super) api: Answer<PastedApi>,
+    pub(super) token: Answer<PastedTokenEndpoint>,
     pub(super) client_id: Answer<String>,
     pub(super) auth: Answer<Auth>,
     pub(super) scope: Answer<Option<String>>,
@@ -100,8 +100,8 @@ impl<T: Clone> Answer<T> {
 /// All that is to be written.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    pub(super) api: Api,
-    pub(super) token: TokenPlace,
+    pub(super) api: PastedApi,
+    pub(super) token: PastedTokenEndpoint,
     pub(super) client_id: String,
     pub(super) auth: Auth,
     pub(super) scope: Option<String>,
@@ -118,13 +118,13 @@ impl Answers {
             &mut wrong,
             "--upstream",
             flags.upstream.as_deref(),
-            Api::read,
+            PastedApi::read,
         );
         let token = checked(
             &mut wrong,
             "--token-endpoint",
             flags.token_endpoint.as_deref(),
-            TokenPlace::read,
+            PastedTokenEndpoint::read,
         );
         let client_id = checked(
             &mut wrong,
@@ -242,7 +242,7 @@ fn checked<T>(
     wrong: &mut Vec<String>,
     flag: &str,
     text: Option<&str>,
-    read: impl FnOnce(&str) -> Result<T, Complaint>,
+    read: impl FnOnce(&str) -> Result<T, InvalidValue>,
 ) -> Option<T> {
     match read(text?) {
         Ok(value) => Some(value),
@@ -263,7 +263,7 @@ pub(super) fn some_scope(text: &str) -> Option<String> {
 }
 
 /// A command as it is typed into a shell, or as a list in TOML. It is run without a shell.
-pub(super) fn command(text: &str) -> Result<Vec<String>, Complaint> {
+pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
     let text = text.trim();
     let words = if text.starts_with('[') {
         let table: Option<toml::Table> = toml::from_str(&format!("words = {text}")).ok();
@@ -288,7 +288,7 @@ pub(super) fn as_typed(words: &[String]) -> Option<String> {
 }
 
 /// `SERVICE/ACCOUNT`, as `token.client_secret = { keyring = … }` has it.
-fn entry(text: &str) -> Result<KeyringEntry, Complaint> {
+fn entry(text: &str) -> Result<KeyringEntry, InvalidValue> {
     KeyringEntry::parse(text.trim()).ok_or_else(|| {
         (
             "that is no entry of a keyring",
@@ -299,7 +299,7 @@ fn entry(text: &str) -> Result<KeyringEntry, Complaint> {
 }
 
 /// A typed secret, and what is most likely wrong with it.
-pub(super) fn secret(typed: Secret, client_id: &str) -> Result<Secret, Complaint> {
+pub(super) fn secret(typed: Secret, client_id: &str) -> Result<Secret, InvalidValue> {
     // Exposed to look for the mistakes of copying.
     let bytes = typed.expose();
     let is_blank = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);

@@ -7,7 +7,7 @@ use super::own::Own;
 use super::person::Person;
 use super::questions::{choice, question, shown, yes};
 use super::{Stop, keyring};
-use crate::config::{Complaint, KeyringEntry};
+use crate::config::{InvalidValue, KeyringEntry};
 use crate::credentials::Secret;
 
 /// The places that a secret may be kept in.
@@ -117,7 +117,7 @@ async fn in_keyring(
     Ok(Credential::Keyring(entry, Some(secret)))
 }
 
-fn existing_file(text: &str) -> Result<PathBuf, Complaint> {
+fn existing_file(text: &str) -> Result<PathBuf, InvalidValue> {
     let path = answers::absolute(Path::new(text.trim()));
     if path.is_file() {
         return Ok(path);

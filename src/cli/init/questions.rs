@@ -9,8 +9,8 @@ use super::files::{self, Existing};
 use super::own::Own;
 use super::person::Person;
 use super::{Stop, keeping, way};
-use crate::config::paste::{self, Api, TokenPlace};
-use crate::config::{Complaint, Surroundings};
+use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
+use crate::config::{InvalidValue, Surroundings};
 
 pub(super) const WELCOME: &str = "\
 A few questions, then a configuration is written and tried. Enter takes what stands in [brackets];
@@ -46,7 +46,7 @@ async fn addresses(
     person: &mut dyn Person,
     answers: &mut Answers,
     surroundings: Option<&Surroundings>,
-) -> Result<(Api, TokenPlace), Stop> {
+) -> Result<(PastedApi, PastedTokenEndpoint), Stop> {
     loop {
         let api = api(person, &mut answers.api)?;
         let token = token(person, &mut answers.token)?;
@@ -67,7 +67,7 @@ async fn addresses(
     }
 }
 
-fn api(person: &mut dyn Person, answer: &mut Answer<Api>) -> Result<Api, Stop> {
+fn api(person: &mut dyn Person, answer: &mut Answer<PastedApi>) -> Result<PastedApi, Stop> {
     if let Some(api) = answer.known() {
         return Ok(api.clone());
     }
@@ -76,7 +76,7 @@ fn api(person: &mut dyn Person, answer: &mut Answer<Api>) -> Result<Api, Stop> {
         person,
         "The API. Paste the address of its /docs page, or any other on it:",
         default.as_deref(),
-        Api::read,
+        PastedApi::read,
     )?;
     person.tell(&format!("  = {}", api.url));
     if let Some(value) = api.xsrf_header() {
@@ -88,7 +88,10 @@ fn api(person: &mut dyn Person, answer: &mut Answer<Api>) -> Result<Api, Stop> {
     Ok(api)
 }
 
-fn token(person: &mut dyn Person, answer: &mut Answer<TokenPlace>) -> Result<TokenPlace, Stop> {
+fn token(
+    person: &mut dyn Person,
+    answer: &mut Answer<PastedTokenEndpoint>,
+) -> Result<PastedTokenEndpoint, Stop> {
     if let Some(place) = answer.known() {
         return Ok(place.clone());
     }
@@ -98,7 +101,7 @@ fn token(person: &mut dyn Person, answer: &mut Answer<TokenPlace>) -> Result<Tok
         "\nThe authorization server. Paste the application's Token Endpoint (PingOne: the application's\n\
          Configuration tab), or an issuer:",
         default.as_deref(),
-        TokenPlace::read,
+        PastedTokenEndpoint::read,
     )?;
     person.tell(&format!("  = {}", place.describe()));
     *answer = Answer::Known(place.clone());
@@ -106,21 +109,21 @@ fn token(person: &mut dyn Person, answer: &mut Answer<TokenPlace>) -> Result<Tok
 }
 
 /// A paste that would be taken for the same place.
-fn as_pasted(place: &TokenPlace) -> String {
+fn as_pasted(place: &PastedTokenEndpoint) -> String {
     match place {
-        TokenPlace::PingOne {
+        PastedTokenEndpoint::PingOne {
             region,
             environment_id,
         } => format!("https://auth.pingone.{region}/{environment_id}/as/token"),
-        TokenPlace::Domain(domain) => format!("https://{domain}/as/token"),
-        TokenPlace::Url(address) | TokenPlace::Issuer(address) => address.clone(),
+        PastedTokenEndpoint::Domain(domain) => format!("https://{domain}/as/token"),
+        PastedTokenEndpoint::Url(address) | PastedTokenEndpoint::Issuer(address) => address.clone(),
     }
 }
 
 fn client_id(
     person: &mut dyn Person,
     answer: &mut Answer<String>,
-    place: &TokenPlace,
+    place: &PastedTokenEndpoint,
 ) -> Result<String, Stop> {
     if let Some(id) = answer.known() {
         return Ok(id.clone());
@@ -160,14 +163,16 @@ fn auth(person: &mut dyn Person, answer: &mut Answer<Auth>) -> Result<Auth, Stop
 fn scope(
     person: &mut dyn Person,
     answer: &mut Answer<Option<String>>,
-    place: &TokenPlace,
+    place: &PastedTokenEndpoint,
 ) -> Result<Option<String>, Stop> {
     if let Some(scope) = answer.known() {
         return Ok(scope.clone());
     }
     let scope = match place {
-        TokenPlace::PingOne { .. } | TokenPlace::Domain(_) => answer.default().cloned().flatten(),
-        TokenPlace::Url(_) | TokenPlace::Issuer(_) => {
+        PastedTokenEndpoint::PingOne { .. } | PastedTokenEndpoint::Domain(_) => {
+            answer.default().cloned().flatten()
+        }
+        PastedTokenEndpoint::Url(_) | PastedTokenEndpoint::Issuer(_) => {
             let default = answer.default().cloned().flatten().unwrap_or_default();
             question(
                 person,
@@ -181,7 +186,11 @@ fn scope(
     Ok(scope)
 }
 
-fn read_only(person: &mut dyn Person, answer: &mut Answer<bool>, api: &Api) -> Result<bool, Stop> {
+fn read_only(
+    person: &mut dyn Person,
+    answer: &mut Answer<bool>,
+    api: &PastedApi,
+) -> Result<bool, Stop> {
     if let Some(read_only) = answer.known() {
         return Ok(*read_only);
     }
@@ -257,7 +266,7 @@ pub(super) fn question<T>(
     person: &mut dyn Person,
     words: &str,
     default: Option<&str>,
-    read: impl Fn(&str) -> Result<T, Complaint>,
+    read: impl Fn(&str) -> Result<T, InvalidValue>,
 ) -> Result<T, Stop> {
     person.tell(words);
     let prompt = match default {
@@ -319,6 +328,6 @@ pub(super) fn yes(person: &mut dyn Person, words: &str, default: bool) -> Result
     })
 }
 
-pub(super) fn shown(complaint: &Complaint) -> String {
+pub(super) fn shown(complaint: &InvalidValue) -> String {
     format!("  {}: {}", complaint.problem, complaint.remedy)
 }

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::answers::{Auth, Credential, Plan};
 use super::{Stop, doctor, document};
-use crate::config::paste::{Api, TokenPlace};
+use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 use crate::config::{Overrides, Setting, Surroundings};
 use crate::doctor::{Check, Order, Outcome};
 
 /// What the doctor says of names, connections, certificates and metadata; nothing, if all of it is well.
 pub(super) async fn trouble(
-    api: &Api,
-    token: &TokenPlace,
+    api: &PastedApi,
+    token: &PastedTokenEndpoint,
     surroundings: &Surroundings,
 ) -> Result<Option<String>, Stop> {
     let directory = tempfile::tempdir().map_err(|error| no_room(&error))?;
@@ -52,7 +52,7 @@ fn concerns(check: &Check) -> bool {
 }
 
 /// What is known, and something in the place of what is not.
-fn provisional(api: &Api, token: &TokenPlace, directory: &Path) -> String {
+fn provisional(api: &PastedApi, token: &PastedTokenEndpoint, directory: &Path) -> String {
     let plan = Plan {
         api: api.clone(),
         token: token.clone(),

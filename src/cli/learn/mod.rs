@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 use super::keygen::caller_name;
 use super::{Exit, check, run, say};
 use crate::config::{
-    Access, Caller, Config, Listen, LocalUsers, Overrides, Rails, Rule, SecretSource, Surroundings,
-    is_caller_name,
+    AccessLog, AccessRules, CallerConfig, Config, Listen, LocalUsers, Overrides, Rule,
+    SecretSource, Surroundings, is_caller_name,
 };
 use crate::credentials::{self, Secret};
 use crate::guard::new_key;
@@ -165,7 +165,7 @@ impl Learn {
     }
 }
 
-fn rails_of(config: &Config, name: &str) -> Result<Rails, Complaint> {
+fn rails_of(config: &Config, name: &str) -> Result<AccessRules, Complaint> {
     let callers = &config.guard.callers;
     if let Some(caller) = callers.iter().find(|caller| caller.name == name) {
         return Ok(caller.rails.clone());
@@ -284,21 +284,21 @@ fn become_private(config: &mut Config, callers: [(&str, &Zeroizing<String>); 2])
     config.listen = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     config.admin.listen = Vec::new();
     config.runtime.threads = 1;
-    config.log.access = Access::None;
+    config.log.access = AccessLog::None;
     if config.log.level == "info" {
         "warn".clone_into(&mut config.log.level);
     }
     if config.guard.local_users != LocalUsers::Any {
         config.guard.local_users = LocalUsers::Same;
     }
-    let rails = Rails {
+    let rails = AccessRules {
         // Every path that has one reading: no rule could allow another one later.
         allow: Some(vec![Rule::parse("* /**").expect("it is a rule")]),
-        ..Rails::default()
+        ..AccessRules::default()
     };
     config.guard.callers = callers
         .into_iter()
-        .map(|(name, key)| Caller {
+        .map(|(name, key)| CallerConfig {
             name: name.to_owned(),
             key: Some(SecretSource::Value(Secret::new(key.as_bytes()))),
             uid: None,

@@ -1,20 +1,20 @@
 //! `guard.*`: what is let in, as whom, and how far.
 
 use crate::config::keys::is_caller_name;
-use crate::config::layers::Source;
-use crate::config::problems::{Complaint, quoted};
+use crate::config::layers::ValueSource;
+use crate::config::problems::{InvalidValue, quoted};
 use crate::config::values::Values;
-use crate::config::{Caller, Guard, Rails, Rule, address};
+use crate::config::{AccessRules, CallerConfig, GuardConfig, Rule, address};
 
 /// The whole table.
-pub(super) fn guard(values: &mut Values) -> Option<Guard> {
+pub(super) fn guard(values: &mut Values) -> Option<GuardConfig> {
     let hosts = each(values, "guard.hosts", address::host_name);
     let origins = each(values, "guard.origins", address::web_origin);
     let local_users = values.users("guard.local_users");
     let rails = rails(values, "guard");
     let callers = callers(values);
     let is_network_open = values.choice("guard.network", &[false, true]);
-    Some(Guard {
+    Some(GuardConfig {
         hosts: hosts?,
         origins: origins?,
         local_users: local_users?,
@@ -25,14 +25,14 @@ pub(super) fn guard(values: &mut Values) -> Option<Guard> {
 }
 
 /// Problems are reported; what is left is enough to go on with.
-fn callers(values: &mut Values) -> Vec<Caller> {
-    let named: Vec<(String, Source)> = values
+fn callers(values: &mut Values) -> Vec<CallerConfig> {
+    let named: Vec<(String, ValueSource)> = values
         .layers
         .callers
         .iter()
         .map(|(name, source)| (name.clone(), source.clone()))
         .collect();
-    let callers: Vec<Caller> = named
+    let callers: Vec<CallerConfig> = named
         .iter()
         .filter_map(|(name, source)| caller(values, name, source))
         .collect();
@@ -47,11 +47,11 @@ fn callers(values: &mut Values) -> Vec<Caller> {
 }
 
 /// Two callers that only a uid tells apart must not have the same.
-fn is_the_same(one: &Caller, other: &Caller) -> bool {
+fn is_the_same(one: &CallerConfig, other: &CallerConfig) -> bool {
     one.key.is_none() && other.key.is_none() && one.uid == other.uid
 }
 
-fn caller(values: &mut Values, name: &str, source: &Source) -> Option<Caller> {
+fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<CallerConfig> {
     let table = format!("guard.callers.{name}");
     if !is_caller_name(name) {
         let problem = format!("{} is no usable name for a caller", quoted(name));
@@ -74,7 +74,7 @@ fn caller(values: &mut Values, name: &str, source: &Source) -> Option<Caller> {
         values.layers.problems.push(table, source, complaint);
         return None;
     }
-    Some(Caller {
+    Some(CallerConfig {
         name: name.to_owned(),
         key,
         uid: uid.and_then(|uid| u32::try_from(uid).ok()),
@@ -83,7 +83,7 @@ fn caller(values: &mut Values, name: &str, source: &Source) -> Option<Caller> {
 }
 
 /// `read_only`, `allow` and `deny` of a table. A broken rule is reported and left out.
-fn rails(values: &mut Values, table: &str) -> Option<Rails> {
+fn rails(values: &mut Values, table: &str) -> Option<AccessRules> {
     let read_only = values.switch(&format!("{table}.read_only"));
     let allow = format!("{table}.allow");
     let problems = values.layers.problems.iter().count();
@@ -94,7 +94,7 @@ fn rails(values: &mut Values, table: &str) -> Option<Rails> {
         values.wrong(&allow, ("allows nothing at all", remedy));
     }
     let denied = rules(values, &format!("{table}.deny"));
-    Some(Rails {
+    Some(AccessRules {
         read_only: read_only?,
         allow: allowed,
         deny: denied?,
@@ -112,7 +112,7 @@ fn rules(values: &mut Values, path: &str) -> Option<Vec<Rule>> {
 fn each(
     values: &mut Values,
     path: &str,
-    check: fn(&str) -> Result<String, Complaint>,
+    check: fn(&str) -> Result<String, InvalidValue>,
 ) -> Option<Vec<String>> {
     let texts = values.texts(path)?;
     let good: Vec<String> = texts

@@ -15,7 +15,10 @@ use self::token::token;
 use self::upstream::upstream;
 use super::problems::quoted;
 use super::values::Values;
-use super::{Access, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, address};
+use super::{
+    AccessLog, AdminConfig, Config, GuardConfig, LimitsConfig, Listen, LogConfig, LogFormat,
+    RuntimeConfig, address,
+};
 
 /// The whole of it; `None` after at least one problem.
 pub(crate) fn config(values: &mut Values) -> Option<Config> {
@@ -46,7 +49,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         log: log?,
         drain: drain?,
         drain_delay: drain_delay?,
-        runtime: Runtime { threads: threads? },
+        runtime: RuntimeConfig { threads: threads? },
     })
 }
 
@@ -69,14 +72,14 @@ fn name(values: &mut Values) -> Option<String> {
 }
 
 /// `keyed` admits nobody beyond loopback where no caller has a key.
-fn listen(values: &mut Values, guard: Option<&Guard>) -> Option<Listen> {
+fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
     let mode = values.mode("listen_mode");
     let text = values.text("listen")?;
     let listen = values.checked("listen", address::listen(&text))?;
     if let Listen::Unix { path, .. } = listen {
         return Some(Listen::Unix { path, mode: mode? });
     }
-    if listen.is_local() || guard.is_none_or(Guard::may_face_network) {
+    if listen.is_local() || guard.is_none_or(GuardConfig::may_face_network) {
         return Some(listen);
     }
     let problem = format!(
@@ -96,11 +99,11 @@ fn listen(values: &mut Values, guard: Option<&Guard>) -> Option<Listen> {
 }
 
 /// The one part that `health` and its like need; the rest may be broken.
-pub(crate) fn admin(values: &mut Values) -> Option<Admin> {
+pub(crate) fn admin(values: &mut Values) -> Option<AdminConfig> {
     const PATH: &str = "admin.listen";
     let texts = values.one_or_more(PATH)?;
     if texts.len() == 1 && texts[0].eq_ignore_ascii_case("off") {
-        return Some(Admin {
+        return Some(AdminConfig {
             listen: Vec::new(),
             is_configured: true,
         });
@@ -113,19 +116,19 @@ pub(crate) fn admin(values: &mut Values) -> Option<Admin> {
         .iter()
         .filter_map(|text| values.checked(PATH, address::listen(text)))
         .collect();
-    (listen.len() == texts.len()).then_some(Admin {
+    (listen.len() == texts.len()).then_some(AdminConfig {
         listen,
         is_configured: values.is_given(PATH),
     })
 }
 
-fn limits(values: &mut Values) -> Option<Limits> {
+fn limits(values: &mut Values) -> Option<LimitsConfig> {
     let connections = values.count("limits.connections");
     let in_flight = values.count("limits.in_flight");
     let header_bytes = values.size("limits.header_bytes");
     let header_timeout = values.duration("limits.header_timeout");
     let keep_alive = values.duration("limits.keep_alive");
-    Some(Limits {
+    Some(LimitsConfig {
         connections: connections?,
         in_flight: in_flight?,
         header_bytes: header_bytes?,
@@ -134,14 +137,17 @@ fn limits(values: &mut Values) -> Option<Limits> {
     })
 }
 
-fn log(values: &mut Values) -> Option<Log> {
+fn log(values: &mut Values) -> Option<LogConfig> {
     let format = values.choice(
         "log.format",
         &[LogFormat::Auto, LogFormat::Text, LogFormat::Json],
     );
     let level = level(values);
-    let access = values.choice("log.access", &[Access::Auto, Access::All, Access::None]);
-    Some(Log {
+    let access = values.choice(
+        "log.access",
+        &[AccessLog::Auto, AccessLog::All, AccessLog::None],
+    );
+    Some(LogConfig {
         format: format?,
         level: level?,
         access: access?,

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use crate::config::layers::Source;
+use crate::config::layers::ValueSource;
 use crate::config::network::{ProxyRule, ProxyUrl};
 use crate::config::values::Values;
-use crate::config::{Network, Token, Upstream};
+use crate::config::{NetworkConfig, TokenConfig, UpstreamConfig};
 
 const PROXY: &str = "network.proxy";
 
 /// The whole table. Where the connections go to decides whether the environment's proxy matters.
 pub(super) fn network(
     values: &mut Values,
-    upstream: Option<&Upstream>,
-    token: Option<&Token>,
-) -> Option<Network> {
+    upstream: Option<&UpstreamConfig>,
+    token: Option<&TokenConfig>,
+) -> Option<NetworkConfig> {
     let ca_file = values.text("network.ca_file").map(PathBuf::from);
     let upstream = upstream.and_then(|upstream| upstream.url.to_url());
     let targets: Vec<url::Url> = upstream
@@ -22,7 +22,7 @@ pub(super) fn network(
         .chain(token.and_then(|token| token.endpoint.to_url()))
         .collect();
     let proxy = proxy(values, &targets);
-    Some(Network {
+    Some(NetworkConfig {
         proxy: proxy?,
         ca_file,
     })
@@ -52,7 +52,7 @@ fn refuse_password_in_flag(values: &mut Values, proxy: &ProxyUrl) -> Option<()> 
         .layers
         .given
         .get(PROXY)
-        .is_some_and(|given| matches!(given.source, Source::Flag(_)));
+        .is_some_and(|given| matches!(given.source, ValueSource::Flag(_)));
     if proxy.authorization().is_none() || !is_flag {
         return Some(());
     }

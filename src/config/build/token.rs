@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::config::problems::{Complaint, quoted};
+use crate::config::problems::{InvalidValue, quoted};
 use crate::config::values::Values;
 use crate::config::{
     Algorithm, Assertion, ClientAuth, ClientCertificate, Endpoint, PresentedTo, SecretSource,
-    Token, address, pingone,
+    TokenConfig, address, pingone,
 };
 
 /// The whole table.
-pub(super) fn token(values: &mut Values) -> Option<Token> {
+pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     let named = token_endpoint(values);
     let client_id = client_id(values);
     let auth = auth(values);
@@ -26,7 +26,7 @@ pub(super) fn token(values: &mut Values) -> Option<Token> {
     let default_lifetime = values.duration("token.default_lifetime");
     let wait = values.duration("token.wait");
     let (proof, named) = (proof?, named?);
-    Some(Token {
+    Some(TokenConfig {
         endpoint: named.endpoint,
         endpoint_key: named.key,
         client_id: client_id?,
@@ -47,7 +47,7 @@ pub(super) fn token(values: &mut Values) -> Option<Token> {
 
 /// An endpoint, and whom an assertion is made out to there: the issuer where it is known
 /// (draft-ietf-oauth-rfc7523bis), else the endpoint itself.
-struct Named {
+struct NamedEndpoint {
     endpoint: Endpoint,
     /// The key that was written.
     key: &'static str,
@@ -55,7 +55,7 @@ struct Named {
 }
 
 /// `token.url`, `token.issuer` or one form of `token.pingone`: exactly one of the four.
-fn token_endpoint(values: &mut Values) -> Option<Named> {
+fn token_endpoint(values: &mut Values) -> Option<NamedEndpoint> {
     let ways: [(&[&'static str], Reader); 4] = [
         (&["token.url"], token_url),
         (&["token.issuer"], token_issuer),
@@ -91,14 +91,14 @@ fn token_endpoint(values: &mut Values) -> Option<Named> {
     }
 }
 
-type Reader = fn(&mut Values) -> Option<Named>;
+type Reader = fn(&mut Values) -> Option<NamedEndpoint>;
 
 /// `others`: of the other ways, those keys too that are not given.
 fn several_endpoints<'a>(
     values: &mut Values,
     one: &str,
     others: impl Iterator<Item = &'a &'static str>,
-) -> Option<Named> {
+) -> Option<NamedEndpoint> {
     let given = others.filter(|key| values.is_given(key));
     let placed: Vec<String> = given
         .map(|key| format!("{key} ({})", values.source(key)))
@@ -112,21 +112,21 @@ fn several_endpoints<'a>(
     None
 }
 
-fn token_of_domain(values: &mut Values) -> Option<Named> {
+fn token_of_domain(values: &mut Values) -> Option<NamedEndpoint> {
     let domain = values.text("token.pingone.domain")?;
     let endpoint = values.checked("token.pingone.domain", pingone::endpoint_of_domain(&domain))?;
     Some(of_pingone("token.pingone.domain", endpoint))
 }
 
-fn of_pingone(key: &'static str, endpoint: Url) -> Named {
-    Named {
+fn of_pingone(key: &'static str, endpoint: Url) -> NamedEndpoint {
+    NamedEndpoint {
         key,
         audience: pingone::issuer(&endpoint),
         endpoint: Endpoint::Url(endpoint),
     }
 }
 
-fn token_of_region(values: &mut Values) -> Option<Named> {
+fn token_of_region(values: &mut Values) -> Option<NamedEndpoint> {
     let region = values
         .required("token.pingone.region")
         .and_then(|text| values.checked("token.pingone.region", pingone::tld(&text)));
@@ -142,19 +142,19 @@ fn token_of_region(values: &mut Values) -> Option<Named> {
     Some(of_pingone("token.pingone.region", endpoint))
 }
 
-fn token_url(values: &mut Values) -> Option<Named> {
+fn token_url(values: &mut Values) -> Option<NamedEndpoint> {
     let (url, _) = encrypted(values, "token.url", address::endpoint)?;
-    Some(Named {
+    Some(NamedEndpoint {
         key: "token.url",
         audience: url.as_str().to_owned(),
         endpoint: Endpoint::Url(url),
     })
 }
 
-fn token_issuer(values: &mut Values) -> Option<Named> {
+fn token_issuer(values: &mut Values) -> Option<NamedEndpoint> {
     let (_, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
     let issuer = values.text("token.issuer")?;
-    Some(Named {
+    Some(NamedEndpoint {
         key: "token.issuer",
         audience: issuer.clone(),
         endpoint: Endpoint::Issuer {
@@ -168,7 +168,7 @@ fn token_issuer(values: &mut Values) -> Option<Named> {
 fn encrypted(
     values: &mut Values,
     path: &'static str,
-    read: fn(&str) -> Result<Url, Complaint>,
+    read: fn(&str) -> Result<Url, InvalidValue>,
 ) -> Option<(Url, bool)> {
     let plaintext = values.switch("token.allow_plaintext");
     let text = values.text(path)?;

@@ -8,10 +8,10 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::problems::quoted;
 use crate::config::values::Values;
-use crate::config::{ClientCertificate, Origin, PathPattern, PresentedTo, Upstream, address};
+use crate::config::{ClientCertificate, Origin, PathPattern, PresentedTo, UpstreamConfig, address};
 
 /// The whole table.
-pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
+pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
     let url = upstream_url(values);
     let client_certificate = client_certificate(values, url.as_ref());
     let headers = headers(values);
@@ -24,7 +24,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<Upstream> {
     let stall_timeout = values.duration("upstream.stall_timeout");
     let pool_idle = values.duration("upstream.pool_idle");
     let retry_body = values.size("upstream.retry_body");
-    Some(Upstream {
+    Some(UpstreamConfig {
         url: url?,
         proxy: None, // decided when all targets are known
         client_certificate: client_certificate?,

@@ -1,10 +1,10 @@
 //! The keys of `[guard.callers.NAME]`: the one table in which a name is the user's own.
 
 use super::Fallback::{Default, Unset};
-use super::Kind::{Count, Secret, Switch, Texts};
-use super::{Fallback, Key, Kind, PREFIX, Scope, variable};
+use super::ValueKind::{Count, Secret, Switch, Texts};
+use super::{Fallback, Key, PREFIX, Scope, ValueKind, variable};
 
-const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+const fn key(path: &'static str, kind: ValueKind, fallback: Fallback, doc: &'static str) -> Key {
     Key {
         path,
         kind,
@@ -15,7 +15,7 @@ const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static s
 }
 
 /// The last uid is no user's (-1, "unchanged").
-const UID: Kind = Count(0, u32::MAX - 1);
+const UID: ValueKind = Count(0, u32::MAX - 1);
 
 /// What can be set for each caller; `NAME` in a path stands for its name.
 pub static CALLER_KEYS: [Key; 5] = [

@@ -22,7 +22,7 @@ pub struct Key {
     /// The path in the file, `upstream.url`.
     pub path: &'static str,
     /// What its value looks like.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What holds where it is not set.
     pub fallback: Fallback,
     /// Whose it is.
@@ -33,7 +33,7 @@ pub struct Key {
 
 /// What a value looks like, whichever way it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A string.
     Text,
     /// `"system"`, `"none"` or a proxy's URL, whose user name and password are never shown.
@@ -62,7 +62,7 @@ pub enum Kind {
     Secret,
 }
 
-impl Kind {
+impl ValueKind {
     /// Whether `text`, from the environment or after `--set`, is taken as it is, without TOML's quotes.
     #[must_use]
     pub fn takes_as_is(self, text: &str) -> bool {
@@ -175,7 +175,7 @@ pub(crate) fn variables(callers: &[&str]) -> impl Iterator<Item = String> {
         .map(|key| (key, key.path.to_owned()))
         .chain(of_callers)
         .flat_map(|(key, path)| {
-            let endings: &[&str] = if key.kind == Kind::Secret {
+            let endings: &[&str] = if key.kind == ValueKind::Secret {
                 &SECRET_ENDINGS
             } else {
                 &[]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::Fallback::{Default, Required, Unset};
-use super::Kind::{
+use super::ValueKind::{
     Addresses, Choice, Count, Map, Mode, Proxy, Secret, Size, Switch, Text, Texts, Users,
 };
-use super::{Fallback, Key, Kind, Scope};
+use super::{Fallback, Key, Scope, ValueKind};
 
-const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+const fn key(path: &'static str, kind: ValueKind, fallback: Fallback, doc: &'static str) -> Key {
     Key {
         path,
         kind,
@@ -18,7 +18,12 @@ const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static s
     }
 }
 
-const fn process(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+const fn process(
+    path: &'static str,
+    kind: ValueKind,
+    fallback: Fallback,
+    doc: &'static str,
+) -> Key {
     Key {
         path,
         kind,
@@ -29,16 +34,16 @@ const fn process(path: &'static str, kind: Kind, fallback: Fallback, doc: &'stat
 }
 
 /// A time that may be nothing at all.
-const TIME_OR_ZERO: Kind = Kind::Duration(Duration::ZERO);
+const TIME_OR_ZERO: ValueKind = ValueKind::Duration(Duration::ZERO);
 
 /// A time that must be some: with zero nothing would ever succeed.
-const TIME: Kind = Kind::Duration(Duration::from_millis(1));
+const TIME: ValueKind = ValueKind::Duration(Duration::from_millis(1));
 
 /// hyper refuses a header buffer below 8 KiB; above 16 MiB one request could take the machine.
-const HEAD: Kind = Size(8 << 10, 16 << 20);
+const HEAD: ValueKind = Size(8 << 10, 16 << 20);
 
 /// Held in memory for each request in flight, until the answer's head.
-const KEPT: Kind = Size(0, 16 << 20);
+const KEPT: ValueKind = Size(0, 16 << 20);
 
 /// Only Linux tells who is at the other end of a TCP connection; elsewhere the banner says what is off.
 const LOCAL_USERS: &str = if cfg!(target_os = "linux") {

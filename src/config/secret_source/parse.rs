@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::document;
 use crate::config::keys::{Key, variable};
-use crate::config::problems::Complaint;
+use crate::config::problems::InvalidValue;
 use crate::config::{KeyringEntry, SecretSource};
 
 /// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
@@ -13,7 +13,7 @@ pub(crate) fn from_toml(
     path: &str,
     value: &toml::Value,
     credentials: Option<&Path>,
-) -> Result<SecretSource, Complaint> {
+) -> Result<SecretSource, InvalidValue> {
     let remedy = || {
         let (written, variable) = (key.example_at(path), variable(path));
         format!("write {written}, or set {variable}__FILE or {variable}")
@@ -48,7 +48,7 @@ pub(crate) fn from_toml(
 
 /// A file's name. One that begins with `$CREDENTIALS_DIRECTORY/` stands where systemd puts a unit's
 /// credentials (systemd.exec(5), `LoadCredential=`): `credentials`, if a unit with such has started us.
-pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSource, Complaint> {
+pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSource, InvalidValue> {
     let credential = ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"]
         .iter()
         .find_map(|start| name.strip_prefix(start));
@@ -68,14 +68,14 @@ pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSourc
 }
 
 /// The text of `…__COMMAND`: a TOML list.
-pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, Complaint> {
+pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, InvalidValue> {
     match document::value(text) {
         Ok(value) => command_words(&value),
         Err(_) => command_words(&toml::Value::Boolean(false)),
     }
 }
 
-fn keyring_entry(text: &str) -> Result<SecretSource, Complaint> {
+fn keyring_entry(text: &str) -> Result<SecretSource, InvalidValue> {
     match KeyringEntry::parse(text) {
         Some(entry) => Ok(SecretSource::Keyring(entry)),
         None => Err((
@@ -86,7 +86,7 @@ fn keyring_entry(text: &str) -> Result<SecretSource, Complaint> {
     }
 }
 
-fn command_words(value: &toml::Value) -> Result<SecretSource, Complaint> {
+fn command_words(value: &toml::Value) -> Result<SecretSource, InvalidValue> {
     let words: Option<Vec<String>> =
         value
             .as_array()

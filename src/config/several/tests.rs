@@ -16,12 +16,12 @@ fn written(directory: &Path, name: &str, more: &str) -> Overrides {
 }
 
 /// The keys complained about.
-fn complaints(result: Result<Vec<Loaded>, Problems>) -> Vec<String> {
+fn complaints(result: Result<Vec<Loaded>, ConfigProblems>) -> Vec<String> {
     let problems = result.err().unwrap();
     problems.iter().map(|one| one.key.clone()).collect()
 }
 
-fn load_all(all: &[Overrides]) -> Result<Vec<Loaded>, Problems> {
+fn load_all(all: &[Overrides]) -> Result<Vec<Loaded>, ConfigProblems> {
     super::load_all(all, &Surroundings::default())
 }
 
@@ -58,7 +58,7 @@ fn a_change_of_the_process_is_one_of_the_file_that_says_it_alone() {
         let loaded = load_one_of(&all, place, &Surroundings::default())
             .ok()
             .unwrap();
-        loaded.settings.changed_from(&before[place].settings)
+        loaded.digests.changed_from(&before[place].digests)
     };
     assert_eq!(again(0), [""; 0]);
     assert_eq!(again(1), ["drain"]);

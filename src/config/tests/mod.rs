@@ -10,7 +10,7 @@ mod refused;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::keys::{Fallback, KEYS, Key, Kind, Scope};
+use super::keys::{Fallback, KEYS, Key, Scope, ValueKind};
 use super::*;
 
 /// Enough to load, so that a test only says what it is about.
@@ -50,14 +50,14 @@ fn flags(settings: &[(&str, &str)]) -> Overrides {
     }
 }
 
-fn from_bytes(bytes: &[u8], surroundings: &Surroundings) -> Result<Loaded, Problems> {
+fn from_bytes(bytes: &[u8], surroundings: &Surroundings) -> Result<Loaded, ConfigProblems> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.toml");
     std::fs::write(&path, bytes).unwrap();
     from_file(&path, surroundings)
 }
 
-fn from_file(path: &Path, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+fn from_file(path: &Path, surroundings: &Surroundings) -> Result<Loaded, ConfigProblems> {
     let overrides = Overrides {
         file: Some(path.to_owned()),
         settings: Vec::new(),
@@ -70,7 +70,7 @@ fn complaints(text: &str) -> String {
     said(from_bytes(text.as_bytes(), &with(&[])))
 }
 
-fn said(result: Result<Loaded, Problems>) -> String {
+fn said(result: Result<Loaded, ConfigProblems>) -> String {
     match result {
         Ok(_) => String::new(),
         Err(problems) => problems
@@ -81,7 +81,7 @@ fn said(result: Result<Loaded, Problems>) -> String {
     }
 }
 
-fn row<'a>(loaded: &'a Loaded, key: &str) -> &'a Row {
+fn row<'a>(loaded: &'a Loaded, key: &str) -> &'a EffectiveValue {
     loaded.effective.iter().find(|row| row.key == key).unwrap()
 }
 
@@ -121,23 +121,23 @@ fn other_value(key: &Key) -> String {
         ("listen", _) => "\"localhost:1\"".into(),
         ("name" | "token.client_id", _) => "\"other\"".into(),
         ("log.level", _) => "\"debug\"".into(),
-        (_, Kind::Proxy) => "\"http://proxy.example.com:3128\"".into(),
+        (_, ValueKind::Proxy) => "\"http://proxy.example.com:3128\"".into(),
         ("upstream.url", _) => "\"https://other.example.com\"".into(),
-        (_, Kind::Text | Kind::Secret) => key.fallback.text().into(),
-        (_, Kind::Choice(words)) => format!("{:?}", words[words.len() - 1]),
-        (_, Kind::Duration(_)) => "\"7s\"".into(),
-        (_, Kind::Size(..)) => "\"32KiB\"".into(),
-        (_, Kind::Count(..)) => "7".into(),
-        (_, Kind::Users) => "[0, 1000]".into(),
-        (_, Kind::Mode) => "\"0660\"".into(),
+        (_, ValueKind::Text | ValueKind::Secret) => key.fallback.text().into(),
+        (_, ValueKind::Choice(words)) => format!("{:?}", words[words.len() - 1]),
+        (_, ValueKind::Duration(_)) => "\"7s\"".into(),
+        (_, ValueKind::Size(..)) => "\"32KiB\"".into(),
+        (_, ValueKind::Count(..)) => "7".into(),
+        (_, ValueKind::Users) => "[0, 1000]".into(),
+        (_, ValueKind::Mode) => "\"0660\"".into(),
         ("upstream.rewrite" | "upstream.via", _) => "false".into(),
-        (_, Kind::Switch) => "true".into(),
-        ("guard.origins", Kind::Texts) => "[\"https://a.example\"]".into(),
-        ("upstream.openapi", Kind::Texts) => "[\"/docs/*\"]".into(),
-        ("guard.allow" | "guard.deny", Kind::Texts) => "[\"GET /docs/*\"]".into(),
-        (_, Kind::Texts) => "[\"a.example\", \"b.example\"]".into(),
-        (_, Kind::Addresses) => "\"off\"".into(),
-        (_, Kind::Map) => "{ a = \"b\" }".into(),
+        (_, ValueKind::Switch) => "true".into(),
+        ("guard.origins", ValueKind::Texts) => "[\"https://a.example\"]".into(),
+        ("upstream.openapi", ValueKind::Texts) => "[\"/docs/*\"]".into(),
+        ("guard.allow" | "guard.deny", ValueKind::Texts) => "[\"GET /docs/*\"]".into(),
+        (_, ValueKind::Texts) => "[\"a.example\", \"b.example\"]".into(),
+        (_, ValueKind::Addresses) => "\"off\"".into(),
+        (_, ValueKind::Map) => "{ a = \"b\" }".into(),
     }
 }
 
@@ -175,7 +175,7 @@ fn all_but(key: &Key) -> Vec<(&'static str, &'static str)> {
 
 #[test]
 fn file_environment_and_set_give_every_key_the_same_value() {
-    for key in KEYS.iter().filter(|key| key.kind != Kind::Secret) {
+    for key in KEYS.iter().filter(|key| key.kind != ValueKind::Secret) {
         let toml = other_value(key);
         let text = if key.kind.takes_as_is(&toml) {
             toml.trim_matches('"')

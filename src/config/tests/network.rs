@@ -7,7 +7,7 @@ const PROXY: &str = "http://proxy.example.com:3128";
 const WITH_PASSWORD: &str = "http://pat-q:s%40crit-w0rd@proxy.example.com:3128";
 
 /// The proxies on the way to the upstream and to the token endpoint.
-fn ways(result: Result<Loaded, Problems>) -> [Option<String>; 2] {
+fn ways(result: Result<Loaded, ConfigProblems>) -> [Option<String>; 2] {
     let config = result
         .unwrap_or_else(|problems| panic!("{problems}"))
         .config;
@@ -18,7 +18,7 @@ fn ways(result: Result<Loaded, Problems>) -> [Option<String>; 2] {
     [config.upstream.proxy, token].map(|proxy| proxy.map(|proxy| proxy.to_string()))
 }
 
-fn loaded(more: &[(&str, &str)]) -> Result<Loaded, Problems> {
+fn loaded(more: &[(&str, &str)]) -> Result<Loaded, ConfigProblems> {
     load(&Overrides::default(), &with(more))
 }
 

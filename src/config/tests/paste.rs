@@ -1,11 +1,11 @@
 //! Claims about what people paste.
 
-use crate::config::paste::{Api, TokenPlace, client_id, listen};
+use crate::config::paste::{PastedApi, PastedTokenEndpoint, client_id, listen};
 
 const ID: &str = "0123abcd-4567-89ab-cdef-0123456789ab";
 
 fn token(text: &str) -> Result<Vec<(&'static str, String)>, String> {
-    TokenPlace::read(text)
+    PastedTokenEndpoint::read(text)
         .map(|place| place.settings())
         .map_err(|complaint| format!("{}: {}", complaint.problem, complaint.remedy))
 }
@@ -145,10 +145,10 @@ fn the_api_is_its_origin_whatever_page_of_it_was_pasted() {
         "self-service-api.dev-example.us1.ping.cloud/docs",
         " 'https://self-service-api.dev-example.us1.ping.cloud:443/docs' ",
     ] {
-        assert_eq!(Api::read(text).unwrap().url, expected, "{text}");
+        assert_eq!(PastedApi::read(text).unwrap().url, expected, "{text}");
     }
     assert_eq!(
-        Api::read("127.0.0.1:6752/docs").unwrap().url,
+        PastedApi::read("127.0.0.1:6752/docs").unwrap().url,
         "http://127.0.0.1:6752"
     );
     for wrong in [
@@ -158,11 +158,11 @@ fn the_api_is_its_origin_whatever_page_of_it_was_pasted() {
         "http://api.example.com",
         "https://u@api.example.com",
     ] {
-        assert!(Api::read(wrong).is_err(), "{wrong}");
+        assert!(PastedApi::read(wrong).is_err(), "{wrong}");
     }
     let swapped = format!("https://auth.pingone.eu/{ID}/as/token");
     assert!(
-        Api::read(&swapped)
+        PastedApi::read(&swapped)
             .unwrap_err()
             .problem
             .contains("authorization server")
@@ -189,7 +189,7 @@ fn production_and_the_siblings_fixed_header_are_read_off_the_host() {
             Some("PingFederate"),
         ),
     ] {
-        let api = Api::read(&format!("https://{host}/docs")).unwrap();
+        let api = PastedApi::read(&format!("https://{host}/docs")).unwrap();
         assert_eq!(api.is_production(), production, "{host}");
         assert_eq!(api.xsrf_header(), header, "{host}");
     }
@@ -197,7 +197,8 @@ fn production_and_the_siblings_fixed_header_are_read_off_the_host() {
 
 #[test]
 fn a_client_id_of_pingone_is_a_uuid_and_not_the_environments() {
-    let place = TokenPlace::read(&format!("https://auth.pingone.eu/{ID}/as/token")).unwrap();
+    let place =
+        PastedTokenEndpoint::read(&format!("https://auth.pingone.eu/{ID}/as/token")).unwrap();
     let own = "11111111-4567-89ab-cdef-0123456789ab";
     assert_eq!(client_id(&format!(" {own} "), Some(&place)).unwrap(), own);
     assert!(

@@ -8,11 +8,11 @@ fn a_stranger_has_another_name_api_or_address_and_announces_no_change() {
                 "notes": [{notes}]}}]}}"#
         )
     };
-    let own = |name: &str, upstream: &str, listen: Option<Listen>| Own {
+    let own = |name: &str, upstream: &str, listen: Option<Listen>| ProxyFingerprint {
         name: (!name.is_empty()).then(|| name.to_owned()),
         upstream: (!upstream.is_empty()).then(|| upstream.to_owned()),
         listen,
-        ..Own::default()
+        ..ProxyFingerprint::default()
     };
     for (own, is_stranger) in [
         (own("", "", None), false),

@@ -6,7 +6,7 @@ use super::*;
 use crate::problem::Reason;
 
 /// A configuration's `guard`, with these lines of its own.
-pub(in crate::guard) fn config(lines: &str) -> config::Guard {
+pub(in crate::guard) fn config(lines: &str) -> config::GuardConfig {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.toml");
     let enough = "upstream.url = \"https://api.example.com\"\n\

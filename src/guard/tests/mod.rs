@@ -13,10 +13,10 @@ pub(super) type Pairs<'a> = &'a [(&'static str, &'a str)];
 pub(super) const OURS: (&str, &str) = ("host", "localhost:6749");
 
 pub(super) fn guard() -> Guard {
-    Guard::new(&config::Guard {
+    Guard::new(&config::GuardConfig {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned(), "null".to_owned()],
-        ..config::Guard::default()
+        ..config::GuardConfig::default()
     })
 }
 
@@ -271,7 +271,7 @@ fn only_the_page_of_a_listed_origin_may_read_and_only_it_is_answered_before_it_s
     for fields in [&[OURS, OWN, asks][..], &[OURS, asks]] {
         assert_eq!(admitted("OPTIONS", fields), (Cors::Varies, false));
     }
-    let closed = Guard::new(&config::Guard::default());
+    let closed = Guard::new(&config::GuardConfig::default());
     let admitted = closed.check(&request("GET", "/", &[OURS]), &someone());
     assert_eq!(*admitted.unwrap().cors(), Cors::Off);
 }

@@ -32,7 +32,7 @@ async fn asked(raw: impl AsRef<[u8]>) -> (u16, String) {
 }
 
 async fn answered(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let guard = Guard::new(&config::Guard::default());
+    let guard = Guard::new(&config::GuardConfig::default());
     let text = match guard.check(&request, &someone()) {
         Ok(_) => request.uri().path_and_query().unwrap().as_str().to_owned(),
         Err(refusal) => {

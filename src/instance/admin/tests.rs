@@ -4,8 +4,8 @@ use tokio::net::TcpStream;
 use super::*;
 
 /// The status of an answer to somebody who names the listener `host`.
-async fn asked(not_running: &[&config::Guard], host: &str) -> String {
-    let config = config::Admin {
+async fn asked(not_running: &[&config::GuardConfig], host: &str) -> String {
+    let config = config::AdminConfig {
         listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
         is_configured: true,
     };
@@ -22,10 +22,10 @@ async fn asked(not_running: &[&config::Guard], host: &str) -> String {
 #[tokio::test]
 async fn a_proxy_that_did_not_start_has_its_say_too() {
     let (strict, named) = (
-        config::Guard::default(),
-        config::Guard {
+        config::GuardConfig::default(),
+        config::GuardConfig {
             hosts: vec!["ops.example".to_owned()],
-            ..config::Guard::default()
+            ..config::GuardConfig::default()
         },
     );
     assert_eq!(asked(&[&named], "ops.example").await, "200");

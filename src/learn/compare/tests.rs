@@ -1,9 +1,9 @@
 use super::*;
 use crate::config::Rule;
 
-fn rails(read_only: bool, allow: &[&str]) -> Rails {
+fn rails(read_only: bool, allow: &[&str]) -> AccessRules {
     let rules = allow.iter().map(|text| Rule::parse(text).unwrap());
-    Rails {
+    AccessRules {
         read_only,
         allow: Some(rules.collect()),
         deny: Vec::new(),
@@ -23,7 +23,7 @@ fn what_the_rules_refuse_and_what_nobody_needed_is_told() {
     assert_eq!(refused, ["/%61/1"]);
     assert_eq!(found.unused, ["DELETE /a/*", "POST /b"]);
     assert!(!found.is_open);
-    assert!(compare(&run, &Rails::default()).is_open);
+    assert!(compare(&run, &AccessRules::default()).is_open);
 }
 
 #[test]

@@ -42,7 +42,7 @@ const CONDITIONAL: [HeaderName; 6] = [
 ];
 
 impl Rewrite {
-    pub(super) fn new(config: &config::Upstream) -> Self {
+    pub(super) fn new(config: &config::UpstreamConfig) -> Self {
         Self {
             upstream: config.url.clone(),
             is_on: config.rewrite,

@@ -137,8 +137,8 @@ pub(super) fn client() -> super::super::Client {
     super::super::client(tls, &config::ProxyRule::Direct).unwrap()
 }
 
-pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::Token {
-    config::Token {
+pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
+    config::TokenConfig {
         endpoint: config::Endpoint::Url(endpoint),
         endpoint_key: "token.url",
         client_id: "app".to_owned(),

@@ -38,7 +38,7 @@ fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
-async fn asked(config: config::Token, secret: &Secret, endpoint: &Endpoint) -> Vec<String> {
+async fn asked(config: config::TokenConfig, secret: &Secret, endpoint: &Endpoint) -> Vec<String> {
     let grant = Grant::new(config, client());
     grant.exchange(secret).await.unwrap();
     grant.exchange(secret).await.unwrap();
@@ -256,7 +256,7 @@ async fn issuer(at: &'static str, document: impl Fn(&str) -> String + Send + 'st
     endpoint
 }
 
-fn by_issuer(issuer: String) -> config::Token {
+fn by_issuer(issuer: String) -> config::TokenConfig {
     let mut config = config("http://unused.example".parse().unwrap(), ClientAuth::Basic);
     config.endpoint = config::Endpoint::Issuer {
         issuer,

@@ -11,7 +11,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 
 /// Nobody looks at what is idle.
 fn unattended(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
-    let config = config::Upstream {
+    let config = config::UpstreamConfig {
         url: config::Origin {
             scheme: http::uri::Scheme::HTTP,
             authority: address.to_string().parse().unwrap(),

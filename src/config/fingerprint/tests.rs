@@ -10,7 +10,7 @@ fn what_can_be_read_is_there_however_broken_the_rest_is() {
         file: Some(file.clone()),
         ..Overrides::default()
     };
-    let own = own(&overrides, &Surroundings::default());
+    let own = fingerprint(&overrides, &Surroundings::default());
     assert_eq!(own.upstream.as_deref(), Some("https://api.example.com"));
     assert_eq!(own.named, file.display().to_string());
     assert!(own.name.is_none() && own.listen.is_none(), "{own:?}");

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use super::keys::{KEYS, Key};
-use super::layers::{Content, Layers, Source};
+use super::layers::{Content, Layers, ValueSource};
 use super::values::default;
 
 /// A digest for each key that has a value. Not cryptographic: who could choose the values owns the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings(BTreeMap<String, u64>);
+pub struct KeyDigests(BTreeMap<String, u64>);
 
-impl Settings {
+impl KeyDigests {
     /// Of one proxy's own layers: a key that another proxy's file sets is that file's to change.
     pub(crate) fn of(layers: &Layers) -> Self {
         let defaults = KEYS.iter().filter_map(|key: &Key| {
@@ -25,8 +25,8 @@ impl Settings {
             .given
             .iter()
             .filter(|(_, given)| match &given.source {
-                Source::File { path, .. } => layers.file.as_ref() == Some(path),
-                Source::Variable(_) | Source::Flag(_) => true,
+                ValueSource::File { path, .. } => layers.file.as_ref() == Some(path),
+                ValueSource::Variable(_) | ValueSource::Flag(_) => true,
             });
         let given = own.map(|(path, given)| {
             let text = match &given.content {

@@ -6,7 +6,7 @@ use super::{Listen, Overrides, Surroundings, address};
 
 /// What one proxy would be known by. A key that was not set says nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Own {
+pub struct ProxyFingerprint {
     /// Where it was read, for people: a file, or other words.
     pub named: String,
     /// `name`.
@@ -19,14 +19,14 @@ pub struct Own {
 
 /// Reads it from all layers.
 #[must_use]
-pub fn own(overrides: &Overrides, surroundings: &Surroundings) -> Own {
+pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyFingerprint {
     let layers = Layers::read(overrides, surroundings);
     let text = |key: &str| match &layers.given.get(key)?.content {
         Content::Toml(toml::Value::String(text)) => Some(text.clone()),
         Content::Toml(_) | Content::Secret(_) | Content::Broken => None,
     };
     let upstream = text("upstream.url").and_then(|text| address::origin(&text, true).ok());
-    Own {
+    ProxyFingerprint {
         named: layers.file.as_ref().map_or_else(
             || "this environment".to_owned(),
             |file| file.display().to_string(),
