@@ -1,8 +1,11 @@
-//! What the documents claim to be tested is tested by something that exists.
+//! The tests, files and commands that the documents name exist.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use cupbearer::cli::Cli;
 
 /// Each names tests in backticks.
 const DOCUMENTS: [&str; 2] = ["SECURITY.md", "tests/survives.md"];
@@ -79,14 +82,9 @@ fn the_page_on_trouble_has_a_row_for_each_reason_with_its_status_and_no_other() 
 #[test]
 fn every_link_from_one_document_to_another_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let documents = ["", "docs", "benches", "tests", "tests/runs"]
-        .iter()
-        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut count = 0;
     let mut dead = Vec::new();
-    for document in documents {
+    for document in documents(root) {
         let text = fs::read_to_string(&document).unwrap();
         let targets = text.split("](").skip(1);
         let targets = targets.filter_map(|rest| rest.split([')', '#']).next());
@@ -101,7 +99,77 @@ fn every_link_from_one_document_to_another_leads_somewhere() {
     assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
 
-/// What stands between two backticks on one line and has the form of a test's name.
+#[test]
+fn every_command_in_a_document_has_a_valid_command_line() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for document in documents(root) {
+        let text = fs::read_to_string(&document).unwrap();
+        for words in commands(&text) {
+            count += 1;
+            let parsed = Cli::try_parse_from(&words).and_then(Cli::into_parts);
+            let is_valid = match &parsed {
+                Ok(_) => true,
+                Err(error) => error.exit_code() == 0, // `--help`
+            };
+            assert!(is_valid, "{}: {words:?}", document.display());
+        }
+    }
+    assert!(count > 15, "{count} commands were read");
+}
+
+#[test]
+fn commands_are_found_between_other_words_of_a_shell() {
+    let text = "```sh\nkey | cupbearer init --yes \\\n  --force # comment\n\
+                cupbearer wait && ./job; cupbearer quit\n```\n```text\ncupbearer no\n```\n";
+    let found: Vec<String> = commands(text).map(|words| words.join(" ")).collect();
+    assert_eq!(
+        found,
+        [
+            "cupbearer init --yes --force",
+            "cupbearer wait",
+            "cupbearer quit"
+        ]
+    );
+}
+
+/// The documents of the repository that people read.
+fn documents(root: &Path) -> impl Iterator<Item = PathBuf> {
+    ["", "docs", "benches", "tests", "tests/runs"]
+        .iter()
+        .flat_map(move |folder| fs::read_dir(root.join(folder)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+}
+
+/// The command lines of cupbearer in the shell blocks of a document, as words.
+fn commands(text: &str) -> impl Iterator<Item = Vec<String>> {
+    let blocks = text.split("```sh\n").skip(1);
+    let lines = blocks.flat_map(|block| {
+        let block = block.split("```").next().unwrap_or_default();
+        let joined = block.replace("\\\n", " ");
+        joined.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    lines.flat_map(|line| {
+        let words = shlex::split(&line).unwrap_or_default();
+        let commands = words.split_inclusive(|word| word.ends_with(';') || is_operator(word));
+        commands
+            .filter(|words| words.first().is_some_and(|word| word == "cupbearer"))
+            .map(|words| {
+                let words = words.iter().filter(|word| !is_operator(word));
+                words
+                    .map(|word| word.trim_end_matches(';').to_owned())
+                    .collect()
+            })
+            .collect::<Vec<_>>()
+    })
+}
+
+fn is_operator(word: &str) -> bool {
+    ["|", "&&", "||", "&", ">"].contains(&word)
+}
+
+/// The words between backticks that have the form of a test's name.
 fn tests_named(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .flat_map(|line| line.split('`').skip(1).step_by(2))
