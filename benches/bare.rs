@@ -225,7 +225,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
         &upstream::client_config(&config::NetworkConfig::default()).expect("the system has roots"),
         Metrics::new(None),
     );
-    let limits = server::Limits {
+    let limits = server::ConnectionLimits {
         connections: 9000,
         header_bytes: 64 << 10,
         header_timeout: minute,
@@ -233,7 +233,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
         stall_timeout: minute,
     };
     let bound = server::bind(&config::Listen::Tcp(listen)).expect("a free port");
-    let (_order, stop) = server::Stop::channel();
+    let (_order, stop) = server::StopSignal::channel();
     let bearer = bearer();
     let make = move |_| {
         let (upstream, bearer) = (upstream.clone(), bearer.clone());

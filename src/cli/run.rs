@@ -11,7 +11,7 @@ use crate::config::{AccessLog, Config, Listen, Loaded, LogConfig, Overrides, Sur
 use crate::instance::{Among, Serving, start_among};
 use crate::proxy::AccessLines;
 use crate::reload::{Hooks, Progress, Reloads, Source};
-use crate::server::Phase;
+use crate::server::DrainPhase;
 use crate::{
     AdminListeners, Running, StartError, credentials, doctor, metrics, server, start_admin,
     telemetry,
@@ -275,19 +275,19 @@ async fn until_stopped(
     }
     tracing::info!("stopping");
     notifier.stopping();
-    stop(running, Phase::Closing);
+    stop(running, DrainPhase::Closing);
     let delay = running.first().map(|one| one.serving().drain_delay());
     tokio::select! {
         () = tokio::time::sleep(delay.unwrap_or_default()) => {}
-        () = signals.next(reloads) => stop(running, Phase::Cut),
+        () = signals.next(reloads) => stop(running, DrainPhase::Cut),
         never = &mut informed => match never {},
     }
-    stop(running, Phase::Draining);
+    stop(running, DrainPhase::Draining);
     let cut = loop {
         let orders: Vec<_> = running.iter().map(Running::order).collect();
         tokio::select! {
             cut = ended(running) => break cut,
-            () = signals.next(reloads) => orders.iter().for_each(|order| order.give(Phase::Cut)),
+            () = signals.next(reloads) => orders.iter().for_each(|order| order.give(DrainPhase::Cut)),
             never = &mut informed => match never {},
         }
     };
@@ -295,7 +295,7 @@ async fn until_stopped(
     Exit::Fine
 }
 
-fn stop(running: &[Running], phase: Phase) {
+fn stop(running: &[Running], phase: DrainPhase) {
     for one in running {
         one.stop(phase);
     }

@@ -12,7 +12,7 @@ use crate::admin::{self, Admin};
 use crate::config;
 use crate::guard::{Guard, Peer};
 use crate::metrics::{self, Metrics};
-use crate::server::{self, Drained, Phase, RequestBody, Server, Stop};
+use crate::server::{self, DrainPhase, Drained, RequestBody, Server, StopSignal};
 
 /// The admin listeners, until they are dropped.
 pub struct AdminListeners {
@@ -21,7 +21,7 @@ pub struct AdminListeners {
     /// What they answer from.
     pub admin: Arc<Admin>,
     _tasks: JoinSet<Drained>,
-    _order: watch::Sender<Phase>,
+    _order: watch::Sender<DrainPhase>,
 }
 
 /// Answers questions about `running` on `admin.listen`, to whom the guards of those that are not running,
@@ -39,16 +39,16 @@ pub fn start_admin(
     let also = not_running.iter().copied().map(guard).collect();
     let admin = Admin::new(process, views, also);
     let bound = config.listen.iter().map(server::bind);
-    let mut bound: Vec<server::Bound> = bound.collect::<Result<_, _>>()?;
+    let mut bound: Vec<server::BoundListeners> = bound.collect::<Result<_, _>>()?;
     for one in &mut bound {
         // Where the system does not tell, what needs it is refused; the probes are not.
         let _ = one.identify_peers();
     }
     let addresses = bound.iter().flat_map(|bound| bound.addresses.clone());
     let addresses = addresses.collect();
-    let (order, stop) = Stop::channel();
+    let (order, stop) = StopSignal::channel();
     let mut tasks = JoinSet::new();
-    let limits = server::Limits {
+    let limits = server::ConnectionLimits {
         connections: CONNECTIONS / bound.len().max(1),
         ..ADMIN_LIMITS
     };
@@ -79,7 +79,7 @@ pub(super) fn guard(config: &config::GuardConfig) -> Guard {
 pub(super) const CONNECTIONS: usize = 64;
 
 /// A kubelet, a Prometheus or two and a few people; a request to it is a line.
-const ADMIN_LIMITS: server::Limits = server::Limits {
+const ADMIN_LIMITS: server::ConnectionLimits = server::ConnectionLimits {
     connections: CONNECTIONS,
     header_bytes: 16 << 10,
     header_timeout: Duration::from_secs(5),

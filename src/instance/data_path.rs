@@ -65,7 +65,7 @@ impl Worker {
             in_flight: blueprint.config.limits.in_flight,
             metrics: Arc::clone(&self.fixed.metrics),
             tokens: blueprint.identity.tokens.clone(),
-            carry_tunnel: Arc::new(move |tunnel| tunnels.carry(tunnel)),
+            carry_tunnel: Arc::new(move |tunnel| tunnels.spawn(tunnel)),
             pseudonym: self.fixed.pseudonym.clone(),
             held: Arc::clone(&blueprint.identity) as _,
         };

@@ -21,7 +21,7 @@ use crate::config::{self, Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
 use crate::proxy::{self, AccessLines, Account, Pseudonym};
-use crate::server::{self, Drained, Phase, Server, Stop};
+use crate::server::{self, DrainPhase, Drained, Server, StopSignal};
 use crate::token::{self, Tokens};
 use crate::upstream;
 
@@ -44,7 +44,7 @@ pub struct Running {
     listens_on: Vec<String>,
     since: Instant,
     serving: Arc<Serving>,
-    stop: watch::Sender<Phase>,
+    stop: watch::Sender<DrainPhase>,
     serve: JoinHandle<Drained>,
     drained: Option<Drained>,
 }
@@ -118,8 +118,8 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());
     let metrics = Metrics::new((among.proxies > 1).then_some(&config.name));
     let mut server = Server::new(bound, limits(config, among.proxies), Arc::clone(&metrics));
-    server.refuse_with({
-        let (metrics, bounds) = (Arc::clone(&metrics), server.bounds());
+    server.reject_when_full({
+        let (metrics, bounds) = (Arc::clone(&metrics), server.live_limits());
         Arc::new(move || proxy::saturated(&metrics, bounds.connections()))
     });
     let fixed = Fixed {
@@ -131,7 +131,7 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
     let place = serving::Place {
         addresses: addresses.clone(),
         knows_users,
-        bounds: server.bounds(),
+        bounds: server.live_limits(),
         proxies: among.proxies,
         name: metrics.proxy().map(str::to_owned),
         account: Arc::clone(&fixed.account),
@@ -141,7 +141,7 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
         let worker = Worker::new(fixed.clone(), serving.blueprints());
         server.add_worker(start_worker(number, worker)?);
     }
-    let (order, stop) = Stop::channel();
+    let (order, stop) = StopSignal::channel();
     let (current, account) = Worker::new(fixed, serving.blueprints()).start();
     let service = move |peer: Peer| proxy::service(&current, peer, &account);
     let patience = Arc::clone(&serving);
@@ -199,13 +199,13 @@ impl Running {
             tokens: Arc::new(move || tokens.tokens()),
             guard: Arc::new(move || guard.admin_guard()),
             metrics: Arc::clone(&self.metrics),
-            is_stopping: Arc::new(move || *stop.borrow() > Phase::Running),
+            is_stopping: Arc::new(move || *stop.borrow() > DrainPhase::Running),
             notes: Arc::new(move || notes.notes().lines()),
         }
     }
 
     /// Moves the stop on; it never goes back.
-    pub fn stop(&self, phase: Phase) {
+    pub fn stop(&self, phase: DrainPhase) {
         self.order().give(phase);
     }
 
@@ -215,7 +215,7 @@ impl Running {
         Order(self.stop.clone())
     }
 
-    /// Waits for the end, which comes after [`Phase::Draining`] has been ordered. Can be dropped and called anew.
+    /// Waits for the end, which comes after [`DrainPhase::Draining`] has been ordered. Can be dropped and called anew.
     pub async fn ended(&mut self) -> Drained {
         if let Some(drained) = self.drained {
             return drained;
@@ -227,11 +227,11 @@ impl Running {
 
 /// Orders a proxy to stop.
 #[derive(Debug, Clone)]
-pub struct Order(watch::Sender<Phase>);
+pub struct Order(watch::Sender<DrainPhase>);
 
 impl Order {
     /// Moves the stop on; it never goes back.
-    pub fn give(&self, phase: Phase) {
+    pub fn give(&self, phase: DrainPhase) {
         self.0.send_if_modified(|now| {
             let further = *now < phase;
             if further {
@@ -243,9 +243,9 @@ impl Order {
 }
 
 /// What a server may hold, where `proxies` share the process's descriptors.
-fn limits(config: &Config, proxies: usize) -> server::Limits {
-    let room = server::room_for_connections(proxies, admin::CONNECTIONS).unwrap_or(usize::MAX);
-    server::Limits {
+fn limits(config: &Config, proxies: usize) -> server::ConnectionLimits {
+    let room = server::connections_per_proxy(proxies, admin::CONNECTIONS).unwrap_or(usize::MAX);
+    server::ConnectionLimits {
         connections: config.limits.connections.min(room),
         header_bytes: config.limits.header_bytes,
         header_timeout: config.limits.header_timeout,
@@ -280,7 +280,7 @@ fn start_worker(
             runtime.block_on(async move {
                 let (current, account) = worker.start();
                 let service = move |peer: Peer| proxy::service(&current, peer, &account);
-                server::work(handed, service).await;
+                server::run_worker(handed, service).await;
             });
         })?;
     Ok(sender)

@@ -14,7 +14,7 @@ use super::{StartError, limits};
 use crate::config::{Config, Listen, LocalUsers};
 use crate::guard::Guard;
 use crate::proxy::{self, AccessLines, Account};
-use crate::server::Bounds;
+use crate::server::LiveLimits;
 use crate::token::Tokens;
 use crate::upstream;
 
@@ -23,7 +23,7 @@ pub(super) struct Place {
     pub(super) addresses: Vec<SocketAddr>,
     /// Whether the system tells which user connects.
     pub(super) knows_users: bool,
-    pub(super) bounds: Bounds,
+    pub(super) bounds: LiveLimits,
     /// How many share the process.
     pub(super) proxies: usize,
     /// `name`, where there are several.

@@ -1,4 +1,4 @@
-//! Listening sockets: `localhost` on every loopback family that the machine has, or a unix socket.
+//! Binds the listening sockets: TCP, where `localhost` means every loopback family that the machine has, or unix.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,85 +9,88 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::peers::Peers;
+use super::client_stream::ClientStream;
+use super::keepalive::enable_keepalive;
+use super::peer_user::PeerUserLookup;
 #[cfg(unix)]
 use super::socket_file::{self, SocketFile};
-use super::stream::Stream;
-use super::vanished;
 use crate::config::Listen;
 use crate::guard::{Peer, Way};
 
-/// Connections that the kernel may hold for us before we accept them.
+/// How many connections may wait in the kernel to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// How many ports `localhost:0` may try until one is free on both families.
+/// How many ports to try for `localhost:0` until one is free on both families.
 const PORT_TRIES: usize = 32;
 
-/// Sockets that listen, all on one port, or the one unix socket.
+/// The listening sockets of one server: TCP sockets, all on the same port, or one unix socket.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListeners {
     /// At least one.
-    pub(super) listeners: Vec<Listener>,
-    /// The addresses of TCP ones, in the same order.
+    pub(super) listeners: Vec<ListeningSocket>,
+    /// The addresses of the TCP sockets, in the same order.
     pub addresses: Vec<SocketAddr>,
-    /// Loopback addresses that this machine does not have.
+    /// Loopback addresses that this machine lacks.
     pub absent: Vec<IpAddr>,
-    /// The unix one's file; dropped, it is removed.
+    /// The file of the unix socket.
     #[cfg(unix)]
     pub(super) socket_file: Option<SocketFile>,
-    peers: Option<Peers>,
+    peer_users: Option<PeerUserLookup>,
 }
 
-/// One socket that listens.
+/// One listening socket.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(super) enum ListeningSocket {
     Tcp(TcpListener, SocketAddr),
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
-impl Listener {
-    /// Has the system look whether those who are connected are still there.
-    pub(super) fn ask_after_clients(&self, patience: Duration) {
+impl ListeningSocket {
+    /// Makes the system end connections whose client is gone.
+    pub(super) fn enable_keepalive(&self, user_timeout: Duration) {
         match self {
-            Self::Tcp(listener, _) => vanished::ask_after_clients(listener, patience),
+            Self::Tcp(listener, _) => enable_keepalive(listener, user_timeout),
             #[cfg(unix)]
-            Self::Unix(_) => {} // the same machine: the system knows
+            Self::Unix(_) => {} // both ends are on this machine, so the system knows
         }
     }
 
-    /// The next connection and where it comes from; of what user is not known yet.
-    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+    /// The next connection and its peer, whose user is not known yet.
+    pub(super) fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(ClientStream, Peer)>> {
         match self {
             Self::Tcp(listener, own) => listener
                 .poll_accept(cx)
-                .map_ok(|(stream, address)| (Stream::Tcp(stream), Peer::tcp(*own, address))),
+                .map_ok(|(stream, address)| (ClientStream::Tcp(stream), Peer::tcp(*own, address))),
             #[cfg(unix)]
             Self::Unix(listener) => listener
                 .poll_accept(cx)
-                .map_ok(|(stream, _)| (Stream::Unix(stream), Peer::unix(None))),
+                .map_ok(|(stream, _)| (ClientStream::Unix(stream), Peer::unix(None))),
         }
     }
 }
 
-/// A listener could not be had.
+/// A listener could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}")]
 pub struct BindError {
-    /// What was asked for.
+    /// The configured address, or one of those that it stands for.
     pub address: Listen,
-    /// The system's words; `AddrInUse` is a taken port or socket.
+    /// The system's error; `AddrInUse` means that the port or socket is taken.
     pub source: io::Error,
 }
 
 /// Binds and listens. Must be called on the runtime that accepts.
 ///
 /// # Errors
-/// A taken port, a missing right, an address that is not this machine's; for `localhost` also a port
-/// that is taken on one family only, since half of the callers would reach somebody else.
-pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
+/// The port is taken, the process lacks a permission, or the address is not one of this machine. For `localhost` also
+/// if the port is taken on one family only, because half of the clients would then reach another program.
+pub fn bind(listen: &Listen) -> Result<BoundListeners, BindError> {
     match listen {
-        Listen::Tcp(address) => Bound::of(vec![open(*address)?], Vec::new(), *address),
+        Listen::Tcp(address) => BoundListeners::of(vec![open(*address)?], Vec::new(), *address),
         Listen::Localhost(0) => free_port(),
         Listen::Localhost(port) => localhost(*port),
         #[cfg(unix)]
@@ -97,7 +100,7 @@ pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
                     address: listen.clone(),
                     source,
                 })?;
-            Ok(Bound::of_unix(listener, file))
+            Ok(BoundListeners::of_unix(listener, file))
         }
         #[cfg(not(unix))]
         Listen::Unix { .. } => Err(BindError {
@@ -107,7 +110,7 @@ pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
     }
 }
 
-fn localhost(port: u16) -> Result<Bound, BindError> {
+fn localhost(port: u16) -> Result<BoundListeners, BindError> {
     let mut listeners = Vec::new();
     let mut absent = Vec::new();
     for ip in [
@@ -120,15 +123,15 @@ fn localhost(port: u16) -> Result<Bound, BindError> {
             Err(error) => return Err(error),
         }
     }
-    Bound::of(
+    BoundListeners::of(
         listeners,
         absent,
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
     )
 }
 
-/// The first family's free port may be taken on the second: then another is tried.
-fn free_port() -> Result<Bound, BindError> {
+/// Finds a port that is free on both families: one that is free on the first may be taken on the second.
+fn free_port() -> Result<BoundListeners, BindError> {
     let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     let mut tries = 0;
     loop {
@@ -154,10 +157,10 @@ fn open(address: SocketAddr) -> Result<TcpListener, BindError> {
         } else {
             TcpSocket::new_v6()
         }?;
-        #[cfg(unix)] // elsewhere it would let another process take the port over
+        #[cfg(unix)] // on Windows it would let another process take over the port
         socket.set_reuseaddr(true)?;
         #[cfg(target_os = "linux")]
-        // what is accepted has it too: one call less for each connection
+        // inherited by accepted sockets, which saves one call per connection
         socket.set_nodelay(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
@@ -165,7 +168,7 @@ fn open(address: SocketAddr) -> Result<TcpListener, BindError> {
     attempt().map_err(|source| BindError::tcp(address, source))
 }
 
-/// EAFNOSUPPORT or EADDRNOTAVAIL: most containers have no `::1`.
+/// Whether the error is EAFNOSUPPORT or EADDRNOTAVAIL: most containers lack `::1`.
 fn is_absent(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || {
         #[cfg(unix)]
@@ -185,74 +188,75 @@ impl BindError {
     }
 }
 
-impl Bound {
+impl BoundListeners {
     fn of(
         listeners: Vec<TcpListener>,
         absent: Vec<IpAddr>,
-        asked: SocketAddr,
+        requested: SocketAddr,
     ) -> Result<Self, BindError> {
         let addresses = listeners
             .iter()
             .map(TcpListener::local_addr)
             .collect::<io::Result<Vec<_>>>()
-            .map_err(|source| BindError::tcp(asked, source))?;
+            .map_err(|source| BindError::tcp(requested, source))?;
         if addresses.is_empty() {
             let source = io::Error::new(io::ErrorKind::AddrNotAvailable, "no loopback address");
-            return Err(BindError::tcp(asked, source));
+            return Err(BindError::tcp(requested, source));
         }
         let listeners = listeners.into_iter().zip(&addresses);
         Ok(Self {
             listeners: listeners
-                .map(|(listener, address)| Listener::Tcp(listener, *address))
+                .map(|(listener, address)| ListeningSocket::Tcp(listener, *address))
                 .collect(),
             addresses,
             absent,
             #[cfg(unix)]
             socket_file: None,
-            peers: None,
+            peer_users: None,
         })
     }
 
     #[cfg(unix)]
     fn of_unix(listener: UnixListener, file: SocketFile) -> Self {
         Self {
-            listeners: vec![Listener::Unix(listener)],
+            listeners: vec![ListeningSocket::Unix(listener)],
             addresses: Vec::new(),
             absent: Vec::new(),
             socket_file: Some(file),
-            peers: None,
+            peer_users: None,
         }
     }
 
-    /// From now on each connection's [`Peer`] says which user is at its other end.
+    /// From now on the [`Peer`] of each local connection says which user is at its other end.
     ///
     /// # Errors
-    /// The system does not tell for a loopback TCP connection; a unix socket and the network need nothing.
+    /// The system does not tell which user opened a loopback TCP connection. Unix sockets and addresses on the network
+    /// need no lookup.
     pub fn identify_peers(&mut self) -> io::Result<()> {
         let mut loopback = self
             .addresses
             .iter()
             .filter(|address| address.ip().to_canonical().is_loopback());
         if let Some(first) = loopback.next() {
-            // Each family has its own tables in the kernel.
-            loopback.try_for_each(|other| Peers::open(*other).map(drop))?;
-            self.peers = Some(Peers::open(*first)?);
+            // The kernel has separate tables for each family.
+            loopback.try_for_each(|other| PeerUserLookup::open(*other).map(drop))?;
+            self.peer_users = Some(PeerUserLookup::open(*first)?);
         }
         Ok(())
     }
 
-    /// Whose connection it is, found out now: a moment later its other end may be somebody else's.
-    pub(super) fn identify(&mut self, listener: usize, stream: &Stream, peer: Peer) -> Peer {
+    /// Adds the user to `peer`. Must follow the accept at once: later the other end may belong to another user.
+    pub(super) fn identify(&mut self, listener: usize, stream: &ClientStream, peer: Peer) -> Peer {
         let uid = match (stream, &self.listeners[listener], peer.address) {
-            (Stream::Tcp(stream), Listener::Tcp(_, own), Some(address))
+            (ClientStream::Tcp(stream), ListeningSocket::Tcp(_, own), Some(address))
                 if peer.way == Way::Loopback =>
             {
-                let peers = self.peers.as_mut();
-                peers.and_then(|peers| peers.uid(stream, address, *own))
+                let users = self.peer_users.as_mut();
+                users.and_then(|users| users.uid(stream, address, *own))
             }
             #[cfg(unix)]
-            (Stream::Unix(stream), ..) => stream.peer_cred().ok().map(|cred| cred.uid()),
-            (Stream::Tcp(_), ..) => None,
+            (ClientStream::Unix(stream), ..) => stream.peer_cred().ok().map(|cred| cred.uid()),
+            (ClientStream::Tcp(_), ..) => None,
         };
         Peer { uid, ..peer }
     }

@@ -1,4 +1,4 @@
-//! One client connection: hyper on the inside, the sweep's orders on the outside.
+//! One client connection: hyper serves it, and the server's commands close it.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -13,173 +13,176 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
-use super::Serve;
-use super::io::{ClientIo, RequestBody, WIDEST};
-use super::stream::Stream;
-use super::watch::{Order, Phase, Place, Watched};
+use super::client_io::{ClientIo, WIDE_BUFFER};
+use super::client_stream::ClientStream;
+use super::registry::ConnectionSlot;
+use super::request_body::RequestBody;
+use super::service::HttpService;
+use super::tracked_connection::{ConnectionCommand, ConnectionPhase, TrackedConnection};
 
-/// Serves one connection to its end.
-pub(super) async fn serve<S: Serve>(stream: Stream, place: Place, service: S) {
-    #[cfg(not(target_os = "linux"))] // there its listener has said so
+/// Serves one connection until it ends.
+pub(super) async fn serve<S: HttpService>(stream: ClientStream, slot: ConnectionSlot, service: S) {
+    #[cfg(not(target_os = "linux"))] // on Linux a socket inherits this from its listener
     stream.set_nodelay();
-    let header_bytes = place.registry.limits().header_bytes;
-    let watched = Arc::clone(&place.watched);
+    let header_bytes = slot.registry.limits().header_bytes;
+    let tracked = Arc::clone(&slot.connection);
     let io = TokioIo::new(ClientIo::new(
         stream,
-        Arc::clone(&watched),
-        Arc::clone(&place.registry.metrics),
+        Arc::clone(&tracked),
+        Arc::clone(&slot.registry.metrics),
     ));
-    let tracked = Tracked {
+    let service = TrackedService {
         service: RefCell::new(service),
-        watched: Arc::clone(&watched),
+        tracked: Arc::clone(&tracked),
     };
     let connection = http1::Builder::new()
         .max_header_size(header_bytes)
-        // Of what waits of an answer too: a client that reads slowly costs 125 kB more than with 64 KiB, beside the 2.4 MB
-        // that the system holds.
-        .max_buf_size(header_bytes.max(WIDEST))
-        .serve_connection(io, tracked)
+        // This also bounds how much of a response may wait: a client that reads slowly costs 125 kB more than with
+        // 64 KiB, in addition to the 2.4 MB that the system holds.
+        .max_buf_size(header_bytes.max(WIDE_BUFFER))
+        .serve_connection(io, service)
         .with_upgrades();
     let connection = std::pin::pin!(connection);
-    let ended = Obedient {
+    let ended = ManagedConnection {
         connection,
-        watched,
-        obeyed: Order::None,
-        started: false,
+        tracked,
+        obeyed: ConnectionCommand::Continue,
+        is_started: false,
     }
     .await;
     if let Err(error) = ended {
-        // What hyper refuses has no body to explain it; a client that hung up is everyday.
+        // hyper's response to a malformed head has no body to explain it. A client that disconnects is normal.
         if error.is_parse() || error.is_parse_too_large() {
-            tracing::warn!(reason = "bad_request", %error, "connection refused");
+            tracing::warn!(reason = "bad_request", %error, "malformed request rejected");
         } else {
-            tracing::debug!(%error, "connection ended");
+            tracing::debug!(%error, "connection closed with an error");
         }
     }
-    drop(place);
+    drop(slot);
 }
 
-/// hyper's end of it.
-type Http<S> = http1::UpgradeableConnection<TokioIo<ClientIo>, Tracked<S>>;
+/// hyper's side of a connection.
+type HttpConnection<S> = http1::UpgradeableConnection<TokioIo<ClientIo>, TrackedService<S>>;
 
-/// A connection that does what the sweep says.
-struct Obedient<C> {
+/// A connection that obeys its [`ConnectionCommand`].
+struct ManagedConnection<C> {
     connection: C,
-    watched: Arc<Watched>,
-    obeyed: Order,
-    started: bool,
+    tracked: Arc<TrackedConnection>,
+    obeyed: ConnectionCommand,
+    is_started: bool,
 }
 
-impl<S: Serve> Future for Obedient<Pin<&mut Http<S>>> {
+impl<S: HttpService> Future for ManagedConnection<Pin<&mut HttpConnection<S>>> {
     type Output = hyper::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.started {
-            self.started = true;
-            self.watched.set_waker(cx.waker());
+        if !self.is_started {
+            self.is_started = true;
+            self.tracked.set_waker(cx.waker());
         }
-        let order = self.watched.order();
-        if order == self.obeyed {
+        let command = self.tracked.command();
+        if command == self.obeyed {
             return self.connection.as_mut().poll(cx);
         }
-        if order == Order::Cut {
+        if command == ConnectionCommand::Cut {
             return Poll::Ready(Ok(()));
         }
-        // First look for a request that has already come: a connection accepted while draining has one.
+        // A connection that is accepted while the server drains may already have sent a request: read it first.
         if let Poll::Ready(ended) = self.connection.as_mut().poll(cx) {
             return Poll::Ready(ended);
         }
-        self.obeyed = order;
+        self.obeyed = command;
         self.connection.as_mut().graceful_shutdown();
         self.connection.as_mut().poll(cx)
     }
 }
 
-/// The service, with the connection told when a request begins and when its answer has ended.
-struct Tracked<S> {
-    /// Called for one request after the other; a clone for each would cost as much as the guard.
+/// The service of one connection. Records when a request begins and when its response ends.
+struct TrackedService<S> {
+    /// hyper calls it for one request after the other. A clone for each request would cost as much as the guard.
     service: RefCell<S>,
-    watched: Arc<Watched>,
+    tracked: Arc<TrackedConnection>,
 }
 
-impl<S: Serve> hyper::service::Service<Request<Incoming>> for Tracked<S> {
-    type Response = Response<TrackedBody<S::Body>>;
+impl<S: HttpService> hyper::service::Service<Request<Incoming>> for TrackedService<S> {
+    type Response = Response<ClientResponseBody<S::Body>>;
     type Error = Infallible;
-    type Future = Answering<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.watched.enter(Phase::Busy);
-        let request = request.map(|incoming| RequestBody::new(incoming, &self.watched));
-        Answering {
-            answer: self.service.borrow_mut().call(request),
-            watched: Some(Arc::clone(&self.watched)),
+        self.tracked.enter(ConnectionPhase::Busy);
+        let request = request.map(|incoming| RequestBody::new(incoming, &self.tracked));
+        ResponseFuture {
+            response: self.service.borrow_mut().call(request),
+            tracked: Some(Arc::clone(&self.tracked)),
         }
     }
 }
 
 pin_project! {
-    /// The answer under way.
-    struct Answering<F> {
+    /// Waits for the service's response.
+    struct ResponseFuture<F> {
         #[pin]
-        answer: F,
-        watched: Option<Arc<Watched>>,
+        response: F,
+        tracked: Option<Arc<TrackedConnection>>,
     }
 }
 
-impl<F, B> Future for Answering<F>
+impl<F, B> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
     B: Body,
 {
-    type Output = Result<Response<TrackedBody<B>>, Infallible>;
+    type Output = Result<Response<ClientResponseBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.answer.poll(cx).map_ok(|mut response| {
-            let watched = this
-                .watched
+        this.response.poll(cx).map_ok(|mut response| {
+            let tracked = this
+                .tracked
                 .take()
                 .expect("a future is not polled after it was ready");
-            // A 101 has a Connection field of its own, without which it is none.
-            let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-            if !switched && watched.has_left() {
-                watched.set_unread(true); // whatever was sent behind it
+            // A 101 has a Connection field of its own, which must stay.
+            let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if !is_upgrade && tracked.has_left_http() {
+                tracked.set_unread(true); // the client may have sent more after its head
             }
-            if !switched && (watched.is_unread() || watched.is_closing()) {
+            if !is_upgrade && (tracked.is_unread() || tracked.is_closing()) {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            response.map(|body| TrackedBody {
+            response.map(|body| ClientResponseBody {
                 body,
-                broken: None,
-                _busy: (!switched).then(|| Busy(watched)),
+                deferred_error: None,
+                _busy: (!is_upgrade).then(|| BusyGuard(tracked)),
             })
         })
     }
 }
 
 pin_project! {
-    /// An answer's body; with its end the connection is idle again, unless it has left HTTP: then no
-    /// byte of it is a head any more, and nothing may be looked for in it.
-    struct TrackedBody<B: Body> {
+    /// The body of a response. When it ends, the connection is idle again, unless the response was a 101: the
+    /// connection then carries another protocol and never becomes idle.
+    struct ClientResponseBody<B: Body> {
         #[pin]
         body: B,
-        // Why it broke off, until hyper has written what came before.
-        broken: Option<B::Error>,
-        _busy: Option<Busy>,
+        // Why the body broke off, until hyper has written what came before.
+        deferred_error: Option<B::Error>,
+        _busy: Option<BusyGuard>,
     }
 }
 
-struct Busy(Arc<Watched>);
+/// Records on drop that the response has ended.
+struct BusyGuard(Arc<TrackedConnection>);
 
-impl Drop for Busy {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
-        self.0.answered();
+        self.0.response_ended();
     }
 }
 
-impl<B: Body> Body for TrackedBody<B> {
+impl<B: Body> Body for ClientResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -188,13 +191,14 @@ impl<B: Body> Body for TrackedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        if let Some(error) = this.broken.take() {
+        if let Some(error) = this.deferred_error.take() {
             return Poll::Ready(Some(Err(error)));
         }
         match this.body.poll_frame(cx) {
-            // hyper hangs up at once, on the head too if that has not left yet: it writes while it waits.
+            // On an error hyper closes the connection at once, even if the response head is still in its buffer.
+            // While the body is pending it writes that buffer first.
             Poll::Ready(Some(Err(error))) => {
-                *this.broken = Some(error);
+                *this.deferred_error = Some(error);
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -203,7 +207,7 @@ impl<B: Body> Body for TrackedBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.broken.is_none() && self.body.is_end_stream()
+        self.deferred_error.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,16 +1,17 @@
-//! How many connections the system has descriptors for.
+//! How many connections fit into the limit of open files (`RLIMIT_NOFILE`).
 
-/// For what is no connection: listeners, the runtime, the log, the token endpoint.
+/// Descriptors for other purposes: listeners, the runtime, the log, the token endpoint.
 #[cfg(unix)]
-const OWN: u64 = 64;
+const OTHER_DESCRIPTORS: u64 = 64;
 
-/// Raises the soft limit of open files to the hard one, and returns how many connections fit into each of `proxies`:
-/// half of what is not reserved, since each may need a second descriptor towards the upstream. Reserved are the
-/// process's own, `beside` for connections of other servers, and what each proxy may hold of callers that are told
-/// that there is no room; at most half of the limit. `None` where there is no limit to know.
+/// Raises the soft limit of open files to the hard limit, and returns how many client connections each of `proxies` may
+/// have: half of what is not reserved, because each connection may need a second descriptor for the upstream.
+///
+/// Reserved, up to half of the limit, are descriptors for other purposes, for `admin_connections`, and for the
+/// connections that a full proxy is rejecting. `None` if the limit is not known.
 #[cfg(unix)]
 #[must_use]
-pub fn room_for_connections(proxies: usize, beside: usize) -> Option<usize> {
+pub fn connections_per_proxy(proxies: usize, admin_connections: usize) -> Option<usize> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -19,15 +20,15 @@ pub fn room_for_connections(proxies: usize, beside: usize) -> Option<usize> {
     };
     let now = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
-        Err(_) => current, // the limit as it is will do
+        Err(_) => current, // keep the limit as it is
     };
-    let room = half_of(now?, reserved(proxies, beside));
+    let room = half_of(now?, reserved(proxies, admin_connections));
     Some(usize::try_from(room).ok()? / proxies)
 }
 
 #[cfg(unix)]
-fn reserved(proxies: usize, beside: usize) -> u64 {
-    OWN + (beside + proxies * super::shed::AT_ONCE) as u64
+fn reserved(proxies: usize, admin_connections: usize) -> u64 {
+    OTHER_DESCRIPTORS + (admin_connections + proxies * super::overload::MAX_REJECTIONS) as u64
 }
 
 #[cfg(unix)]
@@ -35,10 +36,10 @@ fn half_of(files: u64, reserved: u64) -> u64 {
     (files - reserved.min(files / 2)) / 2
 }
 
-/// There is no such limit here.
+/// This system has no such limit.
 #[cfg(not(unix))]
 #[must_use]
-pub fn room_for_connections(_: usize, _: usize) -> Option<usize> {
+pub fn connections_per_proxy(_: usize, _: usize) -> Option<usize> {
     None
 }
 

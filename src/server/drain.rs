@@ -1,4 +1,4 @@
-//! Stopping: what is accepted is answered, within a grace.
+//! Stopping a server: requests in flight finish within a grace period, then their connections are cut.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,59 +6,64 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::watch::{Order, Registry};
+use super::registry::ConnectionRegistry;
+use super::tracked_connection::ConnectionCommand;
 
-/// How far a stop has come. Only ever goes forward.
+/// How far a server has stopped. It only ever moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub enum Phase {
+pub enum DrainPhase {
     /// Serving.
     Running,
-    /// Still accepting, each answer closing its connection, so that callers go elsewhere.
+    /// Still accepting, but every response closes its connection, so that clients go elsewhere.
     Closing,
-    /// No longer accepting; what is under way may end.
+    /// No longer accepting; requests in flight may finish.
     Draining,
-    /// Now.
+    /// Cutting what is left.
     Cut,
 }
 
-/// The order to stop, seen by everyone who must know.
+/// The receiving end of a request to stop.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Receiver<Phase>);
+pub struct StopSignal(watch::Receiver<DrainPhase>);
 
-impl Stop {
-    /// The one who orders, and what the others look at.
+impl StopSignal {
+    /// A sender that moves the phase forward, and the signal that follows it.
     #[must_use]
-    pub fn channel() -> (watch::Sender<Phase>, Self) {
-        let (order, stop) = watch::channel(Phase::Running);
-        (order, Self(stop))
+    pub fn channel() -> (watch::Sender<DrainPhase>, Self) {
+        let (sender, receiver) = watch::channel(DrainPhase::Running);
+        (sender, Self(receiver))
     }
 
-    /// Returns once the stop has come as far as `phase`, or nobody is left who could order it.
-    pub async fn reached(&mut self, phase: Phase) {
-        let _ = self.0.wait_for(|now| *now >= phase).await;
+    /// Returns once the stop has reached `phase`, or its sender is gone.
+    pub async fn reached(&mut self, phase: DrainPhase) {
+        let _ = self.0.wait_for(|current| *current >= phase).await;
     }
 }
 
-/// What a drain left behind.
+/// The result of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections that were still answering when the grace was over.
+    /// Connections that were cut because they were still busy at the end of the grace period.
     pub cut: usize,
 }
 
-/// Lets every open connection finish within `grace`, then cuts.
-pub(super) async fn drain(registry: &Arc<Registry>, grace: Duration, stop: &mut Stop) -> Drained {
-    registry.give_all(Order::Close);
+/// Lets every open connection finish within `grace`, then cuts the rest.
+pub(super) async fn drain(
+    registry: &Arc<ConnectionRegistry>,
+    grace: Duration,
+    stop: &mut StopSignal,
+) -> Drained {
+    registry.send_command_to_all(ConnectionCommand::Close);
     let finished = async {
         while registry.count() > 0 {
-            registry.left.notified().await;
+            registry.connection_ended.notified().await;
         }
     };
     tokio::select! {
         _ = timeout(grace, finished) => {}
-        () = stop.reached(Phase::Cut) => {}
+        () = stop.reached(DrainPhase::Cut) => {}
     }
     let cut = registry.count();
-    registry.give_all(Order::Cut);
+    registry.send_command_to_all(ConnectionCommand::Cut);
     Drained { cut }
 }

@@ -1,199 +1,156 @@
-//! Listeners, connections and their ends: bind, admit, serve, drain. Generic over a service; knows no proxy.
+//! Listeners and client connections: bind, accept, serve, drain. Generic over a service; knows nothing of the proxy.
 //!
-//! One acceptor; each connection lives on one worker, which is a thread with a runtime of its own. The
-//! limits of a connection are enforced by one sweep over all of them, not by a timer for each request.
+//! One task accepts. Each connection lives on one worker, which is a thread with its own runtime. One sweep over all
+//! connections enforces their limits (`registry`), instead of a timer for each request.
+//!
+//! What closes a connection: `keep_alive`, `header_timeout` and `stall_timeout` (`tracked_connection`), a client that
+//! is gone (`keepalive`), a full server that needs room (`registry`), and a stop (`drain`).
 
 mod bind;
 mod chunk_reader;
+mod client_io;
+mod client_stream;
 mod connection;
 mod descriptors;
 mod drain;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head_scanner;
-mod io;
-mod peers;
-mod shed;
+mod keepalive;
+mod limits;
+mod overload;
+mod peer_user;
+mod registry;
+mod request_body;
+mod service;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 #[cfg(unix)]
 mod socket_file;
-mod stream;
-mod vanished;
-mod watch;
+mod tracked_connection;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::guard::Peer;
 use crate::metrics::Metrics;
 
-pub use bind::{BindError, Bound, bind};
-pub use descriptors::room_for_connections;
-pub use drain::{Drained, Phase, Stop};
+pub use bind::{BindError, BoundListeners, bind};
+pub use descriptors::connections_per_proxy;
+pub use drain::{DrainPhase, Drained, StopSignal};
 pub use head_scanner::HeadScanner;
-pub use io::RequestBody;
-pub use shed::Refusal;
+pub use limits::ConnectionLimits;
+pub use overload::OverloadResponse;
+pub use request_body::RequestBody;
+pub use service::{HttpService, SendableBody};
 
-use shed::Shed;
-use stream::{Detached, Stream};
-use watch::{Place, Registry};
+use client_stream::{ClientStream, DetachedStream};
+use overload::OverloadResponder;
+use registry::{ConnectionRegistry, ConnectionSlot};
 
-/// How long to wait when the system has no descriptor left for a new connection.
+/// How long to wait when the system has no descriptor for a new connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// How often a full server looks for an idle connection to close, while another one waits.
-const ROOM_INTERVAL: Duration = Duration::from_millis(50);
-
-/// What a server may hold and for how long.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Connections at a time.
-    pub connections: usize,
-    /// Bytes of one request's head.
-    pub header_bytes: usize,
-    /// From the connection's start, or a request's first byte, to the end of its head.
-    pub header_timeout: Duration,
-    /// Without a request.
-    pub keep_alive: Duration,
-    /// Without a byte taken by a client that we have bytes for.
-    pub stall_timeout: Duration,
-}
-
-/// What can be sent as an answer's body.
-pub trait Answer: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static {}
-
-impl<B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static> Answer for B {}
-
-/// Any error of an answer's body, as hyper takes it.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What answers requests: one clone for each connection.
-pub trait Serve:
-    tower::Service<
-        Request<RequestBody>,
-        Response = Response<Self::Body>,
-        Error = Infallible,
-        Future: Send,
-    > + Clone
-    + Send
-    + 'static
-{
-    /// The body of its answers.
-    type Body: Answer;
-}
-
-impl<S, B> Serve for S
-where
-    S: tower::Service<
-            Request<RequestBody>,
-            Response = Response<B>,
-            Error = Infallible,
-            Future: Send,
-        > + Clone
-        + Send
-        + 'static,
-    B: Answer,
-{
-    type Body = B;
-}
+/// How often a full server looks for an idle connection to close while another connection waits.
+const FULL_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A connection on its way from the acceptor to a worker on another thread.
 pub struct Handover {
-    stream: Detached,
+    stream: DetachedStream,
     peer: Peer,
-    place: Place,
+    slot: ConnectionSlot,
 }
 
-/// Connections that no longer speak HTTP live on here, counted with the others.
+/// Runs upgraded connections, which no longer speak HTTP, as connections of the server.
 #[derive(Clone)]
-pub struct Tunnels(Arc<Registry>);
+pub struct Tunnels(Arc<ConnectionRegistry>);
 
 impl Tunnels {
-    /// Runs one in the background of the runtime that this is called on: a drain waits for it, its end
-    /// cuts it.
-    pub fn carry(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(Arc::clone(&self.0).carry(tunnel));
+    /// Runs a tunnel in the background, on the runtime that calls this. A drain waits for it, then cuts it.
+    pub fn spawn(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(Arc::clone(&self.0).run_tunnel(tunnel));
     }
 }
 
-/// What a server holds its connections to; can be changed while it serves.
+/// The limits of a server, which can change while it serves.
 #[derive(Clone)]
-pub struct Bounds(Arc<Registry>);
+pub struct LiveLimits(Arc<ConnectionRegistry>);
 
-impl Bounds {
-    /// From here on. The size of a head only counts for connections to come: the others have their buffer.
-    pub fn set(&self, limits: Limits) {
+impl LiveLimits {
+    /// Replaces the limits. `header_bytes` affects only new connections, because open ones already have their buffer.
+    pub fn set(&self, limits: ConnectionLimits) {
         self.0.set_limits(limits);
     }
 
-    /// How many connections it may have open at a time.
+    /// How many connections may be open.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.limits().connections
     }
 }
 
-/// Accepts, and serves here or hands over to the other workers by turns.
+/// Accepts connections, and distributes them in turn over this runtime and the other workers.
 pub struct Server {
-    bound: Bound,
-    registry: Arc<Registry>,
-    others: Vec<mpsc::UnboundedSender<Handover>>,
+    bound: BoundListeners,
+    registry: Arc<ConnectionRegistry>,
+    other_workers: Vec<mpsc::UnboundedSender<Handover>>,
     turn: usize,
-    shed: Shed,
+    overload: OverloadResponder,
 }
 
 impl Server {
-    /// A server on `bound` with one worker, the runtime that it will serve on.
+    /// A server on `bound` with one worker: the runtime that calls [`Self::serve`].
     #[must_use]
-    pub fn new(bound: Bound, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(bound: BoundListeners, limits: ConnectionLimits, metrics: Arc<Metrics>) -> Self {
         for listener in &bound.listeners {
-            listener.ask_after_clients(limits.stall_timeout);
+            listener.enable_keepalive(limits.stall_timeout);
         }
         Self {
             bound,
-            registry: Registry::new(limits, metrics),
-            others: Vec::new(),
+            registry: ConnectionRegistry::new(limits, metrics),
+            other_workers: Vec::new(),
             turn: 0,
-            shed: Shed::default(),
+            overload: OverloadResponder::default(),
         }
     }
 
-    /// What callers are told while all connections are busy. Without it they wait until one is not.
-    pub fn refuse_with(&mut self, refusal: Refusal) {
-        self.shed = Shed::with(refusal);
+    /// Sends this response to new clients while all connections are busy. By default such clients wait.
+    pub fn reject_when_full(&mut self, response: OverloadResponse) {
+        self.overload = OverloadResponder::new(response);
     }
 
-    /// Where this server's upgraded connections live on.
+    /// Where upgraded connections continue.
     #[must_use]
     pub fn tunnels(&self) -> Tunnels {
         Tunnels(Arc::clone(&self.registry))
     }
 
-    /// What can be changed about it while it serves.
+    /// A handle to change the limits while the server serves.
     #[must_use]
-    pub fn bounds(&self) -> Bounds {
-        Bounds(Arc::clone(&self.registry))
+    pub fn live_limits(&self) -> LiveLimits {
+        LiveLimits(Arc::clone(&self.registry))
     }
 
-    /// A further worker on another thread: connections are handed to all workers by turns.
+    /// Adds a worker on another thread, which runs [`run_worker`].
     pub fn add_worker(&mut self, worker: mpsc::UnboundedSender<Handover>) {
-        self.others.push(worker);
+        self.other_workers.push(worker);
     }
 
-    /// Accepts until `stop` says to drain, then lets what is under way end within `grace`, as it is then.
-    pub async fn serve<M, S, G>(mut self, make: M, mut stop: Stop, grace: G) -> Drained
+    /// Accepts until `stop` reaches [`DrainPhase::Draining`], then drains. `grace` is asked for the grace period when
+    /// the drain begins.
+    pub async fn serve<M, S, G>(
+        mut self,
+        make_service: M,
+        mut stop: StopSignal,
+        grace: G,
+    ) -> Drained
     where
         M: Fn(Peer) -> S,
-        S: Serve,
+        S: HttpService,
         G: FnOnce() -> Duration,
     {
         let registry = Arc::clone(&self.registry);
@@ -202,32 +159,34 @@ impl Server {
         let mut draining = stop.clone();
         loop {
             tokio::select! {
-                (stream, peer) = self.admit() => self.place(stream, peer, &make),
-                () = closing.reached(Phase::Closing), if !self.registry.is_closing() => {
+                (stream, peer) = self.accept() => self.dispatch(stream, peer, &make_service),
+                () = closing.reached(DrainPhase::Closing), if !self.registry.is_closing() => {
                     self.registry.start_closing();
                 }
-                () = draining.reached(Phase::Draining) => break,
+                () = draining.reached(DrainPhase::Draining) => break,
             }
         }
         self.registry.start_closing();
         #[cfg(unix)]
-        drop(self.bound.socket_file.take()); // first, so that nobody connects any more who would not be served
-        self.accept_backlog(&make).await;
+        drop(self.bound.socket_file.take()); // first, so that nobody connects who would not be served
+        self.accept_backlog(&make_service).await;
         self.bound.listeners.clear();
         let drained = drain::drain(&self.registry, grace(), &mut stop).await;
         sweeper.abort();
         drained
     }
 
-    /// The next connection for which there is room.
-    async fn admit(&mut self) -> (Stream, Peer) {
+    /// Waits for room, then for the next connection.
+    async fn accept(&mut self) -> (ClientStream, Peer) {
         while self.registry.is_full() {
-            let is_room_coming = self.registry.make_room();
-            // A connection that only now becomes idle tells nobody: it is found at the next look.
-            let left = self.registry.left.notified();
-            let in_vain = tokio::time::timeout(ROOM_INTERVAL, left).await.is_err();
-            if in_vain && !is_room_coming && !self.registry.make_room() {
-                self.shed_backlog().await;
+            let is_closing_one = self.registry.close_longest_idle();
+            // A connection that becomes idle notifies nobody, so the timeout finds it.
+            let ended = self.registry.connection_ended.notified();
+            let has_timed_out = tokio::time::timeout(FULL_RETRY_INTERVAL, ended)
+                .await
+                .is_err();
+            if has_timed_out && !is_closing_one && !self.registry.close_longest_idle() {
+                self.reject_backlog().await;
             }
         }
         loop {
@@ -246,54 +205,54 @@ impl Server {
         }
     }
 
-    /// All connections are busy, and were for a while: whoever waits is told so.
-    async fn shed_backlog(&mut self) {
-        while self.shed.has_room() {
+    /// Responds with an error to clients that wait, once all connections have been busy for a while.
+    async fn reject_backlog(&mut self) {
+        while self.overload.has_room() {
             self.turn = self.turn.wrapping_add(1);
-            // One look, no wait: meanwhile a connection could become idle.
+            // Poll once instead of waiting, because a connection could become idle meanwhile.
             let mut accepting = std::pin::pin!(accept_any(&self.bound, self.turn));
-            let now = std::future::poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx))).await;
-            match now {
-                Poll::Ready(Ok((_, stream, _))) => self.shed.refuse(stream),
+            let polled = std::future::poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx))).await;
+            match polled {
+                Poll::Ready(Ok((_, stream, _))) => self.overload.reject(stream),
                 Poll::Ready(Err(_)) | Poll::Pending => return,
             }
         }
     }
 
-    /// Whoever was connected before the listener closes is still answered.
-    async fn accept_backlog<M, S>(&mut self, make: &M)
+    /// Accepts the clients that connected before the listener closes, so that they get a response.
+    async fn accept_backlog<M, S>(&mut self, make_service: &M)
     where
         M: Fn(Peer) -> S,
-        S: Serve,
+        S: HttpService,
     {
         let at_once = Duration::ZERO;
-        while let Ok((stream, peer)) = tokio::time::timeout(at_once, self.admit()).await {
-            self.place(stream, peer, make);
+        while let Ok((stream, peer)) = tokio::time::timeout(at_once, self.accept()).await {
+            self.dispatch(stream, peer, make_service);
         }
     }
 
-    fn place<M, S>(&mut self, stream: Stream, peer: Peer, make: &M)
+    /// Serves a connection on the worker whose turn it is.
+    fn dispatch<M, S>(&mut self, stream: ClientStream, peer: Peer, make_service: &M)
     where
         M: Fn(Peer) -> S,
-        S: Serve,
+        S: HttpService,
     {
-        let place = self.registry.enter();
+        let slot = self.registry.register();
         self.turn = self.turn.wrapping_add(1);
-        let worker = self.turn % (self.others.len() + 1);
+        let worker = self.turn % (self.other_workers.len() + 1);
         if worker == 0 {
-            tokio::spawn(connection::serve(stream, place, make(peer)));
+            tokio::spawn(connection::serve(stream, slot, make_service(peer)));
         } else if let Ok(stream) = stream.detach() {
-            let _ = self.others[worker - 1].send(Handover {
-                stream,
-                peer,
-                place,
-            });
+            let _ = self.other_workers[worker - 1].send(Handover { stream, peer, slot });
         }
     }
 }
 
-/// Accepts from whichever listener has a connection, and says which; each is first by turns.
-async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(usize, Stream, Peer)> {
+/// Accepts from any listener, and returns its index too. `turn` selects the listener that is polled first.
+async fn accept_any(
+    bound: &BoundListeners,
+    turn: usize,
+) -> std::io::Result<(usize, ClientStream, Peer)> {
     let listeners = &bound.listeners;
     std::future::poll_fn(|cx| {
         for offset in 0..listeners.len() {
@@ -308,19 +267,19 @@ async fn accept_any(bound: &Bound, turn: usize) -> std::io::Result<(usize, Strea
     .await
 }
 
-/// A worker on a thread of its own: serves what is handed over until the acceptor is gone, then ends its last.
-pub async fn work<M, S>(mut handed: mpsc::UnboundedReceiver<Handover>, make: M)
+/// Serves the connections that the acceptor hands over, until the acceptor is gone and the last of them has ended.
+pub async fn run_worker<M, S>(mut handovers: mpsc::UnboundedReceiver<Handover>, make_service: M)
 where
     M: Fn(Peer) -> S,
-    S: Serve,
+    S: HttpService,
 {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            next = handed.recv() => match next {
-                Some(Handover { stream, peer, place }) => {
+            next = handovers.recv() => match next {
+                Some(Handover { stream, peer, slot }) => {
                     if let Ok(stream) = stream.attach() {
-                        connections.spawn(connection::serve(stream, place, make(peer)));
+                        connections.spawn(connection::serve(stream, slot, make_service(peer)));
                     }
                 }
                 None => break,

@@ -1,7 +1,7 @@
-//! Which user owns the other end of a loopback TCP connection: one exact question to the kernel
-//! (`sock_diag(7)`, `linux/inet_diag.h`), about 2 µs. Answers come at once, so nothing here waits.
+//! Asks the kernel which user owns the other end of a loopback TCP connection (`sock_diag(7)`, `linux/inet_diag.h`).
 //!
-//! `/proc/net/tcp` says the same and costs milliseconds where there are many connections.
+//! A query for exactly one socket takes about 2 µs and is answered at once, so nothing here waits. `/proc/net/tcp` has
+//! the same information, but takes milliseconds to read where there are many connections.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,10 +18,10 @@ const HEADER: usize = 16;
 /// `sizeof(struct inet_diag_req_v2)`.
 const REQUEST: usize = 56;
 /// `sizeof(struct inet_diag_msg)`.
-const FOUND: usize = 72;
+const MESSAGE: usize = 72;
 /// `NLMSG_ERROR`.
 const ERROR: u16 = 2;
-/// `SOCK_DIAG_BY_FAMILY`, of the question and of its answer.
+/// `SOCK_DIAG_BY_FAMILY`, the type of both the query and its answer.
 const BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST`.
 const IS_REQUEST: u16 = 1;
@@ -29,16 +29,16 @@ const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IPPROTO_TCP: u8 = 6;
 
-/// A socket to the kernel's socket tables, for one acceptor.
+/// A netlink socket for queries about the kernel's socket tables. Each acceptor has one.
 #[derive(Debug)]
 pub(super) struct SockDiag {
     netlink: OwnedFd,
     sequence: u32,
 }
 
-/// What the kernel knows of one socket.
+/// What the kernel knows about one socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Found {
+struct SocketInfo {
     state: u8,
     local: SocketAddr,
     remote: SocketAddr,
@@ -46,9 +46,9 @@ struct Found {
     inode: u32,
 }
 
-impl Found {
-    /// Whether somebody holds it open, and it has been connected. What its program has closed belongs
-    /// to nobody, and reads as user 0: inode 0 tells.
+impl SocketInfo {
+    /// Whether the socket has been connected, and its program still holds it open. A socket that its program has closed
+    /// reads as user 0; only its inode, 0, gives it away.
     const fn is_open_end(&self) -> bool {
         /// `TCP_ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`, `LAST_ACK`, `CLOSING`.
         const CONNECTED: [u8; 6] = [1, 4, 5, 8, 9, 11];
@@ -64,30 +64,30 @@ impl Found {
 }
 
 impl SockDiag {
-    /// Opens it, and sees that the kernel knows our own `listener`.
+    /// Opens the netlink socket, and checks that the kernel can find our own `listener`.
     ///
     /// # Errors
-    /// There is no such thing here (gVisor, a seccomp filter, a kernel built without it).
+    /// The system does not support it (gVisor, a seccomp filter, a kernel built without it).
     pub(super) fn open(listener: SocketAddr) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let kind = SocketType::DGRAM;
         let netlink = socket_with(AddressFamily::NETLINK, kind, flags, Some(SOCK_DIAG))?;
-        // From now on only the kernel can send to it.
+        // Only the kernel can send to a connected netlink socket.
         connect(&netlink, &SocketAddrNetlink::new(0, 0))?;
         let mut sock_diag = Self {
             netlink,
             sequence: 0,
         };
-        // Where no connection matches, the kernel looks for a listener.
-        let nobody = SocketAddr::new(listener.ip(), 0);
-        match sock_diag.find(listener, nobody)? {
-            Found { inode: 1.., .. } => Ok(sock_diag),
-            Found { .. } => Err(io::ErrorKind::Unsupported.into()),
+        // If no connection matches, the kernel looks for a listener.
+        let no_peer = SocketAddr::new(listener.ip(), 0);
+        match sock_diag.find(listener, no_peer)? {
+            SocketInfo { inode: 1.., .. } => Ok(sock_diag),
+            SocketInfo { .. } => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// The user who holds the socket at `peer` open that is connected to our `listener`. `None` if
-    /// nobody does any more.
+    /// The user that holds open the socket at `peer` which is connected to our `listener`. `None` if it has been
+    /// closed.
     ///
     /// # Errors
     /// The kernel did not answer, or does not know such a socket.
@@ -98,32 +98,33 @@ impl SockDiag {
     ) -> io::Result<Option<u32>> {
         let (peer, listener) = (canonical(peer), canonical(listener));
         let found = self.find(peer, listener)?;
-        let is_it = found.local == peer && found.remote == listener; // and no listener at that port
-        Ok((is_it && found.is_open_end()).then_some(found.uid))
+        // Otherwise the kernel has found a listener at that port.
+        let is_peer = found.local == peer && found.remote == listener;
+        Ok((is_peer && found.is_open_end()).then_some(found.uid))
     }
 
-    fn find(&mut self, local: SocketAddr, remote: SocketAddr) -> io::Result<Found> {
+    fn find(&mut self, local: SocketAddr, remote: SocketAddr) -> io::Result<SocketInfo> {
         self.sequence = self.sequence.wrapping_add(1);
         let request = request(self.sequence, local, remote);
         send(&self.netlink, &request, SendFlags::empty())?;
         let mut space = [0; 1024];
         loop {
             let (length, _) = recv(&self.netlink, &mut space[..], RecvFlags::empty())?;
-            if let Some(answer) = read(&space[..length], self.sequence) {
+            if let Some(answer) = parse_answer(&space[..length], self.sequence) {
                 return answer;
             }
         }
     }
 }
 
-/// One address form for a connection, whichever kind of socket its ends are.
+/// The same form of an address, whether its socket is IPv4 or dual-stack.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// `struct nlmsghdr`, `struct inet_diag_req_v2`; ports and addresses in network order, the rest in ours.
+/// `struct nlmsghdr` and `struct inet_diag_req_v2`: ports and addresses in network order, the rest in native order.
 fn request(sequence: u32, local: SocketAddr, remote: SocketAddr) -> [u8; HEADER + REQUEST] {
-    const LENGTH: u32 = 72; // of both
+    const LENGTH: u32 = 72; // of both structs
     const ANY_STATE: u32 = u32::MAX;
     const NO_COOKIE: [u8; 8] = [0xff; 8];
     let (family, local_ip) = ip_bytes(local.ip());
@@ -164,8 +165,8 @@ fn ip_bytes(ip: IpAddr) -> (u8, [u8; 16]) {
     }
 }
 
-/// The answer to question `sequence`; `None` for what belongs to another one.
-fn read(bytes: &[u8], sequence: u32) -> Option<io::Result<Found>> {
+/// The answer to the query `sequence`; `None` if `bytes` answer another query.
+fn parse_answer(bytes: &[u8], sequence: u32) -> Option<io::Result<SocketInfo>> {
     if word(bytes, 8) != Some(sequence) {
         return None;
     }
@@ -174,14 +175,14 @@ fn read(bytes: &[u8], sequence: u32) -> Option<io::Result<Found>> {
         .map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
     let body = bytes.get(HEADER..).unwrap_or_default();
     Some(match kind {
-        Some(BY_FAMILY) => found(body).ok_or_else(|| io::ErrorKind::InvalidData.into()),
-        Some(ERROR) => Err(refusal(body)),
+        Some(BY_FAMILY) => parse_socket(body).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+        Some(ERROR) => Err(parse_error(body)),
         Some(_) | None => Err(io::ErrorKind::InvalidData.into()),
     })
 }
 
-/// `struct nlmsgerr`: the error as a negative number.
-fn refusal(body: &[u8]) -> io::Error {
+/// `struct nlmsgerr`, which holds the error as a negative number.
+fn parse_error(body: &[u8]) -> io::Error {
     word(body, 0)
         .and_then(|number| i32::from_ne_bytes(number.to_ne_bytes()).checked_neg())
         .map_or_else(
@@ -191,8 +192,8 @@ fn refusal(body: &[u8]) -> io::Error {
 }
 
 /// `struct inet_diag_msg`.
-fn found(body: &[u8]) -> Option<Found> {
-    if body.len() < FOUND {
+fn parse_socket(body: &[u8]) -> Option<SocketInfo> {
+    if body.len() < MESSAGE {
         return None;
     }
     let port = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
@@ -207,7 +208,7 @@ fn found(body: &[u8]) -> Option<Found> {
             _ => None,
         }
     };
-    Some(Found {
+    Some(SocketInfo {
         state: body[1],
         local: canonical(SocketAddr::new(ip(8)?, port(4))),
         remote: canonical(SocketAddr::new(ip(24)?, port(6))),

@@ -1,6 +1,7 @@
-//! A unix socket's file: made with its mode before anybody can connect, removed by whoever made it.
+//! The file of a unix socket. It has its mode before anyone can connect, and only the process that created it removes
+//! it.
 //!
-//! What is no socket is never deleted, and neither is a socket that somebody listens on.
+//! A file that is not a socket is never deleted, nor is a socket on which a process listens.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -14,15 +15,16 @@ use rustix::fs::{FlockOperation, flock};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-/// How often the parent folder's lock is asked for, and how long is waited between: 1 s in all.
+/// How often to try to lock the parent directory: for 1 s in all.
 const LOCK_TRIES: usize = 100;
+/// The pause between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The file of our own socket.
+/// The file of our own socket, removed on drop.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode: another proxy may have put its own there meanwhile.
+    /// Device and inode, because another proxy may have put its own socket at this path since.
     id: (u64, u64),
 }
 
@@ -34,10 +36,10 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens at `path`; a missing folder is made for this user alone.
+/// Listens at `path`. Creates a missing parent directory for this user alone.
 ///
 /// # Errors
-/// `AddrInUse` where somebody listens there, `AlreadyExists` for what is no socket; else the system's.
+/// `AddrInUse` if a process already listens there, `AlreadyExists` if the path is not a socket, or the system's error.
 pub(super) fn listen(
     path: &Path,
     mode: u32,
@@ -50,7 +52,7 @@ pub(super) fn listen(
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    #[cfg(target_os = "linux")] // else the umask alone would decide, until the next lines
+    #[cfg(target_os = "linux")] // so that the file never has the mode of the umask
     rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(mode))?;
     socket.bind(&SockAddr::unix(path)?)?;
     let ours = fs::symlink_metadata(path)?;
@@ -61,46 +63,44 @@ pub(super) fn listen(
     if ours.permissions().mode() & 0o777 != mode {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
-    // Only from here on can anybody connect.
+    // Nobody can connect before this.
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     let listener = UnixListener::from_std(socket.into())?;
     Ok((listener, file))
 }
 
-/// Two proxies that start at once must not both find the same stale socket: the later would remove
-/// the earlier one's new file. A folder that cannot be read has no lock.
+/// Locks the parent directory, so that two proxies that start at the same time do not both find the same stale socket:
+/// the second would remove the new file of the first. A directory that cannot be opened is not locked.
 fn lock(parent: &Path) -> io::Result<Option<File>> {
-    let Ok(folder) = File::open(parent) else {
+    let Ok(directory) = File::open(parent) else {
         return Ok(None);
     };
     for _ in 0..LOCK_TRIES {
-        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(folder)),
+        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(directory)),
             Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(_) => return Ok(None), // a file system without locks
+            Err(_) => return Ok(None), // the file system has no locks
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "nothing is served before a listener is there"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "nothing is served yet")]
         std::thread::sleep(LOCK_PAUSE);
     }
-    let words = "another program holds the lock of its folder";
-    Err(io::Error::new(ErrorKind::WouldBlock, words))
+    let message = "another program holds a lock on its directory";
+    Err(io::Error::new(ErrorKind::WouldBlock, message))
 }
 
-/// Removes a socket that nobody listens on any more.
+/// Removes a socket on which no process listens any more.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let there = match fs::symlink_metadata(path) {
-        Ok(there) => there,
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    if !there.file_type().is_socket() {
-        let words = "what is there is no socket, and is not deleted";
-        return Err(io::Error::new(ErrorKind::AlreadyExists, words));
+    if !metadata.file_type().is_socket() {
+        let message = "the file at this path is not a socket, and is not deleted";
+        return Err(io::Error::new(ErrorKind::AlreadyExists, message));
     }
-    // Of any type and with a full backlog, whatever answers otherwise than by a refusal is alive.
+    // Any outcome other than a refused connection means that a process listens: the socket may be of another type, or
+    // its backlog may be full.
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     probe.set_nonblocking(true)?;
     match probe.connect(&SockAddr::unix(path)?) {

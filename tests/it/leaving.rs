@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cupbearer::server::Phase;
+use cupbearer::server::DrainPhase;
 use tokio::time::Instant;
 
 use crate::support::{Client, Connection, End, Proxy, Upstream, answer, ask, get, until, within};
@@ -97,7 +97,7 @@ async fn before_the_drain_every_answer_is_already_the_last_of_its_connection() {
     let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
     let proxy = Proxy::before(&upstream).await;
     assert_eq!(ask(proxy.address, get("/")).await.field("connection"), None);
-    proxy.running.stop(Phase::Closing);
+    proxy.running.stop(DrainPhase::Closing);
     within("an answer that closes", async {
         let mut client = Client::connect(proxy.address).await;
         loop {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cupbearer::config::Surroundings;
-use cupbearer::server::Phase;
+use cupbearer::server::DrainPhase;
 use tokio::sync::watch;
 
 use crate::support::{
@@ -289,7 +289,7 @@ async fn the_grace_of_a_drain_is_the_one_that_holds_when_it_begins() {
     until("it is under way", || scene.upstream.seen_count() == 1).await;
     let (drain, delay) = (Duration::from_millis(50), Duration::ZERO);
     scene.proxy.running.serving().set_patience(drain, delay);
-    scene.proxy.running.stop(Phase::Draining);
+    scene.proxy.running.stop(DrainPhase::Draining);
     let drained = within("the drain", scene.proxy.running.ended()).await;
     assert_eq!(drained.cut, 1);
     // Asked again, as after a second signal, it says the same.

@@ -25,7 +25,7 @@ use crate::credentials::{self, Secret};
 use crate::guard::new_key;
 use crate::learn::{About, Recorder, Seen, compare, fold, write};
 use crate::proxy::AccessLines;
-use crate::server::Phase;
+use crate::server::DrainPhase;
 use crate::{Running, start, telemetry};
 
 use find::{At, Found};
@@ -261,7 +261,7 @@ async fn conclude(
         signal = signals.next() => (Err(SIGNALLED), Some(child::exit_after(signal))),
     };
     let order = running.order();
-    order.give(Phase::Draining);
+    order.give(DrainPhase::Draining);
     if signalled.is_none() {
         tokio::select! {
             _ = running.ended() => {}
@@ -269,7 +269,7 @@ async fn conclude(
         }
     }
     if signalled.is_some() {
-        order.give(Phase::Cut);
+        order.give(DrainPhase::Cut);
     }
     running.ended().await;
     (searched, signalled)

@@ -3,8 +3,8 @@ use rustix::process::{Resource, getrlimit};
 use super::*;
 
 #[test]
-fn the_limit_is_raised_and_at_most_half_of_it_is_for_clients() {
-    let room = room_for_connections(1, 64);
+fn the_soft_limit_is_raised_and_at_most_half_of_it_is_for_clients() {
+    let room = connections_per_proxy(1, 64);
     let limit = getrlimit(Resource::Nofile);
     assert_eq!(limit.current, limit.maximum);
     assert_eq!(
@@ -14,7 +14,7 @@ fn the_limit_is_raised_and_at_most_half_of_it_is_for_clients() {
 }
 
 #[test]
-fn two_descriptors_a_connection_and_the_reserve_fit_into_any_limit() {
+fn two_descriptors_per_connection_and_the_reserve_fit_into_any_limit() {
     let reserved = reserved(1, 64);
     for files in [16, 64, 256, 1024, 1 << 20] {
         let room = half_of(files, reserved);
@@ -27,12 +27,12 @@ fn two_descriptors_a_connection_and_the_reserve_fit_into_any_limit() {
 }
 
 #[test]
-fn full_proxies_that_refuse_and_a_full_admin_listener_leave_the_process_its_own() {
+fn full_proxies_and_a_full_admin_listener_leave_descriptors_for_the_process() {
     for proxies in [1, 2, 8] {
-        let (files, beside) = (1024, 64);
-        let room = half_of(files, reserved(proxies, beside)) / proxies as u64;
-        let each = 2 * room + super::super::shed::AT_ONCE as u64;
-        let all = proxies as u64 * each + beside as u64 + OWN;
+        let (files, admin_connections) = (1024, 64);
+        let room = half_of(files, reserved(proxies, admin_connections)) / proxies as u64;
+        let each = 2 * room + super::super::overload::MAX_REJECTIONS as u64;
+        let all = proxies as u64 * each + admin_connections as u64 + OTHER_DESCRIPTORS;
         assert!(room > 0 && all <= files, "{proxies}: {all}");
     }
 }

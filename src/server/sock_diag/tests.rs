@@ -1,4 +1,4 @@
-//! Claims about the kernel's answers, on real sockets.
+//! What the kernel answers about real sockets.
 
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 
@@ -8,7 +8,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::*;
 
 fn listener(address: &str) -> Option<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).ok()?; // no IPv6 here: there is one family only
+    let listener = TcpListener::bind(address).ok()?; // this machine has no IPv6
     let address = listener.local_addr().unwrap();
     Some((listener, address))
 }
@@ -18,7 +18,7 @@ fn own() -> u32 {
 }
 
 #[test]
-fn the_user_behind_a_connection_is_known_on_both_families() {
+fn the_user_of_a_connection_is_known_on_both_families() {
     for address in ["127.0.0.1:0", "127.9.8.7:0", "[::1]:0"] {
         let Some((listener, at)) = listener(address) else {
             continue;
@@ -34,7 +34,7 @@ fn the_user_behind_a_connection_is_known_on_both_families() {
 }
 
 #[test]
-fn a_dual_stack_socket_that_came_over_ipv4_is_known() {
+fn the_user_of_a_dual_stack_socket_connected_over_ipv4_is_known() {
     let (listener, at) = listener("127.0.0.1:0").unwrap();
     let mut sock_diag = SockDiag::open(at).unwrap();
     let Ok(client) = Socket::new(Domain::IPV6, Type::STREAM, None) else {
@@ -53,9 +53,9 @@ fn a_dual_stack_socket_that_came_over_ipv4_is_known() {
     assert_eq!(sock_diag.owner(as_mapped, at).unwrap(), Some(own()));
 }
 
-/// The kernel says user 0 of such a socket; the proxy may well run as that user.
+/// The kernel reports user 0 for such a socket, and the proxy may run as that user.
 #[test]
-fn a_client_that_has_closed_is_nobody() {
+fn a_client_that_has_closed_has_no_user() {
     let (listener, at) = listener("127.0.0.1:0").unwrap();
     let mut sock_diag = SockDiag::open(at).unwrap();
     for _ in 0..100 {
@@ -66,7 +66,7 @@ fn a_client_that_has_closed_is_nobody() {
 }
 
 #[test]
-fn a_client_that_only_sends_no_more_is_known() {
+fn the_user_of_a_client_that_has_only_shut_down_writing_is_known() {
     let (listener, at) = listener("127.0.0.1:0").unwrap();
     let mut sock_diag = SockDiag::open(at).unwrap();
     let client = TcpStream::connect(at).unwrap();
@@ -76,7 +76,7 @@ fn a_client_that_only_sends_no_more_is_known() {
 }
 
 #[test]
-fn a_listener_at_the_clients_port_is_not_taken_for_it() {
+fn a_listener_at_the_clients_port_is_not_mistaken_for_the_client() {
     let (_listener, at) = listener("127.0.0.1:0").unwrap();
     let (_other, elsewhere) = listener("127.0.0.1:0").unwrap();
     let mut sock_diag = SockDiag::open(at).unwrap();
@@ -96,9 +96,9 @@ fn a_socket_that_does_not_exist_is_an_error() {
 }
 
 #[test]
-fn half_open_and_waiting_sockets_are_nobodys_end() {
+fn half_open_and_time_wait_sockets_have_no_user() {
     let address = "127.0.0.1:1".parse().unwrap();
-    let of = |state, inode| Found {
+    let of = |state, inode| SocketInfo {
         state,
         local: address,
         remote: address,
@@ -121,15 +121,18 @@ fn half_open_and_waiting_sockets_are_nobodys_end() {
 }
 
 #[test]
-fn an_answer_to_another_question_is_left_out_and_a_short_one_is_an_error() {
-    let mut bytes = [0; HEADER + FOUND];
+fn an_answer_to_another_query_is_ignored_and_a_short_one_is_an_error() {
+    let mut bytes = [0; HEADER + MESSAGE];
     bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
     bytes[8..12].copy_from_slice(&7_u32.to_ne_bytes());
     bytes[HEADER] = AF_INET;
-    assert!(read(&bytes, 7).unwrap().is_ok());
-    assert!(read(&bytes, 8).is_none());
+    assert!(parse_answer(&bytes, 7).unwrap().is_ok());
+    assert!(parse_answer(&bytes, 8).is_none());
     for length in 12..bytes.len() {
-        assert!(read(&bytes[..length], 7).unwrap().is_err(), "{length}");
+        assert!(
+            parse_answer(&bytes[..length], 7).unwrap().is_err(),
+            "{length}"
+        );
     }
-    assert!(read(&bytes[..11], 7).is_none());
+    assert!(parse_answer(&bytes[..11], 7).is_none());
 }

@@ -12,7 +12,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn the_file_has_its_mode_a_made_folder_0700_and_both_stay_for_the_folder_only() {
+async fn the_file_has_its_mode_and_a_created_directory_has_0700_and_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     for wanted in [0o600, 0o660, 0o666] {
         let path = directory.path().join("new/deep/s.sock");
@@ -28,7 +28,7 @@ async fn the_file_has_its_mode_a_made_folder_0700_and_both_stay_for_the_folder_o
 }
 
 #[tokio::test]
-async fn a_stale_socket_is_replaced_and_a_live_one_is_taken() {
+async fn a_stale_socket_is_replaced_and_a_live_one_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.sock");
     drop(StdListener::bind(&path).unwrap());
@@ -44,7 +44,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_is_taken() {
 }
 
 #[tokio::test]
-async fn what_is_no_socket_is_never_deleted() {
+async fn a_file_that_is_not_a_socket_is_never_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::write(at("file"), "precious").unwrap();
@@ -62,7 +62,7 @@ async fn what_is_no_socket_is_never_deleted() {
 }
 
 #[tokio::test]
-async fn another_ones_socket_at_our_path_is_left_when_we_go() {
+async fn a_socket_that_another_process_put_at_our_path_is_not_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.sock");
     let (_listener, file) = listen_at(&path).unwrap();
@@ -72,9 +72,9 @@ async fn another_ones_socket_at_our_path_is_left_when_we_go() {
     UnixStream::connect(&path).unwrap();
 }
 
-/// Whoever starts second finds the first one alive, never a socket that is not listening yet.
+/// The second to start finds the first one listening, never a socket that does not listen yet.
 #[test]
-fn of_many_that_start_at_once_at_a_stale_socket_one_wins_and_can_be_reached() {
+fn of_many_proxies_that_start_at_once_on_a_stale_socket_one_listens() {
     const STARTERS: usize = 8;
     let directory = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

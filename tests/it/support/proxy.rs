@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cupbearer::config::{self, Overrides, Setting, Surroundings};
 use cupbearer::proxy::AccessLines;
-use cupbearer::server::{Drained, Phase};
+use cupbearer::server::{DrainPhase, Drained};
 use cupbearer::{Running, start};
 use tempfile::TempDir;
 
@@ -91,7 +91,7 @@ impl Proxy {
 
     /// Asks for the end and waits for it.
     pub(crate) async fn stop(&mut self) -> Drained {
-        self.running.stop(Phase::Draining);
+        self.running.stop(DrainPhase::Draining);
         super::within("the drain", self.running.ended()).await
     }
 }

@@ -1,4 +1,4 @@
-//! Who is at the other end of an accepted connection.
+//! Which local user is at the other end of an accepted TCP connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,16 +8,16 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "linux")]
 use super::sock_diag::SockDiag;
 
-/// Tells the user behind a loopback TCP connection, where the system does.
+/// Looks up the user at the other end of a loopback TCP connection, on systems that tell.
 #[derive(Debug)]
-pub(super) struct Peers {
+pub(super) struct PeerUserLookup {
     #[cfg(target_os = "linux")]
     sock_diag: SockDiag,
 }
 
 #[cfg(target_os = "linux")]
-impl Peers {
-    /// One for an acceptor with this loopback `listener` among others.
+impl PeerUserLookup {
+    /// Opens the lookup for an acceptor, and tests it on one of its loopback listeners.
     ///
     /// # Errors
     /// The system does not tell.
@@ -27,7 +27,7 @@ impl Peers {
         })
     }
 
-    /// The user at `peer`, who holds that end open. `None` where nobody does, or in doubt.
+    /// The user that holds the socket at `peer` open. `None` if it is closed, or in doubt.
     pub(super) fn uid(
         &mut self,
         stream: &TcpStream,
@@ -35,24 +35,21 @@ impl Peers {
         listener: SocketAddr,
     ) -> Option<u32> {
         let uid = self.sock_diag.owner(peer, listener).ok().flatten()?;
-        // A client may have reset this connection, and another one have got its port: what was found
-        // is this one's end only if ours is still connected.
+        // The client may have reset this connection, and another client may have got its port since. The result is
+        // for this connection only if our end is still connected.
         stream.peer_addr().is_ok().then_some(uid)
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Peers {
-    /// Never.
-    ///
+impl PeerUserLookup {
     /// # Errors
     /// Always: only Linux tells.
     pub(super) fn open(_: SocketAddr) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Nobody knows.
-    #[allow(clippy::unused_self, reason = "as on Linux")]
+    #[allow(clippy::unused_self, reason = "the signature is that of Linux")]
     pub(super) fn uid(&mut self, _: &TcpStream, _: SocketAddr, _: SocketAddr) -> Option<u32> {
         None
     }

@@ -2,12 +2,12 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::*;
 
-/// A client that resets, and then another one from the same port, both before the first is accepted.
+/// A client connects and resets, then another one connects from the same port, both before the first is accepted.
 #[tokio::test]
-async fn the_user_of_a_later_connection_from_the_same_port_is_not_taken_for_the_firsts() {
+async fn a_later_connection_from_the_same_port_is_not_mistaken_for_an_earlier_one() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let mut peers = Peers::open(at).unwrap();
+    let mut users = PeerUserLookup::open(at).unwrap();
     let from = |port: u16| {
         let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         client.set_reuse_address(true).unwrap();
@@ -23,9 +23,9 @@ async fn the_user_of_a_later_connection_from_the_same_port_is_not_taken_for_the_
     let _second = from(port);
     let (stream, peer) = listener.accept().await.unwrap();
     assert_eq!(peer.port(), port);
-    assert_eq!(peers.uid(&stream, peer, at), None);
+    assert_eq!(users.uid(&stream, peer, at), None);
     let (stream, peer) = listener.accept().await.unwrap();
     assert_eq!(peer.port(), port);
     let own = rustix::process::geteuid().as_raw();
-    assert_eq!(peers.uid(&stream, peer, at), Some(own));
+    assert_eq!(users.uid(&stream, peer, at), Some(own));
 }

@@ -3,9 +3,9 @@ use tokio::net::TcpStream;
 use super::*;
 
 #[tokio::test]
-async fn an_accepted_connection_is_asked_after_and_ends_with_the_stall_limit() {
+async fn an_accepted_connection_has_keepalive_and_the_user_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    ask_after_clients(&listener, Duration::from_mins(5));
+    enable_keepalive(&listener, Duration::from_mins(5));
     let _client = TcpStream::connect(listener.local_addr().unwrap()).await;
 
     let (accepted, _) = listener.accept().await.unwrap();
@@ -21,11 +21,11 @@ async fn an_accepted_connection_is_asked_after_and_ends_with_the_stall_limit() {
     );
 }
 
-/// A limit below the whole seconds that the system counts in is no reason to do without.
+/// The system counts keep-alive times in whole seconds.
 #[tokio::test]
-async fn a_limit_of_milliseconds_still_asks() {
+async fn a_user_timeout_in_milliseconds_still_enables_keepalive() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    ask_after_clients(&listener, Duration::from_millis(300));
+    enable_keepalive(&listener, Duration::from_millis(300));
     let _client = TcpStream::connect(listener.local_addr().unwrap()).await;
     let (accepted, _) = listener.accept().await.unwrap();
     let socket = SockRef::from(&accepted);

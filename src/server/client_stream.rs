@@ -1,4 +1,4 @@
-//! A client's socket of either kind, as one type: the choice costs a branch, not an allocation.
+//! A client's TCP or unix socket as one type. The choice costs a branch rather than an allocation.
 
 use std::io;
 use std::pin::Pin;
@@ -9,64 +9,64 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-/// A client's socket.
-pub(super) enum Stream {
+/// A client's socket, on the runtime that serves it.
+pub(super) enum ClientStream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
-/// The same on its way to another thread's runtime.
-pub(super) enum Detached {
+/// A client's socket on its way to the runtime of another thread.
+pub(super) enum DetachedStream {
     Tcp(std::net::TcpStream),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Stream {
-    /// Small writes go out at once.
-    #[cfg(not(target_os = "linux"))] // there its listener has said so
+impl ClientStream {
+    /// Turns Nagle's algorithm off, so that small writes are sent at once.
+    #[cfg(not(target_os = "linux"))] // on Linux a socket inherits this from its listener
     pub(super) fn set_nodelay(&self) {
         match self {
             Self::Tcp(stream) => drop(stream.set_nodelay(true)),
             #[cfg(unix)]
-            Self::Unix(_) => {} // holds nothing back
+            Self::Unix(_) => {} // has no such algorithm
         }
     }
 
-    /// Off this runtime.
-    pub(super) fn detach(self) -> io::Result<Detached> {
+    /// Removes it from the current runtime.
+    pub(super) fn detach(self) -> io::Result<DetachedStream> {
         match self {
-            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            Self::Tcp(stream) => stream.into_std().map(DetachedStream::Tcp),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.into_std().map(Detached::Unix),
+            Self::Unix(stream) => stream.into_std().map(DetachedStream::Unix),
         }
     }
 }
 
-impl Detached {
-    /// Onto the runtime that this is called on.
-    pub(super) fn attach(self) -> io::Result<Stream> {
+impl DetachedStream {
+    /// Adds it to the current runtime.
+    pub(super) fn attach(self) -> io::Result<ClientStream> {
         match self {
-            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(ClientStream::Tcp),
             #[cfg(unix)]
-            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(ClientStream::Unix),
         }
     }
 }
 
-/// Calls the same method of either socket.
+/// Calls the same method on either kind of socket.
 macro_rules! either {
     ($stream:expr, $method:ident $(, $argument:expr)*) => {
         match $stream {
-            Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
+            ClientStream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(unix)]
-            Stream::Unix(stream) => Pin::new(stream).$method($($argument),*),
+            ClientStream::Unix(stream) => Pin::new(stream).$method($($argument),*),
         }
     };
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for ClientStream {
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -77,7 +77,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for ClientStream {
     #[inline]
     fn poll_write(
         self: Pin<&mut Self>,

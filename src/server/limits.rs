@@ -1,0 +1,18 @@
+//! The limits of a server's connections.
+
+use std::time::Duration;
+
+/// What a server may hold, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// Open connections.
+    pub connections: usize,
+    /// Bytes of one request head.
+    pub header_bytes: usize,
+    /// From the start of a connection, or the first byte of a request, to the end of the head.
+    pub header_timeout: Duration,
+    /// How long a connection may stay idle between requests.
+    pub keep_alive: Duration,
+    /// How long a client may leave bytes that wait for it unread.
+    pub stall_timeout: Duration,
+}
