@@ -1,5 +1,5 @@
-//! `cupbearer demo`: a stand-in authorization server, a stand-in API, and the real proxy in front of
-//! them, configured the way a user would.
+//! `cupbearer demo`: a simulated authorization server and API, and the real proxy in front of them, configured as a
+//! user would configure it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,16 +9,16 @@ use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
 use crate::{server, telemetry};
 
-/// Starts all three and serves until told to stop.
+/// Starts all three and serves until the process is told to stop.
 pub(super) async fn demo(overrides: &Overrides) -> Exit {
     if let Some(flag) = not_for_a_demo(overrides) {
         say(&format!(
-            "the demo brings its own API and authorization server: leave out {flag}, or use cupbearer run"
+            "the demo has its own API and authorization server: omit {flag}, or use cupbearer run"
         ));
         return Exit::Usage;
     }
     let flushing = telemetry::Flushing::start();
-    say("Starting a stand-in authorization server and API, and the proxy in front of them ...");
+    say("Starting a simulated authorization server and API, and the proxy in front of them ...");
     demo::remove_abandoned();
     let demo = match demo::start(demo::Options::default()).await {
         Ok(demo) => demo,
@@ -40,7 +40,7 @@ pub(super) async fn demo(overrides: &Overrides) -> Exit {
     exit
 }
 
-/// What describes another proxy: a file, an API, a token endpoint.
+/// The flag that names another configuration, API or token endpoint, if there is one.
 fn not_for_a_demo(overrides: &Overrides) -> Option<&'static str> {
     let file = overrides.file.as_ref().map(|_| "--config");
     let setting = overrides.settings.iter().find(|setting| {
@@ -50,8 +50,8 @@ fn not_for_a_demo(overrides: &Overrides) -> Option<&'static str> {
     file.or(setting.map(|setting| setting.flag))
 }
 
-/// The configuration file of the demo, with the flags of the command line on top; the environment
-/// stays out, since it describes another proxy.
+/// Loads the configuration of the demo, overridden by the flags of the command line. The environment is ignored, since
+/// it describes another proxy.
 async fn configure(
     demo: &Demo,
     overrides: &Overrides,
@@ -83,7 +83,7 @@ async fn configure(
                 Exit::Configuration
             })?;
         match loaded.config.listen {
-            // The guide names the port before it is bound.
+            // A port is chosen here, because the guide names it before it is bound.
             Listen::Localhost(0) => listen_on(&mut overrides, format!("localhost:{}", free_port())),
             Listen::Tcp(address) if address.port() == 0 => {
                 let text = SocketAddr::new(address.ip(), free_port()).to_string();
@@ -92,7 +92,7 @@ async fn configure(
             Listen::Localhost(port) if is_taken(&loaded.config.listen) => {
                 let free = free_port();
                 notes.push(format!(
-                    "port {port} is taken: the proxy listens on {free} instead"
+                    "port {port} is in use: the proxy listens on {free} instead"
                 ));
                 listen_on(&mut overrides, format!("localhost:{free}"));
             }
@@ -105,16 +105,16 @@ fn is_taken(listen: &Listen) -> bool {
     server::bind(listen).is_err_and(|error| error.source.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// A port that is free on every loopback family right now.
+/// A port that is free on both loopback addresses at present.
 fn free_port() -> u16 {
     server::bind(&Listen::Localhost(0)).map_or(0, |bound| bound.addresses[0].port())
 }
 
-/// What to try, below the banner.
+/// What to try, printed below the banner.
 fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
     let file = loaded.file.as_deref().map(|file| {
         format!(
-            "  Its configuration; what stands in it can be given to cupbearer init:\n    {}",
+            "  Configuration of this proxy (cupbearer init asks for the same values):\n    {}",
             file.display()
         )
     });
@@ -129,7 +129,7 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
                 "curl --unix-socket {} http://localhost/api/v1/certificates",
                 path.display()
             ),
-            "not over a unix socket".to_owned(),
+            "not available over a unix socket".to_owned(),
         ),
     };
     let mut lines: Vec<String> = notes
@@ -138,15 +138,15 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
         .collect();
     lines.extend([
         String::new(),
-        "  Without the proxy, refused (401):".to_owned(),
-        format!("    {}", demo.curl_refused()),
-        "  Through it, 200:".to_owned(),
+        "  Directly to the API, without a token (401):".to_owned(),
+        format!("    {}", demo.curl_without_token()),
+        "  Through the proxy (200):".to_owned(),
         format!("    {through}"),
-        format!("  In a browser, \"Try it out\" works without \"Authorize\": {docs}"),
+        format!("  In a browser, where \"Try it out\" needs no \"Authorize\":\n    {docs}"),
     ]);
     lines.extend(file);
     lines.extend([
-        "  Tokens live 60 s here, so that a refresh can be watched. Ctrl-C ends all three."
+        "  Tokens expire after 60 s, so that you can watch a refresh. Ctrl-C stops all three."
             .to_owned(),
         String::new(),
     ]);

@@ -1,4 +1,4 @@
-//! Who may use the API: verifies the bearer and its roles, and enters every request in the ledger.
+//! Access to the API: verifies the token and its roles, and records every request.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,34 +12,11 @@ use jsonwebtoken::errors::ErrorKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ledger::header_lines;
-use super::{Seen, Site};
+use super::context::ServerContext;
+use super::recorder::{ApiRequest, Verdict, field_lines};
 
-/// The part of a role's name that fits this API's environment, or every environment.
+/// How the name of a role begins that is valid in the environment of this API.
 const ENVIRONMENTS: [&str; 2] = ["dev", "all"];
-
-/// What the API made of a request's token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The path is open to everyone, or does not exist.
-    NotAsked,
-    /// Good token, sufficient role.
-    Allowed,
-    /// No `Authorization`, or another scheme than `Bearer`.
-    Missing,
-    /// More than one `Authorization` line (RFC 6750 2: one way, once).
-    Repeated,
-    /// Not a token that this authorization server signed.
-    Unverified,
-    /// Another issuer, or the environment is not connected.
-    WrongIssuer,
-    /// Past its life.
-    Expired,
-    /// Issued here, alive, and revoked.
-    Revoked,
-    /// Good token without the role for this method.
-    MissingRole,
-}
 
 #[derive(Deserialize)]
 struct Claims {
@@ -48,22 +25,22 @@ struct Claims {
     groups: Value,
 }
 
-/// The outermost layer: one ledger entry a request, whatever becomes of it.
+/// The outermost layer: records each request with its response.
 pub(super) async fn record(
-    State(site): State<Arc<Site>>,
+    State(context): State<Arc<ServerContext>>,
     request: Request,
     next: Next,
 ) -> Response {
     let method = request.method().clone();
     let target = request.uri().to_string();
-    let headers = header_lines(request.headers());
+    let headers = field_lines(request.headers());
     let response = next.run(request).await;
     let verdict = response
         .extensions()
         .get()
         .copied()
-        .unwrap_or(Verdict::NotAsked);
-    site.knobs.record_seen(Seen {
+        .unwrap_or(Verdict::NotChecked);
+    context.state.record_api_request(ApiRequest {
         method,
         target,
         headers,
@@ -73,22 +50,23 @@ pub(super) async fn record(
     response
 }
 
-/// The layer around what needs a token; reads want an audit or admin role, all else admin.
+/// The layer around the routes that need a token. GET and HEAD need an audit or admin role, all other methods an admin
+/// role.
 pub(super) async fn authorize(
-    State(site): State<Arc<Site>>,
+    State(context): State<Arc<ServerContext>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let verdict = site.judge(request.method(), request.headers());
-    let mut response = match refusal(verdict) {
-        Some(refusal) => refusal,
+    let verdict = context.judge(request.method(), request.headers());
+    let mut response = match error_response(verdict) {
+        Some(error) => error,
         None => next.run(request).await,
     };
     response.extensions_mut().insert(verdict);
     response
 }
 
-impl Site {
+impl ServerContext {
     fn judge(&self, method: &Method, headers: &HeaderMap) -> Verdict {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let line = lines.next();
@@ -98,7 +76,7 @@ impl Site {
         let Some(token) = line.and_then(|line| bearer(line.as_bytes())) else {
             return Verdict::Missing;
         };
-        if !self.knobs.behaviour().connected {
+        if !self.state.behaviour().connected {
             return Verdict::WrongIssuer;
         }
         match self.key.verify::<Claims>(token, &self.issuer) {
@@ -112,7 +90,7 @@ impl Site {
     }
 
     fn judge_claims(&self, method: &Method, claims: &Claims) -> Verdict {
-        match self.knobs.expiry_of(&claims.jti) {
+        match self.state.expiry_of(&claims.jti) {
             None => Verdict::Revoked,
             Some(end) if end <= SystemTime::now() => Verdict::Expired,
             Some(_) if has_role(&claims.groups, method) => Verdict::Allowed,
@@ -121,7 +99,7 @@ impl Site {
     }
 }
 
-/// RFC 6750 2.1; the scheme's name is compared without case (RFC 9110 11.1).
+/// The token of `Bearer TOKEN` (RFC 6750 2.1). The name of the scheme is case-insensitive (RFC 9110 11.1).
 fn bearer(line: &[u8]) -> Option<&str> {
     let (scheme, token) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     scheme
@@ -129,7 +107,7 @@ fn bearer(line: &[u8]) -> Option<&str> {
         .then_some(token.trim_start_matches(' '))
 }
 
-/// Anything but an array of strings grants nothing.
+/// Whether an array of strings contains a role for this method. Anything but an array grants nothing.
 fn has_role(groups: &Value, method: &Method) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let fits = |role: &str| {
@@ -144,9 +122,9 @@ fn has_role(groups: &Value, method: &Method) -> bool {
         .is_some_and(|roles| roles.iter().filter_map(Value::as_str).any(fits))
 }
 
-fn refusal(verdict: Verdict) -> Option<Response> {
+fn error_response(verdict: Verdict) -> Option<Response> {
     let (status, detail, challenge) = match verdict {
-        Verdict::NotAsked | Verdict::Allowed => return None,
+        Verdict::NotChecked | Verdict::Allowed => return None,
         Verdict::Missing => (StatusCode::UNAUTHORIZED, "Not authenticated", "Bearer"),
         Verdict::Repeated
         | Verdict::Unverified

@@ -1,7 +1,7 @@
-//! The stand-in self-service API: certificates and hostnames, kept in memory.
+//! The simulated self-service API: certificates and hostnames, kept in memory.
 //!
-//! Answers have the shapes of `FastAPI`. A private key is looked at and dropped: it is neither kept
-//! nor returned, nor is any request body echoed.
+//! Responses have the format of `FastAPI`. A private key is validated and discarded: it is neither stored nor returned,
+//! and no request body is echoed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,13 +13,14 @@ use axum::{Json, Router, middleware};
 use http::StatusCode;
 use serde_json::json;
 
-use super::inventory::{Certificate, Hostname, Inventory, Refused};
-use super::validation::{Fields, Invalid};
-use super::{Site, access, docs_page, openapi, validation};
+use super::context::ServerContext;
+use super::inventory::{Certificate, Hostname, Inventory, InventoryError};
+use super::validation::{BodyFields, ValidationErrors};
+use super::{access, docs_page, openapi, validation};
 
-type Shared = Arc<Mutex<Inventory>>;
+type SharedInventory = Arc<Mutex<Inventory>>;
 
-pub(super) fn routes(site: Arc<Site>) -> Router {
+pub(super) fn routes(context: Arc<ServerContext>) -> Router {
     let guarded = Router::new()
         .route(
             "/api/v1/certificates",
@@ -32,95 +33,95 @@ pub(super) fn routes(site: Arc<Site>) -> Router {
         )
         .route("/api/v1/hostnames/{hostname}", delete(delete_hostname))
         .route_layer(middleware::from_fn_with_state(
-            Arc::clone(&site),
+            Arc::clone(&context),
             access::authorize,
         ))
-        .with_state(Shared::new(Mutex::new(Inventory::seeded())));
-    let document = async |State(site): State<Arc<Site>>| {
-        Json(openapi::document(&site.knobs.behaviour().openapi_server))
+        .with_state(SharedInventory::new(Mutex::new(Inventory::seeded())));
+    let document = async |State(context): State<Arc<ServerContext>>| {
+        Json(openapi::document(&context.state.behaviour().openapi_server))
     };
     Router::new()
         .route("/api/v1/openapi.json", get(document))
-        .with_state(Arc::clone(&site))
+        .with_state(Arc::clone(&context))
         .merge(docs_page::routes(not_found))
         .merge(guarded)
         .fallback(async || not_found())
         .method_not_allowed_fallback(async || {
             detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
-        .layer(middleware::from_fn_with_state(site, access::record))
+        .layer(middleware::from_fn_with_state(context, access::record))
 }
 
-async fn list_certificates(State(inventory): State<Shared>) -> Response {
+async fn list_certificates(State(inventory): State<SharedInventory>) -> Response {
     Json(locked(&inventory).certificates()).into_response()
 }
 
 async fn create_certificate(
-    State(inventory): State<Shared>,
+    State(inventory): State<SharedInventory>,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let mut fields = Fields::read(&body).map_err(Invalid::into_response)?;
+    let mut fields = BodyFields::read(&body).map_err(ValidationErrors::into_response)?;
     let certificate = Certificate {
         name: fields.name("name"),
         fullchain: fields.pem("fullchain", "CERTIFICATE"),
     };
     fields.pem("privkey", "PRIVATE KEY");
-    fields.done().map_err(Invalid::into_response)?;
+    fields.done().map_err(ValidationErrors::into_response)?;
     locked(&inventory)
         .add_certificate(certificate.clone())
-        .map_err(Refused::into_response)?;
+        .map_err(InventoryError::into_response)?;
     Ok((StatusCode::CREATED, Json(certificate)).into_response())
 }
 
 async fn delete_certificate(
-    State(inventory): State<Shared>,
+    State(inventory): State<SharedInventory>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Response> {
-    let force =
-        validation::flag(query.as_deref(), "force_delete").map_err(Invalid::into_response)?;
+    let force = validation::flag(query.as_deref(), "force_delete")
+        .map_err(ValidationErrors::into_response)?;
     locked(&inventory)
         .delete_certificate(&name, force)
-        .map_err(Refused::into_response)?;
+        .map_err(InventoryError::into_response)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn list_hostnames(State(inventory): State<Shared>) -> Response {
+async fn list_hostnames(State(inventory): State<SharedInventory>) -> Response {
     Json(locked(&inventory).hostnames()).into_response()
 }
 
 async fn create_hostname(
-    State(inventory): State<Shared>,
+    State(inventory): State<SharedInventory>,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let mut fields = Fields::read(&body).map_err(Invalid::into_response)?;
+    let mut fields = BodyFields::read(&body).map_err(ValidationErrors::into_response)?;
     let hostname = Hostname {
         hostname: fields.hostname("hostname"),
         product: fields.one_of("product", &["pingaccess", "pingfederate"]),
         certname: fields.name("certname"),
     };
-    fields.done().map_err(Invalid::into_response)?;
+    fields.done().map_err(ValidationErrors::into_response)?;
     locked(&inventory)
         .add_hostname(hostname.clone())
-        .map_err(Refused::into_response)?;
+        .map_err(InventoryError::into_response)?;
     Ok((StatusCode::CREATED, Json(hostname)).into_response())
 }
 
 async fn delete_hostname(
-    State(inventory): State<Shared>,
+    State(inventory): State<SharedInventory>,
     Path(hostname): Path<String>,
 ) -> Result<StatusCode, Response> {
     locked(&inventory)
         .delete_hostname(&hostname)
-        .map_err(Refused::into_response)?;
+        .map_err(InventoryError::into_response)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for InventoryError {
     fn into_response(self) -> Response {
         match self {
-            Self::Unknown(what) => detail(StatusCode::NOT_FOUND, what),
-            Self::Taken(what) => detail(StatusCode::CONFLICT, what),
+            Self::NotFound(message) => detail(StatusCode::NOT_FOUND, message),
+            Self::Conflict(message) => detail(StatusCode::CONFLICT, message),
         }
     }
 }
@@ -133,7 +134,7 @@ fn detail(status: StatusCode, detail: &str) -> Response {
     (status, Json(json!({ "detail": detail }))).into_response()
 }
 
-/// Nothing in here leaves the lists half-changed, so a panic elsewhere does not spoil them.
-fn locked(inventory: &Shared) -> MutexGuard<'_, Inventory> {
+/// Ignores poisoning: no method of the inventory panics halfway through a change.
+fn locked(inventory: &SharedInventory) -> MutexGuard<'_, Inventory> {
     inventory.lock().unwrap_or_else(PoisonError::into_inner)
 }

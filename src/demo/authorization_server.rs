@@ -1,6 +1,6 @@
-//! The authorization server: token endpoint, discovery and key set of one environment.
+//! The simulated authorization server: token endpoint, metadata and key set of one environment.
 //!
-//! Grants client credentials only (RFC 6749 4.4). Knows the API by nothing but the key set.
+//! It supports the client credentials grant only (RFC 6749 4.4).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::client_credentials::{Form, authenticate};
-use super::knobs::{Application, Behaviour, ExpiresIn, Groups, Reply};
-use super::refusals::{NO_STORE, Refusal, method_not_allowed, not_found};
-use super::{ENVIRONMENT_ID, ORGANIZATION_ID, Site, TokenPost};
+use super::client_credentials::{TokenForm, authenticate};
+use super::context::{ENVIRONMENT_ID, ORGANIZATION_ID, ServerContext};
+use super::errors::{NO_STORE, TokenError, method_not_allowed, not_found};
+use super::recorder::TokenRequest;
+use super::state::{Application, Behaviour, ExpiresIn, Groups, TokenReply};
 
-pub(super) fn routes(site: Arc<Site>) -> Router {
+pub(super) fn routes(context: Arc<ServerContext>) -> Router {
     Router::new()
         .route("/{environment}/as/token", post(token))
         .route(
@@ -30,50 +31,53 @@ pub(super) fn routes(site: Arc<Site>) -> Router {
         .route("/{environment}/as/jwks", get(jwks))
         .fallback(async || not_found())
         .method_not_allowed_fallback(async || method_not_allowed())
-        .with_state(site)
+        .with_state(context)
 }
 
 async fn token(
-    State(site): State<Arc<Site>>,
+    State(context): State<Arc<ServerContext>>,
     Path(environment): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let form = Form::read(&headers, &body);
-    let parameters = form.as_ref().map(Form::for_the_ledger).unwrap_or_default();
-    let post = site.knobs.record_post(TokenPost {
+    let form = TokenForm::read(&headers, &body);
+    let parameters = form
+        .as_ref()
+        .map(TokenForm::without_secrets)
+        .unwrap_or_default();
+    let number = context.state.record_token_request(TokenRequest {
         at: Instant::now(),
         parameters,
         status: None,
     });
 
-    let response = match site.knobs.next_reply() {
-        Reply::Honest if environment != ENVIRONMENT_ID => not_found(),
-        Reply::Honest => form
-            .and_then(|form| site.grant(&headers, &form))
-            .map_or_else(Refusal::into_response, |grant| {
+    let response = match context.state.next_reply() {
+        TokenReply::Normal if environment != ENVIRONMENT_ID => not_found(),
+        TokenReply::Normal => form
+            .and_then(|form| context.grant(&headers, &form))
+            .map_or_else(TokenError::into_response, |grant| {
                 ([NO_STORE], Json(grant)).into_response()
             }),
-        Reply::Fixed {
+        TokenReply::Fixed {
             status,
             headers,
             body,
         } => (status, headers, body).into_response(),
-        Reply::Silence => std::future::pending().await,
+        TokenReply::Never => std::future::pending().await,
     };
-    tokio::time::sleep(site.knobs.behaviour().latency).await;
-    site.knobs.record_reply(post, response.status());
+    tokio::time::sleep(context.state.behaviour().latency).await;
+    context.state.record_token_status(number, response.status());
     response
 }
 
-impl Site {
-    /// The token endpoint's answer (RFC 6749 5.1).
-    fn grant(&self, headers: &HeaderMap, form: &Form) -> Result<Value, Refusal> {
-        let behaviour = self.knobs.behaviour();
-        let grant_type = form.value("grant_type").ok_or(Refusal::Malformed)?;
+impl ServerContext {
+    /// The access token response (RFC 6749 5.1).
+    fn grant(&self, headers: &HeaderMap, form: &TokenForm) -> Result<Value, TokenError> {
+        let behaviour = self.state.behaviour();
+        let grant_type = form.value("grant_type").ok_or(TokenError::Malformed)?;
         let (client_id, application) = authenticate(headers, form, &behaviour)?;
         if grant_type != "client_credentials" {
-            return Err(Refusal::UnsupportedGrant);
+            return Err(TokenError::UnsupportedGrant);
         }
         let (audience, scope) = granted(application, form.value("scope"))?;
 
@@ -110,18 +114,18 @@ impl Site {
             Groups::Text(text) => claims["groups"] = json!(text),
             Groups::Missing => {}
         }
-        self.knobs.record_issue(jti, expires_at);
+        self.state.record_issue(jti, expires_at);
         self.key.sign(&behaviour.typ, &claims)
     }
 }
 
-/// The resource and the scopes that a token is for: one resource a token.
-fn granted(application: &Application, asked: Option<&str>) -> Result<(String, String), Refusal> {
+/// The resource and the scopes that a token is for. A token is for one resource only.
+fn granted(application: &Application, asked: Option<&str>) -> Result<(String, String), TokenError> {
     if !application.client_credentials {
-        return Err(Refusal::GrantNotAllowed);
+        return Err(TokenError::GrantNotAllowed);
     }
     if application.worker {
-        return Err(Refusal::NoRoleAssignments);
+        return Err(TokenError::NoRoleAssignments);
     }
     let asked: Option<Vec<&str>> = asked.map(|scope| scope.split(' ').collect());
     let wanted = |scope: &&str| asked.as_ref().is_none_or(|asked| asked.contains(scope));
@@ -135,25 +139,29 @@ fn granted(application: &Application, asked: Option<&str>) -> Result<(String, St
         (!scopes.is_empty()).then(|| (resource.audience.clone(), scopes.join(" ")))
     });
     match (grants.next(), grants.next()) {
-        (None, _) => Err(Refusal::NoScope),
+        (None, _) => Err(TokenError::NoScope),
         (Some(grant), None) => Ok(grant),
-        (Some(_), Some(_)) => Err(Refusal::SeveralResources),
+        (Some(_), Some(_)) => Err(TokenError::SeveralResources),
     }
 }
 
-/// Since 1970, rounded down (RFC 7519 2, `NumericDate`).
+/// Seconds since 1970, rounded down (`NumericDate`, RFC 7519 2).
 fn whole_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs()
 }
 
-/// `OpenID` Connect Discovery 1.0, 3: the members that a client of this server could use.
-async fn discovery(State(site): State<Arc<Site>>, Path(environment): Path<String>) -> Response {
+/// The provider metadata (`OpenID` Connect Discovery 1.0, section 3), with the members that a client of this server
+/// could use.
+async fn discovery(
+    State(context): State<Arc<ServerContext>>,
+    Path(environment): Path<String>,
+) -> Response {
     if environment != ENVIRONMENT_ID {
         return not_found();
     }
-    let issuer = &site.issuer;
+    let issuer = &context.issuer;
     Json(json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -168,11 +176,14 @@ async fn discovery(State(site): State<Arc<Site>>, Path(environment): Path<String
     .into_response()
 }
 
-async fn jwks(State(site): State<Arc<Site>>, Path(environment): Path<String>) -> Response {
+async fn jwks(
+    State(context): State<Arc<ServerContext>>,
+    Path(environment): Path<String>,
+) -> Response {
     if environment != ENVIRONMENT_ID {
         return not_found();
     }
-    Json(site.key.jwks()).into_response()
+    Json(context.key.jwks()).into_response()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Who asks for a token: reads the client authentication of one request and checks it.
+//! Client authentication at the token endpoint (RFC 6749 2.3).
 //!
-//! Strict on purpose: a client that encodes its credentials wrongly must fail here, not in the field.
+//! Strict on purpose: a client that encodes its credentials incorrectly must fail in the tests, not in production.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::HeaderMap;
@@ -10,17 +10,17 @@ use http::header;
 use percent_encoding::percent_decode;
 use tokio::time::Instant;
 
-use super::knobs::{Application, AuthMethod, Behaviour};
-use super::refusals::Refusal;
+use super::errors::TokenError;
+use super::state::{Application, AuthMethod, Behaviour};
 use crate::credentials::Secret;
 
-/// The form's parameters (RFC 6749 3.2), each at most once.
-pub(super) struct Form(Vec<(String, String)>);
+/// The parameters of a token request (RFC 6749 3.2), each at most once.
+pub(super) struct TokenForm(Vec<(String, String)>);
 
-impl Form {
+impl TokenForm {
     /// # Errors
-    /// Not a form, or a parameter that stands there twice.
-    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+    /// The body is not a form, or it repeats a parameter.
+    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, TokenError> {
         let essence = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
@@ -29,25 +29,25 @@ impl Form {
             it.trim()
                 .eq_ignore_ascii_case("application/x-www-form-urlencoded")
         }) {
-            return Err(Refusal::Malformed);
+            return Err(TokenError::Malformed);
         }
         let form = Self(form_urlencoded::parse(body).into_owned().collect());
         let once = |name: &str| form.0.iter().filter(|(other, _)| other == name).count() == 1;
         if form.0.iter().all(|(name, _)| once(name)) {
             Ok(form)
         } else {
-            Err(Refusal::Malformed)
+            Err(TokenError::Malformed)
         }
     }
 
-    /// A parameter's value; one without a value counts as left out (RFC 6749 3.2).
+    /// The value of a parameter. A parameter without a value counts as omitted (RFC 6749 3.2).
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(other, _)| other == name)?;
         Some(found.1.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// The parameters for the ledger, without what must not lie about.
-    pub(super) fn for_the_ledger(&self) -> Vec<(String, String)> {
+    /// The parameters to record: credentials have no value.
+    pub(super) fn without_secrets(&self) -> Vec<(String, String)> {
         let secret = |name: &str| name == "client_secret" || name == "client_assertion";
         let hide = |(name, value): &(String, String)| {
             (
@@ -63,45 +63,46 @@ impl Form {
     }
 }
 
-/// The application that proved itself, with its client id.
+/// Returns the application that has authenticated, with its client id.
 ///
 /// # Errors
-/// RFC 6749 2.3 and 5.2: not exactly one method, not the registered one, or not its secret.
+/// The request uses no method, several methods or one that is not registered, or the secret is wrong (RFC 6749 2.3 and
+/// 5.2).
 pub(super) fn authenticate<'a>(
     headers: &HeaderMap,
-    form: &Form,
+    form: &TokenForm,
     behaviour: &'a Behaviour,
-) -> Result<(String, &'a Application), Refusal> {
-    let presented = Presented::read(headers, form)?;
+) -> Result<(String, &'a Application), TokenError> {
+    let presented = PresentedCredentials::read(headers, form)?;
     let application = behaviour
         .applications
         .get(&presented.client_id)
-        .ok_or(Refusal::InvalidCredentials)?;
-    // Before the secret, as the real one does: a wrong secret by a wrong method is a wrong method.
+        .ok_or(TokenError::InvalidCredentials)?;
+    // Checked before the secret, as PingOne does: a wrong secret sent by a wrong method is an unsupported method.
     if presented.method != Some(application.auth) {
-        return Err(Refusal::UnsupportedMethod);
+        return Err(TokenError::UnsupportedMethod);
     }
     if !application.on || !application.accepts(&presented.secret) {
-        return Err(Refusal::InvalidCredentials);
+        return Err(TokenError::InvalidCredentials);
     }
     Ok((presented.client_id, application))
 }
 
-struct Presented {
+struct PresentedCredentials {
     client_id: String,
     secret: Secret,
-    /// `None`: a method that no application here is registered with.
+    /// `None` if no application here can be registered with the method.
     method: Option<AuthMethod>,
 }
 
-impl Presented {
-    fn read(headers: &HeaderMap, form: &Form) -> Result<Self, Refusal> {
+impl PresentedCredentials {
+    fn read(headers: &HeaderMap, form: &TokenForm) -> Result<Self, TokenError> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let authorization = lines.next();
         let by_form = ["client_secret", "client_assertion"].map(|name| form.value(name));
         let methods = usize::from(authorization.is_some()) + by_form.iter().flatten().count();
         if methods > 1 || lines.next().is_some() {
-            return Err(Refusal::NotOneMethod);
+            return Err(TokenError::NotOneMethod);
         }
         match (authorization, by_form[0]) {
             (Some(line), _) => Self::basic(line.as_bytes(), form),
@@ -110,10 +111,14 @@ impl Presented {
         }
     }
 
-    fn in_form(form: &Form, secret: &str, method: Option<AuthMethod>) -> Result<Self, Refusal> {
+    fn in_form(
+        form: &TokenForm,
+        secret: &str,
+        method: Option<AuthMethod>,
+    ) -> Result<Self, TokenError> {
         let client_id = form
             .value("client_id")
-            .ok_or(Refusal::NotOneMethod)?
+            .ok_or(TokenError::NotOneMethod)?
             .to_owned();
         Ok(Self {
             client_id,
@@ -122,15 +127,15 @@ impl Presented {
         })
     }
 
-    /// RFC 7617, with both halves percent-encoded first (RFC 6749 2.3.1).
-    fn basic(line: &[u8], form: &Form) -> Result<Self, Refusal> {
-        let (id, secret) = basic_pair(line).ok_or(Refusal::InvalidCredentials)?;
-        let client_id = String::from_utf8(id).map_err(|_| Refusal::InvalidCredentials)?;
+    /// HTTP Basic (RFC 7617), with client id and secret percent-encoded first (RFC 6749 2.3.1).
+    fn basic(line: &[u8], form: &TokenForm) -> Result<Self, TokenError> {
+        let (id, secret) = basic_pair(line).ok_or(TokenError::InvalidCredentials)?;
+        let client_id = String::from_utf8(id).map_err(|_| TokenError::InvalidCredentials)?;
         if form
             .value("client_id")
             .is_some_and(|also| also != client_id)
         {
-            return Err(Refusal::Malformed);
+            return Err(TokenError::Malformed);
         }
         Ok(Self {
             client_id,
@@ -153,7 +158,7 @@ fn basic_pair(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     ))
 }
 
-/// Only unreserved characters and complete `%XX`: anything else was not encoded by the rule.
+/// Accepts only unreserved characters and complete `%XX`, since every other character must be encoded.
 fn decode_strictly(half: &[u8]) -> Option<Vec<u8>> {
     let mut rest = half;
     while let Some((first, after)) = rest.split_first() {
@@ -172,7 +177,7 @@ fn decode_strictly(half: &[u8]) -> Option<Vec<u8>> {
 
 impl Application {
     fn accepts(&self, presented: &Secret) -> bool {
-        // Exposed to be compared, in constant time.
+        // Exposed to be compared in constant time.
         let equals =
             |known: &Secret| verify_slices_are_equal(known.expose(), presented.expose()).is_ok();
         let in_grace = |(old, until): &(Secret, Instant)| Instant::now() < *until && equals(old);

@@ -1,7 +1,7 @@
-//! `/docs`: Swagger UI with everything it needs from this server, so that it works offline.
+//! `/docs`: Swagger UI, with all its files from this server, so that it works offline.
 //!
-//! Of `swagger-ui-dist` only the static files are served. Its page is not: it puts the request's
-//! address into the HTML as it came.
+//! Only the static files of `swagger-ui-dist` are served. Its page is not, because it copies the target of the request
+//! into the HTML without escaping.
 
 use axum::Router;
 use axum::extract::{Path, Request};
@@ -19,7 +19,7 @@ const FILES: [&str; 4] = [
 
 const PAGE: &str = include_str!("docs_page.html");
 
-/// The page and its files, for a document at `/api/v1/openapi.json`.
+/// The routes of the page and its files, for a document at `/api/v1/openapi.json`.
 pub(super) fn routes(not_found: fn() -> Response) -> Router {
     let files = generate_routes(ApiDefinition {
         uri_prefix: "/docs",

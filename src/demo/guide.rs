@@ -1,10 +1,10 @@
-//! What a user would write and type in front of the demo, as text. Printing is the caller's.
+//! The configuration and the commands that a user of the demo would write, as text. The caller prints them.
 
-use super::Demo;
+use super::servers::Demo;
 
 impl Demo {
-    /// The configuration of a proxy in front, as a user would write it: nothing in it is known to
-    /// the demo alone, and the secret stays in its file.
+    /// The configuration of a proxy in front of the API, as a user would write it: it contains nothing that only the
+    /// demo knows, and the secret stays in its own file.
     #[must_use]
     pub fn configuration(&self) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
@@ -15,11 +15,11 @@ impl Demo {
             quoted(&self.token_url),
             quoted(self.client_id),
             quoted(&secret_file),
-            quoted(self.knobs.auth_method(self.client_id).name()),
+            quoted(self.state.auth_method(self.client_id).name()),
         )
     }
 
-    /// The same in a file, which goes with the demo.
+    /// Writes [`configuration`](Self::configuration) to a file that is removed together with the demo.
     ///
     /// # Errors
     /// The directory for temporary files cannot be written to.
@@ -28,26 +28,26 @@ impl Demo {
             .beside("cupbearer.toml", &self.configuration())
     }
 
-    /// A command that the API refuses: it carries no token.
+    /// A command that sends a request directly to the API, which rejects it for lack of a token.
     #[must_use]
-    pub fn curl_refused(&self) -> String {
+    pub fn curl_without_token(&self) -> String {
         curl(&self.api_url)
     }
 
-    /// The same command, sent to a proxy at `proxy_url` (`http://localhost:PORT`).
+    /// The same command for the proxy at `proxy_url` (`http://localhost:PORT`).
     #[must_use]
     pub fn curl_through(&self, proxy_url: &str) -> String {
         curl(proxy_url)
     }
 
-    /// The Swagger UI page as the proxy at `proxy_url` shows it.
+    /// The address of the Swagger UI page behind the proxy at `proxy_url`.
     #[must_use]
     pub fn docs_through(&self, proxy_url: &str) -> String {
         format!("{}/docs", proxy_url.trim_end_matches('/'))
     }
 }
 
-/// `--noproxy`, because an `http_proxy` in the environment catches requests for this machine too.
+/// With `--noproxy`, because curl uses `http_proxy` for requests to this machine too.
 fn curl(base_url: &str) -> String {
     let base_url = base_url.trim_end_matches('/');
     let authority = base_url

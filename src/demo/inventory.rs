@@ -1,33 +1,36 @@
-//! What the API administers: certificates and the hostnames that use them, in memory.
+//! The data of the API: certificates and the hostnames that use them, in memory.
 
 use serde::Serialize;
 
-/// A certificate chain by name. Its private key was looked at when it came and is not kept.
+/// A named certificate chain. Its private key is not kept.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Certificate {
     pub(super) name: String,
     pub(super) fullchain: String,
 }
 
-/// A hostname of a product, served with a certificate.
+/// A hostname of a product, and the certificate that it uses.
 #[derive(Debug, Clone, Serialize)]
-#[allow(clippy::struct_field_names, reason = "the API's member is called that")]
+#[allow(
+    clippy::struct_field_names,
+    reason = "the API calls its member hostname"
+)]
 pub(super) struct Hostname {
     pub(super) hostname: String,
     pub(super) product: String,
     pub(super) certname: String,
 }
 
-/// Why a change was not made.
+/// Why a change was rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// There is no such thing.
-    Unknown(&'static str),
-    /// It exists already, or something else still uses it.
-    Taken(&'static str),
+pub(super) enum InventoryError {
+    /// The certificate or hostname does not exist.
+    NotFound(&'static str),
+    /// The name is already in use, or a hostname still uses the certificate.
+    Conflict(&'static str),
 }
 
-/// Both lists, in the order of arrival.
+/// Both lists, in the order of creation.
 #[derive(Debug)]
 pub(super) struct Inventory {
     certificates: Vec<Certificate>,
@@ -35,7 +38,7 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    /// Two certificates and a hostname, so that the first GET shows something.
+    /// Two certificates and a hostname, so that the first GET returns something.
     pub(super) fn seeded() -> Self {
         let certificate = |name: &str, fullchain: &str| Certificate {
             name: name.to_owned(),
@@ -62,18 +65,27 @@ impl Inventory {
         &self.hostnames
     }
 
-    pub(super) fn add_certificate(&mut self, certificate: Certificate) -> Result<(), Refused> {
+    pub(super) fn add_certificate(
+        &mut self,
+        certificate: Certificate,
+    ) -> Result<(), InventoryError> {
         if self.has_certificate(&certificate.name) {
-            return Err(Refused::Taken("A certificate of this name exists."));
+            return Err(InventoryError::Conflict(
+                "A certificate with this name already exists.",
+            ));
         }
         self.certificates.push(certificate);
         Ok(())
     }
 
-    /// With `force`, the hostnames that use the certificate go too.
-    pub(super) fn delete_certificate(&mut self, name: &str, force: bool) -> Result<(), Refused> {
+    /// With `force`, hostnames that use the certificate are deleted too.
+    pub(super) fn delete_certificate(
+        &mut self,
+        name: &str,
+        force: bool,
+    ) -> Result<(), InventoryError> {
         if !self.has_certificate(name) {
-            return Err(Refused::Unknown("Certificate not found."));
+            return Err(InventoryError::NotFound("Certificate not found."));
         }
         if !force
             && self
@@ -81,7 +93,9 @@ impl Inventory {
                 .iter()
                 .any(|hostname| hostname.certname == name)
         {
-            return Err(Refused::Taken("A hostname uses this certificate."));
+            return Err(InventoryError::Conflict(
+                "A hostname uses this certificate.",
+            ));
         }
         self.certificates
             .retain(|certificate| certificate.name != name);
@@ -89,26 +103,26 @@ impl Inventory {
         Ok(())
     }
 
-    pub(super) fn add_hostname(&mut self, hostname: Hostname) -> Result<(), Refused> {
+    pub(super) fn add_hostname(&mut self, hostname: Hostname) -> Result<(), InventoryError> {
         if !self.has_certificate(&hostname.certname) {
-            return Err(Refused::Unknown("Certificate not found."));
+            return Err(InventoryError::NotFound("Certificate not found."));
         }
         if self
             .hostnames
             .iter()
             .any(|other| other.hostname == hostname.hostname)
         {
-            return Err(Refused::Taken("This hostname exists."));
+            return Err(InventoryError::Conflict("This hostname already exists."));
         }
         self.hostnames.push(hostname);
         Ok(())
     }
 
-    pub(super) fn delete_hostname(&mut self, hostname: &str) -> Result<(), Refused> {
+    pub(super) fn delete_hostname(&mut self, hostname: &str) -> Result<(), InventoryError> {
         let before = self.hostnames.len();
         self.hostnames.retain(|other| other.hostname != hostname);
         if self.hostnames.len() == before {
-            return Err(Refused::Unknown("Hostname not found."));
+            return Err(InventoryError::NotFound("Hostname not found."));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The authorization server's RSA key: made at the start, never written down.
+//! The RSA key of the authorization server: generated at the start and never stored.
 //!
-//! Signs access tokens (RS256), publishes the public half (RFC 7517) and verifies for the API.
+//! It signs access tokens (RS256), is published as a key set (RFC 7517) and verifies tokens for the API.
 
 use std::io;
 
@@ -16,26 +16,26 @@ use uuid::Uuid;
 
 use crate::credentials::Secret;
 
-/// 48 random bytes are 64 characters of base64url: the length and alphabet of real secrets.
+/// 48 random bytes are 64 characters of base64url, which is the length and alphabet of PingOne's secrets.
 const CLIENT_SECRET_BYTES: usize = 48;
 
-/// A client secret of unreserved characters only, so that it survives every encoding.
+/// A random client secret that consists of unreserved characters, so that no encoding changes it.
 pub(super) fn client_secret() -> io::Result<Secret> {
     let mut bytes = [0; CLIENT_SECRET_BYTES];
     rand::fill(&mut bytes).map_err(|_| no_randomness())?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-pub(super) struct SigningKey {
+pub(super) struct RsaSigningKey {
     pair: KeyPair,
     id: String,
 }
 
-impl SigningKey {
-    /// Takes some tens of milliseconds of one core: for a thread that may block.
+impl RsaSigningKey {
+    /// Takes tens of milliseconds of CPU time, so it belongs on a thread that may block.
     ///
     /// # Errors
-    /// The system gives no randomness.
+    /// The operating system provides no randomness.
     pub(super) fn generate() -> io::Result<Self> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| no_randomness())?;
         Ok(Self {
@@ -57,8 +57,8 @@ impl SigningKey {
         }] })
     }
 
-    /// A JWS in compact form (RFC 7515 7.1). Signed here and not by `jsonwebtoken`, which wants the
-    /// private key exported and parses it again for every token.
+    /// A JWS in compact serialization (RFC 7515 7.1). Not signed by `jsonwebtoken`, which needs the exported private
+    /// key and parses it again for every token.
     pub(super) fn sign(&self, typ: &str, claims: &Value) -> String {
         let header = json!({ "alg": "RS256", "kid": self.id, "typ": typ });
         let input = format!("{}.{}", part(&header), part(claims));
@@ -70,14 +70,14 @@ impl SigningKey {
                 input.as_bytes(),
                 &mut signature,
             )
-            .expect("a 2048-bit key signs SHA-256 into a buffer of its modulus' length");
+            .expect("a 2048-bit key can sign a SHA-256 digest into a buffer of the length of its modulus");
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// Checks signature, issuer and expiry, without leeway; the audience is the caller's matter.
+    /// Checks signature, issuer and expiry, without leeway, but not the audience.
     ///
     /// # Errors
-    /// The first of these that does not hold.
+    /// The first of these that is not valid.
     pub(super) fn verify<C: DeserializeOwned>(
         &self,
         token: &str,
@@ -102,7 +102,7 @@ fn part(value: &Value) -> String {
 }
 
 fn no_randomness() -> io::Error {
-    io::Error::other("the system gave no randomness for a key")
+    io::Error::other("the operating system provides no randomness for a key")
 }
 
 #[cfg(test)]

@@ -1,47 +1,47 @@
-//! The client secret where the proxy in front reads it: a file that only its owner can read.
+//! The file from which the proxy reads the client secret. Only its owner can read it.
 //!
-//! A file and not a variable, because that is what a user is advised to do, and because it can be
-//! rewritten to watch a rotation.
+//! A file rather than an environment variable, because the documentation recommends one, and because it can be rewritten
+//! to try a rotation.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::claim::{self, Claim};
+use super::dir_lock::{self, DirLock};
 use crate::credentials::Secret;
 
-/// A file in a new directory of its own (0700, the file 0600); both go when this is dropped.
+/// A file (mode 0600) in a new directory of its own (mode 0700). Both are removed when this is dropped.
 ///
-/// What a killed process leaves behind opens nothing: the server that knew the secret is gone too. The next demo
-/// removes it.
+/// If the process is killed, both remain until the next demo removes them. The secret is useless by then, since the
+/// server that accepted it has ended too.
 #[derive(Debug)]
 pub(super) struct SecretFile {
     directory: PathBuf,
     path: PathBuf,
-    /// None where the file system knows no locks: then nobody takes it away.
-    _claim: Option<Claim>,
+    /// `None` if the file system does not support locks. Other demos then leave the directory alone.
+    _lock: Option<DirLock>,
 }
 
 impl SecretFile {
     /// # Errors
     /// The directory for temporary files cannot be written to.
     pub(super) fn write(secret: &Secret) -> io::Result<Self> {
-        let directory = std::env::temp_dir().join(claim::new_name());
-        // Fails if it exists, so nobody else can have put a link in its place.
+        let directory = std::env::temp_dir().join(dir_lock::new_name());
+        // Fails if the directory exists, so another user cannot have put a link in its place.
         owner_only_directory().create(&directory)?;
         let file = Self {
             path: directory.join("client-secret"),
-            _claim: Claim::on(&directory).ok(),
+            _lock: DirLock::acquire(&directory).ok(),
             directory,
         };
-        // Exposed to be written where only the owner reads it.
+        // Exposed to be written to a file that only its owner can read.
         owner_only_file()
             .open(&file.path)?
             .write_all(secret.expose())?;
         Ok(file)
     }
 
-    /// A file beside it, for what the proxy in front is configured with.
+    /// Writes another file to the same directory.
     pub(super) fn beside(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.directory.join(name);
         owner_only_file().open(&path)?.write_all(text.as_bytes())?;
@@ -55,13 +55,13 @@ impl SecretFile {
 
 impl Drop for SecretFile {
     fn drop(&mut self) {
-        // Nobody is left who could do something about a failure.
+        // Nothing can be done about a failure here.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
 fn owner_only_directory() -> DirBuilder {
-    #[allow(unused_mut, reason = "only unix has modes")]
+    #[allow(unused_mut, reason = "only Unix has file modes")]
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

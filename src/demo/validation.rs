@@ -1,37 +1,37 @@
-//! What the API expects of a request, and the 422 that lists what is wrong with one.
+//! Validates the requests to the API; an invalid one gets a 422 that lists every problem.
 //!
-//! The shape is `FastAPI`'s, without its `input`: that would send a private key back.
+//! The format is that of `FastAPI`, without its member `input`, which would send a private key back.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-/// Everything that is wrong with one request.
+/// All problems of one request.
 #[derive(Debug)]
-pub(super) struct Invalid(Vec<Value>);
+pub(super) struct ValidationErrors(Vec<Value>);
 
-/// The members of a JSON body, taken one by one; what is wrong is collected until [`Fields::done`].
-pub(super) struct Fields {
+/// The members of a JSON body, taken one by one. Problems are collected until [`BodyFields::done`].
+pub(super) struct BodyFields {
     members: Map<String, Value>,
     problems: Vec<Value>,
 }
 
-impl Fields {
+impl BodyFields {
     /// # Errors
-    /// The body is not JSON, or not an object.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Invalid> {
+    /// The body is not a JSON object.
+    pub(super) fn read(body: &[u8]) -> Result<Self, ValidationErrors> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(members)) => Ok(Self {
                 members,
                 problems: Vec::new(),
             }),
-            Ok(_) => Err(Invalid(vec![json!({
+            Ok(_) => Err(ValidationErrors(vec![json!({
                 "type": "model_attributes_type",
                 "loc": ["body"],
                 "msg": "Input should be a valid dictionary or object to extract fields from",
             })])),
-            Err(_) => Err(Invalid(vec![json!({
+            Err(_) => Err(ValidationErrors(vec![json!({
                 "type": "json_invalid",
                 "loc": ["body"],
                 "msg": "JSON decode error",
@@ -39,7 +39,7 @@ impl Fields {
         }
     }
 
-    /// 1-64 of `[A-Za-z0-9._-]`.
+    /// 1 to 64 characters of `[A-Za-z0-9._-]`.
     pub(super) fn name(&mut self, field: &str) -> String {
         let fits = |text: &str| is_text_of(text, 64, b"._-");
         self.text(
@@ -50,7 +50,7 @@ impl Fields {
         )
     }
 
-    /// 1-253 of `[A-Za-z0-9.-]`.
+    /// 1 to 253 characters of `[A-Za-z0-9.-]`.
     pub(super) fn hostname(&mut self, field: &str) -> String {
         let fits = |text: &str| is_text_of(text, 253, b".-");
         self.text(
@@ -61,7 +61,7 @@ impl Fields {
         )
     }
 
-    /// PEM with a block whose label ends in `label`.
+    /// PEM text with a block whose label ends with `label`.
     pub(super) fn pem(&mut self, field: &str, label: &str) -> String {
         let ends = format!("{label}-----");
         let fits = |text: &str| text.starts_with("-----BEGIN ") && text.contains(&ends);
@@ -73,23 +73,23 @@ impl Fields {
         )
     }
 
-    /// One of a few words.
+    /// One of `words`.
     pub(super) fn one_of(&mut self, field: &str, words: &[&str]) -> String {
         let message = format!("Input should be {}", words.join(" or "));
         self.text(field, |text| words.contains(&text), "enum", &message)
     }
 
     /// # Errors
-    /// At least one field was missing or wrong.
-    pub(super) fn done(self) -> Result<(), Invalid> {
+    /// At least one field was missing or invalid.
+    pub(super) fn done(self) -> Result<(), ValidationErrors> {
         if self.problems.is_empty() {
             Ok(())
         } else {
-            Err(Invalid(self.problems))
+            Err(ValidationErrors(self.problems))
         }
     }
 
-    /// The text, or nothing and a problem more.
+    /// The value of a string member. If it is missing or invalid, adds a problem and returns an empty string.
     fn text(
         &mut self,
         field: &str,
@@ -109,11 +109,11 @@ impl Fields {
     }
 }
 
-/// A query parameter that is true or false, and false when it is left out.
+/// A boolean query parameter, which is false if it is missing.
 ///
 /// # Errors
-/// It is neither.
-pub(super) fn flag(query: Option<&str>, name: &str) -> Result<bool, Invalid> {
+/// The value is not a boolean.
+pub(super) fn flag(query: Option<&str>, name: &str) -> Result<bool, ValidationErrors> {
     let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let value = parameters
         .find(|(other, _)| other == name)
@@ -121,7 +121,7 @@ pub(super) fn flag(query: Option<&str>, name: &str) -> Result<bool, Invalid> {
     match value.as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("false" | "0" | "no" | "off") => Ok(false),
         Some("true" | "1" | "yes" | "on") => Ok(true),
-        Some(_) => Err(Invalid(vec![json!({
+        Some(_) => Err(ValidationErrors(vec![json!({
             "type": "bool_parsing",
             "loc": ["query", name],
             "msg": "Input should be a valid boolean, unable to interpret input",
@@ -134,7 +134,7 @@ fn is_text_of(text: &str, longest: usize, also: &[u8]) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(fits)
 }
 
-impl IntoResponse for Invalid {
+impl IntoResponse for ValidationErrors {
     fn into_response(self) -> Response {
         (
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -1,4 +1,4 @@
-//! Who is let in, and what the routes do.
+//! Access to the API, and its routes.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use cupbearer::demo::{Groups, Verdict};
 use http::header;
 use serde_json::{Value, json};
 
-use crate::support::{Scene, read};
+use crate::support::{DemoFixture, read};
 
 #[tokio::test]
-async fn a_token_opens_the_api_and_without_one_it_stays_shut() {
-    let scene = Scene::new().await;
+async fn a_request_with_a_token_is_accepted_and_one_without_is_rejected() {
+    let fixture = DemoFixture::new().await;
 
-    let refused = scene
+    let refused = fixture
         .api("GET", "/api/v1/certificates")
         .send()
         .await
@@ -24,8 +24,8 @@ async fn a_token_opens_the_api_and_without_one_it_stays_shut() {
         json!({ "detail": "Not authenticated" })
     );
 
-    let token = scene.token().await;
-    let listed = scene
+    let token = fixture.token().await;
+    let listed = fixture
         .api("GET", "/api/v1/certificates")
         .bearer_auth(&token)
         .send()
@@ -34,53 +34,56 @@ async fn a_token_opens_the_api_and_without_one_it_stays_shut() {
     assert_eq!(listed.status(), 200);
     assert_eq!(read(listed).await.as_array().unwrap().len(), 2);
 
-    let verdicts: Vec<_> = scene
+    let verdicts: Vec<_> = fixture
         .demo
-        .knobs
-        .seen()
+        .state
+        .api_requests()
         .iter()
-        .map(|seen| seen.verdict)
+        .map(|request| request.verdict)
         .collect();
     assert_eq!(verdicts, [Verdict::Missing, Verdict::Allowed]);
-    assert_eq!(scene.demo.knobs.seen()[1].authorization_lines(), 1);
-    assert!(!format!("{:?}", scene.demo.knobs.seen()).contains(&token));
+    assert_eq!(
+        fixture.demo.state.api_requests()[1].authorization_lines(),
+        1
+    );
+    assert!(!format!("{:?}", fixture.demo.state.api_requests()).contains(&token));
 }
 
 #[tokio::test]
-async fn revoked_foreign_forged_and_expired_tokens_are_refused() {
-    let (scene, other) = (Scene::new().await, Scene::new().await);
-    let token = scene.token().await;
-    assert_eq!(scene.list(&token).await, 200);
+async fn revoked_foreign_forged_and_expired_tokens_are_rejected() {
+    let (fixture, other) = (DemoFixture::new().await, DemoFixture::new().await);
+    let token = fixture.token().await;
+    assert_eq!(fixture.list(&token).await, 200);
 
-    assert_eq!(scene.list(&other.token().await).await, 401);
-    assert_eq!(scene.last_verdict(), Verdict::Unverified);
+    assert_eq!(fixture.list(&other.token().await).await, 401);
+    assert_eq!(fixture.last_verdict(), Verdict::Unverified);
     let (input, signature) = token.rsplit_once('.').unwrap();
     let forged = format!("{}.{signature}", input.replacen('e', "f", 1));
-    assert_eq!(scene.list(&forged).await, 401);
-    assert_eq!(scene.last_verdict(), Verdict::Unverified);
+    assert_eq!(fixture.list(&forged).await, 401);
+    assert_eq!(fixture.last_verdict(), Verdict::Unverified);
 
-    scene.demo.knobs.change(|it| it.connected = false);
-    assert_eq!(scene.list(&token).await, 401);
-    assert_eq!(scene.last_verdict(), Verdict::WrongIssuer);
-    scene.demo.knobs.change(|it| it.connected = true);
+    fixture.demo.state.change(|it| it.connected = false);
+    assert_eq!(fixture.list(&token).await, 401);
+    assert_eq!(fixture.last_verdict(), Verdict::WrongIssuer);
+    fixture.demo.state.change(|it| it.connected = true);
 
-    scene.demo.knobs.revoke_all_tokens();
-    assert_eq!(scene.list(&token).await, 401);
-    assert_eq!(scene.last_verdict(), Verdict::Revoked);
-    assert_eq!(scene.list(&scene.token().await).await, 200);
+    fixture.demo.state.revoke_all_tokens();
+    assert_eq!(fixture.list(&token).await, 401);
+    assert_eq!(fixture.last_verdict(), Verdict::Revoked);
+    assert_eq!(fixture.list(&fixture.token().await).await, 200);
 
-    scene.demo.knobs.change(|it| it.lifetime = Duration::ZERO);
-    assert_eq!(scene.list(&scene.token().await).await, 401);
-    assert_eq!(scene.last_verdict(), Verdict::Expired);
+    fixture.demo.state.change(|it| it.lifetime = Duration::ZERO);
+    assert_eq!(fixture.list(&fixture.token().await).await, 401);
+    assert_eq!(fixture.last_verdict(), Verdict::Expired);
 }
 
 #[tokio::test]
-async fn a_missing_role_is_a_403_with_the_words_of_the_facts() {
-    let scene = Scene::new().await;
+async fn a_missing_role_is_a_403_with_the_message_of_the_real_api() {
+    let fixture = DemoFixture::new().await;
     let delete = async || {
-        let token = scene.token().await;
+        let token = fixture.token().await;
         let path = "/api/v1/certificates/wildcard";
-        scene
+        fixture
             .api("DELETE", path)
             .bearer_auth(&token)
             .send()
@@ -92,25 +95,25 @@ async fn a_missing_role_is_a_403_with_the_words_of_the_facts() {
         Groups::Text("{“dev-tls-admin”}".to_owned()),
         Groups::Missing,
     ] {
-        scene.demo.knobs.change(|it| it.groups = groups);
+        fixture.demo.state.change(|it| it.groups = groups);
         let refused = delete().await;
         assert_eq!(refused.status(), 403);
         let detail = json!({ "detail": "Access token is missing required scopes." });
         assert_eq!(read(refused).await, detail);
     }
-    scene
+    fixture
         .demo
-        .knobs
+        .state
         .change(|it| it.groups = Groups::Array(vec!["all-tls-admin".to_owned()]));
     assert_eq!(delete().await.status(), 204);
 }
 
 #[tokio::test]
-async fn certificates_and_hostnames_come_and_go_and_no_private_key_returns() {
-    let scene = Scene::new().await;
-    let token = scene.token().await;
+async fn certificates_and_hostnames_are_created_and_deleted_and_no_private_key_is_returned() {
+    let fixture = DemoFixture::new().await;
+    let token = fixture.token().await;
     let send = async |method: &str, path: &str, body: Option<Value>| {
-        let request = scene.api(method, path).bearer_auth(&token);
+        let request = fixture.api(method, path).bearer_auth(&token);
         let request = body.map_or(request.try_clone().unwrap(), |body| {
             request.body(body.to_string())
         });
@@ -182,10 +185,10 @@ async fn certificates_and_hostnames_come_and_go_and_no_private_key_returns() {
 }
 
 #[tokio::test]
-async fn swagger_ui_its_files_and_the_document_are_open_to_everyone() {
-    let scene = Scene::new().await;
+async fn swagger_ui_and_the_openapi_document_need_no_token() {
+    let fixture = DemoFixture::new().await;
     let text = async |path: &str| {
-        let response = scene.api("GET", path).send().await.unwrap();
+        let response = fixture.api("GET", path).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         response.text().await.unwrap()
     };
@@ -213,7 +216,7 @@ async fn swagger_ui_its_files_and_the_document_are_open_to_everyone() {
             .contains("SwaggerUIBundle")
     );
     assert_eq!(
-        scene
+        fixture
             .api("GET", "/docs/index.html")
             .send()
             .await
@@ -227,9 +230,9 @@ async fn swagger_ui_its_files_and_the_document_are_open_to_everyone() {
         document["servers"].clone()
     };
     assert_eq!(servers().await, json!([{ "url": "/" }]));
-    scene
+    fixture
         .demo
-        .knobs
+        .state
         .change(|it| it.openapi_server = "https://api.example.com".to_owned());
     assert_eq!(
         servers().await,
@@ -238,19 +241,19 @@ async fn swagger_ui_its_files_and_the_document_are_open_to_everyone() {
 }
 
 #[tokio::test]
-async fn two_authorization_lines_are_refused_and_counted() {
-    let scene = Scene::new().await;
-    let token = scene.token().await;
-    let twice = scene
+async fn two_authorization_lines_are_rejected_and_counted() {
+    let fixture = DemoFixture::new().await;
+    let token = fixture.token().await;
+    let twice = fixture
         .api("GET", "/api/v1/hostnames?a=%2F")
         .bearer_auth(&token)
         .bearer_auth(&token);
 
     assert_eq!(twice.send().await.unwrap().status(), 401);
 
-    let seen = &scene.demo.knobs.seen()[0];
-    assert_eq!(seen.verdict, Verdict::Repeated);
-    assert_eq!(seen.authorization_lines(), 2);
-    assert_eq!(seen.target, "/api/v1/hostnames?a=%2F");
-    assert_eq!(scene.demo.knobs.seen_count(), 1);
+    let request = &fixture.demo.state.api_requests()[0];
+    assert_eq!(request.verdict, Verdict::Repeated);
+    assert_eq!(request.authorization_lines(), 2);
+    assert_eq!(request.target, "/api/v1/hostnames?a=%2F");
+    assert_eq!(fixture.demo.state.api_request_count(), 1);
 }

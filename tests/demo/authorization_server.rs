@@ -1,22 +1,22 @@
-//! Grants, refusals, misbehaviour.
+//! The token endpoint: grants, errors and simulated faults.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cupbearer::credentials::Secret;
-use cupbearer::demo::{self, AuthMethod, ExpiresIn, Reply, Verdict};
+use cupbearer::demo::{self, AuthMethod, ExpiresIn, TokenReply, Verdict};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::support::{Scene, error, oauth_error, part, read};
+use crate::support::{DemoFixture, error, oauth_error, part, read};
 
 #[tokio::test]
-async fn the_token_answer_has_the_fields_and_claims_of_the_facts() {
-    let scene = Scene::new().await;
+async fn the_token_response_has_the_members_and_claims_of_the_real_server() {
+    let fixture = DemoFixture::new().await;
 
-    scene.demo.knobs.change(|it| it.typ = "at+jwt".to_owned());
-    let response = scene.grant().await;
+    fixture.demo.state.change(|it| it.typ = "at+jwt".to_owned());
+    let response = fixture.grant().await;
 
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
     let answer = read(response).await;
@@ -29,24 +29,24 @@ async fn the_token_answer_has_the_fields_and_claims_of_the_facts() {
     let claims = part(token, 1);
     assert_eq!(claims["aud"], json!(["self-service-api"]));
     assert_eq!(claims["groups"], json!(["dev-tls-admin"]));
-    assert_eq!(claims["iss"], scene.demo.issuer);
-    assert_eq!(claims["client_id"], scene.demo.client_id);
-    assert_eq!(claims["env"], scene.demo.environment_id);
+    assert_eq!(claims["iss"], fixture.demo.issuer);
+    assert_eq!(claims["client_id"], fixture.demo.client_id);
+    assert_eq!(claims["env"], fixture.demo.environment_id);
     let life = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
     assert!((60..=61).contains(&life), "{life}");
     assert!(claims.get("sub").is_none());
 }
 
 #[tokio::test]
-async fn a_stranger_verifies_a_token_with_what_discovery_names() {
-    let scene = Scene::new().await;
-    let token = scene.token().await;
+async fn a_token_can_be_verified_with_the_key_set_that_discovery_names() {
+    let fixture = DemoFixture::new().await;
+    let token = fixture.token().await;
 
-    let discovery = format!("{}/.well-known/openid-configuration", scene.demo.issuer);
-    let metadata = read(scene.http.get(discovery).send().await.unwrap()).await;
-    assert_eq!(metadata["issuer"], scene.demo.issuer);
-    assert_eq!(metadata["token_endpoint"], scene.demo.token_url);
-    let jwks = scene
+    let discovery = format!("{}/.well-known/openid-configuration", fixture.demo.issuer);
+    let metadata = read(fixture.http.get(discovery).send().await.unwrap()).await;
+    assert_eq!(metadata["issuer"], fixture.demo.issuer);
+    assert_eq!(metadata["token_endpoint"], fixture.demo.token_url);
+    let jwks = fixture
         .http
         .get(metadata["jwks_uri"].as_str().unwrap())
         .send()
@@ -69,9 +69,9 @@ async fn a_stranger_verifies_a_token_with_what_discovery_names() {
 }
 
 #[tokio::test]
-async fn client_authentication_is_really_checked() {
-    let scene = Scene::new().await;
-    let (id, secret) = (scene.demo.client_id, scene.secret());
+async fn client_authentication_is_checked() {
+    let fixture = DemoFixture::new().await;
+    let (id, secret) = (fixture.demo.client_id, fixture.secret());
     let grant = "grant_type=client_credentials";
     let wrong = error(
         401,
@@ -84,7 +84,7 @@ async fn client_authentication_is_really_checked() {
         "Request denied: Unsupported authentication method",
     );
 
-    let response = scene.basic(id, "wrong", grant).await;
+    let response = fixture.basic(id, "wrong", grant).await;
     assert!(
         response.headers()[header::WWW_AUTHENTICATE]
             .to_str()
@@ -93,85 +93,90 @@ async fn client_authentication_is_really_checked() {
     );
     assert_eq!(oauth_error(response).await, wrong);
     assert_eq!(
-        oauth_error(scene.basic("nobody", &secret, grant).await).await,
+        oauth_error(fixture.basic("nobody", &secret, grant).await).await,
         wrong
     );
 
     let posted = format!("{grant}&client_id={id}&client_secret={secret}");
     assert_eq!(
-        oauth_error(scene.token_request(&posted).send().await.unwrap()).await,
+        oauth_error(fixture.token_request(&posted).send().await.unwrap()).await,
         method
     );
     let none = format!("{grant}&client_id={id}");
     assert_eq!(
-        oauth_error(scene.token_request(&none).send().await.unwrap()).await,
+        oauth_error(fixture.token_request(&none).send().await.unwrap()).await,
         method
     );
     assert_eq!(
-        scene.basic(id, &secret, &posted).await.status(),
+        fixture.basic(id, &secret, &posted).await.status(),
         400,
-        "two methods at once"
+        "two methods in one request"
     );
 
-    scene
+    fixture
         .demo
-        .knobs
+        .state
         .change_application(id, |it| it.auth = AuthMethod::Post);
     assert_eq!(
-        oauth_error(scene.basic(id, &secret, grant).await).await,
+        oauth_error(fixture.basic(id, &secret, grant).await).await,
         method
     );
     assert_eq!(
-        scene.token_request(&posted).send().await.unwrap().status(),
+        fixture
+            .token_request(&posted)
+            .send()
+            .await
+            .unwrap()
+            .status(),
         200
     );
 }
 
 #[tokio::test]
-async fn a_secret_of_any_characters_works_when_it_is_percent_encoded() {
-    let scene = Scene::new().await;
+async fn a_secret_of_any_characters_works_if_it_is_percent_encoded() {
+    let fixture = DemoFixture::new().await;
     let secret = "a:b c+d%e/é&=\"";
-    scene
+    fixture
         .demo
-        .knobs
-        .rotate_secret(scene.demo.client_id, Secret::new(secret), Duration::ZERO);
+        .state
+        .rotate_secret(fixture.demo.client_id, Secret::new(secret), Duration::ZERO);
 
     let grant = "grant_type=client_credentials";
     assert_eq!(
-        scene
-            .basic(scene.demo.client_id, secret, grant)
+        fixture
+            .basic(fixture.demo.client_id, secret, grant)
             .await
             .status(),
         200
     );
 
-    let raw = STANDARD.encode(format!("{}:{secret}", scene.demo.client_id));
-    let unencoded = scene
+    let raw = STANDARD.encode(format!("{}:{secret}", fixture.demo.client_id));
+    let unencoded = fixture
         .token_request(grant)
         .header("authorization", format!("Basic {raw}"));
     assert_eq!(unencoded.send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]
-async fn a_rotated_secret_dies_at_once_or_after_its_grace() {
-    let scene = Scene::new().await;
-    let (id, knobs) = (scene.demo.client_id, &scene.demo.knobs);
+async fn a_replaced_secret_stops_working_at_once_or_after_its_grace_period() {
+    let fixture = DemoFixture::new().await;
+    let (id, state) = (fixture.demo.client_id, &fixture.demo.state);
 
-    knobs.rotate_secret(id, Secret::new("second"), Duration::from_hours(1));
-    assert_eq!(scene.grant().await.status(), 200);
+    state.rotate_secret(id, Secret::new("second"), Duration::from_hours(1));
+    assert_eq!(fixture.grant().await.status(), 200);
     let grant = "grant_type=client_credentials";
-    assert_eq!(scene.basic(id, "second", grant).await.status(), 200);
+    assert_eq!(fixture.basic(id, "second", grant).await.status(), 200);
 
-    knobs.rotate_secret(id, Secret::new("third"), Duration::ZERO);
-    assert_eq!(scene.grant().await.status(), 401);
-    assert_eq!(scene.basic(id, "second", grant).await.status(), 401);
-    assert_eq!(scene.basic(id, "third", grant).await.status(), 200);
+    state.rotate_secret(id, Secret::new("third"), Duration::ZERO);
+    assert_eq!(fixture.grant().await.status(), 401);
+    assert_eq!(fixture.basic(id, "second", grant).await.status(), 401);
+    assert_eq!(fixture.basic(id, "third", grant).await.status(), 200);
 }
 
 #[tokio::test]
-async fn each_wrong_set_up_of_the_application_gets_its_row_of_the_table() {
-    let scene = Scene::new().await;
-    let id = scene.demo.client_id;
+async fn each_mistake_in_the_application_gets_its_own_error() {
+    let fixture = DemoFixture::new().await;
+    let id = fixture.demo.client_id;
     let rows: [(fn(&mut demo::Application), _); 5] = [
         (
             |it| it.resources.clear(),
@@ -214,21 +219,21 @@ async fn each_wrong_set_up_of_the_application_gets_its_row_of_the_table() {
             ),
         ),
     ];
-    let sound = scene.demo.knobs.behaviour().applications[id].clone();
+    let sound = fixture.demo.state.behaviour().applications[id].clone();
     for (spoil, expected) in rows {
-        scene.demo.knobs.change_application(id, spoil);
-        assert_eq!(oauth_error(scene.grant().await).await, expected);
-        scene
+        fixture.demo.state.change_application(id, spoil);
+        assert_eq!(oauth_error(fixture.grant().await).await, expected);
+        fixture
             .demo
-            .knobs
+            .state
             .change_application(id, |it| *it = sound.clone());
     }
-    assert_eq!(scene.grant().await.status(), 200);
+    assert_eq!(fixture.grant().await.status(), 200);
 }
 
 #[tokio::test]
-async fn what_is_asked_wrongly_is_refused_by_name() {
-    let scene = Scene::new().await;
+async fn an_invalid_request_is_rejected_with_its_error_code() {
+    let fixture = DemoFixture::new().await;
     for (body, expected) in [
         ("scope=self-service", "invalid_request"),
         ("grant_type=password", "unsupported_grant_type"),
@@ -241,8 +246,8 @@ async fn what_is_asked_wrongly_is_refused_by_name() {
             "invalid_scope",
         ),
     ] {
-        let response = scene
-            .basic(scene.demo.client_id, &scene.secret(), body)
+        let response = fixture
+            .basic(fixture.demo.client_id, &fixture.secret(), body)
             .await;
         let (status, error, _) = oauth_error(response).await;
         assert_eq!((status, error.as_str()), (400, expected), "{body}");
@@ -250,18 +255,18 @@ async fn what_is_asked_wrongly_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn an_unknown_environment_or_path_is_a_404_in_the_other_shape() {
-    let scene = Scene::new().await;
-    let elsewhere = scene
+async fn an_unknown_environment_or_path_is_a_404_in_the_other_json_format() {
+    let fixture = DemoFixture::new().await;
+    let elsewhere = fixture
         .demo
         .issuer
-        .replace(scene.demo.environment_id, "another");
+        .replace(fixture.demo.environment_id, "another");
     for url in [
         format!("{elsewhere}/.well-known/openid-configuration"),
         format!("{elsewhere}/jwks"),
-        format!("{}/nothing", scene.demo.issuer),
+        format!("{}/nothing", fixture.demo.issuer),
     ] {
-        let response = scene.http.get(&url).send().await.unwrap();
+        let response = fixture.http.get(&url).send().await.unwrap();
         assert_eq!(response.status(), 404, "{url}");
         let body = read(response).await;
         assert_eq!(body["code"], "NOT_FOUND", "{url}");
@@ -270,7 +275,7 @@ async fn an_unknown_environment_or_path_is_a_404_in_the_other_shape() {
         );
     }
     let form = [(header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
-    let post = scene
+    let post = fixture
         .http
         .post(format!("{elsewhere}/token"))
         .header(&form[0].0, form[0].1);
@@ -285,21 +290,21 @@ async fn an_unknown_environment_or_path_is_a_404_in_the_other_shape() {
 }
 
 #[tokio::test]
-async fn the_token_endpoint_misbehaves_as_told_then_is_honest_again() {
-    let scene = Scene::new().await;
-    let knobs = &scene.demo.knobs;
-    knobs.then_reply(Reply::limited(Some(HeaderValue::from_static("20"))));
-    knobs.then_reply(Reply::html(StatusCode::FORBIDDEN));
-    knobs.then_reply(Reply::html(StatusCode::OK));
+async fn the_token_endpoint_sends_the_scripted_replies_and_then_normal_ones() {
+    let fixture = DemoFixture::new().await;
+    let state = &fixture.demo.state;
+    state.reply_next(TokenReply::limited(Some(HeaderValue::from_static("20"))));
+    state.reply_next(TokenReply::html(StatusCode::FORBIDDEN));
+    state.reply_next(TokenReply::html(StatusCode::OK));
 
-    let limited = scene.grant().await;
+    let limited = fixture.grant().await;
     assert_eq!(
         (limited.status().as_u16(), &limited.headers()["retry-after"]),
         (429, &"20".parse().unwrap())
     );
     assert_eq!(read(limited).await["code"], "REQUEST_LIMITED");
     for status in [403, 200] {
-        let page = scene.grant().await;
+        let page = fixture.grant().await;
         assert_eq!(page.status(), status);
         assert!(
             page.headers()[header::CONTENT_TYPE]
@@ -308,67 +313,72 @@ async fn the_token_endpoint_misbehaves_as_told_then_is_honest_again() {
                 .starts_with("text/html")
         );
     }
-    assert_eq!(scene.grant().await.status(), 200);
+    assert_eq!(fixture.grant().await.status(), 200);
 
-    knobs.always_reply(Reply::trouble(StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!(scene.grant().await.status(), 503);
-    assert_eq!(scene.grant().await.status(), 503);
-    knobs.always_reply(Reply::Honest);
-    knobs.change(|it| it.expires_in = ExpiresIn::Missing);
-    assert!(read(scene.grant().await).await.get("expires_in").is_none());
+    state.reply_always(TokenReply::trouble(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(fixture.grant().await.status(), 503);
+    assert_eq!(fixture.grant().await.status(), 503);
+    state.reply_always(TokenReply::Normal);
+    state.change(|it| it.expires_in = ExpiresIn::Missing);
+    assert!(
+        read(fixture.grant().await)
+            .await
+            .get("expires_in")
+            .is_none()
+    );
 
-    let statuses: Vec<_> = knobs
-        .token_posts()
+    let statuses: Vec<_> = state
+        .token_requests()
         .iter()
-        .map(|post| post.status.unwrap().as_u16())
+        .map(|request| request.status.unwrap().as_u16())
         .collect();
     assert_eq!(statuses, [429, 403, 200, 200, 503, 503, 200]);
-    assert_eq!(knobs.token_post_count(), 7);
+    assert_eq!(state.token_request_count(), 7);
 }
 
 #[tokio::test]
-async fn a_silent_token_endpoint_counts_the_request_and_says_nothing() {
-    let scene = Scene::new().await;
-    scene.demo.knobs.then_reply(Reply::Silence);
-    let knobs = scene.demo.knobs.clone();
+async fn a_token_request_that_is_never_answered_is_counted() {
+    let fixture = DemoFixture::new().await;
+    fixture.demo.state.reply_next(TokenReply::Never);
+    let state = fixture.demo.state.clone();
     let arrived = async {
-        while knobs.token_post_count() == 0 {
+        while state.token_request_count() == 0 {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
-        response = scene.grant() => panic!("{response:?}"),
+        response = fixture.grant() => panic!("{response:?}"),
         () = arrived => {}
     }
-    assert_eq!(knobs.token_posts()[0].status, None);
+    assert_eq!(state.token_requests()[0].status, None);
 }
 
 #[tokio::test]
-async fn latency_holds_the_answer_back_while_the_token_already_ages() {
-    let scene = Scene::new().await;
+async fn the_lifetime_of_a_token_includes_the_latency_of_the_response() {
+    let fixture = DemoFixture::new().await;
     let latency = Duration::from_millis(100);
-    scene.demo.knobs.change(|it| {
+    fixture.demo.state.change(|it| {
         it.latency = latency;
         it.lifetime = latency;
     });
     let asked = tokio::time::Instant::now();
 
-    let token = scene.token().await;
+    let token = fixture.token().await;
 
     assert!(asked.elapsed() >= latency);
-    assert_eq!(scene.list(&token).await, 401);
-    assert_eq!(scene.last_verdict(), Verdict::Expired);
+    assert_eq!(fixture.list(&token).await, 401);
+    assert_eq!(fixture.last_verdict(), Verdict::Expired);
 }
 
 #[tokio::test]
-async fn the_ledger_keeps_what_was_asked_but_no_secret() {
-    let scene = Scene::new().await;
+async fn a_recorded_token_request_contains_no_secret() {
+    let fixture = DemoFixture::new().await;
     let body = "grant_type=client_credentials&audience=x&client_id=c&client_secret=hunter2";
-    scene.token_request(body).send().await.unwrap();
+    fixture.token_request(body).send().await.unwrap();
 
-    let posts = scene.demo.knobs.token_posts();
+    let requests = fixture.demo.state.token_requests();
 
-    let parameters: Vec<_> = posts[0]
+    let parameters: Vec<_> = requests[0]
         .parameters
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -1,5 +1,5 @@
-//! The stand-in servers do what the real ones are known to do: everything else is tested against
-//! them, so they are tested first, over real sockets.
+//! The simulated servers behave as the real ones are known to behave. Other tests rely on them, so they are tested
+//! here, over real sockets.
 #![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

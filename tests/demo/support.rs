@@ -1,4 +1,4 @@
-//! A demo on free ports, a client for it, and readers of what it answers.
+//! A demo on free ports, a client for it, and functions that read its responses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -14,19 +14,19 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// A demo on free ports and a client that goes nowhere else.
-pub(crate) struct Scene {
+/// A demo on free ports, and a client that uses no proxy.
+pub(crate) struct DemoFixture {
     pub(crate) demo: Demo,
     pub(crate) http: Client,
 }
 
-impl Scene {
+impl DemoFixture {
     pub(crate) async fn new() -> Self {
         Self::with(Options::on_free_ports()).await
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        // The process has one provider; whoever comes first installs it.
+        // The process has one provider, which the first test installs.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = Client::builder().no_proxy().build().unwrap();
         Self {
@@ -87,7 +87,7 @@ impl Scene {
     }
 
     pub(crate) fn last_verdict(&self) -> Verdict {
-        self.demo.knobs.seen().last().unwrap().verdict
+        self.demo.state.api_requests().last().unwrap().verdict
     }
 }
 
@@ -95,22 +95,22 @@ pub(crate) async fn read(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
-/// `error` and `error_description` up to the correlation id, which must be there.
+/// Status, `error` and `error_description`. The description must end with a correlation id, which is left out.
 pub(crate) async fn oauth_error(response: Response) -> (u16, String, String) {
     let status = response.status().as_u16();
     let body = read(response).await;
     let description = body["error_description"].as_str().unwrap();
-    let (words, id) = description.split_once(" (Correlation ID: ").unwrap();
+    let (description, id) = description.split_once(" (Correlation ID: ").unwrap();
     assert_eq!(id.len(), 37, "{id}");
     (
         status,
         body["error"].as_str().unwrap().to_owned(),
-        words.to_owned(),
+        description.to_owned(),
     )
 }
 
-pub(crate) fn error(status: u16, error: &str, words: &str) -> (u16, String, String) {
-    (status, error.to_owned(), words.to_owned())
+pub(crate) fn error(status: u16, error: &str, description: &str) -> (u16, String, String) {
+    (status, error.to_owned(), description.to_owned())
 }
 
 pub(crate) fn part(token: &str, index: usize) -> Value {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cupbearer::demo::{self, Demo, Options, Reply};
+use cupbearer::demo::{self, Demo, Options, TokenReply};
 use http::{HeaderMap, StatusCode};
 
 use crate::support::{
@@ -127,7 +127,7 @@ async fn demo_and_proxy() -> (Demo, Proxy) {
 #[tokio::test]
 async fn two_hundred_first_requests_cost_one_token_request() {
     let demo = demo::start(Options::on_free_ports()).await.unwrap();
-    demo.knobs
+    demo.state
         .change(|it| it.latency = Duration::from_millis(300));
     let secret = String::from_utf8(demo.client_secret.expose().to_vec()).unwrap();
     let proxy = Proxy::of(&demo.api_url, &demo.token_url, demo.client_id, &secret, &[]);
@@ -137,18 +137,18 @@ async fn two_hundred_first_requests_cost_one_token_request() {
     for request in herd {
         assert_eq!(request.await.unwrap().status, 200);
     }
-    assert_eq!(demo.knobs.token_post_count(), 1);
+    assert_eq!(demo.state.token_request_count(), 1);
 }
 
 #[tokio::test]
 async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
     let (demo, proxy) = demo_and_proxy().await;
-    demo.knobs.change(|it| it.lifetime = Duration::from_secs(2));
+    demo.state.change(|it| it.lifetime = Duration::from_secs(2));
     assert_eq!(
         ask(proxy.address, get("/api/v1/certificates")).await.status,
         200
     );
-    demo.knobs.always_reply(Reply::Fixed {
+    demo.state.reply_always(TokenReply::Fixed {
         status: StatusCode::BAD_GATEWAY,
         headers: HeaderMap::new(),
         body: Vec::new(),
@@ -157,7 +157,7 @@ async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
         proxy.running.tokens().usable().is_none()
     })
     .await;
-    let before = demo.knobs.seen_count();
+    let before = demo.state.api_request_count();
     let start = tokio::time::Instant::now();
     assert_eq!(
         ask(proxy.address, get("/api/v1/certificates"))
@@ -166,8 +166,8 @@ async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
         unavailable()
     );
     assert!(start.elapsed() < Duration::from_secs(2));
-    assert_eq!(demo.knobs.seen_count(), before);
-    demo.knobs.always_reply(Reply::Honest);
+    assert_eq!(demo.state.api_request_count(), before);
+    demo.state.reply_always(TokenReply::Normal);
     until("it heals by itself", || {
         proxy.running.tokens().usable().is_some()
     })
@@ -177,8 +177,8 @@ async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
         200
     );
     assert!(
-        demo.knobs
-            .seen()
+        demo.state
+            .api_requests()
             .iter()
             .all(|seen| seen.authorization_lines() == 1)
     );

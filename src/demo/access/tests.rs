@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn reads_want_audit_or_admin_and_writes_want_admin() {
+fn reads_need_an_audit_or_admin_role_and_writes_need_an_admin_role() {
     for (role, reads, writes) in [
         ("dev-tls-admin", true, true),
         ("dev-tls-audit", true, false),
@@ -19,7 +19,7 @@ fn reads_want_audit_or_admin_and_writes_want_admin() {
 }
 
 #[test]
-fn roles_in_a_plain_string_grant_nothing() {
+fn a_role_in_a_plain_string_grants_nothing() {
     assert!(!has_role(&json!("{\"dev-tls-admin\"}"), &Method::GET));
     assert!(!has_role(&json!("dev-tls-admin"), &Method::GET));
     assert!(!has_role(&Value::Null, &Method::GET));

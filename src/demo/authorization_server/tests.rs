@@ -14,19 +14,19 @@ fn application(resources: &[(&str, &[&str])]) -> Application {
 }
 
 #[test]
-fn scopes_are_granted_for_one_resource_at_a_time() {
+fn scopes_are_granted_for_one_resource_only() {
     let two = application(&[("a", &["read", "write"]), ("b", &["list"])]);
     let one = application(&[("a", &["read", "write"])]);
     let ok = |audience: &str, scope: &str| Ok((audience.to_owned(), scope.to_owned()));
     for (application, asked, expected) in [
         (&one, None, ok("a", "read write")),
         (&one, Some("write misspelt"), ok("a", "write")),
-        (&one, Some("misspelt"), Err(Refusal::NoScope)),
-        (&two, None, Err(Refusal::SeveralResources)),
+        (&one, Some("misspelt"), Err(TokenError::NoScope)),
+        (&two, None, Err(TokenError::SeveralResources)),
         (&two, Some("list"), ok("b", "list")),
-        (&two, Some("list read"), Err(Refusal::SeveralResources)),
-        (&application(&[]), None, Err(Refusal::NoScope)),
-        (&application(&[("a", &[])]), None, Err(Refusal::NoScope)),
+        (&two, Some("list read"), Err(TokenError::SeveralResources)),
+        (&application(&[]), None, Err(TokenError::NoScope)),
+        (&application(&[("a", &[])]), None, Err(TokenError::NoScope)),
     ] {
         assert_eq!(granted(application, asked), expected, "{asked:?}");
     }

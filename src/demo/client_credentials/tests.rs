@@ -5,14 +5,14 @@ fn pair(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 #[test]
-fn both_halves_of_basic_are_percent_decoded() {
+fn client_id_and_secret_in_basic_are_percent_decoded() {
     let (id, secret) = pair("a%3Ab:p%20%2B%25%C3%A9~").unwrap();
     assert_eq!(id, b"a:b");
     assert_eq!(secret, "p +%é~".as_bytes());
 }
 
 #[test]
-fn credentials_that_were_not_encoded_are_refused() {
+fn credentials_that_are_not_percent_encoded_are_rejected() {
     for text in [
         "id:a+b", "id:a b", "id:a:b", "id:100%", "id:%zz", "id:é", "no colon",
     ] {
@@ -21,19 +21,19 @@ fn credentials_that_were_not_encoded_are_refused() {
 }
 
 #[test]
-fn a_parameter_that_stands_there_twice_is_malformed() {
+fn a_repeated_parameter_makes_the_request_malformed() {
     let mut headers = HeaderMap::new();
     let form = "application/x-www-form-urlencoded;charset=UTF-8"
         .parse()
         .unwrap();
     headers.insert(header::CONTENT_TYPE, form);
-    assert!(Form::read(&headers, b"scope=a&scope=b").is_err());
-    assert!(Form::read(&headers, b"scope=a&scopes=b").is_ok());
-    assert!(Form::read(&HeaderMap::new(), b"scope=a").is_err());
+    assert!(TokenForm::read(&headers, b"scope=a&scope=b").is_err());
+    assert!(TokenForm::read(&headers, b"scope=a&scopes=b").is_ok());
+    assert!(TokenForm::read(&HeaderMap::new(), b"scope=a").is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replaced_secret_works_until_its_grace_has_passed() {
+async fn a_replaced_secret_works_until_its_grace_period_ends() {
     let grace = std::time::Duration::from_mins(1);
     let application = Application {
         previous_secret: Some((Secret::new("old"), Instant::now() + grace)),

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_two_commands_differ_in_the_address_alone() {
+fn the_two_commands_differ_only_in_the_address() {
     assert_eq!(
         curl("http://127.0.0.1:6752"),
         "curl -i --noproxy 127.0.0.1 http://127.0.0.1:6752/api/v1/certificates"

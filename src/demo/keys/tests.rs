@@ -3,15 +3,15 @@ use super::*;
 const ISSUER: &str = "http://127.0.0.1:1/env/as";
 const FAR: u64 = 9_999_999_999;
 
-fn accepts(key: &SigningKey, token: &str) -> bool {
+fn accepts(key: &RsaSigningKey, token: &str) -> bool {
     key.verify::<Value>(token, ISSUER).is_ok()
 }
 
 #[test]
-fn only_what_this_key_signed_for_this_issuer_and_time_is_accepted() {
+fn only_a_token_signed_by_this_key_with_the_right_issuer_and_a_future_expiry_is_accepted() {
     let (key, other) = (
-        SigningKey::generate().unwrap(),
-        SigningKey::generate().unwrap(),
+        RsaSigningKey::generate().unwrap(),
+        RsaSigningKey::generate().unwrap(),
     );
     let good = json!({ "iss": ISSUER, "exp": FAR });
 
@@ -33,7 +33,7 @@ fn only_what_this_key_signed_for_this_issuer_and_time_is_accepted() {
 }
 
 #[test]
-fn a_client_secret_is_long_unreserved_and_never_the_same() {
+fn a_client_secret_is_long_unreserved_and_different_each_time() {
     let secret = client_secret().unwrap();
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     assert_eq!(secret.expose().len(), 64);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn every_reference_in_the_document_leads_somewhere() {
+fn every_reference_in_the_document_resolves() {
     let document = document("/");
     let text = document.to_string();
     let references: Vec<&str> = text

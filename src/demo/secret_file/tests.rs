@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_secret_lies_in_a_file_of_its_owner_alone_and_goes_with_the_demo() {
+fn only_its_owner_can_read_the_secret_file_and_it_is_removed_with_the_demo() {
     let file = SecretFile::write(&Secret::new("s3cret")).unwrap();
     let path = file.path().to_owned();
 

@@ -1,15 +1,15 @@
 use super::*;
 
 #[test]
-fn all_that_is_wrong_is_listed_and_no_key_comes_back() {
+fn every_problem_is_listed_and_no_private_key_is_returned() {
     let body = br#"{"name": "a/b", "fullchain": 1, "privkey": "MIIBVgIBADANBg"}"#;
-    let mut fields = Fields::read(body).unwrap();
+    let mut fields = BodyFields::read(body).unwrap();
     fields.name("name");
     fields.pem("fullchain", "CERTIFICATE");
     fields.pem("privkey", "PRIVATE KEY");
     fields.one_of("product", &["pingaccess"]);
 
-    let Invalid(problems) = fields.done().unwrap_err();
+    let ValidationErrors(problems) = fields.done().unwrap_err();
 
     let kinds: Vec<_> = problems
         .iter()
@@ -28,7 +28,7 @@ fn all_that_is_wrong_is_listed_and_no_key_comes_back() {
 }
 
 #[test]
-fn a_flag_is_read_as_true_or_false_or_refused() {
+fn a_flag_is_true_false_or_rejected() {
     assert!(flag(Some("x=1&force_delete=true"), "force_delete").unwrap());
     assert!(!flag(None, "force_delete").unwrap());
     assert!(flag(Some("force_delete=maybe"), "force_delete").is_err());

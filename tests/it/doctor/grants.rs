@@ -1,7 +1,7 @@
 //! Every row of the token endpoint's errors: the step that it is about, or the several that it may be.
 
 use cupbearer::credentials::Secret;
-use cupbearer::demo::{AuthMethod, Groups, Reply, Resource};
+use cupbearer::demo::{AuthMethod, Groups, Resource, TokenReply};
 use http::{HeaderValue, StatusCode};
 
 use super::{Clinic, Report};
@@ -68,7 +68,7 @@ async fn another_authentication_method_is_step_5_and_names_ours() {
             .contains("Token Endpoint Auth Method is not client_secret_basic")
     );
     assert_eq!(
-        clinic.demo.knobs.token_post_count(),
+        clinic.demo.state.token_request_count(),
         1,
         "methods are never probed"
     );
@@ -144,7 +144,7 @@ async fn an_unknown_environment_is_seen_without_the_secret() {
 async fn a_page_in_the_servers_place_is_a_proxy_or_a_firewall() {
     for status in [StatusCode::FORBIDDEN, StatusCode::OK] {
         let clinic = Clinic::open().await;
-        clinic.demo.knobs.always_reply(Reply::html(status));
+        clinic.demo.state.reply_always(TokenReply::html(status));
         let report = clinic.examine().await;
         assert_eq!(report.exit, 4);
         assert_eq!(report.with_outcome("failed"), ["grant"]);
@@ -163,8 +163,8 @@ async fn a_limit_and_trouble_of_the_server_are_not_ours() {
     let limited = Clinic::open().await;
     limited
         .demo
-        .knobs
-        .always_reply(Reply::limited(Some(HeaderValue::from_static("7"))));
+        .state
+        .reply_always(TokenReply::limited(Some(HeaderValue::from_static("7"))));
     let report = limited.examine().await;
     assert_eq!(report.exit, 5);
     assert!(report.said("grant").contains("REQUEST_LIMITED"));
@@ -173,7 +173,7 @@ async fn a_limit_and_trouble_of_the_server_are_not_ours() {
     for status in [408, 500, 502, 503, 504] {
         let clinic = Clinic::open().await;
         let status = StatusCode::from_u16(status).unwrap();
-        clinic.demo.knobs.always_reply(Reply::trouble(status));
+        clinic.demo.state.reply_always(TokenReply::trouble(status));
         let report = clinic.examine().await;
         assert_eq!(report.exit, 5, "{status}");
         assert!(
@@ -298,8 +298,8 @@ async fn an_opaque_token_is_no_fault() {
     let body = r#"{"access_token":"opaque","token_type":"bearer","expires_in":60}"#;
     clinic
         .demo
-        .knobs
-        .always_reply(Reply::text(StatusCode::OK, "application/json", body));
+        .state
+        .reply_always(TokenReply::text(StatusCode::OK, "application/json", body));
     let api = crate::support::Upstream::answering(answer("200 OK", "", "[]")).await;
     let report = clinic.before(&api.url()).examine().await;
     assert_eq!(report.exit, 0);

@@ -49,7 +49,7 @@ impl Clinic {
     /// With the servers in this state.
     async fn with(change: impl FnOnce(&mut Behaviour)) -> Self {
         let clinic = Self::open().await;
-        clinic.demo.knobs.change(change);
+        clinic.demo.state.change(change);
         clinic
     }
 
@@ -58,7 +58,7 @@ impl Clinic {
         let clinic = Self::open().await;
         clinic
             .demo
-            .knobs
+            .state
             .change_application(demo::CLIENT_ID, change);
         clinic
     }
@@ -221,7 +221,7 @@ async fn where_all_is_well_nothing_is_blamed() {
         "{}",
         report.all("secret")
     );
-    assert_eq!(clinic.demo.knobs.token_post_count(), 1, "one grant");
+    assert_eq!(clinic.demo.state.token_request_count(), 1, "one grant");
     assert_eq!(
         report.said("api.answer"),
         "GET /api/v1/certificates answered 200 OK"

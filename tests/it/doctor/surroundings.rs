@@ -23,7 +23,7 @@ async fn a_broken_configuration_is_all_that_is_said() {
     };
     assert!(drain.starts_with("drain (--set) "), "{drain}");
     assert!(timeout.starts_with("upstream.head_timeout (--set) "));
-    assert_eq!(clinic.demo.knobs.token_post_count(), 0);
+    assert_eq!(clinic.demo.state.token_request_count(), 0);
 
     let said = clinic.run(&["doctor"]).await;
     for cause in causes {
@@ -61,7 +61,7 @@ async fn a_secret_that_is_empty_costs_no_token_request_and_the_rest_is_looked_at
     assert_eq!(report.with_outcome("failed"), ["secret"]);
     assert_eq!(report.outcome("grant"), "skipped");
     assert_eq!(report.outcome("discovery"), "ok");
-    assert_eq!(clinic.demo.knobs.token_post_count(), 0);
+    assert_eq!(clinic.demo.state.token_request_count(), 0);
 }
 
 #[tokio::test]

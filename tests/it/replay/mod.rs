@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cupbearer::config::{self, Overrides, Setting, Surroundings};
-use cupbearer::demo::{self, Behaviour, Demo, Groups, Reply};
+use cupbearer::demo::{self, Behaviour, Demo, Groups, TokenReply};
 use cupbearer::proxy::AccessLines;
 use cupbearer::token::State;
 use http::StatusCode;
@@ -31,7 +31,7 @@ impl Scene {
     /// In front of the demo's API too.
     async fn before_the_demo(change: impl FnOnce(&mut Behaviour)) -> Self {
         let demo = demo::start(demo::Options::on_free_ports()).await.unwrap();
-        demo.knobs.change(change);
+        demo.state.change(change);
         let proxy = start(&demo, &[]).await;
         Self { demo, proxy }
     }
@@ -57,7 +57,7 @@ impl Scene {
     }
 
     fn token_posts(&self) -> u64 {
-        self.demo.knobs.token_post_count()
+        self.demo.state.token_request_count()
     }
 }
 
@@ -146,12 +146,12 @@ async fn a_revoked_token_is_replaced_and_nobody_notices_whatever_the_method() {
         ),
     ] {
         let scene = Scene::before_the_demo(|_| ()).await;
-        scene.demo.knobs.revoke_all_tokens();
+        scene.demo.state.revoke_all_tokens();
         let answer = scene.ask(&request).await;
         assert_eq!(answer.status, status, "{request}");
         assert_eq!(answer.head.value("proxy-status"), None);
         assert_eq!(scene.token_posts(), 2);
-        let seen = scene.demo.knobs.seen();
+        let seen = scene.demo.state.api_requests();
         let statuses: Vec<u16> = seen.iter().map(|seen| seen.status.as_u16()).collect();
         assert_eq!(statuses, [401, status]);
         assert!(seen.iter().all(|seen| seen.authorization_lines() == 1));
@@ -162,7 +162,7 @@ async fn a_revoked_token_is_replaced_and_nobody_notices_whatever_the_method() {
 async fn a_403_is_never_sent_again_and_asks_for_no_token() {
     let scene = Scene::before_the_demo(|demo| demo.groups = Groups::Missing).await;
     assert_eq!(scene.ask(get("/api/v1/certificates")).await.status, 403);
-    let counts = (scene.token_posts(), scene.demo.knobs.seen_count());
+    let counts = (scene.token_posts(), scene.demo.state.api_request_count());
     assert_eq!(counts, (1, 1));
 }
 
@@ -198,15 +198,19 @@ async fn a_replay_that_is_refused_too_gives_its_own_401_and_is_not_repeated() {
 async fn without_a_newer_token_the_401_goes_back_as_it_came_and_says_why() {
     for (reply, wait, why) in [
         (
-            Reply::trouble(StatusCode::SERVICE_UNAVAILABLE),
+            TokenReply::trouble(StatusCode::SERVICE_UNAVAILABLE),
             "10s",
             "no newer token, the token endpoint gave none",
         ),
-        (Reply::Silence, "200ms", "no newer token within token.wait"),
+        (
+            TokenReply::Never,
+            "200ms",
+            "no newer token within token.wait",
+        ),
     ] {
         let api = Scripted::bind().await.serve(|_, _| refused("no"));
         let scene = Scene::with(&api.url, &[("token.wait", wait)]).await;
-        scene.demo.knobs.always_reply(reply);
+        scene.demo.state.reply_always(reply);
         let answer = scene.ask(post("/", "body")).await;
         assert_eq!((answer.status, &*answer.body), (401, "no"));
         assert_eq!(answer.head.value("proxy-status"), Some(&*because(why)));

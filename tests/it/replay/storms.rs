@@ -26,7 +26,7 @@ async fn two_hundred_401s_cost_one_token_and_whatever_fits_is_sent_once_more() {
     let api = revoking().await;
     let scene = Scene::before(&api.url).await;
     // So that all of them are refused before there is a newer token.
-    scene.demo.knobs.change(|knobs| knobs.latency = LATENCY);
+    scene.demo.state.change(|state| state.latency = LATENCY);
     let large = Arc::new("x".repeat((64 << 10) + 1));
     let mut storm = JoinSet::new();
     for number in 0..200 {
@@ -78,7 +78,7 @@ async fn two_hundred_401s_cost_one_token_and_whatever_fits_is_sent_once_more() {
 async fn an_upload_that_could_not_be_sent_again_succeeds_when_its_caller_tries_again() {
     let api = revoking().await;
     let scene = Scene::before(&api.url).await;
-    scene.demo.knobs.change(|knobs| knobs.latency = LATENCY);
+    scene.demo.state.change(|state| state.latency = LATENCY);
     let large = post("/", &"x".repeat((64 << 10) + 1));
     assert_eq!(scene.ask(&large).await.status, 401);
     assert_eq!(scene.ask(&large).await.status, 200);

@@ -1,8 +1,8 @@
-//! A directory that says whether its owner is alive, and the end of those whose owner is not: a killed demo cannot
-//! clean up after itself.
+//! Locks the temporary directory of a demo while the demo runs, and removes directories whose demo no longer runs: a
+//! killed demo cannot clean up after itself.
 //!
-//! The sign is a lock on a file in it, which the system takes back from a dead process; a process id may by then be
-//! somebody else's.
+//! The lock is a file lock, because the operating system releases it when the process ends. A process id would not do:
+//! another process may have it by then.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,37 +10,39 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-/// What their names begin with; a UUID follows.
+/// The beginning of the directory names; a UUID follows.
 const PREFIX: &str = "cupbearer-demo-";
 
-/// The file that is locked.
+/// The file in the directory that is locked.
 const LOCK: &str = "lock";
 
-/// The name of a directory that nobody has yet.
+/// A unique name for a directory.
 pub(super) fn new_name() -> String {
     format!("{PREFIX}{}", Uuid::new_v4())
 }
 
-/// Holds a directory for as long as it lives.
+/// Holds the lock on a directory until it is dropped.
 #[derive(Debug)]
-pub(super) struct Claim(#[allow(dead_code, reason = "it is held, and nothing else")] File);
+pub(super) struct DirLock(
+    #[expect(dead_code, reason = "an open file holds its lock; nothing reads it")] File,
+);
 
-impl Claim {
-    /// On `directory`, which is ours and new.
+impl DirLock {
+    /// Locks `directory`, which this process has just created.
     ///
     /// # Errors
-    /// It cannot be written to, or its file system knows no locks.
-    pub(super) fn on(directory: &Path) -> io::Result<Self> {
+    /// The directory cannot be written to, or its file system does not support locks.
+    pub(super) fn acquire(directory: &Path) -> io::Result<Self> {
         let unlocked = directory.join(format!("{LOCK}.new"));
         let file = File::create_new(&unlocked)?;
         file.lock()?;
-        // Under its name it is locked from the first moment on.
+        // Renamed only when locked, so that the file is never seen unlocked under its final name.
         fs::rename(unlocked, directory.join(LOCK))?;
         Ok(Self(file))
     }
 }
 
-/// Removes the directories in `parent` that demos of this user have left behind. What cannot be looked at stays.
+/// Removes the directories in `parent` that demos of this user have left behind. Directories that cannot be read stay.
 pub(super) fn remove_abandoned(parent: &Path) {
     remove_abandoned_of(own_user(), parent);
 }
@@ -55,22 +57,23 @@ fn remove_abandoned_of(user: u32, parent: &Path) {
             .to_str()
             .and_then(|name| name.strip_prefix(PREFIX))
             .is_some_and(|id| Uuid::try_parse(id).is_ok());
-        if is_named && let Some(_claim) = abandoned(user, &entry.path()) {
-            // Whatever is left of it is there for the next one.
+        if is_named && let Some(_lock) = lock_abandoned(user, &entry.path()) {
+            // The next demo tries again to remove what is left.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// The claim of an owner who is gone. Without a lock it is just being made, or is none of ours.
-fn abandoned(user: u32, directory: &Path) -> Option<Claim> {
+/// Locks a directory whose demo has ended. A directory without a lock file has just been created, or belongs to
+/// another program.
+fn lock_abandoned(user: u32, directory: &Path) -> Option<DirLock> {
     let metadata = fs::symlink_metadata(directory).ok()?;
     if !metadata.is_dir() || owner(&metadata) != user {
         return None;
     }
     let file = File::open(directory.join(LOCK)).ok()?;
     file.try_lock().ok()?;
-    Some(Claim(file))
+    Some(DirLock(file))
 }
 
 #[cfg(unix)]
@@ -83,7 +86,7 @@ fn owner(metadata: &fs::Metadata) -> u32 {
     std::os::unix::fs::MetadataExt::uid(metadata)
 }
 
-/// Elsewhere each user has a directory for temporary files.
+/// On other systems each user has a directory for temporary files.
 #[cfg(not(unix))]
 fn own_user() -> u32 {
     0

@@ -8,27 +8,27 @@ fn directory(parent: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// As a killed process leaves it.
-fn left(parent: &Path, name: &str) -> PathBuf {
+/// A directory as a killed demo leaves it.
+fn abandoned_directory(parent: &Path, name: &str) -> PathBuf {
     let path = directory(parent, name);
-    drop(Claim::on(&path).unwrap());
+    drop(DirLock::acquire(&path).unwrap());
     path
 }
 
 #[test]
-fn only_what_a_dead_owner_has_left_is_removed() {
+fn only_directories_whose_demo_has_ended_are_removed() {
     let parent = tempfile::tempdir().unwrap();
     let parent = parent.path();
-    let abandoned = left(parent, &new_name());
+    let abandoned = abandoned_directory(parent, &new_name());
     fs::write(abandoned.join("client-secret"), "x").unwrap();
     let held = directory(parent, &new_name());
-    let claim = Claim::on(&held).unwrap();
-    let unclaimed = directory(parent, &new_name());
+    let lock = DirLock::acquire(&held).unwrap();
+    let unlocked = directory(parent, &new_name());
     let mut kept = vec![
         held,
-        unclaimed,
-        left(parent, "cupbearer-demo-of-somebody"),
-        left(parent, "other"),
+        unlocked,
+        abandoned_directory(parent, "cupbearer-demo-of-somebody"),
+        abandoned_directory(parent, "other"),
     ];
     #[cfg(unix)]
     {
@@ -42,16 +42,16 @@ fn only_what_a_dead_owner_has_left_is_removed() {
     for path in &kept {
         assert!(path.exists(), "{}", path.display());
     }
-    drop(claim);
+    drop(lock);
     remove_abandoned(parent);
-    assert!(!kept[0].exists(), "its owner is gone by now");
+    assert!(!kept[0].exists(), "its lock has been released");
 }
 
 #[cfg(unix)]
 #[test]
-fn what_another_user_has_left_stays() {
+fn directories_of_another_user_are_kept() {
     let parent = tempfile::tempdir().unwrap();
-    let path = left(parent.path(), &new_name());
+    let path = abandoned_directory(parent.path(), &new_name());
     let another = own_user().wrapping_add(1);
     remove_abandoned_of(another, parent.path());
     assert!(path.exists());

@@ -1,7 +1,7 @@
-//! How the authorization server says no: its two JSON shapes, with the words that clients meet.
+//! The error responses of the authorization server, in its two JSON formats.
 //!
-//! Words and statuses are those observed of `PingOne` where they are known; what is not known is
-//! marked at its variant and nobody should lean on it.
+//! Messages and statuses are those observed at `PingOne`. Where one is not known, its variant says so; nothing may rely
+//! on it.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -9,38 +9,38 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Why the token endpoint issues nothing.
+/// Why the token endpoint issues no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// Unknown client, wrong secret, or the application is off: one answer, so that none leaks.
+pub(super) enum TokenError {
+    /// Unknown client, wrong secret or disabled application: one response, so that none of them is revealed.
     InvalidCredentials,
-    /// The application's Token Endpoint Auth Method is another.
+    /// The application has another Token Endpoint Auth Method.
     UnsupportedMethod,
-    /// No method at all, or two in one request (RFC 6749 2.3).
+    /// No authentication method, or two in one request (RFC 6749 2.3).
     NotOneMethod,
-    /// No scope granted to the application, or none of those asked for.
+    /// The application was granted no scope, or none of the requested ones.
     NoScope,
-    /// Scopes of two resources, or two to choose from and none asked for.
+    /// The requested scopes belong to two resources; or none was requested and the application has scopes of two.
     SeveralResources,
-    /// A Worker without roles. The exact status is not known.
+    /// The application is a Worker without roles. The exact status is not known.
     NoRoleAssignments,
-    /// The application may not use this grant. The exact words are not known.
+    /// The application may not use this grant. The exact message is not known.
     GrantNotAllowed,
-    /// Not `client_credentials` (RFC 6749 5.2).
+    /// The grant is not `client_credentials` (RFC 6749 5.2).
     UnsupportedGrant,
-    /// No `grant_type`, a parameter twice, or no form (RFC 6749 3.2).
+    /// No `grant_type`, a repeated parameter, or not a form (RFC 6749 3.2).
     Malformed,
 }
 
-impl Refusal {
-    const fn answer(self) -> (StatusCode, &'static str, &'static str) {
+impl TokenError {
+    const fn response_parts(self) -> (StatusCode, &'static str, &'static str) {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
         match self {
             Self::InvalidCredentials => (
                 UNAUTHORIZED,
                 "invalid_client",
-                "Request denied: Invalid client credentials",
+                "Request denied: ValidationErrors client credentials",
             ),
             Self::UnsupportedMethod => (
                 UNAUTHORIZED,
@@ -74,13 +74,13 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    /// RFC 6749 5.2; every 401 names the scheme, which it allows and `Basic` clients are owed.
+impl IntoResponse for TokenError {
+    /// RFC 6749 5.2 requires `WWW-Authenticate` in a 401 to a client that used `Basic`, and allows it in every other.
     fn into_response(self) -> Response {
-        let (status, error, words) = self.answer();
+        let (status, error, message) = self.response_parts();
         let body = json!({
             "error": error,
-            "error_description": format!("{words} (Correlation ID: {})", Uuid::new_v4()),
+            "error_description": format!("{message} (Correlation ID: {})", Uuid::new_v4()),
         });
         let mut response = (status, [NO_STORE], Json(body)).into_response();
         if status == StatusCode::UNAUTHORIZED {
@@ -93,15 +93,15 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Answers with or about credentials are nobody's to keep (RFC 6749 5.1).
+/// Responses that contain a token must not be cached (RFC 6749 5.1).
 pub(super) const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
-/// The shape of everything that is not OAuth's to define.
+/// The JSON format of every error that OAuth does not define.
 pub(super) fn platform_error(code: &str, message: &str) -> Value {
     json!({ "id": Uuid::new_v4().to_string(), "code": code, "message": message, "details": [] })
 }
 
-/// An unknown path or an unknown environment.
+/// The response for an unknown path or environment.
 pub(super) fn not_found() -> Response {
     let mut body = platform_error("NOT_FOUND", "The requested resource was not found.");
     body["details"] = json!([{
@@ -113,7 +113,7 @@ pub(super) fn not_found() -> Response {
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
-/// A known path with another method.
+/// The response for a known path with a method that it does not support.
 pub(super) fn method_not_allowed() -> Response {
     let body = platform_error("METHOD_NOT_ALLOWED", "The method is not allowed here.");
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()

@@ -1,0 +1,18 @@
+//! What both servers share: the identifiers of the environment, the signing key and the state.
+
+use super::keys::RsaSigningKey;
+use super::state::DemoState;
+
+/// The only environment of the authorization server.
+pub const ENVIRONMENT_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be001";
+/// The organization that the environment belongs to; the claim `org`.
+pub const ORGANIZATION_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be002";
+/// The only application that is registered at the start.
+pub const CLIENT_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be003";
+
+/// What both servers read. Only `state` changes.
+pub(super) struct ServerContext {
+    pub(super) issuer: String,
+    pub(super) key: RsaSigningKey,
+    pub(super) state: DemoState,
+}
