@@ -77,7 +77,7 @@ pub struct Demo {
     pub state: DemoState,
     /// A sentence for each port that was in use, so that another one was chosen.
     pub moved: Vec<String>,
-    secret_file: SecretFile,
+    pub(super) secret_file: SecretFile,
     stop: watch::Sender<()>,
     servers: [JoinHandle<io::Result<()>>; 2],
 }
