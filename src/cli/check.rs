@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use crate::config::{
-    self, ClientAuth, ClientCertificate, Config, ConfigProblems, Loaded, Overrides, Surroundings,
-    TokenConfig, read_regular, table,
+    self, ClientAuth, Config, ConfigProblems, Loaded, Overrides, Surroundings, TokenConfig, table,
 };
-use crate::credentials::Secret;
+use crate::credentials::{ClientCertificate, Secret, read_regular};
 use crate::guard;
 use crate::token::{KeyError, check_key};
 

@@ -2,19 +2,19 @@
 //! the one before it said about a key. Here a value is TOML still; `values` gives it a type.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::file::{FileError, Surroundings, read_regular};
+use super::file::Surroundings;
 use super::keys::{
     self, CALLER_KEYS, CONFIG_VARIABLE, Key, PREFIX, ValueKind, caller_in, caller_in_variable,
     caller_path, is_section, nearest_path, nearest_variable, variable,
 };
 use super::network::ProxyEnvironment;
 use super::problems::{ConfigProblems, InvalidValue, quoted};
-use super::{SecretSource, document, secret_source, several};
-use crate::credentials::Secret;
+use super::{document, secret_source, several};
+use crate::credentials::{FileError, Secret, SecretSource, read_regular};
 
 /// Set by systemd for units with `LoadCredential=` and the like.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -427,15 +427,4 @@ fn misplaced(path: &str, source: &ValueSource) -> Option<String> {
         (Some((section, _)), None) => Some(format!("`{name}` belongs below [{section}]")),
         (Some(_), Some(_)) | (None, _) => None,
     }
-}
-
-/// Whether a variable is meant for us alone, and so is kept from programs that we start: one of ours, or one by
-/// which a service manager knows us.
-#[must_use]
-pub fn is_ours(name: &OsStr) -> bool {
-    let bytes = name.as_encoded_bytes();
-    let starts_so = |prefix: &str| {
-        bytes.len() >= prefix.len() && bytes[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes())
-    };
-    starts_so(PREFIX) || starts_so("WATCHDOG_") || bytes == b"NOTIFY_SOCKET"
 }

@@ -2,7 +2,7 @@
 //!
 //! Order: defaults, then the file, then the environment, then flags. All problems are reported at
 //! once, each with its key, its source and what to write instead. Nothing global is read here, and
-//! no secret: [`load`] is given the environment, and a [`SecretSource`] is read when it is needed.
+//! no secret: [`load`] is given the environment, and a [`SecretSource`](crate::credentials::SecretSource) is read when it is needed.
 //!
 //! `keys` is the table of every key; `layers`, `document` and `file` collect what was set; `values`
 //! and `build` give it types; `address`, `pingone` and `network` know about URLs and the way to them;
@@ -10,7 +10,6 @@
 
 mod address;
 mod build;
-mod client_certificate;
 mod digests;
 mod document;
 mod file;
@@ -40,20 +39,20 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue};
 
+use crate::credentials::ClientCertificate;
+
 pub(crate) use address::{is_loopback, is_loopback_origin};
-pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use digests::KeyDigests;
-pub use file::{FileError, Surroundings, read_regular};
+pub use file::Surroundings;
 pub use fingerprint::{ProxyFingerprint, fingerprint};
 pub use keys::is_caller_name;
-pub use layers::{Overrides, Setting, is_ours};
+pub use layers::{Overrides, Setting};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::PathPattern;
 pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use rails::{AccessRules, CallerConfig, Rule};
 pub use render::{EffectiveValue, table};
-pub use secret_source::{KeyringEntry, KeyringError, SecretError};
 pub use several::{holder_of_admin, load_all, load_one_of};
 pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig};
 
@@ -270,21 +269,6 @@ pub struct NetworkConfig {
     pub proxy: ProxyRule,
     /// `network.ca_file`: certificate authorities (PEM) trusted beside the system's.
     pub ca_file: Option<PathBuf>,
-}
-
-/// Where a secret comes from. The secret itself is read when it is needed, and again when it changes.
-#[derive(Debug, Clone)]
-pub enum SecretSource {
-    /// `{ file = "…" }`.
-    File(PathBuf),
-    /// `{ env = "…" }`: another variable of ours.
-    Env(String),
-    /// `{ command = ["…"] }`: standard output of a program, 30 s, stdin closed, without our variables.
-    Command(Vec<String>),
-    /// `{ keyring = "SERVICE/ACCOUNT" }`: the system's own keeper of passwords, 5 s.
-    Keyring(KeyringEntry),
-    /// The bare key in the environment.
-    Value(crate::credentials::Secret),
 }
 
 /// `guard.*`.

@@ -6,9 +6,9 @@ use std::fmt;
 
 use http::Method;
 
-use super::SecretSource;
 use super::path_pattern::PathPattern;
 use super::problems::{InvalidValue, quoted};
+use crate::credentials::SecretSource;
 
 /// How far a request may go: `read_only`, `allow` and `deny`, of everyone or of one caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::{ClientCertificate, SecretSource, address};
+use super::address;
+use crate::credentials::{ClientCertificate, SecretSource};
 
 /// `token.*`.
 #[derive(Debug, Clone)]

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
+use super::LocalUsers;
 use super::document;
 use super::keys::{Fallback, Key, ValueKind, variable};
 use super::layers::{Content, Layers};
 use super::problems::{InvalidValue, quoted};
 use super::units;
-use super::{LocalUsers, SecretSource};
+use crate::credentials::SecretSource;
 
 /// The layers, read key by key.
 pub(crate) struct Values {

@@ -1,5 +1,25 @@
-//! Credentials: secrets that cannot be printed.
+//! Credentials: secrets that cannot be printed, where they are read from, and client certificates.
+//!
+//! From the bottom: `secret` is the type that holds one; `process` keeps this process's memory and `child_process`
+//! its environment from others; `regular_file` reads files; `keyring` reads the desktop's keyring;
+//! `secret_error` says why there is no secret; `secret_command` runs a program that prints one; `secret_source`
+//! reads from any of these; `client_certificate` reads a certificate and its private key.
 
+mod child_process;
+mod client_certificate;
+mod keyring;
+mod process;
+mod regular_file;
 mod secret;
+mod secret_command;
+mod secret_error;
+mod secret_source;
 
-pub use secret::{Secret, hide_process};
+pub use child_process::{VARIABLE_PREFIX, withhold_private_variables};
+pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
+pub use keyring::{KeyringEntry, KeyringError};
+pub use process::hide_process;
+pub use regular_file::{FileError, read_regular};
+pub use secret::Secret;
+pub use secret_error::SecretError;
+pub use secret_source::SecretSource;

@@ -1,7 +1,7 @@
 //! A value that cannot be printed, serialised or left behind in memory.
 //!
 //! There is no `Display`, no `Serialize`, no `Deref`: `grep -rn expose src/` lists every place that
-//! looks inside, and each says why.
+//! uses the bytes, and each place says why it needs them.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes over; the caller's copy, if any, is the caller's to wipe.
+    /// Takes ownership of the bytes. If the caller kept a copy, the caller must wipe it.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
@@ -23,7 +23,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether there is nothing in it. An empty secret is a mistake, never a credential.
+    /// Whether the secret has no bytes. An empty secret is always a mistake.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -34,48 +34,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
-}
-
-/// Keeps this process's memory and environment from others of the same user (`/proc/PID`), and out of
-/// core dumps. Root still sees them, and so does whoever can read the secret's file.
-///
-/// # Errors
-/// The system refused; secrets are then as safe as the system's defaults make them.
-#[cfg(target_os = "linux")]
-pub fn hide_process() -> std::io::Result<()> {
-    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    let no_core = leave_no_core();
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    no_core
-}
-
-/// Keeps this process's memory out of core dumps.
-///
-/// # Errors
-/// The system refused.
-#[cfg(all(unix, not(target_os = "linux")))]
-pub fn hide_process() -> std::io::Result<()> {
-    leave_no_core()
-}
-
-/// For programs that we start, too: they inherit it, while they do not inherit being undumpable.
-#[cfg(unix)]
-fn leave_no_core() -> std::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    Ok(setrlimit(Resource::Core, none)?)
-}
-
-/// Nothing is known here that does it.
-///
-/// # Errors
-/// Never.
-#[cfg(not(unix))]
-pub fn hide_process() -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

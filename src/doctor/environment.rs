@@ -8,7 +8,8 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::finding::Finding;
-use crate::config::{Listen, ProxyUrl, Surroundings, is_ours};
+use crate::config::{Listen, ProxyUrl, Surroundings};
+use crate::credentials::withhold_private_variables;
 
 /// What any program may take to show a setting.
 const SETTING_LIMIT: Duration = Duration::from_secs(2);
@@ -128,10 +129,7 @@ async fn output(program: &str, arguments: &[&str]) -> Option<String> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    // One of them may be the secret.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
-        command.env_remove(name);
-    }
+    withhold_private_variables(&mut command);
     let output = timeout(SETTING_LIMIT, command.output()).await.ok()?.ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then_some(text)

@@ -12,7 +12,8 @@ use super::fields::{Fields, Lines};
 use super::key::KeyDigest;
 use super::rails::Rails;
 use super::{CallerName, Peer, Refusal, Way, credential};
-use crate::config::{self, SecretSource};
+use crate::config;
+use crate::credentials::SecretSource;
 use crate::problem::Reason;
 
 /// Everyone of `guard.callers`, shared by all workers.

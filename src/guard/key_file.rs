@@ -12,7 +12,8 @@ use tokio::time::sleep;
 
 use super::callers::{Callers, KeyOfAnother};
 use super::key::{KeyDigest, keys_in};
-use crate::config::{self, SecretError, SecretSource};
+use crate::config;
+use crate::credentials::{SecretError, SecretSource};
 
 /// With `SETTLE`, half of the 3 s within which a revoked key must be dead.
 const LOOK: Duration = Duration::from_secs(1);

@@ -7,9 +7,8 @@ use tokio::sync::watch;
 use super::plan::{Plan, need_restart};
 use super::watch::{Occasion, Watch};
 use super::{Own, Progress};
-use crate::config::{
-    ClientCertificate, Config, ConfigProblems, KeyDigests, Loaded, load_one_of, read_regular,
-};
+use crate::config::{Config, ConfigProblems, KeyDigests, Loaded, load_one_of};
+use crate::credentials::{ClientCertificate, read_regular};
 use crate::instance::Prepared;
 use crate::text::error_chain;
 use crate::token::Tokens;

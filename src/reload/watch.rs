@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::config::read_regular;
+use crate::credentials::read_regular;
 
 /// Between two looks. With `SETTLE`, half of the 3 s within which a change must be noticed.
 const LOOK: Duration = Duration::from_secs(1);

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Cause, ReadSecret};
-use crate::config::SecretSource;
 use crate::credentials::Secret;
+use crate::credentials::SecretSource;
 
 /// A credential's source, and what was read of it last.
 pub struct Credential {

@@ -11,7 +11,7 @@ use super::discovery::MetadataError;
 use super::key::KeyError;
 use super::schedule::Setback;
 use super::unreachable::{Peer, Unreachable};
-use crate::config::ClientCertificateError;
+use crate::credentials::ClientCertificateError;
 use crate::text::error_chain;
 
 /// An error from a room or a library that this room does not know.

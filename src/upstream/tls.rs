@@ -10,7 +10,8 @@ use rustls::sign::SingleCertAndKey;
 use rustls_platform_verifier::Verifier;
 
 use super::certificate::Explained;
-use crate::config::{self, ClientCertificateError};
+use crate::config;
+use crate::credentials::ClientCertificateError;
 
 /// The certificate authorities could not be had.
 #[derive(Debug, thiserror::Error)]

@@ -45,14 +45,14 @@ test("where there is no keyring the other sources are proposed, at once", async 
   const directory = await temporaryDirectory(t);
   const started = Date.now();
   const said = await check(t, { DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(directory, "none")}`, XDG_RUNTIME_DIR: directory });
-  assert.match(said, /there is no keyring here/);
+  assert.match(said, /there is no keyring on this system/);
   assert.match(said, /\{ file = "…" \}, \{ command = \["…"\] \} or \{ env = "…" \}/);
   assert.ok(Date.now() - started < 2_000, `${Date.now() - started} ms`);
 });
 
 test("a session bus on which nobody keeps secrets is no keyring", async (t) => {
   const session = await startSession(t, { keyring: false });
-  assert.match(await check(t, session.env), /there is no keyring here/);
+  assert.match(await check(t, session.env), /there is no keyring on this system/);
 });
 
 test("a keyring that says nothing is given 5 s", async (t) => {

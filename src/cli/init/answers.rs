@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::{Init, Stop};
+use crate::config::InvalidValue;
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
-use crate::config::{InvalidValue, KeyringEntry};
-use crate::credentials::Secret;
+use crate::credentials::{KeyringEntry, Secret};
 
 /// How the application proves who it is; the methods that a secret is enough for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,8 +7,8 @@ use super::own::Own;
 use super::person::Person;
 use super::questions::{choice, question, shown, yes};
 use super::{Stop, keyring};
-use crate::config::{InvalidValue, KeyringEntry};
-use crate::credentials::Secret;
+use crate::config::InvalidValue;
+use crate::credentials::{KeyringEntry, Secret};
 
 /// The places that a secret may be kept in.
 #[derive(Clone, Copy, PartialEq, Eq)]

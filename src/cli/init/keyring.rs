@@ -1,8 +1,7 @@
 //! Whether this machine has a keyring that really keeps secrets, and putting one there.
 
 use super::Stop;
-use crate::config::{KeyringEntry, KeyringError, SecretSource};
-use crate::credentials::Secret;
+use crate::credentials::{KeyringEntry, KeyringError, Secret, SecretSource};
 
 /// What entries of ours are filed under in it.
 const SERVICE: &str = "cupbearer";

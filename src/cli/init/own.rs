@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::answers::{Credential, Plan, absolute};
 use super::files::{self, Existing};
-use crate::config::KeyringEntry;
+use crate::credentials::KeyringEntry;
 
 /// Exactly that, by its names.
 #[derive(Debug, Default)]

@@ -7,7 +7,8 @@ use std::process::ExitStatus;
 use tokio::process::{Child, Command};
 
 use super::super::Exit;
-use crate::config::{Config, SecretSource, is_ours};
+use crate::config::Config;
+use crate::credentials::{SecretSource, withhold_private_variables};
 
 /// Variables that hold a secret of the configuration. The program is run by whoever may read them, but it is not
 /// its own business: it may log or pass on what it is given.
@@ -36,10 +37,7 @@ pub(super) async fn run(
     let program = command.first().map(OsString::as_os_str).unwrap_or_default();
     let mut starting = Command::new(program);
     starting.args(command.iter().skip(1));
-    let ours = std::env::vars_os().filter(|(name, _)| is_ours(name));
-    for (name, _) in ours {
-        starting.env_remove(name);
-    }
+    withhold_private_variables(&mut starting);
     for name in hidden {
         starting.env_remove(name);
     }

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::super::ask;
-use crate::config::{PathPattern, read_regular};
+use crate::config::PathPattern;
+use crate::credentials::read_regular;
 use crate::learn::{Document, Seen, candidates};
 
 /// For one document, and for the search for one.

@@ -19,9 +19,9 @@ use super::keygen::caller_name;
 use super::{Exit, check, run, say};
 use crate::config::{
     AccessLog, AccessRules, CallerConfig, Config, Listen, LocalUsers, Overrides, Rule,
-    SecretSource, Surroundings, is_caller_name,
+    Surroundings, is_caller_name,
 };
-use crate::credentials::{self, Secret};
+use crate::credentials::{self, Secret, SecretSource};
 use crate::guard::new_key;
 use crate::learn::{About, Recorder, Seen, compare, fold, write};
 use crate::proxy::AccessLines;

@@ -7,10 +7,8 @@ use url::Url;
 
 use crate::config::problems::{InvalidValue, quoted};
 use crate::config::values::Values;
-use crate::config::{
-    Algorithm, Assertion, ClientAuth, ClientCertificate, Endpoint, PresentedTo, SecretSource,
-    TokenConfig, address, pingone,
-};
+use crate::config::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig, address, pingone};
+use crate::credentials::{ClientCertificate, PresentedTo, SecretSource};
 
 /// The whole table.
 pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {

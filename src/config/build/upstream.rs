@@ -8,7 +8,8 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::problems::quoted;
 use crate::config::values::Values;
-use crate::config::{ClientCertificate, Origin, PathPattern, PresentedTo, UpstreamConfig, address};
+use crate::config::{Origin, PathPattern, UpstreamConfig, address};
+use crate::credentials::{ClientCertificate, PresentedTo};
 
 /// The whole table.
 pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {

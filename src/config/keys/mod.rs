@@ -150,7 +150,7 @@ pub(crate) fn variable(path: &str) -> String {
 }
 
 /// What every environment variable of ours begins with.
-pub const PREFIX: &str = "CUPBEARER_";
+pub const PREFIX: &str = crate::credentials::VARIABLE_PREFIX;
 
 /// The endings of a secret key's variables, beside the bare name.
 pub(crate) const SECRET_ENDINGS: [&str; 2] = ["__FILE", "__COMMAND"];

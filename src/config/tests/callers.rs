@@ -1,6 +1,7 @@
 //! Claims about the one table whose names are the user's own.
 
 use super::*;
+use crate::credentials::SecretSource;
 
 const FILE: &str = "[guard.callers.ci]\nkey = { file = \"/run/ci\" }\nallow = [\"GET /api/**\"]\n\
                     [guard.callers.alice]\nuid = 1000\nread_only = true\n";

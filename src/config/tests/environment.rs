@@ -1,6 +1,7 @@
 //! Claims about variables and flags.
 
 use super::*;
+use crate::credentials::SecretSource;
 
 #[test]
 fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {

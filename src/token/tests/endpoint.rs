@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::scene::{ms, s};
-use crate::config::{self, ClientAuth, SecretSource};
-use crate::credentials::Secret;
+use crate::config::{self, ClientAuth};
+use crate::credentials::{Secret, SecretSource};
 use crate::token::failure::{Defect, Failure};
 use crate::token::grant::Grant;
 use crate::token::response::Granted;

@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::endpoint::config;
-use crate::config::{ClientAuth, ClientCertificate, PresentedTo};
-use crate::credentials::Secret;
+use crate::config::ClientAuth;
+use crate::credentials::{ClientCertificate, PresentedTo, Secret};
 use crate::token::failure::Failure;
 use crate::token::grant::Grant;
 

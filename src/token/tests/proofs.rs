@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::endpoint::{Act, Endpoint, answer, client, config};
 use super::scene::s;
 use crate::config::{self, Algorithm, ClientAuth};
-use crate::credentials::Secret;
+use crate::credentials::{self, Secret};
 use crate::token::failure::Failure;
 use crate::token::grant::Grant;
 use crate::token::key::new_key;
@@ -367,8 +367,8 @@ async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let one = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
-    let files = config::ClientCertificate {
-        to: config::PresentedTo::TokenEndpoint,
+    let files = credentials::ClientCertificate {
+        to: credentials::PresentedTo::TokenEndpoint,
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),
     };

@@ -22,9 +22,9 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("demo", &["credentials"]),
     ("config", &["credentials", "text"]),
     ("telemetry", &["config"]),
-    ("guard", &["config", "problem", "text"]),
+    ("guard", &["config", "credentials", "problem", "text"]),
     ("token", &["config", "credentials", "metrics", "text"]),
-    ("upstream", &["config", "metrics", "text"]),
+    ("upstream", &["config", "credentials", "metrics", "text"]),
     (
         "proxy",
         &[
@@ -36,7 +36,10 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "admin",
         &["config", "guard", "problem", "token", "metrics", "text"],
     ),
-    ("doctor", &["config", "token", "upstream", "text"]),
+    (
+        "doctor",
+        &["config", "credentials", "token", "upstream", "text"],
+    ),
     ("learn", &["config", "guard", "metrics", "text"]),
     (
         "instance",
@@ -46,7 +49,14 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ),
     (
         "reload",
-        &["config", "token", "metrics", "instance", "text"],
+        &[
+            "config",
+            "credentials",
+            "token",
+            "metrics",
+            "instance",
+            "text",
+        ],
     ),
     ("lib", &EVERY_ROOM),
     ("cli", &EVERY_ROOM_AND_LIB),

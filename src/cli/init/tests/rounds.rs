@@ -44,7 +44,7 @@ async fn another_round_asks_about_a_file_that_the_first_had_no_use_for() {
 
 #[test]
 fn an_entry_of_the_keyring_is_own_only_once_it_was_written() {
-    let entry = |text| crate::config::KeyringEntry::parse(text).unwrap();
+    let entry = |text| credentials::KeyringEntry::parse(text).unwrap();
     let plan = |entry, secret| Plan {
         credential: Credential::Keyring(entry, secret),
         ..Answers::of_flags(&flags("https://api.example.com"))

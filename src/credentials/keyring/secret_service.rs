@@ -1,55 +1,66 @@
-//! The Secret Service of freedesktop.org, which GNOME Keyring, KDE's wallet and `KeePassXC` offer.
+//! The Secret Service of freedesktop.org, which GNOME Keyring, KDE Wallet and `KeePassXC` provide.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use secret_service::{EncryptionType, Item, SecretService};
+use zeroize::Zeroizing;
 
-use super::{KeyringEntry, KeyringError, LIMIT, Secret, UNLOCK_LIMIT, Zeroizing};
+use super::entry::{ANSWER_TIMEOUT, KeyringEntry, KeyringError, UNLOCK_TIMEOUT};
+use crate::credentials::secret::Secret;
 
 pub(super) fn read(entry: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-    converse(LIMIT, async |keyring| {
+    with_keyring(ANSWER_TIMEOUT, async |keyring| {
         let item = item(keyring, entry).await?;
-        item.get_secret().await.map(Zeroizing::new).map_err(failed)
+        item.get_secret()
+            .await
+            .map(Zeroizing::new)
+            .map_err(keyring_error)
     })
 }
 
-/// The attributes are `secret-tool`'s, so that both find what the other has stored.
+/// Uses the attributes of `secret-tool`, so that each finds what the other has stored.
 pub(super) fn store(entry: &KeyringEntry, secret: &Secret) -> Result<(), KeyringError> {
-    converse(UNLOCK_LIMIT, async |keyring| {
-        let collection = keyring.get_default_collection().await.map_err(failed)?;
-        collection.ensure_unlocked().await.map_err(failed)?;
-        // Exposed to be handed to the keyring, encrypted on the way.
+    with_keyring(UNLOCK_TIMEOUT, async |keyring| {
+        let collection = keyring
+            .get_default_collection()
+            .await
+            .map_err(keyring_error)?;
+        collection.ensure_unlocked().await.map_err(keyring_error)?;
+        // Exposed to store it in the keyring; it is encrypted on the bus.
         let (label, secret) = (entry.to_string(), secret.expose());
         let stored = collection.create_item(&label, attributes(entry), secret, true, "text/plain");
-        stored.await.map(drop).map_err(failed)
+        stored.await.map(drop).map_err(keyring_error)
     })
 }
 
 pub(super) fn delete(entry: &KeyringEntry) -> Result<(), KeyringError> {
-    converse(LIMIT, async |keyring| {
+    with_keyring(ANSWER_TIMEOUT, async |keyring| {
         let item = item(keyring, entry).await?;
-        item.delete().await.map_err(failed)
+        item.delete().await.map_err(keyring_error)
     })
 }
 
-/// Connects within 5 s, and talks within `limit`. A runtime of its own: when it is dropped, nothing of the conversation is left.
-fn converse<T>(
+/// Connects within 5 s and runs `requests` within `limit`, on a runtime of its own: dropping it ends every task of the
+/// connection.
+fn with_keyring<T>(
     limit: Duration,
-    talk: impl AsyncFnOnce(&SecretService<'_>) -> Result<T, KeyringError>,
+    requests: impl AsyncFnOnce(&SecretService<'_>) -> Result<T, KeyringError>,
 ) -> Result<T, KeyringError> {
-    let talking = async {
-        // Dh: encrypted on the bus too, so that nobody who watches it, our own logs at `trace` among
-        // them, sees the secret.
+    let conversation = async {
+        // `Dh` encrypts the secret on the bus too: no monitor of the bus sees it, nor do our own logs at `trace`.
         let connecting = SecretService::connect(EncryptionType::Dh);
-        let keyring = within(LIMIT, async { connecting.await.map_err(unavailable) }).await?;
-        within(limit, talk(&keyring)).await
+        let keyring = within(ANSWER_TIMEOUT, async {
+            connecting.await.map_err(unavailable)
+        })
+        .await?;
+        within(limit, requests(&keyring)).await
     };
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| KeyringError::Failed(error.into()))?
-        .block_on(talking)
+        .block_on(conversation)
 }
 
 async fn within<T>(
@@ -67,12 +78,12 @@ async fn item<'a>(
     let mut found = keyring
         .search_items(attributes(entry))
         .await
-        .map_err(failed)?;
+        .map_err(keyring_error)?;
     match (found.unlocked.len(), found.locked.len()) {
         (1, _) => Ok(found.unlocked.remove(0)),
         (0, 1) => {
             let item = found.locked.remove(0);
-            item.unlock().await.map_err(failed)?;
+            item.unlock().await.map_err(keyring_error)?;
             Ok(item)
         }
         (0, 0) => Err(KeyringError::NoEntry),
@@ -87,21 +98,21 @@ fn attributes(entry: &KeyringEntry) -> HashMap<&str, &str> {
     ])
 }
 
-/// No bus, or nobody on it who keeps secrets, comes in many shapes.
+/// A missing bus, and a bus without a Secret Service, cause many different errors.
 fn unavailable(error: secret_service::Error) -> KeyringError {
-    match failed(error) {
+    match keyring_error(error) {
         KeyringError::Failed(_) => KeyringError::Absent,
         named => named,
     }
 }
 
-fn failed(error: secret_service::Error) -> KeyringError {
+fn keyring_error(error: secret_service::Error) -> KeyringError {
     match error {
         secret_service::Error::Unavailable => KeyringError::Absent,
         secret_service::Error::Locked
         | secret_service::Error::Prompt
         | secret_service::Error::PromptDisconnected => KeyringError::Locked,
         secret_service::Error::NoResult => KeyringError::NoEntry,
-        other => KeyringError::Failed(other.into()), // that crate's own enum, which grows
+        other => KeyringError::Failed(other.into()), // `secret_service::Error` is non-exhaustive
     }
 }

@@ -1,5 +1,5 @@
-//! Our own certificate and its key (mutual TLS), for the upstream or the token endpoint: where they stand,
-//! reading them, and what may be wrong with them. The key is never in an error.
+//! A client certificate and its private key (mutual TLS), for the upstream or the token endpoint: which files hold
+//! them, reading these, and what can be wrong with them. No error contains the private key.
 
 use std::path::{Path, PathBuf};
 
@@ -9,23 +9,23 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::file::{FileError, read_regular, readable_by_all};
+use super::regular_file::{FileError, read_regular, readable_by_all};
 
-/// Chains are a few KiB; longer is the wrong file.
-const LONGEST: u64 = 1 << 20;
+/// A chain has a few KiB; a longer file is the wrong file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// A client certificate with its key, both PEM.
+/// The files of a client certificate and its private key, both PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// Whom it is shown to, and so which keys name its files.
+    /// The server that it is presented to, which decides the configuration keys of the two files.
     pub to: PresentedTo,
-    /// The chain, ours first.
+    /// The certificate chain, the client's own certificate first.
     pub cert_file: PathBuf,
-    /// PKCS#8, PKCS#1 or SEC1, not encrypted.
+    /// The private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key_file: PathBuf,
 }
 
-/// Who is shown a client certificate.
+/// The server that a client certificate is presented to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PresentedTo {
     /// The API: `upstream.client_cert_file`, `.client_key_file`.
@@ -35,7 +35,7 @@ pub enum PresentedTo {
 }
 
 impl PresentedTo {
-    /// The key that names the certificate's file.
+    /// The configuration key that names the certificate's file.
     #[must_use]
     pub const fn cert_key(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl PresentedTo {
         }
     }
 
-    /// The key that names the private key's file.
+    /// The configuration key that names the private key's file.
     #[must_use]
     pub const fn key_key(self) -> &'static str {
         match self {
@@ -54,62 +54,62 @@ impl PresentedTo {
     }
 }
 
-/// The client certificate cannot be used.
+/// Why a client certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientCertificateError {
     /// One of its files cannot be read.
     #[error("{} {source}", path.display())]
     File {
-        /// Which of the two keys names it.
+        /// The configuration key that names it.
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: FileError,
     },
-    /// No certificate in its file, or a broken one.
+    /// The certificate's file holds no certificate, or an invalid one.
     #[error("{} holds no PEM certificate", path.display())]
     NoCertificate {
-        /// Which key names it.
+        /// The configuration key that names it.
         key: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// No key in its file, or none that can be read without a passphrase.
+    /// The private key's file holds no key, or none that can be read without a passphrase.
     #[error("{} holds no PEM private key without a passphrase", path.display())]
     NoKey {
-        /// Which key names it.
+        /// The configuration key that names it.
         key: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// Each is fine, and they do not belong together.
+    /// The certificate and the key are valid but do not belong together.
     #[error("{} is not the key of the first certificate in {}", path.display(), cert.display())]
-    NoPair {
-        /// Which key names the private key's file.
+    KeyMismatch {
+        /// The configuration key that names the private key's file.
         key: &'static str,
         /// The private key's file.
         path: PathBuf,
         /// The certificate's file.
         cert: PathBuf,
-        /// What rustls says.
+        /// The error of rustls.
         source: Box<rustls::Error>,
     },
 }
 
 impl ClientCertificateError {
-    /// The key of the configuration that names the file at fault.
+    /// The configuration key that names the file at fault.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         match self {
             Self::File { key, .. }
             | Self::NoCertificate { key, .. }
             | Self::NoKey { key, .. }
-            | Self::NoPair { key, .. } => key,
+            | Self::KeyMismatch { key, .. } => key,
         }
     }
 
-    /// What to do about it.
+    /// How to fix it.
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
@@ -118,11 +118,11 @@ impl ClientCertificateError {
                 "export the certificate as PEM (-----BEGIN CERTIFICATE-----)".to_owned()
             }
             Self::NoKey { .. } => {
-                "export the key as PEM; `openssl pkey -in FILE -out NEW` takes a passphrase off"
+                "export the key as PEM; `openssl pkey -in FILE -out NEW` removes a passphrase"
                     .to_owned()
             }
-            Self::NoPair { .. } => {
-                "name the key that the certificate was made with, and put that certificate first"
+            Self::KeyMismatch { .. } => {
+                "name the private key of that certificate, and put the client's certificate first in its file"
                     .to_owned()
             }
         }
@@ -130,28 +130,28 @@ impl ClientCertificateError {
 }
 
 impl ClientCertificate {
-    /// Whether the two files can be used.
+    /// Checks that the two files can be used.
     ///
     /// # Errors
-    /// Which of them cannot, and why.
+    /// Which file cannot be used, and why.
     pub fn check(&self) -> Result<(), ClientCertificateError> {
         self.read(&aws_lc_rs::default_provider()).map(drop)
     }
 
-    /// A warning, if every user of the machine may read the key.
+    /// A warning if every user of the machine can read the private key.
     #[must_use]
     pub fn exposed(&self) -> Option<String> {
         readable_by_all(&self.key_file)
     }
 
-    /// The pair, as its files have it now. Blocks on the disk.
+    /// Reads the certificate and its key from their files. Blocks on the disk.
     ///
     /// # Errors
-    /// Which of the files cannot be used, and why.
+    /// Which file cannot be used, and why.
     pub fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ClientCertificateError> {
         let (cert, path) = (&self.cert_file, &self.key_file);
         let (cert_key, key) = (self.to.cert_key(), self.to.key_key());
-        let pem = bytes(cert_key, cert)?;
+        let pem = read_file(cert_key, cert)?;
         let chain = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()
             .ok()
@@ -160,14 +160,14 @@ impl ClientCertificate {
                 key: cert_key,
                 path: cert.clone(),
             })?;
-        let pem = bytes(key, path)?;
+        let pem = read_file(key, path)?;
         let private =
             PrivateKeyDer::from_pem_slice(&pem).map_err(|_| ClientCertificateError::NoKey {
                 key,
                 path: path.clone(),
             })?;
         CertifiedKey::from_der(chain, private, provider).map_err(|source| {
-            ClientCertificateError::NoPair {
+            ClientCertificateError::KeyMismatch {
                 key,
                 path: path.clone(),
                 cert: cert.clone(),
@@ -177,8 +177,8 @@ impl ClientCertificate {
     }
 }
 
-fn bytes(key: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ClientCertificateError> {
-    read_regular(path, LONGEST).map_err(|source| ClientCertificateError::File {
+fn read_file(key: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ClientCertificateError> {
+    read_regular(path, MAX_FILE_BYTES).map_err(|source| ClientCertificateError::File {
         key,
         path: path.to_owned(),
         source,

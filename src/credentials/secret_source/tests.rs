@@ -1,15 +1,13 @@
-//! Claims about reading secrets.
-
 use super::*;
 
-fn of_file(bytes: &[u8]) -> (tempfile::NamedTempFile, SecretSource) {
+fn file_source(bytes: &[u8]) -> (tempfile::NamedTempFile, SecretSource) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let source = SecretSource::File(file.path().to_owned());
     (file, source)
 }
 
-fn of_command(words: &[&str]) -> SecretSource {
+fn command_source(words: &[&str]) -> SecretSource {
     SecretSource::Command(words.iter().map(|word| (*word).to_owned()).collect())
 }
 
@@ -25,26 +23,26 @@ async fn one_trailing_newline_is_trimmed_and_nothing_else() {
         (b"s\nt\n", b"s\nt"),
     ];
     for (bytes, secret) in cases {
-        let (_file, source) = of_file(bytes);
+        let (_file, source) = file_source(bytes);
         assert_eq!(source.read().await.unwrap().expose(), secret, "{bytes:?}");
     }
 }
 
 #[tokio::test]
-async fn an_unusable_file_has_its_own_error_and_none_of_the_secret_in_it() {
+async fn each_unusable_file_has_an_error_of_its_own_that_holds_nothing_of_the_secret() {
     for bytes in [&b""[..], b"\n", b"\r\n"] {
-        let (_file, source) = of_file(bytes);
+        let (_file, source) = file_source(bytes);
         assert!(matches!(source.read().await, Err(SecretError::Empty(_))));
     }
     for bytes in [&b"\xEF\xBB\xBFhunter2"[..], b"\xFF\xFEh\0"] {
-        let (_file, source) = of_file(bytes);
+        let (_file, source) = file_source(bytes);
         let error = source.read().await.unwrap_err();
         assert!(matches!(error, SecretError::ByteOrderMark(_)));
         assert!(!format!("{error} {error:?} {}", error.remedy()).contains("hunter2"));
     }
-    let (_file, source) = of_file(&vec![b'x'; 65_537]);
+    let (_file, source) = file_source(&vec![b'x'; 65_537]);
     assert!(matches!(source.read().await, Err(SecretError::TooLong(_))));
-    let (_file, source) = of_file(&vec![b'x'; 65_536]);
+    let (_file, source) = file_source(&vec![b'x'; 65_536]);
     assert!(source.read().await.is_ok());
 }
 
@@ -75,7 +73,7 @@ fn a_source_is_described_without_arguments_and_values() {
         "file /run/x"
     );
     assert_eq!(
-        of_command(&["op", "read", "hunter2"]).describe(),
+        command_source(&["op", "read", "hunter2"]).describe(),
         "command op"
     );
     let value = SecretSource::Value(Secret::new("hunter2"));
@@ -84,51 +82,44 @@ fn a_source_is_described_without_arguments_and_values() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_gives_its_standard_output_and_has_no_input() {
-    let source = of_command(&["sh", "-c", "cat; echo noise >&2; echo secret"]);
+async fn a_command_yields_its_standard_output_and_has_no_input() {
+    let source = command_source(&["sh", "-c", "cat; echo noise >&2; echo secret"]);
     assert_eq!(source.read().await.unwrap().expose(), b"secret");
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_that_fails_is_missing_prints_nothing_or_too_much_is_an_error() {
-    let failed = of_command(&["sh", "-c", "echo hunter2; exit 3"])
+async fn a_command_that_fails_is_missing_or_prints_nothing_or_too_much_is_an_error() {
+    let failed = command_source(&["sh", "-c", "echo hunter2; exit 3"])
         .read()
         .await
         .unwrap_err();
     assert!(matches!(failed, SecretError::CommandFailed { .. }));
     assert!(!format!("{failed} {failed:?}").contains("hunter2"));
-    let missing = of_command(&["/no/such/program"]).read().await;
+    let missing = command_source(&["/no/such/program"]).read().await;
     assert!(matches!(missing, Err(SecretError::CommandStart { .. })));
     assert!(matches!(
-        of_command(&["true"]).read().await,
+        command_source(&["true"]).read().await,
         Err(SecretError::Empty(_))
     ));
-    let endless = of_command(&["sh", "-c", "exec cat /dev/zero"]).read().await;
+    let endless = command_source(&["sh", "-c", "exec cat /dev/zero"])
+        .read()
+        .await;
     assert!(matches!(endless, Err(SecretError::TooLong(_))));
 }
 
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
-async fn a_command_that_does_not_end_is_given_up_after_thirty_seconds() {
+async fn a_command_that_does_not_end_is_killed_after_thirty_seconds() {
     let before = tokio::time::Instant::now();
-    let error = of_command(&["sleep", "1000"]).read().await.unwrap_err();
+    let error = command_source(&["sleep", "1000"]).read().await.unwrap_err();
     assert!(matches!(error, SecretError::CommandTimeout { .. }));
     assert_eq!(before.elapsed().as_secs(), 30);
 }
 
-#[test]
-fn our_variables_are_known_by_their_prefix() {
-    assert!(is_ours("CUPBEARER_TOKEN__CLIENT_SECRET".as_ref()));
-    assert!(is_ours("NOTIFY_SOCKET".as_ref()));
-    assert!(is_ours("WATCHDOG_USEC".as_ref()));
-    assert!(!is_ours("PATH".as_ref()));
-    assert!(!is_ours("CUPBEARER".as_ref()));
-}
-
 #[cfg(unix)]
 #[test]
-fn a_file_for_everyone_is_told_unless_it_is_a_kubernetes_volume() {
+fn a_file_that_every_user_can_read_gets_a_warning_unless_it_is_in_a_kubernetes_volume() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let directory = tempfile::tempdir().unwrap();
     let version = directory.path().join("..2026_01_01");
@@ -138,34 +129,10 @@ fn a_file_for_everyone_is_told_unless_it_is_a_kubernetes_volume() {
     symlink("..2026_01_01", directory.path().join("..data")).unwrap();
     symlink("..data/key", directory.path().join("key")).unwrap();
     symlink("..2026_01_01/key", directory.path().join("plain")).unwrap();
-    let said = |name: &str| SecretSource::File(directory.path().join(name)).exposed();
+    let warning = |name: &str| SecretSource::File(directory.path().join(name)).exposed();
 
-    assert_eq!(said("key"), None);
-    assert!(said("plain").unwrap().contains("chmod 600"));
-    assert!(said("..2026_01_01/key").is_some());
-    assert_eq!(said("missing"), None);
-}
-
-#[test]
-fn a_keyrings_entry_is_service_and_account_and_whatever_it_lacks_is_told_what_to_do() {
-    let entry = KeyringEntry::parse("cupbearer/a/b c").unwrap();
-    assert_eq!(entry.to_string(), "cupbearer/a/b c");
-    for text in ["cupbearer", "/name", "cupbearer/", "/", ""] {
-        assert_eq!(KeyringEntry::parse(text), None, "{text}");
-    }
-    let limit = Duration::from_secs(5);
-    for (source, words) in [
-        (KeyringError::NotBuilt, "{ file = "),
-        (KeyringError::Absent, "{ command = ["),
-        (KeyringError::Locked, "unlock it"),
-        (KeyringError::TimedOut { limit }, "{ env = "),
-        (KeyringError::NoEntry, "store it: "),
-    ] {
-        let entry = entry.clone();
-        let error = SecretError::Keyring { entry, source };
-        assert!(error.remedy().contains(words), "{}", error.remedy());
-        let named = "the keyring's entry cupbearer/a/b c cannot be read: ";
-        let said = error.in_full();
-        assert!(said.starts_with(named), "{said}");
-    }
+    assert_eq!(warning("key"), None);
+    assert!(warning("plain").unwrap().contains("chmod 600"));
+    assert!(warning("..2026_01_01/key").is_some());
+    assert_eq!(warning("missing"), None);
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::config::document;
-use crate::config::keys::{Key, variable};
-use crate::config::problems::InvalidValue;
-use crate::config::{KeyringEntry, SecretSource};
+use super::document;
+use super::keys::{Key, variable};
+use super::problems::InvalidValue;
+use crate::credentials::{KeyringEntry, SecretSource};
 
 /// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
 pub(crate) fn from_toml(

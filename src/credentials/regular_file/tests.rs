@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_directory_a_missing_and_a_too_long_file_have_their_own_errors() {
+fn a_directory_a_missing_file_and_a_file_that_is_too_long_have_errors_of_their_own() {
     let directory = tempfile::tempdir().unwrap();
     let long = directory.path().join("long");
     std::fs::write(&long, [b'x'; 11]).unwrap();
@@ -23,7 +23,7 @@ fn a_directory_a_missing_and_a_too_long_file_have_their_own_errors() {
 
 #[cfg(unix)]
 #[test]
-fn a_fifo_is_refused_and_does_not_hang_while_a_link_is_followed() {
+fn a_fifo_is_an_error_and_does_not_block_while_a_symbolic_link_is_followed() {
     let directory = tempfile::tempdir().unwrap();
     let fifo = directory.path().join("fifo");
     let made = std::process::Command::new("mkfifo")

@@ -1,0 +1,66 @@
+//! The user's keyring: that of GNOME or KDE through the Secret Service, the macOS keychain, or the Windows
+//! credential manager.
+//!
+//! The proxy only reads an entry; only `init` stores and deletes one. Every call blocks, so each runs on a blocking
+//! thread with a timeout. `secret_service` and `native` know the systems.
+
+mod entry;
+#[cfg(all(feature = "keyring", any(target_os = "macos", windows)))]
+mod native;
+#[cfg(all(feature = "keyring", unix, not(target_vendor = "apple")))]
+mod secret_service;
+#[cfg(not(all(feature = "keyring", any(unix, windows))))]
+mod unsupported;
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::secret::Secret;
+use entry::{ANSWER_TIMEOUT, UNLOCK_TIMEOUT};
+
+pub use entry::{KeyringEntry, KeyringError};
+
+#[cfg(all(feature = "keyring", any(target_os = "macos", windows)))]
+use native as system;
+#[cfg(all(feature = "keyring", unix, not(target_vendor = "apple")))]
+use secret_service as system;
+#[cfg(not(all(feature = "keyring", any(unix, windows))))]
+use unsupported as system;
+
+/// Reads the entry within 5 s.
+pub(super) async fn read(entry: KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+    on_blocking_thread(ANSWER_TIMEOUT, move || system::read(&entry)).await
+}
+
+impl KeyringEntry {
+    /// Stores a secret in this entry and replaces what it held. Has a minute: the user may have to unlock the
+    /// keyring.
+    ///
+    /// # Errors
+    /// See [`KeyringError`].
+    pub async fn store(&self, secret: &Secret) -> Result<(), KeyringError> {
+        let (entry, secret) = (self.clone(), secret.clone());
+        on_blocking_thread(UNLOCK_TIMEOUT, move || system::store(&entry, &secret)).await
+    }
+
+    /// Deletes this entry from the keyring.
+    ///
+    /// # Errors
+    /// See [`KeyringError`]. A missing entry is an error too.
+    pub async fn delete(&self) -> Result<(), KeyringError> {
+        let entry = self.clone();
+        on_blocking_thread(ANSWER_TIMEOUT, move || system::delete(&entry)).await
+    }
+}
+
+async fn on_blocking_thread<T: Send + 'static>(
+    limit: Duration,
+    call: impl FnOnce() -> Result<T, KeyringError> + Send + 'static,
+) -> Result<T, KeyringError> {
+    match tokio::time::timeout(limit, tokio::task::spawn_blocking(call)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(join_error)) => Err(KeyringError::Failed(join_error.into())),
+        Err(_) => Err(KeyringError::TimedOut { limit }),
+    }
+}

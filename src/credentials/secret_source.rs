@@ -1,0 +1,127 @@
+//! Where a secret is configured to come from, and reading it from there: bounded in size and time, and never quoted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::keyring::{self, KeyringEntry};
+use super::regular_file::{FileError, read_regular, readable_by_all};
+use super::secret::Secret;
+use super::secret_command;
+use super::secret_error::SecretError;
+
+/// A secret is at most 64 KiB long; a longer file is the wrong file.
+const MAX_SECRET_BYTES: u64 = 64 << 10;
+
+/// Where a secret comes from. The secret itself is read when it is needed, and again when it may have changed.
+#[derive(Debug, Clone)]
+pub enum SecretSource {
+    /// `{ file = "…" }`.
+    File(PathBuf),
+    /// `{ env = "…" }`: an environment variable of any name.
+    Env(String),
+    /// `{ command = ["…"] }`: the standard output of a program. It has 30 s, no standard input, and none of the
+    /// variables that are meant for this process alone.
+    Command(Vec<String>),
+    /// `{ keyring = "SERVICE/ACCOUNT" }`: the desktop's or system's keyring, which has 5 s.
+    Keyring(KeyringEntry),
+    /// The secret itself, from the environment variable of the key.
+    Value(Secret),
+}
+
+impl SecretSource {
+    /// Reads the secret now. One trailing newline is trimmed, and nothing else.
+    ///
+    /// # Errors
+    /// See [`SecretError`]. A command is killed after 30 s, and when the returned future is dropped; a keyring has
+    /// 5 s to answer.
+    pub async fn read(&self) -> Result<Secret, SecretError> {
+        let bytes = match self {
+            Self::File(path) => self.read_file(path).await?,
+            Self::Env(name) => {
+                let value = std::env::var_os(name)
+                    .ok_or_else(|| SecretError::VariableUnset(name.clone()))?;
+                Zeroizing::new(value.into_encoded_bytes())
+            }
+            Self::Command(words) => secret_command::output(words, MAX_SECRET_BYTES)
+                .await?
+                .ok_or_else(|| SecretError::TooLong(self.describe()))?,
+            Self::Keyring(entry) => {
+                let read = keyring::read(entry.clone()).await;
+                read.map_err(|source| SecretError::Keyring {
+                    entry: entry.clone(),
+                    source,
+                })?
+            }
+            Self::Value(secret) => Zeroizing::new(secret.expose().to_vec()), // checked like the others
+        };
+        self.checked(&bytes)
+    }
+
+    /// Whether its secret can change without a restart or a rejection: only a file is read again regularly.
+    #[must_use]
+    pub const fn may_change(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => false,
+        }
+    }
+
+    /// For logs and messages: the kind and name of the source, without the secret and without a command's arguments.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::File(path) => format!("file {}", path.display()),
+            Self::Env(name) => format!("variable {name}"),
+            Self::Command(words) => format!("command {}", secret_command::program(words)),
+            Self::Keyring(entry) => format!("keyring {entry}"),
+            Self::Value(_) => "its own variable".to_owned(),
+        }
+    }
+
+    /// A warning if this is a file that every user of the machine can read.
+    #[must_use]
+    pub fn exposed(&self) -> Option<String> {
+        match self {
+            Self::File(path) => readable_by_all(path),
+            Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => None,
+        }
+    }
+
+    async fn read_file(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let file_error = |source| SecretError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let path = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || read_regular(&path, MAX_SECRET_BYTES)).await;
+        match read {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(FileError::TooLong { .. })) => Err(SecretError::TooLong(self.describe())),
+            Ok(Err(source)) => Err(file_error(source)),
+            // Only when the runtime is shutting down.
+            Err(_) => Err(file_error(FileError::Other(
+                io::ErrorKind::Interrupted.into(),
+            ))),
+        }
+    }
+
+    fn checked(&self, bytes: &[u8]) -> Result<Secret, SecretError> {
+        const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFE\xFF", b"\xFF\xFE"];
+        if BYTE_ORDER_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+            return Err(SecretError::ByteOrderMark(self.describe()));
+        }
+        let trimmed = bytes
+            .strip_suffix(b"\r\n")
+            .or_else(|| bytes.strip_suffix(b"\n"))
+            .unwrap_or(bytes);
+        if trimmed.is_empty() {
+            return Err(SecretError::Empty(self.describe()));
+        }
+        Ok(Secret::new(trimmed))
+    }
+}
+
+#[cfg(test)]
+mod tests;
