@@ -10,6 +10,7 @@ mod cuts;
 mod doctor;
 mod floods;
 mod forwarding;
+mod fuzz_corpus;
 mod house;
 #[cfg(unix)]
 mod idle_close;
