@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use cupbearer::config;
 use cupbearer::guard::{Guard, KeyWatch, Peer};
-use cupbearer::problem::{Form, RequestId};
+use cupbearer::problem::{ProblemFormat, RequestId};
 use cupbearer::server::HeadScanner;
 use http::Request;
 
@@ -174,7 +174,7 @@ fn heads() {
         let check = fastest(|| assert!(guard.check(black_box(&request), &peer).is_ok()));
         let id = fastest(|| drop(black_box(RequestId::of(black_box(request.headers())))));
         let form = fastest(|| {
-            black_box(Form::wanted_by(
+            black_box(ProblemFormat::preferred_by(
                 request.method(),
                 black_box(request.headers()),
             ));

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use crate::guard::{Guard, Peer, Refusal, Way};
 use crate::metrics::{self, Process};
-use crate::problem::{Answer, Form, Reason, RequestId};
+use crate::problem::{ProblemResponse, ProblemFormat, Reason, RequestId};
 
 pub use view::{Readiness, View};
 
@@ -215,14 +215,14 @@ fn refused<B>(request: &Request<B>, refusal: &Refusal) -> Reply {
 fn refuse<B>(request: &Request<B>, reason: Reason, detail: &str) -> Reply {
     let id = RequestId::of(request.headers());
     let order = matches!(request.uri().path(), "/quit" | "/token/refresh");
-    let answer = Answer {
-        form: &Form::wanted_by(request.method(), request.headers()),
+    let answer = ProblemResponse {
+        format: &ProblemFormat::preferred_by(request.method(), request.headers()),
         allow: (reason == Reason::MethodRefused).then_some(if order {
             "POST"
         } else {
             "GET, HEAD"
         }),
-        ..Answer::new(reason, detail, &id)
+        ..ProblemResponse::new(reason, detail, &id)
     };
     answer.response().map(Full::new)
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::status::{Proxy, Recent};
 use super::view::{Readiness, View};
 use super::{Reply, typed};
-use crate::problem::escaped;
+use crate::problem::escape_html;
 
 /// The policy is the second lock: nothing in the page would need more.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
@@ -39,7 +39,7 @@ fn html(views: &[View]) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><title>cupbearer</title><style>{STYLE}</style>\
          <main><h1>cupbearer {}</h1><p><strong>{}</strong>",
         env!("CARGO_PKG_VERSION"),
-        escaped(&Readiness::of_all(views).line)
+        escape_html(&Readiness::of_all(views).line)
     );
     for view in views {
         proxy(&mut html, &Proxy::of(view));
@@ -56,7 +56,7 @@ fn seconds(seconds: u64) -> humantime::FormattedDuration {
 
 fn proxy(html: &mut String, proxy: &Proxy) {
     let token = &proxy.token;
-    let _ = write!(html, "<h2>{}</h2><table>", escaped(&proxy.name));
+    let _ = write!(html, "<h2>{}</h2><table>", escape_html(&proxy.name));
     let rows = [
         ("listens on", proxy.listens_on.join(", ")),
         ("forwards to", proxy.upstream.clone()),
@@ -88,7 +88,7 @@ fn proxy(html: &mut String, proxy: &Proxy) {
     ];
     let notes = proxy.notes.iter().map(|note| ("note", note.clone()));
     for (name, value) in rows.into_iter().chain(notes) {
-        let _ = write!(html, "<tr><th scope=\"row\">{name}<td>{}", escaped(&value));
+        let _ = write!(html, "<tr><th scope=\"row\">{name}<td>{}", escape_html(&value));
     }
     html.push_str("</table><h3>Recent requests</h3>");
     if proxy.recent.is_empty() {
@@ -112,10 +112,10 @@ fn recent(html: &mut String, entry: &Recent) {
         html,
         "<tr><td>{} s<td>{}<td><code>{}</code><td>{status}<td>{}<td>{}<td>{}",
         entry.ago_s,
-        escaped(&entry.method),
-        escaped(&entry.path),
+        escape_html(&entry.method),
+        escape_html(&entry.path),
         entry.reason.unwrap_or_default(),
-        escaped(entry.caller.as_deref().unwrap_or_default()),
+        escape_html(entry.caller.as_deref().unwrap_or_default()),
         entry.ms
     );
 }

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::config;
-use crate::problem::{Answer, Form, Reason, RequestId};
+use crate::problem::{ProblemResponse, ProblemFormat, Reason, RequestId};
 
 use fields::Fields;
 use host::Names;
@@ -104,7 +104,7 @@ pub struct Refusal {
     /// For the person who reads it; values of the request in it are shortened and cleaned.
     pub detail: Cow<'static, str>,
     /// The shape in which this client can read it.
-    pub form: Form,
+    pub format: ProblemFormat,
     /// Which of `guard.callers` broke it, where that is known.
     pub caller: Option<CallerName>,
     /// Whether the page that asked may read why.
@@ -116,7 +116,7 @@ impl Refusal {
         Self {
             reason,
             detail: detail.into(),
-            form: Form::Problem,
+            format: ProblemFormat::Json,
             caller: None,
             cors: Cors::Off,
         }
@@ -125,12 +125,12 @@ impl Refusal {
     /// The answer to send. Sets `Allow` where it belongs, and closes after a `bad_request`: where its
     /// end is in doubt, the next bytes are no request (RFC 9112 section 11.2).
     #[must_use]
-    pub fn answer<'a>(&'a self, request_id: &'a RequestId) -> Answer<'a> {
-        Answer {
-            form: &self.form,
+    pub fn answer<'a>(&'a self, request_id: &'a RequestId) -> ProblemResponse<'a> {
+        ProblemResponse {
+            format: &self.format,
             allow: (self.reason == Reason::MethodRefused).then_some(target::FORWARDED_METHODS),
             close: self.reason == Reason::BadRequest,
-            ..Answer::new(self.reason, &self.detail, request_id)
+            ..ProblemResponse::new(self.reason, &self.detail, request_id)
         }
     }
 }
@@ -284,11 +284,11 @@ impl Refusal {
     fn in_form_for(self, head: Head<'_>) -> Self {
         let offers_link =
             self.reason == Reason::OriginRefused && origin::is_foreign_navigation(head);
-        let form = match head.uri.path_and_query() {
-            Some(target) if offers_link => Form::Link(target.as_str().to_owned()),
-            _ => Form::wanted_by(head.method, head.headers),
+        let format = match head.uri.path_and_query() {
+            Some(target) if offers_link => ProblemFormat::PageWithLink(target.as_str().to_owned()),
+            _ => ProblemFormat::preferred_by(head.method, head.headers),
         };
-        Self { form, ..self }
+        Self { format, ..self }
     }
 }
 

@@ -1,43 +1,43 @@
-//! The name of one request: taken over from the caller, or made. On the path of every request, so
-//! without formatting.
+//! The identifier of one request: taken over from the caller, or generated. This runs for every request, so it does
+//! no formatting.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// `X-Request-Id`: read, echoed and sent on.
+/// `X-Request-Id`: read, echoed and forwarded.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest identifier that is taken over, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// 1-64 bytes of `[A-Za-z0-9._-]`, whoever made it: safe in a log line, a page and a header.
+/// 1 to 64 bytes of `[A-Za-z0-9._-]`, whoever chose them: safe in a log line, a page and a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The caller's own, if it sent exactly one that is acceptable; else a new one.
+    /// The caller's own identifier, if it sent exactly one and that is acceptable. Otherwise a new one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let mut lines = headers.iter().filter(|(name, _)| *name == X_REQUEST_ID);
         match (lines.next(), lines.next()) {
             (Some((_, only)), None) if is_acceptable(only.as_bytes()) => Self(only.clone()),
-            _ => Self::made(),
+            _ => Self::generate(),
         }
     }
 
-    /// A new one: 16 lower-case hexadecimal digits. Distinct, not secret.
+    /// A new identifier of 16 lower-case hexadecimal digits. It is distinct, not secret.
     #[must_use]
-    pub fn made() -> Self {
+    pub fn generate() -> Self {
         Self(hexadecimal(fastrand::u64(..)))
     }
 
-    /// As a field value; a clone of it shares the bytes.
+    /// The identifier as a field value, whose clones share the bytes.
     #[must_use]
     pub const fn header(&self) -> &HeaderValue {
         &self.0
     }
 
-    /// As text.
+    /// The identifier as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default() // ASCII by construction
@@ -51,7 +51,7 @@ fn hexadecimal(number: u64) -> HeaderValue {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 0xf)];
     }
-    // With its count of owners beside the text: one allocation, however often it is shared.
+    // One allocation holds the text and its reference count, however many clones there are.
     HeaderValue::from_maybe_shared(Bytes::from_owner(text))
         .expect("hexadecimal digits are legal in a field value")
 }

@@ -1,11 +1,14 @@
-//! The contract's table, and what may never get into a page or out of it.
+//! The fixed table of reasons, and what must never get into a page or out of it.
 
-use http::{HeaderMap, Method};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response};
 use proptest::prelude::*;
 
 use super::*;
 
-/// The contract with callers, row by row: other programs rely on these names and numbers.
+/// What other programs rely on, row by row: none of these names and numbers may change.
 #[rustfmt::skip]
 const CONTRACT: [(Reason, &str, u16, &str); 27] = [
     (Reason::TokenUnavailable, "token_unavailable", 503, "proxy_internal_error"),
@@ -63,9 +66,10 @@ fn text(response: &Response<Bytes>) -> &str {
 }
 
 #[test]
-fn every_reason_is_answered_as_the_contract_says() {
+fn every_reason_has_the_name_the_status_and_the_error_type_of_the_contract() {
+    assert_eq!(CONTRACT.map(|(reason, ..)| reason), Reason::ALL);
     for (reason, name, status, error) in CONTRACT {
-        let response = Answer::new(reason, "why", &id("r-1")).response();
+        let response = ProblemResponse::new(reason, "why", &id("r-1")).response();
         assert_eq!(response.status(), status, "{name}");
         let proxy_status = format!("cupbearer; error={error}; details=\"{name}\"");
         assert_eq!(field(&response, "proxy-status"), proxy_status);
@@ -75,9 +79,9 @@ fn every_reason_is_answered_as_the_contract_says() {
 }
 
 #[test]
-fn a_problem_holds_its_facts_and_is_stored_nowhere() {
+fn problem_details_hold_the_facts_and_are_never_cached() {
     let response =
-        Answer::new(Reason::HostRefused, "Host \"x\" is not ours.", &id("r-1")).response();
+        ProblemResponse::new(Reason::HostRefused, "Host \"x\" is not ours.", &id("r-1")).response();
     assert_eq!(
         text(&response),
         r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"Host \"x\" is not ours.","reason":"host_refused","request_id":"r-1"}"#
@@ -90,8 +94,8 @@ fn a_problem_holds_its_facts_and_is_stored_nowhere() {
 }
 
 #[test]
-fn a_reason_brings_the_fields_it_always_has() {
-    let sent = |reason| Answer::new(reason, "", &id("r")).response();
+fn some_reasons_always_set_a_header_field() {
+    let sent = |reason| ProblemResponse::new(reason, "", &id("r")).response();
     assert_eq!(field(&sent(Reason::Saturated), "retry-after"), "1");
     assert_eq!(field(&sent(Reason::Draining), "connection"), "close");
     let challenge = sent(Reason::CallerUnknown);
@@ -103,12 +107,12 @@ fn a_reason_brings_the_fields_it_always_has() {
 }
 
 #[test]
-fn extra_fields_are_written_in_whole_seconds_and_as_given() {
+fn optional_fields_are_set_and_retry_after_is_in_whole_seconds() {
     let id = id("r");
     let seconds = |wait| {
-        let answer = Answer {
+        let answer = ProblemResponse {
             retry_after: Some(wait),
-            ..Answer::new(Reason::TokenUnavailable, "", &id)
+            ..ProblemResponse::new(Reason::TokenUnavailable, "", &id)
         };
         field(&answer.response(), "retry-after").to_owned()
     };
@@ -116,10 +120,10 @@ fn extra_fields_are_written_in_whole_seconds_and_as_given() {
     assert_eq!(seconds(Duration::from_secs(30)), "30");
     assert_eq!(seconds(Duration::from_millis(30_001)), "31");
 
-    let answer = Answer {
+    let answer = ProblemResponse {
         allow: Some("GET"),
         close: true,
-        ..Answer::new(Reason::MethodRefused, "", &id)
+        ..ProblemResponse::new(Reason::MethodRefused, "", &id)
     };
     assert_eq!(field(&answer.response(), "allow"), "GET");
     assert_eq!(field(&answer.response(), "connection"), "close");
@@ -128,9 +132,9 @@ fn extra_fields_are_written_in_whole_seconds_and_as_given() {
 #[test]
 fn a_page_has_no_script_and_cannot_be_framed() {
     let id = id("r-1");
-    let answer = Answer {
-        form: &Form::Page,
-        ..Answer::new(Reason::UpstreamDns, "No such name.", &id)
+    let answer = ProblemResponse {
+        format: &ProblemFormat::Page,
+        ..ProblemResponse::new(Reason::UpstreamDns, "No such name.", &id)
     };
     let response = answer.response();
     assert_eq!(response.status(), 502);
@@ -153,53 +157,53 @@ fn a_page_has_no_script_and_cannot_be_framed() {
 }
 
 #[test]
-fn a_page_is_for_who_navigates_or_would_rather_have_html() {
+fn a_client_that_navigates_or_prefers_html_gets_a_page() {
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let cases: [(Method, Pairs<'_>, Form); 14] = [
+    let cases: [(Method, Pairs<'_>, ProblemFormat); 14] = [
         (
             Method::GET,
             &[("sec-fetch-mode", "navigate"), ("accept", "*/*")],
-            Form::Page,
+            ProblemFormat::Page,
         ),
         (
             Method::POST,
             &[("sec-fetch-mode", "navigate"), ("accept", browser)],
-            Form::Page,
+            ProblemFormat::Page,
         ),
         (
             Method::GET,
             &[("sec-fetch-mode", "cors"), ("accept", browser)],
-            Form::Problem,
+            ProblemFormat::Json,
         ),
-        (Method::GET, &[("accept", browser)], Form::Page),
-        (Method::POST, &[("accept", browser)], Form::Problem),
-        (Method::GET, &[], Form::Problem),
-        (Method::GET, &[("accept", "*/*")], Form::Problem),
+        (Method::GET, &[("accept", browser)], ProblemFormat::Page),
+        (Method::POST, &[("accept", browser)], ProblemFormat::Json),
+        (Method::GET, &[], ProblemFormat::Json),
+        (Method::GET, &[("accept", "*/*")], ProblemFormat::Json),
         (
             Method::GET,
             &[("accept", "application/json")],
-            Form::Problem,
+            ProblemFormat::Json,
         ),
         (
             Method::GET,
             &[("accept", "application/json, text/html;q=0.5")],
-            Form::Problem,
+            ProblemFormat::Json,
         ),
         (
             Method::GET,
             &[("accept", "text/html, application/json")],
-            Form::Problem,
+            ProblemFormat::Json,
         ),
         (
             Method::GET,
             &[("accept", "Text/HTML ; Q=0.9 , */* ; q=0.1")],
-            Form::Page,
+            ProblemFormat::Page,
         ),
-        (Method::GET, &[("accept", "text/html;q=0")], Form::Problem),
+        (Method::GET, &[("accept", "text/html;q=0")], ProblemFormat::Json),
         (
             Method::GET,
             &[("accept", "text/html;q=oops")],
-            Form::Problem,
+            ProblemFormat::Json,
         ),
         (
             Method::GET,
@@ -207,34 +211,34 @@ fn a_page_is_for_who_navigates_or_would_rather_have_html() {
                 ("accept", "application/problem+json;q=0.9"),
                 ("accept", "text/html"),
             ],
-            Form::Page,
+            ProblemFormat::Page,
         ),
     ];
     for (method, fields, expected) in cases {
         assert_eq!(
-            Form::wanted_by(&method, &headers(fields)),
+            ProblemFormat::preferred_by(&method, &headers(fields)),
             expected,
             "{method} {fields:?}"
         );
     }
 }
 
-/// What a browser at our own address makes of the page's link.
+/// Where the page's link leads in a browser that shows the page at our own address.
 fn resolved(target: &str) -> url::Url {
     let id = id("r");
-    let form = Form::Link(target.to_owned());
-    let answer = Answer {
-        form: &form,
-        ..Answer::new(Reason::OriginRefused, "", &id)
+    let format = ProblemFormat::PageWithLink(target.to_owned());
+    let answer = ProblemResponse {
+        format: &format,
+        ..ProblemResponse::new(Reason::OriginRefused, "", &id)
     };
     let page = answer.response();
     let (_, rest) = text(&page).split_once("href=\"").unwrap();
     let (reference, rest) = rest.split_once('"').unwrap();
     assert!(
         rest.starts_with(" rel=\"noreferrer\">"),
-        "the attribute ends where we end it"
+        "nothing in the target ends the attribute early"
     );
-    assert!(!rest.contains("href"), "one link");
+    assert!(!rest.contains("href"), "there is one link");
     let reference = ["&lt;<", "&gt;>", "&quot;\"", "&#39;'", "&amp;&"]
         .iter()
         .fold(reference.to_owned(), |text, pair| {
@@ -248,8 +252,8 @@ fn resolved(target: &str) -> url::Url {
 }
 
 #[test]
-fn the_link_leads_to_the_same_path_here_whatever_the_path_is() {
-    for (target, there) in [
+fn the_link_leads_to_the_same_path_on_our_origin_whatever_the_path_is() {
+    for (target, path) in [
         ("/docs", "/docs"),
         ("/a?b=c&d=%22", "/a?b=c&d=%22"),
         ("//evil.example/x", "//evil.example/x"),
@@ -265,22 +269,22 @@ fn the_link_leads_to_the_same_path_here_whatever_the_path_is() {
     ] {
         assert_eq!(
             resolved(target).as_str(),
-            format!("http://localhost:6749{there}")
+            format!("http://localhost:6749{path}")
         );
     }
 }
 
 proptest! {
     #[test]
-    fn no_target_makes_the_link_leave(target in ".{0,24}|[/\\\\.:@?a#%]{0,12}") {
+    fn no_target_makes_the_link_leave_our_origin(target in ".{0,24}|[/\\\\.:@?a#%]{0,12}") {
         prop_assert_eq!(resolved(&target).origin().ascii_serialization(), "http://localhost:6749");
     }
 
     #[test]
-    fn nothing_put_into_a_page_becomes_markup(detail in any::<String>(), target in any::<String>()) {
+    fn nothing_inserted_into_a_page_becomes_markup(detail in any::<String>(), target in any::<String>()) {
         let tags = |detail: &str, target: &str| {
-            let (id, form) = (id("r"), Form::Link(target.to_owned()));
-            let page = Answer { form: &form, ..Answer::new(Reason::OriginRefused, detail, &id) }.response();
+            let (id, format) = (id("r"), ProblemFormat::PageWithLink(target.to_owned()));
+            let page = ProblemResponse { format: &format, ..ProblemResponse::new(Reason::OriginRefused, detail, &id) }.response();
             page.body().iter().filter(|byte| b"<>\"'".contains(byte)).count()
         };
         prop_assert_eq!(tags(&detail, &target), tags("", "/"));
@@ -288,7 +292,7 @@ proptest! {
 }
 
 #[test]
-fn a_request_keeps_the_one_acceptable_name_it_came_with() {
+fn a_single_acceptable_request_id_is_kept() {
     let longest = "x".repeat(64);
     for name in ["a", "Az09._-", longest.as_str()] {
         assert_eq!(id(name).as_str(), name);
@@ -297,13 +301,13 @@ fn a_request_keeps_the_one_acceptable_name_it_came_with() {
 }
 
 #[test]
-fn any_other_request_gets_a_new_name() {
+fn any_other_request_gets_a_new_id() {
     let too_long = "x".repeat(65);
     for name in ["", "a b", "a\"b", "a/b", "a\tb", too_long.as_str()] {
-        let made = id(name);
-        assert_eq!(made.as_str().len(), 16, "{name}");
+        let generated = id(name);
+        assert_eq!(generated.as_str().len(), 16, "{name}");
         assert!(
-            made.as_str()
+            generated.as_str()
                 .bytes()
                 .all(|digit| b"0123456789abcdef".contains(&digit))
         );
@@ -312,5 +316,5 @@ fn any_other_request_gets_a_new_name() {
         RequestId::of(&headers(&[("x-request-id", "a"), ("x-request-id", "a")])).as_str(),
         "a"
     );
-    assert_ne!(RequestId::made(), RequestId::made());
+    assert_ne!(RequestId::generate(), RequestId::generate());
 }

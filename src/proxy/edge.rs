@@ -15,7 +15,7 @@ use super::body::{Body, Inbound};
 use super::current::Current;
 use super::errors::Failure;
 use crate::guard::Peer;
-use crate::problem::{Answer, Form, Reason, RequestId, X_REQUEST_ID};
+use crate::problem::{ProblemResponse, ProblemFormat, Reason, RequestId, X_REQUEST_ID};
 use crate::text::error_chain;
 
 /// What answers one connection's requests; each takes the data path that is current when it comes.
@@ -149,10 +149,10 @@ fn panicked<I: Inbound>(panic: &(dyn Any + Send), line: &mut Line) -> Response<B
     line.failed(Reason::Internal, "panicked".to_owned());
     let detail =
         "The proxy failed on this request. This is a defect of cupbearer: please report it.";
-    let answer = Answer {
-        form: &Form::Problem,
+    let answer = ProblemResponse {
+        format: &ProblemFormat::Json,
         close: true,
-        ..Answer::new(Reason::Internal, detail, line.id())
+        ..ProblemResponse::new(Reason::Internal, detail, line.id())
     };
     answer.response().map(Body::ours)
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use super::authorize::{NotReplayed, Sent};
 use crate::guard::{CallerName, Cors, Refusal};
-use crate::problem::{Answer, Form, PROXY_STATUS, Reason, RequestId};
+use crate::problem::{ProblemResponse, ProblemFormat, PROXY_STATUS, Reason, RequestId};
 use crate::text::error_chain;
 use crate::token::Unavailable;
 use crate::upstream::{ConnectError, SendError};
@@ -17,7 +17,7 @@ use crate::upstream::{ConnectError, SendError};
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: ForwardError,
-    pub(super) form: Form,
+    pub(super) format: ProblemFormat,
     /// Who asked, where that is known.
     pub(super) caller: Option<CallerName>,
     /// Which page may read it.
@@ -28,7 +28,7 @@ impl Failure {
     #[cold]
     pub(super) fn refused(refusal: Refusal) -> Self {
         Self {
-            form: refusal.form.clone(),
+            format: refusal.format.clone(),
             caller: refusal.caller.clone(),
             cors: refusal.cors.clone(),
             error: ForwardError::Refused(Box::new(refusal)),
@@ -48,11 +48,11 @@ impl Failure {
         }
         let reason = self.error.reason();
         let detail = self.error.detail();
-        let answer = Answer {
-            form: &self.form,
+        let answer = ProblemResponse {
+            format: &self.format,
             retry_after: self.error.retry_after(),
             close: reason == Reason::BadRequest || reason == Reason::ClientTimeout,
-            ..Answer::new(reason, &detail, id)
+            ..ProblemResponse::new(reason, &detail, id)
         };
         answer.response()
     }

@@ -30,7 +30,7 @@ use http::{Request, Response};
 use crate::config;
 use crate::guard::{Guard, Peer};
 use crate::metrics::Metrics;
-use crate::problem::Form;
+use crate::problem::ProblemFormat;
 use crate::token::{Bearer, Tokens};
 use crate::upstream::{self, SendError, Upstream};
 
@@ -136,7 +136,7 @@ impl<I: Inbound> Proxy<I> {
             response.body_mut().set_caller(caller.take());
         }
         answered.map_err(|error| Failure {
-            form: Form::wanted_by(&head.method, &head.headers),
+            format: ProblemFormat::preferred_by(&head.method, &head.headers),
             caller,
             cors,
             error,

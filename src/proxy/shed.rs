@@ -7,18 +7,18 @@ use http::{Method, Response};
 use tokio::time::{Duration, Instant};
 
 use crate::metrics::{Exchange, Metrics};
-use crate::problem::{Answer, Reason, RequestId};
+use crate::problem::{ProblemResponse, Reason, RequestId};
 
 /// 503 `saturated`; counted, and logged like any failure.
 #[must_use]
 pub fn saturated(metrics: &Arc<Metrics>, connections: usize) -> Response<Bytes> {
-    let id = RequestId::made();
+    let id = RequestId::generate();
     let detail = format!(
         "The proxy already has {connections} busy connections (limits.connections, or half of the open files that the system allows). Try again."
     );
-    let answer = Answer {
+    let answer = ProblemResponse {
         close: true,
-        ..Answer::new(Reason::Saturated, &detail, &id)
+        ..ProblemResponse::new(Reason::Saturated, &detail, &id)
     };
     let response = answer.response();
     tracing::warn!(

@@ -283,39 +283,39 @@ fn only_a_foreign_link_opened_as_a_page_is_offered_the_way_on() {
         ("sec-fetch-dest", "document"),
     );
     let cross = ("sec-fetch-site", "cross-site");
-    let form = |method, fields: Pairs<'_>| refusal(method, "/docs?a=1", fields).form;
+    let format = |method, fields: Pairs<'_>| refusal(method, "/docs?a=1", fields).format;
 
-    let link = Form::Link("/docs?a=1".to_owned());
-    assert_eq!(form("GET", &[OURS, cross, navigate, document]), link);
+    let link = ProblemFormat::PageWithLink("/docs?a=1".to_owned());
+    assert_eq!(format("GET", &[OURS, cross, navigate, document]), link);
     assert_eq!(
-        form(
+        format(
             "GET",
             &[OURS, ("sec-fetch-site", "same-site"), navigate, document]
         ),
         link
     );
 
-    assert_eq!(form("POST", &[OURS, cross, navigate, document]), Form::Page);
+    assert_eq!(format("POST", &[OURS, cross, navigate, document]), ProblemFormat::Page);
     assert_eq!(
-        form(
+        format(
             "GET",
             &[OURS, cross, navigate, ("sec-fetch-dest", "iframe")]
         ),
-        Form::Page
+        ProblemFormat::Page
     );
     assert_eq!(
-        form("GET", &[OURS, cross, cross, navigate, document]),
-        Form::Page
+        format("GET", &[OURS, cross, cross, navigate, document]),
+        ProblemFormat::Page
     );
     assert_eq!(
-        form(
+        format(
             "GET",
             &[OURS, cross, ("sec-fetch-mode", "no-cors"), document]
         ),
-        Form::Problem
+        ProblemFormat::Json
     );
     assert_eq!(
-        form("GET", &[("host", "rebind.test"), cross, navigate, document]),
-        Form::Page
+        format("GET", &[("host", "rebind.test"), cross, navigate, document]),
+        ProblemFormat::Page
     );
 }

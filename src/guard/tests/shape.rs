@@ -16,7 +16,7 @@ fn methods_that_echo_or_tunnel_are_refused_and_all_others_pass() {
         assert_eq!(verdict(method, "/", &[OURS]), "method_refused", "{method}");
     }
     let response = refusal("TRACE", "/", &[OURS])
-        .answer(&RequestId::made())
+        .answer(&RequestId::generate())
         .response();
     assert_eq!(
         response.headers()[header::ALLOW],
@@ -80,6 +80,6 @@ fn the_end_of_a_request_has_one_reading() {
     *old.version_mut() = Version::HTTP_10;
     let refusal = guard().check(&old, &someone()).unwrap_err();
     assert_eq!(refusal.reason, Reason::BadRequest);
-    let response = refusal.answer(&RequestId::made()).response();
+    let response = refusal.answer(&RequestId::generate()).response();
     assert_eq!(response.headers()[header::CONNECTION], "close");
 }

@@ -36,7 +36,7 @@ async fn answered(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, I
     let text = match guard.check(&request, &someone()) {
         Ok(_) => request.uri().path_and_query().unwrap().as_str().to_owned(),
         Err(refusal) => {
-            let response = refusal.answer(&RequestId::made()).response();
+            let response = refusal.answer(&RequestId::generate()).response();
             let (mut parts, _) = response.into_parts();
             parts.headers.insert(
                 http::header::CONNECTION,

@@ -1,0 +1,226 @@
+//! Why cupbearer answered instead of the upstream: one table with the name, the status, the `Proxy-Status` error
+//! type and the row of docs/troubleshooting.md of each reason.
+//!
+//! To add a reason, add a variant. The compiler then asks for its line in [`Reason::ALL`] and for its entry.
+
+use http::{HeaderValue, StatusCode};
+
+/// Why cupbearer answered instead of the upstream. Other people's scripts read the names, so they never change.
+///
+/// A name that goes with two statuses or two `Proxy-Status` error types has one variant for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// There is no usable token, and none arrived within `token.wait`.
+    TokenUnavailable,
+    /// The token endpoint rejects our configuration.
+    TokenRefused,
+    /// The upstream's name cannot be resolved.
+    UpstreamDns,
+    /// The upstream refused the connection.
+    UpstreamRefused,
+    /// `upstream.connect_timeout` expired.
+    UpstreamConnectTimeout,
+    /// The corporate proxy did not connect us to the upstream.
+    UpstreamProxy,
+    /// The upstream's certificate is not trusted.
+    UpstreamTlsCertificate,
+    /// The TLS handshake with the upstream failed for any other reason.
+    UpstreamTlsProtocol,
+    /// `upstream.head_timeout` expired.
+    UpstreamHeadTimeout,
+    /// The upstream closed the connection before its response was complete.
+    UpstreamClosed,
+    /// The upstream's response is not valid HTTP.
+    UpstreamProtocol,
+    /// `upstream.stall_timeout` expired. This is only logged: the status has been sent by then.
+    UpstreamStalled,
+    /// `limits.in_flight` or `limits.connections` is reached.
+    Saturated,
+    /// The proxy is shutting down.
+    Draining,
+    /// The caller sent no key, or an unknown one.
+    CallerUnknown,
+    /// `Host` does not name this proxy.
+    HostRefused,
+    /// A web page of another origin sent the request.
+    OriginRefused,
+    /// Another local user sent the request.
+    UserRefused,
+    /// A rule of the guard forbids the request.
+    RuleRefused,
+    /// The request target is an absolute URL of another host.
+    TargetRefused,
+    /// The method is one that is never forwarded.
+    MethodRefused,
+    /// The request body is too large.
+    BodyTooLarge,
+    /// The request head is larger than `limits.header_bytes`.
+    HeadTooLarge,
+    /// The client was too slow.
+    ClientTimeout,
+    /// Two servers could interpret the request differently.
+    BadRequest,
+    /// The request has passed through this proxy before.
+    Loop,
+    /// cupbearer itself failed.
+    Internal,
+}
+
+/// What is fixed about one reason.
+struct ReasonEntry {
+    name: &'static str,
+    status: StatusCode,
+    proxy_error: &'static str,
+    proxy_status: &'static str,
+    responsible: &'static str,
+    remedy: &'static str,
+}
+
+/// The name, the status, the `Proxy-Status` error type; then who is responsible and what to do, as Markdown.
+macro_rules! entry {
+    ($name:literal, $status:ident, $error:literal, $responsible:literal, $remedy:literal) => {
+        &ReasonEntry {
+            name: $name,
+            status: StatusCode::$status,
+            proxy_error: $error,
+            proxy_status: concat!("cupbearer; error=", $error, "; details=\"", $name, "\""),
+            responsible: $responsible,
+            remedy: $remedy,
+        }
+    };
+}
+
+impl Reason {
+    /// Every reason, in the order of docs/troubleshooting.md.
+    pub const ALL: [Self; Self::Internal as usize + 1] = [
+        Self::TokenUnavailable,
+        Self::TokenRefused,
+        Self::UpstreamDns,
+        Self::UpstreamRefused,
+        Self::UpstreamConnectTimeout,
+        Self::UpstreamProxy,
+        Self::UpstreamTlsCertificate,
+        Self::UpstreamTlsProtocol,
+        Self::UpstreamHeadTimeout,
+        Self::UpstreamClosed,
+        Self::UpstreamProtocol,
+        Self::UpstreamStalled,
+        Self::Saturated,
+        Self::Draining,
+        Self::CallerUnknown,
+        Self::HostRefused,
+        Self::OriginRefused,
+        Self::UserRefused,
+        Self::RuleRefused,
+        Self::TargetRefused,
+        Self::MethodRefused,
+        Self::BodyTooLarge,
+        Self::HeadTooLarge,
+        Self::ClientTimeout,
+        Self::BadRequest,
+        Self::Loop,
+        Self::Internal,
+    ];
+
+    /// The name in problem details, logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// The status of the response.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        self.entry().status
+    }
+
+    /// The registered `Proxy-Status` error type (RFC 9209 section 2.3).
+    #[must_use]
+    pub const fn proxy_error(self) -> &'static str {
+        self.entry().proxy_error
+    }
+
+    /// The complete `Proxy-Status` value (RFC 9209 section 2).
+    #[must_use]
+    pub const fn proxy_status(self) -> HeaderValue {
+        HeaderValue::from_static(self.entry().proxy_status)
+    }
+
+    /// The status phrase, which is the `title` of a problem of type `about:blank` (RFC 9457 section 4.2.1).
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.status().canonical_reason().unwrap_or_default()
+    }
+
+    /// Whose fault it is: the end of "this is up to …". Markdown.
+    #[must_use]
+    pub const fn responsible(self) -> &'static str {
+        self.entry().responsible
+    }
+
+    /// What happened and what to do about it, in one or two sentences of Markdown.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        self.entry().remedy
+    }
+
+    #[rustfmt::skip] // one entry is two lines
+    const fn entry(self) -> &'static ReasonEntry {
+        match self {
+            Self::TokenUnavailable => entry!("token_unavailable", SERVICE_UNAVAILABLE, "proxy_internal_error", "the token endpoint, or the network path to it",
+                "Wait for `Retry-After`. If the problem persists, run `cupbearer doctor`."),
+            Self::TokenRefused => entry!("token_refused", BAD_GATEWAY, "proxy_configuration_error", "our configuration",
+                "The authorization server rejects the client id, secret, method or scope: `cupbearer doctor` names the step. A corrected secret file takes effect within 5 s."),
+            Self::UpstreamDns => entry!("upstream_dns", BAD_GATEWAY, "dns_error", "our configuration, or DNS",
+                "`upstream.url` is misspelt, or a VPN is missing. If only a corporate proxy resolves external names, set `network.proxy`."),
+            Self::UpstreamRefused => entry!("upstream_refused", BAD_GATEWAY, "connection_refused", "the API",
+                "Nothing listens there: check the port in `upstream.url`, or the API is down."),
+            Self::UpstreamConnectTimeout => entry!("upstream_connect_timeout", GATEWAY_TIMEOUT, "connection_timeout", "the network path to the API",
+                "A firewall drops the connection: check the VPN and `network.proxy`. `upstream.connect_timeout` is the limit."),
+            Self::UpstreamProxy => entry!("upstream_proxy", BAD_GATEWAY, "destination_unavailable", "the corporate proxy",
+                "`detail` has its response. A 407 requires a user name and password in `network.proxy`."),
+            Self::UpstreamTlsCertificate => entry!("upstream_tls", BAD_GATEWAY, "tls_certificate_error", "the API's certificate, or an intercepting proxy",
+                "`detail` names the issuer: trust it with `network.ca_file`, or correct the clock."),
+            Self::UpstreamTlsProtocol => entry!("upstream_tls", BAD_GATEWAY, "tls_protocol_error", "the API's certificate, or an intercepting proxy",
+                "`detail` names the issuer: trust it with `network.ca_file`, or correct the clock."),
+            Self::UpstreamHeadTimeout => entry!("upstream_head_timeout", GATEWAY_TIMEOUT, "http_response_timeout", "the API",
+                "It accepted the request and sent no response within `upstream.head_timeout`. **It may have carried out the request.**"),
+            Self::UpstreamClosed => entry!("upstream_closed", BAD_GATEWAY, "connection_terminated", "the API",
+                "It closed the connection before its response was complete. It may have carried out the request."),
+            Self::UpstreamProtocol => entry!("upstream_protocol", BAD_GATEWAY, "http_protocol_error", "the API, or a server in front of it",
+                "The response is not valid HTTP: check `upstream.url`, for example `http` instead of `https`."),
+            Self::UpstreamStalled => entry!("upstream_stalled", GATEWAY_TIMEOUT, "connection_read_timeout", "the API or the caller",
+                "No byte passed in either direction for `upstream.stall_timeout`, so the exchange was aborted."),
+            Self::Saturated => entry!("saturated", SERVICE_UNAVAILABLE, "connection_limit_reached", "too many simultaneous requests",
+                "Try again after a second, or raise `limits.in_flight`."),
+            Self::Draining => entry!("draining", SERVICE_UNAVAILABLE, "proxy_internal_error", "nobody",
+                "cupbearer is stopping. Send the request again."),
+            Self::CallerUnknown => entry!("caller_unknown", UNAUTHORIZED, "http_request_denied", "the caller",
+                "It sent no key, or an unknown one: see [callers.md](callers.md)."),
+            Self::HostRefused => entry!("host_refused", FORBIDDEN, "http_request_denied", "the caller",
+                "`Host` is not a loopback name. If the name is yours, add it to `guard.hosts`."),
+            Self::OriginRefused => entry!("origin_refused", FORBIDDEN, "http_request_denied", "a web page",
+                "A page of another origin sent the request. If it is your tool, add it to `guard.origins`. For Postman in a browser see [clients.md](clients.md)."),
+            Self::UserRefused => entry!("user_refused", FORBIDDEN, "http_request_denied", "the caller",
+                "It runs as another user of this machine: `detail` names both users and the line for `guard.local_users`."),
+            Self::RuleRefused => entry!("rule_refused", FORBIDDEN, "http_request_denied", "a rule",
+                "`detail` names the key: `guard.read_only`, `.allow`, `.deny`, or the caller's own."),
+            Self::TargetRefused => entry!("target_refused", MISDIRECTED_REQUEST, "http_request_denied", "the caller",
+                "The request line names another host. The tool uses cupbearer as a *forward* proxy; set it as the API's address instead."),
+            Self::MethodRefused => entry!("method_refused", METHOD_NOT_ALLOWED, "http_request_denied", "the caller",
+                "`CONNECT`, `TRACE` and `TRACK` are never forwarded. `CONNECT` also means that the tool uses cupbearer as a forward proxy."),
+            Self::BodyTooLarge => entry!("too_large", PAYLOAD_TOO_LARGE, "http_request_error", "the caller",
+                "The request body is too large."),
+            Self::HeadTooLarge => entry!("too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "http_request_error", "the caller",
+                "The request head is longer than `limits.header_bytes`."),
+            Self::ClientTimeout => entry!("client_timeout", REQUEST_TIMEOUT, "http_request_error", "the caller",
+                "It did not send its request head within `limits.header_timeout`, or sent no part of its body for `upstream.stall_timeout`."),
+            Self::BadRequest => entry!("bad_request", BAD_REQUEST, "http_request_error", "the caller",
+                "Two servers could interpret this request differently; `detail` says where."),
+            Self::Loop => entry!("loop", LOOP_DETECTED, "proxy_loop_detected", "our configuration",
+                "`upstream.url` leads back to cupbearer."),
+            Self::Internal => entry!("internal", INTERNAL_SERVER_ERROR, "proxy_internal_error", "cupbearer",
+                "Please report it, with the log lines of this `request_id`."),
+        }
+    }
+}
