@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use cupbearer::config::keys;
+use cupbearer::problem;
 
 const WRITE: &str = "CUPBEARER_WRITE_DOCS";
 
@@ -29,6 +30,15 @@ fn generated_table_of_keys_is_up_to_date() {
         "docs/configuration.md",
         Some("keys"),
         &keys::markdown_table(),
+    );
+}
+
+#[test]
+fn generated_table_of_reasons_is_up_to_date() {
+    assert_generated(
+        "docs/troubleshooting.md",
+        Some("reasons"),
+        &problem::markdown_table(),
     );
 }
 
