@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use crate::guard::{Guard, Peer, Refusal, Way};
 use crate::metrics::{self, Process};
-use crate::problem::{ProblemResponse, ProblemFormat, Reason, RequestId};
+use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 
 pub use view::{Readiness, View};
 

@@ -88,7 +88,11 @@ fn proxy(html: &mut String, proxy: &Proxy) {
     ];
     let notes = proxy.notes.iter().map(|note| ("note", note.clone()));
     for (name, value) in rows.into_iter().chain(notes) {
-        let _ = write!(html, "<tr><th scope=\"row\">{name}<td>{}", escape_html(&value));
+        let _ = write!(
+            html,
+            "<tr><th scope=\"row\">{name}<td>{}",
+            escape_html(&value)
+        );
     }
     html.push_str("</table><h3>Recent requests</h3>");
     if proxy.recent.is_empty() {

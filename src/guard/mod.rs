@@ -31,7 +31,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
 use crate::config;
-use crate::problem::{ProblemResponse, ProblemFormat, Reason, RequestId};
+use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 
 use fields::Fields;
 use host::Names;

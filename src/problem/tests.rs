@@ -199,7 +199,11 @@ fn a_client_that_navigates_or_prefers_html_gets_a_page() {
             &[("accept", "Text/HTML ; Q=0.9 , */* ; q=0.1")],
             ProblemFormat::Page,
         ),
-        (Method::GET, &[("accept", "text/html;q=0")], ProblemFormat::Json),
+        (
+            Method::GET,
+            &[("accept", "text/html;q=0")],
+            ProblemFormat::Json,
+        ),
         (
             Method::GET,
             &[("accept", "text/html;q=oops")],
@@ -307,7 +311,8 @@ fn any_other_request_gets_a_new_id() {
         let generated = id(name);
         assert_eq!(generated.as_str().len(), 16, "{name}");
         assert!(
-            generated.as_str()
+            generated
+                .as_str()
                 .bytes()
                 .all(|digit| b"0123456789abcdef".contains(&digit))
         );

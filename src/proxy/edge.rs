@@ -15,7 +15,7 @@ use super::body::{Body, Inbound};
 use super::current::Current;
 use super::errors::Failure;
 use crate::guard::Peer;
-use crate::problem::{ProblemResponse, ProblemFormat, Reason, RequestId, X_REQUEST_ID};
+use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId, X_REQUEST_ID};
 use crate::text::error_chain;
 
 /// What answers one connection's requests; each takes the data path that is current when it comes.

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use super::authorize::{NotReplayed, Sent};
 use crate::guard::{CallerName, Cors, Refusal};
-use crate::problem::{ProblemResponse, ProblemFormat, PROXY_STATUS, Reason, RequestId};
+use crate::problem::{PROXY_STATUS, ProblemFormat, ProblemResponse, Reason, RequestId};
 use crate::text::error_chain;
 use crate::token::Unavailable;
 use crate::upstream::{ConnectError, SendError};

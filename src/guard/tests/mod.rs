@@ -295,7 +295,10 @@ fn only_a_foreign_link_opened_as_a_page_is_offered_the_way_on() {
         link
     );
 
-    assert_eq!(format("POST", &[OURS, cross, navigate, document]), ProblemFormat::Page);
+    assert_eq!(
+        format("POST", &[OURS, cross, navigate, document]),
+        ProblemFormat::Page
+    );
     assert_eq!(
         format(
             "GET",
