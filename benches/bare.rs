@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cupbearer::metrics::Metrics;
-use cupbearer::{config, server, upstream};
+use cupbearer::{config, net, server, upstream};
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -222,7 +222,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             pool_idle: minute,
             retry_body: 64 << 10,
         },
-        &upstream::client_config(&config::NetworkConfig::default()).expect("the system has roots"),
+        &net::client_config(&config::NetworkConfig::default()).expect("the system has roots"),
         Metrics::new(None),
     );
     let limits = server::ConnectionLimits {

@@ -17,6 +17,7 @@ pub mod guard;
 pub mod instance;
 pub mod learn;
 pub mod metrics;
+pub mod net;
 pub mod problem;
 pub mod proxy;
 pub mod reload;

@@ -11,7 +11,7 @@ use crate::config::{self, Config, Overrides, Surroundings};
 use crate::doctor::{Decoded, decode, relative};
 use crate::text::{Unprintable, sanitize};
 use crate::token::{Failure, Obtained, Once, client};
-use crate::{credentials, upstream};
+use crate::{credentials, net};
 
 /// What is wanted of it.
 #[derive(Args, Debug, Clone, PartialEq, Eq)]
@@ -77,8 +77,7 @@ async fn ask(config: &Config) -> Result<Obtained, Exit> {
         say(&format!("cupbearer token: {complaint}"));
         Exit::Configuration
     };
-    let tls =
-        upstream::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
+    let tls = net::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
     let client = client(tls, &config.network.proxy).map_err(|error| unusable(error.to_string()))?;
     let token = &config.token;
     let secret = token.credential.read().await.map_err(|error| {

@@ -27,12 +27,12 @@ mod step;
 
 use std::time::SystemTime;
 
-use ::http::uri::{Authority as HostPort, Scheme};
+use ::http::uri::{Authority, Scheme};
 use url::Url;
 
 use crate::config::{self, Origin, Overrides, Surroundings};
+use crate::net::TrustSource;
 use crate::token::{Obtained, Once};
-use crate::upstream::Authority;
 
 pub use claims::{Decoded, decode, relative};
 pub use finding::{Blame, Check, Finding, Outcome, Way};
@@ -176,7 +176,7 @@ fn origin(url: &Url) -> Option<Origin> {
         } else {
             Scheme::HTTP
         },
-        authority: HostPort::try_from(authority).ok()?,
+        authority: Authority::try_from(authority).ok()?,
     })
 }
 
@@ -267,7 +267,7 @@ async fn api(round: &mut Round<'_>, scene: &Scene<'_>, ready: &Ready, obtained: 
             return round.tell(ANSWER, skipped).await;
         }
         Reached::Plainly => false,
-        Reached::Vouched(vouched) => vouched.authority != Authority::Public,
+        Reached::Tls(certificate) => certificate.trust != TrustSource::Public,
     };
     let Some(obtained) = obtained else {
         let skipped = Finding::skipped("there is no token");

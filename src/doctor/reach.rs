@@ -8,8 +8,11 @@ use tokio::time::timeout;
 use super::finding::{Blame, Finding};
 use super::round::{Name, Round};
 use crate::config::{Origin, ProxyUrl, is_loopback_origin};
+use crate::net::{
+    AcceptedCertificate, CorporateProxyError, HostPort, TlsFailure, TrustSource, connect_through,
+    dial, resolve, tls_handshake,
+};
 use crate::text::error_chain;
-use crate::upstream::{Authority, ConnectError, HandshakeError, ProxyError, Target, Vouched};
 
 /// A host that connections go to, and what is said of it.
 pub(super) struct Way<'a> {
@@ -43,7 +46,7 @@ pub(super) enum Reached {
     /// Without TLS.
     Plainly,
     /// With TLS.
-    Vouched(Vouched),
+    Tls(AcceptedCertificate),
 }
 
 impl Way<'_> {
@@ -90,19 +93,16 @@ impl Way<'_> {
     }
 
     /// The one that is connected to first.
-    fn first(&self) -> Target {
-        self.proxy.map_or_else(
-            || Target::of(self.origin),
-            |proxy| Target {
-                host: proxy.host.clone(),
-                port: proxy.port,
-            },
-        )
+    fn first(&self) -> HostPort {
+        match self.proxy {
+            Some(proxy) => HostPort::from(proxy),
+            None => HostPort::from(self.origin),
+        }
     }
 
     async fn name(&self) -> (Finding, bool) {
         let target = self.first();
-        let found = timeout(self.limit, target.resolve()).await;
+        let found = timeout(self.limit, resolve(&target)).await;
         let host = &target.host;
         let said = match found {
             Ok(Ok(addresses)) => {
@@ -137,19 +137,14 @@ impl Way<'_> {
 
     async fn connection(&self) -> (Finding, Option<TcpStream>) {
         let target = self.first();
-        let said = match timeout(self.limit, target.connect()).await {
+        let said = match timeout(self.limit, dial(&target)).await {
             Ok(Ok(stream)) => {
                 let peer = stream.peer_addr().map(|peer| peer.to_string());
                 let peer = peer.unwrap_or_else(|_| target.host.clone());
                 return (Finding::ok(peer), Some(stream));
             }
             Ok(Err(error)) => error_chain(&error),
-            Err(_) => format!(
-                "{}:{} did not answer within {}",
-                target.host,
-                target.port,
-                self.within()
-            ),
+            Err(_) => format!("{target} did not answer within {}", self.within()),
         };
         let failed = Finding::failed(Blame::Unreachable, said);
         let finding = if self.proxy.is_some() {
@@ -172,10 +167,10 @@ impl Way<'_> {
     }
 
     async fn through(&self, proxy: &ProxyUrl) -> (Finding, Option<TcpStream>) {
-        let target = Target::of(self.origin);
-        let error = match timeout(self.limit, target.connect_through(proxy)).await {
+        let target = HostPort::from(self.origin);
+        let error = match timeout(self.limit, connect_through(proxy, &target)).await {
             Ok(Ok(stream)) => {
-                let said = format!("{proxy} connects to {}:{}", target.host, target.port);
+                let said = format!("{proxy} connects to {target}");
                 return (Finding::ok(said), Some(stream));
             }
             Ok(Err(error)) => error,
@@ -191,10 +186,10 @@ impl Way<'_> {
     }
 
     async fn encryption(&self, stream: TcpStream) -> (Finding, Reached) {
-        let target = Target::of(self.origin);
-        match timeout(self.limit, target.handshake(stream, self.tls)).await {
-            Ok(Ok(vouched)) => (self.vouched(&vouched), Reached::Vouched(vouched)),
-            Ok(Err(error)) => (self.refused(&error), Reached::No),
+        let HostPort { host, .. } = HostPort::from(self.origin);
+        match timeout(self.limit, tls_handshake(stream, &host, self.tls)).await {
+            Ok(Ok(certificate)) => (self.accepted(&certificate), Reached::Tls(certificate)),
+            Ok(Err(failure)) => (self.tls_failed(&failure), Reached::No),
             Err(_) => {
                 let said = format!("no TLS handshake within {}", self.within());
                 let finding = Finding::failed(Blame::Unreachable, said).remedy(
@@ -206,15 +201,15 @@ impl Way<'_> {
     }
 
     /// Accepted; but by whose word?
-    fn vouched(&self, vouched: &Vouched) -> Finding {
-        let issuer = format!("issued by \"{}\"", vouched.issuer);
-        let thanks_to = match vouched.authority {
-            Authority::Public => {
-                let until = humantime::format_rfc3339_seconds(vouched.not_after);
+    fn accepted(&self, certificate: &AcceptedCertificate) -> Finding {
+        let issuer = format!("issued by \"{}\"", certificate.issuer);
+        let thanks_to = match certificate.trust {
+            TrustSource::Public => {
+                let until = humantime::format_rfc3339_seconds(certificate.not_after);
                 return Finding::ok(format!("{issuer}, good until {until}"));
             }
-            Authority::Machine => "only because this machine has been told to trust it",
-            Authority::CaFile => "only because of network.ca_file",
+            TrustSource::Machine => "only because this machine has been told to trust it",
+            TrustSource::CaFile => "only because of network.ca_file",
         };
         let said = format!(
             "{issuer}, which is no publicly known authority: accepted {thanks_to}; whoever has that \
@@ -234,10 +229,10 @@ impl Way<'_> {
         )
     }
 
-    fn refused(&self, error: &ConnectError) -> Finding {
-        let failed = Finding::failed(Blame::Unreachable, error_chain(error));
-        match error {
-            ConnectError::Certificate { source } if source.is_unknown_authority() => {
+    fn tls_failed(&self, failure: &TlsFailure) -> Finding {
+        let failed = Finding::failed(Blame::Unreachable, failure.to_string());
+        match failure {
+            TlsFailure::Certificate(rejected) if rejected.is_unknown_authority() => {
                 let finding = failed.either(
                     "TLS interception on the way (the issuer above), which could then read everything",
                     "if your company does that, export its CA as PEM and set network.ca_file",
@@ -251,43 +246,30 @@ impl Way<'_> {
                     )
                 }
             }
-            ConnectError::Certificate { source } if source.is_about_time() => failed
+            TlsFailure::Certificate(rejected) if rejected.is_outside_validity() => failed
                 .either("this machine's clock is wrong", "set it (NTP)")
                 .either(
                     "the certificate is really out of date",
                     "tell whoever runs the host",
                 ),
-            ConnectError::Certificate { .. } => failed
+            TlsFailure::Certificate(_) => failed
                 .either("the address is wrong", format!("correct {}", self.key))
                 .either(
                     "something else answers there: a captive portal or an interceptor",
                     "log in to the network first, or ask whoever runs it",
                 ),
-            ConnectError::Handshake { source } => failed.remedy(self.handshake_remedy(source)),
-            ConnectError::Dns { .. }
-            | ConnectError::Refused { .. }
-            | ConnectError::Timeout { .. }
-            | ConnectError::ProxyTimeout { .. }
-            | ConnectError::Proxy { .. }
-            | ConnectError::Http { .. } => failed,
-        }
-    }
-
-    fn handshake_remedy(&self, error: &HandshakeError) -> String {
-        match error {
-            HandshakeError::NotTls => {
-                format!("correct the port in {}, or a proxy on the way breaks in", self.key)
-            }
-            HandshakeError::OldVersion => "the host must offer TLS 1.2 or 1.3".to_owned(),
-            HandshakeError::WantsCertificate | HandshakeError::RefusedUs { .. } => {
+            TlsFailure::NotTls => failed.remedy(format!(
+                "correct the port in {}, or a proxy on the way breaks in",
+                self.key
+            )),
+            TlsFailure::OldVersion => failed.remedy("the host must offer TLS 1.2 or 1.3"),
+            TlsFailure::ClientCertificateRequired | TlsFailure::Rejected(_) => failed.remedy(
                 "set the client certificate that it wants: upstream.client_cert_file for the API, \
-                 token.client_cert_file for the token endpoint"
-                    .to_owned()
-            }
-            HandshakeError::Ended | HandshakeError::Other { .. } => {
-                "a firewall that looks at host names in TLS may cut it: ask whoever runs the network"
-                    .to_owned()
-            }
+                 token.client_cert_file for the token endpoint",
+            ),
+            TlsFailure::Closed | TlsFailure::Protocol(_) | TlsFailure::Io(_) => failed.remedy(
+                "a firewall that looks at host names in TLS may cut it: ask whoever runs the network",
+            ),
         }
     }
 
@@ -296,19 +278,21 @@ impl Way<'_> {
     }
 }
 
-fn proxy_remedy(error: &ProxyError) -> &'static str {
+fn proxy_remedy(error: &CorporateProxyError) -> &'static str {
     match error {
-        ProxyError::WantsCredentials { .. } => {
+        CorporateProxyError::CredentialsRequired { .. } => {
             "write network.proxy = \"http://USER:PASSWORD@HOST:PORT\", or the same in HTTPS_PROXY"
         }
-        ProxyError::RefusesCredentials { .. } => {
+        CorporateProxyError::CredentialsRejected { .. } => {
             "correct user name and password in network.proxy or HTTPS_PROXY; percent-encode what is neither letter nor digit"
         }
-        ProxyError::Refused { .. } => "have the proxy allow this host and port",
-        ProxyError::Unresolved { .. }
-        | ProxyError::Unreachable { .. }
-        | ProxyError::NotHttp
-        | ProxyError::TooLong { .. } => "correct host and port in network.proxy or HTTPS_PROXY",
-        ProxyError::Ended { .. } => "ask whoever runs the proxy why it hangs up",
+        CorporateProxyError::Refused { .. } => "have the proxy allow this host and port",
+        CorporateProxyError::Unresolved { .. }
+        | CorporateProxyError::Unreachable { .. }
+        | CorporateProxyError::NotHttp
+        | CorporateProxyError::TooLong { .. } => {
+            "correct host and port in network.proxy or HTTPS_PROXY"
+        }
+        CorporateProxyError::Ended { .. } => "ask whoever runs the proxy why it hangs up",
     }
 }

@@ -2,9 +2,9 @@
 
 use super::finding::{Blame, Finding};
 use crate::config::{self, ClientAuth, Config, ConfigProblems, Loaded, Overrides, Surroundings};
+use crate::net::{client_config, with_client_certificate};
 use crate::text::error_chain;
 use crate::token::{Client, Once, check_key, client};
-use crate::upstream::{client_config, with_client_certificate};
 
 /// What every later check needs.
 pub(super) struct Ready {
@@ -48,14 +48,10 @@ type Tools = (rustls::ClientConfig, rustls::ClientConfig, Client);
 
 fn tools(config: &Config) -> Result<Tools, String> {
     let tls = client_config(&config.network).map_err(|error| error_chain(&error))?;
-    let upstream_tls =
-        with_client_certificate(&tls, &config.upstream).map_err(|error| error_chain(&error))?;
+    let upstream_tls = with_client_certificate(&tls, config.upstream.client_certificate.as_ref())
+        .map_err(|error| error_chain(&error))?;
     let client = client(tls.clone(), &config.network.proxy).map_err(|error| error_chain(&error))?;
-    let shown_to_token_endpoint = config::UpstreamConfig {
-        client_certificate: config.token.certificate.clone(),
-        ..config.upstream.clone()
-    };
-    let token_tls = with_client_certificate(&tls, &shown_to_token_endpoint)
+    let token_tls = with_client_certificate(&tls, config.token.certificate.as_ref())
         .map_err(|error| error_chain(&error))?;
     Ok((token_tls, upstream_tls, client))
 }

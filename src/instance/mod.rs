@@ -20,10 +20,10 @@ use crate::admin::View;
 use crate::config::{self, Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
+use crate::net;
 use crate::proxy::{self, AccessLines, Account, Pseudonym};
 use crate::server::{self, DrainPhase, Drained, Server, StopSignal};
 use crate::token::{self, Tokens};
-use crate::upstream;
 
 use data_path::{Fixed, Worker};
 
@@ -76,7 +76,7 @@ pub enum StartError {
     UnknownUsers(#[source] std::io::Error),
     /// The certificate authorities could not be had.
     #[error(transparent)]
-    Tls(#[from] upstream::TlsError),
+    Tls(#[from] net::TlsSetupError),
     /// The token endpoint's client could not be made.
     #[error(transparent)]
     TokenClient(#[from] token::ClientError),

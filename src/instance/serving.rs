@@ -13,10 +13,10 @@ use super::notes::Notes;
 use super::{StartError, limits};
 use crate::config::{Config, Listen, LocalUsers};
 use crate::guard::Guard;
+use crate::net;
 use crate::proxy::{self, AccessLines, Account};
 use crate::server::LiveLimits;
 use crate::token::Tokens;
-use crate::upstream;
 
 /// Where a proxy serves: stays as long as the process.
 pub(super) struct Place {
@@ -59,10 +59,13 @@ impl Serving {
         config: &Config,
         place: Place,
     ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
-        let tls = upstream::client_config(&config.network)?;
+        let tls = net::client_config(&config.network)?;
         place.check(config)?;
         let identity = Identity::start(config, tls, place.name.clone())?;
-        let tls = upstream::with_client_certificate(&identity.tls, &config.upstream)?;
+        let tls = net::with_client_certificate(
+            &identity.tls,
+            config.upstream.client_certificate.as_ref(),
+        )?;
         let (blueprint, keys_read) = place.blueprint(config, identity, tls);
         let blueprint = Arc::new(blueprint);
         let serving = Self {
@@ -89,16 +92,20 @@ impl Serving {
         let identity = if new_identity {
             let network = config.network.clone();
             // Reading the system's authorities takes milliseconds, which requests would wait for.
-            let tls = tokio::task::spawn_blocking(move || upstream::client_config(&network));
+            let tls = tokio::task::spawn_blocking(move || net::client_config(&network));
             let tls = tls.await.map_err(std::io::Error::other)??;
             Identity::start(config, tls, self.place.name.clone())?
         } else {
             Arc::clone(&self.whole().identity)
         };
-        let (tls, upstream) = (identity.tls.clone(), config.upstream.clone());
+        let (tls, certificate) = (
+            identity.tls.clone(),
+            config.upstream.client_certificate.clone(),
+        );
         // A file system that does not answer must not hold up requests.
-        let tls =
-            tokio::task::spawn_blocking(move || upstream::with_client_certificate(&tls, &upstream));
+        let tls = tokio::task::spawn_blocking(move || {
+            net::with_client_certificate(&tls, certificate.as_ref())
+        });
         let tls = tls.await.map_err(std::io::Error::other)??;
         let (blueprint, keys_read) = self.place.blueprint(config, identity, tls);
         // An error says that there are no keys to wait for.

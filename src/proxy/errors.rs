@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use super::authorize::{NotReplayed, Sent};
 use crate::guard::{CallerName, Cors, Refusal};
+use crate::net::{DialError, TlsFailure};
 use crate::problem::{PROXY_STATUS, ProblemFormat, ProblemResponse, Reason, RequestId};
 use crate::text::error_chain;
 use crate::token::Unavailable;
@@ -130,16 +131,18 @@ impl ForwardError {
 
 fn upstream_reason(error: &SendError) -> Reason {
     match error {
-        SendError::Connect(ConnectError::Dns { .. }) => Reason::UpstreamDns,
-        SendError::Connect(ConnectError::Refused { .. } | ConnectError::Http { .. }) => {
-            Reason::UpstreamRefused
-        }
+        SendError::Connect(ConnectError::Dial(DialError::Unresolved { .. })) => Reason::UpstreamDns,
+        SendError::Connect(
+            ConnectError::Dial(DialError::Unreachable { .. }) | ConnectError::Http { .. },
+        ) => Reason::UpstreamRefused,
         SendError::Connect(ConnectError::Timeout { .. } | ConnectError::ProxyTimeout { .. }) => {
             Reason::UpstreamConnectTimeout
         }
         SendError::Connect(ConnectError::Proxy { .. }) => Reason::UpstreamProxy,
-        SendError::Connect(ConnectError::Certificate { .. }) => Reason::UpstreamTlsCertificate,
-        SendError::Connect(ConnectError::Handshake { .. }) => Reason::UpstreamTlsProtocol,
+        SendError::Connect(ConnectError::Tls {
+            failure: TlsFailure::Certificate(_),
+        }) => Reason::UpstreamTlsCertificate,
+        SendError::Connect(ConnectError::Tls { .. }) => Reason::UpstreamTlsProtocol,
         SendError::HeadTimeout { .. } => Reason::UpstreamHeadTimeout,
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,

@@ -5,11 +5,11 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 use url::Url;
 
 use super::failure::Cause;
 use crate::config::is_loopback;
+use crate::net::TlsFailure;
 use crate::text::causes;
 
 /// Whom we speak to, as it is told to people.
@@ -82,21 +82,9 @@ pub enum Obstacle {
     /// The corporate proxy did not connect us for another reason.
     #[error("the proxy did not connect us")]
     Proxy,
-    /// The certificate does not prove that this is the endpoint: the verifier's own words, issuer included.
-    #[error("its certificate is not accepted: {0}")]
-    Certificate(rustls::OtherError),
-    /// What came is no TLS record.
-    #[error("what answers there speaks no TLS")]
-    NotTls,
-    /// TLS 1.1 or older only.
-    #[error("it offers neither TLS 1.2 nor TLS 1.3")]
-    OldTls,
-    /// It looked at our certificate, or at its absence (RFC 8446 6.2).
-    #[error("it refused us during the TLS handshake with the alert {0:?}")]
-    RefusedUs(AlertDescription),
-    /// The TLS handshake failed otherwise.
-    #[error("the TLS handshake failed")]
-    Handshake(#[source] rustls::Error),
+    /// The TLS handshake failed, or the certificate was rejected.
+    #[error(transparent)]
+    Tls(TlsFailure),
     /// What came is no HTTP/1.
     #[error("what it sent is no HTTP/1.1 answer")]
     NotHttp,
@@ -149,20 +137,29 @@ impl Unreachable {
                 "write network.proxy = \"http://USER:PASSWORD@HOST:PORT\"".to_owned()
             }
             Obstacle::Proxy => format!("on the proxy's side: may it connect to what {key} names?"),
-            // The verifier's words have said what to do.
-            Obstacle::Certificate(_) => format!("nothing was sent; {key} names it"),
-            Obstacle::NotTls => format!("is the port in {key} the one for https?"),
-            Obstacle::OldTls => format!("on its side: it needs a newer TLS; {key} names it"),
-            Obstacle::RefusedUs(_) => {
-                "if it wants a client certificate, set token.client_cert_file and .client_key_file"
-                    .to_owned()
-            }
+            Obstacle::Tls(failure) => tls_remedy(failure, key),
             Obstacle::NotHttp => format!("does {key} name a token endpoint?"),
-            Obstacle::Handshake(_) | Obstacle::Ended | Obstacle::Other(_) => {
-                format!("on its side or between; {key} names it, it is tried again")
-            }
+            Obstacle::Ended | Obstacle::Other(_) => elsewhere(key),
         }
     }
+}
+
+fn tls_remedy(failure: &TlsFailure, key: &str) -> String {
+    match failure {
+        // The description of the certificate contains its own remedy.
+        TlsFailure::Certificate(_) => format!("nothing was sent; {key} names it"),
+        TlsFailure::NotTls => format!("is the port in {key} the one for https?"),
+        TlsFailure::OldVersion => format!("on its side: it needs a newer TLS; {key} names it"),
+        TlsFailure::ClientCertificateRequired | TlsFailure::Rejected(_) => {
+            "if it requires a client certificate, set token.client_cert_file and token.client_key_file"
+                .to_owned()
+        }
+        TlsFailure::Closed | TlsFailure::Protocol(_) | TlsFailure::Io(_) => elsewhere(key),
+    }
+}
+
+fn elsewhere(key: &str) -> String {
+    format!("on its side or between; {key} names it, it is tried again")
 }
 
 impl Obstacle {
@@ -173,7 +170,7 @@ impl Obstacle {
             return Some(Self::Unresolved { host, source });
         }
         if let Some(error) = cause.downcast_ref::<rustls::Error>() {
-            return Some(Self::of_tls(error));
+            return Some(Self::Tls(TlsFailure::from_tls(error)));
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             return Self::of_http(error);
@@ -192,23 +189,6 @@ impl Obstacle {
             ) => Some(Self::Ended),
             (_, Some(code)) if connecting => Some(Self::NoWay(io::Error::from_raw_os_error(code))),
             _ => None, // the system's own list, which grows
-        }
-    }
-
-    fn of_tls(error: &rustls::Error) -> Self {
-        match error {
-            rustls::Error::InvalidCertificate(CertificateError::Other(words)) => {
-                Self::Certificate(words.clone())
-            }
-            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Self::NotTls,
-            rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
-            | rustls::Error::PeerIncompatible(
-                PeerIncompatible::ServerDoesNotSupportTls12Or13
-                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
-            )
-            | rustls::Error::InvalidMessage(InvalidMessage::UnknownProtocolVersion) => Self::OldTls,
-            rustls::Error::AlertReceived(alert) => Self::RefusedUs(*alert),
-            other => Self::Handshake(other.clone()), // rustls's own enum, which grows
         }
     }
 

@@ -3,13 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::task::AbortHandle;
 
+use super::errors::BodyError;
 use super::limits::Stall;
 use super::pace::Outgoing;
 use super::pool::{Shared, Wire, drive};
@@ -27,24 +27,6 @@ struct Streaming<B: Outgoing> {
     upload: Option<Upload>,
     shared: Arc<Shared<B>>,
     stall: Stall,
-}
-
-/// An answer broke off.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The upstream hung up, or sent what is no body.
-    #[error("the response body broke off")]
-    Closed {
-        /// hyper's words.
-        #[from]
-        source: hyper::Error,
-    },
-    /// Nothing came for too long.
-    #[error("no byte either way within {} (upstream.stall_timeout)", humantime::format_duration(*limit))]
-    Stalled {
-        /// `upstream.stall_timeout`.
-        limit: Duration,
-    },
 }
 
 impl<B: Outgoing> ResponseBody<B> {

@@ -1,40 +1,24 @@
-//! What can go wrong between us and the upstream: each with its limit, none with a text made of another error.
+//! The errors of this room. Each names the limit or the configuration key that it is about.
 
-use std::io;
 use std::time::Duration;
 
-use super::certificate::CertificateRefused;
-use super::handshake::{self, HandshakeError};
-use super::tunnel::ProxyError;
+use crate::net::{CorporateProxyError, DialError, TlsFailure};
 
-/// No connection could be made.
+/// No connection to the upstream could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The upstream's name has no address.
-    #[error("the name {host} could not be resolved")]
-    Dns {
-        /// As it stands in `upstream.url`.
-        host: String,
-        /// The resolver's words.
-        source: io::Error,
-    },
-    /// Every address was tried; the last one failed like this.
-    #[error("no connection to {address}")]
-    Refused {
-        /// The address tried last.
-        address: std::net::SocketAddr,
-        /// The system's words.
-        source: io::Error,
-    },
+    /// The upstream's name could not be resolved, or none of its addresses accepts a connection.
+    #[error(transparent)]
+    Dial(#[from] DialError),
     /// Name resolution, TCP and TLS together took too long.
     #[error("no connection within {} (upstream.connect_timeout)", humantime::format_duration(*limit))]
     Timeout {
         /// `upstream.connect_timeout`.
         limit: Duration,
     },
-    /// The same, by way of the corporate proxy, which may be the slow one.
+    /// The same through the corporate proxy, which may be the cause.
     #[error(
-        "no connection within {} (upstream.connect_timeout), through the corporate proxy {proxy} (network.proxy)",
+        "no connection within {} (upstream.connect_timeout) through the corporate proxy {proxy} (network.proxy)",
         humantime::format_duration(*limit)
     )]
     ProxyTimeout {
@@ -44,82 +28,95 @@ pub enum ConnectError {
         proxy: String,
     },
     /// The corporate proxy did not connect us.
-    #[error("the corporate proxy {proxy} (network.proxy) connected us to nothing")]
+    #[error("no connection through the corporate proxy {proxy} (network.proxy)")]
     Proxy {
         /// Its address, without user name and password.
         proxy: String,
-        /// Why.
-        source: Box<ProxyError>,
+        /// What went wrong there.
+        source: Box<CorporateProxyError>,
     },
-    /// The certificate does not prove that this is the upstream.
-    #[error("the upstream's certificate is not accepted")]
-    Certificate {
-        /// Which check failed, and who issued what was presented.
-        source: Box<CertificateRefused>,
+    /// The TLS handshake failed, or the certificate was rejected.
+    #[error("{failure}{}", tls_remedy(failure))]
+    Tls {
+        /// The classified failure.
+        failure: TlsFailure,
     },
-    /// The TLS handshake failed otherwise.
-    #[error("the TLS handshake failed")]
-    Handshake {
-        /// What failed.
-        source: HandshakeError,
-    },
-    /// hyper refused to start on the connection.
+    /// hyper could not use the connection.
     #[error("the connection could not be used")]
     Http {
-        /// hyper's words.
+        /// hyper's error.
         source: hyper::Error,
     },
 }
 
-/// A request got no answer.
+/// What the operator can change about a TLS failure of the upstream, as the rest of the sentence.
+const fn tls_remedy(failure: &TlsFailure) -> &'static str {
+    match failure {
+        TlsFailure::NotTls => "; check that upstream.url has the port on which it serves https",
+        TlsFailure::ClientCertificateRequired => {
+            "; set upstream.client_cert_file and upstream.client_key_file"
+        }
+        TlsFailure::Rejected(_) => {
+            "; if it requires a client certificate, check upstream.client_cert_file"
+        }
+        // The description of the certificate contains its own remedy.
+        TlsFailure::Certificate(_)
+        | TlsFailure::OldVersion
+        | TlsFailure::Closed
+        | TlsFailure::Protocol(_)
+        | TlsFailure::Io(_) => "",
+    }
+}
+
+/// A request received no response.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// It was never sent.
+    /// The request was never sent.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// It was sent, and no head came in time.
+    /// The request was sent, and no response head arrived in time.
     #[error("no response head within {} (upstream.head_timeout)", humantime::format_duration(*limit))]
     HeadTimeout {
         /// `upstream.head_timeout`.
         limit: Duration,
     },
-    /// The caller stopped sending the request's body.
+    /// The caller stopped sending the request body.
     #[error("no byte of the request body within {} (upstream.stall_timeout)", humantime::format_duration(*limit))]
     CallerStalled {
         /// `upstream.stall_timeout`.
         limit: Duration,
     },
-    /// The caller's body broke off or was malformed.
+    /// The caller's body ended early or was malformed.
     #[error("the request body could not be read")]
     CallerBody {
-        /// What the body said.
+        /// The error of the body, as hyper wraps it.
         source: hyper::Error,
     },
-    /// The connection ended before the head of the answer was complete.
+    /// The connection ended before the response head was complete.
     #[error("the connection ended before the response head was complete")]
     Closed {
-        /// hyper's words.
+        /// hyper's error.
         source: hyper::Error,
     },
-    /// A 101 that nobody asked for, or to another protocol than was asked for (RFC 9110 §7.8).
-    #[error("the upstream switched to a protocol that was not asked for")]
+    /// A 101 to a protocol other than the requested one (RFC 9110 section 7.8).
+    #[error("the upstream switched to a protocol that was not requested")]
     Switched,
-    /// What came is not HTTP/1.
-    #[error("the answer is not a valid HTTP/1.1 message")]
+    /// The response is not HTTP/1.
+    #[error("the response is not a valid HTTP/1.1 message")]
     Protocol {
-        /// hyper's words.
+        /// hyper's error.
         source: hyper::Error,
     },
-    /// It is HTTP/1, but where it ends has two readings.
-    #[error("the answer's framing is ambiguous: {0}")]
+    /// The response is HTTP/1, but its end could be read in two ways.
+    #[error("the framing of the response is ambiguous: {0}")]
     Framing(&'static str),
 }
 
 impl SendError {
-    /// Sorts what hyper says of an exchange by whose fault it is.
-    pub(super) fn exchange(source: hyper::Error) -> Self {
-        if let Some(source) = handshake::late_refusal(&source) {
-            Self::Connect(ConnectError::Handshake { source })
+    /// Classifies hyper's error about an exchange by who caused it.
+    pub(super) fn from_exchange(source: hyper::Error) -> Self {
+        if let Some(failure) = TlsFailure::late_rejection(&source) {
+            Self::Connect(ConnectError::Tls { failure })
         } else if source.is_user() {
             Self::CallerBody { source }
         } else if source.is_parse() {
@@ -128,4 +125,22 @@ impl SendError {
             Self::Closed { source }
         }
     }
+}
+
+/// A response body ended before it was complete.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream closed the connection, or violated the framing of the body.
+    #[error("the response body ended early")]
+    Closed {
+        /// hyper's error.
+        #[from]
+        source: hyper::Error,
+    },
+    /// No byte moved for too long.
+    #[error("no byte in either direction within {} (upstream.stall_timeout)", humantime::format_duration(*limit))]
+    Stalled {
+        /// `upstream.stall_timeout`.
+        limit: Duration,
+    },
 }

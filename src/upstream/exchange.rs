@@ -122,7 +122,7 @@ pub(super) enum Failed<B> {
 impl<B> From<TrySendError<Request<Paced<B>>>> for Failed<B> {
     fn from(mut failed: TrySendError<Request<Paced<B>>>) -> Self {
         let request = failed.take_message();
-        let error = SendError::exchange(failed.into_error());
+        let error = SendError::from_exchange(failed.into_error());
         match request {
             Some(request) => Self::Unsent {
                 request: Box::new(request),

@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::dial::{USER_TIMEOUT, give_up_after};
 use super::relay::Bell;
 use crate::metrics::Held;
+use crate::net::{USER_TIMEOUT, set_user_timeout};
 
 /// So much goes out without a byte in return only in an upload; what is less fits into the buffers of a peer
 /// that reads nothing.
@@ -39,8 +39,8 @@ pub(super) struct Io {
     open: Option<Held>,
     /// Bytes written since the last were read.
     unanswered: usize,
-    /// The longest of our own limits for an exchange.
-    patience: Duration,
+    /// How long an upload may stay unacknowledged: the longer of the limits of an exchange.
+    upload_user_timeout: Duration,
     bell: Arc<Bell>,
     /// What rings it.
     waker: Waker,
@@ -59,21 +59,21 @@ enum Stream {
 }
 
 impl Io {
-    pub(super) fn plain(stream: TcpStream, patience: Duration) -> Self {
-        Self::over(Stream::Plain(stream), patience)
+    pub(super) fn plain(stream: TcpStream, upload_user_timeout: Duration) -> Self {
+        Self::over(Stream::Plain(stream), upload_user_timeout)
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>, patience: Duration) -> Self {
-        Self::over(Stream::Tls(Box::new(stream)), patience)
+    pub(super) fn tls(stream: TlsStream<TcpStream>, upload_user_timeout: Duration) -> Self {
+        Self::over(Stream::Tls(Box::new(stream)), upload_user_timeout)
     }
 
-    fn over(stream: Stream, patience: Duration) -> Self {
+    fn over(stream: Stream, upload_user_timeout: Duration) -> Self {
         let bell = Bell::new();
         Self {
             stream,
             hung_up: false,
             unanswered: 0,
-            patience,
+            upload_user_timeout,
             open: None,
             waker: Waker::from(Arc::clone(&bell)),
             bell,
@@ -126,13 +126,13 @@ impl Io {
         let before = self.unanswered;
         self.unanswered = before.saturating_add(count);
         if before < UPLOAD && self.unanswered >= UPLOAD {
-            give_up_after(self.socket(), self.patience);
+            set_user_timeout(self.socket(), self.upload_user_timeout);
         }
     }
 
     fn answered(&mut self) {
         if self.unanswered >= UPLOAD {
-            give_up_after(self.socket(), USER_TIMEOUT);
+            set_user_timeout(self.socket(), USER_TIMEOUT);
         }
         self.unanswered = 0;
     }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::body::BodyError;
-use super::errors::SendError;
+use super::errors::{BodyError, SendError};
 use super::pace::{Pace, Stage};
 
 /// The timer of a connection, made at the first wait on it.

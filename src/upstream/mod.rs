@@ -5,32 +5,21 @@
 //! connections, the addresses tried beside each other, and an upload whose answer has begun before its end.
 
 mod body;
-mod certificate;
-mod connect;
-mod dial;
+mod connector;
 mod errors;
 mod exchange;
 mod framing;
 mod gate;
-mod handshake;
 mod io;
 mod limits;
 mod pace;
 mod patience;
 mod pool;
-mod probe;
 mod relay;
-mod tls;
-mod tunnel;
 mod upgrade;
 
-pub use body::{BodyError, ResponseBody};
-pub use certificate::CertificateRefused;
-pub use errors::{ConnectError, SendError};
-pub use handshake::HandshakeError;
+pub use body::ResponseBody;
+pub use errors::{BodyError, ConnectError, SendError};
 pub use pace::Outgoing;
 pub use pool::Upstream;
-pub use probe::{Authority, Target, Vouched};
-pub use tls::{TlsError, client_config, with_client_certificate};
-pub use tunnel::ProxyError;
 pub use upgrade::{Tunnel, Upgrade};

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
-use super::connect::Connector;
+use super::connector::Connector;
 use super::errors::{ConnectError, SendError};
 use super::exchange::{Exchange, Failed, Given};
 use super::framing;

@@ -68,9 +68,9 @@ impl<B: Outgoing> Upstream<B> {
         let response = std::future::poll_fn(|cx| {
             ended = ended || connection.poll_without_shutdown(cx).is_ready();
             match answer.as_mut().poll(cx) {
-                Poll::Ready(answer) => {
-                    Poll::Ready(answer.map_err(|failed| SendError::exchange(failed.into_error())))
-                }
+                Poll::Ready(answer) => Poll::Ready(
+                    answer.map_err(|failed| SendError::from_exchange(failed.into_error())),
+                ),
                 Poll::Pending => limit.poll(&mut alarm, cx).map(Err),
             }
         })
@@ -99,7 +99,7 @@ impl<B: Outgoing> Upstream<B> {
         if !ended {
             std::future::poll_fn(|cx| connection.poll_without_shutdown(cx))
                 .await
-                .map_err(SendError::exchange)?;
+                .map_err(SendError::from_exchange)?;
         }
         let parts = connection.into_parts();
         let tunnel = Tunnel {

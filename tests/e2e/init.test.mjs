@@ -133,7 +133,7 @@ test("addresses that do not answer are told before anything else is asked, and m
     ["Token Endpoint[\\s\\S]*\\] ", tokenUrl],
     ["Both can be reached[\\s\\S]*Authentication Method[\\s\\S]*\\] ", CTRL_D],
   ]);
-  assert.match(screen, /token endpoint: connection .* no connection to/);
+  assert.match(screen, /token endpoint: connection .* could not connect to/);
   assert.match(screen, /failed.* issuer's metadata/);
   assert.match(screen, /nothing has been written/);
   assert.deepEqual(readdirSync(directory), []);

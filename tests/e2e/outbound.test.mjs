@@ -40,8 +40,8 @@ test("tinyproxy's 407 is named with the proxy's address and without its password
   const port = await startTinyproxy(t, scene.directory, PASSWORD);
   // This tinyproxy answers wrong credentials with 401.
   for (const [user, complaint] of [
-    ["", "407: it wants a user name and password"],
-    ["corp:wr0ng-password@", "401: it does not accept the user name and password"],
+    ["", "407: it requires a user name and password"],
+    ["corp:wr0ng-password@", "401: it rejected the user name and password"],
   ]) {
     const proxy = await scene.start(t, `network.proxy = "http://${user}127.0.0.1:${port}"`, scene.loopbackTokenUrl);
 
@@ -75,7 +75,7 @@ test("mitmproxy is passed when its CA is trusted, and named as the issuer when i
     () => /none yet/.test(waryOfBoth.output.stderr) && waryOfBoth.output,
     "the banner did not say why there is no token",
   );
-  assert.match(stderr, /its certificate is not accepted: issued by ".*CN=mitmproxy.*" .*network\.ca_file/);
+  assert.match(stderr, /the server.s certificate is not accepted: issued by ".*CN=mitmproxy.*" .*network\.ca_file/);
   assert.ok(!stderr.includes(SECRET));
 });
 

@@ -147,15 +147,15 @@ async fn tls_takes_more_of_a_long_frame_and_a_short_one_behind_it_waits_and_arri
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_upload_may_wait_as_long_as_our_limits_and_what_follows_it_may_not() {
-    let patience = Duration::from_mins(5);
+    let upload_user_timeout = Duration::from_mins(5);
     let (mut io, mut peer) = pair().await;
     let limit = |io: &Io| SockRef::from(io.socket()).tcp_user_timeout().unwrap();
-    give_up_after(io.socket(), USER_TIMEOUT);
+    set_user_timeout(io.socket(), USER_TIMEOUT);
 
     io.write_all(&[0; 1000]).await.unwrap();
     assert_eq!(limit(&io), Some(USER_TIMEOUT));
     io.write_all(&vec![0; UPLOAD]).await.unwrap();
-    assert_eq!(limit(&io), Some(patience));
+    assert_eq!(limit(&io), Some(upload_user_timeout));
     peer.write_all(b"answer").await.unwrap();
     io.read_exact(&mut [0; 6]).await.unwrap();
     assert_eq!(limit(&io), Some(USER_TIMEOUT));

@@ -49,7 +49,7 @@ async fn a_bundle_without_certificates_is_one_of_configuration() {
     assert!(
         report
             .said("configuration")
-            .contains("holds no PEM certificate")
+            .contains("contains no PEM certificate")
     );
 }
 

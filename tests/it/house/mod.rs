@@ -14,7 +14,7 @@ use std::path::Path;
 use source::{File, Token, files_below};
 
 /// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("text", &[]),
     ("credentials", &["text"]),
     ("metrics", &[]),
@@ -23,12 +23,16 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("config", &["credentials", "text"]),
     ("telemetry", &["config"]),
     ("guard", &["config", "credentials", "problem", "text"]),
-    ("token", &["config", "credentials", "metrics", "text"]),
-    ("upstream", &["config", "credentials", "metrics", "text"]),
+    ("net", &["config", "credentials", "text"]),
+    (
+        "token",
+        &["config", "credentials", "metrics", "net", "text"],
+    ),
+    ("upstream", &["config", "metrics", "net", "text"]),
     (
         "proxy",
         &[
-            "config", "guard", "problem", "token", "upstream", "metrics", "text",
+            "config", "guard", "net", "problem", "token", "upstream", "metrics", "text",
         ],
     ),
     ("server", &["config", "guard", "metrics"]),
@@ -38,13 +42,13 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ),
     (
         "doctor",
-        &["config", "credentials", "token", "upstream", "text"],
+        &["config", "credentials", "net", "token", "upstream", "text"],
     ),
     ("learn", &["config", "guard", "metrics", "text"]),
     (
         "instance",
         &[
-            "config", "guard", "token", "upstream", "proxy", "server", "admin", "metrics",
+            "config", "guard", "net", "token", "upstream", "proxy", "server", "admin", "metrics",
         ],
     ),
     (
@@ -63,7 +67,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("main", &["cli"]),
 ];
 
-const EVERY_ROOM: [&str; 17] = [
+const EVERY_ROOM: [&str; 18] = [
     "text",
     "credentials",
     "metrics",
@@ -72,6 +76,7 @@ const EVERY_ROOM: [&str; 17] = [
     "config",
     "telemetry",
     "guard",
+    "net",
     "token",
     "upstream",
     "proxy",
@@ -83,7 +88,7 @@ const EVERY_ROOM: [&str; 17] = [
     "reload",
 ];
 
-const EVERY_ROOM_AND_LIB: [&str; 18] = [
+const EVERY_ROOM_AND_LIB: [&str; 19] = [
     "text",
     "credentials",
     "metrics",
@@ -92,6 +97,7 @@ const EVERY_ROOM_AND_LIB: [&str; 18] = [
     "config",
     "telemetry",
     "guard",
+    "net",
     "token",
     "upstream",
     "proxy",
@@ -150,6 +156,7 @@ const CONFINED: [Confined; 4] = [
             "instance/",
             "reload/",
             "server/",
+            "net/",
             "token/",
             "upstream/",
             "demo/",

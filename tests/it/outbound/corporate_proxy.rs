@@ -99,11 +99,8 @@ async fn both_go_through_the_proxy_of_the_setting_or_of_the_environment() {
 #[tokio::test]
 async fn a_407_says_whether_credentials_are_missing_or_wrong() {
     for (user, words) in [
-        ("", "it wants a user name and password"),
-        (
-            "user:wrong-p4ss@",
-            "it does not accept the user name and password",
-        ),
+        ("", "it requires a user name and password"),
+        ("user:wrong-p4ss@", "it rejected the user name and password"),
     ] {
         let (beyond, proxy) = (Beyond::new().await, Peer::proxy(Some(BASIC)).await);
         let url = format!("http://{user}{}", proxy.address);
@@ -152,14 +149,14 @@ async fn whatever_else_a_proxy_answers_is_told_as_the_proxys() {
         ),
         (
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"corp\"\r\n\r\n",
-            "it answered 401: it wants a user name and password",
+            "it answered 401: it requires a user name and password",
         ),
         (
             "HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\n\r\n",
             "does not offer Basic",
         ),
-        ("SSH-2.0-OpenSSH_9.2\r\n", "its answer is not HTTP"),
-        ("HTTP/1.1 200 OK\r\n\r\nearly", "its answer is not HTTP"),
+        ("SSH-2.0-OpenSSH_9.2\r\n", "its response is not HTTP"),
+        ("HTTP/1.1 200 OK\r\n\r\nearly", "its response is not HTTP"),
         (&long, "more than 16384 bytes"),
     ] {
         let proxy = Peer::saying(answer).await;
@@ -174,7 +171,7 @@ async fn whatever_else_a_proxy_answers_is_told_as_the_proxys() {
     problem.is(
         "upstream_proxy",
         "destination_unavailable",
-        &["ended before it answered"],
+        &["ended before it responded"],
     );
 }
 
@@ -189,7 +186,7 @@ async fn a_proxy_that_is_away_or_silent_is_told_within_the_connect_limit() {
     problem.is(
         "upstream_proxy",
         "destination_unavailable",
-        &["no connection to", "HTTPS_PROXY"],
+        &["could not connect to", "HTTPS_PROXY"],
     );
 
     let url = "http://no-such-proxy.invalid:3128";

@@ -51,7 +51,7 @@ async fn an_unknown_issuer_is_named() {
         "upstream_tls",
         CERTIFICATE,
         &[
-            "the upstream's certificate is not accepted: issued by \"CN=Corp Proxy CA\" to \"CN=localhost\"",
+            "the server's certificate is not accepted: issued by \"CN=Corp Proxy CA\" to \"CN=localhost\"",
             "TLS interception",
             "network.ca_file",
         ],
@@ -91,7 +91,7 @@ async fn a_certificate_for_another_name_is_told_with_both_names() {
     let ca = Ca::new("Good CA");
     let problem = refused(&ca.issue("other.example"), &ca).await;
     let words =
-        ["it is made out to \"other.example\", not to \"localhost\" (issued by \"CN=Good CA\""];
+        ["it is valid for \"other.example\", not for \"localhost\" (issued by \"CN=Good CA\""];
     problem.is("upstream_tls", CERTIFICATE, &words);
 }
 
@@ -126,7 +126,11 @@ async fn a_server_of_tls_1_1_is_told_as_such() {
 async fn a_server_without_tls_is_told_as_such() {
     let upstream = Peer::saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
     let problem = problem_with(&upstream, "").await;
-    problem.is("upstream_tls", PROTOCOL, &["speaks no TLS", "upstream.url"]);
+    problem.is(
+        "upstream_tls",
+        PROTOCOL,
+        &["does not speak TLS", "upstream.url"],
+    );
     assert_eq!(upstream.seen.count(TOKEN), 0);
 }
 
@@ -137,7 +141,7 @@ async fn a_server_that_hangs_up_during_the_handshake_is_told_as_such() {
     problem.is(
         "upstream_tls",
         PROTOCOL,
-        &["closed the connection during the handshake"],
+        &["closed the connection during the TLS handshake"],
     );
 }
 

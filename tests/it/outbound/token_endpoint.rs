@@ -78,13 +78,16 @@ async fn a_certificate_that_proves_nothing_is_told_with_its_issuer_and_gets_no_s
         ),
         (
             good.issue("other.example"),
-            &["it is made out to \"other.example\", not to \"localhost\""],
+            &["it is valid for \"other.example\", not for \"localhost\""],
         ),
     ];
     for (identity, words) in cases {
         let said = refused(&Peer::tls(&identity).await, &good.pem).await;
         has(&said, words);
-        has(&said, &["its certificate is not accepted", "token.url"]);
+        has(
+            &said,
+            &["the server's certificate is not accepted", "token.url"],
+        );
         assert_eq!(said.matches("not accepted").count(), 1, "{said}");
     }
 }
@@ -109,7 +112,7 @@ async fn a_server_without_tls_or_that_hangs_up_gets_no_secret() {
     let peer = Peer::saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
     has(
         &refused(&peer, "").await,
-        &["speaks no TLS", "token.url", "https"],
+        &["does not speak TLS", "token.url", "https"],
     );
     let said = refused(&Peer::hanging_up().await, "").await;
     has(

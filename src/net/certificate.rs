@@ -1,9 +1,8 @@
-//! A certificate that was refused: which check failed, and who issued what was presented.
+//! A server certificate that was rejected: which check failed, and who issued the certificate.
 //!
-//! The platform's verifier alone decides. What stands here only puts its refusals into words that
-//! travel inside the error, so that whoever shows the error, for the upstream or for the token
-//! endpoint, shows them too. The price: the alert that the server is sent is `certificate_unknown`
-//! for all of them.
+//! The platform's verifier alone decides. This file only describes its rejections, inside the error itself, so that
+//! the description appears wherever the error is shown. The price is that the server always receives the alert
+//! `certificate_unknown`, whichever check failed.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -16,11 +15,11 @@ use x509_cert::der::Decode as _;
 
 use crate::text::{Unprintable, sanitize, shorten};
 
-/// A verifier that explains its refusals.
+/// A verifier whose errors say what is wrong with the certificate.
 #[derive(Debug)]
-pub(super) struct Explained<V>(pub(super) V);
+pub(super) struct ExplainingVerifier<V>(pub(super) V);
 
-impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
+impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -33,8 +32,8 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             .map_err(|error| match error {
                 rustls::Error::InvalidCertificate(check) => {
-                    let refused = CertificateRefused::new(check, end_entity, server_name);
-                    CertificateError::Other(OtherError(Arc::new(refused))).into()
+                    let rejected = RejectedCertificate::new(check, end_entity, server_name);
+                    CertificateError::Other(OtherError(Arc::new(rejected))).into()
                 }
                 other => other,
             })
@@ -63,49 +62,41 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
     }
 }
 
-/// Which check a certificate failed, and who issued it to whom.
+/// A certificate that failed a check of the verifier.
 #[derive(Debug, Clone)]
-pub struct CertificateRefused {
+pub struct RejectedCertificate {
     check: CertificateError,
+    /// The host name that we connected to.
     expected: String,
-    parties: Option<Parties>,
+    /// `None` if the certificate could not be parsed.
+    names: Option<IssuerAndSubject>,
 }
 
-/// Who issued a certificate, and its last moment since 1970; nothing if it cannot be read.
-pub(super) fn issuer_and_end(presented: &CertificateDer<'_>) -> Option<(String, Duration)> {
-    let certificate = x509_cert::Certificate::from_der(presented).ok()?;
-    let certificate = certificate.tbs_certificate();
-    Some((
-        quotable_name(&certificate.issuer().to_string()),
-        certificate.validity().not_after.to_unix_duration(),
-    ))
-}
-
-/// Distinguished names as RFC 4514 writes them, shortened; only what may be printed.
+/// Distinguished names in the notation of RFC 4514, shortened and safe to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Parties {
+struct IssuerAndSubject {
     issuer: String,
     subject: String,
 }
 
-impl CertificateRefused {
+impl RejectedCertificate {
     fn new(
         check: CertificateError,
         presented: &CertificateDer<'_>,
         expected: &ServerName<'_>,
     ) -> Self {
-        let parties = x509_cert::Certificate::from_der(presented).ok();
+        let certificate = x509_cert::Certificate::from_der(presented).ok();
         Self {
             check,
             expected: expected.to_str().into_owned(),
-            parties: parties.map(|certificate| Parties {
+            names: certificate.map(|certificate| IssuerAndSubject {
                 issuer: quotable_name(&certificate.tbs_certificate().issuer().to_string()),
                 subject: quotable_name(&certificate.tbs_certificate().subject().to_string()),
             }),
         }
     }
 
-    /// Whether only the authority is unknown: `network.ca_file` can mend that.
+    /// Whether the certificate would be accepted if its issuer were added to `network.ca_file`.
     #[must_use]
     pub fn is_unknown_authority(&self) -> bool {
         matches!(
@@ -114,9 +105,9 @@ impl CertificateRefused {
         )
     }
 
-    /// Whether it is expired or not valid yet, by our clock.
+    /// Whether the certificate is expired or not yet valid, by this machine's clock.
     #[must_use]
-    pub fn is_about_time(&self) -> bool {
+    pub fn is_outside_validity(&self) -> bool {
         matches!(
             self.check,
             CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. }
@@ -124,60 +115,60 @@ impl CertificateRefused {
     }
 
     fn is_self_signed(&self) -> bool {
-        self.parties
+        self.names
             .as_ref()
-            .is_some_and(|parties| parties.issuer == parties.subject)
+            .is_some_and(|names| names.issuer == names.subject)
     }
 
-    /// `issued by "CN=…" to "CN=…"`, as far as that is known.
+    /// `issued by "CN=…" to "CN=…"`, if the certificate can be parsed.
     fn issued(&self) -> String {
-        match &self.parties {
-            None => "it cannot be read".to_owned(),
-            Some(Parties { subject, .. }) if self.is_self_signed() => {
+        match &self.names {
+            None => "it cannot be parsed".to_owned(),
+            Some(IssuerAndSubject { subject, .. }) if self.is_self_signed() => {
                 format!("self-signed by \"{subject}\"")
             }
-            Some(Parties { issuer, subject }) => {
+            Some(IssuerAndSubject { issuer, subject }) => {
                 format!("issued by \"{issuer}\" to \"{subject}\"")
             }
         }
     }
 }
 
-impl fmt::Display for CertificateRefused {
+impl fmt::Display for RejectedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let issued = self.issued();
         match &self.check {
             CertificateError::UnknownIssuer if self.is_self_signed() => write!(
                 f,
-                "{issued}, which is not trusted; if that is meant, add it with network.ca_file"
+                "{issued}, which is not trusted; to trust this certificate, add it to network.ca_file"
             ),
             CertificateError::UnknownIssuer => write!(
                 f,
-                "{issued}, and that issuer is not trusted; if it is your company's TLS interception, \
-                 add its CA with network.ca_file"
+                "{issued}, and this issuer is not trusted; if it belongs to your company's TLS interception, \
+                 add its CA to network.ca_file"
             ),
-            // A CA that was made anew under its old name, or a forgery.
+            // Either a CA that was recreated under the same name, or a forgery.
             CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => write!(
                 f,
-                "{issued}, and not signed by the issuer of that name that is trusted; if that is your \
-                 company's TLS interception or a new CA, add it with network.ca_file"
+                "{issued}, but not signed by the trusted issuer of that name; if your company's TLS interception or \
+                 the server has a new CA of the same name, add that CA to network.ca_file"
             ),
             CertificateError::ExpiredContext { not_after, .. } => write!(
                 f,
-                "it expired at {} ({issued}); the server needs a new one, unless this machine's clock is wrong",
-                time(*not_after)
+                "it expired at {} ({issued}); the server needs a new certificate, unless this machine's clock is wrong",
+                timestamp(*not_after)
             ),
             CertificateError::NotValidYetContext { not_before, .. } => write!(
                 f,
-                "it is not valid before {} ({issued}); is this machine's clock right?",
-                time(*not_before)
+                "it is not valid before {} ({issued}); check this machine's clock",
+                timestamp(*not_before)
             ),
             CertificateError::NotValidForNameContext { presented, .. } => write!(
                 f,
-                "it is made out to {}, not to \"{}\" ({issued})",
-                names(presented),
+                "it is valid for {}, not for \"{}\" ({issued})",
+                listed(presented),
                 self.expected
             ),
             other => write!(f, "{other} ({issued})"), // rustls's own enum, which grows
@@ -185,33 +176,43 @@ impl fmt::Display for CertificateRefused {
     }
 }
 
-impl std::error::Error for CertificateRefused {}
+impl std::error::Error for RejectedCertificate {}
 
-fn time(at: UnixTime) -> humantime::Rfc3339Timestamp {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(at.as_secs()))
+/// The issuer of a certificate and the end of its validity since 1970; `None` if it cannot be parsed.
+pub(super) fn issuer_and_end(certificate: &CertificateDer<'_>) -> Option<(String, Duration)> {
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    let certificate = certificate.tbs_certificate();
+    Some((
+        quotable_name(&certificate.issuer().to_string()),
+        certificate.validity().not_after.to_unix_duration(),
+    ))
 }
 
-/// The names of a certificate as rustls lists them, `DnsName("a.example")`, without the wrapping.
-fn names(presented: &[String]) -> String {
-    const MOST: usize = 4;
+fn timestamp(time: UnixTime) -> humantime::Rfc3339Timestamp {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time.as_secs()))
+}
+
+/// The names of a certificate. rustls writes each as `DnsName("a.example")`; the wrapper is removed.
+fn listed(names: &[String]) -> String {
+    const MAX_NAMES: usize = 4;
     let mut text = String::new();
-    for name in presented.iter().take(MOST) {
+    for name in names.iter().take(MAX_NAMES) {
         let bare = name.split('"').nth(1).unwrap_or(name);
         let separator = if text.is_empty() { "" } else { ", " };
         let _infallible = write!(text, "{separator}\"{}\"", quotable_name(bare));
     }
-    match presented.len() {
-        0 => "no name".to_owned(),
-        1..=MOST => text,
-        more => format!("{text} and {} more", more - MOST),
+    match names.len() {
+        0 => "no name at all".to_owned(),
+        1..=MAX_NAMES => text,
+        count => format!("{text} and {} more", count - MAX_NAMES),
     }
 }
 
-/// Somebody else's text, fit to stand between quotes on a line of ours.
+/// A name from a certificate, made safe to print between quotes on one line.
 fn quotable_name(text: &str) -> String {
-    const LONGEST: usize = 120;
+    const MAX_CHARACTERS: usize = 120;
     shorten(
         &sanitize(text, Unprintable::Mark).replace(['"', '<', '>', '\\'], "?"),
-        LONGEST,
+        MAX_CHARACTERS,
     )
 }

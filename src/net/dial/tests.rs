@@ -10,7 +10,7 @@ async fn listener() -> (tokio::net::TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// An address on which a connection attempt gets no answer at all: its queue is full.
+/// An address that never answers a connection attempt, because its accept queue is full.
 #[cfg(target_os = "linux")]
 fn silent() -> (socket2::Socket, Vec<socket2::Socket>, SocketAddr) {
     use socket2::{Domain, Socket, Type};
@@ -30,7 +30,7 @@ fn silent() -> (socket2::Socket, Vec<socket2::Socket>, SocketAddr) {
 }
 
 #[test]
-fn families_take_turns_beginning_with_the_resolvers_first() {
+fn address_families_alternate_beginning_with_the_resolvers_first_address() {
     let found = [
         "[::1]:1",
         "[::2]:1",
@@ -47,12 +47,12 @@ fn families_take_turns_beginning_with_the_resolvers_first() {
         "[::3]:1",
     ]
     .map(address);
-    assert_eq!(alternate(found.to_vec()), expected);
+    assert_eq!(interleave_families(found.to_vec()), expected);
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_address_without_an_answer_holds_up_the_next_by_a_quarter_of_a_second() {
+async fn a_silent_address_delays_the_next_attempt_by_250_ms() {
     let (_queue, _waiting, silent) = silent();
     let (_listener, good) = listener().await;
     let start = tokio::time::Instant::now();
@@ -68,7 +68,7 @@ async fn an_address_without_an_answer_holds_up_the_next_by_a_quarter_of_a_second
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_refusal_the_next_address_is_tried_at_once() {
+async fn a_refused_connection_starts_the_next_attempt_at_once() {
     let (gone, refusing) = listener().await;
     drop(gone);
     let (_listener, good) = listener().await;
@@ -81,25 +81,29 @@ async fn after_a_refusal_the_next_address_is_tried_at_once() {
 }
 
 #[tokio::test]
-async fn if_all_refuse_the_last_refusal_is_the_error() {
+async fn when_every_address_refuses_the_last_error_is_returned() {
     let (one, first) = listener().await;
     let (other, second) = listener().await;
     drop((one, other));
 
     let error = race(vec![first, second]).await.unwrap_err();
 
-    assert!(matches!(error, DialError::Refused { address, .. } if address == second));
+    assert!(matches!(error, DialError::Unreachable { address, .. } if address == second));
 }
 
 /// tests/survives.md 14: 15 s and three probes 5 s apart while idle, 30 s while sending, both below 35 s.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_dead_path_ends_a_connection_within_30_s() {
+async fn a_connection_over_a_dead_path_ends_within_30_s() {
     let (_listener, good) = listener().await;
+    let target = HostPort {
+        host: "127.0.0.1".to_owned(),
+        port: good.port(),
+    };
 
-    let stream = dial("127.0.0.1", good.port()).await.unwrap();
+    let stream = dial(&target).await.unwrap();
 
-    let socket = SockRef::from(&stream);
+    let socket = socket2::SockRef::from(&stream);
     assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
     let probes = socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
     assert_eq!(

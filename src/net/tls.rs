@@ -1,0 +1,119 @@
+//! The configuration of TLS clients: trusted certificate authorities, client certificates, and one crypto provider.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::sign::SingleCertAndKey;
+use rustls_platform_verifier::Verifier;
+use tokio_rustls::TlsConnector;
+
+use super::certificate::ExplainingVerifier;
+use crate::config::NetworkConfig;
+use crate::credentials::{ClientCertificate, ClientCertificateError};
+
+/// A TLS client could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsSetupError {
+    /// `network.ca_file` cannot be read.
+    #[error("network.ca_file {} cannot be read: {source}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// The error from reading or parsing it.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// `network.ca_file` contains no certificate.
+    #[error("network.ca_file {} contains no PEM certificate (\"-----BEGIN CERTIFICATE-----\")", path.display())]
+    CaFileEmpty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The client certificate cannot be used.
+    #[error("{}: {source}; {}", source.key(), source.remedy())]
+    ClientCertificate {
+        /// What is wrong with it.
+        #[from]
+        source: ClientCertificateError,
+    },
+    /// The crypto provider does not support TLS 1.2 and 1.3.
+    #[error("TLS could not be set up")]
+    Versions {
+        /// The provider's error.
+        source: rustls::Error,
+    },
+    /// Neither the system nor `network.ca_file` supplied a certificate authority.
+    #[error(
+        "no trusted certificate authorities were found: {source}; install the system's (ca-certificates) or set network.ca_file"
+    )]
+    Roots {
+        /// The verifier's error.
+        source: rustls::Error,
+    },
+}
+
+/// TLS 1.2 and 1.3, trusting the system's certificate authorities and those of `network.ca_file`. The upstream and
+/// the token endpoint both start from this configuration.
+///
+/// # Errors
+/// The file cannot be read or contains no certificate, or there is no certificate authority at all.
+pub fn client_config(network: &NetworkConfig) -> Result<rustls::ClientConfig, TlsSetupError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let extra_roots = match &network.ca_file {
+        Some(path) => read_ca_file(path)?,
+        None => Vec::new(),
+    };
+    let verifier = Verifier::new_with_extra_roots(extra_roots, Arc::clone(&provider))
+        .map_err(|source| TlsSetupError::Roots { source })?;
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|source| TlsSetupError::Versions { source })?
+        .dangerous() // rustls calls every custom verifier so; this one wraps the platform's
+        .with_custom_certificate_verifier(Arc::new(ExplainingVerifier(verifier)))
+        .with_no_client_auth();
+    Ok(config)
+}
+
+/// A copy of `tls` that presents `certificate` to a server that asks for one. The original is left as it is, so the
+/// certificate for the upstream never reaches the token endpoint.
+///
+/// # Errors
+/// A file cannot be read, or the private key does not belong to the certificate.
+pub fn with_client_certificate(
+    tls: &rustls::ClientConfig,
+    certificate: Option<&ClientCertificate>,
+) -> Result<rustls::ClientConfig, TlsSetupError> {
+    let mut tls = tls.clone();
+    // Its own session store: a session in which we proved our identity must not be resumed by another client.
+    tls.resumption = Resumption::default();
+    if let Some(files) = certificate {
+        let pair = files.read(tls.crypto_provider())?;
+        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
+    }
+    Ok(tls)
+}
+
+/// A connector with this configuration that negotiates HTTP/1.1.
+#[must_use]
+pub fn http1_connector(tls: &rustls::ClientConfig) -> TlsConnector {
+    let mut tls = tls.clone();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    TlsConnector::from(Arc::new(tls))
+}
+
+fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| TlsSetupError::CaFile {
+            path: path.to_owned(),
+            source,
+        })?;
+    if certificates.is_empty() {
+        return Err(TlsSetupError::CaFileEmpty {
+            path: path.to_owned(),
+        });
+    }
+    Ok(certificates)
+}
