@@ -1,53 +1,57 @@
-//! The block to paste, as TOML with what a reader should know in comments.
+//! The configuration block to paste: TOML, with comments for the reader.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Folded, FoldedRule, Request};
+use super::fold::{FoldedRule, FoldedRules};
+use super::record::ObservedRequest;
 use crate::text::{Unprintable, is_printable, sanitize};
 
-/// What the block is about.
+/// The run from which the rules were derived.
 #[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// `guard.callers.NAME`.
+pub struct RunDescription<'a> {
+    /// The NAME of `guard.callers.NAME`.
     pub name: &'a str,
-    /// Where its key will be.
+    /// The file in which the key of the caller will be.
     pub key: &'a Path,
-    /// The program that was run, without its arguments: there may be a secret among them.
+    /// The program that was run, without its arguments, which may contain a secret.
     pub program: &'a str,
-    /// How many requests passed.
+    /// The number of accepted requests.
     pub requests: u64,
-    /// Where the document is that paths were folded by.
+    /// Where the OpenAPI document was found, if one was used.
     pub document: Option<&'a str>,
-    /// What makes the run doubtful.
+    /// Reasons why the rules may be incomplete.
     pub warnings: &'a [String],
 }
 
-/// Writes `[guard.callers.NAME]`. Whatever the program chose stands in strings, or in comments on one line.
+/// Formats `[guard.callers.NAME]`. Text that the program chose is quoted, or sanitized in one-line comments.
 #[must_use]
-pub fn write(about: &About<'_>, folded: &Folded) -> String {
+pub fn write_block(run: &RunDescription<'_>, folded: &FoldedRules) -> String {
     let mut text = String::new();
     let mut line = |line: &str| {
         text.push_str(line);
         text.push('\n');
     };
-    let (name, key) = (about.name, about.key.display().to_string());
-    let paths = match about.document {
-        Some(document) => format!("paths folded by {}", sanitize(document, Unprintable::Mark)),
-        None => "each path as it was asked for, since no OpenAPI document was found".to_owned(),
+    let (name, key) = (run.name, run.key.display().to_string());
+    let paths = match run.document {
+        Some(document) => format!(
+            "paths grouped by the templates in {}",
+            sanitize(document, Unprintable::Mark)
+        ),
+        None => "each path as requested, because no OpenAPI document was found".to_owned(),
     };
-    let (program, requests) = (sanitize(about.program, Unprintable::Mark), about.requests);
+    let (program, requests) = (sanitize(run.program, Unprintable::Mark), run.requests);
     line(&format!(
         "# Learned from one run of {program}: {requests} requests; {paths}."
     ));
-    for warning in about.warnings {
+    for warning in run.warnings {
         line(&format!(
             "# Warning: {}",
             sanitize(warning, Unprintable::Mark)
         ));
     }
     line(&format!(
-        "# Make its key: cupbearer keygen --caller {name} --out {}",
+        "# To create its key: cupbearer keygen --caller {name} --out {}",
         sanitize(&key, Unprintable::Mark)
     ));
     line(&format!("[guard.callers.{name}]"));
@@ -61,7 +65,9 @@ pub fn write(about: &About<'_>, folded: &Folded) -> String {
     }
     line("]");
     if !folded.deny.is_empty() {
-        line("# Within a rule above, and something else to the API, which the run did not use:");
+        line(
+            "# Also matched by a rule above, but other operations of the API, which the run did not use:",
+        );
         line("deny = [");
         for rule in &folded.deny {
             line(&format!("  {},", quoted(rule)));
@@ -70,24 +76,24 @@ pub fn write(about: &About<'_>, folded: &Folded) -> String {
     }
     list(
         &mut text,
-        "No rule can say these; they will be refused:",
-        &folded.unwritable,
+        "No rule can express these requests; they will be rejected:",
+        &folded.inexpressible,
     );
     list(
         &mut text,
-        "Refused in this run, by [guard] or since servers differ on the path or a field:",
-        &folded.refused,
+        "Rejected in this run, by [guard] or because servers interpret the path or a field differently:",
+        &folded.rejected,
     );
     text
 }
 
-fn list(text: &mut String, title: &str, requests: &[Request]) {
+fn list(text: &mut String, title: &str, requests: &[ObservedRequest]) {
     if requests.is_empty() {
         return;
     }
-    // A String takes every write.
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "# {title}");
-    for Request { path, method } in requests {
+    for ObservedRequest { path, method } in requests {
         let _ = writeln!(
             text,
             "#   {} {}",
@@ -104,14 +110,14 @@ fn remark(rule: &FoldedRule) -> String {
     }
 }
 
-/// As TOML; where an eye would be misled by what the string holds, with that escaped.
+/// A TOML string in which characters that would mislead a reader are escaped.
 fn quoted(text: &str) -> String {
     if text.chars().all(is_printable) {
         return toml::Value::from(text).to_string();
     }
     let mut quoted = String::from("\"");
     for letter in text.chars() {
-        // A String takes every write.
+        // Writing to a String cannot fail.
         let _ = match letter {
             '"' | '\\' => write!(quoted, "\\{letter}"),
             letter if is_printable(letter) => write!(quoted, "{letter}"),

@@ -1,54 +1,57 @@
-//! A run held against rails that are there. Who decides is the guard, as for real requests.
+//! Compares the requests of a run with existing rails. The guard decides, as it does for real requests.
 
 use http::Method;
 use http::header::{CONNECTION, HOST, UPGRADE};
 
-use super::{Request, Seen, Times};
-use crate::config::{self, AccessRules, LocalUsers};
+use super::record::{ObservedRequest, ObservedRequests, RequestOutcomes};
+use crate::config::{self, LocalUsers, AccessRules};
 use crate::guard::{Guard, Peer};
 
-/// How a run and rails differ.
+/// How a run differs from rails.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// What the run did and the rails refuse.
-    pub refused: Vec<Request>,
-    /// What the rules for everyone refused already.
-    pub refused_for_everyone: Vec<Request>,
-    /// Rules of `allow` that no request needed.
+    /// Requests of the run that the rails reject.
+    pub rejected: Vec<ObservedRequest>,
+    /// Requests of the run that the rules for all callers rejected.
+    pub rejected_by_guard: Vec<ObservedRequest>,
+    /// Rules in `allow` that no request needed.
     pub unused: Vec<String>,
-    /// There is no `allow`: everything that `deny` and `read_only` leave is allowed.
-    pub is_open: bool,
+    /// There is no `allow`, so everything is allowed that `deny` and `read_only` do not exclude.
+    pub has_no_allow: bool,
 }
 
-/// Compares.
+/// Compares the requests of a run with rails.
 #[must_use]
-pub fn compare(seen: &Seen, rails: &AccessRules) -> Comparison {
-    let judge = Judge::new(rails.clone());
-    let refused = seen
-        .admitted()
-        .filter(|(request, times)| !judge.passes(request, times));
-    let for_everyone = seen.requests.iter().filter(|(_, times)| times.refused > 0);
+pub fn compare(observed: &ObservedRequests, rails: &AccessRules) -> Comparison {
+    let guard = RailsGuard::new(rails.clone());
+    let rejected = observed
+        .accepted()
+        .filter(|(request, outcomes)| !guard.accepts(request, outcomes));
+    let by_guard = observed
+        .requests
+        .iter()
+        .filter(|(_, outcomes)| outcomes.rejected > 0);
     let is_unused = |rule: &&config::Rule| {
-        let alone = Judge::new(AccessRules {
+        let alone = RailsGuard::new(AccessRules {
             allow: Some(vec![(*rule).clone()]),
             ..AccessRules::default()
         });
-        let mut requests = seen.admitted();
-        !requests.any(|(request, times)| alone.passes(request, times))
+        let mut requests = observed.accepted();
+        !requests.any(|(request, outcomes)| alone.accepts(request, outcomes))
     };
     let allow = rails.allow.iter().flatten();
     Comparison {
-        refused: refused.map(|(request, _)| request.clone()).collect(),
-        refused_for_everyone: for_everyone.map(|(request, _)| request.clone()).collect(),
+        rejected: rejected.map(|(request, _)| request.clone()).collect(),
+        rejected_by_guard: by_guard.map(|(request, _)| request.clone()).collect(),
         unused: allow.filter(is_unused).map(ToString::to_string).collect(),
-        is_open: rails.allow.is_none(),
+        has_no_allow: rails.allow.is_none(),
     }
 }
 
-/// The guard, with these rails and nothing else to mind.
-pub(super) struct Judge(Guard);
+/// The guard with these rails and no other restriction.
+pub(super) struct RailsGuard(Guard);
 
-impl Judge {
+impl RailsGuard {
     pub(super) fn new(rails: AccessRules) -> Self {
         Self(Guard::new(&config::GuardConfig {
             local_users: LocalUsers::Any,
@@ -57,24 +60,24 @@ impl Judge {
         }))
     }
 
-    /// Whether a request that went like this passes.
-    pub(super) fn passes(&self, request: &Request, times: &Times) -> bool {
+    /// Whether the guard accepts this request. One that was upgraded is checked as an upgrade.
+    pub(super) fn accepts(&self, request: &ObservedRequest, outcomes: &RequestOutcomes) -> bool {
         let Ok(method) = Method::from_bytes(request.method.as_bytes()) else {
             return false;
         };
-        let mut again = http::Request::builder()
+        let mut builder = http::Request::builder()
             .method(method)
             .uri(&request.path)
             .header(HOST, "localhost");
-        if times.statuses.contains(&101) {
-            again = again
+        if outcomes.statuses.contains(&101) {
+            builder = builder
                 .header(CONNECTION, "upgrade")
                 .header(UPGRADE, "websocket");
         }
-        let Ok(again) = again.body(()) else {
+        let Ok(rebuilt) = builder.body(()) else {
             return false;
         };
-        self.0.check(&again, &Peer::unix(None)).is_ok()
+        self.0.check(&rebuilt, &Peer::unix(None)).is_ok()
     }
 }
 

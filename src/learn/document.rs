@@ -1,4 +1,4 @@
-//! The paths that an API's own description (OpenAPI 3, Swagger 2; JSON) names, and where that may be found.
+//! The paths in an API's OpenAPI document (OpenAPI 3 or Swagger 2, in JSON), and where such a document may be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,46 +6,46 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Seen;
+use super::record::ObservedRequests;
 use crate::config::PathPattern;
 use crate::guard::readable_path;
 
-/// At how many addresses a document is looked for at most.
-const LOOKED_AT: usize = 24;
+/// The maximum number of paths at which to look for a document.
+const MAX_CANDIDATES: usize = 24;
 
-/// How many segments of a path that was asked for may stand before a document's own name.
-const DEEPEST: usize = 3;
+/// The maximum number of segments of a requested path to put before the name of a document.
+const MAX_PREFIX_SEGMENTS: usize = 3;
 
-/// Why a text is no description of an API.
+/// Why a text is not an OpenAPI document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DocumentError {
-    /// Not JSON.
-    #[error("is not JSON (a YAML document must be converted)")]
+pub enum OpenApiError {
+    /// The text is not JSON.
+    #[error("is not JSON (convert a YAML document to JSON)")]
     NotJson,
-    /// JSON without `openapi` or `swagger`, or without `paths`.
-    #[error("is no OpenAPI document: it has no \"openapi\" or \"swagger\", or no \"paths\"")]
+    /// The JSON lacks `openapi` and `swagger`, or `paths`.
+    #[error("is not an OpenAPI document: it lacks \"paths\", or both \"openapi\" and \"swagger\"")]
     NotOpenApi,
 }
 
-/// An API's paths, base path included.
+/// The path templates of an API, including the base path.
 #[derive(Debug, Clone, Default)]
-pub struct Document {
-    templates: Vec<Template>,
+pub struct OpenApiDocument {
+    templates: Vec<PathTemplate>,
 }
 
-/// One of its paths: `/certificates/{id}`.
+/// A path template: `/certificates/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template {
-    pub(super) segments: Vec<Segment>,
-    /// In capitals.
+pub(super) struct PathTemplate {
+    pub(super) segments: Vec<TemplateSegment>,
+    /// In upper case.
     pub(super) methods: BTreeSet<String>,
 }
 
-/// What stands between two slashes. In the order in which one wins over the other where a path fits both.
+/// A segment of a path template. If a path matches several templates, the variant that is listed first takes precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Segment {
+pub(super) enum TemplateSegment {
     Text(String),
-    /// `{name}.json`: a parameter beside letters.
+    /// `{name}.json`: a parameter and literal text.
     Mixed {
         before: String,
         after: String,
@@ -54,18 +54,18 @@ pub(super) enum Segment {
     Parameter,
 }
 
-impl Document {
-    /// Reads the document that stands at the path `at` of the API: relative addresses in it start there.
+impl OpenApiDocument {
+    /// Parses the document at the path `at` of the API. Relative URLs in it are resolved against that path.
     ///
     /// # Errors
-    /// It is no OpenAPI document in JSON.
-    pub fn parse(text: &[u8], at: &str) -> Result<Self, DocumentError> {
-        let root: Value = serde_json::from_slice(text).map_err(|_| DocumentError::NotJson)?;
+    /// The text is not an OpenAPI document in JSON.
+    pub fn parse(text: &[u8], at: &str) -> Result<Self, OpenApiError> {
+        let root: Value = serde_json::from_slice(text).map_err(|_| OpenApiError::NotJson)?;
         let (true, Some(paths)) = (
             root.get("openapi").or(root.get("swagger")).is_some(),
             root.get("paths").and_then(Value::as_object),
         ) else {
-            return Err(DocumentError::NotOpenApi);
+            return Err(OpenApiError::NotOpenApi);
         };
         let everywhere = bases_of(&root, at)
             .or_else(|| swagger_base(&root))
@@ -81,43 +81,43 @@ impl Document {
             }
         }
         let templates = found.into_iter();
-        let templates = templates.filter_map(|(path, methods)| Template::of(&path, methods));
+        let templates = templates.filter_map(|(path, methods)| PathTemplate::of(&path, methods));
         Ok(Self {
             templates: templates.collect(),
         })
     }
 
-    /// The path that a decoded one is an instance of: text wins over parameters, from the left.
-    pub(super) fn template_of(&self, path: &str) -> Option<&Template> {
-        let fitting = self.templates.iter().filter(|one| one.fits(path));
-        fitting.min_by(|one, other| one.segments.cmp(&other.segments))
+    /// The template that a decoded path matches. Literal text takes precedence over parameters, from the left.
+    pub(super) fn template_of(&self, path: &str) -> Option<&PathTemplate> {
+        let matching = self.templates.iter().filter(|one| one.matches(path));
+        matching.min_by(|one, other| one.segments.cmp(&other.segments))
     }
 
-    /// Whether any of what was asked for is one of its paths.
+    /// Whether any of the accepted requests matches a template.
     #[must_use]
-    pub fn knows_any_of(&self, seen: &Seen) -> bool {
-        let mut paths = seen
-            .admitted()
+    pub fn matches_any(&self, observed: &ObservedRequests) -> bool {
+        let mut paths = observed
+            .accepted()
             .map(|(request, _)| readable_path(&request.path));
         paths.any(|path| path.is_some_and(|path| self.template_of(&path).is_some()))
     }
 
-    pub(super) fn templates(&self) -> &[Template] {
+    pub(super) fn templates(&self) -> &[PathTemplate] {
         &self.templates
     }
 }
 
-impl Template {
+impl PathTemplate {
     fn of(path: &str, methods: BTreeSet<String>) -> Option<Self> {
         let path = path.split(['?', '#']).next()?;
-        let segments = path.strip_prefix('/')?.split('/').map(Segment::of);
+        let segments = path.strip_prefix('/')?.split('/').map(TemplateSegment::of);
         Some(Self {
             segments: segments.collect(),
             methods,
         })
     }
 
-    fn fits(&self, path: &str) -> bool {
+    fn matches(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else {
             return false;
         };
@@ -125,11 +125,11 @@ impl Template {
             && path
                 .split('/')
                 .zip(&self.segments)
-                .all(|(text, segment)| segment.fits(text))
+                .all(|(text, segment)| segment.matches(text))
     }
 }
 
-impl Segment {
+impl TemplateSegment {
     fn of(text: &str) -> Self {
         let parts = text.split_once('{').zip(text.rsplit_once('}'));
         match parts {
@@ -142,7 +142,7 @@ impl Segment {
         }
     }
 
-    fn fits(&self, text: &str) -> bool {
+    fn matches(&self, text: &str) -> bool {
         match self {
             Self::Text(own) => own == text,
             Self::Mixed { before, after } => {
@@ -163,7 +163,8 @@ fn operations(item: &Map<String, Value>) -> impl Iterator<Item = (String, &Value
     known.map(|(name, operation)| (name.to_ascii_uppercase(), operation))
 }
 
-/// The paths of `servers` (OpenAPI 3), without a slash at the end: relative ones start where the document is.
+/// The base paths in `servers` (OpenAPI 3), without a trailing slash. Relative ones are resolved against the path of the
+/// document.
 fn bases_of(holder: &Value, at: &str) -> Option<Vec<String>> {
     let here = Url::parse("http://api.invalid").ok()?.join(at).ok()?;
     let servers = holder.get("servers")?.as_array()?;
@@ -198,23 +199,26 @@ fn base(path: &str) -> String {
     decoded.trim_end_matches('/').to_owned()
 }
 
-/// Where to look for a document, most likely first: what was asked for itself, then `patterns` (`upstream.openapi`)
-/// with the beginnings of what was asked for in the place of `**`.
+/// The paths at which to look for a document, most likely first: requested paths that match one of `patterns`
+/// (`upstream.openapi`), then the patterns with prefixes of the requested paths in place of `**`.
 #[must_use]
-pub fn candidates(patterns: &[PathPattern], seen: &Seen) -> Vec<String> {
-    let asked: BTreeSet<&str> = seen.admitted().map(|(request, _)| &*request.path).collect();
-    let documents = asked
+pub fn candidate_paths(patterns: &[PathPattern], observed: &ObservedRequests) -> Vec<String> {
+    let requested: BTreeSet<&str> = observed
+        .accepted()
+        .map(|(request, _)| &*request.path)
+        .collect();
+    let documents = requested
         .iter()
         .filter(|path| patterns.iter().any(|pattern| pattern.matches(path)));
     let mut found: Vec<String> = documents.map(|path| (*path).to_owned()).collect();
-    let spring = ["/v3", "/v2"]; // springdoc's and springfox's own
-    let beginnings =
-        (0..=DEEPEST).flat_map(|depth| asked.iter().filter_map(move |path| beginning(path, depth)));
-    for beginning in beginnings.chain(spring) {
+    let spring = ["/v3", "/v2"]; // the defaults of springdoc and springfox
+    let prefixes = (0..=MAX_PREFIX_SEGMENTS)
+        .flat_map(|depth| requested.iter().filter_map(move |path| prefix(path, depth)));
+    for prefix in prefixes.chain(spring) {
         for pattern in patterns {
             let text = pattern.to_string();
             let path = match text.strip_prefix("/**") {
-                Some(name) => format!("{beginning}{name}"),
+                Some(name) => format!("{prefix}{name}"),
                 None => text,
             };
             if !path.contains('*') && !found.contains(&path) {
@@ -222,12 +226,12 @@ pub fn candidates(patterns: &[PathPattern], seen: &Seen) -> Vec<String> {
             }
         }
     }
-    found.truncate(LOOKED_AT);
+    found.truncate(MAX_CANDIDATES);
     found
 }
 
-/// The first `depth` segments, where that is not all of them.
-fn beginning(path: &str, depth: usize) -> Option<&str> {
+/// The first `depth` segments of a path that has more.
+fn prefix(path: &str, depth: usize) -> Option<&str> {
     path.match_indices('/')
         .nth(depth)
         .map(|(end, _)| &path[..end])

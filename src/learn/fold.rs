@@ -1,68 +1,69 @@
-//! Requests to rules: by the API's own templates where it has one for a path, else exactly as it was asked for.
-//! Pure. What it makes allows every request that it was given and could be put in a rule.
+//! Derives rules from requests: from the API's own path templates where one matches, otherwise from the exact path.
+//!
+//! Pure. The rules allow every given request that a rule can express.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compare::Judge;
-use super::document::{Document, Segment, Template};
-use super::{Request, Seen, Times};
+use super::compare::RailsGuard;
+use super::document::{OpenApiDocument, PathTemplate, TemplateSegment};
+use super::record::{ObservedRequest, ObservedRequests, RequestOutcomes};
 use crate::config::{AccessRules, Rule};
 use crate::guard::readable_path;
 
-/// The rails that allow what was seen.
+/// The rails that allow the observed requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Folded {
-    /// Nothing but GET, HEAD and OPTIONS was seen, and nothing was upgraded.
+pub struct FoldedRules {
+    /// Only GET, HEAD and OPTIONS were observed, and no request was upgraded.
     pub read_only: bool,
-    /// What to allow, in the order of paths.
+    /// What to allow, in the order of the paths.
     pub allow: Vec<FoldedRule>,
-    /// Parts of the API that a rule with a star would let in too, and that nobody asked for.
+    /// Operations of the API that a rule with `*` would allow too, and that were not requested.
     pub deny: Vec<String>,
-    /// What no rule can say.
-    pub unwritable: Vec<Request>,
-    /// What the rules for everyone refused.
-    pub refused: Vec<Request>,
+    /// Requests that no rule can express.
+    pub inexpressible: Vec<ObservedRequest>,
+    /// Requests that the rules for all callers rejected.
+    pub rejected: Vec<ObservedRequest>,
 }
 
-/// One rule to write.
+/// A rule with its notes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldedRule {
     /// `GET /api/v1/certificates/*`.
     pub rule: String,
-    /// What a reader should know about it.
+    /// What a reader should know about the rule.
     pub notes: Vec<Cow<'static, str>>,
 }
 
-/// What is known of a rule while requests are put into it.
+/// A rule while requests are added to it.
 #[derive(Default)]
-struct Rough {
+struct RuleDraft {
     statuses: BTreeSet<u16>,
     notes: BTreeSet<&'static str>,
-    /// By the method that it says, not only by HEAD.
+    /// Whether a request had the method of the rule, rather than HEAD for a GET rule.
     is_literal: bool,
 }
 
-const UNKNOWN: &str = "not in the document";
-const WIDER: &str = "wider than asked for: a rule cannot say it";
-const ONLY_HEAD: &str = "only HEAD was asked for, and a rule for GET is what allows it";
-const MIXED: &str = "wider than the document: a star is a whole segment";
+const UNDOCUMENTED: &str = "not in the OpenAPI document";
+const WIDER: &str = "matches more than the requested path, which a rule cannot express";
+const ONLY_HEAD: &str = "only HEAD was requested, which a rule for GET allows";
+const MIXED: &str = "matches more than the OpenAPI path: * is a whole segment";
 
-/// Folds what was seen. Without a document each path stands for itself.
+/// Derives rules from the observed requests. Without a document, each rule has the exact path of a request.
 #[must_use]
-pub fn fold(seen: &Seen, document: Option<&Document>) -> Folded {
-    let mut folded = Folded {
+pub fn fold(observed: &ObservedRequests, document: Option<&OpenApiDocument>) -> FoldedRules {
+    let mut folded = FoldedRules {
         read_only: true,
-        ..Folded::default()
+        ..FoldedRules::default()
     };
-    // By path, then method: so they are read best.
-    let mut rules: BTreeMap<(String, String), Rough> = BTreeMap::new();
-    let mut templates: BTreeMap<(String, String), &Template> = BTreeMap::new();
-    for (request, times) in &seen.requests {
-        if times.refused > 0 {
-            folded.refused.push(request.clone());
+    // Keyed by path, then method, since that order is the easiest to read.
+    let mut rules: BTreeMap<(String, String), RuleDraft> = BTreeMap::new();
+    let mut templates: BTreeMap<(String, String), &PathTemplate> = BTreeMap::new();
+    for (request, outcomes) in &observed.requests {
+        if outcomes.rejected > 0 {
+            folded.rejected.push(request.clone());
         }
-        if times.passed == 0 {
+        if outcomes.accepted == 0 {
             continue;
         }
         let template = document.and_then(|document| {
@@ -70,29 +71,29 @@ pub fn fold(seen: &Seen, document: Option<&Document>) -> Folded {
             document.template_of(&path)
         });
         let Some((rule, notes)) = rule_for(request, template, document.is_some()) else {
-            folded.unwritable.push(request.clone());
+            folded.inexpressible.push(request.clone());
             continue;
         };
-        folded.read_only &= is_safe(request, times);
+        folded.read_only &= is_safe(request, outcomes);
         if let Some(template) = template {
             templates.insert(rule.clone(), template);
         }
         let is_literal = rule.1 == request.method;
-        let rough = rules.entry(rule).or_default();
-        rough.is_literal |= is_literal;
-        rough.statuses.extend(&times.statuses);
-        rough.notes.extend(notes);
+        let draft = rules.entry(rule).or_default();
+        draft.is_literal |= is_literal;
+        draft.statuses.extend(&outcomes.statuses);
+        draft.notes.extend(notes);
     }
     folded.read_only &= !rules.is_empty();
-    folded.deny = unused_siblings(&rules, &templates, document, seen);
-    folded.allow = rules.into_iter().map(FoldedRule::of).collect();
+    folded.deny = unused_siblings(&rules, &templates, document, observed);
+    folded.allow = rules.into_iter().map(FoldedRule::from_draft).collect();
     folded
 }
 
-/// Path pattern and method, and what to say about it; none where no rule can name the request.
+/// The path pattern and method of the rule for a request, with its notes; `None` if no rule can express the request.
 fn rule_for(
-    request: &Request,
-    template: Option<&Template>,
+    request: &ObservedRequest,
+    template: Option<&PathTemplate>,
     has_document: bool,
 ) -> Option<((String, String), Vec<&'static str>)> {
     let method = match &*request.method {
@@ -103,24 +104,24 @@ fn rule_for(
     let pattern = if let Some(template) = template {
         pattern_of(template, &mut notes)
     } else {
-        notes.extend(has_document.then_some(UNKNOWN));
+        notes.extend(has_document.then_some(UNDOCUMENTED));
         exact(&readable_path(&request.path)?, &mut notes)
     };
     Rule::parse(&format!("{method} {pattern}")).ok()?;
     Some(((pattern, method.to_owned()), notes))
 }
 
-fn pattern_of(template: &Template, notes: &mut Vec<&'static str>) -> String {
+fn pattern_of(template: &PathTemplate, notes: &mut Vec<&'static str>) -> String {
     let mut pattern = String::new();
     for segment in &template.segments {
         pattern.push('/');
         pattern.push_str(match segment {
-            Segment::Text(text) => sayable(text, notes),
-            Segment::Mixed { .. } => {
+            TemplateSegment::Text(text) => expressible(text, notes),
+            TemplateSegment::Mixed { .. } => {
                 notes.push(MIXED);
                 "*"
             }
-            Segment::Parameter => "*",
+            TemplateSegment::Parameter => "*",
         });
     }
     pattern
@@ -130,13 +131,13 @@ fn exact(path: &str, notes: &mut Vec<&'static str>) -> String {
     let mut pattern = String::new();
     for segment in path.split('/').skip(1) {
         pattern.push('/');
-        pattern.push_str(sayable(segment, notes));
+        pattern.push_str(expressible(segment, notes));
     }
     pattern
 }
 
-/// A blank ends a rule's path, and a star in it stands for anything.
-fn sayable<'s>(segment: &'s str, notes: &mut Vec<&'static str>) -> &'s str {
+/// A segment as it can be written in a rule: a space would end the path there, and `*` has another meaning.
+fn expressible<'s>(segment: &'s str, notes: &mut Vec<&'static str>) -> &'s str {
     if segment.contains([' ', '*']) {
         notes.push(WIDER);
         return "*";
@@ -144,22 +145,23 @@ fn sayable<'s>(segment: &'s str, notes: &mut Vec<&'static str>) -> &'s str {
     segment
 }
 
-/// Whether `read_only` lets it pass.
-fn is_safe(request: &Request, times: &Times) -> bool {
-    matches!(&*request.method, "GET" | "HEAD" | "OPTIONS") && !times.statuses.contains(&101)
+/// Whether `read_only` accepts the request.
+fn is_safe(request: &ObservedRequest, outcomes: &RequestOutcomes) -> bool {
+    matches!(&*request.method, "GET" | "HEAD" | "OPTIONS") && !outcomes.statuses.contains(&101)
 }
 
-/// `GET /users/*` admits `/users/export` as well, which the API treats as something else: where nobody asked for
-/// that, it is denied by name. Not where that would refuse what was asked for: deny knows no case.
+/// The operations to deny by name. `GET /users/*` also allows `/users/export`, which is a different operation of the
+/// API; if it was not requested, it is denied. A rule is left out if it would reject an observed request, which is
+/// possible because `deny` ignores case.
 fn unused_siblings(
-    rules: &BTreeMap<(String, String), Rough>,
-    templates: &BTreeMap<(String, String), &Template>,
-    document: Option<&Document>,
-    seen: &Seen,
+    rules: &BTreeMap<(String, String), RuleDraft>,
+    templates: &BTreeMap<(String, String), &PathTemplate>,
+    document: Option<&OpenApiDocument>,
+    observed: &ObservedRequests,
 ) -> Vec<String> {
     let mut deny = BTreeSet::new();
     for ((_, method), template) in templates {
-        let siblings = document.into_iter().flat_map(Document::templates);
+        let siblings = document.into_iter().flat_map(OpenApiDocument::templates);
         for sibling in
             siblings.filter(|one| one.methods.contains(method) && is_within(one, template))
         {
@@ -173,18 +175,19 @@ fn unused_siblings(
         let Ok(rule) = Rule::parse(rule) else {
             return false;
         };
-        let judge = Judge::new(AccessRules {
+        let guard = RailsGuard::new(AccessRules {
             deny: vec![rule],
             ..AccessRules::default()
         });
-        seen.admitted()
-            .all(|(request, times)| judge.passes(request, times))
+        observed
+            .accepted()
+            .all(|(request, outcomes)| guard.accepts(request, outcomes))
     });
     deny.into_iter().collect()
 }
 
-/// Whether every path of `inner` is one that `outer`'s rule lets in, and `inner` wins for it.
-fn is_within(inner: &Template, outer: &Template) -> bool {
+/// Whether the rule for `outer` allows every path of `inner`, and `inner` takes precedence for these paths.
+fn is_within(inner: &PathTemplate, outer: &PathTemplate) -> bool {
     inner.segments.len() == outer.segments.len()
         && inner.segments != outer.segments
         && inner
@@ -192,30 +195,32 @@ fn is_within(inner: &Template, outer: &Template) -> bool {
             .iter()
             .zip(&outer.segments)
             .all(|pair| match pair {
-                (_, Segment::Parameter | Segment::Mixed { .. }) => true,
-                (inner, outer @ Segment::Text(_)) => inner == outer,
+                (_, TemplateSegment::Parameter | TemplateSegment::Mixed { .. }) => true,
+                (inner, outer @ TemplateSegment::Text(_)) => inner == outer,
             })
         && inner.segments.iter().zip(&outer.segments).any(|pair| {
             matches!(
                 pair,
-                (Segment::Text(_), Segment::Parameter | Segment::Mixed { .. })
+                (
+                    TemplateSegment::Text(_),
+                    TemplateSegment::Parameter | TemplateSegment::Mixed { .. }
+                )
             )
         })
 }
 
 impl FoldedRule {
-    fn of(((pattern, method), rough): ((String, String), Rough)) -> Self {
+    fn from_draft(((pattern, method), draft): ((String, String), RuleDraft)) -> Self {
         let mut notes: Vec<Cow<'static, str>> =
-            rough.notes.into_iter().map(Cow::Borrowed).collect();
-        if !rough.is_literal {
+            draft.notes.into_iter().map(Cow::Borrowed).collect();
+        if !draft.is_literal {
             notes.push(ONLY_HEAD.into());
         }
-        let failed = |status: &u16| *status >= 400;
-        if rough.statuses.iter().all(failed) {
-            notes.push(match rough.statuses.last() {
-                Some(status) => format!("only ever answered {status}").into(),
-                None => "never answered".into(),
-            });
+        if draft.statuses.is_empty() {
+            notes.push("no response was received".into());
+        } else if draft.statuses.iter().all(|status| *status >= 400) {
+            let statuses: Vec<String> = draft.statuses.iter().map(u16::to_string).collect();
+            notes.push(format!("every response was an error ({})", statuses.join(", ")).into());
         }
         Self {
             rule: format!("{method} {pattern}"),

@@ -1,8 +1,9 @@
-//! Least privilege by observation: what a program asked for, folded to the rules that allow just that.
+//! Least privilege by observation: derives the rules that allow exactly the requests that a program made.
 //!
-//! `record` keeps what was seen, `document` reads the API's own paths, `fold` makes rules of both, `block` writes
-//! them down, `compare` holds them against rules that are there. Starts nothing and asks nobody: `cli` runs the
-//! program. Whether a rule lets a request pass is `guard`'s word alone.
+//! Nothing here starts a task or sends a request; `cli` runs the program. Whether a rule accepts a request is decided by
+//! `guard` alone. In order of dependency: `record` collects the requests, `document` reads the paths of the API's OpenAPI
+//! document, `compare` checks the requests against existing rules, `fold` derives rules from the requests, `block`
+//! prints them.
 
 mod block;
 mod compare;
@@ -10,11 +11,11 @@ mod document;
 mod fold;
 mod record;
 
-pub use block::{About, write};
+pub use block::{RunDescription, write_block};
 pub use compare::{Comparison, compare};
-pub use document::{Document, DocumentError, candidates};
-pub use fold::{Folded, FoldedRule, fold};
-pub use record::{Recorder, Request, Seen, Times};
+pub use document::{OpenApiDocument, OpenApiError, candidate_paths};
+pub use fold::{FoldedRule, FoldedRules, fold};
+pub use record::{ObservedRequest, ObservedRequests, RequestOutcomes, RequestRecorder};
 
 #[cfg(test)]
 mod tests;

@@ -1,74 +1,80 @@
-//! What a program asked for, as the account of each request tells it.
+//! Collects the requests of a program from the record that the proxy keeps of each exchange.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::metrics::{Exchange, Watcher};
 
-/// More different requests than this are counted and not kept: no block could list them.
+/// Different requests beyond this number are only counted, since no block could list them.
 const KEPT: usize = 10_000;
 
-/// What was asked for: method and path are all that rules look at.
+/// A request, reduced to what rules look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Request {
-    /// As it was sent, encoded; without the query.
+pub struct ObservedRequest {
+    /// The path as it was sent, percent-encoded and without the query.
     pub path: String,
-    /// As it was sent.
+    /// The method as it was sent.
     pub method: String,
 }
 
-/// How often, and how it went.
+/// How often a request was made, and with which outcomes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Times {
-    /// How many passed the guard.
-    pub passed: u64,
-    /// How many the rules that hold for everyone refused.
-    pub refused: u64,
-    /// The statuses of those that passed.
+pub struct RequestOutcomes {
+    /// How many the guard accepted.
+    pub accepted: u64,
+    /// How many the rules for all callers rejected.
+    pub rejected: u64,
+    /// The statuses of the responses to the accepted ones.
     pub statuses: BTreeSet<u16>,
 }
 
-/// Everything that was seen.
+/// All requests of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Each request once.
-    pub requests: BTreeMap<Request, Times>,
-    /// Requests that came without this run's key or broke another rule than those for paths, by reason.
-    pub turned_away: BTreeMap<&'static str, u64>,
-    /// How many were too many to keep.
+pub struct ObservedRequests {
+    /// Each different request, with its outcomes.
+    pub requests: BTreeMap<ObservedRequest, RequestOutcomes>,
+    /// How many requests were rejected because they lacked the key of this run or for another reason than a path rule, by
+    /// reason.
+    pub rejected_by_reason: BTreeMap<&'static str, u64>,
+    /// How many different requests were not kept because there were too many.
     pub dropped: u64,
 }
 
-impl Seen {
-    /// These, each of which passed: method, path, status.
+impl ObservedRequests {
+    /// Accepted requests, given as method, path and status.
     #[cfg(test)]
     pub(super) fn of(requests: &[(&str, &str, u16)]) -> Self {
-        let mut seen = Self::default();
+        let mut observed = Self::default();
         for (method, path, status) in requests {
-            let request = Request {
+            let request = ObservedRequest {
                 path: (*path).to_owned(),
                 method: (*method).to_owned(),
             };
-            let times = seen.requests.entry(request).or_default();
-            times.passed += 1;
-            times.statuses.insert(*status);
+            let outcomes = observed.requests.entry(request).or_default();
+            outcomes.accepted += 1;
+            outcomes.statuses.insert(*status);
         }
-        seen
+        observed
     }
 
-    /// How many passed the guard.
+    /// How many requests the guard accepted.
     #[must_use]
-    pub fn passed(&self) -> u64 {
-        self.requests.values().map(|times| times.passed).sum()
+    pub fn accepted_count(&self) -> u64 {
+        self.requests
+            .values()
+            .map(|outcomes| outcomes.accepted)
+            .sum()
     }
 
-    /// Those that passed the guard.
-    pub fn admitted(&self) -> impl Iterator<Item = (&Request, &Times)> {
-        self.requests.iter().filter(|(_, times)| times.passed > 0)
+    /// The requests that the guard accepted.
+    pub fn accepted(&self) -> impl Iterator<Item = (&ObservedRequest, &RequestOutcomes)> {
+        self.requests
+            .iter()
+            .filter(|(_, outcomes)| outcomes.accepted > 0)
     }
 
-    fn note(&mut self, exchange: &Exchange<'_>) {
-        let request = Request {
+    fn record(&mut self, exchange: &Exchange<'_>) {
+        let request = ObservedRequest {
             path: exchange.path.to_owned(),
             method: exchange.method.as_str().to_owned(),
         };
@@ -76,57 +82,57 @@ impl Seen {
             self.dropped += 1;
             return;
         }
-        let times = self.requests.entry(request).or_default();
+        let outcomes = self.requests.entry(request).or_default();
         if exchange.reason == Some("rule_refused") {
-            times.refused += 1;
+            outcomes.rejected += 1;
         } else {
-            times.passed += 1;
-            times.statuses.extend(exchange.status);
+            outcomes.accepted += 1;
+            outcomes.statuses.extend(exchange.status);
         }
     }
 }
 
-/// Keeps what one caller asks for.
+/// Records the requests of one caller.
 #[derive(Debug, Clone)]
-pub struct Recorder {
+pub struct RequestRecorder {
     caller: Arc<str>,
-    seen: Arc<Mutex<Seen>>,
+    requests: Arc<Mutex<ObservedRequests>>,
 }
 
-impl Recorder {
-    /// For the requests of `caller`, whose key only the watched program has.
+impl RequestRecorder {
+    /// Records the requests of `caller`, whose key only the observed program has.
     #[must_use]
     pub fn new(caller: &str) -> Self {
         Self {
             caller: caller.into(),
-            seen: Arc::default(),
+            requests: Arc::default(),
         }
     }
 
-    /// What is to be told of each request.
+    /// The function that must be called for each exchange.
     #[must_use]
     pub fn watcher(&self) -> Watcher {
         let recorder = self.clone();
-        Box::new(move |exchange| recorder.note(exchange))
+        Box::new(move |exchange| recorder.record(exchange))
     }
 
-    /// What was seen so far.
+    /// The requests recorded so far.
     #[must_use]
-    pub fn seen(&self) -> Seen {
+    pub fn requests(&self) -> ObservedRequests {
         self.lock().clone()
     }
 
-    fn note(&self, exchange: &Exchange<'_>) {
+    fn record(&self, exchange: &Exchange<'_>) {
         match (exchange.caller, exchange.reason) {
-            (Some(caller), _) if caller == &*self.caller => self.lock().note(exchange),
-            (None, Some(reason)) => *self.lock().turned_away.entry(reason).or_default() += 1,
-            // Ours, or a browser's preflight.
+            (Some(caller), _) if caller == &*self.caller => self.lock().record(exchange),
+            (None, Some(reason)) => *self.lock().rejected_by_reason.entry(reason).or_default() += 1,
+            // Sent by cupbearer itself, or a browser's preflight.
             (Some(_), _) | (None, None) => {}
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ObservedRequests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,11 +1,12 @@
-//! Whatever was asked for: the block, read as configuration, lets all of it pass, and without a document nothing else.
+//! For every set of requests, the block allows all of them when it is read as configuration, and nothing else if there
+//! is no OpenAPI document.
 
 use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::compare::Judge;
+use super::compare::RailsGuard;
 use super::*;
 use crate::config::{self, AccessRules};
 
@@ -18,13 +19,13 @@ fn joined(segments: &[&str]) -> String {
     segments.iter().flat_map(|segment| ["/", segment]).collect()
 }
 
-fn some_request() -> impl Strategy<Value = Request> {
+fn some_request() -> impl Strategy<Value = ObservedRequest> {
     let path = proptest::collection::vec(proptest::sample::select(SEGMENTS), 0..4);
     (path, any::<bool>(), proptest::sample::select(METHODS)).prop_map(
         |(segments, slash, method)| {
             let path = joined(&segments);
             let slash = if slash || path.is_empty() { "/" } else { "" };
-            Request {
+            ObservedRequest {
                 path: path + slash,
                 method: method.to_owned(),
             }
@@ -32,20 +33,20 @@ fn some_request() -> impl Strategy<Value = Request> {
     )
 }
 
-fn some_run() -> impl Strategy<Value = Seen> {
+fn some_run() -> impl Strategy<Value = ObservedRequests> {
     let status = proptest::sample::select(&[101, 200, 404][..]);
     proptest::collection::vec((some_request(), status), 1..8).prop_map(|requests| {
-        let mut seen = Seen::default();
+        let mut observed = ObservedRequests::default();
         for (request, status) in requests {
-            let times = seen.requests.entry(request).or_default();
-            times.passed += 1;
-            times.statuses.insert(status);
+            let outcomes = observed.requests.entry(request).or_default();
+            outcomes.accepted += 1;
+            outcomes.statuses.insert(status);
         }
-        seen
+        observed
     })
 }
 
-fn some_document() -> impl Strategy<Value = Document> {
+fn some_document() -> impl Strategy<Value = OpenApiDocument> {
     let segment =
         proptest::sample::select(&["a", "A", "b", "me", "1", "{id}", "{name}.json", "a b"][..]);
     let path = proptest::collection::vec(segment, 0..4).prop_map(|segments| joined(&segments));
@@ -69,21 +70,21 @@ fn some_document() -> impl Strategy<Value = Document> {
             })
             .collect();
         let root = json!({ "openapi": "3.1.0", "paths": paths });
-        Document::parse(root.to_string().as_bytes(), "/openapi.json").unwrap()
+        OpenApiDocument::parse(root.to_string().as_bytes(), "/openapi.json").unwrap()
     })
 }
 
-/// The rails of the block, as the proxy reads them.
-fn rails_of(seen: &Seen, document: Option<&Document>) -> AccessRules {
-    let about = About {
+/// The rails in the block, as the proxy reads them.
+fn rails_of(observed: &ObservedRequests, document: Option<&OpenApiDocument>) -> AccessRules {
+    let description = RunDescription {
         name: "ci",
         key: Path::new("/run/secrets/ci.key"),
         program: "it",
-        requests: seen.passed(),
+        requests: observed.accepted_count(),
         document: document.map(|_| "/openapi.json"),
         warnings: &[],
     };
-    let block = write(&about, &fold(seen, document));
+    let block = write_block(&description, &fold(observed, document));
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.toml");
     let enough = "upstream.url = \"https://api.example.com\"\n\
@@ -103,23 +104,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_learnt_block_allows_every_recorded_request(seen in some_run(), document in proptest::option::of(some_document())) {
-        let rails = rails_of(&seen, document.as_ref());
-        let comparison = compare(&seen, &rails);
+    fn a_generated_block_allows_every_observed_request(observed in some_run(), document in proptest::option::of(some_document())) {
+        let rails = rails_of(&observed, document.as_ref());
+        let comparison = compare(&observed, &rails);
         prop_assert_eq!(comparison, Comparison::default());
     }
 
     #[test]
-    fn without_a_document_nothing_else_passes(seen in some_run(), other in some_request()) {
-        let has_wide_rule = |request: &Request| request.path.contains("%20") || request.path.contains('*');
-        prop_assume!(!seen.requests.keys().any(has_wide_rule));
-        let rails = rails_of(&seen, None);
+    fn without_a_document_nothing_else_is_allowed(observed in some_run(), other in some_request()) {
+        let has_wide_rule = |request: &ObservedRequest| request.path.contains("%20") || request.path.contains('*');
+        prop_assume!(!observed.requests.keys().any(has_wide_rule));
+        let rails = rails_of(&observed, None);
         let method = |method: &str| if method == "HEAD" { "GET" } else { method }.to_owned();
-        let read = |request: &Request| {
+        let read = |request: &ObservedRequest| {
             let path = crate::guard::readable_path(&request.path).map(std::borrow::Cow::into_owned);
             (method(&request.method), path)
         };
-        let was_asked = seen.requests.keys().any(|request| read(request) == read(&other));
-        prop_assert_eq!(Judge::new(rails).passes(&other, &Times::default()), was_asked);
+        let was_requested = observed.requests.keys().any(|request| read(request) == read(&other));
+        prop_assert_eq!(RailsGuard::new(rails).accepts(&other, &RequestOutcomes::default()), was_requested);
     }
 }

@@ -31,7 +31,7 @@ test("curl: the printed block, with a key, lets the same command pass and nothin
   assert.equal(learnt.code, 0, learnt.stderr);
   const statuses = /^(?:\d{3}\n){4}/.exec(learnt.stdout)[0];
   const block = learnt.stdout.slice(statuses.length);
-  assert.match(block, /^# Learned from one run of sh: 4 requests; paths folded by \/api\/v1\/openapi\.json\.$/m);
+  assert.match(block, /^# Learned from one run of sh: 4 requests; paths grouped by the templates in \/api\/v1\/openapi\.json\.$/m);
   assert.deepEqual(allowed(block), ["GET /api/v1/certificates", "DELETE /api/v1/hostnames/*"]);
 
   const proxy = await withBlock(t, demo.file, directory, block);
@@ -67,7 +67,7 @@ test("newman: a collection's block lets the collection pass", async (t) => {
   const learnt = await run(CUPBEARER, ["learn", "--config", file, "--name", "postman", "--output", output, "--", "sh", ...collection], { cwd: directory });
   assert.equal(learnt.code, 0, learnt.stdout + learnt.stderr);
   const block = await readFile(output, "utf8");
-  assert.match(block, /each path as it was asked for, since no OpenAPI document was found/);
+  assert.match(block, /each path as requested, because no OpenAPI document was found/);
   assert.ok(allowed(block).includes("GET /api/v1/certificates"), block);
   const again = await run(CUPBEARER, ["learn", "--config", file, "--output", output, "--", "true"]);
   assert.equal(again.code, 1);
@@ -168,7 +168,7 @@ test("the rules for everyone hold in the run, and what they refuse is told", asy
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^403\n200\n403\n/);
   assert.deepEqual(allowed(stdout), ["GET /api/v1/certificates"]);
-  assert.match(stdout, /^# Refused in this run.*:\n#   GET \/a%2fb\n#   GET \/echo$/m);
+  assert.match(stdout, /^# Rejected in this run.*:\n#   GET \/a%2fb\n#   GET \/echo$/m);
 });
 
 /** The demo, and its configuration with a listener of its own. */

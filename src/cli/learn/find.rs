@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::super::ask;
 use crate::config::PathPattern;
 use crate::credentials::read_regular;
-use crate::learn::{Document, Seen, candidates};
+use crate::learn::{ObservedRequests, OpenApiDocument, candidate_paths};
 
 /// For one document, and for the search for one.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ pub(super) struct At<'a> {
 
 /// A document, and where it was.
 pub(super) struct Found {
-    pub(super) document: Document,
+    pub(super) document: OpenApiDocument,
     pub(super) place: String,
 }
 
@@ -65,11 +65,11 @@ pub(super) const TOO_SLOW: &str = "the search for the OpenAPI document was ended
 /// [`TOO_SLOW`].
 pub(super) async fn anywhere(
     patterns: &[PathPattern],
-    seen: &Seen,
+    seen: &ObservedRequests,
     at: &At<'_>,
 ) -> Result<Option<Found>, &'static str> {
     let search = async {
-        for path in candidates(patterns, seen) {
+        for path in candidate_paths(patterns, seen) {
             if let Some(found) = at.document(&path, seen).await {
                 return Some(found);
             }
@@ -80,7 +80,8 @@ pub(super) async fn anywhere(
 }
 
 fn parsed(text: &[u8], place: &str, path: &str) -> Result<Found, String> {
-    let document = Document::parse(text, path).map_err(|error| format!("{place} {error}"))?;
+    let document =
+        OpenApiDocument::parse(text, path).map_err(|error| format!("{place} {error}"))?;
     Ok(Found {
         document,
         place: place.to_owned(),
@@ -89,13 +90,13 @@ fn parsed(text: &[u8], place: &str, path: &str) -> Result<Found, String> {
 
 impl At<'_> {
     /// A document that knows anything of what was asked for.
-    async fn document(&self, path: &str, seen: &Seen) -> Option<Found> {
+    async fn document(&self, path: &str, seen: &ObservedRequests) -> Option<Found> {
         let answered = self.get(path).await.ok()?;
         if answered.status != StatusCode::OK {
             return None;
         }
         let found = parsed(answered.text.as_bytes(), path, path).ok()?;
-        found.document.knows_any_of(seen).then_some(found)
+        found.document.matches_any(seen).then_some(found)
     }
 
     async fn get(&self, path: &str) -> Result<ask::Answered, ask::AnyError> {

@@ -23,7 +23,7 @@ use crate::config::{
 };
 use crate::credentials::{self, Secret, SecretSource};
 use crate::guard::new_key;
-use crate::learn::{About, Recorder, Seen, compare, fold, write};
+use crate::learn::{ObservedRequests, RequestRecorder, RunDescription, compare, fold, write_block};
 use crate::proxy::AccessLines;
 use crate::server::DrainPhase;
 use crate::{Running, start, telemetry};
@@ -75,7 +75,7 @@ const OURSELVES: &str = "(learn)";
 
 /// What a run left behind.
 struct Run {
-    seen: Seen,
+    seen: ObservedRequests,
     status: ExitStatus,
     found: Option<Found>,
     /// Why there may be a document all the same.
@@ -195,7 +195,7 @@ async fn watch(
         .map_err(|error| (Exit::Configuration, format!("log.level: {error}")))?;
     let mut running = start(&config, AccessLines::None)
         .map_err(|error| (Exit::Failed, run::refusal(&error, &config.admin.listen)))?;
-    let recorder = Recorder::new(name);
+    let recorder = RequestRecorder::new(name);
     running.metrics.watch(recorder.watcher());
     has_token(&running).await?;
     let address = *running
@@ -230,13 +230,15 @@ async fn watch(
     .map_err(program)?;
     let search = async {
         match (asked_for, &wanted.check) {
-            (None, None) => find::anywhere(&config.upstream.openapi, &recorder.seen(), &at).await,
+            (None, None) => {
+                find::anywhere(&config.upstream.openapi, &recorder.requests(), &at).await
+            }
             (asked_for, _) => Ok(asked_for),
         }
     };
     let (searched, signalled) = conclude(&mut running, search, &mut signals).await;
     Ok(Run {
-        seen: recorder.seen(),
+        seen: recorder.requests(),
         status,
         cut_short: searched.as_ref().err().copied(),
         found: searched.ok().flatten(),
@@ -335,15 +337,15 @@ fn deliver(wanted: &Learn, name: &str, run: &Run) -> Result<Exit, Complaint> {
         say(&format!("cupbearer learn: {warning}"));
     }
     let (document, program) = (run.found.as_ref(), wanted.program());
-    let about = About {
+    let about = RunDescription {
         name,
         key: &key,
         program: &program,
-        requests: run.seen.passed(),
+        requests: run.seen.accepted_count(),
         document: document.map(|found| &*found.place),
         warnings: &warnings,
     };
-    let text = write(
+    let text = write_block(
         &about,
         &fold(&run.seen, document.map(|found| &found.document)),
     );
@@ -373,7 +375,7 @@ fn warnings(run: &Run) -> Vec<String> {
         ));
     }
     warnings.extend(run.cut_short.map(str::to_owned));
-    warnings.extend(turned_away(&run.seen));
+    warnings.extend(rejections(&run.seen));
     if run.seen.dropped > 0 {
         warnings.push(format!(
             "{} further requests were too many different ones to keep",
@@ -383,8 +385,8 @@ fn warnings(run: &Run) -> Vec<String> {
     warnings
 }
 
-fn turned_away(seen: &Seen) -> Option<String> {
-    let reasons = seen.turned_away.iter();
+fn rejections(seen: &ObservedRequests) -> Option<String> {
+    let reasons = seen.rejected_by_reason.iter();
     let reasons: Vec<String> = reasons
         .map(|(reason, count)| format!("{count} {reason}"))
         .collect();
@@ -396,9 +398,9 @@ fn turned_away(seen: &Seen) -> Option<String> {
     })
 }
 
-fn no_lesson(seen: &Seen) -> String {
+fn no_lesson(seen: &ObservedRequests) -> String {
     let hint = "the program must send its requests to CUPBEARER_URL, and not through a proxy (NO_PROXY=127.0.0.1)";
-    let why = turned_away(seen).unwrap_or_else(|| hint.to_owned());
+    let why = rejections(seen).unwrap_or_else(|| hint.to_owned());
     format!("nothing was learnt: no request arrived with the key; {why}")
 }
 

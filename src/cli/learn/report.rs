@@ -1,7 +1,7 @@
 //! How a run differs from rules that are there, in words for people.
 
 use crate::cli::{Exit, print};
-use crate::learn::{Comparison, Request};
+use crate::learn::{Comparison, ObservedRequest};
 use crate::text::{Unprintable, sanitize};
 
 /// The comparison, and whether the rules hold.
@@ -13,7 +13,7 @@ pub(super) fn report(name: &str, found: &Comparison) -> Exit {
 
 pub(super) fn compared(name: &str, found: &Comparison) -> (String, bool) {
     let mut lines = Vec::new();
-    let mut list = |title: String, requests: &[Request]| {
+    let mut list = |title: String, requests: &[ObservedRequest]| {
         if !requests.is_empty() {
             lines.push(title);
             lines.extend(requests.iter().map(|one| {
@@ -25,16 +25,16 @@ pub(super) fn compared(name: &str, found: &Comparison) -> (String, bool) {
             }));
         }
     };
-    list(format!("refused by guard.callers.{name}:"), &found.refused);
+    list(format!("refused by guard.callers.{name}:"), &found.rejected);
     list(
         "refused by [guard], or since servers differ on the path or a field:".to_owned(),
-        &found.refused_for_everyone,
+        &found.rejected_by_guard,
     );
     let holds = lines.is_empty();
     if holds {
         lines.push(format!("guard.callers.{name} lets all of it pass"));
     }
-    if found.is_open {
+    if found.has_no_allow {
         lines.push(format!(
             "guard.callers.{name} has no allow: it may do more than this"
         ));

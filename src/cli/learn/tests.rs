@@ -1,7 +1,7 @@
 //! What is decided before and after the program runs.
 
 use super::*;
-use crate::learn::{Comparison, Request};
+use crate::learn::{Comparison, ObservedRequest};
 
 fn wanted(command: &str) -> Learn {
     Learn {
@@ -36,10 +36,10 @@ fn the_caller_is_called_like_the_program_where_it_can_be() {
 
 #[test]
 fn a_run_without_requests_is_told_why_that_may_be() {
-    assert!(no_lesson(&Seen::default()).contains("CUPBEARER_URL"));
-    let without_key = Seen {
-        turned_away: [("caller_unknown", 2)].into(),
-        ..Seen::default()
+    assert!(no_lesson(&ObservedRequests::default()).contains("CUPBEARER_URL"));
+    let without_key = ObservedRequests {
+        rejected_by_reason: [("caller_unknown", 2)].into(),
+        ..ObservedRequests::default()
     };
     let said = no_lesson(&without_key);
     assert!(
@@ -61,7 +61,7 @@ fn the_exit_code_is_the_programs_own() {
 #[test]
 fn a_path_of_the_program_steers_no_terminal() {
     let found = Comparison {
-        refused: vec![Request {
+        rejected: vec![ObservedRequest {
             path: "/a\u{9b}2J\u{202e}x".to_owned(),
             method: "GET".to_owned(),
         }],

@@ -1,29 +1,29 @@
-use super::super::{Seen, Times, fold};
+use super::super::{ObservedRequests, RequestOutcomes, fold};
 use super::*;
 
 #[test]
 fn the_block_is_toml_whatever_the_program_chose() {
-    let mut seen = Seen::default();
+    let mut observed = ObservedRequests::default();
     for (method, path) in [
         ("GET", "/a\"b"),
         ("GET", "/%22'%C3%BC"),
         ("POST", "/it's"),
         ("BREW", "/x"),
     ] {
-        let request = Request {
+        let request = ObservedRequest {
             path: path.to_owned(),
             method: method.to_owned(),
         };
-        seen.requests.insert(
+        observed.requests.insert(
             request,
-            Times {
-                passed: 1,
+            RequestOutcomes {
+                accepted: 1,
                 statuses: [200].into(),
-                refused: 1,
+                rejected: 1,
             },
         );
     }
-    let about = About {
+    let description = RunDescription {
         name: "ci",
         key: Path::new("/home/o'hara/ci \"1\".key"),
         program: "evil\n[guard.callers.root]",
@@ -31,12 +31,12 @@ fn the_block_is_toml_whatever_the_program_chose() {
         document: Some("/o\u{1b}.json"),
         warnings: &["it ended with 1".to_owned()],
     };
-    let text = write(&about, &fold(&seen, None));
+    let text = write_block(&description, &fold(&observed, None));
     let parsed: toml::Value = toml::from_str(&text).unwrap();
     let callers = parsed["guard"]["callers"].as_table().unwrap();
     assert_eq!(callers.keys().collect::<Vec<_>>(), ["ci"]);
     let ci = &callers["ci"];
-    assert_eq!(ci["key"]["file"].as_str(), about.key.to_str());
+    assert_eq!(ci["key"]["file"].as_str(), description.key.to_str());
     let allow: Vec<_> = ci["allow"]
         .as_array()
         .unwrap()
@@ -56,15 +56,15 @@ fn the_block_is_toml_whatever_the_program_chose() {
 }
 
 #[test]
-fn what_misleads_an_eye_is_escaped_in_strings_and_replaced_in_comments() {
-    let mut folded = Folded::default();
+fn misleading_characters_are_escaped_in_strings_and_replaced_in_comments() {
+    let mut folded = FoldedRules::default();
     let rule = "GET /a\"\\\u{202e}\u{9b}b";
     folded.deny.push(rule.to_owned());
-    folded.refused.push(Request {
+    folded.rejected.push(ObservedRequest {
         path: "/\u{202e}\u{9b}x".to_owned(),
         method: "GET".to_owned(),
     });
-    let about = About {
+    let description = RunDescription {
         name: "ci",
         key: Path::new("ci.key"),
         program: "ci",
@@ -72,7 +72,7 @@ fn what_misleads_an_eye_is_escaped_in_strings_and_replaced_in_comments() {
         document: None,
         warnings: &[],
     };
-    let text = write(&about, &folded);
+    let text = write_block(&description, &folded);
     assert!(
         text.chars().all(|one| one == '\n' || is_printable(one)),
         "{text}"

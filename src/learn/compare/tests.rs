@@ -11,27 +11,27 @@ fn rails(read_only: bool, allow: &[&str]) -> AccessRules {
 }
 
 #[test]
-fn what_the_rules_refuse_and_what_nobody_needed_is_told() {
+fn rejected_requests_and_unused_rules_are_reported() {
     let rails = rails(false, &["GET /a/*", "DELETE /a/*", "POST /b"]);
-    let run = Seen::of(&[
+    let run = ObservedRequests::of(&[
         ("GET", "/a/1", 200),
         ("HEAD", "/a/2", 200),
         ("PUT", "/%61/1", 200),
     ]);
     let found = compare(&run, &rails);
-    let refused: Vec<_> = found.refused.iter().map(|one| &*one.path).collect();
+    let refused: Vec<_> = found.rejected.iter().map(|one| &*one.path).collect();
     assert_eq!(refused, ["/%61/1"]);
     assert_eq!(found.unused, ["DELETE /a/*", "POST /b"]);
-    assert!(!found.is_open);
-    assert!(compare(&run, &AccessRules::default()).is_open);
+    assert!(!found.has_no_allow);
+    assert!(compare(&run, &AccessRules::default()).has_no_allow);
 }
 
 #[test]
-fn an_upgrade_is_judged_as_one() {
-    let run = Seen::of(&[("GET", "/ws", 101)]);
+fn an_upgraded_request_is_checked_as_an_upgrade() {
+    let run = ObservedRequests::of(&[("GET", "/ws", 101)]);
     assert_eq!(
         compare(&run, &rails(false, &["GET /ws"])),
         Comparison::default()
     );
-    assert_eq!(compare(&run, &rails(true, &["GET /ws"])).refused.len(), 1);
+    assert_eq!(compare(&run, &rails(true, &["GET /ws"])).rejected.len(), 1);
 }

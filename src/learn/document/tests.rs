@@ -1,23 +1,23 @@
 use serde_json::json;
 
-use super::super::Request;
+use super::super::record::ObservedRequest;
 use super::*;
 
-fn document(root: &Value, at: &str) -> Document {
-    Document::parse(root.to_string().as_bytes(), at).unwrap()
+fn document(root: &Value, at: &str) -> OpenApiDocument {
+    OpenApiDocument::parse(root.to_string().as_bytes(), at).unwrap()
 }
 
-fn shown(template: &Template) -> String {
+fn shown(template: &PathTemplate) -> String {
     let segments = template.segments.iter().map(|segment| match segment {
-        Segment::Text(text) => format!("/{text}"),
-        Segment::Mixed { before, after } => format!("/{before}{{}}{after}"),
-        Segment::Parameter => "/{}".to_owned(),
+        TemplateSegment::Text(text) => format!("/{text}"),
+        TemplateSegment::Mixed { before, after } => format!("/{before}{{}}{after}"),
+        TemplateSegment::Parameter => "/{}".to_owned(),
     });
     segments.collect()
 }
 
 #[test]
-fn text_wins_over_parameters_from_the_left() {
+fn literal_text_takes_precedence_over_parameters_from_the_left() {
     let get = || json!({ "get": {} });
     let document = document(
         &json!({ "openapi": "3.1.0", "paths": {
@@ -44,7 +44,7 @@ fn text_wins_over_parameters_from_the_left() {
 }
 
 #[test]
-fn the_base_path_is_the_servers_own() {
+fn the_base_path_comes_from_servers_or_base_path() {
     let paths = |item: Value| json!({ "/x": item });
     let get = || json!({ "get": {} });
     for (root, at, expected) in [
@@ -89,7 +89,7 @@ fn the_base_path_is_the_servers_own() {
 }
 
 #[test]
-fn servers_of_a_path_and_of_an_operation_replace_those_above() {
+fn servers_of_a_path_or_an_operation_replace_those_of_the_document() {
     let root = json!({ "openapi": "3.0.0", "servers": [{ "url": "/root" }], "paths": { "/x": {
         "servers": [{ "url": "/item" }], "summary": "not a method",
         "get": {}, "post": { "servers": [{ "url": "/own" }] },
@@ -111,16 +111,16 @@ fn servers_of_a_path_and_of_an_operation_replace_those_above() {
 }
 
 #[test]
-fn anything_else_is_refused_by_name() {
+fn anything_else_is_rejected_with_the_reason() {
     for (text, expected) in [
-        ("openapi: 3.0.0", DocumentError::NotJson),
-        ("<html>", DocumentError::NotJson),
-        ("[]", DocumentError::NotOpenApi),
-        ("{\"openapi\":\"3.0.0\"}", DocumentError::NotOpenApi),
-        ("{\"paths\":{}}", DocumentError::NotOpenApi),
+        ("openapi: 3.0.0", OpenApiError::NotJson),
+        ("<html>", OpenApiError::NotJson),
+        ("[]", OpenApiError::NotOpenApi),
+        ("{\"openapi\":\"3.0.0\"}", OpenApiError::NotOpenApi),
+        ("{\"paths\":{}}", OpenApiError::NotOpenApi),
     ] {
         assert_eq!(
-            Document::parse(text.as_bytes(), "/").err(),
+            OpenApiDocument::parse(text.as_bytes(), "/").err(),
             Some(expected),
             "{text}"
         );
@@ -128,25 +128,25 @@ fn anything_else_is_refused_by_name() {
 }
 
 #[test]
-fn a_document_is_looked_for_where_requests_went() {
+fn a_document_is_looked_for_near_the_requested_paths() {
     let patterns: Vec<PathPattern> = ["/**/openapi.json", "/docs/api.json", "/*/x.json"]
         .iter()
         .filter_map(|text| PathPattern::parse(text).ok())
         .collect();
-    let mut seen = Seen::default();
+    let mut observed = ObservedRequests::default();
     for path in [
         "/api/v1/certificates/1",
         "/api/v1/hostnames",
         "/b/openapi.json",
     ] {
-        let request = Request {
+        let request = ObservedRequest {
             path: path.to_owned(),
             method: "GET".to_owned(),
         };
-        seen.requests.entry(request).or_default().passed = 1;
+        observed.requests.entry(request).or_default().accepted = 1;
     }
     assert_eq!(
-        candidates(&patterns, &seen),
+        candidate_paths(&patterns, &observed),
         [
             "/b/openapi.json",
             "/openapi.json",

@@ -1,16 +1,16 @@
 use super::*;
 
-fn document(paths: &serde_json::Value) -> Document {
+fn document(paths: &serde_json::Value) -> OpenApiDocument {
     let root =
         serde_json::json!({ "openapi": "3.1.0", "servers": [{ "url": "/api" }], "paths": paths });
-    Document::parse(root.to_string().as_bytes(), "/openapi.json").unwrap()
+    OpenApiDocument::parse(root.to_string().as_bytes(), "/openapi.json").unwrap()
 }
 
-fn rules(folded: &Folded) -> Vec<&str> {
+fn rules(folded: &FoldedRules) -> Vec<&str> {
     folded.allow.iter().map(|one| &*one.rule).collect()
 }
 
-fn notes<'f>(folded: &'f Folded, rule: &str) -> Vec<&'f str> {
+fn notes<'f>(folded: &'f FoldedRules, rule: &str) -> Vec<&'f str> {
     let one = folded.allow.iter().find(|one| one.rule == rule);
     one.into_iter()
         .flat_map(|one| &one.notes)
@@ -19,12 +19,12 @@ fn notes<'f>(folded: &'f Folded, rule: &str) -> Vec<&'f str> {
 }
 
 #[test]
-fn paths_fold_to_the_documents_templates_and_head_goes_with_get() {
+fn requests_are_grouped_by_the_templates_of_the_document_and_head_counts_as_get() {
     let operations = || serde_json::json!({ "get": {}, "delete": {} });
     let document = document(&serde_json::json!({
         "/certificates": operations(), "/certificates/{id}": operations(), "/files/{name}.json": operations(),
     }));
-    let seen = Seen::of(&[
+    let observed = ObservedRequests::of(&[
         ("GET", "/api/certificates", 200),
         ("GET", "/api/certificates/1", 200),
         ("HEAD", "/api/certificates/%32", 200),
@@ -34,7 +34,7 @@ fn paths_fold_to_the_documents_templates_and_head_goes_with_get() {
         ("PUT", "/api/nowhere/x", 405),
         ("GET", "/API/certificates", 404),
     ]);
-    let folded = fold(&seen, Some(&document));
+    let folded = fold(&observed, Some(&document));
     assert_eq!(
         rules(&folded),
         [
@@ -49,33 +49,34 @@ fn paths_fold_to_the_documents_templates_and_head_goes_with_get() {
     assert_eq!(notes(&folded, "DELETE /api/certificates/*"), [""; 0]);
     assert_eq!(
         notes(&folded, "GET /api/files/*"),
-        [MIXED, "only ever answered 404"]
+        [MIXED, "every response was an error (404)"]
     );
     assert_eq!(
         notes(&folded, "PUT /api/nowhere/x"),
-        [UNKNOWN, "only ever answered 405"]
+        [UNDOCUMENTED, "every response was an error (405)"]
     );
     assert!(!folded.read_only);
 }
 
 #[test]
-fn a_rule_for_get_says_where_only_head_was_asked_for() {
-    let seen = Seen::of(&[("HEAD", "/a", 200), ("HEAD", "/b", 200), ("GET", "/b", 200)]);
-    let folded = fold(&seen, None);
+fn a_rule_for_get_notes_that_only_head_was_requested() {
+    let observed =
+        ObservedRequests::of(&[("HEAD", "/a", 200), ("HEAD", "/b", 200), ("GET", "/b", 200)]);
+    let folded = fold(&observed, None);
     assert_eq!(rules(&folded), ["GET /a", "GET /b"]);
     assert_eq!(notes(&folded, "GET /a"), [ONLY_HEAD]);
     assert_eq!(notes(&folded, "GET /b"), [""; 0]);
 }
 
 #[test]
-fn without_a_document_each_path_stands_for_itself() {
-    let seen = Seen::of(&[
+fn without_a_document_each_rule_has_an_exact_path() {
+    let observed = ObservedRequests::of(&[
         ("GET", "/", 200),
         ("GET", "/a/1", 200),
         ("GET", "/a/2/", 200),
         ("GET", "/b%20c/d", 200),
     ]);
-    let folded = fold(&seen, None);
+    let folded = fold(&observed, None);
     assert_eq!(
         rules(&folded),
         ["GET /", "GET /*/d", "GET /a/1", "GET /a/2/"]
@@ -85,14 +86,14 @@ fn without_a_document_each_path_stands_for_itself() {
 }
 
 #[test]
-fn what_is_written_beside_a_parameter_is_denied_unless_it_was_asked_for() {
+fn an_operation_beside_a_parameter_is_denied_unless_it_was_requested() {
     let document = document(&serde_json::json!({
         "/users/{id}": { "get": {}, "delete": {} }, "/users/me": { "get": {} }, "/users/all": { "delete": {} },
         "/users/export": { "get": {} }, "/users/{id}/keys": { "get": {} },
     }));
     let asked = |more: &[(&str, &str, u16)]| {
         fold(
-            &Seen::of(
+            &ObservedRequests::of(
                 &[
                     &[("GET", "/api/users/1", 200), ("GET", "/api/users/me", 200)],
                     more,
@@ -107,12 +108,12 @@ fn what_is_written_beside_a_parameter_is_denied_unless_it_was_asked_for() {
         asked(&[("DELETE", "/api/users/1", 204)]).deny,
         ["DELETE /api/users/all", "GET /api/users/export"]
     );
-    // Somebody of that name: deny knows no case.
+    // A user with this name: deny ignores case.
     assert_eq!(asked(&[("GET", "/api/users/Export", 200)]).deny, [""; 0]);
 }
 
 #[test]
-fn a_run_that_only_read_is_read_only_unless_something_was_upgraded() {
+fn a_run_that_only_read_is_read_only_unless_a_request_was_upgraded() {
     for (requests, expected) in [
         (
             &[
@@ -127,7 +128,7 @@ fn a_run_that_only_read_is_read_only_unless_something_was_upgraded() {
         (&[], false),
     ] {
         assert_eq!(
-            fold(&Seen::of(requests), None).read_only,
+            fold(&ObservedRequests::of(requests), None).read_only,
             expected,
             "{requests:?}"
         );
@@ -135,27 +136,27 @@ fn a_run_that_only_read_is_read_only_unless_something_was_upgraded() {
 }
 
 #[test]
-fn what_no_rule_can_say_is_told_apart() {
-    let mut seen = Seen::of(&[("BREW", "/pot", 418), ("GET", "/a", 200)]);
-    let refused = Request {
+fn requests_that_no_rule_can_express_are_listed_separately() {
+    let mut observed = ObservedRequests::of(&[("BREW", "/pot", 418), ("GET", "/a", 200)]);
+    let refused = ObservedRequest {
         path: "/a%2Fb".to_owned(),
         method: "GET".to_owned(),
     };
-    seen.requests.insert(
+    observed.requests.insert(
         refused.clone(),
-        Times {
-            refused: 1,
-            ..Times::default()
+        RequestOutcomes {
+            rejected: 1,
+            ..RequestOutcomes::default()
         },
     );
-    let folded = fold(&seen, None);
+    let folded = fold(&observed, None);
     assert_eq!(rules(&folded), ["GET /a"]);
     assert_eq!(
-        folded.unwritable,
-        [Request {
+        folded.inexpressible,
+        [ObservedRequest {
             path: "/pot".to_owned(),
             method: "BREW".to_owned()
         }]
     );
-    assert_eq!(folded.refused, [refused]);
+    assert_eq!(folded.rejected, [refused]);
 }

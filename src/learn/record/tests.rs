@@ -25,8 +25,8 @@ fn exchange<'a>(
 }
 
 #[test]
-fn only_the_watched_caller_is_kept_and_others_are_counted_by_what_turned_them_away() {
-    let recorder = Recorder::new("ci");
+fn only_requests_of_the_observed_caller_are_kept_and_rejected_ones_are_counted_by_reason() {
+    let recorder = RequestRecorder::new("ci");
     let watcher = recorder.watcher();
     watcher(&exchange(Some("ci"), "/a", 200, None));
     watcher(&exchange(Some("ci"), "/a", 404, None));
@@ -36,27 +36,30 @@ fn only_the_watched_caller_is_kept_and_others_are_counted_by_what_turned_them_aw
     watcher(&exchange(None, "/a", 401, Some("caller_unknown")));
     watcher(&exchange(None, "/preflight", 204, None));
 
-    let seen = recorder.seen();
-    let told: Vec<_> = seen
+    let observed = recorder.requests();
+    let recorded: Vec<_> = observed
         .requests
         .iter()
-        .map(|(request, times)| (&*request.path, times.passed, times.refused))
+        .map(|(request, outcomes)| (&*request.path, outcomes.accepted, outcomes.rejected))
         .collect();
-    assert_eq!(told, [("/a", 2, 0), ("/b", 0, 1), ("/c", 1, 0)]);
-    assert_eq!(seen.passed(), 3);
-    assert_eq!(seen.admitted().count(), 2);
-    assert_eq!(seen.turned_away, BTreeMap::from([("caller_unknown", 1)]));
+    assert_eq!(recorded, [("/a", 2, 0), ("/b", 0, 1), ("/c", 1, 0)]);
+    assert_eq!(observed.accepted_count(), 3);
+    assert_eq!(observed.accepted().count(), 2);
+    assert_eq!(
+        observed.rejected_by_reason,
+        BTreeMap::from([("caller_unknown", 1)])
+    );
 }
 
 #[test]
 fn memory_is_bounded_by_the_number_of_different_requests() {
-    let recorder = Recorder::new("ci");
+    let recorder = RequestRecorder::new("ci");
     let watcher = recorder.watcher();
     for number in 0..=KEPT {
         let path = format!("/{number}");
         watcher(&exchange(Some("ci"), &path, 200, None));
     }
     watcher(&exchange(Some("ci"), "/0", 200, None));
-    let seen = recorder.seen();
-    assert_eq!((seen.requests.len(), seen.dropped), (KEPT, 1));
+    let observed = recorder.requests();
+    assert_eq!((observed.requests.len(), observed.dropped), (KEPT, 1));
 }

@@ -4,7 +4,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::*;
-use crate::learn::{Request as Asked, Times};
+use crate::learn::{ObservedRequest as Asked, RequestOutcomes};
 
 #[tokio::test(start_paused = true)]
 async fn a_search_among_paths_that_hang_ends_once_and_not_path_by_path() {
@@ -17,17 +17,17 @@ async fn a_search_among_paths_that_hang_ends_once_and_not_path_by_path() {
     };
     let patterns =
         ["/**/openapi.json", "/**/swagger.json"].map(|text| PathPattern::parse(text).unwrap());
-    let mut seen = Seen::default();
+    let mut seen = ObservedRequests::default();
     let request = Asked {
         path: "/api/v1/certificates".to_owned(),
         method: "GET".to_owned(),
     };
-    let times = Times {
-        passed: 1,
-        ..Times::default()
+    let outcomes = RequestOutcomes {
+        accepted: 1,
+        ..RequestOutcomes::default()
     };
-    seen.requests.insert(request, times);
-    assert!(candidates(&patterns, &seen).len() > 2);
+    seen.requests.insert(request, outcomes);
+    assert!(candidate_paths(&patterns, &seen).len() > 2);
 
     let started = Instant::now();
     let searched = anywhere(&patterns, &seen, &at).await;
