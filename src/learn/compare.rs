@@ -4,7 +4,7 @@ use http::Method;
 use http::header::{CONNECTION, HOST, UPGRADE};
 
 use super::record::{ObservedRequest, ObservedRequests, RequestOutcomes};
-use crate::config::{self, LocalUsers, AccessRules};
+use crate::config::{self, AccessRules, LocalUsers};
 use crate::guard::{Guard, Peer};
 
 /// How a run differs from rails.
