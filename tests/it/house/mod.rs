@@ -5,6 +5,7 @@ mod circles;
 mod documents;
 mod generated;
 mod names;
+mod rooms;
 mod source;
 mod supply;
 
