@@ -9,23 +9,43 @@ use super::{ARROWS, EVERY_ROOM};
 fn holds(room: &str) -> &'static str {
     match room {
         "text" => "walking an error's causes; making foreign text safe to print",
-        "credentials" => "secrets that cannot be printed, where they come from, client certificates",
-        "metrics" => "counters with closed labels in Prometheus' text format; the journal of recent requests",
-        "problem" => "why cupbearer responded itself: the table of reasons, problem details, the page for browsers",
+        "credentials" => {
+            "secrets that cannot be printed, where they come from, client certificates"
+        }
+        "metrics" => {
+            "counters with closed labels in Prometheus' text format; the journal of recent requests"
+        }
+        "problem" => {
+            "why cupbearer responded itself: the table of reasons, problem details, the page for browsers"
+        }
         "vendor" => "what is known about PingOne: regions, endpoints, pasted addresses, hints",
-        "config" => "file, environment and flags into types; all problems with key, source and remedy",
-        "net" => "connecting: DNS, TCP, the corporate proxy, TLS and the classification of its failures",
+        "config" => {
+            "file, environment and flags into types; all problems with key, source and remedy"
+        }
+        "net" => {
+            "connecting: DNS, TCP, the corporate proxy, TLS and the classification of its failures"
+        }
         "telemetry" => "where log lines go",
-        "guard" => "who may do what: local users, `Host`, `Origin`, callers, rules; CORS; request framing",
-        "token" => "the task that keeps a token fresh, its schedule, one token request, client authentication",
-        "upstream" => "connections to the API, the pool of idle ones, one send and what may be sent again",
-        "proxy" => "the path of a request: hop-by-hop fields, authorization, replay after a 401, rewriting, upgrades",
+        "guard" => {
+            "who may do what: local users, `Host`, `Origin`, callers, rules; CORS; request framing"
+        }
+        "token" => {
+            "the task that keeps a token fresh, its schedule, one token request, client authentication"
+        }
+        "upstream" => {
+            "connections to the API, the pool of idle ones, one send and what may be sent again"
+        }
+        "proxy" => {
+            "the path of a request: hop-by-hop fields, authorization, replay after a 401, rewriting, upgrades"
+        }
         "server" => "listening, limits, identifying the peer, draining; serves any service",
         "admin" => "probes, metrics, status, the status page",
         "learn" => "rules from what a program requested",
         "doctor" => "numbered checks, each with its remedy",
         "demo" => "the stand-in authorization server and API",
-        "instance" => "one running proxy, and what a reload swaps in it; the admin listener of all of them",
+        "instance" => {
+            "one running proxy, and what a reload swaps in it; the admin listener of all of them"
+        }
         "reload" => "noticing a changed configuration, and applying or refusing it",
         "lib" => "the map of the crate",
         "cli" => "one file for each command; the only room that prints",
