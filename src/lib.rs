@@ -26,5 +26,6 @@ pub mod telemetry;
 pub mod text;
 pub mod token;
 pub mod upstream;
+pub mod vendor;
 
 pub use instance::{AdminListeners, Running, StartError, start, start_admin};

@@ -115,6 +115,16 @@ pub fn excerpt(text: &str, longest: usize) -> String {
     shorten(&sanitize(text, Unprintable::Space), longest)
 }
 
+/// At most 60 characters of a value, in quotes, with control characters escaped: for messages about the value.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 /// How many bytes of a request's value [`quotable`] repeats.
 const QUOTABLE_BYTES: usize = 64;
 

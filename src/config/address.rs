@@ -8,8 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use http::uri::{Authority, Scheme};
 use url::{Host, Url};
 
-use super::problems::{InvalidValue, quoted};
+use super::problems::InvalidValue;
 use super::{Listen, Origin};
+use crate::text::quoted;
 
 /// What a socket's address has room for, its closing NUL not counted (`sun_path`: 108 on Linux, 104 elsewhere).
 const LONGEST_SOCKET_PATH: usize = 103;

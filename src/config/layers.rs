@@ -12,9 +12,10 @@ use super::keys::{
     caller_path, is_section, nearest_path, nearest_variable, variable,
 };
 use super::network::ProxyEnvironment;
-use super::problems::{ConfigProblems, InvalidValue, quoted};
+use super::problems::{ConfigProblems, InvalidValue};
 use super::{document, secret_source, several};
 use crate::credentials::{FileError, Secret, SecretSource, read_regular};
+use crate::text::quoted;
 
 /// Set by systemd for units with `LoadCredential=` and the like.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";

@@ -5,7 +5,7 @@
 //! no secret: [`load`] is given the environment, and a [`SecretSource`](crate::credentials::SecretSource) is read when it is needed.
 //!
 //! `keys` is the table of every key; `layers`, `document` and `file` collect what was set; `values`
-//! and `build` give it types; `address`, `pingone` and `network` know about URLs and the way to them;
+//! and `build` give it types; `address` and `network` know about URLs and the way to them;
 //! `render` shows the result; `paste` says which keys an address stands for that somebody pasted.
 
 mod address;
@@ -19,7 +19,6 @@ mod layers;
 mod network;
 pub(crate) mod paste;
 mod path_pattern;
-mod pingone;
 mod problems;
 mod rails;
 mod render;

@@ -14,9 +14,10 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::problems::{InvalidValue, quoted};
+use super::problems::InvalidValue;
 use super::{Origin, Surroundings, address};
 use crate::credentials::Secret;
+use crate::text::quoted;
 
 /// A corporate proxy: where it is, and who we are to it. Prints without the latter.
 #[derive(Clone)]

@@ -3,8 +3,10 @@
 
 use url::Url;
 
-use super::problems::{InvalidValue, quoted};
-use super::{address, pingone};
+use super::address;
+use super::problems::InvalidValue;
+use crate::text::quoted;
+use crate::vendor::pingone::{PingOneEndpoint, is_own_host, managed_api};
 
 /// The API, from any address on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,7 @@ impl PastedApi {
     pub(crate) fn read(text: &str) -> Result<Self, InvalidValue> {
         let url = address_in(text, "https://api.example.com/docs")?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        if pingone::is_own_host(&host) {
+        if is_own_host(&host) {
             return Err((
                 format!("{host} belongs to the authorization server, not to the API"),
                 "paste the address of the API's /docs page; the Token Endpoint is asked for next",
@@ -43,22 +45,15 @@ impl PastedApi {
 
     /// The fixed `X-XSRF-Header` that this API wants, if it is known to want one.
     pub(crate) fn xsrf_header(&self) -> Option<&'static str> {
-        pingone::xsrf_header(&self.host)
+        managed_api(&self.host)?.xsrf_header()
     }
 }
 
 /// Where tokens come from, as keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PastedTokenEndpoint {
-    /// `token.pingone.region` and `.environment_id`.
-    PingOne {
-        /// As `token.pingone.region` wants it.
-        region: &'static str,
-        /// A UUID in lower case.
-        environment_id: String,
-    },
-    /// `token.pingone.domain`.
-    Domain(String),
+    /// `token.pingone.*`.
+    PingOne(PingOneEndpoint),
     /// `token.url`.
     Url(String),
     /// `token.issuer`.
@@ -71,50 +66,42 @@ impl PastedTokenEndpoint {
         let mut url = address_in(text, "https://auth.pingone.eu/<environment id>/as/token")?;
         url.set_fragment(None);
         refuse_plaintext(&url)?;
-        let host = url.host_str().unwrap_or_default();
-        if pingone::is_own_host(host) {
-            return of_pingone(&url);
+        match PingOneEndpoint::of_address(&url) {
+            Some(endpoint) => Ok(Self::PingOne(endpoint?)),
+            None => of_any_server(&url),
         }
-        if pingone::xsrf_header(host).is_some() || host.starts_with("self-service-api.") {
-            return Err((
-                format!("{host} is the API, not the authorization server"),
-                "paste the application's Token Endpoint",
-            )
-                .into());
-        }
-        if url.path() == "/as/token"
-            && url.port().is_none()
-            && let Ok(endpoint) = pingone::endpoint_of_domain(host)
-        {
-            return Ok(Self::Domain(endpoint.host_str().unwrap_or(host).to_owned()));
-        }
-        of_any_server(&url)
     }
 
     /// The keys with their values, in the table's order.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::PingOne {
+            Self::PingOne(PingOneEndpoint::Environment {
                 region,
                 environment_id,
-            } => vec![
-                ("token.pingone.region", (*region).to_owned()),
+            }) => vec![
+                ("token.pingone.region", region.as_str().to_owned()),
                 ("token.pingone.environment_id", environment_id.clone()),
             ],
-            Self::Domain(domain) => vec![("token.pingone.domain", domain.clone())],
+            Self::PingOne(PingOneEndpoint::Domain(domain)) => {
+                vec![("token.pingone.domain", domain.clone())]
+            }
             Self::Url(url) => vec![("token.url", url.clone())],
             Self::Issuer(issuer) => vec![("token.issuer", issuer.clone())],
         }
     }
 
-    /// What it was taken for, in words.
+    /// An address that [`read`](Self::read) turns into the same value again.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::PingOne(endpoint) => endpoint.url().to_string(),
+            Self::Url(address) | Self::Issuer(address) => address.clone(),
+        }
+    }
+
+    /// In words, for a person to confirm.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::PingOne {
-                region,
-                environment_id,
-            } => format!("PingOne, region {region}, environment {environment_id}"),
-            Self::Domain(domain) => format!("PingOne with the custom domain {domain}"),
+            Self::PingOne(endpoint) => endpoint.describe(),
             Self::Url(url) => format!("the token endpoint {url}"),
             Self::Issuer(issuer) => {
                 format!("the issuer {issuer}, whose metadata names the token endpoint")
@@ -136,24 +123,11 @@ pub(crate) fn client_id(
         )
             .into());
     }
-    let Some(PastedTokenEndpoint::PingOne { environment_id, .. }) = place else {
-        return Ok(text.to_owned());
-    };
-    match pingone::environment_id(text) {
-        Ok(id) if id == *environment_id => Err((
-            "that is the environment's id".to_owned(),
-            "copy the application's Client ID, which is another one",
-        )
-            .into()),
-        Ok(id) => Ok(id),
-        Err(_) => Err((
-            format!(
-                "{} is no client id of PingOne, which is a UUID",
-                quoted(text)
-            ),
-            "copy the application's Client ID",
-        )
-            .into()),
+    match place {
+        Some(PastedTokenEndpoint::PingOne(endpoint)) => Ok(endpoint.client_id(text)?),
+        Some(PastedTokenEndpoint::Url(_) | PastedTokenEndpoint::Issuer(_)) | None => {
+            Ok(text.to_owned())
+        }
     }
 }
 
@@ -217,29 +191,6 @@ fn refuse_plaintext(url: &Url) -> Result<(), InvalidValue> {
         format!("paste https://{host}…; allow_plaintext stands in config/example.toml"),
     )
         .into())
-}
-
-/// `https://auth.pingone.<tld>/<environment id>/as…`.
-fn of_pingone(url: &Url) -> Result<PastedTokenEndpoint, InvalidValue> {
-    let host = url.host_str().unwrap_or_default();
-    let remedy =
-        "paste the application's Token Endpoint, https://auth.pingone.…/<environment id>/as/token";
-    let Some(region) = pingone::region_of_host(host) else {
-        if let Some(tld) = host.strip_prefix("auth.pingone.") {
-            let regions = "com, ca, eu, com.au, sg or asia";
-            return Err((format!("{tld} is no region"), regions).into());
-        }
-        // The console's own address may name the administrator's environment, not the application's.
-        return Err((format!("{host} is no Token Endpoint"), remedy).into());
-    };
-    let first = url.path().trim_start_matches('/').split('/').next();
-    match pingone::environment_id(first.unwrap_or_default()) {
-        Ok(environment_id) => Ok(PastedTokenEndpoint::PingOne {
-            region,
-            environment_id,
-        }),
-        Err(_) => Err(("it has no environment id in its path", remedy).into()),
-    }
 }
 
 /// A token endpoint, an issuer, or the address of its metadata (RFC 8414 section 3, `OpenID` discovery).

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::problems::{InvalidValue, quoted};
+use super::problems::InvalidValue;
+use crate::text::quoted;
 
 /// A pattern of request paths. Percent-encoding is not looked through: whoever compares decoded paths
 /// decodes first.

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::vendor::VendorRejection;
+
 /// One thing that is wrong, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigProblem {
@@ -132,14 +134,10 @@ impl<P: Into<String>, R: Into<String>> From<(P, R)> for InvalidValue {
     }
 }
 
-/// A value as it may be shown: in quotes, control characters escaped, at most 60 characters.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    if text.chars().count() <= LONGEST {
-        return format!("{text:?}");
+impl From<VendorRejection> for InvalidValue {
+    fn from(VendorRejection { problem, remedy }: VendorRejection) -> Self {
+        (problem, remedy).into()
     }
-    let start: String = text.chars().take(LONGEST).collect();
-    format!("{start:?}…")
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::fmt;
 use http::Method;
 
 use super::path_pattern::PathPattern;
-use super::problems::{InvalidValue, quoted};
+use super::problems::InvalidValue;
 use crate::credentials::SecretSource;
+use crate::text::quoted;
 
 /// How far a request may go: `read_only`, `allow` and `deny`, of everyone or of one caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

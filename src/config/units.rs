@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::problems::{InvalidValue, quoted};
+use super::problems::InvalidValue;
+use crate::text::quoted;
 
 /// Longer than anything anyone waits for here, short enough to add to any clock without overflow.
 const LONGEST: Duration = Duration::from_hours(365 * 24);

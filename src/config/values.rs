@@ -8,9 +8,10 @@ use super::LocalUsers;
 use super::document;
 use super::keys::{Fallback, Key, ValueKind, variable};
 use super::layers::{Content, Layers};
-use super::problems::{InvalidValue, quoted};
+use super::problems::InvalidValue;
 use super::units;
 use crate::credentials::SecretSource;
+use crate::text::quoted;
 
 /// The layers, read key by key.
 pub(crate) struct Values {

@@ -97,3 +97,9 @@ fn a_logged_path_is_ascii_and_cut_between_characters_with_a_mark() {
     let cut = format!("/{}…", "x".repeat(2046));
     assert_eq!(loggable(&straddling), cut);
 }
+
+#[test]
+fn a_quoted_value_is_short_and_free_of_control_characters() {
+    assert_eq!(quoted("a\u{1b}[2J\n"), "\"a\\u{1b}[2J\\n\"");
+    assert_eq!(quoted(&"x".repeat(1000)).chars().count(), 63);
+}

@@ -95,7 +95,7 @@ fn token(
     if let Some(place) = answer.known() {
         return Ok(place.clone());
     }
-    let default = answer.default().map(as_pasted);
+    let default = answer.default().map(PastedTokenEndpoint::address);
     let place = question(
         person,
         "\nThe authorization server. Paste the application's Token Endpoint (PingOne: the application's\n\
@@ -106,18 +106,6 @@ fn token(
     person.tell(&format!("  = {}", place.describe()));
     *answer = Answer::Known(place.clone());
     Ok(place)
-}
-
-/// A paste that would be taken for the same place.
-fn as_pasted(place: &PastedTokenEndpoint) -> String {
-    match place {
-        PastedTokenEndpoint::PingOne {
-            region,
-            environment_id,
-        } => format!("https://auth.pingone.{region}/{environment_id}/as/token"),
-        PastedTokenEndpoint::Domain(domain) => format!("https://{domain}/as/token"),
-        PastedTokenEndpoint::Url(address) | PastedTokenEndpoint::Issuer(address) => address.clone(),
-    }
 }
 
 fn client_id(
@@ -169,9 +157,7 @@ fn scope(
         return Ok(scope.clone());
     }
     let scope = match place {
-        PastedTokenEndpoint::PingOne { .. } | PastedTokenEndpoint::Domain(_) => {
-            answer.default().cloned().flatten()
-        }
+        PastedTokenEndpoint::PingOne(_) => answer.default().cloned().flatten(),
         PastedTokenEndpoint::Url(_) | PastedTokenEndpoint::Issuer(_) => {
             let default = answer.default().cloned().flatten().unwrap_or_default();
             question(

@@ -2,9 +2,10 @@
 
 use crate::config::keys::is_caller_name;
 use crate::config::layers::ValueSource;
-use crate::config::problems::{InvalidValue, quoted};
+use crate::config::problems::InvalidValue;
 use crate::config::values::Values;
 use crate::config::{AccessRules, CallerConfig, GuardConfig, Rule, address};
+use crate::text::quoted;
 
 /// The whole table.
 pub(super) fn guard(values: &mut Values) -> Option<GuardConfig> {

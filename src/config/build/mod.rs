@@ -13,12 +13,12 @@ use self::guard::guard;
 use self::network::network;
 use self::token::token;
 use self::upstream::upstream;
-use super::problems::quoted;
 use super::values::Values;
 use super::{
     AccessLog, AdminConfig, Config, GuardConfig, LimitsConfig, Listen, LogConfig, LogFormat,
     RuntimeConfig, address,
 };
+use crate::text::quoted;
 
 /// The whole of it; `None` after at least one problem.
 pub(crate) fn config(values: &mut Values) -> Option<Config> {

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::config::problems::{InvalidValue, quoted};
+use crate::config::problems::InvalidValue;
 use crate::config::values::Values;
-use crate::config::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig, address, pingone};
+use crate::config::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig, address};
 use crate::credentials::{ClientCertificate, PresentedTo, SecretSource};
+use crate::text::quoted;
+use crate::vendor::pingone::{self, PingOneEndpoint, Region};
 
 /// The whole table.
 pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
@@ -111,33 +113,33 @@ fn several_endpoints<'a>(
 }
 
 fn token_of_domain(values: &mut Values) -> Option<NamedEndpoint> {
-    let domain = values.text("token.pingone.domain")?;
-    let endpoint = values.checked("token.pingone.domain", pingone::endpoint_of_domain(&domain))?;
-    Some(of_pingone("token.pingone.domain", endpoint))
-}
-
-fn of_pingone(key: &'static str, endpoint: Url) -> NamedEndpoint {
-    NamedEndpoint {
-        key,
-        audience: pingone::issuer(&endpoint),
-        endpoint: Endpoint::Url(endpoint),
-    }
+    const PATH: &str = "token.pingone.domain";
+    let domain = values.text(PATH)?;
+    let endpoint = values.checked(PATH, PingOneEndpoint::of_domain(&domain))?;
+    Some(of_pingone(PATH, &endpoint))
 }
 
 fn token_of_region(values: &mut Values) -> Option<NamedEndpoint> {
-    let region = values
-        .required("token.pingone.region")
-        .and_then(|text| values.checked("token.pingone.region", pingone::tld(&text)));
-    let environment = values
-        .required("token.pingone.environment_id")
-        .and_then(|text| {
-            values.checked(
-                "token.pingone.environment_id",
-                pingone::environment_id(&text),
-            )
-        });
-    let endpoint = pingone::endpoint(region?, &environment?);
-    Some(of_pingone("token.pingone.region", endpoint))
+    const REGION: &str = "token.pingone.region";
+    const ENVIRONMENT: &str = "token.pingone.environment_id";
+    let region = values.required(REGION);
+    let region = region.and_then(|text| values.checked(REGION, Region::parse(&text)));
+    let environment = values.required(ENVIRONMENT);
+    let environment =
+        environment.and_then(|text| values.checked(ENVIRONMENT, pingone::environment_id(&text)));
+    let endpoint = PingOneEndpoint::Environment {
+        region: region?,
+        environment_id: environment?,
+    };
+    Some(of_pingone(REGION, &endpoint))
+}
+
+fn of_pingone(key: &'static str, endpoint: &PingOneEndpoint) -> NamedEndpoint {
+    NamedEndpoint {
+        key,
+        audience: endpoint.issuer(),
+        endpoint: Endpoint::Url(endpoint.url()),
+    }
 }
 
 fn token_url(values: &mut Values) -> Option<NamedEndpoint> {

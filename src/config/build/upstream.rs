@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue};
 
-use crate::config::problems::quoted;
 use crate::config::values::Values;
 use crate::config::{Origin, PathPattern, UpstreamConfig, address};
 use crate::credentials::{ClientCertificate, PresentedTo};
+use crate::text::quoted;
 
 /// The whole table.
 pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {

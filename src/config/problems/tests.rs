@@ -17,9 +17,3 @@ fn problems_stand_in_columns_below_their_number() {
          \x20 drain   cupbearer.toml:3  \"30\" has no unit  write \"30s\""
     );
 }
-
-#[test]
-fn a_quoted_value_is_short_and_free_of_control_characters() {
-    assert_eq!(quoted("a\u{1b}[2J\n"), "\"a\\u{1b}[2J\\n\"");
-    assert_eq!(quoted(&"x".repeat(1000)).chars().count(), 63);
-}

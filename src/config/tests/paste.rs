@@ -108,20 +108,20 @@ fn what_is_no_token_endpoint_is_told_what_to_paste() {
         ("http://as.example.com/token", "lets everybody on the way"),
         (
             "https://console.pingone.eu/?env=0123abcd-4567-89ab-cdef-0123456789ab",
-            "is no Token Endpoint",
+            "is not a Token Endpoint",
         ),
         (
             "https://api.pingone.eu/v1/environments/0123abcd-4567-89ab-cdef-0123456789ab",
-            "is no Token Endpoint",
+            "is not a Token Endpoint",
         ),
         (
             "https://auth.pingone.us/0123abcd-4567-89ab-cdef-0123456789ab/as/token",
-            "us is no region: com, ca, eu, com.au, sg or asia",
+            "us is not a PingOne region: com, ca, eu, com.au, sg or asia",
         ),
-        ("https://auth.pingone.eu/as/token", "has no environment id"),
+        ("https://auth.pingone.eu/as/token", "no environment id"),
         (
             "https://auth.pingone.eu/0123abcd/as/token",
-            "has no environment id",
+            "no environment id",
         ),
         (
             "https://self-service-api.dev-example.us1.ping.cloud/docs",

@@ -15,13 +15,14 @@ use std::path::Path;
 use source::{File, Token, files_below};
 
 /// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("text", &[]),
     ("credentials", &["text"]),
     ("metrics", &[]),
     ("problem", &["text"]),
     ("demo", &["credentials"]),
-    ("config", &["credentials", "text"]),
+    ("vendor", &["text"]),
+    ("config", &["credentials", "vendor", "text"]),
     ("telemetry", &["config"]),
     ("guard", &["config", "credentials", "problem", "text"]),
     ("net", &["config", "credentials", "text"]),
@@ -43,7 +44,15 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ),
     (
         "doctor",
-        &["config", "credentials", "net", "token", "upstream", "text"],
+        &[
+            "config",
+            "credentials",
+            "net",
+            "token",
+            "upstream",
+            "vendor",
+            "text",
+        ],
     ),
     ("learn", &["config", "guard", "metrics", "text"]),
     (
@@ -68,12 +77,13 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("main", &["cli"]),
 ];
 
-const EVERY_ROOM: [&str; 18] = [
+const EVERY_ROOM: [&str; 19] = [
     "text",
     "credentials",
     "metrics",
     "problem",
     "demo",
+    "vendor",
     "config",
     "telemetry",
     "guard",
@@ -89,12 +99,13 @@ const EVERY_ROOM: [&str; 18] = [
     "reload",
 ];
 
-const EVERY_ROOM_AND_LIB: [&str; 19] = [
+const EVERY_ROOM_AND_LIB: [&str; 20] = [
     "text",
     "credentials",
     "metrics",
     "problem",
     "demo",
+    "vendor",
     "config",
     "telemetry",
     "guard",

@@ -14,9 +14,13 @@ fn a_region_is_known_by_either_name_in_any_case() {
         ("AP", "asia"),
         ("asia", "asia"),
     ] {
-        assert_eq!(tld(region), Ok(expected), "{region}");
+        assert_eq!(
+            Region::parse(region).unwrap().as_str(),
+            expected,
+            "{region}"
+        );
     }
-    assert!(tld("us").is_err());
+    assert!(Region::parse("us").is_err());
 }
 
 #[test]
@@ -35,18 +39,17 @@ fn an_environment_id_is_a_uuid() {
 
 #[test]
 fn the_endpoint_is_derived_from_region_and_environment_or_from_the_domain() {
+    let environment = PingOneEndpoint::Environment {
+        region: Region::parse("AU").unwrap(),
+        environment_id: "e".to_owned(),
+    };
     assert_eq!(
-        endpoint("com.au", "e").as_str(),
+        environment.url().as_str(),
         "https://auth.pingone.com.au/e/as/token"
     );
-    assert_eq!(
-        endpoint_of_domain("Auth.Example.com").unwrap().as_str(),
-        "https://auth.example.com/as/token"
-    );
-    assert_eq!(
-        issuer(&endpoint_of_domain("auth.example.com").unwrap()),
-        "https://auth.example.com/as"
-    );
+    let domain = PingOneEndpoint::of_domain("Auth.Example.com").unwrap();
+    assert_eq!(domain.url().as_str(), "https://auth.example.com/as/token");
+    assert_eq!(domain.issuer(), "https://auth.example.com/as");
     for wrong in [
         "https://auth.example.com",
         "a.example.com/x",
@@ -54,6 +57,6 @@ fn the_endpoint_is_derived_from_region_and_environment_or_from_the_domain() {
         "u@h",
         "10.0.0.1",
     ] {
-        assert!(endpoint_of_domain(wrong).is_err(), "{wrong}");
+        assert!(PingOneEndpoint::of_domain(wrong).is_err(), "{wrong}");
     }
 }

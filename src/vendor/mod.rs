@@ -1,0 +1,24 @@
+//! What cupbearer knows about particular vendors. No other room knows any.
+//!
+//! Pure functions from text to text: nothing here connects to anything, and nothing here knows the
+//! configuration.
+
+pub mod pingone;
+
+/// A value that a vendor's rules reject, with what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorRejection {
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+impl VendorRejection {
+    fn new(problem: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            problem: problem.into(),
+            remedy,
+        }
+    }
+}
