@@ -1,127 +1,135 @@
-//! What a kubelet, Prometheus and the person on call ask: alive, ready, the metrics, the state; and two orders.
+//! The admin listener: the probes of a kubelet, the metrics for Prometheus, the status for people, and two requests
+//! that change something.
 //!
-//! It never hands out a token and never forwards. The probes and the metrics answer everyone, since they
-//! come by IP from other machines; the rest exists only on loopback and unix listeners, behind the guard's
-//! checks. Knows neither `proxy` nor `server`: who wires the rooms says what there is to show.
+//! It never hands out a token and never forwards a request. Everyone may use the probes and the metrics, since they are
+//! asked for by IP address from other machines. Everything else exists only on loopback and unix listeners, behind the
+//! guard's checks. This room knows neither `proxy` nor `server`: whoever connects the rooms supplies a [`ProxyView`] of
+//! each proxy.
 
 mod page;
+mod readiness;
+mod response;
 mod status;
+pub mod status_api;
 mod view;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderName, Method, Request, StatusCode, header};
 use tokio::sync::Notify;
 
-use crate::guard::{Guard, Peer, Refusal, Way};
-use crate::metrics::{self, Process};
-use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
+use crate::guard::{Guard, Peer, Way};
+use crate::metrics::{self, ProcessMetrics};
+use response::{AdminResponse, line, not_found, with_type};
 
-pub use view::{Readiness, View};
+pub use readiness::Readiness;
+pub use view::ProxyView;
 
-/// What a page of another origin cannot send without a preflight, which is refused.
-const ORDER: HeaderName = HeaderName::from_static("x-cupbearer");
+/// Required on POST. A page of another origin cannot send it without a preflight, which is refused.
+const X_CUPBEARER: HeaderName = HeaderName::from_static("x-cupbearer");
 
-/// The answers of this room.
-type Reply = Response<Full<Bytes>>;
+const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status and /, and with POST /quit and /token/refresh.";
+const ONLY_LOCAL: &str = "This path exists only on a loopback or unix listener (admin.listen).";
 
-/// Everything that can be asked about one process.
-pub struct Admin {
-    process: Process,
-    views: Vec<View>,
-    also: Vec<Guard>,
+/// The endpoints of one process.
+pub struct AdminEndpoints {
+    process: ProcessMetrics,
+    views: Vec<ProxyView>,
+    more_guards: Vec<Guard>,
     quit: Arc<Notify>,
 }
 
-impl Admin {
-    /// Of the proxies behind `views`, for whom the guards of all of them admit, and those of `also`.
+impl AdminEndpoints {
+    /// The endpoints for the proxies behind `views`. A request must pass the guards of all of them and `more_guards`.
     #[must_use]
-    pub fn new(process: Process, views: Vec<View>, also: Vec<Guard>) -> Arc<Self> {
+    pub fn new(
+        process: ProcessMetrics,
+        views: Vec<ProxyView>,
+        more_guards: Vec<Guard>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             process,
             views,
-            also,
+            more_guards,
             quit: Arc::new(Notify::new()),
         })
     }
 
-    /// Returns once somebody has ordered the end.
-    pub async fn quit_ordered(&self) {
+    /// Returns once `POST /quit` has been received.
+    pub async fn quit_requested(&self) {
         self.quit.notified().await;
     }
 
-    /// The same line as `/ready` answers with.
+    /// What `/ready` responds with.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         Readiness::of_all(&self.views)
     }
 
-    async fn answer<B>(&self, request: &Request<B>, peer: &Peer) -> Reply {
-        let get = matches!(*request.method(), Method::GET | Method::HEAD);
+    async fn respond<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
+        let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
-            "/live" if get => line(StatusCode::OK, "live".to_owned()),
-            "/startup" if get => probe(&Readiness::of_start(&self.views)),
-            "/ready" if get => probe(&self.readiness()),
-            "/metrics" if get => self.metrics(),
-            "/" | "/status" | "/quit" | "/token/refresh" => self.guarded(request, peer).await,
-            "/live" | "/startup" | "/ready" | "/metrics" => {
-                refuse(request, Reason::MethodRefused, "Only GET is answered here.")
+            "/live" if is_get => line(StatusCode::OK, "live".to_owned()),
+            "/startup" if is_get => probe(&Readiness::of_startup(&self.views)),
+            "/ready" if is_get => probe(&self.readiness()),
+            "/metrics" if is_get => self.metrics(),
+            "/" | "/status" | "/quit" | "/token/refresh" => {
+                self.respond_guarded(request, peer).await
             }
-            _ => missing(NO_SUCH_PATH),
+            "/live" | "/startup" | "/ready" | "/metrics" => only_get(request),
+            _ => not_found(NO_SUCH_PATH),
         }
     }
 
-    fn metrics(&self) -> Reply {
+    fn metrics(&self) -> AdminResponse {
         for view in &self.views {
             view.metrics.note_token(&view.token_facts());
         }
         let proxies: Vec<_> = self.views.iter().map(|view| view.metrics.clone()).collect();
         let text = metrics::text(&self.process, &proxies);
-        typed(StatusCode::OK, metrics::CONTENT_TYPE, text)
+        with_type(StatusCode::OK, metrics::CONTENT_TYPE, text)
     }
 
-    async fn guarded<B>(&self, request: &Request<B>, peer: &Peer) -> Reply {
+    async fn respond_guarded<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
         match peer.way {
-            Way::Network => return missing(ONLY_LOCAL),
+            Way::Network => return not_found(ONLY_LOCAL),
             Way::Loopback | Way::Unix => {}
         }
-        let running = self.views.iter().map(|view| (view.guard)());
-        for guard in running.chain(self.also.iter().cloned()) {
+        let of_proxies = self.views.iter().map(|view| (view.guard)());
+        for guard in of_proxies.chain(self.more_guards.iter().cloned()) {
             if let Err(refusal) = guard.check(request, peer) {
-                return refused(request, &refusal);
+                return response::refused_by_guard(request, &refusal);
             }
         }
         match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/") => page::page(&self.views),
-            (&Method::GET | &Method::HEAD, "/status") => status::status(&self.views),
-            (&Method::POST, "/quit" | "/token/refresh") if !is_order(request) => refuse(
-                request,
-                Reason::OriginRefused,
-                "Orders need the field \"X-Cupbearer: 1\", which no web page can send unasked.",
-            ),
+            (&Method::GET | &Method::HEAD, "/") => page::page(&status::process_status(&self.views)),
+            (&Method::GET | &Method::HEAD, "/status") => self.status(),
+            (&Method::POST, "/quit" | "/token/refresh") if !has_order_field(request) => {
+                response::not_an_order(request)
+            }
             (&Method::POST, "/quit") => {
                 self.quit.notify_one();
                 line(StatusCode::OK, "stopping".to_owned())
             }
             (&Method::POST, "/token/refresh") => self.refresh().await,
-            (_, path) => {
-                let order = matches!(path, "/quit" | "/token/refresh");
-                let detail = if order {
-                    "Only POST is answered here."
-                } else {
-                    "Only GET is answered here."
-                };
-                refuse(request, Reason::MethodRefused, detail)
+            (_, "/quit" | "/token/refresh") => {
+                response::method_not_allowed(request, "POST", "Only POST is allowed here.")
             }
+            (_, _) => only_get(request),
         }
     }
 
-    /// Asks every token endpoint for a newer token, now.
-    async fn refresh(&self) -> Reply {
+    fn status(&self) -> AdminResponse {
+        let status = status::process_status(&self.views);
+        // Cannot fail: these are strings and numbers with constant names.
+        let text = serde_json::to_string_pretty(&status).unwrap_or_default() + "\n";
+        with_type(StatusCode::OK, "application/json", text)
+    }
+
+    /// Requests a new token from every token endpoint, now.
+    async fn refresh(&self) -> AdminResponse {
         let mut lines = Vec::new();
         let mut status = StatusCode::OK;
         for view in &self.views {
@@ -130,9 +138,12 @@ impl Admin {
                 Ok(bearer) => {
                     lines.push(format!("{}: generation {}", view.name, bearer.generation));
                 }
-                Err(none) => {
+                Err(error) => {
                     status = StatusCode::SERVICE_UNAVAILABLE;
-                    lines.push(format!("{}: {none}; the token in use stays", view.name));
+                    lines.push(format!(
+                        "{}: {error}; the current token stays in use",
+                        view.name
+                    ));
                 }
             }
         }
@@ -140,89 +151,50 @@ impl Admin {
     }
 }
 
-const NO_SUCH_PATH: &str = "There are /live, /startup, /ready, /metrics, /status, / and, as POST, /quit and /token/refresh.";
-const ONLY_LOCAL: &str = "This exists only on a loopback or unix listener (admin.listen).";
-
-/// What answers one connection's questions.
+/// The service for one connection.
 #[must_use]
 pub fn service<B: Send + 'static>(
-    admin: &Arc<Admin>,
+    endpoints: &Arc<AdminEndpoints>,
     peer: Peer,
-) -> impl tower::Service<Request<B>, Response = Reply, Error = Infallible, Future: Send>
+) -> impl tower::Service<Request<B>, Response = AdminResponse, Error = Infallible, Future: Send>
 + Clone
 + Send
 + use<B> {
-    let admin = Arc::clone(admin);
+    let endpoints = Arc::clone(endpoints);
     tower::service_fn(move |request: Request<B>| {
-        let admin = Arc::clone(&admin);
+        let endpoints = Arc::clone(&endpoints);
         async move {
             let (parts, body) = request.into_parts();
             drop(body);
-            Ok(admin.answer(&Request::from_parts(parts, ()), &peer).await)
+            let request = Request::from_parts(parts, ());
+            Ok(endpoints.respond(&request, &peer).await)
         }
     })
 }
 
-fn is_order<B>(request: &Request<B>) -> bool {
+fn has_order_field<B>(request: &Request<B>) -> bool {
     request
         .headers()
-        .get(&ORDER)
+        .get(&X_CUPBEARER)
         .is_some_and(|value| value == "1")
 }
 
-fn probe(readiness: &Readiness) -> Reply {
+fn only_get<B>(request: &Request<B>) -> AdminResponse {
+    response::method_not_allowed(request, "GET, HEAD", "Only GET is allowed here.")
+}
+
+fn probe(readiness: &Readiness) -> AdminResponse {
     let status = if readiness.is_ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let mut reply = line(status, readiness.line.clone());
+    let mut response = line(status, readiness.line.clone());
     if let Some(wait) = readiness.retry_in {
         let seconds = wait.max(Duration::from_secs(1)).as_secs();
-        reply
+        response
             .headers_mut()
             .insert(header::RETRY_AFTER, seconds.into());
     }
-    reply
-}
-
-fn line(status: StatusCode, text: String) -> Reply {
-    typed(status, "text/plain; charset=utf-8", text + "\n")
-}
-
-fn missing(words: &str) -> Reply {
-    line(StatusCode::NOT_FOUND, words.to_owned())
-}
-
-fn typed(status: StatusCode, content_type: &'static str, text: String) -> Reply {
-    let mut reply = Response::new(Full::from(text));
-    *reply.status_mut() = status;
-    let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    reply
-}
-
-fn refused<B>(request: &Request<B>, refusal: &Refusal) -> Reply {
-    let id = RequestId::of(request.headers());
-    refusal.answer(&id).response().map(Full::new)
-}
-
-fn refuse<B>(request: &Request<B>, reason: Reason, detail: &str) -> Reply {
-    let id = RequestId::of(request.headers());
-    let order = matches!(request.uri().path(), "/quit" | "/token/refresh");
-    let answer = ProblemResponse {
-        format: &ProblemFormat::preferred_by(request.method(), request.headers()),
-        allow: (reason == Reason::MethodRefused).then_some(if order {
-            "POST"
-        } else {
-            "GET, HEAD"
-        }),
-        ..ProblemResponse::new(reason, detail, &id)
-    };
-    answer.response().map(Full::new)
+    response
 }

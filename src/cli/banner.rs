@@ -129,7 +129,7 @@ pub(super) fn token_line(snapshot: &Snapshot) -> String {
                 .duration_since(SystemTime::now())
                 .unwrap_or_default();
             format!(
-                "  token        good until {} (for {} s), refreshed before that",
+                "  token        valid until {} (for {} s), refreshed before that",
                 humantime::format_rfc3339_seconds(expires_at),
                 left.as_secs()
             )

@@ -72,7 +72,7 @@ pub(super) async fn serve(
         Ok(started) => started.into_iter().unzip::<_, _, Vec<_>, Vec<_>>(),
         Err(exit) => return exit,
     };
-    let figures = metrics::Process::new(telemetry.lines_dropped());
+    let figures = metrics::ProcessMetrics::new(telemetry.lines_dropped());
     let failed = all.iter().enumerate();
     let failed = failed.filter(|(place, _)| !places.contains(place));
     let failed: Vec<_> = failed.map(|(_, loaded)| &loaded.config.guard).collect();
@@ -313,7 +313,7 @@ async fn ended(running: &mut [Running]) -> usize {
 /// `POST /quit`, where there is somebody who could send it.
 async fn quit_ordered(admin: Option<&AdminListeners>) {
     match admin {
-        Some(listeners) => listeners.admin.quit_ordered().await,
+        Some(listeners) => listeners.admin.quit_requested().await,
         None => std::future::pending().await,
     }
 }

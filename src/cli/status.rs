@@ -1,13 +1,13 @@
 //! `cupbearer status`: the running proxy's token, its last error, its recent requests.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use serde::Deserialize;
 
 use super::{Exit, Show, ask, print, say};
+use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
 use crate::config::{Overrides, Surroundings};
 use crate::text::{Unprintable, sanitize_lines};
 
@@ -72,130 +72,78 @@ fn once(text: &str) -> Exit {
 
 /// For people. What another version sends and this one does not know is left out.
 fn written(text: &str) -> String {
-    match serde_json::from_str::<Status>(text) {
-        Ok(status) => sanitize_lines(&status.to_string(), Unprintable::Mark),
+    match serde_json::from_str(text) {
+        Ok(status) => sanitize_lines(&ForPeople(&status).to_string(), Unprintable::Mark),
         Err(_) => sanitize_lines(text, Unprintable::Mark),
     }
 }
 
-#[derive(Deserialize)]
-struct Status {
-    version: String,
-    summary: String,
-    proxies: Vec<Proxy>,
-}
+struct ForPeople<'a>(&'a ProcessStatus);
 
-#[derive(Deserialize)]
-struct Proxy {
-    name: String,
-    listens_on: Vec<String>,
-    upstream: String,
-    uptime_s: u64,
-    token: Token,
-    requests_in_flight: u64,
-    client_connections: u64,
-    upstream_connections: u64,
-    notes: Vec<String>,
-    recent: Vec<Recent>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    from: String,
-    state: String,
-    usable_for_s: u64,
-    next_attempt_in_s: u64,
-    last_error: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Recent {
-    ago_s: u64,
-    method: String,
-    path: String,
-    status: Option<u16>,
-    reason: Option<String>,
-    caller: Option<String>,
-    ms: f64,
-}
-
-impl std::fmt::Display for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "cupbearer {}: {}", self.version, self.summary)?;
-        for proxy in &self.proxies {
-            write!(f, "{proxy}")?;
+impl fmt::Display for ForPeople<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cupbearer {}: {}", self.0.version, self.0.summary)?;
+        for proxy in &self.0.proxies {
+            write_proxy(f, proxy)?;
         }
         Ok(())
     }
 }
 
-impl std::fmt::Display for Proxy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let token = &self.token;
-        let seconds = |seconds| humantime::format_duration(Duration::from_secs(seconds));
-        write!(
-            f,
-            "\n\n{}, running for {}",
-            self.name,
-            seconds(self.uptime_s)
-        )?;
-        write!(f, "\n  listens on   {}", self.listens_on.join(", "))?;
-        write!(f, "\n  forwards to  {}", self.upstream)?;
-        write!(f, "\n  token from   {}", token.from)?;
-        write!(
-            f,
-            "\n  token        {}, {}, next request for one in {}",
-            token.state,
-            match token.usable_for_s {
-                0 if token.state == "starting" => "none yet".to_owned(),
-                0 => "no longer good".to_owned(),
-                usable => format!("good for {}", seconds(usable)),
-            },
-            seconds(token.next_attempt_in_s)
-        )?;
-        write!(
-            f,
-            "\n  last error   {}",
-            token.last_error.as_deref().unwrap_or("none")
-        )?;
-        write!(
-            f,
-            "\n  now          {}, {}, {} to the API",
-            counted(self.requests_in_flight, "request"),
-            counted(self.client_connections, "client"),
-            counted(self.upstream_connections, "connection")
-        )?;
-        for note in &self.notes {
-            write!(f, "\n  note         {note}")?;
-        }
-        for recent in self.recent.iter().take(SHOWN) {
-            write!(f, "\n  {recent}")?;
-        }
-        Ok(())
+fn write_proxy(f: &mut fmt::Formatter<'_>, proxy: &ProxyStatus) -> fmt::Result {
+    let token = &proxy.token;
+    let seconds = |seconds| humantime::format_duration(Duration::from_secs(seconds));
+    write!(f, "\n\n{}, up for {}", proxy.name, seconds(proxy.uptime_s))?;
+    write!(f, "\n  listens on   {}", proxy.listens_on.join(", "))?;
+    write!(f, "\n  forwards to  {}", proxy.upstream)?;
+    write!(f, "\n  token from   {}", token.from)?;
+    let validity = match token.usable_for_s {
+        0 if token.state == "starting" => "none yet".to_owned(),
+        0 => "no longer valid".to_owned(),
+        usable => format!("valid for {}", seconds(usable)),
+    };
+    write!(
+        f,
+        "\n  token        {}, {validity}, next token request in {}",
+        token.state,
+        seconds(token.next_attempt_in_s)
+    )?;
+    let error = token.last_error.as_deref().unwrap_or("none");
+    write!(f, "\n  last error   {error}")?;
+    write!(
+        f,
+        "\n  now          {} in flight, {} from clients, {} to the API",
+        counted(proxy.requests_in_flight, "request"),
+        counted(proxy.client_connections, "connection"),
+        counted(proxy.upstream_connections, "connection")
+    )?;
+    for note in &proxy.notes {
+        write!(f, "\n  note         {note}")?;
     }
+    for request in proxy.recent.iter().take(SHOWN) {
+        write_request(f, request)?;
+    }
+    Ok(())
 }
 
-fn counted(number: u64, what: &str) -> String {
+fn counted(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
+    format!("{number} {noun}{plural}")
 }
 
-impl std::fmt::Display for Recent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut line = String::new();
-        let status = self
-            .status
-            .map_or_else(|| "left".to_owned(), |status| status.to_string());
-        write!(
-            line,
-            "{:>5} s ago  {status:<4} {:<7} {} {} ms",
-            self.ago_s, self.method, self.path, self.ms
-        )?;
-        for more in [&self.reason, &self.caller].into_iter().flatten() {
-            write!(line, "  {more}")?;
-        }
-        f.write_str(&line)
+fn write_request(f: &mut fmt::Formatter<'_>, request: &RecentRequest) -> fmt::Result {
+    let status = request
+        .status
+        .map_or_else(|| "left".to_owned(), |status| status.to_string());
+    write!(
+        f,
+        "\n  {:>5} s ago  {status:<4} {:<7} {} {} ms",
+        request.ago_s, request.method, request.path, request.ms
+    )?;
+    for more in [&request.reason, &request.caller].into_iter().flatten() {
+        write!(f, "  {more}")?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

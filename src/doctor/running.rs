@@ -5,8 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::admin::status_api::{ProcessStatus, ProxyStatus};
 use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint};
 
 /// Whoever is well answers at once; whoever is stuck is not waited for.
@@ -60,14 +59,13 @@ impl Wanted {
             .unwrap_or(Runs::Unknown)
     }
 
-    fn judge(&self, status: &Value, address: SocketAddr) -> Option<Runs> {
-        let proxy = proxy_at(status, address)?;
-        let upstream = proxy["upstream"].as_str()?;
+    fn judge(&self, status: &ProcessStatus, address: SocketAddr) -> Option<Runs> {
+        let proxy = proxy_at(status, address).filter(|proxy| !proxy.upstream.is_empty())?;
         Some(
-            if proxy["name"] == self.name.as_str() && upstream == self.upstream {
+            if proxy.name == self.name && proxy.upstream == self.upstream {
                 Runs::Us
             } else {
-                Runs::Another(upstream.to_owned())
+                Runs::Another(proxy.upstream.clone())
             },
         )
     }
@@ -75,20 +73,17 @@ impl Wanted {
 
 /// What the cupbearer at one of these admin addresses says, if a proxy of it listens at `address`. Blocks, 2 s an
 /// address at most.
-pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<Value> {
+pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<ProcessStatus> {
     let answers = admin.iter().flat_map(addresses);
     answers
         .filter_map(|admin| serde_json::from_str(&status(admin).ok()?).ok())
         .find(|status| proxy_at(status, address).is_some())
 }
 
-fn proxy_at(status: &Value, address: SocketAddr) -> Option<&Value> {
+fn proxy_at(status: &ProcessStatus, address: SocketAddr) -> Option<&ProxyStatus> {
     let here = format!("http://{address}");
-    let listens = |proxy: &&Value| {
-        let all = proxy["listens_on"].as_array();
-        all.is_some_and(|all| all.iter().any(|one| one == here.as_str()))
-    };
-    status["proxies"].as_array()?.iter().find(listens)
+    let mut proxies = status.proxies.iter();
+    proxies.find(|proxy| proxy.listens_on.contains(&here))
 }
 
 /// What the cupbearer that sent this `/status` forwards to, if it runs none of these configurations.
@@ -96,37 +91,34 @@ fn proxy_at(status: &Value, address: SocketAddr) -> Option<&Value> {
 /// One that has yet to take over a changed configuration counts as theirs, and so does one that cannot be told.
 #[must_use]
 pub fn stranger(status: &str, own: &[ProxyFingerprint]) -> Option<String> {
-    let status: Value = serde_json::from_str(status).ok()?;
-    let proxies = status["proxies"].as_array()?;
-    let is_theirs = |proxy: &Value| own.iter().any(|own| !differs(proxy, own));
-    if proxies.iter().any(is_theirs) {
+    let status: ProcessStatus = serde_json::from_str(status).ok()?;
+    let is_theirs = |proxy: &ProxyStatus| own.iter().any(|own| !differs(proxy, own));
+    if status.proxies.iter().any(is_theirs) {
         return None;
     }
-    let upstreams = proxies
-        .iter()
-        .filter_map(|proxy| proxy["upstream"].as_str());
-    Some(upstreams.collect::<Vec<_>>().join(", "))
+    let upstreams = status.proxies.iter().map(|proxy| proxy.upstream.as_str());
+    let known = upstreams.filter(|upstream| !upstream.is_empty());
+    Some(known.collect::<Vec<_>>().join(", "))
 }
 
-fn differs(proxy: &Value, own: &ProxyFingerprint) -> bool {
-    let texts = |key: &str| {
-        let all = proxy[key].as_array().into_iter().flatten();
-        all.filter_map(Value::as_str)
-    };
+fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
     // A name or an address waits for a restart, an API for its first token: that is what somebody is at.
     let announced = ["changed in the configuration", "the changed configuration"];
-    if texts("notes").any(|note| announced.iter().any(|start| note.starts_with(start))) {
+    let mut notes = proxy.notes.iter();
+    if notes.any(|note| announced.iter().any(|start| note.starts_with(start))) {
         return false;
     }
-    let is_other = |key: &str, own: &Option<String>| {
-        let theirs = proxy[key].as_str();
-        own.is_some() && theirs.is_some() && own.as_deref() != theirs
+    // An empty text is one that the other version did not send.
+    let is_other = |theirs: &str, own: &Option<String>| {
+        !theirs.is_empty() && own.as_deref().is_some_and(|own| own != theirs)
     };
     let listens_elsewhere = own.listen.as_ref().is_some_and(|listen| {
         let here = typed(listen);
-        !here.is_empty() && !texts("listens_on").any(|one| here.iter().any(|here| here == one))
+        !here.is_empty() && !proxy.listens_on.iter().any(|one| here.contains(one))
     });
-    is_other("name", &own.name) || is_other("upstream", &own.upstream) || listens_elsewhere
+    is_other(&proxy.name, &own.name)
+        || is_other(&proxy.upstream, &own.upstream)
+        || listens_elsewhere
 }
 
 /// As `/status` has it; none for a port that the system chooses.
@@ -145,14 +137,13 @@ fn typed(listen: &Listen) -> Vec<String> {
 /// Which process answers as a cupbearer's admin listener at one of these addresses, where that can be told. Blocks,
 /// 2 s an address at most.
 #[must_use]
-pub fn admin_process(listen: &[Listen]) -> Option<u64> {
+pub fn admin_process(listen: &[Listen]) -> Option<u32> {
     let answers = listen.iter().flat_map(addresses);
     answers
         .filter_map(|admin| status(admin).ok())
         .find_map(|status| {
-            let status: Value = serde_json::from_str(&status).ok()?;
-            status["proxies"].as_array()?;
-            status["pid"].as_u64()
+            let status: ProcessStatus = serde_json::from_str(&status).ok()?;
+            status.pid
         })
 }
 

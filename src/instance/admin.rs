@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Running;
-use crate::admin::{self, Admin};
+use crate::admin::{self, AdminEndpoints};
 use crate::config;
 use crate::guard::{Guard, Peer};
 use crate::metrics::{self, Metrics};
@@ -19,7 +19,7 @@ pub struct AdminListeners {
     /// Where they listen.
     pub addresses: Vec<SocketAddr>,
     /// What they answer from.
-    pub admin: Arc<Admin>,
+    pub admin: Arc<AdminEndpoints>,
     _tasks: JoinSet<Drained>,
     _order: watch::Sender<DrainPhase>,
 }
@@ -33,11 +33,11 @@ pub fn start_admin(
     config: &config::AdminConfig,
     running: &[Running],
     not_running: &[&config::GuardConfig],
-    process: metrics::Process,
+    process: metrics::ProcessMetrics,
 ) -> Result<AdminListeners, server::BindError> {
     let views = running.iter().map(Running::view).collect();
     let also = not_running.iter().copied().map(guard).collect();
-    let admin = Admin::new(process, views, also);
+    let admin = AdminEndpoints::new(process, views, also);
     let bound = config.listen.iter().map(server::bind);
     let mut bound: Vec<server::BoundListeners> = bound.collect::<Result<_, _>>()?;
     for one in &mut bound {

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::admin::View;
+use crate::admin::ProxyView;
 use crate::config::{self, Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
@@ -179,7 +179,7 @@ impl Running {
     }
 
     /// What the admin listener may tell of it.
-    fn view(&self) -> View {
+    fn view(&self) -> ProxyView {
         let stop = self.stop.subscribe();
         let asked = |ask: fn(&Serving) -> String| -> Arc<dyn Fn() -> String + Send + Sync> {
             let serving = Arc::clone(&self.serving);
@@ -190,7 +190,7 @@ impl Running {
             Arc::clone(&self.serving),
             Arc::clone(&self.serving),
         );
-        View {
+        ProxyView {
             name: self.name.clone(),
             listens_on: self.listens_on.clone(),
             upstream: asked(Serving::upstream),

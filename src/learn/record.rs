@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::metrics::{Exchange, Watcher};
+use crate::metrics::{FinishedRequest, RequestObserver};
 
 /// Different requests beyond this number are only counted, since no block could list them.
 const KEPT: usize = 10_000;
@@ -73,7 +73,7 @@ impl ObservedRequests {
             .filter(|(_, outcomes)| outcomes.accepted > 0)
     }
 
-    fn record(&mut self, exchange: &Exchange<'_>) {
+    fn record(&mut self, exchange: &FinishedRequest<'_>) {
         let request = ObservedRequest {
             path: exchange.path.to_owned(),
             method: exchange.method.as_str().to_owned(),
@@ -111,7 +111,7 @@ impl RequestRecorder {
 
     /// The function that must be called for each exchange.
     #[must_use]
-    pub fn watcher(&self) -> Watcher {
+    pub fn watcher(&self) -> RequestObserver {
         let recorder = self.clone();
         Box::new(move |exchange| recorder.record(exchange))
     }
@@ -122,7 +122,7 @@ impl RequestRecorder {
         self.lock().clone()
     }
 
-    fn record(&self, exchange: &Exchange<'_>) {
+    fn record(&self, exchange: &FinishedRequest<'_>) {
         match (exchange.caller, exchange.reason) {
             (Some(caller), _) if caller == &*self.caller => self.lock().record(exchange),
             (None, Some(reason)) => *self.lock().rejected_by_reason.entry(reason).or_default() += 1,

@@ -1,17 +1,17 @@
-//! What concerns the whole process: its build, its memory and descriptors, the log lines that it lost.
+//! The metrics of the whole process: its version, its memory and descriptors, the log lines that it dropped.
 
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntGauge, Opts, Registry};
 
-/// The process's own metrics.
-pub struct Process {
+/// The metrics that all proxies of one process share.
+pub struct ProcessMetrics {
     registry: Registry,
     log_lines_dropped: IntCounter,
     dropped_so_far: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
-impl Process {
-    /// `dropped_so_far` tells how many log lines a blocked output has cost.
+impl ProcessMetrics {
+    /// `dropped_so_far` returns how many log lines have been dropped because the output was blocked.
     ///
     /// # Panics
     /// Never: the names are constants, and each is registered once.
@@ -24,7 +24,7 @@ impl Process {
         build.set(1);
         let log_lines_dropped = IntCounter::new(
             "cupbearer_log_lines_dropped_total",
-            "Log lines that were dropped because the output did not take them.",
+            "Log lines that were dropped because the output was blocked.",
         )
         .expect("the name is a constant");
         for collector in [

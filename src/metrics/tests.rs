@@ -1,9 +1,14 @@
-//! What Prometheus and a person get to read.
+//! What Prometheus and a reader of the journal see.
+
+use std::time::Duration;
+
+use http::Method;
+use tokio::time::Instant;
 
 use super::*;
 
-fn exchange<'a>(method: &'a Method, path: &'a str, status: Option<u16>) -> Exchange<'a> {
-    Exchange {
+fn request<'a>(method: &'a Method, path: &'a str, status: Option<u16>) -> FinishedRequest<'a> {
+    FinishedRequest {
         method,
         path,
         status,
@@ -17,28 +22,28 @@ fn exchange<'a>(method: &'a Method, path: &'a str, status: Option<u16>) -> Excha
 }
 
 fn read(metrics: &Arc<Metrics>) -> String {
-    text(&Process::new(|| 3), std::slice::from_ref(metrics))
+    text(&ProcessMetrics::new(|| 3), std::slice::from_ref(metrics))
 }
 
-/// The value of the only line that begins so.
+/// The value on the only line that begins with `series`.
 fn value(text: &str, series: &str) -> f64 {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(series));
     let value = lines
         .next()
         .unwrap_or_else(|| panic!("no {series} in\n{text}"));
-    assert_eq!(lines.next(), None, "{series} stands twice");
+    assert_eq!(lines.next(), None, "{series} appears twice");
     value.trim().parse().unwrap()
 }
 
 #[test]
 fn a_request_is_counted_by_method_class_reason_and_caller() {
     let metrics = Metrics::new(None);
-    metrics.ended(&exchange(&Method::GET, "/", Some(204)));
-    metrics.ended(&exchange(&Method::from_bytes(b"BREW").unwrap(), "/", None));
-    metrics.ended(&Exchange {
+    metrics.request_finished(&request(&Method::GET, "/", Some(204)));
+    metrics.request_finished(&request(&Method::from_bytes(b"BREW").unwrap(), "/", None));
+    metrics.request_finished(&FinishedRequest {
         reason: Some("rule_refused"),
         caller: Some("ci"),
-        ..exchange(&Method::DELETE, "/", Some(403))
+        ..request(&Method::DELETE, "/", Some(403))
     });
     let text = read(&metrics);
     for (series, expected) in [
@@ -69,20 +74,20 @@ fn a_request_is_counted_by_method_class_reason_and_caller() {
 }
 
 #[test]
-fn what_is_open_is_counted_until_it_is_let_go() {
+fn a_request_in_flight_is_counted_until_its_guard_is_dropped() {
     let metrics = Metrics::new(None);
-    let held = metrics.in_flight().enter_below(1).unwrap();
+    let guard = metrics.in_flight().enter_below(1).unwrap();
     assert!(metrics.in_flight().enter_below(1).is_none());
     assert!((value(&read(&metrics), "cupbearer_requests_in_flight") - 1.0).abs() < 0.1);
-    drop(held);
+    drop(guard);
     assert!(value(&read(&metrics), "cupbearer_requests_in_flight").abs() < 0.1);
 }
 
 #[test]
-fn a_family_of_several_proxies_stands_in_the_text_once() {
+fn a_metric_of_several_proxies_has_one_type_line() {
     let both = [Metrics::new(Some("one")), Metrics::new(Some("two"))];
     both[1].reloaded("applied");
-    let text = text(&Process::new(|| 0), &both);
+    let text = text(&ProcessMetrics::new(|| 0), &both);
     let types = |name: &str| {
         text.lines()
             .filter(|line| line.starts_with(&format!("# TYPE {name} ")))
@@ -95,7 +100,7 @@ fn a_family_of_several_proxies_stands_in_the_text_once() {
 }
 
 #[test]
-fn what_no_reload_has_done_yet_stands_at_zero() {
+fn reload_outcomes_start_at_zero() {
     let text = read(&Metrics::new(None));
     for outcome in ["applied", "waiting", "restart", "refused"] {
         let series = format!(r#"cupbearer_reload_total{{outcome="{outcome}"}}"#);
@@ -104,7 +109,7 @@ fn what_no_reload_has_done_yet_stands_at_zero() {
 }
 
 #[test]
-fn a_counter_never_goes_back_where_the_token_has_a_new_identity() {
+fn token_counters_never_decrease_when_the_identity_changes() {
     let metrics = Metrics::new(None);
     let facts = TokenFacts {
         state: "stale",
@@ -127,7 +132,7 @@ fn a_counter_never_goes_back_where_the_token_has_a_new_identity() {
 }
 
 #[test]
-fn the_journal_keeps_the_last_requests_and_cuts_long_paths_between_characters() {
+fn the_journal_keeps_the_most_recent_requests_and_cuts_long_paths_between_characters() {
     let metrics = Metrics::new(None);
     let long = "/ä".repeat(100);
     for number in 0..100 {
@@ -136,7 +141,7 @@ fn the_journal_keeps_the_last_requests_and_cuts_long_paths_between_characters() 
         } else {
             format!("/{number}")
         };
-        metrics.ended(&exchange(&Method::GET, &path, Some(200)));
+        metrics.request_finished(&request(&Method::GET, &path, Some(200)));
     }
     let recent = metrics.recent();
     assert_eq!(recent.len(), 64);
@@ -149,7 +154,7 @@ fn the_journal_keeps_the_last_requests_and_cuts_long_paths_between_characters() 
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_process_tells_its_memory_and_descriptors() {
+fn the_process_metrics_include_memory_and_descriptors() {
     let text = read(&Metrics::new(None));
     assert!(value(&text, "process_resident_memory_bytes") > 0.0);
     assert!(value(&text, "process_open_fds") > 0.0);

@@ -1,50 +1,52 @@
-//! The token's part. Its state is read when the metrics are: nothing is counted twice.
+//! The metrics of the access token. They are copied from the token's own state whenever `/metrics` is read, so that
+//! nothing is counted twice.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{Gauge, GaugeVec, IntCounter};
 
-use super::Maker;
+use super::registrar::{Registrar, at_zero};
 
-/// The four states, in the words of the contract.
+/// The states of a token, as in `/status` and the logs.
 const STATES: [&str; 4] = ["starting", "fresh", "stale", "expired"];
 
-/// How a token request can end.
+/// How a token request can end, in the order of [`TokenFacts::attempts`].
 const OUTCOMES: [&str; 4] = ["granted", "refused", "throttled", "unavailable"];
 
-/// What the token's own state says.
+/// The state of the access token, as its own room reports it.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenFacts {
     /// One of `starting`, `fresh`, `stale`, `expired`.
     pub state: &'static str,
-    /// When it ends.
+    /// When the token expires.
     pub expires_at: Option<SystemTime>,
-    /// When a token was granted last.
+    /// When a token was last granted.
     pub last_success: Option<SystemTime>,
-    /// Requests so far that ended in: granted, refused, throttled, unavailable.
+    /// How many token requests have ended as `granted`, `refused`, `throttled` and `unavailable`.
     pub attempts: [u64; 4],
 }
 
-pub(super) struct Counted {
+pub(super) struct TokenMetrics {
     states: GaugeVec,
     expires_at: Gauge,
     last_success: Gauge,
     attempts: [IntCounter; 4],
 }
 
-impl Counted {
-    pub(super) fn new(make: &Maker<'_>) -> Self {
-        let attempts = make.counters(
+impl TokenMetrics {
+    pub(super) fn new(register: &Registrar<'_>) -> Self {
+        let attempts = register.counters(
             "cupbearer_token_requests_total",
-            "Requests to the token endpoint.",
+            "Requests to the token endpoint, by outcome.",
             &["outcome"],
         );
-        let gauge =
-            |name: &str, help: &str| make.registered(Gauge::with_opts(make.opts(name, help)));
-        let states = make.registered(GaugeVec::new(
-            make.opts(
+        let gauge = |name: &str, help: &str| {
+            register.registered(Gauge::with_opts(register.opts(name, help)))
+        };
+        let states = register.registered(GaugeVec::new(
+            register.opts(
                 "cupbearer_token_state",
-                "1 for the state that the token is in.",
+                "1 for the current state of the access token, 0 for the others.",
             ),
             &["state"],
         ));
@@ -55,20 +57,20 @@ impl Counted {
             states,
             expires_at: gauge(
                 "cupbearer_token_expires_at_seconds",
-                "When the token ends, in Unix time; 0 without one.",
+                "When the access token expires, in Unix time; 0 if there is none.",
             ),
             last_success: gauge(
                 "cupbearer_token_last_success_seconds",
-                "When a token was granted last, in Unix time; 0 if never.",
+                "When an access token was last granted, in Unix time; 0 if never.",
             ),
-            attempts: OUTCOMES.map(|outcome| attempts.with_label_values(&[outcome])),
+            attempts: at_zero(&attempts, OUTCOMES),
         }
     }
 
     pub(super) fn set(&self, facts: &TokenFacts) {
         for state in STATES {
-            let here = f64::from(u8::from(state == facts.state));
-            self.states.with_label_values(&[state]).set(here);
+            let is_current = f64::from(u8::from(state == facts.state));
+            self.states.with_label_values(&[state]).set(is_current);
         }
         self.expires_at.set(unix(facts.expires_at));
         self.last_success.set(unix(facts.last_success));
@@ -78,7 +80,7 @@ impl Counted {
     }
 }
 
-fn unix(at: Option<SystemTime>) -> f64 {
-    at.and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+fn unix(time: Option<SystemTime>) -> f64 {
+    time.and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .map_or(0.0, |since| since.as_secs_f64())
 }

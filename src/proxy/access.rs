@@ -14,7 +14,7 @@ use super::authorize::Sent;
 use super::replay::Uploaded;
 use super::trace;
 use crate::guard::CallerName;
-use crate::metrics::{Exchange, Metrics};
+use crate::metrics::{FinishedRequest, Metrics};
 use crate::problem::{Reason, RequestId};
 use crate::text::{error_chain, loggable};
 use crate::upstream::BodyError;
@@ -151,7 +151,7 @@ impl Drop for Line {
 impl Line {
     fn count(&self, ended: Instant) {
         let asked = self.sent.map(|sent| sent.asked);
-        self.metrics.ended(&Exchange {
+        self.metrics.request_finished(&FinishedRequest {
             method: &self.method,
             path: self.path.path(),
             status: self.head.map(|(status, _)| status.as_u16()),

@@ -1,20 +1,20 @@
 //! How many requests are under way: `limits.in_flight`, counted over all workers.
 
 use super::errors::ForwardError;
-use crate::metrics::{Held, Level};
+use crate::metrics::{ActiveCount, ActiveGuard};
 
 /// The door.
 #[derive(Debug)]
 pub(super) struct Admission {
-    in_flight: Level,
+    in_flight: ActiveCount,
     limit: usize,
 }
 
 /// A place among the requests in flight, until the last frame of the answer.
-pub(super) type Permit = Held;
+pub(super) type Permit = ActiveGuard;
 
 impl Admission {
-    pub(super) fn new(in_flight: Level, limit: usize) -> Self {
+    pub(super) fn new(in_flight: ActiveCount, limit: usize) -> Self {
         Self { in_flight, limit }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use tokio::time::{Duration, Instant};
 
-use crate::metrics::{Exchange, Metrics};
+use crate::metrics::{FinishedRequest, Metrics};
 use crate::problem::{ProblemResponse, Reason, RequestId};
 
 /// 503 `saturated`; counted, and logged like any failure.
@@ -28,7 +28,7 @@ pub fn saturated(metrics: &Arc<Metrics>, connections: usize) -> Response<Bytes> 
         status = response.status().as_u16(),
         "connection refused"
     );
-    metrics.ended(&Exchange {
+    metrics.request_finished(&FinishedRequest {
         method: &unread(),
         path: "",
         status: Some(response.status().as_u16()),

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::client_stream::ClientStream;
-use crate::metrics::Level;
+use crate::metrics::ActiveCount;
 
 /// Makes the response to one connection that is rejected; each has its own request id.
 pub type OverloadResponse = Arc<dyn Fn() -> Response<Bytes> + Send + Sync>;
@@ -29,7 +29,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Rejects connections while the server is full.
 #[derive(Clone, Default)]
 pub(super) struct OverloadResponder {
-    rejections: Level,
+    rejections: ActiveCount,
     response: Option<OverloadResponse>,
 }
 

@@ -16,7 +16,7 @@ use super::limits::ConnectionLimits;
 use super::tracked_connection::{
     ConnectionCommand, ConnectionPhase, ServerState, TrackedConnection,
 };
-use crate::metrics::{Held, Metrics};
+use crate::metrics::{ActiveGuard, Metrics};
 
 /// All connections of a server, on all its workers.
 pub(super) struct ConnectionRegistry {
@@ -40,7 +40,7 @@ pub(super) struct ConnectionSlot {
     id: u64,
     pub(super) connection: Arc<TrackedConnection>,
     pub(super) registry: Arc<ConnectionRegistry>,
-    _counted: Held,
+    _counted: ActiveGuard,
 }
 
 impl Drop for ConnectionSlot {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::relay::Bell;
-use crate::metrics::Held;
+use crate::metrics::ActiveGuard;
 use crate::net::{USER_TIMEOUT, set_user_timeout};
 
 /// So much goes out without a byte in return only in an upload; what is less fits into the buffers of a peer
@@ -36,7 +36,7 @@ pub(super) struct Io {
     stream: Stream,
     hung_up: bool,
     /// Its place among the open connections, given up with it.
-    open: Option<Held>,
+    open: Option<ActiveGuard>,
     /// Bytes written since the last were read.
     unanswered: usize,
     /// How long an upload may stay unacknowledged: the longer of the limits of an exchange.
@@ -98,7 +98,7 @@ impl Io {
     }
 
     /// The same, counted until it is dropped.
-    pub(super) fn counted(mut self, open: Held) -> Self {
+    pub(super) fn counted(mut self, open: ActiveGuard) -> Self {
         self.open = Some(open);
         self
     }

@@ -174,7 +174,7 @@ test("the rules for everyone hold in the run, and what they refuse is told", asy
 /** The demo, and its configuration with a listener of its own. */
 async function startDemo(t) {
   const directory = await temporaryDirectory(t);
-  const demo = await start(["demo", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"], ({ stderr }) => /token {8}good until/.test(stderr), {
+  const demo = await start(["demo", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"], ({ stderr }) => /token {8}valid until/.test(stderr), {
     env: { TMPDIR: directory },
   });
   t.after(() => demo.stop());

@@ -119,7 +119,7 @@ async fn without_a_token_it_lives_and_is_not_ready_and_says_whose_fault_that_is(
     );
     let (status, text) = line(admin, "/ready").await;
     assert_eq!(status, 200);
-    assert!(text.starts_with("ready: token fresh, good for "), "{text}");
+    assert!(text.starts_with("ready: token fresh, valid for "), "{text}");
     assert_eq!(line(admin, "/startup").await, (200, "started".to_owned()));
     assert_eq!(command(admin, &["wait"]).await.0, 0);
 }
@@ -174,7 +174,7 @@ async fn the_status_and_the_page_show_the_last_requests_without_query_or_token()
     }
     let (code, text) = command(binary.admin(), &["status"]).await;
     assert_eq!(code, 0);
-    assert!(text.contains("token        fresh, good for"), "{text}");
+    assert!(text.contains("token        fresh, valid for"), "{text}");
     assert!(text.contains("GET     /a%3Cb"), "{text}");
 }
 
@@ -296,7 +296,7 @@ async fn a_unix_socket_has_all_that_a_loopback_listener_has() {
     assert_eq!(command(&socket, &["wait"]).await.0, 0);
     let (code, text) = command(&socket, &["status"]).await;
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("token        fresh, good for"), "{text}");
+    assert!(text.contains("token        fresh, valid for"), "{text}");
     assert_eq!(command(&socket, &["quit"]).await.0, 0);
     assert!(binary.wait().await.0.success());
 }

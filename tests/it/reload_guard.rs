@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cupbearer::metrics::Process;
+use cupbearer::metrics::ProcessMetrics;
 use cupbearer::{config, start_admin};
 
 use crate::support::{
@@ -124,7 +124,7 @@ async fn the_admin_listener_forbids_what_a_waiting_configuration_forbids() {
         is_configured: true,
     };
     let proxies = std::slice::from_ref(&proxy.running);
-    let listeners = start_admin(&listen, proxies, &[], Process::new(|| 0)).unwrap();
+    let listeners = start_admin(&listen, proxies, &[], ProcessMetrics::new(|| 0)).unwrap();
     let admin = listeners.addresses[0];
     assert_eq!(ask(admin, get("/status")).await.status, 200);
 

@@ -2,12 +2,12 @@ use http::Method;
 use tokio::time::{Duration, Instant};
 
 use super::*;
-use crate::metrics::{Exchange, Metrics};
+use crate::metrics::{FinishedRequest, Metrics};
 
 #[test]
-fn a_recent_path_is_plain_ascii() {
+fn the_path_of_a_recent_request_is_plain_ascii() {
     let metrics = Metrics::new(None);
-    metrics.ended(&Exchange {
+    metrics.request_finished(&FinishedRequest {
         method: &Method::GET,
         path: "/a\u{9b}2J\u{202e}x",
         status: Some(200),
@@ -18,6 +18,6 @@ fn a_recent_path_is_plain_ascii() {
         total: Duration::ZERO,
         upstream_head: None,
     });
-    let recent = Recent::of(&metrics.recent()[0]);
+    let recent = recent_request(&metrics.recent()[0]);
     assert_eq!(recent.path, "/a%C2%9B2J%E2%80%AEx");
 }

@@ -196,7 +196,7 @@ async fn watch(
     let mut running = start(&config, AccessLines::None)
         .map_err(|error| (Exit::Failed, run::refusal(&error, &config.admin.listen)))?;
     let recorder = RequestRecorder::new(name);
-    running.metrics.watch(recorder.watcher());
+    running.metrics.observe_requests(recorder.watcher());
     has_token(&running).await?;
     let address = *running
         .addresses

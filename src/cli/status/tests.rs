@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn nothing_that_a_request_brought_steers_the_terminal() {
+fn control_characters_of_a_request_do_not_reach_the_terminal() {
     let text = serde_json::json!({
         "version": "1", "summary": "ready", "proxies": [{
             "name": "cupbearer", "listens_on": [], "upstream": "x", "uptime_s": 1,
@@ -20,7 +20,7 @@ fn nothing_that_a_request_brought_steers_the_terminal() {
 }
 
 #[test]
-fn without_a_token_none_is_said_to_be_good_and_one_of_a_thing_is_one() {
+fn a_missing_token_is_not_called_valid_and_nouns_are_singular_for_one() {
     let text = |state: &str, usable: u64| {
         written(&format!(
             r#"{{"version": "1", "summary": "s", "proxies": [{{"name": "n", "listens_on": [], "upstream": "u",
@@ -35,9 +35,11 @@ fn without_a_token_none_is_said_to_be_good_and_one_of_a_thing_is_one() {
         "{starting}"
     );
     assert!(
-        starting.contains("  now          0 requests, 2 clients, 1 connection to"),
+        starting.contains(
+            "  now          0 requests in flight, 2 connections from clients, 1 connection to"
+        ),
         "{starting}"
     );
-    assert!(text("expired", 0).contains("expired, no longer good, next"));
-    assert!(text("fresh", 29).contains("fresh, good for 29s, next"));
+    assert!(text("expired", 0).contains("expired, no longer valid, next"));
+    assert!(text("fresh", 29).contains("fresh, valid for 29s, next"));
 }

@@ -54,7 +54,8 @@ fn the_same_name_and_api_at_this_address_are_us() {
         (status("cupbearer", ours, "127.0.0.1:6740"), None),
         ("7".to_owned(), None),
     ] {
-        let status = serde_json::from_str(&text).unwrap();
-        assert_eq!(wanted.judge(&status, address), expected, "{text}");
+        let status = serde_json::from_str(&text).ok();
+        let runs = status.and_then(|status| wanted.judge(&status, address));
+        assert_eq!(runs, expected, "{text}");
     }
 }

@@ -9,7 +9,7 @@ async fn asked(not_running: &[&config::GuardConfig], host: &str) -> String {
         listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
         is_configured: true,
     };
-    let process = metrics::Process::new(|| 0);
+    let process = metrics::ProcessMetrics::new(|| 0);
     let listeners = start_admin(&config, &[], not_running, process).unwrap();
     let mut stream = TcpStream::connect(listeners.addresses[0]).await.unwrap();
     let head = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");

@@ -10,8 +10,8 @@ fn exchange<'a>(
     path: &'a str,
     status: u16,
     reason: Option<&'static str>,
-) -> Exchange<'a> {
-    Exchange {
+) -> FinishedRequest<'a> {
+    FinishedRequest {
         method: &Method::GET,
         path,
         status: Some(status),

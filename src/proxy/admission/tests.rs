@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn a_full_house_refuses_until_somebody_leaves() {
-    let admission = Admission::new(Level::default(), 1);
+    let admission = Admission::new(ActiveCount::default(), 1);
     let first = admission.enter().unwrap();
     assert!(matches!(
         admission.enter(),

@@ -71,7 +71,7 @@ impl Followed {
     }
 
     pub(crate) fn applied(&self) -> u64 {
-        let figures = cupbearer::metrics::Process::new(|| 0);
+        let figures = cupbearer::metrics::ProcessMetrics::new(|| 0);
         let text = cupbearer::metrics::text(&figures, &[Arc::clone(&self.running.metrics)]);
         let line = text
             .lines()

@@ -1,0 +1,113 @@
+//! Whether requests can be served, in one line: the state, the reason, the remedy.
+
+use std::time::Duration;
+
+use super::view::ProxyView;
+use crate::token::Snapshot;
+
+/// What `/ready` and `/startup` respond with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether the response is 200.
+    pub is_ready: bool,
+    /// State, reason and remedy.
+    pub line: String,
+    /// When it is worth asking again.
+    pub retry_in: Option<Duration>,
+}
+
+impl Readiness {
+    /// Ready if every proxy is. The line is that of the first proxy that is not.
+    pub(super) fn of_all(views: &[ProxyView]) -> Self {
+        Self::first_unready(views, "ready", |view| {
+            Self::of(&view.snapshot(), (view.is_stopping)())
+        })
+    }
+
+    /// Whether every proxy has had a token. Once it has, startup is over, whatever happens later.
+    pub(super) fn of_startup(views: &[ProxyView]) -> Self {
+        Self::first_unready(views, "started", |view| {
+            let snapshot = view.snapshot();
+            if snapshot.last_success.is_some() {
+                Self::ready("started".to_owned())
+            } else {
+                Self::of(&snapshot, false)
+            }
+        })
+    }
+
+    const fn ready(line: String) -> Self {
+        Self {
+            is_ready: true,
+            line,
+            retry_in: None,
+        }
+    }
+
+    /// `state` is the word for all proxies if each of them is ready.
+    fn first_unready(views: &[ProxyView], state: &str, judge: impl Fn(&ProxyView) -> Self) -> Self {
+        let several = views.len() > 1;
+        let mut ready = Vec::new();
+        for view in views {
+            let mut readiness = judge(view);
+            if several {
+                readiness.line = format!("{}: {}", view.name, readiness.line);
+            }
+            if !readiness.is_ready {
+                return readiness;
+            }
+            ready.push(readiness);
+        }
+        if let (1, Some(only)) = (ready.len(), ready.pop()) {
+            return only;
+        }
+        Self::ready(format!("{} proxies {state}", views.len()))
+    }
+
+    fn of(snapshot: &Snapshot, is_stopping: bool) -> Self {
+        let state = snapshot.state.as_str();
+        if is_stopping {
+            return Self {
+                is_ready: false,
+                line: "not ready: stopping".to_owned(),
+                retry_in: None,
+            };
+        }
+        if snapshot.state.is_usable() {
+            let usable = Duration::from_secs(snapshot.usable_for.as_secs());
+            let note = if snapshot.refused_although_fresh {
+                "; the API refuses it although it is fresh: a missing role?"
+            } else {
+                ""
+            };
+            return Self::ready(format!(
+                "ready: token {state}, valid for {}{note}",
+                humantime::format_duration(usable)
+            ));
+        }
+        let (reason, remedy) = match (&snapshot.last_error, snapshot.refused) {
+            (Some(_), true) => (
+                "token_refused",
+                "correct the credentials; a changed secret is tried within 5 s",
+            ),
+            (Some(_), false) => ("token_unavailable", "cupbearer keeps trying"),
+            (None, _) => ("token_unavailable", "the first attempt is in progress"),
+        };
+        let (cause, doctor) = match &snapshot.last_error {
+            Some(cause) => (
+                format!(": {cause}"),
+                "; run `cupbearer doctor` to find the cause",
+            ),
+            None => (String::new(), ""),
+        };
+        let wait = snapshot.next_attempt_in;
+        Self {
+            is_ready: false,
+            line: format!(
+                "not ready: token {state}: {reason}{cause}; {remedy}; next attempt in {}{doctor}",
+                humantime::format_duration(Duration::from_secs(wait.as_secs()))
+            ),
+            retry_in: Some(wait),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The metrics of requests: how many, how long they took, how many are in flight.
+
+use http::Method;
+use prometheus::IntCounterVec;
+
+use super::batch::RequestBatch;
+use super::recent::JournalEntry;
+use super::registrar::{ActiveGauge, Registrar};
+use super::request::FinishedRequest;
+
+/// The methods that have a label of their own; all others are counted as `other`.
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
+];
+
+/// The first digit of the status; `none` if the client disconnected before there was one.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+pub(super) struct RequestMetrics {
+    total: IntCounterVec,
+    /// Holds the counters of plain requests (no reason, no configured caller), so that they need no look-up.
+    batch: RequestBatch,
+    pub(super) in_flight: ActiveGauge,
+}
+
+impl RequestMetrics {
+    pub(super) fn new(register: &Registrar<'_>) -> Self {
+        let total = register.counters(
+            "cupbearer_requests_total",
+            "Finished requests.",
+            &["method", "status_class", "reason", "caller"],
+        );
+        let plain: Vec<_> = METHODS
+            .iter()
+            .flat_map(|method| CLASSES.iter().map(move |class| (method, class)))
+            .map(|(method, class)| total.with_label_values(&[*method, *class, "", ""]))
+            .collect();
+        let request_seconds = register.histogram(
+            "cupbearer_request_seconds",
+            "Time from the head of a request to the end of its response.",
+        );
+        let upstream_head_seconds = register.histogram(
+            "cupbearer_upstream_head_seconds",
+            "Time from forwarding a request to the head of the upstream's response.",
+        );
+        Self {
+            batch: RequestBatch::new(&plain, &request_seconds, &upstream_head_seconds),
+            in_flight: ActiveGauge::new(register.gauge(
+                "cupbearer_requests_in_flight",
+                "Requests whose response has not ended yet.",
+            )),
+            total,
+        }
+    }
+
+    pub(super) fn add(&self, request: &FinishedRequest<'_>) {
+        let (method, class) = (method_index(request.method), class_index(request.status));
+        let is_plain = request.reason.is_none() && request.caller.is_none();
+        if !is_plain {
+            self.total
+                .with_label_values(&[
+                    METHODS[method],
+                    CLASSES[class],
+                    request.reason.unwrap_or_default(),
+                    request.caller.unwrap_or_default(),
+                ])
+                .inc();
+        }
+        let plain = is_plain.then_some(method * CLASSES.len() + class);
+        self.batch.add(request, plain);
+    }
+
+    pub(super) fn recent(&self) -> Vec<JournalEntry> {
+        self.batch.lock().journal.entries()
+    }
+
+    pub(super) fn update(&self) {
+        self.in_flight.update();
+        self.batch.flush();
+    }
+}
+
+fn method_index(method: &Method) -> usize {
+    let other = METHODS.len() - 1;
+    METHODS[..other]
+        .iter()
+        .position(|known| *known == method.as_str())
+        .unwrap_or(other)
+}
+
+fn class_index(status: Option<u16>) -> usize {
+    status.map_or(0, |status| usize::from(status / 100).min(CLASSES.len() - 1))
+}
