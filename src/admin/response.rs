@@ -5,7 +5,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
 use crate::guard::Refusal;
-use crate::problem::{ProblemResponse, ProblemFormat, Reason, RequestId};
+use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 
 /// A response with its whole body.
 pub(super) type AdminResponse = Response<Full<Bytes>>;
