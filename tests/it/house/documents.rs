@@ -39,6 +39,7 @@ fn a_test_that_does_not_exist_is_found() {
         "tests/run nothing",
         "src/none.rs",
         "guard::there_is_no_such_test",
+        "there_is_no_such_module::tests",
     ] {
         assert!(!known.has(root, name), "{name}");
     }
@@ -186,10 +187,8 @@ impl Known {
     /// A path, with or without the ending of a test, or a module or function of the crate.
     fn has(&self, root: &Path, name: &str) -> bool {
         if name.contains("::") {
-            return name
-                .rsplit("::")
-                .next()
-                .is_some_and(|last| self.0.contains(last));
+            let mut segments = name.split("::").filter(|segment| !segment.is_empty());
+            return segments.all(|segment| self.0.contains(segment));
         }
         ["", ".rs", ".test.mjs"]
             .iter()
