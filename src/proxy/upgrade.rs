@@ -18,7 +18,7 @@ use super::replay::Frozen;
 use crate::guard::Lease;
 use crate::metrics::Metrics;
 use crate::token::Bearer;
-use crate::upstream::{Outgoing, SendError, Tunnel, Upgrade};
+use crate::upstream::{OutgoingBody, SendError, Tunnel, Upgrade};
 
 /// Runs a tunnel beside the connections of the server, so that stopping knows about it.
 pub type CarryTunnel = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
@@ -111,7 +111,7 @@ impl<I: Inbound> Proxy<I> {
     }
 }
 
-fn is_unauthorized<B: Outgoing>(upgraded: &Upgrade<B>) -> bool {
+fn is_unauthorized<B: OutgoingBody>(upgraded: &Upgrade<B>) -> bool {
     match upgraded {
         Upgrade::Switched(..) => false,
         Upgrade::Answered(response) => response.status() == StatusCode::UNAUTHORIZED,

@@ -1,8 +1,9 @@
-//! One exchange over one connection: from the request that it was given to the head of the answer.
+//! One exchange over one connection: from the request to the head of the response.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response, header};
 use hyper::body::Incoming;
@@ -10,125 +11,155 @@ use hyper::client::conn::TrySendError;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::body::ResponseBody;
+use super::connection::Connection;
 use super::errors::SendError;
 use super::framing;
-use super::limits::{HeadLimit, Stall};
-use super::pace::{Outgoing, Pace, Paced};
-use super::pool::{Shared, Wire, drive};
+use super::limits::{HeadDeadline, StallTimer};
+use super::pool::{IdlePool, PooledConnection};
+use super::response_body::ResponseBody;
+use super::upload_progress::{OutgoingBody, TrackedBody, UploadProgress};
 
-/// What a connection says of a request that it was given.
-pub(super) type Given<B> = Result<Response<Incoming>, TrySendError<Request<Paced<B>>>>;
+/// What all exchanges with the upstream share.
+pub(super) struct ExchangeContext<B: OutgoingBody> {
+    /// `upstream.head_timeout`.
+    pub(super) head_timeout: Duration,
+    /// `upstream.stall_timeout`.
+    pub(super) stall_timeout: Duration,
+    /// Where the connection goes after the exchange.
+    pub(super) pool: Arc<IdlePool<B>>,
+}
 
-pin_project! {
-    /// Drives the connection and waits for the answer.
-    pub(super) struct Exchange<'a, B: Outgoing, F> {
-        #[pin]
-        answer: F,
-        wire: Option<Wire<B>>,
-        shared: &'a Arc<Shared<B>>,
-        pace: Option<Arc<Pace>>,
-        start: Instant,
+impl<B: OutgoingBody> Clone for ExchangeContext<B> {
+    fn clone(&self) -> Self {
+        Self {
+            head_timeout: self.head_timeout,
+            stall_timeout: self.stall_timeout,
+            pool: Arc::clone(&self.pool),
+        }
     }
 }
 
-impl<'a, B: Outgoing, F> Exchange<'a, B, F> {
-    /// `answer` is what `wire` will say of the request that it has been given at `start`.
-    pub(super) fn new(
-        shared: &'a Arc<Shared<B>>,
-        mut wire: Wire<B>,
-        answer: F,
-        pace: Option<Arc<Pace>>,
+impl<B: OutgoingBody> ExchangeContext<B> {
+    /// Sends `request` over `connection`, beginning at `start`.
+    ///
+    /// The request is handed to hyper at once. Otherwise it would be moved along with the returned future.
+    pub(super) fn begin(
+        &self,
+        mut connection: Connection<B>,
+        request: Request<TrackedBody<B>>,
         start: Instant,
-    ) -> Self {
-        limit(shared, pace.as_deref(), start).arm(&mut wire.alarm);
-        Self {
-            answer,
-            wire: Some(wire),
-            shared,
-            pace,
+    ) -> Exchange<'_, B, impl Future<Output = HyperResult<B>> + use<B>> {
+        let upload = request.body().progress();
+        let response = connection.sender.try_send_request(request);
+        self.deadline(upload.as_deref(), start)
+            .arm(&mut connection.head_timer);
+        Exchange {
+            response,
+            connection: Some(connection),
+            context: self,
+            upload,
             start,
         }
     }
 
-    /// Where its connection came from, and when.
-    pub(super) fn began(&self) -> (&'a Arc<Shared<B>>, Instant) {
-        (self.shared, self.start)
+    pub(super) fn deadline<'a>(
+        &self,
+        upload: Option<&'a UploadProgress>,
+        start: Instant,
+    ) -> HeadDeadline<'a> {
+        HeadDeadline {
+            start,
+            head_timeout: self.head_timeout,
+            stall_timeout: self.stall_timeout,
+            upload,
+        }
+    }
+}
+
+/// What hyper returns for a request.
+pub(super) type HyperResult<B> = Result<Response<Incoming>, TrySendError<Request<TrackedBody<B>>>>;
+
+pin_project! {
+    /// Drives the connection until the head of the response has arrived.
+    pub(super) struct Exchange<'a, B: OutgoingBody, F> {
+        #[pin]
+        response: F,
+        connection: Option<Connection<B>>,
+        context: &'a ExchangeContext<B>,
+        upload: Option<Arc<UploadProgress>>,
+        start: Instant,
+    }
+}
+
+impl<B: OutgoingBody, F> Exchange<'_, B, F> {
+    /// When the request was sent.
+    pub(super) fn start(&self) -> Instant {
+        self.start
     }
 }
 
 impl<B, F> Future for Exchange<'_, B, F>
 where
-    B: Outgoing,
-    F: Future<Output = Given<B>>,
+    B: OutgoingBody,
+    F: Future<Output = HyperResult<B>>,
 {
-    type Output = Result<Response<ResponseBody<B>>, Failed<B>>;
+    type Output = Result<Response<ResponseBody<B>>, ExchangeError<B>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let wire = this
-            .wire
+        let connection = this
+            .connection
             .as_mut()
             .expect("a future is not polled after it was ready");
-        let mut own = wire.relay.attend();
-        drive(&mut wire.connection, &mut own);
-        let mut response = match this.answer.poll(&mut own) {
+        let mut connection_cx = connection.waker.begin_poll();
+        connection.driver.drive(&mut connection_cx);
+        let mut response = match this.response.poll(&mut connection_cx) {
             Poll::Ready(Ok(response)) => response,
-            Poll::Ready(Err(failed)) => return Poll::Ready(Err(failed.into())),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             Poll::Pending => {
-                wire.relay.wait(cx.waker());
-                return limit(this.shared, this.pace.as_deref(), *this.start)
-                    .poll(&mut wire.alarm, cx)
-                    .map(|error| Err(Failed::Sent(error)));
+                connection.waker.register(cx.waker());
+                return this
+                    .context
+                    .deadline(this.upload.as_deref(), *this.start)
+                    .poll(&mut connection.head_timer, cx)
+                    .map(|error| Err(ExchangeError::MaybeSent(error)));
             }
         };
         if let Err(error) = framing::check(&response, false) {
-            return Poll::Ready(Err(Failed::Sent(error)));
+            return Poll::Ready(Err(ExchangeError::MaybeSent(error)));
         }
-        framing::speak_for_us(&mut response);
-        let stall = (!is_event_stream(&response)).then_some(this.shared.stall_timeout);
-        let stall = Stall::new(stall, this.pace.take());
-        let wire = this.wire.take().expect("it was there a moment ago");
+        framing::set_version(&mut response);
+        let stall = (!is_event_stream(&response)).then_some(this.context.stall_timeout);
+        let stall = StallTimer::new(stall, this.upload.take());
+        let connection = this.connection.take().expect("it was there a moment ago");
         Poll::Ready(Ok(response.map(|incoming| {
-            ResponseBody::new(incoming, wire, Arc::clone(this.shared), stall)
+            let pool = Arc::clone(&this.context.pool);
+            ResponseBody::new(incoming, PooledConnection::new(connection, pool), stall)
         })))
     }
 }
 
-fn limit<'a, B: Outgoing>(
-    shared: &Shared<B>,
-    pace: Option<&'a Pace>,
-    start: Instant,
-) -> HeadLimit<'a> {
-    HeadLimit {
-        start,
-        head: shared.head_timeout,
-        stall: shared.stall_timeout,
-        pace,
-    }
-}
-
-/// An attempt that gave no answer.
-pub(super) enum Failed<B> {
-    /// Nothing of it has left this machine.
+/// An exchange without a response.
+pub(super) enum ExchangeError<B> {
+    /// No byte of the request was sent.
     Unsent {
-        request: Box<Request<Paced<B>>>,
+        request: Box<Request<TrackedBody<B>>>,
         error: SendError,
     },
-    /// It may have reached the upstream.
-    Sent(SendError),
+    /// The request may have reached the upstream.
+    MaybeSent(SendError),
 }
 
-impl<B> From<TrySendError<Request<Paced<B>>>> for Failed<B> {
-    fn from(mut failed: TrySendError<Request<Paced<B>>>) -> Self {
-        let request = failed.take_message();
-        let error = SendError::from_exchange(failed.into_error());
+impl<B> From<TrySendError<Request<TrackedBody<B>>>> for ExchangeError<B> {
+    fn from(mut error: TrySendError<Request<TrackedBody<B>>>) -> Self {
+        let request = error.take_message();
+        let error = SendError::from_exchange(error.into_error());
         match request {
             Some(request) => Self::Unsent {
                 request: Box::new(request),
                 error,
             },
-            None => Self::Sent(error),
+            None => Self::MaybeSent(error),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The socket to the upstream, plain or TLS, as one type without a pointer to follow.
+//! The socket to the upstream, plain or TLS, as one type without dynamic dispatch.
 
 use std::io;
 use std::pin::Pin;
@@ -10,48 +10,49 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::relay::Bell;
+use super::waker::WakerState;
 use crate::metrics::ActiveGuard;
 use crate::net::{USER_TIMEOUT, set_user_timeout};
 
-/// So much goes out without a byte in return only in an upload; what is less fits into the buffers of a peer
-/// that reads nothing.
-const UPLOAD: usize = 64 << 10;
+/// Only an upload sends this many bytes without receiving one. Fewer fit into the buffers of a peer that does not read.
+const UPLOAD_BYTES: usize = 64 << 10;
 
-/// What rustls takes at once by default, and what a frame is at most unless the client's connection has leave to
-/// read more.
-const NARROW: usize = 64 << 10;
+/// rustls's default limit for plaintext that waits to be sent, and usually the largest frame.
+const TLS_BUFFER_BYTES: usize = 64 << 10;
 
-/// What it takes of a longer frame: the largest that the server reads, so that it goes out by one call.
-const WIDE: usize = 256 << 10;
+/// The limit while longer frames are sent: the largest frame that the server reads, so that it is written in one call.
+const LARGE_TLS_BUFFER_BYTES: usize = 256 << 10;
 
-/// One connection's bytes.
+/// The byte stream of one connection.
 ///
-/// An upstream that refuses an upload answers, hangs up and resets: the write fails while the answer waits
-/// to be read. So a hang-up noticed by writing is kept back; reading tells it, after what came before it.
+/// An upstream that rejects an upload responds, closes the connection and resets it: the next write fails while the
+/// response still waits to be read. A write therefore does not report that the peer has closed the connection. The
+/// read that follows the response does.
 ///
-/// An upstream may stop reading an upload for as long as our own limits allow, so that the system's has to wait.
+/// During an upload, an upstream may stop reading for as long as our own limits allow, so the system's user timeout
+/// is raised to match them.
 #[derive(Debug)]
 pub(super) struct Io {
-    stream: Stream,
-    hung_up: bool,
-    /// Its place among the open connections, given up with it.
+    stream: PlainOrTls,
+    /// A write has found that the peer closed the connection.
+    peer_closed: bool,
+    /// Counts this connection among the open ones until it is dropped.
     open: Option<ActiveGuard>,
-    /// Bytes written since the last were read.
+    /// Bytes written since the last byte was read.
     unanswered: usize,
     /// How long an upload may stay unacknowledged: the longer of the limits of an exchange.
     upload_user_timeout: Duration,
-    bell: Arc<Bell>,
-    /// What rings it.
+    waker_state: Arc<WakerState>,
+    /// The waker of that state.
     waker: Waker,
-    /// The last read found nothing, and the bell will ring when something comes.
-    dry: bool,
-    /// TLS takes longer frames at once.
-    wide: bool,
+    /// The last read found nothing, and the waker is registered for the next byte.
+    drained: bool,
+    /// The TLS buffer has its larger limit.
+    has_large_buffer: bool,
 }
 
 #[derive(Debug)]
-enum Stream {
+enum PlainOrTls {
     /// http to loopback, or allowed by `upstream.allow_plaintext`.
     Plain(TcpStream),
     /// https.
@@ -60,44 +61,44 @@ enum Stream {
 
 impl Io {
     pub(super) fn plain(stream: TcpStream, upload_user_timeout: Duration) -> Self {
-        Self::over(Stream::Plain(stream), upload_user_timeout)
+        Self::over(PlainOrTls::Plain(stream), upload_user_timeout)
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, upload_user_timeout: Duration) -> Self {
-        Self::over(Stream::Tls(Box::new(stream)), upload_user_timeout)
+        Self::over(PlainOrTls::Tls(Box::new(stream)), upload_user_timeout)
     }
 
-    fn over(stream: Stream, upload_user_timeout: Duration) -> Self {
-        let bell = Bell::new();
+    fn over(stream: PlainOrTls, upload_user_timeout: Duration) -> Self {
+        let waker_state = WakerState::new();
         Self {
             stream,
-            hung_up: false,
+            peer_closed: false,
             unanswered: 0,
             upload_user_timeout,
             open: None,
-            waker: Waker::from(Arc::clone(&bell)),
-            bell,
-            dry: false,
-            wide: false,
+            waker: Waker::from(Arc::clone(&waker_state)),
+            waker_state,
+            drained: false,
+            has_large_buffer: false,
         }
     }
 
-    /// To be rung by the waker that it is driven with.
-    pub(super) fn bell(&self) -> Arc<Bell> {
-        Arc::clone(&self.bell)
+    /// The state of the waker that this connection is to be polled with.
+    pub(super) fn waker_state(&self) -> Arc<WakerState> {
+        Arc::clone(&self.waker_state)
     }
 
-    /// Whether a read would find nothing again. hyper asks several times for each request, and to ask the runtime
-    /// costs more.
-    fn is_dry(&self, cx: &Context<'_>) -> bool {
-        self.dry && !self.bell.has_rung() && self.is_ours(cx)
+    /// Whether a read would find nothing. hyper reads several times for each request, and asking the runtime would
+    /// cost more than this check.
+    fn would_block(&self, cx: &Context<'_>) -> bool {
+        self.drained && !self.waker_state.is_readable() && self.is_own_waker(cx)
     }
 
-    fn is_ours(&self, cx: &Context<'_>) -> bool {
+    fn is_own_waker(&self, cx: &Context<'_>) -> bool {
         self.waker.will_wake(cx.waker())
     }
 
-    /// The same, counted until it is dropped.
+    /// The same connection, counted as open until it is dropped.
     pub(super) fn counted(mut self, open: ActiveGuard) -> Self {
         self.open = Some(open);
         self
@@ -105,47 +106,56 @@ impl Io {
 
     fn socket(&self) -> &TcpStream {
         match &self.stream {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref().0,
+            PlainOrTls::Plain(stream) => stream,
+            PlainOrTls::Tls(stream) => stream.get_ref().0,
         }
     }
 
-    /// So that a frame of so many bytes goes out at once, and so that many short ones are not hoarded.
-    fn fit(&mut self, frame: usize) {
-        let wide = frame > NARROW;
-        if wide != self.wide
-            && let Stream::Tls(stream) = &mut self.stream
+    /// Sets the TLS buffer's limit so that a frame of this length is written in one call, while short frames are not
+    /// hoarded.
+    fn fit_buffer(&mut self, frame: usize) {
+        let large = frame > TLS_BUFFER_BYTES;
+        if large != self.has_large_buffer
+            && let PlainOrTls::Tls(stream) = &mut self.stream
         {
-            self.wide = wide;
-            let limit = if wide { WIDE } else { NARROW };
+            self.has_large_buffer = large;
+            let limit = if large {
+                LARGE_TLS_BUFFER_BYTES
+            } else {
+                TLS_BUFFER_BYTES
+            };
             stream.get_mut().1.set_buffer_limit(Some(limit));
         }
     }
 
-    fn sent(&mut self, count: usize) {
+    fn record_sent(&mut self, count: usize) {
         let before = self.unanswered;
         self.unanswered = before.saturating_add(count);
-        if before < UPLOAD && self.unanswered >= UPLOAD {
+        if before < UPLOAD_BYTES && self.unanswered >= UPLOAD_BYTES {
             set_user_timeout(self.socket(), self.upload_user_timeout);
         }
     }
 
-    fn answered(&mut self) {
-        if self.unanswered >= UPLOAD {
+    fn record_received(&mut self) {
+        if self.unanswered >= UPLOAD_BYTES {
             set_user_timeout(self.socket(), USER_TIMEOUT);
         }
         self.unanswered = 0;
     }
 
-    /// What a write is said to have done: a peer that has hung up takes everything, to no effect.
-    fn written(&mut self, polled: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
+    /// The result of a write as the caller sees it: if the peer has closed the connection, all bytes are discarded.
+    fn write_result(
+        &mut self,
+        polled: Poll<io::Result<usize>>,
+        all: usize,
+    ) -> Poll<io::Result<usize>> {
         match polled {
-            Poll::Ready(Err(error)) if is_hang_up(&error) => {
-                self.hung_up = true;
+            Poll::Ready(Err(error)) if is_closed_by_peer(&error) => {
+                self.peer_closed = true;
                 Poll::Ready(Ok(all))
             }
             Poll::Ready(Ok(count)) => {
-                self.sent(count);
+                self.record_sent(count);
                 Poll::Ready(Ok(count))
             }
             other => other,
@@ -153,7 +163,7 @@ impl Io {
     }
 }
 
-fn is_hang_up(error: &io::Error) -> bool {
+fn is_closed_by_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::BrokenPipe
@@ -162,12 +172,12 @@ fn is_hang_up(error: &io::Error) -> bool {
     )
 }
 
-/// The same call on whichever stream it is.
-macro_rules! each {
+/// Makes the same call on either kind of stream.
+macro_rules! dispatch {
     ($io:expr, $stream:ident => $call:expr) => {
         match &mut $io.stream {
-            Stream::Plain($stream) => $call,
-            Stream::Tls($stream) => $call,
+            PlainOrTls::Plain($stream) => $call,
+            PlainOrTls::Tls($stream) => $call,
         }
     };
 }
@@ -179,16 +189,16 @@ impl AsyncRead for Io {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.is_dry(cx) {
+        if this.would_block(cx) {
             return Poll::Pending;
         }
-        this.bell.quiet();
+        this.waker_state.clear_readable();
         let before = buf.filled().len();
-        let polled = each!(this, stream => Pin::new(stream).poll_read(cx, buf));
+        let polled = dispatch!(this, stream => Pin::new(stream).poll_read(cx, buf));
         if buf.filled().len() > before {
-            this.answered();
+            this.record_received();
         }
-        this.dry = polled.is_pending() && this.is_ours(cx);
+        this.drained = polled.is_pending() && this.is_own_waker(cx);
         polled
     }
 }
@@ -200,12 +210,12 @@ impl AsyncWrite for Io {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.hung_up {
+        if this.peer_closed {
             return Poll::Ready(Ok(buf.len()));
         }
-        this.fit(buf.len());
-        let polled = each!(this, stream => Pin::new(stream).poll_write(cx, buf));
-        this.written(polled, buf.len())
+        this.fit_buffer(buf.len());
+        let polled = dispatch!(this, stream => Pin::new(stream).poll_write(cx, buf));
+        this.write_result(polled, buf.len())
     }
 
     fn poll_write_vectored(
@@ -215,33 +225,33 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let all = || bufs.iter().map(|buf| buf.len()).sum();
-        if this.hung_up {
+        if this.peer_closed {
             return Poll::Ready(Ok(all()));
         }
-        this.fit(bufs.iter().map(|buf| buf.len()).max().unwrap_or(0));
+        this.fit_buffer(bufs.iter().map(|buf| buf.len()).max().unwrap_or(0));
         let polled = match bufs {
-            // What most requests are; the call for several costs the system more.
-            [one] => each!(this, stream => Pin::new(stream).poll_write(cx, one)),
-            several => each!(this, stream => Pin::new(stream).poll_write_vectored(cx, several)),
+            // Most requests are one buffer; a vectored call costs the system more.
+            [one] => dispatch!(this, stream => Pin::new(stream).poll_write(cx, one)),
+            several => dispatch!(this, stream => Pin::new(stream).poll_write_vectored(cx, several)),
         };
-        this.written(polled, all())
+        this.write_result(polled, all())
     }
 
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
-            Stream::Plain(stream) => stream.is_write_vectored(),
-            Stream::Tls(stream) => stream.is_write_vectored(),
+            PlainOrTls::Plain(stream) => stream.is_write_vectored(),
+            PlainOrTls::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.hung_up {
+        if this.peer_closed {
             return Poll::Ready(Ok(()));
         }
-        match each!(this, stream => Pin::new(stream).poll_flush(cx)) {
-            Poll::Ready(Err(error)) if is_hang_up(&error) => {
-                this.hung_up = true;
+        match dispatch!(this, stream => Pin::new(stream).poll_flush(cx)) {
+            Poll::Ready(Err(error)) if is_closed_by_peer(&error) => {
+                this.peer_closed = true;
                 Poll::Ready(Ok(()))
             }
             other => other,
@@ -249,7 +259,7 @@ impl AsyncWrite for Io {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+        dispatch!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two waits of an exchange, each a named limit: for the head of the answer, and for its next byte.
+//! The two time limits of an exchange: for the head of the response, and between two bytes of its body.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,101 +8,112 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::errors::{BodyError, SendError};
-use super::pace::{Pace, Stage};
+use super::upload_progress::{UploadProgress, UploadStage};
 
-/// The timer of a connection, made at the first wait on it.
-pub(super) type Alarm = Option<Pin<Box<Sleep>>>;
+/// The timer of a connection, created when an exchange first has to wait.
+pub(super) type HeadTimer = Option<Pin<Box<Sleep>>>;
 
-/// `upstream.head_timeout`, from the moment the request body has been handed over.
-pub(super) struct HeadLimit<'a> {
+/// `upstream.head_timeout`, which starts when the request body has been handed over. Until then, a client that stops
+/// sending the body is subject to `upstream.stall_timeout`.
+pub(super) struct HeadDeadline<'a> {
+    /// When the request was sent.
     pub(super) start: Instant,
     /// `upstream.head_timeout`.
-    pub(super) head: Duration,
-    /// `upstream.stall_timeout`, for a body that the caller does not go on with.
-    pub(super) stall: Duration,
-    pub(super) pace: Option<&'a Pace>,
+    pub(super) head_timeout: Duration,
+    /// `upstream.stall_timeout`.
+    pub(super) stall_timeout: Duration,
+    /// `None` for a request without a body.
+    pub(super) upload: Option<&'a UploadProgress>,
 }
 
-impl HeadLimit<'_> {
-    /// Makes `alarm`, which may be an earlier exchange's, fire no later than this one needs it.
-    pub(super) fn arm(&self, alarm: &mut Alarm) {
-        let first = self.start + self.look_again();
-        if let Some(set) = alarm
-            && set.deadline() > first
+impl HeadDeadline<'_> {
+    /// Moves `timer`, which an earlier exchange may have set, so that it fires no later than needed.
+    pub(super) fn arm(&self, timer: &mut HeadTimer) {
+        let first = self.start + self.check_interval();
+        if let Some(timer) = timer
+            && timer.deadline() > first
         {
-            set.as_mut().reset(first);
+            timer.as_mut().reset(first);
         }
     }
 
-    /// Ready when it is over. The timer is moved when it fires, not at each frame or request: it is late by
-    /// the shorter of the two limits at most.
-    pub(super) fn poll(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<SendError> {
-        let alarm =
-            alarm.get_or_insert_with(|| Box::pin(sleep_until(self.start + self.look_again())));
-        while alarm.as_mut().poll(cx).is_ready() {
-            let (due, error) = self.verdict();
+    /// Ready when the deadline has expired. The timer is moved when it fires, not for each frame or request, and so
+    /// may be late by the shorter of the two limits.
+    pub(super) fn poll(&self, timer: &mut HeadTimer, cx: &mut Context<'_>) -> Poll<SendError> {
+        let timer =
+            timer.get_or_insert_with(|| Box::pin(sleep_until(self.start + self.check_interval())));
+        while timer.as_mut().poll(cx).is_ready() {
+            let (due, error) = self.next_deadline();
             let now = Instant::now();
             if due <= now {
                 return Poll::Ready(error);
             }
-            alarm.as_mut().reset(due.min(now + self.look_again()));
+            timer.as_mut().reset(due.min(now + self.check_interval()));
         }
         Poll::Pending
     }
 
-    /// While a body is on its way, the limit that counts may change from one to the other.
-    fn look_again(&self) -> Duration {
-        match self.pace {
-            None => self.head,
-            Some(_) => self.head.min(self.stall),
+    /// During an upload, the limit that applies may change between two checks.
+    fn check_interval(&self) -> Duration {
+        match self.upload {
+            None => self.head_timeout,
+            Some(_) => self.head_timeout.min(self.stall_timeout),
         }
     }
 
-    fn verdict(&self) -> (Instant, SendError) {
-        let head = SendError::HeadTimeout { limit: self.head };
-        match self.pace {
-            None => (self.start + self.head, head),
-            Some(pace) => match pace.stage() {
-                Stage::Starved => (
-                    pace.last() + self.stall,
-                    SendError::CallerStalled { limit: self.stall },
+    /// The deadline that applies now, and the error when it expires.
+    fn next_deadline(&self) -> (Instant, SendError) {
+        let no_head = SendError::HeadTimeout {
+            limit: self.head_timeout,
+        };
+        match self.upload {
+            None => (self.start + self.head_timeout, no_head),
+            Some(upload) => match upload.stage() {
+                UploadStage::WaitingForClient => (
+                    upload.last_frame() + self.stall_timeout,
+                    SendError::CallerStalled {
+                        limit: self.stall_timeout,
+                    },
                 ),
-                Stage::Sending | Stage::Done => (pace.last() + self.head, head),
+                UploadStage::Sending | UploadStage::Done => {
+                    (upload.last_frame() + self.head_timeout, no_head)
+                }
             },
         }
     }
 }
 
-/// `upstream.stall_timeout`, running only while we wait. A body that came with its head never starts it.
-pub(super) struct Stall {
-    /// `None` for event streams.
+/// `upstream.stall_timeout` for a response body. It runs only while we wait for a frame, so that a body that arrives
+/// together with its head never creates a timer.
+pub(super) struct StallTimer {
     limit: Option<Duration>,
-    last: Option<Instant>,
+    last_frame: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
-    pace: Option<Arc<Pace>>,
+    upload: Option<Arc<UploadProgress>>,
 }
 
-impl Stall {
-    /// `None` for event streams: they may be silent for as long as they like.
-    pub(super) fn new(limit: Option<Duration>, pace: Option<Arc<Pace>>) -> Self {
+impl StallTimer {
+    /// `limit` is `None` for an event stream, which may be silent for any time.
+    pub(super) fn new(limit: Option<Duration>, upload: Option<Arc<UploadProgress>>) -> Self {
         Self {
             limit,
-            last: None,
+            last_frame: None,
             sleep: None,
-            pace,
+            upload,
         }
     }
 
-    /// Whether the request's body has been handed over to its end.
+    /// Whether the whole request body has been handed over.
     pub(super) fn is_request_sent(&self) -> bool {
-        self.pace
+        self.upload
             .as_ref()
-            .is_none_or(|pace| pace.stage() == Stage::Done)
+            .is_none_or(|upload| upload.stage() == UploadStage::Done)
     }
 
-    pub(super) fn moved(&mut self) {
+    /// Records that a frame has arrived.
+    pub(super) fn restart(&mut self) {
         if self.sleep.is_some() {
-            self.last = Some(Instant::now());
+            self.last_frame = Some(Instant::now());
         }
     }
 
@@ -110,13 +121,13 @@ impl Stall {
         let Some(limit) = self.limit else {
             return Poll::Pending;
         };
-        let last = *self.last.get_or_insert_with(Instant::now);
+        let last_frame = *self.last_frame.get_or_insert_with(Instant::now);
         let sleep = self
             .sleep
-            .get_or_insert_with(|| Box::pin(sleep_until(last + limit)));
+            .get_or_insert_with(|| Box::pin(sleep_until(last_frame + limit)));
         while sleep.as_mut().poll(cx).is_ready() {
-            let uploaded = self.pace.as_ref().map(|pace| pace.last());
-            let due = uploaded.map_or(last, |uploaded| uploaded.max(last)) + limit;
+            let uploaded = self.upload.as_ref().map(|upload| upload.last_frame());
+            let due = uploaded.map_or(last_frame, |uploaded| uploaded.max(last_frame)) + limit;
             if due <= Instant::now() {
                 return Poll::Ready(BodyError::Stalled { limit });
             }

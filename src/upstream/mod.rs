@@ -1,25 +1,30 @@
-//! The one API that requests go to: connections to it, and one send over one of them.
+//! The connections to the one upstream, and a single send over one of them.
 //!
-//! Knows no token and no guard. A connection that carries a request is driven inside that request's own
-//! task, so that dropping the exchange is what cancels it. Tasks of its own: the keeper that closes idle
-//! connections, the addresses tried beside each other, and an upload whose answer has begun before its end.
+//! This room does not know about tokens or access control. A connection is driven inside the task of the request that
+//! uses it, so dropping the request's future cancels the exchange. The room starts two kinds of tasks: the reaper of
+//! idle connections, and one for an upload whose response begins before the upload has ended.
+//!
+//! From the bottom: `errors`, `framing`; `idle_timeout`, `waker`, `continue_gate`, `upload_progress`, `limits`;
+//! `io`, `connector`, `connection`, `pool`; `response_body`, `exchange`, `send`, `upgrade`.
 
-mod body;
+mod connection;
 mod connector;
+mod continue_gate;
 mod errors;
 mod exchange;
 mod framing;
-mod gate;
+mod idle_timeout;
 mod io;
 mod limits;
-mod pace;
-mod patience;
 mod pool;
-mod relay;
+mod response_body;
+mod send;
 mod upgrade;
+mod upload_progress;
+mod waker;
 
-pub use body::ResponseBody;
 pub use errors::{BodyError, ConnectError, SendError};
-pub use pace::Outgoing;
-pub use pool::Upstream;
+pub use response_body::ResponseBody;
+pub use send::Upstream;
 pub use upgrade::{Tunnel, Upgrade};
+pub use upload_progress::OutgoingBody;

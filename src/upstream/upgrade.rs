@@ -1,42 +1,46 @@
-//! A connection that stops speaking HTTP: always its own, spliced only after a matching 101 (RFC 9110 §7.8).
+//! Requests to upgrade the connection. Each uses its own connection, which becomes a tunnel only after a matching 101
+//! (RFC 9110 section 7.8).
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::time::Instant;
 
-use super::body::ResponseBody;
+use super::connection::{Connection, Driver, handshake};
 use super::errors::SendError;
 use super::framing;
 use super::io::Io;
-use super::limits::{HeadLimit, Stall};
-use super::pace::{Outgoing, Paced};
-use super::pool::{Upstream, Wire};
+use super::limits::StallTimer;
+use super::pool::PooledConnection;
+use super::response_body::ResponseBody;
+use super::send::Upstream;
+use super::upload_progress::{OutgoingBody, TrackedBody};
 
-/// What the upstream said to an upgrade.
-pub enum Upgrade<B: Outgoing> {
-    /// 101: from here on, bytes.
+/// The upstream's response to an upgrade request.
+pub enum Upgrade<B: OutgoingBody> {
+    /// 101: the connection is now a tunnel.
     Switched(Response<()>, Tunnel),
-    /// Any other answer, as to any other request.
+    /// Any other response.
     Answered(Response<ResponseBody<B>>),
 }
 
 /// The upstream's end of a tunnel.
 pub struct Tunnel {
     io: Io,
-    /// What came behind the 101 in the same read.
+    /// The bytes that were read together with the 101.
     early: Bytes,
 }
 
 impl Tunnel {
-    /// Carries bytes both ways until both sides have ended; each end is passed on by itself (half-close).
+    /// Copies bytes in both directions until both sides have closed. A half-close is passed on.
     ///
     /// # Errors
-    /// Either side broke off.
+    /// Either connection failed.
     pub async fn splice(
         mut self,
         mut client: impl AsyncRead + AsyncWrite + Unpin,
@@ -48,56 +52,48 @@ impl Tunnel {
     }
 }
 
-impl<B: Outgoing> Upstream<B> {
-    /// Sends a request that asks to upgrade, on a connection of its own.
+impl<B: OutgoingBody> Upstream<B> {
+    /// Sends a request to upgrade on a new connection.
     ///
     /// # Errors
-    /// As [`Upstream::send`]; also a 101 to another protocol than was asked for.
+    /// As for [`Upstream::send`], and if a 101 names another protocol than the requested one.
     pub async fn upgrade(&self, request: Request<B>) -> Result<Upgrade<B>, SendError> {
-        let asked = request.headers().get(header::UPGRADE).cloned();
-        let (mut sender, mut connection, relay) = self.handshake().await?;
-        let limit = HeadLimit {
-            start: Instant::now(),
-            head: self.shared.head_timeout,
-            stall: self.shared.stall_timeout,
-            pace: None,
-        };
-        let mut alarm = None;
-        let mut answer = pin!(sender.try_send_request(Paced::request(request)));
+        let requested = request.headers().get(header::UPGRADE).cloned();
+        let io = self.connector.connect().await?;
+        let (mut sender, mut connection, waker) = handshake(io).await?;
+        let deadline = self.context.deadline(None, Instant::now());
+        let mut head_timer = None;
+        let mut response = pin!(sender.try_send_request(TrackedBody::wrap(request)));
         let mut ended = false;
-        let response = std::future::poll_fn(|cx| {
+        let response = poll_fn(|cx| {
             ended = ended || connection.poll_without_shutdown(cx).is_ready();
-            match answer.as_mut().poll(cx) {
-                Poll::Ready(answer) => Poll::Ready(
-                    answer.map_err(|failed| SendError::from_exchange(failed.into_error())),
+            match response.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(
+                    result.map_err(|failed| SendError::from_exchange(failed.into_error())),
                 ),
-                Poll::Pending => limit.poll(&mut alarm, cx).map(Err),
+                Poll::Pending => deadline.poll(&mut head_timer, cx).map(Err),
             }
         })
         .await?;
         framing::check(&response, true)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let stall = Stall::new(Some(self.shared.stall_timeout), None);
+            let stall = StallTimer::new(Some(self.context.stall_timeout), None);
             return Ok(Upgrade::Answered(response.map(|incoming| {
-                let connection = (!ended).then(|| Box::pin(connection));
-                let wire = Wire {
+                let connection = Connection {
                     sender,
-                    connection,
-                    alarm,
-                    relay,
+                    driver: Driver((!ended).then(|| Box::pin(connection))),
+                    head_timer,
+                    waker,
                 };
-                ResponseBody::new(incoming, wire, Arc::clone(&self.shared), stall)
+                let pool = Arc::clone(&self.context.pool);
+                ResponseBody::new(incoming, PooledConnection::new(connection, pool), stall)
             })));
         }
-        let given = response.headers().get(header::UPGRADE);
-        let matches = asked
-            .zip(given)
-            .is_some_and(|(asked, given)| asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()));
-        if !matches {
+        if !is_same_protocol(requested.as_ref(), response.headers().get(header::UPGRADE)) {
             return Err(SendError::Switched);
         }
         if !ended {
-            std::future::poll_fn(|cx| connection.poll_without_shutdown(cx))
+            poll_fn(|cx| connection.poll_without_shutdown(cx))
                 .await
                 .map_err(SendError::from_exchange)?;
         }
@@ -108,4 +104,10 @@ impl<B: Outgoing> Upstream<B> {
         };
         Ok(Upgrade::Switched(response.map(drop), tunnel))
     }
+}
+
+fn is_same_protocol(requested: Option<&HeaderValue>, switched_to: Option<&HeaderValue>) -> bool {
+    requested
+        .zip(switched_to)
+        .is_some_and(|(a, b)| a.as_bytes().eq_ignore_ascii_case(b.as_bytes()))
 }

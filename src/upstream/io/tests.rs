@@ -11,18 +11,19 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
-use crate::upstream::relay::Relay;
+use crate::upstream::waker::ConnectionWaker;
 
-struct Other(Notify);
+/// A waker that does not belong to the connection.
+struct OtherTask(Notify);
 
-impl Wake for Other {
+impl Wake for OtherTask {
     fn wake(self: Arc<Self>) {
         self.0.notify_one();
     }
 }
 
-/// Only a broken socket takes so long.
-const LONG: Duration = Duration::from_secs(5);
+/// Expires only if a wake-up is lost.
+const LIMIT: Duration = Duration::from_secs(5);
 
 async fn pair() -> (Io, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -34,7 +35,7 @@ async fn pair() -> (Io, TcpStream) {
     (io, listener.accept().await.unwrap().0)
 }
 
-/// One byte, if there is one, as a connection asks for it.
+/// Reads one byte, if there is one, as hyper does.
 fn poll_byte(io: &mut Io, cx: &mut Context<'_>) -> Poll<u8> {
     let mut byte = [0];
     let mut buf = ReadBuf::new(&mut byte);
@@ -45,36 +46,38 @@ fn poll_byte(io: &mut Io, cx: &mut Context<'_>) -> Poll<u8> {
 }
 
 #[tokio::test]
-async fn a_dry_socket_is_read_again_once_the_bell_has_rung() {
+async fn a_drained_socket_is_read_again_after_its_waker_was_woken() {
     let (mut io, mut peer) = pair().await;
-    let relay = Relay::new(io.bell());
+    let connection = ConnectionWaker::new(io.waker_state());
     for byte in 0..3 {
-        assert!(poll_byte(&mut io, &mut relay.attend()).is_pending());
-        assert!(io.is_dry(&relay.attend()));
+        assert!(poll_byte(&mut io, &mut connection.begin_poll()).is_pending());
+        assert!(io.would_block(&connection.begin_poll()));
         peer.write_all(&[byte]).await.unwrap();
         let read = poll_fn(|cx| {
-            let read = poll_byte(&mut io, &mut relay.attend());
-            relay.wait(cx.waker());
+            let read = poll_byte(&mut io, &mut connection.begin_poll());
+            connection.register(cx.waker());
             read
         });
-        assert_eq!(timeout(LONG, read).await, Ok(byte));
+        assert_eq!(timeout(LIMIT, read).await, Ok(byte));
     }
 }
 
 #[tokio::test]
-async fn who_asks_with_another_waker_is_told_although_the_socket_was_dry() {
+async fn a_poll_with_another_waker_is_woken_although_the_socket_was_drained() {
     let (mut io, mut peer) = pair().await;
-    let relay = Relay::new(io.bell());
-    assert!(poll_byte(&mut io, &mut relay.attend()).is_pending());
-    let other = Arc::new(Other(Notify::new()));
+    let connection = ConnectionWaker::new(io.waker_state());
+    assert!(poll_byte(&mut io, &mut connection.begin_poll()).is_pending());
+    let other = Arc::new(OtherTask(Notify::new()));
     let waker = Waker::from(Arc::clone(&other));
     assert!(poll_byte(&mut io, &mut Context::from_waker(&waker)).is_pending());
     peer.write_all(b"x").await.unwrap();
-    timeout(LONG, other.0.notified()).await.expect("it is told");
-    assert!(!io.is_dry(&relay.attend()));
+    timeout(LIMIT, other.0.notified())
+        .await
+        .expect("it is woken");
+    assert!(!io.would_block(&connection.begin_poll()));
 }
 
-/// With the upstream's end.
+/// A TLS connection: our end, and the upstream's.
 async fn tls_pair() -> (Io, tokio_rustls::server::TlsStream<TcpStream>) {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = issued.cert.der().clone();
@@ -109,7 +112,7 @@ async fn tls_pair() -> (Io, tokio_rustls::server::TlsStream<TcpStream>) {
     )
 }
 
-/// How much of it is taken at once.
+/// Writes without waiting, and returns how many bytes were accepted.
 fn offer(io: &mut Io, frame: &[u8]) -> usize {
     let mut cx = Context::from_waker(Waker::noop());
     match Pin::new(io).poll_write(&mut cx, frame) {
@@ -119,34 +122,36 @@ fn offer(io: &mut Io, frame: &[u8]) -> usize {
 }
 
 #[tokio::test]
-async fn tls_takes_more_of_a_long_frame_and_a_short_one_behind_it_waits_and_arrives() {
+async fn a_long_frame_is_accepted_whole_by_tls_and_a_short_one_behind_it_waits_and_arrives() {
     let (mut io, mut peer) = tls_pair().await;
     let mut sent = Vec::new();
     let short = [b's'; 1000];
-    // Until the system takes no more, and NARROW waits.
+    // Until the system's buffers are full, and TLS_BUFFER_BYTES more are waiting.
     while let count @ 1.. = offer(&mut io, &short) {
         sent.extend(&short[..count]);
     }
-    let long = vec![b'l'; WIDE / 2];
+    let long = vec![b'l'; LARGE_TLS_BUFFER_BYTES / 2];
     assert_eq!(offer(&mut io, &long), long.len());
     assert_eq!(offer(&mut io, b"end"), 0);
     sent.extend([&long[..], b"end"].concat());
-    let mut came = vec![0; sent.len()];
-    let carried = async {
+    let mut received = vec![0; sent.len()];
+    let transfer = async {
         let write = async {
             io.write_all(b"end").await.unwrap();
             io.flush().await.unwrap();
         };
-        tokio::join!(write, peer.read_exact(&mut came)).1.unwrap();
+        tokio::join!(write, peer.read_exact(&mut received))
+            .1
+            .unwrap();
     };
-    timeout(LONG, carried).await.expect("it is woken");
-    assert!(came == sent);
+    timeout(LIMIT, transfer).await.expect("it is woken");
+    assert!(received == sent);
 }
 
-/// Linux ends a connection whose peer reads nothing for so long, as if it were not there.
+/// Linux ends a connection whose peer does not read for the user timeout, as if the peer were unreachable.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_upload_may_wait_as_long_as_our_limits_and_what_follows_it_may_not() {
+async fn the_user_timeout_is_raised_during_an_upload_and_restored_after_it() {
     let upload_user_timeout = Duration::from_mins(5);
     let (mut io, mut peer) = pair().await;
     let limit = |io: &Io| SockRef::from(io.socket()).tcp_user_timeout().unwrap();
@@ -154,7 +159,7 @@ async fn an_upload_may_wait_as_long_as_our_limits_and_what_follows_it_may_not() 
 
     io.write_all(&[0; 1000]).await.unwrap();
     assert_eq!(limit(&io), Some(USER_TIMEOUT));
-    io.write_all(&vec![0; UPLOAD]).await.unwrap();
+    io.write_all(&vec![0; UPLOAD_BYTES]).await.unwrap();
     assert_eq!(limit(&io), Some(upload_user_timeout));
     peer.write_all(b"answer").await.unwrap();
     io.read_exact(&mut [0; 6]).await.unwrap();

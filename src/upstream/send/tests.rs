@@ -1,4 +1,4 @@
-//! Connections that have waited, against real sockets and a time that is said.
+//! Idle connections over real sockets, at a time that the test supplies.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -9,8 +9,8 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Nobody looks at what is idle.
-fn unattended(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
+/// An upstream whose idle connections are not checked by a reaper.
+fn without_reaper(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
     let config = config::UpstreamConfig {
         url: config::Origin {
             scheme: http::uri::Scheme::HTTP,
@@ -35,9 +35,7 @@ fn unattended(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Upstream {
-        shared: Arc::new(Shared::new(&config, &tls, Metrics::new(None))),
-    }
+    Upstream::without_reaper(&config, &tls, Metrics::new(None))
 }
 
 async fn ask(upstream: &Upstream<Empty<Bytes>>, now: Instant) {
@@ -55,15 +53,15 @@ async fn answer(listener: &TcpListener) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_request_that_finds_its_connection_closed_teaches_how_long_one_may_wait() {
+async fn a_request_that_finds_its_idle_connection_closed_lowers_the_estimate() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = unattended(listener.local_addr().unwrap());
+    let upstream = without_reaper(listener.local_addr().unwrap());
     let ((), stream) = tokio::join!(ask(&upstream, Instant::now()), answer(&listener));
     drop(stream);
-    tokio::task::yield_now().await; // to the runtime, which has heard of it then
+    tokio::task::yield_now().await; // lets the runtime notice that the connection was closed
     let age = Duration::from_secs(5);
-    assert!(upstream.shared.patience.outlasts(age));
+    assert!(upstream.context.pool.idle_timeout.exceeds(age));
     let later = Instant::now() + age;
     tokio::join!(ask(&upstream, later), answer(&listener));
-    assert!(!upstream.shared.patience.outlasts(age));
+    assert!(!upstream.context.pool.idle_timeout.exceeds(age));
 }

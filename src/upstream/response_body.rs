@@ -1,0 +1,154 @@
+//! The response body, which holds the connection that it is read from.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::task::AbortHandle;
+
+use super::connection::Connection;
+use super::errors::BodyError;
+use super::limits::StallTimer;
+use super::pool::PooledConnection;
+use super::upload_progress::OutgoingBody;
+
+/// A response body. It drives its connection, and releases it to the pool with the last frame.
+pub struct ResponseBody<B: OutgoingBody>(
+    // A response is moved about a dozen times on its way to the client. Unboxed, all of this would be copied each time.
+    Box<StreamingBody<B>>,
+);
+
+struct StreamingBody<B: OutgoingBody> {
+    incoming: Incoming,
+    connection: Option<PooledConnection<B>>,
+    /// The connection, if the response began before the request body ended.
+    upload: Option<DetachedUpload>,
+    stall: StallTimer,
+}
+
+impl<B: OutgoingBody> ResponseBody<B> {
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: PooledConnection<B>,
+        stall: StallTimer,
+    ) -> Self {
+        let mut body = Box::new(StreamingBody {
+            incoming,
+            connection: Some(connection),
+            upload: None,
+            stall,
+        });
+        if !body.stall.is_request_sent() {
+            let pooled = body.connection.take();
+            body.upload = pooled.and_then(|pooled| DetachedUpload::spawn(pooled.connection));
+        }
+        if body.incoming.is_end_stream() {
+            body.release();
+        }
+        Self(body)
+    }
+}
+
+impl<B: OutgoingBody> StreamingBody<B> {
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut incoming = Pin::new(&mut self.incoming);
+        let Some(PooledConnection { connection, .. }) = &mut self.connection else {
+            return incoming.poll_frame(cx);
+        };
+        let mut polled = incoming
+            .as_mut()
+            .poll_frame(&mut connection.waker.begin_poll());
+        if polled.is_pending() {
+            let mut connection_cx = connection.waker.begin_poll();
+            connection.driver.drive(&mut connection_cx);
+            polled = incoming.poll_frame(&mut connection_cx);
+        }
+        if polled.is_pending() {
+            connection.waker.register(cx.waker());
+        }
+        polled
+    }
+
+    /// Returns the connection to the pool when the exchange is over. If the response came before the request was sent
+    /// completely, no other request can follow on that connection, and it is closed.
+    fn release(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.stall.is_request_sent()
+        {
+            connection.release();
+        }
+    }
+}
+
+/// A connection that is driven by its own task until the response has ended, and is not used again.
+///
+/// A client may send its whole body before it reads any of the response. Nothing polls the response body then, and
+/// the upload must go on.
+struct DetachedUpload(AbortHandle);
+
+impl DetachedUpload {
+    fn spawn<B: OutgoingBody>(connection: Connection<B>) -> Option<Self> {
+        let driver = connection.driver.0?;
+        let sender = connection.sender;
+        let task = tokio::spawn(async move {
+            // An error reaches the reader of the response body.
+            let _ = driver.await;
+            drop(sender); // dropped earlier, it would end the connection
+        });
+        Some(Self(task.abort_handle()))
+    }
+}
+
+impl Drop for DetachedUpload {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<B: OutgoingBody> Body for ResponseBody<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self.get_mut().0;
+        match this.poll_incoming(cx) {
+            Poll::Pending => this.stall.poll(cx).map(|error| {
+                this.connection = None;
+                this.upload = None;
+                Some(Err(error))
+            }),
+            Poll::Ready(Some(Ok(frame))) => {
+                this.stall.restart();
+                // Nothing follows trailers, and a reader that has them does not poll again.
+                if frame.is_trailers() || this.incoming.is_end_stream() {
+                    this.release();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.release();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.connection = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.incoming.size_hint()
+    }
+}

@@ -1,0 +1,228 @@
+//! One send: an exchange over an idle connection or a new one, and the rules for sending the request again.
+//!
+//! The connection is polled inside the task of the request. There is no second task and no hand-over between two, and
+//! a dropped exchange closes its connection, which is how the upstream learns that the client has disconnected.
+//! `benches/NOTES.md` lists what other designs cost.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body as _;
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::connector::Connector;
+use super::errors::SendError;
+use super::exchange::{Exchange, ExchangeContext, ExchangeError, HyperResult};
+use super::framing;
+use super::pool::{IdlePool, reap_idle};
+use super::response_body::ResponseBody;
+use super::upload_progress::{OutgoingBody, TrackedBody};
+use crate::config;
+use crate::metrics::Metrics;
+
+/// Sends requests to the one upstream, over connections that are used again.
+pub struct Upstream<B: OutgoingBody> {
+    pub(super) connector: Arc<Connector>,
+    pub(super) context: ExchangeContext<B>,
+}
+
+impl<B: OutgoingBody> Clone for Upstream<B> {
+    fn clone(&self) -> Self {
+        Self {
+            connector: Arc::clone(&self.connector),
+            context: self.context.clone(),
+        }
+    }
+}
+
+impl<B: OutgoingBody> Upstream<B> {
+    /// Connects to nothing yet. Must be called on the runtime that will send.
+    #[must_use]
+    pub fn new(
+        config: &config::UpstreamConfig,
+        tls: &rustls::ClientConfig,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let upstream = Self::without_reaper(config, tls, metrics);
+        tokio::spawn(reap_idle(Arc::downgrade(&upstream.context.pool)));
+        upstream
+    }
+
+    fn without_reaper(
+        config: &config::UpstreamConfig,
+        tls: &rustls::ClientConfig,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            connector: Arc::new(Connector::new(config, tls, metrics)),
+            context: ExchangeContext {
+                head_timeout: config.head_timeout,
+                stall_timeout: config.stall_timeout,
+                pool: Arc::new(IdlePool::new(config.pool_idle)),
+            },
+        }
+    }
+
+    /// For requests of cupbearer's own, which do not appear in the metrics.
+    #[must_use]
+    pub fn uncounted(config: &config::UpstreamConfig, tls: &rustls::ClientConfig) -> Self {
+        Self::new(config, tls, Metrics::new(None))
+    }
+
+    /// Sends one request and returns the response when its head has arrived. `now` is the current time.
+    ///
+    /// A request of which a reused connection has sent nothing is sent on the next connection. A request that may have
+    /// been sent is sent once more, on a new connection, only if `retry` returns a copy of it. The caller does so for
+    /// a safe method without a body (RFC 9110 section 9.2.2).
+    ///
+    /// # Errors
+    /// No connection could be made, no response head arrived in time, or the response is not valid.
+    pub fn send<'a, R>(
+        &'a self,
+        now: Instant,
+        request: Request<B>,
+        retry: R,
+    ) -> impl Future<Output = SendResult<B>> + Send + 'a
+    where
+        R: FnOnce() -> Option<Request<B>> + Send + 'a,
+    {
+        let mut request = TrackedBody::wrap(request);
+        framing::announce_chunked(&mut request);
+        let repeatable = request.method().is_safe() && request.body().is_end_stream();
+        match self.context.pool.take(now, repeatable) {
+            Some((connection, age)) => Sending::OnIdleConnection {
+                exchange: self.context.begin(connection, request, now),
+                upstream: self,
+                age,
+                repeatable,
+                retry: Some(retry),
+            },
+            None => Sending::Boxed {
+                future: Box::pin(self.send_on_new_connection(request)),
+            },
+        }
+    }
+
+    /// Continues after the exchange over a first idle connection has failed.
+    async fn retry_unsent<R>(
+        &self,
+        mut error: ExchangeError<B>,
+        now: Instant,
+        repeatable: bool,
+        retry: R,
+    ) -> SendResult<B>
+    where
+        R: FnOnce() -> Option<Request<B>>,
+    {
+        loop {
+            let request = match error {
+                ExchangeError::Unsent { request, .. } => *request,
+                ExchangeError::MaybeSent(error @ SendError::Closed { .. }) => match retry() {
+                    Some(copy) => {
+                        return self.send_on_new_connection(TrackedBody::wrap(copy)).await;
+                    }
+                    None => return Err(error),
+                },
+                ExchangeError::MaybeSent(error) => return Err(error),
+            };
+            let Some((connection, age)) = self.context.pool.take(now, repeatable) else {
+                return self.send_on_new_connection(request).await;
+            };
+            let result = self.context.begin(connection, request, now).await;
+            self.learn_idle_timeout(age, &result);
+            match result {
+                Ok(response) => return Ok(response),
+                Err(failed) => error = failed,
+            }
+        }
+    }
+
+    async fn send_on_new_connection(&self, request: Request<TrackedBody<B>>) -> SendResult<B> {
+        let io = self.connector.connect().await?;
+        let connection = Connection::open(io).await?;
+        let exchange = self.context.begin(connection, request, Instant::now());
+        exchange.await.map_err(|failed| match failed {
+            ExchangeError::Unsent { error, .. } | ExchangeError::MaybeSent(error) => error,
+        })
+    }
+
+    /// Learns from an exchange over a connection that had been idle for `age`.
+    fn learn_idle_timeout<T>(&self, age: Duration, result: &Result<T, ExchangeError<B>>) {
+        let estimate = &self.context.pool.idle_timeout;
+        match result {
+            Ok(_) => estimate.observe_open(age),
+            Err(ExchangeError::Unsent { .. }) => estimate.observe_closed(age),
+            Err(ExchangeError::MaybeSent(_)) => {}
+        }
+    }
+
+    /// Closes every idle connection.
+    pub fn drop_idle(&self) {
+        self.context.pool.clear();
+    }
+}
+
+/// What one send returns.
+type SendResult<B> = Result<Response<ResponseBody<B>>, SendError>;
+
+pin_project! {
+    /// The future of one send. An `async` block would hold, and copy, the state of the exchange twice, and every
+    /// request goes through here.
+    #[project = SendingProjection]
+    enum Sending<'a, B: OutgoingBody, F, R> {
+        // The usual case: an idle connection was available.
+        OnIdleConnection {
+            #[pin]
+            exchange: Exchange<'a, B, F>,
+            upstream: &'a Upstream<B>,
+            age: Duration,
+            repeatable: bool,
+            retry: Option<R>,
+        },
+        // A new connection, or a retry: rare, and larger than all the rest.
+        Boxed { future: Pin<Box<dyn Future<Output = SendResult<B>> + Send + 'a>> },
+    }
+}
+
+impl<'a, B, F, R> Future for Sending<'a, B, F, R>
+where
+    B: OutgoingBody,
+    F: Future<Output = HyperResult<B>>,
+    R: FnOnce() -> Option<Request<B>> + Send + 'a,
+{
+    type Output = SendResult<B>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = match self.as_mut().project() {
+            SendingProjection::Boxed { future } => return future.as_mut().poll(cx),
+            SendingProjection::OnIdleConnection {
+                mut exchange,
+                upstream,
+                age,
+                repeatable,
+                retry,
+            } => {
+                let result = ready!(exchange.as_mut().poll(cx));
+                upstream.learn_idle_timeout(*age, &result);
+                let error = match result {
+                    Ok(response) => return Poll::Ready(Ok(response)),
+                    Err(error) => error,
+                };
+                let retry = retry
+                    .take()
+                    .expect("a future is not polled after it was ready");
+                Box::pin(upstream.retry_unsent(error, exchange.start(), *repeatable, retry))
+            }
+        };
+        self.set(Self::Boxed { future });
+        self.poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;
