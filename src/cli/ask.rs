@@ -89,7 +89,7 @@ pub(super) fn stranger(
         .iter()
         .map(|one| config::fingerprint(one, surroundings))
         .collect();
-    let upstream = doctor::stranger(status, &own)?;
+    let upstream = doctor::upstream_if_unrelated(status, &own)?;
     let named: Vec<&str> = own.iter().map(|own| own.named.as_str()).collect();
     let asked = config::holder_of_admin(all, surroundings)
         .and_then(|one| config::load_admin(one, surroundings).ok());

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::Exit;
 use crate::config::{Overrides, Surroundings};
 use crate::credentials;
-use crate::doctor::{self, Blame, Check, Order, Outcome, Progress, Step, Way};
+use crate::doctor::{self, Check, CheckProgress, DoctorOptions, FailureKind, Outcome};
+use crate::vendor::{Remedy, SetupStep};
 
 /// What the command line says beside configuration.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
@@ -39,18 +40,18 @@ pub(super) async fn doctor(
     surroundings: &Surroundings,
 ) -> Exit {
     let _hidden = credentials::hide_process();
-    let order = Order {
+    let options = DoctorOptions {
         overrides,
         surroundings,
         path: wanted.path.as_deref(),
     };
     let checks = if wanted.json {
-        let checks = Box::pin(doctor::examine(&order, &mut |_| {})).await;
+        let checks = Box::pin(doctor::examine(&options, &mut |_| {})).await;
         put(&format!("{:#}\n", to_json(&checks)));
         checks
     } else {
         let style = Style::of_standard_output();
-        let checks = Box::pin(doctor::examine(&order, &mut |progress| {
+        let checks = Box::pin(doctor::examine(&options, &mut |progress| {
             put(&style.shown(&progress));
         }))
         .await;
@@ -74,15 +75,15 @@ fn put(text: &str) {
 
 fn exit(checks: &[Check]) -> Exit {
     let first = checks.iter().find_map(|check| match check.finding.outcome {
-        Outcome::Failed(blame) => Some(blame),
+        Outcome::Failed(kind) => Some(kind),
         Outcome::Ok | Outcome::Note | Outcome::Skipped => None,
     });
     match first {
         None => Exit::Fine,
-        Some(Blame::Configuration) => Exit::Configuration,
-        Some(Blame::Refused) => Exit::Refused,
-        Some(Blame::Unreachable) => Exit::Unreachable,
-        Some(Blame::Other) => Exit::Failed,
+        Some(FailureKind::Configuration) => Exit::Configuration,
+        Some(FailureKind::RejectedByTokenEndpoint) => Exit::Refused,
+        Some(FailureKind::Unreachable) => Exit::Unreachable,
+        Some(FailureKind::Other) => Exit::Failed,
     }
 }
 
@@ -104,17 +105,17 @@ fn check_to_json(check: &Check) -> Value {
         "title": check.title,
         "outcome": finding.outcome.as_str(),
         "time_ms": u64::try_from(check.took.as_millis()).unwrap_or(u64::MAX),
-        "said": finding.said,
+        "said": finding.message,
         "undecided": finding.is_undecided(),
-        "remedies": finding.ways.iter().map(way_to_json).collect::<Vec<_>>(),
+        "remedies": finding.remedies.iter().map(remedy_to_json).collect::<Vec<_>>(),
     })
 }
 
-fn way_to_json(way: &Way) -> Value {
+fn remedy_to_json(remedy: &Remedy) -> Value {
     json!({
-        "cause": way.cause,
-        "remedy": way.remedy,
-        "step": way.step.map(|step| json!({
+        "cause": remedy.cause,
+        "remedy": remedy.action,
+        "step": remedy.step.map(|step| json!({
             "number": step.number(),
             "tab": step.tab(),
             "guide": step.guide(),
@@ -140,16 +141,16 @@ impl Style {
         }
     }
 
-    fn shown(&self, progress: &Progress<'_>) -> String {
+    fn shown(&self, progress: &CheckProgress<'_>) -> String {
         match progress {
-            Progress::Begins { number, title } if self.is_terminal => {
+            CheckProgress::Started { number, title } if self.is_terminal => {
                 format!("{number:>3}  {title} …")
             }
-            Progress::Begins { .. } => String::new(),
-            Progress::Done(check) if self.is_terminal => {
+            CheckProgress::Started { .. } => String::new(),
+            CheckProgress::Finished(check) if self.is_terminal => {
                 format!("\r\x1b[2K{}", self.line(check))
             }
-            Progress::Done(check) => self.line(check),
+            CheckProgress::Finished(check) => self.line(check),
         }
     }
 
@@ -162,26 +163,26 @@ impl Style {
             self.coloured(finding.outcome, &outcome),
             check.title,
             format!("{} ms", check.took.as_millis()),
-            finding.said
+            finding.message
         );
         let mut lines = vec![first];
-        match &finding.ways[..] {
+        match &finding.remedies[..] {
             [] => {}
             all if finding.all_apply => {
-                for way in all {
-                    let cause = way.cause.as_deref().unwrap_or_default();
+                for remedy in all {
+                    let cause = remedy.cause.as_deref().unwrap_or_default();
                     lines.push(format!("{MARGIN}{cause}"));
-                    lines.push(format!("{MARGIN}   remedy: {}", remedy(way)));
+                    lines.push(format!("{MARGIN}   remedy: {}", action(remedy)));
                 }
             }
-            [only] => lines.push(format!("{MARGIN}remedy: {}", remedy(only))),
+            [only] => lines.push(format!("{MARGIN}remedy: {}", action(only))),
             several => {
                 lines.push(format!("{MARGIN}cannot be told apart from here:"));
-                for (index, way) in several.iter().enumerate() {
+                for (index, remedy) in several.iter().enumerate() {
                     let word = if index == 0 { "either" } else { "or" };
-                    let cause = way.cause.as_deref().unwrap_or("something else");
+                    let cause = remedy.cause.as_deref().unwrap_or("something else");
                     lines.push(format!("{MARGIN}  {word} {cause}"));
-                    lines.push(format!("{MARGIN}     remedy: {}", remedy(way)));
+                    lines.push(format!("{MARGIN}     remedy: {}", action(remedy)));
                 }
             }
         }
@@ -229,14 +230,14 @@ impl Style {
 /// Below the number and the outcome.
 const MARGIN: &str = "              ";
 
-fn remedy(way: &Way) -> String {
-    match way.step {
-        None => way.remedy.clone(),
-        Some(step) => format!("{} [{}]", way.remedy, place(step)),
+fn action(remedy: &Remedy) -> String {
+    match remedy.step {
+        None => remedy.action.clone(),
+        Some(step) => format!("{} [{}]", remedy.action, place(step)),
     }
 }
 
-fn place(step: Step) -> String {
+fn place(step: SetupStep) -> String {
     let number = match step.number() {
         0 => "before step 1".to_owned(),
         number => format!("step {number}"),

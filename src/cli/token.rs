@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Exit, say};
 use crate::config::{self, Config, Overrides, Surroundings};
-use crate::doctor::{Decoded, decode, relative};
+use crate::doctor::{DecodedToken, decode, relative};
 use crate::text::{Unprintable, sanitize};
 use crate::token::{Failure, Obtained, Once, client};
 use crate::{credentials, net};
@@ -116,7 +116,7 @@ fn exit(failure: &Failure) -> Exit {
 }
 
 /// One claim a line; moments also as people say them.
-fn in_words(decoded: &Decoded, now: SystemTime) -> String {
+fn in_words(decoded: &DecodedToken, now: SystemTime) -> String {
     let part = |title: &str, members: &Map<String, Value>| {
         let width = members.keys().map(|name| name.chars().count()).max();
         let lines: Vec<String> = members

@@ -1,230 +1,255 @@
-//! One harmless GET with the token, and what its answer means.
+//! One harmless GET with the token, and what the response means.
 
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
-use super::finding::{Blame, Finding};
-use super::http::{Answer, get};
-use super::scene::{Api, Scene};
-use super::step::Step;
-use crate::text::excerpt;
+use super::context::DoctorContext;
+use super::finding::{FailureKind, Finding};
+use super::probe::{ProbeResponse, get};
+use crate::config::UpstreamConfig;
+use crate::text::{error_chain, excerpt};
+use crate::vendor::advanced_services;
+use crate::vendor::pingone::ManagedApi;
 
-/// Open to everyone at the self-service API: tells a refused token from a refused address.
-const OPEN_PATH: &str = "/docs";
-/// How much of the API's own words is shown, in characters.
+/// The most characters of the API's message to show.
 const LONGEST: usize = 160;
 
-/// What earlier checks have found that an answer may be due to.
+/// What earlier checks found that may be the cause of a response.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Known {
-    /// Somebody breaks TLS open on the way to the API, or a proxy stands there.
-    pub(super) is_between: bool,
+pub(super) struct EarlierFindings {
+    /// A corporate proxy or TLS interception is between this machine and the API.
+    pub(super) is_intercepted: bool,
     /// The token has no roles.
     pub(super) has_no_roles: bool,
 }
 
-/// Asks, and judges.
-pub(super) async fn examine(
-    scene: &Scene<'_>,
-    tls: &rustls::ClientConfig,
-    bearer: &HeaderValue,
-    known: Known,
-) -> Finding {
-    let upstream = &scene.config.upstream;
-    let answer = match get(upstream, tls, &scene.path, Some(bearer)).await {
-        Ok(answer) => without(bearer, answer),
-        Err(error) => {
-            return Finding::failed(Blame::Unreachable, format!("GET {}: {error}", scene.path))
-                .remedy("try again; if it stays so, ask whoever runs the API");
-        }
-    };
-    let is_closed = if is_refused_by_a_page(&answer) && scene.api == Api::SelfService {
-        match get(upstream, tls, OPEN_PATH, None).await {
-            Ok(open) => Some(open.status == StatusCode::FORBIDDEN),
-            Err(_) => None,
-        }
-    } else {
-        None
-    };
-    judge(scene, &answer, is_closed, known)
+/// Whether the API's public path is rejected too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PublicPath {
+    Rejected(&'static str),
+    Accepted(&'static str),
+    Unknown,
 }
 
-/// An answer that repeats the token is not quoted.
-fn without(bearer: &HeaderValue, answer: Answer) -> Answer {
+/// Sends the GET and explains the response.
+pub(super) async fn examine(
+    context: &DoctorContext<'_>,
+    tls: &rustls::ClientConfig,
+    bearer: &HeaderValue,
+    earlier: EarlierFindings,
+) -> Finding {
+    let upstream = &context.config.upstream;
+    let response = match get(upstream, tls, &context.path, Some(bearer)).await {
+        Ok(response) => withhold_token(bearer, response),
+        Err(error) => {
+            let message = format!("GET {}: {}", context.path, error_chain(&error));
+            return Finding::failed(FailureKind::Unreachable, message)
+                .remedy("try again; if it persists, ask the operators of the API");
+        }
+    };
+    let is_rejected_by_page =
+        response.status == StatusCode::FORBIDDEN && detail(&response).is_none();
+    let public_path = match context.api.and_then(advanced_services::public_path) {
+        Some(path) if is_rejected_by_page => probe_public_path(upstream, tls, path).await,
+        Some(_) | None => PublicPath::Unknown,
+    };
+    explain(context, &response, public_path, earlier)
+}
+
+async fn probe_public_path(
+    upstream: &UpstreamConfig,
+    tls: &rustls::ClientConfig,
+    path: &'static str,
+) -> PublicPath {
+    match get(upstream, tls, path, None).await {
+        Ok(response) if response.status == StatusCode::FORBIDDEN => PublicPath::Rejected(path),
+        Ok(_) => PublicPath::Accepted(path),
+        Err(_) => PublicPath::Unknown,
+    }
+}
+
+/// Replaces a body that repeats the token, since the finding quotes from the body.
+fn withhold_token(bearer: &HeaderValue, response: ProbeResponse) -> ProbeResponse {
     let token = bearer
         .as_bytes()
         .strip_prefix(b"Bearer ")
         .unwrap_or_default();
-    let repeats = !token.is_empty() && answer.body.windows(token.len()).any(|part| part == token);
+    let repeats = !token.is_empty() && response.body.windows(token.len()).any(|part| part == token);
     if repeats {
         let body = b"{\"detail\":\"(withheld: it repeats the token)\"}".to_vec();
-        return Answer { body, ..answer };
+        return ProbeResponse { body, ..response };
     }
-    answer
+    response
 }
 
-fn is_refused_by_a_page(answer: &Answer) -> bool {
-    answer.status == StatusCode::FORBIDDEN && detail(answer).is_none()
-}
-
-/// `is_closed`: whether the open path refuses us too, where that was asked.
-fn judge(scene: &Scene<'_>, answer: &Answer, is_closed: Option<bool>, known: Known) -> Finding {
-    let words = detail(answer).map_or_else(String::new, |detail| format!(": {detail}"));
-    let said = format!("GET {} answered {}{words}", scene.path, answer.status);
-    match answer.status {
-        status if status.is_success() => accepted(scene, answer, said),
-        StatusCode::UNAUTHORIZED => refused_token(scene, answer, &said, known),
-        StatusCode::FORBIDDEN if detail(answer).is_some() => forbidden(scene, answer, said),
-        StatusCode::FORBIDDEN => blocked(answer, &said, is_closed, known),
-        StatusCode::NOT_FOUND if scene.path == "/" => Finding::ok(said),
-        StatusCode::NOT_FOUND => Finding::note(said)
-            .remedy("is upstream.url the API's own host? --path names another address to ask"),
-        status if status.is_redirection() => {
-            let to = answer.header("location").unwrap_or("nowhere");
-            let to = to.split('?').next().unwrap_or_default();
-            Finding::note(format!("{said}, to {}", excerpt(to, LONGEST)))
-                .remedy("if that is a login page, the API does not take tokens at this address")
+fn explain(
+    context: &DoctorContext<'_>,
+    response: &ProbeResponse,
+    public_path: PublicPath,
+    earlier: EarlierFindings,
+) -> Finding {
+    let detail = detail(response);
+    let quoted = detail
+        .as_ref()
+        .map_or_else(String::new, |detail| format!(": {detail}"));
+    let message = format!("GET {} answered {}{quoted}", context.path, response.status);
+    match (response.status, detail) {
+        (status, _) if status.is_success() => accepted(context, response, message),
+        (StatusCode::UNAUTHORIZED, _) => rejected_token(context, response, &message, earlier),
+        (StatusCode::FORBIDDEN, Some(detail)) => forbidden(context, &detail, message),
+        (StatusCode::FORBIDDEN, None) => blocked(response, &message, public_path, earlier),
+        (StatusCode::NOT_FOUND, _) if context.path == "/" => Finding::ok(message),
+        (StatusCode::NOT_FOUND, _) => Finding::note(message).remedy(
+            "check whether upstream.url is the address of the API; --path selects another path to request",
+        ),
+        (status, _) if status.is_redirection() => {
+            let target = response.header("location").unwrap_or("nowhere");
+            let target = target.split('?').next().unwrap_or_default();
+            Finding::note(format!("{message}, to {}", excerpt(target, LONGEST)))
+                .remedy("if that is a login page, the API does not accept tokens at this address")
         }
-        StatusCode::TOO_MANY_REQUESTS => Finding::note(said).remedy("wait a minute"),
-        status if status.is_server_error() => Finding::failed(Blame::Unreachable, said)
-            .remedy("the API, or what stands before it, is in trouble: nothing here is at fault; try again later"),
-        status if status.is_client_error() => {
-            Finding::note(said).remedy("the token was not what it disliked; --path names another address to ask")
+        (StatusCode::TOO_MANY_REQUESTS, _) => Finding::note(message).remedy("wait a minute"),
+        (status, _) if status.is_server_error() => {
+            Finding::failed(FailureKind::Unreachable, message).remedy(
+                "the API, or a server in front of it, has a problem, and the configuration is not at fault: try again later",
+            )
         }
-        _ => Finding::note(said),
+        (status, _) if status.is_client_error() => Finding::note(message).remedy(
+            "the token is not the reason; --path selects another path to request",
+        ),
+        _ => Finding::note(message),
     }
 }
 
-fn accepted(scene: &Scene<'_>, answer: &Answer, said: String) -> Finding {
-    if scene.api == Api::SelfService && answer.is_html() {
-        return Finding::note(format!("{said} with a web page, not with JSON"))
-            .remedy("a login page or a proxy may answer in the API's place: open it in a browser");
+fn accepted(context: &DoctorContext<'_>, response: &ProbeResponse, message: String) -> Finding {
+    if context.api == Some(ManagedApi::SelfService) && response.is_html() {
+        return Finding::note(format!("{message} with a web page instead of JSON")).remedy(
+            "a login page or a proxy may answer in place of the API: open the address in a browser",
+        );
     }
-    let wanted = scene.api.fixed_header().filter(|_| {
-        let mut headers = scene.config.upstream.headers.iter();
+    let missing_header = context.api.and_then(ManagedApi::xsrf_header).filter(|_| {
+        let mut headers = context.config.upstream.headers.iter();
         !headers.any(|(name, _)| name == "x-xsrf-header")
     });
-    match wanted {
+    match missing_header {
         Some(value) => Finding::note(format!(
-            "{said}, but this API wants a fixed header X-XSRF-Header"
+            "{message}, but this API requires a fixed header X-XSRF-Header"
         ))
         .remedy(format!(
             "write upstream.headers = {{ X-XSRF-Header = \"{value}\" }}"
         )),
-        None => Finding::ok(said),
+        None => Finding::ok(message),
     }
 }
 
-/// 401 to a token that was granted a moment ago.
-fn refused_token(scene: &Scene<'_>, answer: &Answer, said: &str, known: Known) -> Finding {
-    let said = format!("{said}: a good token is refused");
-    let finding = Finding::failed(Blame::Other, said);
-    if scene.is_pingone && scene.api != Api::Other {
-        let finding = finding
-            .either_at(
-                Step::Connected,
-                "the PingOne environment is not connected to this Advanced Services environment",
-                "have it connected",
-            )
-            .either(
-                "it is connected under another issuer: another environment, or its custom domain",
-                "use the environment, or the domain, that it is connected with (token.pingone)",
-            );
-        return if known.has_no_roles {
-            finding.either_at(
-                Step::Attributes,
-                "the token has no role, which some versions answer like this",
-                "mend the groups first, see above",
-            )
-        } else {
-            finding
-        };
+/// 401 to a token that was issued a moment ago.
+fn rejected_token(
+    context: &DoctorContext<'_>,
+    response: &ProbeResponse,
+    message: &str,
+    earlier: EarlierFindings,
+) -> Finding {
+    let message = format!("{message}: the API rejects a valid token");
+    let finding = Finding::failed(FailureKind::Other, message);
+    if context.managed_api().is_some() {
+        return finding.with_all(advanced_services::rejected_token(earlier.has_no_roles));
     }
-    let challenge = answer.header("www-authenticate").unwrap_or_default();
-    if challenge.contains("insufficient_scope") {
-        return finding.remedy("ask for the scope that it wants: token.scope");
+    if challenge_error(response) == Some("insufficient_scope") {
+        return finding.remedy("set token.scope to the scope that the API requires");
     }
     finding
         .either(
             "the API trusts another authorization server",
-            "compare token.url or token.issuer",
+            "compare token.url or token.issuer with the documentation of the API",
         )
         .either(
-            "the token is made out for another audience",
-            "set audience or resource in token.params, as that server wants it",
+            "the token is for another audience",
+            "set audience or resource in token.params, whichever the authorization server expects",
         )
 }
 
-/// 403 in the API's own words: who we are is known, and it is not enough.
-fn forbidden(scene: &Scene<'_>, answer: &Answer, said: String) -> Finding {
-    let finding = Finding::failed(Blame::Other, said);
-    let words = detail(answer).unwrap_or_default().to_ascii_lowercase();
-    if words.contains("not authenticated") {
-        return finding.remedy(
-            "the API saw no token: something on the way removes Authorization; ask whoever runs the network",
-        );
-    }
-    if scene.is_pingone && scene.api != Api::Other {
-        return finding.at(
-            Step::Attributes,
-            "the token's roles do not suffice: add one that fits the environment, such as dev-tls-admin",
-        );
-    }
-    finding.remedy("give this client the permission, or ask for the scope (token.scope)")
+/// The `error` in a `Bearer` challenge (RFC 6750 3).
+fn challenge_error(response: &ProbeResponse) -> Option<&str> {
+    let challenge = response.header("www-authenticate")?;
+    let (_, rest) = challenge.split_once("error=")?;
+    let value = rest.strip_prefix('"').unwrap_or(rest);
+    value.split(['"', ',', ' ']).next()
 }
 
-/// 403 with a page, or with nothing: it was not the API that said no.
-fn blocked(answer: &Answer, said: &str, is_closed: Option<bool>, known: Known) -> Finding {
-    let server = answer.header("server").map(|server| excerpt(server, 60));
+/// 403 with a message of the API: it knows who the caller is, and the caller may not do this.
+fn forbidden(context: &DoctorContext<'_>, detail: &str, message: String) -> Finding {
+    // FastAPI answers 403 with this message if a request has no Authorization.
+    const NO_TOKEN: &str = "not authenticated";
+    let finding = Finding::failed(FailureKind::Other, message);
+    if detail.to_ascii_lowercase().contains(NO_TOKEN) {
+        return finding.remedy(
+            "the API received no token, so something on the way removes Authorization: ask the operators of the network",
+        );
+    }
+    if context.managed_api().is_some() {
+        return finding.with(advanced_services::insufficient_role());
+    }
+    finding.remedy("give this client the permission, or request the scope (token.scope)")
+}
+
+/// 403 with a web page or an empty body: something in front of the API rejected the request.
+fn blocked(
+    response: &ProbeResponse,
+    message: &str,
+    public_path: PublicPath,
+    earlier: EarlierFindings,
+) -> Finding {
+    const ALLOW_LIST: &str = "an IP allow list that lacks this machine's public address";
+    const ALLOW: &str = "have the address allowed; if there is a VPN, connect it";
+    const FIREWALL: &str = "a firewall (WAF) that rejects this request";
+    const TELL: &str = "tell the operators of the API its time and path";
+    let server = response.header("server").map(|server| excerpt(server, 60));
     let by = server.map_or_else(String::new, |server| format!(" by {server}"));
-    let said =
-        format!("{said}{by}, with no word of the API's own: it came from what stands before it");
-    let finding = Finding::failed(Blame::Other, said);
-    let list = "an IP allow list that lacks this machine's public address";
-    let list_remedy = "have the address allowed; with a VPN, connect it";
-    let firewall = "a firewall (WAF) that dislikes this one request";
-    let firewall_remedy = "tell whoever runs the API its time and path";
-    let finding = match is_closed {
-        Some(true) => finding.either(
-            format!("{list} (the open {OPEN_PATH} is refused too)"),
-            list_remedy,
+    let finding = Finding::failed(
+        FailureKind::Other,
+        format!(
+            "{message}{by}, without a message of the API: it was sent by something in front of the API"
         ),
-        Some(false) => finding.either(
-            format!("{firewall} (the open {OPEN_PATH} is not refused)"),
-            firewall_remedy,
+    );
+    let finding = match public_path {
+        PublicPath::Rejected(path) => finding.either(
+            format!("{ALLOW_LIST} (the public {path} is rejected too)"),
+            ALLOW,
         ),
-        None => finding
-            .either(list, list_remedy)
-            .either(firewall, firewall_remedy),
+        PublicPath::Accepted(path) => finding.either(
+            format!("{FIREWALL} (the public {path} is not rejected)"),
+            TELL,
+        ),
+        PublicPath::Unknown => finding.either(ALLOW_LIST, ALLOW).either(FIREWALL, TELL),
     };
-    if known.is_between {
+    if earlier.is_intercepted {
         return finding.either(
             "the corporate proxy or TLS interception on the way, see above",
-            "have the API's host excepted from it",
+            "have the API's host exempted from it",
         );
     }
-    single(finding)
+    merge_single_cause(finding)
 }
 
-/// One cause is no alternative.
-fn single(mut finding: Finding) -> Finding {
-    if let [way] = &mut finding.ways[..]
-        && let Some(cause) = way.cause.take()
+/// Moves the cause into the remedy if there is only one.
+fn merge_single_cause(mut finding: Finding) -> Finding {
+    if let [remedy] = &mut finding.remedies[..]
+        && let Some(cause) = remedy.cause.take()
     {
-        way.remedy = format!("it is {cause}: {}", way.remedy);
+        remedy.action = format!("the cause is {cause}: {}", remedy.action);
     }
     finding
 }
 
-/// What the API says itself, in one of the usual members of its JSON.
-fn detail(answer: &Answer) -> Option<String> {
-    let Ok(Value::Object(body)) = serde_json::from_slice(&answer.body) else {
+/// The API's own message, in one of the usual members of its JSON.
+fn detail(response: &ProbeResponse) -> Option<String> {
+    let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
         return None;
     };
-    let words = ["detail", "error_description", "message", "title", "error"]
+    let message = ["detail", "error_description", "message", "title", "error"]
         .into_iter()
         .find_map(|name| body.get(name).and_then(Value::as_str));
-    Some(excerpt(words.unwrap_or("(no words)"), LONGEST))
+    Some(excerpt(message.unwrap_or("(no message)"), LONGEST))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! What a check says: how it went, what was seen, and what to do about it.
+//! The result of a check: the outcome, what was found, and what to do about it.
 
 use std::time::Duration;
 
-use super::step::Step;
+use crate::vendor::Remedy;
 
-/// One check that was made, or was not.
+/// A check with its result.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// Its place in the round, from 1.
+    /// Its number, from 1.
     pub number: usize,
-    /// Its name in `--json`; never changes.
+    /// Its name in `--json`, which never changes.
     pub id: &'static str,
     /// Its name for people.
     pub title: &'static str,
@@ -22,56 +22,44 @@ pub struct Check {
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How it went.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What was seen, in one line; when something failed, the cause. Never any secret.
-    pub said: String,
+    /// What was found, in one line; if the check failed, the cause. Never contains a secret.
+    pub message: String,
     /// What to do about it.
-    pub ways: Vec<Way>,
-    /// What several ways are: causes that are all there, or causes of which it is one, and which cannot be told
-    /// apart from here.
+    pub remedies: Vec<Remedy>,
+    /// Whether all causes in `remedies` apply. If not, one of them does, and the doctor cannot tell which.
     pub all_apply: bool,
 }
 
-/// How a check went.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should be.
+    /// Everything is as it should be.
     Ok,
-    /// It works, and somebody should know this all the same.
+    /// It works, but there is something to know.
     Note,
     /// It does not work.
-    Failed(Blame),
-    /// It was not made: what was said is why.
+    Failed(FailureKind),
+    /// The check was not made; the message says why.
     Skipped,
 }
 
-/// Whose failure it is: decides what the process exits with.
+/// The kind of a failure, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// The configuration, or the secret that it names.
+pub enum FailureKind {
+    /// The configuration, or the secret that it names, cannot be used.
     Configuration,
-    /// The token endpoint refuses us.
-    Refused,
-    /// Something cannot be reached, or gives no usable answer.
+    /// The token endpoint rejects the client.
+    RejectedByTokenEndpoint,
+    /// A server is unreachable, or its response cannot be used.
     Unreachable,
-    /// Anything else.
+    /// Any other failure.
     Other,
 }
 
-/// A possible cause and its remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
-    /// The cause, where it is one of several.
-    pub cause: Option<String>,
-    /// What to do.
-    pub remedy: String,
-    /// The step of the set-up guide that it is about.
-    pub step: Option<Step>,
-}
-
 impl Outcome {
-    /// As it is written.
+    /// The name of the outcome in the output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,74 +72,59 @@ impl Outcome {
 }
 
 impl Finding {
-    pub(super) fn ok(said: impl Into<String>) -> Self {
-        Self::of(Outcome::Ok, said)
+    pub(super) fn ok(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Ok, message)
     }
 
-    pub(super) fn note(said: impl Into<String>) -> Self {
-        Self::of(Outcome::Note, said)
+    pub(super) fn note(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Note, message)
     }
 
-    pub(super) fn failed(blame: Blame, said: impl Into<String>) -> Self {
-        Self::of(Outcome::Failed(blame), said)
+    pub(super) fn failed(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self::new(Outcome::Failed(kind), message)
     }
 
-    pub(super) fn skipped(why: impl Into<String>) -> Self {
-        Self::of(Outcome::Skipped, why)
+    pub(super) fn skipped(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Skipped, reason)
     }
 
-    fn of(outcome: Outcome, said: impl Into<String>) -> Self {
+    fn new(outcome: Outcome, message: impl Into<String>) -> Self {
         Self {
             outcome,
-            said: said.into(),
-            ways: Vec::new(),
+            message: message.into(),
+            remedies: Vec::new(),
             all_apply: false,
         }
     }
 
-    /// Several causes, and whether it is one of them only.
+    /// Whether there are several possible causes that the doctor cannot tell apart.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
-        self.ways.len() > 1 && !self.all_apply
+        self.remedies.len() > 1 && !self.all_apply
     }
 
-    /// The remedy for the one cause that there is.
-    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
-        self.way(None, remedy.into(), None)
+    /// Adds the remedy for the only cause.
+    pub(super) fn remedy(self, action: impl Into<String>) -> Self {
+        self.with(Remedy::new(action))
     }
 
-    /// The same, at this step of the guide.
-    pub(super) fn at(self, step: Step, remedy: impl Into<String>) -> Self {
-        self.way(None, remedy.into(), Some(step))
+    /// Adds a remedy for one of several possible causes.
+    pub(super) fn either(self, cause: impl Into<String>, action: impl Into<String>) -> Self {
+        self.with(Remedy::new(action).for_cause(cause))
     }
 
-    /// Another cause that is there, beside those before.
-    pub(super) fn also(mut self, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Adds a remedy for one of several causes that all apply.
+    pub(super) fn also(mut self, cause: impl Into<String>, action: impl Into<String>) -> Self {
         self.all_apply = true;
-        self.way(Some(cause.into()), remedy.into(), None)
+        self.with(Remedy::new(action).for_cause(cause))
     }
 
-    /// One of several causes.
-    pub(super) fn either(self, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
-        self.way(Some(cause.into()), remedy.into(), None)
+    pub(super) fn with(self, remedy: Remedy) -> Self {
+        self.with_all([remedy])
     }
 
-    /// One of several causes, at this step of the guide.
-    pub(super) fn either_at(
-        self,
-        step: Step,
-        cause: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        self.way(Some(cause.into()), remedy.into(), Some(step))
-    }
-
-    fn way(mut self, cause: Option<String>, remedy: String, step: Option<Step>) -> Self {
-        self.ways.push(Way {
-            cause,
-            remedy,
-            step,
-        });
+    pub(super) fn with_all(mut self, remedies: impl IntoIterator<Item = Remedy>) -> Self {
+        self.remedies.extend(remedies);
         self
     }
 }

@@ -1,194 +1,177 @@
-//! What the authorization server says of itself to everyone: its metadata, and the time.
+//! What the authorization server publishes without authentication: its metadata, and the time.
 
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use serde_json::Value;
 
-use super::finding::{Blame, Finding};
-use super::http::{Answer, get};
-use super::scene::Scene;
+use super::context::DoctorContext;
+use super::finding::{FailureKind, Finding};
+use super::probe::{ProbeError, ProbeResponse, get};
 use crate::config::{self, Endpoint};
-use crate::text::excerpt;
+use crate::text::{error_chain, excerpt};
+use crate::vendor::{PingOneServer, Remedy};
 
-/// `Date` has whole seconds, and answers take a while.
+/// `Date` has whole seconds, and a response takes a while.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
 
-/// When an answer was asked for, and what came.
-pub(super) struct Asked {
-    answer: Answer,
-    before: SystemTime,
+/// A response, with the time when it was requested.
+pub(super) struct TimedResponse {
+    response: ProbeResponse,
+    requested_at: SystemTime,
 }
 
-/// The metadata below the issuer: one answer to "does this environment exist in this region".
+/// Requests the metadata of the issuer, which shows whether the environment exists in its region.
 pub(super) async fn metadata(
-    scene: &Scene<'_>,
-    way: &config::UpstreamConfig,
+    context: &DoctorContext<'_>,
+    server: &config::UpstreamConfig,
     tls: &rustls::ClientConfig,
-) -> (Finding, Option<Asked>) {
-    let Some(url) = scene.metadata() else {
-        let skipped =
-            "token.url alone names no issuer; with token.issuer its metadata is looked at";
-        // Whatever the answer, it carries the time.
-        let asked = ask(way, tls, "/".to_owned()).await;
-        return (Finding::skipped(skipped), asked.ok());
+) -> (Finding, Option<TimedResponse>) {
+    let Some(url) = context.metadata() else {
+        let reason = "token.url names no issuer; set token.issuer to have its metadata checked";
+        // Any response has the time for the next check.
+        let response = request(server, tls, "/").await;
+        return (Finding::skipped(reason), response.ok());
     };
-    match ask(way, tls, url.path().to_owned()).await {
+    match request(server, tls, url.path()).await {
         Err(error) => {
-            let finding = Finding::failed(Blame::Unreachable, format!("{url}: {error}"))
-                .remedy("try again; if it stays so, ask whoever runs the network");
+            let message = format!("{url}: {}", error_chain(&error));
+            let finding = Finding::failed(FailureKind::Unreachable, message)
+                .remedy("try again; if it persists, ask the operators of the network");
             (finding, None)
         }
-        Ok(asked) => (judge(scene, url.as_str(), &asked.answer), Some(asked)),
+        Ok(timed) => (judge(context, url.as_str(), &timed.response), Some(timed)),
     }
 }
 
-async fn ask(
-    way: &config::UpstreamConfig,
+async fn request(
+    server: &config::UpstreamConfig,
     tls: &rustls::ClientConfig,
-    path: String,
-) -> Result<Asked, String> {
-    let before = SystemTime::now();
-    let answer = get(way, tls, &path, None).await?;
-    Ok(Asked { answer, before })
+    path: &str,
+) -> Result<TimedResponse, ProbeError> {
+    let requested_at = SystemTime::now();
+    let response = get(server, tls, path, None).await?;
+    Ok(TimedResponse {
+        response,
+        requested_at,
+    })
 }
 
-fn judge(scene: &Scene<'_>, url: &str, answer: &Answer) -> Finding {
-    let status = answer.status;
-    // Nothing else names the token endpoint then; an API answers so too, whose address was taken for an issuer.
-    let is_only_source = matches!(scene.config.token.endpoint, Endpoint::Issuer { .. });
-    let failed = |otherwise: Blame, said: String| {
-        let blame = if is_only_source {
-            Blame::Unreachable
+fn judge(context: &DoctorContext<'_>, url: &str, response: &ProbeResponse) -> Finding {
+    let status = response.status;
+    // Without a token.url, the metadata alone names the token endpoint, which is therefore unreachable.
+    let is_only_source = matches!(context.config.token.endpoint, Endpoint::Issuer { .. });
+    let failed = |otherwise: FailureKind, message: String| {
+        let kind = if is_only_source {
+            FailureKind::Unreachable
         } else {
             otherwise
         };
-        Finding::failed(blame, said)
+        Finding::failed(kind, message)
     };
-    if status == StatusCode::NOT_FOUND && is_only_source && !scene.is_pingone {
-        return failed(Blame::Other, format!("{url} answered {status}")).remedy(
-            "this is no issuer that publishes metadata: correct token.issuer, or write the token endpoint as token.url",
+    if status == StatusCode::NOT_FOUND && is_only_source && context.pingone.is_none() {
+        return failed(FailureKind::Other, format!("{url} answered {status}")).remedy(
+            "this is not an issuer that publishes metadata: correct token.issuer, or write the token endpoint as token.url",
         );
     }
-    if answer.is_html() {
+    if response.is_html() {
         return failed(
-            Blame::Other,
+            FailureKind::Other,
             format!("{url} answered {status} with a web page"),
         )
         .either(
-            "a corporate proxy or a firewall answers in its place",
-            "open the address in a browser to read what it says; have the host excepted",
+            "a corporate proxy or a firewall answers in place of the server",
+            "open the address in a browser to read the page, and have the host exempted",
         )
-        .either("the address is wrong", address_remedy(scene));
+        .with(correct_address(context).for_cause("the address is wrong"));
     }
-    match status {
-        StatusCode::OK => described(scene, url, &answer.body),
-        StatusCode::NOT_FOUND if scene.is_pingone => {
-            let failed = failed(Blame::Refused, format!("{url} answered 404"));
-            unknown_environment(scene, failed)
+    match (status, &context.pingone) {
+        (StatusCode::OK, _) => compare_metadata(context, url, &response.body),
+        (StatusCode::NOT_FOUND, Some(server)) => failed(
+            FailureKind::RejectedByTokenEndpoint,
+            format!("{url} answered 404"),
+        )
+        .with_all(server.unknown_environment()),
+        (StatusCode::NOT_FOUND, None) => Finding::note(format!("{url} answered {status}"))
+            .remedy("write token.issuer exactly as the server does"),
+        (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            Finding::failed(FailureKind::Unreachable, format!("{url} answered {status}"))
+                .remedy("the server has a problem: try again in a minute")
         }
-        StatusCode::NOT_FOUND => Finding::note(format!("{url} answered {status}"))
-            .remedy("token.issuer must be written as the server writes it"),
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Finding::failed(Blame::Unreachable, format!("{url} answered {status}"))
-                .remedy("the server is in trouble: try again in a minute")
-        }
-        status => {
-            failed(Blame::Other, format!("{url} answered {status}")).remedy(address_remedy(scene))
-        }
-    }
-}
-
-fn unknown_environment(scene: &Scene<'_>, failed: Finding) -> Finding {
-    match (scene.environment_id(), scene.region()) {
-        (Some(id), Some(region)) => failed
-            .either(
-                format!("there is no environment {id}"),
-                "copy it from the application's Token Endpoint (Configuration tab) in the console",
-            )
-            .either(
-                format!("the environment is in another region than {region}"),
-                "set token.pingone.region to what follows auth.pingone. in that Token Endpoint",
-            ),
-        (Some(id), None) => failed.remedy(format!(
-            "is {id} the environment id? copy the Token Endpoint from the console"
-        )),
-        (None, _) => failed.remedy("is this the custom domain of the environment?"),
+        (status, _) => failed(FailureKind::Other, format!("{url} answered {status}"))
+            .with(correct_address(context)),
     }
 }
 
-fn described(scene: &Scene<'_>, url: &str, body: &[u8]) -> Finding {
+fn compare_metadata(context: &DoctorContext<'_>, url: &str, body: &[u8]) -> Finding {
     let Ok(Value::Object(document)) = serde_json::from_slice(body) else {
-        return Finding::failed(Blame::Other, format!("{url} is no JSON object"))
-            .remedy(address_remedy(scene));
+        return Finding::failed(FailureKind::Other, format!("{url} is not a JSON object"))
+            .with(correct_address(context));
     };
     let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let issuer = excerpt(text("issuer").unwrap_or("(none)"), 200);
-    let endpoint = text("token_endpoint").unwrap_or("(none)");
-    let ours = scene.issuer.as_deref().unwrap_or_default();
-    let known_endpoint = scene.config.token.endpoint.as_str();
-    let differs = scene.config.token.endpoint.to_url().is_some() && known_endpoint != ours;
-    if issuer != ours {
-        return Finding::note(format!("its issuer is {issuer}, not {ours}")).remedy(
-            "tokens may carry that name: the API must know it as its issuer; with a custom domain, use that \
-             domain here too",
+    let issuer = excerpt(text("issuer").unwrap_or("(missing)"), 200);
+    let endpoint = text("token_endpoint").unwrap_or("(missing)");
+    let expected = context.issuer.as_deref().unwrap_or_default();
+    if issuer != expected {
+        return Finding::note(format!("the issuer is {issuer}, not {expected}")).remedy(
+            "tokens may contain that name, so the API must know it as its issuer; if the environment has a custom domain, \
+             use that domain here too",
         );
     }
-    if differs && endpoint != known_endpoint {
+    let configured = context.config.token.endpoint.as_str();
+    let is_url = context.config.token.endpoint.to_url().is_some() && configured != expected;
+    if is_url && endpoint != configured {
         return Finding::note(format!(
-            "it names the token endpoint {}, and {known_endpoint} is configured",
+            "the metadata names the token endpoint {}, but {configured} is configured",
             excerpt(endpoint, 200)
         ))
-        .remedy("use the one that it names, unless the other is meant");
+        .remedy("use the endpoint in the metadata, unless the other one is intended");
     }
-    match (scene.environment_id(), scene.region()) {
-        (Some(id), Some(region)) => {
-            Finding::ok(format!("environment {id} exists in region {region}"))
-        }
-        (Some(id), None) => Finding::ok(format!("environment {id} exists")),
-        (None, _) => Finding::ok(format!("issuer {issuer}")),
+    match context.pingone.as_ref().and_then(PingOneServer::describe) {
+        Some(environment) => Finding::ok(format!("{environment} exists")),
+        None => Finding::ok(format!("issuer {issuer}")),
     }
 }
 
-fn address_remedy(scene: &Scene<'_>) -> &'static str {
-    if scene.is_pingone {
-        "copy the Token Endpoint from the console (Applications > the application > Configuration) and compare"
+fn correct_address(context: &DoctorContext<'_>) -> Remedy {
+    if context.pingone.is_some() {
+        PingOneServer::wrong_address()
     } else {
-        "correct token.url or token.issuer"
+        Remedy::new("correct token.url or token.issuer")
     }
 }
 
-/// Our clock beside the server's.
-pub(super) fn clock(asked: Option<&Asked>) -> Finding {
-    let Some(asked) = asked else {
-        return Finding::skipped("no answer to compare with");
+/// Compares this machine's clock with the server's.
+pub(super) fn clock(timed: Option<&TimedResponse>) -> Finding {
+    let Some(timed) = timed else {
+        return Finding::skipped("there is no response to compare with");
     };
-    let date = asked.answer.header("date");
+    let date = timed.response.header("date");
     let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok()) else {
-        return Finding::skipped("the answer had no Date");
+        return Finding::skipped("the response has no Date");
     };
-    compare(asked.before, theirs)
+    compare_clocks(timed.requested_at, theirs)
 }
 
-fn compare(ours: SystemTime, theirs: SystemTime) -> Finding {
-    let (gap, word) = match theirs.duration_since(ours) {
-        Ok(gap) => (gap, "behind"),
+fn compare_clocks(ours: SystemTime, theirs: SystemTime) -> Finding {
+    let (difference, direction) = match theirs.duration_since(ours) {
+        Ok(difference) => (difference, "behind"),
         Err(error) => (error.duration(), "ahead of"),
     };
-    let whole = Duration::from_secs(gap.as_secs());
-    if gap <= CLOCK_TOLERANCE {
+    let whole = Duration::from_secs(difference.as_secs());
+    if difference <= CLOCK_TOLERANCE {
         return Finding::ok(format!(
-            "within {} s of the token endpoint's",
+            "within {} s of the token endpoint's clock",
             whole.as_secs()
         ));
     }
     Finding::note(format!(
-        "this machine's clock is {} {word} the token endpoint's",
+        "this machine's clock is {} {direction} the token endpoint's",
         humantime::format_duration(whole)
     ))
     .remedy(
-        "set it by NTP: tokens still work, but certificates may seem out of date, signed assertions are refused \
-         at first, and times in logs are wrong",
+        "synchronize it (NTP): tokens still work, but certificates may seem expired, signed assertions are rejected at \
+         first, and times in logs are wrong",
     )
 }
 

@@ -1,22 +1,22 @@
-//! Whether we can listen where callers will connect, or already do.
+//! Whether the configured port is free, or which program uses it.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use super::finding::{Blame, Finding};
-use super::port::{Holder, holder, holder_if};
-use super::running::{Runs, Wanted};
+use super::finding::{FailureKind, Finding};
+use super::port_holder::{PortHolder, holder, holder_if};
+use super::running_instance::{ConfiguredProxy, InstanceMatch};
 use crate::config::{Config, Listen};
 
-/// Listens for a moment, or asks who does.
+/// Binds the configured address for a moment; if it is in use, finds out by which program.
 pub(super) async fn examine(config: &Config) -> Finding {
-    at(&config.listen, Wanted::of(config)).await
+    examine_address(&config.listen, ConfiguredProxy::of(config)).await
 }
 
-async fn at(listen: &Listen, wanted: Wanted) -> Finding {
+async fn examine_address(listen: &Listen, proxy: ConfiguredProxy) -> Finding {
     let addresses = match *listen {
         Listen::Unix { .. } => {
-            return Finding::skipped("a unix socket: whether it is free shows at the start");
+            return Finding::skipped("a Unix socket is only checked at the start");
         }
         Listen::Tcp(address) => vec![address],
         Listen::Localhost(port) => [
@@ -29,72 +29,77 @@ async fn at(listen: &Listen, wanted: Wanted) -> Finding {
     if addresses.iter().all(|address| address.port() == 0) {
         return Finding::ok("any free port, as configured");
     }
-    // Asking who holds a port reads files and waits for an answer.
-    let examined = tokio::task::spawn_blocking(move || look(&addresses, &wanted)).await;
-    examined.unwrap_or_else(|_| Finding::skipped("it could not be looked at"))
+    // Finding out which program uses a port reads files and waits for a response.
+    let examined = tokio::task::spawn_blocking(move || bind_each(&addresses, &proxy)).await;
+    examined.unwrap_or_else(|_| Finding::skipped("the check ended unexpectedly"))
 }
 
-fn look(addresses: &[SocketAddr], wanted: &Wanted) -> Finding {
+fn bind_each(addresses: &[SocketAddr], proxy: &ConfiguredProxy) -> Finding {
     let mut free = Vec::new();
-    let mut ours = None;
+    let mut cupbearer = None;
     for address in addresses {
         match TcpListener::bind(address) {
             Ok(_) => free.push(address.to_string()),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                let runs = wanted.ask(*address);
-                let holder = match runs {
-                    Runs::Us | Runs::Another(_) => holder_if(*address, true),
-                    Runs::Unknown => holder(*address, &[]),
+                let instance = proxy.compare_with_instance_at(*address);
+                let holder = match instance {
+                    InstanceMatch::Same | InstanceMatch::Different(_) => holder_if(*address, true),
+                    InstanceMatch::Unknown => holder(*address, &[]),
                 };
                 if !holder.is_cupbearer {
-                    return taken(*address, &holder);
+                    return Finding::failed(
+                        FailureKind::Other,
+                        format!("{address} is used by {holder}"),
+                    )
+                    .remedy(CHOOSE);
                 }
-                ours = Some((*address, holder, runs));
+                cupbearer = Some((*address, holder, instance));
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return Finding::failed(Blame::Other, format!("{address}: {error}"))
-                    .remedy("ports below 1024 need a right that this user lacks: choose another with listen");
+                return Finding::failed(FailureKind::Other, format!("{address}: {error}")).remedy(
+                    "a port below 1024 needs a privilege that this user lacks: choose another one with listen",
+                );
             }
-            // A loopback family that this machine lacks is left out by the proxy as well.
+            // The proxy too leaves out a loopback address that this machine lacks.
             Err(_) if address.ip().is_loopback() && addresses.len() > 1 => {}
             Err(error) => {
-                return Finding::failed(Blame::Other, format!("{address}: {error}")).remedy(
+                return Finding::failed(FailureKind::Other, format!("{address}: {error}")).remedy(
                     "listen on an address that this machine has, such as \"localhost:6749\"",
                 );
             }
         }
     }
-    match ours {
-        Some((address, holder, runs)) => held(address, &holder, &runs),
+    match cupbearer {
+        Some((address, holder, instance)) => used_by_cupbearer(address, &holder, &instance),
         None => Finding::ok(format!("{} free", free.join(" and "))),
     }
 }
 
-fn held(address: SocketAddr, holder: &Holder, runs: &Runs) -> Finding {
-    match runs {
-        Runs::Us => Finding::ok(format!(
-            "held by the cupbearer that runs this configuration{}",
+fn used_by_cupbearer(
+    address: SocketAddr,
+    holder: &PortHolder,
+    instance: &InstanceMatch,
+) -> Finding {
+    match instance {
+        InstanceMatch::Same => Finding::ok(format!(
+            "used by the cupbearer that runs this configuration{}",
             holder.process.as_ref().map_or_else(String::new, |process| {
                 format!(" (process {})", process.pid)
             })
         )),
-        Runs::Another(upstream) => Finding::failed(
-            Blame::Other,
-            format!("{address} is held by {holder}, which forwards to {upstream}"),
+        InstanceMatch::Different(upstream) => Finding::failed(
+            FailureKind::Other,
+            format!("{address} is used by {holder}, which forwards to {upstream}"),
         )
         .remedy(CHOOSE),
-        Runs::Unknown => Finding::note(format!(
-            "held by {holder}; whether it runs this configuration cannot be seen, as it does not answer at this \
-             configuration's admin.listen"
+        InstanceMatch::Unknown => Finding::note(format!(
+            "used by {holder}, which does not answer at admin.listen of this configuration; it may run this configuration \
+             or another one"
         )),
     }
 }
 
 const CHOOSE: &str = "stop it, or choose another port with listen = \"localhost:PORT\"";
-
-fn taken(address: SocketAddr, holder: &Holder) -> Finding {
-    Finding::failed(Blame::Other, format!("{address} is held by {holder}")).remedy(CHOOSE)
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
-//! Configurations for the tests of this room.
+//! Configurations for the unit tests of this room.
 
 use crate::config::{self, Config, Overrides, Setting, Surroundings};
 
 pub(super) const ENVIRONMENT: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be001";
 
-/// `PingOne` in Europe before the self-service API of `dev`, with these keys changed.
+/// A configuration with `PingOne` in Europe and the self-service API of `dev`, and with these keys changed.
 pub(super) fn config(more: &[(&str, &str)]) -> Config {
     let pingone = [
         (

@@ -6,7 +6,7 @@ use super::answers::{Auth, Credential, Plan};
 use super::{Stop, doctor, document};
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 use crate::config::{Overrides, Setting, Surroundings};
-use crate::doctor::{Check, Order, Outcome};
+use crate::doctor::{Check, DoctorOptions, Outcome};
 
 /// What the doctor says of names, connections, certificates and metadata; nothing, if all of it is well.
 pub(super) async fn trouble(
@@ -27,13 +27,13 @@ pub(super) async fn trouble(
         file: Some(file),
         settings: vec![quickly],
     };
-    let order = Order {
+    let options = DoctorOptions {
         overrides: &overrides,
         surroundings,
         path: None,
     };
     // There is no secret yet: no token is asked for, and the API is only connected to.
-    let checks = Box::pin(crate::doctor::examine(&order, &mut |_| {})).await;
+    let checks = Box::pin(crate::doctor::examine(&options, &mut |_| {})).await;
     let failed: Vec<&Check> = checks.iter().filter(|check| concerns(check)).collect();
     Ok((!failed.is_empty()).then(|| doctor::lines(&failed)))
 }

@@ -7,7 +7,7 @@ fn moments_are_written_in_words_and_nothing_steers_the_terminal() {
     }) else {
         unreachable!("it is an object")
     };
-    let decoded = Decoded {
+    let decoded = DecodedToken {
         header: Map::new(),
         claims,
     };

@@ -1,105 +1,120 @@
-//! What each kind of answer is taken for.
+//! How each kind of response is explained.
 
 use http::HeaderMap;
 
 use super::*;
 use crate::doctor::finding::Outcome;
 use crate::doctor::sample::config;
+use crate::vendor::SetupStep;
 
-fn answer(status: u16, kind: &str, body: &str) -> Answer {
+fn response(status: u16, kind: &str, body: &str) -> ProbeResponse {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", kind.parse().unwrap());
     headers.insert("server", "nginx".parse().unwrap());
-    Answer {
+    ProbeResponse {
         status: StatusCode::from_u16(status).unwrap(),
         headers,
         body: body.as_bytes().to_vec(),
     }
 }
 
-fn judged(answer: &Answer, is_closed: Option<bool>, known: Known) -> Finding {
+fn explained(answer: &ProbeResponse, public_path: PublicPath, earlier: EarlierFindings) -> Finding {
     let config = config(&[]);
-    judge(&Scene::of(&config, None), answer, is_closed, known)
+    explain(
+        &DoctorContext::new(&config, None),
+        answer,
+        public_path,
+        earlier,
+    )
 }
 
 fn json(status: u16, detail: &str) -> Finding {
     let body = serde_json::json!({ "detail": detail }).to_string();
-    judged(
-        &answer(status, "application/json", &body),
-        None,
-        Known::default(),
+    explained(
+        &response(status, "application/json", &body),
+        PublicPath::Unknown,
+        EarlierFindings::default(),
     )
 }
 
-fn page(is_closed: Option<bool>, is_between: bool) -> Finding {
-    let known = Known {
-        is_between,
-        ..Known::default()
+fn page(public_path: PublicPath, is_intercepted: bool) -> Finding {
+    let earlier = EarlierFindings {
+        is_intercepted,
+        ..EarlierFindings::default()
     };
-    judged(
-        &answer(403, "text/html", "<h1>403 Forbidden</h1>"),
-        is_closed,
-        known,
+    explained(
+        &response(403, "text/html", "<h1>403 Forbidden</h1>"),
+        public_path,
+        earlier,
     )
 }
 
 fn steps(finding: &Finding) -> Vec<Option<u8>> {
     finding
-        .ways
+        .remedies
         .iter()
-        .map(|way| way.step.map(Step::number))
+        .map(|remedy| remedy.step.map(SetupStep::number))
         .collect()
 }
 
 #[test]
-fn a_403_of_a_role_of_a_list_and_of_a_firewall_are_three_things() {
+fn a_403_for_a_role_from_an_allow_list_and_from_a_firewall_are_told_apart() {
     let role = json(403, "Access token is missing required scopes.");
     assert_eq!(steps(&role), [Some(2)]);
-    assert!(role.said.contains("missing required scopes"));
+    assert!(role.message.contains("missing required scopes"));
 
-    let list = page(Some(true), false);
+    let list = page(PublicPath::Rejected("/docs"), false);
     assert_eq!(steps(&list), [None]);
-    assert!(list.ways[0].remedy.contains("IP allow list"), "{list:?}");
+    assert!(
+        list.remedies[0].action.contains("IP allow list"),
+        "{list:?}"
+    );
 
-    let firewall = page(Some(false), false);
+    let firewall = page(PublicPath::Accepted("/docs"), false);
     assert_eq!(steps(&firewall), [None]);
-    assert!(firewall.ways[0].remedy.contains("WAF"), "{firewall:?}");
+    assert!(firewall.remedies[0].action.contains("WAF"), "{firewall:?}");
 
-    assert_eq!(page(None, false).ways.len(), 2, "unknown: either");
     assert_eq!(
-        page(Some(true), true).ways.len(),
+        page(PublicPath::Unknown, false).remedies.len(),
         2,
-        "a proxy on the way may be it as well"
+        "one of two causes"
+    );
+    assert_eq!(
+        page(PublicPath::Rejected("/docs"), true).remedies.len(),
+        2,
+        "a proxy on the way may be the cause too"
     );
     for finding in [role, list, firewall] {
-        assert_eq!(finding.outcome, Outcome::Failed(Blame::Other));
+        assert_eq!(finding.outcome, Outcome::Failed(FailureKind::Other));
     }
 }
 
 #[test]
-fn a_token_that_never_arrived_is_not_a_missing_role() {
+fn a_token_that_never_arrived_is_told_from_a_missing_role() {
     let finding = json(403, "Not authenticated");
     assert_eq!(steps(&finding), [None]);
-    assert!(finding.ways[0].remedy.contains("removes Authorization"));
+    assert!(finding.remedies[0].action.contains("removes Authorization"));
 }
 
 #[test]
-fn a_good_token_refused_points_at_the_precondition_and_at_a_missing_role_only_where_it_is_missing()
-{
+fn a_rejected_valid_token_points_to_the_precondition_and_to_a_missing_role_only_if_it_is_missing() {
     let finding = json(401, "Could not validate credentials");
-    assert_eq!(finding.outcome, Outcome::Failed(Blame::Other));
+    assert_eq!(finding.outcome, Outcome::Failed(FailureKind::Other));
     assert_eq!(steps(&finding), [Some(0), None]);
 
-    let known = Known {
+    let earlier = EarlierFindings {
         has_no_roles: true,
-        ..Known::default()
+        ..EarlierFindings::default()
     };
-    let body = answer(401, "application/json", "{\"detail\":\"x\"}");
-    assert_eq!(steps(&judged(&body, None, known)), [Some(0), None, Some(2)]);
+    let body = response(401, "application/json", "{\"detail\":\"x\"}");
+    assert_eq!(
+        steps(&explained(&body, PublicPath::Unknown, earlier)),
+        [Some(0), None, Some(2)]
+    );
 }
 
 #[test]
-fn every_other_answer_says_whether_the_token_got_through() {
+fn every_other_response_shows_whether_the_token_was_accepted() {
     for (status, kind, outcome) in [
         (200, "application/json", Outcome::Ok),
         (200, "text/html", Outcome::Note),
@@ -107,43 +122,71 @@ fn every_other_answer_says_whether_the_token_got_through() {
         (404, "application/json", Outcome::Note),
         (406, "text/html", Outcome::Note),
         (429, "application/json", Outcome::Note),
-        (500, "application/json", Outcome::Failed(Blame::Unreachable)),
-        (503, "text/html", Outcome::Failed(Blame::Unreachable)),
+        (
+            500,
+            "application/json",
+            Outcome::Failed(FailureKind::Unreachable),
+        ),
+        (503, "text/html", Outcome::Failed(FailureKind::Unreachable)),
     ] {
-        let finding = judged(&answer(status, kind, "[]"), None, Known::default());
-        assert_eq!(finding.outcome, outcome, "{status}: {}", finding.said);
+        let finding = explained(
+            &response(status, kind, "[]"),
+            PublicPath::Unknown,
+            EarlierFindings::default(),
+        );
+        assert_eq!(finding.outcome, outcome, "{status}: {}", finding.message);
     }
 }
 
 #[test]
-fn the_siblings_want_their_fixed_header() {
-    let siblings = "https://pingaccess-admin-api.dev-x.us1.ping.cloud";
-    let fine = answer(200, "application/json", "{}");
-    let bare = config(&[("upstream.url", siblings)]);
-    let finding = judge(&Scene::of(&bare, None), &fine, None, Known::default());
+fn the_administrative_apis_require_their_fixed_header() {
+    let administrative = "https://pingaccess-admin-api.dev-x.us1.ping.cloud";
+    let fine = response(200, "application/json", "{}");
+    let bare = config(&[("upstream.url", administrative)]);
+    let finding = explain(
+        &DoctorContext::new(&bare, None),
+        &fine,
+        PublicPath::Unknown,
+        EarlierFindings::default(),
+    );
     assert!(
-        finding.ways[0]
-            .remedy
+        finding.remedies[0]
+            .action
             .contains("X-XSRF-Header = \"PingAccess\"")
     );
 
     let header = ("upstream.headers", "{ X-XSRF-Header = \"PingAccess\" }");
-    let full = config(&[("upstream.url", siblings), header]);
-    let finding = judge(&Scene::of(&full, None), &fine, None, Known::default());
+    let full = config(&[("upstream.url", administrative), header]);
+    let finding = explain(
+        &DoctorContext::new(&full, None),
+        &fine,
+        PublicPath::Unknown,
+        EarlierFindings::default(),
+    );
     assert_eq!(finding.outcome, Outcome::Ok);
 }
 
 #[test]
-fn an_api_of_somebody_else_is_judged_without_steps() {
+fn the_response_of_another_api_is_explained_without_steps() {
     let other = config(&[("upstream.url", "https://api.example.com")]);
-    let scene = Scene::of(&other, None);
-    assert_eq!(scene.path, "/");
+    let context = DoctorContext::new(&other, None);
+    assert_eq!(context.path, "/");
     for status in [401, 403] {
-        let refused = answer(status, "application/json", "{\"message\":\"no\"}");
-        let finding = judge(&scene, &refused, None, Known::default());
+        let refused = response(status, "application/json", "{\"message\":\"no\"}");
+        let finding = explain(
+            &context,
+            &refused,
+            PublicPath::Unknown,
+            EarlierFindings::default(),
+        );
         assert!(steps(&finding).iter().all(Option::is_none), "{finding:?}");
     }
-    let nothing_there = answer(404, "text/html", "<p>");
-    let finding = judge(&scene, &nothing_there, None, Known::default());
-    assert_eq!(finding.outcome, Outcome::Ok, "/ need not exist");
+    let nothing_there = response(404, "text/html", "<p>");
+    let finding = explain(
+        &context,
+        &nothing_there,
+        PublicPath::Unknown,
+        EarlierFindings::default(),
+    );
+    assert_eq!(finding.outcome, Outcome::Ok, "/ does not have to exist");
 }

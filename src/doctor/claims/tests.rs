@@ -1,17 +1,18 @@
-//! Tokens with every kind of problem in their claims, and without.
+//! Tokens with each kind of problem in their claims, and without any.
 
 use serde_json::json;
 
 use super::*;
 use crate::doctor::finding::Outcome;
 use crate::doctor::sample::{ENVIRONMENT, config};
+use crate::vendor::SetupStep;
 
 fn token(claims: &Value) -> String {
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(claims))
 }
 
-fn decoded(claims: &Value) -> Decoded {
+fn decoded(claims: &Value) -> DecodedToken {
     decode(&token(claims)).unwrap()
 }
 
@@ -19,18 +20,18 @@ fn groups_of(value: &Value) -> (Finding, Vec<String>) {
     let config = config(&[]);
     groups(
         &decoded(&json!({ "groups": value })),
-        &Scene::of(&config, None),
+        &DoctorContext::new(&config, None),
     )
 }
 
 fn role_at(upstream: &str, roles: &[&str]) -> Finding {
     let config = config(&[("upstream.url", upstream)]);
     let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
-    role(&roles, &Scene::of(&config, None))
+    role(&roles, &DoctorContext::new(&config, None))
 }
 
 #[test]
-fn only_three_parts_with_two_objects_are_a_jwt() {
+fn a_jwt_has_three_parts_of_which_two_are_objects() {
     let good = token(&json!({"a": 1}));
     assert_eq!(decode(&good).unwrap().claims["a"], 1);
     let padded = good.replacen('.', "=.", 1);
@@ -49,7 +50,7 @@ fn only_three_parts_with_two_objects_are_a_jwt() {
         assert_eq!(
             form(bad).0.outcome,
             Outcome::Ok,
-            "an opaque token is no fault"
+            "an opaque token is not a problem"
         );
     }
     assert_eq!(form(&good).0.outcome, Outcome::Ok);
@@ -58,21 +59,21 @@ fn only_three_parts_with_two_objects_are_a_jwt() {
 }
 
 #[test]
-fn groups_must_be_an_array_of_strings_and_step_2_is_where_that_is_set() {
+fn groups_must_be_an_array_of_strings_which_step_2_sets() {
     let (finding, roles) = groups_of(&json!(["dev-tls-admin", "x"]));
     assert_eq!(
-        (finding.outcome, finding.said.as_str()),
+        (finding.outcome, finding.message.as_str()),
         (Outcome::Ok, "dev-tls-admin, x")
     );
     assert_eq!(roles, ["dev-tls-admin", "x"]);
     for (value, words) in [
         (
             json!("{\"dev-tls-admin\"}"),
-            "one string, typed as plain text",
+            "one string, entered as plain text",
         ),
         (
             json!("{\u{201c}dev-tls-admin\u{201d}}"),
-            "one string, pasted with curly quotes",
+            "one string, entered with curly quotes",
         ),
         (json!([]), "empty"),
         (json!(["dev-tls-admin", 1]), "not of strings"),
@@ -80,32 +81,40 @@ fn groups_must_be_an_array_of_strings_and_step_2_is_where_that_is_set() {
         (json!(null), "not an array"),
     ] {
         let (finding, roles) = groups_of(&value);
-        assert_eq!(finding.outcome, Outcome::Failed(Blame::Other), "{value}");
-        assert!(finding.said.contains(words), "{value}: {}", finding.said);
-        assert_eq!(finding.ways.len(), 1);
-        assert_eq!(finding.ways[0].step, Some(Step::Attributes));
+        assert_eq!(
+            finding.outcome,
+            Outcome::Failed(FailureKind::Other),
+            "{value}"
+        );
+        assert!(
+            finding.message.contains(words),
+            "{value}: {}",
+            finding.message
+        );
+        assert_eq!(finding.remedies.len(), 1);
+        assert_eq!(finding.remedies[0].step, Some(SetupStep::Attributes));
         assert!(roles.is_empty());
     }
     let pingone = config(&[]);
-    let (missing, _) = groups(&decoded(&json!({})), &Scene::of(&pingone, None));
-    assert_eq!(missing.outcome, Outcome::Failed(Blame::Other));
-    assert_eq!(missing.ways[0].step, Some(Step::Attributes));
+    let (missing, _) = groups(&decoded(&json!({})), &DoctorContext::new(&pingone, None));
+    assert_eq!(missing.outcome, Outcome::Failed(FailureKind::Other));
+    assert_eq!(missing.remedies[0].step, Some(SetupStep::Attributes));
 }
 
 #[test]
-fn other_apis_and_other_servers_are_not_asked_for_groups() {
+fn groups_are_not_checked_for_other_apis_and_other_servers() {
     for setting in [
         ("upstream.url", "https://api.example.com"),
         ("token.url", "https://as.example.com/token"),
     ] {
         let config = config(&[setting]);
-        let (finding, _) = groups(&decoded(&json!({})), &Scene::of(&config, None));
+        let (finding, _) = groups(&decoded(&json!({})), &DoctorContext::new(&config, None));
         assert_eq!(finding.outcome, Outcome::Skipped, "{setting:?}");
     }
 }
 
 #[test]
-fn a_role_fits_the_environment_and_the_api_of_the_upstreams_name() {
+fn a_role_must_match_the_environment_and_the_api_in_the_host_name() {
     let of = |api: &str, environment: &str| format!("https://{api}.{environment}-x.us1.ping.cloud");
     let (own, access, federate) = (
         "self-service-api",
@@ -128,33 +137,33 @@ fn a_role_fits_the_environment_and_the_api_of_the_upstreams_name() {
         assert_eq!(
             finding.outcome, outcome,
             "{upstream} {role}: {}",
-            finding.said
+            finding.message
         );
         if outcome == Outcome::Note {
-            assert_eq!(finding.ways[0].step, Some(Step::Attributes));
+            assert_eq!(finding.remedies[0].step, Some(SetupStep::Attributes));
         }
     }
     let reading = role_at(&of(own, "dev"), &["dev-tls-audit", "prod-tls-admin"]);
-    assert_eq!(reading.said, "dev-tls-audit: for reading only");
+    assert_eq!(reading.message, "dev-tls-audit: for reading only");
 }
 
 #[test]
-fn the_issuer_is_the_one_that_the_endpoint_stands_for() {
+fn the_issuer_must_belong_to_the_token_endpoint() {
     let config = config(&[]);
-    let scene = Scene::of(&config, None);
+    let context = DoctorContext::new(&config, None);
     let ours = format!("https://auth.pingone.eu/{ENVIRONMENT}/as");
     for (iss, outcome) in [
         (json!(ours), Outcome::Ok),
         (json!("https://auth.example.com/as"), Outcome::Note),
         (json!(null), Outcome::Note),
     ] {
-        let finding = issuer(&decoded(&json!({ "iss": iss })), &scene);
+        let finding = issuer(&decoded(&json!({ "iss": iss })), &context);
         assert_eq!(finding.outcome, outcome, "{iss}");
     }
 }
 
 #[test]
-fn a_token_that_is_over_or_shorter_than_said_is_noted() {
+fn an_expired_token_and_a_lifetime_shorter_than_expires_in_are_noted() {
     let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
     let hour = Duration::from_hours(1);
     for (claims, outcome, words) in [
@@ -164,7 +173,7 @@ fn a_token_that_is_over_or_shorter_than_said_is_noted() {
             "in 1h",
         ),
         (json!({"exp": 1_003_600}), Outcome::Ok, "in 1h"),
-        (json!({}), Outcome::Ok, "the answer said 1h"),
+        (json!({}), Outcome::Ok, "the token endpoint said 1h"),
         (
             json!({"iat": 1_000_000, "exp": 1_000_300}),
             Outcome::Note,
@@ -174,18 +183,26 @@ fn a_token_that_is_over_or_shorter_than_said_is_noted() {
     ] {
         let finding = expiry(&decoded(&claims), hour, now);
         assert_eq!(finding.outcome, outcome, "{claims}");
-        assert!(finding.said.contains(words), "{claims}: {}", finding.said);
+        assert!(
+            finding.message.contains(words),
+            "{claims}: {}",
+            finding.message
+        );
     }
 }
 
 #[test]
-fn a_scope_that_was_asked_for_and_not_granted_is_noted_at_step_6() {
+fn a_requested_scope_that_was_not_granted_is_noted_at_step_6() {
     let config = config(&[("token.scope", "a b")]);
-    let scene = Scene::of(&config, None);
-    let both = scope(&decoded(&json!({"scope": "b c a"})), &scene);
+    let context = DoctorContext::new(&config, None);
+    let both = scope(&decoded(&json!({"scope": "b c a"})), &context);
     assert_eq!(both.outcome, Outcome::Ok);
-    let one = scope(&decoded(&json!({"scope": "a"})), &scene);
+    let one = scope(&decoded(&json!({"scope": "a"})), &context);
     assert_eq!(one.outcome, Outcome::Note);
-    assert!(one.said.starts_with("b was asked for"), "{}", one.said);
-    assert_eq!(one.ways[0].step, Some(Step::Resources));
+    assert!(
+        one.message.starts_with("b was requested"),
+        "{}",
+        one.message
+    );
+    assert_eq!(one.remedies[0].step, Some(SetupStep::Resources));
 }

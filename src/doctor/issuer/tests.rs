@@ -2,7 +2,7 @@ use super::*;
 use crate::doctor::finding::Outcome;
 
 #[test]
-fn half_a_minute_is_no_clock_skew_and_more_is_said_with_its_direction() {
+fn a_clock_difference_of_more_than_half_a_minute_is_noted_with_its_direction() {
     let now = SystemTime::now();
     let minutes = |minutes| Duration::from_mins(minutes);
     for (theirs, outcome, words) in [
@@ -11,8 +11,8 @@ fn half_a_minute_is_no_clock_skew_and_more_is_said_with_its_direction() {
         (now + minutes(120), Outcome::Note, "2h behind"),
         (now - minutes(10), Outcome::Note, "10m ahead of"),
     ] {
-        let finding = compare(now, theirs);
+        let finding = compare_clocks(now, theirs);
         assert_eq!(finding.outcome, outcome);
-        assert!(finding.said.contains(words), "{}", finding.said);
+        assert!(finding.message.contains(words), "{}", finding.message);
     }
 }

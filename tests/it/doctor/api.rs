@@ -32,7 +32,7 @@ async fn an_environment_that_is_not_connected_is_the_precondition() {
     assert!(
         report
             .said("api.answer")
-            .contains("a good token is refused")
+            .contains("the API rejects a valid token")
     );
     assert_eq!(report.steps("api.answer"), [0]);
     assert!(report.all("api.answer").contains("another issuer"));

@@ -84,7 +84,7 @@ async fn a_scope_that_was_not_added_is_step_6_and_a_misspelt_one_may_be_step_3()
     assert!(
         report
             .all("grant")
-            .contains("token.scope (slef-service) is misspelt")
+            .contains("token.scope (slef-service) is misspelled")
     );
 }
 
@@ -102,7 +102,7 @@ async fn two_resources_are_step_6_and_want_a_scope() {
     assert!(
         report
             .all("grant")
-            .contains("set token.scope to those of one")
+            .contains("set token.scope to the scopes of one")
     );
 }
 
@@ -168,7 +168,7 @@ async fn a_limit_and_trouble_of_the_server_are_not_ours() {
     let report = limited.examine().await;
     assert_eq!(report.exit, 5);
     assert!(report.said("grant").contains("REQUEST_LIMITED"));
-    assert!(report.all("grant").contains("wait 7 s") && report.all("grant").contains("licence"));
+    assert!(report.all("grant").contains("wait 7 s") && report.all("grant").contains("license"));
 
     for status in [408, 500, 502, 503, 504] {
         let clinic = Clinic::open().await;
@@ -177,7 +177,7 @@ async fn a_limit_and_trouble_of_the_server_are_not_ours() {
         let report = clinic.examine().await;
         assert_eq!(report.exit, 5, "{status}");
         assert!(
-            report.all("grant").contains("nothing here is at fault"),
+            report.all("grant").contains("the configuration is not at fault"),
             "{status}"
         );
     }
@@ -228,7 +228,7 @@ async fn groups_that_are_missing_or_no_array_are_step_2_before_the_api_says_so()
         (Groups::Missing, "no claim groups"),
         (
             Groups::Text("{\"dev-tls-admin\"}".to_owned()),
-            "typed as plain text",
+            "entered as plain text",
         ),
         (Groups::Text(curly), "curly quotes"),
         (Groups::Array(Vec::new()), "empty"),
@@ -287,7 +287,7 @@ async fn a_scope_not_granted_and_a_life_shorter_than_said_are_noted() {
     assert_eq!(report.exit, 0);
     assert_eq!(report.outcome("token.scope"), "note");
     assert_eq!(report.steps("token.scope"), [6]);
-    assert!(report.said("token.scope").starts_with("more was asked for"));
+    assert!(report.said("token.scope").starts_with("more was requested"));
     assert_eq!(report.outcome("token.expiry"), "note");
     assert!(report.said("token.expiry").contains("expires_in says 2h"));
 }

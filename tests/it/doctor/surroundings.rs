@@ -166,7 +166,7 @@ async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_i
     assert_eq!(report.exit, 0, "{}", report.all("listener"));
     let said = report.said("listener");
     assert!(
-        said.starts_with("held by the cupbearer that runs this configuration"),
+        said.starts_with("used by the cupbearer that runs this configuration"),
         "{said}"
     );
 
@@ -180,7 +180,7 @@ async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_i
     );
     let said = report.said("listener");
     assert!(
-        said.contains("held by another cupbearer") && said.contains("which forwards to http://"),
+        said.contains("used by another cupbearer") && said.contains("which forwards to http://"),
         "{said}"
     );
 

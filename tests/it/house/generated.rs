@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use cupbearer::config::keys;
-use cupbearer::problem;
+use cupbearer::{doctor, problem};
 
 const WRITE: &str = "CUPBEARER_WRITE_DOCS";
 
@@ -40,6 +40,11 @@ fn generated_table_of_reasons_is_up_to_date() {
         Some("reasons"),
         &problem::markdown_table(),
     );
+}
+
+#[test]
+fn generated_table_of_checks_is_up_to_date() {
+    assert_generated("docs/doctor.md", Some("checks"), &doctor::markdown_table());
 }
 
 #[test]

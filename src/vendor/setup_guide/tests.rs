@@ -1,16 +1,16 @@
 use super::*;
 
 #[test]
-fn the_guide_has_every_step_under_its_number_and_tab() {
+fn the_setup_guide_has_a_section_for_every_step_with_its_tab() {
     let guide = include_str!("../../../docs/setup-pingone.md");
     for step in [
-        Step::Connected,
-        Step::Attributes,
-        Step::Scopes,
-        Step::Application,
-        Step::Configuration,
-        Step::Resources,
-        Step::Toggle,
+        SetupStep::Connected,
+        SetupStep::Attributes,
+        SetupStep::Scopes,
+        SetupStep::Application,
+        SetupStep::Configuration,
+        SetupStep::Resources,
+        SetupStep::Toggle,
     ] {
         let number = step.number();
         let heading = format!("<a id=\"step-{number}\"></a>");

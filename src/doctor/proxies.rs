@@ -1,5 +1,5 @@
-//! What the environment and the operating system say about proxies: the way that we take, and the way
-//! that curl and Postman will take to us.
+//! Corporate proxies, according to the environment and the operating system: the route of cupbearer, and the route of
+//! curl and Postman to cupbearer.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::finding::Finding;
 use crate::config::{Listen, ProxyUrl, Surroundings};
 use crate::credentials::withhold_private_variables;
 
-/// What any program may take to show a setting.
+/// How long a program may take to print a setting.
 const SETTING_LIMIT: Duration = Duration::from_secs(2);
 
-/// Variables that send plain http through a proxy in one program or the other.
+/// Variables that make some program send plain http through a proxy.
 const HTTP_PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// Which way our own connections take, and whether a PAC file says otherwise, which we do not read.
-pub(super) async fn way(
+/// The routes of cupbearer to both hosts, and whether there is a PAC file, which it does not evaluate.
+pub(super) async fn routes(
     surroundings: &Surroundings,
     token: Option<&ProxyUrl>,
     upstream: Option<&ProxyUrl>,
@@ -26,7 +26,7 @@ pub(super) async fn way(
     let shown = |proxy: Option<&ProxyUrl>| {
         proxy.map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"))
     };
-    let said = format!(
+    let message = format!(
         "the token endpoint {}, the API {}",
         shown(token),
         shown(upstream)
@@ -37,22 +37,21 @@ pub(super) async fn way(
     };
     match pac {
         Some(pac) if token.is_none() || upstream.is_none() => Finding::note(format!(
-            "{said}; this machine's proxy is set by a PAC file ({pac}), which is not read"
+            "{message}; this machine's proxy is set by a PAC file ({pac}), which cupbearer does not evaluate"
         ))
         .remedy(
-            "if connections fail below, look the proxy up in that file and write it as network.proxy = \
-             \"http://HOST:PORT\"",
+            "if connections fail below, find the proxy in that file and write it as network.proxy = \"http://HOST:PORT\"",
         ),
-        Some(_) | None => Finding::ok(said),
+        Some(_) | None => Finding::ok(message),
     }
 }
 
-/// Whether a tool that honours the environment reaches us, or sends what is for us to a proxy.
-pub(super) fn localhost(surroundings: &Surroundings, listen: &Listen) -> Finding {
+/// Whether a tool that uses the variables of the environment reaches cupbearer, or sends the requests to a proxy.
+pub(super) fn no_proxy(surroundings: &Surroundings, listen: &Listen) -> Finding {
     let host = match listen {
         Listen::Localhost(_) => "localhost".to_owned(),
         Listen::Tcp(address) => address.ip().to_string(),
-        Listen::Unix { .. } => return Finding::skipped("a unix socket is reached without a proxy"),
+        Listen::Unix { .. } => return Finding::skipped("a Unix socket is reached without a proxy"),
     };
     if !listen.is_local() {
         return Finding::skipped("the listener is not on loopback");
@@ -68,21 +67,24 @@ pub(super) fn localhost(surroundings: &Surroundings, listen: &Listen) -> Finding
         .into_iter()
         .filter_map(|name| variable(surroundings, name))
         .collect();
-    let is_excepted = |list: &String| list.split(',').any(|entry| excepts(entry.trim(), &host));
-    if !lists.is_empty() && lists.iter().all(is_excepted) {
-        return Finding::ok(format!("{host} is excepted from {}", proxies.join(", ")));
+    let is_exempted = |list: &String| list.split(',').any(|entry| exempts(entry.trim(), &host));
+    if !lists.is_empty() && lists.iter().all(is_exempted) {
+        return Finding::ok(format!(
+            "NO_PROXY exempts {host} from {}",
+            proxies.join(", ")
+        ));
     }
     Finding::note(format!(
-        "{} is set and NO_PROXY does not name {host}: curl, Postman and others would send requests for \
-         http://{host} to that proxy",
+        "{} is set and NO_PROXY does not contain {host}: curl, Postman and others would send requests for http://{host} to \
+         that proxy",
         proxies.join(", ")
     ))
     .remedy(
-        "set NO_PROXY=localhost,127.0.0.1,::1 and no_proxy to the same; for one call, curl --noproxy localhost",
+        "set NO_PROXY=localhost,127.0.0.1,::1 and no_proxy to the same; for a single call, use curl --noproxy localhost",
     )
 }
 
-fn excepts(entry: &str, host: &str) -> bool {
+fn exempts(entry: &str, host: &str) -> bool {
     entry == "*"
         || entry.trim_start_matches('.').eq_ignore_ascii_case(host)
         || entry
@@ -104,7 +106,7 @@ fn pac_of_environment(surroundings: &Surroundings) -> Option<String> {
         .find_map(|name| variable(surroundings, name).map(|_| name.to_owned()))
 }
 
-/// Where the desktop's or the system's own settings name one, as far as the system tells.
+/// Which settings of the desktop or the system name a PAC file, if the system tells.
 async fn pac_of_system() -> Option<String> {
     if cfg!(target_os = "macos") {
         let settings = output("scutil", &["--proxy"]).await?;
@@ -121,7 +123,7 @@ async fn pac_of_system() -> Option<String> {
     (mode.trim() == "'auto'").then(|| "the desktop's network settings".to_owned())
 }
 
-/// Standard output of a program that is there and says nothing is wrong.
+/// The standard output of a program that exists and succeeds.
 async fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     command

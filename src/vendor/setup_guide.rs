@@ -1,28 +1,28 @@
-//! The steps of setting up PingOne that a remedy may name; `docs/setup-pingone.md` has them in full.
+//! The steps of `docs/setup-pingone.md` that a remedy can refer to.
 //!
-//! Step 8 is not here: what it switches has no documented effect on the grant, so nothing blames it.
+//! Step 8 is missing, because the setting that it describes has no documented effect on tokens.
 
 /// A step of `docs/setup-pingone.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Before step 1: the two environments are connected.
+pub enum SetupStep {
+    /// Before step 1: the PingOne environment is connected to the Advanced Services environment.
     Connected,
-    /// 2: the resource's attribute `groups`.
+    /// Step 2: the attribute `groups` of the resource.
     Attributes,
-    /// 3: the resource's scope.
+    /// Step 3: the scope of the resource.
     Scopes,
-    /// 4: the application's type.
+    /// Step 4: the type of the application.
     Application,
-    /// 5: grant type and authentication method.
+    /// Step 5: grant type, authentication method and credentials of the application.
     Configuration,
-    /// 6: the scope is granted to the application.
+    /// Step 6: the scopes that are granted to the application.
     Resources,
-    /// 7: the application is on.
+    /// Step 7: the application is enabled.
     Toggle,
 }
 
-impl Step {
-    /// Its number in the guide; 0 is what must be there before the first.
+impl SetupStep {
+    /// The number of the step; 0 is the precondition of step 1.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -36,7 +36,7 @@ impl Step {
         }
     }
 
-    /// Where in the console: page and tab.
+    /// The page and tab of the console.
     #[must_use]
     pub const fn tab(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Step {
         }
     }
 
-    /// The guide's page and heading.
+    /// The page and the heading of the guide.
     #[must_use]
     pub const fn guide(self) -> &'static str {
         match self {

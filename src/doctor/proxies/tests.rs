@@ -10,7 +10,7 @@ fn surroundings(variables: &[(&str, &str)]) -> Surroundings {
 }
 
 #[test]
-fn a_proxy_for_plain_http_must_except_the_name_that_people_type() {
+fn a_proxy_for_plain_http_is_noted_unless_no_proxy_exempts_the_listener() {
     let v4 = Listen::Tcp("127.0.0.1:1".parse().unwrap());
     for (variables, listen, outcome) in [
         (&[][..], Listen::Localhost(1), Outcome::Ok),
@@ -27,7 +27,7 @@ fn a_proxy_for_plain_http_must_except_the_name_that_people_type() {
             Listen::Localhost(1),
             Outcome::Ok,
         ),
-        // Which of the two counts differs from program to program.
+        // Which of the two variables a program uses differs.
         (
             &[
                 ("http_proxy", "x"),
@@ -53,19 +53,23 @@ fn a_proxy_for_plain_http_must_except_the_name_that_people_type() {
             Outcome::Skipped,
         ),
     ] {
-        let finding = localhost(&surroundings(variables), &listen);
-        assert_eq!(finding.outcome, outcome, "{variables:?}: {}", finding.said);
+        let finding = no_proxy(&surroundings(variables), &listen);
+        assert_eq!(
+            finding.outcome, outcome,
+            "{variables:?}: {}",
+            finding.message
+        );
     }
 }
 
 #[tokio::test]
-async fn a_pac_file_is_said_where_a_connection_is_direct() {
+async fn a_pac_file_is_noted_if_a_connection_is_direct() {
     let with = surroundings(&[("auto_proxy", "http://pac.example/proxy.pac")]);
-    let finding = way(&with, None, None).await;
+    let finding = routes(&with, None, None).await;
     assert_eq!(finding.outcome, Outcome::Note);
     assert!(
-        finding.said.contains("PAC file (auto_proxy)"),
+        finding.message.contains("PAC file (auto_proxy)"),
         "{}",
-        finding.said
+        finding.message
     );
 }

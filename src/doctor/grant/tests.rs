@@ -1,4 +1,4 @@
-//! Each row of the error table, and what is near it: where it points, and where it must not.
+//! Each known error of the token endpoint and similar ones: the steps that they point to.
 
 use std::io;
 
@@ -6,8 +6,9 @@ use super::*;
 use crate::doctor::finding::Outcome;
 use crate::doctor::sample::config;
 use crate::token::Peer;
+use crate::vendor::SetupStep;
 
-fn answered(status: u16, code: &str, description: &str) -> Failure {
+fn rejected_with(status: u16, code: &str, description: &str) -> Failure {
     Failure::Refused {
         status: StatusCode::from_u16(status).unwrap(),
         said: Said::Fields {
@@ -37,21 +38,21 @@ fn unavailable_with(status: u16, retry_after: Option<u64>) -> Failure {
     }
 }
 
-fn judged(failure: &Failure, more: &[(&str, &str)]) -> Finding {
+fn explained(failure: &Failure, more: &[(&str, &str)]) -> Finding {
     let config = config(more);
-    judge(failure, &Scene::of(&config, None))
+    explain(failure, &DoctorContext::new(&config, None))
 }
 
 fn steps(finding: &Finding) -> Vec<Option<u8>> {
     finding
-        .ways
+        .remedies
         .iter()
-        .map(|way| way.step.map(Step::number))
+        .map(|remedy| remedy.step.map(SetupStep::number))
         .collect()
 }
 
-/// Status, code, words, `token.scope`, and the steps.
-type Row = (
+/// Status, `error`, description, `token.scope`, and the expected steps.
+type ErrorRow = (
     u16,
     &'static str,
     &'static str,
@@ -61,7 +62,7 @@ type Row = (
 
 const NO_SCOPE: &str = "At least one scope must be granted";
 const METHOD: &str = "Request denied: Unsupported authentication method";
-const ROWS: [Row; 9] = [
+const ROWS: [ErrorRow; 9] = [
     (
         401,
         "invalid_client",
@@ -70,7 +71,7 @@ const ROWS: [Row; 9] = [
         &[5, 5, 7],
     ),
     (401, "invalid_client", METHOD, None, &[5]),
-    // Statuses and codes may change: the words count.
+    // The description decides, since statuses and codes may change.
     (400, "invalid_client", METHOD, None, &[5]),
     (400, "invalid_request", NO_SCOPE, None, &[6]),
     (400, "invalid_scope", NO_SCOPE, None, &[6]),
@@ -93,91 +94,106 @@ const ROWS: [Row; 9] = [
 ];
 
 #[test]
-fn each_row_names_its_step_or_the_steps_that_it_may_be() {
+fn each_error_names_its_step_or_the_steps_that_may_be_the_cause() {
     for (status, code, words, scope, expected) in ROWS {
         let scope: Vec<_> = scope
             .map(|scope| ("token.scope", scope))
             .into_iter()
             .collect();
-        let finding = judged(&answered(status, code, words), &scope);
+        let finding = explained(&rejected_with(status, code, words), &scope);
         let expected: Vec<Option<u8>> = expected.iter().copied().map(Some).collect();
         assert_eq!(steps(&finding), expected, "{words}");
-        assert_eq!(finding.outcome, Outcome::Failed(Blame::Refused));
-        assert!(
-            finding.said.contains("c0ffee"),
-            "the correlation id: {}",
-            finding.said
+        assert_eq!(
+            finding.outcome,
+            Outcome::Failed(FailureKind::RejectedByTokenEndpoint)
         );
-        let is_several = finding.ways.len() > 1;
+        assert!(
+            finding.message.contains("c0ffee"),
+            "the correlation id: {}",
+            finding.message
+        );
+        let is_several = finding.remedies.len() > 1;
         assert!(
             finding
-                .ways
+                .remedies
                 .iter()
-                .all(|way| way.cause.is_some() == is_several)
+                .all(|remedy| remedy.cause.is_some() == is_several)
         );
     }
 }
 
 #[test]
-fn what_has_no_known_cause_blames_no_step() {
+fn an_error_without_a_known_cause_names_no_step() {
     for failure in [
-        answered(400, "invalid_request", "something new"),
-        answered(400, "invalid_grant", "something new"),
+        rejected_with(400, "invalid_request", "something new"),
+        rejected_with(400, "invalid_grant", "something new"),
         page(403),
         page(404),
         unavailable_with(503, None),
     ] {
-        let finding = judged(&failure, &[]);
-        assert!(!finding.ways.is_empty());
+        let finding = explained(&failure, &[]);
+        assert!(!finding.remedies.is_empty());
         assert!(steps(&finding).iter().all(Option::is_none), "{finding:?}");
     }
 }
 
 #[test]
-fn an_unknown_environment_is_the_id_or_the_region() {
-    let finding = judged(&answered(404, "NOT_FOUND", "no"), &[]);
-    assert_eq!(finding.ways.len(), 2);
-    assert!(finding.ways[1].cause.as_deref().unwrap().contains("region"));
+fn an_unknown_environment_is_due_to_the_id_or_the_region() {
+    let finding = explained(&rejected_with(404, "NOT_FOUND", "no"), &[]);
+    assert_eq!(finding.remedies.len(), 2);
+    assert!(
+        finding.remedies[1]
+            .cause
+            .as_deref()
+            .unwrap()
+            .contains("region")
+    );
     let domain: &[(&str, &str)] = &[("token.pingone.domain", "auth.example.com")];
     assert_eq!(
-        judged(&answered(404, "NOT_FOUND", "no"), domain).ways.len(),
+        explained(&rejected_with(404, "NOT_FOUND", "no"), domain)
+            .remedies
+            .len(),
         1
     );
 }
 
 #[test]
-fn a_page_is_somebody_in_between_and_they_cannot_be_told_apart() {
-    let finding = judged(&page(403), &[]);
-    assert_eq!(finding.ways.len(), 2);
+fn a_web_page_is_due_to_a_proxy_or_a_firewall() {
+    let finding = explained(&page(403), &[]);
+    assert_eq!(finding.remedies.len(), 2);
     let causes: Vec<_> = finding
-        .ways
+        .remedies
         .iter()
-        .filter_map(|way| way.cause.as_deref())
+        .filter_map(|remedy| remedy.cause.as_deref())
         .collect();
     assert!(causes[0].contains("corporate proxy") && causes[1].contains("WAF"));
     let success = Failure::Unusable {
         status: StatusCode::OK,
         defect: Defect::NotJson,
     };
-    assert_eq!(judged(&success, &[]).ways, finding.ways);
+    assert_eq!(explained(&success, &[]).remedies, finding.remedies);
 }
 
 #[test]
-fn trouble_of_the_server_is_not_ours_and_a_limit_says_how_long() {
+fn a_server_error_is_not_the_fault_of_the_configuration_and_a_rate_limit_says_how_long_to_wait() {
     for status in [408, 500, 502, 503, 504] {
-        let finding = judged(&unavailable_with(status, None), &[]);
-        assert_eq!(finding.outcome, Outcome::Failed(Blame::Unreachable));
-        assert!(finding.ways[0].remedy.contains("nothing here is at fault"));
+        let finding = explained(&unavailable_with(status, None), &[]);
+        assert_eq!(finding.outcome, Outcome::Failed(FailureKind::Unreachable));
+        assert!(
+            finding.remedies[0]
+                .action
+                .contains("the configuration is not at fault")
+        );
     }
-    let limited = judged(&unavailable_with(429, Some(7)), &[]);
+    let limited = explained(&unavailable_with(429, Some(7)), &[]);
     assert!(
-        limited.ways[0].remedy.starts_with("wait 7 s"),
+        limited.remedies[0].action.starts_with("wait 7 s"),
         "{limited:?}"
     );
 }
 
 #[test]
-fn another_server_is_read_by_the_standard_and_without_steps() {
+fn errors_of_another_server_are_explained_by_their_code_and_without_steps() {
     let other: &[(&str, &str)] = &[("token.url", "https://as.example.com/oauth2/token")];
     for (code, words) in [
         ("invalid_client", "token.auth"),
@@ -186,9 +202,12 @@ fn another_server_is_read_by_the_standard_and_without_steps() {
         ("invalid_target", "token.params"),
         ("whatever", "token.params"),
     ] {
-        let finding = judged(&answered(400, code, "multiple resources"), other);
+        let finding = explained(&rejected_with(400, code, "multiple resources"), other);
         assert!(
-            finding.ways.iter().any(|way| way.remedy.contains(words)),
+            finding
+                .remedies
+                .iter()
+                .any(|remedy| remedy.action.contains(words)),
             "{finding:?}"
         );
         assert!(steps(&finding).iter().all(Option::is_none));
@@ -196,17 +215,17 @@ fn another_server_is_read_by_the_standard_and_without_steps() {
 }
 
 #[test]
-fn a_failure_of_our_own_files_is_one_of_configuration() {
+fn an_unusable_secret_is_a_failure_of_the_configuration() {
     let unreadable = Failure::SecretUnreadable(io::Error::other("x").into());
     for failure in [unreadable, Failure::SecretEmpty] {
-        let finding = judged(&failure, &[]);
-        assert_eq!(finding.outcome, Outcome::Failed(Blame::Configuration));
-        assert!(finding.ways[0].remedy.contains("token.client_secret"));
+        let finding = explained(&failure, &[]);
+        assert_eq!(finding.outcome, Outcome::Failed(FailureKind::Configuration));
+        assert!(finding.remedies[0].action.contains("token.client_secret"));
     }
 }
 
 #[test]
-fn a_remedy_that_the_failure_brings_along_is_said_once() {
+fn the_remedy_of_the_failure_is_included_once() {
     for connected in [true, false] {
         let failure = Failure::TimedOut {
             limit: Duration::from_secs(10),
@@ -218,9 +237,9 @@ fn a_remedy_that_the_failure_brings_along_is_said_once() {
             connected,
         };
         let remedy = failure.remedy().unwrap();
-        let finding = judged(&failure, &[]);
-        assert!(!finding.said.contains(&remedy), "{}", finding.said);
-        assert!(finding.ways[0].remedy.starts_with(&remedy));
-        assert_eq!(finding.ways.len(), 1);
+        let finding = explained(&failure, &[]);
+        assert!(!finding.message.contains(&remedy), "{}", finding.message);
+        assert!(finding.remedies[0].action.starts_with(&remedy));
+        assert_eq!(finding.remedies.len(), 1);
     }
 }

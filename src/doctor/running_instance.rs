@@ -1,5 +1,4 @@
-//! Whether the cupbearer that has our port, or answers our questions, runs this configuration, as its admin listener
-//! says.
+//! Whether a running cupbearer runs this configuration, according to `/status` of its admin listener.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,31 +7,31 @@ use std::time::Duration;
 use crate::admin::status_api::{ProcessStatus, ProxyStatus};
 use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint};
 
-/// Whoever is well answers at once; whoever is stuck is not waited for.
-const LIMIT: Duration = Duration::from_secs(1);
+/// An admin listener on loopback answers at once, unless it is stuck.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The most that is read of an answer, in bytes: `/status` with its recent requests.
-const LONGEST: u64 = 4 << 20;
+/// The most that is read of a response, in bytes; `/status` contains the recent requests.
+const MAX_RESPONSE: u64 = 4 << 20;
 
-/// What is compared.
-pub(super) struct Wanted {
+/// The part of a configuration that is compared with a running instance.
+pub(super) struct ConfiguredProxy {
     admin: AdminConfig,
     name: String,
     upstream: String,
 }
 
-/// Who has the port.
+/// How a running instance relates to this configuration.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Runs {
-    /// This name and this API.
-    Us,
-    /// Something else; what it forwards to.
-    Another(String),
-    /// Nobody answers at our admin address, or he has other ports.
+pub(super) enum InstanceMatch {
+    /// It has the same name and forwards to the same API.
+    Same,
+    /// It runs something else; this is what it forwards to.
+    Different(String),
+    /// Nothing answers at the configured admin address, or what answers listens on other ports.
     Unknown,
 }
 
-impl Wanted {
+impl ConfiguredProxy {
     pub(super) fn of(config: &Config) -> Self {
         let Origin { scheme, authority } = &config.upstream.url;
         Self {
@@ -42,9 +41,9 @@ impl Wanted {
         }
     }
 
-    /// With nobody to ask.
+    /// One whose admin address nothing answers at.
     #[cfg(test)]
-    pub(super) fn unasked() -> Self {
+    pub(super) fn without_admin() -> Self {
         Self {
             admin: AdminConfig::default(),
             name: "cupbearer".to_owned(),
@@ -52,30 +51,30 @@ impl Wanted {
         }
     }
 
-    /// Asks our admin address who listens at `address`. Blocks, 2 s an address at most.
-    pub(super) fn ask(&self, address: SocketAddr) -> Runs {
+    /// Asks the configured admin address about the proxy that listens on `address`. Blocks, for at most 2 s per address.
+    pub(super) fn compare_with_instance_at(&self, address: SocketAddr) -> InstanceMatch {
         status_of(address, &self.admin.listen)
-            .and_then(|status| self.judge(&status, address))
-            .unwrap_or(Runs::Unknown)
+            .and_then(|status| self.compare(&status, address))
+            .unwrap_or(InstanceMatch::Unknown)
     }
 
-    fn judge(&self, status: &ProcessStatus, address: SocketAddr) -> Option<Runs> {
+    fn compare(&self, status: &ProcessStatus, address: SocketAddr) -> Option<InstanceMatch> {
         let proxy = proxy_at(status, address).filter(|proxy| !proxy.upstream.is_empty())?;
         Some(
             if proxy.name == self.name && proxy.upstream == self.upstream {
-                Runs::Us
+                InstanceMatch::Same
             } else {
-                Runs::Another(proxy.upstream.clone())
+                InstanceMatch::Different(proxy.upstream.clone())
             },
         )
     }
 }
 
-/// What the cupbearer at one of these admin addresses says, if a proxy of it listens at `address`. Blocks, 2 s an
-/// address at most.
+/// The `/status` at one of these admin addresses, if it has a proxy that listens on `address`. Blocks, for at most 2 s
+/// per address.
 pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<ProcessStatus> {
-    let answers = admin.iter().flat_map(addresses);
-    answers
+    let admin = admin.iter().flat_map(addresses);
+    admin
         .filter_map(|admin| serde_json::from_str(&status(admin).ok()?).ok())
         .find(|status| proxy_at(status, address).is_some())
 }
@@ -88,12 +87,12 @@ fn proxy_at(status: &ProcessStatus, address: SocketAddr) -> Option<&ProxyStatus>
 
 /// What the cupbearer that sent this `/status` forwards to, if it runs none of these configurations.
 ///
-/// One that has yet to take over a changed configuration counts as theirs, and so does one that cannot be told.
+/// `None` also if it has not yet applied a changed configuration, or if the response cannot be read.
 #[must_use]
-pub fn stranger(status: &str, own: &[ProxyFingerprint]) -> Option<String> {
+pub fn upstream_if_unrelated(status: &str, own: &[ProxyFingerprint]) -> Option<String> {
     let status: ProcessStatus = serde_json::from_str(status).ok()?;
-    let is_theirs = |proxy: &ProxyStatus| own.iter().any(|own| !differs(proxy, own));
-    if status.proxies.iter().any(is_theirs) {
+    let is_related = |proxy: &ProxyStatus| own.iter().any(|own| !differs(proxy, own));
+    if status.proxies.iter().any(is_related) {
         return None;
     }
     let upstreams = status.proxies.iter().map(|proxy| proxy.upstream.as_str());
@@ -102,18 +101,18 @@ pub fn stranger(status: &str, own: &[ProxyFingerprint]) -> Option<String> {
 }
 
 fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
-    // A name or an address waits for a restart, an API for its first token: that is what somebody is at.
+    // A changed name or address needs a restart, and a changed API its first token, so the difference is temporary.
     let announced = ["changed in the configuration", "the changed configuration"];
     let mut notes = proxy.notes.iter();
     if notes.any(|note| announced.iter().any(|start| note.starts_with(start))) {
         return false;
     }
-    // An empty text is one that the other version did not send.
+    // Empty if that version of cupbearer does not send it.
     let is_other = |theirs: &str, own: &Option<String>| {
         !theirs.is_empty() && own.as_deref().is_some_and(|own| own != theirs)
     };
     let listens_elsewhere = own.listen.as_ref().is_some_and(|listen| {
-        let here = typed(listen);
+        let here = urls(listen);
         !here.is_empty() && !proxy.listens_on.iter().any(|one| here.contains(one))
     });
     is_other(&proxy.name, &own.name)
@@ -121,8 +120,8 @@ fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
         || listens_elsewhere
 }
 
-/// As `/status` has it; none for a port that the system chooses.
-fn typed(listen: &Listen) -> Vec<String> {
+/// The addresses in the form of `/status`; none for a port that the system chooses.
+fn urls(listen: &Listen) -> Vec<String> {
     match listen {
         Listen::Unix { .. } => vec![listen.to_string()],
         Listen::Tcp(address) if address.port() != 0 => vec![format!("http://{address}")],
@@ -134,12 +133,12 @@ fn typed(listen: &Listen) -> Vec<String> {
     }
 }
 
-/// Which process answers as a cupbearer's admin listener at one of these addresses, where that can be told. Blocks,
-/// 2 s an address at most.
+/// The process id of the cupbearer whose admin listener answers at one of these addresses. Blocks, for at most 2 s per
+/// address.
 #[must_use]
 pub fn admin_process(listen: &[Listen]) -> Option<u32> {
-    let answers = listen.iter().flat_map(addresses);
-    answers
+    let admin = listen.iter().flat_map(addresses);
+    admin
         .filter_map(|admin| status(admin).ok())
         .find_map(|status| {
             let status: ProcessStatus = serde_json::from_str(&status).ok()?;
@@ -154,19 +153,19 @@ fn addresses(listen: &Listen) -> Vec<SocketAddr> {
             .map(|ip: IpAddr| SocketAddr::new(ip, port))
             .to_vec(),
         Listen::Tcp(address) if address.ip().is_loopback() => vec![address],
-        // Elsewhere `/status` is not answered; a unix socket tells nothing about a port.
+        // `/status` exists only on loopback, and the doctor does not ask a Unix socket.
         Listen::Tcp(_) | Listen::Unix { .. } => Vec::new(),
     }
 }
 
 fn status(admin: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&admin, LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.set_write_timeout(Some(LIMIT))?;
+    let mut stream = TcpStream::connect_timeout(&admin, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     // HTTP/1.0: the body ends with the connection.
     stream.write_all(b"GET /status HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
-    stream.take(LONGEST).read_to_string(&mut answer)?;
+    stream.take(MAX_RESPONSE).read_to_string(&mut answer)?;
     let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
     Ok(body.to_owned())
 }

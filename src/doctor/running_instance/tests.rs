@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_stranger_has_another_name_api_or_address_and_announces_no_change() {
+fn an_unrelated_instance_differs_in_name_api_or_address_and_has_no_pending_change() {
     let status = |notes: &str| {
         format!(
             r#"{{"pid": 7, "proxies": [{{"name": "one", "upstream": "http://a", "listens_on": ["http://127.0.0.1:6749"],
@@ -14,7 +14,7 @@ fn a_stranger_has_another_name_api_or_address_and_announces_no_change() {
         listen,
         ..ProxyFingerprint::default()
     };
-    for (own, is_stranger) in [
+    for (own, is_unrelated) in [
         (own("", "", None), false),
         (own("one", "http://a", Some(Listen::Localhost(6749))), false),
         (own("", "", Some(Listen::Localhost(0))), false),
@@ -22,18 +22,25 @@ fn a_stranger_has_another_name_api_or_address_and_announces_no_change() {
         (own("", "http://b", None), true),
         (own("", "", Some(Listen::Localhost(6740))), true),
     ] {
-        let expected = is_stranger.then(|| "http://a".to_owned());
+        let expected = is_unrelated.then(|| "http://a".to_owned());
         let own = [own];
-        assert_eq!(stranger(&status(""), &own), expected, "{own:?}");
+        assert_eq!(
+            upstream_if_unrelated(&status(""), &own),
+            expected,
+            "{own:?}"
+        );
         let restart = r#""changed in the configuration, and needs a restart: name""#;
-        assert_eq!(stranger(&status(restart), &own), None);
+        assert_eq!(upstream_if_unrelated(&status(restart), &own), None);
     }
-    assert_eq!(stranger("<html>", &[own("two", "", None)]), None);
+    assert_eq!(
+        upstream_if_unrelated("<html>", &[own("two", "", None)]),
+        None
+    );
 }
 
 #[test]
-fn the_same_name_and_api_at_this_address_are_us() {
-    let wanted = Wanted::unasked();
+fn an_instance_with_the_same_name_and_api_at_this_address_is_the_same() {
+    let configured = ConfiguredProxy::without_admin();
     let address = "127.0.0.1:6749".parse().unwrap();
     let status = |name: &str, upstream: &str, at: &str| {
         format!(
@@ -42,20 +49,23 @@ fn the_same_name_and_api_at_this_address_are_us() {
     };
     let (ours, theirs) = ("https://api.example.com", "https://other.example.com");
     for (text, expected) in [
-        (status("cupbearer", ours, "127.0.0.1:6749"), Some(Runs::Us)),
+        (
+            status("cupbearer", ours, "127.0.0.1:6749"),
+            Some(InstanceMatch::Same),
+        ),
         (
             status("cupbearer", theirs, "127.0.0.1:6749"),
-            Some(Runs::Another(theirs.to_owned())),
+            Some(InstanceMatch::Different(theirs.to_owned())),
         ),
         (
             status("prod", ours, "127.0.0.1:6749"),
-            Some(Runs::Another(ours.to_owned())),
+            Some(InstanceMatch::Different(ours.to_owned())),
         ),
         (status("cupbearer", ours, "127.0.0.1:6740"), None),
         ("7".to_owned(), None),
     ] {
         let status = serde_json::from_str(&text).ok();
-        let runs = status.and_then(|status| wanted.judge(&status, address));
-        assert_eq!(runs, expected, "{text}");
+        let instance = status.and_then(|status| configured.compare(&status, address));
+        assert_eq!(instance, expected, "{text}");
     }
 }

@@ -1,52 +1,52 @@
-//! Checks that ask nobody: the configuration, the files it names, the secret.
+//! The checks that send nothing: the configuration, the files that it names, and the secret.
 
-use super::finding::{Blame, Finding};
+use super::finding::{FailureKind, Finding};
 use crate::config::{self, ClientAuth, Config, ConfigProblems, Loaded, Overrides, Surroundings};
 use crate::net::{client_config, with_client_certificate};
 use crate::text::error_chain;
 use crate::token::{Client, Once, check_key, client};
 
 /// What every later check needs.
-pub(super) struct Ready {
+pub(super) struct Prerequisites {
     pub(super) loaded: Loaded,
-    /// For the token endpoint, with the certificate that it may want.
+    /// For the token endpoint, with the client certificate for it.
     pub(super) token_tls: rustls::ClientConfig,
-    /// For the upstream, with the certificate that it may want.
+    /// For the upstream, with the client certificate for it.
     pub(super) upstream_tls: rustls::ClientConfig,
     pub(super) client: Client,
 }
 
-/// Whether it can be used, files included.
+/// Checks that the configuration and the files that it names can be used.
 pub(super) fn configuration(
     overrides: &Overrides,
     surroundings: &Surroundings,
-) -> (Finding, Option<Ready>) {
+) -> (Finding, Option<Prerequisites>) {
     let loaded = match config::load(overrides, surroundings) {
         Ok(loaded) => loaded,
-        Err(problems) => return (refused(&problems), None),
+        Err(problems) => return (rejected(&problems), None),
     };
-    match tools(&loaded.config) {
+    match clients(&loaded.config) {
         Ok((token_tls, upstream_tls, client)) => {
             let finding = accepted(&loaded);
-            let ready = Ready {
+            let prerequisites = Prerequisites {
                 loaded,
                 token_tls,
                 upstream_tls,
                 client,
             };
-            (finding, Some(ready))
+            (finding, Some(prerequisites))
         }
         Err(cause) => {
-            let finding = Finding::failed(Blame::Configuration, cause)
-                .remedy("cupbearer check names the key and where it was set");
+            let finding = Finding::failed(FailureKind::Configuration, cause)
+                .remedy("run cupbearer check, which names the key and where it was set");
             (finding, None)
         }
     }
 }
 
-type Tools = (rustls::ClientConfig, rustls::ClientConfig, Client);
+type Clients = (rustls::ClientConfig, rustls::ClientConfig, Client);
 
-fn tools(config: &Config) -> Result<Tools, String> {
+fn clients(config: &Config) -> Result<Clients, String> {
     let tls = client_config(&config.network).map_err(|error| error_chain(&error))?;
     let upstream_tls = with_client_certificate(&tls, config.upstream.client_certificate.as_ref())
         .map_err(|error| error_chain(&error))?;
@@ -59,41 +59,47 @@ fn tools(config: &Config) -> Result<Tools, String> {
 fn accepted(loaded: &Loaded) -> Finding {
     let file = match &loaded.file {
         Some(path) => path.display().to_string(),
-        None => "no file, the environment and flags alone".to_owned(),
+        None => "no file, only the environment and flags".to_owned(),
     };
     if loaded.warnings.is_empty() {
         return Finding::ok(file);
     }
     Finding::note(format!("{file}: {}", loaded.warnings.join("; ")))
-        .remedy("mend what is meant otherwise")
+        .remedy("correct the keys that are not intended")
 }
 
-fn refused(problems: &ConfigProblems) -> Finding {
+fn rejected(problems: &ConfigProblems) -> Finding {
     let count = problems.iter().count();
     let plural = if count == 1 { "" } else { "s" };
-    let failed = Finding::failed(Blame::Configuration, format!("{count} problem{plural}"));
+    let failed = Finding::failed(
+        FailureKind::Configuration,
+        format!("{count} problem{plural}"),
+    );
     problems.iter().fold(failed, |finding, one| {
         let cause = format!("{} ({}) {}", one.key, one.source, one.problem);
         finding.also(cause, &one.remedy)
     })
 }
 
-/// Whether there is one, who else can read it, and whether it can be used; the means to ask for a token.
+/// Checks that the secret can be read and used, and who else can read it. Returns what the token request needs.
 pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<Once>) {
     let token = &config.token;
     let key = token.credential_key();
     let secret = match token.credential.read().await {
         Ok(secret) => secret,
         Err(error) => {
-            let finding =
-                Finding::failed(Blame::Configuration, format!("{key}: {}", error.in_full()));
+            let finding = Finding::failed(
+                FailureKind::Configuration,
+                format!("{key}: {}", error.in_full()),
+            );
             return (finding.remedy(error.remedy()), None);
         }
     };
     let is_text = match token.auth {
         ClientAuth::PrivateKeyJwt => {
             if let Err(error) = check_key(&token.assertion, &secret) {
-                let finding = Finding::failed(Blame::Configuration, format!("{key}: {error}"));
+                let finding =
+                    Finding::failed(FailureKind::Configuration, format!("{key}: {error}"));
                 return (finding.remedy(error.remedy()), None);
             }
             false
@@ -101,19 +107,21 @@ pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<
         ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => true,
         ClientAuth::Tls => false,
     };
-    // Looked at for spaces at its ends, which a paste brings along; nothing of it is kept or shown.
+    // Exposed to find white space at its ends, which pasting can add. Nothing of it is kept or shown.
     let is_padded = is_text && secret.expose().trim_ascii() != secret.expose();
-    let finding = match token.credential.exposed() {
-        Some(warning) => match warning.rsplit_once(": ") {
-            Some((said, remedy)) => Finding::note(said).remedy(remedy),
-            None => Finding::note(warning),
-        },
-        None if is_padded => Finding::note(format!(
-            "{} starts or ends with a space or a line end, which is sent as part of the secret",
-            token.credential.describe()
+    let source = token.credential.describe();
+    let finding = if token.credential.exposed().is_some() {
+        Finding::note(format!(
+            "{source} can be read by every user of this machine"
         ))
-        .remedy("remove it, unless it belongs to the secret"),
-        None => Finding::ok(format!("{key} from {}", token.credential.describe())),
+        .remedy("let only its owner read it, for example with chmod 600")
+    } else if is_padded {
+        Finding::note(format!(
+            "{source} starts or ends with a space or a line end, which is sent as part of the secret"
+        ))
+        .remedy("remove it, unless it belongs to the secret")
+    } else {
+        Finding::ok(format!("{key} from {source}"))
     };
     let once = Once::new(token, client, secret);
     (finding, Some(once))

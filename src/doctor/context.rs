@@ -1,0 +1,62 @@
+//! What the checks need to know about the configuration: the authorization server, the API, and what to GET.
+
+use url::Url;
+
+use crate::config::{Config, Endpoint, is_loopback_origin};
+use crate::vendor::pingone::{ManagedApi, managed_api};
+use crate::vendor::{PingOneServer, advanced_services};
+
+const METADATA: &str = "/.well-known/openid-configuration";
+
+/// The configuration as the checks see it.
+pub(super) struct DoctorContext<'a> {
+    pub(super) config: &'a Config,
+    /// The authorization server, if it is `PingOne`.
+    pub(super) pingone: Option<PingOneServer>,
+    /// The issuer, if the configuration names it or it follows from the token endpoint.
+    pub(super) issuer: Option<String>,
+    /// The API, if it is one of `PingOne` Advanced Services.
+    pub(super) api: Option<ManagedApi>,
+    /// The path for the harmless GET.
+    pub(super) path: String,
+}
+
+impl<'a> DoctorContext<'a> {
+    pub(super) fn new(config: &'a Config, path: Option<&str>) -> Self {
+        let pingone = PingOneServer::at(config.token.endpoint.as_str());
+        let issuer = match &config.token.endpoint {
+            Endpoint::Issuer { issuer, .. } => Some(issuer.clone()),
+            Endpoint::Url(_) => pingone.as_ref().map(|server| server.issuer.clone()),
+        };
+        let upstream = &config.upstream.url;
+        let api = if pingone.is_some() && is_loopback_origin(upstream) {
+            Some(ManagedApi::SelfService) // the demo's
+        } else {
+            managed_api(upstream.authority.host())
+        };
+        let path = path.unwrap_or_else(|| api.map_or("/", advanced_services::harmless_path));
+        Self {
+            config,
+            pingone,
+            issuer,
+            api,
+            path: path.to_owned(),
+        }
+    }
+
+    /// The API, if it is one of `PingOne` Advanced Services and its tokens come from `PingOne`.
+    pub(super) fn managed_api(&self) -> Option<ManagedApi> {
+        self.pingone.as_ref().and(self.api)
+    }
+
+    /// The URL of the issuer's metadata.
+    pub(super) fn metadata(&self) -> Option<Url> {
+        let issuer = self.issuer.as_ref()?.trim_end_matches('/');
+        Url::parse(&format!("{issuer}{METADATA}")).ok()
+    }
+
+    /// The environment in the host name of the API.
+    pub(super) fn environment(&self) -> Option<&str> {
+        advanced_services::environment_of_host(self.config.upstream.url.authority.host())
+    }
+}

@@ -1,0 +1,198 @@
+//! Makes every check, in the order of `check_list`.
+
+use std::time::SystemTime;
+
+use http::uri::{Authority, Scheme};
+use url::Url;
+
+use super::api::EarlierFindings;
+use super::check_list::{
+    API, API_ANSWER, CLOCK, CONFIGURATION, DISCOVERY, GRANT, LISTENER, NO_PROXY, PROXY, SECRET,
+    TOKEN_ENDPOINT, TOKEN_EXPIRY, TOKEN_FORM, TOKEN_GROUPS, TOKEN_ISSUER, TOKEN_ROLE, TOKEN_SCOPE,
+};
+use super::check_run::{CheckProgress, CheckRun};
+use super::context::DoctorContext;
+use super::finding::{Check, Finding};
+use super::prerequisites::{self, Prerequisites};
+use super::reach::{Host, Reached};
+use super::{api, claims, grant, issuer, listener, proxies};
+use crate::config::{self, Origin, Overrides, Surroundings};
+use crate::net::TrustSource;
+use crate::token::{Obtained, Once};
+
+/// What to examine.
+pub struct DoctorOptions<'a> {
+    /// What the command line says about the configuration.
+    pub overrides: &'a Overrides,
+    /// The environment.
+    pub surroundings: &'a Surroundings,
+    /// The path to GET from the API, instead of the usual one.
+    pub path: Option<&'a str>,
+}
+
+/// Makes every check that can be made, and returns them in order.
+///
+/// Requests one access token, and sends one GET to the API.
+pub async fn examine(
+    options: &DoctorOptions<'_>,
+    report: &mut dyn FnMut(CheckProgress<'_>),
+) -> Vec<Check> {
+    let mut run = CheckRun::new(report);
+    let configuration =
+        async { prerequisites::configuration(options.overrides, options.surroundings) };
+    let Some(prerequisites) = run.check(CONFIGURATION, configuration).await else {
+        return run.into_checks();
+    };
+    let config = &prerequisites.loaded.config;
+    let context = DoctorContext::new(config, options.path);
+
+    let secret = prerequisites::secret(config, prerequisites.client.clone());
+    let request = run.check(SECRET, secret).await;
+
+    let endpoint = token_endpoint(&context);
+    let token_proxy = endpoint.as_ref().and_then(|server| server.proxy.as_ref());
+    let upstream_proxy = config.upstream.proxy.as_ref();
+    let routes = proxies::routes(options.surroundings, token_proxy, upstream_proxy);
+    run.check_only(PROXY, routes).await;
+    let no_proxy = proxies::no_proxy(options.surroundings, &config.listen);
+    run.record(NO_PROXY, no_proxy).await;
+
+    let token = match &endpoint {
+        Some(server) => token(&mut run, &context, &prerequisites, server, request).await,
+        None => None,
+    };
+    run.skip_through(GRANT, "the token endpoint cannot be reached")
+        .await;
+    if let Some(token) = &token {
+        claims(&mut run, &context, token).await;
+    }
+    run.skip_through(TOKEN_ROLE, "there is no token").await;
+
+    api(&mut run, &context, &prerequisites, token).await;
+    run.check_only(LISTENER, listener::examine(config)).await;
+    run.into_checks()
+}
+
+/// The token endpoint in the form of an upstream, so that the same code connects to both.
+fn token_endpoint(context: &DoctorContext<'_>) -> Option<config::UpstreamConfig> {
+    let url = context.config.token.endpoint.to_url()?;
+    Some(config::UpstreamConfig {
+        proxy: context.config.network.proxy.for_url(&url),
+        url: origin(&url)?,
+        client_certificate: None,
+        headers: Vec::new(),
+        ..context.config.upstream.clone()
+    })
+}
+
+fn origin(url: &Url) -> Option<Origin> {
+    let text = url.origin().ascii_serialization();
+    let (scheme, authority) = text.split_once("://")?;
+    Some(Origin {
+        scheme: if scheme == "https" {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        },
+        authority: Authority::try_from(authority).ok()?,
+    })
+}
+
+/// Connects to the token endpoint and requests a token.
+async fn token(
+    run: &mut CheckRun<'_>,
+    context: &DoctorContext<'_>,
+    prerequisites: &Prerequisites,
+    server: &config::UpstreamConfig,
+    request: Option<Once>,
+) -> Option<Obtained> {
+    let is_public = context
+        .pingone
+        .as_ref()
+        .is_some_and(|pingone| pingone.region.is_some());
+    let host = Host {
+        checks: &TOKEN_ENDPOINT,
+        key: "token.pingone, token.url or token.issuer",
+        at_stake: "the client secret and the token",
+        is_public,
+        origin: &server.url,
+        proxy: server.proxy.as_ref(),
+        tls: &prerequisites.token_tls,
+        limit: server.connect_timeout,
+    };
+    host.examine(run).await?;
+    let metadata = issuer::metadata(context, server, &prerequisites.token_tls);
+    let response = run.check(DISCOVERY, metadata).await;
+    run.record(CLOCK, issuer::clock(response.as_ref())).await;
+    run.check(GRANT, obtain(context, request)).await
+}
+
+async fn obtain(context: &DoctorContext<'_>, request: Option<Once>) -> (Finding, Option<Obtained>) {
+    let Some(request) = request else {
+        return (Finding::skipped("there is no secret"), None);
+    };
+    match request.ask().await {
+        Ok(token) => {
+            let lifetime = humantime::format_duration(token.lifetime);
+            let finding = Finding::ok(format!("granted, for {lifetime}"));
+            (finding, Some(token))
+        }
+        Err(failure) => (grant::explain(&failure, context), None),
+    }
+}
+
+/// Checks the content of the token.
+async fn claims(run: &mut CheckRun<'_>, context: &DoctorContext<'_>, token: &Obtained) {
+    let (finding, decoded) = claims::form(token.token());
+    run.record(TOKEN_FORM, finding).await;
+    let Some(decoded) = decoded else {
+        return run.skip_through(TOKEN_ROLE, "the token is opaque").await;
+    };
+    let issuer = claims::issuer(&decoded, context);
+    run.record(TOKEN_ISSUER, issuer).await;
+    let expiry = claims::expiry(&decoded, token.lifetime, SystemTime::now());
+    run.record(TOKEN_EXPIRY, expiry).await;
+    run.record(TOKEN_SCOPE, claims::scope(&decoded, context))
+        .await;
+    let (finding, roles) = claims::groups(&decoded, context);
+    run.record(TOKEN_GROUPS, finding).await;
+    run.record(TOKEN_ROLE, claims::role(&roles, context)).await;
+}
+
+/// Connects to the API and sends the GET.
+async fn api(
+    run: &mut CheckRun<'_>,
+    context: &DoctorContext<'_>,
+    prerequisites: &Prerequisites,
+    token: Option<Obtained>,
+) {
+    let upstream = &context.config.upstream;
+    let host = Host {
+        checks: &API,
+        key: "upstream.url",
+        at_stake: "the token and everything sent with it",
+        is_public: false,
+        origin: &upstream.url,
+        proxy: upstream.proxy.as_ref(),
+        tls: &prerequisites.upstream_tls,
+        limit: upstream.connect_timeout,
+    };
+    let Some(reached) = host.examine(run).await else {
+        return run
+            .skip_through(API_ANSWER, "the API cannot be reached")
+            .await;
+    };
+    let Some(token) = token else {
+        return run.skip_through(API_ANSWER, "there is no token").await;
+    };
+    let has_private_authority = match reached {
+        Reached::Plaintext => false,
+        Reached::Tls(certificate) => certificate.trust != TrustSource::Public,
+    };
+    let earlier = EarlierFindings {
+        is_intercepted: has_private_authority || upstream.proxy.is_some(),
+        has_no_roles: run.has_failed(TOKEN_GROUPS),
+    };
+    let answer = api::examine(context, &prerequisites.upstream_tls, &token.header, earlier);
+    run.check_only(API_ANSWER, answer).await;
+}

@@ -1,0 +1,218 @@
+//! Why the token endpoint issues no token: which settings each failure points to.
+//!
+//! If one response may have several causes, the finding names all of them.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::context::DoctorContext;
+use super::finding::{FailureKind, Finding};
+use crate::config::{ClientAuth, Endpoint};
+use crate::token::{Defect, Failure, Said, Unreachable};
+use crate::vendor::{ClientSettings, TokenEndpointRejection};
+
+/// The finding about a token request that brought no token.
+pub(super) fn explain(failure: &Failure, context: &DoctorContext<'_>) -> Finding {
+    let failed = |kind| Finding::failed(kind, failure.causes());
+    let key = context.config.token.credential_key();
+    match failure {
+        Failure::Refused { status, said, .. } => rejected(
+            *status,
+            said,
+            failed(FailureKind::RejectedByTokenEndpoint),
+            context,
+        ),
+        Failure::Unavailable {
+            status,
+            retry_after,
+            ..
+        } => unavailable(*status, *retry_after, failed(FailureKind::Unreachable)),
+        Failure::SecretUnreadable(_) | Failure::SecretEmpty => failed(FailureKind::Configuration)
+            .remedy(format!("put the secret where {key} points")),
+        Failure::KeyUnusable(error) => failed(FailureKind::Configuration).remedy(error.remedy()),
+        Failure::CertificateUnusable(_) => failed(FailureKind::Configuration).remedy(joined(
+            failure,
+            "name the PEM files of one certificate and its key",
+        )),
+        Failure::Metadata(_) => {
+            let kind = if failure.is_refusal() {
+                FailureKind::RejectedByTokenEndpoint
+            } else {
+                FailureKind::Unreachable
+            };
+            failed(kind)
+                .remedy("write token.issuer exactly as the server does, or set token.url instead")
+        }
+        Failure::Redirected { .. } => failed(FailureKind::Unreachable)
+            .either(
+                "the address is outdated",
+                "write the final address as token.url",
+            )
+            .either(
+                "a login page of the network answers",
+                "log in to the network first",
+            ),
+        Failure::Unusable { defect, .. } => unusable(
+            *defect,
+            failed(FailureKind::RejectedByTokenEndpoint),
+            context,
+        ),
+        Failure::Unreachable(unreachable) => failed(FailureKind::Unreachable)
+            .remedy(joined(failure, related_checks(unreachable))),
+        Failure::TimedOut { .. } => failed(FailureKind::Unreachable).remedy(joined(
+            failure,
+            "try again; if it persists, something between this machine and the server drops the response",
+        )),
+        Failure::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),
+    }
+}
+
+/// The remedy of the failure itself, and what the doctor can add.
+fn joined(failure: &Failure, more: &str) -> String {
+    match failure.remedy() {
+        Some(remedy) => format!("{remedy}; {more}"),
+        None => more.to_owned(),
+    }
+}
+
+fn related_checks(unreachable: &Unreachable) -> &'static str {
+    if unreachable.peer.proxy.is_some() {
+        "see the corporate proxy's check above"
+    } else {
+        "see the token endpoint's checks above; if it requires a client certificate, set token.client_cert_file"
+    }
+}
+
+/// 4xx: the server does not accept what it was sent (RFC 6749 5.2).
+fn rejected(
+    status: StatusCode,
+    said: &Said,
+    finding: Finding,
+    context: &DoctorContext<'_>,
+) -> Finding {
+    let (code, description) = match said {
+        Said::Other { .. } => return not_from_the_server(status, finding, context),
+        Said::Fields {
+            code, description, ..
+        } => (
+            code.as_deref().unwrap_or_default(),
+            description.as_deref().unwrap_or_default(),
+        ),
+    };
+    let Some(server) = &context.pingone else {
+        return by_error_code(code, status, finding, context);
+    };
+    let token = &context.config.token;
+    let is_url = matches!(token.endpoint, Endpoint::Url(_));
+    let client = ClientSettings {
+        credential_key: token.credential_key(),
+        auth_method: method_name(token.auth),
+        scope: token.scope.as_deref(),
+        environment_id: server.environment_id.as_deref().filter(|_| is_url),
+    };
+    let rejection = TokenEndpointRejection::classify(status, code, description);
+    finding.with_all(rejection.remedies(&client))
+}
+
+const fn method_name(auth: ClientAuth) -> &'static str {
+    match auth {
+        ClientAuth::Basic => "client_secret_basic",
+        ClientAuth::Post => "client_secret_post",
+        ClientAuth::SecretJwt => "client_secret_jwt",
+        ClientAuth::PrivateKeyJwt => "private_key_jwt",
+        ClientAuth::Tls => "tls_client_auth",
+    }
+}
+
+/// What the error code of RFC 6749 5.2 means by itself, for servers whose descriptions are not known.
+fn by_error_code(
+    code: &str,
+    status: StatusCode,
+    finding: Finding,
+    context: &DoctorContext<'_>,
+) -> Finding {
+    let key = context.config.token.credential_key();
+    match code {
+        "invalid_client" => finding
+            .either(
+                "the client id or the secret is wrong",
+                format!("copy both again: token.client_id and {key}"),
+            )
+            .either(
+                "the server expects another authentication method",
+                "set token.auth to the method with which the client is registered",
+            ),
+        "invalid_scope" => finding.remedy("set token.scope to scopes that the client may request"),
+        "unauthorized_client" | "unsupported_grant_type" => {
+            finding.remedy("allow the grant client_credentials for the client")
+        }
+        "invalid_target" => finding.remedy("correct resource or audience in token.params"),
+        _ if status == StatusCode::NOT_FOUND => finding.remedy("correct token.url"),
+        _ => finding.remedy(
+            "look at the server's own log; some servers need audience or resource in token.params",
+        ),
+    }
+}
+
+/// A response that is not an OAuth error: something else has answered.
+fn not_from_the_server(
+    status: StatusCode,
+    finding: Finding,
+    context: &DoctorContext<'_>,
+) -> Finding {
+    if status == StatusCode::NOT_FOUND {
+        return finding.remedy("correct the address of the token endpoint");
+    }
+    let finding = finding
+        .either(
+            "a corporate proxy or its TLS interception answers in place of the server",
+            "have the host of the token endpoint exempted from it",
+        )
+        .either(
+            "a firewall (WAF) in front of the server rejects this address or this request",
+            "ask the server's operators; tell them the time and this machine's public address",
+        );
+    if context.pingone.is_some() {
+        finding
+    } else {
+        finding.either("the address is wrong", "correct token.url")
+    }
+}
+
+/// 408, 429 and 5xx: the configuration is not the cause.
+fn unavailable(status: StatusCode, retry_after: Option<Duration>, finding: Finding) -> Finding {
+    if status != StatusCode::TOO_MANY_REQUESTS {
+        return finding.remedy(
+            "the server has a problem, and the configuration is not at fault: try again in a minute",
+        );
+    }
+    let wait = retry_after.map_or_else(
+        || "wait a minute".to_owned(),
+        |wait| format!("wait {} s", wait.as_secs()),
+    );
+    finding.remedy(format!(
+        "{wait}; look for a program that requests tokens in a loop: all applications of the license share the limit"
+    ))
+}
+
+/// A success without a token that can be used.
+fn unusable(defect: Defect, finding: Finding, context: &DoctorContext<'_>) -> Finding {
+    match defect {
+        Defect::NotJson | Defect::Empty | Defect::TooLong { .. } => {
+            not_from_the_server(StatusCode::OK, finding, context)
+        }
+        Defect::TokenType => finding
+            .remedy("have the server issue plain Bearer tokens to this client, without DPoP"),
+        Defect::Compressed
+        | Defect::NoToken
+        | Defect::TokenCharacters
+        | Defect::TokenTooLong { .. }
+        | Defect::Lifetime => finding.remedy(
+            "check whether the address is that of a token endpoint; if it is, the server is at fault",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

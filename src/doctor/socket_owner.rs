@@ -1,0 +1,111 @@
+//! Which process and user have a listening socket open, according to the operating system.
+
+#[cfg(target_os = "linux")]
+use std::fs;
+use std::net::SocketAddr;
+#[cfg(target_os = "linux")]
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HolderProcess {
+    /// The name that the kernel has for it.
+    pub name: String,
+    /// The process id.
+    pub pid: u32,
+}
+
+/// What the operating system says about a socket.
+pub(super) struct SocketOwner {
+    pub(super) process: Option<HolderProcess>,
+    pub(super) uid: Option<u32>,
+}
+
+/// The state of a listening socket in `/proc/net/tcp`.
+#[cfg(target_os = "linux")]
+const LISTENING: &str = "0A";
+
+/// Finds the socket in `/proc/net`, then the process that has it open, if this user may see that.
+#[cfg(target_os = "linux")]
+pub(super) fn socket_owner(address: SocketAddr) -> SocketOwner {
+    let socket = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .find_map(|table| table.lines().find_map(|line| listening(line, address)));
+    match socket {
+        Some((uid, inode)) => SocketOwner {
+            process: process_with_socket(inode),
+            uid: Some(uid),
+        },
+        None => SocketOwner {
+            process: None,
+            uid: None,
+        },
+    }
+}
+
+/// The owner and the inode in a line of `/proc/net/tcp`, if it is a socket that listens on this address or on all
+/// addresses (proc(5)).
+#[cfg(target_os = "linux")]
+fn listening(line: &str, wanted: SocketAddr) -> Option<(u32, u64)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (address, port) = fields.get(1)?.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let ip = ip(address)?;
+    let is_there =
+        ip.to_canonical() == wanted.ip() || ip.is_unspecified() || wanted.ip().is_unspecified();
+    if port != wanted.port() || !is_there || *fields.get(3)? != LISTENING {
+        return None;
+    }
+    Some((fields.get(7)?.parse().ok()?, fields.get(9)?.parse().ok()?))
+}
+
+/// An address in hexadecimal: words of four bytes, each in the byte order of this machine.
+#[cfg(target_os = "linux")]
+fn ip(hexadecimal: &str) -> Option<IpAddr> {
+    let word = |text: &str| Some(u32::from_str_radix(text, 16).ok()?.to_ne_bytes());
+    match hexadecimal.len() {
+        8 => Some(Ipv4Addr::from(word(hexadecimal)?).into()),
+        32 => {
+            let mut bytes = [0; 16];
+            for (index, four) in bytes.chunks_exact_mut(4).enumerate() {
+                four.copy_from_slice(&word(hexadecimal.get(8 * index..8 * index + 8)?)?);
+            }
+            Some(Ipv6Addr::from(bytes).into())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn process_with_socket(inode: u64) -> Option<HolderProcess> {
+    let wanted = format!("socket:[{inode}]");
+    let processes = fs::read_dir("/proc").ok()?;
+    processes.filter_map(Result::ok).find_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let has_it = fs::read_dir(entry.path().join("fd"))
+            .ok()?
+            .filter_map(Result::ok)
+            .any(|open| fs::read_link(open.path()).is_ok_and(|to| to.as_os_str() == &*wanted));
+        if !has_it {
+            return None;
+        }
+        let name = fs::read_to_string(entry.path().join("comm")).ok()?;
+        Some(HolderProcess {
+            name: name.trim().to_owned(),
+            pid,
+        })
+    })
+}
+
+/// Other systems tell nothing without running a program.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn socket_owner(_: SocketAddr) -> SocketOwner {
+    SocketOwner {
+        process: None,
+        uid: None,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
