@@ -177,7 +177,9 @@ async fn a_limit_and_trouble_of_the_server_are_not_ours() {
         let report = clinic.examine().await;
         assert_eq!(report.exit, 5, "{status}");
         assert!(
-            report.all("grant").contains("the configuration is not at fault"),
+            report
+                .all("grant")
+                .contains("the configuration is not at fault"),
             "{status}"
         );
     }
