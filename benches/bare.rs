@@ -1,17 +1,17 @@
-//! The bare path, in the arrangements that were candidates: what `benches/NOTES.md` compares.
+//! The bare path of a request, in the designs that `benches/NOTES.md` compares.
 //!
 //! `cargo bench --bench bare -- MODE LISTEN_PORT UPSTREAM_PORT` forwards `127.0.0.1:LISTEN_PORT`
-//! to `http://127.0.0.1:UPSTREAM_PORT` with a bearer attached and does nothing else, until it is killed.
-//! Measure it with `sidebyside measure NAME=LISTEN_PORT,0`. Modes:
+//! to `http://127.0.0.1:UPSTREAM_PORT` with a bearer token attached, and does nothing else until it is killed.
+//! Measure it with `sidebyside measure NAME=LISTEN_PORT,0`. The modes are:
 //!
 //! - `multi-client`: the multi-thread runtime (one worker) and hyper-util's client
 //! - `current-client`: a current-thread runtime and hyper-util's client
-//! - `current-list`: a current-thread runtime, hyper's own connections, a short list of idle ones,
-//!   each connection a task
-//! - `rooms`: this crate's `server` and `upstream`: as `current-list`, but a connection is driven by
+//! - `current-list`: a current-thread runtime, hyper's own connections, each in its own task, and a list
+//!   of idle ones
+//! - `rooms`: this crate's `server` and `upstream`: like `current-list`, but each connection is driven by
 //!   the exchange that uses it
 
-#![allow(clippy::print_stderr, reason = "a bench tells how it is used")]
+#![allow(clippy::print_stderr, reason = "a benchmark prints its usage")]
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -56,7 +56,7 @@ fn main() {
             "multi-client" | "current-client" => through_client(listen, upstream).await,
             "current-list" => through_list(listen, upstream).await,
             "rooms" => through_rooms(listen, upstream).await,
-            other => eprintln!("no such mode: {other}"),
+            other => eprintln!("unknown mode: {other}"),
         }
     });
 }
@@ -65,12 +65,12 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// As long as the peers' in `sidebyside`.
+/// As long as the token that `sidebyside` uses for the other proxies.
 fn bearer() -> HeaderValue {
     HeaderValue::from_str(&format!("Bearer eyJ{}", "a".repeat(1100))).expect("visible ASCII")
 }
 
-/// The least that every arrangement has to do to a request.
+/// The minimum that every design has to change in a request.
 fn prepare<B>(request: &mut Request<B>, uri: Uri, bearer: &HeaderValue) {
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
@@ -148,7 +148,7 @@ async fn through_list(listen: SocketAddr, upstream: SocketAddr) {
                 .send_request(request)
                 .await
                 .expect("the upstream answers");
-            Ok::<_, Infallible>(response.map(|incoming| Lent {
+            Ok::<_, Infallible>(response.map(|incoming| ListedBody {
                 incoming,
                 sender: Some(sender),
                 idle,
@@ -159,19 +159,21 @@ async fn through_list(listen: SocketAddr, upstream: SocketAddr) {
 }
 
 fn checkout(idle: &Idle) -> Option<SendRequest<Incoming>> {
-    let mut idle = idle.lock().expect("no panic holds it");
+    let mut idle = idle
+        .lock()
+        .expect("no thread panics while it holds the lock");
     let ready = idle.iter().rposition(SendRequest::is_ready)?;
     Some(idle.swap_remove(ready))
 }
 
-/// A body that gives its connection back.
-struct Lent {
+/// A body that returns its connection to the list.
+struct ListedBody {
     incoming: Incoming,
     sender: Option<SendRequest<Incoming>>,
     idle: Idle,
 }
 
-impl Body for Lent {
+impl Body for ListedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -183,7 +185,10 @@ impl Body for Lent {
         if (matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream())
             && let Some(sender) = self.sender.take()
         {
-            self.idle.lock().expect("no panic holds it").push(sender);
+            self.idle
+                .lock()
+                .expect("no thread panics while it holds the lock")
+                .push(sender);
         }
         polled
     }

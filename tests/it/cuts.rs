@@ -1,4 +1,4 @@
-//! Answers that the network or the upstream breaks off, at every place: never taken for whole ones.
+//! Responses that the network or the upstream cuts short, at every position: they never look complete.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ fn ok(fields: &str, rest: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\n{fields}\r\n{rest}").into_bytes()
 }
 
-/// Cut after every single byte: never a clean end, and the status is either the upstream's or 502.
+/// Cuts the response after every single byte. The end is never clean, and the status is the upstream's or 502.
 #[tokio::test]
-async fn an_answer_cut_anywhere_never_looks_whole() {
+async fn a_response_that_is_cut_anywhere_never_looks_complete() {
     let lengthy = ok(
         "Content-Length: 26\r\nX-A: b\r\n",
         "abcdefghijklmnopqrstuvwxyz",
@@ -43,7 +43,7 @@ async fn an_answer_cut_anywhere_never_looks_whole() {
                     whole.len()
                 );
                 if answer.status == 502 {
-                    // A reset throws away what we have not read, the head too.
+                    // A reset discards what has not been read yet, including the head.
                     assert!(cut < head || reset, "{context}");
                     assert_eq!(answer.reason(), "upstream_closed", "{context}");
                 } else {
@@ -59,11 +59,10 @@ async fn an_answer_cut_anywhere_never_looks_whole() {
     }
 }
 
-/// The head and the end of the connection come in one piece, so that there is no moment between them in
-/// which the head could leave by itself.
+/// The head and the end of the connection arrive together, so that the head cannot be forwarded before the end is seen.
 #[tokio::test]
-async fn an_upstream_that_dies_before_the_first_byte_of_its_body_leaves_its_head_and_a_visible_cut()
-{
+async fn an_upstream_that_closes_before_the_first_byte_of_its_body_leaves_its_head_and_a_visible_cut()
+ {
     for fields in ["Content-Length: 26\r\n", "Transfer-Encoding: chunked\r\n"] {
         let head = ok(fields, "");
         let upstream = Upstream::scripted(move |mut connection| {
@@ -83,13 +82,13 @@ async fn an_upstream_that_dies_before_the_first_byte_of_its_body_leaves_its_head
     }
 }
 
-/// A POST is never sent twice, so that each request is one connection here.
+/// A POST is never sent twice, so here each request uses exactly one connection.
 fn post_without_body(target: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 }
 
 #[tokio::test]
-async fn an_answer_that_stops_half_way_is_cut_after_the_stall_limit() {
+async fn a_response_that_stops_half_way_is_cut_after_the_stall_timeout() {
     let upstream = Upstream::answering(ok("Content-Length: 100\r\n", "half")).await;
     let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "300ms")]).await;
     let answer = ask(proxy.address, get("/")).await;
@@ -99,9 +98,9 @@ async fn an_answer_that_stops_half_way_is_cut_after_the_stall_limit() {
     );
 }
 
-/// The same where the network swallows the rest, in the head and in the body; and where it is only slow.
+/// The network drops the rest, within the head or within the body, or it is only slow.
 #[tokio::test]
-async fn a_network_that_swallows_is_told_from_one_that_is_slow() {
+async fn a_network_that_drops_the_rest_times_out_and_a_slow_one_does_not() {
     let upstream = Upstream::answering(answer("200 OK", "", "whole")).await;
     let limits = [
         ("upstream.head_timeout", "300ms"),

@@ -1,8 +1,8 @@
-//! The race that every pool runs: the upstream closes an idle connection while the next request is on its way.
+//! The race in every connection pool: the upstream closes an idle connection while the next request is being sent.
 //!
-//! In rounds. All requests of a round are under way together, so that each needs a connection of its own,
-//! and all are answered at the same moment; the next ones come between 95 % and 105 % of the upstream's idle
-//! limit later, each by its own draw. So every connection is used again around the moment it is closed.
+//! The test runs in rounds. All requests of a round are in flight at the same time, so that each needs its own
+//! connection, and all are answered at the same moment. The next requests follow after 95 % to 105 % of the upstream's
+//! idle timeout, at a random time each. Every connection is therefore used again around the moment it is closed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,11 +18,11 @@ use crate::support::{
 struct Scale {
     connections: usize,
     rounds: usize,
-    /// After which the upstream closes.
+    /// The upstream's idle timeout.
     idle: Duration,
 }
 
-/// When which round is answered.
+/// When each round is sent and answered.
 #[derive(Clone, Copy)]
 struct Schedule {
     start: Instant,
@@ -35,7 +35,7 @@ impl Schedule {
         self.start + between * u32::try_from(round).unwrap()
     }
 
-    /// 95 % to 105 % of the idle limit after the answers of the round before.
+    /// 95 % to 105 % of the idle timeout after the responses of the previous round.
     fn request(&self, round: usize) -> Instant {
         let gap = self.idle.mul_f64(0.95 + 0.1 * fastrand::f64());
         match round {
@@ -45,16 +45,16 @@ impl Schedule {
     }
 }
 
-/// How often each request has been executed, by its target `/ROUND/CONNECTION`.
-type Ledger = Arc<Mutex<HashMap<String, usize>>>;
+/// How often each request was executed, by its target `/ROUND/CONNECTION`.
+type Executions = Arc<Mutex<HashMap<String, usize>>>;
 
-async fn upstream(schedule: Schedule, ledger: &Ledger) -> Upstream {
-    let ledger = Arc::clone(ledger);
+async fn upstream(schedule: Schedule, executions: &Executions) -> Upstream {
+    let executions = Arc::clone(executions);
     Upstream::scripted(move |mut connection: Connection| {
-        let ledger = Arc::clone(&ledger);
+        let executions = Arc::clone(&executions);
         async move {
             while let Ok(Some(request)) = timeout(schedule.idle, connection.request()).await {
-                *ledger
+                *executions
                     .lock()
                     .unwrap()
                     .entry(request.target.clone())
@@ -70,16 +70,16 @@ async fn upstream(schedule: Schedule, ledger: &Ledger) -> Upstream {
     .await
 }
 
-/// Not to the millisecond, as tokio's timers are: then client and upstream would share one clock's ticks.
-#[allow(clippy::disallowed_methods, reason = "on a thread of its own")]
-async fn precisely(at: Instant) {
+/// Sleeps more precisely than tokio's timers, whose ticks of one millisecond client and upstream would share.
+#[allow(clippy::disallowed_methods, reason = "runs on its own thread")]
+async fn sleep_precisely_until(at: Instant) {
     let pause = at.saturating_duration_since(Instant::now());
     tokio::task::spawn_blocking(move || std::thread::sleep(pause))
         .await
         .unwrap();
 }
 
-/// One client's requests, GET and POST by turns, each with its answer.
+/// Sends one client's requests, GET and POST alternately, and returns each with its response.
 async fn caller(
     address: std::net::SocketAddr,
     number: usize,
@@ -90,7 +90,7 @@ async fn caller(
     let mut answers = Vec::new();
     for round in 0..rounds {
         let target = format!("/{round}/{number}");
-        precisely(schedule.request(round)).await;
+        sleep_precisely_until(schedule.request(round)).await;
         let request = if (round + number).is_multiple_of(2) {
             get(&target)
         } else {
@@ -114,14 +114,14 @@ struct Outcome {
     gets_sent_again: usize,
 }
 
-/// Panics on whatever may never happen; counts the rest.
+/// Runs the race, panics on any outcome that must never happen, and counts the others.
 async fn race(scale: Scale) -> Outcome {
-    let ledger = Ledger::default();
+    let executions = Executions::default();
     let schedule = Schedule {
         start: Instant::now() + Duration::from_secs(2),
         idle: scale.idle,
     };
-    let upstream = upstream(schedule, &ledger).await;
+    let upstream = upstream(schedule, &executions).await;
     let endpoint = Upstream::answering(token_answer()).await;
     let proxy = Binary::start(&Config {
         upstream: &upstream.url(),
@@ -137,24 +137,24 @@ async fn race(scale: Scale) -> Outcome {
     let mut outcome = Outcome::default();
     for caller in callers {
         for (request, answer) in caller.await.unwrap() {
-            judge(&request, &answer, &ledger, &mut outcome);
+            judge(&request, &answer, &executions, &mut outcome);
         }
     }
     figure("upstream connections", upstream.accepted());
     outcome
 }
 
-fn judge(request: &str, answer: &Answer, ledger: &Ledger, outcome: &mut Outcome) {
+fn judge(request: &str, answer: &Answer, executions: &Executions, outcome: &mut Outcome) {
     let mut words = request.split(' ');
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
-    let executed = ledger.lock().unwrap().get(target).copied().unwrap_or(0);
+    let count = executions.lock().unwrap().get(target).copied().unwrap_or(0);
     let own = answer.status == 200 && answer.text() == target;
     if method == "GET" {
-        assert!(own && executed >= 1, "{target}: {answer:?}");
+        assert!(own && count >= 1, "{target}: {answer:?}");
         outcome.gets += 1;
-        outcome.gets_sent_again += usize::from(executed > 1);
+        outcome.gets_sent_again += usize::from(count > 1);
     } else {
-        assert!(executed <= 1, "{target} executed {executed} times");
+        assert!(count <= 1, "{target} was executed {count} times");
         outcome.posts += 1;
         if !own {
             assert_eq!(answer.outcome(), (502, "upstream_closed".to_owned()));
@@ -164,7 +164,7 @@ fn judge(request: &str, answer: &Answer, ledger: &Ledger, outcome: &mut Outcome)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_close_while_idle_costs_no_get_and_executes_no_post_twice() {
+async fn when_the_upstream_closes_idle_connections_no_get_fails_and_no_post_is_executed_twice() {
     let scale = Scale {
         connections: 32,
         rounds: 30,

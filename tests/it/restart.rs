@@ -1,5 +1,4 @@
-//! An upstream that is restarted: what was under way is told apart from what was not, nothing hangs, nobody
-//! afterwards notices.
+//! A restart of the upstream: requests in flight are repeated or reported, none hangs, and later requests succeed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,10 +11,10 @@ use crate::support::{Answer, Client, Connection, Proxy, Upstream, answer, ask, g
 
 const IN_FLIGHT: usize = 50;
 const IDLE: usize = 50;
-const LONGEST: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(5);
 
-/// Answers what is below `/held` when `go` says so, everything else at once. Its connections end when more
-/// generations than its own are `dead`.
+/// Responds to targets below `/held` once `go` is true, and to all others at once. Its connections end when `dead` is
+/// greater than its generation.
 async fn server(
     address: &str,
     generation: usize,
@@ -56,7 +55,7 @@ async fn serve(mut connection: Connection, mut go: watch::Receiver<bool>) {
     }
 }
 
-/// Requests under way, GET and POST by turns, with their targets.
+/// Sends requests, GET and POST alternately, and returns each with the client that waits for its response.
 async fn send_all(address: SocketAddr, count: usize) -> Vec<(String, Client)> {
     let mut clients = Vec::new();
     for number in 0..count {
@@ -73,7 +72,7 @@ async fn send_all(address: SocketAddr, count: usize) -> Vec<(String, Client)> {
     clients
 }
 
-/// The old server with connections that wait and requests that are under way, about to be restarted.
+/// An upstream with idle connections and with requests in flight, about to be restarted.
 struct Scene {
     proxy: Proxy,
     address: String,
@@ -84,11 +83,11 @@ struct Scene {
 
 async fn under_load() -> Scene {
     let (go, ready) = watch::channel(false);
-    let (dead, of_the_dead) = watch::channel(0);
-    let first = server("127.0.0.1:0", 0, ready, of_the_dead).await;
+    let (dead, dead_seen) = watch::channel(0);
+    let first = server("127.0.0.1:0", 0, ready, dead_seen).await;
     let proxy = Proxy::before(&first).await;
     let warm = send_all(proxy.address, IN_FLIGHT + IDLE).await;
-    until("every connection is there", || {
+    until("every connection is open", || {
         first.seen_count() == IN_FLIGHT + IDLE
     })
     .await;
@@ -98,14 +97,14 @@ async fn under_load() -> Scene {
     }
     go.send(false).unwrap();
     let held = send_all(proxy.address, IN_FLIGHT).await;
-    until("they are under way", || {
+    until("the requests are in flight", || {
         first.seen_count() == 2 * IN_FLIGHT + IDLE
     })
     .await;
     assert_eq!(first.open(), IN_FLIGHT + IDLE);
     Scene {
         proxy,
-        address: first.address.to_string(), // and nobody listens there any more
+        address: first.address.to_string(), // `first` is dropped, so nothing listens there any more
         held,
         _go: go,
         dead,
@@ -113,25 +112,25 @@ async fn under_load() -> Scene {
 }
 
 impl Scene {
-    /// What became of the requests under way once the old server's connections have ended.
-    async fn dies(&mut self) -> Vec<(String, Answer)> {
+    /// Ends the old server's connections, and returns the outcome of the requests in flight.
+    async fn stop(&mut self) -> Vec<(String, Answer)> {
         self.dead.send(1).unwrap();
         let start = Instant::now();
         let mut answers = Vec::new();
         for (request, mut client) in self.held.drain(..) {
             answers.push((request, client.answer().await));
         }
-        assert!(start.elapsed() < LONGEST, "{:?}", start.elapsed());
+        assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
         assert_eq!(answers.len(), IN_FLIGHT);
         answers
     }
 
-    async fn starts_again(&self) -> Upstream {
+    async fn start_again(&self) -> Upstream {
         let go = watch::channel(true).1;
         server(&self.address, 1, go, self.dead.subscribe()).await
     }
 
-    async fn the_next_hundred_succeed(&self) {
+    async fn assert_next_hundred_succeed(&self) {
         for number in 0..100 {
             let target = format!("/{number}");
             let answer = ask(self.proxy.address, post(&target, "x")).await;
@@ -141,10 +140,10 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn requests_under_way_at_a_restart_are_repeated_if_safe_and_else_reported() {
+async fn requests_in_flight_at_a_restart_are_repeated_if_safe_and_otherwise_reported() {
     let mut scene = under_load().await;
-    let second = scene.starts_again().await;
-    for (request, answer) in scene.dies().await {
+    let second = scene.start_again().await;
+    for (request, answer) in scene.stop().await {
         if request.starts_with("GET") {
             let target = request.split(' ').nth(1).unwrap();
             assert_eq!((answer.status, answer.text().as_str()), (200, target));
@@ -152,19 +151,19 @@ async fn requests_under_way_at_a_restart_are_repeated_if_safe_and_else_reported(
             assert_eq!(answer.outcome(), (502, "upstream_closed".to_owned()));
         }
     }
-    scene.the_next_hundred_succeed().await;
+    scene.assert_next_hundred_succeed().await;
     let posts = second
         .seen()
         .iter()
         .filter(|seen| seen.method == "POST")
         .count();
-    assert_eq!(posts, 100, "none of those under way came again");
+    assert_eq!(posts, 100, "none of those in flight was sent again");
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_away_for_a_moment_costs_what_is_under_way_and_nothing_afterwards() {
+async fn while_the_upstream_is_down_requests_in_flight_fail_and_later_ones_succeed() {
     let mut scene = under_load().await;
-    for (request, answer) in scene.dies().await {
+    for (request, answer) in scene.stop().await {
         let reason = if request.starts_with("GET") {
             "upstream_refused"
         } else {
@@ -172,6 +171,6 @@ async fn an_upstream_that_is_away_for_a_moment_costs_what_is_under_way_and_nothi
         };
         assert_eq!(answer.outcome(), (502, reason.to_owned()), "{request}");
     }
-    let _second = scene.starts_again().await;
-    scene.the_next_hundred_succeed().await;
+    let _second = scene.start_again().await;
+    scene.assert_next_hundred_succeed().await;
 }

@@ -1,4 +1,4 @@
-//! Mutual TLS: our certificate goes to the upstream, and to nobody else.
+//! Mutual TLS: the client certificate is presented to the upstream and to no other server.
 
 use rustls::version::{TLS12, TLS13};
 
@@ -22,7 +22,7 @@ impl Scene {
         }
     }
 
-    /// The lines that name this certificate and its key.
+    /// The configuration lines that name this certificate and its key.
     fn lines(&self, identity: &Identity) -> String {
         let path = |name| self.files.path().join(name).display().to_string();
         std::fs::write(path("client.pem"), &identity.pem).unwrap();
@@ -51,7 +51,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn an_upstream_that_asks_for_our_certificate_gets_it() {
+async fn an_upstream_that_requests_a_client_certificate_receives_it() {
     let scene = Scene::new().await;
     let lines = scene.lines(&scene.client_ca.issue_to_client("cupbearer"));
     for version in [&TLS12, &TLS13] {
@@ -66,11 +66,11 @@ async fn an_upstream_that_asks_for_our_certificate_gets_it() {
 }
 
 #[tokio::test]
-async fn without_a_certificate_or_with_a_strangers_the_error_names_the_key_to_set() {
+async fn without_a_certificate_or_with_an_unknown_one_the_error_names_the_key_to_set() {
     let scene = Scene::new().await;
-    let stranger = scene.lines(&Ca::new("Stranger CA").issue_to_client("cupbearer"));
+    let unknown = scene.lines(&Ca::new("Unknown CA").issue_to_client("cupbearer"));
     for version in [&TLS12, &TLS13] {
-        for lines in ["", &stranger] {
+        for lines in ["", &unknown] {
             let identity = scene.server_ca.issue("localhost");
             let upstream = Peer::mutual_tls(&identity, &scene.client_ca, version).await;
 
@@ -85,7 +85,8 @@ async fn without_a_certificate_or_with_a_strangers_the_error_names_the_key_to_se
 }
 
 #[tokio::test]
-async fn the_token_endpoint_is_not_shown_our_certificate_even_on_the_upstreams_own_server() {
+async fn the_token_endpoint_never_receives_the_upstreams_client_certificate_even_on_the_same_server()
+ {
     let scene = Scene::new().await;
     let lines = scene.lines(&scene.client_ca.issue_to_client("cupbearer"));
     let identity = scene.server_ca.issue("localhost");

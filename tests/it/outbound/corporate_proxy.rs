@@ -1,4 +1,4 @@
-//! tests/survives.md 42: upstream and token endpoint through a corporate proxy, which learns nothing but names.
+//! tests/survives.md 42: upstream and token endpoint through a corporate proxy, which sees nothing but their names.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -9,14 +9,14 @@ use super::*;
 const PASSWORD: &str = "corp-p%40ss";
 const BASIC: &str = "Basic dXNlcjpjb3JwLXBAc3M="; // user:corp-p@ss
 
-/// An API and a token endpoint that only the proxy can find by their names.
-struct Beyond {
+/// An API and a token endpoint whose names only the proxy can resolve.
+struct Destinations {
     ca: Ca,
     api: Peer,
     token: Peer,
 }
 
-impl Beyond {
+impl Destinations {
     async fn new() -> Self {
         let ca = Ca::new("Good CA");
         let (api, token) = (ca.issue("api.test"), ca.issue("as.test"));
@@ -38,7 +38,7 @@ impl Beyond {
         setup.start()
     }
 
-    /// Only the upstream is beyond the proxy: the token is there.
+    /// Only the upstream is reached through the proxy; the token endpoint is local.
     async fn start_with_token(&self, proxy: &str, more: &str) -> Cupbearer {
         let token = Peer::plain().await;
         let setup = Setup {
@@ -57,7 +57,7 @@ impl Beyond {
 }
 
 #[track_caller]
-fn proxy_learned_nothing(proxy: &Peer) {
+fn assert_proxy_saw_no_secret(proxy: &Peer) {
     let client = BASE64_STANDARD.encode(format!("id:{CLIENT_SECRET}"));
     for secret in [TOKEN, CLIENT_SECRET, &client] {
         assert_eq!(proxy.seen.count(secret), 0, "{secret}");
@@ -65,15 +65,15 @@ fn proxy_learned_nothing(proxy: &Peer) {
 }
 
 #[tokio::test]
-async fn both_go_through_the_proxy_of_the_setting_or_of_the_environment() {
+async fn both_use_the_proxy_of_the_configuration_or_of_the_environment() {
     for by_environment in [false, true] {
-        let (beyond, proxy) = (Beyond::new().await, Peer::proxy(Some(BASIC)).await);
+        let (destinations, proxy) = (Destinations::new().await, Peer::proxy(Some(BASIC)).await);
         let url = format!("http://user:{PASSWORD}@{}", proxy.address);
 
         let cupbearer = if by_environment {
-            beyond.start("", &[("HTTPS_PROXY", &url)])
+            destinations.start("", &[("HTTPS_PROXY", &url)])
         } else {
-            beyond.start(&format!("network.proxy = \"{url}\""), &[])
+            destinations.start(&format!("network.proxy = \"{url}\""), &[])
         };
 
         let answer = cupbearer.get().await;
@@ -83,16 +83,19 @@ async fn both_go_through_the_proxy_of_the_setting_or_of_the_environment() {
             "{answer} {:?}",
             tokens.snapshot().last_error
         );
-        for (host, peer) in [("api.test", &beyond.api), ("as.test", &beyond.token)] {
+        for (host, peer) in [
+            ("api.test", &destinations.api),
+            ("as.test", &destinations.token),
+        ] {
             let target = format!("CONNECT {host}:{} HTTP/1.1\r\n", peer.address.port());
             assert_eq!(proxy.seen.count(&target), 1, "{}", proxy.seen.text());
         }
-        assert_eq!(beyond.api.seen.count(TOKEN), 1);
+        assert_eq!(destinations.api.seen.count(TOKEN), 1);
         assert_eq!(
-            beyond.api.seen.count(BASIC) + beyond.token.seen.count(BASIC),
+            destinations.api.seen.count(BASIC) + destinations.token.seen.count(BASIC),
             0
         );
-        proxy_learned_nothing(&proxy);
+        assert_proxy_saw_no_secret(&proxy);
     }
 }
 
@@ -102,10 +105,14 @@ async fn a_407_says_whether_credentials_are_missing_or_wrong() {
         ("", "it requires a user name and password"),
         ("user:wrong-p4ss@", "it rejected the user name and password"),
     ] {
-        let (beyond, proxy) = (Beyond::new().await, Peer::proxy(Some(BASIC)).await);
+        let (destinations, proxy) = (Destinations::new().await, Peer::proxy(Some(BASIC)).await);
         let url = format!("http://{user}{}", proxy.address);
 
-        let problem = beyond.start_with_token(&url, "").await.problem().await;
+        let problem = destinations
+            .start_with_token(&url, "")
+            .await
+            .problem()
+            .await;
 
         let shown = format!("the corporate proxy http://{}", proxy.address);
         problem.is(
@@ -114,16 +121,16 @@ async fn a_407_says_whether_credentials_are_missing_or_wrong() {
             &[&shown, "407", words, "network.proxy"],
         );
         assert!(!problem.detail.contains("wrong-p4ss") && !problem.detail.contains("Basic,"));
-        proxy_learned_nothing(&proxy);
+        assert_proxy_saw_no_secret(&proxy);
     }
 }
 
 #[tokio::test]
-async fn a_407_to_the_token_endpoint_names_the_proxy_and_no_credential() {
-    let (beyond, proxy) = (Beyond::new().await, Peer::proxy(Some(BASIC)).await);
+async fn a_407_for_the_token_endpoint_names_the_proxy_and_no_credential() {
+    let (destinations, proxy) = (Destinations::new().await, Peer::proxy(Some(BASIC)).await);
     let url = format!("http://user:wrong-p4ss@{}", proxy.address);
 
-    let cupbearer = beyond.start(&format!("network.proxy = \"{url}\""), &[]);
+    let cupbearer = destinations.start(&format!("network.proxy = \"{url}\""), &[]);
 
     let error = cupbearer.token_error().await;
     let shown = format!("through the corporate proxy http://{}", proxy.address);
@@ -135,12 +142,12 @@ async fn a_407_to_the_token_endpoint_names_the_proxy_and_no_credential() {
     for secret in ["wrong-p4ss", &wrong, CLIENT_SECRET] {
         assert!(!error.contains(secret), "{error}");
     }
-    proxy_learned_nothing(&proxy);
+    assert_proxy_saw_no_secret(&proxy);
 }
 
 #[tokio::test]
-async fn whatever_else_a_proxy_answers_is_told_as_the_proxys() {
-    let beyond = Beyond::new().await;
+async fn any_other_response_of_the_proxy_is_reported_as_the_proxys() {
+    let destinations = Destinations::new().await;
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(20_000));
     for (answer, words) in [
         (
@@ -161,13 +168,21 @@ async fn whatever_else_a_proxy_answers_is_told_as_the_proxys() {
     ] {
         let proxy = Peer::saying(answer).await;
         let url = format!("http://{}", proxy.address);
-        let problem = beyond.start_with_token(&url, "").await.problem().await;
+        let problem = destinations
+            .start_with_token(&url, "")
+            .await
+            .problem()
+            .await;
         problem.is("upstream_proxy", "destination_unavailable", &[words, &url]);
         assert_eq!(proxy.seen.count(TOKEN), 0);
     }
-    let proxy = Peer::hanging_up().await;
+    let proxy = Peer::closing().await;
     let url = format!("http://{}", proxy.address);
-    let problem = beyond.start_with_token(&url, "").await.problem().await;
+    let problem = destinations
+        .start_with_token(&url, "")
+        .await
+        .problem()
+        .await;
     problem.is(
         "upstream_proxy",
         "destination_unavailable",
@@ -176,13 +191,17 @@ async fn whatever_else_a_proxy_answers_is_told_as_the_proxys() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_away_or_silent_is_told_within_the_connect_limit() {
-    let beyond = Beyond::new().await;
+async fn an_unreachable_or_silent_proxy_is_reported_within_the_connect_timeout() {
+    let destinations = Destinations::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let free = listener.local_addr().unwrap();
     drop(listener);
     let url = format!("http://{free}");
-    let problem = beyond.start_with_token(&url, "").await.problem().await;
+    let problem = destinations
+        .start_with_token(&url, "")
+        .await
+        .problem()
+        .await;
     problem.is(
         "upstream_proxy",
         "destination_unavailable",
@@ -190,7 +209,7 @@ async fn a_proxy_that_is_away_or_silent_is_told_within_the_connect_limit() {
     );
 
     let url = "http://no-such-proxy.invalid:3128";
-    let problem = beyond.start_with_token(url, "").await.problem().await;
+    let problem = destinations.start_with_token(url, "").await.problem().await;
     problem.is(
         "upstream_proxy",
         "destination_unavailable",
@@ -201,7 +220,11 @@ async fn a_proxy_that_is_away_or_silent_is_told_within_the_connect_limit() {
     let url = format!("http://{}", silent.address);
     let limit = "upstream.connect_timeout = \"300ms\"";
     let start = std::time::SystemTime::now();
-    let problem = beyond.start_with_token(&url, limit).await.problem().await;
+    let problem = destinations
+        .start_with_token(&url, limit)
+        .await
+        .problem()
+        .await;
     problem.is(
         "upstream_connect_timeout",
         "connection_timeout",

@@ -1,5 +1,5 @@
-//! Claims about how connections leave this machine: corporate proxies, certificates that are refused
-//! and why, our own certificate. In-process, over real sockets.
+//! Outbound connections: corporate proxies, rejected certificates and their explanation, client certificates. The
+//! proxy runs in the test's process, over real sockets.
 
 mod client_certificate;
 mod corporate_proxy;
@@ -21,19 +21,19 @@ use peers::{Peer, TOKEN};
 
 const CLIENT_SECRET: &str = crate::support::SECRET;
 
-/// A running proxy with its files.
+/// A running proxy and its files.
 struct Cupbearer {
     running: Running,
     _directory: tempfile::TempDir,
 }
 
-/// What is written into its configuration.
+/// The configuration of a proxy.
 struct Setup<'a> {
     upstream: &'a str,
     token_url: &'a str,
-    /// Certificate authorities beside the system's, PEM.
+    /// Certificate authorities to trust in addition to the system's, as PEM.
     trusted: &'a str,
-    /// More lines, before any table.
+    /// Further lines of the configuration.
     more: &'a str,
     variables: &'a [(&'a str, &'a str)],
 }
@@ -81,7 +81,7 @@ impl Setup<'_> {
 }
 
 impl Cupbearer {
-    /// The whole answer to `GET /`, which must come within 20 s.
+    /// The complete response to `GET /`, which must arrive within 20 s.
     async fn get(&self) -> String {
         let exchange = async {
             let mut stream = TcpStream::connect(self.running.addresses[0]).await.unwrap();
@@ -96,7 +96,7 @@ impl Cupbearer {
             .unwrap()
     }
 
-    /// The problem that `GET /` is answered with: status and `Proxy-Status`, reason, detail. Never a secret.
+    /// The problem details that `GET /` is answered with. Panics if they contain a secret.
     async fn problem(&self) -> Problem {
         let answer = self.get().await;
         for secret in [TOKEN, CLIENT_SECRET] {
@@ -111,7 +111,7 @@ impl Cupbearer {
         }
     }
 
-    /// What the first attempt to get a token failed with, on one line.
+    /// The error of the first token request, on one line.
     async fn token_error(&self) -> String {
         let snapshot = self.running.tokens().settled().await;
         snapshot.last_error.unwrap()
@@ -125,7 +125,7 @@ struct Problem {
 }
 
 impl Problem {
-    /// Reason and registered `Proxy-Status` type are these, and the detail has all of these words.
+    /// Asserts the reason and the `Proxy-Status` error type, and that the detail contains all of these words.
     #[track_caller]
     fn is(&self, reason: &str, error: &str, words: &[&str]) {
         assert_eq!(self.reason, reason, "{}", self.detail);

@@ -1,5 +1,5 @@
-//! What a connection of the proxy can meet: certificates of every kind, servers that speak TLS or do
-//! not, and a corporate proxy that does as it is told. Each keeps what it was sent.
+//! The servers that the proxy connects to: with certificates of every kind, with and without TLS, and a corporate
+//! proxy. Each records what it receives.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -44,7 +44,7 @@ impl Ca {
         }
     }
 
-    /// A server's certificate, good for this name and these years.
+    /// A server certificate, valid for this name and between these years.
     pub(super) fn issue_for(&self, name: &str, years: [i32; 2]) -> Identity {
         self.sign(&server_params(name, years))
     }
@@ -70,14 +70,14 @@ impl Ca {
     }
 }
 
-/// A certificate that vouches for itself.
+/// A self-signed certificate.
 pub(super) fn self_signed(name: &str) -> Identity {
     let key = KeyPair::generate().unwrap();
     let mut params = server_params(name, [2000, 4000]);
-    // No name that some system's store might hold.
+    // A name that is in no system's store.
     params
         .distinguished_name
-        .push(DnType::CommonName, "vouches for itself");
+        .push(DnType::CommonName, "signs itself");
     let cert = params.self_signed(&key).unwrap();
     Identity {
         chain: vec![cert.der().clone()],
@@ -94,12 +94,12 @@ fn server_params(name: &str, [from, to]: [i32; 2]) -> CertificateParams {
     params
 }
 
-/// What a peer was sent, as it came.
+/// The bytes that a peer received.
 #[derive(Clone, Default)]
 pub(super) struct Seen(Arc<Mutex<Vec<u8>>>);
 
 impl Seen {
-    fn note(&self, bytes: &[u8]) {
+    fn record(&self, bytes: &[u8]) {
         self.0.lock().unwrap().extend_from_slice(bytes);
     }
 
@@ -112,14 +112,14 @@ impl Seen {
     }
 }
 
-/// A server on a free port of loopback.
+/// A server on a free loopback port.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) seen: Seen,
 }
 
 impl Peer {
-    /// Serves what `serve` makes of each connection.
+    /// Serves each connection with `serve`.
     async fn new<F>(serve: impl Fn(TcpStream, Seen) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -127,16 +127,16 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Seen::default();
-        let kept = seen.clone();
+        let record = seen.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, kept.clone()));
+                tokio::spawn(serve(stream, record.clone()));
             }
         });
         Self { address, seen }
     }
 
-    /// Tokens for `POST /token`, and `ok` for anything else.
+    /// Answers `POST /token` with a token, and any other request with `ok`.
     pub(super) async fn plain() -> Self {
         Self::new(answer).await
     }
@@ -145,7 +145,7 @@ impl Peer {
         Self::accepting(server(identity, None)).await
     }
 
-    /// The same, for clients whose certificate is from `clients` only.
+    /// Accepts only clients whose certificate `clients` has issued.
     pub(super) async fn mutual_tls(
         identity: &Identity,
         clients: &Ca,
@@ -167,7 +167,7 @@ impl Peer {
         .await
     }
 
-    /// Sends these bytes at the first that come, and hangs up when the client does.
+    /// Sends these bytes once the client has sent something, and closes when the client does.
     pub(super) async fn saying(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::new(move |mut stream, seen| {
@@ -175,51 +175,51 @@ impl Peer {
             async move {
                 let mut buffer = [0; 4096];
                 let length = stream.read(&mut buffer).await.unwrap_or(0);
-                seen.note(&buffer[..length]);
+                seen.record(&buffer[..length]);
                 let _ = stream.write_all(&bytes).await;
                 while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                    seen.note(&buffer[..length]);
+                    seen.record(&buffer[..length]);
                 }
             }
         })
         .await
     }
 
-    /// Reads the first bytes and hangs up.
-    pub(super) async fn hanging_up() -> Self {
+    /// Reads the first bytes and closes the connection.
+    pub(super) async fn closing() -> Self {
         Self::new(|mut stream, _| async move {
             let _ = stream.read(&mut [0; 4096]).await;
         })
         .await
     }
 
-    /// A corporate proxy: whatever host is asked for, its port is looked for on this machine. With
-    /// `credentials` (the header's value) it wants these.
+    /// A corporate proxy. Whatever host a client names, it connects to that port on this machine. If `credentials` is
+    /// given, it requires a `Proxy-Authorization` with this value.
     pub(super) async fn proxy(credentials: Option<&'static str>) -> Self {
         Self::new(move |mut stream, seen| async move {
             let head = read_head(&mut stream).await;
-            seen.note(head.as_bytes());
-            let shown = head
+            seen.record(head.as_bytes());
+            let presented = head
                 .lines()
                 .filter_map(|line| line.split_once(": "))
                 .find(|(name, _)| name.eq_ignore_ascii_case("proxy-authorization"))
                 .map(|(_, value)| value);
-            if credentials.is_some() && shown != credentials {
-                let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\n\
+            if credentials.is_some() && presented != credentials {
+                let rejection = "HTTP/1.1 407 Proxy Authentication Required\r\n\
                      Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: Basic realm=\"corp\"\r\n\
                      Content-Length: 4\r\n\r\nnope";
-                let _ = stream.write_all(refusal.as_bytes()).await;
+                let _ = stream.write_all(rejection.as_bytes()).await;
                 return;
             }
             let target = head.split(' ').nth(1).unwrap_or_default();
             let port: u16 = target.rsplit(':').next().unwrap().parse().unwrap();
-            let mut beyond = Noting {
+            let mut destination = Recording {
                 inner: TcpStream::connect(("127.0.0.1", port)).await.unwrap(),
                 seen,
             };
             let answer = b"HTTP/1.1 200 Connection established\r\nVia: corp\r\n\r\n";
             stream.write_all(answer).await.unwrap();
-            let _ = copy_bidirectional(&mut stream, &mut beyond).await;
+            let _ = copy_bidirectional(&mut stream, &mut destination).await;
         })
         .await
     }
@@ -264,7 +264,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: Seen) {
             .unwrap_or(0);
         let mut body = vec![0; length];
         let _ = stream.read_exact(&mut body).await;
-        seen.note(head.as_bytes());
+        seen.record(head.as_bytes());
         let body = if head.starts_with("POST /token ") {
             format!(r#"{{"access_token":"{TOKEN}","token_type":"Bearer","expires_in":3600}}"#)
         } else {
@@ -280,7 +280,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: Seen) {
     }
 }
 
-/// Up to the empty line; nothing if the client has left.
+/// Reads up to the empty line. Returns an empty string if the client has disconnected.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -292,13 +292,13 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Keeps what is written into the tunnel.
-struct Noting {
+/// Records what is written into the tunnel.
+struct Recording {
     inner: TcpStream,
     seen: Seen,
 }
 
-impl AsyncRead for Noting {
+impl AsyncRead for Recording {
     fn poll_read(
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
@@ -308,13 +308,13 @@ impl AsyncRead for Noting {
     }
 }
 
-impl AsyncWrite for Noting {
+impl AsyncWrite for Recording {
     fn poll_write(
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
         buf: &[u8],
     ) -> std::task::Poll<std::io::Result<usize>> {
-        self.seen.note(buf);
+        self.seen.record(buf);
         std::pin::Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 

@@ -1,4 +1,4 @@
-//! Certificates are replaced in their files while the proxy serves.
+//! Certificate files that are replaced while the proxy is running.
 
 use rustls::version::TLS13;
 
@@ -49,7 +49,7 @@ async fn status(proxy: &Followed) -> u16 {
 }
 
 #[tokio::test]
-async fn a_replaced_bundle_of_authorities_is_trusted_without_a_restart() {
+async fn a_replaced_ca_file_is_trusted_without_a_restart() {
     let (first, next) = (Ca::new("First CA"), Ca::new("Next CA"));
     let upstream = Peer::tls(&next.issue("localhost")).await;
     let scene = Scene::new().await;
@@ -57,7 +57,7 @@ async fn a_replaced_bundle_of_authorities_is_trusted_without_a_restart() {
     let proxy = scene.start(&upstream, "").await;
     assert_eq!(status(&proxy).await, 502);
     scene.write("ca.pem", "");
-    until("an unusable one is said", || {
+    until("an unusable file is reported", || {
         proxy.notes().iter().any(|note| note.contains("ca.pem"))
     })
     .await;
@@ -68,14 +68,13 @@ async fn a_replaced_bundle_of_authorities_is_trusted_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_whose_files_are_replaced_one_after_the_other_is_shown() {
-    let (server, strangers, clients) =
-        (Ca::new("Server"), Ca::new("Strangers"), Ca::new("Clients"));
+async fn a_client_certificate_whose_files_are_replaced_one_after_the_other_is_presented() {
+    let (server, others, clients) = (Ca::new("Server"), Ca::new("Others"), Ca::new("Clients"));
     let upstream = Peer::mutual_tls(&server.issue("localhost"), &clients, &TLS13).await;
     let scene = Scene::new().await;
     scene.write("ca.pem", &server.pem);
     let (old, new) = (
-        strangers.issue_to_client("cupbearer"),
+        others.issue_to_client("cupbearer"),
         clients.issue_to_client("cupbearer"),
     );
     let lines = format!(
@@ -86,7 +85,7 @@ async fn a_client_certificate_whose_files_are_replaced_one_after_the_other_is_sh
     let proxy = scene.start(&upstream, &lines).await;
     assert_eq!(status(&proxy).await, 502);
     scene.write("client.pem", &new.pem);
-    until("no pair yet", || {
+    until("the key does not match yet", || {
         let notes = proxy.notes();
         notes.iter().any(|note| note.contains("is not the key of"))
     })

@@ -1,13 +1,13 @@
-//! tests/survives.md 18: what does not prove that it is the upstream gets no token, and the error says why.
+//! tests/survives.md 18: a server that does not prove to be the upstream receives no token, and the error says why.
 
 use super::peers::{Ca, Identity, self_signed};
 use super::*;
 
-/// A server of `localhost` with this certificate, and what a caller of the proxy is told.
-async fn refused(identity: &Identity, trusted: &Ca) -> Problem {
+/// The problem details for an upstream at `localhost` with this certificate.
+async fn rejected(identity: &Identity, trusted: &Ca) -> Problem {
     let upstream = Peer::tls(identity).await;
     let problem = problem_with(&upstream, &trusted.pem).await;
-    assert_eq!(upstream.seen.text(), "", "nothing is sent to it");
+    assert_eq!(upstream.seen.text(), "", "it received nothing");
     problem
 }
 
@@ -27,7 +27,7 @@ const CERTIFICATE: &str = "tls_certificate_error";
 const PROTOCOL: &str = "tls_protocol_error";
 
 #[tokio::test]
-async fn a_certificate_of_a_trusted_ca_is_accepted() {
+async fn a_certificate_from_a_trusted_ca_is_accepted() {
     let ca = Ca::new("Good CA");
     let upstream = Peer::tls(&ca.issue("localhost")).await;
     let token = Peer::plain().await;
@@ -44,9 +44,9 @@ async fn a_certificate_of_a_trusted_ca_is_accepted() {
 }
 
 #[tokio::test]
-async fn an_unknown_issuer_is_named() {
+async fn the_error_names_an_unknown_issuer() {
     let (corporate, good) = (Ca::new("Corp Proxy CA"), Ca::new("Good CA"));
-    let problem = refused(&corporate.issue("localhost"), &good).await;
+    let problem = rejected(&corporate.issue("localhost"), &good).await;
     problem.is(
         "upstream_tls",
         CERTIFICATE,
@@ -59,17 +59,14 @@ async fn an_unknown_issuer_is_named() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_called_so() {
-    let problem = refused(&self_signed("localhost"), &Ca::new("Good CA")).await;
-    let words = [
-        "self-signed by \"CN=vouches for itself\"",
-        "network.ca_file",
-    ];
+async fn a_self_signed_certificate_is_reported_as_self_signed() {
+    let problem = rejected(&self_signed("localhost"), &Ca::new("Good CA")).await;
+    let words = ["self-signed by \"CN=signs itself\"", "network.ca_file"];
     problem.is("upstream_tls", CERTIFICATE, &words);
 }
 
 #[tokio::test]
-async fn an_expired_and_a_not_yet_valid_certificate_are_told_with_their_dates() {
+async fn an_expired_and_a_not_yet_valid_certificate_are_reported_with_their_dates() {
     let ca = Ca::new("Good CA");
     for (years, words) in [
         (
@@ -81,24 +78,24 @@ async fn an_expired_and_a_not_yet_valid_certificate_are_told_with_their_dates() 
             "it is not valid before 3000-01-01T00:00:00Z (issued by \"CN=Good CA\"",
         ),
     ] {
-        let problem = refused(&ca.issue_for("localhost", years), &ca).await;
+        let problem = rejected(&ca.issue_for("localhost", years), &ca).await;
         problem.is("upstream_tls", CERTIFICATE, &[words, "clock"]);
     }
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_is_told_with_both_names() {
+async fn a_certificate_for_another_name_is_reported_with_both_names() {
     let ca = Ca::new("Good CA");
-    let problem = refused(&ca.issue("other.example"), &ca).await;
+    let problem = rejected(&ca.issue("other.example"), &ca).await;
     let words =
         ["it is valid for \"other.example\", not for \"localhost\" (issued by \"CN=Good CA\""];
     problem.is("upstream_tls", CERTIFICATE, &words);
 }
 
 #[tokio::test]
-async fn a_strangers_name_cannot_break_out_of_the_sentence() {
+async fn a_name_in_a_certificate_cannot_inject_text_into_the_message() {
     let name = format!("Evil\"\r\n\u{1b}[2J<script>{}", "x".repeat(500));
-    let problem = refused(&Ca::new(&name).issue("localhost"), &Ca::new("Good CA")).await;
+    let problem = rejected(&Ca::new(&name).issue("localhost"), &Ca::new("Good CA")).await;
     assert!(problem.detail.chars().all(|letter| !letter.is_control()));
     assert!(
         !problem.detail.contains("<script>") && problem.detail.len() < 600,
@@ -107,9 +104,9 @@ async fn a_strangers_name_cannot_break_out_of_the_sentence() {
     );
 }
 
-/// An alert `protocol_version`, and a `ServerHello` of version 3.2.
+/// One server sends the alert `protocol_version`, the other a `ServerHello` of version 3.2.
 #[tokio::test]
-async fn a_server_of_tls_1_1_is_told_as_such() {
+async fn a_server_that_supports_only_tls_1_1_is_reported_as_such() {
     let alert = vec![0x15, 3, 2, 0, 2, 2, 70];
     let mut hello = vec![0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
     hello.extend([7; 32]);
@@ -123,7 +120,7 @@ async fn a_server_of_tls_1_1_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_as_such() {
+async fn a_server_without_tls_is_reported_as_such() {
     let upstream = Peer::saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
     let problem = problem_with(&upstream, "").await;
     problem.is(
@@ -135,8 +132,8 @@ async fn a_server_without_tls_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_during_the_handshake_is_told_as_such() {
-    let upstream = Peer::hanging_up().await;
+async fn a_server_that_closes_during_the_handshake_is_reported_as_such() {
+    let upstream = Peer::closing().await;
     let problem = problem_with(&upstream, "").await;
     problem.is(
         "upstream_tls",
@@ -146,7 +143,7 @@ async fn a_server_that_hangs_up_during_the_handshake_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn the_token_endpoints_certificate_is_refused_in_the_same_words() {
+async fn a_rejected_certificate_of_the_token_endpoint_is_explained_in_the_same_words() {
     let (corporate, good) = (Ca::new("Corp Proxy CA"), Ca::new("Good CA"));
     let token = Peer::tls(&corporate.issue("localhost")).await;
     let setup = Setup {

@@ -1,5 +1,5 @@
-//! tests/survives.md 18 and 10, for the token endpoint: what does not prove that it is the one gets no secret,
-//! and one line says where it was looked for, what failed, on whose side, and which key to change.
+//! tests/survives.md 18 and 10, for the token endpoint: a server that does not prove to be it receives no secret, and
+//! one line says which address was used, what failed, on whose side, and which key to change.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,8 +7,8 @@ use base64::prelude::BASE64_STANDARD;
 use super::peers::{Ca, Identity, self_signed};
 use super::*;
 
-/// What is said of a token endpoint at `url`: one line, which holds no secret.
-async fn said(url: &str, trusted: &str, more: &str) -> String {
+/// The error for a token endpoint at `url`: one line without a secret.
+async fn error_for(url: &str, trusted: &str, more: &str) -> String {
     let setup = Setup {
         upstream: "https://localhost:1",
         token_url: url,
@@ -24,34 +24,34 @@ async fn said(url: &str, trusted: &str, more: &str) -> String {
     error
 }
 
-/// The secret as it stands and as it is sent.
+/// The secret, and the form in which it is sent.
 fn secrets() -> [String; 2] {
     let pair = format!("id:{CLIENT_SECRET}");
     [CLIENT_SECRET.to_owned(), BASE64_STANDARD.encode(pair)]
 }
 
 #[track_caller]
-fn has(said: &str, words: &[&str]) {
+fn has(error: &str, words: &[&str]) {
     for word in words {
-        assert!(said.contains(word), "no {word:?} in {said:?}");
+        assert!(error.contains(word), "no {word:?} in {error:?}");
     }
 }
 
-/// What is said of `peer` as `https://localhost`, which must not be told anything.
-async fn refused(peer: &Peer, trusted: &str) -> String {
+/// The error for `peer` at `https://localhost`, which must not receive a request.
+async fn rejected(peer: &Peer, trusted: &str) -> String {
     let address = format!("localhost:{}", peer.address.port());
-    let said = said(&format!("https://{address}/token"), trusted, "").await;
+    let error = error_for(&format!("https://{address}/token"), trusted, "").await;
     let start = format!("no answer from the token endpoint {address}: ");
-    assert!(said.starts_with(&start), "{said}");
+    assert!(error.starts_with(&start), "{error}");
     for secret in secrets() {
         assert_eq!(peer.seen.count(&secret), 0);
     }
-    assert_eq!(peer.seen.count("POST"), 0, "nothing is sent to it");
-    said
+    assert_eq!(peer.seen.count("POST"), 0, "it received no request");
+    error
 }
 
 #[tokio::test]
-async fn a_certificate_that_proves_nothing_is_told_with_its_issuer_and_gets_no_secret() {
+async fn a_rejected_certificate_is_reported_with_its_issuer_and_receives_no_secret() {
     let (good, corporate) = (Ca::new("Good CA"), Ca::new("Corp Proxy CA"));
     let cases: [(Identity, &[&str]); 5] = [
         (
@@ -63,10 +63,7 @@ async fn a_certificate_that_proves_nothing_is_told_with_its_issuer_and_gets_no_s
         ),
         (
             self_signed("localhost"),
-            &[
-                "self-signed by \"CN=vouches for itself\"",
-                "network.ca_file",
-            ],
+            &["self-signed by \"CN=signs itself\"", "network.ca_file"],
         ),
         (
             good.issue_for("localhost", [2000, 2001]),
@@ -82,48 +79,48 @@ async fn a_certificate_that_proves_nothing_is_told_with_its_issuer_and_gets_no_s
         ),
     ];
     for (identity, words) in cases {
-        let said = refused(&Peer::tls(&identity).await, &good.pem).await;
-        has(&said, words);
+        let error = rejected(&Peer::tls(&identity).await, &good.pem).await;
+        has(&error, words);
         has(
-            &said,
+            &error,
             &["the server's certificate is not accepted", "token.url"],
         );
-        assert_eq!(said.matches("not accepted").count(), 1, "{said}");
+        assert_eq!(error.matches("not accepted").count(), 1, "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_server_of_tls_1_1_gets_no_secret() {
+async fn a_server_that_supports_only_tls_1_1_receives_no_secret() {
     let alert = vec![0x15, 3, 2, 0, 2, 2, 70];
     let mut hello = vec![0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
     hello.extend([7; 32]);
     hello.extend([0, 0xc0, 0x13, 0]);
     for bytes in [alert, hello] {
-        let said = refused(&Peer::saying(bytes).await, "").await;
+        let error = rejected(&Peer::saying(bytes).await, "").await;
         has(
-            &said,
+            &error,
             &["neither TLS 1.2 nor TLS 1.3", "on its side", "token.url"],
         );
     }
 }
 
 #[tokio::test]
-async fn a_server_without_tls_or_that_hangs_up_gets_no_secret() {
+async fn a_server_without_tls_or_one_that_closes_receives_no_secret() {
     let peer = Peer::saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
     has(
-        &refused(&peer, "").await,
+        &rejected(&peer, "").await,
         &["does not speak TLS", "token.url", "https"],
     );
-    let said = refused(&Peer::hanging_up().await, "").await;
+    let error = rejected(&Peer::closing().await, "").await;
     has(
-        &said,
+        &error,
         &["the connection ended before the answer was complete"],
     );
 }
 
 #[tokio::test]
-async fn a_name_without_address_and_a_port_without_listener_are_told_apart() {
-    let of_name = said("https://no-such-host.invalid/token", "", "").await;
+async fn a_name_without_an_address_and_a_port_without_a_listener_have_different_errors() {
+    let of_name = error_for("https://no-such-host.invalid/token", "", "").await;
     has(
         &of_name,
         &[
@@ -145,14 +142,14 @@ async fn a_name_without_address_and_a_port_without_listener_are_told_apart() {
          nobody listens there: start it, or correct the port in token.url"
     );
     let url = format!("http://127.0.0.1:{port}/token");
-    assert_eq!(said(&url, "", "").await, expected);
+    assert_eq!(error_for(&url, "", "").await, expected);
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_http_and_one_that_breaks_off_are_told_apart() {
+async fn a_response_that_is_not_http_and_one_that_ends_early_have_different_errors() {
     let peer = Peer::saying("SSH-2.0-OpenSSH_9.2\r\n").await;
     let url = format!("http://{}/token", peer.address);
-    let of_ssh = said(&url, "", "").await;
+    let of_ssh = error_for(&url, "", "").await;
     has(
         &of_ssh,
         &[
@@ -160,22 +157,22 @@ async fn an_answer_that_is_no_http_and_one_that_breaks_off_are_told_apart() {
             "does token.url name a token endpoint?",
         ],
     );
-    let peer = Peer::hanging_up().await;
+    let peer = Peer::closing().await;
     let url = format!("http://{}/token", peer.address);
     has(
-        &said(&url, "", "").await,
+        &error_for(&url, "", "").await,
         &["ended before the answer was complete"],
     );
 }
 
 #[tokio::test]
-async fn a_proxy_on_the_way_is_named_with_what_is_wrong_with_it() {
-    let away = format!("http://127.0.0.1:{}", crate::support::closed_port().await);
+async fn an_error_of_the_corporate_proxy_names_the_proxy_and_the_cause() {
+    let unreachable = format!("http://127.0.0.1:{}", crate::support::closed_port().await);
     let filtering = Peer::saying("HTTP/1.1 403 Filtered\r\n\r\n").await;
     let filtering = format!("http://{}", filtering.address);
     for (proxy, words) in [
         (
-            away.as_str(),
+            unreachable.as_str(),
             "the connection is refused; on the way to the proxy: check network.proxy",
         ),
         (
@@ -188,10 +185,10 @@ async fn a_proxy_on_the_way_is_named_with_what_is_wrong_with_it() {
         ),
     ] {
         let more = format!("network.proxy = \"{proxy}\"");
-        let said = said("https://as.test/token", "", &more).await;
+        let error = error_for("https://as.test/token", "", &more).await;
         let named = format!(
             "no answer from the token endpoint as.test:443 through the corporate proxy {proxy} (network.proxy): "
         );
-        has(&said, &[&named, words]);
+        has(&error, &[&named, words]);
     }
 }
