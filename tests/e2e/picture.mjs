@@ -22,7 +22,7 @@ demo.stdout.setEncoding("utf8").on("data", (text) => (screen += text));
 try {
   const commands = await until(() => {
     const lines = plain(screen).match(/\bcurl .*\/api\/v1\/\S+(?=\r?\n)/g);
-    return lines?.length >= 2 && /^ +token +good/m.test(plain(screen)) && lines;
+    return lines?.length >= 2 && /^ {2}token {2,}\S/m.test(plain(screen)) && lines;
   }, "the demo did not print its commands");
   const banner = screen;
   const answers = commands.map((command) => `$ ${command}\n${shorten(execFileSync("sh", ["-c", `${command} 2>/dev/null`], { encoding: "utf8" }))}`);
