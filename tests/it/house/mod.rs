@@ -44,7 +44,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ),
     (
         "doctor",
-        &[
+        &["admin", 
             "config",
             "credentials",
             "net",
