@@ -1,27 +1,23 @@
-//! Arguments in, exit code out.
+//! Parses the arguments and returns the exit code.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cupbearer::cli::{self, Cli};
+use cupbearer::cli::Cli;
 use mimalloc::MiMalloc;
 
-/// Each request allocates a dozen times and each connection its buffers: `benches/NOTES.md` has what that saves.
+/// A request needs about a dozen allocations, and a connection its buffers. `benches/NOTES.md` has what this saves.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    match Cli::parse().into_parts() {
-        Ok((command, overrides)) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a process that has just started has descriptors for its runtime");
-            let exit = runtime.block_on(cli::execute(command, &overrides));
-            // Dropping it would wait for a name that is being looked up, which can take the system many seconds.
-            runtime.shutdown_background();
-            exit.into()
-        }
-        Err(usage) => usage.exit(),
-    }
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a process that has just started has descriptors for its runtime");
+    let exit = runtime.block_on(cli.execute());
+    // Dropping it would wait for DNS look-ups in progress, which can take many seconds.
+    runtime.shutdown_background();
+    exit.into()
 }

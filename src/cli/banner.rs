@@ -1,13 +1,13 @@
-//! What is said once at the start: where each proxy listens and forwards to, and what somebody should know.
+//! What is shown once at startup: where each proxy listens and forwards to, and which protection is off.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::config::{Config, Listen, LocalUsers};
 use crate::token::Snapshot;
-use crate::{AdminListeners, Running, doctor, server};
+use crate::{AdminListeners, Running};
 
-/// The whole of it, with `more` below.
+/// The banner, with the lines of `more` at its end.
 pub(super) fn banner(
     configs: &[&Config],
     running: &[Running],
@@ -19,36 +19,18 @@ pub(super) fn banner(
         if configs.len() > 1 {
             lines.push(format!("{}:", config.name));
         }
-        lines.extend(lines_of(config, running));
+        lines.extend(proxy_lines(config, running));
     }
     lines.push(match admin.map(|admin| local_url(&admin.addresses)) {
         Ok(None) => "  admin        off".to_owned(),
         Ok(Some(url)) => format!("  admin        {url}/ (status, /metrics, /ready)"),
-        Err(why) => format!("  admin        none: {why}"),
+        Err(why) => format!("  admin        off: {why}"),
     });
     lines.extend_from_slice(more);
     lines.join("\n")
 }
 
-/// Why there is no admin listener. Blocks, where it asks who has the port.
-pub(super) fn without_admin(error: &server::BindError, listen: &[Listen]) -> String {
-    let is_taken = error.source.kind() == std::io::ErrorKind::AddrInUse;
-    let process = is_taken.then(|| doctor::admin_process(listen)).flatten();
-    match (process, &error.address) {
-        (Some(process), Listen::Tcp(address)) => format!(
-            "{} is another cupbearer's (process {process}); health, wait, status and quit would reach that one; set \
-             admin.listen",
-            address.port()
-        ),
-        (_, _) => format!(
-            "{error}: {}; set admin.listen to have one elsewhere",
-            error.source
-        ),
-    }
-}
-
-/// One proxy's part of the banner.
-fn lines_of(config: &Config, running: &Running) -> Vec<String> {
+fn proxy_lines(config: &Config, running: &Running) -> Vec<String> {
     let mut lines = Vec::new();
     let url = match &config.listen {
         Listen::Unix { path, .. } => {
@@ -63,7 +45,7 @@ fn lines_of(config: &Config, running: &Running) -> Vec<String> {
             let url = local_url(&running.addresses).unwrap_or_default();
             lines.push(format!(
                 "  listens on   {url}{}",
-                beside(&running.addresses, &url)
+                other_urls(&running.addresses, &url)
             ));
             Some(url)
         }
@@ -73,17 +55,18 @@ fn lines_of(config: &Config, running: &Running) -> Vec<String> {
         config.upstream.url.scheme, config.upstream.url.authority
     ));
     lines.push(format!("  token from   {}", config.token.endpoint));
-    lines.extend(url.map(|url| format!("  API docs     {url}/docs (if the API has them there)")));
+    lines
+        .extend(url.map(|url| format!("  API docs     {url}/docs (if the API serves them there)")));
     for absent in &running.absent {
         lines.push(format!(
-            "  note         this machine has no {absent}; it is left out"
+            "  note         this machine has no {absent}, so the proxy does not listen there"
         ));
     }
     lines.extend(unprotected(config).map(|note| format!("  note         {note}")));
     lines
 }
 
-/// Which protection from other local users is off. A unix socket has its file's mode.
+/// Whether other local users can connect. A unix socket is protected by the mode of its file.
 fn unprotected(config: &Config) -> Option<&'static str> {
     let is_open = match config.listen {
         Listen::Localhost(_) => true,
@@ -94,12 +77,12 @@ fn unprotected(config: &Config) -> Option<&'static str> {
         if cfg!(target_os = "linux") {
             "every user of this machine may connect (guard.local_users = \"any\")"
         } else {
-            "every user of this machine may connect: this system does not tell who does; listen = \"unix:/PATH\" keeps others out"
+            "every user of this machine may connect, since this system does not tell which user does; use listen = \"unix:/PATH\" to keep others out"
         },
     )
 }
 
-/// The address to type: `localhost` where that reaches us.
+/// The URL to type. With several addresses it is `localhost`, which reaches them.
 pub(super) fn local_url(addresses: &[SocketAddr]) -> Option<String> {
     match addresses {
         [] => None,
@@ -108,7 +91,7 @@ pub(super) fn local_url(addresses: &[SocketAddr]) -> Option<String> {
     }
 }
 
-fn beside(addresses: &[SocketAddr], url: &str) -> String {
+fn other_urls(addresses: &[SocketAddr], url: &str) -> String {
     let others: Vec<String> = addresses
         .iter()
         .map(|address| format!("http://{address}"))
@@ -121,7 +104,7 @@ fn beside(addresses: &[SocketAddr], url: &str) -> String {
     }
 }
 
-/// The last line: until when the token is good, or why there is none.
+/// The last line: until when the token is valid, or why there is none.
 pub(super) fn token_line(snapshot: &Snapshot) -> String {
     match (&snapshot.last_error, snapshot.expires_at) {
         (None, Some(expires_at)) => {
@@ -135,13 +118,10 @@ pub(super) fn token_line(snapshot: &Snapshot) -> String {
             )
         }
         (error, _) => format!(
-            "  token        none yet: {}; trying again, requests get an error until then",
+            "  token        none yet: {}; cupbearer keeps trying, and requests get an error until it succeeds",
             error
                 .as_deref()
-                .unwrap_or("the token endpoint has not answered")
+                .unwrap_or("the token endpoint has not responded")
         ),
     }
 }
-
-#[cfg(test)]
-mod tests;

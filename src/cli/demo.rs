@@ -4,44 +4,73 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Exit, check, run, say};
+use clap::Args;
+
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::say;
+use super::preflight;
+use super::serve::serve;
 use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
 use crate::{server, telemetry};
 
-/// Starts all three and serves until the process is told to stop.
-pub(super) async fn demo(overrides: &Overrides) -> Exit {
-    if let Some(flag) = not_for_a_demo(overrides) {
-        say(&format!(
-            "the demo has its own API and authorization server: omit {flag}, or use cupbearer run"
-        ));
-        return Exit::Usage;
-    }
-    let flushing = telemetry::Flushing::start();
-    say("Starting a simulated authorization server and API, and the proxy in front of them ...");
-    demo::remove_abandoned();
-    let demo = match demo::start(demo::Options::default()).await {
-        Ok(demo) => demo,
-        Err(error) => {
-            say(&format!("the demo cannot start: {error}"));
-            return Exit::Failed;
-        }
-    };
-    let mut notes = demo.moved.clone();
-    let loaded = match configure(&demo, overrides, &mut notes).await {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
-    };
-    let exit = {
-        let more = guide(&demo, &loaded, &notes);
-        run::serve(&[loaded], &more, None, &flushing).await
-    };
-    demo.shutdown().await;
-    exit
+/// Try it without an account: an authorization server, an API and the proxy, all on this machine
+#[derive(Args)]
+#[group(skip)]
+#[command(
+    after_help = "Example:\n  cupbearer demo",
+    // The demo has its own.
+    mut_arg("config", |arg| arg.hide(true)),
+    mut_arg("upstream", |arg| arg.hide(true))
+)]
+pub(super) struct DemoArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
-/// The flag that names another configuration, API or token endpoint, if there is one.
-fn not_for_a_demo(overrides: &Overrides) -> Option<&'static str> {
+impl DemoArgs {
+    /// Starts the three servers and serves until told to stop.
+    pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        let invocation = Invocation::new(before, &self.settings);
+        let overrides = match invocation.single() {
+            Ok(overrides) => overrides,
+            Err(exit) => return exit,
+        };
+        if let Some(flag) = flag_for_another_proxy(overrides) {
+            say(&format!(
+                "the demo has its own API and authorization server: omit {flag}, or use cupbearer run"
+            ));
+            return Exit::Usage;
+        }
+        let flushing = telemetry::Flushing::start();
+        say(
+            "Starting a simulated authorization server and API, and the proxy in front of them ...",
+        );
+        demo::remove_abandoned();
+        let demo = match demo::start(demo::Options::default()).await {
+            Ok(demo) => demo,
+            Err(error) => {
+                say(&format!("the demo cannot start: {error}"));
+                return Exit::Failed;
+            }
+        };
+        let mut notes = demo.moved.clone();
+        let loaded = match configure(&demo, overrides, &mut notes).await {
+            Ok(loaded) => loaded,
+            Err(exit) => return exit,
+        };
+        let exit = {
+            let guide = guide(&demo, &loaded, &notes);
+            serve(&[loaded], &guide, None, &flushing).await
+        };
+        demo.shutdown().await;
+        exit
+    }
+}
+
+/// The flag that names a configuration file, an API or a token endpoint, if there is one.
+fn flag_for_another_proxy(overrides: &Overrides) -> Option<&'static str> {
     let file = overrides.file.as_ref().map(|_| "--config");
     let setting = overrides.settings.iter().find(|setting| {
         matches!(setting.key.as_str(), "upstream.url" | "token.url")
@@ -50,8 +79,8 @@ fn not_for_a_demo(overrides: &Overrides) -> Option<&'static str> {
     file.or(setting.map(|setting| setting.flag))
 }
 
-/// Loads the configuration of the demo, overridden by the flags of the command line. The environment is ignored, since
-/// it describes another proxy.
+/// The configuration file of the demo, overridden by the flags. The environment is ignored, since it describes another
+/// proxy.
 async fn configure(
     demo: &Demo,
     overrides: &Overrides,
@@ -59,7 +88,7 @@ async fn configure(
 ) -> Result<Loaded, Exit> {
     let file: PathBuf = demo.write_configuration().map_err(|error| {
         say(&format!(
-            "the demo's configuration cannot be written: {error}"
+            "the configuration of the demo cannot be written: {error}"
         ));
         Exit::Failed
     })?;
@@ -74,12 +103,12 @@ async fn configure(
             text,
         });
     };
-    let alone = Surroundings::default();
+    let no_environment = Surroundings::default();
     loop {
-        let loaded = check::examine(&overrides, &alone)
+        let loaded = preflight::load(&overrides, &no_environment)
             .await
             .map_err(|problems| {
-                say(&format!("{problems}"));
+                say(&problems.to_string());
                 Exit::Configuration
             })?;
         match loaded.config.listen {
@@ -105,19 +134,13 @@ fn is_taken(listen: &Listen) -> bool {
     server::bind(listen).is_err_and(|error| error.source.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// A port that is free on both loopback addresses at present.
+/// A port that is free on every loopback address now.
 fn free_port() -> u16 {
     server::bind(&Listen::Localhost(0)).map_or(0, |bound| bound.addresses[0].port())
 }
 
-/// What to try, printed below the banner.
+/// What to try, below the banner.
 fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
-    let file = loaded.file.as_deref().map(|file| {
-        format!(
-            "  Configuration of this proxy (cupbearer init asks for the same values):\n    {}",
-            file.display()
-        )
-    });
     let listen = &loaded.config.listen;
     let (through, docs) = match listen {
         Listen::Localhost(_) | Listen::Tcp(_) => {
@@ -144,7 +167,12 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
         format!("    {through}"),
         format!("  In a browser, where \"Try it out\" needs no \"Authorize\":\n    {docs}"),
     ]);
-    lines.extend(file);
+    lines.extend(loaded.file.as_deref().map(|file| {
+        format!(
+            "  Configuration of this proxy (cupbearer init asks for the same values):\n    {}",
+            file.display()
+        )
+    }));
     lines.extend([
         "  Tokens expire after 60 s, so that you can watch a refresh. Ctrl-C stops all three."
             .to_owned(),

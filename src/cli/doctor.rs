@@ -1,31 +1,40 @@
-//! `cupbearer doctor`: the checks as they are made, for people; or all of them as JSON.
+//! `cupbearer doctor`: shows the checks while they run, or all of them as JSON.
 //!
-//! On a terminal a line stands there while its check is under way, and the result takes its place.
+//! On a terminal, a line shows the check in progress, and its result replaces it.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Exit;
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::put;
 use crate::config::{Overrides, Surroundings};
 use crate::credentials;
 use crate::doctor::{self, Check, CheckProgress, DoctorOptions, FailureKind, Outcome};
 use crate::vendor::{Remedy, SetupStep};
 
-/// What the command line says beside configuration.
-#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
-#[group(skip)] // the variant that it is flattened into has the name
-pub struct Doctor {
+/// Find out why something does not work: numbered checks, each with its remedy
+#[derive(Args, Default)]
+#[group(skip)]
+#[command(
+    after_help = "Example:\n  cupbearer doctor --config pingone.toml\n  cupbearer doctor --json | jq '.checks[] | select(.outcome == \"failed\")'\n\n\
+                  It requests one access token and sends one GET to the API. It changes nothing.\n\
+                  The exit code is that of the first check that failed."
+)]
+pub(super) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// What to GET at the API [default: a list that the API has, else /]
-    #[arg(long, value_name = "PATH", value_parser = path)]
+    /// Path to GET at the API [default: a list that the API has, or /]
+    #[arg(long, value_name = "PATH", value_parser = api_path)]
     path: Option<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
-fn path(text: &str) -> Result<String, &'static str> {
+fn api_path(text: &str) -> Result<String, &'static str> {
     if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
@@ -33,47 +42,45 @@ fn path(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Examines, prints, and says how it went: by the first check that failed.
-pub(super) async fn doctor(
-    wanted: &Doctor,
-    overrides: &Overrides,
-    surroundings: &Surroundings,
-) -> Exit {
-    let _hidden = credentials::hide_process();
-    let options = DoctorOptions {
-        overrides,
-        surroundings,
-        path: wanted.path.as_deref(),
-    };
-    let checks = if wanted.json {
-        let checks = Box::pin(doctor::examine(&options, &mut |_| {})).await;
-        put(&format!("{:#}\n", to_json(&checks)));
-        checks
-    } else {
-        let style = Style::of_standard_output();
-        let checks = Box::pin(doctor::examine(&options, &mut |progress| {
-            put(&style.shown(&progress));
+impl DoctorArgs {
+    pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        let invocation = Invocation::new(before, &self.settings);
+        match invocation.single() {
+            Ok(overrides) => self.examine(overrides, &invocation.surroundings).await,
+            Err(exit) => exit,
+        }
+    }
+
+    /// Runs and shows all checks.
+    pub(super) async fn examine(&self, overrides: &Overrides, surroundings: &Surroundings) -> Exit {
+        let _hidden = credentials::hide_process();
+        let order = Order {
+            overrides,
+            surroundings,
+            path: self.path.as_deref(),
+        };
+        if self.json {
+            let checks = Box::pin(doctor::examine(&order, &mut |_| {})).await;
+            put(&format!("{:#}\n", to_json(&checks)));
+            return exit_after(&checks);
+        }
+        let style = TerminalStyle::of_standard_output();
+        let checks = Box::pin(doctor::examine(&order, &mut |progress| {
+            put(&style.progress(&progress));
         }))
         .await;
         put(&style.summary(&checks));
-        checks
-    };
-    exit(&checks)
+        exit_after(&checks)
+    }
 }
 
-/// These checks as they are shown, with their remedies.
+/// The lines of these checks, with their remedies.
 pub(super) fn lines(checks: &[&Check]) -> String {
-    let style = Style::of_standard_output();
-    checks.iter().map(|check| style.line(check)).collect()
+    let style = TerminalStyle::of_standard_output();
+    checks.iter().map(|check| style.lines(check)).collect()
 }
 
-/// A closed pipe (`doctor | head`) says nothing about the configuration.
-fn put(text: &str) {
-    let mut out = io::stdout();
-    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-fn exit(checks: &[Check]) -> Exit {
+fn exit_after(checks: &[Check]) -> Exit {
     let first = checks.iter().find_map(|check| match check.finding.outcome {
         Outcome::Failed(kind) => Some(kind),
         Outcome::Ok | Outcome::Note | Outcome::Skipped => None,
@@ -89,7 +96,7 @@ fn exit(checks: &[Check]) -> Exit {
 
 /// The field names are a promise to programs.
 fn to_json(checks: &[Check]) -> Value {
-    let exit = exit(checks);
+    let exit = exit_after(checks);
     json!({
         "ok": exit == Exit::Fine,
         "exit_code": exit.code(),
@@ -107,11 +114,11 @@ fn check_to_json(check: &Check) -> Value {
         "time_ms": u64::try_from(check.took.as_millis()).unwrap_or(u64::MAX),
         "said": finding.message,
         "undecided": finding.is_undecided(),
-        "remedies": finding.remedies.iter().map(remedy_to_json).collect::<Vec<_>>(),
+        "remedies": finding.ways.iter().map(remedy_to_json).collect::<Vec<_>>(),
     })
 }
 
-fn remedy_to_json(remedy: &Remedy) -> Value {
+fn remedy_to_json(way: &Way) -> Value {
     json!({
         "cause": remedy.cause,
         "remedy": remedy.action,
@@ -123,14 +130,14 @@ fn remedy_to_json(remedy: &Remedy) -> Value {
     })
 }
 
-/// How a terminal, or what is none, is written to.
-struct Style {
-    /// A line can be taken back.
+/// What standard output can show.
+struct TerminalStyle {
+    /// Whether a line can be replaced.
     is_terminal: bool,
     has_colours: bool,
 }
 
-impl Style {
+impl TerminalStyle {
     fn of_standard_output() -> Self {
         let is_terminal = io::stdout().is_terminal();
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -141,20 +148,20 @@ impl Style {
         }
     }
 
-    fn shown(&self, progress: &CheckProgress<'_>) -> String {
+    fn progress(&self, progress: &Progress<'_>) -> String {
         match progress {
             CheckProgress::Started { number, title } if self.is_terminal => {
                 format!("{number:>3}  {title} …")
             }
-            CheckProgress::Started { .. } => String::new(),
-            CheckProgress::Finished(check) if self.is_terminal => {
-                format!("\r\x1b[2K{}", self.line(check))
+            Progress::Begins { .. } => String::new(),
+            Progress::Done(check) if self.is_terminal => {
+                format!("\r\x1b[2K{}", self.lines(check))
             }
-            CheckProgress::Finished(check) => self.line(check),
+            Progress::Done(check) => self.lines(check),
         }
     }
 
-    fn line(&self, check: &Check) -> String {
+    fn lines(&self, check: &Check) -> String {
         let finding = &check.finding;
         let outcome = format!("{:<7}", finding.outcome.as_str());
         let first = format!(
@@ -172,17 +179,17 @@ impl Style {
                 for remedy in all {
                     let cause = remedy.cause.as_deref().unwrap_or_default();
                     lines.push(format!("{MARGIN}{cause}"));
-                    lines.push(format!("{MARGIN}   remedy: {}", action(remedy)));
+                    lines.push(format!("{MARGIN}   remedy: {}", remedy_text(way)));
                 }
             }
-            [only] => lines.push(format!("{MARGIN}remedy: {}", action(only))),
+            [only] => lines.push(format!("{MARGIN}remedy: {}", remedy_text(only))),
             several => {
-                lines.push(format!("{MARGIN}cannot be told apart from here:"));
-                for (index, remedy) in several.iter().enumerate() {
+                lines.push(format!("{MARGIN}the cause cannot be told from here:"));
+                for (index, way) in several.iter().enumerate() {
                     let word = if index == 0 { "either" } else { "or" };
                     let cause = remedy.cause.as_deref().unwrap_or("something else");
                     lines.push(format!("{MARGIN}  {word} {cause}"));
-                    lines.push(format!("{MARGIN}     remedy: {}", action(remedy)));
+                    lines.push(format!("{MARGIN}     remedy: {}", remedy_text(way)));
                 }
             }
         }
@@ -200,7 +207,7 @@ impl Style {
         let verdict = match first {
             None => self.coloured(Outcome::Ok, "All is well."),
             Some(check) => {
-                let words = format!("Begin with number {}: {}.", check.number, check.title);
+                let words = format!("Start with check {}: {}.", check.number, check.title);
                 self.coloured(check.finding.outcome, &words)
             }
         };
@@ -227,17 +234,17 @@ impl Style {
     }
 }
 
-/// Below the number and the outcome.
+/// Aligns with the outcome of the check.
 const MARGIN: &str = "              ";
 
-fn action(remedy: &Remedy) -> String {
-    match remedy.step {
-        None => remedy.action.clone(),
-        Some(step) => format!("{} [{}]", remedy.action, place(step)),
+fn remedy_text(way: &Way) -> String {
+    match way.step {
+        None => way.remedy.clone(),
+        Some(step) => format!("{} [{}]", way.remedy, step_text(step)),
     }
 }
 
-fn place(step: SetupStep) -> String {
+fn step_text(step: Step) -> String {
     let number = match step.number() {
         0 => "before step 1".to_owned(),
         number => format!("step {number}"),

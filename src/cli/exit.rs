@@ -5,24 +5,24 @@ use std::process::ExitCode;
 /// How a command ends. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: all is well.
+    /// 0: success.
     Fine,
-    /// 1: it failed: a taken port, too.
+    /// 1: the command failed, for example because a port is taken.
     Failed,
-    /// 2: the command line cannot be understood.
+    /// 2: the command line is invalid.
     Usage,
-    /// 3: the configuration cannot be used; no secret at start, too.
+    /// 3: the configuration is invalid, or the secret is missing at startup.
     Configuration,
-    /// 4: the token endpoint refuses us.
+    /// 4: the token endpoint refused the request.
     Refused,
-    /// 5: something cannot be reached, or gives no usable answer.
+    /// 5: something is unreachable, or its response is unusable.
     Unreachable,
-    /// Whatever the program that `learn` ran ended with; 128 and the number of the signal that `learn` ended by.
+    /// The exit code of the program that `learn` ran, or 128 plus the number of the signal that ended `learn`.
     OfProgram(u8),
 }
 
 impl Exit {
-    /// The number that the process ends with.
+    /// The exit code of the process.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {

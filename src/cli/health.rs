@@ -1,38 +1,50 @@
-//! `cupbearer health`: one line (state, reason, remedy), which a kubelet copies into its event; exit code 0 or 1.
+//! `cupbearer health`: one line with the state, the reason and the remedy, which a kubelet copies into its event.
 
 use std::io::IsTerminal as _;
 
-use http::{Method, StatusCode};
+use clap::Args;
+use http::StatusCode;
 
-use super::{Exit, ask, print, say};
-use crate::config::{Overrides, Surroundings};
+use super::admin_client::{get, other_instance};
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::{print, say};
 
-pub(super) async fn health(
-    all: &[Overrides],
-    overrides: &Overrides,
-    surroundings: &Surroundings,
+/// Check whether the running proxy is healthy: one line, exit code 0 or 1
+#[derive(Args)]
+#[group(skip)]
+#[command(after_help = "Example:\n  cupbearer health --ready\n\n\
+                  For probes: without --ready it asks /live, which does not depend on the token endpoint.")]
+pub(super) struct HealthArgs {
+    /// Check also that it has a usable token
+    #[arg(long)]
     ready: bool,
-) -> Exit {
-    let path = if ready { "/ready" } else { "/live" };
-    match ask::ask(overrides, surroundings, Method::GET, path, None).await {
-        Ok(answered) => {
-            print(&answered.text);
-            // A probe asks once a second, and has no terminal.
-            if std::io::stderr().is_terminal()
-                && let Ok(status) =
-                    ask::ask(overrides, surroundings, Method::GET, "/status", None).await
-                && let Some(other) = ask::stranger(&status.text, all, surroundings)
-            {
-                say(&format!("warning: {other}"));
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl HealthArgs {
+    pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        let invocation = Invocation::new(before, &self.settings);
+        let path = if self.ready { "/ready" } else { "/live" };
+        let response = match get(&invocation, path).await {
+            Ok(response) => response,
+            Err(error) => {
+                print(&format!("not live: {error}"));
+                return Exit::Failed;
             }
-            if answered.status == StatusCode::OK {
-                Exit::Fine
-            } else {
-                Exit::Failed
-            }
+        };
+        print(&response.text);
+        // Only for people: a probe asks often, and has no terminal.
+        if std::io::stderr().is_terminal()
+            && let Ok(status) = get(&invocation, "/status").await
+            && let Some(other) = other_instance(&status.text, &invocation)
+        {
+            say(&format!("warning: {other}"));
         }
-        Err(error) => {
-            print(&format!("not live: {error}"));
+        if response.status == StatusCode::OK {
+            Exit::Fine
+        } else {
             Exit::Failed
         }
     }

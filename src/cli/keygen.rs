@@ -1,8 +1,8 @@
-//! `cupbearer keygen`: a private key for `private_key_jwt`, and its public half for the authorization server;
-//! with `--caller`, a key for a caller of this proxy.
+//! `cupbearer keygen`: a private key for `private_key_jwt` with its public JWK set, or with `--caller` a key for a caller
+//! of this proxy.
 //!
-//! The private half goes into a new file of mode 0600 and nowhere else; a caller's key too, or to standard
-//! output where no file is named.
+//! The private key is written to a new file of mode 0600 and nowhere else. A caller's key is written to such a file too,
+//! or to standard output if no file is named.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -11,19 +11,27 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::{Exit, say};
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::say;
 use crate::config::{Algorithm, is_caller_name};
 use crate::guard;
 use crate::token::{NewKey, new_key};
 
-/// What is to be made, and where it goes.
-#[derive(Args, Debug, Clone, PartialEq, Eq)]
-pub struct Keygen {
-    /// Where the key goes; an existing file is never overwritten [default: `private_key.pem`; with
+const DEFAULT_PRIVATE_KEY: &str = "private_key.pem";
+
+/// Create a key for `private_key_jwt`, or with --caller one for a caller of this proxy
+#[derive(Args)]
+#[group(skip)]
+#[command(
+    after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json\n  cupbearer keygen --caller ci --out ci.key"
+)]
+pub(super) struct KeygenArgs {
+    /// File for the key; an existing file is never overwritten [default: `private_key.pem`; with
     /// --caller, standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// What it will sign with
+    /// Algorithm that the key will sign with
     #[arg(
         long,
         value_name = "NAME",
@@ -31,8 +39,8 @@ pub struct Keygen {
         ignore_case = true,
         conflicts_with = "caller"
     )]
-    algorithm: Signing,
-    /// Make a key for a caller of this proxy instead, and show the lines that let it in
+    algorithm: SigningAlgorithm,
+    /// Create a key for a caller of this proxy instead, and show the configuration that admits it
     #[arg(
         long,
         value_name = "NAME",
@@ -43,17 +51,15 @@ pub struct Keygen {
     caller: Option<String>,
 }
 
-/// Where a private key goes where nothing is said.
-const PRIVATE_KEY: &str = "private_key.pem";
-
 pub(super) fn caller_name(text: &str) -> Result<String, &'static str> {
-    let problem = "a caller's name is 1 to 32 of a-z, 0-9, \"-\" and single \"_\" between them";
+    let problem =
+        "a caller's name has 1 to 32 of a-z, 0-9 and \"-\", with single \"_\" between them";
     is_caller_name(text).then(|| text.to_owned()).ok_or(problem)
 }
 
-/// Algorithms that have a key pair.
+/// The algorithms with a key pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Signing {
+enum SigningAlgorithm {
     #[value(name = "RS256")]
     Rs256,
     #[value(name = "RS384")]
@@ -64,100 +70,101 @@ enum Signing {
     Es256,
 }
 
-impl From<Signing> for Algorithm {
-    fn from(signing: Signing) -> Self {
-        match signing {
-            Signing::Rs256 => Self::Rs256,
-            Signing::Rs384 => Self::Rs384,
-            Signing::Rs512 => Self::Rs512,
-            Signing::Es256 => Self::Es256,
+impl From<SigningAlgorithm> for Algorithm {
+    fn from(algorithm: SigningAlgorithm) -> Self {
+        match algorithm {
+            SigningAlgorithm::Rs256 => Self::Rs256,
+            SigningAlgorithm::Rs384 => Self::Rs384,
+            SigningAlgorithm::Rs512 => Self::Rs512,
+            SigningAlgorithm::Es256 => Self::Es256,
         }
     }
 }
 
-/// Makes the key: the public JWK set or the caller's key on standard output, what to do with it on standard
-/// error.
-pub(super) fn keygen(wanted: &Keygen) -> Exit {
-    match &wanted.caller {
-        Some(name) => key_of_caller(name, wanted.out.as_deref()),
-        None => key_pair(wanted),
+impl KeygenArgs {
+    /// The public JWK set or the caller's key goes to standard output, the advice to standard error.
+    pub(super) fn execute(self, before: SettingsArgs) -> Exit {
+        match Invocation::new(before, &SettingsArgs::default()).single() {
+            Ok(_) => self.create(),
+            Err(exit) => exit,
+        }
+    }
+
+    fn create(&self) -> Exit {
+        let result = match &self.caller {
+            Some(name) => create_caller_key(name, self.out.as_deref()),
+            None => self.create_key_pair(),
+        };
+        match result {
+            Ok(advice) => {
+                say(&advice);
+                Exit::Fine
+            }
+            Err(message) => {
+                say(&format!("cupbearer keygen: {message}"));
+                Exit::Failed
+            }
+        }
+    }
+
+    fn create_key_pair(&self) -> Result<String, String> {
+        let out = self
+            .out
+            .as_deref()
+            .unwrap_or(Path::new(DEFAULT_PRIVATE_KEY));
+        let algorithm = Algorithm::from(self.algorithm);
+        let key = new_key(algorithm).map_err(|error| error.to_string())?;
+        // Exposed to be written to the file that the user chose.
+        write_new(out, key.private.expose()).map_err(|error| not_written(out, &error))?;
+        writeln!(io::stdout(), "{:#}", key.public)
+            .map_err(|error| format!("standard output: {error}"))?;
+        Ok(key_pair_advice(out, algorithm, &key))
     }
 }
 
-fn key_of_caller(name: &str, out: Option<&Path>) -> Exit {
-    let key = match guard::new_key() {
-        Ok(key) => key,
-        Err(error) => {
-            say(&format!("cupbearer keygen: {error}"));
-            return Exit::Failed;
-        }
-    };
+fn create_caller_key(name: &str, out: Option<&Path>) -> Result<String, String> {
+    let key = guard::new_key().map_err(|error| error.to_string())?;
     let line = Zeroizing::new(format!("{}\n", *key));
-    let written = match out {
-        Some(path) => write_new(path, line.as_bytes()).map_err(|error| refusal(path, &error)),
+    match out {
+        Some(path) => {
+            write_new(path, line.as_bytes()).map_err(|error| not_written(path, &error))?;
+        }
         None => io::stdout()
             .write_all(line.as_bytes())
-            .map_err(|error| format!("cupbearer keygen: standard output: {error}")),
-    };
-    match written {
-        Ok(()) => {
-            say(&advice_for_caller(name, out));
-            Exit::Fine
-        }
-        Err(complaint) => {
-            say(&complaint);
-            Exit::Failed
-        }
+            .map_err(|error| format!("standard output: {error}"))?,
     }
+    Ok(caller_advice(name, out))
 }
 
-/// The lines for the configuration: with an absolute path, since relative ones start where the proxy is started.
-fn advice_for_caller(name: &str, out: Option<&Path>) -> String {
-    let (where_it_is, file) = if let Some(path) = out {
+/// The path is absolute, since a relative one starts where the proxy is started.
+fn caller_advice(name: &str, out: Option<&Path>) -> String {
+    let (location, file) = if let Some(path) = out {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let said = format!("The key is in {}, for its owner only.", path.display());
-        (said, path.display().to_string())
+        let location = format!(
+            "The key is in {}, which only its owner can read.",
+            path.display()
+        );
+        (location, path.display().to_string())
     } else {
-        let said = "The key stands above, and nowhere else: put it into a file for the proxy.";
-        (said.to_owned(), format!("/run/secrets/{name}.key"))
+        let location =
+            "The key above is stored nowhere else: put it into a file for the proxy.".to_owned();
+        (location, format!("/run/secrets/{name}.key"))
     };
     format!(
-        "{where_it_is} The caller sends it as Authorization: Bearer, as the
-Basic password (curl -u x:KEY) or as X-Cupbearer-Key. To let it in, write:
+        "{location} The caller sends it as
+Authorization: Bearer, as the Basic password (curl -u x:KEY) or as X-Cupbearer-Key.
+To admit the caller, add to the configuration:
 
 [guard.callers.{name}]
 key = {{ file = {file:?} }}
 # read_only = true
 # allow = [\"GET /api/v1/**\"]
 
-To revoke it, write # before it in the file: that counts within 3 s, without a restart."
+To revoke the key, write # before it in its file: this takes effect within 3 s, without a restart."
     )
 }
 
-fn key_pair(wanted: &Keygen) -> Exit {
-    let out = wanted.out.as_deref().unwrap_or(Path::new(PRIVATE_KEY));
-    let algorithm = Algorithm::from(wanted.algorithm);
-    let key = match new_key(algorithm) {
-        Ok(key) => key,
-        Err(error) => {
-            say(&format!("cupbearer keygen: {error}"));
-            return Exit::Failed;
-        }
-    };
-    // Exposed to be written to the file that was asked for.
-    if let Err(error) = write_new(out, key.private.expose()) {
-        say(&refusal(out, &error));
-        return Exit::Failed;
-    }
-    if let Err(error) = writeln!(io::stdout(), "{:#}", key.public) {
-        say(&format!("cupbearer keygen: standard output: {error}"));
-        return Exit::Failed;
-    }
-    say(&advice(out, algorithm, &key));
-    Exit::Fine
-}
-
-/// `create_new` refuses an existing file and a symbolic link, also a dangling one.
+/// `create_new` refuses an existing file and a symbolic link, even a dangling one.
 fn write_new(path: &Path, key: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -168,30 +175,30 @@ fn write_new(path: &Path, key: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn refusal(path: &Path, error: &io::Error) -> String {
+fn not_written(path: &Path, error: &io::Error) -> String {
     let shown = path.display();
     match error.kind() {
-        io::ErrorKind::AlreadyExists => format!(
-            "cupbearer keygen: {shown} exists and is not overwritten: choose another with --out FILE"
-        ),
-        _ => format!("cupbearer keygen: {shown} cannot be written: {error}"),
+        io::ErrorKind::AlreadyExists => {
+            format!("{shown} exists and is not overwritten: choose another file with --out FILE")
+        }
+        _ => format!("{shown} cannot be written: {error}"),
     }
 }
 
-fn advice(path: &Path, algorithm: Algorithm, key: &NewKey) -> String {
+fn key_pair_advice(path: &Path, algorithm: Algorithm, key: &NewKey) -> String {
     let path = path.display();
     let (algorithm, id) = (algorithm.as_str(), &key.id);
-    let usual = match algorithm {
+    let algorithm_line = match algorithm {
         "RS256" | "ES256" => String::new(),
         other => format!("\n  token.algorithm = {other:?}"),
     };
     format!(
-        "The private key is in {path}, for its owner only.
-Give the JWK set above to the authorization server: it belongs to the client (in PingOne the application)
-whose token endpoint authentication method is private_key_jwt. Then write here:
+        "The private key is in {path}, which only its owner can read.
+Register the JWK set above at the authorization server, for the client (in PingOne: the application) whose
+token endpoint authentication method is private_key_jwt. Then add to the configuration:
   token.auth = \"private_key_jwt\"
-  token.private_key = {{ file = \"{path}\" }}{usual}
-The key's id (kid) is {id}, and is sent without further configuration."
+  token.private_key = {{ file = \"{path}\" }}{algorithm_line}
+The key id (kid) is {id}; it is sent without further configuration."
     )
 }
 

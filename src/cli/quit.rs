@@ -1,37 +1,48 @@
-//! `cupbearer quit`: asks the running proxy to stop as SIGTERM does. For jobs whose sidecar must end with them.
+//! `cupbearer quit`: stops the running proxy as SIGTERM does. For jobs whose sidecar must end with them.
 
-use http::{Method, StatusCode};
+use clap::Args;
+use http::StatusCode;
 
-use super::{Exit, ask, print, say};
-use crate::config::{Overrides, Surroundings};
+use super::admin_client::{get, other_instance, post};
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::{print, say};
 
-pub(super) async fn quit(
-    all: &[Overrides],
-    overrides: &Overrides,
-    surroundings: &Surroundings,
-) -> Exit {
-    // Whatever the answer is, the order itself says what is wrong.
-    if let Ok(answered) = ask::ask(overrides, surroundings, Method::GET, "/status", None).await
-        && let Some(other) = ask::stranger(&answered.text, all, surroundings)
-    {
-        say(&format!("cupbearer quit: {other}"));
-        return Exit::Failed;
-    }
-    match ask::ask(overrides, surroundings, Method::POST, "/quit", None).await {
-        Ok(answered) if answered.status == StatusCode::OK => {
-            print(&answered.text);
-            Exit::Fine
+/// Stop the running proxy, as SIGTERM does
+#[derive(Args)]
+#[group(skip)]
+#[command(after_help = "Example:\n  ./job; cupbearer quit")]
+pub(super) struct QuitArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl QuitArgs {
+    pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        let invocation = Invocation::new(before, &self.settings);
+        // If this fails, the POST below fails too and says why.
+        if let Ok(status) = get(&invocation, "/status").await
+            && let Some(other) = other_instance(&status.text, &invocation)
+        {
+            say(&format!("cupbearer quit: {other}"));
+            return Exit::Failed;
         }
-        Ok(answered) => {
-            say(&format!(
-                "cupbearer quit: refused with {}: {}",
-                answered.status, answered.text
-            ));
-            Exit::Failed
-        }
-        Err(error) => {
-            say(&format!("cupbearer quit: {error}"));
-            Exit::Failed
+        match post(&invocation, "/quit").await {
+            Ok(response) if response.status == StatusCode::OK => {
+                print(&response.text);
+                Exit::Fine
+            }
+            Ok(response) => {
+                say(&format!(
+                    "cupbearer quit: refused with {}: {}",
+                    response.status, response.text
+                ));
+                Exit::Failed
+            }
+            Err(error) => {
+                say(&format!("cupbearer quit: {error}"));
+                Exit::Failed
+            }
         }
     }
 }

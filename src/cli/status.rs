@@ -1,86 +1,98 @@
-//! `cupbearer status`: the running proxy's token, its last error, its recent requests.
+//! `cupbearer status`: the token of the running proxy, its last error, its recent requests.
 
 use std::fmt;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use clap::Args;
+use http::StatusCode;
 
-use super::{Exit, Show, ask, print, say};
+use super::admin_client::{get, other_instance};
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::{print, say};
 use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
-use crate::config::{Overrides, Surroundings};
 use crate::text::{Unprintable, sanitize_lines};
 
-/// Between two looks of `--watch`.
+/// Between two requests of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// How many recent requests a person is shown.
+/// How many recent requests are shown. `--json` has all of them.
 const SHOWN: usize = 15;
 
-pub(super) async fn status(
-    all: &[Overrides],
-    overrides: &Overrides,
-    surroundings: &Surroundings,
-    show: Show,
-) -> Exit {
-    let mut is_known = false;
-    loop {
-        let answer = ask::ask(overrides, surroundings, Method::GET, "/status", None).await;
-        if let Ok(answered) = &answer
-            && !std::mem::replace(&mut is_known, true)
-            && let Some(other) = ask::stranger(&answered.text, all, surroundings)
-        {
-            say(&format!("warning: {other}"));
-        }
-        match answer {
-            Ok(answered) if answered.status == StatusCode::OK => match show {
-                Show::Json => {
-                    print(&answered.text);
-                    return Exit::Fine;
+/// Show the running proxy's token, its last error and its recent requests
+#[derive(Args)]
+#[group(skip)]
+#[command(
+    after_help = "Example:\n  cupbearer status --watch\n  cupbearer status --json | jq .proxies[0].token"
+)]
+pub(super) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Show it every two seconds until interrupted
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl StatusArgs {
+    pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        let invocation = Invocation::new(before, &self.settings);
+        let mut is_checked = false;
+        loop {
+            let response = match get(&invocation, "/status").await {
+                Ok(response) => response,
+                Err(error) => {
+                    say(&format!("cupbearer status: {error}"));
+                    return Exit::Failed;
                 }
-                Show::Once => return once(&answered.text),
-                Show::Watch => {
-                    let clear = if std::io::stdout().is_terminal() {
-                        "\x1b[2J\x1b[H"
-                    } else {
-                        ""
-                    };
-                    print(&format!("{clear}{}", written(&answered.text)));
-                }
-            },
-            Ok(answered) => {
+            };
+            if !std::mem::replace(&mut is_checked, true)
+                && let Some(other) = other_instance(&response.text, &invocation)
+            {
+                say(&format!("warning: {other}"));
+            }
+            if response.status != StatusCode::OK {
                 say(&format!(
                     "cupbearer status: refused with {}: {}",
-                    answered.status,
-                    sanitize_lines(&answered.text, Unprintable::Mark)
+                    response.status,
+                    sanitize_lines(&response.text, Unprintable::Mark)
                 ));
                 return Exit::Failed;
             }
-            Err(error) => {
-                say(&format!("cupbearer status: {error}"));
-                return Exit::Failed;
+            if self.json {
+                print(&response.text);
+                return Exit::Fine;
             }
+            let text = for_people(&response.text);
+            if !self.watch {
+                print(&text);
+                return Exit::Fine;
+            }
+            let clear = if std::io::stdout().is_terminal() {
+                "\x1b[2J\x1b[H"
+            } else {
+                ""
+            };
+            print(&format!("{clear}{text}"));
+            tokio::time::sleep(INTERVAL).await;
         }
-        tokio::time::sleep(INTERVAL).await;
     }
 }
 
-fn once(text: &str) -> Exit {
-    print(&written(text));
-    Exit::Fine
-}
-
-/// For people. What another version sends and this one does not know is left out.
-fn written(text: &str) -> String {
-    match serde_json::from_str(text) {
-        Ok(status) => sanitize_lines(&ForPeople(&status).to_string(), Unprintable::Mark),
-        Err(_) => sanitize_lines(text, Unprintable::Mark),
+/// JSON that another version sent and this one cannot read is shown as it is.
+fn for_people(json: &str) -> String {
+    match serde_json::from_str(json) {
+        Ok(status) => sanitize_lines(&StatusText(&status).to_string(), Unprintable::Mark),
+        Err(_) => sanitize_lines(json, Unprintable::Mark),
     }
 }
 
-struct ForPeople<'a>(&'a ProcessStatus);
+struct StatusText<'a>(&'a ProcessStatus);
 
-impl fmt::Display for ForPeople<'_> {
+impl fmt::Display for StatusText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cupbearer {}: {}", self.0.version, self.0.summary)?;
         for proxy in &self.0.proxies {

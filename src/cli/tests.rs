@@ -1,20 +1,28 @@
-//! What a command line means.
+//! How command lines are parsed.
+
+use std::path::PathBuf;
 
 use super::*;
+use crate::config::Overrides;
+use invocation::Invocation;
 
-fn parts(line: &str) -> Result<(Command, Overrides), clap::Error> {
-    let (command, mut all) = several(line)?;
-    assert_eq!(all.len(), 1);
-    Ok((command, all.remove(0)))
-}
-
-fn several(line: &str) -> Result<(Command, Vec<Overrides>), clap::Error> {
-    Cli::try_parse_from(line.split(' '))?.into_parts()
+/// What a command line of `run` or `check` says about each proxy.
+fn proxies(line: &str) -> Vec<Overrides> {
+    let cli = Cli::try_parse_from(line.split(' ')).ok().unwrap();
+    let after = match cli.command {
+        None => SettingsArgs::default(),
+        Some(Command::Run(args)) => args.settings,
+        Some(Command::Check(args)) => args.settings,
+        Some(_) => panic!("neither run nor check: {line}"),
+    };
+    Invocation::new(cli.settings, &after).proxies
 }
 
 fn settings(line: &str) -> Vec<(String, String)> {
-    let (_, overrides) = parts(line).ok().unwrap();
-    overrides
+    let mut proxies = proxies(line);
+    assert_eq!(proxies.len(), 1);
+    proxies
+        .remove(0)
         .settings
         .into_iter()
         .map(|setting| (setting.key, setting.text))
@@ -22,15 +30,16 @@ fn settings(line: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_definitions_contradict_nothing() {
-    <Cli as clap::CommandFactory>::command().debug_assert();
+fn the_definition_of_the_command_line_is_consistent() {
+    Cli::command().debug_assert();
 }
 
 #[test]
-fn every_commands_help_has_an_example_that_names_it() {
-    let whole = <Cli as clap::CommandFactory>::command();
+fn the_help_of_every_command_has_a_description_and_an_example_that_names_it() {
+    let cli = Cli::command();
     let mut count = 0;
-    for mut command in whole.get_subcommands().cloned() {
+    for mut command in cli.get_subcommands().cloned() {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
         let help = command.render_long_help().to_string();
         let (_, example) = help.split_once("\nExample:\n").expect("an example");
         let line = format!("cupbearer {}", command.get_name());
@@ -38,32 +47,22 @@ fn every_commands_help_has_an_example_that_names_it() {
         count += 1;
     }
     assert!(count > 10, "{count}");
-    let help = whole.clone().render_long_help().to_string();
+    let help = cli.clone().render_long_help().to_string();
     assert!(help.contains("\nExamples:\n  cupbearer "), "{help}");
 }
 
 #[cfg(feature = "demo")]
 #[test]
-fn the_demos_help_offers_nothing_that_it_refuses() {
-    let whole = <Cli as clap::CommandFactory>::command();
-    let mut demo = whole.find_subcommand("demo").unwrap().clone();
+fn the_help_of_the_demo_shows_no_flag_that_the_demo_refuses() {
+    let cli = Cli::command();
+    let mut demo = cli.find_subcommand("demo").unwrap().clone();
     let help = demo.render_long_help().to_string();
     assert!(!help.contains("--config") && !help.contains("--upstream"));
     assert!(help.contains("--listen"), "{help}");
 }
 
 #[test]
-fn without_a_command_it_runs() {
-    assert_eq!(parts("cupbearer").ok().unwrap().0, Command::Run);
-    assert_eq!(parts("cupbearer run").ok().unwrap().0, Command::Run);
-    assert_eq!(
-        parts("cupbearer check --json").ok().unwrap().0,
-        Command::Check { json: true }
-    );
-}
-
-#[test]
-fn flags_count_before_and_after_the_command() {
+fn flags_before_and_after_the_command_are_combined() {
     assert_eq!(
         settings("cupbearer --set drain=1s --listen a run --set name=x --upstream b"),
         [
@@ -74,13 +73,17 @@ fn flags_count_before_and_after_the_command() {
         ]
         .map(|(key, text)| (key.to_owned(), text.to_owned()))
     );
-    for line in ["cupbearer --config f check", "cupbearer check --config f"] {
-        assert_eq!(parts(line).ok().unwrap().1.file, Some(PathBuf::from("f")));
+    for line in [
+        "cupbearer --config f",
+        "cupbearer --config f check",
+        "cupbearer check --config f",
+    ] {
+        assert_eq!(proxies(line)[0].file, Some(PathBuf::from("f")), "{line}");
     }
 }
 
 #[test]
-fn only_the_first_equals_sign_of_set_divides() {
+fn only_the_first_equals_sign_of_set_separates_key_and_value() {
     assert_eq!(
         settings("cupbearer --set token.params={a=\"b\"}"),
         [("token.params".to_owned(), "{a=\"b\"}".to_owned())]
@@ -88,10 +91,8 @@ fn only_the_first_equals_sign_of_set_divides() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_a_usage_error() {
+fn an_invalid_command_line_is_a_usage_error() {
     for line in [
-        "cupbearer --config a token --config b",
-        "cupbearer --config a --config b doctor",
         "cupbearer --set drain",
         "cupbearer --listen a --listen b",
         "cupbearer dance",
@@ -103,16 +104,31 @@ fn a_command_line_that_makes_no_sense_is_a_usage_error() {
         "cupbearer init --secret-file a --secret-command b",
         "cupbearer init --secret-file a --secret-stdin",
     ] {
-        let error = parts(line).err().expect(line);
+        let error = Cli::try_parse_from(line.split(' ')).err().expect(line);
         assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_for_one_proxy_refuses_several_configuration_files() {
+    for line in [
+        "cupbearer --config a token --config b",
+        "cupbearer --config a --config b doctor",
+        #[cfg(feature = "demo")]
+        "cupbearer --config a --config b demo",
+        "cupbearer --config a --config b init",
+        "cupbearer --config a --config b keygen",
+        "cupbearer --config a --config b completions bash",
+        "cupbearer --config a --config b learn -- true",
+    ] {
+        let cli = Cli::try_parse_from(line.split(' ')).ok().unwrap();
+        assert_eq!(cli.execute().await, Exit::Usage, "{line}");
     }
 }
 
 #[test]
 fn each_configuration_file_is_a_proxy_with_the_same_flags() {
-    let (_, all) = several("cupbearer --config a run --set drain=1s --config b")
-        .ok()
-        .unwrap();
+    let all = proxies("cupbearer --config a run --set drain=1s --config b");
     let files: Vec<_> = all.iter().map(|one| one.file.clone().unwrap()).collect();
     assert_eq!(files, [PathBuf::from("a"), PathBuf::from("b")]);
     assert!(all.iter().all(|one| one.settings.len() == 1));

@@ -1,4 +1,4 @@
-//! `cupbearer token`: a grant of its own, and the access token on standard output; or what stands in it.
+//! `cupbearer token`: requests an access token of its own and prints it, or what it contains.
 
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,73 +6,86 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Exit, say};
-use crate::config::{self, Config, Overrides, Surroundings};
-use crate::doctor::{DecodedToken, decode, relative};
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::say;
+use crate::config::{self, Config};
+use crate::doctor::{Decoded, decode, relative};
 use crate::text::{Unprintable, sanitize};
 use crate::token::{Failure, Obtained, Once, client};
 use crate::{credentials, net};
 
-/// What is wanted of it.
-#[derive(Args, Debug, Clone, PartialEq, Eq)]
-#[group(skip)] // the variant that it is flattened into has the name
-pub struct Token {
-    /// Print it as the header line that carries it
+/// Request an access token and print it
+#[derive(Args)]
+#[group(skip)]
+#[command(
+    after_help = "Example:\n  cupbearer token --decode\n  curl -H \"$(cupbearer token --header)\" https://api.example.com/"
+)]
+pub(super) struct TokenArgs {
+    /// Print the Authorization header line instead of the token alone
     #[arg(long, conflicts_with = "decode")]
     header: bool,
-    /// Print what stands in it, with times in words, and not the token itself
+    /// Print the claims in the token, with readable times, instead of the token
     #[arg(long)]
     decode: bool,
     /// With --decode: print JSON
     #[arg(long, requires = "decode")]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
-/// Asks once and prints.
-pub(super) async fn token(
-    wanted: &Token,
-    overrides: &Overrides,
-    surroundings: &Surroundings,
-) -> Exit {
-    let _hidden = credentials::hide_process();
-    let loaded = match config::load(overrides, surroundings) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            say(&problems.to_string());
-            return Exit::Configuration;
-        }
-    };
-    let obtained = match ask(&loaded.config).await {
-        Ok(obtained) => obtained,
-        Err(exit) => return exit,
-    };
-    let text = match (wanted.header, wanted.decode) {
-        (true, _) => format!("Authorization: Bearer {}\n", obtained.token()),
-        (false, false) => format!("{}\n", obtained.token()),
-        (false, true) => match decode(obtained.token()) {
-            Some(decoded) if wanted.json => {
-                format!(
-                    "{:#}\n",
-                    json!({ "header": decoded.header, "claims": decoded.claims })
-                )
+impl TokenArgs {
+    pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        let invocation = Invocation::new(before, &self.settings);
+        let overrides = match invocation.single() {
+            Ok(overrides) => overrides,
+            Err(exit) => return exit,
+        };
+        let _hidden = credentials::hide_process();
+        let loaded = match config::load(overrides, &invocation.surroundings) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                say(&problems.to_string());
+                return Exit::Configuration;
             }
-            Some(decoded) => in_words(&decoded, SystemTime::now()),
-            None => {
-                say("this access token is opaque: nothing in it can be read");
-                return Exit::Failed;
+        };
+        let obtained = match request_token(&loaded.config).await {
+            Ok(obtained) => obtained,
+            Err(exit) => return exit,
+        };
+        let Some(text) = self.text(&obtained) else {
+            say("this access token is opaque: it has no claims that can be read");
+            return Exit::Failed;
+        };
+        match io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => Exit::Fine,
+            Err(error) => {
+                say(&format!("cupbearer token: standard output: {error}"));
+                Exit::Failed
             }
-        },
-    };
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Exit::Fine,
-        Err(error) => {
-            say(&format!("cupbearer token: standard output: {error}"));
-            Exit::Failed
         }
+    }
+
+    /// What to print; `None` if the token cannot be decoded.
+    fn text(&self, obtained: &Obtained) -> Option<String> {
+        if self.header {
+            return Some(format!("Authorization: Bearer {}\n", obtained.token()));
+        }
+        if !self.decode {
+            return Some(format!("{}\n", obtained.token()));
+        }
+        let decoded = decode(obtained.token())?;
+        Some(if self.json {
+            let json = json!({ "header": decoded.header, "claims": decoded.claims });
+            format!("{json:#}\n")
+        } else {
+            decoded_text(&decoded, SystemTime::now())
+        })
     }
 }
 
-async fn ask(config: &Config) -> Result<Obtained, Exit> {
+async fn request_token(config: &Config) -> Result<Obtained, Exit> {
     let unusable = |complaint: String| {
         say(&format!("cupbearer token: {complaint}"));
         Exit::Configuration
@@ -91,15 +104,14 @@ async fn ask(config: &Config) -> Result<Obtained, Exit> {
     let once = Once::new(token, client, secret);
     once.ask().await.map_err(|failure| {
         say(&format!(
-            "cupbearer token: {}; cupbearer doctor looks for the cause",
+            "cupbearer token: {}; run cupbearer doctor to find the cause",
             failure.chain()
         ));
-        exit(&failure)
+        exit_after(&failure)
     })
 }
 
-/// 3: ours to mend; 4: it said no; 5: it said nothing of use.
-fn exit(failure: &Failure) -> Exit {
+fn exit_after(failure: &Failure) -> Exit {
     match failure {
         Failure::SecretUnreadable(_)
         | Failure::SecretEmpty
@@ -115,8 +127,8 @@ fn exit(failure: &Failure) -> Exit {
     }
 }
 
-/// One claim a line; moments also as people say them.
-fn in_words(decoded: &DecodedToken, now: SystemTime) -> String {
+/// One claim on each line.
+fn decoded_text(decoded: &Decoded, now: SystemTime) -> String {
     let part = |title: &str, members: &Map<String, Value>| {
         let width = members.keys().map(|name| name.chars().count()).max();
         let lines: Vec<String> = members
@@ -126,7 +138,7 @@ fn in_words(decoded: &DecodedToken, now: SystemTime) -> String {
                 format!(
                     "  {:width$}  {}\n",
                     sanitize(name, Unprintable::Escape),
-                    claim(name, value, now)
+                    claim_text(name, value, now)
                 )
             })
             .collect();
@@ -135,24 +147,24 @@ fn in_words(decoded: &DecodedToken, now: SystemTime) -> String {
     part("header", &decoded.header) + &part("claims", &decoded.claims)
 }
 
-/// The moments among the registered claims (RFC 7519 4.1, OpenID Connect Core 2).
-fn claim(name: &str, value: &Value, now: SystemTime) -> String {
+/// The registered claims that are times (RFC 7519 4.1, OpenID Connect Core 2) are shown as such.
+fn claim_text(name: &str, value: &Value, now: SystemTime) -> String {
+    /// The year 10000, which RFC 3339 cannot express.
+    const TOO_LATE: u64 = 253_402_300_800;
     let seconds = match name {
         "exp" | "iat" | "nbf" | "auth_time" => value.as_u64(),
         _ => None,
     };
-    let moment = seconds.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-    match moment {
-        // What RFC 3339 can write.
-        Some(moment) if seconds.is_some_and(|seconds| seconds < 253_402_300_800) => format!(
+    let seconds = seconds.filter(|seconds| *seconds < TOO_LATE);
+    let time = seconds.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    match (time, value) {
+        (Some(time), _) => format!(
             "{} ({})",
-            humantime::format_rfc3339_seconds(moment),
-            relative(moment, now)
+            humantime::format_rfc3339_seconds(time),
+            relative(time, now)
         ),
-        Some(_) | None => match value {
-            Value::String(text) => sanitize(text, Unprintable::Escape),
-            other => other.to_string(),
-        },
+        (None, Value::String(text)) => sanitize(text, Unprintable::Escape),
+        (None, other) => other.to_string(),
     }
 }
 

@@ -1,55 +1,74 @@
-//! `cupbearer wait`: returns when the running proxy has a usable token, or says why it has none.
+//! `cupbearer wait`: returns when the running proxy has a usable token, or reports why it has none.
 
 use std::time::Duration;
 
+use clap::Args;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::{Exit, ask, print, say};
-use crate::config::{Overrides, Surroundings};
+use super::admin_client::{AdminError, request};
+use super::exit::Exit;
+use super::invocation::{Invocation, SettingsArgs};
+use super::output::{print, say};
 
-/// Between two questions: a start takes a few tenths of a second.
+/// Between two requests: a start takes a few tenths of a second.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// When a person is told what is being waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// After this long, a message says what the command is waiting for.
+const MESSAGE_AFTER: Duration = Duration::from_secs(2);
 
-pub(super) async fn wait(
-    overrides: &Overrides,
-    surroundings: &Surroundings,
+/// Wait until the running proxy has a usable token
+#[derive(Args)]
+#[group(skip)]
+#[command(after_help = "Example:\n  cupbearer wait --max 1m && ./job\n\n\
+                  Exit codes: 0 there is a usable token, 3 admin.listen is invalid, 4 the token endpoint refuses the \
+                  credentials, 5 the proxy is unreachable or has no token yet.")]
+pub(super) struct WaitArgs {
+    /// Give up after this time
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     max: Duration,
-) -> Exit {
-    let start = Instant::now();
-    let mut told = false;
-    loop {
-        let answer = ask::ask(overrides, surroundings, Method::GET, "/ready", Some(max)).await;
-        let (line, exit) = match answer {
-            Ok(answered) if answered.status == StatusCode::OK => {
-                print(&answered.text);
-                return Exit::Fine;
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "not a duration: write, for example, \"5s\"")
+}
+
+impl WaitArgs {
+    pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        let invocation = Invocation::new(before, &self.settings);
+        let start = Instant::now();
+        let mut has_said = false;
+        loop {
+            let (line, exit) = match request(&invocation, Method::GET, "/ready", self.max).await {
+                Ok(ready) if ready.status == StatusCode::OK => {
+                    print(&ready.text);
+                    return Exit::Fine;
+                }
+                Ok(unready) if unready.text.contains("token_refused") => {
+                    (unready.text, Exit::Refused)
+                }
+                Ok(unready) => (unready.text, Exit::Unreachable),
+                Err(error @ AdminError::NoAddress(_)) => {
+                    say(&format!("cupbearer wait: {error}"));
+                    return Exit::Configuration;
+                }
+                Err(error) => (error.to_string(), Exit::Unreachable),
+            };
+            let waited = start.elapsed();
+            if waited >= self.max {
+                say(&format!(
+                    "cupbearer wait: not ready after {}: {line}",
+                    humantime::format_duration(self.max)
+                ));
+                return exit;
             }
-            Ok(answered) if answered.text.contains("token_refused") => {
-                (answered.text, Exit::Refused)
+            if waited >= MESSAGE_AFTER && !has_said {
+                has_said = true;
+                say(&format!("waiting: {line}"));
             }
-            Ok(answered) => (answered.text, Exit::Unreachable),
-            Err(error @ ask::NoAnswer::NoAddress(_)) => {
-                say(&format!("cupbearer wait: {error}"));
-                return Exit::Configuration;
-            }
-            Err(error) => (error.to_string(), Exit::Unreachable),
-        };
-        let waited = start.elapsed();
-        if waited >= max {
-            say(&format!(
-                "cupbearer wait: not ready after {}: {line}",
-                humantime::format_duration(max)
-            ));
-            return exit;
+            tokio::time::sleep(PAUSE.min(self.max.saturating_sub(waited))).await;
         }
-        if waited >= PATIENCE && !told {
-            told = true;
-            say(&format!("waiting: {line}"));
-        }
-        tokio::time::sleep(PAUSE.min(max.saturating_sub(waited))).await;
     }
 }

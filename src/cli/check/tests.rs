@@ -1,53 +1,31 @@
 use super::*;
-use crate::config::Setting;
+use crate::config::{Overrides, Surroundings, keys};
 
-fn overrides(directory: &Path, secret: &str, more: &str) -> Overrides {
-    std::fs::write(directory.join("secret"), secret).unwrap();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let owner_only = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(directory.join("secret"), owner_only).unwrap();
-    }
-    let file = directory.join("c.toml");
+/// The result of examining a configuration whose secret is `secret`.
+async fn checked(secret: &str) -> Result<Vec<Loaded>, ConfigProblems> {
+    let directory = tempfile::tempdir().unwrap();
+    let secret_file = directory.path().join("secret");
+    std::fs::write(&secret_file, secret).unwrap();
+    let file = directory.path().join("c.toml");
     let text = format!(
-        "upstream.url = \"https://api.example.com\"\n{more}\n[token]\nurl = \"https://as.example.com/t\"\n\
+        "upstream.url = \"https://api.example.com\"\n[token]\nurl = \"https://as.example.com/t\"\n\
          client_id = \"id\"\nclient_secret = {{ file = '{}' }}\n",
-        directory.join("secret").display()
+        secret_file.display()
     );
     std::fs::write(&file, text).unwrap();
-    Overrides {
+    let overrides = Overrides {
         file: Some(file),
-        settings: Vec::<Setting>::new(),
-    }
-}
-
-/// With keys of `[token]` written by their full path.
-async fn checked_inline(secret: &str, more: &str) -> Result<Loaded, ConfigProblems> {
-    let directory = tempfile::tempdir().unwrap();
-    let overrides = overrides(directory.path(), secret, "");
-    let file = overrides.file.clone().unwrap();
-    let text = std::fs::read_to_string(&file).unwrap();
-    let more = more.replace("token.", "");
-    std::fs::write(&file, format!("{text}{more}\n")).unwrap();
-    examine(&overrides, &Surroundings::default()).await
-}
-
-async fn checked(secret: &str, more: &str) -> Result<Loaded, ConfigProblems> {
-    let directory = tempfile::tempdir().unwrap();
-    examine(
-        &overrides(directory.path(), secret, more),
-        &Surroundings::default(),
-    )
-    .await
+        settings: Vec::new(),
+    };
+    preflight::load_all(&[overrides], &Surroundings::default()).await
 }
 
 #[tokio::test]
-async fn what_is_printed_has_every_key_and_no_secret() {
-    let loaded = checked("hunter2\n", "").await.map(|loaded| vec![loaded]);
-    let (text, _) = to_text(&loaded);
-    let json = to_json(&loaded).to_string();
-    for key in &config::keys::KEYS {
+async fn the_output_has_every_key_and_no_secret() {
+    let checked = checked("hunter2\n").await;
+    let (text, _) = to_text(&checked);
+    let json = to_json(&checked).to_string();
+    for key in &keys::KEYS {
         assert!(
             text.contains(key.path) && json.contains(key.path),
             "{}",
@@ -59,130 +37,10 @@ async fn what_is_printed_has_every_key_and_no_secret() {
 }
 
 #[tokio::test]
-async fn an_unusable_secret_is_a_problem_of_its_key() {
-    let problems = checked("", "").await.err().unwrap();
-    assert_eq!(problems.iter().next().unwrap().key, "token.client_secret");
-    assert!(to_json(&Err(problems)).to_string().contains("is empty"));
-}
-
-/// The key of the problem and what it says, with this as the private key.
-async fn complaint_about_key(key: &str, more: &str) -> Option<String> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("key.pem");
-    std::fs::write(&path, key).unwrap();
-    let more = format!(
-        "token.auth = \"private_key_jwt\"\ntoken.private_key = {{ file = '{}' }}\n{more}",
-        path.display()
+async fn problems_are_in_the_json() {
+    let json = to_json(&checked("").await).to_string();
+    assert!(
+        json.contains("token.client_secret") && json.contains("is empty"),
+        "{json}"
     );
-    let problems = checked_inline("s", &more).await.err()?;
-    let first = problems.iter().next().unwrap();
-    Some(format!(
-        "{}: {}: {}",
-        first.key, first.problem, first.remedy
-    ))
-}
-
-#[tokio::test]
-async fn a_private_key_that_cannot_sign_is_a_problem_of_its_key() {
-    let new = crate::token::new_key(config::Algorithm::Es256).unwrap();
-    let pem = String::from_utf8(new.private.expose().to_vec()).unwrap();
-    assert_eq!(complaint_about_key(&pem, "").await, None);
-    for (key, more, expected) in [
-        ("hunter2", "", "neither PEM nor a JWK"),
-        (&*new.public.to_string(), "", "a set of keys"),
-        (
-            &*pem,
-            "token.algorithm = \"RS256\"",
-            "cannot sign RS256: it is an EC key: leave token.algorithm out",
-        ),
-        ("", "", "the secret is empty"),
-    ] {
-        let said = complaint_about_key(key, more).await.unwrap();
-        assert!(
-            said.starts_with("token.private_key: ") && said.contains(expected),
-            "{said}"
-        );
-        assert!(!said.contains("hunter2"));
-    }
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_secret_that_others_may_read_is_a_warning() {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = tempfile::tempdir().unwrap();
-    let overrides = overrides(directory.path(), "s", "");
-    let secret = directory.path().join("secret");
-    for (mode, warned) in [(0o644, true), (0o640, false), (0o600, false)] {
-        std::fs::set_permissions(&secret, PermissionsExt::from_mode(mode)).unwrap();
-        let loaded = examine(&overrides, &Surroundings::default()).await;
-        let warnings = loaded.ok().unwrap().warnings;
-        assert_eq!(!warnings.is_empty(), warned, "{mode:o}: {warnings:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_client_certificate_is_tried_with_its_key_and_a_key_for_all_is_a_warning() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
-    let pair = || rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
-    let (ours, other) = (pair(), pair());
-    std::fs::write(path("cert"), ours.cert.pem()).unwrap();
-    let lines = format!(
-        "upstream.client_cert_file = '{}'\nupstream.client_key_file = '{}'",
-        path("cert").display(),
-        path("key").display()
-    );
-    for (key, problem) in [
-        (ours.signing_key.serialize_pem(), None),
-        (other.signing_key.serialize_pem(), Some("is not the key of")),
-        (
-            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
-                .to_owned(),
-            Some("passphrase"),
-        ),
-    ] {
-        std::fs::write(path("key"), key).unwrap();
-        let found = checked("s", &lines).await.err();
-        let found = found.map(|problems| problems.iter().next().unwrap().clone());
-        assert_eq!(found.is_some(), problem.is_some(), "{found:?}");
-        if let (Some(found), Some(words)) = (found, problem) {
-            assert_eq!(found.key, "upstream.client_key_file");
-            assert!(found.problem.contains(words), "{found:?}");
-        }
-    }
-    #[cfg(unix)]
-    for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::write(path("key"), ours.signing_key.serialize_pem()).unwrap();
-        std::fs::set_permissions(path("key"), std::fs::Permissions::from_mode(mode)).unwrap();
-        let loaded = checked("s", &lines).await;
-        assert_eq!(
-            loaded.map(|loaded| loaded.warnings.len()).ok(),
-            Some(warnings)
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_bundle_without_certificates_is_a_problem_of_its_key() {
-    let directory = tempfile::tempdir().unwrap();
-    let bundle = directory.path().join("ca.pem");
-    let line = format!("network.ca_file = '{}'", bundle.display());
-    let certificate = rcgen::generate_simple_self_signed(["a.example".to_owned()])
-        .unwrap()
-        .cert
-        .pem();
-    for (text, good) in [
-        (certificate.as_str(), true),
-        ("", false),
-        ("no certificate", false),
-        (
-            "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
-            false,
-        ),
-    ] {
-        std::fs::write(&bundle, text).unwrap();
-        assert_eq!(checked("s", &line).await.is_ok(), good, "{text}");
-    }
 }

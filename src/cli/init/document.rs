@@ -1,13 +1,13 @@
-//! The configuration as text, with a comment from the table of keys above each value.
+//! Writes the configuration as text, with the description of each key as a comment above it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::answers::{Auth, Credential, Plan};
+use super::answers::{AuthMethod, NewConfig, SecretLocation};
 use crate::config::keys::{KEYS, Key};
 
-/// Keys that are likely to be wanted next; they stand there as comments.
+/// Keys that users often need next. They are written as comments.
 const SUGGESTED: [&str; 6] = [
     "listen",
     "network.proxy",
@@ -18,13 +18,13 @@ const SUGGESTED: [&str; 6] = [
 ];
 
 const HEAD: &str = "\
-# Written by `cupbearer init`. Lines such as `# key = value` show what holds anyway, or an example.
-# `cupbearer check` shows every key and what is in effect, `cupbearer doctor` tries it.
+# Written by `cupbearer init`. Lines such as `# key = value` show a default or an example.
+# `cupbearer check` shows every key and its effective value; `cupbearer doctor` tries the configuration.
 ";
 
-/// The whole file. `secret_file` is where a typed secret goes.
-pub(super) fn text(plan: &Plan, secret_file: Option<&Path>) -> String {
-    let values = values(plan, secret_file);
+/// The whole file. `secret_file` is the path of a secret that is stored in a new file.
+pub(super) fn text(config: &NewConfig, secret_file: Option<&Path>) -> String {
+    let values = values(config, secret_file);
     let mut text = HEAD.to_owned();
     let mut current = "";
     for key in &KEYS {
@@ -54,40 +54,43 @@ fn write_key(text: &mut String, key: &Key, name: &str, value: Option<&toml::Valu
     };
 }
 
-fn values(plan: &Plan, secret_file: Option<&Path>) -> BTreeMap<&'static str, toml::Value> {
+fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static str, toml::Value> {
     let mut values = BTreeMap::from([
-        ("upstream.url", plan.api.url.clone().into()),
-        ("token.client_id", plan.client_id.clone().into()),
-        ("token.client_secret", source(&plan.credential, secret_file)),
+        ("upstream.url", config.api.url.clone().into()),
+        ("token.client_id", config.client_id.clone().into()),
+        (
+            "token.client_secret",
+            secret_source(&config.secret, secret_file),
+        ),
     ]);
-    if let Some(header) = plan.api.xsrf_header() {
+    if let Some(header) = config.api.xsrf_header() {
         values.insert("upstream.headers", table("X-XSRF-Header", header.into()));
     }
-    for (key, value) in plan.token.settings() {
+    for (key, value) in config.token.settings() {
         values.insert(key, value.into());
     }
-    if plan.auth != Auth::Basic {
-        values.insert("token.auth", plan.auth.name().into());
+    if config.auth != AuthMethod::Basic {
+        values.insert("token.auth", config.auth.name().into());
     }
-    if let Some(scope) = &plan.scope {
+    if let Some(scope) = &config.scope {
         values.insert("token.scope", scope.clone().into());
     }
-    if let Some(listen) = &plan.listen {
+    if let Some(listen) = &config.listen {
         values.insert("listen", listen.clone().into());
     }
-    if plan.read_only {
+    if config.read_only {
         values.insert("guard.read_only", true.into());
     }
     values
 }
 
-fn source(credential: &Credential, secret_file: Option<&Path>) -> toml::Value {
+fn secret_source(location: &SecretLocation, secret_file: Option<&Path>) -> toml::Value {
     let file = |path: &Path| table("file", path.to_string_lossy().into_owned().into());
-    match (credential, secret_file) {
-        (Credential::File(path), _) => file(path),
-        (Credential::Command(words), _) => table("command", words.clone().into()),
-        (Credential::Keyring(entry, _), _) => table("keyring", entry.to_string().into()),
-        (Credential::Typed(_), path) => file(path.unwrap_or(Path::new("client_secret"))),
+    match (location, secret_file) {
+        (SecretLocation::File(path), _) => file(path),
+        (SecretLocation::Command(words), _) => table("command", words.clone().into()),
+        (SecretLocation::Keyring(entry, _), _) => table("keyring", entry.to_string().into()),
+        (SecretLocation::NewFile(_), path) => file(path.unwrap_or(Path::new("client_secret"))),
     }
 }
 

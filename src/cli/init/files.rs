@@ -1,36 +1,36 @@
-//! Puts what was written where it belongs: whole or not at all, and over nothing unasked.
+//! Writes files: completely or not at all, and over an existing file only if that is allowed.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::answers::absolute;
+use super::parse::absolute;
 
-/// What happens to a file that is there already.
+/// What happens to an existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existing {
-    /// It stays, and that is an error.
+    /// It is kept, and writing fails.
     Keep,
-    /// It was asked about, or is our own.
+    /// It is replaced, since the user allowed it or this run wrote it.
     Replace,
 }
 
-/// Who may read a file.
+/// The permissions of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readers {
+pub(super) enum FileMode {
     /// Mode 0600.
     Owner,
-    /// What the system gives a new file.
-    Usual,
+    /// The default of the system.
+    Default,
 }
 
-/// Where a typed secret goes: `config.client_secret` beside `config.toml`, absolute, since the proxy
-/// may be started elsewhere.
+/// The file for a typed secret: `config.client_secret` beside `config.toml`. Its path is absolute, since the proxy may be
+/// started in another directory.
 pub(super) fn secret_path(configuration: &Path) -> PathBuf {
     absolute(&configuration.with_extension("client_secret"))
 }
 
-/// Makes the directories that are missing, for their owner only.
+/// Creates missing directories, accessible to their owner only.
 pub(super) fn make_parent(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -39,29 +39,29 @@ pub(super) fn make_parent(path: &Path) -> io::Result<()> {
     builder.create(parent(path))
 }
 
-/// Writes a whole file, by a new one that takes its place: whoever reads meanwhile sees all of the old one or
-/// all of the new one, and the mode is the new one's.
+/// Writes a new file and moves it to `path`, so that a reader sees either the old content or the new one, and the mode
+/// is that of the new file.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] where it is to be kept, for a symbolic link too, also a dangling one.
+/// [`io::ErrorKind::AlreadyExists`] if an existing file is to be kept; a symbolic link counts, even a dangling one.
 pub(super) fn write(
     path: &Path,
     bytes: &[u8],
-    readers: Readers,
+    mode: FileMode,
     existing: Existing,
 ) -> io::Result<()> {
-    let target = match (existing, readers) {
-        // A link to a configuration (from a repository of such) stays one; one to a secret does not.
-        (Existing::Replace, Readers::Usual) => {
+    let target = match (existing, mode) {
+        // A symbolic link to a configuration is followed, since people keep those in repositories. One to a secret is not.
+        (Existing::Replace, FileMode::Default) => {
             fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
         }
-        (Existing::Replace, Readers::Owner) | (Existing::Keep, _) => path.to_owned(),
+        (Existing::Replace, FileMode::Owner) | (Existing::Keep, _) => path.to_owned(),
     };
     let mut new = tempfile::Builder::new();
     new.prefix(".cupbearer-");
     #[cfg(unix)]
-    if readers == Readers::Usual {
-        // Less what the process's mask takes away.
+    if mode == FileMode::Default {
+        // The process's umask is applied to this.
         new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
     let mut file = new.tempfile_in(parent(&target))?;
@@ -74,8 +74,8 @@ pub(super) fn write(
     placed.map(drop).map_err(|error| error.error)
 }
 
-/// Whether there is anything of this name, be it a link that leads nowhere.
-pub(super) fn is_there(path: &Path) -> bool {
+/// Whether the name is taken, even by a dangling symbolic link.
+pub(super) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
@@ -86,18 +86,18 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// What was in the way, and what to do.
-pub(super) fn refusal(path: &Path, error: &io::Error) -> String {
+/// Why the file was not written, and the remedy.
+pub(super) fn not_written(path: &Path, error: &io::Error) -> String {
     let shown = path.display();
     match error.kind() {
         io::ErrorKind::AlreadyExists => format!(
-            "{shown} exists and is not overwritten: choose another with --out FILE, or say --force"
+            "{shown} exists and is not overwritten: choose another file with --out FILE, or use --force"
         ),
-        _ => format!("{shown} cannot be written: {error}; choose another place with --out FILE"),
+        _ => format!("{shown} cannot be written: {error}; choose another file with --out FILE"),
     }
 }
 
-/// Whether two names lead to the same file.
+/// Whether two paths lead to the same file.
 pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::canonicalize(one), fs::canonicalize(other)) {
         (Ok(one), Ok(other)) => one == other,

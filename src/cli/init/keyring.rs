@@ -1,13 +1,13 @@
-//! Whether this machine has a keyring that really keeps secrets, and putting one there.
+//! The system's keyring: whether it works, and storing a secret in it.
 
-use super::Stop;
+use super::error::InitError;
 use crate::credentials::{KeyringEntry, KeyringError, Secret, SecretSource};
 
-/// What entries of ours are filed under in it.
+/// The service name of all our entries.
 const SERVICE: &str = "cupbearer";
 
-/// Where the secret of this client would stand, if a keyring has just kept something, given it back and
-/// forgotten it again: many sessions have one that does only some of this.
+/// The entry for the secret of this client, if the keyring has just stored, returned and deleted a test value. Many
+/// sessions have a keyring that can do only some of this.
 pub(super) async fn find(client_id: &str) -> Option<KeyringEntry> {
     let probe = entry(&format!("init-{:016x}", fastrand::u64(..)))?;
     let works = round_trip(&probe).await;
@@ -24,23 +24,23 @@ async fn round_trip(probe: &KeyringEntry) -> bool {
         return false;
     }
     let read = SecretSource::Keyring(probe.clone()).read().await;
-    // Exposed to compare a random text with what came back.
-    let is_kept = read.is_ok_and(|read| read.expose() == text.expose());
-    let is_forgotten =
+    // Exposed to compare a random test value.
+    let is_stored = read.is_ok_and(|read| read.expose() == text.expose());
+    let is_deleted =
         probe.delete().await.is_ok() && matches!(probe.delete().await, Err(KeyringError::NoEntry));
-    is_kept && is_forgotten
+    is_stored && is_deleted
 }
 
-/// Whether a secret stands there already.
+/// Whether the entry has a secret.
 pub(super) async fn has(entry: &KeyringEntry) -> bool {
     SecretSource::Keyring(entry.clone()).read().await.is_ok()
 }
 
-/// Puts a secret there; what stood there was asked about.
-pub(super) async fn store(entry: &KeyringEntry, secret: &Secret) -> Result<(), Stop> {
+/// Stores the secret. The user has agreed to replace an earlier one.
+pub(super) async fn store(entry: &KeyringEntry, secret: &Secret) -> Result<(), InitError> {
     entry.store(secret).await.map_err(|error| {
-        Stop::Failed(format!(
-            "the keyring does not take the secret: {error}; run this again and choose another place"
+        InitError::Failed(format!(
+            "the keyring cannot store the secret: {error}; run this command again and choose another place for it"
         ))
     })
 }

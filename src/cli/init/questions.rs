@@ -1,36 +1,37 @@
-//! The questions, in their order. Each answer is checked at once and asked again until it is right.
-//!
-//! `keeping` asks for the secret and where it is kept.
+//! The questions, in the order in which they are asked.
 
 use std::path::{Path, PathBuf};
 
-use super::answers::{self, Answer, Answers, Auth, Credential, Plan};
+use super::answers::{AnswerSlot, Answers, AuthMethod, NewConfig, SecretLocation};
+use super::error::InitError;
 use super::files::{self, Existing};
-use super::own::Own;
-use super::person::Person;
-use super::{Stop, keeping, way};
+use super::overwritable::Overwritable;
+use super::prompts::{ask, choose, confirm};
+use super::terminal::Dialogue;
+use super::{parse, reachability, secret_question};
+use crate::config::Surroundings;
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
-use crate::config::{InvalidValue, Surroundings};
 
 pub(super) const WELCOME: &str = "\
-A few questions, then a configuration is written and tried. Enter takes what stands in [brackets];
-Ctrl-C ends it at any time, and nothing is written before the last answer.
+This asks a few questions, then writes a configuration and tries it. Enter accepts the value in [brackets].
+Ctrl-C ends it at any time; nothing is written before the last answer.
 ";
 
-/// Everything that is not known yet. With `surroundings`, the addresses are tried as soon as both are known.
+/// Asks for everything that is not known yet. With `surroundings`, the addresses are tried as soon as both are known.
 pub(super) async fn interview(
-    person: &mut dyn Person,
+    dialogue: &mut dyn Dialogue,
     answers: &mut Answers,
-    own: &Own,
+    overwritable: &Overwritable,
     surroundings: Option<&Surroundings>,
-) -> Result<Plan, Stop> {
-    let (api, token) = addresses(person, answers, surroundings).await?;
-    let client_id = client_id(person, &mut answers.client_id, &token)?;
-    let auth = auth(person, &mut answers.auth)?;
-    let scope = scope(person, &mut answers.scope, &token)?;
-    let credential = keeping::credential(person, &mut answers.credential, &client_id, own).await?;
-    let read_only = read_only(person, &mut answers.read_only, &api)?;
-    Ok(Plan {
+) -> Result<NewConfig, InitError> {
+    let (api, token) = addresses(dialogue, answers, surroundings).await?;
+    let client_id = client_id(dialogue, &mut answers.client_id, &token)?;
+    let auth = auth(dialogue, &mut answers.auth)?;
+    let scope = scope(dialogue, &mut answers.scope, &token)?;
+    let secret = &mut answers.secret;
+    let secret = secret_question::secret(dialogue, secret, &client_id, overwritable).await?;
+    let read_only = read_only(dialogue, &mut answers.read_only, &api)?;
+    Ok(NewConfig {
         api,
         token,
         client_id,
@@ -38,28 +39,28 @@ pub(super) async fn interview(
         scope,
         read_only,
         listen: answers.listen.clone(),
-        credential,
+        secret,
     })
 }
 
 async fn addresses(
-    person: &mut dyn Person,
+    dialogue: &mut dyn Dialogue,
     answers: &mut Answers,
     surroundings: Option<&Surroundings>,
-) -> Result<(PastedApi, PastedTokenEndpoint), Stop> {
+) -> Result<(PastedApi, PastedTokenEndpoint), InitError> {
     loop {
-        let api = api(person, &mut answers.api)?;
-        let token = token(person, &mut answers.token)?;
+        let api = api(dialogue, &mut answers.api)?;
+        let token = token(dialogue, &mut answers.token)?;
         let Some(surroundings) = surroundings else {
             return Ok((api, token));
         };
-        person.tell("\nTrying both addresses ...");
-        let Some(trouble) = way::trouble(&api, &token, surroundings).await? else {
-            person.tell("  Both can be reached.");
+        dialogue.show("\nTrying both addresses ...");
+        let Some(failures) = reachability::failures(&api, &token, surroundings).await? else {
+            dialogue.show("  Both can be reached.");
             return Ok((api, token));
         };
-        person.tell(&trouble);
-        if yes(person, "Go on with these addresses all the same?", false)? {
+        dialogue.show(&failures);
+        if confirm(dialogue, "Continue with these addresses anyway?", false)? {
             return Ok((api, token));
         }
         answers.api = answers.api.clone().into_default();
@@ -67,253 +68,190 @@ async fn addresses(
     }
 }
 
-fn api(person: &mut dyn Person, answer: &mut Answer<PastedApi>) -> Result<PastedApi, Stop> {
+fn api(
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<PastedApi>,
+) -> Result<PastedApi, InitError> {
     if let Some(api) = answer.known() {
         return Ok(api.clone());
     }
     let default = answer.default().map(|api| api.url.clone());
-    let api = question(
-        person,
-        "The API. Paste the address of its /docs page, or any other on it:",
+    let api = ask(
+        dialogue,
+        "The API. Paste the URL of its /docs page, or any other URL on it:",
         default.as_deref(),
         PastedApi::read,
     )?;
-    person.tell(&format!("  = {}", api.url));
+    dialogue.show(&format!("  = {}", api.url));
     if let Some(value) = api.xsrf_header() {
-        person.tell(&format!(
-            "  It wants a fixed header, X-XSRF-Header: {value}, which will be sent."
+        dialogue.show(&format!(
+            "  This API requires the header X-XSRF-Header: {value}, which cupbearer will send."
         ));
     }
-    *answer = Answer::Known(api.clone());
+    *answer = AnswerSlot::Known(api.clone());
     Ok(api)
 }
 
 fn token(
-    person: &mut dyn Person,
-    answer: &mut Answer<PastedTokenEndpoint>,
-) -> Result<PastedTokenEndpoint, Stop> {
-    if let Some(place) = answer.known() {
-        return Ok(place.clone());
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<PastedTokenEndpoint>,
+) -> Result<PastedTokenEndpoint, InitError> {
+    if let Some(endpoint) = answer.known() {
+        return Ok(endpoint.clone());
     }
     let default = answer.default().map(PastedTokenEndpoint::address);
-    let place = question(
-        person,
-        "\nThe authorization server. Paste the application's Token Endpoint (PingOne: the application's\n\
-         Configuration tab), or an issuer:",
+    let endpoint = ask(
+        dialogue,
+        "\nThe authorization server. Paste the application's Token Endpoint (in PingOne: on the\n\
+         application's Configuration tab), or an issuer:",
         default.as_deref(),
         PastedTokenEndpoint::read,
     )?;
-    person.tell(&format!("  = {}", place.describe()));
-    *answer = Answer::Known(place.clone());
-    Ok(place)
+    dialogue.show(&format!("  = {}", endpoint.describe()));
+    *answer = AnswerSlot::Known(endpoint.clone());
+    Ok(endpoint)
 }
 
 fn client_id(
-    person: &mut dyn Person,
-    answer: &mut Answer<String>,
-    place: &PastedTokenEndpoint,
-) -> Result<String, Stop> {
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<String>,
+    endpoint: &PastedTokenEndpoint,
+) -> Result<String, InitError> {
     if let Some(id) = answer.known() {
         return Ok(id.clone());
     }
     let default = answer.default().cloned();
-    let id = question(
-        person,
+    let id = ask(
+        dialogue,
         "\nThe application's Client ID:",
         default.as_deref(),
-        |text| paste::client_id(text, Some(place)),
+        |text| paste::client_id(text, Some(endpoint)),
     )?;
-    *answer = Answer::Known(id.clone());
+    *answer = AnswerSlot::Known(id.clone());
     Ok(id)
 }
 
-fn auth(person: &mut dyn Person, answer: &mut Answer<Auth>) -> Result<Auth, Stop> {
+fn auth(
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<AuthMethod>,
+) -> Result<AuthMethod, InitError> {
     if let Some(auth) = answer.known() {
         return Ok(*auth);
     }
-    let default = answer.default().copied().unwrap_or(Auth::Basic);
-    let before = Auth::ALL
+    let default = answer.default().copied().unwrap_or(AuthMethod::Basic);
+    let default = AuthMethod::ALL
         .iter()
         .position(|auth| *auth == default)
         .unwrap_or(0);
-    let names = Auth::ALL.map(Auth::name);
-    let at = choice(
-        person,
-        "\nIts Token Endpoint Authentication Method, as set at the authorization server:",
-        &names,
-        before,
+    let index = choose(
+        dialogue,
+        "\nThe Token Endpoint Authentication Method that is set at the authorization server:",
+        &AuthMethod::ALL.map(AuthMethod::name),
+        default,
     )?;
-    *answer = Answer::Known(Auth::ALL[at]);
-    Ok(Auth::ALL[at])
+    *answer = AnswerSlot::Known(AuthMethod::ALL[index]);
+    Ok(AuthMethod::ALL[index])
 }
 
-/// `PingOne` grants all scopes of the application's one resource where none is asked for.
+/// `PingOne` needs no answer: without a scope, it grants all scopes of the application's only resource.
 fn scope(
-    person: &mut dyn Person,
-    answer: &mut Answer<Option<String>>,
-    place: &PastedTokenEndpoint,
-) -> Result<Option<String>, Stop> {
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<Option<String>>,
+    endpoint: &PastedTokenEndpoint,
+) -> Result<Option<String>, InitError> {
     if let Some(scope) = answer.known() {
         return Ok(scope.clone());
     }
-    let scope = match place {
+    let scope = match endpoint {
         PastedTokenEndpoint::PingOne(_) => answer.default().cloned().flatten(),
         PastedTokenEndpoint::Url(_) | PastedTokenEndpoint::Issuer(_) => {
             let default = answer.default().cloned().flatten().unwrap_or_default();
-            question(
-                person,
-                "\nScopes to ask for, with a space between (none: the server chooses):",
+            ask(
+                dialogue,
+                "\nScopes to request, separated by spaces (leave empty to let the server choose):",
                 Some(&default),
-                |text| Ok(answers::some_scope(text)),
+                |text| Ok(parse::optional_scope(text)),
             )?
         }
     };
-    *answer = Answer::Known(scope.clone());
+    *answer = AnswerSlot::Known(scope.clone());
     Ok(scope)
 }
 
 fn read_only(
-    person: &mut dyn Person,
-    answer: &mut Answer<bool>,
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<bool>,
     api: &PastedApi,
-) -> Result<bool, Stop> {
+) -> Result<bool, InitError> {
     if let Some(read_only) = answer.known() {
         return Ok(*read_only);
     }
     let read_only = if api.is_production() {
         let default = answer.default().copied().unwrap_or(true);
-        yes(
-            person,
-            "\nThis looks like production. Let only reading requests through (guard.read_only)?",
+        confirm(
+            dialogue,
+            "\nThis looks like production. Allow only requests that read (guard.read_only)?",
             default,
         )?
     } else {
         answer.default().copied().unwrap_or(false)
     };
-    *answer = Answer::Known(read_only);
+    *answer = AnswerSlot::Known(read_only);
     Ok(read_only)
 }
 
-/// Where the configuration goes: to what is `chosen` already, if anything. Asks before anything is overwritten that is
-/// not our own.
+/// Where the configuration is written: `chosen`, if there is one. Asks before it overwrites a file, unless that is
+/// allowed already.
 pub(super) fn destination(
-    person: &mut dyn Person,
+    dialogue: &mut dyn Dialogue,
     chosen: Option<PathBuf>,
     proposed: PathBuf,
-    plan: &Plan,
-    own: &mut Own,
-) -> Result<PathBuf, Stop> {
-    let mut is_settled = chosen.is_some();
+    config: &NewConfig,
+    overwritable: &mut Overwritable,
+) -> Result<PathBuf, InitError> {
+    let mut is_chosen = chosen.is_some();
     let mut path = chosen.unwrap_or(proposed);
     loop {
-        if !is_settled {
+        if !is_chosen {
             let default = path.display().to_string();
-            path = question(
-                person,
-                "\nWhere does the configuration go?",
+            path = ask(
+                dialogue,
+                "\nWhere should the configuration be written?",
                 Some(&default),
                 |text| Ok(PathBuf::from(text.trim())),
             )?;
         }
-        let in_the_way = in_the_way(&path, plan, own);
-        if in_the_way.is_empty() {
+        let existing = existing_files(&path, config, overwritable);
+        if existing.is_empty() {
             return Ok(path);
         }
-        let shown: Vec<String> = in_the_way
+        let shown: Vec<String> = existing
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        let words = format!("\n{} exists. Overwrite it?", shown.join(" and "));
-        if yes(person, &words, false)? {
-            for path in &in_the_way {
-                own.add(path);
+        let question = match &shown[..] {
+            [only] => format!("\n{only} already exists. Overwrite it?"),
+            several => format!("\n{} already exist. Overwrite them?", several.join(" and ")),
+        };
+        if confirm(dialogue, &question, false)? {
+            for path in &existing {
+                overwritable.add(path);
             }
             return Ok(path);
         }
-        is_settled = false;
+        is_chosen = false;
     }
 }
 
-/// What would be overwritten, and is not our own.
-fn in_the_way(path: &Path, plan: &Plan, own: &Own) -> Vec<PathBuf> {
-    let is_typed = matches!(plan.credential, Credential::Typed(_));
+/// The files that would be overwritten and must not be without asking.
+fn existing_files(path: &Path, config: &NewConfig, overwritable: &Overwritable) -> Vec<PathBuf> {
+    let has_secret_file = matches!(config.secret, SecretLocation::NewFile(_));
     [
         Some(path.to_owned()),
-        is_typed.then(|| files::secret_path(path)),
+        has_secret_file.then(|| files::secret_path(path)),
     ]
     .into_iter()
     .flatten()
-    .filter(|path| files::is_there(path) && own.existing(path) == Existing::Keep)
+    .filter(|path| files::exists(path) && overwritable.existing(path) == Existing::Keep)
     .collect()
-}
-
-/// Asks until the answer is one.
-pub(super) fn question<T>(
-    person: &mut dyn Person,
-    words: &str,
-    default: Option<&str>,
-    read: impl Fn(&str) -> Result<T, InvalidValue>,
-) -> Result<T, Stop> {
-    person.tell(words);
-    let prompt = match default {
-        Some(default) => format!("  [{default}] "),
-        None => "  > ".to_owned(),
-    };
-    loop {
-        let typed = person.line(&prompt)?.ok_or(Stop::Left)?;
-        let text = match default {
-            Some(default) if typed.trim().is_empty() => default,
-            Some(_) | None => &typed,
-        };
-        match read(text) {
-            Ok(value) => return Ok(value),
-            Err(complaint) => person.tell(&shown(&complaint)),
-        }
-    }
-}
-
-/// One of several, by its number or its name; the place in `ways`.
-pub(super) fn choice(
-    person: &mut dyn Person,
-    words: &str,
-    ways: &[&str],
-    default: usize,
-) -> Result<usize, Stop> {
-    let list: Vec<String> = ways
-        .iter()
-        .enumerate()
-        .map(|(index, way)| format!("\n  {}  {way}", index + 1))
-        .collect();
-    let list = list.concat();
-    let number = (default + 1).to_string();
-    question(person, &format!("{words}{list}"), Some(&number), |text| {
-        let text = text.trim();
-        let by_number = text
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| number.checked_sub(1));
-        by_number
-            .filter(|index| *index < ways.len())
-            .or_else(|| ways.iter().position(|way| *way == text))
-            .ok_or_else(|| {
-                let remedy = format!("write a number from 1 to {}", ways.len());
-                ("that is none of them".to_owned(), remedy).into()
-            })
-    })
-}
-
-/// Yes or no.
-pub(super) fn yes(person: &mut dyn Person, words: &str, default: bool) -> Result<bool, Stop> {
-    let default = if default { "yes" } else { "no" };
-    question(person, words, Some(default), |text| {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(true),
-            "n" | "no" => Ok(false),
-            _ => Err(("that is neither yes nor no", "write yes or no").into()),
-        }
-    })
-}
-
-pub(super) fn shown(complaint: &InvalidValue) -> String {
-    format!("  {}: {}", complaint.problem, complaint.remedy)
 }

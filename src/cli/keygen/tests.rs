@@ -1,30 +1,30 @@
 use super::*;
 
-fn wanted(out: &Path) -> Keygen {
-    Keygen {
+fn args(out: &Path) -> KeygenArgs {
+    KeygenArgs {
         out: Some(out.to_owned()),
-        algorithm: Signing::Es256,
+        algorithm: SigningAlgorithm::Es256,
         caller: None,
     }
 }
 
 #[test]
-fn a_callers_key_is_one_line_in_a_file_and_the_advice_is_configuration_without_it() {
+fn the_key_of_a_caller_is_one_line_in_a_file_and_the_advice_is_configuration_without_the_key() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ci.key");
-    let caller = Keygen {
+    let caller = KeygenArgs {
         caller: Some("ci".to_owned()),
-        ..wanted(&path)
+        ..args(&path)
     };
 
-    assert_eq!(keygen(&caller), Exit::Fine);
+    assert_eq!(caller.create(), Exit::Fine);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("cbk_") && text.ends_with('\n'), "{text}");
     assert_eq!(guard::keys_in(text.as_bytes()).unwrap().len(), 1);
-    assert_eq!(keygen(&caller), Exit::Failed);
+    assert_eq!(caller.create(), Exit::Failed);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 
-    let advice = advice_for_caller("ci", Some(&path));
+    let advice = caller_advice("ci", Some(&path));
     assert!(!advice.contains(text.trim_end()));
     let (_, block) = advice.split_once("\n\n").unwrap();
     let (block, _) = block.rsplit_once("\n\n").unwrap();
@@ -34,7 +34,7 @@ fn a_callers_key_is_one_line_in_a_file_and_the_advice_is_configuration_without_i
 }
 
 #[test]
-fn a_caller_has_a_name_that_can_be_configured() {
+fn the_name_of_a_caller_must_be_one_that_can_be_configured() {
     assert!(caller_name("ci-2").is_ok());
     for name in ["", "CI", "a.b", "a b"] {
         assert!(caller_name(name).is_err(), "{name}");
@@ -42,40 +42,40 @@ fn a_caller_has_a_name_that_can_be_configured() {
 }
 
 #[test]
-fn a_key_is_written_once_for_its_owner_only_and_never_over_anything() {
+fn an_existing_file_is_never_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key.pem");
 
-    assert_eq!(keygen(&wanted(&path)), Exit::Fine);
+    assert_eq!(args(&path).create(), Exit::Fine);
     let first = std::fs::read_to_string(&path).unwrap();
     assert!(first.starts_with("-----BEGIN PRIVATE KEY-----\n"));
-    assert_eq!(keygen(&wanted(&path)), Exit::Failed);
+    assert_eq!(args(&path).create(), Exit::Failed);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
 }
 
 #[cfg(unix)]
 #[test]
-fn the_file_has_mode_600_and_a_link_is_not_followed() {
+fn the_file_has_mode_600_and_a_symbolic_link_is_not_followed() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key.pem");
-    assert_eq!(keygen(&wanted(&path)), Exit::Fine);
+    assert_eq!(args(&path).create(), Exit::Fine);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(directory.path().join("elsewhere"), &link).unwrap();
-    assert_eq!(keygen(&wanted(&link)), Exit::Failed);
+    assert_eq!(args(&link).create(), Exit::Failed);
     assert!(!directory.path().join("elsewhere").exists());
 }
 
 #[test]
-fn what_is_printed_holds_no_private_part() {
+fn the_output_contains_nothing_of_the_private_key() {
     let key = new_key(Algorithm::Es256).unwrap();
     let text = format!(
         "{:#}{}",
         key.public,
-        advice(Path::new("k"), Algorithm::Es256, &key)
+        key_pair_advice(Path::new("k"), Algorithm::Es256, &key)
     );
     assert!(!text.contains("\"d\"") && !text.contains("BEGIN"), "{text}");
     assert!(text.contains(&key.id));

@@ -1,4 +1,4 @@
-//! The watched program: what of our environment it gets, and signals: its own while it runs, then ours.
+//! Runs the program: with which environment, and where signals go while it runs.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,12 +6,13 @@ use std::process::ExitStatus;
 
 use tokio::process::{Child, Command};
 
-use super::super::Exit;
+use crate::cli::exit::Exit;
+use crate::cli::signals::{StopSignal, StopSignals};
 use crate::config::Config;
 use crate::credentials::{SecretSource, withhold_private_variables};
 
-/// Variables that hold a secret of the configuration. The program is run by whoever may read them, but it is not
-/// its own business: it may log or pass on what it is given.
+/// The environment variables with the secrets of this configuration. The user can read them anyway, but the program has
+/// no need for them, and might log them or pass them on.
 pub(super) fn secret_variables(config: &Config) -> Vec<String> {
     let callers = config.guard.callers.iter();
     let sources = callers.filter_map(|caller| caller.key.as_ref());
@@ -27,104 +28,64 @@ pub(super) fn secret_variables(config: &Config) -> Vec<String> {
         .collect()
 }
 
-/// Runs it to its end, on our own standard input and outputs.
+/// Runs the program to its end, with our standard input and outputs. `added` are variables for it, `withheld` those that
+/// it does not get.
 pub(super) async fn run(
     command: &[OsString],
-    given: &[(&str, &str)],
-    hidden: &[String],
-    signals: &mut Signals,
+    added: &[(&str, &str)],
+    withheld: &[String],
+    signals: &mut StopSignals,
 ) -> io::Result<ExitStatus> {
     let program = command.first().map(OsString::as_os_str).unwrap_or_default();
-    let mut starting = Command::new(program);
-    starting.args(command.iter().skip(1));
-    withhold_private_variables(&mut starting);
-    for name in hidden {
-        starting.env_remove(name);
+    let mut command_to_run = Command::new(program);
+    command_to_run.args(command.iter().skip(1));
+    withhold_private_variables(&mut command_to_run);
+    for name in withheld {
+        command_to_run.env_remove(name);
     }
-    starting.envs(given.iter().copied());
-    let mut child = starting.spawn()?;
+    command_to_run.envs(added.iter().copied());
+    let mut child = command_to_run.spawn()?;
     loop {
         tokio::select! {
-            // The Ctrl-C that ended the program was not meant for what comes after it.
+            // First, so that the Ctrl-C which ended the program does not also end what follows it.
             biased;
             signal = signals.next() => pass_on(&child, signal),
-            ended = child.wait() => return ended,
+            status = child.wait() => return status,
         }
     }
 }
 
+/// A terminal sends its Ctrl-C to the program too, and a second one makes many programs exit without cleaning up.
 #[cfg(unix)]
-use rustix::process::Signal;
-
-/// What is meant for the program although it was sent to us, and after its end for us. Our own way of ending by
-/// them is gone for good once this is made: somebody must listen until the end.
-#[cfg(unix)]
-pub(super) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    pub(super) async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.hangup.recv() => Signal::HUP,
-        }
-    }
-}
-
-/// What we end with after it, as a shell says it.
-#[cfg(unix)]
-pub(super) fn exit_after(signal: Signal) -> Exit {
-    Exit::OfProgram(u8::try_from(128 + signal.as_raw()).unwrap_or(1))
-}
-
-/// A terminal's Ctrl-C goes to the program itself: a second one makes many of them leave without cleaning up.
-#[cfg(unix)]
-fn pass_on(child: &Child, signal: Signal) {
+fn pass_on(child: &Child, signal: StopSignal) {
     use std::io::IsTerminal as _;
-    if signal == Signal::INT && io::stdin().is_terminal() {
-        return;
-    }
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let signal = match signal {
+        StopSignal::Interrupt if io::stdin().is_terminal() => return,
+        StopSignal::Interrupt => Signal::INT,
+        StopSignal::Terminate => Signal::TERM,
+        StopSignal::Hangup => Signal::HUP,
+    };
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-    if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
-        // Gone already: its end is what comes next.
-        let _ = rustix::process::kill_process(pid, signal);
+    if let Some(pid) = pid.and_then(Pid::from_raw) {
+        // Fails only if the program has just ended, which `run` notices next.
+        let _ = kill_process(pid, signal);
     }
 }
 
-/// The console tells the program itself.
+/// The console sends Ctrl-C to the program too.
 #[cfg(not(unix))]
-pub(super) struct Signals;
+fn pass_on(_child: &Child, _signal: StopSignal) {}
 
-#[cfg(not(unix))]
-impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    pub(super) async fn next(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
-    }
-}
-
-#[cfg(not(unix))]
-fn pass_on(_child: &Child, (): ()) {}
-
-/// Ctrl-C, as it is elsewhere.
-#[cfg(not(unix))]
-pub(super) fn exit_after((): ()) -> Exit {
-    Exit::OfProgram(130)
+/// The exit code of the program unless it is 0. After a signal, it is 128 plus the number of the signal, as in a shell.
+pub(super) fn exit_of(status: ExitStatus) -> Option<Exit> {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| 128 + signal);
+    #[cfg(not(unix))]
+    let signal = None;
+    let code = status.code().or(signal).unwrap_or(1);
+    let code = u8::try_from(code & 0xff).unwrap_or(1);
+    (!status.success()).then_some(Exit::OfProgram(code.max(1)))
 }

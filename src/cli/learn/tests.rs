@@ -1,20 +1,23 @@
 //! What is decided before and after the program runs.
 
+use std::ffi::OsString;
+
 use super::*;
 use crate::learn::{Comparison, ObservedRequest};
 
-fn wanted(command: &str) -> Learn {
-    Learn {
+fn args(command: &str) -> LearnArgs {
+    LearnArgs {
         name: None,
         check: None,
         openapi: None,
         output: None,
         command: command.split(' ').map(OsString::from).collect(),
+        settings: SettingsArgs::default(),
     }
 }
 
 #[test]
-fn the_caller_is_called_like_the_program_where_it_can_be() {
+fn the_caller_has_the_name_of_the_program_if_that_is_a_valid_one() {
     for (command, expected) in [
         ("newman run", "newman"),
         ("/usr/bin/curl http://x", "curl"),
@@ -22,11 +25,11 @@ fn the_caller_is_called_like_the_program_where_it_can_be() {
         ("./ö", "learnt"),
         ("__x__", "learnt"),
     ] {
-        assert_eq!(wanted(command).caller(), expected);
+        assert_eq!(args(command).caller(), expected);
     }
-    let named = Learn {
+    let named = LearnArgs {
         name: Some("ci".to_owned()),
-        ..wanted("curl")
+        ..args("curl")
     };
     assert_eq!(
         (named.caller(), named.program()),
@@ -35,13 +38,13 @@ fn the_caller_is_called_like_the_program_where_it_can_be() {
 }
 
 #[test]
-fn a_run_without_requests_is_told_why_that_may_be() {
-    assert!(no_lesson(&ObservedRequests::default()).contains("CUPBEARER_URL"));
+fn a_run_without_requests_is_explained() {
+    assert!(why_nothing_was_learnt(&ObservedRequests::default()).contains("CUPBEARER_URL"));
     let without_key = ObservedRequests {
         rejected_by_reason: [("caller_unknown", 2)].into(),
         ..ObservedRequests::default()
     };
-    let said = no_lesson(&without_key);
+    let said = why_nothing_was_learnt(&without_key);
     assert!(
         said.contains("2 caller_unknown") && said.contains("CUPBEARER_KEY"),
         "{said}"
@@ -50,16 +53,17 @@ fn a_run_without_requests_is_told_why_that_may_be() {
 
 #[cfg(unix)]
 #[test]
-fn the_exit_code_is_the_programs_own() {
+fn the_exit_code_is_that_of_the_program() {
     use std::os::unix::process::ExitStatusExt as _;
-    let of = |raw| of_program(ExitStatus::from_raw(raw)).map(Exit::code);
+    use std::process::ExitStatus;
+    let of = |raw| child::exit_of(ExitStatus::from_raw(raw)).map(Exit::code);
     assert_eq!(of(0), None);
     assert_eq!(of(7 << 8), Some(7));
     assert_eq!(of(15), Some(143));
 }
 
 #[test]
-fn a_path_of_the_program_steers_no_terminal() {
+fn control_characters_of_a_path_do_not_reach_the_terminal() {
     let found = Comparison {
         rejected: vec![ObservedRequest {
             path: "/a\u{9b}2J\u{202e}x".to_owned(),
@@ -67,6 +71,6 @@ fn a_path_of_the_program_steers_no_terminal() {
         }],
         ..Comparison::default()
     };
-    let (text, holds) = report::compared("ci", &found);
+    let (text, holds) = comparison::describe("ci", &found);
     assert!(!holds && text.ends_with("  GET /a?2J?x"), "{text}");
 }

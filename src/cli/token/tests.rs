@@ -1,17 +1,17 @@
 use super::*;
 
 #[test]
-fn moments_are_written_in_words_and_nothing_steers_the_terminal() {
+fn times_are_readable_and_control_characters_do_not_reach_the_terminal() {
     let Value::Object(claims) = json!({
         "exp": 3600, "iat": 0, "nbf": u64::MAX, "scope": "a\u{1b}[2J \"b\"", "groups": ["x"], "n": 1,
     }) else {
-        unreachable!("it is an object")
+        unreachable!("this is an object")
     };
     let decoded = DecodedToken {
         header: Map::new(),
         claims,
     };
-    let text = in_words(&decoded, UNIX_EPOCH + Duration::from_mins(30));
+    let text = decoded_text(&decoded, UNIX_EPOCH + Duration::from_mins(30));
     for line in [
         "  exp     1970-01-01T01:00:00Z (in 30m)\n",
         "  iat     1970-01-01T00:00:00Z (30m ago)\n",

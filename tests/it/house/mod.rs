@@ -44,7 +44,8 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ),
     (
         "doctor",
-        &["admin", 
+        &[
+            "admin",
             "config",
             "credentials",
             "net",

@@ -1,20 +1,20 @@
-//! Claims about `init`; the person is a script.
+//! Tests of `init`, with a script in place of a terminal.
 
 mod rounds;
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 
-use super::person::Person;
+use super::answers::{Answers, AuthMethod};
 use super::*;
 use crate::config::keys::Key;
+use crate::credentials::Secret;
 
 const ID: &str = "0123abcd-4567-89ab-cdef-0123456789ab";
 const CLIENT: &str = "11111111-4567-89ab-cdef-0123456789ab";
 const SECRET: &str = "s3cret-that-was-typed";
 
-/// Answers in order; leaves when there are none left. A hidden question takes the next answer too.
+/// Gives these answers in order, whether they are hidden or not, and then ends the input.
 struct Script {
     answers: VecDeque<&'static str>,
     seen: String,
@@ -29,22 +29,22 @@ impl Script {
     }
 }
 
-impl Person for Script {
-    fn tell(&mut self, words: &str) {
-        self.seen.push_str(words);
+impl Dialogue for Script {
+    fn show(&mut self, text: &str) {
+        self.seen.push_str(text);
         self.seen.push('\n');
     }
 
-    fn line(&mut self, prompt: &str) -> io::Result<Option<String>> {
+    fn read_line(&mut self, prompt: &str) -> io::Result<Option<String>> {
         self.seen.push_str(prompt);
         let answer = self.answers.pop_front();
-        self.seen.push_str(answer.unwrap_or("(left)"));
+        self.seen.push_str(answer.unwrap_or("(end)"));
         self.seen.push('\n');
         Ok(answer.map(str::to_owned))
     }
 
-    fn hidden(&mut self, prompt: &str) -> io::Result<Option<Secret>> {
-        self.tell(prompt);
+    fn read_hidden(&mut self, prompt: &str) -> io::Result<Option<Secret>> {
+        self.show(prompt);
         Ok(self.answers.pop_front().map(Secret::new))
     }
 }
@@ -58,38 +58,38 @@ fn surroundings(directory: &Path) -> Surroundings {
 }
 
 async fn talk(
-    wanted: &Init,
+    args: &InitArgs,
     directory: &Path,
     answers: &[&'static str],
-) -> (Result<Exit, Stop>, String) {
+) -> (Result<Exit, InitError>, String) {
     let mut script = Script::new(answers);
-    let done = with_person(wanted, &surroundings(directory), &mut script).await;
+    let done = interactive(args, &surroundings(directory), &mut script).await;
     assert!(
         script.answers.is_empty(),
-        "unasked: {:?}\n{}",
+        "not asked for: {:?}\n{}",
         script.answers,
         script.seen
     );
     (done, script.seen)
 }
 
-fn is_fine(done: &Result<Exit, Stop>) -> bool {
+fn is_fine(done: &Result<Exit, InitError>) -> bool {
     matches!(done, Ok(Exit::Fine))
 }
 
-fn flags(upstream: &str) -> Init {
-    Init {
+fn flags(upstream: &str) -> InitArgs {
+    InitArgs {
         upstream: Some(upstream.to_owned()),
         token_endpoint: Some(format!("https://auth.pingone.eu/{ID}/as/token")),
         client_id: Some(CLIENT.to_owned()),
         secret_command: Some("printf %s 'a b'".to_owned()),
         no_doctor: true,
-        ..Init::default()
+        ..InitArgs::default()
     }
 }
 
-fn with_secret_by_stdin(directory: &Path) -> Init {
-    Init {
+fn with_secret_by_stdin(directory: &Path) -> InitArgs {
+    InitArgs {
         secret_command: None,
         secret_stdin: true,
         out: Some(directory.join("c.toml")),
@@ -97,32 +97,33 @@ fn with_secret_by_stdin(directory: &Path) -> Init {
     }
 }
 
-fn usage(flags: &Init) -> String {
-    let plan = Answers::of_flags(flags).and_then(|answers| answers.complete().map_err(Stop::Usage));
-    match plan {
-        Err(Stop::Usage(words)) => words,
-        Err(Stop::Failed(_) | Stop::Left) | Ok(_) => panic!("no usage error"),
+fn usage(flags: &InitArgs) -> String {
+    let config = parse::answers_in_flags(flags)
+        .and_then(|answers| answers.complete().map_err(InitError::Usage));
+    match config {
+        Err(InitError::Usage(message)) => message,
+        Err(InitError::Failed(_) | InitError::Abandoned) | Ok(_) => panic!("not a usage error"),
     }
 }
 
-fn text_of(flags: &Init) -> String {
-    let Ok(plan) =
-        Answers::of_flags(flags).and_then(|answers| answers.complete().map_err(Stop::Usage))
+fn text_of(flags: &InitArgs) -> String {
+    let Ok(config) = parse::answers_in_flags(flags)
+        .and_then(|answers| answers.complete().map_err(InitError::Usage))
     else {
         panic!("not complete: {}", usage(flags));
     };
-    document::text(&plan, None)
+    document::text(&config, None)
 }
 
 #[tokio::test]
-async fn pastes_become_a_configuration_and_a_file_for_the_secret() {
+async fn pastes_become_a_configuration_and_a_secret_file() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = Init {
+    let args = InitArgs {
         no_doctor: true,
-        ..Init::default()
+        ..InitArgs::default()
     };
     let (done, seen) = talk(
-        &wanted,
+        &args,
         directory.path(),
         &[
             "docs",
@@ -159,20 +160,20 @@ async fn pastes_become_a_configuration_and_a_file_for_the_secret() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
-    for said in [
+    for message in [
         "is no address",
         "environment's id",
-        "that is the client id",
+        "this is the client id",
         "region eu",
     ] {
-        assert!(seen.contains(said), "{said}\n{seen}");
+        assert!(seen.contains(message), "{message}\n{seen}");
     }
     assert!(!seen.contains(SECRET) && !text.contains(SECRET));
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn the_secrets_file_is_its_owners_alone_even_where_another_was_before() {
+async fn only_the_owner_can_read_the_secret_file_even_if_a_link_was_in_its_place() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("c.toml");
@@ -180,14 +181,14 @@ async fn the_secrets_file_is_its_owners_alone_even_where_another_was_before() {
     let elsewhere = directory.path().join("elsewhere-file");
     std::fs::write(&elsewhere, "kept").unwrap();
     std::os::unix::fs::symlink(&elsewhere, &secret).unwrap();
-    let wanted = Init {
+    let args = InitArgs {
         secret_command: None,
         out: Some(out),
         force: true,
         ..flags("https://api.example.com")
     };
 
-    let (done, seen) = talk(&wanted, directory.path(), &["", "", SECRET]).await;
+    let (done, seen) = talk(&args, directory.path(), &["", "", SECRET]).await;
 
     assert!(is_fine(&done), "{seen}");
     assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "kept");
@@ -199,21 +200,21 @@ async fn the_secrets_file_is_its_owners_alone_even_where_another_was_before() {
 }
 
 #[tokio::test]
-async fn what_exists_is_overwritten_only_after_a_yes() {
+async fn an_existing_file_is_overwritten_only_after_a_yes() {
     let directory = tempfile::tempdir().unwrap();
     let (old, new) = (directory.path().join("old.toml"), "new.toml");
     std::fs::write(&old, "kept").unwrap();
-    let wanted = Init {
+    let args = InitArgs {
         out: Some(old.clone()),
         ..flags("https://api.example.com")
     };
 
-    let (left, _) = talk(&wanted, directory.path(), &["", "no"]).await;
-    assert!(matches!(left, Err(Stop::Left)));
+    let (abandoned, _) = talk(&args, directory.path(), &["", "no"]).await;
+    assert!(matches!(abandoned, Err(InitError::Abandoned)));
     assert_eq!(std::fs::read_to_string(&old).unwrap(), "kept");
     assert!(!directory.path().join(new).exists());
 
-    let (done, seen) = talk(&wanted, directory.path(), &["", "yes"]).await;
+    let (done, seen) = talk(&args, directory.path(), &["", "yes"]).await;
     assert!(is_fine(&done), "{seen}");
     assert!(
         std::fs::read_to_string(&old)
@@ -223,22 +224,22 @@ async fn what_exists_is_overwritten_only_after_a_yes() {
 }
 
 #[tokio::test]
-async fn without_a_person_an_existing_file_stays_unless_forced() {
+async fn without_a_terminal_an_existing_file_is_kept_unless_forced() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("c.toml");
     std::fs::write(&out, "kept").unwrap();
-    let mut wanted = Init {
+    let mut args = InitArgs {
         out: Some(out.clone()),
         ..flags("https://api.example.com")
     };
 
-    let refused = alone(&wanted, &surroundings(directory.path()), &mut Input(b"")).await;
-    assert!(matches!(refused, Err(Stop::Failed(words)) if words.contains("--force")));
+    let refused = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+    assert!(matches!(refused, Err(InitError::Failed(message)) if message.contains("--force")));
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "kept");
 
-    wanted.force = true;
+    args.force = true;
     assert!(is_fine(
-        &alone(&wanted, &surroundings(directory.path()), &mut Input(b"")).await
+        &from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await
     ));
     assert!(
         std::fs::read_to_string(&out)
@@ -248,13 +249,13 @@ async fn without_a_person_an_existing_file_stays_unless_forced() {
 }
 
 #[tokio::test]
-async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_as_defaults() {
+async fn after_a_failed_check_the_questions_are_asked_again_with_the_answers_as_defaults() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = Init {
+    let args = InitArgs {
         out: Some(directory.path().join("c.toml")),
-        ..Init::default()
+        ..InitArgs::default()
     };
-    // Nobody listens on port 1 of loopback.
+    // Nothing listens on port 1 of loopback.
     let first = [
         "http://127.0.0.1:1/docs",
         "http://127.0.0.1:1/token",
@@ -265,7 +266,7 @@ async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_as_defaults
         "id",
         "",
         "",
-        "a command that is no number",
+        "not a choice",
     ];
     let command = if keyring::find("id").await.is_some() {
         "3"
@@ -276,7 +277,7 @@ async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_as_defaults
         command, "false", "yes", "", "", "yes", "other", "", "", "", "printf x", "",
     ];
     let (done, seen) = talk(
-        &wanted,
+        &args,
         directory.path(),
         &[first.as_slice(), &again].concat(),
     )
@@ -284,7 +285,7 @@ async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_as_defaults
 
     assert!(matches!(done, Ok(Exit::Unreachable)), "{seen}");
     assert!(seen.contains("[http://127.0.0.1:1/token]"), "{seen}");
-    assert!(seen.contains("The configuration stays there."), "{seen}");
+    assert!(seen.contains("The configuration has been kept."), "{seen}");
     let text = std::fs::read_to_string(directory.path().join("c.toml")).unwrap();
     assert!(
         text.contains("client_id = \"other\"") && text.contains("[\"printf\", \"x\"]"),
@@ -293,24 +294,24 @@ async fn what_the_doctor_refuses_is_asked_for_again_with_the_answers_as_defaults
 }
 
 #[tokio::test]
-async fn a_secret_that_was_typed_once_need_not_be_typed_again() {
+async fn a_typed_secret_need_not_be_typed_again() {
     let mut answers = Answers {
-        credential: Answer::Default(Credential::Typed(Secret::new(SECRET))),
-        ..Answers::of_flags(&flags("https://api.example.com"))
+        secret: AnswerSlot::Default(SecretLocation::NewFile(Secret::new(SECRET))),
+        ..parse::answers_in_flags(&flags("https://api.example.com"))
             .ok()
             .unwrap()
     };
     let mut script = Script::new(&["", "", ""]);
-    let plan = questions::interview(&mut script, &mut answers, &Own::default(), None)
+    let config = questions::interview(&mut script, &mut answers, &Overwritable::default(), None)
         .await
         .ok()
         .unwrap();
     assert!(
-        matches!(&plan.credential, Credential::Typed(secret) if secret.expose() == SECRET.as_bytes())
+        matches!(&config.secret, SecretLocation::NewFile(secret) if secret.expose() == SECRET.as_bytes())
     );
 }
 
-/// Standard input that is no terminal.
+/// Standard input that is not a terminal.
 struct Input(&'static [u8]);
 
 impl io::Read for Input {
@@ -319,44 +320,46 @@ impl io::Read for Input {
     }
 }
 
-impl Piped for Input {
-    fn is_piped(&self) -> bool {
-        true
+impl StandardInput for Input {
+    fn is_terminal(&self) -> bool {
+        false
     }
 }
 
 #[tokio::test]
-async fn a_secret_from_standard_input_goes_into_a_file_and_a_typical_mistake_does_not() {
+async fn a_secret_from_standard_input_is_stored_in_a_file_but_a_typical_mistake_is_not() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = with_secret_by_stdin(directory.path());
+    let args = with_secret_by_stdin(directory.path());
     let here = surroundings(directory.path());
 
-    let mistaken = alone(&wanted, &here, &mut Input(CLIENT.as_bytes())).await;
-    assert!(matches!(mistaken, Err(Stop::Usage(words)) if words.contains("that is the client id")));
+    let mistake = from_flags(&args, &here, &mut Input(CLIENT.as_bytes())).await;
+    assert!(
+        matches!(mistake, Err(InitError::Usage(message)) if message.contains("this is the client id"))
+    );
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 
-    let done = alone(&wanted, &here, &mut Input(b"s3cret-that-was-typed\n")).await;
+    let done = from_flags(&args, &here, &mut Input(b"s3cret-that-was-typed\n")).await;
     assert!(is_fine(&done));
     let secret = std::fs::read(directory.path().join("c.client_secret")).unwrap();
     assert_eq!(secret, SECRET.as_bytes());
 }
 
 #[tokio::test]
-async fn whoever_leaves_early_leaves_nothing_behind() {
+async fn ending_the_input_early_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    let (left, _) = talk(
-        &Init::default(),
+    let (abandoned, _) = talk(
+        &InitArgs::default(),
         directory.path(),
         &["https://api.example.com"],
     )
     .await;
-    assert!(matches!(left, Err(Stop::Left)));
+    assert!(matches!(abandoned, Err(InitError::Abandoned)));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn without_a_person_all_that_is_missing_or_wrong_is_said_at_once() {
-    let missing = usage(&Init::default());
+fn without_a_terminal_all_missing_or_invalid_flags_are_reported_at_once() {
+    let missing = usage(&InitArgs::default());
     for flag in [
         "--upstream",
         "--token-endpoint",
@@ -366,13 +369,13 @@ fn without_a_person_all_that_is_missing_or_wrong_is_said_at_once() {
     ] {
         assert!(missing.contains(flag), "{flag}: {missing}");
     }
-    let wrong = usage(&Init {
+    let wrong = usage(&InitArgs {
         upstream: Some("docs".to_owned()),
         listen: Some("nowhere".to_owned()),
         client_id: Some("x".to_owned()),
         ..flags("")
     });
-    let nowhere = usage(&Init {
+    let nowhere = usage(&InitArgs {
         secret_command: None,
         secret_file: Some("/nonexist".into()),
         no_doctor: false,
@@ -392,23 +395,23 @@ fn without_a_person_all_that_is_missing_or_wrong_is_said_at_once() {
 }
 
 #[test]
-fn production_is_read_only_unless_somebody_says_otherwise() {
+fn a_production_api_is_read_only_unless_a_flag_says_otherwise() {
     let production = "https://self-service-api.prod-example.us1.ping.cloud/docs";
-    let is_read_only = |flags: &Init| text_of(flags).contains("\nread_only = true");
+    let is_read_only = |flags: &InitArgs| text_of(flags).contains("\nread_only = true");
     assert!(is_read_only(&flags(production)));
     assert!(!is_read_only(&flags(
         "https://self-service-api.dev-example.us1.ping.cloud"
     )));
-    assert!(!is_read_only(&Init {
+    assert!(!is_read_only(&InitArgs {
         read_only: Some(false),
         ..flags(production)
     }));
 }
 
 #[test]
-fn a_sibling_api_gets_its_fixed_header_and_every_flag_its_key() {
-    let text = text_of(&Init {
-        auth: Some(Auth::Post),
+fn a_pingaccess_api_gets_its_fixed_header_and_every_flag_sets_its_key() {
+    let text = text_of(&InitArgs {
+        auth: Some(AuthMethod::Post),
         scope: Some("a b".to_owned()),
         listen: Some("localhost:9000".to_owned()),
         ..flags("https://pingaccess-admin-api.dev-example.us1.ping.cloud/pa-admin-api/v3")
@@ -422,14 +425,14 @@ fn a_sibling_api_gets_its_fixed_header_and_every_flag_its_key() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
-    // Each value has the table's words above it.
+    // Each value has the description of its key above it.
     let doc = Key::find("token.auth").unwrap().doc;
     assert!(text.contains(&format!("# {doc}\nauth = ")), "{text}");
 }
 
 #[test]
-fn a_command_is_read_as_in_a_shell_or_as_a_list() {
-    let words = |text: &str| answers::command(text).ok();
+fn a_command_is_read_as_in_a_shell_or_as_a_toml_list() {
+    let words = |text: &str| parse::command(text).ok();
     let expected = Some(["op", "read", "a b"].map(str::to_owned).to_vec());
     assert_eq!(words(" op read 'a b' "), expected);
     assert_eq!(words("[\"op\", \"read\", \"a b\"]"), expected);

@@ -1,18 +1,22 @@
-//! What a second round may overwrite.
+//! What another round of questions may overwrite.
+
+use std::path::Path;
 
 use super::*;
+use crate::cli::init::answers::NewConfig;
+use crate::credentials::KeyringEntry;
 
 #[tokio::test]
-async fn another_round_asks_about_a_file_that_the_first_had_no_use_for() {
+async fn another_round_asks_about_a_file_that_the_first_one_did_not_write() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("c.toml");
     let foreign = directory.path().join("c.client_secret");
     std::fs::write(&foreign, "kept").unwrap();
-    let wanted = Init {
+    let args = InitArgs {
         out: Some(out.clone()),
-        ..Init::default()
+        ..InitArgs::default()
     };
-    // Nobody listens on port 1 of loopback.
+    // Nothing listens on port 1 of loopback.
     let addresses = ["http://127.0.0.1:1/docs", "http://127.0.0.1:1/token", "yes"];
     let command = if keyring::find("id").await.is_some() {
         "3"
@@ -21,20 +25,20 @@ async fn another_round_asks_about_a_file_that_the_first_had_no_use_for() {
     };
     let first = ["id", "", "", command, "false", "yes"];
     let other = directory.path().join("other.toml").display().to_string();
-    // The answers of a script live as long as the program.
+    // The answers of a script are static.
     let other: &'static str = other.leak();
     let second = ["", "", "yes", "", "", "", "1", SECRET, "no", other, "yes"];
-    // Enter keeps the secret; what this run has written is not asked about.
+    // Enter keeps the secret. Files that this run has written are overwritten without asking.
     let third = ["", "", "yes", "", "", "", "", "", "no"];
     let (done, seen) = talk(
-        &wanted,
+        &args,
         directory.path(),
         &[&addresses[..], &first, &second, &third].concat(),
     )
     .await;
 
     assert!(matches!(done, Ok(Exit::Unreachable)), "{seen}");
-    let asked = format!("\n{} exists. Overwrite it?", foreign.display());
+    let asked = format!("\n{} already exists. Overwrite it?", foreign.display());
     assert_eq!(seen.matches("Overwrite it?").count(), 1, "{seen}");
     assert!(seen.contains(&asked), "{seen}");
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "kept");
@@ -43,40 +47,43 @@ async fn another_round_asks_about_a_file_that_the_first_had_no_use_for() {
 }
 
 #[test]
-fn an_entry_of_the_keyring_is_own_only_once_it_was_written() {
-    let entry = |text| credentials::KeyringEntry::parse(text).unwrap();
-    let plan = |entry, secret| Plan {
-        credential: Credential::Keyring(entry, secret),
-        ..Answers::of_flags(&flags("https://api.example.com"))
+fn an_entry_of_the_keyring_may_be_replaced_only_after_this_run_has_written_it() {
+    let entry = |text| KeyringEntry::parse(text).unwrap();
+    let config = |entry, secret| NewConfig {
+        secret: SecretLocation::Keyring(entry, secret),
+        ..parse::answers_in_flags(&flags("https://api.example.com"))
             .ok()
             .and_then(|answers| answers.complete().ok())
             .unwrap()
     };
     let path = Path::new("c.toml");
-    let mut own = Own::of_flag(true);
+    let mut overwritable = Overwritable::new(true);
 
-    // After "Replace it? no" it was only read.
-    own.add_written(&plan(entry("cupbearer/a"), None), path);
-    assert!(!own.has_entry(&entry("cupbearer/a")));
+    // It was only read, since the answer to "Replace it?" was no.
+    overwritable.add_written(&config(entry("cupbearer/a"), None), path);
+    assert!(!overwritable.has_entry(&entry("cupbearer/a")));
 
-    own.add_written(&plan(entry("cupbearer/a"), Some(Secret::new(SECRET))), path);
-    assert!(own.has_entry(&entry("cupbearer/a")));
-    // Another client id's.
-    assert!(!own.has_entry(&entry("cupbearer/b")));
+    overwritable.add_written(
+        &config(entry("cupbearer/a"), Some(Secret::new(SECRET))),
+        path,
+    );
+    assert!(overwritable.has_entry(&entry("cupbearer/a")));
+    // The entry of another client id.
+    assert!(!overwritable.has_entry(&entry("cupbearer/b")));
 }
 
 #[tokio::test]
-async fn a_secret_that_is_too_long_is_refused_and_not_shortened() {
+async fn a_secret_that_is_too_long_is_refused_rather_than_cut() {
     let directory = tempfile::tempdir().unwrap();
-    let wanted = with_secret_by_stdin(directory.path());
+    let args = with_secret_by_stdin(directory.path());
     let long: &'static [u8] = vec![b'x'; (64 << 10) + 1].leak();
     let here = surroundings(directory.path());
 
-    let done = alone(&wanted, &here, &mut Input(long)).await;
-    assert!(matches!(done, Err(Stop::Usage(words)) if words.contains("64 KiB")));
+    let done = from_flags(&args, &here, &mut Input(long)).await;
+    assert!(matches!(done, Err(InitError::Usage(message)) if message.contains("64 KiB")));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 
     assert!(is_fine(
-        &alone(&wanted, &here, &mut Input(&long[1..])).await
+        &from_flags(&args, &here, &mut Input(&long[1..])).await
     ));
 }

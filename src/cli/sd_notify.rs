@@ -1,7 +1,7 @@
-//! What a service manager is told (`sd_notify(3)`): that we serve, how we are, that we stop. Never waits for it.
+//! Notifies a service manager such as systemd (`sd_notify(3)`): ready, reloading, stopping, and the status between.
+//! It never waits for the manager.
 //!
-//! Our own lines and no crate: the one that the field uses sends with a blocking socket, and a manager that does
-//! not read would stall the loop that serves.
+//! The usual crate sends on a blocking socket, on which a manager that does not read would stall the proxy.
 
 #[cfg(target_os = "linux")]
 use std::os::unix::net::UnixDatagram;
@@ -12,58 +12,58 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the state is looked at where no watchdog wants more.
+/// How often the status is compared with the last one sent, unless the watchdog needs a shorter interval.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The way to the service manager; a no-op where there is none.
-pub(super) struct Notifier {
+/// The connection to the service manager. Without one, nothing is sent.
+pub(super) struct ServiceManager {
     #[cfg(target_os = "linux")]
     socket: Option<UnixDatagram>,
-    /// `WATCHDOG_USEC`: after so long without a sign of life the manager restarts us.
+    /// `WATCHDOG_USEC`: the manager restarts this process if it hears nothing for this long.
     watchdog: Option<Duration>,
 }
 
-/// What the manager has put into our environment.
+/// The variables that the manager sets.
 #[derive(Default)]
-struct Given {
+struct ManagerEnvironment {
     socket: Option<OsString>,
     watchdog_usec: Option<String>,
     watchdog_pid: Option<String>,
 }
 
-impl Notifier {
-    /// As the environment says. It is left as it is: changing it is not safe beside other threads, and our child
-    /// processes get none of it.
-    pub(super) fn of_environment() -> Self {
-        Self::new(Given {
+impl ServiceManager {
+    /// Leaves the environment unchanged: changing it is not safe while other threads run, and child processes get none
+    /// of these variables anyway.
+    pub(super) fn from_environment() -> Self {
+        Self::new(ManagerEnvironment {
             socket: std::env::var_os("NOTIFY_SOCKET"),
             watchdog_usec: std::env::var("WATCHDOG_USEC").ok(),
             watchdog_pid: std::env::var("WATCHDOG_PID").ok(),
         })
     }
 
-    fn new(given: Given) -> Self {
-        let is_ours = given
+    fn new(environment: ManagerEnvironment) -> Self {
+        let is_for_us = environment
             .watchdog_pid
             .is_none_or(|pid| pid == std::process::id().to_string());
-        let watchdog = given
+        let watchdog = environment
             .watchdog_usec
-            .filter(|_| is_ours)
+            .filter(|_| is_for_us)
             .and_then(|microseconds| microseconds.parse().ok())
             .map(Duration::from_micros);
         Self {
             #[cfg(target_os = "linux")]
-            socket: given.socket.and_then(|name| connect(&name).ok()),
+            socket: environment.socket.and_then(|name| connect(&name).ok()),
             watchdog: watchdog.filter(|limit| !limit.is_zero()),
         }
     }
 
-    /// The listeners are there, or a reload is over.
+    /// The process serves, or a reload has ended.
     pub(super) fn ready(&self, status: &str) {
         self.send(&format!("READY=1\nSTATUS={}", one_line(status)));
     }
 
-    /// A reload begins; [`ready`](Self::ready) ends it, whatever came of it.
+    /// A reload has begun. [`ready`](Self::ready) ends it, whether it succeeded or not.
     pub(super) fn reloading(&self) {
         self.send(&format!(
             "RELOADING=1\nMONOTONIC_USEC={}",
@@ -71,33 +71,32 @@ impl Notifier {
         ));
     }
 
-    /// No further requests are taken.
+    /// The process has begun to stop.
     pub(super) fn stopping(&self) {
         self.send("STOPPING=1\nSTATUS=stopping");
     }
 
-    /// Signs of life at half of the watchdog's time, and the state whenever it has changed.
+    /// Sends `WATCHDOG=1` at half of the watchdog's interval, and the status whenever it has changed.
     ///
-    /// To be polled by the task that also stops the process, on the runtime that accepts connections and serves
-    /// the first worker's: where that loop hangs, the signs end. With `runtime.threads` above 1 a further
-    /// worker that hangs alone is not seen.
+    /// Must be polled on the runtime that accepts connections and serves those of the first worker, so that the
+    /// messages stop when that runtime hangs. With `runtime.threads` above 1, a hang of another worker is not noticed.
     pub(super) async fn keep_informed(&self, status: impl Fn() -> String) -> Infallible {
         if !self.has_manager() {
             return std::future::pending().await;
         }
         let mut ticks = interval(self.watchdog.map_or(STATUS_INTERVAL, |limit| limit / 2));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = String::new();
+        let mut sent = String::new();
         loop {
             ticks.tick().await;
             let now = status();
-            let changed = (now != told).then(|| format!("STATUS={}", one_line(&now)));
-            let sign = self.watchdog.map(|_| "WATCHDOG=1".to_owned());
-            let lines: Vec<String> = sign.into_iter().chain(changed).collect();
+            let changed = (now != sent).then(|| format!("STATUS={}", one_line(&now)));
+            let alive = self.watchdog.map(|_| "WATCHDOG=1".to_owned());
+            let lines: Vec<String> = alive.into_iter().chain(changed).collect();
             if !lines.is_empty() {
                 self.send(&lines.join("\n"));
             }
-            told = now;
+            sent = now;
         }
     }
 
@@ -109,7 +108,7 @@ impl Notifier {
     #[cfg(target_os = "linux")]
     fn send(&self, message: &str) {
         if let Some(socket) = &self.socket {
-            let _ = socket.send(message.as_bytes()); // full: the next one tells it
+            let _ = socket.send(message.as_bytes()); // if the queue is full, a later message has the status
         }
     }
 
@@ -138,19 +137,19 @@ fn connect(name: &std::ffi::OsStr) -> std::io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// A message is lines of `NAME=VALUE`.
+/// A message consists of lines with `NAME=VALUE`, so a value must not contain a line break.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
-/// `CLOCK_MONOTONIC`, by which the manager knows which reload is meant.
+/// `CLOCK_MONOTONIC`, by which the manager matches the message to its reload request.
 #[cfg(unix)]
 fn monotonic_microseconds() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec * 1_000_000 + now.tv_nsec / 1000
 }
 
-/// Nobody asks.
+/// There is no such manager on this system.
 #[cfg(not(unix))]
 fn monotonic_microseconds() -> i64 {
     0

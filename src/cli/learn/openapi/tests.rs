@@ -4,21 +4,21 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::*;
-use crate::learn::{ObservedRequest as Asked, RequestOutcomes};
+use crate::learn::{ObservedRequest, RequestOutcomes};
 
 #[tokio::test(start_paused = true)]
-async fn a_search_among_paths_that_hang_ends_once_and_not_path_by_path() {
-    // The system accepts; nobody answers.
+async fn the_time_limit_of_a_search_holds_for_all_paths_together() {
+    // The system accepts the connection, but nothing responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let key = Zeroizing::new("key".to_owned());
-    let at = At {
+    let client = ProxyClient {
         address: silent.local_addr().unwrap(),
         key: &key,
     };
     let patterns =
         ["/**/openapi.json", "/**/swagger.json"].map(|text| PathPattern::parse(text).unwrap());
     let mut seen = ObservedRequests::default();
-    let request = Asked {
+    let request = ObservedRequest {
         path: "/api/v1/certificates".to_owned(),
         method: "GET".to_owned(),
     };
@@ -30,12 +30,12 @@ async fn a_search_among_paths_that_hang_ends_once_and_not_path_by_path() {
     assert!(candidate_paths(&patterns, &seen).len() > 2);
 
     let started = Instant::now();
-    let searched = anywhere(&patterns, &seen, &at).await;
+    let result = search(&patterns, &seen, &client).await;
 
-    assert_eq!(searched.err(), Some(TOO_SLOW));
-    // Paused time moves by whole milliseconds.
+    assert_eq!(result.err(), Some(SEARCH_TIMED_OUT));
+    // Paused time advances in whole milliseconds.
     assert!(
-        started.elapsed() < LIMIT + Duration::from_millis(10),
+        started.elapsed() < TIME_LIMIT + Duration::from_millis(10),
         "{:?}",
         started.elapsed()
     );

@@ -1,41 +1,42 @@
-//! Who answers: a person at a terminal; in tests a script.
+//! The terminal on which questions are asked. Tests use a script instead.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use crate::cli::output::say;
 use crate::credentials::Secret;
 
-/// Lines out, lines in. Plain lines: they work on every terminal, with a screen reader, and when
-/// answers are typed ahead.
-pub(super) trait Person {
-    fn tell(&mut self, words: &str);
+/// Asks and answers in plain lines, which work on every terminal, with a screen reader, and with text that is typed
+/// ahead.
+pub(super) trait Dialogue {
+    fn show(&mut self, text: &str);
 
-    /// What is typed after `prompt`, without its end; nothing once the input has ended.
-    fn line(&mut self, prompt: &str) -> io::Result<Option<String>>;
+    /// The line that is typed after `prompt`, without its end; `None` if the input has ended.
+    fn read_line(&mut self, prompt: &str) -> io::Result<Option<String>>;
 
-    /// The same, not shown.
-    fn hidden(&mut self, prompt: &str) -> io::Result<Option<Secret>>;
+    /// The same without showing what is typed.
+    fn read_hidden(&mut self, prompt: &str) -> io::Result<Option<Secret>>;
 }
 
-/// The terminal that this process runs in.
+/// The terminal of this process.
 pub(super) struct Terminal {
     _private: (),
 }
 
 impl Terminal {
-    /// Nothing, if there is none on standard input and standard error.
+    /// `None` unless standard input and standard error are terminals.
     pub(super) fn open() -> Option<Self> {
-        let is_there = io::stdin().is_terminal() && io::stderr().is_terminal();
-        is_there.then_some(Self { _private: () })
+        let is_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+        is_terminal.then_some(Self { _private: () })
     }
 }
 
-impl Person for Terminal {
-    fn tell(&mut self, words: &str) {
-        super::say(words);
+impl Dialogue for Terminal {
+    fn show(&mut self, text: &str) {
+        say(text);
     }
 
-    // Blocks the runtime, on which nothing else runs; Ctrl-C ends the process.
-    fn line(&mut self, prompt: &str) -> io::Result<Option<String>> {
+    // Blocks the runtime, on which nothing else runs. Ctrl-C ends the process.
+    fn read_line(&mut self, prompt: &str) -> io::Result<Option<String>> {
         let mut err = io::stderr();
         err.write_all(prompt.as_bytes())?;
         err.flush()?;
@@ -46,15 +47,15 @@ impl Person for Terminal {
         Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
     }
 
-    fn hidden(&mut self, prompt: &str) -> io::Result<Option<Secret>> {
-        unseen::line(prompt)
+    fn read_hidden(&mut self, prompt: &str) -> io::Result<Option<Secret>> {
+        no_echo::read_line(prompt)
     }
 }
 
-/// The terminal's own line editing without its echo. It is off before the prompt shows up: what is pasted at once
-/// is not seen either.
+/// Uses the line editing of the terminal without its echo. The echo is off before the prompt appears, so that text which
+/// is pasted at once is not shown either.
 #[cfg(unix)]
-mod unseen {
+mod no_echo {
     use std::io::{self, Write as _};
 
     use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
@@ -62,32 +63,32 @@ mod unseen {
 
     use crate::credentials::Secret;
 
-    /// The longest line that a terminal gives, in bytes (Linux; elsewhere it is less).
-    const LONGEST: usize = 4096;
+    /// The longest line that a terminal can read, in bytes (on Linux; less elsewhere).
+    const MAX_LINE: usize = 4096;
     /// Ctrl-C, as a character.
     const INTERRUPT: u8 = 3;
 
-    /// Puts the terminal back as it was.
-    struct Restored(Termios);
+    /// Restores the terminal when dropped.
+    struct RestoreTerminal(Termios);
 
-    impl Drop for Restored {
+    impl Drop for RestoreTerminal {
         fn drop(&mut self) {
             let _ = termios::tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
         }
     }
 
-    pub(super) fn line(prompt: &str) -> io::Result<Option<Secret>> {
-        let before = Restored(termios::tcgetattr(io::stdin())?);
+    pub(super) fn read_line(prompt: &str) -> io::Result<Option<Secret>> {
+        let before = RestoreTerminal(termios::tcgetattr(io::stdin())?);
         let mut hidden = before.0.clone();
-        // Ctrl-C ends the line instead of the process, which could not put the echo back.
+        // Ctrl-C ends the line, not the process, which could not restore the echo.
         hidden.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ISIG;
         hidden.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
         termios::tcsetattr(io::stdin(), OptionalActions::Drain, &hidden)?;
         let mut err = io::stderr();
         err.write_all(prompt.as_bytes())?;
         err.flush()?;
-        let mut bytes = Zeroizing::new(vec![0; LONGEST]);
-        // Not through standard input's buffer, which nobody wipes; one line is one read.
+        let mut bytes = Zeroizing::new(vec![0; MAX_LINE]);
+        // Not through the buffer of standard input, which is never wiped. One read returns one line.
         let length = rustix::io::read(io::stdin(), &mut bytes[..])?;
         drop(before);
         err.write_all(b"\n")?;
@@ -102,18 +103,18 @@ mod unseen {
 }
 
 #[cfg(not(unix))]
-mod unseen {
+mod no_echo {
     use std::io;
 
     use zeroize::Zeroizing;
 
     use crate::credentials::Secret;
 
-    pub(super) fn line(prompt: &str) -> io::Result<Option<Secret>> {
+    pub(super) fn read_line(prompt: &str) -> io::Result<Option<Secret>> {
         use io::ErrorKind as Kind;
         match rpassword::prompt_password(prompt) {
             Ok(text) => Ok(Some(Secret::new(Zeroizing::new(text).as_bytes()))),
-            // The end of the input, and Ctrl-C.
+            // The end of the input, or Ctrl-C.
             Err(error) if matches!(error.kind(), Kind::UnexpectedEof | Kind::Interrupted) => {
                 Ok(None)
             }

@@ -3,7 +3,7 @@ use std::os::unix::net::SocketAddr;
 
 use super::*;
 
-/// A manager's socket in the abstract namespace, and its name.
+/// The socket of a manager in the abstract namespace, and its name.
 fn manager() -> (UnixDatagram, OsString) {
     let name = format!("cupbearer-test-{}", fastrand::u64(..));
     let address = SocketAddr::from_abstract_name(&name).unwrap();
@@ -14,14 +14,14 @@ fn manager() -> (UnixDatagram, OsString) {
     (socket, format!("@{name}").into())
 }
 
-fn told(manager: &UnixDatagram) -> String {
+fn received(manager: &UnixDatagram) -> String {
     let mut buffer = [0; 1024];
     let length = manager.recv(&mut buffer).unwrap();
     String::from_utf8_lossy(&buffer[..length]).into_owned()
 }
 
-fn notifier(socket: OsString, usec: Option<&str>, pid: Option<u32>) -> Notifier {
-    Notifier::new(Given {
+fn manager_at(socket: OsString, usec: Option<&str>, pid: Option<u32>) -> ServiceManager {
+    ServiceManager::new(ManagerEnvironment {
         socket: Some(socket),
         watchdog_usec: usec.map(str::to_owned),
         watchdog_pid: pid.map(|pid| pid.to_string()),
@@ -29,24 +29,24 @@ fn notifier(socket: OsString, usec: Option<&str>, pid: Option<u32>) -> Notifier 
 }
 
 #[test]
-fn an_abstract_socket_and_one_with_a_path_are_both_told() {
+fn messages_reach_an_abstract_socket_and_one_with_a_path() {
     let (manager, name) = manager();
-    notifier(name, None, None).ready("two\nlines");
-    assert_eq!(told(&manager), "READY=1\nSTATUS=two lines");
+    manager_at(name, None, None).ready("two\nlines");
+    assert_eq!(received(&manager), "READY=1\nSTATUS=two lines");
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    notifier(path.into(), None, None).stopping();
-    assert_eq!(told(&manager), "STOPPING=1\nSTATUS=stopping");
+    manager_at(path.into(), None, None).stopping();
+    assert_eq!(received(&manager), "STOPPING=1\nSTATUS=stopping");
 }
 
 #[test]
-fn a_reload_says_when_by_the_monotonic_clock() {
+fn a_reload_message_has_the_monotonic_time() {
     let (manager, name) = manager();
     let before = monotonic_microseconds();
-    notifier(name, None, None).reloading();
-    let message = told(&manager);
+    manager_at(name, None, None).reloading();
+    let message = received(&manager);
     let (first, rest) = message.split_once('\n').unwrap();
     assert_eq!(first, "RELOADING=1");
     let at: i64 = rest
@@ -58,14 +58,15 @@ fn a_reload_says_when_by_the_monotonic_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn signs_of_life_come_at_half_the_time_and_the_state_only_when_it_changes() {
+async fn the_watchdog_is_notified_at_half_its_interval_and_the_status_is_sent_only_when_it_changes()
+{
     let (manager, name) = manager();
     manager.set_nonblocking(true).unwrap();
-    let notifier = notifier(name, Some("10000000"), Some(std::process::id()));
+    let connection = manager_at(name, Some("10000000"), Some(std::process::id()));
     let state = std::cell::Cell::new("fresh");
-    let keep = notifier.keep_informed(|| state.get().to_owned());
+    let keep = connection.keep_informed(|| state.get().to_owned());
     let _ = tokio::time::timeout(Duration::from_secs(12), keep).await;
-    let messages: Vec<String> = (0..3).map(|_| told(&manager)).collect();
+    let messages: Vec<String> = (0..3).map(|_| received(&manager)).collect();
     assert_eq!(
         messages,
         ["WATCHDOG=1\nSTATUS=fresh", "WATCHDOG=1", "WATCHDOG=1"]
@@ -74,7 +75,7 @@ async fn signs_of_life_come_at_half_the_time_and_the_state_only_when_it_changes(
 }
 
 #[test]
-fn another_process_s_watchdog_and_a_senseless_one_are_none_of_ours() {
+fn the_watchdog_of_another_process_and_an_invalid_one_are_ignored() {
     for (usec, pid) in [
         ("1000000", Some(1)),
         ("0", None),
@@ -82,17 +83,17 @@ fn another_process_s_watchdog_and_a_senseless_one_are_none_of_ours() {
         ("soon", None),
     ] {
         let (_manager, name) = manager();
-        assert_eq!(notifier(name, Some(usec), pid).watchdog, None, "{usec}");
+        assert_eq!(manager_at(name, Some(usec), pid).watchdog, None, "{usec}");
     }
 }
 
 #[test]
-fn a_manager_that_reads_nothing_or_is_not_there_is_not_waited_for() {
+fn a_manager_that_reads_nothing_or_does_not_exist_never_blocks() {
     let (_manager, name) = manager();
-    let notifier = notifier(name, None, None);
+    let manager = manager_at(name, None, None);
     for _ in 0..10_000 {
-        notifier.stopping(); // hangs here if it waits
+        manager.stopping(); // would hang here
     }
-    Notifier::new(Given::default()).stopping();
-    self::notifier("@nobody-listens-here".into(), None, None).stopping();
+    ServiceManager::new(ManagerEnvironment::default()).stopping();
+    manager_at("@nobody-listens-here".into(), None, None).stopping();
 }

@@ -1,0 +1,20 @@
+//! Why `init` ends without a configuration.
+
+use std::io;
+
+pub(super) enum InitError {
+    /// A flag is invalid, or is missing and nobody can be asked.
+    Usage(String),
+    /// The configuration could not be written or tried.
+    Failed(String),
+    /// The user has ended the input.
+    Abandoned,
+}
+
+impl From<io::Error> for InitError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(format!(
+            "the terminal cannot be used: {error}; give everything as flags, with --yes"
+        ))
+    }
+}

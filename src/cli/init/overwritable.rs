@@ -1,0 +1,57 @@
+//! What may be overwritten without asking: what this run has written, and what the user has agreed to replace.
+
+use std::path::{Path, PathBuf};
+
+use super::answers::{NewConfig, SecretLocation};
+use super::files::{self, Existing};
+use super::parse::absolute;
+use crate::credentials::KeyringEntry;
+
+#[derive(Debug, Default)]
+pub(super) struct Overwritable {
+    is_forced: bool,
+    files: Vec<PathBuf>,
+    entries: Vec<KeyringEntry>,
+}
+
+impl Overwritable {
+    /// Nothing yet, or with `--force` every file.
+    pub(super) fn new(force: bool) -> Self {
+        Self {
+            is_forced: force,
+            ..Self::default()
+        }
+    }
+
+    /// What happens to `path` if it exists.
+    pub(super) fn existing(&self, path: &Path) -> Existing {
+        if self.is_forced || self.files.contains(&absolute(path)) {
+            Existing::Replace
+        } else {
+            Existing::Keep
+        }
+    }
+
+    /// Whether this run has stored a secret in the entry.
+    pub(super) fn has_entry(&self, entry: &KeyringEntry) -> bool {
+        self.entries.contains(entry)
+    }
+
+    /// The user has agreed that this file may be replaced, or this run has written it.
+    pub(super) fn add(&mut self, path: &Path) {
+        self.files.push(absolute(path));
+    }
+
+    /// This run has written the configuration to `path`, and its secret.
+    pub(super) fn add_written(&mut self, config: &NewConfig, path: &Path) {
+        self.add(path);
+        match &config.secret {
+            SecretLocation::NewFile(_) => self.add(&files::secret_path(path)),
+            SecretLocation::Keyring(entry, Some(_)) => self.entries.push(entry.clone()),
+            // These were only read.
+            SecretLocation::Keyring(_, None)
+            | SecretLocation::File(_)
+            | SecretLocation::Command(_) => {}
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Reads answers, whether they come from flags or were typed.
+
+use std::path::{Path, PathBuf};
+
+use super::answers::{AnswerSlot, Answers, SecretLocation};
+use super::args::InitArgs;
+use super::error::InitError;
+use crate::config::InvalidValue;
+use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
+use crate::credentials::{KeyringEntry, Secret};
+
+/// The answers in the flags.
+///
+/// # Errors
+/// Reports all invalid flags at once.
+pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
+    let mut invalid = Vec::new();
+    let problems = &mut invalid;
+    let api = flag(
+        problems,
+        "--upstream",
+        flags.upstream.as_deref(),
+        PastedApi::read,
+    );
+    let endpoint = flags.token_endpoint.as_deref();
+    let token = flag(
+        problems,
+        "--token-endpoint",
+        endpoint,
+        PastedTokenEndpoint::read,
+    );
+    let client_id = flag(
+        problems,
+        "--client-id",
+        flags.client_id.as_deref(),
+        |text| paste::client_id(text, token.as_ref()),
+    );
+    let listen = flag(problems, "--listen", flags.listen.as_deref(), paste::listen);
+    let words = flags.secret_command.as_deref();
+    let command = flag(problems, "--secret-command", words, command);
+    let file = flags.secret_file.as_deref().map(absolute);
+    // Without the doctor, the configuration may be for another machine.
+    if let Some(path) = file
+        .as_ref()
+        .filter(|path| !flags.no_doctor && !path.exists())
+    {
+        problems.push(format!("--secret-file: {} does not exist", path.display()));
+    }
+    let entry = flags.secret_keyring.as_deref();
+    let entry = flag(problems, "--secret-keyring", entry, keyring_entry);
+    if !invalid.is_empty() {
+        return Err(InitError::Usage(invalid.join("\ncupbearer init: ")));
+    }
+    Ok(Answers {
+        api: AnswerSlot::of(api),
+        token: AnswerSlot::of(token),
+        client_id: AnswerSlot::of(client_id),
+        auth: AnswerSlot::of(flags.auth),
+        scope: AnswerSlot::of(flags.scope.as_deref().map(optional_scope)),
+        read_only: AnswerSlot::of(flags.read_only),
+        listen,
+        secret: AnswerSlot::of(
+            file.map(SecretLocation::File)
+                .or(command.map(SecretLocation::Command))
+                .or(entry.map(|entry| SecretLocation::Keyring(entry, None))),
+        ),
+    })
+}
+
+fn flag<T>(
+    problems: &mut Vec<String>,
+    flag: &str,
+    text: Option<&str>,
+    read: impl FnOnce(&str) -> Result<T, InvalidValue>,
+) -> Option<T> {
+    match read(text?) {
+        Ok(value) => Some(value),
+        Err(invalid_value) => {
+            problems.push(format!(
+                "{flag}: {}: {}",
+                invalid_value.problem, invalid_value.remedy
+            ));
+            None
+        }
+    }
+}
+
+/// An empty text means that no scope is requested.
+pub(super) fn optional_scope(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A command as it would be typed into a shell, or as a list in TOML. It is run without a shell.
+pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
+    let text = text.trim();
+    let words = if text.starts_with('[') {
+        let table: Option<toml::Table> = toml::from_str(&format!("words = {text}")).ok();
+        let words = table.and_then(|mut table| table.remove("words"));
+        words.and_then(|words| words.try_into::<Vec<String>>().ok())
+    } else {
+        shlex::split(text)
+    };
+    match words {
+        Some(words) if words.first().is_some_and(|program| !program.is_empty()) => Ok(words),
+        Some(_) | None => Err((
+            "this is not a command",
+            "write the program and its arguments: op read op://vault/item/field",
+        )
+            .into()),
+    }
+}
+
+/// The command as it would be typed into a shell, if that is possible.
+pub(super) fn command_text(words: &[String]) -> Option<String> {
+    shlex::try_join(words.iter().map(String::as_str)).ok()
+}
+
+/// `SERVICE/ACCOUNT`, as in `token.client_secret = { keyring = … }`.
+fn keyring_entry(text: &str) -> Result<KeyringEntry, InvalidValue> {
+    KeyringEntry::parse(text.trim()).ok_or_else(|| {
+        (
+            "this is not an entry of a keyring",
+            "write SERVICE/ACCOUNT, such as cupbearer/my-client",
+        )
+            .into()
+    })
+}
+
+/// Refuses a typed secret that is most likely a mistake.
+pub(super) fn secret(typed: Secret, client_id: &str) -> Result<Secret, InvalidValue> {
+    // Exposed to look for mistakes in copying.
+    let bytes = typed.expose();
+    let is_space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+    let problem = if bytes.is_empty() {
+        "the secret is empty"
+    } else if bytes == client_id.as_bytes() {
+        "this is the client id"
+    } else if is_space(bytes.first()) || is_space(bytes.last()) {
+        "the secret begins or ends with white space"
+    } else if bytes.iter().any(u8::is_ascii_control) {
+        "the secret contains a control character"
+    } else {
+        return Ok(typed);
+    };
+    Err((
+        problem,
+        "copy the application's Client Secret again; if it really is like this, put it into a file and use that",
+    )
+        .into())
+}
+
+pub(super) fn existing_file(text: &str) -> Result<PathBuf, InvalidValue> {
+    let path = absolute(Path::new(text.trim()));
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err((
+        format!("{} is not a file", path.display()),
+        "write the name of a file that contains the secret and nothing else",
+    )
+        .into())
+}
+
+/// A relative path starts where `init` runs, but `run` may be started elsewhere.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

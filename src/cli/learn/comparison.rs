@@ -1,0 +1,46 @@
+//! Shows how the requests of a run differ from existing rules.
+
+use crate::learn::{Comparison, ObservedRequest};
+use crate::text::{Unprintable, sanitize};
+
+/// The text, and whether the rules allow all requests.
+pub(super) fn describe(name: &str, comparison: &Comparison) -> (String, bool) {
+    let mut lines = Vec::new();
+    let mut list = |title: String, requests: &[ObservedRequest]| {
+        if !requests.is_empty() {
+            lines.push(title);
+            lines.extend(requests.iter().map(|request| {
+                format!(
+                    "  {} {}",
+                    sanitize(&request.method, Unprintable::Mark),
+                    sanitize(&request.path, Unprintable::Mark)
+                )
+            }));
+        }
+    };
+    list(
+        format!("refused by guard.callers.{name}:"),
+        &comparison.rejected,
+    );
+    list(
+        "refused by [guard], or because servers could read the path or a field in different ways:"
+            .to_owned(),
+        &comparison.rejected_by_guard,
+    );
+    let allows_all = lines.is_empty();
+    if allows_all {
+        lines.push(format!(
+            "guard.callers.{name} allows all requests of this run"
+        ));
+    }
+    if comparison.has_no_allow {
+        lines.push(format!(
+            "guard.callers.{name} has no allow: it permits more than these requests"
+        ));
+    }
+    if !comparison.unused.is_empty() {
+        lines.push("allowed, but not used in this run:".to_owned());
+        lines.extend(comparison.unused.iter().map(|rule| format!("  {rule}")));
+    }
+    (lines.join("\n"), allows_all)
+}

@@ -1,0 +1,6 @@
+//! Why `learn` has no result.
+
+use crate::cli::exit::Exit;
+
+/// The exit code and the message.
+pub(super) type LearnFailure = (Exit, String);

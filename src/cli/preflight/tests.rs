@@ -1,0 +1,172 @@
+use super::*;
+use crate::config::Setting;
+
+fn overrides(directory: &Path, secret: &str, more: &str) -> Overrides {
+    std::fs::write(directory.join("secret"), secret).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(directory.join("secret"), owner_only).unwrap();
+    }
+    let file = directory.join("c.toml");
+    let text = format!(
+        "upstream.url = \"https://api.example.com\"\n{more}\n[token]\nurl = \"https://as.example.com/t\"\n\
+         client_id = \"id\"\nclient_secret = {{ file = '{}' }}\n",
+        directory.join("secret").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    Overrides {
+        file: Some(file),
+        settings: Vec::<Setting>::new(),
+    }
+}
+
+/// `more` has keys of `[token]` with their full path.
+async fn checked_inline(secret: &str, more: &str) -> Result<Loaded, ConfigProblems> {
+    let directory = tempfile::tempdir().unwrap();
+    let overrides = overrides(directory.path(), secret, "");
+    let file = overrides.file.clone().unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let more = more.replace("token.", "");
+    std::fs::write(&file, format!("{text}{more}\n")).unwrap();
+    load(&overrides, &Surroundings::default()).await
+}
+
+async fn checked(secret: &str, more: &str) -> Result<Loaded, ConfigProblems> {
+    let directory = tempfile::tempdir().unwrap();
+    load(
+        &overrides(directory.path(), secret, more),
+        &Surroundings::default(),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn an_unusable_secret_is_reported_with_its_key() {
+    let problems = checked("", "").await.err().unwrap();
+    assert_eq!(problems.iter().next().unwrap().key, "token.client_secret");
+    assert!(problems.to_string().contains("is empty"));
+}
+
+/// The problem that is reported for this private key.
+async fn complaint_about_key(key: &str, more: &str) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.pem");
+    std::fs::write(&path, key).unwrap();
+    let more = format!(
+        "token.auth = \"private_key_jwt\"\ntoken.private_key = {{ file = '{}' }}\n{more}",
+        path.display()
+    );
+    let problems = checked_inline("s", &more).await.err()?;
+    let first = problems.iter().next().unwrap();
+    Some(format!(
+        "{}: {}: {}",
+        first.key, first.problem, first.remedy
+    ))
+}
+
+#[tokio::test]
+async fn a_private_key_that_cannot_sign_is_reported_with_its_key() {
+    let new = crate::token::new_key(config::Algorithm::Es256).unwrap();
+    let pem = String::from_utf8(new.private.expose().to_vec()).unwrap();
+    assert_eq!(complaint_about_key(&pem, "").await, None);
+    for (key, more, expected) in [
+        ("hunter2", "", "neither PEM nor a JWK"),
+        (&*new.public.to_string(), "", "a set of keys"),
+        (
+            &*pem,
+            "token.algorithm = \"RS256\"",
+            "cannot sign RS256: it is an EC key: leave token.algorithm out",
+        ),
+        ("", "", "the secret is empty"),
+    ] {
+        let said = complaint_about_key(key, more).await.unwrap();
+        assert!(
+            said.starts_with("token.private_key: ") && said.contains(expected),
+            "{said}"
+        );
+        assert!(!said.contains("hunter2"));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_secret_that_other_users_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let overrides = overrides(directory.path(), "s", "");
+    let secret = directory.path().join("secret");
+    for (mode, warned) in [(0o644, true), (0o640, false), (0o600, false)] {
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(mode)).unwrap();
+        let loaded = load(&overrides, &Surroundings::default()).await;
+        let warnings = loaded.ok().unwrap().warnings;
+        assert_eq!(!warnings.is_empty(), warned, "{mode:o}: {warnings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_must_fit_its_key_and_a_world_readable_key_is_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let pair = || rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let (ours, other) = (pair(), pair());
+    std::fs::write(path("cert"), ours.cert.pem()).unwrap();
+    let lines = format!(
+        "upstream.client_cert_file = '{}'\nupstream.client_key_file = '{}'",
+        path("cert").display(),
+        path("key").display()
+    );
+    for (key, problem) in [
+        (ours.signing_key.serialize_pem(), None),
+        (other.signing_key.serialize_pem(), Some("is not the key of")),
+        (
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
+                .to_owned(),
+            Some("passphrase"),
+        ),
+    ] {
+        std::fs::write(path("key"), key).unwrap();
+        let found = checked("s", &lines).await.err();
+        let found = found.map(|problems| problems.iter().next().unwrap().clone());
+        assert_eq!(found.is_some(), problem.is_some(), "{found:?}");
+        if let (Some(found), Some(words)) = (found, problem) {
+            assert_eq!(found.key, "upstream.client_key_file");
+            assert!(found.problem.contains(words), "{found:?}");
+        }
+    }
+    #[cfg(unix)]
+    for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(path("key"), ours.signing_key.serialize_pem()).unwrap();
+        std::fs::set_permissions(path("key"), std::fs::Permissions::from_mode(mode)).unwrap();
+        let loaded = checked("s", &lines).await;
+        assert_eq!(
+            loaded.map(|loaded| loaded.warnings.len()).ok(),
+            Some(warnings)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_ca_file_without_certificates_is_reported_with_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().join("ca.pem");
+    let line = format!("network.ca_file = '{}'", bundle.display());
+    let certificate = rcgen::generate_simple_self_signed(["a.example".to_owned()])
+        .unwrap()
+        .cert
+        .pem();
+    for (text, good) in [
+        (certificate.as_str(), true),
+        ("", false),
+        ("no certificate", false),
+        (
+            "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
+            false,
+        ),
+    ] {
+        std::fs::write(&bundle, text).unwrap();
+        assert_eq!(checked("s", &line).await.is_ok(), good, "{text}");
+    }
+}

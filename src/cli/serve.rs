@@ -1,0 +1,317 @@
+//! Starts the proxies of this process, serves until a signal or `POST /quit`, then drains.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use super::banner::{banner, token_line};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use super::output::say;
+use super::preflight;
+use super::sd_notify::ServiceManager;
+use super::signals::{StopSignal, StopSignals};
+use super::start_failure::{exit_after, explain, explain_missing_admin};
+use crate::config::{AccessLog, Config, Loaded, LogConfig};
+use crate::instance::{Among, Serving, start_among};
+use crate::proxy::AccessLines;
+use crate::reload::{Hooks, Progress, Reloads, Source};
+use crate::server::DrainPhase;
+use crate::{AdminListeners, Running, StartError, metrics, start_admin, telemetry};
+
+/// Serves configurations that have been examined. `more` is shown below the banner. With `reload_from`, the
+/// configuration is loaded again whenever it changes.
+pub(super) async fn serve(
+    all: &[Loaded],
+    more: &[String],
+    reload_from: Option<&Invocation>,
+    flushing: &telemetry::Flushing,
+) -> Exit {
+    for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
+        say(&format!("warning: {warning}"));
+    }
+    let Some(process) = all.first().map(|loaded| &loaded.config) else {
+        return Exit::Configuration;
+    };
+    let telemetry = match telemetry::start(&process.log, flushing) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            say(&format!(
+                "log.level: {error}; write error, warn, info, debug or trace"
+            ));
+            return Exit::Configuration;
+        }
+    };
+    // Before the listeners exist: until then, a signal ends the process without draining.
+    let signals = match StopSignals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            say(&format!(
+                "cupbearer cannot start: signals cannot be received: {error}"
+            ));
+            return Exit::Failed;
+        }
+    };
+    let (indices, mut running) = match start_all(all, access_lines(process.log.access)) {
+        Ok(started) => started.into_iter().unzip::<_, _, Vec<_>, Vec<_>>(),
+        Err(exit) => return exit,
+    };
+    let admin = match start_admin_listeners(all, &indices, &running, telemetry.lines_dropped()) {
+        Ok(admin) => admin,
+        Err(exit) => return exit,
+    };
+    let configs = indices.iter().map(|index: &usize| &all[*index].config);
+    let configs: Vec<&Config> = configs.collect();
+    let shown = admin.as_ref().map_err(String::as_str);
+    say(&banner(&configs, &running, shown, more));
+    let manager = Arc::new(ServiceManager::from_environment());
+    let reloads = reload_from.map(|invocation| {
+        let sources = indices.iter().zip(&running).map(|(index, running)| Source {
+            running,
+            loaded: &all[*index],
+            place: *index,
+        });
+        let sources: Vec<Source<'_>> = sources.collect();
+        let hooks = reload_hooks(&running, telemetry.change_level(), &manager);
+        let Invocation {
+            proxies,
+            surroundings,
+        } = invocation;
+        Reloads::follow(&sources, proxies, surroundings, &hooks)
+    });
+    let stop = StopRequests {
+        signals,
+        reloads: reloads.as_ref(),
+        // A closed terminal must not leave a process behind that holds the credential.
+        has_terminal: std::io::stdin().is_terminal(),
+    };
+    until_stopped(&mut running, admin.ok().as_ref(), stop, &manager).await
+}
+
+/// Each proxy with its index in `all`. If one of several cannot start, the others still serve.
+fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>, Exit> {
+    let among = Among {
+        lines,
+        proxies: all.len(),
+    };
+    let mut exit = Exit::Failed;
+    let (mut running, mut failures) = (Vec::new(), Vec::new());
+    for (index, Loaded { config, .. }) in all.iter().enumerate() {
+        match start_among(config, among) {
+            Ok(one) => running.push((index, one)),
+            Err(error) => {
+                let message = explain(&error, &config.admin.listen);
+                if all.len() == 1 {
+                    say(&message);
+                    exit = exit_after(&error);
+                } else {
+                    let message = format!("{}: {message}", config.name);
+                    say(&message);
+                    tracing::error!(proxy = config.name, error = message, "proxy not started");
+                    failures.push(message);
+                }
+            }
+        }
+    }
+    for (_, one) in &running {
+        for message in &failures {
+            let note = format!("{message}; restart the process to start this proxy");
+            one.serving().notes().started_without(note);
+        }
+    }
+    if running.is_empty() {
+        Err(exit)
+    } else {
+        Ok(running)
+    }
+}
+
+/// The admin listeners, or why there are none, which is fatal only if `admin.listen` is configured.
+fn start_admin_listeners(
+    all: &[Loaded],
+    started: &[usize],
+    running: &[Running],
+    lines_dropped: impl Fn() -> u64 + Send + Sync + 'static,
+) -> Result<Result<AdminListeners, String>, Exit> {
+    let admin = &all[0].config.admin;
+    let not_started: Vec<_> = all
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !started.contains(index))
+        .map(|(_, loaded)| &loaded.config.guard)
+        .collect();
+    let process = metrics::ProcessMetrics::new(lines_dropped);
+    match start_admin(admin, running, &not_started, process) {
+        Ok(listeners) => Ok(Ok(listeners)),
+        Err(error) if admin.is_configured => {
+            say(&explain(&StartError::Bind(error), &admin.listen));
+            Err(Exit::Failed)
+        }
+        Err(error) => Ok(Err(explain_missing_admin(&error, &admin.listen))),
+    }
+}
+
+/// What a reload changes in this process.
+fn reload_hooks(
+    running: &[Running],
+    change_level: impl Fn(&LogConfig) + Send + Sync + 'static,
+    manager: &Arc<ServiceManager>,
+) -> Hooks {
+    let serving: Vec<Arc<Serving>> = running
+        .iter()
+        .map(|running| Arc::clone(running.serving()))
+        .collect();
+    let (manager, status) = (Arc::clone(manager), status_text(running));
+    Hooks {
+        examine: Arc::new(|loaded| Box::pin(preflight::examine(loaded))),
+        process: Arc::new(move |config| {
+            change_level(&config.log);
+            for one in &serving {
+                one.set_access_lines(access_lines(config.log.access));
+                one.set_patience(config.drain, config.drain_delay);
+            }
+        }),
+        progress: Arc::new(move |progress| match progress {
+            Progress::Reloading => manager.reloading(),
+            Progress::Ready => manager.ready(&status()),
+        }),
+    }
+}
+
+/// `auto` logs every request on a terminal, and otherwise those that may matter later.
+fn access_lines(access: AccessLog) -> AccessLines {
+    match access {
+        AccessLog::Auto if std::io::stderr().is_terminal() => AccessLines::All,
+        AccessLog::Auto => AccessLines::WritesAndFailures,
+        AccessLog::All => AccessLines::All,
+        AccessLog::None => AccessLines::None,
+    }
+}
+
+/// Serves until a signal or `POST /quit` asks to stop, then drains. A second signal cuts what is still open.
+async fn until_stopped(
+    running: &mut [Running],
+    admin: Option<&AdminListeners>,
+    mut stop: StopRequests<'_>,
+    manager: &ServiceManager,
+) -> Exit {
+    let status = status_text(running);
+    manager.ready(&status());
+    let mut informed = std::pin::pin!(manager.keep_informed(status));
+    let announced = async {
+        announce_tokens(running).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = stop.next() => {}
+        () = quit_requested(admin) => {}
+        () = announced => {}
+        never = &mut informed => match never {},
+    }
+    tracing::info!("stopping");
+    manager.stopping();
+    enter_phase(running, DrainPhase::Closing);
+    let delay = running.first().map(|one| one.serving().drain_delay());
+    tokio::select! {
+        () = tokio::time::sleep(delay.unwrap_or_default()) => {}
+        () = stop.next() => enter_phase(running, DrainPhase::Cut),
+        never = &mut informed => match never {},
+    }
+    enter_phase(running, DrainPhase::Draining);
+    let cut = loop {
+        let orders: Vec<_> = running.iter().map(Running::order).collect();
+        tokio::select! {
+            cut = ended(running) => break cut,
+            () = stop.next() => orders.iter().for_each(|order| order.give(DrainPhase::Cut)),
+            never = &mut informed => match never {},
+        }
+    };
+    if cut == 0 {
+        tracing::info!("stopped");
+    } else {
+        tracing::warn!(cut, "stopped with requests in flight");
+    }
+    Exit::Fine
+}
+
+fn enter_phase(running: &[Running], phase: DrainPhase) {
+    for one in running {
+        one.stop(phase);
+    }
+}
+
+/// Waits until all proxies have ended. Returns how many connections were cut.
+async fn ended(running: &mut [Running]) -> usize {
+    let mut cut = 0;
+    for one in running {
+        cut += one.ended().await.cut;
+    }
+    cut
+}
+
+/// Waits for `POST /quit`; without an admin listener, forever.
+async fn quit_requested(admin: Option<&AdminListeners>) {
+    match admin {
+        Some(listeners) => listeners.admin.quit_requested().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that stop the process. SIGHUP reloads the configuration instead, unless the process has a terminal.
+struct StopRequests<'a> {
+    signals: StopSignals,
+    reloads: Option<&'a Reloads>,
+    has_terminal: bool,
+}
+
+impl StopRequests<'_> {
+    async fn next(&mut self) {
+        loop {
+            match self.signals.next().await {
+                #[cfg(unix)]
+                StopSignal::Hangup if !self.has_terminal => {
+                    if let Some(reloads) = self.reloads {
+                        reloads.ask();
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// For the service manager: the state of each token, and the last error.
+fn status_text(running: &[Running]) -> impl Fn() -> String + Send + Sync + use<> {
+    let all: Vec<(String, Arc<Serving>)> = running
+        .iter()
+        .map(|one| (one.name.clone(), Arc::clone(one.serving())))
+        .collect();
+    move || {
+        let texts = all.iter().map(|(name, serving)| {
+            let snapshot = serving.tokens().snapshot();
+            let prefix = if all.len() > 1 {
+                format!("{name}: ")
+            } else {
+                String::new()
+            };
+            let state = snapshot.state.as_str();
+            match &snapshot.last_error {
+                Some(error) => format!("{prefix}token {state}: {error}"),
+                None => format!("{prefix}token {state}"),
+            }
+        });
+        texts.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The last lines of the banner, shown once the first token request of each proxy has ended.
+async fn announce_tokens(running: &[Running]) {
+    for one in running {
+        let snapshot = one.tokens().settled().await;
+        let prefix = if running.len() > 1 {
+            format!("{}:\n", one.name)
+        } else {
+            String::new()
+        };
+        say(&format!("{prefix}{}", token_line(&snapshot)));
+    }
+}

@@ -1,0 +1,69 @@
+//! The signals that ask this process to stop.
+
+use std::io;
+
+/// A signal that has been received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopSignal {
+    #[cfg(unix)]
+    Terminate,
+    /// Ctrl-C.
+    Interrupt,
+    #[cfg(unix)]
+    Hangup,
+}
+
+impl StopSignal {
+    /// The exit code after it, as in a shell: 128 plus the number of the signal.
+    pub(super) const fn exit_code(self) -> u8 {
+        match self {
+            #[cfg(unix)]
+            Self::Terminate => 128 + 15,
+            Self::Interrupt => 128 + 2,
+            #[cfg(unix)]
+            Self::Hangup => 128 + 1,
+        }
+    }
+}
+
+/// Receives them. Once this exists, these signals no longer end the process: something must wait for them until the end.
+pub(super) struct StopSignals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    #[cfg(unix)]
+    pub(super) fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.hangup.recv() => StopSignal::Hangup,
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) -> StopSignal {
+        let _ = tokio::signal::ctrl_c().await;
+        StopSignal::Interrupt
+    }
+}
