@@ -1,4 +1,4 @@
-// `cupbearer demo`, as somebody meets it who has never heard of it: what it prints is typed as it is.
+// `cupbearer demo`, used by someone new to it: the printed commands are run as they are.
 
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { test } from "node:test";
 import { run, start, temporaryDirectory } from "./support.mjs";
 
-/** How long the demo's tokens live; a refresh is due after 70 % of it at the latest. */
+/** The lifetime of the demo's tokens; a refresh is due after 70 % of it at the latest. */
 const TOKEN_LIFETIME_MS = 60_000;
 
 test("the demo's curl lines: refused without the proxy, answered through it, across two refreshes", async (t) => {
@@ -21,13 +21,13 @@ test("the demo's curl lines: refused without the proxy, answered through it, acr
   const end = Date.now() + 2 * 0.7 * TOKEN_LIFETIME_MS + 5_000;
   do {
     assert.match(await headOf(answered), /^HTTP\/1\.1 200 /, answered);
-    await new Promise((resolve) => setTimeout(resolve, 250)); // a pace, not a wait for something
+    await new Promise((resolve) => setTimeout(resolve, 250)); // limits the rate; it does not wait for anything
   } while (Date.now() < end);
 
   assert.equal(await demo.stop(), 0);
 });
 
-test("what a killed demo leaves behind is removed by the next, and what a running one has is not", async (t) => {
+test("the directory of a killed demo is removed by the next demo, and that of a running one is not", async (t) => {
   const TMPDIR = await temporaryDirectory(t);
   const begin = async () => {
     const args = ["demo", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"];
@@ -45,7 +45,7 @@ test("what a killed demo leaves behind is removed by the next, and what a runnin
   assert.deepEqual(await left(), []);
 });
 
-/** Types `line` into a shell and returns the first line of what comes back. */
+/** Runs `line` in a shell and returns the first line of its output. */
 async function headOf(line) {
   const { stdout, stderr } = await run("sh", ["-c", line]);
   return (stdout + stderr).split("\n")[0];

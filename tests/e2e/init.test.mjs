@@ -1,5 +1,5 @@
-// The first hour: `cupbearer init` at a terminal and without one, then doctor, run and curl, against the demo's
-// servers and a certified authorization server; and what it must never do.
+// First use: `cupbearer init` on a terminal and without one, then doctor, run and curl, with the servers of the demo and
+// a certified authorization server; and what init must never do.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
@@ -13,25 +13,25 @@ import { CUPBEARER, run, start, startProxy, statusOf, temporaryDirectory } from 
 import { CTRL_C, CTRL_D, converse } from "./terminal.mjs";
 
 const { id: ID, secret: SECRET } = CLIENTS.basic;
-/** The issue's promise: init, doctor, run and one curl. */
+/** The longest that init, doctor, run and one curl may take together. */
 const THREE_MINUTES_MS = 180_000;
 
-test("from the demo's addresses to a 200: init, doctor, run and one curl", async (t) => {
+test("the addresses of the demo are enough for init, doctor, run and a 200", async (t) => {
   const demo = await startDemo(t);
   const directory = await temporaryDirectory(t);
   const file = join(directory, "cupbearer.toml");
   const started = Date.now();
   const answers = [
-    ["The API\\.[\\s\\S]*> ", "the docs page"], // a mistake
+    ["The API\\.[\\s\\S]*> ", "the docs page"], // a typical mistake
     ["is no address[\\s\\S]*> ", `  "${demo.api}/docs#/certificates" `],
     ["= http://127\\.0\\.0\\.1:\\d+\r\n[\\s\\S]*> ", `Token Endpoint: ${demo.token}`],
     ["Client ID:[\\s\\S]*> ", demo.id],
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
-    ["Where is the Client Secret[\\s\\S]*\\[1\\] ", "1"],
-    ["Client Secret \\(it is not shown", demo.id], // another
-    ["that is the client id[\\s\\S]*Client Secret \\(it is not shown", demo.secret],
-    ["Where does the configuration go[\\s\\S]*\\] ", file],
+    ["Where should the Client Secret be stored[\\s\\S]*\\[1\\] ", "1"],
+    ["Client Secret \\(it is not shown", demo.id], // another one
+    ["this is the client id[\\s\\S]*Client Secret \\(it is not shown", demo.secret],
+    ["Where should the configuration be written[\\s\\S]*\\] ", file],
   ];
   const { code, screen } = await converse(["init", "--listen", "127.0.0.1:0"], answers, { env: demo.env, cwd: directory });
   assert.equal(code, 0, screen);
@@ -41,7 +41,7 @@ test("from the demo's addresses to a 200: init, doctor, run and one curl", async
 
   const text = readFileSync(file, "utf8");
   assert.ok(!text.includes(demo.secret));
-  assert.match(text, /^# .+\nurl = "http:\/\/127\.0\.0\.1:\d+"$/m, "each value has words above it");
+  assert.match(text, /^# .+\nurl = "http:\/\/127\.0\.0\.1:\d+"$/m, "each value has a description above it");
   assert.equal(statSync(join(directory, "cupbearer.client_secret")).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(directory).sort(), ["cupbearer.client_secret", "cupbearer.toml"]);
 
@@ -54,7 +54,7 @@ test("from the demo's addresses to a 200: init, doctor, run and one curl", async
   t.diagnostic(`init, doctor, run and one curl took ${took} ms`);
 });
 
-test("by flags, without a terminal: a secret by standard input, by command and in a file", async (t) => {
+test("without a terminal, flags are enough: the secret comes from standard input, a command or a file", async (t) => {
   const { flags, directory } = await servers(t);
   const held = join(directory, "held");
   writeFileSync(held, `${SECRET}\n`, { mode: 0o600 });
@@ -72,7 +72,7 @@ test("by flags, without a terminal: a secret by standard input, by command and i
   }
 });
 
-test("without a terminal all that is missing or wrong is said at once, and the exit code is 2", async () => {
+test("without a terminal, all missing or invalid flags are reported at once, with exit code 2", async () => {
   const missing = await run(CUPBEARER, ["init"]);
   assert.equal(missing.code, 2);
   for (const flag of ["--upstream", "--token-endpoint", "--client-id", "--secret-file"]) {
@@ -86,7 +86,7 @@ test("without a terminal all that is missing or wrong is said at once, and the e
   assert.match(before.stderr, /flags before the command/);
 });
 
-test("what the authorization server refuses is said, with its exit code, and the file stays", async (t) => {
+test("if the authorization server refuses the secret, the exit code says so and the file is kept", async (t) => {
   const { flags, directory } = await servers(t);
   const file = join(directory, "c.toml");
   const { code, stdout, stderr } = await run(CUPBEARER, [...flags, "--secret-stdin", "--out", file], { input: "another secret" });
@@ -95,7 +95,7 @@ test("what the authorization server refuses is said, with its exit code, and the
   assert.ok(existsSync(file));
 });
 
-test("at a terminal a refused secret is typed anew, and everything else stands as a default", async (t) => {
+test("on a terminal, a refused secret is typed again, and all other answers are defaults", async (t) => {
   const { flags, directory } = await servers(t);
   const file = join(directory, "c.toml");
   const again = [
@@ -104,13 +104,13 @@ test("at a terminal a refused secret is typed anew, and everything else stands a
     ["Client ID:[\\s\\S]*\\] ", ""],
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
-    ["Where is the Client Secret[\\s\\S]*\\] ", ""],
-    ["Client Secret \\(not shown; Enter keeps", SECRET],
+    ["Where should the Client Secret be stored[\\s\\S]*\\] ", ""],
+    ["Client Secret \\(not shown; press Enter to keep", SECRET],
   ];
   const { code, screen } = await converse([...flags, "--out", file], [
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
-    ["Where is the Client Secret[\\s\\S]*\\] ", ""],
+    ["Where should the Client Secret be stored[\\s\\S]*\\] ", ""],
     ["Client Secret \\(it is not shown", "a mistyped secret"],
     ["Answer again.*\r\n.*\\[yes\\] ", ""],
     ...again,
@@ -119,16 +119,16 @@ test("at a terminal a refused secret is typed anew, and everything else stands a
   assert.ok(!screen.includes(SECRET) && !screen.includes("a mistyped secret"), screen);
 });
 
-test("addresses that do not answer are told before anything else is asked, and may be pasted again", async (t) => {
+test("unreachable addresses are reported before anything else is asked, and can be pasted again", async (t) => {
   const { flags, directory, tokenUrl } = await servers(t);
   const elsewhere = tokenUrl.replace(/\/[0-9a-f-]{36}\//, "/00000000-0000-0000-0000-000000000000/");
   const line = [...flags.filter((flag) => flag !== "--token-endpoint" && flag !== tokenUrl), "--out", join(directory, "c.toml")];
   const { screen } = await converse(line, [
     ["Token Endpoint[\\s\\S]*> ", tokenUrl.replace(/:\d+/, ":1")],
-    ["Go on with these addresses all the same\\?[\\s\\S]*\\[no\\] ", ""],
+    ["Continue with these addresses anyway\\?[\\s\\S]*\\[no\\] ", ""],
     ["The API\\.[\\s\\S]*\\] ", ""],
     ["Token Endpoint[\\s\\S]*\\] ", elsewhere],
-    ["Go on with these addresses all the same\\?[\\s\\S]*\\[no\\] ", ""],
+    ["Continue with these addresses anyway\\?[\\s\\S]*\\[no\\] ", ""],
     ["The API\\.[\\s\\S]*\\] ", ""],
     ["Token Endpoint[\\s\\S]*\\] ", tokenUrl],
     ["Both can be reached[\\s\\S]*Authentication Method[\\s\\S]*\\] ", CTRL_D],
@@ -139,7 +139,7 @@ test("addresses that do not answer are told before anything else is asked, and m
   assert.deepEqual(readdirSync(directory), []);
 });
 
-test("nothing is overwritten without a yes or --force, and whoever leaves leaves nothing behind", async (t) => {
+test("nothing is overwritten without a yes or --force, and an interrupted run leaves no files behind", async (t) => {
   const { flags, directory } = await servers(t);
   const held = join(directory, "held");
   writeFileSync(held, SECRET, { mode: 0o600 });
@@ -152,13 +152,13 @@ test("nothing is overwritten without a yes or --force, and whoever leaves leaves
   assert.match(refused.stderr, /exists and is not overwritten: .*--out FILE.*--force/);
 
   for (const [answer, then] of [["no", CTRL_D], ["no", CTRL_C]]) {
-    const { screen } = await converse(line, [["Overwrite it\\?[\\s\\S]*\\[no\\] ", answer], ["Where does[\\s\\S]*\\] ", then]]);
+    const { screen } = await converse(line, [["Overwrite it\\?[\\s\\S]*\\[no\\] ", answer], ["Where should the configuration[\\s\\S]*\\] ", then]]);
     assert.equal(readFileSync(file, "utf8"), "kept", screen);
   }
   const left = await converse([...flags, "--out", join(directory, "new.toml")], [
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
-    ["Where is the Client Secret[\\s\\S]*\\] ", ""],
+    ["Where should the Client Secret be stored[\\s\\S]*\\] ", ""],
     ["Client Secret \\(it is not shown", CTRL_C],
   ]);
   assert.equal(left.code, 1, left.screen);
@@ -170,7 +170,7 @@ test("nothing is overwritten without a yes or --force, and whoever leaves leaves
   assert.match(readFileSync(file, "utf8"), /client_id = /);
 });
 
-test("a keyring that works is offered, keeps the secret, and is what the proxy reads", async (t) => {
+test("a working keyring is offered and stores the secret, which the proxy then reads from it", async (t) => {
   const { flags, directory } = await servers(t);
   const session = await startSession(t);
   const file = join(directory, "c.toml");
@@ -191,19 +191,19 @@ test("a keyring that works is offered, keeps the secret, and is what the proxy r
   t.after(() => proxy.stop());
   assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200);
 
-  // What stands there is not replaced unasked.
+  // An existing entry is not replaced without asking.
   const second = await converse([...flags, "--out", join(directory, "d.toml")],
-    [...questions, ["The keyring has .* already\\. Replace it\\?[\\s\\S]*\\[no\\] ", ""]], { env: session.env });
+    [...questions, ["The keyring already has .*\\. Replace it\\?[\\s\\S]*\\[no\\] ", ""]], { env: session.env });
   assert.equal(second.code, 0, second.screen);
   assert.equal(await session.lookup(...attributes), SECRET);
 });
 
-test("an entry of the keyring that a round has only read is asked about in the next, and replaced after a yes", async (t) => {
+test("an entry of the keyring that one round has only read is replaced in the next one only after a yes", async (t) => {
   const { flags, directory } = await servers(t);
   const attributes = ["service", "cupbearer", "username", ID];
   const session = await startSession(t, { attributes });
   await session.store("another secret");
-  const replace = (answer) => ["The keyring has .* already\\. Replace it\\?[\\s\\S]*\\[no\\] ", answer];
+  const replace = (answer) => ["The keyring already has .*\\. Replace it\\?[\\s\\S]*\\[no\\] ", answer];
   const again = [
     ["Answer again.*\r\n.*\\[yes\\] ", ""],
     ["The API\\.[\\s\\S]*\\] ", ""],
@@ -211,12 +211,12 @@ test("an entry of the keyring that a round has only read is asked about in the n
     ["Client ID:[\\s\\S]*\\] ", ""],
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
-    ["Where is the Client Secret[\\s\\S]*\\[2\\] ", ""],
+    ["Where should the Client Secret be stored[\\s\\S]*\\[2\\] ", ""],
   ];
   const first = [
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
-    ["Where is the Client Secret[\\s\\S]*\\[1\\] ", "2"],
+    ["Where should the Client Secret be stored[\\s\\S]*\\[1\\] ", "2"],
     replace("no"),
   ];
   const kept = await converse([...flags, "--out", join(directory, "c.toml")],
@@ -230,16 +230,16 @@ test("an entry of the keyring that a round has only read is asked about in the n
   assert.equal(await session.lookup(...attributes), SECRET);
 });
 
-for (const [name, options] of [["there is none", { keyring: false }], ["it cannot be unlocked", { locked: true }]]) {
-  test(`a keyring is not offered where ${name}, and the question comes at once`, async (t) => {
+for (const [name, options] of [["none exists", { keyring: false }], ["it cannot be unlocked", { locked: true }]]) {
+  test(`a keyring is not offered if ${name}, and the question appears without delay`, async (t) => {
     const { flags, directory } = await servers(t);
     const session = await startSession(t, options);
     const started = Date.now();
     const { code, screen } = await converse([...flags, "--out", join(directory, "c.toml")], [
       ["Authentication Method[\\s\\S]*\\] ", ""],
       ["Scopes[\\s\\S]*\\] ", ""],
-      ["Where is the Client Secret[\\s\\S]*\\] ", "2"],
-      ["The command:[\\s\\S]*> ", "printf x"],
+      ["Where should the Client Secret be stored[\\s\\S]*\\] ", "2"],
+      ["Which command prints the secret\\?[\\s\\S]*> ", "printf x"],
       ["Answer again[\\s\\S]*\\] ", "no"],
     ], { env: session.env });
     assert.equal(code, 4, screen);
@@ -248,7 +248,7 @@ for (const [name, options] of [["there is none", { keyring: false }], ["it canno
   });
 }
 
-test("colours only on a terminal, and not with NO_COLOR: help, usage errors, log lines", async (t) => {
+test("help, usage errors and log lines are coloured only on a terminal, and not with NO_COLOR", async (t) => {
   const { flags, directory } = await servers(t);
   const held = join(directory, "held");
   writeFileSync(held, SECRET, { mode: 0o600 });
@@ -268,7 +268,7 @@ test("colours only on a terminal, and not with NO_COLOR: help, usage errors, log
   }
 });
 
-/** An authorization server, an API, and `init` with the flags that name them. */
+/** An authorization server, an API, and the arguments of `init` with their addresses. */
 async function servers(t) {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
@@ -281,20 +281,20 @@ async function servers(t) {
   return { flags, directory, tokenUrl: authorizationServer.tokenUrl };
 }
 
-/** The demo, and what its own configuration says: what somebody would paste. */
+/** The demo, and the values in its configuration, which a user would paste. */
 async function startDemo(t) {
   const home = await temporaryDirectory(t);
   const demo = await start(["demo", "--listen", "localhost:0"], ({ stdout, stderr }) => /^ +(\/\S+\.toml)$/m.exec(stdout + stderr), {
     env: { TMPDIR: home },
   });
   t.after(() => demo.stop());
-  assert.doesNotMatch(demo.output.stdout + demo.output.stderr, /localhost:0\b/, "the port that it was given, not the one that it has");
+  assert.doesNotMatch(demo.output.stdout + demo.output.stderr, /localhost:0\b/, "the demo must show the port that it listens on, not the one that was asked for");
   const text = readFileSync(demo.found[1], "utf8");
   const value = (name) => new RegExp(`${name} = (?:\\{ file = )?"([^"]+)"`).exec(text)[1];
   const [api, token] = [...text.matchAll(/^url = "([^"]+)"$/gm)].map(([, url]) => url);
   const secret = readFileSync(value("client_secret"), "utf8").trim();
   confide(secret, value("client_id"));
-  // No keyring: the session of whoever runs the tests is not ours.
+  // Without the keyring of the user who runs the tests.
   const env = { HOME: home, DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(home, "none")}`, XDG_RUNTIME_DIR: home };
   return { api, token, id: value("client_id"), secret, env };
 }

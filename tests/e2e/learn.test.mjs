@@ -1,5 +1,5 @@
-// `cupbearer learn`: what a program did becomes the rules of a caller, and those hold. The programs are curl and
-// Postman's engine; the API is the demo's, which describes itself, and the one of these tests, which does not.
+// `cupbearer learn` turns the requests of a program into the rules of a caller. The programs are curl and newman; the
+// APIs are that of the demo, which has an OpenAPI document, and that of these tests, which has none.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -13,11 +13,11 @@ import { CUPBEARER, curl, run, setUp, start, startProxy, statusOf, temporaryDire
 const NEWMAN = new URL("node_modules/newman/bin/newman.js", import.meta.url).pathname;
 const COLLECTION = new URL("collection.postman.json", import.meta.url).pathname;
 
-/** One request of the watched program; its status on a line. */
+/** A shell command that sends one request and prints its status. */
 const ask = (path, ...more) =>
   ["curl --disable --noproxy '*' -s -o /dev/null -w '%{http_code}\\n' -u x:$CUPBEARER_KEY", ...more, `"$CUPBEARER_URL${path}"`].join(" ");
 
-test("curl: the printed block, with a key, lets the same command pass and nothing else; --check sees when it does more", async (t) => {
+test("curl: the printed rules allow the same commands and nothing else, and --check reports further requests", async (t) => {
   const demo = await startDemo(t);
   const directory = await temporaryDirectory(t);
   const command = [
@@ -50,16 +50,16 @@ test("curl: the printed block, with a key, lets the same command pass and nothin
 
   const same = await learn(directory, proxy.file, ["--check", "ci"], command);
   assert.equal(same.code, 0, same.stdout + same.stderr);
-  assert.match(same.stdout, /^guard\.callers\.ci lets all of it pass$/m);
+  assert.match(same.stdout, /^guard\.callers\.ci allows all requests of this run$/m);
   assert.doesNotMatch(same.stdout, /not used/);
 
   const wider = await learn(directory, proxy.file, ["--check", "ci"], `${ask("/api/v1/certificates")}; ${ask("/api/v1/hostnames")}`);
   assert.equal(wider.code, 1);
   assert.match(wider.stdout, /^refused by guard\.callers\.ci:\n  GET \/api\/v1\/hostnames$/m);
-  assert.match(wider.stdout, /^allowed, and not used in this run:\n  DELETE \/api\/v1\/hostnames\/\*$/m);
+  assert.match(wider.stdout, /^allowed, but not used in this run:\n  DELETE \/api\/v1\/hostnames\/\*$/m);
 });
 
-test("newman: a collection's block lets the collection pass", async (t) => {
+test("newman: the rules learned from a collection allow the collection", async (t) => {
   const { file, directory } = await setUp(t);
   const collection = ["-c", `exec "$0" "$1" run "$2" --color off --env-var baseUrl="$(echo $CUPBEARER_URL | sed "s,//,//x:$CUPBEARER_KEY@,")"`, process.execPath, NEWMAN, COLLECTION];
   const output = join(directory, "newman.toml");
@@ -80,7 +80,7 @@ test("newman: a collection's block lets the collection pass", async (t) => {
   assert.equal(await statusOf("--user", `x:${proxy.key}`, `${proxy.url}/slow`), 403);
 });
 
-test("the program gets an address and a key and none of our secrets, and its exit code is ours", async (t) => {
+test("the program gets an address and a key but no secret, and learn exits with its exit code", async (t) => {
   const { file, directory, api } = await setUp(t);
   const text = await readFile(file, "utf8");
   await writeFile(file, text.replace(/client_secret = .*/, 'client_secret = { env = "THE_SECRET" }'));
@@ -103,11 +103,11 @@ test("the program gets an address and a key and none of our secrets, and its exi
 
   const silent = await run(CUPBEARER, ["learn", "--config", file, "--", "true"], { env });
   assert.equal(silent.code, 1);
-  assert.match(silent.stderr, /no request arrived with the key/);
+  assert.match(silent.stderr, /no request with the key arrived/);
   assert.equal(silent.stdout, "");
 });
 
-test("a signal goes to the program, and what it did until then is learnt", async (t) => {
+test("a signal is passed to the program, and the requests that it has sent are learned", async (t) => {
   const { file } = await setUp(t);
   const program = `trap 'echo got TERM; exit 9' TERM; ${ask("/echo")}; echo ready; while :; do sleep 0.05; done`;
   const learning = await start(["learn", "--config", file, "--name", "ci", "--", "sh", "-c", program], ({ stdout }) => /^ready$/m.test(stdout));
@@ -117,9 +117,9 @@ test("a signal goes to the program, and what it did until then is learnt", async
   assert.deepEqual(allowed(learning.output.stdout), ["GET /echo"]);
 });
 
-test("a signal after the program's end ends learn itself: the search for the document, and requests that are left", async (t) => {
+test("after the end of the program, a signal ends the search for the document and requests still in flight", async (t) => {
   const { file, directory } = await setUp(t);
-  // An API of its own: the one of these tests answers everything.
+  // The usual API of these tests responds to every request, but this one must not.
   const asked = [];
   const hanging = createServer((request, response) => {
     asked.push(request.url);
@@ -140,7 +140,7 @@ test("a signal after the program's end ends learn itself: the search for the doc
     assert.deepEqual(allowed(learning.output.stdout), ["GET /fine"]);
   }
 
-  // A request that the program left behind holds up the end.
+  // A request that the program has left in flight delays the end.
   const document = join(directory, "openapi.json");
   await writeFile(document, JSON.stringify({ openapi: "3.1.0", paths: { "/fine": { get: {} } } }));
   const program = `${ask("/hangs")} & ${ask("/fine")}; echo "I am $$"; read line <"$1"`;
@@ -153,7 +153,7 @@ test("a signal after the program's end ends learn itself: the search for the doc
   await endsBy(left, "SIGTERM", 143);
 });
 
-/** What it exits with after a signal, and soon. */
+/** Checks the exit code after a signal, and that the process exits soon. */
 async function endsBy(learning, signal, code) {
   const started = Date.now();
   const late = setTimeout(() => learning.signal("SIGKILL"), 20_000);
@@ -162,7 +162,7 @@ async function endsBy(learning, signal, code) {
   assert.ok(Date.now() - started < 5_000, `${Date.now() - started} ms`);
 }
 
-test("the rules for everyone hold in the run, and what they refuse is told", async (t) => {
+test("the rules of [guard] apply in the run, and what they refuse is listed", async (t) => {
   const { file, directory } = await setUp(t, { config: '[guard]\ndeny = ["* /echo"]' });
   const { code, stdout, stderr } = await learn(directory, file, ["--name", "ci"], `${ask("/echo")}; ${ask("/api/v1/certificates")}; ${ask("/a%2fb")}`);
   assert.equal(code, 0, stderr);
@@ -171,7 +171,7 @@ test("the rules for everyone hold in the run, and what they refuse is told", asy
   assert.match(stdout, /^# Rejected in this run.*:\n#   GET \/a%2fb\n#   GET \/echo$/m);
 });
 
-/** The demo, and its configuration with a listener of its own. */
+/** The demo, and a copy of its configuration with another listener. */
 async function startDemo(t) {
   const directory = await temporaryDirectory(t);
   const demo = await start(["demo", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"], ({ stderr }) => /token {8}valid until/.test(stderr), {
@@ -189,13 +189,13 @@ function learn(cwd, file, args, command) {
   return run(CUPBEARER, ["learn", "--config", file, ...args, "--", "sh", "-c", command], { cwd });
 }
 
-/** The rules of `allow` in a block. */
+/** The rules of `allow` in the output. */
 function allowed(block) {
   const lines = /^allow = \[\n([^\]]*)^\]$/m.exec(block)[1];
   return [...lines.matchAll(/^ {2}["'](.*)["'],/gm)].map(([, rule]) => rule);
 }
 
-/** A proxy with the block in its configuration, and the key made as the block says. */
+/** A proxy with the learned rules in its configuration, and the key created as the output says. */
 async function withBlock(t, file, directory, block) {
   const [, name, keyFile] = /keygen --caller (\S+) --out (\S+)$/m.exec(block);
   const made = await run(CUPBEARER, ["keygen", "--caller", name, "--out", keyFile], { cwd: directory });

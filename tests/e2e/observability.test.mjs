@@ -1,5 +1,5 @@
-// config/observability: every metric, label and value that a query names is one that the running binary shows,
-// every rule fires at what it is for and at nothing else, every runbook exists.
+// config/observability: the queries name only metrics, labels and values that exist, every alert fires for its own cause
+// and no other, and every runbook exists.
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -28,15 +28,15 @@ const variables = dashboard.templating.list.filter(({ type }) => type === "query
 const choices = variables.map(({ definition }) => /^label_values\((.*), \w+\)$/.exec(definition)[1]);
 const queries = [...[...targets, ...dashboard.annotations.list].map(({ expr }) => expr), ...choices];
 
-/** As Prometheus gets it: Grafana has put its variables in. */
+/** The query that Prometheus receives, after Grafana has replaced its variables. */
 const plain = (query) => query.replaceAll("$__rate_interval", "5m").replace(/\$(job|instance)\b/g, ".*");
 
-test("every metric, label and value that a query names is one that the running binary shows", async (t) => {
+test("the queries name only metrics, labels and values that the binary exports", async (t) => {
   const shown = seriesOf(await metricsAfterAllKindsOfRequests(t));
   const expressions = [...queries.map(plain), ...(await rules(t)).map(({ expr }) => expr)];
   assert.ok(expressions.length > 30);
   assert.deepEqual(expressions.flatMap((expression) => problemsOf(expression, shown)), []);
-  // The other way round: nothing of ours that nobody looks at.
+  // And no metric of ours is left unused.
   const looked = new Set(expressions.flatMap((expression) => namedIn(expression).map(({ metric }) => metric)));
   const ours = [...shown.keys()].filter((name) => name.startsWith("cupbearer_") && !/_(sum|count)$/.test(name));
   assert.deepEqual(ours.filter((name) => !looked.has(name)), ["cupbearer_token_last_success_seconds"]);
@@ -53,7 +53,7 @@ test("every metric, label and value that a query names is one that the running b
   }
 });
 
-/** What /metrics says once requests have ended in each way that a query asks for. */
+/** The text of /metrics after requests have ended in every way that a query asks for. */
 async function metricsAfterAllKindsOfRequests(t) {
   const config = '[limits]\nin_flight = 1\n[admin]\nlisten = "127.0.0.1:0"';
   const { authorizationServer, api, proxy } = await setUp(t, { config });
@@ -62,12 +62,12 @@ async function metricsAfterAllKindsOfRequests(t) {
   assert.equal(await statusOf(path), 200);
   assert.equal(await statusOf("--header", "Host: elsewhere", path), 403);
   const slow = curl(`${proxy.url}/slow`);
-  await until(async () => (await statusOf(path)) === 503, "nothing was shed");
+  await until(async () => (await statusOf(path)) === 503, "no request was rejected at the limit");
   await slow;
   await api.close();
   assert.equal(await statusOf(path), 502);
   await authorizationServer.close();
-  await until(async () => (await statusOf(path)) === 503, "the token did not end");
+  await until(async () => (await statusOf(path)) === 503, "the token did not expire");
   return (await curl(`${admin}/metrics`)).stdout;
 }
 
@@ -83,14 +83,14 @@ test("Prometheus can read every query", async (t) => {
   assert.equal((await check([{ record: "query:x", expr: "sum(" }])).code, 1);
 });
 
-test("every alert rule fires at what it is for, and at nothing else", async (t) => {
+test("every alert fires for its own cause and for no other", async (t) => {
   const { code, stdout, stderr } = await run("promtool", ["test", "rules", RULE_TESTS]);
   assert.equal(code, 0, stdout + stderr);
   const tests = readFileSync(RULE_TESTS, "utf8");
   for (const { alert } of await rules(t)) assert.ok(tests.includes(`{alertname="${alert}"}`), `no test sees ${alert} fire`);
 });
 
-test("every alert says whose side it is on and what to do, and its runbook exists", async (t) => {
+test("every alert names the side at fault and the remedy, and its runbook exists", async (t) => {
   const page = readFileSync(join(ROOT, "docs/alerts.md"), "utf8");
   const sections = new Set([...page.matchAll(/^## (\w+)$/gm)].map(([, title]) => title));
   for (const { alert, labels, annotations } of await rules(t)) {
@@ -104,7 +104,7 @@ test("every alert says whose side it is on and what to do, and its runbook exist
   assert.deepEqual([...sections], [], "sections of alerts that do not exist");
 });
 
-test("the dashboard is complete: every panel says what it shows and asks the chosen source, none overlaps", () => {
+test("every panel of the dashboard has a description and the chosen data source, and no two overlap", () => {
   const ids = dashboard.panels.map(({ id }) => id);
   assert.equal(new Set(ids).size, ids.length);
   const cells = new Set();

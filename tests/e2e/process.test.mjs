@@ -1,4 +1,4 @@
-// The process: its configuration file, its exit codes, its end.
+// The process: its configuration file, its exit codes, and how it stops.
 
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { CLIENTS } from "./authorization_server.mjs";
 import { CUPBEARER, curl, run, setUp, temporaryDirectory, until } from "./support.mjs";
 
-test("SIGTERM lets a request in flight end, then exits with 0", async (t) => {
+test("after SIGTERM, a request in flight is completed before the process exits with 0", async (t) => {
   const { api, proxy } = await setUp(t);
   const answer = curl("--fail", `${proxy.url}/slow`);
   await until(() => api.seen.length === 1, "the request did not arrive");
@@ -17,7 +17,7 @@ test("SIGTERM lets a request in flight end, then exits with 0", async (t) => {
   assert.equal(stdout, "first second");
 });
 
-test("check prints the effective configuration and not the secret", async (t) => {
+test("check prints the effective configuration without the secret", async (t) => {
   const { api, file } = await setUp(t);
   const { code, stdout, stderr } = await run(CUPBEARER, ["check", "--config", file]);
   assert.equal(code, 0, stderr);
@@ -26,7 +26,7 @@ test("check prints the effective configuration and not the secret", async (t) =>
   assert.ok(!`${stdout}${stderr}`.includes(CLIENTS.basic.secret));
 });
 
-test("a configuration with several mistakes exits with 3 and names them all", async (t) => {
+test("all mistakes of a configuration are reported at once, with exit code 3", async (t) => {
   const file = join(await temporaryDirectory(t), "cupbearer.toml");
   await writeFile(file, '[upstream]\nurl = "api.example.com"\nhead_timout = "30s"\n');
   const { code, stderr } = await run(CUPBEARER, ["--config", file]);

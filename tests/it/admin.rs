@@ -1,4 +1,4 @@
-//! The admin listener of the built binary: probes for everyone, the rest only for this machine's user.
+//! The admin listener of the built binary: probes and metrics for everyone, the rest only for the user of this machine.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -44,7 +44,7 @@ async fn line(admin: SocketAddr, path: &str) -> (u16, String) {
     (answer.status, answer.text().trim_end().to_owned())
 }
 
-/// A cupbearer command against this admin listener: exit code and output.
+/// Runs a cupbearer command with this admin listener; returns its exit code and output.
 async fn command(admin: impl ToString, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
     command.env_clear().args(arguments);
@@ -61,7 +61,7 @@ async fn command(admin: impl ToString, arguments: &[&str]) -> (i32, String) {
 const LOOPBACK: &[&str] = &["admin.listen=127.0.0.1:0"];
 
 #[tokio::test]
-async fn without_a_token_it_lives_and_is_not_ready_and_says_whose_fault_that_is() {
+async fn without_a_token_the_proxy_is_live_but_not_ready_and_reports_the_cause() {
     let gone = Arc::new(AtomicBool::new(true));
     let refuses = Arc::clone(&gone);
     let endpoint = Upstream::scripted(move |mut connection: Connection| {
@@ -125,7 +125,7 @@ async fn without_a_token_it_lives_and_is_not_ready_and_says_whose_fault_that_is(
 }
 
 #[tokio::test]
-async fn the_metrics_count_what_was_forwarded_and_what_was_refused() {
+async fn forwarded_and_refused_requests_are_counted() {
     let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
     assert_eq!(ask(binary.address, get("/one?q=1")).await.status, 200);
     let foreign = "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n";
@@ -151,7 +151,7 @@ async fn the_metrics_count_what_was_forwarded_and_what_was_refused() {
 }
 
 #[tokio::test]
-async fn the_status_and_the_page_show_the_last_requests_without_query_or_token() {
+async fn the_status_and_the_page_show_recent_requests_without_query_or_token() {
     let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
     assert_eq!(
         ask(binary.address, get("/a%3Cb?q=hidden")).await.status,
@@ -178,14 +178,14 @@ async fn the_status_and_the_page_show_the_last_requests_without_query_or_token()
     assert!(text.contains("GET     /a%3Cb"), "{text}");
 }
 
-/// The request line and fields of a probe, and what it gets.
+/// The status and the reason of the response.
 async fn outcome(admin: SocketAddr, request: &str) -> (u16, String) {
     let answer: Answer = ask(admin, request).await;
     (answer.status, answer.reason())
 }
 
 #[tokio::test]
-async fn a_web_page_or_a_form_reads_no_status_and_gives_no_order() {
+async fn a_web_page_can_neither_read_the_status_nor_stop_the_proxy() {
     let (mut binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
     let admin = binary.admin();
     let refused = |reason: &str| (403, reason.to_owned());
@@ -227,7 +227,7 @@ async fn a_web_page_or_a_form_reads_no_status_and_gives_no_order() {
 }
 
 #[tokio::test]
-async fn beyond_loopback_only_probes_and_metrics_exist() {
+async fn on_a_network_listener_only_probes_and_metrics_exist() {
     let (mut binary, _upstream, _endpoint) = with_token(&["admin.listen=0.0.0.0:0"]).await;
     let admin = SocketAddr::new([127, 0, 0, 1].into(), binary.admin().port());
     for path in ["/live", "/startup", "/ready", "/metrics"] {
@@ -241,12 +241,12 @@ async fn beyond_loopback_only_probes_and_metrics_exist() {
     assert!(binary.ended().is_none());
 }
 
-/// What only this user may ask.
+/// The pages that only this user may read.
 const GUARDED: [&str; 2] = ["/", "/status"];
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_user_who_may_not_connect_learns_only_what_everyone_does() {
+async fn a_user_who_is_not_admitted_can_use_only_probes_and_metrics() {
     let nobody_here = rustix::process::geteuid().as_raw().wrapping_add(4242);
     let users = format!("guard.local_users=[{nobody_here}]");
     let (mut binary, _upstream, _endpoint) = with_token(&[LOOPBACK[0], &users]).await;
@@ -266,7 +266,7 @@ async fn a_user_who_may_not_connect_learns_only_what_everyone_does() {
 }
 
 #[tokio::test]
-async fn the_names_of_guard_hosts_are_the_admin_listeners_too_and_rules_for_the_api_are_not() {
+async fn guard_hosts_applies_to_the_admin_listener_and_rules_for_the_api_do_not() {
     let settings = [
         LOOPBACK[0],
         "guard.hosts=[\"proxy.example\"]",
@@ -284,7 +284,7 @@ async fn the_names_of_guard_hosts_are_the_admin_listeners_too_and_rules_for_the_
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_unix_socket_has_all_that_a_loopback_listener_has() {
+async fn a_unix_socket_has_every_endpoint_of_a_loopback_listener() {
     let directory = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", directory.path().join("admin").display());
     let listen = format!("admin.listen={socket}");
@@ -302,13 +302,13 @@ async fn a_unix_socket_has_all_that_a_loopback_listener_has() {
 }
 
 #[tokio::test]
-async fn quit_ends_no_cupbearer_but_its_own_and_status_warns_of_another() {
+async fn quit_stops_only_the_configured_cupbearer_and_status_warns_about_another() {
     let (mut binary, upstream, _endpoint) = with_token(LOOPBACK).await;
     let directory = tempfile::tempdir().unwrap();
     let asked = async |command: &str, upstream: &str| {
         let file = directory.path().join("c.toml");
         let admin = binary.admin();
-        // No whole configuration, and not to be judged.
+        // Incomplete on purpose: these commands must not validate it.
         let text = format!("upstream.url = {upstream:?}\nadmin.listen = \"{admin}\"\n");
         std::fs::write(&file, text).unwrap();
         let mut run = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
@@ -341,7 +341,7 @@ async fn quit_ends_no_cupbearer_but_its_own_and_status_warns_of_another() {
 }
 
 #[tokio::test]
-async fn a_taken_configured_admin_address_is_fatal() {
+async fn a_configured_admin_address_that_is_taken_is_fatal() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = Upstream::echoing().await;
     let address = taken.local_addr().unwrap();

@@ -99,7 +99,7 @@ async fn who_may_not_use_a_proxy_that_could_not_start_does_not_see_the_status_of
         assert_eq!(status.outcome(), expected, "{guard}");
         let is_told = status
             .text()
-            .contains("with the next start of the process only");
+            .contains("restart the process to start this proxy");
         assert_eq!(is_told, status.status == 200, "{}", status.text());
     }
 }

@@ -171,7 +171,7 @@ fn refused_before_rules(seen: &ObservedRequests) -> Option<String> {
 fn why_nothing_was_learnt(seen: &ObservedRequests) -> String {
     let hint = "the program must send its requests to CUPBEARER_URL, and not through a proxy (NO_PROXY=127.0.0.1)";
     let why = refused_before_rules(seen).unwrap_or_else(|| hint.to_owned());
-    format!("nothing was learnt: no request with the key arrived; {why}")
+    format!("nothing was learned: no request with the key arrived; {why}")
 }
 
 #[cfg(test)]

@@ -249,7 +249,7 @@ async fn people_get_numbers_and_remedies_with_their_step_and_no_colours_in_a_pip
         "remedy: add the scope of step 3 to the application [step 6: Applications > the application > Resources; \
          docs/setup-pingone.md#step-6]"
     ));
-    assert!(said.out.contains("\nBegin with number 11: access token. "));
+    assert!(said.out.contains("\nStart with check 11: access token. "));
 }
 
 #[tokio::test]
