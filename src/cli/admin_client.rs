@@ -89,7 +89,7 @@ pub(super) fn other_instance(status: &str, invocation: &Invocation) -> Option<St
         .iter()
         .map(|one| config::fingerprint(one, surroundings))
         .collect();
-    let upstream = doctor::stranger(status, &own)?;
+    let upstream = doctor::upstream_if_unrelated(status, &own)?;
     let named: Vec<&str> = own.iter().map(|own| own.named.as_str()).collect();
     let admin = config::load_admin(invocation.admin(), surroundings).ok();
     let address = admin

@@ -54,18 +54,18 @@ impl DoctorArgs {
     /// Runs and shows all checks.
     pub(super) async fn examine(&self, overrides: &Overrides, surroundings: &Surroundings) -> Exit {
         let _hidden = credentials::hide_process();
-        let order = Order {
+        let options = DoctorOptions {
             overrides,
             surroundings,
             path: self.path.as_deref(),
         };
         if self.json {
-            let checks = Box::pin(doctor::examine(&order, &mut |_| {})).await;
+            let checks = Box::pin(doctor::examine(&options, &mut |_| {})).await;
             put(&format!("{:#}\n", to_json(&checks)));
             return exit_after(&checks);
         }
         let style = TerminalStyle::of_standard_output();
-        let checks = Box::pin(doctor::examine(&order, &mut |progress| {
+        let checks = Box::pin(doctor::examine(&options, &mut |progress| {
             put(&style.progress(&progress));
         }))
         .await;
@@ -114,11 +114,11 @@ fn check_to_json(check: &Check) -> Value {
         "time_ms": u64::try_from(check.took.as_millis()).unwrap_or(u64::MAX),
         "said": finding.message,
         "undecided": finding.is_undecided(),
-        "remedies": finding.ways.iter().map(remedy_to_json).collect::<Vec<_>>(),
+        "remedies": finding.remedies.iter().map(remedy_to_json).collect::<Vec<_>>(),
     })
 }
 
-fn remedy_to_json(way: &Way) -> Value {
+fn remedy_to_json(remedy: &Remedy) -> Value {
     json!({
         "cause": remedy.cause,
         "remedy": remedy.action,
@@ -148,16 +148,16 @@ impl TerminalStyle {
         }
     }
 
-    fn progress(&self, progress: &Progress<'_>) -> String {
+    fn progress(&self, progress: &CheckProgress<'_>) -> String {
         match progress {
             CheckProgress::Started { number, title } if self.is_terminal => {
                 format!("{number:>3}  {title} …")
             }
-            Progress::Begins { .. } => String::new(),
-            Progress::Done(check) if self.is_terminal => {
+            CheckProgress::Started { .. } => String::new(),
+            CheckProgress::Finished(check) if self.is_terminal => {
                 format!("\r\x1b[2K{}", self.lines(check))
             }
-            Progress::Done(check) => self.lines(check),
+            CheckProgress::Finished(check) => self.lines(check),
         }
     }
 
@@ -179,17 +179,17 @@ impl TerminalStyle {
                 for remedy in all {
                     let cause = remedy.cause.as_deref().unwrap_or_default();
                     lines.push(format!("{MARGIN}{cause}"));
-                    lines.push(format!("{MARGIN}   remedy: {}", remedy_text(way)));
+                    lines.push(format!("{MARGIN}   remedy: {}", remedy_text(remedy)));
                 }
             }
             [only] => lines.push(format!("{MARGIN}remedy: {}", remedy_text(only))),
             several => {
                 lines.push(format!("{MARGIN}the cause cannot be told from here:"));
-                for (index, way) in several.iter().enumerate() {
+                for (index, remedy) in several.iter().enumerate() {
                     let word = if index == 0 { "either" } else { "or" };
                     let cause = remedy.cause.as_deref().unwrap_or("something else");
                     lines.push(format!("{MARGIN}  {word} {cause}"));
-                    lines.push(format!("{MARGIN}     remedy: {}", remedy_text(way)));
+                    lines.push(format!("{MARGIN}     remedy: {}", remedy_text(remedy)));
                 }
             }
         }
@@ -237,14 +237,14 @@ impl TerminalStyle {
 /// Aligns with the outcome of the check.
 const MARGIN: &str = "              ";
 
-fn remedy_text(way: &Way) -> String {
-    match way.step {
-        None => way.remedy.clone(),
-        Some(step) => format!("{} [{}]", way.remedy, step_text(step)),
+fn remedy_text(remedy: &Remedy) -> String {
+    match remedy.step {
+        None => remedy.action.clone(),
+        Some(step) => format!("{} [{}]", remedy.action, step_text(step)),
     }
 }
 
-fn step_text(step: Step) -> String {
+fn step_text(step: SetupStep) -> String {
     let number = match step.number() {
         0 => "before step 1".to_owned(),
         number => format!("step {number}"),

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
 use crate::config::{self, Config};
-use crate::doctor::{Decoded, decode, relative};
+use crate::doctor::{DecodedToken, decode, relative};
 use crate::text::{Unprintable, sanitize};
 use crate::token::{Failure, Obtained, Once, client};
 use crate::{credentials, net};
@@ -128,7 +128,7 @@ fn exit_after(failure: &Failure) -> Exit {
 }
 
 /// One claim on each line.
-fn decoded_text(decoded: &Decoded, now: SystemTime) -> String {
+fn decoded_text(decoded: &DecodedToken, now: SystemTime) -> String {
     let part = |title: &str, members: &Map<String, Value>| {
         let width = members.keys().map(|name| name.chars().count()).max();
         let lines: Vec<String> = members

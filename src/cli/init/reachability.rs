@@ -8,7 +8,7 @@ use super::error::InitError;
 use crate::cli::doctor;
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 use crate::config::{Overrides, Setting, Surroundings};
-use crate::doctor::{Check, Order, Outcome};
+use crate::doctor::{Check, DoctorOptions, Outcome};
 
 /// The doctor's failed checks of names, connections, certificates and metadata; `None` if there are none.
 pub(super) async fn failures(
@@ -29,13 +29,13 @@ pub(super) async fn failures(
         file: Some(file),
         settings: vec![short_timeout],
     };
-    let order = Order {
+    let options = DoctorOptions {
         overrides: &overrides,
         surroundings,
         path: None,
     };
     // Since there is no secret yet, no token is requested, and the API is only connected to.
-    let checks = Box::pin(crate::doctor::examine(&order, &mut |_| {})).await;
+    let checks = Box::pin(crate::doctor::examine(&options, &mut |_| {})).await;
     let failed: Vec<&Check> = checks.iter().filter(|check| is_failure(check)).collect();
     Ok((!failed.is_empty()).then(|| doctor::lines(&failed)))
 }
