@@ -9,7 +9,7 @@ use super::invocation::Invocation;
 use super::output::say;
 use super::preflight;
 use super::sd_notify::ServiceManager;
-use super::signals::{StopSignal, StopSignals};
+use super::signals::{ProcessSignal, SignalListener};
 use super::start_failure::{exit_after, explain, explain_missing_admin};
 use crate::config::{AccessLog, Config, Loaded, LogConfig};
 use crate::instance::{Among, Serving, start_among};
@@ -42,7 +42,7 @@ pub(super) async fn serve(
         }
     };
     // Before the listeners exist: until then, a signal ends the process without draining.
-    let signals = match StopSignals::new() {
+    let signals = match SignalListener::new() {
         Ok(signals) => signals,
         Err(error) => {
             say(&format!(
@@ -258,7 +258,7 @@ async fn quit_requested(admin: Option<&AdminListeners>) {
 
 /// The signals that stop the process. SIGHUP reloads the configuration instead, unless the process has a terminal.
 struct StopRequests<'a> {
-    signals: StopSignals,
+    signals: SignalListener,
     reloads: Option<&'a Reloads>,
     has_terminal: bool,
 }
@@ -268,7 +268,7 @@ impl StopRequests<'_> {
         loop {
             match self.signals.next().await {
                 #[cfg(unix)]
-                StopSignal::Hangup if !self.has_terminal => {
+                ProcessSignal::Hangup if !self.has_terminal => {
                     if let Some(reloads) = self.reloads {
                         reloads.ask();
                     }

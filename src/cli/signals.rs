@@ -4,7 +4,7 @@ use std::io;
 
 /// A signal that has been received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StopSignal {
+pub(super) enum ProcessSignal {
     #[cfg(unix)]
     Terminate,
     /// Ctrl-C.
@@ -13,7 +13,7 @@ pub(super) enum StopSignal {
     Hangup,
 }
 
-impl StopSignal {
+impl ProcessSignal {
     /// The exit code after it, as in a shell: 128 plus the number of the signal.
     pub(super) const fn exit_code(self) -> u8 {
         match self {
@@ -27,7 +27,7 @@ impl StopSignal {
 }
 
 /// Receives them. Once this exists, these signals no longer end the process: something must wait for them until the end.
-pub(super) struct StopSignals {
+pub(super) struct SignalListener {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -36,7 +36,7 @@ pub(super) struct StopSignals {
     hangup: tokio::signal::unix::Signal,
 }
 
-impl StopSignals {
+impl SignalListener {
     #[cfg(unix)]
     pub(super) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -48,11 +48,11 @@ impl StopSignals {
     }
 
     #[cfg(unix)]
-    pub(super) async fn next(&mut self) -> StopSignal {
+    pub(super) async fn next(&mut self) -> ProcessSignal {
         tokio::select! {
-            _ = self.terminate.recv() => StopSignal::Terminate,
-            _ = self.interrupt.recv() => StopSignal::Interrupt,
-            _ = self.hangup.recv() => StopSignal::Hangup,
+            _ = self.terminate.recv() => ProcessSignal::Terminate,
+            _ = self.interrupt.recv() => ProcessSignal::Interrupt,
+            _ = self.hangup.recv() => ProcessSignal::Hangup,
         }
     }
 
@@ -62,8 +62,8 @@ impl StopSignals {
     }
 
     #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) -> StopSignal {
+    pub(super) async fn next(&mut self) -> ProcessSignal {
         let _ = tokio::signal::ctrl_c().await;
-        StopSignal::Interrupt
+        ProcessSignal::Interrupt
     }
 }

@@ -12,9 +12,9 @@ use super::recent::Journal;
 use super::request::FinishedRequest;
 
 /// What all workers have counted since the metrics were last read, and the journal.
-pub(super) struct RequestBatch(Mutex<Pending>);
+pub(super) struct RequestBatch(Mutex<PendingCounts>);
 
-pub(super) struct Pending {
+pub(super) struct PendingCounts {
     plain: Vec<LocalIntCounter>,
     request_seconds: LocalHistogram,
     upstream_head_seconds: LocalHistogram,
@@ -28,7 +28,7 @@ impl RequestBatch {
         request_seconds: &Histogram,
         upstream_head_seconds: &Histogram,
     ) -> Self {
-        Self(Mutex::new(Pending {
+        Self(Mutex::new(PendingCounts {
             plain: plain.iter().map(IntCounter::local).collect(),
             request_seconds: request_seconds.local(),
             upstream_head_seconds: upstream_head_seconds.local(),
@@ -57,7 +57,7 @@ impl RequestBatch {
         pending.upstream_head_seconds.flush();
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, PendingCounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

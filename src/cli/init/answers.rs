@@ -9,7 +9,7 @@ use crate::credentials::{KeyringEntry, Secret};
 
 /// How the application authenticates at the token endpoint. These are the methods that need only a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AuthMethod {
+pub(crate) enum SecretAuthMethod {
     #[value(name = "client_secret_basic")]
     Basic,
     #[value(name = "client_secret_post")]
@@ -18,7 +18,7 @@ pub(crate) enum AuthMethod {
     SecretJwt,
 }
 
-impl AuthMethod {
+impl SecretAuthMethod {
     pub(super) const ALL: [Self; 3] = [Self::Basic, Self::Post, Self::SecretJwt];
 
     /// The value of `token.auth`.
@@ -50,7 +50,7 @@ pub(super) struct Answers {
     pub(super) api: AnswerSlot<PastedApi>,
     pub(super) token: AnswerSlot<PastedTokenEndpoint>,
     pub(super) client_id: AnswerSlot<String>,
-    pub(super) auth: AnswerSlot<AuthMethod>,
+    pub(super) auth: AnswerSlot<SecretAuthMethod>,
     pub(super) scope: AnswerSlot<Option<String>>,
     pub(super) read_only: AnswerSlot<bool>,
     pub(super) listen: Option<String>,
@@ -102,7 +102,7 @@ pub(super) struct NewConfig {
     pub(super) api: PastedApi,
     pub(super) token: PastedTokenEndpoint,
     pub(super) client_id: String,
-    pub(super) auth: AuthMethod,
+    pub(super) auth: SecretAuthMethod,
     pub(super) scope: Option<String>,
     pub(super) read_only: bool,
     pub(super) listen: Option<String>,
@@ -127,7 +127,11 @@ impl Answers {
             api: api.clone(),
             token: token.clone(),
             client_id: client_id.clone(),
-            auth: self.auth.known().copied().unwrap_or(AuthMethod::Basic),
+            auth: self
+                .auth
+                .known()
+                .copied()
+                .unwrap_or(SecretAuthMethod::Basic),
             scope: self.scope.known().cloned().flatten(),
             read_only: self
                 .read_only

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::answers::AuthMethod;
+use super::answers::SecretAuthMethod;
 use crate::config::Surroundings;
 
 /// Write a configuration file: asks for what it needs, or takes it from flags, and tries the result
@@ -32,7 +32,7 @@ pub(crate) struct InitArgs {
     pub(super) client_id: Option<String>,
     /// The application's token endpoint authentication method [default: `client_secret_basic`]
     #[arg(long, value_name = "METHOD")]
-    pub(super) auth: Option<AuthMethod>,
+    pub(super) auth: Option<SecretAuthMethod>,
     /// Scopes to request [default: the authorization server chooses]
     #[arg(long, value_name = "SCOPES")]
     pub(super) scope: Option<String>,

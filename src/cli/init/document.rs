@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::answers::{AuthMethod, NewConfig, SecretLocation};
+use super::answers::{NewConfig, SecretAuthMethod, SecretLocation};
 use crate::config::keys::{KEYS, Key};
 
 /// Keys that users often need next. They are written as comments.
@@ -69,7 +69,7 @@ fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static s
     for (key, value) in config.token.settings() {
         values.insert(key, value.into());
     }
-    if config.auth != AuthMethod::Basic {
+    if config.auth != SecretAuthMethod::Basic {
         values.insert("token.auth", config.auth.name().into());
     }
     if let Some(scope) = &config.scope {

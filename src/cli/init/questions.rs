@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::answers::{AnswerSlot, Answers, AuthMethod, NewConfig, SecretLocation};
+use super::answers::{AnswerSlot, Answers, NewConfig, SecretAuthMethod, SecretLocation};
 use super::error::InitError;
 use super::files::{self, Existing};
 use super::overwritable::Overwritable;
@@ -133,24 +133,24 @@ fn client_id(
 
 fn auth(
     dialogue: &mut dyn Dialogue,
-    answer: &mut AnswerSlot<AuthMethod>,
-) -> Result<AuthMethod, InitError> {
+    answer: &mut AnswerSlot<SecretAuthMethod>,
+) -> Result<SecretAuthMethod, InitError> {
     if let Some(auth) = answer.known() {
         return Ok(*auth);
     }
-    let default = answer.default().copied().unwrap_or(AuthMethod::Basic);
-    let default = AuthMethod::ALL
+    let default = answer.default().copied().unwrap_or(SecretAuthMethod::Basic);
+    let default = SecretAuthMethod::ALL
         .iter()
         .position(|auth| *auth == default)
         .unwrap_or(0);
     let index = choose(
         dialogue,
         "\nThe Token Endpoint Authentication Method that is set at the authorization server:",
-        &AuthMethod::ALL.map(AuthMethod::name),
+        &SecretAuthMethod::ALL.map(SecretAuthMethod::name),
         default,
     )?;
-    *answer = AnswerSlot::Known(AuthMethod::ALL[index]);
-    Ok(AuthMethod::ALL[index])
+    *answer = AnswerSlot::Known(SecretAuthMethod::ALL[index]);
+    Ok(SecretAuthMethod::ALL[index])
 }
 
 /// `PingOne` needs no answer: without a scope, it grants all scopes of the application's only resource.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::answers::{AuthMethod, NewConfig, SecretLocation};
+use super::answers::{NewConfig, SecretAuthMethod, SecretLocation};
 use super::document;
 use super::error::InitError;
 use crate::cli::doctor;
@@ -60,7 +60,7 @@ fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint, directory: &
         api: api.clone(),
         token: token.clone(),
         client_id: "not-asked-yet".to_owned(),
-        auth: AuthMethod::Basic,
+        auth: SecretAuthMethod::Basic,
         scope: None,
         read_only: false,
         listen: None,

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use tokio::process::{Child, Command};
 
 use crate::cli::exit::Exit;
-use crate::cli::signals::{StopSignal, StopSignals};
+use crate::cli::signals::{ProcessSignal, SignalListener};
 use crate::config::Config;
 use crate::credentials::{SecretSource, withhold_private_variables};
 
@@ -34,7 +34,7 @@ pub(super) async fn run(
     command: &[OsString],
     added: &[(&str, &str)],
     withheld: &[String],
-    signals: &mut StopSignals,
+    signals: &mut SignalListener,
 ) -> io::Result<ExitStatus> {
     let program = command.first().map(OsString::as_os_str).unwrap_or_default();
     let mut command_to_run = Command::new(program);
@@ -57,16 +57,16 @@ pub(super) async fn run(
 
 /// A terminal sends its Ctrl-C to the program too, and a second one makes many programs exit without cleaning up.
 #[cfg(unix)]
-fn pass_on(child: &Child, signal: StopSignal) {
+fn pass_on(child: &Child, signal: ProcessSignal) {
     use std::io::IsTerminal as _;
 
     use rustix::process::{Pid, Signal, kill_process};
 
     let signal = match signal {
-        StopSignal::Interrupt if io::stdin().is_terminal() => return,
-        StopSignal::Interrupt => Signal::INT,
-        StopSignal::Terminate => Signal::TERM,
-        StopSignal::Hangup => Signal::HUP,
+        ProcessSignal::Interrupt if io::stdin().is_terminal() => return,
+        ProcessSignal::Interrupt => Signal::INT,
+        ProcessSignal::Terminate => Signal::TERM,
+        ProcessSignal::Hangup => Signal::HUP,
     };
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
     if let Some(pid) = pid.and_then(Pid::from_raw) {
@@ -77,7 +77,7 @@ fn pass_on(child: &Child, signal: StopSignal) {
 
 /// The console sends Ctrl-C to the program too.
 #[cfg(not(unix))]
-fn pass_on(_child: &Child, _signal: StopSignal) {}
+fn pass_on(_child: &Child, _signal: ProcessSignal) {}
 
 /// The exit code of the program unless it is 0. After a signal, it is 128 plus the number of the signal, as in a shell.
 pub(super) fn exit_of(status: ExitStatus) -> Option<Exit> {

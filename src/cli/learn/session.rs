@@ -10,7 +10,7 @@ use super::child;
 use super::failure::LearnFailure;
 use super::openapi::{self, FoundDocument, ProxyClient};
 use crate::cli::exit::Exit;
-use crate::cli::signals::StopSignals;
+use crate::cli::signals::SignalListener;
 use crate::cli::start_failure::explain;
 use crate::config::{AccessLog, AccessRules, CallerConfig, Config, Listen, LocalUsers, Rule};
 use crate::credentials::{Secret, SecretSource};
@@ -81,7 +81,7 @@ pub(super) async fn run(
         let program = args.program();
         (Exit::Failed, format!("{program} cannot be run: {error}"))
     };
-    let mut signals = StopSignals::new().map_err(not_run)?;
+    let mut signals = SignalListener::new().map_err(not_run)?;
     let status = child::run(
         &args.command,
         &[("CUPBEARER_URL", &url), ("CUPBEARER_KEY", &key)],
@@ -115,7 +115,7 @@ type SearchResult = Result<Option<FoundDocument>, &'static str>;
 async fn finish(
     running: &mut Running,
     search: impl Future<Output = SearchResult>,
-    signals: &mut StopSignals,
+    signals: &mut SignalListener,
 ) -> (SearchResult, Option<Exit>) {
     let (searched, mut signalled) = tokio::select! {
         searched = search => (searched, None),

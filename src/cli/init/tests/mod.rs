@@ -5,7 +5,7 @@ mod rounds;
 use std::collections::VecDeque;
 use std::io;
 
-use super::answers::{Answers, AuthMethod};
+use super::answers::{Answers, SecretAuthMethod};
 use super::*;
 use crate::config::keys::Key;
 use crate::credentials::Secret;
@@ -411,7 +411,7 @@ fn a_production_api_is_read_only_unless_a_flag_says_otherwise() {
 #[test]
 fn a_pingaccess_api_gets_its_fixed_header_and_every_flag_sets_its_key() {
     let text = text_of(&InitArgs {
-        auth: Some(AuthMethod::Post),
+        auth: Some(SecretAuthMethod::Post),
         scope: Some("a b".to_owned()),
         listen: Some("localhost:9000".to_owned()),
         ..flags("https://pingaccess-admin-api.dev-example.us1.ping.cloud/pa-admin-api/v3")
