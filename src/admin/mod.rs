@@ -20,7 +20,7 @@ use std::time::Duration;
 use http::{HeaderName, Method, Request, StatusCode, header};
 use tokio::sync::Notify;
 
-use crate::guard::{Guard, Peer, Way};
+use crate::guard::{Guard, Peer, Transport};
 use crate::metrics::{self, ProcessMetrics};
 use response::{AdminResponse, line, not_found, with_type};
 
@@ -93,14 +93,14 @@ impl AdminEndpoints {
     }
 
     async fn respond_guarded<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
-        match peer.way {
-            Way::Network => return not_found(ONLY_LOCAL),
-            Way::Loopback | Way::Unix => {}
+        match peer.transport {
+            Transport::Network => return not_found(ONLY_LOCAL),
+            Transport::Loopback | Transport::Unix => {}
         }
         let of_proxies = self.views.iter().map(|view| (view.guard)());
         for guard in of_proxies.chain(self.more_guards.iter().cloned()) {
-            if let Err(refusal) = guard.check(request, peer) {
-                return response::refused_by_guard(request, &refusal);
+            if let Err(rejection) = guard.check(request, peer) {
+                return response::refused_by_guard(request, &rejection);
             }
         }
         match (request.method(), request.uri().path()) {

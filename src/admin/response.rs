@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::guard::Refusal;
+use crate::guard::Rejection;
 use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 
 /// A response with its whole body.
@@ -38,9 +38,9 @@ pub(super) fn with_type(
 }
 
 /// The problem for a request that the guard refuses.
-pub(super) fn refused_by_guard<B>(request: &Request<B>, refusal: &Refusal) -> AdminResponse {
+pub(super) fn refused_by_guard<B>(request: &Request<B>, rejection: &Rejection) -> AdminResponse {
     let id = RequestId::of(request.headers());
-    refusal.answer(&id).response().map(Full::new)
+    rejection.problem(&id).response().map(Full::new)
 }
 
 /// 405: the path exists, but not with this method.

@@ -1,6 +1,6 @@
-//! Named callers: who a request is of, by its key, by the user that sends it, or by both.
+//! Named callers (`guard.callers`): identifies the caller of a request by its key, by the user that sends it, or by both.
 //!
-//! Keys are replaced while requests come (`key_file`): each takes the keys that are current.
+//! Keys can be replaced while the proxy serves (`key_file`); each request is checked against the current ones.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,48 +8,50 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use subtle::ConditionallySelectable as _;
 use tokio::sync::watch;
 
-use super::fields::{Fields, Lines};
+use super::credential::{key_in_authorization, key_in_own_field};
+use super::fields::{FieldLines, GuardFields};
 use super::key::KeyDigest;
-use super::rails::Rails;
-use super::{CallerName, Peer, Refusal, Way, credential};
+use super::peer::{CallerName, Peer, Transport};
+use super::rejection::Rejection;
+use super::rules::RuleSet;
 use crate::config;
 use crate::credentials::SecretSource;
 use crate::problem::Reason;
 
-/// Everyone of `guard.callers`, shared by all workers.
+/// All callers of one configuration, shared by all workers.
 #[derive(Debug)]
 pub struct Callers {
     list: Vec<Caller>,
-    keys: ArcSwap<Keys>,
-    /// Told after each change of `keys`.
+    keys: ArcSwap<KeyOwners>,
+    /// Notified after each change of the fields below and of `keys`.
     changed: watch::Sender<()>,
-    /// Those of the configuration that has replaced this one; none where it has no callers.
+    /// The callers of the configuration that has replaced this one; `None` inside if it has no callers.
     successors: OnceLock<Option<Arc<Self>>>,
-    /// Those of a configuration that waits: a key must be somebody's there, too.
-    also: ArcSwapOption<Self>,
+    /// The callers of a configuration that waits for its first token: a key must also belong to one of them.
+    pending: ArcSwapOption<Self>,
 }
 
-/// Every key that admits, with its caller's place in the list.
-type Keys = Vec<(KeyDigest, u32)>;
+/// Every valid key, with the index of its caller.
+type KeyOwners = Vec<(KeyDigest, u32)>;
 
-/// No caller's place.
-const NOBODY: u32 = u32::MAX;
+/// An index that no caller has.
+const NO_OWNER: u32 = u32::MAX;
 
-/// One caller.
+/// One named caller.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) name: CallerName,
-    pub(super) rails: Option<Rails>,
+    pub(super) rules: Option<RuleSet>,
     pub(super) key: Option<SecretSource>,
     uid: Option<u32>,
 }
 
-/// A key that another caller has already: whose would the request be?
+/// A key that already belongs to this other caller, so that it would not identify one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeyOfAnother(pub(super) CallerName);
+pub(super) struct SharedKey(pub(super) CallerName);
 
 impl Callers {
-    /// Without keys yet; `None` where none are configured, which admits everyone.
+    /// The configured callers, without keys. `None` if there are no callers, which admits everyone.
     pub(super) fn new(config: &[config::CallerConfig]) -> Option<Arc<Self>> {
         let list: Vec<Caller> = config.iter().map(Caller::new).collect();
         (!list.is_empty()).then(|| {
@@ -58,7 +60,7 @@ impl Callers {
                 keys: ArcSwap::default(),
                 changed: watch::Sender::new(()),
                 successors: OnceLock::new(),
-                also: ArcSwapOption::empty(),
+                pending: ArcSwapOption::empty(),
             })
         })
     }
@@ -67,104 +69,111 @@ impl Callers {
         &self.list
     }
 
-    /// From here on these are the keys of the caller at `place`, and no others.
-    pub(super) fn set_keys(&self, place: usize, keys: &[KeyDigest]) -> Result<(), KeyOfAnother> {
-        let place = number(place);
-        let of_others = |known: &Keys| -> Keys {
-            let others = known.iter().filter(|(_, owner)| *owner != place);
+    /// Replaces the keys of the caller at `index`.
+    pub(super) fn set_keys(&self, index: usize, keys: &[KeyDigest]) -> Result<(), SharedKey> {
+        let index = u32::try_from(index).expect("there are fewer than 2^32 callers");
+        let of_others = |known: &KeyOwners| -> KeyOwners {
+            let others = known.iter().filter(|(_, owner)| *owner != index);
             others.copied().collect()
         };
         let others = of_others(&self.keys.load());
         if let Some((_, owner)) = others.iter().find(|(known, _)| keys.contains(known)) {
-            return Err(KeyOfAnother(self.list[*owner as usize].name.clone()));
+            return Err(SharedKey(self.list[*owner as usize].name.clone()));
         }
         self.keys.rcu(|known| {
-            let own = keys.iter().map(|key| (*key, place));
-            of_others(known).into_iter().chain(own).collect::<Keys>()
+            let own = keys.iter().map(|key| (*key, index));
+            of_others(known)
+                .into_iter()
+                .chain(own)
+                .collect::<KeyOwners>()
         });
         self.changed.send_replace(());
         Ok(())
     }
 
-    /// These have been replaced by those of another configuration.
-    pub(super) fn succeeded_by(&self, successors: Option<Arc<Self>>) {
-        let _ = self.successors.set(successors); // once: a configuration is replaced by one other
+    /// Records that another configuration has replaced this one.
+    pub(super) fn set_successors(&self, successors: Option<Arc<Self>>) {
+        let _ = self.successors.set(successors); // a configuration is replaced only once
         self.changed.send_replace(());
     }
 
-    /// By whom, if they have been replaced.
+    /// The callers of the configuration that has replaced this one, if any has.
     pub(super) fn successors(&self) -> Option<&Option<Arc<Self>>> {
         self.successors.get()
     }
 
-    /// A key must be somebody's among these as well; `None` lifts that.
-    pub(super) fn restrict(&self, also: Option<Arc<Self>>) {
-        self.also.store(also);
+    /// Requires a key to belong to one of these callers too; `None` lifts that.
+    pub(super) fn set_pending(&self, pending: Option<Arc<Self>>) {
+        self.pending.store(pending);
         self.changed.send_replace(());
     }
 
-    /// Among whom a key must be somebody's as well.
-    pub(super) fn also(&self) -> Option<Arc<Self>> {
-        self.also.load_full()
+    /// The callers to one of whom a key must belong too.
+    pub(super) fn pending(&self) -> Option<Arc<Self>> {
+        self.pending.load_full()
     }
 
-    /// Tells of changed keys, of those who are asked as well, and of the end.
+    /// Notifies of every change: of the keys, of pending callers, and of successors.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Whether somebody has this key.
-    pub(super) fn has(&self, key: KeyDigest) -> bool {
+    /// Whether a caller has this key.
+    pub(super) fn knows(&self, key: KeyDigest) -> bool {
         self.owner(key).is_some()
     }
 
-    /// Who sends this. A key decides; without one, the user does, but never over a network.
-    pub(super) fn identify(&self, fields: &Fields<'_>, peer: &Peer) -> Result<&Caller, Refusal> {
+    /// The caller that sent a request. A key decides; without one the user does, but never over a network.
+    pub(super) fn identify(
+        &self,
+        fields: &GuardFields<'_>,
+        peer: &Peer,
+    ) -> Result<&Caller, Rejection> {
         match self.by_key(fields)? {
             Some(caller) => match caller.uid {
-                Some(uid) if !is_of(peer, uid) => Err(of_another_user(caller)),
+                Some(uid) if !is_user(peer, uid) => Err(wrong_user(caller)),
                 Some(_) | None => Ok(caller),
             },
-            None => self.by_user(peer).ok_or_else(|| unknown(fields)),
+            None => self.by_user(peer).ok_or_else(|| unknown_caller(fields)),
         }
     }
 
-    /// `X-Cupbearer-Key` must be a key, since it can be nothing else; `Authorization` may be the client's own
-    /// matter. Two callers in one request are none.
-    fn by_key(&self, fields: &Fields<'_>) -> Result<Option<&Caller>, Refusal> {
+    /// The caller whose key the request has. `X-Cupbearer-Key` must be a valid key, because it has no other use, while
+    /// `Authorization` may be meant for something else. Keys of two callers are rejected.
+    fn by_key(&self, fields: &GuardFields<'_>) -> Result<Option<&Caller>, Rejection> {
         let own = match fields.key {
-            Lines::Absent => None,
-            Lines::One(value) => {
-                let owner = self.owner(credential::in_own_field(value));
-                Some(owner.ok_or_else(|| unknown(fields))?)
+            FieldLines::Absent => None,
+            FieldLines::One(value) => {
+                let owner = self.owner(key_in_own_field(value));
+                Some(owner.ok_or_else(|| unknown_caller(fields))?)
             }
-            Lines::Several => return Err(ambiguous()),
+            FieldLines::Several => return Err(ambiguous()),
         };
-        let usual = match fields.authorization {
-            Lines::Absent => None,
-            Lines::One(value) => {
-                credential::in_authorization(value).and_then(|digest| self.owner(digest))
+        let standard = match fields.authorization {
+            FieldLines::Absent => None,
+            FieldLines::One(value) => {
+                key_in_authorization(value).and_then(|digest| self.owner(digest))
             }
-            Lines::Several => return Err(ambiguous()),
+            FieldLines::Several => return Err(ambiguous()),
         };
-        match (own, usual) {
-            (Some(own), Some(usual)) if own.name != usual.name => Err(ambiguous()),
-            (own, usual) => Ok(own.or(usual)),
+        match (own, standard) {
+            (Some(own), Some(standard)) if own.name != standard.name => Err(ambiguous()),
+            (own, standard) => Ok(own.or(standard)),
         }
     }
 
-    /// Looks at every key there is, and takes as long for each: nothing tells how near a guess came.
+    /// The caller that has a key. Compares every key in constant time, so that the time says nothing about a guess.
     fn owner(&self, digest: KeyDigest) -> Option<&Caller> {
-        let mut owner = NOBODY;
-        for (known, place) in self.keys.load().iter() {
-            owner.conditional_assign(place, known.is(&digest));
+        let mut owner = NO_OWNER;
+        for (known, index) in self.keys.load().iter() {
+            owner.conditional_assign(index, known.matches(&digest));
         }
         self.list.get(owner as usize)
     }
 
     fn by_user(&self, peer: &Peer) -> Option<&Caller> {
         let mut without_key = self.list.iter().filter(|caller| caller.key.is_none());
-        without_key.find(|caller| caller.uid.is_some_and(|uid| is_of(peer, uid)))
+        without_key.find(|caller| caller.uid.is_some_and(|uid| is_user(peer, uid)))
     }
 }
 
@@ -172,53 +181,49 @@ impl Caller {
     fn new(config: &config::CallerConfig) -> Self {
         Self {
             name: CallerName::new(&config.name),
-            rails: Rails::new(&config.rails, format!("guard.callers.{}", config.name)),
+            rules: RuleSet::new(&config.rails, format!("guard.callers.{}", config.name)),
             key: config.key.clone(),
             uid: config.uid,
         }
     }
 }
 
-fn number(place: usize) -> u32 {
-    u32::try_from(place).expect("there are fewer callers than numbers")
-}
-
-fn is_of(peer: &Peer, uid: u32) -> bool {
-    match peer.way {
-        Way::Loopback | Way::Unix => peer.uid == Some(uid),
-        Way::Network => false,
+fn is_user(peer: &Peer, uid: u32) -> bool {
+    match peer.transport {
+        Transport::Loopback | Transport::Unix => peer.uid == Some(uid),
+        Transport::Network => false,
     }
 }
 
 #[cold]
-fn unknown(fields: &Fields<'_>) -> Refusal {
+fn unknown_caller(fields: &GuardFields<'_>) -> Rejection {
     let sent = !matches!(
         (fields.key, fields.authorization),
-        (Lines::Absent, Lines::Absent)
+        (FieldLines::Absent, FieldLines::Absent)
     );
     let detail = if sent {
-        "The key is none of guard.callers: it was mistyped, replaced or revoked."
+        "The key does not belong to any of guard.callers: it is mistyped, or was replaced or revoked."
     } else {
-        "Only the callers of guard.callers are admitted: send a key as Authorization: Bearer, as the Basic password, or as X-Cupbearer-Key."
+        "Only the callers in guard.callers are admitted: send a key as Authorization: Bearer, as the Basic password, or as X-Cupbearer-Key."
     };
-    Refusal::new(Reason::CallerUnknown, detail)
+    Rejection::new(Reason::CallerUnknown, detail)
 }
 
 #[cold]
-fn ambiguous() -> Refusal {
-    let detail = "The request has keys of several callers, or the same field several times.";
-    Refusal::new(Reason::CallerUnknown, detail)
+fn ambiguous() -> Rejection {
+    let detail = "The request has keys of several callers, or sends the same field several times.";
+    Rejection::new(Reason::CallerUnknown, detail)
 }
 
 #[cold]
-fn of_another_user(caller: &Caller) -> Refusal {
+fn wrong_user(caller: &Caller) -> Rejection {
     let name = caller.name.as_str();
     let detail = format!(
-        "The key is of guard.callers.{name}, and the user who sent it is not its uid, or not known."
+        "The key belongs to guard.callers.{name}, but the user who sent it is not known, or does not have that caller's uid."
     );
-    Refusal {
+    Rejection {
         caller: Some(caller.name.clone()),
-        ..Refusal::new(Reason::CallerUnknown, detail)
+        ..Rejection::new(Reason::CallerUnknown, detail)
     }
 }
 

@@ -1,8 +1,8 @@
-//! CORS (Fetch, section 3.2), answered by us: the upstream's own fields end here, since only
-//! `guard.origins` says who may read. Only pages of these origins get any of it.
+//! CORS (Fetch, section 3.2), which the proxy handles itself. The upstream's own fields are removed, because only
+//! `guard.origins` decides which pages may read a response.
 //!
-//! Never `Access-Control-Allow-Credentials`: neither cookies nor a key typed into the browser's own
-//! dialog shall serve another page. A page that has a key sends it itself.
+//! `Access-Control-Allow-Credentials` is never sent: another page must not benefit from cookies, or from a key typed into
+//! the browser's own dialog. A page that has a key sends it itself.
 
 use bytes::Bytes;
 use http::header::{
@@ -12,49 +12,39 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::origin::CameFrom;
-
-/// Asked by Chromium 104 to 141 of an address in a more private network than the page's.
+/// Sent by Chromium 104 to 141 for an address in a more private network than the page's.
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 
-/// Without credentials this is every field (Fetch, section 3.3.3): whoever may read the body may read
-/// `ETag`, `Location` or `X-Request-Id` too.
+/// Without credentials, `*` means every field (Fetch, section 3.3.3). A page that may read the body may also read `ETag`,
+/// `Location` or `X-Request-Id`.
 const EVERY_FIELD: HeaderValue = HeaderValue::from_static("*");
 
-/// In seconds; Chromium's own maximum. It saves a round trip and allows nothing: an origin that is no
-/// longer configured is refused at the request itself.
+/// In seconds; Chromium's own maximum. It only saves round trips: an origin that is no longer configured is rejected at
+/// the request itself.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
+/// The value of `Vary`.
 const ORIGIN: HeaderValue = HeaderValue::from_static("origin");
 
-/// What an answer tells a browser about who may read it.
+/// What a response tells a browser about which pages may read it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Cors {
-    /// There are no `guard.origins`: nothing.
+    /// Nothing, because `guard.origins` is empty.
     #[default]
     Off,
-    /// Pages of other origins are answered otherwise than this request is: else a cache would give them
-    /// this answer.
+    /// That the response depends on `Origin`, so that a cache does not serve it to pages of other origins.
     Varies,
-    /// A page of this origin asks, and may read the answer.
+    /// That the page of this origin, which sent the request, may read the response.
     For(HeaderValue),
 }
 
 impl Cors {
-    pub(super) fn of(came_from: CameFrom<'_>, allowed: &[String]) -> Self {
-        match came_from {
-            CameFrom::Allowed(origin) => Self::For(origin.clone()),
-            CameFrom::Unknown | CameFrom::Ourselves if allowed.is_empty() => Self::Off,
-            CameFrom::Unknown | CameFrom::Ourselves => Self::Varies,
-        }
-    }
-
-    /// Writes it into an answer, ours or the upstream's.
+    /// Adds the fields to a response, ours or the upstream's.
     #[inline]
-    pub fn mark(&self, headers: &mut HeaderMap) {
+    pub fn apply(&self, headers: &mut HeaderMap) {
         match self {
             Self::Off => {}
             Self::Varies => vary(headers),
@@ -67,42 +57,42 @@ impl Cors {
     }
 }
 
-/// A second line means the same as a longer first one (RFC 9110 section 5.3).
+/// Adds `Vary: Origin`. A second line means the same as a longer first one (RFC 9110 section 5.3).
 fn vary(headers: &mut HeaderMap) {
-    let says_so = headers
+    let is_present = headers
         .get_all(VARY)
         .iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
         .any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"));
-    if !says_so {
+    if !is_present {
         headers.append(VARY, ORIGIN);
     }
 }
 
-/// Whether a browser asks on behalf of a page what it may send. Such a request never carries a key.
+/// Whether this is a preflight: a browser asks what a page may send. Such a request never carries a key.
 pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Whatever is asked for is allowed: a method or a path that may not be is refused at the request itself,
-/// with a reason that the page can read.
-pub(super) fn preflight(cors: &Cors, asked: &HeaderMap) -> Response<Bytes> {
+/// The response to a preflight. It allows whatever the browser asks for: a method or a path that is not allowed is rejected
+/// at the request itself, with a reason that the page can read.
+pub(super) fn preflight(cors: &Cors, requested: &HeaderMap) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    cors.mark(headers);
+    cors.apply(headers);
     headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
-    for (question, answer) in [
+    for (request_field, response_field) in [
         (ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_ALLOW_METHODS),
         (ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_ALLOW_HEADERS),
         (REQUEST_PRIVATE_NETWORK, ALLOW_PRIVATE_NETWORK),
     ] {
-        for line in asked.get_all(&question) {
-            headers.append(&answer, line.clone());
+        for line in requested.get_all(&request_field) {
+            headers.append(&response_field, line.clone());
         }
-        if asked.contains_key(&question) {
-            headers.append(VARY, HeaderValue::from(question));
+        if requested.contains_key(&request_field) {
+            headers.append(VARY, HeaderValue::from(request_field));
         }
     }
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);

@@ -1,4 +1,4 @@
-//! A key as it is sent: `Authorization: Bearer`, the password of `Basic`, or `X-Cupbearer-Key`.
+//! Reads a caller's key from a request: `Authorization: Bearer`, the password of `Basic`, or `X-Cupbearer-Key`.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -8,17 +8,17 @@ use zeroize::Zeroizing;
 
 use super::key::KeyDigest;
 
-/// Bytes of user name, colon and password. Nothing longer holds a key.
+/// The most bytes of a user name, a colon and a password. Longer credentials cannot hold a key.
 const LONGEST_BASIC: usize = 512;
 
-/// Clients differ about the `=` at the end.
+/// Accepts credentials with and without the padding `=`, because clients differ.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What `Authorization` says, if it is of a scheme that can hold a key (RFC 6750, RFC 7617).
-pub(super) fn in_authorization(value: &HeaderValue) -> Option<KeyDigest> {
+/// The key in `Authorization`, if its scheme can hold one (RFC 6750, RFC 7617).
+pub(super) fn key_in_authorization(value: &HeaderValue) -> Option<KeyDigest> {
     let value = value.as_bytes();
     let space = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, rest) = (&value[..space], value[space..].trim_ascii());
@@ -31,12 +31,12 @@ pub(super) fn in_authorization(value: &HeaderValue) -> Option<KeyDigest> {
         .flatten()
 }
 
-/// What `X-Cupbearer-Key` says.
-pub(super) fn in_own_field(value: &HeaderValue) -> KeyDigest {
+/// The key in `X-Cupbearer-Key`.
+pub(super) fn key_in_own_field(value: &HeaderValue) -> KeyDigest {
     KeyDigest::of(value.as_bytes().trim_ascii())
 }
 
-/// Behind the first colon; the user name is whatever the tool asks for.
+/// The password after the first colon. Any user name will do.
 fn password(encoded: &[u8]) -> Option<KeyDigest> {
     let mut room = Zeroizing::new([0; LONGEST_BASIC]);
     let length = BASE64.decode_slice(encoded, &mut *room).ok()?;

@@ -1,21 +1,21 @@
-//! The few fields that the guard judges, found in one pass over the head: a pass costs less than five
-//! look-ups, and sees repeated lines for free.
+//! The few fields that the guard checks, found in one pass over the head. The pass costs less than five lookups, and
+//! finds repeated field lines at no extra cost.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// How often a field was sent, and what it held if that was once.
+/// The lines of one field: how many, and the value if there is exactly one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) enum Lines<'a> {
-    /// Not at all.
+pub(super) enum FieldLines<'a> {
+    /// No line.
     #[default]
     Absent,
-    /// As one line.
+    /// Exactly one line.
     One(&'a HeaderValue),
-    /// As several lines: no two programs agree on which counts.
+    /// More than one line. Programs disagree on which of them counts.
     Several,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> FieldLines<'a> {
     fn add(&mut self, value: &'a HeaderValue) {
         *self = match self {
             Self::Absent => Self::One(value),
@@ -24,22 +24,22 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Borrowed from the head; names are lower case in a `HeaderMap`.
+/// The fields that the guard checks, borrowed from the head.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
-    pub(super) host: Lines<'a>,
-    pub(super) origin: Lines<'a>,
-    pub(super) site: Lines<'a>,
-    pub(super) transfer_encoding: Lines<'a>,
-    pub(super) content_length: Lines<'a>,
-    pub(super) authorization: Lines<'a>,
-    pub(super) key: Lines<'a>,
-    pub(super) upgrade: Lines<'a>,
-    /// A field that asks some servers to take the request for another one.
+pub(super) struct GuardFields<'a> {
+    pub(super) host: FieldLines<'a>,
+    pub(super) origin: FieldLines<'a>,
+    pub(super) site: FieldLines<'a>,
+    pub(super) transfer_encoding: FieldLines<'a>,
+    pub(super) content_length: FieldLines<'a>,
+    pub(super) authorization: FieldLines<'a>,
+    pub(super) key: FieldLines<'a>,
+    pub(super) upgrade: FieldLines<'a>,
+    /// A field by which some servers replace the method or the path.
     pub(super) override_field: Option<&'a HeaderName>,
 }
 
-/// Fields that replace the method or the path, by what frameworks of the last twenty years read.
+/// Fields that replace the method or the path in some framework of the last twenty years.
 const OVERRIDES: [&str; 5] = [
     "x-http-method-override",
     "x-http-method",
@@ -48,7 +48,7 @@ const OVERRIDES: [&str; 5] = [
     "x-rewrite-url",
 ];
 
-/// With `_` for `-` too: a CGI-like server cannot tell them apart (RFC 3875 section 4.1.18).
+/// Treats `_` like `-`, because a CGI-like server cannot tell them apart (RFC 3875 section 4.1.18).
 fn is_override(name: &str) -> bool {
     let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
     name.starts_with('x')
@@ -57,8 +57,8 @@ fn is_override(name: &str) -> bool {
             .any(|known| known.len() == name.len() && known.bytes().eq(name.bytes().map(plain)))
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn of(headers: &'a HeaderMap) -> Self {
+impl<'a> GuardFields<'a> {
+    pub(super) fn read(headers: &'a HeaderMap) -> Self {
         let mut fields = Self::default();
         for (name, value) in headers {
             match name.as_str() {

@@ -1,66 +1,70 @@
-//! `Host`: the only field that shows DNS rebinding and 0.0.0.0. A page whose name was made to resolve
-//! to this machine still says its own name here.
+//! Checks `Host`, the only field that reveals DNS rebinding and 0.0.0.0: a page whose name has been made to resolve to
+//! this machine still sends its own name here.
 
 use http::HeaderValue;
 
-use super::fields::Lines;
-use super::{Refusal, Way};
+use super::fields::FieldLines;
+use super::peer::Transport;
+use super::rejection::Rejection;
 use crate::problem::Reason;
 use crate::text::quotable;
 
-/// Constants, never resolved. The port is left open: `-p 9000:6749` and `ssh -L` change it, and a page
-/// cannot make a browser send one of these names to another machine.
+/// Constants, never resolved. Any port is accepted, because `-p 9000:6749` and `ssh -L` change it, and a page cannot make
+/// a browser send one of these names to another machine.
 const LOOPBACK_NAMES: [&[u8]; 3] = [b"localhost", b"127.0.0.1", b"[::1]"];
 
-/// Which names a listener answers to.
+/// The hosts that a listener accepts.
 #[derive(Clone, Copy)]
-pub(super) enum Names<'a> {
-    /// Loopback ones and `guard.hosts`.
+pub(super) enum AcceptedHosts<'a> {
+    /// The loopback names and `guard.hosts`.
     Ours(&'a [String]),
-    /// Any: a browser cannot connect to a unix socket, and programs put there what they like.
+    /// Any, on a unix socket: browsers cannot connect to one, and programs send any name there.
     Any,
 }
 
-impl<'a> Names<'a> {
-    /// Those of a listener of this kind.
-    pub(super) const fn at(way: Way, hosts: &'a [String]) -> Self {
-        match way {
-            Way::Loopback | Way::Network => Self::Ours(hosts),
-            Way::Unix => Self::Any,
+impl<'a> AcceptedHosts<'a> {
+    /// The hosts for a listener of this kind.
+    pub(super) const fn new(transport: Transport, hosts: &'a [String]) -> Self {
+        match transport {
+            Transport::Loopback | Transport::Network => Self::Ours(hosts),
+            Transport::Unix => Self::Any,
         }
     }
 
-    /// Whether an authority may stand in a request.
+    /// Whether a request may name this authority.
     pub(super) fn include(self, authority: &[u8]) -> bool {
         match self {
             Self::Ours(hosts) => is_ours(authority, hosts),
-            Self::Any => authority.iter().copied().all(may_stand_in_authority),
+            Self::Any => authority.iter().copied().all(is_authority_byte),
         }
     }
 }
 
-/// What a host and port are made of (RFC 3986 section 3.2), without what only few of them have.
-const fn may_stand_in_authority(byte: u8) -> bool {
+/// Characters of a host and a port (RFC 3986 section 3.2), except those that are hardly ever used.
+const fn is_authority_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'.' | b'-' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
 }
 
-/// Exactly one line, one of `names`, with or without a port (RFC 9112 section 3.2).
-pub(super) fn check<'a>(lines: Lines<'a>, names: Names<'_>) -> Result<&'a HeaderValue, Refusal> {
+/// Requires exactly one `Host` line with an accepted name, with or without a port (RFC 9112 section 3.2).
+pub(super) fn check<'a>(
+    lines: FieldLines<'a>,
+    hosts: AcceptedHosts<'_>,
+) -> Result<&'a HeaderValue, Rejection> {
     match lines {
-        Lines::One(host) if names.include(host.as_bytes()) => Ok(host),
-        Lines::One(host) => Err(refused(foreign(host.as_bytes()))),
-        Lines::Absent => Err(refused(
+        FieldLines::One(host) if hosts.include(host.as_bytes()) => Ok(host),
+        FieldLines::One(host) => Err(rejected(unknown_host(host.as_bytes()))),
+        FieldLines::Absent => Err(rejected(
             "The request has no Host field; it needs exactly one.".to_owned(),
         )),
-        Lines::Several => Err(refused(
+        FieldLines::Several => Err(rejected(
             "The request has several Host fields; it needs exactly one.".to_owned(),
         )),
     }
 }
 
-/// Whether an authority is one of our names, with or without a port. Names have no case (RFC 3986
-/// section 3.2.2); everything else is compared as it stands, so a trailing dot or `a@` is another name.
+/// Whether an authority is one of our names, with or without a port. AcceptedHosts are case-insensitive (RFC 3986 section 3.2.2).
+/// Everything else is compared literally, so a trailing dot or `a@` makes another name.
 fn is_ours(authority: &[u8], hosts: &[String]) -> bool {
     let Some(name) = name_of(authority) else {
         return false;
@@ -73,7 +77,7 @@ fn is_ours(authority: &[u8], hosts: &[String]) -> bool {
             .any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
 }
 
-/// The name before an optional port of 1-5 digits; `None` where what follows is no port.
+/// The name before an optional port of 1 to 5 digits. `None` if something else follows the name.
 fn name_of(authority: &[u8]) -> Option<&[u8]> {
     let end = match authority.first() {
         Some(b'[') => authority.iter().position(|byte| *byte == b']')? + 1,
@@ -94,18 +98,18 @@ fn name_of(authority: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn foreign(host: &[u8]) -> String {
+fn unknown_host(host: &[u8]) -> String {
     let whole = quotable(host);
     match name_of(host).filter(|name| could_be_configured(name)) {
         Some(name) => format!(
-            "Host \"{whole}\" is not this proxy's: use localhost, or add \"{}\" to guard.hosts.",
+            "Host \"{whole}\" does not name this proxy: use localhost, or add \"{}\" to guard.hosts.",
             quotable(name)
         ),
         None => format!("Host \"{whole}\" is not a host name with an optional port."),
     }
 }
 
-/// No advice to configure what could never match.
+/// Whether `guard.hosts` could ever match this name, so that it makes sense to suggest it.
 fn could_be_configured(name: &[u8]) -> bool {
     let is_literal = name.starts_with(b"[");
     let is_part = |byte: &u8| {
@@ -116,6 +120,6 @@ fn could_be_configured(name: &[u8]) -> bool {
     !name.is_empty() && !name.ends_with(b".") && name.iter().all(is_part)
 }
 
-fn refused(detail: String) -> Refusal {
-    Refusal::new(Reason::HostRefused, detail)
+fn rejected(detail: String) -> Rejection {
+    Rejection::new(Reason::HostRefused, detail)
 }

@@ -1,7 +1,8 @@
-//! A caller's key: how one looks, how a source holds several, and what of it is kept in memory.
+//! A caller's key: its format, how a source holds several, and what is kept of it in memory.
 //!
-//! `cbk_`, 30 random letters and digits (178 bits), 6 more as a checksum: `cbk_[0-9A-Za-z]{36}`, which a secret
-//! scanner finds by its prefix and tells from an invention by its checksum. Other keys are taken too.
+//! A key that we make is `cbk_`, 30 random letters and digits (178 bits), and a checksum of 6 more: `cbk_[0-9A-Za-z]{36}`.
+//! A secret scanner finds such a key by its prefix, and recognizes a made-up one by its checksum. Other keys are accepted
+//! too.
 
 use std::fmt;
 
@@ -15,20 +16,20 @@ const RANDOM_LETTERS: usize = 30;
 const CHECKSUM_LETTERS: usize = 6;
 const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Bytes; a shorter one could be guessed.
+/// In bytes. A shorter key could be guessed.
 const SHORTEST: usize = 16;
-/// Bytes; longer is the wrong file.
+/// In bytes. A longer line means that the file is the wrong one.
 const LONGEST: usize = 256;
 
-/// What is kept of a key: its SHA-256.
+/// The SHA-256 digest of a key, which is all that is kept of it.
 ///
-/// The key itself is not held. Digests have one length, so that comparing all of them takes the same time
-/// whatever was sent; and what a comparison could tell about a digest says nothing about the key.
+/// All digests have the same length, so a comparison takes the same time whatever was sent, and anything it could reveal
+/// about a digest says nothing about the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyDigest([u64; 4]);
 
 impl KeyDigest {
-    /// Of a key as it was configured or sent.
+    /// The digest of a key, as configured or as sent.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
         let digest = digest(&SHA256, key);
@@ -40,8 +41,8 @@ impl KeyDigest {
         Self(all)
     }
 
-    /// In constant time.
-    pub(super) fn is(&self, other: &Self) -> Choice {
+    /// Compares in constant time.
+    pub(super) fn matches(&self, other: &Self) -> Choice {
         self.0[..].ct_eq(&other.0[..])
     }
 }
@@ -52,55 +53,55 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
-/// Why a line is no key. Holds nothing of it.
+/// Why a line is not a valid key. Contains nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum CallerKeyError {
     /// Fewer than 16 bytes.
     #[error("line {0} is shorter than 16 characters, which could be guessed")]
     Short(usize),
     /// More than 256 bytes.
     #[error("line {0} is longer than 256 characters")]
     Long(usize),
-    /// A blank inside, or more than ASCII: it could not be sent.
-    #[error("line {0} holds more than visible ASCII characters")]
+    /// White space inside, or characters outside ASCII, which a client could not send.
+    #[error("line {0} contains characters that are not visible ASCII")]
     NotSendable(usize),
-    /// It begins like a key of ours, and its checksum does not fit.
-    #[error("line {0} is no whole key: mistyped, or cut off")]
+    /// It begins like a key that we make, but its checksum does not match.
+    #[error("line {0} is not a complete key: it is mistyped or truncated")]
     Mistyped(usize),
 }
 
-/// The keys in a source, one a line. Empty lines, and those that begin with `#`, hold none: a key is revoked by
-/// removing it or by writing `#` before it.
+/// The keys in a source, one per line. Empty lines and lines that begin with `#` are ignored: to revoke a key, remove it or
+/// put `#` before it.
 ///
 /// # Errors
-/// The first line that is something else.
-pub fn keys_in(text: &[u8]) -> Result<Vec<KeyDigest>, KeyError> {
+/// The first line that is not a valid key.
+pub fn parse_keys(text: &[u8]) -> Result<Vec<KeyDigest>, CallerKeyError> {
     let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     lines
         .zip(1..)
         .filter(|(line, _)| !line.is_empty() && !line.starts_with(b"#"))
-        .map(|(line, number)| checked(line, number).map(KeyDigest::of))
+        .map(|(line, number)| check_key(line, number).map(KeyDigest::of))
         .collect()
 }
 
-fn checked(key: &[u8], line: usize) -> Result<&[u8], KeyError> {
+fn check_key(key: &[u8], line: usize) -> Result<&[u8], CallerKeyError> {
     if !key.iter().all(u8::is_ascii_graphic) {
-        return Err(KeyError::NotSendable(line));
+        return Err(CallerKeyError::NotSendable(line));
     }
     if key.starts_with(PREFIX.as_bytes()) && !has_checksum(key) {
-        return Err(KeyError::Mistyped(line));
+        return Err(CallerKeyError::Mistyped(line));
     }
     match key.len() {
-        ..SHORTEST => Err(KeyError::Short(line)),
+        ..SHORTEST => Err(CallerKeyError::Short(line)),
         SHORTEST..=LONGEST => Ok(key),
-        _ => Err(KeyError::Long(line)),
+        _ => Err(CallerKeyError::Long(line)),
     }
 }
 
-/// A new key of the form above.
+/// Makes a new key.
 ///
 /// # Errors
-/// The system has no randomness.
+/// The system's random number generator failed.
 pub fn new_key() -> Result<Zeroizing<String>, NoRandomness> {
     let mut key = Zeroizing::new(String::with_capacity(
         PREFIX.len() + RANDOM_LETTERS + CHECKSUM_LETTERS,
@@ -109,7 +110,7 @@ pub fn new_key() -> Result<Zeroizing<String>, NoRandomness> {
     while key.len() < PREFIX.len() + RANDOM_LETTERS {
         let mut bytes = Zeroizing::new([0; 64]);
         rand::fill(&mut *bytes).map_err(|_| NoRandomness)?;
-        // 248 is 4 times 62: every letter is as likely as every other.
+        // 248 is 4 times 62, so every letter is equally likely.
         let letters = bytes.iter().filter(|byte| **byte < 248);
         let missing = PREFIX.len() + RANDOM_LETTERS - key.len();
         key.extend(letters.take(missing).map(|byte| letter(u32::from(*byte))));
@@ -119,9 +120,9 @@ pub fn new_key() -> Result<Zeroizing<String>, NoRandomness> {
     Ok(key)
 }
 
-/// There is no source of random numbers.
+/// The system's random number generator failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random numbers")]
+#[error("the system's random number generator failed")]
 pub struct NoRandomness;
 
 fn letter(number: u32) -> char {
@@ -132,12 +133,12 @@ fn has_checksum(key: &[u8]) -> bool {
     key.len() == PREFIX.len() + RANDOM_LETTERS + CHECKSUM_LETTERS
         && key
             .split_last_chunk::<CHECKSUM_LETTERS>()
-            .is_some_and(|(before, sum)| checksum(before).map(|letter| letter as u8) == *sum)
+            .is_some_and(|(rest, sum)| checksum(rest).map(|letter| letter as u8) == *sum)
 }
 
-/// The first 32 bits of the SHA-256 of what stands before, to the base 62, most significant first.
-fn checksum(before: &[u8]) -> [char; CHECKSUM_LETTERS] {
-    let digest = digest(&SHA256, before);
+/// The first 32 bits of the SHA-256 of the rest of the key, in base 62, most significant letter first.
+fn checksum(rest: &[u8]) -> [char; CHECKSUM_LETTERS] {
+    let digest = digest(&SHA256, rest);
     let mut number = digest
         .as_ref()
         .iter()

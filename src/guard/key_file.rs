@@ -1,8 +1,7 @@
-//! Callers' keys from their sources: at start, and again when a file changes.
+//! Reads the keys of callers from their sources, at start and whenever a file changes.
 //!
-//! A changed file counts when two reads half a second apart are the same, so that a half-written one never
-//! does. One that is gone, or holds something else than keys, changes nothing and says so; one that was emptied
-//! holds no key, so it revokes all of them.
+//! A changed file counts once two reads half a second apart are equal, so that a half-written file never does. A file
+//! that is missing or invalid changes nothing and is reported. An emptied file holds no keys, and so revokes all of them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,57 +9,59 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::callers::{Callers, KeyOfAnother};
-use super::key::{KeyDigest, keys_in};
+use super::callers::{Callers, SharedKey};
+use super::key::{KeyDigest, parse_keys};
 use crate::config;
 use crate::credentials::{SecretError, SecretSource};
 
-/// With `SETTLE`, half of the 3 s within which a revoked key must be dead.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often files are read. Together with `SETTLE_TIME`, this is half of the 3 s within which a revoked key must stop
+/// working.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far apart two equal reads are.
-const SETTLE: Duration = Duration::from_millis(500);
+/// How far apart two equal reads must be.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
 
-/// A source that could not be read and cannot change is asked again this often: a command may have failed.
-const RETRY_LOOKS: u32 = 30;
+/// After how many intervals a source that is not watched is read again if it failed, such as a command.
+const RETRY_INTERVALS: u32 = 30;
 
-/// Why a caller has no keys, and what to do.
+/// Why the keys of a caller cannot be used, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyProblem {
-    /// What is wrong. Holds nothing of a key.
+    /// What is wrong. Contains nothing of a key.
     pub problem: String,
     /// What to do.
     pub remedy: String,
 }
 
-/// What a source holds now.
-type Reading = Result<Vec<KeyDigest>, KeyProblem>;
+/// The result of reading a source.
+type KeyReading = Result<Vec<KeyDigest>, KeyProblem>;
 
-/// Every caller's source, and what it held last.
+/// Follows the source of every caller.
 #[derive(Debug)]
 pub struct KeyWatch {
     callers: Arc<Callers>,
-    /// In the log, which several proxies may share.
+    /// The name to log, if there are several proxies.
     proxy: Option<String>,
-    watched: Vec<Watched>,
+    sources: Vec<WatchedSource>,
 }
 
 #[derive(Debug)]
-struct Watched {
-    place: usize,
+struct WatchedSource {
+    /// The index of the caller.
+    caller: usize,
     source: SecretSource,
-    last: Reading,
+    last: KeyReading,
 }
 
 impl KeyWatch {
-    /// Reads every key, and goes on with those that can be read. `proxy`: whose callers they are, where there are
-    /// several.
+    /// Reads all keys, and continues with those that can be read. `proxy` is the name to log, if there are several
+    /// proxies.
     pub async fn load(callers: Arc<Callers>, proxy: Option<String>) -> Self {
         let sources = callers.list().iter().enumerate();
-        let watched = sources
-            .filter_map(|(place, caller)| {
-                Some(Watched {
-                    place,
+        let sources = sources
+            .filter_map(|(index, caller)| {
+                Some(WatchedSource {
+                    caller: index,
                     source: caller.key.clone()?,
                     last: Ok(Vec::new()),
                 })
@@ -69,74 +70,74 @@ impl KeyWatch {
         let mut watch = Self {
             callers,
             proxy,
-            watched,
+            sources,
         };
-        for one in &mut watch.watched {
-            let reading = read(&one.source, Emptied::IsAProblem).await;
-            one.adopt(&watch.callers, watch.proxy.as_deref(), reading);
+        for watched in &mut watch.sources {
+            let reading = read(&watched.source, EmptySource::IsAProblem).await;
+            watched.adopt(&watch.callers, watch.proxy.as_deref(), reading);
         }
         watch
     }
 
-    /// Looks again and again. Ends only by being dropped.
+    /// Reads the sources periodically. Never returns.
     pub async fn follow(mut self) -> Infallible {
-        let mut looks = 0_u32;
+        let mut intervals = 0_u32;
         loop {
-            sleep(LOOK).await;
-            looks = looks.wrapping_add(1);
-            self.look(looks.is_multiple_of(RETRY_LOOKS)).await;
+            sleep(POLL_INTERVAL).await;
+            intervals = intervals.wrapping_add(1);
+            self.poll(intervals.is_multiple_of(RETRY_INTERVALS)).await;
         }
     }
 
-    async fn look(&mut self, retry: bool) {
+    async fn poll(&mut self, retry: bool) {
         let mut changed = Vec::new();
-        for (at, one) in self.watched.iter().enumerate() {
-            if !(one.source.may_change() || retry && one.last.is_err()) {
+        for (index, watched) in self.sources.iter().enumerate() {
+            if !(watched.source.may_change() || retry && watched.last.is_err()) {
                 continue;
             }
-            let reading = read(&one.source, Emptied::HoldsNone).await;
-            if reading != one.last {
-                changed.push((at, reading));
+            let reading = read(&watched.source, EmptySource::HoldsNoKeys).await;
+            if reading != watched.last {
+                changed.push((index, reading));
             }
         }
         if changed.is_empty() {
             return;
         }
-        sleep(SETTLE).await;
-        for (at, before) in changed {
-            let one = &mut self.watched[at];
-            if read(&one.source, Emptied::HoldsNone).await == before {
-                one.adopt(&self.callers, self.proxy.as_deref(), before);
+        sleep(SETTLE_TIME).await;
+        for (index, before) in changed {
+            let watched = &mut self.sources[index];
+            if read(&watched.source, EmptySource::HoldsNoKeys).await == before {
+                watched.adopt(&self.callers, self.proxy.as_deref(), before);
             }
         }
     }
 }
 
-impl Watched {
-    fn adopt(&mut self, callers: &Callers, proxy: Option<&str>, reading: Reading) {
-        let caller = callers.list()[self.place].name.as_str();
+impl WatchedSource {
+    fn adopt(&mut self, callers: &Callers, proxy: Option<&str>, reading: KeyReading) {
+        let caller = callers.list()[self.caller].name.as_str();
         let adopted = match &reading {
             Ok(keys) => callers
-                .set_keys(self.place, keys)
+                .set_keys(self.caller, keys)
                 .map(|()| keys.len())
-                .map_err(|KeyOfAnother(other)| KeyProblem::shared(other.as_str())),
+                .map_err(|SharedKey(other)| KeyProblem::shared(other.as_str())),
             Err(problem) => Err(problem.clone()),
         };
         match adopted {
-            Ok(keys) => tracing::info!(proxy, caller, keys, "caller keys read"),
+            Ok(keys) => tracing::info!(proxy, caller, keys, "caller keys loaded"),
             Err(KeyProblem { problem, remedy }) => tracing::warn!(
                 proxy,
                 caller,
                 error = problem,
                 remedy,
-                "caller keys cannot be used, the last ones stay in use; an emptied file revokes them"
+                "caller keys cannot be used; the previous ones stay valid until the file is fixed or emptied"
             ),
         }
         self.last = reading;
     }
 }
 
-/// What every caller's source holds, for a look before the start: how many keys, or why none.
+/// Checks the source of every caller before the start. Returns how many keys each has, or why they cannot be used.
 pub async fn check_keys(
     callers: &[config::CallerConfig],
 ) -> Vec<(String, Result<usize, KeyProblem>)> {
@@ -144,31 +145,33 @@ pub async fn check_keys(
     let mut found = Vec::new();
     for caller in callers {
         let Some(source) = &caller.key else { continue };
-        let keys = read(source, Emptied::IsAProblem).await.and_then(|keys| {
-            match seen.iter().find(|(key, _)| keys.contains(key)) {
-                Some((_, other)) => Err(KeyProblem::shared(other)),
-                None => Ok(keys),
-            }
-        });
+        let keys = read(source, EmptySource::IsAProblem)
+            .await
+            .and_then(
+                |keys| match seen.iter().find(|(key, _)| keys.contains(key)) {
+                    Some((_, other)) => Err(KeyProblem::shared(other)),
+                    None => Ok(keys),
+                },
+            );
         seen.extend(keys.iter().flatten().map(|key| (*key, &*caller.name)));
         found.push((caller.name.clone(), keys.map(|keys| keys.len())));
     }
     found
 }
 
-/// What an empty source means.
+/// How to treat an empty source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Emptied {
-    /// At start: somebody forgot to fill it.
+enum EmptySource {
+    /// At start, because the file was probably never filled.
     IsAProblem,
-    /// Later: somebody took the keys out.
-    HoldsNone,
+    /// Later, because the keys have been removed.
+    HoldsNoKeys,
 }
 
-async fn read(source: &SecretSource, emptied: Emptied) -> Reading {
+async fn read(source: &SecretSource, empty: EmptySource) -> KeyReading {
     let text = match source.read().await {
         Ok(text) => text,
-        Err(SecretError::Empty(_)) if emptied == Emptied::HoldsNone => return Ok(Vec::new()),
+        Err(SecretError::Empty(_)) if empty == EmptySource::HoldsNoKeys => return Ok(Vec::new()),
         Err(error) => {
             return Err(KeyProblem {
                 problem: error.in_full(),
@@ -176,18 +179,18 @@ async fn read(source: &SecretSource, emptied: Emptied) -> Reading {
             });
         }
     };
-    // Exposed to be hashed.
-    keys_in(text.expose()).map_err(|error| KeyProblem {
+    // Exposed only to be hashed.
+    parse_keys(text.expose()).map_err(|error| KeyProblem {
         problem: error.to_string(),
-        remedy: "write one key a line; `cupbearer keygen --caller` makes one".to_owned(),
+        remedy: "write one key per line; `cupbearer keygen --caller` makes one".to_owned(),
     })
 }
 
 impl KeyProblem {
     fn shared(other: &str) -> Self {
         Self {
-            problem: format!("holds a key of guard.callers.{other} too"),
-            remedy: "give each caller keys of its own".to_owned(),
+            problem: format!("contains a key that guard.callers.{other} has too"),
+            remedy: "give each caller its own keys".to_owned(),
         }
     }
 }

@@ -1,12 +1,11 @@
-//! Who may do what, decided before a request's body is read and before an upgrade: by its head, by who sends
-//! it (`callers`), and by what that caller may (`rails`).
+//! Decides who may do what, before the body of a request is read and before an upgrade: by the head of the request, by
+//! its caller (`callers`), and by what that caller may do (`rules`).
 //!
-//! Three of them keep web pages out, and none replaces another: only `Host` shows DNS rebinding and
-//! 0.0.0.0, only `Origin` shows a cross-site WebSocket, only `Sec-Fetch-Site` shows a no-cors GET. The
-//! rest refuses what hyper lets through although it could be read in two ways.
+//! Three checks keep web pages out, and none replaces another: only `Host` reveals DNS rebinding and 0.0.0.0, only
+//! `Origin` reveals a cross-site WebSocket, and only `Sec-Fetch-Site` reveals a no-cors GET. The other checks reject what
+//! hyper accepts although servers could interpret it differently.
 //!
-//! The passing path never waits, and allocates nothing but what a percent-encoded path decodes to where
-//! there are rails. Reads `config`; answers with `answer`.
+//! Admitting a request never waits. It allocates only to decode a percent-encoded path, and only if there are rules.
 
 mod callers;
 mod cors;
@@ -20,7 +19,8 @@ mod lease;
 mod origin;
 mod path;
 mod peer;
-mod rails;
+mod rejection;
+mod rules;
 mod target;
 mod users;
 
@@ -30,25 +30,26 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 
-use crate::config;
-use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
+use crate::config::GuardConfig;
+use crate::problem::{ProblemFormat, Reason};
 
-use fields::Fields;
-use host::Names;
-use rails::{Asked, Rails};
-use users::Users;
+use fields::GuardFields;
+use host::AcceptedHosts;
+use rules::{RuleInput, RuleSet};
+use users::AdmittedUsers;
 
 pub use callers::Callers;
 pub use cors::Cors;
-pub use key::{KeyDigest, KeyError, NoRandomness, keys_in, new_key};
+pub use key::{CallerKeyError, KeyDigest, NoRandomness, new_key, parse_keys};
 pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use lease::Lease;
-pub use peer::{CallerName, Peer, Way};
+pub use peer::{CallerName, Peer, Transport};
+pub use rejection::Rejection;
 
-/// The checks of one listener.
+/// The checks of one proxy.
 ///
-/// Whether that listener is a loopback one makes no difference to what a head must look like: behind
-/// `-p 9000:6749` it is not, and its callers still say `localhost`.
+/// They do not depend on whether the listener is a loopback one: with `-p 9000:6749` it is not, but its clients still
+/// send `localhost`.
 #[derive(Debug, Clone)]
 pub struct Guard {
     /// `guard.hosts`.
@@ -56,16 +57,16 @@ pub struct Guard {
     /// `guard.origins`.
     origins: Vec<String>,
     /// `guard.local_users`.
-    users: Users,
+    users: AdmittedUsers,
     /// `guard.read_only`, `.allow` and `.deny`.
-    rails: Option<Arc<Rails>>,
-    /// `guard.callers`; shared, since their keys are replaced for all workers at once.
+    rules: Option<Arc<RuleSet>>,
+    /// `guard.callers`, shared because their keys are replaced for all workers at once.
     callers: Option<Arc<Callers>>,
-    /// What must admit as well, while a changed configuration waits for its identity.
-    also: Option<Arc<Guard>>,
+    /// The guard of a changed configuration that waits for its first token. It must admit a request too.
+    pending: Option<Arc<Guard>>,
 }
 
-/// The proof that a head has passed; only [`Guard::check`] makes one.
+/// The proof that a request has been admitted. Only [`Guard::check`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct Admitted {
@@ -75,20 +76,19 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Which of `guard.callers` it is, where any are configured.
+    /// Which of `guard.callers` sent the request, if there are any.
     #[must_use]
     pub fn into_caller(self) -> Option<CallerName> {
         self.caller
     }
 
-    /// What every answer to this request tells a browser about who may read it.
+    /// What the response tells a browser about which pages may read it.
     #[must_use]
     pub const fn cors(&self) -> &Cors {
         &self.cors
     }
 
-    /// The whole answer, where a browser only asks what a page of `guard.origins` may send: the upstream
-    /// is not asked.
+    /// The response, if the request is a preflight for a page of `guard.origins`. It is not forwarded.
     #[must_use]
     pub fn preflight(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
         self.is_preflight
@@ -96,146 +96,137 @@ impl Admitted {
     }
 }
 
-/// Why a request goes no further, and what to write so that the next one does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The name of the rule that was broken.
-    pub reason: Reason,
-    /// For the person who reads it; values of the request in it are shortened and cleaned.
-    pub detail: Cow<'static, str>,
-    /// The shape in which this client can read it.
-    pub format: ProblemFormat,
-    /// Which of `guard.callers` broke it, where that is known.
-    pub caller: Option<CallerName>,
-    /// Whether the page that asked may read why.
-    pub cors: Cors,
-}
-
-impl Refusal {
-    fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-            format: ProblemFormat::Json,
-            caller: None,
-            cors: Cors::Off,
-        }
-    }
-
-    /// The answer to send. Sets `Allow` where it belongs, and closes after a `bad_request`: where its
-    /// end is in doubt, the next bytes are no request (RFC 9112 section 11.2).
-    #[must_use]
-    pub fn answer<'a>(&'a self, request_id: &'a RequestId) -> ProblemResponse<'a> {
-        ProblemResponse {
-            format: &self.format,
-            allow: (self.reason == Reason::MethodRefused).then_some(target::FORWARDED_METHODS),
-            close: self.reason == Reason::BadRequest,
-            ..ProblemResponse::new(self.reason, &self.detail, request_id)
-        }
-    }
-}
-
-/// What is looked at: everything that was sent before the body.
+/// The parts of a request that are checked.
 #[derive(Clone, Copy)]
-struct Head<'a> {
+struct CheckedHead<'a> {
     method: &'a Method,
     uri: &'a Uri,
     version: Version,
     headers: &'a HeaderMap,
 }
 
-/// A path as rules see it: decoded; none where servers differ on what it means, so that it never passes where
-/// there are rails.
+/// A path in the decoded form that rules match. `None` if servers could interpret it differently, so that it never passes
+/// where there are rules.
 #[must_use]
 pub fn readable_path(path: &str) -> Option<Cow<'_, str>> {
-    path::read(path).ok()
+    path::decode_path(path).ok()
 }
 
 impl Guard {
-    /// The guard in front of one plain-HTTP listener.
+    /// The guard of a configuration. Its callers have no keys until a [`KeyWatch`] has read them.
     #[must_use]
-    pub fn new(config: &config::GuardConfig) -> Self {
+    pub fn new(config: &GuardConfig) -> Self {
         Self {
             hosts: config.hosts.clone(),
             origins: config.origins.clone(),
-            users: Users::new(&config.local_users, users::own_uid()),
-            rails: Rails::new(&config.rails, "guard").map(Arc::new),
+            users: AdmittedUsers::new(&config.local_users, users::own_uid()),
+            rules: RuleSet::new(&config.rails, "guard").map(Arc::new),
             callers: Callers::new(&config.callers),
-            also: None,
+            pending: None,
         }
     }
 
-    /// Admits only what `other` admits too, and nobody whom `other` knows by another name. Where it knows
-    /// nobody, who it is, is for this one to say.
+    /// A guard that admits only requests which `pending` admits too, and under the same caller name. If `pending` has no
+    /// callers, this guard alone identifies the caller.
     #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    pub fn and(&self, pending: &Self) -> Self {
         Self {
-            also: Some(Arc::new(other.clone())),
+            pending: Some(Arc::new(pending.clone())),
             ..self.clone()
         }
     }
 
-    /// The named callers, where there are any: nobody has a key until a [`KeyWatch`] has read it.
+    /// The named callers, if there are any.
     #[must_use]
     pub fn callers(&self) -> Option<Arc<Callers>> {
         self.callers.clone()
     }
 
-    /// Decides on a request by its head and by who sends it.
+    /// The lease of an admitted request, by which its tunnel learns that its key is revoked. `None` if the request needed
+    /// no key.
+    #[must_use]
+    pub fn lease(&self, headers: &HeaderMap, peer: &Peer) -> Option<Lease> {
+        Lease::new(self.callers.as_ref()?, headers, peer)
+    }
+
+    /// Records that the guard of another configuration has replaced this one: from now on its keys decide about leases.
+    pub fn succeeded_by(&self, next: &Self) {
+        let (before, after) = (&self.callers, &next.callers);
+        if let Some(before) = before
+            && !after
+                .as_ref()
+                .is_some_and(|after| Arc::ptr_eq(before, after))
+        {
+            before.set_successors(after.clone());
+        }
+    }
+
+    /// Revokes leases whose key `pending` does not know. `None` lifts that for the remaining ones.
+    pub fn restrict_leases(&self, pending: Option<&Self>) {
+        if let Some(callers) = &self.callers {
+            callers.set_pending(pending.and_then(Self::callers));
+        }
+    }
+
+    /// Checks a request by its head and by its peer.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] of the first rule broken, in this order: `user_refused`, `method_refused`, `bad_request` or
-    /// `target_refused` for the target, `bad_request` for the framing, `host_refused`,
-    /// `target_refused` for a target that contradicts `Host`, `origin_refused`, `caller_unknown`,
-    /// `rule_refused`.
+    /// A [`Rejection`] for the first rule that the request breaks, in this order: `user_refused`, `method_refused`,
+    /// `bad_request` or `target_refused` for the target, `bad_request` for the framing, `host_refused`, `target_refused`
+    /// for a target that contradicts `Host`, `origin_refused`, `caller_unknown`, `rule_refused`.
     ///
-    /// The question that a browser asks before a page of `guard.origins` may send (a preflight) passes
-    /// here without more, since it never carries a key; its answer is [`Admitted::preflight`].
-    pub fn check<B>(&self, request: &Request<B>, peer: &Peer) -> Result<Admitted, Refusal> {
-        let head = Head {
+    /// A preflight for a page of `guard.origins` passes without a caller and without rules, because a browser never sends
+    /// a key with it. Its response is [`Admitted::preflight`].
+    pub fn check<B>(&self, request: &Request<B>, peer: &Peer) -> Result<Admitted, Rejection> {
+        let head = CheckedHead {
             method: request.method(),
             uri: request.uri(),
             version: request.version(),
             headers: request.headers(),
         };
-        self.decide_with_others(head, peer)
-            .map_err(|refusal| Refusal {
-                cors: origin::cors_of_refusal(head, &self.origins),
-                ..refusal.in_form_for(head)
+        self.check_with_pending(head, peer)
+            .map_err(|rejection| Rejection {
+                cors: origin::cors_of_rejection(head.headers, &self.origins),
+                format: format_for(head, rejection.reason),
+                ..rejection
             })
     }
 
-    fn decide_with_others(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
-        let Some(also) = &self.also else {
-            return self.decide(head, peer);
+    fn check_with_pending(
+        &self,
+        head: CheckedHead<'_>,
+        peer: &Peer,
+    ) -> Result<Admitted, Rejection> {
+        let Some(pending) = &self.pending else {
+            return self.check_head(head, peer);
         };
-        let other = also.decide_with_others(head, peer)?;
-        let admitted = self.decide(head, peer)?;
-        match (&admitted.caller, &other.caller) {
-            (Some(one), Some(another)) if one != another => Err(of_two_callers()),
+        let pending = pending.check_with_pending(head, peer)?;
+        let admitted = self.check_head(head, peer)?;
+        match (&admitted.caller, &pending.caller) {
+            (Some(caller), Some(other)) if caller != other => Err(other_caller_pending()),
             (_, _) => Ok(admitted),
         }
     }
 
-    fn decide(&self, head: Head<'_>, peer: &Peer) -> Result<Admitted, Refusal> {
+    fn check_head(&self, head: CheckedHead<'_>, peer: &Peer) -> Result<Admitted, Rejection> {
         self.users.check(peer)?;
         target::check_method(head.method)?;
-        let names = Names::at(peer.way, &self.hosts);
-        let authority = target::authority(head.uri, names)?;
-        let fields = Fields::of(head.headers);
+        let hosts = AcceptedHosts::new(peer.transport, &self.hosts);
+        let authority = target::authority(head.uri, hosts)?;
+        let fields = GuardFields::read(head.headers);
         framing::check(&fields, head.version)?;
-        let host = host::check(fields.host, names)?;
+        let host = host::check(fields.host, hosts)?;
         target::check_agreement(authority, host)?;
-        let came_from = origin::check_origin(fields.origin, host, &self.origins)?;
-        origin::check_site(fields.site, came_from)?;
-        let cors = Cors::of(came_from, &self.origins);
+        let origin = origin::check_origin(fields.origin, host, &self.origins)?;
+        origin::check_site(fields.site, origin)?;
+        let cors = origin.cors(&self.origins);
         let is_preflight =
             matches!(cors, Cors::For(_)) && cors::is_preflight(head.method, head.headers);
         Ok(Admitted {
             cors,
             is_preflight,
-            // A browser asks without a key, and nothing is forwarded for it.
+            // A preflight has no key, and is not forwarded.
             caller: if is_preflight {
                 None
             } else {
@@ -244,51 +235,48 @@ impl Guard {
         })
     }
 
-    /// Who it is, and that they may: their own rails, and those of everyone.
+    /// Identifies the caller, and checks the rules for everyone and for that caller.
     fn check_caller(
         &self,
-        head: Head<'_>,
-        fields: &Fields<'_>,
+        head: CheckedHead<'_>,
+        fields: &GuardFields<'_>,
         peer: &Peer,
-    ) -> Result<Option<CallerName>, Refusal> {
+    ) -> Result<Option<CallerName>, Rejection> {
         let caller = match &self.callers {
             Some(callers) => Some(callers.identify(fields, peer)?),
             None => None,
         };
         let name = caller.map(|caller| caller.name.clone());
-        let own = caller.and_then(|caller| caller.rails.as_ref());
-        let asked = Asked {
+        let of_caller = caller.and_then(|caller| caller.rules.as_ref());
+        let input = RuleInput {
             method: head.method,
             path: head.uri.path(),
             fields,
         };
-        match rails::check(self.rails.as_deref().into_iter().chain(own), asked) {
+        match rules::check(self.rules.as_deref().into_iter().chain(of_caller), input) {
             Ok(()) => Ok(name),
-            Err(refusal) => Err(Refusal {
+            Err(rejection) => Err(Rejection {
                 caller: name,
-                ..refusal
+                ..rejection
             }),
         }
     }
 }
 
-/// What one does must not be accounted to the other.
+/// The caller has another name in the pending configuration. Its requests must not be attributed to either.
 #[cold]
-fn of_two_callers() -> Refusal {
-    let detail = "The key, or the user, is of another caller in the changed configuration, which waits for its first token: try again once it serves.";
-    Refusal::new(Reason::CallerUnknown, detail)
+fn other_caller_pending() -> Rejection {
+    let detail = "In the changed configuration, which waits for its first token, this key or user belongs to another caller. Try again once that configuration is in use.";
+    Rejection::new(Reason::CallerUnknown, detail)
 }
 
-impl Refusal {
-    /// A person who followed a link gets a page; only one who may go on by a click gets the link.
-    fn in_form_for(self, head: Head<'_>) -> Self {
-        let offers_link =
-            self.reason == Reason::OriginRefused && origin::is_foreign_navigation(head);
-        let format = match head.uri.path_and_query() {
-            Some(target) if offers_link => ProblemFormat::PageWithLink(target.as_str().to_owned()),
-            _ => ProblemFormat::preferred_by(head.method, head.headers),
-        };
-        Self { format, ..self }
+/// A person who followed a link gets a page. It links to the same path only if a click there would be admitted.
+fn format_for(head: CheckedHead<'_>, reason: Reason) -> ProblemFormat {
+    let offers_link = reason == Reason::OriginRefused
+        && origin::is_cross_origin_navigation(head.method, head.headers);
+    match head.uri.path_and_query() {
+        Some(target) if offers_link => ProblemFormat::PageWithLink(target.as_str().to_owned()),
+        _ => ProblemFormat::preferred_by(head.method, head.headers),
     }
 }
 

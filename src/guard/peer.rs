@@ -1,22 +1,22 @@
-//! Who is at the other end of a connection, as far as the system can tell. Asks nobody; `server` fills it in.
+//! Who is at the other end of a connection. `server` fills this in when it accepts the connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The other end of one connection.
+/// The client of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// Which kind of listener it came in by.
-    pub way: Way,
-    /// Where it comes from; a unix socket has no such address.
+    /// The kind of listener that accepted the connection.
+    pub transport: Transport,
+    /// The client's address; `None` on a unix socket.
     pub address: Option<SocketAddr>,
-    /// The user that owns its end, where the system says so.
+    /// The user that owns the client's end, if the system tells.
     pub uid: Option<u32>,
 }
 
-/// The kind of a listener: by its own address, whoever connects.
+/// The kind of a listener, by its own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Transport {
     /// An address of 127.0.0.0/8, or `::1`.
     Loopback,
     /// A unix socket.
@@ -26,33 +26,33 @@ pub enum Way {
 }
 
 impl Peer {
-    /// Who came from `address` to our own `listener`; of unknown uid.
+    /// A client at `address` that connected to our `listener`, with an unknown user.
     #[must_use]
     pub fn tcp(listener: SocketAddr, address: SocketAddr) -> Self {
-        let way = if listener.ip().to_canonical().is_loopback() {
-            Way::Loopback
+        let transport = if listener.ip().to_canonical().is_loopback() {
+            Transport::Loopback
         } else {
-            Way::Network
+            Transport::Network
         };
         Self {
-            way,
+            transport,
             address: Some(address),
             uid: None,
         }
     }
 
-    /// Who came to a unix socket.
+    /// A client that connected to a unix socket.
     #[must_use]
     pub const fn unix(uid: Option<u32>) -> Self {
         Self {
-            way: Way::Unix,
+            transport: Transport::Unix,
             address: None,
             uid,
         }
     }
 }
 
-/// A caller's name in the configuration, as logs and metrics show it.
+/// The name of a caller in the configuration, as logs and metrics show it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallerName(Arc<str>);
 
@@ -63,7 +63,7 @@ impl CallerName {
         Self(name.into())
     }
 
-    /// As configured.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,47 +1,44 @@
-//! Method and request target: what is asked for must be a path here, and nothing else.
+//! Checks the method and the request target: a request must ask for a path on this server.
 //!
-//! The upstream's authority never comes from a request; what would name another one is refused rather
-//! than ignored, so that a caller who believes in it hears of it.
+//! The upstream's authority never comes from a request. A target that names another authority is rejected rather than
+//! ignored, so that the client learns of its mistake.
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Uri};
 
-use super::Refusal;
-use super::host::Names;
+use super::host::AcceptedHosts;
+use super::rejection::Rejection;
 use crate::problem::Reason;
 use crate::text::quotable;
 
-/// `Allow`. Extension methods pass too; a list cannot name them.
-pub(super) const FORWARDED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-/// TRACE and TRACK would echo the bearer, CONNECT would open a tunnel. Methods have a case, but not
-/// every server behind us knows that.
+/// TRACE and TRACK would echo the bearer, and CONNECT would open a tunnel. Compared without case: methods are
+/// case-sensitive, but not every upstream treats them so.
 const NEVER_FORWARDED: [&str; 3] = ["TRACE", "TRACK", "CONNECT"];
 
-pub(super) fn check_method(method: &Method) -> Result<(), Refusal> {
+pub(super) fn check_method(method: &Method) -> Result<(), Rejection> {
     let method = method.as_str();
     if NEVER_FORWARDED
         .iter()
         .any(|never| method.eq_ignore_ascii_case(never))
     {
         let detail = format!("{} is never forwarded.", quotable(method.as_bytes()));
-        return Err(Refusal::new(Reason::MethodRefused, detail));
+        return Err(Rejection::new(Reason::MethodRefused, detail));
     }
     Ok(())
 }
 
-/// The authority of an absolute-form target, `None` for a plain path (RFC 9112 section 3.2).
+/// The authority of a target in absolute form; `None` for a path (RFC 9112 section 3.2).
 ///
-/// `//name/path` is a path: hyper keeps it as one.
+/// hyper keeps `//name/path` as a path.
 pub(super) fn authority<'a>(
     uri: &'a Uri,
-    names: Names<'_>,
-) -> Result<Option<&'a Authority>, Refusal> {
+    hosts: AcceptedHosts<'_>,
+) -> Result<Option<&'a Authority>, Rejection> {
     if !uri
         .path_and_query()
         .is_some_and(|target| target.as_str().starts_with('/'))
     {
-        return Err(Refusal::new(
+        return Err(Rejection::new(
             Reason::BadRequest,
             "The request target must be a path that starts with \"/\".",
         ));
@@ -49,30 +46,33 @@ pub(super) fn authority<'a>(
     match (uri.scheme(), uri.authority()) {
         (None, None) => Ok(None),
         (Some(scheme), Some(authority))
-            if *scheme == Scheme::HTTP && names.include(authority.as_str().as_bytes()) =>
+            if *scheme == Scheme::HTTP && hosts.include(authority.as_str().as_bytes()) =>
         {
             Ok(Some(authority))
         }
-        (_, Some(authority)) => Err(Refusal::new(Reason::TargetRefused, elsewhere(authority))),
-        (Some(_), None) => Err(Refusal::new(
+        (_, Some(authority)) => Err(Rejection::new(
+            Reason::TargetRefused,
+            wrong_target(authority),
+        )),
+        (Some(_), None) => Err(Rejection::new(
             Reason::BadRequest,
             "The request target names no host.",
         )),
     }
 }
 
-fn elsewhere(authority: &Authority) -> String {
+fn wrong_target(authority: &Authority) -> String {
     format!(
-        "The request is for \"{}\", and this is not a forward proxy: send the path alone, with Host localhost.",
+        "The request target names \"{}\", but this is not a forward proxy: send only the path, with Host: localhost.",
         quotable(authority.as_str().as_bytes())
     )
 }
 
-/// Two names in one request would be two readings of it.
+/// Rejects a request whose target and `Host` name different hosts, because servers disagree on which one counts.
 pub(super) fn check_agreement(
     authority: Option<&Authority>,
     host: &HeaderValue,
-) -> Result<(), Refusal> {
+) -> Result<(), Rejection> {
     match authority {
         Some(authority)
             if !authority
@@ -80,7 +80,7 @@ pub(super) fn check_agreement(
                 .as_bytes()
                 .eq_ignore_ascii_case(host.as_bytes()) =>
         {
-            Err(Refusal::new(
+            Err(Rejection::new(
                 Reason::TargetRefused,
                 "The request target and Host name different hosts.",
             ))

@@ -1,24 +1,25 @@
-//! `guard.local_users`: which users of this machine may connect. Compares what `server` found out.
+//! Checks `guard.local_users`: which users of this machine may connect. `server` has looked up the user.
 
 use std::sync::Arc;
 
-use super::{Peer, Refusal, Way};
+use super::peer::{Peer, Transport};
+use super::rejection::Rejection;
 use crate::config::LocalUsers;
 use crate::problem::Reason;
 
-/// Can read our memory anyway; port-forward and WSL relays run as root.
+/// Always admitted by `"same"`: root can read our memory anyway, and port-forward and WSL relays run as root.
 const ROOT: u32 = 0;
 
-/// Who may connect over a local listener.
+/// The users that may connect to a local listener.
 #[derive(Debug, Clone)]
-pub(super) struct Users {
+pub(super) struct AdmittedUsers {
     own: Option<u32>,
     /// `None` admits every user.
     admitted: Option<Arc<[u32]>>,
 }
 
-impl Users {
-    /// As configured for a process of user `own`.
+impl AdmittedUsers {
+    /// The configured users, for a process that runs as user `own`.
     pub(super) fn new(config: &LocalUsers, own: Option<u32>) -> Self {
         let admitted = match config {
             LocalUsers::Same => Some(own.into_iter().chain([ROOT]).collect()),
@@ -28,38 +29,38 @@ impl Users {
         Self { own, admitted }
     }
 
-    /// Says nothing about the network: whoever comes from there has no user here.
+    /// Admits every connection from the network, which has no local user.
     #[inline]
-    pub(super) fn check(&self, peer: &Peer) -> Result<(), Refusal> {
+    pub(super) fn check(&self, peer: &Peer) -> Result<(), Rejection> {
         let Some(admitted) = &self.admitted else {
             return Ok(());
         };
-        match (peer.way, peer.uid) {
-            (Way::Network, _) => Ok(()),
-            (Way::Loopback | Way::Unix, Some(uid)) if admitted.contains(&uid) => Ok(()),
-            (Way::Loopback | Way::Unix, uid) => Err(self.refused(admitted, uid)),
+        match (peer.transport, peer.uid) {
+            (Transport::Network, _) => Ok(()),
+            (Transport::Loopback | Transport::Unix, Some(uid)) if admitted.contains(&uid) => Ok(()),
+            (Transport::Loopback | Transport::Unix, uid) => Err(self.rejected(admitted, uid)),
         }
     }
 
     #[cold]
-    fn refused(&self, admitted: &[u32], uid: Option<u32>) -> Refusal {
+    fn rejected(&self, admitted: &[u32], uid: Option<u32>) -> Rejection {
         let detail = match uid {
             Some(uid) => format!(
-                "This connection comes from user id {uid}, and this proxy runs as {}: if that user may act as \
-                 this client, write guard.local_users = {}.",
+                "This connection comes from user id {uid}, but this proxy runs as {}. To let that user act as this \
+                 client, set guard.local_users = {}.",
                 self.own
-                    .map_or_else(|| "another".to_owned(), |own| format!("user id {own}")),
+                    .map_or_else(|| "another user".to_owned(), |own| format!("user id {own}")),
                 with(admitted, uid)
             ),
-            None => "The system does not say which user this connection comes from: a caller must keep its side \
-                     open until it has the answer. guard.local_users = \"any\" would admit every user."
+            None => "The system does not say which user opened this connection: a client must keep its side open \
+                     until it has the response. guard.local_users = \"any\" would admit every user."
                 .to_owned(),
         };
-        Refusal::new(Reason::UserRefused, detail)
+        Rejection::new(Reason::UserRefused, detail)
     }
 }
 
-/// The list to write so that `uid` passes too, as TOML.
+/// The TOML list that admits `uid` too.
 fn with(admitted: &[u32], uid: u32) -> String {
     let mut uids = admitted.to_vec();
     uids.push(uid);
@@ -68,14 +69,14 @@ fn with(admitted: &[u32], uid: u32) -> String {
     format!("{uids:?}")
 }
 
-/// The user that this process acts as.
+/// The user that this process runs as.
 #[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
 pub(super) fn own_uid() -> Option<u32> {
     Some(rustix::process::geteuid().as_raw())
 }
 
-/// There are no such numbers here.
+/// This system has no user ids.
 #[cfg(not(unix))]
 pub(super) fn own_uid() -> Option<u32> {
     None

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::authorize::{NotReplayed, Sent};
-use crate::guard::{CallerName, Cors, Refusal};
+use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};
 use crate::problem::{PROXY_STATUS, ProblemFormat, ProblemResponse, Reason, RequestId};
 use crate::text::error_chain;
@@ -27,25 +27,25 @@ pub(super) struct Failure {
 
 impl Failure {
     #[cold]
-    pub(super) fn refused(refusal: Refusal) -> Self {
+    pub(super) fn refused(rejection: Rejection) -> Self {
         Self {
-            format: refusal.format.clone(),
-            caller: refusal.caller.clone(),
-            cors: refusal.cors.clone(),
-            error: ForwardError::Refused(Box::new(refusal)),
+            format: rejection.format.clone(),
+            caller: rejection.caller.clone(),
+            cors: rejection.cors.clone(),
+            error: ForwardError::Refused(Box::new(rejection)),
         }
     }
 
     /// What the client is told, in the shape that it can read.
     pub(super) fn answer(&self, id: &RequestId) -> Response<Bytes> {
         let mut response = self.problem(id);
-        self.cors.mark(response.headers_mut());
+        self.cors.apply(response.headers_mut());
         response
     }
 
     fn problem(&self, id: &RequestId) -> Response<Bytes> {
-        if let ForwardError::Refused(refusal) = &self.error {
-            return refusal.answer(id).response();
+        if let ForwardError::Refused(rejection) = &self.error {
+            return rejection.problem(id).response();
         }
         let reason = self.error.reason();
         let detail = self.error.detail();
@@ -64,7 +64,7 @@ impl Failure {
 pub(super) enum ForwardError {
     /// The guard said no.
     #[error("refused: {}", .0.detail)]
-    Refused(Box<Refusal>),
+    Refused(Box<Rejection>),
     /// `limits.in_flight`.
     #[error("{limit} requests are in flight (limits.in_flight)")]
     Saturated {
@@ -86,7 +86,7 @@ impl ForwardError {
     /// Status and name. No wildcard: a new variant must be given its own.
     pub(super) fn reason(&self) -> Reason {
         match self {
-            Self::Refused(refusal) => refusal.reason,
+            Self::Refused(rejection) => rejection.reason,
             Self::Saturated { .. } => Reason::Saturated,
             Self::Loop => Reason::Loop,
             Self::Token(Unavailable::Refused { .. }) => Reason::TokenRefused,
@@ -98,7 +98,7 @@ impl ForwardError {
     /// What the caller is told: whose fault, and what now. Never what is inside the process.
     fn detail(&self) -> Cow<'static, str> {
         match self {
-            Self::Refused(refusal) => refusal.detail.clone(),
+            Self::Refused(rejection) => rejection.detail.clone(),
             Self::Saturated { limit } => format!(
                 "The proxy already has {limit} requests in flight (limits.in_flight). Try again."
             )

@@ -132,7 +132,7 @@ impl<I: Inbound> Proxy<I> {
         let cors = admitted.cors().clone();
         let mut caller = admitted.into_caller();
         if let Ok(response) = &mut answered {
-            cors.mark(response.headers_mut());
+            cors.apply(response.headers_mut());
             response.body_mut().set_caller(caller.take());
         }
         answered.map_err(|error| Failure {

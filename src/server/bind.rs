@@ -15,7 +15,7 @@ use super::peer_user::PeerUserLookup;
 #[cfg(unix)]
 use super::socket_file::{self, SocketFile};
 use crate::config::Listen;
-use crate::guard::{Peer, Way};
+use crate::guard::{Peer, Transport};
 
 /// How many connections may wait in the kernel to be accepted.
 const BACKLOG: u32 = 1024;
@@ -249,7 +249,7 @@ impl BoundListeners {
     pub(super) fn identify(&mut self, listener: usize, stream: &ClientStream, peer: Peer) -> Peer {
         let uid = match (stream, &self.listeners[listener], peer.address) {
             (ClientStream::Tcp(stream), ListeningSocket::Tcp(_, own), Some(address))
-                if peer.way == Way::Loopback =>
+                if peer.transport == Transport::Loopback =>
             {
                 let users = self.peer_users.as_mut();
                 users.and_then(|users| users.uid(stream, address, *own))

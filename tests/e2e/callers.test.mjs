@@ -149,7 +149,7 @@ test("keys that cannot be used end the start with 3, each with its remedy and ne
     [undefined, /guard\.callers\.ci\.key .* cannot be read: does not exist/],
     ["", /guard\.callers\.ci\.key .* the secret is empty/],
     ["hunter2\n", /guard\.callers\.ci\.key .* line 1 is shorter than 16 characters/],
-    [`cbk_hunter2${"0".repeat(29)}\n`, /guard\.callers\.ci\.key .* line 1 is no whole key/],
+    [`cbk_hunter2${"0".repeat(29)}\n`, /guard\.callers\.ci\.key .* line 1 is not a complete key/],
   ]) {
     if (content !== undefined) await writeFile(keys, content);
     const { code, stderr } = await run(CUPBEARER, ["--config", file]);

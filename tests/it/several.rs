@@ -255,7 +255,10 @@ async fn what_happens_to_a_callers_key_and_tunnel_is_logged_with_its_proxy() {
         key.display()
     );
     let (binary, _upstream, _endpoint) = scene.start(&[("keyed", &keyed), ("two", "")]).await;
-    assert_eq!(line_of(&binary, "caller keys read").await["proxy"], "keyed");
+    assert_eq!(
+        line_of(&binary, "caller keys loaded").await["proxy"],
+        "keyed"
+    );
 
     let mut tunnel = Client::connect(binary.address).await;
     let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: echo\r\n\

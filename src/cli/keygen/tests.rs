@@ -20,7 +20,7 @@ fn the_key_of_a_caller_is_one_line_in_a_file_and_the_advice_is_configuration_wit
     assert_eq!(caller.create(), Exit::Fine);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("cbk_") && text.ends_with('\n'), "{text}");
-    assert_eq!(guard::keys_in(text.as_bytes()).unwrap().len(), 1);
+    assert_eq!(guard::parse_keys(text.as_bytes()).unwrap().len(), 1);
     assert_eq!(caller.create(), Exit::Failed);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 

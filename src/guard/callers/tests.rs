@@ -1,11 +1,11 @@
-//! Who is who: by key, by uid, by both, and by neither.
+//! Identifying callers by key, by uid, by both, and by neither.
 
 use super::super::tests::{OURS, request, someone};
-use super::super::{Admitted, Guard, Peer, Way, config};
+use super::super::{Admitted, Guard};
 use super::*;
 use crate::problem::Reason;
 
-/// A configuration's `guard`, with these lines of its own.
+/// The `guard` part of a configuration with these lines.
 pub(in crate::guard) fn config(lines: &str) -> config::GuardConfig {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.toml");
@@ -40,16 +40,16 @@ fn guard() -> Guard {
          ci = { key = { file = \"c\" } }\n",
     ));
     let callers = guard.callers().unwrap();
-    for (place, key) in [(1, BACKUP), (2, BOTH), (3, CI)] {
+    for (index, key) in [(1, BACKUP), (2, BOTH), (3, CI)] {
         callers
-            .set_keys(place, &[KeyDigest::of(key.as_bytes())])
+            .set_keys(index, &[KeyDigest::of(key.as_bytes())])
             .unwrap();
     }
     guard
 }
 
 #[test]
-fn who_has_another_name_in_a_configuration_that_waits_is_nobody() {
+fn a_caller_with_another_name_in_a_pending_configuration_is_rejected() {
     let with = |lines: &str, key: &str| {
         let guard = Guard::new(&config(lines));
         let callers = guard.callers().unwrap();
@@ -63,12 +63,12 @@ fn who_has_another_name_in_a_configuration_that_waits_is_nobody() {
     let head = request("GET", "/", &[OURS, ("x-cupbearer-key", CI)]);
     let caller = |guard: &Guard| guard.check(&head, &someone()).map(Admitted::into_caller);
     assert_eq!(caller(&ci.and(&ci)).unwrap().unwrap().as_str(), "ci");
-    let refusal = caller(&ci.and(&renamed)).unwrap_err();
+    let rejection = caller(&ci.and(&renamed)).unwrap_err();
     assert_eq!(
-        (refusal.reason, refusal.caller),
+        (rejection.reason, rejection.caller),
         (Reason::CallerUnknown, None)
     );
-    // Nobody has a name there: everyone is admitted, as who they are here.
+    // A pending configuration without callers admits everyone, under their current names.
     let open = Guard::new(&config(""));
     assert_eq!(caller(&ci.and(&open)).unwrap().unwrap().as_str(), "ci");
     assert_eq!(caller(&open.and(&ci)).unwrap(), None);
@@ -83,13 +83,13 @@ fn user(uid: u32) -> Peer {
 
 fn over_network(uid: Option<u32>) -> Peer {
     Peer {
-        way: Way::Network,
+        transport: Transport::Network,
         uid,
         ..someone()
     }
 }
 
-/// The caller's name, or the reason of the refusal.
+/// The caller's name, or the reason of the rejection.
 fn who(
     guard: &Guard,
     method: &str,
@@ -100,12 +100,12 @@ fn who(
     let fields = [&[OURS], fields].concat();
     match guard.check(&request(method, target, &fields), peer) {
         Ok(admitted) => admitted.into_caller().unwrap().as_str().to_owned(),
-        Err(refusal) => refusal.reason.name().to_owned(),
+        Err(rejection) => rejection.reason.name().to_owned(),
     }
 }
 
 #[test]
-fn a_key_names_its_caller_however_it_is_sent() {
+fn a_key_identifies_its_caller_however_it_is_sent() {
     let guard = guard();
     let bearer = format!("Bearer {CI}");
     // x:the-key-of-ci-0001
@@ -127,7 +127,7 @@ fn a_key_names_its_caller_however_it_is_sent() {
 }
 
 #[test]
-fn who_shows_no_key_a_wrong_one_or_several_is_nobody() {
+fn a_request_with_no_key_a_wrong_one_or_several_is_rejected() {
     let guard = guard();
     let (ci, backup) = (format!("Bearer {CI}"), format!("Bearer {BACKUP}"));
     for fields in [
@@ -153,26 +153,26 @@ fn who_shows_no_key_a_wrong_one_or_several_is_nobody() {
             "{fields:?}"
         );
     }
-    let refusal = guard
+    let rejection = guard
         .check(&request("GET", "/", &[OURS]), &someone())
         .unwrap_err();
     assert_eq!(
-        (refusal.reason, refusal.caller),
+        (rejection.reason, rejection.caller),
         (Reason::CallerUnknown, None)
     );
 }
 
 #[test]
-fn a_uid_counts_on_this_machine_and_never_over_a_network() {
+fn a_uid_counts_on_this_machine_but_never_over_a_network() {
     let guard = guard();
     assert_eq!(who(&guard, "GET", "/alice", &[], &user(1000)), "alice");
-    let own_matter = [("authorization", "Bearer the-tools-own")];
+    let other_credentials = [("authorization", "Bearer the-tools-own")];
     assert_eq!(
-        who(&guard, "GET", "/alice", &own_matter, &user(1000)),
+        who(&guard, "GET", "/alice", &other_credentials, &user(1000)),
         "alice"
     );
     let unix = Peer {
-        way: Way::Unix,
+        transport: Transport::Unix,
         ..user(1000)
     };
     assert_eq!(who(&guard, "GET", "/alice", &[], &unix), "alice");
@@ -191,7 +191,7 @@ fn a_uid_counts_on_this_machine_and_never_over_a_network() {
 }
 
 #[test]
-fn with_key_and_uid_both_must_fit_and_the_refusal_names_the_caller() {
+fn with_key_and_uid_both_must_match_and_the_rejection_names_the_caller() {
     let guard = guard();
     let key = [("x-cupbearer-key", BOTH)];
     assert_eq!(who(&guard, "GET", "/", &key, &user(1001)), "both");
@@ -203,14 +203,14 @@ fn with_key_and_uid_both_must_fit_and_the_refusal_names_the_caller() {
         );
     }
     assert_eq!(who(&guard, "GET", "/", &[], &user(1001)), "caller_unknown");
-    let refusal = guard
+    let rejection = guard
         .check(&request("GET", "/", &[OURS, key[0]]), &user(1000))
         .unwrap_err();
-    assert_eq!(refusal.caller, Some(CallerName::new("both")));
+    assert_eq!(rejection.caller, Some(CallerName::new("both")));
 }
 
 #[test]
-fn each_caller_has_its_own_rails_and_its_refusals_name_it() {
+fn each_caller_has_its_own_rules_and_its_rejections_name_it() {
     let guard = guard();
     let key = [("x-cupbearer-key", BACKUP)];
     assert_eq!(who(&guard, "GET", "/x", &key, &someone()), "backup");
@@ -218,19 +218,19 @@ fn each_caller_has_its_own_rails_and_its_refusals_name_it() {
     assert_eq!(who(&guard, "GET", "/x", &[], &user(1000)), "rule_refused");
     let ci = [("x-cupbearer-key", CI)];
     assert_eq!(who(&guard, "POST", "/x/a%2fb;c", &ci, &someone()), "ci");
-    let refusal = guard
+    let rejection = guard
         .check(&request("POST", "/x", &[OURS, key[0]]), &someone())
         .unwrap_err();
-    assert_eq!(refusal.caller, Some(CallerName::new("backup")));
+    assert_eq!(rejection.caller, Some(CallerName::new("backup")));
     assert!(
-        refusal.detail.contains("guard.callers.backup.read_only"),
+        rejection.detail.contains("guard.callers.backup.read_only"),
         "{}",
-        refusal.detail
+        rejection.detail
     );
 }
 
 #[test]
-fn the_rails_of_everyone_come_on_top() {
+fn the_rules_for_everyone_apply_to_callers_too() {
     let guard = Guard::new(&config(
         "guard.deny = [\"* /admin/**\"]\n[guard.callers.alice]\nuid = 1000\nallow = [\"* /**\"]\n",
     ));
@@ -242,7 +242,7 @@ fn the_rails_of_everyone_come_on_top() {
 }
 
 #[test]
-fn a_replaced_key_is_dead_at_once_and_those_of_others_live() {
+fn a_replaced_key_stops_working_at_once_and_those_of_others_keep_working() {
     let guard = guard();
     let callers = guard.callers().unwrap();
     let clone = guard.clone();
@@ -265,7 +265,7 @@ fn a_replaced_key_is_dead_at_once_and_those_of_others_live() {
         );
     }
     let taken = callers.set_keys(1, &[KeyDigest::of(b"one-more-key-0002")]);
-    assert_eq!(taken, Err(KeyOfAnother(CallerName::new("ci"))));
+    assert_eq!(taken, Err(SharedKey(CallerName::new("ci"))));
     assert_eq!(
         who(
             &clone,

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_key_is_found_in_bearer_and_as_the_password_of_basic() {
+fn a_key_is_read_from_bearer_and_from_the_password_of_basic() {
     let basic = |text: &str| format!("Basic {}", BASE64.encode(text));
     for value in [
         "Bearer the-key".to_owned(),
@@ -11,17 +11,20 @@ fn a_key_is_found_in_bearer_and_as_the_password_of_basic() {
         basic("x:the-key").trim_end_matches('=').to_owned(),
     ] {
         let value = HeaderValue::from_str(&value).unwrap();
-        assert_eq!(in_authorization(&value), Some(KeyDigest::of(b"the-key")));
+        assert_eq!(
+            key_in_authorization(&value),
+            Some(KeyDigest::of(b"the-key"))
+        );
     }
     let with_colon = HeaderValue::from_str(&basic("x:the:key")).unwrap();
     assert_eq!(
-        in_authorization(&with_colon),
+        key_in_authorization(&with_colon),
         Some(KeyDigest::of(b"the:key"))
     );
 }
 
 #[test]
-fn anything_else_holds_no_key() {
+fn any_other_credentials_hold_no_key() {
     let long = format!(
         "Basic {}",
         BASE64.encode(format!("x:{}", "k".repeat(LONGEST_BASIC)))
@@ -37,6 +40,6 @@ fn anything_else_holds_no_key() {
         &long,
     ] {
         let value = HeaderValue::from_str(value).unwrap();
-        assert_eq!(in_authorization(&value), None, "{value:?}");
+        assert_eq!(key_in_authorization(&value), None, "{value:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Keys that change in their files, on paused time.
+//! Changing key files, on paused time.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// `ci` and `backup`, each with a file, followed.
+    /// `ci` and `backup`, each with a file that is followed.
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -44,7 +44,7 @@ impl Scene {
     }
 }
 
-/// As long as a revoked key may live.
+/// How long a revoked key may keep working.
 async fn three_seconds() {
     sleep(Duration::from_secs(3)).await;
 }
@@ -54,7 +54,7 @@ fn write(path: &Path, text: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_was_taken_out_of_its_file_is_dead_within_3_s_and_the_others_live() {
+async fn a_key_removed_from_its_file_stops_working_within_3_s_and_others_keep_working() {
     let scene = Scene::new().await;
     assert!(scene.is_admitted(OLD) && scene.is_admitted(OTHER));
 
@@ -76,12 +76,12 @@ async fn an_emptied_file_revokes_every_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_is_gone_or_broken_changes_nothing_until_it_is_mended() {
+async fn a_missing_or_invalid_file_changes_nothing_until_it_is_fixed() {
     let scene = Scene::new().await;
     std::fs::remove_file(scene.file("ci")).unwrap();
     three_seconds().await;
     assert!(scene.is_admitted(OLD));
-    for broken in ["short", "two words, which are no key\n", OTHER] {
+    for broken in ["short", "two words that are not a key\n", OTHER] {
         write(&scene.file("ci"), broken);
         three_seconds().await;
         assert!(scene.is_admitted(OLD), "{broken}");
@@ -92,7 +92,7 @@ async fn a_file_that_is_gone_or_broken_changes_nothing_until_it_is_mended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_still_changes_does_not_count_yet() {
+async fn a_file_does_not_count_while_it_still_changes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ci");
     write(&path, OLD);
@@ -105,17 +105,17 @@ async fn a_file_that_still_changes_does_not_count_yet() {
 
     write(&path, "");
     let writer = async {
-        sleep(SETTLE / 2).await;
+        sleep(SETTLE_TIME / 2).await;
         write(&path, &format!("{OLD}\n{NEW}"));
     };
-    tokio::join!(watch.look(false), writer);
+    tokio::join!(watch.poll(false), writer);
     assert!(scene.is_admitted(OLD) && !scene.is_admitted(NEW));
-    watch.look(false).await;
+    watch.poll(false).await;
     assert!(scene.is_admitted(OLD) && scene.is_admitted(NEW));
 }
 
 #[tokio::test]
-async fn what_is_checked_before_the_start_has_a_problem_with_each_caller_and_no_key_in_it() {
+async fn the_check_before_the_start_reports_each_caller_and_never_a_key() {
     let directory = tempfile::tempdir().unwrap();
     let mut lines = vec!["guard.callers.f.key.file = '/nonexistent'".to_owned()];
     for (name, text) in [
@@ -147,7 +147,7 @@ async fn what_is_checked_before_the_start_has_a_problem_with_each_caller_and_no_
         "b 0",
         "c the secret is empty",
         "d line 1 is shorter",
-        "e holds a key of guard.callers.a too",
+        "e contains a key that guard.callers.a has too",
         "f the secret's file /nonexistent cannot be read",
     ]) {
         assert!(

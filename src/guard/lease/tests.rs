@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::super::Guard;
 use super::super::callers::tests::config;
 use super::*;
 
-/// One caller with this key.
+/// A guard with one caller, which has this key.
 fn guard(key: &[u8]) -> Guard {
     let guard = Guard::new(&config("guard.callers.ci.key = { file = \"k\" }\n"));
     set(&guard, &[key]);
@@ -31,7 +32,7 @@ async fn ends(lease: &mut std::pin::Pin<Box<impl Future<Output = ()>>>) -> bool 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_ends_with_its_key_in_this_configuration_or_in_one_that_follows() {
+async fn a_lease_ends_when_its_key_is_revoked_here_or_in_the_next_configuration() {
     let first = guard(b"the-key");
     let mut held = Box::pin(lease(&first, b"the-key").revoked());
     assert!(!ends(&mut held).await);
@@ -49,16 +50,16 @@ async fn a_lease_ends_with_its_key_in_this_configuration_or_in_one_that_follows(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_ends_where_a_configuration_that_waits_does_not_know_its_key() {
+async fn a_lease_ends_if_a_pending_configuration_does_not_know_its_key() {
     let serves = guard(b"the-key");
     let (knows, open) = (guard(b"the-key"), Guard::new(&config("")));
     let mut held = Box::pin(lease(&serves, b"the-key").revoked());
-    for waits in [Some(&knows), Some(&open), None] {
-        serves.restrict_leases(waits);
+    for pending in [Some(&knows), Some(&open), None] {
+        serves.restrict_leases(pending);
         assert!(!ends(&mut held).await);
     }
     set(&knows, &[b"another"]);
-    assert!(!ends(&mut held).await, "it was taken back");
+    assert!(!ends(&mut held).await, "the restriction was lifted");
     serves.restrict_leases(Some(&knows));
     assert!(ends(&mut held).await);
 
@@ -66,11 +67,11 @@ async fn a_lease_ends_where_a_configuration_that_waits_does_not_know_its_key() {
     let mut held = Box::pin(lease(&serves, b"the-key").revoked());
     assert!(!ends(&mut held).await);
     set(&knows, &[]);
-    assert!(ends(&mut held).await, "revoked there while it waits");
+    assert!(ends(&mut held).await, "revoked there while it is pending");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_ends_where_the_next_configuration_does_not_know_its_key() {
+async fn a_lease_ends_if_the_next_configuration_does_not_know_its_key() {
     for next in [guard(b"another"), Guard::new(&config(""))] {
         let before = guard(b"the-key");
         let mut held = Box::pin(lease(&before, b"the-key").revoked());

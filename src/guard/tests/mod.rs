@@ -1,4 +1,4 @@
-//! Which pages and names pass, as tables. What hyper makes of raw bytes first is in `wire`.
+//! Which pages and hosts pass, as tables. `wire` tests what hyper makes of raw bytes first.
 
 use http::HeaderValue;
 
@@ -13,14 +13,14 @@ pub(super) type Pairs<'a> = &'a [(&'static str, &'a str)];
 pub(super) const OURS: (&str, &str) = ("host", "localhost:6749");
 
 pub(super) fn guard() -> Guard {
-    Guard::new(&config::GuardConfig {
+    Guard::new(&GuardConfig {
         hosts: vec!["proxy.example".to_owned()],
         origins: vec!["https://tool.example".to_owned(), "null".to_owned()],
-        ..config::GuardConfig::default()
+        ..GuardConfig::default()
     })
 }
 
-/// A program of our own user.
+/// A program that runs as our own user.
 pub(super) fn someone() -> Peer {
     let listener = "127.0.0.1:6749".parse().unwrap();
     Peer {
@@ -43,15 +43,15 @@ pub(super) fn request(method: &str, target: &str, fields: Pairs<'_>) -> Request<
     request
 }
 
-/// The name of the broken rule, or "passes".
+/// The reason of the rejection, or "passes".
 pub(super) fn verdict(method: &str, target: &str, fields: Pairs<'_>) -> &'static str {
     match guard().check(&request(method, target, fields), &someone()) {
         Ok(_) => "passes",
-        Err(refusal) => refusal.reason.name(),
+        Err(rejection) => rejection.reason.name(),
     }
 }
 
-pub(super) fn refusal(method: &str, target: &str, fields: Pairs<'_>) -> Refusal {
+pub(super) fn rejection(method: &str, target: &str, fields: Pairs<'_>) -> Rejection {
     guard()
         .check(&request(method, target, fields), &someone())
         .unwrap_err()
@@ -66,7 +66,7 @@ const WEBSOCKET: (&str, &str) = ("upgrade", "websocket");
 const REBOUND: (&str, &str) = ("host", "rebind.test:6749");
 const ZERO: (&str, &str) = ("host", "0.0.0.0:6749");
 
-/// As measured in Chromium: which fields each attack carries, and which it lacks.
+/// The fields that Chromium sends with each attack (measured), and what the guard decides.
 #[rustfmt::skip] // a table is read by column
 const PAGES: [(&str, &str, Pairs<'_>, &str); 19] = [
     ("no-cors GET, image, script",      "GET",     &[OURS, CROSS, ("sec-fetch-mode", "no-cors")],               "origin_refused"),
@@ -91,7 +91,7 @@ const PAGES: [(&str, &str, Pairs<'_>, &str); 19] = [
 ];
 
 #[test]
-fn no_drive_by_page_gets_through_and_the_users_own_page_does() {
+fn requests_of_other_pages_are_rejected_and_those_of_the_own_page_pass() {
     for (page, method, fields, expected) in PAGES {
         assert_eq!(verdict(method, "/", fields), expected, "{page}");
     }
@@ -157,11 +157,11 @@ fn a_host_is_one_of_our_names_with_any_port() {
 }
 
 #[test]
-fn a_refused_host_is_told_what_to_configure() {
-    let detail = |fields: Pairs<'_>| refusal("GET", "/", fields).detail;
+fn the_rejection_of_a_host_says_what_to_configure() {
+    let detail = |fields: Pairs<'_>| rejection("GET", "/", fields).detail;
     assert_eq!(
         detail(&[("host", "nas.lan:6749")]),
-        "Host \"nas.lan:6749\" is not this proxy's: use localhost, or add \"nas.lan\" to guard.hosts."
+        "Host \"nas.lan:6749\" does not name this proxy: use localhost, or add \"nas.lan\" to guard.hosts."
     );
     assert_eq!(
         detail(&[("host", "a@b\"<x>")]),
@@ -175,7 +175,7 @@ fn a_refused_host_is_told_what_to_configure() {
 }
 
 #[test]
-fn an_origin_is_ours_or_listed_exactly() {
+fn an_origin_must_be_ours_or_listed_exactly() {
     for (origin, expected) in [
         ("http://localhost:6749", "passes"),
         ("http://LOCALHOST:6749", "passes"),
@@ -245,14 +245,14 @@ fn fetch_metadata_must_say_own_page_or_no_page_unless_the_origin_is_listed() {
 }
 
 #[test]
-fn only_the_page_of_a_listed_origin_may_read_and_only_it_is_answered_before_it_sends() {
+fn only_pages_of_listed_origins_may_read_responses_and_get_preflights_answered() {
     let listed = ("origin", "https://tool.example");
-    let asks = ("access-control-request-method", "DELETE");
+    let preflight = ("access-control-request-method", "DELETE");
     let admitted = |method, fields: Pairs<'_>| {
         let request = request(method, "/", fields);
         let admitted = guard().check(&request, &someone()).unwrap();
-        let is_answered = admitted.preflight(request.headers()).is_some();
-        (admitted.cors().clone(), is_answered)
+        let has_preflight_response = admitted.preflight(request.headers()).is_some();
+        (admitted.cors().clone(), has_preflight_response)
     };
     let tool = Cors::For(HeaderValue::from_static("https://tool.example"));
     assert_eq!(
@@ -264,26 +264,26 @@ fn only_the_page_of_a_listed_origin_may_read_and_only_it_is_answered_before_it_s
         (tool.clone(), false)
     );
     assert_eq!(
-        admitted("OPTIONS", &[OURS, listed, asks]),
+        admitted("OPTIONS", &[OURS, listed, preflight]),
         (tool.clone(), true)
     );
-    assert_eq!(admitted("GET", &[OURS, listed, asks]), (tool, false));
-    for fields in [&[OURS, OWN, asks][..], &[OURS, asks]] {
+    assert_eq!(admitted("GET", &[OURS, listed, preflight]), (tool, false));
+    for fields in [&[OURS, OWN, preflight][..], &[OURS, preflight]] {
         assert_eq!(admitted("OPTIONS", fields), (Cors::Varies, false));
     }
-    let closed = Guard::new(&config::GuardConfig::default());
+    let closed = Guard::new(&GuardConfig::default());
     let admitted = closed.check(&request("GET", "/", &[OURS]), &someone());
     assert_eq!(*admitted.unwrap().cors(), Cors::Off);
 }
 
 #[test]
-fn only_a_foreign_link_opened_as_a_page_is_offered_the_way_on() {
+fn only_a_cross_origin_link_opened_as_a_page_gets_a_page_with_a_link() {
     let (navigate, document) = (
         ("sec-fetch-mode", "navigate"),
         ("sec-fetch-dest", "document"),
     );
     let cross = ("sec-fetch-site", "cross-site");
-    let format = |method, fields: Pairs<'_>| refusal(method, "/docs?a=1", fields).format;
+    let format = |method, fields: Pairs<'_>| rejection(method, "/docs?a=1", fields).format;
 
     let link = ProblemFormat::PageWithLink("/docs?a=1".to_owned());
     assert_eq!(format("GET", &[OURS, cross, navigate, document]), link);

@@ -1,4 +1,4 @@
-//! Whatever is sent: no panic, and nothing admitted whose `Host` is not ours.
+//! For any request, the guard does not panic, and admits nothing whose `Host` is not ours.
 
 use http::{HeaderValue, Request, header};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::guard::tests::{guard, someone};
 use crate::problem::{Reason, RequestId};
 
-/// Another reading of the same rule, slow and from the text of the contract.
+/// A second, slow implementation of the same rule, written from the contract.
 fn names_us(hosts: &[String]) -> bool {
     let [host] = hosts else { return false };
     let host = host.to_ascii_lowercase();
@@ -111,11 +111,11 @@ proptest! {
         }
         match guard().check(&request, &someone()) {
             Ok(_) => prop_assert!(names_us(&hosts), "{hosts:?}"),
-            Err(refusal) => {
+            Err(rejection) => {
                 let id = RequestId::of(request.headers());
-                let response = refusal.answer(&id).response();
+                let response = rejection.problem(&id).response();
                 prop_assert!(response.status().is_client_error());
-                prop_assert!(refusal.reason != Reason::HostRefused || !names_us(&hosts), "{hosts:?}");
+                prop_assert!(rejection.reason != Reason::HostRefused || !names_us(&hosts), "{hosts:?}");
             }
         }
     }

@@ -1,12 +1,12 @@
-//! Which methods, targets and framings pass, as tables.
+//! Which methods, targets and framing pass, as tables.
 
 use http::{Version, header};
 
-use crate::guard::tests::{OURS, Pairs, guard, refusal, request, someone, verdict};
+use crate::guard::tests::{OURS, Pairs, guard, rejection, request, someone, verdict};
 use crate::problem::{Reason, RequestId};
 
 #[test]
-fn methods_that_echo_or_tunnel_are_refused_and_all_others_pass() {
+fn methods_that_echo_or_tunnel_are_rejected_and_all_others_pass() {
     for method in [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "get",
     ] {
@@ -15,8 +15,8 @@ fn methods_that_echo_or_tunnel_are_refused_and_all_others_pass() {
     for method in ["TRACE", "TRACK", "trace", "Track", "CONNECT", "connect"] {
         assert_eq!(verdict(method, "/", &[OURS]), "method_refused", "{method}");
     }
-    let response = refusal("TRACE", "/", &[OURS])
-        .answer(&RequestId::generate())
+    let response = rejection("TRACE", "/", &[OURS])
+        .problem(&RequestId::generate())
         .response();
     assert_eq!(
         response.headers()[header::ALLOW],
@@ -26,7 +26,7 @@ fn methods_that_echo_or_tunnel_are_refused_and_all_others_pass() {
 }
 
 #[test]
-fn a_target_is_a_path_or_names_us_as_host_does() {
+fn a_target_must_be_a_path_or_name_the_same_host_as_host() {
     for (target, expected) in [
         ("/", "passes"),
         ("/a/../b/%2e%2e?x=/%0d%0a", "passes"),
@@ -55,7 +55,7 @@ fn a_target_is_a_path_or_names_us_as_host_does() {
 }
 
 #[test]
-fn the_end_of_a_request_has_one_reading() {
+fn the_end_of_a_request_must_be_unambiguous() {
     let (te, cl) = ("transfer-encoding", "content-length");
     let cases: [(Pairs<'_>, &str); 14] = [
         (&[OURS, (te, "chunked")], "passes"),
@@ -78,8 +78,8 @@ fn the_end_of_a_request_has_one_reading() {
     }
     let mut old = request("POST", "/", &[OURS, (te, "chunked")]);
     *old.version_mut() = Version::HTTP_10;
-    let refusal = guard().check(&old, &someone()).unwrap_err();
-    assert_eq!(refusal.reason, Reason::BadRequest);
-    let response = refusal.answer(&RequestId::generate()).response();
+    let rejection = guard().check(&old, &someone()).unwrap_err();
+    assert_eq!(rejection.reason, Reason::BadRequest);
+    let response = rejection.problem(&RequestId::generate()).response();
     assert_eq!(response.headers()[header::CONNECTION], "close");
 }

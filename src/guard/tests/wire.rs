@@ -1,6 +1,6 @@
-//! What hyper's server makes of raw bytes before the guard sees them: raw bytes in, raw bytes out.
+//! What hyper's server makes of raw bytes before the guard sees them, in raw bytes.
 //!
-//! A row that fails after an update of hyper or http says what the new release lets through.
+//! A row that fails after an update of hyper or http shows what the new release accepts.
 
 use std::convert::Infallible;
 
@@ -15,28 +15,29 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::guard::tests::someone;
 use crate::guard::*;
+use crate::problem::RequestId;
 
-/// The status, and what would be forwarded as path and query (or the reason why nothing is).
-async fn asked(raw: impl AsRef<[u8]>) -> (u16, String) {
+/// The status, and the path and query that would be forwarded, or the reason of the rejection.
+async fn exchange(raw: impl AsRef<[u8]>) -> (u16, String) {
     let (mut client, server) = tokio::io::duplex(256 * 1024);
     let connection =
-        http1::Builder::new().serve_connection(TokioIo::new(server), service_fn(answered));
+        http1::Builder::new().serve_connection(TokioIo::new(server), service_fn(respond));
     let server = tokio::spawn(connection);
     client.write_all(raw.as_ref()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = client.read_to_end(&mut answer).await; // hyper may hang up right after its own refusal
-    let _ = server.await.unwrap(); // a refused head is an error of the connection
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = Vec::new();
+    let _ = client.read_to_end(&mut response).await; // hyper may close right after its own rejection
+    let _ = server.await.unwrap(); // a rejected head is an error of the connection
+    let response = String::from_utf8_lossy(&response);
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head[9..12].parse().unwrap(), body.to_owned())
 }
 
-async fn answered(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let guard = Guard::new(&config::GuardConfig::default());
+async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let guard = Guard::new(&GuardConfig::default());
     let text = match guard.check(&request, &someone()) {
         Ok(_) => request.uri().path_and_query().unwrap().as_str().to_owned(),
-        Err(refusal) => {
-            let response = refusal.answer(&RequestId::generate()).response();
+        Err(rejection) => {
+            let response = rejection.problem(&RequestId::generate()).response();
             let (mut parts, _) = response.into_parts();
             parts.headers.insert(
                 http::header::CONNECTION,
@@ -44,7 +45,7 @@ async fn answered(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, I
             );
             return Ok(Response::from_parts(
                 parts,
-                Full::from(refusal.reason.name()),
+                Full::from(rejection.reason.name()),
             ));
         }
     };
@@ -62,11 +63,11 @@ async fn target(method: &str, target: impl AsRef<[u8]>) -> (u16, String) {
         b" HTTP/1.1\r\nHost: localhost:6749\r\n\r\n",
     ]
     .concat();
-    asked(raw).await
+    exchange(raw).await
 }
 
 async fn with_fields(fields: &str) -> (u16, String) {
-    asked(format!(
+    exchange(format!(
         "POST / HTTP/1.1\r\nHost: localhost:6749\r\n{fields}\r\n\r\n0\r\n\r\n"
     ))
     .await
@@ -105,7 +106,7 @@ async fn a_path_stays_byte_for_byte_what_was_sent() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_no_path_of_ours_is_refused() {
+async fn a_target_that_is_not_a_path_is_rejected() {
     for (method, form, status, reason) in [
         ("GET", "http://evil/", 421, "target_refused"),
         ("GET", "http://evil", 421, "target_refused"),
@@ -136,7 +137,7 @@ async fn a_target_that_is_no_path_of_ours_is_refused() {
 }
 
 #[tokio::test]
-async fn hyper_itself_refuses_targets_that_are_none() {
+async fn hyper_itself_rejects_malformed_targets() {
     for form in [
         "@evil",
         ":1@evil",
@@ -161,15 +162,15 @@ async fn hyper_itself_refuses_targets_that_are_none() {
     );
 }
 
-/// http cuts a fragment off before anybody sees it: what is forwarded is the path without it.
+/// The `http` crate removes a fragment, so the path is forwarded without it.
 #[tokio::test]
-async fn a_fragment_never_reaches_us() {
+async fn a_fragment_never_reaches_the_guard() {
     assert_eq!(target("GET", "/a#b").await, (200, "/a".to_owned()));
     assert_eq!(target("GET", "/a?b#//evil").await, (200, "/a?b".to_owned()));
 }
 
 #[tokio::test]
-async fn a_host_that_hyper_accepts_is_refused_by_us() {
+async fn invalid_hosts_that_hyper_accepts_are_rejected() {
     for fields in [
         "",
         "Host:\r\n",
@@ -178,22 +179,24 @@ async fn a_host_that_hyper_accepts_is_refused_by_us() {
         "Host: localhost\r\nhost: evil\r\n",
     ] {
         for version in ["1.0", "1.1"] {
-            let answer = asked(format!("GET / HTTP/{version}\r\n{fields}\r\n")).await;
+            let response = exchange(format!("GET / HTTP/{version}\r\n{fields}\r\n")).await;
             assert_eq!(
-                answer,
+                response,
                 (403, "host_refused".to_owned()),
                 "{fields:?} {version}"
             );
         }
     }
     assert_eq!(
-        asked("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").await.0,
+        exchange("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            .await
+            .0,
         200
     );
 }
 
 #[tokio::test]
-async fn framing_that_hyper_accepts_is_refused_by_us() {
+async fn ambiguous_framing_that_hyper_accepts_is_rejected() {
     for fields in [
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: gzip, chunked",
@@ -212,7 +215,7 @@ async fn framing_that_hyper_accepts_is_refused_by_us() {
 }
 
 #[tokio::test]
-async fn hyper_itself_refuses_framing_without_a_meaning() {
+async fn hyper_itself_rejects_invalid_framing() {
     for fields in [
         "Transfer-Encoding: identity",
         "Transfer-Encoding: chunked, gzip",
@@ -241,7 +244,7 @@ async fn hyper_itself_refuses_framing_without_a_meaning() {
     }
     for version in ["0.9", "1.2", "2.0"] {
         assert_ne!(
-            asked(format!("GET / HTTP/{version}\r\nHost: localhost\r\n\r\n"))
+            exchange(format!("GET / HTTP/{version}\r\nHost: localhost\r\n\r\n"))
                 .await
                 .0,
             200,
@@ -249,13 +252,13 @@ async fn hyper_itself_refuses_framing_without_a_meaning() {
         );
     }
     let old = "POST / HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    assert_eq!(asked(old).await, (400, String::new()));
+    assert_eq!(exchange(old).await, (400, String::new()));
 }
 
-/// hyper resolves these before we see them: the coding wins over a length, equal lengths become one.
-/// Nothing of them can be forwarded, because nothing of them is left.
+/// hyper resolves these before the guard sees them: a coding wins over a length, and equal lengths become one. The conflict
+/// cannot be forwarded, because nothing of it is left.
 #[tokio::test]
-async fn conflicting_lengths_that_hyper_resolves_leave_one_reading() {
+async fn conflicting_lengths_that_hyper_resolves_are_unambiguous() {
     for fields in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nContent-Length: 5",
@@ -265,14 +268,14 @@ async fn conflicting_lengths_that_hyper_resolves_leave_one_reading() {
     }
 }
 
-/// hyper takes a bare LF as the end of a line (RFC 9112 section 2.2 lets it). What hides behind one is a
-/// field like any other by the time we judge, and goes out, if at all, with CR LF.
+/// hyper accepts a bare LF as the end of a line, which RFC 9112 section 2.2 permits. The guard checks a field after one like
+/// any other, and it is forwarded with CR LF, if at all.
 #[tokio::test]
-async fn a_field_behind_a_bare_line_feed_is_judged_like_any_other() {
-    let answer = asked("GET /x HTTP/1.1\nHost: localhost\n\n").await;
-    assert_eq!(answer, (200, "/x".to_owned()));
-    let answer = with_fields("A: b\nTransfer-Encoding: gzip, chunked").await;
-    assert_eq!(answer, (400, "bad_request".to_owned()));
-    let answer = asked("GET / HTTP/1.1\r\nA: b\nHost: localhost\r\nHost: evil\r\n\r\n").await;
-    assert_eq!(answer, (403, "host_refused".to_owned()));
+async fn a_field_after_a_bare_line_feed_is_checked_like_any_other() {
+    let response = exchange("GET /x HTTP/1.1\nHost: localhost\n\n").await;
+    assert_eq!(response, (200, "/x".to_owned()));
+    let response = with_fields("A: b\nTransfer-Encoding: gzip, chunked").await;
+    assert_eq!(response, (400, "bad_request".to_owned()));
+    let response = exchange("GET / HTTP/1.1\r\nA: b\nHost: localhost\r\nHost: evil\r\n\r\n").await;
+    assert_eq!(response, (403, "host_refused".to_owned()));
 }

@@ -3,22 +3,24 @@ use super::*;
 const OWN: u32 = 1000;
 const OTHER: u32 = 65534;
 
-fn peer(way: Way, uid: Option<u32>) -> Peer {
+fn peer(transport: Transport, uid: Option<u32>) -> Peer {
     Peer {
-        way,
+        transport,
         address: None,
         uid,
     }
 }
 
-fn passes(config: &LocalUsers, way: Way, uid: Option<u32>) -> bool {
-    Users::new(config, Some(OWN)).check(&peer(way, uid)).is_ok()
+fn passes(config: &LocalUsers, transport: Transport, uid: Option<u32>) -> bool {
+    AdmittedUsers::new(config, Some(OWN))
+        .check(&peer(transport, uid))
+        .is_ok()
 }
 
 #[test]
-fn a_local_listener_admits_whom_the_key_names_and_nobody_unknown() {
+fn a_local_listener_admits_the_configured_users_and_no_unknown_one() {
     let listed = LocalUsers::Only(vec![OTHER]);
-    for way in [Way::Loopback, Way::Unix] {
+    for transport in [Transport::Loopback, Transport::Unix] {
         for (config, uid, expected) in [
             (&LocalUsers::Same, Some(OWN), true),
             (&LocalUsers::Same, Some(ROOT), true),
@@ -31,31 +33,38 @@ fn a_local_listener_admits_whom_the_key_names_and_nobody_unknown() {
             (&LocalUsers::Any, Some(OTHER), true),
             (&LocalUsers::Any, None, true),
         ] {
-            assert_eq!(passes(config, way, uid), expected, "{config:?} {uid:?}");
+            assert_eq!(
+                passes(config, transport, uid),
+                expected,
+                "{config:?} {uid:?}"
+            );
         }
     }
 }
 
 #[test]
-fn nothing_is_said_about_the_network() {
+fn connections_from_the_network_always_pass() {
     for uid in [None, Some(OTHER)] {
-        assert!(passes(&LocalUsers::Same, Way::Network, uid));
+        assert!(passes(&LocalUsers::Same, Transport::Network, uid));
     }
 }
 
 #[test]
-fn a_refusal_names_both_users_and_the_line_to_write() {
+fn a_rejection_names_both_users_and_the_line_to_write() {
     for (config, line) in [
         (LocalUsers::Same, "guard.local_users = [0, 1000, 65534]."),
         (LocalUsers::Only(vec![7]), "guard.local_users = [7, 65534]."),
     ] {
-        let users = Users::new(&config, Some(OWN));
-        let refusal = users.check(&peer(Way::Loopback, Some(OTHER))).unwrap_err();
-        assert_eq!(refusal.reason, Reason::UserRefused);
+        let users = AdmittedUsers::new(&config, Some(OWN));
+        let rejection = users
+            .check(&peer(Transport::Loopback, Some(OTHER)))
+            .unwrap_err();
+        assert_eq!(rejection.reason, Reason::UserRefused);
         for part in ["user id 65534", "user id 1000", line] {
-            assert!(refusal.detail.contains(part), "{}", refusal.detail);
+            assert!(rejection.detail.contains(part), "{}", rejection.detail);
         }
     }
-    let unknown = Users::new(&LocalUsers::Same, Some(OWN)).check(&peer(Way::Loopback, None));
+    let unknown =
+        AdmittedUsers::new(&LocalUsers::Same, Some(OWN)).check(&peer(Transport::Loopback, None));
     assert!(unknown.unwrap_err().detail.contains("\"any\""));
 }

@@ -13,12 +13,12 @@ fn verdict(guard: &Guard, method: &str, target: &str, more: Pairs<'_>) -> &'stat
     let fields = [&[OURS], more].concat();
     match guard.check(&request(method, target, &fields), &someone()) {
         Ok(_) => "passes",
-        Err(refusal) => refusal.reason.name(),
+        Err(rejection) => rejection.reason.name(),
     }
 }
 
 #[test]
-fn only_what_a_rule_allows_passes_and_head_goes_with_get() {
+fn only_what_a_rule_allows_passes_and_get_includes_head() {
     let guard = guard(
         Some(&["GET /api/v1/**", "DELETE /api/v1/certificates/*", "* /any"]),
         &[],
@@ -53,7 +53,7 @@ fn only_what_a_rule_allows_passes_and_head_goes_with_get() {
 }
 
 #[test]
-fn deny_wins_and_knows_no_case() {
+fn deny_wins_and_ignores_case() {
     let guard = guard(
         Some(&["* /**"]),
         &["* /admin/**", "DELETE /a/*", "GET /g"],
@@ -83,7 +83,7 @@ fn deny_wins_and_knows_no_case() {
 }
 
 #[test]
-fn read_only_lets_safe_methods_pass_and_no_upgrade() {
+fn read_only_allows_safe_methods_and_no_upgrade() {
     let guard = guard(None, &[], true);
     let websocket = ("upgrade", "websocket");
     for (method, fields, expected) in [
@@ -107,8 +107,8 @@ fn read_only_lets_safe_methods_pass_and_no_upgrade() {
 }
 
 #[test]
-fn any_rail_refuses_fields_that_replace_method_or_path_and_none_lets_them_pass() {
-    let rails = [
+fn any_rule_rejects_fields_that_replace_the_method_or_the_path() {
+    let restricted = [
         guard(None, &[], true),
         guard(Some(&["* /**"]), &[], false),
         guard(None, &["* /admin"], false),
@@ -123,7 +123,7 @@ fn any_rail_refuses_fields_that_replace_method_or_path_and_none_lets_them_pass()
         "x-rewrite-url",
     ] {
         let fields = [(name, "DELETE")];
-        for guard in &rails {
+        for guard in &restricted {
             assert_eq!(
                 verdict(guard, "GET", "/x", &fields),
                 "rule_refused",
@@ -138,7 +138,7 @@ fn any_rail_refuses_fields_that_replace_method_or_path_and_none_lets_them_pass()
 }
 
 #[test]
-fn without_rails_every_path_passes() {
+fn without_rules_every_path_passes() {
     let guard = guard(None, &[], false);
     for target in ["/a%2Fb", "/a;b", "//a", "/a/../b", "/a%"] {
         assert_eq!(verdict(&guard, "GET", target, &[]), "passes", "{target}");
@@ -146,7 +146,7 @@ fn without_rails_every_path_passes() {
 }
 
 #[test]
-fn a_refusal_names_the_key_and_what_was_asked() {
+fn a_rejection_names_the_key_and_the_request() {
     let guard = guard(Some(&["GET /a"]), &["* /admin"], false);
     let detail = |method, target| {
         guard
@@ -156,7 +156,10 @@ fn a_refusal_names_the_key_and_what_was_asked() {
     };
     assert_eq!(
         detail("POST", "/b"),
-        "POST /b is in no rule of guard.allow."
+        "POST /b matches no rule of guard.allow."
     );
-    assert_eq!(detail("GET", "/admin"), "GET /admin is in guard.deny.");
+    assert_eq!(
+        detail("GET", "/admin"),
+        "GET /admin matches a rule of guard.deny."
+    );
 }

@@ -1,0 +1,149 @@
+//! Checks what a caller may do: `read_only`, `allow` and `deny`, on the decoded path (`path`).
+//!
+//! `deny` wins. It ignores case and a slash at the end of a path, while `allow` matches exactly as written. The same holds
+//! for methods: they are case-sensitive, but some servers ignore their case.
+
+use http::Method;
+
+use super::fields::{FieldLines, GuardFields};
+use super::path::{PathAmbiguity, decode_path};
+use super::rejection::Rejection;
+use crate::config::{AccessRules, Rule};
+use crate::problem::Reason;
+use crate::text::quotable;
+
+/// The rules for every request, or for those of one caller.
+#[derive(Debug, Clone)]
+pub(super) struct RuleSet {
+    read_only: bool,
+    allow: Option<Vec<Rule>>,
+    deny: Vec<Rule>,
+    /// `guard` or `guard.callers.NAME`, to name the key in a rejection.
+    table: String,
+}
+
+/// The parts of a request that rules check.
+#[derive(Clone, Copy)]
+pub(super) struct RuleInput<'a> {
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) fields: &'a GuardFields<'a>,
+}
+
+impl RuleSet {
+    /// `None` if nothing is restricted.
+    pub(super) fn new(config: &AccessRules, table: impl Into<String>) -> Option<Self> {
+        (!config.are_none()).then(|| Self {
+            read_only: config.read_only,
+            allow: config.allow.clone(),
+            deny: config.deny.clone(),
+            table: table.into(),
+        })
+    }
+
+    /// Checks a request whose decoded path is `path`.
+    fn check(&self, input: RuleInput<'_>, path: &str) -> Result<(), Rejection> {
+        if self.read_only {
+            self.check_read_only(input)?;
+        }
+        if self
+            .deny
+            .iter()
+            .any(|rule| denies(rule, input.method, path))
+        {
+            return Err(self.denied(input));
+        }
+        match &self.allow {
+            Some(rules) if !rules.iter().any(|rule| allows(rule, input.method, path)) => {
+                Err(self.not_allowed(input))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Allows only safe methods (RFC 9110 section 9.2.1) and no upgrade, which could write anything.
+    fn check_read_only(&self, input: RuleInput<'_>) -> Result<(), Rejection> {
+        let table = &self.table;
+        if !matches!(*input.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            let method = quotable(input.method.as_str().as_bytes());
+            return Err(rejected(format!(
+                "{method} may change data, and {table}.read_only is set."
+            )));
+        }
+        match input.fields.upgrade {
+            FieldLines::Absent => Ok(()),
+            // Java's client sends it with every request, and the proxy never forwards it.
+            FieldLines::One(to) if to.as_bytes().eq_ignore_ascii_case(b"h2c") => Ok(()),
+            FieldLines::One(_) | FieldLines::Several => Err(rejected(format!(
+                "Traffic after an upgrade cannot be checked, and {table}.read_only is set."
+            ))),
+        }
+    }
+
+    #[cold]
+    fn denied(&self, input: RuleInput<'_>) -> Rejection {
+        let (what, table) = (describe(input), &self.table);
+        rejected(format!("{what} matches a rule of {table}.deny."))
+    }
+
+    #[cold]
+    fn not_allowed(&self, input: RuleInput<'_>) -> Rejection {
+        let (what, table) = (describe(input), &self.table);
+        rejected(format!("{what} matches no rule of {table}.allow."))
+    }
+}
+
+/// Checks a request against every set of rules that applies to it. Decodes its path once.
+pub(super) fn check<'r>(
+    rule_sets: impl IntoIterator<Item = &'r RuleSet>,
+    input: RuleInput<'_>,
+) -> Result<(), Rejection> {
+    let mut path = None;
+    for rules in rule_sets {
+        let path = match &path {
+            Some(path) => path,
+            None => path.insert(unambiguous_path(input)?),
+        };
+        rules.check(input, path)?;
+    }
+    Ok(())
+}
+
+/// The decoded path of a request that all servers interpret in the same way.
+fn unambiguous_path(input: RuleInput<'_>) -> Result<std::borrow::Cow<'_, str>, Rejection> {
+    if let Some(name) = input.fields.override_field {
+        let detail = format!(
+            "Some servers let {} replace the method or the path, so it is rejected wherever read_only, allow or deny is set.",
+            quotable(name.as_str().as_bytes())
+        );
+        return Err(rejected(detail));
+    }
+    decode_path(input.path).map_err(PathAmbiguity::rejection)
+}
+
+fn denies(rule: &Rule, method: &Method, path: &str) -> bool {
+    let matches_method = rule.method.as_ref().is_none_or(|rule_method| {
+        let matches = |name: &Method| method.as_str().eq_ignore_ascii_case(name.as_str());
+        matches(rule_method) || (*rule_method == Method::GET && matches(&Method::HEAD))
+    });
+    matches_method && rule.path.matches_loosely(path)
+}
+
+fn allows(rule: &Rule, method: &Method, path: &str) -> bool {
+    let matches_method = rule.method.as_ref().is_none_or(|rule_method| {
+        rule_method == method || (*rule_method == Method::GET && *method == Method::HEAD)
+    });
+    matches_method && rule.path.matches(path)
+}
+
+fn describe(input: RuleInput<'_>) -> String {
+    let (method, path) = (input.method.as_str().as_bytes(), input.path.as_bytes());
+    format!("{} {}", quotable(method), quotable(path))
+}
+
+fn rejected(detail: String) -> Rejection {
+    Rejection::new(Reason::RuleRefused, detail)
+}
+
+#[cfg(test)]
+mod tests;
