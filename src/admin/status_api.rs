@@ -47,6 +47,8 @@ pub struct ProxyStatus {
     pub upstream_connections: usize,
     /// What an operator should know, such as a key that needs a restart.
     pub notes: Vec<String>,
+    /// Whether the configuration has changed and the change is not applied yet; a note says why.
+    pub has_pending_change: bool,
     /// The most recent requests, the latest first.
     pub recent: Vec<RecentRequest>,
 }

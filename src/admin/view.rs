@@ -30,6 +30,8 @@ pub struct ProxyView {
     pub is_stopping: Arc<dyn Fn() -> bool + Send + Sync>,
     /// What an operator should know: a key that needs a restart, a file that cannot be read.
     pub notes: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Whether the configuration has changed and the change is not applied yet.
+    pub has_pending_change: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl ProxyView {

@@ -102,9 +102,7 @@ pub fn upstream_if_unrelated(status: &str, own: &[ProxyFingerprint]) -> Option<S
 
 fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
     // A changed name or address needs a restart, and a changed API its first token, so the difference is temporary.
-    let announced = ["changed in the configuration", "the changed configuration"];
-    let mut notes = proxy.notes.iter();
-    if notes.any(|note| announced.iter().any(|start| note.starts_with(start))) {
+    if proxy.has_pending_change {
         return false;
     }
     // Empty if that version of cupbearer does not send it.

@@ -185,7 +185,8 @@ impl Running {
             let serving = Arc::clone(&self.serving);
             Arc::new(move || ask(&serving))
         };
-        let (tokens, guard, notes) = (
+        let (tokens, guard, notes, pending) = (
+            Arc::clone(&self.serving),
             Arc::clone(&self.serving),
             Arc::clone(&self.serving),
             Arc::clone(&self.serving),
@@ -201,6 +202,7 @@ impl Running {
             metrics: Arc::clone(&self.metrics),
             is_stopping: Arc::new(move || *stop.borrow() > DrainPhase::Running),
             notes: Arc::new(move || notes.notes().lines()),
+            has_pending_change: Arc::new(move || pending.notes().has_pending_change()),
         }
     }
 

@@ -37,6 +37,13 @@ impl Notes {
         self.lock().restart = keys;
     }
 
+    /// Whether the configuration has changed and the change is not applied yet.
+    #[must_use]
+    pub fn has_pending_change(&self) -> bool {
+        let said = self.lock();
+        said.refused.is_some() || said.waiting.is_some() || !said.restart.is_empty()
+    }
+
     /// All of it, a line each.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
