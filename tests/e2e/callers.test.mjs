@@ -1,4 +1,4 @@
-// Named callers from the outside: keys of `keygen`, each way to send one, revocation while requests run.
+// Named callers: keys from `keygen`, each way to send a key, and revocation while requests run.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -9,10 +9,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { CUPBEARER, curl, run, setUp, start, startProxy, statusOf, temporaryDirectory, until } from "./support.mjs";
 
-/** A revoked key may live this long. */
+/** How long a revoked key may keep working. */
 const REVOKED_WITHIN_MS = 3000;
 
-test("keygen makes a key and the lines that let it in, however it is sent, and it goes no further", async (t) => {
+test("a key from keygen is accepted in each way of sending it, and is never forwarded", async (t) => {
   const directory = await temporaryDirectory(t);
   const { key, lines } = await newCaller(directory, "ci");
   assert.match(key, /^cbk_[0-9A-Za-z]{36}$/);
@@ -27,7 +27,7 @@ test("keygen makes a key and the lines that let it in, however it is sent, and i
   ]) {
     const { stdout } = await curl(url, ...sent);
     assert.equal(JSON.parse(stdout).url, "/echo", sent[0]);
-    assert.ok(!stdout.includes(key) && !/x-cupbearer-key/i.test(stdout), "the key went on");
+    assert.ok(!stdout.includes(key) && !/x-cupbearer-key/i.test(stdout), "the key was forwarded");
   }
   const { stdout } = await curl("--include", url);
   assert.match(stdout, /^HTTP\/1\.1 401 /);
@@ -40,7 +40,7 @@ test("keygen makes a key and the lines that let it in, however it is sent, and i
   assert.ok(!proxy.output.stderr.includes(key));
 });
 
-test("each caller has its own rails", async (t) => {
+test("each caller has its own rules", async (t) => {
   const directory = await temporaryDirectory(t);
   const [reader, admin] = [await newCaller(directory, "reader"), await newCaller(directory, "admin")];
   const { proxy, api } = await setUp(t, {
@@ -59,31 +59,31 @@ test("each caller has its own rails", async (t) => {
   assert.deepEqual(api.seen.map(({ method, url }) => `${method} ${url}`), ["GET /api/v1/certificates", "GET /echo"]);
 });
 
-test("a key is revoked by editing its file: dead within 3 s, while other requests run on", async (t) => {
+test("a key that is removed from its file stops working within 3 s, while requests in flight continue", async (t) => {
   const directory = await temporaryDirectory(t);
   const [one, other] = [await newCaller(directory, "one"), await newCaller(directory, "other")];
   const { proxy } = await setUp(t, { config: `${one.lines}\n${other.lines}` });
   const status = (caller) => statusOf(`${proxy.url}/echo`, "--user", `x:${caller.key}`);
   assert.equal(await status(one), 200);
 
-  // Under way before the edit, paced so that it ends after the key is dead.
+  // Started before the edit, and slowed down so that it ends after the key has stopped working.
   const download = curl(`${proxy.url}/download?bytes=5000000`, "--user", `x:${one.key}`, "--limit-rate", "1M", "--output", "/dev/null", "--write-out", "%{http_code} %{size_download}");
   await new Promise((resolve) => setTimeout(resolve, 300));
   await writeFile(one.file, `# ${one.key}\n`);
   const edited = performance.now();
-  let dead;
+  let revoked;
   while (performance.now() - edited < 4000) {
     const [ofOne, ofOther] = await Promise.all([status(one), status(other)]);
     assert.equal(ofOther, 200);
-    if (ofOne === 401) dead ??= performance.now() - edited;
-    else assert.equal(dead, undefined, "it came back to life");
+    if (ofOne === 401) revoked ??= performance.now() - edited;
+    else assert.equal(revoked, undefined, "the revoked key worked again");
   }
-  assert.ok(dead < REVOKED_WITHIN_MS, `dead after ${dead} ms`);
+  assert.ok(revoked < REVOKED_WITHIN_MS, `revoked after ${revoked} ms`);
   assert.equal((await download).stdout, "200 5000000");
-  t.diagnostic(`dead after ${Math.round(dead)} ms`);
+  t.diagnostic(`revoked after ${Math.round(revoked)} ms`);
 });
 
-test("a revoked key closes the tunnels that it opened, and no others", async (t) => {
+test("revoking a key closes the tunnels that were opened with it, and no others", async (t) => {
   const directory = await temporaryDirectory(t);
   const [one, other] = [await newCaller(directory, "one"), await newCaller(directory, "other")];
   const config = `${one.lines}\n${other.lines}\n[guard.callers.user]\nuid = ${process.getuid()}`;
@@ -108,7 +108,7 @@ test("a revoked key closes the tunnels that it opened, and no others", async (t)
   for (const open of Object.values(tunnels)) assert.equal(await open.echo("before"), "before");
   await writeFile(one.file, `# ${one.key}\n`);
   const edited = performance.now();
-  await until(() => tunnels.one.socket.closed, "the tunnel of a revoked key is open");
+  await until(() => tunnels.one.socket.closed, "the tunnel of a revoked key is still open");
   const closed = performance.now() - edited;
   assert.ok(closed < REVOKED_WITHIN_MS, `closed after ${closed} ms`);
   assert.equal(await tunnels.other.echo("after"), "after");
@@ -117,7 +117,7 @@ test("a revoked key closes the tunnels that it opened, and no others", async (t)
   t.diagnostic(`closed after ${Math.round(closed)} ms`);
 });
 
-test("without callers an access line names the user", async (t) => {
+test("an access line names the user if no callers are configured", async (t) => {
   const { proxy } = await setUp(t, { config: '[log]\naccess = "all"' });
   assert.equal(await statusOf(`${proxy.url}/echo`), 200);
   const line = () => proxy.output.stderr.split("\n").find((one) => /"path":"\/echo"/.test(one));
@@ -125,9 +125,9 @@ test("without callers an access line names the user", async (t) => {
   assert.equal(JSON.parse(line()).caller, `uid:${process.getuid()}`);
 });
 
-test("a listener beyond loopback admits callers with a key, and a uid alone never counts there", async (t) => {
+test("a listener beyond loopback accepts callers with a key, and never by uid", async (t) => {
   const address = Object.values(networkInterfaces()).flat().find(({ internal, family }) => !internal && family === "IPv4")?.address;
-  assert.ok(address, "this machine has no address beside loopback");
+  assert.ok(address, "this machine has no address except loopback");
   const directory = await temporaryDirectory(t);
   const { key, lines } = await newCaller(directory, "far");
   const { file } = await setUp(t, { config: `${lines}\n[guard.callers.near]\nuid = ${process.getuid()}` });
@@ -140,7 +140,7 @@ test("a listener beyond loopback admits callers with a key, and a uid alone neve
   assert.equal(await statusOf(url), 401);
 });
 
-test("keys that cannot be used end the start with 3, each with its remedy and never the key", async (t) => {
+test("an unusable key stops the start with exit code 3 and a message that does not contain the key", async (t) => {
   const { file, directory } = await setUp(t);
   const keys = join(directory, "keys");
   const text = await readFile(file, "utf8");
@@ -159,7 +159,7 @@ test("keys that cannot be used end the start with 3, each with its remedy and ne
   }
 });
 
-/** An upgraded connection, and what comes back of what is sent. */
+/** Opens an upgraded connection to an echo server. */
 async function tunnel(url, headers) {
   const asking = request(url, { headers: { ...headers, connection: "Upgrade", upgrade: "websocket" } }).end();
   const [, socket] = await once(asking, "upgrade");
@@ -174,7 +174,7 @@ async function tunnel(url, headers) {
   };
 }
 
-/** Runs `keygen --caller NAME`: the key, its file, and what it says to write. */
+/** Runs `keygen --caller NAME`, and returns the key, its file and the lines to write to the configuration. */
 async function newCaller(directory, name) {
   const file = join(directory, `${name}.key`);
   const { code, stdout, stderr } = await run(CUPBEARER, ["keygen", "--caller", name, "--out", file]);

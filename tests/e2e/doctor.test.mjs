@@ -1,5 +1,5 @@
-// The doctor behind real corporate proxies (tinyproxy, mitmproxy) and with a wrong clock (libfaketime):
-// it names who sits between, what he can read, and what to do.
+// `cupbearer doctor` behind real corporate proxies (tinyproxy, mitmproxy) and with a wrong clock (libfaketime): it names
+// the interceptor, what the interceptor can read, and what to do.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -22,7 +22,7 @@ const library = readdirSync("/usr/lib", { withFileTypes: true })
   .map(({ name }) => join("/usr/lib", name, "faketime/libfaketimeMT.so.1"))
   .find(existsSync);
 
-test("a chain that only network.ca_file vouches for is noted for both hosts, with its issuer", async (t) => {
+test("a certificate that only network.ca_file makes trusted is noted for both hosts, with its issuer", async (t) => {
   const scene = await setUp(t);
   const report = await scene.examine("");
   assert.equal(report.exit_code, 0, JSON.stringify(report, null, 2));
@@ -32,7 +32,7 @@ test("a chain that only network.ca_file vouches for is noted for both hosts, wit
   }
 });
 
-test("interception by mitmproxy is named by its issuer, with what it can read", async (t) => {
+test("interception by mitmproxy is reported with the issuer of its certificate and what it can read", async (t) => {
   const scene = await setUp(t);
   const { port, ca } = await startMitmproxy(t, scene.directory);
   const line = `network.proxy = "http://127.0.0.1:${port}"`;
@@ -46,25 +46,25 @@ test("interception by mitmproxy is named by its issuer, with what it can read", 
   assert.match(token.remedies[0].remedy, /TLS interception/);
 
   scene.seen.length = 0;
-  const wary = await scene.examine(line);
-  assert.equal(wary.exit_code, 5);
-  const refused = wary.check("token_endpoint.tls");
+  const distrusting = await scene.examine(line);
+  assert.equal(distrusting.exit_code, 5);
+  const refused = distrusting.check("token_endpoint.tls");
   assert.equal(refused.outcome, "failed");
   assert.match(refused.said, /CN=mitmproxy/);
   assert.match(JSON.stringify(refused.remedies), /export its CA as PEM and set network\.ca_file/);
-  assert.equal(wary.check("grant").outcome, "skipped");
-  assert.deepEqual(scene.seen, [], "nothing was sent to a host that is not the one");
+  assert.equal(distrusting.check("grant").outcome, "skipped");
+  assert.deepEqual(scene.seen, [], "nothing was sent to a host that did not prove its identity");
 });
 
-test("an interceptor whose CA the machine trusts is told from the public authorities", async (t) => {
+test("an interceptor whose CA the machine trusts is told from a public authority", async (t) => {
   const scene = await setUp(t);
-  // What an administrator does who puts the company's CA into the system's store.
+  // As if an administrator had added the company's CA to the system's store.
   const report = await scene.examine("network.proxy = \"none\"", { env: { SSL_CERT_FILE: scene.ca }, ca: false });
   assert.equal(report.exit_code, 0, JSON.stringify(report, null, 2));
   assert.match(report.check("api.tls").said, /only because this machine is configured to trust it/);
 });
 
-test("tinyproxy's 407 is a missing password, and its 401 a wrong one", async (t) => {
+test("a 407 from tinyproxy is reported as a missing password and a 401 as a wrong one", async (t) => {
   const scene = await setUp(t);
   const port = await startTinyproxy(t, scene.directory, PASSWORD);
   for (const [user, status, remedy] of [
@@ -105,7 +105,7 @@ for (const { offset, words } of [
   });
 }
 
-test("a clock so wrong that certificates are out of date is one of two causes", async (t) => {
+test("a clock so wrong that certificates seem expired is one of two possible causes", async (t) => {
   const scene = await setUp(t);
   const env = { LD_PRELOAD: library, FAKETIME: "+400d", FAKETIME_DONT_FAKE_MONOTONIC: "1" };
   const report = await scene.examine("", { env });
@@ -116,12 +116,12 @@ test("a clock so wrong that certificates are out of date is one of two causes", 
   assert.match(tls.remedies[0].cause, /this machine's clock is wrong/);
 });
 
-test("hosts that want a client certificate are shown it by every check", async (t) => {
+test("every check presents the client certificate to hosts that require one", async (t) => {
   const scene = await setUp(t, { server: (ca) => ({ requestCert: true, rejectUnauthorized: true, ca }) });
   const keys = (room) => `${room}.client_cert_file = "${scene.files.cert}"\n${room}.client_key_file = "${scene.files.key}"`;
   const shown = await scene.examine(`${keys("token")}\n${keys("upstream")}`);
   assert.equal(shown.exit_code, 0, JSON.stringify(shown, null, 2));
-  assert.equal(shown.check("clock").outcome, "ok", "the server answers nobody without a certificate");
+  assert.equal(shown.check("clock").outcome, "ok", "the server answers no client without a certificate");
 
   const withheld = await scene.examine(keys("upstream"));
   assert.equal(withheld.exit_code, 5);
@@ -129,25 +129,25 @@ test("hosts that want a client certificate are shown it by every check", async (
   assert.equal(withheld.check("grant").outcome, "failed");
 });
 
-test("on a terminal a line stands while its check is under way, in colours unless NO_COLOR", async (t) => {
+test("a terminal shows each check while it runs, in color unless NO_COLOR is set", async (t) => {
   const scene = await setUp(t);
   await scene.examine(""); // writes the configuration
   const inTerminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
   const line = [CUPBEARER, "doctor", "--config", join(scene.directory, "cupbearer.toml")];
-  for (const { env, colours, progress } of [
-    { env: { TERM: "xterm" }, colours: true, progress: true },
-    { env: { TERM: "xterm", NO_COLOR: "1" }, colours: false, progress: true },
-    { env: { TERM: "dumb" }, colours: false, progress: false },
+  for (const { env, colors, progress } of [
+    { env: { TERM: "xterm" }, colors: true, progress: true },
+    { env: { TERM: "xterm", NO_COLOR: "1" }, colors: false, progress: true },
+    { env: { TERM: "dumb" }, colors: false, progress: false },
   ]) {
     const { stdout, code } = await run("python3", ["-c", inTerminal, ...line], { env });
     assert.equal(code, 0, stdout);
-    assert.equal(/\x1b\[3[123]m/.test(stdout), colours, JSON.stringify(env));
+    assert.equal(/\x1b\[3[123]m/.test(stdout), colors, JSON.stringify(env));
     assert.equal(stdout.includes("  1  configuration …\r\x1b[2K  1  "), progress, JSON.stringify(stdout.slice(0, 200)));
     assert.match(stdout, /All is well\./);
   }
 });
 
-/** An API with a token endpoint, over TLS beyond loopback. */
+/** Starts an API with a token endpoint, with TLS and on an address other than loopback. */
 async function setUp(t, { server: options = () => ({}) } = {}) {
   const directory = await temporaryDirectory(t);
   const host = ownAddress();
@@ -175,7 +175,7 @@ async function setUp(t, { server: options = () => ({}) } = {}) {
     seen,
     ca: files.ca,
     files,
-    /** Runs the doctor with these lines; it trusts the API's CA unless they name another. */
+    /** Runs the doctor with these lines in its configuration. It trusts the API's CA unless they name another. */
     async examine(lines, { env = {}, ca = !lines.includes("network.ca_file") } = {}) {
       const file = join(directory, "cupbearer.toml");
       const trust = ca ? `network.ca_file = ${JSON.stringify(files.ca)}` : "";
@@ -199,19 +199,19 @@ async function setUp(t, { server: options = () => ({}) } = {}) {
   };
 }
 
-/** An IPv4 address of this machine that is not loopback, which is never proxied; what is sent to it stays here. */
+/** An IPv4 address of this machine other than loopback, which is never proxied. What is sent to it stays on this machine. */
 function ownAddress() {
   const all = Object.values(networkInterfaces()).flat();
   const found = all.find(({ family, internal }) => family === "IPv4" && !internal);
-  if (!found) throw new Error("this machine has no address but loopback; as root: ip addr add 192.0.2.1/32 dev lo");
+  if (!found) throw new Error("this machine has no address except loopback; as root: ip addr add 192.0.2.1/32 dev lo");
   return found.address;
 }
 
 async function certificates(directory, host) {
-  assert.ok(library, "libfaketime is installed: tests/run does that");
+  assert.ok(library, "libfaketime is missing: tests/run installs it");
   const path = (name) => join(directory, name);
   const openssl = async (...args) => {
-    // From the day before, for a clock that is behind.
+    // Valid from the day before, for the test with a clock that is behind.
     const { code, stderr } = await run("openssl", args, { env: { LD_PRELOAD: library, FAKETIME: "-1d" } });
     assert.equal(code, 0, stderr);
   };

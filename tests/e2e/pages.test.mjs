@@ -1,5 +1,5 @@
-// Hostile and friendly web pages in a real Chromium. Of the hostile ones nothing reaches the API; each of
-// them is first seen to reach a server that does not guard itself.
+// Hostile and friendly web pages in a real Chromium. No request of a hostile page reaches the API; each attack is first
+// shown to reach a server without a guard.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -13,9 +13,9 @@ import { start, startProxy, temporaryDirectory, until, writeConfiguration } from
 
 const NAMES = "--host-resolver-rules=MAP evil.test 127.0.0.1, MAP rebind.test 127.0.0.1, MAP tool.test 127.0.0.1";
 
-test("no page of another origin reaches the API, whatever it tries, nor reads a word", async (t) => {
+test("no page of another origin can reach the API or read a response", async (t) => {
   const scene = await setUp(t);
-  // An origin that may have service workers; the other attacks do not care.
+  // Service workers need a secure origin; the other attacks do not.
   const secure = `--unsafely-treat-insecure-origin-as-secure=${scene.evil}`;
   const browser = await openBrowser(t, { flags: [NAMES, secure] });
   await scene.attack(FROM_ANOTHER_PAGE, {
@@ -26,7 +26,7 @@ test("no page of another origin reaches the API, whatever it tries, nor reads a 
   });
 });
 
-test("a page on another port of localhost is another page", async (t) => {
+test("a page on another port of localhost counts as another origin", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t);
   const names = ["fetch", "image", "WebSocket", "preflighted DELETE", "form POST of text/plain, in this tab", "service worker"];
@@ -38,7 +38,7 @@ test("a page on another port of localhost is another page", async (t) => {
   });
 });
 
-test("a page whose name is rebound to this machine reaches nothing", async (t) => {
+test("a page that uses DNS rebinding cannot reach the API", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t, { flags: [NAMES] });
   const bound = async (url) => {
@@ -52,7 +52,7 @@ test("a page whose name is rebound to this machine reaches nothing", async (t) =
   }
 });
 
-test("0.0.0.0 leads nowhere", async (t) => {
+test("a page cannot reach the API at 0.0.0.0", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t, { flags: [NAMES] });
   const names = ["fetch no-cors", "fetch no-cors POST of JSON as text/plain", "image", "WebSocket", "iframe", "preflighted DELETE"];
@@ -64,10 +64,10 @@ test("0.0.0.0 leads nowhere", async (t) => {
   });
 });
 
-test("a page of the public address space reaches nothing, by a form either", async (t) => {
+test("a page from the public address space cannot reach the API, not even with a form", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t, { flags: [NAMES, `--ip-address-space-overrides=127.0.0.1:${scene.pages}=public`] });
-  // All else Chromium stops by itself there; other browsers do not.
+  // Chromium itself stops all other attacks from there; other browsers do not.
   const name = "form POST of text/plain, in this tab";
   await scene.attack({ [name]: FROM_ANOTHER_PAGE[name] }, {
     open: () => openPage(browser, scene.evil),
@@ -77,7 +77,7 @@ test("a page of the public address space reaches nothing, by a form either", asy
   });
 });
 
-test("a link on another page leads to a page of ours with one link, and that one to the API", async (t) => {
+test("a link on another page leads to an intermediate page, whose only link leads to the API", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t, { flags: [NAMES] });
   const page = await openPage(browser, scene.evil);
@@ -99,7 +99,7 @@ test("a link on another page leads to a page of ours with one link, and that one
   assert.deepEqual(scene.upstream.seen, ["GET /docs/a.html?b=%2F&c=d"]);
 });
 
-test("that page is not shown in a frame, is never stored, and its opener loses it", async (t) => {
+test("the intermediate page cannot be framed, is never stored, and has no opener", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t, { flags: [NAMES] });
   const page = await openPage(browser, scene.evil);
@@ -121,11 +121,11 @@ test("that page is not shown in a frame, is never stored, and its opener loses i
   assert.deepEqual(scene.upstream.seen, []);
 });
 
-test("the user's own page may do everything", async (t) => {
+test("a page of the proxy's own origin may send every request", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t);
   const own = scene.proxy.url.replace("127.0.0.1", "localhost");
-  const page = await openPage(browser, `${own}/own.html`); // as typed by the user
+  const page = await openPage(browser, `${own}/own.html`); // as if the user had typed the address
   assert.equal(await page.title(), LOOT);
   for (const [name, { method, run }] of Object.entries({
     fetch: FROM_ANOTHER_PAGE.fetch,
@@ -140,7 +140,7 @@ test("the user's own page may do everything", async (t) => {
   }
 });
 
-test("a page of guard.origins may do everything too, by our word and not by the API's", async (t) => {
+test("a page of guard.origins may send every request too, because the proxy answers its preflights instead of the API", async (t) => {
   const scene = await setUp(t, { allowed: true });
   const browser = await openBrowser(t, { flags: [NAMES] });
   const page = await openPage(browser, scene.tool);
@@ -159,7 +159,7 @@ test("a page of guard.origins may do everything too, by our word and not by the 
   assert.deepEqual(fields, ['"loot"', "of-the-page"]);
   const problem = await page.evaluate((url) => fetch(url, { method: "POST" }).then((answer) => answer.json()), `${base}/die`);
   assert.equal(problem.reason, "upstream_closed");
-  assert.ok(!scene.upstream.seen.some((one) => one.startsWith("OPTIONS")), "a preflight has reached the API");
+  assert.ok(!scene.upstream.seen.some((one) => one.startsWith("OPTIONS")), "a preflight reached the API");
 
   const withCredentials = page.evaluate(FROM_ANOTHER_PAGE["fetch with credentials"].run, `${base}/credentials`);
   await assert.rejects(withCredentials, /Failed to fetch/);
@@ -168,7 +168,7 @@ test("a page of guard.origins may do everything too, by our word and not by the 
   assert.ok(!scene.upstream.seen.includes("GET /evil"));
 });
 
-test("Swagger UI of another origin works where that origin is allowed", async (t) => {
+test("Swagger UI on another origin works if that origin is allowed", async (t) => {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
   const api = await startApi(authorizationServer);
@@ -198,7 +198,7 @@ test("Swagger UI of another origin works where that origin is allowed", async (t
   assert.deepEqual(api.seen.map(({ method, status }) => [method, status]), [["POST", 201]]);
 });
 
-/** A document with one operation, whose body makes a browser ask first. */
+/** An OpenAPI document with one operation, whose body makes a browser send a preflight. */
 function documentOf(url) {
   const content = { "application/json": { schema: { type: "object" }, example: { name: "second" } } };
   const post = { operationId: "create", requestBody: { content }, responses: { 201: { description: "created" } } };
@@ -206,7 +206,7 @@ function documentOf(url) {
   return { openapi: "3.0.3", info, servers: [{ url }], paths: { "/api/v1/certificates": { post } } };
 }
 
-/** `cupbearer demo`: the address of its API, which has Swagger UI's files. */
+/** Starts `cupbearer demo` and returns the address of its API, which serves the files of Swagger UI. */
 async function startDemo(t) {
   const find = ({ stdout, stderr }) => `${stdout}${stderr}`.match(/(?<=\bcurl .*)http:\S+(?=\/api\/v1\/\S+\n)/);
   const demo = await start(["demo", "--listen", "127.0.0.1:0"], find);
@@ -214,7 +214,7 @@ async function startDemo(t) {
   return demo.found[0];
 }
 
-/** The binary in front of `api`. */
+/** Starts the binary in front of `api`. */
 async function startCupbearer(t, { authorizationServer, api, origins = [] }) {
   const directory = await temporaryDirectory(t);
   const config = `[guard]\norigins = ${JSON.stringify(origins)}\n[log]\naccess = "all"\nformat = "json"\n`;
@@ -224,7 +224,7 @@ async function startCupbearer(t, { authorizationServer, api, origins = [] }) {
   return proxy;
 }
 
-/** A server that lets everybody in, the same kind of server behind cupbearer, and a place for pages. */
+/** Starts a server without a guard, an identical server behind cupbearer, and a server for the pages. */
 async function setUp(t, { allowed = false } = {}) {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
@@ -233,7 +233,7 @@ async function setUp(t, { allowed = false } = {}) {
   const { port } = await startPages(t);
   const tool = `http://tool.test:${port}`;
   const proxy = await startCupbearer(t, { authorizationServer, api: upstream, origins: allowed ? [tool] : [] });
-  /** The reason that the access line of a request for `path` names, once it is there. */
+  /** The reason in the access line of the request for `path`; undefined while there is no line. */
   const refused = (path) => {
     const line = proxy.output.stderr.split("\n").find((one) => one.includes(`"path":"${path}"`) && one.includes('"status"'));
     return line && JSON.parse(line).reason;
@@ -246,51 +246,51 @@ async function setUp(t, { allowed = false } = {}) {
     pages: port,
     tool,
     evil: `http://evil.test:${port}`,
-    /** Runs each attack against the naive server, where it arrives, and against cupbearer, where it ends. */
+    /** Runs each attack against the server without a guard, which it must reach, and against cupbearer, which must reject it. */
     async attack(attacks, { open, naive: naiveUrl, guarded, reason }) {
       for (const [name, { method, run }] of Object.entries(attacks)) {
         const path = `/${name.replaceAll(/[^a-z0-9]+/gi, "-")}`;
         const weak = await opened(open, naiveUrl ?? naive.url);
         const read = tried(weak.page, run, weak.url + path);
         const arrived = () => naive.seen.some((one) => one.replace(/\?$/, "") === `${method} ${path}`);
-        await until(arrived, `the attack "${name}" does not even reach a server without a guard`);
+        await until(arrived, `the attack "${name}" does not reach the server without a guard either`);
         if (["fetch", "WebSocket", "event source"].includes(name)) assert.match(await read, /what only its owner|echo/, name);
         await soon(weak.page.close());
 
         const strong = await opened(open, guarded ?? proxy.url);
         const got = tried(strong.page, run, strong.url + path);
-        assert.equal(await until(() => refused(path), `the attack "${name}" has not reached cupbearer`), reason, name);
+        assert.equal(await until(() => refused(path), `the attack "${name}" did not reach cupbearer`), reason, name);
         await assertNothingRead(name, got);
         await soon(strong.page.close());
         assert.deepEqual(upstream.seen, [], name);
       }
-      t.diagnostic(`${Object.keys(attacks).length} attacks: each reached the naive server, none the API`);
+      t.diagnostic(`${Object.keys(attacks).length} attacks: each reached the server without a guard, none reached the API`);
     },
   };
 }
 
-/** A page, and the address that it attacks, which is another one for a page that was rebound. */
+/** Opens a page. Returns it with the address to attack, which differs if the page uses DNS rebinding. */
 async function opened(open, url) {
   const result = await open(url);
   return result.page ? result : { page: result, url };
 }
 
-/** What a page could read; nothing where it failed, has gone, or never says. */
+/** What a page could read: undefined if the attack failed, or the page has gone or does not respond. */
 function tried(page, run, url) {
   return soon(page.evaluate(run, url).catch(() => undefined));
 }
 
-/** Chromium sometimes never answers for a page that is on its way to another: that one has read nothing. */
+/** Chromium may never respond for a page that is navigating away; such a page has read nothing. */
 function soon(promise) {
   let timer;
   const late = new Promise((resolve) => (timer = setTimeout(resolve, 10_000)));
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A page may read what a same-origin page may, where its name was rebound: our own refusal, and no more. */
+/** A page that uses DNS rebinding may read what a same-origin page may: the proxy's rejection and nothing else. */
 async function assertNothingRead(name, got) {
   const text = (await got) ?? "";
-  assert.ok(!text.includes(LOOT) && !text.includes("echo"), `${name} has read: ${text}`);
+  assert.ok(!text.includes(LOOT) && !text.includes("echo"), `${name} could read: ${text}`);
 }
 
 async function openPage(browser, url) {

@@ -1,4 +1,4 @@
-// No spelling of a denied path reaches the API, whichever server reads it; what is allowed arrives as it was sent.
+// No spelling of a denied path reaches the API, whichever server interprets it, and an allowed path arrives unchanged.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { REACHED, SERVERS, isDenied, readings } from "./path_servers.mjs";
 import { startProxy, temporaryDirectory } from "./support.mjs";
 
-/** Spellings that reach the handler of each server when nothing stands before it: else this proves nothing. */
+/** How many spellings must reach the handler of each server without a proxy; otherwise the test would prove nothing. */
 const AT_LEAST = { nginx: 30, FastAPI: 10, express: 20, "node:http": 20, "a server of every reading": 500 };
 
 for (const [name, start] of Object.entries(SERVERS)) {
@@ -34,7 +34,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
     }
   });
 
-  test(`an allowed path arrives at ${name} byte for byte`, async (t) => {
+  test(`an allowed path arrives at ${name} unchanged`, async (t) => {
     const port = await start(t);
     for (const rules of ['guard.deny = ["* /admin/**"]', 'guard.allow = ["GET /public/**"]', "guard.read_only = true"]) {
       const proxy = await proxyTo(t, port, rules);
@@ -56,7 +56,7 @@ const ORDINARY = [
   "/public/admin/secret",
 ];
 
-/** /admin/secret in a thousand ways, the same ones every time. */
+/** More than a thousand spellings of /admin/secret, the same ones in every run. */
 function spellings() {
   const hex = (letter, times = 1) => {
     const escape = [...Buffer.from(letter)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
@@ -121,14 +121,14 @@ function spellings() {
   return [...all];
 }
 
-test("the spellings are of the denied path, and more than a thousand", () => {
+test("more than a thousand spellings can be read as the denied path", () => {
   const all = spellings();
   assert.ok(all.length > 1000, String(all.length));
   const meant = all.filter((target) => readings(target).some(isDenied));
   assert.ok(meant.length > 1000, `${meant.length} of ${all.length}`);
 });
 
-/** A proxy with these rules before the server at `port`; gives its own port. */
+/** Starts a proxy with these rules in front of the server at `port`, and returns its port. */
 async function proxyTo(t, port, rules) {
   const directory = await temporaryDirectory(t);
   const tokens = createServer((request, response) => {
@@ -162,10 +162,10 @@ async function proxyTo(t, port, rules) {
   return new URL(proxy.url).port;
 }
 
-/** Sends a request line as it is, which no HTTP client would, and gives everything that came back. */
+/** Sends a request line unchanged, which no HTTP client would do, and returns everything that was received. */
 async function ask(port, target) {
   const socket = connect(port, "127.0.0.1");
-  socket.on("error", () => {}); // a server that closes early has refused it
+  socket.on("error", () => {}); // a server that closes early has rejected the request
   const parts = [];
   socket.on("data", (part) => parts.push(part));
   socket.write(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`.replace("http://127.0.0.1:1/", `http://127.0.0.1:${port}/`));
@@ -173,13 +173,13 @@ async function ask(port, target) {
   return { target, text: Buffer.concat(parts).toString() };
 }
 
-/** The body of a raw answer of known length or of one chunk. */
+/** The body of a raw response that has a known length or one chunk. */
 function body(text) {
   const [head, rest] = text.split(/\r\n\r\n(.*)/s);
   return /^transfer-encoding: chunked/im.test(head) ? /^[0-9a-f]+\r\n(.*?)\r\n0\r\n/s.exec(rest)?.[1] : rest;
 }
 
-/** `work` for each, a few at a time, in order. */
+/** Calls `work` for each item, a few at a time. The results are in the order of the items. */
 async function each(list, work) {
   const results = new Array(list.length);
   let next = 0;

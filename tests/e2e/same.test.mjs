@@ -1,5 +1,5 @@
-// One table of requests, made by curl, Python and Node, directly and through the proxy: the same answers byte for
-// byte, and the same requests at the upstream, apart from what docs/forwarding.md lists.
+// A table of requests, sent by curl, Python and Node, directly and through the proxy. The responses must be the same byte
+// for byte, and so must the requests at the upstream, except for the differences that docs/forwarding.md lists.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ const applied = { requests: new Set(), answers: new Set() };
 const FIXED = { "x-xsrf-header": ["PingFederate"] };
 
 for (const on of ["mirror", "httpbin", "nginx"]) {
-  test(`every request on ${on} has the same answer directly and through the proxy`, async (t) => {
+  test(`every request to ${on} has the same response directly and through the proxy`, async (t) => {
     const scene = await SCENES[on](t);
     const failures = [];
     let compared = 0;
@@ -38,11 +38,11 @@ for (const on of ["mirror", "httpbin", "nginx"]) {
   });
 }
 
-test("what may differ is what docs/forwarding.md lists, and all of it was seen to differ", async () => {
+test("docs/forwarding.md lists exactly the differences that were observed", async () => {
   assert.deepEqual(Object.keys(REQUEST_RULES).sort(), await documented("Requests"));
   assert.deepEqual(Object.keys(ANSWER_RULES).sort(), await documented("Responses"));
   const unseen = (rules, seen) => Object.keys(rules).filter((rule) => !seen.has(rule));
-  assert.deepEqual(unseen(REQUEST_RULES, applied.requests), ["Host", "Transfer-Encoding", "Content-Length"]); // written anew, and the same
+  assert.deepEqual(unseen(REQUEST_RULES, applied.requests), ["Host", "Transfer-Encoding", "Content-Length"]); // rewritten with the same value
   assert.deepEqual(unseen(ANSWER_RULES, applied.answers), []);
 });
 
@@ -60,7 +60,7 @@ const SCENES = {
   async nginx(t) {
     const files = { "plain.txt": "a plain text", "compressed/text.txt": "text ".repeat(1000), "large.bin": "0123456789".repeat(500_000) };
     const { url } = await startNginx(t, { port: await freePort(), behind: "http://127.0.0.1:9", files });
-    return inFrontOf(t, await startFixedTokens(t), url, "", ["--set", "upstream.via=false"]); // else nginx compresses nothing
+    return inFrontOf(t, await startFixedTokens(t), url, "", ["--set", "upstream.via=false"]); // nginx does not compress for requests with Via
   },
 };
 
@@ -72,7 +72,7 @@ async function inFrontOf(t, authorizationServer, upstream, config = "", args = [
   return { upstream, proxy: proxy.url, directory, take: () => [] };
 }
 
-/** All rows by one client; each answer with the requests that the upstream saw for it. */
+/** Sends all rows with one client. Each response comes with the requests that the upstream received for it. */
 async function ask(scene, client, rows, base, isDirect) {
   const { host } = new URL(base);
   const answers = await CLIENTS[client](base, rows.map((row) => sentTo(host, row, isDirect)), scene.directory);
@@ -86,7 +86,7 @@ function compare(row, direct, through, scene) {
   const fill = (expected = {}) =>
     Object.fromEntries(Object.entries(expected).map(([name, values]) => [name, values.map((value) => value.replace("@HOST@", host).replace("@UPSTREAM@", upstream))]));
   const more = [direct, ...(direct.more ?? [])].map((one, index) => [one, [through, ...(through.more ?? [])][index]]);
-  assert.equal(through.more?.length, direct.more?.length, "answers on one connection");
+  assert.equal(through.more?.length, direct.more?.length, "responses on one connection");
   for (const [one, other] of more) {
     assert.deepEqual([other.status, other.reason], [one.status, one.reason]);
     const [said, passed] = [one, other].map(echoed);
@@ -103,7 +103,7 @@ function compare(row, direct, through, scene) {
   });
 }
 
-/** What an upstream echoes of a request differs as the request may: here by `Connection`, and so by its length. */
+/** An upstream that echoes a request may echo a difference: here `Connection`, and with it the length. */
 function echoed({ headers, body }) {
   const text = body.toString("latin1").replace(/,\s*"Connection": "keep-alive"/g, "");
   if (!text.startsWith("{") || text.length === body.length) return { headers, body };

@@ -1,7 +1,7 @@
-// The clients of `same`: each takes rows of the table and gives an answer for each, as it saw it.
+// The clients of `same`: each takes rows of the table and returns a response for each, as the client shows it.
 //
-// An answer is {status, reason, headers: [[name, value]…], body: Buffer}, with `trailers` where the client shows
-// them, or {failed}. Values are Latin-1, as they were on the wire.
+// A response is {status, reason, headers: [[name, value]…], body: Buffer}, with `trailers` if the client shows them, or
+// {failed}. Values are Latin-1, as on the wire.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -56,7 +56,7 @@ async function withCurl(base, rows, directory) {
   return answers;
 }
 
-/** curl's own record: interim heads, the head, and trailers behind it. */
+/** Parses what curl records: interim heads, the head, and the trailers after it. */
 function parsed(text, body) {
   const blocks = text.split("\r\n\r\n").filter((block) => block !== "");
   const at = blocks.findIndex((block) => !/^HTTP\/1\.\d 1\d\d/.test(block));
@@ -76,7 +76,7 @@ function field(line) {
   return [line.slice(0, colon), line.slice(colon + 1).trim()];
 }
 
-/** Rows that say in bytes what is sent; all answers up to the connection's end, parsed strictly. */
+/** Sends rows that are given as bytes, and strictly parses all responses until the connection ends. */
 async function withSocket(base, rows) {
   const answers = [];
   for (const row of rows) {
@@ -94,7 +94,7 @@ async function withSocket(base, rows) {
   return answers;
 }
 
-/** Several answers of one connection as one: the last one's status, and all of them in `all`. */
+/** Merges several responses on one connection into one: the status of the last, with all of them in `all`. */
 function sequence(text, isHead) {
   const all = [];
   while (text !== "") {
@@ -103,7 +103,7 @@ function sequence(text, isHead) {
     const [, status, reason] = /^HTTP\/1\.\d (\d{3}) ?(.*)$/.exec(line) ?? [];
     if (status === undefined) return { failed: `no answer: ${JSON.stringify(text.slice(0, 200))}` };
     text = text.slice(end + 4);
-    if (status.startsWith("1")) continue; // interim answers end here, as docs/forwarding.md says
+    if (status.startsWith("1")) continue; // the proxy does not forward interim responses, as docs/forwarding.md says
     const headers = fields.map(field);
     const { content, rest } = isHead ? { content: "", rest: text } : bodyOf(headers, Number(status), text);
     all.push({ status: Number(status), reason, headers, body: Buffer.from(content, "latin1") });

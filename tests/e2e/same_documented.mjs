@@ -1,5 +1,5 @@
-// What docs/forwarding.md says may differ, and nothing else: each field that may is a rule here, the names of all
-// rules together are those of the page's two tables, and a difference without a rule is a defect.
+// The differences that docs/forwarding.md allows. Each field that may differ has a rule here, and the names of the rules
+// are those in the two tables of that page. A difference without a rule is a defect.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -7,18 +7,18 @@ import { DIRECT_BEARER } from "./same_upstream.mjs";
 
 const dropped = (direct, through) => through.length === 0;
 const added = (direct, through) => direct.length === 0 && through.length === 1;
-/** Only the row itself can say what becomes of it. */
+/** Only the row itself can say what the proxy does with the field. */
 const asTheRowSays = () => false;
 
-/** Of a request, as the upstream sees it. */
+/** The fields of a request, as the upstream receives it. */
 export const REQUEST_RULES = {
-  Host: () => false, // the upstream's own either way
+  Host: () => false, // the upstream's address in both cases
   Authorization: (direct, through) => direct[0] === DIRECT_BEARER && /^Bearer ey[\w.-]+$/.test(through.join()),
   Connection: (direct, through, { wants }) => through.join() === (wants.trailers ? "te" : wants.upgrade ? "upgrade" : ""),
   "Keep-Alive": dropped,
   "Proxy-*": dropped,
   TE: (direct, through, { wants }) => through.join() === (wants.trailers ? "trailers" : ""),
-  "Transfer-Encoding": () => false, // written anew, and the same
+  "Transfer-Encoding": () => false, // rewritten with the same value
   "Content-Length": () => false,
   Upgrade: dropped,
   DPoP: dropped,
@@ -36,9 +36,9 @@ export const REQUEST_RULES = {
   "If-*": (direct, through, { wants }) => wants.document && through.length === 0,
 };
 
-/** Of an answer, as the client sees it. `dropped` ones never pass, even where both sides have them. */
+/** The fields of a response, as the client receives it. The proxy never forwards `dropped` ones. */
 export const ANSWER_RULES = {
-  Connection: (direct, through) => ["", "close", "keep-alive"].includes(through.join()), // ours
+  Connection: (direct, through) => ["", "close", "keep-alive"].includes(through.join()), // the proxy's own
   "Keep-Alive": dropped,
   "Proxy-*": dropped,
   TE: dropped,
@@ -55,7 +55,7 @@ export const ANSWER_RULES = {
   "Set-Cookie": asTheRowSays,
 };
 
-/** The fields that a table of docs/forwarding.md names in its first column. */
+/** The fields in the first column of a table in docs/forwarding.md. */
 export async function documented(section) {
   const page = await readFile(new URL("../../docs/forwarding.md", import.meta.url), "utf8");
   const [, text] = page.split(`## ${section}\n`);
@@ -65,11 +65,11 @@ export async function documented(section) {
 }
 
 /**
- * Compares two lists of fields by name: values and their order. Every difference must be allowed by a rule or be
- * what the row expects, and every rule that applied is noted.
+ * Compares the values of two lists of fields by name and order. Every difference must be allowed by a rule or expected by
+ * the row. Every rule that applied is added to `applied`.
  *
- * @param {{rules: object, applied: Set<string>, wants: object, expected?: object}} how `expected`: name to the values
- *   through the proxy, where only the row can know them
+ * @param {{rules: object, applied: Set<string>, wants: object, expected?: object}} how `expected`: the values through the
+ *   proxy by name, if only the row can know them
  */
 export function compareFields(direct, through, { rules, applied, wants = {}, expected = {} }) {
   const [one, other] = [byName(direct), byName(through)];

@@ -1,5 +1,5 @@
-// Sends requests with Node's fetch or node:http and prints what came back; the same job on standard input as
-// for same_python.py. A program of its own, since only its command line can raise fetch's limit of headers.
+// Sends requests with Node's fetch or node:http and prints the responses. Standard input has the same format as for
+// same_python.py. A separate program, because only the command line can raise the header limit of fetch.
 
 import http from "node:http";
 import { text } from "node:stream/consumers";
@@ -10,13 +10,13 @@ const agent = new http.Agent({ keepAlive: true });
 for (const row of rows) {
   const body = row.body === null ? undefined : Buffer.from(row.body, "base64");
   const answer = await send(row, body).catch((error) => {
-    // nginx may close a kept connection just as it is used; the proxy must hide that.
+    // nginx may close an idle connection at the moment it is reused; the proxy must hide that.
     if (row.isDirect) return send(row, body);
     return { failed: String(error.cause ?? error) };
   });
   await new Promise((written) => process.stdout.write(`${JSON.stringify(answer)}\n`, written));
 }
-process.exit(); // whatever is kept alive
+process.exit(); // idle connections would keep the process running
 
 async function withFetch(row, body) {
   const answer = await fetch(base + row.target, {
@@ -66,7 +66,7 @@ function withHttp(row, body) {
   return promise;
 }
 
-/** Headers given as a list leave the framing to us. */
+/** With a list of headers, Node leaves the framing to the caller. */
 function framing(row, body) {
   if (body === undefined) return [];
   return row.chunked ? ["Transfer-Encoding", "chunked"] : ["Content-Length", String(body.length)];

@@ -1,20 +1,20 @@
-// The table of `same`: every request that is made by every client, directly and through the proxy.
+// The table of `same`: the requests that every client sends, directly and through the proxy.
 //
-// A row: name, `on` (which upstream), method, target, headers, body, `chunked`, `clients` (where not all can send
-// it), `answer` (what our own upstream says), `expect` (answer fields that only the row can know, as the proxy
-// passes them), `expectSeen` (the same for what the upstream sees), `wants` (what a rule must know).
-// `@HOST@` in a header or expectation is the address that was asked.
+// A row has a name, `on` (which upstream), method, target, headers, body, `chunked`, `clients` (if not all can send it),
+// `answer` (how the mirror responds), `expect` (response fields through the proxy that only the row can know),
+// `expectSeen` (the same for the request at the upstream) and `wants` (what a rule must know).
+// `@HOST@` in a header or an expectation is the address to which the request is sent.
 
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { DATE, DIRECT_BEARER, says, saysRaw } from "./same_upstream.mjs";
 
 const HTTP_CLIENTS = ["curl", "requests", "httpx", "fetch", "http"];
-/** Those that send the bytes of a target and the lines of a field as they are told. */
+/** Clients that send the target and the field lines unchanged. */
 const EXACT = ["curl", "http"];
 const EVERY_BYTE = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 const TEXT = [["Content-Type", "text/plain"]];
 
-/** Methods, targets, request fields and bodies: what the upstream sees must be the same. */
+/** Methods, targets, request fields and bodies: the upstream must receive the same request. */
 const requests = [
   ...["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map((method) => ({ name: `method ${method}`, method })),
   ...["PROPFIND", "REPORT", "PURGE"].map((method) => ({ name: `method ${method}`, method })),
@@ -66,14 +66,14 @@ const requests = [
   { name: "trailers of a request", method: "POST", body: Buffer.from("abc"), chunked: true, headers: [["Trailer", "X-Sum, X-Two"]], trailers: [["X-Sum", "1"], ["X-Two", "a"], ["X-Two", "b"]], clients: ["http"] },
 ];
 
-/** Statuses, fields and bodies of answers: what the client sees must be the same. */
+/** Statuses, fields and bodies of responses: the client must receive the same response. */
 const answers = [
   ...[200, 201, 202, 203, 204, 205, 206, 207, 226, 299, 300, 301, 302, 303, 304, 305, 307, 308, 400, 402, 403, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 418, 421, 422, 423, 425, 426, 428, 429, 431, 444, 451, 499, 500, 501, 502, 503, 504, 505, 507, 508, 511, 520, 599].map((status) => ({
     name: `status ${status}`,
     answer: (_, response) => says(response, status, [], status === 205 ? "" : `it is ${status}`),
   })),
   ...[401, 407].map((status) => ({
-    name: `status ${status}`, clients: ["curl", "requests", "httpx", "http"], // fetch shows no 407 to anybody
+    name: `status ${status}`, clients: ["curl", "requests", "httpx", "http"], // fetch does not expose a 407
     answer: (_, response) => says(response, status, [["WWW-Authenticate", "Bearer error=\"insufficient_scope\", scope=\"a b\""]], "no"),
   })),
   { name: "a reason of its own", answer: (_, response) => says(response, 200, TEXT, "x", "Just Fine, (thanks)") },
@@ -142,7 +142,7 @@ const answers = [
 function inChunks(response, pieces, pauseMs = 0, headers = [["Transfer-Encoding", "chunked"]]) {
   response.writeHead(200, [["Date", DATE], ...headers].flat());
   const next = () => {
-    if (pieces.length <= 1) return response.end(pieces[0]); // with the last, so that the connection is free at once
+    if (pieces.length <= 1) return response.end(pieces[0]); // sent with the last piece, so that the connection is idle at once
     response.write(pieces.shift());
     return setTimeout(next, pauseMs);
   };
@@ -150,12 +150,12 @@ function inChunks(response, pieces, pauseMs = 0, headers = [["Transfer-Encoding"
   return next();
 }
 
-/** One head as a socket sends it; `Host` and the row's own fields are added. */
+/** A head as it is sent on a socket, with `Host` and the fields of the row. */
 function head(host, row, line, ...fields) {
   return [line, `Host: ${host}`, `X-Row: ${row.name}`, ...row.headers.map((pair) => pair.join(": ")), ...fields, "", ""].join("\r\n");
 }
 
-/** What only a socket can say. The last request of each asks to close. */
+/** Requests that only a raw socket can send. The last one of each row asks to close the connection. */
 const sockets = [
   { name: "HTTP 1.0", bytes: (host, row) => head(host, row, "GET / HTTP/1.0") },
   { name: "HTTP 1.0 kept alive", bytes: (host, row) => `${head(host, row, "GET /1 HTTP/1.0", "Connection: keep-alive")}${head(host, row, "GET /2 HTTP/1.0", "Connection: close")}`, answer: (request, response) => says(response, 200, TEXT, `this is ${request.url}`) },
@@ -177,7 +177,7 @@ const sockets = [
   },
 ];
 
-/** httpbin under gunicorn. What it echoes of a request may differ as requests may. */
+/** httpbin on gunicorn. It echoes requests, so its responses may differ where the requests may. */
 const httpbin = [
   "/get?a=1&b=%20+&a=2", "/headers", "/user-agent", "/ip", "/html", "/xml", "/json", "/encoding/utf8", "/deny", "/robots.txt", "/image/png", "/image/svg",
   "/status/418", "/status/404", "/response-headers?Link=%3C%2Fa%3E&Link=%3C%2Fb%3E&X-A=%22q%22", "/range/1024?chunk_size=100", "/stream-bytes/5000?seed=1", "/bytes/2048?seed=7",
@@ -185,7 +185,7 @@ const httpbin = [
 ].map((target) => ({ name: `httpbin ${target}`, target }));
 httpbin.push(
   { name: "httpbin /stream/5", target: "/stream/5", clients: ["curl"] },
-  // What is echoed inside holds the client's own Connection, which only curl leaves out.
+  // The echoed request contains the client's Connection, which only curl omits.
   ...["/deflate", "/brotli"].map((target) => ({ name: `httpbin ${target}`, target, clients: ["curl"] })),
   ...["GET", "POST", "PUT", "PATCH", "DELETE"].map((method) => ({ name: `httpbin ${method} anything`, method, target: "/anything/a%2Fb?x=%zz", body: method === "GET" ? undefined : Buffer.from("{\"a\": \"\u00fc\"}"), headers: [["Content-Type", "application/json"]] })),
   { name: "httpbin a form in parts", method: "POST", target: "/post", headers: [["Content-Type", "multipart/form-data; boundary=b"]], body: Buffer.from("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.txt\"\r\n\r\nfile\r\n--b--\r\n") },
@@ -203,7 +203,7 @@ httpbin.push(
   { name: "httpbin a cookie", target: "/cookies/set?a=1&b=2" },
 );
 
-/** nginx with files. */
+/** nginx that serves files. */
 const nginx = [
   { name: "nginx a file", target: "/plain.txt" },
   { name: "nginx HEAD", target: "/plain.txt", method: "HEAD" },
@@ -230,7 +230,7 @@ export const ROWS = [
   ...nginx.map(complete("nginx", HTTP_CLIENTS)),
 ];
 
-/** Every other status there can be, by one client. */
+/** All other statuses, with one client. */
 const named = new Set(ROWS.map(({ name }) => name));
 for (let status = 200; status < 600; status++) {
   if (named.has(`status ${status}`)) continue;

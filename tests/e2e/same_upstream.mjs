@@ -1,4 +1,4 @@
-// The upstreams of `same`: one of our own that answers as a row says and keeps what it saw, and httpbin under gunicorn.
+// The upstreams of `same`: a mirror, which responds as the row says and records the requests, and httpbin on gunicorn.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -8,17 +8,17 @@ import { createRemoteJWKSet, jwtVerify } from "jose";
 import { freePort } from "./nginx.mjs";
 import { until } from "./support.mjs";
 
-/** What a client shows that asks directly; through the proxy it is a token of the authorization server. */
+/** The bearer that a client sends directly; through the proxy it is a token of the authorization server. */
 export const DIRECT_BEARER = "Bearer direct";
 
-/** In every answer, so that a `Date` of the upstream's own can be told from one of ours. */
+/** The `Date` of every response, so that it can be told from one that the proxy adds. */
 export const DATE = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 /**
- * Starts an upstream on a free port that wants a bearer. The field `X-Row` of a request names the row whose
- * `answer` is called with request, response and the whole body; without one it is 200 with a short text.
+ * Starts an upstream on a free port that requires a bearer. The field `X-Row` of a request names the row whose `answer` is
+ * called with request, response and the whole body; without one, the response is 200 with a short text.
  *
- * @returns `take()` gives what was seen since the last call: method, target, headers, trailers, digest of the body
+ * @returns `take()` returns the requests since the last call: method, target, headers, trailers, digest of the body
  */
 export async function startMirror(t, rows, { jwksUrl }) {
   const keys = createRemoteJWKSet(new URL(jwksUrl));
@@ -62,12 +62,12 @@ export async function startMirror(t, rows, { jwksUrl }) {
       if (row?.answer) await row.answer(request, response, body);
       else says(response, 200, [["Content-Type", "text/plain"]], `answer to ${request.method}\n`);
     } catch (error) {
-      response.destroy(error); // never a clean answer
+      response.destroy(error); // the response must not end normally
     }
   }
 }
 
-/** An answer with its length, a fixed date, and `headers` as they are written here. */
+/** Sends a response with its length, a fixed date, and `headers` in this spelling. */
 export function says(response, status, headers, body = "", reason) {
   const bytes = Buffer.from(body);
   const bare = status === 204 || status === 304;
@@ -77,7 +77,7 @@ export function says(response, status, headers, body = "", reason) {
   response.end(bytes);
 }
 
-/** Bytes as they are, and then the connection's end. */
+/** Sends raw bytes and ends the connection. */
 export function saysRaw(response, text) {
   response.socket.end(Buffer.from(text, "latin1"));
 }
@@ -95,7 +95,7 @@ function pairs(flat) {
   return Array.from({ length: flat.length / 2 }, (_, index) => flat.slice(2 * index, 2 * index + 2));
 }
 
-/** A token endpoint whose token is always the same, so that what an upstream echoes of it is too. */
+/** Starts a token endpoint that always issues the same token, so that what an upstream echoes is always the same too. */
 export async function startFixedTokens(t) {
   const server = createServer((_, response) => {
     response.writeHead(200, { "content-type": "application/json" });
@@ -107,7 +107,7 @@ export async function startFixedTokens(t) {
   return { tokenUrl: `http://127.0.0.1:${server.address().port}/token` };
 }
 
-/** httpbin under gunicorn with threads, on a free port. */
+/** Starts httpbin on gunicorn with threads, on a free port. */
 export async function startHttpbin(t) {
   const port = await freePort();
   const args = ["-m", "gunicorn", "--bind", `127.0.0.1:${port}`, "--worker-class", "gthread", "--threads", "8"];

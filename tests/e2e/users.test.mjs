@@ -1,6 +1,6 @@
-// Other users of the machine: what they can reach of a running proxy, and what they can learn from it.
+// Other users of the machine: what they can reach, and what they can learn from a running proxy.
 //
-// The proxy runs as whoever runs the tests; others are acted by setpriv, which needs root or sudo.
+// The proxy runs as the user of the tests. setpriv acts as another user, which needs root or sudo.
 
 import assert from "node:assert/strict";
 import { chmod, copyFile, lstat, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { CUPBEARER, curl, run, setUp, start, temporaryDirectory, writeConfigurat
 const OTHER = 65534;
 const OWN = process.getuid();
 
-/** The words before a command that another user is to run; programs in our home are not theirs to run. */
+/** What precedes a command that runs as another user, who cannot run programs in this user's home directory. */
 const AS_OTHER = [
   ...(OWN === 0 ? [] : ["sudo", "-n"]),
   ...["setpriv", `--reuid=${OTHER}`, `--regid=${OTHER}`, "--clear-groups", "--"],
@@ -29,7 +29,7 @@ const python = (...args) => asOther("python3", "-c", ...args);
 
 const CURL = ["curl", "--disable", "--noproxy", "*", "--silent", "--show-error", "--max-time", "20"];
 
-/** N requests, each on a connection of its own; prints how often each status came, as JSON. */
+/** Sends N requests, each on its own connection, and prints as JSON how often each status was received. */
 const ASK = `
 import collections, http.client, json, sys
 host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -46,7 +46,7 @@ print(json.dumps(statuses))
 
 const port = (proxy) => new URL(proxy.url).port;
 
-/** A proxy with its servers, listening where `listen` says; `find` is what its banner must show. */
+/** Starts a proxy that listens on `listen`, with its servers. `find` is what its banner must contain. */
 async function listening(t, listen, find, config = "") {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
@@ -61,7 +61,7 @@ async function listening(t, listen, find, config = "") {
   return { api, file, again, proxy: await again() };
 }
 
-test("another user is refused 100 of 100 times and told what to write; our own passes 100 of 100", async (t) => {
+test("another user is rejected 100 of 100 times with a remedy, and the proxy's own user is accepted 100 of 100 times", async (t) => {
   const { api, proxy } = await setUp(t);
   const refused = await python(ASK, "127.0.0.1", port(proxy), "100");
   assert.deepEqual(JSON.parse(refused.stdout), { 403: 100 }, refused.stderr);
@@ -77,19 +77,19 @@ test("another user is refused 100 of 100 times and told what to write; our own p
   assert.deepEqual(JSON.parse(passed.stdout), { 200: 100 }, passed.stderr);
 });
 
-test("1,000 times a DELETE sent and the socket closed at once: nothing reaches the API", async (t) => {
+test("a DELETE whose sender closes the socket at once never reaches the API, in 1,000 attempts", async (t) => {
   const { api, proxy } = await setUp(t);
   const SEND = `
 import socket, struct, sys
 for number in range(100):
     client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-    if number % 3 == 2: # leaves with a reset
+    if number % 3 == 2: # closes with a reset
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.sendall(b"DELETE /api/v1/certificates/first HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
     client.close()
 `;
   for (let round = 0; round < 10; round++) {
-    // Every other time it stands still meanwhile, so that it accepts what has been closed before.
+    // Every other time the proxy is stopped meanwhile, so that it accepts connections that are already closed.
     if (round % 2 === 0) proxy.signal("SIGSTOP");
     const { code, stderr } = await python(SEND, port(proxy));
     proxy.signal("SIGCONT");
@@ -100,7 +100,7 @@ for number in range(100):
   assert.deepEqual(api.seen.map(({ method }) => method), Array(10).fill("GET"));
 });
 
-test("every family of localhost tells users apart, also for sockets of both families", async (t) => {
+test("users are told apart on every loopback address, and for IPv4-mapped addresses", async (t) => {
   const { proxy } = await listening(t, "localhost:0", /listens on\s+(http:\/\/\S+:(\d+))/);
   const hosts = /http:\/\/\[::1\]/.test(proxy.output.stderr) ? ["127.0.0.1", "::1", "::ffff:127.0.0.1"] : ["127.0.0.1"];
   for (const host of hosts) {
@@ -110,7 +110,7 @@ test("every family of localhost tells users apart, also for sockets of both fami
   }
 });
 
-test("guard.local_users admits every user, or exactly the listed ones", async (t) => {
+test("guard.local_users accepts every user or exactly the listed ones", async (t) => {
   for (const [users, other, own] of [
     ['"any"', 200, 200],
     [`[${OTHER}]`, 200, 403],
@@ -123,7 +123,7 @@ test("guard.local_users admits every user, or exactly the listed ones", async (t
   }
 });
 
-test("a unix socket is for its owner alone, and beyond its mode the user counts", async (t) => {
+test("a Unix socket is accessible to its owner only, and guard.local_users applies in addition to its mode", async (t) => {
   const directory = await temporaryDirectory(t);
   await chmod(directory, 0o755);
   const socket = join(directory, "made", "api.sock");
@@ -147,7 +147,7 @@ test("a unix socket is for its owner alone, and beyond its mode the user counts"
   await assert.rejects(lstat(socket), { code: "ENOENT" });
 });
 
-test("a socket left behind is replaced; one in use, a file and a symbolic link are not", async (t) => {
+test("an abandoned socket is replaced, but not a socket in use, a file or a symbolic link", async (t) => {
   const directory = await temporaryDirectory(t);
   const socket = join(directory, "api.sock");
   const { proxy, again, file } = await listening(t, `unix:${socket}`, /listens on\s+unix:/);
@@ -171,10 +171,10 @@ test("a socket left behind is replaced; one in use, a file and a symbolic link a
   assert.ok((await lstat(link)).isSymbolicLink());
 });
 
-test("where the system does not tell users apart, it does not start, and says what to write", async (t) => {
+test("a proxy that cannot tell users apart does not start and says what to write", async (t) => {
   const { api, file, proxy } = await listening(t, "127.0.0.1:0", /listens on\s+http/);
   await proxy.stop();
-  // A filter that denies sockets of family netlink (16), as some container runtimes do.
+  // A seccomp filter that denies netlink sockets (family 16), as some container runtimes do.
   const DENY = `
 import ctypes, os, platform, struct, sys
 number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
@@ -192,18 +192,18 @@ os.execv(sys.argv[1], sys.argv[1:])
   const { code, stderr } = await denied();
   assert.equal(code, 3, stderr);
   assert.match(stderr, /does not tell which user .*write guard\.local_users = "any".*unix:\/PATH/);
-  const any = await denied("--set", "guard.local_users=any"); // runs until the limit
+  const any = await denied("--set", "guard.local_users=any"); // runs until the time limit
   assert.match(any.stderr, /listens on\s+http/);
   assert.equal(api.seen.length, 0);
 });
 
-test("another process of the same user reads neither environment nor memory nor a core", async (t) => {
+test("another process of the same user can read neither environment nor memory nor a core file", async (t) => {
   const directory = await temporaryDirectory(t);
   await chmod(directory, 0o755);
   const binary = join(directory, "cupbearer");
   await copyFile(CUPBEARER, binary);
   await chmod(binary, 0o755);
-  const cwd = join(directory, "cwd"); // where a core would go
+  const cwd = join(directory, "cwd"); // where a core file would be written
   await mkdir(cwd);
   await chmod(cwd, 0o777);
   const secret = CLIENTS.basic.secret;
