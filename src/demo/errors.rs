@@ -40,7 +40,7 @@ impl TokenError {
             Self::InvalidCredentials => (
                 UNAUTHORIZED,
                 "invalid_client",
-                "Request denied: ValidationErrors client credentials",
+                "Request denied: Invalid client credentials",
             ),
             Self::UnsupportedMethod => (
                 UNAUTHORIZED,

@@ -68,12 +68,12 @@ pub struct TokenRequest {
 
 /// The last [`KEPT`] entries, and how many there have been in total.
 #[derive(Debug)]
-pub(super) struct Recording<T> {
+pub(super) struct RecentEntries<T> {
     entries: VecDeque<T>,
     total: u64,
 }
 
-impl<T> Default for Recording<T> {
+impl<T> Default for RecentEntries<T> {
     fn default() -> Self {
         Self {
             entries: VecDeque::new(),
@@ -82,8 +82,8 @@ impl<T> Default for Recording<T> {
     }
 }
 
-impl<T: Clone> Recording<T> {
-    /// Returns the number of the entry, for [`Recording::entry`].
+impl<T: Clone> RecentEntries<T> {
+    /// Returns the number of the entry, for [`RecentEntries::entry`].
     pub(super) fn push(&mut self, entry: T) -> u64 {
         if self.entries.len() == KEPT {
             self.entries.pop_front();

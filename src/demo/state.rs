@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 
 use super::errors;
-use super::recorder::{ApiRequest, Recording, TokenRequest};
+use super::recorder::{ApiRequest, RecentEntries, TokenRequest};
 use crate::credentials::Secret;
 
 /// How long an expired token is remembered, so that an expired token can be told from a revoked one.
@@ -24,8 +24,8 @@ struct StateInner {
     behaviour: Behaviour,
     /// The tokens that the API accepts: `jti` and the exact time of expiry.
     issued: HashMap<String, SystemTime>,
-    token_requests: Recording<TokenRequest>,
-    api_requests: Recording<ApiRequest>,
+    token_requests: RecentEntries<TokenRequest>,
+    api_requests: RecentEntries<ApiRequest>,
 }
 
 /// How the servers behave. [`DemoState::change`] changes it.
@@ -147,8 +147,8 @@ impl DemoState {
                 openapi_server: "/".to_owned(),
             },
             issued: HashMap::new(),
-            token_requests: Recording::default(),
-            api_requests: Recording::default(),
+            token_requests: RecentEntries::default(),
+            api_requests: RecentEntries::default(),
         })))
     }
 

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn the_oldest_entry_is_dropped_and_is_still_counted() {
-    let mut recording = Recording::default();
+    let mut recording = RecentEntries::default();
     for number in 0..=KEPT as u64 {
         assert_eq!(recording.push(number), number);
     }
