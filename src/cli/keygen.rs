@@ -16,7 +16,7 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
 use crate::config::{Algorithm, is_caller_name};
 use crate::guard;
-use crate::token::{NewKey, new_key};
+use crate::token::{GeneratedKey, generate_key};
 
 const DEFAULT_PRIVATE_KEY: &str = "private_key.pem";
 
@@ -113,7 +113,7 @@ impl KeygenArgs {
             .as_deref()
             .unwrap_or(Path::new(DEFAULT_PRIVATE_KEY));
         let algorithm = Algorithm::from(self.algorithm);
-        let key = new_key(algorithm).map_err(|error| error.to_string())?;
+        let key = generate_key(algorithm).map_err(|error| error.to_string())?;
         // Exposed to be written to the file that the user chose.
         write_new(out, key.private.expose()).map_err(|error| not_written(out, &error))?;
         writeln!(io::stdout(), "{:#}", key.public)
@@ -185,7 +185,7 @@ fn not_written(path: &Path, error: &io::Error) -> String {
     }
 }
 
-fn key_pair_advice(path: &Path, algorithm: Algorithm, key: &NewKey) -> String {
+fn key_pair_advice(path: &Path, algorithm: Algorithm, key: &GeneratedKey) -> String {
     let path = path.display();
     let (algorithm, id) = (algorithm.as_str(), &key.id);
     let algorithm_line = match algorithm {

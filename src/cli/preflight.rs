@@ -12,7 +12,7 @@ use crate::config::{
 };
 use crate::credentials::{ClientCertificate, Secret, read_regular};
 use crate::guard;
-use crate::token::{KeyError, check_key};
+use crate::token::{PrivateKeyError, check_private_key};
 
 /// The largest CA bundle that is read, in bytes.
 const MAX_CA_FILE: u64 = 16 << 20;
@@ -122,9 +122,9 @@ async fn examine_callers(loaded: &mut Loaded, problems: &mut ConfigProblems) {
 }
 
 /// Whether a private key can be parsed and fits the configured algorithm. Any text can be a client secret.
-fn check_credential(token: &TokenConfig, credential: &Secret) -> Result<(), KeyError> {
+fn check_credential(token: &TokenConfig, credential: &Secret) -> Result<(), PrivateKeyError> {
     match token.auth {
-        ClientAuth::PrivateKeyJwt => check_key(&token.assertion, credential),
+        ClientAuth::PrivateKeyJwt => check_private_key(&token.assertion, credential),
         ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt | ClientAuth::Tls => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use super::output::say;
 use crate::config::{self, Config};
 use crate::doctor::{DecodedToken, decode, relative};
 use crate::text::{Unprintable, sanitize};
-use crate::token::{Failure, Obtained, Once, client};
+use crate::token::{AccessToken, GrantError, SingleGrant, client};
 use crate::{credentials, net};
 
 /// Request an access token and print it
@@ -68,14 +68,14 @@ impl TokenArgs {
     }
 
     /// What to print; `None` if the token cannot be decoded.
-    fn text(&self, obtained: &Obtained) -> Option<String> {
+    fn text(&self, obtained: &AccessToken) -> Option<String> {
         if self.header {
-            return Some(format!("Authorization: Bearer {}\n", obtained.token()));
+            return Some(format!("Authorization: Bearer {}\n", obtained.as_str()));
         }
         if !self.decode {
-            return Some(format!("{}\n", obtained.token()));
+            return Some(format!("{}\n", obtained.as_str()));
         }
-        let decoded = decode(obtained.token())?;
+        let decoded = decode(obtained.as_str())?;
         Some(if self.json {
             let json = json!({ "header": decoded.header, "claims": decoded.claims });
             format!("{json:#}\n")
@@ -85,7 +85,7 @@ impl TokenArgs {
     }
 }
 
-async fn request_token(config: &Config) -> Result<Obtained, Exit> {
+async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
     let unusable = |complaint: String| {
         say(&format!("cupbearer token: {complaint}"));
         Exit::Configuration
@@ -101,8 +101,8 @@ async fn request_token(config: &Config) -> Result<Obtained, Exit> {
             error.remedy()
         ))
     })?;
-    let once = Once::new(token, client, secret);
-    once.ask().await.map_err(|failure| {
+    let grant = SingleGrant::new(token, client, secret);
+    grant.request().await.map_err(|failure| {
         say(&format!(
             "cupbearer token: {}; run cupbearer doctor to find the cause",
             failure.chain()
@@ -111,19 +111,21 @@ async fn request_token(config: &Config) -> Result<Obtained, Exit> {
     })
 }
 
-fn exit_after(failure: &Failure) -> Exit {
+fn exit_after(failure: &GrantError) -> Exit {
     match failure {
-        Failure::SecretUnreadable(_)
-        | Failure::SecretEmpty
-        | Failure::KeyUnusable(_)
-        | Failure::CertificateUnusable(_) => Exit::Configuration,
-        Failure::Metadata(_) if !failure.is_refusal() => Exit::Unreachable,
-        Failure::Metadata(_) | Failure::Refused { .. } | Failure::Unusable { .. } => Exit::Refused,
-        Failure::Unreachable(_)
-        | Failure::TimedOut { .. }
-        | Failure::Redirected { .. }
-        | Failure::Unavailable { .. } => Exit::Unreachable,
-        Failure::Internal => Exit::Failed,
+        GrantError::SecretUnreadable(_)
+        | GrantError::SecretEmpty
+        | GrantError::KeyUnusable(_)
+        | GrantError::CertificateUnusable(_) => Exit::Configuration,
+        GrantError::Metadata(_) if !failure.is_rejection() => Exit::Unreachable,
+        GrantError::Metadata(_) | GrantError::Refused { .. } | GrantError::Unusable { .. } => {
+            Exit::Refused
+        }
+        GrantError::Unreachable(_)
+        | GrantError::TimedOut { .. }
+        | GrantError::Redirected { .. }
+        | GrantError::Unavailable { .. } => Exit::Unreachable,
+        GrantError::Internal => Exit::Failed,
     }
 }
 

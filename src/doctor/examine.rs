@@ -18,7 +18,7 @@ use super::reach::{Host, Reached};
 use super::{api, claims, grant, issuer, listener, proxies};
 use crate::config::{self, Origin, Overrides, Surroundings};
 use crate::net::TrustSource;
-use crate::token::{Obtained, Once};
+use crate::token::{AccessToken, SingleGrant};
 
 /// What to examine.
 pub struct DoctorOptions<'a> {
@@ -104,8 +104,8 @@ async fn token(
     context: &DoctorContext<'_>,
     prerequisites: &Prerequisites,
     server: &config::UpstreamConfig,
-    request: Option<Once>,
-) -> Option<Obtained> {
+    request: Option<SingleGrant>,
+) -> Option<AccessToken> {
     let is_public = context
         .pingone
         .as_ref()
@@ -127,11 +127,14 @@ async fn token(
     run.check(GRANT, obtain(context, request)).await
 }
 
-async fn obtain(context: &DoctorContext<'_>, request: Option<Once>) -> (Finding, Option<Obtained>) {
+async fn obtain(
+    context: &DoctorContext<'_>,
+    request: Option<SingleGrant>,
+) -> (Finding, Option<AccessToken>) {
     let Some(request) = request else {
         return (Finding::skipped("there is no secret"), None);
     };
-    match request.ask().await {
+    match request.request().await {
         Ok(token) => {
             let lifetime = humantime::format_duration(token.lifetime);
             let finding = Finding::ok(format!("granted, for {lifetime}"));
@@ -142,8 +145,8 @@ async fn obtain(context: &DoctorContext<'_>, request: Option<Once>) -> (Finding,
 }
 
 /// Checks the content of the token.
-async fn claims(run: &mut CheckRun<'_>, context: &DoctorContext<'_>, token: &Obtained) {
-    let (finding, decoded) = claims::form(token.token());
+async fn claims(run: &mut CheckRun<'_>, context: &DoctorContext<'_>, token: &AccessToken) {
+    let (finding, decoded) = claims::form(token.as_str());
     run.record(TOKEN_FORM, finding).await;
     let Some(decoded) = decoded else {
         return run.skip_through(TOKEN_ROLE, "the token is opaque").await;
@@ -164,7 +167,7 @@ async fn api(
     run: &mut CheckRun<'_>,
     context: &DoctorContext<'_>,
     prerequisites: &Prerequisites,
-    token: Option<Obtained>,
+    token: Option<AccessToken>,
 ) {
     let upstream = &context.config.upstream;
     let host = Host {

@@ -9,34 +9,34 @@ use http::StatusCode;
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
 use crate::config::{ClientAuth, Endpoint};
-use crate::token::{Defect, Failure, Said, Unreachable};
+use crate::token::{ErrorResponse, GrantError, ResponseDefect, Unreachable};
 use crate::vendor::{ClientSettings, TokenEndpointRejection};
 
 /// The finding about a token request that brought no token.
-pub(super) fn explain(failure: &Failure, context: &DoctorContext<'_>) -> Finding {
+pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Finding {
     let failed = |kind| Finding::failed(kind, failure.causes());
     let key = context.config.token.credential_key();
     match failure {
-        Failure::Refused { status, said, .. } => rejected(
+        GrantError::Refused { status, response, .. } => rejected(
             *status,
-            said,
+            response,
             failed(FailureKind::RejectedByTokenEndpoint),
             context,
         ),
-        Failure::Unavailable {
+        GrantError::Unavailable {
             status,
             retry_after,
             ..
         } => unavailable(*status, *retry_after, failed(FailureKind::Unreachable)),
-        Failure::SecretUnreadable(_) | Failure::SecretEmpty => failed(FailureKind::Configuration)
+        GrantError::SecretUnreadable(_) | GrantError::SecretEmpty => failed(FailureKind::Configuration)
             .remedy(format!("put the secret where {key} points")),
-        Failure::KeyUnusable(error) => failed(FailureKind::Configuration).remedy(error.remedy()),
-        Failure::CertificateUnusable(_) => failed(FailureKind::Configuration).remedy(joined(
+        GrantError::KeyUnusable(error) => failed(FailureKind::Configuration).remedy(error.remedy()),
+        GrantError::CertificateUnusable(_) => failed(FailureKind::Configuration).remedy(joined(
             failure,
             "name the PEM files of one certificate and its key",
         )),
-        Failure::Metadata(_) => {
-            let kind = if failure.is_refusal() {
+        GrantError::Metadata(_) => {
+            let kind = if failure.is_rejection() {
                 FailureKind::RejectedByTokenEndpoint
             } else {
                 FailureKind::Unreachable
@@ -44,7 +44,7 @@ pub(super) fn explain(failure: &Failure, context: &DoctorContext<'_>) -> Finding
             failed(kind)
                 .remedy("write token.issuer exactly as the server does, or set token.url instead")
         }
-        Failure::Redirected { .. } => failed(FailureKind::Unreachable)
+        GrantError::Redirected { .. } => failed(FailureKind::Unreachable)
             .either(
                 "the address is outdated",
                 "write the final address as token.url",
@@ -53,23 +53,23 @@ pub(super) fn explain(failure: &Failure, context: &DoctorContext<'_>) -> Finding
                 "a login page of the network answers",
                 "log in to the network first",
             ),
-        Failure::Unusable { defect, .. } => unusable(
+        GrantError::Unusable { defect, .. } => unusable(
             *defect,
             failed(FailureKind::RejectedByTokenEndpoint),
             context,
         ),
-        Failure::Unreachable(unreachable) => failed(FailureKind::Unreachable)
+        GrantError::Unreachable(unreachable) => failed(FailureKind::Unreachable)
             .remedy(joined(failure, related_checks(unreachable))),
-        Failure::TimedOut { .. } => failed(FailureKind::Unreachable).remedy(joined(
+        GrantError::TimedOut { .. } => failed(FailureKind::Unreachable).remedy(joined(
             failure,
             "try again; if it persists, something between this machine and the server drops the response",
         )),
-        Failure::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),
+        GrantError::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),
     }
 }
 
 /// The remedy of the failure itself, and what the doctor can add.
-fn joined(failure: &Failure, more: &str) -> String {
+fn joined(failure: &GrantError, more: &str) -> String {
     match failure.remedy() {
         Some(remedy) => format!("{remedy}; {more}"),
         None => more.to_owned(),
@@ -77,7 +77,7 @@ fn joined(failure: &Failure, more: &str) -> String {
 }
 
 fn related_checks(unreachable: &Unreachable) -> &'static str {
-    if unreachable.peer.proxy.is_some() {
+    if unreachable.server.proxy.is_some() {
         "see the corporate proxy's check above"
     } else {
         "see the token endpoint's checks above; if it requires a client certificate, set token.client_cert_file"
@@ -87,13 +87,13 @@ fn related_checks(unreachable: &Unreachable) -> &'static str {
 /// 4xx: the server does not accept what it was sent (RFC 6749 5.2).
 fn rejected(
     status: StatusCode,
-    said: &Said,
+    response: &ErrorResponse,
     finding: Finding,
     context: &DoctorContext<'_>,
 ) -> Finding {
-    let (code, description) = match said {
-        Said::Other { .. } => return not_from_the_server(status, finding, context),
-        Said::Fields {
+    let (code, description) = match response {
+        ErrorResponse::Other { .. } => return not_from_the_server(status, finding, context),
+        ErrorResponse::Fields {
             code, description, ..
         } => (
             code.as_deref().unwrap_or_default(),
@@ -197,18 +197,18 @@ fn unavailable(status: StatusCode, retry_after: Option<Duration>, finding: Findi
 }
 
 /// A success without a token that can be used.
-fn unusable(defect: Defect, finding: Finding, context: &DoctorContext<'_>) -> Finding {
+fn unusable(defect: ResponseDefect, finding: Finding, context: &DoctorContext<'_>) -> Finding {
     match defect {
-        Defect::NotJson | Defect::Empty | Defect::TooLong { .. } => {
+        ResponseDefect::NotJson | ResponseDefect::Empty | ResponseDefect::TooLong { .. } => {
             not_from_the_server(StatusCode::OK, finding, context)
         }
-        Defect::TokenType => finding
+        ResponseDefect::TokenType => finding
             .remedy("have the server issue plain Bearer tokens to this client, without DPoP"),
-        Defect::Compressed
-        | Defect::NoToken
-        | Defect::TokenCharacters
-        | Defect::TokenTooLong { .. }
-        | Defect::Lifetime => finding.remedy(
+        ResponseDefect::Compressed
+        | ResponseDefect::NoToken
+        | ResponseDefect::TokenCharacters
+        | ResponseDefect::TokenTooLong { .. }
+        | ResponseDefect::Lifetime => finding.remedy(
             "check whether the address is that of a token endpoint; if it is, the server is at fault",
         ),
     }

@@ -4,7 +4,7 @@ use super::finding::{FailureKind, Finding};
 use crate::config::{self, ClientAuth, Config, ConfigProblems, Loaded, Overrides, Surroundings};
 use crate::net::{client_config, with_client_certificate};
 use crate::text::error_chain;
-use crate::token::{Client, Once, check_key, client};
+use crate::token::{Client, SingleGrant, check_private_key, client};
 
 /// What every later check needs.
 pub(super) struct Prerequisites {
@@ -82,7 +82,7 @@ fn rejected(problems: &ConfigProblems) -> Finding {
 }
 
 /// Checks that the secret can be read and used, and who else can read it. Returns what the token request needs.
-pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<Once>) {
+pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<SingleGrant>) {
     let token = &config.token;
     let key = token.credential_key();
     let secret = match token.credential.read().await {
@@ -97,7 +97,7 @@ pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<
     };
     let is_text = match token.auth {
         ClientAuth::PrivateKeyJwt => {
-            if let Err(error) = check_key(&token.assertion, &secret) {
+            if let Err(error) = check_private_key(&token.assertion, &secret) {
                 let finding =
                     Finding::failed(FailureKind::Configuration, format!("{key}: {error}"));
                 return (finding.remedy(error.remedy()), None);
@@ -123,6 +123,6 @@ pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<
     } else {
         Finding::ok(format!("{key} from {source}"))
     };
-    let once = Once::new(token, client, secret);
+    let once = SingleGrant::new(token, client, secret);
     (finding, Some(once))
 }

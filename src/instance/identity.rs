@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::guard::{Guard, KeyWatch};
-use crate::token::{self, ClientError, Credential, Tokens};
+use crate::token::{self, ClientError, SecretReader, Tokens};
 
 /// A token and the task that keeps it.
 pub(super) struct Identity {
     pub(super) tokens: Tokens,
     /// TLS towards the token endpoint, and, without a client certificate, towards the upstream.
     pub(super) tls: rustls::ClientConfig,
-    credential: Arc<Credential>,
+    credential: Arc<SecretReader>,
     _task: JoinSet<Infallible>,
 }
 
@@ -28,9 +28,9 @@ impl Identity {
         proxy: Option<String>,
     ) -> Result<Arc<Self>, ClientError> {
         let client = token::client(tls.clone(), &config.network.proxy)?;
-        let credential = Credential::of(config.token.credential.clone());
-        let read_secret = Arc::clone(&credential).reader();
-        let (tokens, engine) = token::engine(&config.token, client, read_secret, proxy);
+        let credential = SecretReader::new(config.token.credential.clone());
+        let read_secret = Arc::clone(&credential).into_function();
+        let (tokens, engine) = token::refresh_task(&config.token, client, read_secret, proxy);
         let mut task = JoinSet::new();
         task.spawn(engine.run());
         Ok(Arc::new(Self {
@@ -43,7 +43,7 @@ impl Identity {
 
     /// Whether, from here on, the credential's source is left alone, and what was read of it last stays in use.
     pub(super) fn hold_credential(&self, hold: bool) {
-        self.credential.hold(hold);
+        self.credential.suspend(hold);
     }
 }
 

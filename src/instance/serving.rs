@@ -118,7 +118,7 @@ impl Serving {
         let before = self.whole();
         if !Arc::ptr_eq(&blueprint.identity, &before.identity) {
             let tokens = &blueprint.identity.tokens;
-            tokens.count_on_from(&before.identity.tokens);
+            tokens.add_counts_of(&before.identity.tokens);
         }
         before.guard.succeeded_by(&blueprint.guard);
         let limits = limits(&blueprint.config, self.place.proxies);

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::body::{Inbound, Outbound};
 use super::replay::Frozen;
-use crate::token::{Bearer, NoNewer, Tokens, Unavailable};
+use crate::token::{Bearer, NoNewerToken, TokenUnavailable, Tokens};
 
 /// At once if there is a usable token, else after at most `token.wait`.
-pub(super) async fn bearer(tokens: &Tokens) -> Result<Bearer, Unavailable> {
+pub(super) async fn bearer(tokens: &Tokens) -> Result<Bearer, TokenUnavailable> {
     match tokens.usable() {
         Some(bearer) => Ok(bearer),
         None => Box::pin(tokens.bearer()).await, // seldom
@@ -83,9 +83,9 @@ pub(super) async fn once_more<I: Inbound>(
     let newer = tokens.newer_than(rejected.generation).await;
     let body = body.again().ok_or(NotReplayed::Outgrown)?;
     let newer = newer.map_err(|none| match none {
-        NoNewer::Paused { .. } => NotReplayed::Paused,
-        NoNewer::Failed { .. } => NotReplayed::Failed,
-        NoNewer::Late { .. } => NotReplayed::Late,
+        NoNewerToken::Paused { .. } => NotReplayed::Paused,
+        NoNewerToken::Failed { .. } => NotReplayed::Failed,
+        NoNewerToken::Late { .. } => NotReplayed::Late,
     })?;
     Ok((newer, body))
 }

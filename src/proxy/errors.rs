@@ -11,7 +11,7 @@ use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};
 use crate::problem::{PROXY_STATUS, ProblemFormat, ProblemResponse, Reason, RequestId};
 use crate::text::error_chain;
-use crate::token::Unavailable;
+use crate::token::TokenUnavailable;
 use crate::upstream::{ConnectError, SendError};
 
 /// A request that ends here, with the shape in which its client can read why.
@@ -76,7 +76,7 @@ pub(super) enum ForwardError {
     Loop,
     /// There is no token to send.
     #[error(transparent)]
-    Token(#[from] Unavailable),
+    Token(#[from] TokenUnavailable),
     /// The upstream did not answer.
     #[error(transparent)]
     Upstream(#[from] SendError),
@@ -89,8 +89,8 @@ impl ForwardError {
             Self::Refused(rejection) => rejection.reason,
             Self::Saturated { .. } => Reason::Saturated,
             Self::Loop => Reason::Loop,
-            Self::Token(Unavailable::Refused { .. }) => Reason::TokenRefused,
-            Self::Token(Unavailable::NotYet { .. }) => Reason::TokenUnavailable,
+            Self::Token(TokenUnavailable::Refused { .. }) => Reason::TokenRefused,
+            Self::Token(TokenUnavailable::NotYet { .. }) => Reason::TokenUnavailable,
             Self::Upstream(error) => upstream_reason(error),
         }
     }
@@ -104,8 +104,8 @@ impl ForwardError {
             )
             .into(),
             Self::Loop => "The request has been through this proxy before (its Via says so): what upstream.url names leads back here.".into(),
-            Self::Token(Unavailable::Refused { .. }) => "No access token: the token endpoint refuses this proxy's client id, secret or scope, or the secret cannot be read; `cupbearer doctor` (or `cupbearer health --ready`) says which. The API was not asked.".into(),
-            Self::Token(Unavailable::NotYet { retry_after }) => format!(
+            Self::Token(TokenUnavailable::Refused { .. }) => "No access token: the token endpoint refuses this proxy's client id, secret or scope, or the secret cannot be read; `cupbearer doctor` (or `cupbearer health --ready`) says which. The API was not asked.".into(),
+            Self::Token(TokenUnavailable::NotYet { retry_after }) => format!(
                 "No access token: the token endpoint has given none that is still good; `cupbearer doctor` (or `cupbearer health --ready`) says why. The API was not asked. The next attempt is in {} s.",
                 retry_after.as_secs()
             )
@@ -119,7 +119,7 @@ impl ForwardError {
     /// When it may be worth asking again.
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Token(Unavailable::NotYet { retry_after, .. }) => Some(*retry_after),
+            Self::Token(TokenUnavailable::NotYet { retry_after, .. }) => Some(*retry_after),
             Self::Refused(_)
             | Self::Saturated { .. }
             | Self::Loop

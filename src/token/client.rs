@@ -1,4 +1,4 @@
-//! What speaks to the token endpoint, and what it means when it cannot. Built on reqwest; knows no grant.
+//! The HTTP client for the token endpoint, built on reqwest. Does not know grants.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use rustls::client::Resumption;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use url::Url;
 
-use super::failure::Failure;
-use super::unreachable::{Peer, Unreachable, Unresolved};
+use super::grant_error::GrantError;
+use super::unreachable::{TokenServer, Unreachable, UnresolvedName};
 use crate::config::ProxyRule;
 
-/// The client that speaks to the token endpoint, with whom `tls` trusts.
+/// The client for the token endpoint, which trusts the roots of `tls`.
 ///
-/// No redirects (they would carry the secret along), no pool (a connection kept for half an hour is
-/// dead when it is needed), no retries (each would hide a token request). None of reqwest's own rules
-/// about proxies (it would send the secret for 127.0.0.1 to `HTTP_PROXY`): `proxy` alone decides.
+/// It follows no redirects (they would send the secret elsewhere), keeps no connections (after half an hour a
+/// connection is dead when it is needed) and does not retry (each retry would be a hidden token request). It ignores
+/// reqwest's own rules about proxies, which would send the secret for 127.0.0.1 to `HTTP_PROXY`: only `proxy` decides.
 ///
 /// # Errors
-/// If the client cannot be set up with this TLS configuration.
+/// The client cannot be set up with this TLS configuration.
 pub fn client(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<Client, ClientError> {
     Ok(Client {
         http: build(tls.clone(), proxy)?,
@@ -44,8 +44,8 @@ fn build(tls: rustls::ClientConfig, proxy: &ProxyRule) -> Result<reqwest::Client
         .build()
 }
 
-/// The rule as reqwest asks it. User name and password go along as the header that they become, so
-/// that no address of reqwest's ever holds them.
+/// The rule in reqwest's form. User name and password are passed as the header that carries them, so that no URL of
+/// reqwest contains them.
 fn through(rule: &ProxyRule) -> reqwest::Proxy {
     let rule = rule.clone();
     let header = rule.authorization().and_then(|credential| {
@@ -61,33 +61,33 @@ fn through(rule: &ProxyRule) -> reqwest::Proxy {
     }
 }
 
-/// What speaks to the token endpoint.
+/// The HTTP client for the token endpoint.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    /// What a client with a certificate is made from.
+    /// For clients that present a certificate.
     tls: rustls::ClientConfig,
     proxy: ProxyRule,
 }
 
-/// It could not be set up.
+/// The client could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the client for the token endpoint could not be set up")]
 pub struct ClientError(#[from] reqwest::Error);
 
 impl Client {
-    /// The one without a certificate of ours.
+    /// The client without a certificate.
     pub(super) fn plain(&self) -> reqwest::Client {
         self.http.clone()
     }
 
-    /// What it trusts.
+    /// The TLS configuration, without a client certificate.
     pub(super) fn tls(&self) -> &rustls::ClientConfig {
         &self.tls
     }
 
-    /// The same, which presents this certificate to whoever asks for one. No session is resumed: it would
-    /// keep the certificate of before.
+    /// A client that presents this certificate when the server requests one. It resumes no TLS session, since a
+    /// resumed session keeps the previous certificate.
     pub(super) fn presenting(&self, pair: CertifiedKey) -> Result<reqwest::Client, reqwest::Error> {
         let mut tls = self.tls.clone();
         tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
@@ -95,34 +95,34 @@ impl Client {
         build(tls, &self.proxy)
     }
 
-    /// Whom a request for `url` goes to, and by what way.
-    pub(super) fn peer(&self, url: &Url, key: &'static str) -> Peer {
+    /// The server that a request for `url` goes to.
+    pub(super) fn server(&self, url: &Url, key: &'static str) -> TokenServer {
         let proxy = self.proxy.for_url(url).map(|proxy| proxy.to_string());
-        Peer::new(url, key, proxy)
+        TokenServer::new(url, key, proxy)
     }
 }
 
-/// Why `peer` gave no answer. Without reqwest's own address, which may hold what is the operator's.
-pub(super) fn unreachable(peer: Peer, error: reqwest::Error) -> Failure {
+/// Why `server` sent no response. The URL is removed from reqwest's error, since it may contain confidential parameters.
+pub(super) fn unreachable(server: TokenServer, error: reqwest::Error) -> GrantError {
     let connecting = error.is_connect();
-    let unreachable = Unreachable::new(peer, connecting, error.without_url().into());
-    Failure::Unreachable(Box::new(unreachable))
+    let unreachable = Unreachable::new(server, connecting, error.without_url().into());
+    GrantError::Unreachable(Box::new(unreachable))
 }
 
-/// The system's resolver, whose failure can be told from a refused connection.
+/// The system's resolver, with an error type of its own, so that it can be told from a refused connection.
 struct Resolver;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            // port 0: reqwest puts in the one of the address
+            // Port 0: reqwest replaces it with the port of the URL.
             let found = tokio::net::lookup_host((host.as_str(), 0)).await;
             match found.map(Iterator::collect::<Vec<_>>) {
                 Ok(found) => Ok(Box::new(found.into_iter()) as Addrs),
                 Err(source) => {
                     let source = Arc::new(source);
-                    Err(Unresolved { host, source }.into())
+                    Err(UnresolvedName { host, source }.into())
                 }
             }
         })

@@ -1,6 +1,7 @@
-//! How the client proves itself to the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705): one method a request, never probed.
+//! Client authentication at the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705): exactly one method per request, never
+//! another one on trial.
 //!
-//! Looks inside the secret, as `assertion` and `key` do; it neither sends nor logs.
+//! Uses the bytes of the secret, as `assertion` and `key` do; it neither sends nor logs them.
 
 use std::time::SystemTime;
 
@@ -12,78 +13,78 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 
 use super::assertion;
-use super::key::KeyError;
+use super::key::PrivateKeyError;
 use crate::config::{self, ClientAuth};
 use crate::credentials::Secret;
 
-/// RFC 6749 2.3.1 encodes both halves of Basic; everything but RFC 3986's unreserved characters, so
-/// that servers that decode `+` as a space and servers that do not read the same.
+/// RFC 6749 2.3.1 requires both parts of Basic to be encoded. Everything but the unreserved characters of RFC 3986 is,
+/// so that servers that decode `+` as a space and servers that do not get the same result.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The shortest piece of a credential that counts as its disclosure.
-const TELLING_PIECE: usize = 12;
+/// A text that contains at least this many consecutive bytes of a secret discloses it.
+const DISCLOSING_BYTES: usize = 12;
 
-/// A client's id and secret, and how they are shown.
+/// A client's id and secret, and the method by which they are sent.
 #[derive(Debug)]
-pub(super) struct Credential<'a> {
+pub(super) struct ClientCredentials<'a> {
     pub(super) method: ClientAuth,
     pub(super) id: &'a str,
     pub(super) secret: &'a Secret,
     pub(super) assertion: &'a config::Assertion,
 }
 
-/// The proof could not be made.
+/// Why the client's authentication cannot be added to a request.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SignError {
+pub(super) enum ClientAuthError {
     #[error(transparent)]
     Header(#[from] InvalidHeaderValue),
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] PrivateKeyError),
 }
 
-impl Credential<'_> {
-    /// Puts the proof into the request; `now` is the authorization server's time as far as it is known.
-    pub(super) fn sign(
+impl ClientCredentials<'_> {
+    /// Adds the client's authentication to the request. `now` is the authorization server's time as far as it is known.
+    pub(super) fn authenticate(
         &self,
-        form: &mut Form,
+        form: &mut FormBody,
         headers: &mut HeaderMap,
         now: SystemTime,
-    ) -> Result<(), SignError> {
+    ) -> Result<(), ClientAuthError> {
         match self.method {
             ClientAuth::Basic => {
                 headers.insert(AUTHORIZATION, self.basic()?);
             }
             ClientAuth::Post => {
-                form.pair("client_id", self.id.as_bytes());
-                form.pair("client_secret", self.secret.expose());
+                form.append_pair("client_id", self.id.as_bytes());
+                form.append_pair("client_secret", self.secret.expose());
             }
             ClientAuth::SecretJwt => {
-                let made = assertion::with_secret(self.id, self.assertion, self.secret, now)?;
-                form.assertion(&made);
+                let assertion = assertion::with_secret(self.id, self.assertion, self.secret, now)?;
+                form.append_assertion(&assertion);
             }
             ClientAuth::PrivateKeyJwt => {
-                let made = assertion::with_key(self.id, self.assertion, self.secret, now)?;
-                form.assertion(&made);
+                let assertion = assertion::with_key(self.id, self.assertion, self.secret, now)?;
+                form.append_assertion(&assertion);
             }
-            // RFC 8705 2: the certificate of the connection is the proof, the id says whose.
-            ClientAuth::Tls => form.pair("client_id", self.id.as_bytes()),
+            // RFC 8705 2: the certificate of the connection authenticates the client, `client_id` identifies it.
+            ClientAuth::Tls => form.append_pair("client_id", self.id.as_bytes()),
         }
         Ok(())
     }
 
-    /// Whether `text` repeats the secret, in any form in which it is sent, or a telling piece of it.
+    /// Whether `text` contains the secret, or enough of it to disclose it, in any form in which it is sent.
     pub(super) fn appears_in(&self, text: &str) -> bool {
         match self.method {
             ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => {}
-            // A private key is never sent; an assertion is withheld like any long opaque word.
+            // A private key is never sent, and an assertion is withheld like any long opaque word.
             ClientAuth::PrivateKeyJwt | ClientAuth::Tls => return false,
         }
         let secret = self.secret.expose();
-        let mut form = Form::with_room_for(secret.len());
+        let mut form = FormBody::with_capacity_for(secret.len());
         form.append(secret);
         [
             secret,
@@ -92,11 +93,11 @@ impl Credential<'_> {
             self.basic_credentials().as_bytes(),
         ]
         .into_iter()
-        .any(|needle| shows(text.as_bytes(), needle))
+        .any(|secret| discloses(text.as_bytes(), secret))
     }
 
     fn basic(&self) -> Result<HeaderValue, InvalidHeaderValue> {
-        let mut line = Zeroizing::new(String::with_capacity(8 + self.encoded_room() * 2));
+        let mut line = Zeroizing::new(String::with_capacity(8 + self.encoded_capacity() * 2));
         line.push_str("Basic ");
         line.push_str(&self.basic_credentials());
         let mut value = HeaderValue::from_maybe_shared(wiped(line))?;
@@ -105,29 +106,29 @@ impl Credential<'_> {
     }
 
     fn basic_credentials(&self) -> Zeroizing<String> {
-        let mut pair = Zeroizing::new(String::with_capacity(self.encoded_room()));
+        let mut pair = Zeroizing::new(String::with_capacity(self.encoded_capacity()));
         pair.push_str(&encoded(self.id.as_bytes()));
         pair.push(':');
         pair.push_str(&encoded(self.secret.expose()));
         Zeroizing::new(STANDARD.encode(pair.as_bytes()))
     }
 
-    fn encoded_room(&self) -> usize {
+    fn encoded_capacity(&self) -> usize {
         3 * (self.id.len() + self.secret.expose().len()) + 1
     }
 }
 
 /// A form body (`application/x-www-form-urlencoded`) that is wiped when it is dropped.
-pub(super) struct Form(Zeroizing<String>);
+pub(super) struct FormBody(Zeroizing<String>);
 
-impl Form {
-    /// `length`: of all values together. Room for their longest encoding keeps the buffer from growing,
-    /// and so from leaving unwiped copies behind.
-    pub(super) fn with_room_for(length: usize) -> Self {
+impl FormBody {
+    /// `length` is that of all values together. The capacity for their longest encoding keeps the buffer from growing,
+    /// which would leave copies behind that are not wiped.
+    pub(super) fn with_capacity_for(length: usize) -> Self {
         Self(Zeroizing::new(String::with_capacity(256 + 3 * length)))
     }
 
-    pub(super) fn pair(&mut self, name: &str, value: &[u8]) {
+    pub(super) fn append_pair(&mut self, name: &str, value: &[u8]) {
         if !self.0.is_empty() {
             self.0.push('&');
         }
@@ -136,9 +137,9 @@ impl Form {
         self.append(value);
     }
 
-    fn assertion(&mut self, assertion: &str) {
-        self.pair("client_assertion_type", assertion::TYPE.as_bytes());
-        self.pair("client_assertion", assertion.as_bytes());
+    fn append_assertion(&mut self, assertion: &str) {
+        self.append_pair("client_assertion_type", assertion::TYPE.as_bytes());
+        self.append_pair("client_assertion", assertion.as_bytes());
     }
 
     pub(super) fn into_body(self) -> Bytes {
@@ -156,22 +157,22 @@ fn encoded(text: &[u8]) -> Zeroizing<String> {
     out
 }
 
-/// Bytes that the last holder of them wipes, which is a library of ours.
+/// Bytes that are wiped when the last owner, which is a library, drops them.
 fn wiped(text: Zeroizing<String>) -> Bytes {
-    struct Wiped(Zeroizing<String>);
-    impl AsRef<[u8]> for Wiped {
+    struct WipedText(Zeroizing<String>);
+    impl AsRef<[u8]> for WipedText {
         fn as_ref(&self) -> &[u8] {
             self.0.as_bytes()
         }
     }
-    Bytes::from_owner(Wiped(text))
+    Bytes::from_owner(WipedText(text))
 }
 
-fn shows(text: &[u8], needle: &[u8]) -> bool {
-    let piece = TELLING_PIECE.min(needle.len());
-    piece > 0
-        && needle
-            .windows(piece)
+fn discloses(text: &[u8], secret: &[u8]) -> bool {
+    let length = DISCLOSING_BYTES.min(secret.len());
+    length > 0
+        && secret
+            .windows(length)
             .any(|piece| text.windows(piece.len()).any(|window| window == piece))
 }
 

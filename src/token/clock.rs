@@ -1,13 +1,13 @@
-//! Age by two clocks. Holds the only place of this room that reads the time; decides nothing.
+//! The age of a token by two clocks. Decides nothing.
 //!
-//! `Instant` stands still while a Linux machine sleeps, and the wall clock can be set: a token is as
-//! old as the clock that says more (`docs/architecture.md`, tokens).
+//! On Linux, `Instant` does not advance while the machine is suspended, and the wall clock can be set: a token is as old
+//! as the clock that reports the greater age.
 
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// Where the time comes from; tests put a wall clock of their own beside tokio's paused one.
+/// The source of time. Tests use a wall clock of their own together with tokio's paused clock.
 #[derive(Clone, Copy)]
 pub(super) struct Clock {
     wall: fn() -> SystemTime,
@@ -23,31 +23,31 @@ impl Clock {
         Self { wall }
     }
 
-    /// Both clocks, one read each.
-    pub(super) fn now(self) -> Stamp {
-        Stamp {
+    /// Reads both clocks once.
+    pub(super) fn now(self) -> Timestamp {
+        Timestamp {
             wall: (self.wall)(),
             monotonic: Instant::now(),
         }
     }
 }
 
-/// One moment, on both clocks.
+/// One moment on both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stamp {
+pub(super) struct Timestamp {
     pub(super) wall: SystemTime,
     pub(super) monotonic: Instant,
 }
 
-impl Stamp {
-    /// How long ago this was: the larger of wall and monotonic age, never negative.
+impl Timestamp {
+    /// How long ago this was: the greater of the ages by wall clock and by monotonic clock, never negative.
     pub(super) fn age(self, now: Self) -> Duration {
         self.wall_age(now).max(self.monotonic_age(now))
     }
 
-    /// Whether its [`Self::age`] is below `limit`, without working it out.
+    /// Whether its [`Self::age`] is below `limit`, without computing the age.
     pub(super) fn is_younger(self, limit: Duration, now: Self) -> bool {
-        let below = |end: Option<bool>| end.unwrap_or(true); // an end that no clock reaches
+        let below = |end: Option<bool>| end.unwrap_or(true); // no clock reaches that end
         !limit.is_zero()
             && below(self.wall.checked_add(limit).map(|end| now.wall < end))
             && below(
@@ -57,7 +57,7 @@ impl Stamp {
             )
     }
 
-    /// By how much the wall clock was moved against the monotonic one since, in either direction.
+    /// By how much the wall clock has moved against the monotonic clock since, in either direction.
     pub(super) fn step_until(self, now: Self) -> Duration {
         match now.wall.duration_since(self.wall) {
             Ok(wall) => wall.abs_diff(self.monotonic_age(now)),

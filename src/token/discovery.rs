@@ -1,6 +1,6 @@
-//! Where an issuer says that its token endpoint is (RFC 8414, OpenID Connect Discovery 1.0).
+//! Discovery of the token endpoint from an issuer's metadata (RFC 8414, OpenID Connect Discovery 1.0).
 //!
-//! Pure: addresses out of an issuer, an endpoint out of a document. Asks nobody.
+//! Pure: derives the metadata's addresses from an issuer, and reads the endpoint from a document. Sends nothing.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -11,38 +11,40 @@ use crate::config::Endpoint;
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
-/// Why an issuer's metadata names no endpoint that a secret may be sent to.
+/// Why an issuer's metadata yields no endpoint that a secret may be sent to.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
-    /// Neither well-known address has a document.
-    #[error("there is none: {OPENID} answered {openid}, {OAUTH} {oauth}; set token.url instead")]
+    /// There is no document at either well-known address.
+    #[error(
+        "there is none: {OPENID} responded with {openid}, {OAUTH} with {oauth}; set token.url instead"
+    )]
     Absent {
-        /// What the first address answered.
+        /// The status of the first address.
         openid: StatusCode,
-        /// What the second answered.
+        /// The status of the second address.
         oauth: StatusCode,
     },
-    /// Longer than is read of any answer.
+    /// It is too long.
     #[error("it is longer than {limit} bytes")]
     TooLong {
-        /// What is read at most.
+        /// The most that is read.
         limit: usize,
     },
-    /// HTML, text, broken JSON.
-    #[error("it is no JSON object")]
+    /// HTML, text or invalid JSON.
+    #[error("it is not a JSON object")]
     NotJson,
-    /// RFC 8414 3.3: then nothing of it may be used.
-    #[error("it is not our issuer's: its \"issuer\" differs from token.issuer")]
+    /// RFC 8414 3.3: it must not be used then.
+    #[error("it belongs to another issuer: its \"issuer\" differs from token.issuer")]
     OtherIssuer,
-    /// `token_endpoint` is missing or no URL.
+    /// `token_endpoint` is missing or not a URL.
     #[error("it names no token_endpoint")]
     NoEndpoint,
-    /// Everyone on the way could read the secret.
+    /// Anyone in the network could read the secret.
     #[error("its token_endpoint is not https, and token.allow_plaintext is not set")]
     Plaintext,
 }
 
-/// Where the metadata may be: the address of OpenID first, which most servers have.
+/// The addresses where the metadata may be. That of OpenID Connect comes first, since most servers have it.
 pub(super) fn addresses(issuer: &str) -> Option<[Url; 2]> {
     let openid = Url::parse(&format!("{}{OPENID}", issuer.trim_end_matches('/'))).ok()?;
     let mut oauth = Url::parse(issuer).ok()?;
@@ -51,7 +53,7 @@ pub(super) fn addresses(issuer: &str) -> Option<[Url; 2]> {
     Some([openid, oauth])
 }
 
-/// The token endpoint; with a certificate, the one for certificates if there is one (RFC 8705 5).
+/// Reads the token endpoint. With a client certificate, that is the alias for mutual TLS if there is one (RFC 8705 5).
 ///
 /// # Errors
 /// The first [`MetadataError`] found.
@@ -62,7 +64,7 @@ pub(super) fn endpoint(
     with_certificate: bool,
 ) -> Result<Url, MetadataError> {
     if !body.trim_ascii().starts_with(b"{") {
-        return Err(MetadataError::NotJson); // serde would take an array for a struct
+        return Err(MetadataError::NotJson); // serde would accept an array as a struct
     }
     let metadata: Metadata = serde_json::from_slice(body).map_err(|_| MetadataError::NotJson)?;
     if metadata.issuer.as_deref() != Some(issuer) {

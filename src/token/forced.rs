@@ -1,5 +1,5 @@
-//! How often the upstream's 401s may ask for a token: once for all of them, then a pause that grows
-//! while replays are refused too. Pure: the time is an argument.
+//! How often the upstream's 401s may force a refresh: once for all of them, followed by a pause that grows while the
+//! replayed requests are rejected too. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use tokio::time::Instant;
 
 use super::schedule::{FORCED_PAUSE_MAX, FORCED_PAUSE_MIN};
 
-/// What forced refreshes have been asked for, and when the next may be.
+/// The forced refreshes so far, and when the next one may start.
 #[derive(Debug)]
-pub(super) struct Forced {
-    /// The number of the attempt that serves the last demand.
-    serves: u64,
+pub(super) struct ForcedRefreshes {
+    /// The number of the attempt that satisfies the last demand.
+    attempt: u64,
     last: Option<Instant>,
     pause: Duration,
-    /// What replays said since the last forced refresh; `None` before the first of them.
+    /// Whether a replay was accepted since the last forced refresh; `None` before the first replay.
     accepted: Option<bool>,
 }
 
-impl Forced {
+impl ForcedRefreshes {
     pub(super) const fn new() -> Self {
-        // "Refused" before any refresh was forced: such a replay says nothing about forcing.
+        // As if rejected: a replay before the first forced refresh tells nothing about forcing.
         Self {
-            serves: 0,
+            attempt: 0,
             last: None,
             pause: FORCED_PAUSE_MIN,
             accepted: Some(false),
         }
     }
 
-    /// Whether a demand waits for an attempt that has not finished.
+    /// Whether the last demand waits for an attempt that has not finished.
     pub(super) const fn is_outstanding(&self, finished: u64) -> bool {
-        self.serves > finished
+        self.attempt > finished
     }
 
-    /// Asks that attempt `number` be made now.
+    /// Demands that attempt `number` be made now.
     ///
     /// # Errors
     /// How long forced refreshes are still paused.
@@ -45,14 +45,14 @@ impl Forced {
         if since < self.pause {
             return Err(self.pause.saturating_sub(since));
         }
-        self.serves = number;
+        self.attempt = number;
         self.last = Some(now);
         self.accepted = None;
         Ok(())
     }
 
-    /// What the upstream said to one replay. A hundred replays of one refresh are one verdict, and
-    /// one that was accepted outweighs the others: then the token was at fault, and forcing helped.
+    /// Records the upstream's response to one replay. A hundred replays after one refresh count once, and a single
+    /// accepted one outweighs the others: the token was at fault then, and the refresh helped.
     pub(super) fn replayed(&mut self, accepted: bool) {
         match (accepted, self.accepted) {
             (true, _) => {
@@ -67,8 +67,9 @@ impl Forced {
         }
     }
 
-    /// Whether the last forced refresh was in vain: refused although fresh, a missing role perhaps.
-    pub(super) const fn in_vain(&self) -> bool {
+    /// Whether the last forced refresh did not help: the upstream rejects a fresh token too, perhaps because a role is
+    /// missing.
+    pub(super) const fn was_ineffective(&self) -> bool {
         self.last.is_some() && matches!(self.accepted, Some(false))
     }
 }

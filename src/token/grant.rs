@@ -1,12 +1,12 @@
-//! One exchange with the token endpoint (RFC 6749 4.4.2), and what must be known before: its address,
-//! the certificate, the time there. One bounded answer each.
+//! One access token request (RFC 6749 4.4.2) and what it needs: the endpoint, the client certificate and the server's
+//! time.
 //!
-//! It never follows, retries or keeps a connection, and knows neither when
-//! it is called nor what was granted before.
+//! Every response is bounded in time and length. No redirect is followed, no request is retried and no connection is
+//! kept. This file does not know when it is called, nor what was granted before.
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
@@ -19,50 +19,49 @@ use http_body_util::Full;
 use tokio::time::timeout;
 use url::Url;
 
-use super::assertion::CLOCK_TOLERANCE;
 use super::client::{Client, unreachable};
-use super::client_auth::{Credential, Form, SignError};
+use super::client_auth::{ClientAuthError, ClientCredentials, FormBody};
 use super::discovery::{self, MetadataError};
-use super::failure::{Defect, Failure};
-use super::response::{self, Granted};
-use super::unreachable::Peer;
+use super::grant_error::{GrantError, ResponseDefect};
+use super::response::{self, AccessToken};
+use super::server_clock::ServerClock;
+use super::unreachable::TokenServer;
 use crate::config::{self, ClientAuth, Endpoint};
 use crate::credentials::Secret;
 
-/// From the name lookup to the last byte of the answer.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
-/// What is read of an answer; the largest known tokens have 16 KiB.
-const ANSWER_LIMIT: usize = 1024 * 1024;
+/// From the name lookup to the last byte of the response.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that is read of a response; the largest known tokens have 16 KiB.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Everything an exchange needs but the secret.
+/// Everything that a request needs except the secret.
 #[derive(Debug)]
 pub(super) struct Grant {
-    /// In the log, which several proxies may share.
+    /// The proxy's name in the log, if several proxies share the log.
     proxy: Option<String>,
     client: Client,
     config: config::TokenConfig,
-    /// What the issuer's metadata named; `None` before it was asked, and after the endpoint was gone.
+    /// The endpoint from the issuer's metadata; `None` before the metadata is read, and after the endpoint has moved.
     discovered: Mutex<Option<Url>>,
-    /// By how many seconds the authorization server's clock is ahead of ours; 0 while that is tolerable.
-    server_ahead: AtomicI64,
-    /// Whether the exchange under way has a connection.
+    server_clock: ServerClock,
+    /// Whether the current request has a connection.
     connected: Arc<AtomicBool>,
-    /// [`ATTEMPT_LIMIT`]; tests have less time.
+    /// [`REQUEST_TIMEOUT`]; shorter in tests.
     pub(super) limit: Duration,
 }
 
-/// What one request met, and whether it is to be made once more with the server's time.
-struct Refusal {
-    failure: Failure,
+/// Why one request failed, and whether it should be repeated with the server's time.
+struct FailedRequest {
+    error: GrantError,
     clock_corrected: bool,
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
+impl From<GrantError> for FailedRequest {
+    fn from(error: GrantError) -> Self {
         Self {
-            failure,
+            error,
             clock_corrected: false,
         }
     }
@@ -75,60 +74,64 @@ impl Grant {
             client,
             config,
             discovered: Mutex::new(None),
-            server_ahead: AtomicI64::new(0),
+            server_clock: ServerClock::default(),
             connected: Arc::default(),
-            limit: ATTEMPT_LIMIT,
+            limit: REQUEST_TIMEOUT,
         }
     }
 
-    /// For the proxy that has this name, where there are several.
-    pub(super) fn of(self, proxy: Option<String>) -> Self {
+    /// Names the proxy in log lines, if there are several proxies.
+    pub(super) fn for_proxy(self, proxy: Option<String>) -> Self {
         Self { proxy, ..self }
     }
 
-    /// Asks once; a second time only where the first was refused because the clocks differ.
+    /// Requests a token. Sends a second request only if the first was rejected because the clocks differ.
     ///
     /// # Errors
-    /// Why there is no token; within [`ATTEMPT_LIMIT`] in every case, metadata included.
-    pub(super) async fn exchange(&self, secret: &Secret) -> Result<Granted, Failure> {
+    /// Why there is no token. Returns within [`REQUEST_TIMEOUT`] in every case, metadata included.
+    pub(super) async fn exchange(&self, secret: &Secret) -> Result<AccessToken, GrantError> {
         let limit = self.limit;
         self.connected.store(false, Ordering::Relaxed);
-        timeout(limit, self.ask(secret)).await.unwrap_or_else(|_| {
-            Err(Failure::TimedOut {
-                limit,
-                peer: self.peer(None),
-                connected: self.connected.load(Ordering::Relaxed),
+        timeout(limit, self.request_token(secret))
+            .await
+            .unwrap_or_else(|_| {
+                Err(GrantError::TimedOut {
+                    limit,
+                    server: self.server(None),
+                    connected: self.connected.load(Ordering::Relaxed),
+                })
             })
-        })
     }
 
-    async fn ask(&self, secret: &Secret) -> Result<Granted, Failure> {
+    async fn request_token(&self, secret: &Secret) -> Result<AccessToken, GrantError> {
         let http = self.http().await?;
         let endpoint = self.endpoint(&http).await?;
-        self.connected.store(false, Ordering::Relaxed); // metadata may come from elsewhere
+        self.connected.store(false, Ordering::Relaxed); // the metadata may come from another server
         let mut outcome = self.post(&http, endpoint.clone(), secret).await;
-        if let Err(refusal) = &outcome
-            && refusal.clock_corrected
+        if let Err(failed) = &outcome
+            && failed.clock_corrected
         {
             outcome = self.post(&http, endpoint, secret).await;
         }
-        outcome.map_err(|refusal| {
-            self.forget_what_moved(&refusal.failure);
-            refusal.failure
+        outcome.map_err(|failed| {
+            self.forget_moved_endpoint(&failed.error);
+            failed.error
         })
     }
 
-    /// The client, with the certificate as its files have it now.
-    async fn http(&self) -> Result<reqwest::Client, Failure> {
+    /// The HTTP client, with the client certificate that is in its files now.
+    async fn http(&self) -> Result<reqwest::Client, GrantError> {
         let Some(files) = self.config.certificate.clone() else {
             return Ok(self.client.plain());
         };
         let provider = self.client.tls().crypto_provider().clone();
         let pair = tokio::task::spawn_blocking(move || files.read(&provider))
             .await
-            .map_err(|_| Failure::Internal)?
-            .map_err(Failure::CertificateUnusable)?;
-        self.client.presenting(pair).map_err(|_| Failure::Internal)
+            .map_err(|_| GrantError::Internal)?
+            .map_err(GrantError::CertificateUnusable)?;
+        self.client
+            .presenting(pair)
+            .map_err(|_| GrantError::Internal)
     }
 
     async fn post(
@@ -136,36 +139,37 @@ impl Grant {
         http: &reqwest::Client,
         endpoint: Url,
         secret: &Secret,
-    ) -> Result<Granted, Refusal> {
-        let credential = Credential {
+    ) -> Result<AccessToken, FailedRequest> {
+        let credential = ClientCredentials {
             method: self.config.auth,
             id: &self.config.client_id,
             secret,
             assertion: &self.config.assertion,
         };
-        let (headers, form) = self.request(&credential)?;
-        let body = reqwest::Body::wrap(Announced::new(form, Arc::clone(&self.connected)));
+        let (headers, form) = self.headers_and_form(&credential)?;
+        let body = reqwest::Body::wrap(ObservedBody::new(form, Arc::clone(&self.connected)));
         let request = http.post(endpoint.clone()).headers(headers).body(body);
-        let failed = |error| unreachable(self.peer(Some(&endpoint)), error);
-        let mut answer = request.send().await.map_err(failed)?;
-        let status = answer.status();
+        let failed = |error| unreachable(self.server(Some(&endpoint)), error);
+        let mut response = request.send().await.map_err(failed)?;
+        let status = response.status();
         if status.is_redirection() {
-            return Err(Failure::Redirected { status }.into());
+            return Err(GrantError::Redirected { status }.into());
         }
         if status.is_success() {
-            return Ok(self.granted(&endpoint, status, &mut answer).await?);
+            return Ok(self.access_token(&endpoint, status, &mut response).await?);
         }
-        let failure = refused(&mut answer, &credential).await;
-        let clock_corrected = self.correct_clock(answer.headers(), &failure);
-        Err(Refusal {
-            failure,
+        let error = error_response(&mut response, &credential).await;
+        let clock_corrected = self.correct_clock(response.headers(), &error);
+        Err(FailedRequest {
+            error,
             clock_corrected,
         })
     }
 
-    /// After a refusal: whether the next assertion will say another time than the one that was refused.
-    fn correct_clock(&self, headers: &HeaderMap, failure: &Failure) -> bool {
-        let Failure::Refused { retry_after, .. } = failure else {
+    /// After a rejection: corrects the server's clock, and returns whether the next assertion will carry another time than
+    /// the rejected one.
+    fn correct_clock(&self, headers: &HeaderMap, error: &GrantError) -> bool {
+        let GrantError::Refused { retry_after, .. } = error else {
             return false;
         };
         let uses_time = match self.config.auth {
@@ -176,34 +180,18 @@ impl Grant {
         else {
             return false;
         };
-        let tolerance = CLOCK_TOLERANCE.as_secs().cast_signed();
-        let ahead = if ahead.abs() > tolerance { ahead } else { 0 };
-        let before = self.server_ahead.swap(ahead, Ordering::Relaxed);
-        let differs = before.abs_diff(ahead) > CLOCK_TOLERANCE.as_secs();
-        if differs {
-            tracing::warn!(
-                proxy = self.proxy,
-                server_ahead_s = ahead,
-                "clock differs from the token endpoint's"
-            );
-        }
-        differs && retry_after.is_none()
-    }
-
-    /// Now, by the authorization server's clock as far as it is known.
-    fn server_time(&self) -> SystemTime {
-        let ahead = self.server_ahead.load(Ordering::Relaxed);
-        let by = Duration::from_secs(ahead.unsigned_abs());
-        let now = SystemTime::now();
-        let moved = if ahead < 0 {
-            now.checked_sub(by)
-        } else {
-            now.checked_add(by)
+        let Some(server_ahead_s) = self.server_clock.correct(ahead) else {
+            return false;
         };
-        moved.unwrap_or(now)
+        tracing::warn!(
+            proxy = self.proxy,
+            server_ahead_s,
+            "clock differs from the token endpoint's"
+        );
+        retry_after.is_none()
     }
 
-    async fn endpoint(&self, http: &reqwest::Client) -> Result<Url, Failure> {
+    async fn endpoint(&self, http: &reqwest::Client) -> Result<Url, GrantError> {
         let (issuer, allow_plaintext) = match &self.config.endpoint {
             Endpoint::Url(url) => return Ok(url.clone()),
             Endpoint::Issuer {
@@ -217,7 +205,7 @@ impl Grant {
         let with_certificate = self.config.certificate.is_some();
         let document = self.metadata(http, issuer).await?;
         let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
-            .map_err(Failure::Metadata)?;
+            .map_err(GrantError::Metadata)?;
         tracing::info!(
             proxy = self.proxy,
             endpoint = url.as_str(),
@@ -233,29 +221,32 @@ impl Grant {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An endpoint that is gone may have moved: the next attempt reads the metadata again.
-    fn forget_what_moved(&self, failure: &Failure) {
-        let gone = match failure {
-            Failure::Unreachable(_) | Failure::Redirected { .. } => true,
-            Failure::Refused { status, .. } => {
+    /// Forgets an endpoint that may have moved, so that the next attempt reads the metadata again.
+    fn forget_moved_endpoint(&self, error: &GrantError) {
+        let may_have_moved = match error {
+            GrantError::Unreachable(_) | GrantError::Redirected { .. } => true,
+            GrantError::Refused { status, .. } => {
                 [StatusCode::NOT_FOUND, StatusCode::GONE].contains(status)
             }
-            Failure::SecretUnreadable(_)
-            | Failure::SecretEmpty
-            | Failure::KeyUnusable(_)
-            | Failure::CertificateUnusable(_)
-            | Failure::Metadata(_)
-            | Failure::TimedOut { .. }
-            | Failure::Unavailable { .. }
-            | Failure::Unusable { .. }
-            | Failure::Internal => false,
+            GrantError::SecretUnreadable(_)
+            | GrantError::SecretEmpty
+            | GrantError::KeyUnusable(_)
+            | GrantError::CertificateUnusable(_)
+            | GrantError::Metadata(_)
+            | GrantError::TimedOut { .. }
+            | GrantError::Unavailable { .. }
+            | GrantError::Unusable { .. }
+            | GrantError::Internal => false,
         };
-        if gone {
+        if may_have_moved {
             *self.discovered() = None;
         }
     }
 
-    fn request(&self, credential: &Credential<'_>) -> Result<(HeaderMap, Bytes), Failure> {
+    fn headers_and_form(
+        &self,
+        credential: &ClientCredentials<'_>,
+    ) -> Result<(HeaderMap, Bytes), GrantError> {
         let config = &self.config;
         let mut headers = HeaderMap::from_iter([(ACCEPT, JSON), (CONTENT_TYPE, FORM)]);
         let values = config
@@ -267,82 +258,82 @@ impl Grant {
             + scope.len()
             + config.client_id.len()
             + credential.secret.expose().len();
-        let mut form = Form::with_room_for(length);
-        form.pair("grant_type", b"client_credentials");
+        let mut form = FormBody::with_capacity_for(length);
+        form.append_pair("grant_type", b"client_credentials");
         if let Some(scope) = &config.scope {
-            form.pair("scope", scope.as_bytes());
+            form.append_pair("scope", scope.as_bytes());
         }
         for (name, value) in &config.params {
-            form.pair(name, value.as_bytes());
+            form.append_pair(name, value.as_bytes());
         }
         credential
-            .sign(&mut form, &mut headers, self.server_time())
+            .authenticate(&mut form, &mut headers, self.server_clock.now())
             .map_err(|error| match error {
-                SignError::Key(error) => Failure::KeyUnusable(error),
-                SignError::Header(_) => Failure::Internal,
+                ClientAuthError::Key(error) => GrantError::KeyUnusable(error),
+                ClientAuthError::Header(_) => GrantError::Internal,
             })?;
         Ok((headers, form.into_body()))
     }
 
-    async fn granted(
+    async fn access_token(
         &self,
         endpoint: &Url,
         status: StatusCode,
-        answer: &mut reqwest::Response,
-    ) -> Result<Granted, Failure> {
-        let broken = |error| unreachable(self.peer(Some(endpoint)), error);
-        let body = body(answer).await.map_err(broken)?;
+        response: &mut reqwest::Response,
+    ) -> Result<AccessToken, GrantError> {
+        let failed = |error| unreachable(self.server(Some(endpoint)), error);
+        let body = body(response).await.map_err(failed)?;
         let read = body.and_then(|body| {
-            response::granted(answer.headers(), &body, self.config.default_lifetime)
+            response::access_token(response.headers(), &body, self.config.default_lifetime)
         });
-        read.map_err(|defect| Failure::Unusable { status, defect })
+        read.map_err(|defect| GrantError::Unusable { status, defect })
     }
 
-    /// Who is asked at `url`, or else wherever the next request goes first.
-    fn peer(&self, url: Option<&Url>) -> Peer {
+    /// The server at `url`, or the one that the next request goes to first.
+    fn server(&self, url: Option<&Url>) -> TokenServer {
         let discovered = self.discovered().clone();
         let url = url.cloned().or(discovered);
         let url = url.or_else(|| self.config.endpoint.to_url());
         let url = url.expect("config admits only an endpoint or issuer that is a URL");
-        self.client.peer(&url, self.config.endpoint_key)
+        self.client.server(&url, self.config.endpoint_key)
     }
 
-    /// The issuer's metadata, from whichever of its two addresses has it.
-    async fn metadata(&self, http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, Failure> {
-        let [openid, oauth] = discovery::addresses(issuer).ok_or(Failure::Internal)?;
+    /// The issuer's metadata, from the first of its two addresses that has a document.
+    async fn metadata(&self, http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, GrantError> {
+        let [openid, oauth] = discovery::addresses(issuer).ok_or(GrantError::Internal)?;
         let openid = match self.document(http, openid).await? {
             Ok(document) => return Ok(document),
             Err(status) => status,
         };
         self.document(http, oauth)
             .await?
-            .map_err(|oauth| Failure::Metadata(MetadataError::Absent { openid, oauth }))
+            .map_err(|oauth| GrantError::Metadata(MetadataError::Absent { openid, oauth }))
     }
 
-    /// One document, or the status that says that there is none here.
+    /// The document at one address, or the status that tells that there is none.
     async fn document(
         &self,
         http: &reqwest::Client,
         address: Url,
-    ) -> Result<Result<Vec<u8>, StatusCode>, Failure> {
-        let failed = |error| unreachable(self.peer(Some(&address)), error);
+    ) -> Result<Result<Vec<u8>, StatusCode>, GrantError> {
+        let failed = |error| unreachable(self.server(Some(&address)), error);
         let request = http.get(address.clone()).header(ACCEPT, JSON);
-        let mut answer = request.send().await.map_err(failed)?;
+        let mut response = request.send().await.map_err(failed)?;
         self.connected.store(true, Ordering::Relaxed);
-        let status = answer.status();
+        let status = response.status();
         if status == StatusCode::OK {
             let too_long = |_| {
-                Failure::Metadata(MetadataError::TooLong {
-                    limit: ANSWER_LIMIT,
+                GrantError::Metadata(MetadataError::TooLong {
+                    limit: MAX_RESPONSE_BYTES,
                 })
             };
-            let body = body(&mut answer).await.map_err(failed)?;
+            let body = body(&mut response).await.map_err(failed)?;
             return Ok(Ok(body.map_err(too_long)?));
         }
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(response::unavailable(
                 status,
-                answer.headers(),
+                response.headers(),
                 SystemTime::now(),
             ));
         }
@@ -350,50 +341,55 @@ impl Grant {
     }
 }
 
-async fn refused(answer: &mut reqwest::Response, credential: &Credential<'_>) -> Failure {
-    let body = if response::may_hold_error_fields(answer.headers()) {
-        body(answer).await.ok()
+async fn error_response(
+    response: &mut reqwest::Response,
+    credential: &ClientCredentials<'_>,
+) -> GrantError {
+    let body = if response::may_hold_error_fields(response.headers()) {
+        body(response).await.ok()
     } else {
         None
     };
     let body = body.and_then(Result::ok);
-    response::refused(
-        answer.status(),
-        answer.headers(),
+    response::error(
+        response.status(),
+        response.headers(),
         body.as_deref(),
         credential,
         SystemTime::now(),
     )
 }
 
-/// The answer's body, read in pieces until it ends or is too long.
-async fn body(answer: &mut reqwest::Response) -> reqwest::Result<Result<Vec<u8>, Defect>> {
+/// The response's body, read in chunks until it ends or is too long.
+async fn body(
+    response: &mut reqwest::Response,
+) -> reqwest::Result<Result<Vec<u8>, ResponseDefect>> {
     let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await? {
-        if body.len() + piece.len() > ANSWER_LIMIT {
-            return Ok(Err(Defect::TooLong {
-                limit: ANSWER_LIMIT,
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Ok(Err(ResponseDefect::TooLong {
+                limit: MAX_RESPONSE_BYTES,
             }));
         }
-        body.extend_from_slice(&piece);
+        body.extend_from_slice(&chunk);
     }
     Ok(Ok(body))
 }
 
-/// A request's body that tells when it is taken: there is a connection then.
-struct Announced {
+/// A request body that records when the client first reads it, since there is a connection by then.
+struct ObservedBody {
     body: Full<Bytes>,
     connected: Arc<AtomicBool>,
 }
 
-impl Announced {
+impl ObservedBody {
     fn new(bytes: Bytes, connected: Arc<AtomicBool>) -> Self {
         let body = Full::new(bytes);
         Self { body, connected }
     }
 }
 
-impl Body for Announced {
+impl Body for ObservedBody {
     type Data = Bytes;
     type Error = Infallible;
 

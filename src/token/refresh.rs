@@ -1,7 +1,7 @@
-//! The task that keeps a token: it cannot end, and one request is in flight at a time.
+//! The task that keeps the token fresh. It never ends, and sends one request at a time.
 //!
-//! It decides by `schedule` and acts by two closures, the exchange and the reading of the secret, so
-//! that it can be run against paused time. It never touches a token that is still good.
+//! It decides by `schedule` and acts through two closures, which request a token and read the secret, so that tests can
+//! run it against paused time. It never discards a token that is still usable.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,128 +12,132 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::bearer::TokenState;
 use super::client::Client;
-use super::clock::{Clock, Stamp};
-use super::failure::{Cause, Failure};
+use super::clock::{Clock, Timestamp};
 use super::grant::Grant;
-use super::response::Granted;
-use super::schedule::{self, CLOCK_STEP, Delays, LONGEST_NAP, SECRET_POLL, Setback};
-use super::status::{Held, Shared, Status, Wait};
-use super::{State, Tokens};
+use super::grant_error::GrantError;
+use super::handle::Tokens;
+use super::response::AccessToken;
+use super::schedule::{self, CLOCK_STEP, Delays, FailureClass, MAX_SLEEP, SECRET_POLL};
+use super::secret_reader::ReadSecret;
+use super::status::{CurrentToken, SharedStatus, TaskStatus, Wait};
 use crate::config;
 use crate::credentials::Secret;
 
-/// Longer than a secret's command may take (30 s): a reader that hangs must not hold up the task.
-const SECRET_LIMIT: Duration = Duration::from_secs(35);
+/// Longer than a secret's command may run (30 s). A reader that hangs must not block the task.
+const SECRET_TIMEOUT: Duration = Duration::from_secs(35);
 
-type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// Reads the client secret from its source.
-pub type ReadSecret = Arc<dyn Fn() -> Later<Result<Secret, Cause>> + Send + Sync>;
-/// Asks the token endpoint once.
-pub(super) type Exchange = Arc<dyn Fn(Secret) -> Later<Result<Granted, Failure>> + Send + Sync>;
+/// The future that a [`RequestToken`] returns.
+type RequestingToken = Pin<Box<dyn Future<Output = Result<AccessToken, GrantError>> + Send>>;
 
-/// The token of this configuration: the handle for everyone, and the engine for one task. `proxy`: whose it is, where
-/// there are several.
+/// Requests one token from the token endpoint.
+pub(super) type RequestToken = Arc<dyn Fn(Secret) -> RequestingToken + Send + Sync>;
+
+/// The token of one configuration: the handle, and the task that must be run. `proxy` is the proxy's name in the log, if
+/// there are several proxies.
 #[must_use]
-pub fn engine(
+pub fn refresh_task(
     config: &config::TokenConfig,
     client: Client,
     read_secret: ReadSecret,
     proxy: Option<String>,
-) -> (Tokens, Engine) {
-    let grant = Arc::new(Grant::new(config.clone(), client).of(proxy.clone()));
-    let exchange: Exchange = Arc::new(move |secret| {
+) -> (Tokens, RefreshTask) {
+    let grant = Arc::new(Grant::new(config.clone(), client).for_proxy(proxy.clone()));
+    let request_token: RequestToken = Arc::new(move |secret| {
         let grant = Arc::clone(&grant);
         Box::pin(async move { grant.exchange(&secret).await })
     });
-    let polled = config.credential.may_change();
-    let world = World {
+    let poll_secret = config.credential.may_change();
+    let inputs = TaskInputs {
         clock: Clock::SYSTEM,
         draw: fastrand::f64,
     };
-    let (tokens, engine) = Engine::new(config.wait, world, exchange, read_secret, polled);
-    (tokens, engine.of(proxy))
+    let (tokens, task) =
+        RefreshTask::new(config.wait, inputs, request_token, read_secret, poll_secret);
+    (tokens, task.for_proxy(proxy))
 }
 
-/// Time and chance.
+/// The sources of time and of randomness.
 #[derive(Clone, Copy)]
-pub(super) struct World {
+pub(super) struct TaskInputs {
     pub(super) clock: Clock,
     pub(super) draw: fn() -> f64,
 }
 
-/// The task. Everything that others may see of it is in the handle.
-pub struct Engine {
-    shared: Arc<Shared>,
-    /// In the log, which several proxies may share.
+/// The task. Everything that other code may see of it is in the handle.
+pub struct RefreshTask {
+    shared: Arc<SharedStatus>,
+    /// The proxy's name in the log, if several proxies share the log.
     proxy: Option<String>,
-    world: World,
-    exchange: Exchange,
+    inputs: TaskInputs,
+    request_token: RequestToken,
     read_secret: ReadSecret,
     /// The secret of the last attempt.
     secret: Option<Secret>,
-    /// When the secret's source was last looked at; `None` where it cannot change under us.
-    polled: Option<Instant>,
-    /// Whether that look failed, and it has been said.
-    unreadable: bool,
-    looked: Stamp,
-    said: State,
+    /// When the secret's source was last read; `None` if its secret cannot change.
+    last_poll: Option<Instant>,
+    /// Whether that reading failed, and the failure has been logged.
+    poll_failed: bool,
+    /// When the clocks were last read.
+    last_look: Timestamp,
+    last_state: TokenState,
 }
 
-/// Why an attempt is made.
+/// What triggers an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Occasion {
+enum AttemptTrigger {
     /// The schedule, or a changed secret.
-    Planned,
+    Scheduled,
     /// A 401 from the upstream.
     Forced,
 }
 
-impl Engine {
+impl RefreshTask {
     pub(super) fn new(
         wait: Duration,
-        world: World,
-        exchange: Exchange,
+        inputs: TaskInputs,
+        request_token: RequestToken,
         read_secret: ReadSecret,
-        polled: bool,
+        poll_secret: bool,
     ) -> (Tokens, Self) {
-        let shared = Arc::new(Shared::new(wait, world.clock));
-        let looked = world.clock.now();
-        let engine = Self {
+        let shared = Arc::new(SharedStatus::new(wait, inputs.clock));
+        let now = inputs.clock.now();
+        let task = Self {
             shared: Arc::clone(&shared),
             proxy: None,
-            world,
-            exchange,
+            inputs,
+            request_token,
             read_secret,
             secret: None,
-            polled: polled.then_some(looked.monotonic),
-            unreadable: false,
-            looked,
-            said: State::Starting,
+            last_poll: poll_secret.then_some(now.monotonic),
+            poll_failed: false,
+            last_look: now,
+            last_state: TokenState::Starting,
         };
-        (Tokens { shared }, engine)
+        (Tokens::new(shared), task)
     }
 
-    /// Of the proxy that has this name, where there are several.
-    fn of(self, proxy: Option<String>) -> Self {
+    /// Names the proxy in log lines, if there are several proxies.
+    fn for_proxy(self, proxy: Option<String>) -> Self {
         Self { proxy, ..self }
     }
 
-    /// Keeps the token until the future is dropped.
+    /// Keeps the token fresh until the future is dropped.
     pub async fn run(mut self) -> Infallible {
         loop {
-            let now = self.look();
+            let now = self.look_at_clocks();
             match self.due(now) {
-                Some(occasion) => self.attempt(occasion).await,
-                None => self.rest(now).await,
+                Some(trigger) => self.attempt(trigger).await,
+                None => self.sleep(now).await,
             }
         }
     }
 
-    /// Reads the clocks, and tells what only time has changed.
-    fn look(&mut self) -> Stamp {
-        let now = self.world.clock.now();
-        let step = self.looked.step_until(now);
+    /// Reads the clocks, and logs what has changed only because time has passed.
+    fn look_at_clocks(&mut self) -> Timestamp {
+        let now = self.inputs.clock.now();
+        let step = self.last_look.step_until(now);
         if step > CLOCK_STEP {
             self.shared.clock_steps.send_modify(|steps| *steps += 1);
             tracing::info!(
@@ -142,59 +146,59 @@ impl Engine {
                 "wall clock moved"
             );
         }
-        self.looked = now;
+        self.last_look = now;
         let state = self.shared.status.borrow().state(now);
-        if state == State::Expired && self.said != State::Expired {
+        if state == TokenState::Expired && self.last_state != TokenState::Expired {
             tracing::error!(proxy = self.proxy, "token expired");
         }
-        self.said = state;
+        self.last_state = state;
         now
     }
 
-    fn due(&self, now: Stamp) -> Option<Occasion> {
+    fn due(&self, now: Timestamp) -> Option<AttemptTrigger> {
         let forced = self.shared.forced();
         let status = self.shared.status.borrow();
         if status.planned_in(now).is_zero() {
-            return Some(Occasion::Planned);
+            return Some(AttemptTrigger::Scheduled);
         }
-        let demanded = forced.is_outstanding(status.finished) && status.breath(now).is_zero();
-        demanded.then_some(Occasion::Forced)
+        let demanded = forced.is_outstanding(status.finished) && status.spacing_left(now).is_zero();
+        demanded.then_some(AttemptTrigger::Forced)
     }
 
-    /// Sleeps until something is due, somebody asks, or it is time to look at the clocks or the secret.
-    async fn rest(&mut self, now: Stamp) {
-        // An early wake-up finds nothing due and rests again.
-        let _ = timeout(self.nap(now), self.shared.wake.notified()).await;
+    /// Sleeps until an attempt is due or demanded, or until it is time to read the clocks or the secret.
+    async fn sleep(&mut self, now: Timestamp) {
+        // An early wake-up finds nothing due and sleeps again.
+        let _ = timeout(self.sleep_time(now), self.shared.wake.notified()).await;
         if self
-            .polled
+            .last_poll
             .is_some_and(|last| last.elapsed() >= SECRET_POLL)
         {
             self.poll_secret().await;
         }
     }
 
-    /// Tries a changed secret at once. One that cannot be read has not changed: files are missing for
-    /// a moment while they are replaced, and the one in hand still works.
+    /// Tries a changed secret at once. A secret that cannot be read counts as unchanged: a file is missing for a moment
+    /// while it is replaced, and the current secret still works.
     async fn poll_secret(&mut self) {
-        let read = caught(read(&self.read_secret)).await;
-        self.polled = Some(Instant::now());
+        let read = catch_panic(read(&self.read_secret)).await;
+        self.last_poll = Some(Instant::now());
         match read {
             Ok(secret) => {
-                self.unreadable = false;
+                self.poll_failed = false;
                 if !self.is_known(&secret) {
                     tracing::info!(proxy = self.proxy, "token secret changed");
                     self.secret = Some(secret);
-                    let now = self.world.clock.now();
+                    let now = self.inputs.clock.now();
                     self.shared
                         .status
-                        .send_modify(|status| status.plan = Wait::over(now));
+                        .send_modify(|status| status.plan = Wait::ended(now));
                 }
             }
-            Err(failure) if !self.unreadable && self.secret.is_some() => {
-                self.unreadable = true;
+            Err(error) if !self.poll_failed && self.secret.is_some() => {
+                self.poll_failed = true;
                 tracing::warn!(
                     proxy = self.proxy,
-                    error = failure.chain(),
+                    error = error.chain(),
                     "token secret cannot be read, the last one stays in use"
                 );
             }
@@ -202,77 +206,77 @@ impl Engine {
         }
     }
 
-    fn nap(&self, now: Stamp) -> Duration {
+    fn sleep_time(&self, now: Timestamp) -> Duration {
         let forced = self.shared.forced();
         let status = self.shared.status.borrow();
-        let mut nap = status.planned_in(now).min(LONGEST_NAP);
+        let mut time = status.planned_in(now).min(MAX_SLEEP);
         if forced.is_outstanding(status.finished) {
-            nap = nap.min(status.breath(now));
+            time = time.min(status.spacing_left(now));
         }
         let usable_in = status.usable_in(now);
         if !usable_in.is_zero() {
-            nap = nap.min(usable_in);
+            time = time.min(usable_in);
         }
-        if let Some(polled) = self.polled {
-            nap = nap.min((polled + SECRET_POLL).saturating_duration_since(now.monotonic));
+        if let Some(last_poll) = self.last_poll {
+            time = time.min((last_poll + SECRET_POLL).saturating_duration_since(now.monotonic));
         }
-        nap
+        time
     }
 
     fn is_known(&self, secret: &Secret) -> bool {
-        // Both are ours: the time this takes tells nobody anything.
+        // Not compared in constant time: both secrets are local, and no caller can measure this.
         self.secret
             .as_ref()
             .is_some_and(|known| known.expose() == secret.expose())
     }
 
-    async fn attempt(&mut self, occasion: Occasion) {
-        let start = self.world.clock.now();
+    async fn attempt(&mut self, trigger: AttemptTrigger) {
+        let start = self.inputs.clock.now();
         self.shared.status.send_modify(|status| {
             status.started += 1;
             status.last_start = Some(start);
         });
-        match caught(self.obtain()).await {
-            Ok((sent, granted)) => self.adopt(sent, granted),
-            Err(failure) => self.note(occasion, failure),
+        match catch_panic(self.obtain()).await {
+            Ok((requested_at, token)) => self.adopt(requested_at, token),
+            Err(error) => self.record_failure(trigger, error),
         }
     }
 
-    /// One exchange; a second one only if the first was refused and the source holds another secret by now.
-    async fn obtain(&mut self) -> Result<(Stamp, Granted), Failure> {
+    /// Sends one request, and a second one only if the first was rejected and the source holds another secret now.
+    async fn obtain(&mut self) -> Result<(Timestamp, AccessToken), GrantError> {
         if self.secret.is_none() {
             self.secret = Some(read(&self.read_secret).await?);
         }
-        let refusal = match self.ask().await {
-            Err(failure) if failure.is_refusal() => failure,
+        let rejection = match self.request().await {
+            Err(error) if error.is_rejection() => error,
             outcome => return outcome,
         };
         match read(&self.read_secret).await {
             Ok(secret) if !self.is_known(&secret) => {
                 self.secret = Some(secret);
-                self.ask().await
+                self.request().await
             }
-            Ok(_) | Err(_) => Err(refusal),
+            Ok(_) | Err(_) => Err(rejection),
         }
     }
 
-    async fn ask(&self) -> Result<(Stamp, Granted), Failure> {
-        let secret = self.secret.clone().ok_or(Failure::SecretEmpty)?;
-        let sent = self.world.clock.now();
-        let granted = (self.exchange)(secret).await?;
-        Ok((sent, granted))
+    async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
+        let secret = self.secret.clone().ok_or(GrantError::SecretEmpty)?;
+        let requested_at = self.inputs.clock.now();
+        let token = (self.request_token)(secret).await?;
+        Ok((requested_at, token))
     }
 
-    fn adopt(&mut self, sent: Stamp, granted: Granted) {
-        let Granted { header, lifetime } = granted;
-        let refresh_after = schedule::refresh_after(lifetime, (self.world.draw)());
+    fn adopt(&mut self, requested_at: Timestamp, token: AccessToken) {
+        let AccessToken { header, lifetime } = token;
+        let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
         let mut generation = 0;
         self.shared.status.send_modify(|status| {
             generation = status.token.as_ref().map_or(0, |token| token.generation) + 1;
-            status.token = Some(Held {
+            status.token = Some(CurrentToken {
                 header,
                 generation,
-                sent,
+                requested_at,
                 lifetime,
                 refresh_after,
             });
@@ -281,14 +285,14 @@ impl Engine {
                 without_token: Duration::ZERO,
             };
             status.plan = Wait {
-                since: sent,
+                since: requested_at,
                 delays,
             };
-            status.hold = Wait::over(sent);
+            status.forced_wait = Wait::ended(requested_at);
             status.finished = status.started;
             status.failures = 0;
             status.failure = None;
-            status.last_success = Some(sent.wall);
+            status.last_success = Some(requested_at.wall);
             status.attempts.granted += 1;
         });
         tracing::info!(
@@ -300,20 +304,21 @@ impl Engine {
         );
     }
 
-    /// A failure never touches the token. A forced one does not move the plan either: nobody knows yet
-    /// that the token is at fault.
-    fn note(&mut self, occasion: Occasion, failure: Failure) {
-        let now = self.world.clock.now();
-        let draw = (self.world.draw)();
+    /// A failure never discards the token. A failed forced attempt does not change the schedule either: the token may not
+    /// be at fault.
+    fn record_failure(&mut self, trigger: AttemptTrigger, failure: GrantError) {
+        let now = self.inputs.clock.now();
+        let draw = (self.inputs.draw)();
         let failure = Arc::new(failure);
         let (mut attempt, mut retry_in) = (0, Duration::ZERO);
         self.shared.status.send_modify(|status| {
             let failures = status.failures.saturating_add(1);
-            let (setback, asked) = (failure.setback(), failure.retry_after());
-            let delays = schedule::delays(setback, failures, asked, status.usable_in(now), draw);
+            let (class, retry_after) = (failure.class(), failure.retry_after());
+            let usable_in = status.usable_in(now);
+            let delays = schedule::delays(class, failures, retry_after, usable_in, draw);
             let wait = Wait { since: now, delays };
-            status.hold = wait;
-            if occasion == Occasion::Planned {
+            status.forced_wait = wait;
+            if trigger == AttemptTrigger::Scheduled {
                 status.failures = failures;
                 status.plan = wait;
             }
@@ -334,31 +339,32 @@ impl Engine {
     }
 }
 
-fn count(status: &mut Status, failure: &Failure) {
+fn count(status: &mut TaskStatus, failure: &GrantError) {
     let attempts = &mut status.attempts;
-    match failure.setback() {
-        Setback::Configuration => attempts.refused += 1,
-        Setback::Throttled => attempts.throttled += 1,
-        Setback::Outage => attempts.unavailable += 1,
+    match failure.class() {
+        FailureClass::Configuration => attempts.refused += 1,
+        FailureClass::Throttled => attempts.throttled += 1,
+        FailureClass::Outage => attempts.unavailable += 1,
     }
 }
 
-async fn read(source: &ReadSecret) -> Result<Secret, Failure> {
-    let limit = SECRET_LIMIT;
-    match timeout(limit, source()).await {
-        Ok(Ok(secret)) if secret.is_empty() => Err(Failure::SecretEmpty),
+async fn read(source: &ReadSecret) -> Result<Secret, GrantError> {
+    match timeout(SECRET_TIMEOUT, source()).await {
+        Ok(Ok(secret)) if secret.is_empty() => Err(GrantError::SecretEmpty),
         Ok(Ok(secret)) => Ok(secret),
-        Ok(Err(cause)) => Err(Failure::SecretUnreadable(cause)),
-        Err(late) => Err(Failure::SecretUnreadable(late.into())),
+        Ok(Err(cause)) => Err(GrantError::SecretUnreadable(cause)),
+        Err(elapsed) => Err(GrantError::SecretUnreadable(elapsed.into())),
     }
 }
 
-/// Turns a panic in what others wrote (the reader, the exchange) into a failure: the task goes on.
-async fn caught<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+/// Turns a panic of the two closures, which contain other code, into an error, so that the task continues.
+async fn catch_panic<T>(
+    work: impl Future<Output = Result<T, GrantError>>,
+) -> Result<T, GrantError> {
     let mut work = pin!(work);
     std::future::poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)))
-            .unwrap_or(Poll::Ready(Err(Failure::Internal)))
+            .unwrap_or(Poll::Ready(Err(GrantError::Internal)))
     })
     .await
 }

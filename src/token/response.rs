@@ -1,7 +1,7 @@
-//! What the token endpoint's answer means (RFC 6749 5.1 and 5.2, and the second shape of Ping's errors).
+//! Reads the token endpoint's responses (RFC 6749 5.1 and 5.2, and the other form of errors that Ping uses).
 //!
-//! Pure: status, headers and bytes in, a token or a [`Failure`] out. Nothing of a body leaves this
-//! file but the token itself and the cleaned error fields.
+//! Pure: takes status, headers and bytes, returns a token or a [`GrantError`]. Of a body, nothing leaves this file but the
+//! token itself and the sanitized error fields.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,98 +10,108 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client_auth::Credential;
-use super::failure::{Defect, Failure, Said};
+use super::client_auth::ClientCredentials;
+use super::grant_error::{ErrorResponse, GrantError, ResponseDefect};
 use super::schedule;
 use crate::text::{Unprintable, sanitize};
 
-/// Longer tokens fit no server's header limit; Ping's reach 16 KiB.
-const LONGEST_TOKEN: usize = 64 * 1024;
-/// How much of a server's prose is shown, in characters.
-const LONGEST_PROSE: usize = 300;
+/// A longer token exceeds every server's header limit; those of Ping reach 16 KiB.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
+/// How much of a description is shown, in characters.
+const MAX_DESCRIPTION: usize = 300;
 /// How much of a code, an id or a media type is shown, in characters.
-const LONGEST_WORD: usize = 100;
-/// A run of token characters this long is no prose: a UUID has 36, the shortest JWT far more.
+const MAX_WORD: usize = 100;
+/// A run of token characters of this length is not prose: a UUID has 36, the shortest JWT far more.
 const OPAQUE_RUN: usize = 40;
 const WITHHELD: &str = "(withheld: it looks like a credential)";
 const CORRELATION: &str = "(Correlation ID: ";
 
 /// A token as it was granted.
-#[derive(Debug)]
-pub(super) struct Granted {
-    /// `Bearer …`, sensitive.
-    pub(super) header: HeaderValue,
-    /// From the moment before the request was sent.
-    pub(super) lifetime: Duration,
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// `Bearer …`, marked sensitive.
+    pub header: HeaderValue,
+    /// Counted from the moment before the request was sent.
+    pub lifetime: Duration,
 }
 
-/// Reads a success.
+impl AccessToken {
+    /// The token without its scheme, for code that must print or decode it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only visible ASCII characters are accepted in a token.
+        let header = self.header.to_str().unwrap_or_default();
+        header.strip_prefix("Bearer ").unwrap_or_default()
+    }
+}
+
+/// Reads a successful response.
 ///
 /// # Errors
-/// The first [`Defect`] found.
-pub(super) fn granted(
+/// The first [`ResponseDefect`] found.
+pub(super) fn access_token(
     headers: &HeaderMap,
     body: &[u8],
     default_lifetime: Duration,
-) -> Result<Granted, Defect> {
-    let answer = Success::parse(headers, body)?;
-    let header = bearer(answer.access_token.as_ref())?;
-    if !answer
+) -> Result<AccessToken, ResponseDefect> {
+    let response = SuccessfulResponse::parse(headers, body)?;
+    let header = bearer(response.access_token.as_ref())?;
+    if !response
         .token_type
         .as_ref()
         .and_then(Value::as_str)
         .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"))
     {
-        return Err(Defect::TokenType);
+        return Err(ResponseDefect::TokenType);
     }
-    let lifetime = lifetime(answer.expires_in.as_ref(), default_lifetime)?;
-    Ok(Granted { header, lifetime })
+    let lifetime = lifetime(response.expires_in.as_ref(), default_lifetime)?;
+    Ok(AccessToken { header, lifetime })
 }
 
-/// Reads an error answer; `body` is `None` where its type says that there is nothing to read in it.
-pub(super) fn refused(
+/// Reads an error response. `body` is `None` if its media type cannot hold error fields.
+pub(super) fn error(
     status: StatusCode,
     headers: &HeaderMap,
     body: Option<&[u8]>,
-    credential: &Credential<'_>,
+    credential: &ClientCredentials<'_>,
     now: SystemTime,
-) -> Failure {
-    let said = body
+) -> GrantError {
+    let response = body
         .and_then(|body| serde_json::from_slice::<ErrorFields>(body).ok())
-        .and_then(|fields| fields.into_said(credential))
-        .unwrap_or_else(|| Said::Other {
+        .and_then(|fields| fields.into_response(credential))
+        .unwrap_or_else(|| ErrorResponse::Other {
             content_type: word(headers, &CONTENT_TYPE, credential),
         });
     let retry_after = retry_after(headers, now);
     match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Failure::Unavailable {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => GrantError::Unavailable {
             status,
-            said,
+            response,
             retry_after,
         },
-        status if status.is_client_error() => Failure::Refused {
+        status if status.is_client_error() => GrantError::Refused {
             status,
-            said,
+            response,
             retry_after,
         },
-        status => Failure::Unavailable {
+        status => GrantError::Unavailable {
             status,
-            said,
+            response,
             retry_after,
         },
     }
 }
 
-/// A 429 or 5xx to a question that was none for a token: nothing of its body is read.
-pub(super) fn unavailable(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Failure {
-    Failure::Unavailable {
+/// A 429 or 5xx response to a request for metadata. Its body is not read.
+pub(super) fn unavailable(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> GrantError {
+    GrantError::Unavailable {
         status,
-        said: Said::Other { content_type: None },
+        response: ErrorResponse::Other { content_type: None },
         retry_after: retry_after(headers, now),
     }
 }
 
-/// By how many seconds the answer's `Date` is ahead of our clock (RFC 9110 6.6.1).
+/// By how many seconds the response's `Date` is ahead of this machine's clock (RFC 9110 6.6.1).
 pub(super) fn ahead_of(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
     let date = headers.get(DATE)?.to_str().ok()?;
     let theirs = httpdate::parse_http_date(date.trim()).ok()?;
@@ -112,7 +122,7 @@ pub(super) fn ahead_of(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
     }
 }
 
-/// Whether an error answer may hold JSON: nothing else of it is read, let alone quoted.
+/// Whether an error response may hold JSON. A body of another type is not read, let alone quoted.
 pub(super) fn may_hold_error_fields(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|kind| {
         kind.to_str()
@@ -120,8 +130,8 @@ pub(super) fn may_hold_error_fields(headers: &HeaderMap) -> bool {
     })
 }
 
-/// `Retry-After` in either form (RFC 9110 10.2.3). A date is compared with the answer's own `Date`
-/// where it has one, so that our clock and the server's may differ.
+/// `Retry-After` in either form (RFC 9110 10.2.3). A date is compared with the response's own `Date` if there is one, so
+/// that the clocks may differ.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name| {
         headers
@@ -129,75 +139,81 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
             .and_then(|value: &HeaderValue| value.to_str().ok())
             .map(str::trim)
     };
-    let asked = text(RETRY_AFTER)?;
-    if !asked.is_empty() && asked.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Some(asked.parse().map_or(Duration::MAX, Duration::from_secs));
+    let value = text(RETRY_AFTER)?;
+    if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
     }
-    let until = httpdate::parse_http_date(asked).ok()?;
+    let until = httpdate::parse_http_date(value).ok()?;
     let from = text(DATE)
         .and_then(|date| httpdate::parse_http_date(date).ok())
         .unwrap_or(now);
     Some(until.duration_since(from).unwrap_or_default())
 }
 
-fn bearer(access_token: Option<&Value>) -> Result<HeaderValue, Defect> {
+fn bearer(access_token: Option<&Value>) -> Result<HeaderValue, ResponseDefect> {
     let token = access_token
         .and_then(Value::as_str)
         .filter(|token| !token.is_empty())
-        .ok_or(Defect::NoToken)?;
-    if token.len() > LONGEST_TOKEN {
-        return Err(Defect::TokenTooLong {
-            limit: LONGEST_TOKEN,
+        .ok_or(ResponseDefect::NoToken)?;
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(ResponseDefect::TokenTooLong {
+            limit: MAX_TOKEN_BYTES,
         });
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Defect::TokenCharacters);
+        return Err(ResponseDefect::TokenCharacters);
     }
-    let mut header =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| Defect::TokenCharacters)?;
+    let mut header = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| ResponseDefect::TokenCharacters)?;
     header.set_sensitive(true);
     Ok(header)
 }
 
-/// `expires_in` as a number or, as some servers send it, a string with one. Missing: the configured lifetime.
-fn lifetime(expires_in: Option<&Value>, default_lifetime: Duration) -> Result<Duration, Defect> {
+/// `expires_in` as a number or, as some servers send it, as a string with a number. If it is missing, the configured
+/// lifetime.
+fn lifetime(
+    expires_in: Option<&Value>,
+    default_lifetime: Duration,
+) -> Result<Duration, ResponseDefect> {
     let seconds = match expires_in {
         None | Some(Value::Null) => return Ok(default_lifetime),
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.trim().parse().ok(),
         Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => None,
     };
-    seconds.and_then(schedule::lifetime).ok_or(Defect::Lifetime)
+    seconds
+        .and_then(schedule::lifetime)
+        .ok_or(ResponseDefect::Lifetime)
 }
 
 #[derive(Deserialize)]
-struct Success {
+struct SuccessfulResponse {
     access_token: Option<Value>,
     token_type: Option<Value>,
     expires_in: Option<Value>,
 }
 
-impl Success {
-    fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Defect> {
+impl SuccessfulResponse {
+    fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, ResponseDefect> {
         if body.trim_ascii().is_empty() {
-            return Err(Defect::Empty);
+            return Err(ResponseDefect::Empty);
         }
         if headers
             .get(header::CONTENT_ENCODING)
             .is_some_and(|encoding| encoding != "identity")
         {
-            return Err(Defect::Compressed);
+            return Err(ResponseDefect::Compressed);
         }
-        // serde would take an array for a struct; its error text may quote the token, so it ends here.
+        // serde would accept an array as a struct. Its error may quote the token, so it is dropped here.
         let starts_as_object = body.trim_ascii().starts_with(b"{");
         serde_json::from_slice(body)
             .ok()
             .filter(|_| starts_as_object)
-            .ok_or(Defect::NotJson)
+            .ok_or(ResponseDefect::NotJson)
     }
 }
 
-/// Both shapes at once: `error`/`error_description` (RFC 6749 5.2), `code`/`message`/`id` (Ping's).
+/// The fields of both forms: `error` and `error_description` (RFC 6749 5.2), or `code`, `message` and `id` (Ping).
 #[derive(Deserialize)]
 struct ErrorFields {
     error: Option<Value>,
@@ -208,21 +224,21 @@ struct ErrorFields {
 }
 
 impl ErrorFields {
-    fn into_said(self, credential: &Credential<'_>) -> Option<Said> {
+    fn into_response(self, credential: &ClientCredentials<'_>) -> Option<ErrorResponse> {
         let prose = text(self.error_description.as_ref()).or_else(|| text(self.message.as_ref()));
-        let (prose, named) = prose.map_or((None, None), split_correlation_id);
-        let shown = |text: &str, longest| clean(text, longest, credential);
+        let (prose, id_in_prose) = prose.map_or((None, None), split_correlation_id);
+        let clean = |text: &str, longest| clean(text, longest, credential);
         let code = text(self.error.as_ref())
             .or_else(|| text(self.code.as_ref()))
-            .and_then(|code| shown(code, LONGEST_WORD));
-        let description = prose.and_then(|prose| shown(prose, LONGEST_PROSE));
+            .and_then(|code| clean(code, MAX_WORD));
+        let description = prose.and_then(|prose| clean(prose, MAX_DESCRIPTION));
         if code.is_none() && description.is_none() {
             return None;
         }
-        let correlation_id = named
+        let correlation_id = id_in_prose
             .or_else(|| text(self.id.as_ref()))
-            .and_then(|id| shown(id, LONGEST_WORD));
-        Some(Said::Fields {
+            .and_then(|id| clean(id, MAX_WORD));
+        Some(ErrorResponse::Fields {
             code,
             description,
             correlation_id,
@@ -234,7 +250,7 @@ fn text(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str)
 }
 
-/// Ping ends its prose with the id; it must survive the shortening.
+/// Ping appends the id to its description; it must not be lost when the description is shortened.
 fn split_correlation_id(prose: &str) -> (Option<&str>, Option<&str>) {
     match prose.split_once(CORRELATION) {
         Some((before, after)) => (Some(before), after.split_once(')').map(|(id, _)| id)),
@@ -242,15 +258,19 @@ fn split_correlation_id(prose: &str) -> (Option<&str>, Option<&str>) {
     }
 }
 
-fn word(headers: &HeaderMap, name: &HeaderName, credential: &Credential<'_>) -> Option<String> {
+fn word(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    credential: &ClientCredentials<'_>,
+) -> Option<String> {
     headers
         .get(name)
         .and_then(|value| value.to_str().ok())
-        .and_then(|text| clean(text, LONGEST_WORD, credential))
+        .and_then(|text| clean(text, MAX_WORD, credential))
 }
 
-/// Shortened, on one line, without what steers a terminal, without what repeats a credential.
-fn clean(text: &str, longest: usize, credential: &Credential<'_>) -> Option<String> {
+/// Shortened, on one line, without terminal control characters; withheld if it discloses a credential.
+fn clean(text: &str, longest: usize, credential: &ClientCredentials<'_>) -> Option<String> {
     let plain: String = sanitize(text, Unprintable::Remove)
         .chars()
         .take(longest)

@@ -1,110 +1,112 @@
-//! When to ask, and how long to wait: pure functions of (lifetime, failures, `Retry-After`, draw).
+//! When to request a token, and how long to wait after a failure: pure functions of lifetime, failures, `Retry-After` and
+//! a random draw.
 //!
-//! Time and chance are arguments. A `draw` is uniform in 0..1. Nothing here reads a clock, sleeps or logs.
+//! Time and randomness are arguments; a `draw` is uniform in 0..1. Nothing here reads a clock, sleeps or logs.
 
 use std::time::Duration;
 
-/// No two token requests start closer together, whatever an answer says.
+/// Token requests never start closer together than this, whatever a response says.
 pub(super) const MIN_BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
-/// The task looks at the clocks at least this often, so that a resume from sleep is noticed without traffic.
-pub(super) const LONGEST_NAP: Duration = Duration::from_secs(30);
-/// How often a secret that lives in a file is read again: "tried within 5 s" with room for the read.
+/// The task reads the clocks at least this often, so that a resume from suspend is noticed without traffic.
+pub(super) const MAX_SLEEP: Duration = Duration::from_secs(30);
+/// How often a secret in a file is read again: a changed secret is promised to be used within 5 s, reading included.
 pub(super) const SECRET_POLL: Duration = Duration::from_secs(2);
-/// A wall clock that moved further than this against the monotonic one was set, or the machine slept.
+/// If the wall clock moves by more than this against the monotonic clock, it was set or the machine was suspended.
 pub(super) const CLOCK_STEP: Duration = Duration::from_secs(10);
-/// What a request waits for once an attempt has failed since the last usable token.
+/// How long a request waits once an attempt has failed since the last usable token.
 pub(super) const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Forced refreshes (after a 401) start at least this far apart …
 pub(super) const FORCED_PAUSE_MIN: Duration = Duration::from_secs(30);
-/// … and at most this far, when each replay before was refused too.
+/// … and at most this far apart, if every replay so far was rejected too.
 pub(super) const FORCED_PAUSE_MAX: Duration = Duration::from_mins(15);
 
-/// A lifetime above this is cut to it: far beyond any deployment, far below any overflow.
+/// A longer lifetime is cut to this: far longer than any deployment, far from any overflow.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-/// While nothing can be served an unreachable endpoint is tried this often: with the spread and the
-/// exchange itself a recovery is seen within 5 s (tests/survives.md 4 and 45), which 30 s could not promise.
+/// Without a usable token an unreachable endpoint is tried at least this often. Together with the jitter and the request
+/// itself, a recovery is noticed within 5 s (tests/survives.md 4 and 45), which 30 s would not allow.
 const LONGEST_BACK_OFF_WITHOUT_TOKEN: Duration = Duration::from_secs(3);
-const AFTER_REFUSAL: Duration = Duration::from_mins(1);
+const AFTER_REJECTION: Duration = Duration::from_mins(1);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 const LONGEST_MARGIN: Duration = Duration::from_secs(2);
 
-/// What kind of failure an attempt met; decides how soon the next may be.
+/// The class of a failure, which decides how soon the next attempt may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setback {
-    /// Our configuration was refused: asking again soon changes nothing.
+pub(super) enum FailureClass {
+    /// The configuration is rejected: repeating the request soon changes nothing.
     Configuration,
-    /// 429: the limit is shared with others, so it is never pressed.
+    /// 429: the limit is shared with other clients, so the wait is never shortened.
     Throttled,
-    /// Unreachable, late, broken or out of order: heals without us.
+    /// The server is unreachable, slow or broken: it recovers without a change on this side.
     Outage,
 }
 
 /// How long to wait after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delays {
-    /// While the token in hand is still usable.
+    /// While the current token is usable.
     pub(super) with_token: Duration,
-    /// While there is none.
+    /// While there is no usable token.
     pub(super) without_token: Duration,
 }
 
-/// When, after it was asked for, a token is replaced: a random point between 50 % and 70 % of its lifetime.
+/// When a token is replaced, counted from its request: at a random point between 50 % and 70 % of its lifetime.
 ///
-/// Without a cap "so long before expiry": such a cap removes the jitter at usual lifetimes.
+/// There is no cap of the form "at most so long before the expiry": at common lifetimes it would remove the jitter.
 pub(super) fn refresh_after(lifetime: Duration, draw: f64) -> Duration {
     lifetime.mul_f64(0.5 + 0.2 * draw).max(MIN_BETWEEN_ATTEMPTS)
 }
 
-/// How old a token may be when it is sent: its lifetime less min(2 s, 5 %) for the flight.
+/// How old a token may be when it is sent: its lifetime minus min(2 s, 5 %), for the time that the request travels.
 pub(super) fn usable_for(lifetime: Duration) -> Duration {
     lifetime.saturating_sub(LONGEST_MARGIN.min(lifetime / 20))
 }
 
-/// `expires_in` (RFC 6749 5.1) as a duration; `None` where a token would be dead on arrival.
+/// `expires_in` (RFC 6749 5.1) as a duration; `None` if the token would already be expired.
 pub(super) fn lifetime(expires_in: f64) -> Option<Duration> {
     let positive = expires_in.is_finite() && expires_in > 0.0;
     positive.then(|| Duration::from_secs_f64(expires_in.min(LONGEST_LIFETIME.as_secs_f64())))
 }
 
-/// The waits after the `failures`-th failure in a row (1 is the first), with a token that can be sent
-/// for another `usable_in`.
+/// The delays after the `failures`-th consecutive failure (1 is the first), while the current token can be sent for
+/// another `remaining`.
 ///
-/// In an outage no wait passes more than half of that time: a doubled wait that happens to straddle
-/// the expiry would turn an outage that is over into one that callers see.
+/// In an outage no delay exceeds half of that time: a doubled delay that happens to span the expiry would make callers
+/// see an outage that is already over.
 pub(super) fn delays(
-    setback: Setback,
+    setback: FailureClass,
     failures: u32,
     retry_after: Option<Duration>,
-    usable_in: Duration,
+    remaining: Duration,
     draw: f64,
 ) -> Delays {
-    let asked = retry_after.map_or(Duration::ZERO, |asked| as_asked(asked, draw));
-    let patient = back_off(failures, LONGEST_BACK_OFF, draw);
+    let requested = retry_after.map_or(Duration::ZERO, |delay| requested_delay(delay, draw));
+    let long = back_off(failures, LONGEST_BACK_OFF, draw);
     let (with_token, without_token) = match setback {
-        Setback::Configuration => (AFTER_REFUSAL, AFTER_REFUSAL),
-        Setback::Throttled => (patient, patient),
-        Setback::Outage => (
-            patient.min((usable_in / 2).max(MIN_BETWEEN_ATTEMPTS)),
+        FailureClass::Configuration => (AFTER_REJECTION, AFTER_REJECTION),
+        FailureClass::Throttled => (long, long),
+        FailureClass::Outage => (
+            long.min((remaining / 2).max(MIN_BETWEEN_ATTEMPTS)),
             back_off(failures, LONGEST_BACK_OFF_WITHOUT_TOKEN, draw),
         ),
     };
     Delays {
-        with_token: with_token.max(asked),
-        without_token: without_token.max(asked),
+        with_token: with_token.max(requested),
+        without_token: without_token.max(requested),
     }
 }
 
-/// 1 s doubling up to `longest`, ±25 %, never below the least distance between attempts.
+/// 1 s, doubled up to `longest`, ±25 %, and never less than the minimum between attempts.
 fn back_off(failures: u32, longest: Duration, draw: f64) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let plain = (FIRST_BACK_OFF * 2_u32.pow(doublings)).min(longest);
     plain.mul_f64(0.75 + 0.5 * draw).max(MIN_BETWEEN_ATTEMPTS)
 }
 
-/// `Retry-After`: never earlier, up to 25 % later so that a fleet does not come back as one, 5 min at most.
-fn as_asked(retry_after: Duration, draw: f64) -> Duration {
+/// The delay that the server requested: never shorter, up to 25 % longer so that a fleet does not return all at once,
+/// and at most 5 min.
+fn requested_delay(retry_after: Duration, draw: f64) -> Duration {
     retry_after
         .min(LONGEST_RETRY_AFTER)
         .mul_f64(1.0 + 0.25 * draw)

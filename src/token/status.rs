@@ -1,6 +1,6 @@
-//! What is known about the token right now, and what follows from it at a given moment.
+//! What is known about the token, and what follows from it at a given moment.
 //!
-//! Pure but for [`Shared`], which is where the handle and the task meet. Waits for nothing.
+//! Pure, except for [`SharedStatus`], which the handle and the task share. Nothing here waits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -8,34 +8,34 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use tokio::sync::{Notify, watch};
 
-use super::clock::{Clock, Stamp};
-use super::failure::Failure;
-use super::forced::Forced;
+use super::bearer::{Bearer, TokenState};
+use super::clock::{Clock, Timestamp};
+use super::forced::ForcedRefreshes;
+use super::grant_error::GrantError;
 use super::schedule::{self, Delays, MIN_BETWEEN_ATTEMPTS};
-use super::{Bearer, State};
 
-/// Where the handle and the task meet.
+/// What the handle and the task share.
 ///
-/// A `watch` rather than an atomic pointer: it is also the wake-up of those who wait, so a token and
-/// the news of it cannot come apart; an uncontended read lock costs no more than the two clock reads beside it.
-pub(super) struct Shared {
-    pub(super) status: watch::Sender<Status>,
-    /// Locked before `status` is read, never the other way round.
-    forced: Mutex<Forced>,
-    /// Makes the task look again before its nap is over.
+/// The status is in a `watch` rather than behind an atomic pointer: the `watch` also wakes the waiting requests, so that a
+/// token and its notification are one step. Its uncontended read lock costs no more than the two clock reads.
+pub(super) struct SharedStatus {
+    pub(super) status: watch::Sender<TaskStatus>,
+    /// Locked before `status` is read, never after.
+    forced: Mutex<ForcedRefreshes>,
+    /// Wakes the task before its sleep is over.
     pub(super) wake: Notify,
-    /// How many times the wall clock was seen to jump.
+    /// How often the wall clock has jumped.
     pub(super) clock_steps: watch::Sender<u64>,
     pub(super) clock: Clock,
     /// `token.wait`.
     pub(super) wait: Duration,
 }
 
-impl Shared {
+impl SharedStatus {
     pub(super) fn new(wait: Duration, clock: Clock) -> Self {
         Self {
-            status: watch::Sender::new(Status::starting(clock.now())),
-            forced: Mutex::new(Forced::new()),
+            status: watch::Sender::new(TaskStatus::starting(clock.now())),
+            forced: Mutex::new(ForcedRefreshes::new()),
             wake: Notify::new(),
             clock_steps: watch::Sender::new(0),
             clock,
@@ -43,43 +43,43 @@ impl Shared {
         }
     }
 
-    pub(super) fn forced(&self) -> MutexGuard<'_, Forced> {
+    pub(super) fn forced(&self) -> MutexGuard<'_, ForcedRefreshes> {
         self.forced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A granted token.
-pub(super) struct Held {
+/// The last token that was granted.
+pub(super) struct CurrentToken {
     pub(super) header: HeaderValue,
     pub(super) generation: u64,
-    /// Before the request for it was sent.
-    pub(super) sent: Stamp,
+    /// The moment before its request was sent.
+    pub(super) requested_at: Timestamp,
     pub(super) lifetime: Duration,
     pub(super) refresh_after: Duration,
 }
 
-impl Held {
-    /// How long it may still be sent.
-    pub(super) fn usable_in(&self, now: Stamp) -> Duration {
-        schedule::usable_for(self.lifetime).saturating_sub(self.sent.age(now))
+impl CurrentToken {
+    /// How long it can still be sent.
+    pub(super) fn usable_in(&self, now: Timestamp) -> Duration {
+        schedule::usable_for(self.lifetime).saturating_sub(self.requested_at.age(now))
     }
 
-    /// The end of its lifetime by the wall clock as it stands now, whatever it said back then.
-    pub(super) fn expires_at(&self, now: Stamp) -> Option<SystemTime> {
-        let age = self.sent.age(now);
+    /// When it expires by the current wall clock, even if the clock was set in the meantime.
+    pub(super) fn expires_at(&self, now: Timestamp) -> Option<SystemTime> {
+        let age = self.requested_at.age(now);
         match self.lifetime.checked_sub(age) {
             Some(left) => now.wall.checked_add(left),
             None => now.wall.checked_sub(age.saturating_sub(self.lifetime)),
         }
     }
 
-    /// Whether it may still be sent; asked by every request.
-    fn is_usable(&self, now: Stamp) -> bool {
-        self.sent
+    /// Whether it can still be sent. Called for every request.
+    fn is_usable(&self, now: Timestamp) -> bool {
+        self.requested_at
             .is_younger(schedule::usable_for(self.lifetime), now)
     }
 
-    fn bearer(&self, now: Stamp) -> Bearer {
+    fn bearer(&self, now: Timestamp) -> Bearer {
         Bearer {
             at: now.monotonic,
             header: self.header.clone(),
@@ -88,15 +88,15 @@ impl Held {
     }
 }
 
-/// A wait that began at a moment and ends by the older of the two clocks.
+/// A wait from a moment on, measured by the clock that reports the greater age.
 #[derive(Clone, Copy)]
 pub(super) struct Wait {
-    pub(super) since: Stamp,
+    pub(super) since: Timestamp,
     pub(super) delays: Delays,
 }
 
 impl Wait {
-    pub(super) const fn over(since: Stamp) -> Self {
+    pub(super) const fn ended(since: Timestamp) -> Self {
         Self {
             since,
             delays: Delays {
@@ -106,7 +106,7 @@ impl Wait {
         }
     }
 
-    fn left(&self, usable: bool, now: Stamp) -> Duration {
+    fn left(&self, usable: bool, now: Timestamp) -> Duration {
         let delay = if usable {
             self.delays.with_token
         } else {
@@ -116,72 +116,72 @@ impl Wait {
     }
 }
 
-/// Attempts by how they ended.
+/// The number of attempts by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Attempts {
+pub struct AttemptCounts {
     /// A token was granted.
     pub granted: u64,
-    /// Our configuration was refused, the secret's source included.
+    /// The configuration was rejected, or the secret cannot be used.
     pub refused: u64,
     /// 429.
     pub throttled: u64,
-    /// Everything else that brought no token.
+    /// Any other failure.
     pub unavailable: u64,
 }
 
-/// What is known about the token.
-pub(super) struct Status {
-    pub(super) token: Option<Held>,
-    /// Until the next planned attempt.
+/// What the task knows about the token.
+pub(super) struct TaskStatus {
+    pub(super) token: Option<CurrentToken>,
+    /// Until the next scheduled attempt.
     pub(super) plan: Wait,
-    /// Until a forced attempt may be made: what the last failure asked for.
-    pub(super) hold: Wait,
+    /// Until an attempt may be forced, because the last one failed.
+    pub(super) forced_wait: Wait,
     pub(super) started: u64,
     pub(super) finished: u64,
-    pub(super) last_start: Option<Stamp>,
-    /// Failures in a row, forced ones left out; 0 after a success.
+    pub(super) last_start: Option<Timestamp>,
+    /// Consecutive failures, not counting forced attempts; 0 after a success.
     pub(super) failures: u32,
-    /// The last failure since the last success.
-    pub(super) failure: Option<Arc<Failure>>,
+    /// The last failure since the last success, if any.
+    pub(super) failure: Option<Arc<GrantError>>,
     pub(super) last_success: Option<SystemTime>,
-    pub(super) attempts: Attempts,
+    pub(super) attempts: AttemptCounts,
 }
 
-impl Status {
-    fn starting(now: Stamp) -> Self {
+impl TaskStatus {
+    fn starting(now: Timestamp) -> Self {
         Self {
             token: None,
-            plan: Wait::over(now),
-            hold: Wait::over(now),
+            plan: Wait::ended(now),
+            forced_wait: Wait::ended(now),
             started: 0,
             finished: 0,
             last_start: None,
             failures: 0,
             failure: None,
             last_success: None,
-            attempts: Attempts::default(),
+            attempts: AttemptCounts::default(),
         }
     }
 
-    pub(super) fn usable(&self, now: Stamp) -> Option<Bearer> {
+    pub(super) fn usable(&self, now: Timestamp) -> Option<Bearer> {
         self.token
             .as_ref()
             .filter(|token| token.is_usable(now))
-            .map(|held| held.bearer(now))
+            .map(|token| token.bearer(now))
     }
 
-    /// How long the token may still be sent; zero without a usable one.
-    pub(super) fn usable_in(&self, now: Stamp) -> Duration {
+    /// How long the token can still be sent; zero if there is no usable token.
+    pub(super) fn usable_in(&self, now: Timestamp) -> Duration {
         self.token
             .as_ref()
             .map_or(Duration::ZERO, |token| token.usable_in(now))
     }
 
-    fn is_usable(&self, now: Stamp) -> bool {
+    fn is_usable(&self, now: Timestamp) -> bool {
         !self.usable_in(now).is_zero()
     }
 
-    pub(super) fn newer_than(&self, generation: u64, now: Stamp) -> Option<Bearer> {
+    pub(super) fn newer_than(&self, generation: u64, now: Timestamp) -> Option<Bearer> {
         self.usable(now)
             .filter(|bearer| bearer.generation > generation)
     }
@@ -190,32 +190,32 @@ impl Status {
         self.started > self.finished
     }
 
-    pub(super) fn state(&self, now: Stamp) -> State {
+    pub(super) fn state(&self, now: Timestamp) -> TokenState {
         match &self.token {
-            None => State::Starting,
-            Some(token) if !token.is_usable(now) => State::Expired,
-            Some(token) if token.sent.age(now) >= token.refresh_after => State::Stale,
-            Some(_) => State::Fresh,
+            None => TokenState::Starting,
+            Some(token) if !token.is_usable(now) => TokenState::Expired,
+            Some(token) if token.requested_at.age(now) >= token.refresh_after => TokenState::Stale,
+            Some(_) => TokenState::Fresh,
         }
     }
 
-    /// Until the next planned attempt may start; zero while one is in flight.
-    pub(super) fn planned_in(&self, now: Stamp) -> Duration {
+    /// The time until the next scheduled attempt; zero during an attempt.
+    pub(super) fn planned_in(&self, now: Timestamp) -> Duration {
         if self.in_flight() {
             return Duration::ZERO;
         }
         self.plan
             .left(self.is_usable(now), now)
-            .max(self.breath(now))
+            .max(self.spacing_left(now))
     }
 
-    /// How long the last failure forbids to force an attempt.
-    pub(super) fn held_back(&self, now: Stamp) -> Duration {
-        self.hold.left(self.is_usable(now), now)
+    /// The time until an attempt may be forced after the last failure.
+    pub(super) fn forced_in(&self, now: Timestamp) -> Duration {
+        self.forced_wait.left(self.is_usable(now), now)
     }
 
-    /// What is left of the least distance to the attempt before.
-    pub(super) fn breath(&self, now: Stamp) -> Duration {
+    /// The rest of the minimum time between two attempts.
+    pub(super) fn spacing_left(&self, now: Timestamp) -> Duration {
         self.last_start.map_or(Duration::ZERO, |last| {
             MIN_BETWEEN_ATTEMPTS.saturating_sub(last.age(now))
         })

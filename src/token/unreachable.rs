@@ -1,5 +1,5 @@
-//! Why no answer came from the token endpoint: what failed on the way, on whose side, and which key to
-//! change. Sorts the causes that libraries report; sends nothing.
+//! Why the token endpoint sent no response: what failed on the way, on which side, and which configuration key to
+//! change. Classifies the errors that libraries report; sends nothing.
 
 use std::error::Error;
 use std::io;
@@ -7,23 +7,23 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::failure::Cause;
+use super::cause::Cause;
 use crate::config::is_loopback;
 use crate::net::TlsFailure;
 use crate::text::causes;
 
-/// Whom we speak to, as it is told to people.
+/// The server that a request goes to, as messages describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
+pub struct TokenServer {
     /// `host:port` of the token endpoint, or of the issuer whose metadata is read.
     pub address: String,
-    /// The key that names it.
+    /// The configuration key that names it.
     pub key: &'static str,
-    /// The corporate proxy on the way, without user name and password.
+    /// The corporate proxy that the request goes through, without user name and password.
     pub proxy: Option<String>,
 }
 
-impl Peer {
+impl TokenServer {
     pub(super) fn new(url: &Url, key: &'static str, proxy: Option<String>) -> Self {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
@@ -34,13 +34,13 @@ impl Peer {
         }
     }
 
-    /// Whether it is on this machine, where neither VPN, firewall nor corporate proxy is on the way.
+    /// Whether it runs on this machine, so that neither VPN, firewall nor corporate proxy is in between.
     pub(super) fn is_loopback(&self) -> bool {
         Url::parse(&format!("http://{}/", self.address)).is_ok_and(|url| is_loopback(&url))
     }
 
-    /// The proxy as part of a sentence, or nothing.
-    pub(super) fn by_way_of(&self) -> String {
+    /// The proxy as part of a sentence; empty if there is none.
+    pub(super) fn through_proxy(&self) -> String {
         match &self.proxy {
             None => String::new(),
             Some(proxy) => format!(" through the corporate proxy {proxy} (network.proxy)"),
@@ -48,98 +48,105 @@ impl Peer {
     }
 }
 
-/// No answer came.
+/// The token endpoint sent no response.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer from the token endpoint {}{}", peer.address, peer.by_way_of())]
+#[error("no response from the token endpoint {}{}", server.address, server.through_proxy())]
 pub struct Unreachable {
-    /// From whom.
-    pub peer: Peer,
+    /// The server that was asked.
+    pub server: TokenServer,
     /// What failed.
     #[source]
-    pub obstacle: Obstacle,
+    pub cause: UnreachableCause,
 }
 
-/// What failed between us and the token endpoint.
+/// What failed between this proxy and the token endpoint.
 #[derive(Debug, thiserror::Error)]
-pub enum Obstacle {
-    /// A name without an address: the endpoint's, or the corporate proxy's.
+pub enum UnreachableCause {
+    /// A name has no address: the token endpoint's, or the corporate proxy's.
     #[error("the name {host} cannot be resolved")]
     Unresolved {
         /// The name.
         host: String,
-        /// The resolver's words.
+        /// The resolver's error.
         source: Arc<io::Error>,
     },
-    /// Nobody listens there, or a firewall says no.
-    #[error("the connection is refused")]
+    /// No process listens there, or a firewall rejects the connection.
+    #[error("the connection was refused")]
     Refused,
-    /// The network says that there is no way.
-    #[error("it cannot be connected to")]
-    NoWay(#[source] io::Error),
+    /// The operating system reports that there is no route.
+    #[error("it cannot be reached over the network")]
+    NoRoute(#[source] io::Error),
     /// The corporate proxy answered 407.
-    #[error("the proxy wants a user name and password, or other ones")]
+    #[error("the proxy requires a user name and password, or rejects the configured ones")]
     ProxyCredentials,
-    /// The corporate proxy did not connect us for another reason.
-    #[error("the proxy did not connect us")]
+    /// The corporate proxy did not open a connection, for another reason.
+    #[error("the proxy did not open a connection to it")]
     Proxy,
     /// The TLS handshake failed, or the certificate was rejected.
     #[error(transparent)]
     Tls(TlsFailure),
-    /// What came is no HTTP/1.
-    #[error("what it sent is no HTTP/1.1 answer")]
+    /// The response is not HTTP/1.
+    #[error("the response is not HTTP/1.1")]
     NotHttp,
-    /// The connection ended before the answer was complete.
-    #[error("the connection ended before the answer was complete")]
+    /// The connection ended before the response was complete.
+    #[error("the connection ended before the response was complete")]
     Ended,
     /// Anything else.
-    #[error("the exchange failed")]
+    #[error("the request failed")]
     Other(#[source] Cause),
 }
 
-/// How our resolver says that a name has no address, so that it can be found among the causes.
+/// The error of this room's resolver, so that it can be found among the causes.
 #[derive(Debug, thiserror::Error)]
 #[error("{host}")]
-pub(super) struct Unresolved {
+pub(super) struct UnresolvedName {
     pub(super) host: String,
     pub(super) source: Arc<io::Error>,
 }
 
 impl Unreachable {
-    /// Sorts what a library reports. `connecting`: whether there was no connection yet.
-    pub(super) fn new(peer: Peer, connecting: bool, error: Cause) -> Self {
-        let named = causes(&*error).find_map(|cause| Obstacle::named(connecting, cause));
-        let obstacle = named.unwrap_or_else(|| Obstacle::Other(error));
-        Self { peer, obstacle }
+    /// Classifies the error of a library. `connecting`: whether there was no connection yet.
+    pub(super) fn new(server: TokenServer, connecting: bool, error: Cause) -> Self {
+        let found =
+            causes(&*error).find_map(|cause| UnreachableCause::from_error(connecting, cause));
+        let cause = found.unwrap_or_else(|| UnreachableCause::Other(error));
+        Self { server, cause }
     }
 
-    /// Whose side it is on, as far as can be told, and what to change there.
+    /// On which side the problem is, as far as that is known, and what to change there.
     #[must_use]
     pub fn remedy(&self) -> String {
-        let key = self.peer.key;
-        let through = self.peer.proxy.is_some();
-        match &self.obstacle {
-            Obstacle::Unresolved { .. } | Obstacle::NoWay(_) | Obstacle::Refused if through => {
-                "on the way to the proxy: check network.proxy".to_owned()
+        use UnreachableCause as Cause;
+        let key = self.server.key;
+        let through_proxy = self.server.proxy.is_some();
+        match &self.cause {
+            Cause::Unresolved { .. } | Cause::NoRoute(_) | Cause::Refused if through_proxy => {
+                "the problem is on the way to the proxy: check network.proxy".to_owned()
             }
-            Obstacle::Unresolved { .. } => format!(
-                "on our side: check {key}, this machine's DNS, and whether it needs network.proxy"
+            Cause::Unresolved { .. } => format!(
+                "the problem is on this machine's side: check {key} and this machine's DNS, and set network.proxy if \
+                 the network requires a proxy"
             ),
-            Obstacle::Refused | Obstacle::NoWay(_) if self.peer.is_loopback() => {
-                format!("nobody listens there: start it, or correct the port in {key}")
+            Cause::Refused | Cause::NoRoute(_) if self.server.is_loopback() => {
+                format!("no process listens there: start it, or correct the port in {key}")
             }
-            Obstacle::NoWay(_) => format!(
-                "on our side or between: check this machine's network, {key}, and whether it needs network.proxy"
+            Cause::NoRoute(_) => format!(
+                "the problem is on this machine's side or in the network: check {key} and the network connection, and \
+                 set network.proxy if the network requires a proxy"
             ),
-            Obstacle::Refused => format!(
-                "on its side: nobody listens there; check {key}, its port too, and whether it needs network.proxy"
+            Cause::Refused => format!(
+                "the problem is on the server's side: no process listens there; check the host and port in {key}, and \
+                 set network.proxy if the network requires a proxy"
             ),
-            Obstacle::ProxyCredentials => {
-                "write network.proxy = \"http://USER:PASSWORD@HOST:PORT\"".to_owned()
+            Cause::ProxyCredentials => {
+                "set network.proxy = \"http://USER:PASSWORD@HOST:PORT\"".to_owned()
             }
-            Obstacle::Proxy => format!("on the proxy's side: may it connect to what {key} names?"),
-            Obstacle::Tls(failure) => tls_remedy(failure, key),
-            Obstacle::NotHttp => format!("does {key} name a token endpoint?"),
-            Obstacle::Ended | Obstacle::Other(_) => elsewhere(key),
+            Cause::Proxy => format!(
+                "the problem is on the proxy's side: ask whether it allows connections to the host in {key}"
+            ),
+            Cause::Tls(failure) => tls_remedy(failure, key),
+            Cause::NotHttp => format!("check that {key} names a token endpoint"),
+            Cause::Ended | Cause::Other(_) => outside_remedy(key),
         }
     }
 }
@@ -147,36 +154,42 @@ impl Unreachable {
 fn tls_remedy(failure: &TlsFailure, key: &str) -> String {
     match failure {
         // The description of the certificate contains its own remedy.
-        TlsFailure::Certificate(_) => format!("nothing was sent; {key} names it"),
-        TlsFailure::NotTls => format!("is the port in {key} the one for https?"),
-        TlsFailure::OldVersion => format!("on its side: it needs a newer TLS; {key} names it"),
+        TlsFailure::Certificate(_) => {
+            format!("no secret was sent; {key} names the server")
+        }
+        TlsFailure::NotTls => format!("check that the port in {key} is the one for https"),
+        TlsFailure::OldVersion => {
+            format!("the problem is on the side of the server in {key}: it needs a newer TLS version")
+        }
         TlsFailure::ClientCertificateRequired | TlsFailure::Rejected(_) => {
             "if it requires a client certificate, set token.client_cert_file and token.client_key_file"
                 .to_owned()
         }
-        TlsFailure::Closed | TlsFailure::Protocol(_) | TlsFailure::Io(_) => elsewhere(key),
+        TlsFailure::Closed | TlsFailure::Protocol(_) | TlsFailure::Io(_) => outside_remedy(key),
     }
 }
 
-fn elsewhere(key: &str) -> String {
-    format!("on its side or between; {key} names it, it is tried again")
+fn outside_remedy(key: &str) -> String {
+    format!(
+        "the problem is on the side of the server in {key} or in the network, and may be temporary"
+    )
 }
 
-impl Obstacle {
-    /// What one cause among several says, if it says anything.
-    fn named(connecting: bool, cause: &(dyn Error + 'static)) -> Option<Self> {
-        if let Some(Unresolved { host, source }) = cause.downcast_ref() {
+impl UnreachableCause {
+    /// What one error among the causes tells; `None` if it tells nothing.
+    fn from_error(connecting: bool, error: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(UnresolvedName { host, source }) = error.downcast_ref() {
             let (host, source) = (host.clone(), Arc::clone(source));
             return Some(Self::Unresolved { host, source });
         }
-        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(Self::Tls(TlsFailure::from_tls(error)));
         }
-        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-            return Self::of_http(error);
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return Self::from_http(error);
         }
-        let Some(error) = cause.downcast_ref::<io::Error>() else {
-            return Self::of_tunnel(cause);
+        let Some(error) = error.downcast_ref::<io::Error>() else {
+            return Self::from_tunnel(error);
         };
         match (error.kind(), error.raw_os_error()) {
             (io::ErrorKind::ConnectionRefused, _) => Some(Self::Refused),
@@ -187,12 +200,14 @@ impl Obstacle {
                 | io::ErrorKind::BrokenPipe,
                 _,
             ) => Some(Self::Ended),
-            (_, Some(code)) if connecting => Some(Self::NoWay(io::Error::from_raw_os_error(code))),
-            _ => None, // the system's own list, which grows
+            (_, Some(code)) if connecting => {
+                Some(Self::NoRoute(io::Error::from_raw_os_error(code)))
+            }
+            _ => None, // `io::ErrorKind` is non-exhaustive
         }
     }
 
-    fn of_http(error: &hyper::Error) -> Option<Self> {
+    fn from_http(error: &hyper::Error) -> Option<Self> {
         if error.is_parse() {
             Some(Self::NotHttp)
         } else if error.is_incomplete_message() {
@@ -202,14 +217,14 @@ impl Obstacle {
         }
     }
 
-    /// reqwest's connector keeps this kind of error to itself; its words are all there is.
-    fn of_tunnel(cause: &(dyn Error + 'static)) -> Option<Self> {
-        let words = cause.to_string();
-        let words = words.strip_prefix("tunnel error: ")?;
-        if cause.source().is_some() {
-            return None; // there was no connection to the proxy: what is below says why
+    /// The type of this error is private to reqwest's connector, so only its text can be examined.
+    fn from_tunnel(error: &(dyn Error + 'static)) -> Option<Self> {
+        let text = error.to_string();
+        let problem = text.strip_prefix("tunnel error: ")?;
+        if error.source().is_some() {
+            return None; // there was no connection to the proxy; the source says why
         }
-        Some(match words {
+        Some(match problem {
             "proxy authorization required" => Self::ProxyCredentials,
             _ => Self::Proxy,
         })

@@ -71,7 +71,7 @@ fn the_file_has_mode_600_and_a_symbolic_link_is_not_followed() {
 
 #[test]
 fn the_output_contains_nothing_of_the_private_key() {
-    let key = new_key(Algorithm::Es256).unwrap();
+    let key = generate_key(Algorithm::Es256).unwrap();
     let text = format!(
         "{:#}{}",
         key.public,

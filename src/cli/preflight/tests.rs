@@ -68,7 +68,7 @@ async fn complaint_about_key(key: &str, more: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_private_key_that_cannot_sign_is_reported_with_its_key() {
-    let new = crate::token::new_key(config::Algorithm::Es256).unwrap();
+    let new = crate::token::generate_key(config::Algorithm::Es256).unwrap();
     let pem = String::from_utf8(new.private.expose().to_vec()).unwrap();
     assert_eq!(complaint_about_key(&pem, "").await, None);
     for (key, more, expected) in [

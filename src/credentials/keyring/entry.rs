@@ -82,7 +82,7 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
-    pub(in crate::credentials) fn remedy(&self, entry: &KeyringEntry) -> String {
+    pub(crate) fn remedy(&self, entry: &KeyringEntry) -> String {
         const OTHER_SOURCES: &str =
             "write { file = \"…\" }, { command = [\"…\"] } or { env = \"…\" } instead";
         match self {

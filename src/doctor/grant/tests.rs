@@ -5,13 +5,13 @@ use std::io;
 use super::*;
 use crate::doctor::finding::Outcome;
 use crate::doctor::sample::config;
-use crate::token::Peer;
+use crate::token::TokenServer;
 use crate::vendor::SetupStep;
 
-fn rejected_with(status: u16, code: &str, description: &str) -> Failure {
-    Failure::Refused {
+fn rejected_with(status: u16, code: &str, description: &str) -> GrantError {
+    GrantError::Refused {
         status: StatusCode::from_u16(status).unwrap(),
-        said: Said::Fields {
+        response: ErrorResponse::Fields {
             code: Some(code.to_owned()),
             description: Some(description.to_owned()),
             correlation_id: Some("c0ffee".to_owned()),
@@ -20,25 +20,25 @@ fn rejected_with(status: u16, code: &str, description: &str) -> Failure {
     }
 }
 
-fn page(status: u16) -> Failure {
-    Failure::Refused {
+fn page(status: u16) -> GrantError {
+    GrantError::Refused {
         status: StatusCode::from_u16(status).unwrap(),
-        said: Said::Other {
+        response: ErrorResponse::Other {
             content_type: Some("text/html".to_owned()),
         },
         retry_after: None,
     }
 }
 
-fn unavailable_with(status: u16, retry_after: Option<u64>) -> Failure {
-    Failure::Unavailable {
+fn unavailable_with(status: u16, retry_after: Option<u64>) -> GrantError {
+    GrantError::Unavailable {
         status: StatusCode::from_u16(status).unwrap(),
-        said: Said::Other { content_type: None },
+        response: ErrorResponse::Other { content_type: None },
         retry_after: retry_after.map(Duration::from_secs),
     }
 }
 
-fn explained(failure: &Failure, more: &[(&str, &str)]) -> Finding {
+fn explained(failure: &GrantError, more: &[(&str, &str)]) -> Finding {
     let config = config(more);
     explain(failure, &DoctorContext::new(&config, None))
 }
@@ -167,9 +167,9 @@ fn a_web_page_is_due_to_a_proxy_or_a_firewall() {
         .filter_map(|remedy| remedy.cause.as_deref())
         .collect();
     assert!(causes[0].contains("corporate proxy") && causes[1].contains("WAF"));
-    let success = Failure::Unusable {
+    let success = GrantError::Unusable {
         status: StatusCode::OK,
-        defect: Defect::NotJson,
+        defect: ResponseDefect::NotJson,
     };
     assert_eq!(explained(&success, &[]).remedies, finding.remedies);
 }
@@ -216,8 +216,8 @@ fn errors_of_another_server_are_explained_by_their_code_and_without_steps() {
 
 #[test]
 fn an_unusable_secret_is_a_failure_of_the_configuration() {
-    let unreadable = Failure::SecretUnreadable(io::Error::other("x").into());
-    for failure in [unreadable, Failure::SecretEmpty] {
+    let unreadable = GrantError::SecretUnreadable(io::Error::other("x").into());
+    for failure in [unreadable, GrantError::SecretEmpty] {
         let finding = explained(&failure, &[]);
         assert_eq!(finding.outcome, Outcome::Failed(FailureKind::Configuration));
         assert!(finding.remedies[0].action.contains("token.client_secret"));
@@ -227,9 +227,9 @@ fn an_unusable_secret_is_a_failure_of_the_configuration() {
 #[test]
 fn the_remedy_of_the_failure_is_included_once() {
     for connected in [true, false] {
-        let failure = Failure::TimedOut {
+        let failure = GrantError::TimedOut {
             limit: Duration::from_secs(10),
-            peer: Peer {
+            server: TokenServer {
                 address: "as.example.com:443".to_owned(),
                 key: "token.url",
                 proxy: None,

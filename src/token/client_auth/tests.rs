@@ -10,15 +10,15 @@ fn assertion() -> config::Assertion {
 
 fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
     let secret = Secret::new(secret);
-    let (mut form, mut headers) = (Form::with_room_for(64), HeaderMap::new());
-    form.pair("grant_type", b"client_credentials");
-    Credential {
+    let (mut form, mut headers) = (FormBody::with_capacity_for(64), HeaderMap::new());
+    form.append_pair("grant_type", b"client_credentials");
+    ClientCredentials {
         method,
         id,
         secret: &secret,
         assertion: &assertion(),
     }
-    .sign(&mut form, &mut headers, SystemTime::UNIX_EPOCH)
+    .authenticate(&mut form, &mut headers, SystemTime::UNIX_EPOCH)
     .unwrap();
     (
         String::from_utf8(form.into_body().to_vec()).unwrap(),
@@ -27,7 +27,7 @@ fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
 }
 
 #[test]
-fn basic_encodes_both_halves_as_the_rfc_says_with_spaces_as_percent_20() {
+fn basic_encodes_both_parts_as_the_rfc_requires_with_spaces_as_percent_20() {
     for (id, secret, plain) in [
         ("app", "s3cret-._~", "app:s3cret-._~"),
         ("a:b", "p q+r/%", "a%3Ab:p%20q%2Br%2F%25"),
@@ -42,14 +42,14 @@ fn basic_encodes_both_halves_as_the_rfc_says_with_spaces_as_percent_20() {
         assert_eq!(STANDARD.decode(value).unwrap(), plain.as_bytes());
         assert_eq!(
             form, "grant_type=client_credentials",
-            "one method a request"
+            "one method per request"
         );
         assert!(headers[AUTHORIZATION].is_sensitive());
     }
 }
 
 #[test]
-fn post_puts_id_and_secret_into_the_form_alone() {
+fn post_puts_id_and_secret_into_the_form_only() {
     let (form, headers) = signed(ClientAuth::Post, "a&b", "p q+ü");
     assert_eq!(
         form,
@@ -59,16 +59,16 @@ fn post_puts_id_and_secret_into_the_form_alone() {
 }
 
 #[test]
-fn a_certificate_needs_the_id_alone() {
+fn with_a_certificate_only_the_id_is_sent() {
     let (form, headers) = signed(ClientAuth::Tls, "a&b", "-----BEGIN PRIVATE KEY-----");
     assert_eq!(form, "grant_type=client_credentials&client_id=a%26b");
     assert!(headers.is_empty());
 }
 
 #[test]
-fn the_secret_is_recognised_in_every_form_it_is_sent_in_and_in_pieces() {
+fn the_secret_is_recognised_in_every_form_in_which_it_is_sent_and_in_parts() {
     let secret = Secret::new("correct horse+battery");
-    let credential = Credential {
+    let credential = ClientCredentials {
         method: ClientAuth::Basic,
         id: "app",
         secret: &secret,

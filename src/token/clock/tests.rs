@@ -3,14 +3,14 @@ use super::*;
 const HOUR: Duration = Duration::from_hours(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn now() -> Stamp {
+fn now() -> Timestamp {
     Clock::SYSTEM.now()
 }
 
 #[test]
-fn younger_is_whose_age_is_below_on_both_clocks() {
+fn is_younger_agrees_with_the_age_by_both_clocks() {
     let then = now();
-    let later = |wall: Duration, monotonic: Duration| Stamp {
+    let later = |wall: Duration, monotonic: Duration| Timestamp {
         wall: then.wall + wall,
         monotonic: then.monotonic + monotonic,
     };
@@ -27,7 +27,7 @@ fn younger_is_whose_age_is_below_on_both_clocks() {
             }
         }
     }
-    let earlier = Stamp {
+    let earlier = Timestamp {
         wall: then.wall - HOUR,
         ..then
     };
@@ -37,38 +37,41 @@ fn younger_is_whose_age_is_below_on_both_clocks() {
 }
 
 #[test]
-fn the_clock_that_says_older_counts() {
+fn the_clock_that_reports_the_greater_age_counts() {
     let then = now();
-    let slept = Stamp {
+    let suspended = Timestamp {
         wall: then.wall + HOUR,
         monotonic: then.monotonic + SECOND,
     };
-    let set_back = Stamp {
+    let set_back = Timestamp {
         wall: then.wall - HOUR,
         monotonic: then.monotonic + SECOND,
     };
 
-    assert_eq!(then.age(slept), HOUR);
+    assert_eq!(then.age(suspended), HOUR);
     assert_eq!(then.age(set_back), SECOND);
 }
 
 #[test]
-fn a_step_is_seen_in_both_directions_and_plain_time_is_none() {
+fn a_step_is_detected_in_both_directions_and_passing_time_is_not_a_step() {
     let then = now();
-    let plain = Stamp {
+    let later = Timestamp {
         wall: then.wall + HOUR,
         monotonic: then.monotonic + HOUR,
     };
-    let slept = Stamp {
+    let suspended = Timestamp {
         wall: then.wall + HOUR,
         monotonic: then.monotonic + SECOND,
     };
-    let set_back = Stamp {
+    let set_back = Timestamp {
         wall: then.wall - HOUR,
         monotonic: then.monotonic + SECOND,
     };
 
-    assert_eq!(then.step_until(plain), Duration::ZERO);
-    assert_eq!(then.step_until(slept), HOUR.checked_sub(SECOND).unwrap());
+    assert_eq!(then.step_until(later), Duration::ZERO);
+    assert_eq!(
+        then.step_until(suspended),
+        HOUR.checked_sub(SECOND).unwrap()
+    );
     assert_eq!(then.step_until(set_back), HOUR + SECOND);
 }

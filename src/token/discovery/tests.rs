@@ -3,7 +3,7 @@ use super::*;
 const ISSUER: &str = "https://as.example.com/t";
 
 #[test]
-fn metadata_is_looked_for_behind_the_issuer_and_between_host_and_path() {
+fn metadata_is_looked_for_after_the_issuer_and_between_host_and_path() {
     for (issuer, openid, oauth) in [
         (
             "https://as.example.com",
@@ -24,7 +24,7 @@ fn metadata_is_looked_for_behind_the_issuer_and_between_host_and_path() {
 }
 
 #[test]
-fn only_the_issuers_own_document_names_an_endpoint_and_only_a_safe_one() {
+fn only_the_issuers_own_document_is_used_and_only_if_its_endpoint_is_safe() {
     let good = r#"{"issuer":"https://as.example.com/t","token_endpoint":"https://as.example.com/token",
         "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example.com/token"}}"#;
     let read = |text: &str, certificate| {
@@ -58,12 +58,15 @@ fn only_the_issuers_own_document_names_an_endpoint_and_only_a_safe_one() {
             "file:///etc/passwd",
             "not https",
         ),
-        ("}", "", "no JSON"),
+        ("}", "", "not a JSON"),
     ] {
-        let said = read(&good.replacen(from, to, 3), false).unwrap_err();
-        assert!(said.contains(complaint), "{to}: {said}");
+        let error = read(&good.replacen(from, to, 3), false).unwrap_err();
+        assert!(error.contains(complaint), "{to}: {error}");
     }
-    assert_eq!(read("<html>", false).unwrap_err(), "it is no JSON object");
+    assert_eq!(
+        read("<html>", false).unwrap_err(),
+        "it is not a JSON object"
+    );
     let loopback = good.replace("https://as.example.com/token", "http://127.0.0.1:1/token");
     assert!(read(&loopback, false).is_ok());
 }

@@ -1,8 +1,8 @@
 use super::*;
 
 #[test]
-fn refused_replays_double_the_pause_from_30_s_to_15_min_once_a_refresh() {
-    let mut forced = Forced::new();
+fn rejected_replays_double_the_pause_from_30_s_to_15_min_once_per_refresh() {
+    let mut forced = ForcedRefreshes::new();
     let mut now = Instant::now();
     let mut pauses = Vec::new();
     for number in 1..=8 {
@@ -15,12 +15,12 @@ fn refused_replays_double_the_pause_from_30_s_to_15_min_once_a_refresh() {
         now += pause;
     }
     assert_eq!(pauses, [60, 120, 240, 480, 900, 900, 900, 900]);
-    assert!(forced.in_vain());
+    assert!(forced.was_ineffective());
 }
 
 #[test]
-fn an_accepted_replay_brings_the_pause_back_whatever_the_others_say() {
-    let mut forced = Forced::new();
+fn an_accepted_replay_resets_the_pause_regardless_of_the_others() {
+    let mut forced = ForcedRefreshes::new();
     let start = Instant::now();
     forced.demand(1, start).unwrap();
     forced.replayed(false);
@@ -32,12 +32,12 @@ fn an_accepted_replay_brings_the_pause_back_whatever_the_others_say() {
         forced.demand(3, start + Duration::from_mins(1)),
         Err(FORCED_PAUSE_MIN)
     );
-    assert!(!forced.in_vain());
+    assert!(!forced.was_ineffective());
 }
 
 #[test]
-fn a_refused_replay_without_a_forced_refresh_changes_nothing() {
-    let mut forced = Forced::new();
+fn a_rejected_replay_without_a_forced_refresh_changes_nothing() {
+    let mut forced = ForcedRefreshes::new();
     forced.replayed(false);
     let start = Instant::now();
     forced.demand(1, start).unwrap();

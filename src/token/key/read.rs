@@ -1,4 +1,4 @@
-//! A private key from PEM (PKCS#8, PKCS#1, SEC1) or JWK. What was decoded is wiped.
+//! Reads a private key from PEM (PKCS#8, PKCS#1, SEC1) or JWK. The decoded bytes are wiped.
 
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeyPairComponents, PublicKeyComponents};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -9,69 +9,72 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{KeyError, Pair, SigningKey};
+use super::error::PrivateKeyError;
+use super::private_key::{PrivateKey, SigningPair};
 use crate::config::Algorithm;
 use crate::credentials::Secret;
 
-impl SigningKey {
+impl PrivateKey {
     /// Reads the key.
     ///
     /// # Errors
-    /// See [`KeyError`].
-    pub(in crate::token) fn read(secret: &Secret) -> Result<Self, KeyError> {
+    /// See [`PrivateKeyError`].
+    pub(crate) fn read(secret: &Secret) -> Result<Self, PrivateKeyError> {
         let text = secret.expose().trim_ascii();
         if text.starts_with(b"{") || text.starts_with(b"[") {
             return Jwk::parse(text)?.into_key();
         }
         if !text.windows(11).any(|run| run == b"-----BEGIN ") {
-            return Err(KeyError::Unknown);
+            return Err(PrivateKeyError::Unknown);
         }
         let key = PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
             pem::Error::NoItemsFound => other_pem(text),
-            _ => KeyError::Pem, // and nothing of it: it may quote the line
+            _ => PrivateKeyError::Pem, // the error itself may quote the line
         })?;
         let key = Zeroizing::new(key);
         Ok(Self {
-            pair: of_der(&key)?,
-            named: None,
-            meant_for: None,
+            pair: pair_from_der(&key)?,
+            jwk_id: None,
+            jwk_algorithm: None,
         })
     }
 }
 
-fn other_pem(text: &[u8]) -> KeyError {
+fn other_pem(text: &[u8]) -> PrivateKeyError {
     let text = String::from_utf8_lossy(text);
     let has = |label: &str| text.contains(&format!("-----BEGIN {label}-----"));
     if has("ENCRYPTED PRIVATE KEY") {
-        KeyError::Encrypted
+        PrivateKeyError::Encrypted
     } else if has("CERTIFICATE") {
-        KeyError::OtherPem("certificate")
+        PrivateKeyError::OtherPem("certificate")
     } else if has("PUBLIC KEY") || has("RSA PUBLIC KEY") {
-        KeyError::OtherPem("public key")
+        PrivateKeyError::OtherPem("public key")
     } else {
-        KeyError::Pem
+        PrivateKeyError::Pem
     }
 }
 
-fn of_der(key: &PrivateKeyDer<'_>) -> Result<Pair, KeyError> {
+fn pair_from_der(key: &PrivateKeyDer<'_>) -> Result<SigningPair, PrivateKeyError> {
     let curve = &ECDSA_P256_SHA256_FIXED_SIGNING;
     match key {
-        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()).map(Pair::Rsa),
+        PrivateKeyDer::Pkcs1(der) => {
+            RsaKeyPair::from_der(der.secret_pkcs1_der()).map(SigningPair::Rsa)
+        }
         PrivateKeyDer::Sec1(der) => {
-            EcdsaKeyPair::from_private_key_der(curve, der.secret_sec1_der()).map(Pair::Ec)
+            EcdsaKeyPair::from_private_key_der(curve, der.secret_sec1_der()).map(SigningPair::Ec)
         }
         PrivateKeyDer::Pkcs8(der) => {
             let der = der.secret_pkcs8_der();
             RsaKeyPair::from_pkcs8(der)
-                .map(Pair::Rsa)
-                .or_else(|_| EcdsaKeyPair::from_pkcs8(curve, der).map(Pair::Ec))
+                .map(SigningPair::Rsa)
+                .or_else(|_| EcdsaKeyPair::from_pkcs8(curve, der).map(SigningPair::Ec))
         }
-        _ => return Err(KeyError::Unsound), // the library may learn new kinds
+        _ => return Err(PrivateKeyError::Invalid), // `PrivateKeyDer` is non-exhaustive
     }
-    .map_err(|_| KeyError::Unsound)
+    .map_err(|_| PrivateKeyError::Invalid)
 }
 
-/// RFC 7517 4, RFC 7518 6. Borrowed from the secret, so that no copy is left behind.
+/// A JWK (RFC 7517 4, RFC 7518 6). Borrows from the secret, so that no copy is left behind.
 #[derive(Deserialize)]
 struct Jwk<'a> {
     kty: Option<&'a str>,
@@ -92,51 +95,51 @@ struct Jwk<'a> {
 }
 
 impl<'a> Jwk<'a> {
-    fn parse(text: &'a [u8]) -> Result<Self, KeyError> {
+    fn parse(text: &'a [u8]) -> Result<Self, PrivateKeyError> {
         if text.starts_with(b"[") {
-            return Err(KeyError::KeySet); // serde would take an array for a struct
+            return Err(PrivateKeyError::KeySet); // serde would accept an array as a struct
         }
-        let jwk: Self = serde_json::from_slice(text).map_err(|_| KeyError::NoJwk)?;
+        let jwk: Self = serde_json::from_slice(text).map_err(|_| PrivateKeyError::NotJwk)?;
         if jwk.keys.is_some() {
-            return Err(KeyError::KeySet);
+            return Err(PrivateKeyError::KeySet);
         }
         Ok(jwk)
     }
 
-    fn into_key(self) -> Result<SigningKey, KeyError> {
+    fn into_key(self) -> Result<PrivateKey, PrivateKeyError> {
         let pair = match (self.kty, self.crv) {
-            (Some("RSA"), _) => Pair::Rsa(self.rsa()?),
-            (Some("EC"), Some("P-256")) => Pair::Ec(self.ec()?),
-            (Some(_), _) => return Err(KeyError::Kind),
-            (None, _) => return Err(KeyError::NoJwk),
+            (Some("RSA"), _) => SigningPair::Rsa(self.rsa()?),
+            (Some("EC"), Some("P-256")) => SigningPair::Ec(self.ec()?),
+            (Some(_), _) => return Err(PrivateKeyError::UnsupportedType),
+            (None, _) => return Err(PrivateKeyError::NotJwk),
         };
-        let key = SigningKey {
+        let key = PrivateKey {
             pair,
-            meant_for: self.meant_for()?,
-            named: self.kid,
+            jwk_algorithm: self.algorithm()?,
+            jwk_id: self.kid,
         };
         key.algorithm(None)?;
         Ok(key)
     }
 
-    fn meant_for(&self) -> Result<Option<Algorithm>, KeyError> {
+    fn algorithm(&self) -> Result<Option<Algorithm>, PrivateKeyError> {
         match self.alg {
             None => Ok(None),
             Some("RS256") => Ok(Some(Algorithm::Rs256)),
             Some("RS384") => Ok(Some(Algorithm::Rs384)),
             Some("RS512") => Ok(Some(Algorithm::Rs512)),
             Some("ES256") => Ok(Some(Algorithm::Es256)),
-            Some(_) => Err(KeyError::Kind),
+            Some(_) => Err(PrivateKeyError::UnsupportedType),
         }
     }
 
-    fn rsa(&self) -> Result<RsaKeyPair, KeyError> {
+    fn rsa(&self) -> Result<RsaKeyPair, PrivateKeyError> {
         let public_key = PublicKeyComponents {
             n: member(self.n)?,
             e: member(self.e)?,
         };
         if self.d.is_none() {
-            return Err(KeyError::PublicOnly);
+            return Err(PrivateKeyError::PublicOnly);
         }
         RsaKeyPair::from_components(&KeyPairComponents {
             public_key,
@@ -147,13 +150,13 @@ impl<'a> Jwk<'a> {
             dQ: member(self.dq)?,
             qInv: member(self.qi)?,
         })
-        .map_err(|_| KeyError::Unsound)
+        .map_err(|_| PrivateKeyError::Invalid)
     }
 
-    fn ec(&self) -> Result<EcdsaKeyPair, KeyError> {
+    fn ec(&self) -> Result<EcdsaKeyPair, PrivateKeyError> {
         let (x, y) = (member(self.x)?, member(self.y)?);
         if self.d.is_none() {
-            return Err(KeyError::PublicOnly);
+            return Err(PrivateKeyError::PublicOnly);
         }
         let point = [&[4][..], &x[..], &y[..]].concat(); // SEC 1 2.3.3
         EcdsaKeyPair::from_private_key_and_public_key(
@@ -161,25 +164,27 @@ impl<'a> Jwk<'a> {
             &member(self.d)?[..],
             &point,
         )
-        .map_err(|_| KeyError::Unsound)
+        .map_err(|_| PrivateKeyError::Invalid)
     }
 }
 
-fn member(text: Option<&str>) -> Result<Wiped, KeyError> {
-    let text = text.ok_or(KeyError::NoJwk)?;
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::NoJwk)?;
-    Ok(Wiped(Zeroizing::new(bytes)))
+fn member(text: Option<&str>) -> Result<DecodedMember, PrivateKeyError> {
+    let text = text.ok_or(PrivateKeyError::NotJwk)?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| PrivateKeyError::NotJwk)?;
+    Ok(DecodedMember(Zeroizing::new(bytes)))
 }
 
-struct Wiped(Zeroizing<Vec<u8>>);
+struct DecodedMember(Zeroizing<Vec<u8>>);
 
-impl AsRef<[u8]> for Wiped {
+impl AsRef<[u8]> for DecodedMember {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
 }
 
-impl std::ops::Deref for Wiped {
+impl std::ops::Deref for DecodedMember {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         &self.0

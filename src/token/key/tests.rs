@@ -1,10 +1,19 @@
-//! Claims about private keys: every usual form is read, everything else has a name.
+//! Every common form of private key is read; everything else has an error of its own.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
 };
 
+use serde_json::json;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::private_key::SigningPair;
 use super::*;
+use crate::config::Algorithm;
 
 /// The example of RFC 7638 3.1, and its thumbprint.
 const RFC_7638_N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
@@ -16,19 +25,19 @@ const EC_JWK: &str = r#"{"kty":"EC","crv":"P-256",
     "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
     "d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","use":"enc","kid":"1"}"#;
 
-fn read(text: &str) -> Result<SigningKey, KeyError> {
-    SigningKey::read(&Secret::new(text))
+fn read(text: &str) -> Result<PrivateKey, PrivateKeyError> {
+    PrivateKey::read(&Secret::new(text))
 }
 
 fn pem(algorithm: Algorithm) -> String {
-    String::from_utf8(new_key(algorithm).unwrap().private.expose().to_vec()).unwrap()
+    String::from_utf8(generate_key(algorithm).unwrap().private.expose().to_vec()).unwrap()
 }
 
 #[test]
-fn a_thumbprint_is_that_of_the_rfc() {
+fn a_thumbprint_is_computed_as_in_the_rfc() {
     let members = format!(r#"{{"e":"AQAB","kty":"RSA","n":"{RFC_7638_N}"}}"#);
     let own = json!({ "e": "AQAB", "kty": "RSA", "n": RFC_7638_N }).to_string();
-    assert_eq!(own, members, "no space, in this order");
+    assert_eq!(own, members, "without spaces, in this order");
     assert_eq!(
         URL_SAFE_NO_PAD.encode(digest(&SHA256, own.as_bytes())),
         RFC_7638_THUMBPRINT
@@ -47,10 +56,10 @@ fn a_thumbprint_is_that_of_the_rfc() {
 }
 
 #[test]
-fn what_a_new_key_signs_its_public_half_verifies() {
+fn the_public_half_of_a_new_key_verifies_its_signatures() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
-        let new = new_key(algorithm).unwrap();
-        let key = SigningKey::read(&new.private).unwrap();
+        let new = generate_key(algorithm).unwrap();
+        let key = PrivateKey::read(&new.private).unwrap();
         assert_eq!(key.algorithm(None), Ok(algorithm));
         assert_eq!(key.id(None), new.id);
         let public = &new.public["keys"][0];
@@ -59,11 +68,11 @@ fn what_a_new_key_signs_its_public_half_verifies() {
         assert!(public.get("d").is_none(), "{public}");
         let signature = key.sign(algorithm, b"message").unwrap();
         let verified = match &key.pair {
-            Pair::Rsa(pair) => {
+            SigningPair::Rsa(pair) => {
                 UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref())
                     .verify(b"message", &signature)
             }
-            Pair::Ec(pair) => {
+            SigningPair::Ec(pair) => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref())
                     .verify(b"message", &signature)
             }
@@ -73,7 +82,7 @@ fn what_a_new_key_signs_its_public_half_verifies() {
 }
 
 #[test]
-fn a_jwk_names_itself_and_what_it_is_for_unless_configured() {
+fn a_jwk_supplies_its_id_and_algorithm_unless_they_are_configured() {
     let key = read(EC_JWK).unwrap();
     assert_eq!(key.id(None), "1");
     assert_eq!(key.id(Some("2")), "2");
@@ -82,49 +91,58 @@ fn a_jwk_names_itself_and_what_it_is_for_unless_configured() {
 }
 
 #[test]
-fn every_unusable_key_has_its_own_name_and_quotes_nothing() {
+fn every_unusable_key_has_an_error_of_its_own_that_quotes_nothing() {
     let certificate = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let rsa = pem(Algorithm::Rs256);
     let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let cases = [
-        ("hunter2hunter2".to_owned(), KeyError::Unknown),
-        (certificate.cert.pem(), KeyError::OtherPem("certificate")),
+        ("hunter2hunter2".to_owned(), PrivateKeyError::Unknown),
+        (
+            certificate.cert.pem(),
+            PrivateKeyError::OtherPem("certificate"),
+        ),
         (
             certificate.signing_key.public_key_pem(),
-            KeyError::OtherPem("public key"),
+            PrivateKeyError::OtherPem("public key"),
         ),
         (
             rsa.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
-            KeyError::Encrypted,
+            PrivateKeyError::Encrypted,
         ),
-        (rsa[..400].to_owned(), KeyError::Pem),
-        (rsa.replace("MIIE", "!!!!"), KeyError::Pem),
-        (rsa.replace("MIIE", "AAAA"), KeyError::Unsound),
-        (p384.serialize_pem(), KeyError::Unsound),
-        ("{".to_owned(), KeyError::NoJwk),
-        ("{}".to_owned(), KeyError::NoJwk),
-        (format!("[{EC_JWK}]"), KeyError::KeySet),
-        (format!(r#"{{"keys":[{EC_JWK}]}}"#), KeyError::KeySet),
+        (rsa[..400].to_owned(), PrivateKeyError::Pem),
+        (rsa.replace("MIIE", "!!!!"), PrivateKeyError::Pem),
+        (rsa.replace("MIIE", "AAAA"), PrivateKeyError::Invalid),
+        (p384.serialize_pem(), PrivateKeyError::Invalid),
+        ("{".to_owned(), PrivateKeyError::NotJwk),
+        ("{}".to_owned(), PrivateKeyError::NotJwk),
+        (format!("[{EC_JWK}]"), PrivateKeyError::KeySet),
+        (format!(r#"{{"keys":[{EC_JWK}]}}"#), PrivateKeyError::KeySet),
         (
             r#"{"kty":"oct","k":"aHVudGVyMg"}"#.to_owned(),
-            KeyError::Kind,
+            PrivateKeyError::UnsupportedType,
         ),
-        (EC_JWK.replace("P-256", "P-521"), KeyError::Kind),
+        (
+            EC_JWK.replace("P-256", "P-521"),
+            PrivateKeyError::UnsupportedType,
+        ),
         (
             EC_JWK.replace("\"use\":\"enc\"", "\"alg\":\"PS256\""),
-            KeyError::Kind,
+            PrivateKeyError::UnsupportedType,
         ),
-        (EC_JWK.replace("\"d\"", "\"x-d\""), KeyError::PublicOnly),
-        (EC_JWK.replace("870MB6", "970MB6"), KeyError::Unsound),
+        (
+            EC_JWK.replace("\"d\"", "\"x-d\""),
+            PrivateKeyError::PublicOnly,
+        ),
+        (EC_JWK.replace("870MB6", "970MB6"), PrivateKeyError::Invalid),
         (
             format!(r#"{{"kty":"RSA","n":"{RFC_7638_N}","e":"AQAB"}}"#),
-            KeyError::PublicOnly,
+            PrivateKeyError::PublicOnly,
         ),
         (
             EC_JWK.replace("\"use\":\"enc\"", "\"alg\":\"RS256\""),
-            KeyError::Mismatch {
+            PrivateKeyError::Mismatch {
                 algorithm: Algorithm::Rs256,
-                kind: "EC",
+                key_type: "EC",
             },
         ),
     ];

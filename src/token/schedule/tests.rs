@@ -8,7 +8,7 @@ const fn ms(millis: u64) -> Duration {
 }
 
 #[test]
-fn a_refresh_is_due_between_half_and_seven_tenths_of_any_lifetime() {
+fn a_refresh_is_due_between_50_and_70_percent_of_any_lifetime() {
     for (lifetime, draw, due) in [
         (s(3600), 0.0, s(1800)),
         (s(3600), 0.5, s(2160)),
@@ -25,7 +25,7 @@ fn a_refresh_is_due_between_half_and_seven_tenths_of_any_lifetime() {
 }
 
 #[test]
-fn a_token_counts_as_expired_two_seconds_or_a_twentieth_early() {
+fn a_token_counts_as_expired_2_s_or_5_percent_early() {
     for (lifetime, usable) in [
         (s(3600), s(3598)),
         (s(300), s(298)),
@@ -54,10 +54,10 @@ fn a_lifetime_is_positive_and_at_most_ten_years() {
 }
 
 #[test]
-fn waits_after_failures_follow_the_table() {
-    use Setback::{Configuration, Outage, Throttled};
-    // (what, failures, Retry-After, draw) -> (with a token, without one)
-    for (setback, failures, asked, draw, with_token, without_token) in [
+fn delays_after_failures_follow_the_table() {
+    use FailureClass::{Configuration, Outage, Throttled};
+    // (class, failures, Retry-After, draw) -> (delay with a token, delay without one)
+    for (class, failures, asked, draw, with_token, without_token) in [
         (Outage, 1, None, 0.5, s(1), s(1)),
         (Outage, 1, None, 0.0, s(1), s(1)), // 0.75 s would be a second attempt within a second
         (Outage, 1, None, 1.0, ms(1250), ms(1250)),
@@ -70,7 +70,7 @@ fn waits_after_failures_follow_the_table() {
         (Outage, 1, Some(s(20)), 0.0, s(20), s(20)),
         (Outage, 1, Some(s(20)), 1.0, s(25), s(25)),
         (Throttled, 6, None, 0.5, s(30), s(30)),
-        (Throttled, 6, Some(s(1)), 0.5, s(30), s(30)), // a server that always says 1 s is spared too
+        (Throttled, 6, Some(s(1)), 0.5, s(30), s(30)), // a server that always requests 1 s is not overloaded either
         (Throttled, 1, Some(s(300)), 1.0, s(300), s(300)),
         (Throttled, 1, Some(s(86_400)), 0.5, s(300), s(300)),
         (Throttled, 1, Some(Duration::MAX), 1.0, s(300), s(300)),
@@ -83,28 +83,28 @@ fn waits_after_failures_follow_the_table() {
             without_token,
         };
         assert_eq!(
-            delays(setback, failures, asked, s(3600), draw),
+            delays(class, failures, asked, s(3600), draw),
             expected,
-            "{setback:?} {failures} {asked:?} {draw}"
+            "{class:?} {failures} {asked:?} {draw}"
         );
     }
 }
 
 #[test]
-fn no_wait_in_an_outage_straddles_the_expiry_but_a_throttled_one_may() {
-    for (setback, left, expected) in [
-        (Setback::Outage, s(40), s(16)),
-        (Setback::Outage, s(14), s(7)),
-        (Setback::Outage, s(1), s(1)),
-        (Setback::Throttled, s(14), s(16)),
-        (Setback::Configuration, s(14), s(60)),
+fn no_delay_in_an_outage_spans_the_expiry_but_one_after_throttling_may() {
+    for (class, remaining, expected) in [
+        (FailureClass::Outage, s(40), s(16)),
+        (FailureClass::Outage, s(14), s(7)),
+        (FailureClass::Outage, s(1), s(1)),
+        (FailureClass::Throttled, s(14), s(16)),
+        (FailureClass::Configuration, s(14), s(60)),
     ] {
-        assert_eq!(delays(setback, 5, None, left, 0.5).with_token, expected);
+        assert_eq!(delays(class, 5, None, remaining, 0.5).with_token, expected);
     }
-    let asked = delays(Setback::Outage, 1, Some(s(20)), s(14), 0.0);
+    let asked = delays(FailureClass::Outage, 1, Some(s(20)), s(14), 0.0);
     assert_eq!(
         asked.with_token,
         s(20),
-        "what the server asks for goes first"
+        "the delay that the server requests takes precedence"
     );
 }

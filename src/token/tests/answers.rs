@@ -1,4 +1,4 @@
-//! What an answer means, as a table.
+//! What each response means, as tables.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,10 +10,10 @@ use http::header::{
 use super::scene::s;
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
-use crate::token::client_auth::Credential;
-use crate::token::failure::{Defect, Failure};
-use crate::token::response::{granted, refused};
-use crate::token::schedule::Setback;
+use crate::token::client_auth::ClientCredentials;
+use crate::token::grant_error::{GrantError, ResponseDefect};
+use crate::token::response::{access_token, error};
+use crate::token::schedule::FailureClass;
 
 const DEFAULT: Duration = Duration::from_mins(5);
 
@@ -24,20 +24,20 @@ fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-fn read(body: &str) -> Result<Duration, Defect> {
-    granted(&HeaderMap::new(), body.as_bytes(), DEFAULT).map(|granted| granted.lifetime)
+fn read(body: &str) -> Result<Duration, ResponseDefect> {
+    access_token(&HeaderMap::new(), body.as_bytes(), DEFAULT).map(|token| token.lifetime)
 }
 
-fn said(status: u16, headers: &HeaderMap, body: &str) -> Failure {
+fn grant_error(status: u16, headers: &HeaderMap, body: &str) -> GrantError {
     let secret = Secret::new("correct horse battery staple");
-    let credential = Credential {
+    let credential = ClientCredentials {
         method: ClientAuth::Basic,
         id: "app",
         secret: &secret,
         assertion: &super::endpoint::assertion(),
     };
     let status = StatusCode::from_u16(status).unwrap();
-    refused(
+    error(
         status,
         headers,
         Some(body.as_bytes()),
@@ -47,7 +47,7 @@ fn said(status: u16, headers: &HeaderMap, body: &str) -> Failure {
 }
 
 #[test]
-fn every_kind_of_lifetime_is_read_or_refused_by_name() {
+fn every_form_of_lifetime_is_read_or_is_an_error() {
     for (expires_in, expected) in [
         ("3600", Ok(s(3600))),
         ("\"3600\"", Ok(s(3600))),
@@ -56,13 +56,13 @@ fn every_kind_of_lifetime_is_read_or_refused_by_name() {
         ("null", Ok(DEFAULT)),
         ("1e99", Ok(s(315_360_000))),
         ("99999999999999999999999", Ok(s(315_360_000))),
-        ("0", Err(Defect::Lifetime)),
-        ("-1", Err(Defect::Lifetime)),
-        ("\"soon\"", Err(Defect::Lifetime)),
-        ("\"inf\"", Err(Defect::Lifetime)),
-        ("\"NaN\"", Err(Defect::Lifetime)),
-        ("true", Err(Defect::Lifetime)),
-        ("[3600]", Err(Defect::Lifetime)),
+        ("0", Err(ResponseDefect::Lifetime)),
+        ("-1", Err(ResponseDefect::Lifetime)),
+        ("\"soon\"", Err(ResponseDefect::Lifetime)),
+        ("\"inf\"", Err(ResponseDefect::Lifetime)),
+        ("\"NaN\"", Err(ResponseDefect::Lifetime)),
+        ("true", Err(ResponseDefect::Lifetime)),
+        ("[3600]", Err(ResponseDefect::Lifetime)),
     ] {
         let body =
             format!(r#"{{"access_token":"t","token_type":"bearer","expires_in":{expires_in}}}"#);
@@ -71,101 +71,107 @@ fn every_kind_of_lifetime_is_read_or_refused_by_name() {
     assert_eq!(
         read(r#"{"access_token":"t","token_type":"BEARER"}"#),
         Ok(DEFAULT),
-        "missing: the configured one"
+        "missing: the configured lifetime"
     );
 }
 
 #[test]
-fn every_success_without_a_token_that_can_be_sent_has_a_name() {
+fn every_success_without_a_token_that_can_be_sent_is_an_error_of_its_own() {
     let long = format!(
         r#"{{"access_token":"{}","token_type":"Bearer"}}"#,
         "a".repeat(100_000)
     );
     for (body, defect) in [
-        ("", Defect::Empty),
-        (" \r\n", Defect::Empty),
-        ("<html>Sign in</html>", Defect::NotJson),
-        (r#"["t","Bearer",60]"#, Defect::NotJson),
-        ("\"t\"", Defect::NotJson),
+        ("", ResponseDefect::Empty),
+        (" \r\n", ResponseDefect::Empty),
+        ("<html>Sign in</html>", ResponseDefect::NotJson),
+        (r#"["t","Bearer",60]"#, ResponseDefect::NotJson),
+        ("\"t\"", ResponseDefect::NotJson),
         (
             r#"{"access_token":"t","token_type":"Bearer""#,
-            Defect::NotJson,
+            ResponseDefect::NotJson,
         ),
-        ("{}", Defect::NoToken),
+        ("{}", ResponseDefect::NoToken),
         (
             r#"{"access_token":"","token_type":"Bearer"}"#,
-            Defect::NoToken,
+            ResponseDefect::NoToken,
         ),
         (
             r#"{"access_token":null,"token_type":"Bearer"}"#,
-            Defect::NoToken,
+            ResponseDefect::NoToken,
         ),
         (
             r#"{"access_token":17,"token_type":"Bearer"}"#,
-            Defect::NoToken,
+            ResponseDefect::NoToken,
         ),
         (
             r#"{"access_token":"a\r\nX-Evil: 1","token_type":"Bearer"}"#,
-            Defect::TokenCharacters,
+            ResponseDefect::TokenCharacters,
         ),
         (
             r#"{"access_token":"a b","token_type":"Bearer"}"#,
-            Defect::TokenCharacters,
+            ResponseDefect::TokenCharacters,
         ),
         (
             r#"{"access_token":"ä","token_type":"Bearer"}"#,
-            Defect::TokenCharacters,
+            ResponseDefect::TokenCharacters,
         ),
-        (long.as_str(), Defect::TokenTooLong { limit: 65_536 }),
-        (r#"{"access_token":"t"}"#, Defect::TokenType),
+        (
+            long.as_str(),
+            ResponseDefect::TokenTooLong { limit: 65_536 },
+        ),
+        (r#"{"access_token":"t"}"#, ResponseDefect::TokenType),
         (
             r#"{"access_token":"t","token_type":"DPoP"}"#,
-            Defect::TokenType,
+            ResponseDefect::TokenType,
         ),
         (
             r#"{"access_token":"t","token_type":"Bearer "}"#,
-            Defect::TokenType,
+            ResponseDefect::TokenType,
         ),
     ] {
         assert_eq!(read(body), Err(defect), "{}", &body[..body.len().min(60)]);
     }
     let gzip = headers(&[(CONTENT_ENCODING, "gzip")]);
     assert_eq!(
-        granted(&gzip, b"\x1f\x8b\x08", DEFAULT).unwrap_err(),
-        Defect::Compressed
+        access_token(&gzip, b"\x1f\x8b\x08", DEFAULT).unwrap_err(),
+        ResponseDefect::Compressed
     );
 }
 
 #[test]
 fn the_bearer_is_sensitive_and_exactly_the_token() {
     let body = br#"{"access_token":"abc.def-_~+/==","token_type":"bearer","expires_in":60}"#;
-    let header = granted(&HeaderMap::new(), body, DEFAULT).unwrap().header;
+    let header = access_token(&HeaderMap::new(), body, DEFAULT)
+        .unwrap()
+        .header;
     assert_eq!(header.as_bytes(), b"Bearer abc.def-_~+/==");
     assert!(header.is_sensitive());
 }
 
 #[test]
-fn both_error_shapes_are_told_with_their_correlation_id() {
+fn both_forms_of_errors_are_reported_with_their_correlation_id() {
     let prose = "word ".repeat(200);
     let long = format!(
         r#"{{"error":"invalid_scope","error_description":"{prose}(Correlation ID: 0d6e5f2a-0000-4000-8000-000000000001)"}}"#
     );
-    let told = said(400, &HeaderMap::new(), &long).to_string();
+    let message = grant_error(400, &HeaderMap::new(), &long).to_string();
     assert!(
-        told.len() < 450 && told.ends_with("(correlation id 0d6e5f2a-0000-4000-8000-000000000001)"),
-        "{told}"
+        message.len() < 450
+            && message.ends_with("(correlation id 0d6e5f2a-0000-4000-8000-000000000001)"),
+        "{message}"
     );
 
     let ping = r#"{"id":"0d6e5f2a-0000-4000-8000-000000000002","code":"NOT_FOUND","message":"No such environment","details":[]}"#;
     assert_eq!(
-        said(404, &HeaderMap::new(), ping).to_string(),
-        "the token endpoint refused us with 404 Not Found: NOT_FOUND: No such environment \
+        grant_error(404, &HeaderMap::new(), ping).to_string(),
+        "the token endpoint rejected the request with 404 Not Found: NOT_FOUND: No such environment \
          (correlation id 0d6e5f2a-0000-4000-8000-000000000002)"
     );
 }
 
 #[test]
-fn anything_else_is_told_by_status_and_type_alone() {
+fn any_other_error_is_reported_by_status_and_media_type_alone() {
     let html = headers(&[(CONTENT_TYPE, "text/html")]);
     for body in [
         "<html>secret</html>",
@@ -174,16 +180,16 @@ fn anything_else_is_told_by_status_and_type_alone() {
         r#"{"error":{"a":1}}"#,
         "[1]",
     ] {
-        let told = said(403, &html, body).to_string();
+        let message = grant_error(403, &html, body).to_string();
         assert_eq!(
-            told,
-            "the token endpoint refused us with 403 Forbidden: no OAuth error, but text/html"
+            message,
+            "the token endpoint rejected the request with 403 Forbidden: the response is text/html, not an OAuth error"
         );
     }
 }
 
 #[test]
-fn an_error_that_repeats_the_secret_or_a_token_or_steers_the_terminal_is_not_shown_so() {
+fn an_error_that_contains_the_secret_a_token_or_terminal_controls_is_not_shown_unchanged() {
     for echo in [
         "client_secret=correct horse battery staple",
         "client_secret=correct%20horse%20battery%20staple",
@@ -192,19 +198,19 @@ fn an_error_that_repeats_the_secret_or_a_token_or_steers_the_terminal_is_not_sho
         "corr\\u0007ect horse battery staple",
         "old token eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJl",
     ] {
-        let told = said(
+        let message = grant_error(
             400,
             &HeaderMap::new(),
             &format!(r#"{{"error":"{echo}","message":"{echo}"}}"#),
         );
-        for shown in [told.to_string(), format!("{told:?}")] {
+        for shown in [message.to_string(), format!("{message:?}")] {
             assert!(shown.contains("withheld"), "{shown}");
             for piece in ["horse", "YXBwOm", "eyJ"] {
                 assert!(!shown.contains(piece), "{shown}");
             }
         }
     }
-    let steered = said(
+    let steered = grant_error(
         400,
         &HeaderMap::new(),
         r#"{"error":"a\u001b[2Jb\nc\u202ed"}"#,
@@ -214,9 +220,9 @@ fn an_error_that_repeats_the_secret_or_a_token_or_steers_the_terminal_is_not_sho
 }
 
 #[test]
-fn the_status_decides_how_soon_to_ask_again() {
-    use Setback::{Configuration, Outage, Throttled};
-    for (status, setback) in [
+fn the_status_decides_how_soon_the_request_is_repeated() {
+    use FailureClass::{Configuration, Outage, Throttled};
+    for (status, class) in [
         (400, Configuration),
         (401, Configuration),
         (403, Configuration),
@@ -229,16 +235,16 @@ fn the_status_decides_how_soon_to_ask_again() {
         (504, Outage),
     ] {
         assert_eq!(
-            said(status, &HeaderMap::new(), "{}").setback(),
-            setback,
+            grant_error(status, &HeaderMap::new(), "{}").class(),
+            class,
             "{status}"
         );
     }
 }
 
 #[test]
-fn retry_after_is_read_as_seconds_or_as_a_date_against_the_servers_own_clock() {
-    // our clock: Tue, 14 Nov 2023 22:13:20 GMT
+fn retry_after_is_read_as_seconds_or_as_a_date_by_the_servers_clock() {
+    // this machine's clock: Tue, 14 Nov 2023 22:13:20 GMT
     for (pairs, expected) in [
         (&[(RETRY_AFTER, "20")][..], Some(s(20))),
         (&[(RETRY_AFTER, "0")], Some(s(0))),
@@ -267,7 +273,7 @@ fn retry_after_is_read_as_seconds_or_as_a_date_against_the_servers_own_clock() {
         (&[], None),
     ] {
         assert_eq!(
-            said(429, &headers(pairs), "{}").retry_after(),
+            grant_error(429, &headers(pairs), "{}").retry_after(),
             expected,
             "{pairs:?}"
         );

@@ -1,4 +1,4 @@
-//! The exchange against a scripted token endpoint: raw bytes in, raw bytes out, over real sockets.
+//! Token requests to a scripted endpoint over real sockets: raw bytes in, raw bytes out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use url::Url;
 use super::scene::{ms, s};
 use crate::config::{self, ClientAuth};
 use crate::credentials::{Secret, SecretSource};
-use crate::token::failure::{Defect, Failure};
 use crate::token::grant::Grant;
-use crate::token::response::Granted;
-use crate::token::{ReadSecret, State, engine};
+use crate::token::grant_error::{GrantError, ResponseDefect};
+use crate::token::response::AccessToken;
+use crate::token::{ReadSecret, TokenState, refresh_task};
 
 pub(super) const SECRET: &str = "correct horse+battery";
 const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
@@ -25,9 +25,9 @@ const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_i
 pub(super) enum Act {
     /// Sends these bytes and closes.
     Send(Vec<u8>),
-    /// Sends these bytes, then one more each 20 ms.
+    /// Sends these bytes, then one more every 20 ms.
     Drip(Vec<u8>),
-    /// Sends these bytes, then zeroes until nobody reads.
+    /// Sends these bytes, then zeroes until the connection is closed.
     Flood(Vec<u8>),
 }
 
@@ -38,7 +38,7 @@ pub(super) fn answer(status: &str, kind: &str, body: &str) -> Act {
     Act::Send((head + body).into_bytes())
 }
 
-/// An endpoint on a free port; what it was sent, as text.
+/// An endpoint on a free port, and the requests that it received, as text.
 pub(super) struct Endpoint {
     pub(super) url: Url,
     pub(super) requests: Arc<Mutex<Vec<String>>>,
@@ -50,7 +50,7 @@ impl Endpoint {
         Self::of_requests(move |number, _| act(number)).await
     }
 
-    /// Does what `act` makes of the request's number (from 1) and text.
+    /// Reacts as `act` decides from the request's number (from 1) and text.
     pub(super) async fn of_requests(act: impl Fn(usize, &str) -> Act + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!(
@@ -81,7 +81,7 @@ impl Endpoint {
         }
     }
 
-    async fn exchange(&self, auth: ClientAuth) -> Result<Granted, Failure> {
+    async fn exchange(&self, auth: ClientAuth) -> Result<AccessToken, GrantError> {
         let mut grant = Grant::new(config(self.url.clone(), auth), client());
         grant.limit = ms(500);
         grant.exchange(&Secret::new(SECRET)).await
@@ -166,7 +166,7 @@ fn reader() -> ReadSecret {
 }
 
 #[tokio::test]
-async fn one_post_with_one_client_authentication_brings_the_token() {
+async fn one_post_with_one_client_authentication_yields_the_token() {
     for (auth, line, body) in [
         (
             ClientAuth::Basic,
@@ -213,7 +213,7 @@ async fn a_redirect_is_an_error_and_its_target_sees_no_connection() {
         let endpoint = Endpoint::new(move |_| Act::Send(head.clone().into_bytes())).await;
         let failure = endpoint.exchange(ClientAuth::Post).await.unwrap_err();
         assert!(
-            matches!(failure, Failure::Redirected { status: seen } if seen.as_u16() == status),
+            matches!(failure, GrantError::Redirected { status: seen } if seen.as_u16() == status),
             "{failure}"
         );
         assert_eq!(endpoint.requests.lock().unwrap().len(), 1);
@@ -222,7 +222,7 @@ async fn a_redirect_is_an_error_and_its_target_sees_no_connection() {
 }
 
 #[tokio::test]
-async fn a_silent_or_dripping_endpoint_is_left_when_the_attempts_time_is_over() {
+async fn a_silent_or_slow_endpoint_is_abandoned_when_the_limit_expires() {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n";
     for start in ["", "HTTP/1.1 200 OK\r\nX-Slow:", head] {
@@ -230,11 +230,11 @@ async fn a_silent_or_dripping_endpoint_is_left_when_the_attempts_time_is_over() 
         let outcome = timeout(s(5), endpoint.exchange(ClientAuth::Basic))
             .await
             .expect("it ends");
-        // drips before a status line are no HTTP at all, and end sooner
+        // bytes before a status line are not HTTP, and end the attempt sooner
         assert!(
             matches!(
                 outcome,
-                Err(Failure::TimedOut { .. } | Failure::Unreachable(_))
+                Err(GrantError::TimedOut { .. } | GrantError::Unreachable(_))
             ),
             "{outcome:?}"
         );
@@ -242,19 +242,20 @@ async fn a_silent_or_dripping_endpoint_is_left_when_the_attempts_time_is_over() 
 }
 
 #[tokio::test]
-async fn a_time_that_is_over_says_whether_there_was_a_connection_at_all() {
+async fn a_timeout_tells_whether_there_was_a_connection() {
     let endpoint = Endpoint::new(|_| Act::Drip(b"HTTP/1.1 200 OK\r\nX-Slow:".to_vec())).await;
     let address = endpoint.url.authority().to_owned();
     let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
-    let expected =
-        format!("no complete answer from the token endpoint {address} within 500ms; on its side");
+    let expected = format!(
+        "no complete response from the token endpoint {address} within 500ms; the problem is on the server's side"
+    );
     assert!(
         failure.chain().starts_with(&expected),
         "{}",
         failure.chain()
     );
 
-    #[cfg(target_os = "linux")] // elsewhere a full queue refuses
+    #[cfg(target_os = "linux")] // on other systems a full queue refuses connections
     {
         let (_queue, _waiting, address) = silent();
         let url = Url::parse(&format!("http://{address}/token")).unwrap();
@@ -268,7 +269,7 @@ async fn a_time_that_is_over_says_whether_there_was_a_connection_at_all() {
     }
 }
 
-/// An address on which a connection attempt gets no answer at all: its queue is full.
+/// An address at which a connection attempt gets no reply: its queue is full.
 #[cfg(target_os = "linux")]
 fn silent() -> (socket2::Socket, Vec<socket2::Socket>, std::net::SocketAddr) {
     use socket2::{Domain, Socket, Type};
@@ -293,7 +294,7 @@ fn silent() -> (socket2::Socket, Vec<socket2::Socket>, std::net::SocketAddr) {
 }
 
 #[tokio::test]
-async fn at_most_one_mebibyte_of_an_answer_is_read() {
+async fn at_most_one_mebibyte_of_a_response_is_read() {
     for framing in [
         "Content-Length: 10000000",
         "Content-Length: 10000000\r\nContent-Encoding: gzip",
@@ -306,32 +307,32 @@ async fn at_most_one_mebibyte_of_an_answer_is_read() {
         assert!(
             matches!(
                 failure,
-                Failure::Unusable {
-                    defect: Defect::TooLong { limit: 1_048_576 },
+                GrantError::Unusable {
+                    defect: ResponseDefect::TooLong { limit: 1_048_576 },
                     ..
                 }
             ),
             "{failure}"
         );
-        // what was in socket buffers when we hung up
+        // what was in the socket buffers when the connection was closed
         assert!(endpoint.flooded.load(Ordering::Relaxed) < 10_000_000);
     }
 }
 
 #[tokio::test]
-async fn an_error_page_is_not_even_read() {
+async fn an_error_page_is_not_read() {
     let head =
         "HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n";
     let endpoint = Endpoint::new(move |_| Act::Drip(head.as_bytes().to_vec())).await;
     let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "the token endpoint refused us with 403 Forbidden: no OAuth error, but text/html"
+        "the token endpoint rejected the request with 403 Forbidden: the response is text/html, not an OAuth error"
     );
 }
 
 #[tokio::test]
-async fn a_refused_or_broken_connection_is_told_with_its_cause() {
+async fn a_refused_or_broken_connection_is_reported_with_its_cause() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     drop(listener);
@@ -343,36 +344,38 @@ async fn a_refused_or_broken_connection_is_told_with_its_cause() {
     for bytes in ["", cut] {
         let endpoint = Endpoint::new(move |_| Act::Send(bytes.as_bytes().to_vec())).await;
         let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
-        assert!(matches!(failure, Failure::Unreachable(_)), "{failure}");
+        assert!(matches!(failure, GrantError::Unreachable(_)), "{failure}");
         assert!(!failure.chain().contains("abc"), "{}", failure.chain());
     }
 }
 
 #[tokio::test]
-async fn an_empty_200_stops_nothing_and_the_next_answer_serves() {
+async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
     let endpoint = Endpoint::new(|number| match number {
         1 => answer("200 OK", "application/json", ""),
         _ => answer("200 OK", "application/json", GOOD),
     })
     .await;
-    let (tokens, engine) = engine(
+    let (tokens, task) = refresh_task(
         &config(endpoint.url.clone(), ClientAuth::Basic),
         client(),
         reader(),
         None,
     );
-    let task = tokio::spawn(engine.run());
+    let task = tokio::spawn(task.run());
     let first = tokens.settled().await;
     assert_eq!(
         first.last_error.as_deref(),
-        Some("the token endpoint answered 200 OK, but it is empty")
+        Some("the token endpoint responded with 200 OK, but the response is empty")
     );
     let usable = async {
         while !tokens.snapshot().state.is_usable() {
             sleep(ms(10)).await;
         }
     };
-    timeout(s(10), usable).await.expect("it asked again");
+    timeout(s(10), usable)
+        .await
+        .expect("it requests a token again");
     assert_eq!(tokens.snapshot().generation, 1);
     task.abort();
 }
@@ -381,13 +384,13 @@ async fn an_empty_200_stops_nothing_and_the_next_answer_serves() {
 async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
     let body = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":2}"#;
     let endpoint = Endpoint::new(move |_| answer("200 OK", "application/json", body)).await;
-    let (tokens, engine) = engine(
+    let (tokens, task) = refresh_task(
         &config(endpoint.url.clone(), ClientAuth::Basic),
         client(),
         reader(),
         None,
     );
-    let task = tokio::spawn(engine.run());
+    let task = tokio::spawn(task.run());
     tokens.bearer().await.unwrap();
     for _ in 0..50 {
         tokens.bearer().await.unwrap();
@@ -395,7 +398,7 @@ async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
     }
     assert!(matches!(
         tokens.snapshot().state,
-        State::Fresh | State::Stale
+        TokenState::Fresh | TokenState::Stale
     ));
     let requests = endpoint.requests.lock().unwrap().len();
     assert!((3..=6).contains(&requests), "{requests}");

@@ -4,7 +4,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::scene::{Scene, grant, invalid_client, ms, s, settle, throttled, unavailable};
-use crate::token::{Failure, Obstacle, Peer, State, Unavailable, Unreachable};
+use crate::token::{
+    GrantError, TokenServer, TokenState, TokenUnavailable, Unreachable, UnreachableCause,
+};
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_first_requests_cost_one_token_request_and_all_get_the_token() {
@@ -28,14 +30,14 @@ async fn the_next_token_is_asked_for_in_the_background_at_the_drawn_point_of_the
     sleep(s(3500)).await;
     // drawn 0.5: 60 % of 300 s after the moment before each request
     assert_eq!(scene.gaps(), vec![180_000; 19]);
-    assert_eq!(scene.tokens.snapshot().state, State::Fresh);
+    assert_eq!(scene.tokens.snapshot().state, TokenState::Fresh);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_never_waits_while_a_token_is_usable_even_if_the_endpoint_hangs() {
     let scene = Scene::new(|number, _| (if number == 1 { ms(0) } else { s(10) }, grant(s(60))));
     sleep(s(40)).await;
-    assert_eq!(scene.tokens.snapshot().state, State::Stale);
+    assert_eq!(scene.tokens.snapshot().state, TokenState::Stale);
     let start = Instant::now();
     assert_eq!(scene.tokens.bearer().await.unwrap().generation, 1);
     assert_eq!(start.elapsed(), ms(0));
@@ -65,7 +67,7 @@ async fn an_outage_that_ends_before_the_expiry_is_never_seen_by_a_request() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_past_the_expiry_fails_closed_soon_and_heals_within_5_s_without_traffic() {
     let start = Instant::now();
-    // 40 min, as long as a bad night: tests/survives.md 45
+    // 40 min, as in case 45 of tests/survives.md
     let back = s(60) + s(40 * 60);
     let scene = Scene::new(move |_, _| {
         let out = start.elapsed() > s(30) && start.elapsed() < back;
@@ -88,15 +90,15 @@ async fn an_outage_past_the_expiry_fails_closed_soon_and_heals_within_5_s_withou
         let refused = scene.tokens.bearer().await.expect_err("there is none");
         assert!(asked.elapsed() <= s(1), "{:?}", asked.elapsed());
         assert!(
-            matches!(refused, Unavailable::NotYet { retry_after } if retry_after >= s(1) && retry_after <= s(5))
+            matches!(refused, TokenUnavailable::NotYet { retry_after } if retry_after >= s(1) && retry_after <= s(5))
         );
         sleep(s(97)).await;
     }
-    let quiet = start.elapsed().max(back);
+    let recovered = start.elapsed().max(back);
     sleep((back + s(5)).saturating_sub(start.elapsed())).await;
     assert!(
         scene.tokens.usable().is_some(),
-        "no token 5 s after {quiet:?}"
+        "no token 5 s after {recovered:?}"
     );
 }
 
@@ -109,7 +111,7 @@ async fn the_first_request_waits_as_long_as_configured_and_then_gives_up() {
         .bearer()
         .await
         .expect_err("the endpoint is silent");
-    assert!(matches!(refused, Unavailable::NotYet { .. }));
+    assert!(matches!(refused, TokenUnavailable::NotYet { .. }));
     assert_eq!(start.elapsed(), s(10));
 }
 
@@ -127,7 +129,7 @@ async fn retry_after_is_honoured_and_one_attempt_follows() {
     });
     sleep(ms(19_900)).await;
     assert_eq!(scene.attempts(), 1);
-    // asking for a token does not bring the attempt forward
+    // a request for a token does not advance the attempt
     assert!(scene.tokens.bearer().await.is_err());
     sleep(s(30)).await;
     assert_eq!(scene.attempts(), 2);
@@ -143,14 +145,14 @@ async fn a_refused_configuration_is_asked_at_most_twice_a_minute_and_answered_at
     assert_eq!(
         start.elapsed(),
         ms(0),
-        "a wrong secret does not hang callers"
+        "a wrong secret does not make callers wait"
     );
-    assert!(matches!(refused, Unavailable::Refused { .. }));
+    assert!(matches!(refused, TokenUnavailable::Refused { .. }));
 
     sleep(s(600)).await;
     assert!(scene.attempts() <= 20, "{}", scene.attempts());
     let snapshot = scene.tokens.snapshot();
-    assert_eq!(snapshot.state, State::Starting);
+    assert_eq!(snapshot.state, TokenState::Starting);
     assert!(snapshot.refused);
     assert!(
         snapshot
@@ -190,7 +192,7 @@ async fn a_secret_that_appears_late_is_tried_within_5_s_and_is_a_refusal_before(
     );
     assert!(matches!(
         scene.tokens.bearer().await,
-        Err(Unavailable::Refused { .. })
+        Err(TokenUnavailable::Refused { .. })
     ));
     scene.set_secret(Ok(""));
     sleep(s(5)).await;
@@ -217,8 +219,11 @@ async fn a_changed_secret_is_tried_while_the_token_is_good_and_its_failure_leave
     sleep(s(5)).await;
     assert_eq!(scene.attempts(), 2);
     let snapshot = scene.tokens.snapshot();
-    assert!(snapshot.refused, "a wrong rotation is seen in time");
-    assert_eq!((snapshot.state, snapshot.generation), (State::Fresh, 1));
+    assert!(snapshot.refused, "a wrong rotation is noticed in time");
+    assert_eq!(
+        (snapshot.state, snapshot.generation),
+        (TokenState::Fresh, 1)
+    );
     assert_eq!(scene.tokens.bearer().await.unwrap().generation, 1);
 
     scene.set_secret(Ok("second"));
@@ -232,7 +237,7 @@ async fn a_secret_file_that_vanishes_stops_nothing() {
     sleep(s(10)).await;
     scene.set_secret(Err("no such file"));
     sleep(s(600)).await;
-    assert_eq!(scene.tokens.snapshot().state, State::Fresh);
+    assert_eq!(scene.tokens.snapshot().state, TokenState::Fresh);
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,7 +254,7 @@ async fn a_source_that_cannot_be_watched_is_read_again_once_after_a_refusal() {
     });
     sleep(s(10)).await;
     assert_eq!(scene.attempts(), 1);
-    // rotated: the authorization server refuses the old one from now on
+    // rotated: the authorization server rejects the old secret from now on
     let rotated = Scene::with_source(false, |number, secret| {
         let good = number == 1 || secret == "second";
         (ms(20), if good { grant(s(60)) } else { invalid_client() })
@@ -261,7 +266,7 @@ async fn a_source_that_cannot_be_watched_is_read_again_once_after_a_refusal() {
     assert_eq!(
         rotated.attempts(),
         3,
-        "refused with the first, granted with the second, and no pause between"
+        "rejected with the first secret, granted with the second one, without a pause in between"
     );
 }
 
@@ -274,7 +279,7 @@ async fn tiny_lifetimes_and_constant_failures_cost_at_most_one_attempt_a_second(
         "{:?}",
         short.gaps()
     );
-    assert!(short.attempts() > 50, "and it goes on asking");
+    assert!(short.attempts() > 50, "and it continues");
 
     let failing = Scene::new(|_, _| (ms(0), unavailable(None)));
     for _ in 0..600 {
@@ -297,46 +302,46 @@ async fn a_300_s_token_is_not_refreshed_on_every_tick_and_a_ten_year_one_not_at_
     assert_eq!(long.attempts(), 1);
 }
 
-fn peer() -> Peer {
-    Peer {
+fn server() -> TokenServer {
+    TokenServer {
         address: "as.example.com:443".to_owned(),
         key: "token.url",
         proxy: None,
     }
 }
 
-fn timed_out() -> Failure {
-    Failure::TimedOut {
+fn timed_out() -> GrantError {
+    GrantError::TimedOut {
         limit: s(10),
-        peer: peer(),
+        server: server(),
         connected: true,
     }
 }
 
-fn refused_connection() -> Failure {
+fn refused_connection() -> GrantError {
     let unreachable = Unreachable {
-        peer: peer(),
-        obstacle: Obstacle::Refused,
+        server: server(),
+        cause: UnreachableCause::Refused,
     };
-    Failure::Unreachable(Box::new(unreachable))
+    GrantError::Unreachable(Box::new(unreachable))
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_task_survives_every_kind_of_failure_a_panic_included() {
     let scene = Scene::new(|number, _| {
         let outcome = match number {
-            1 => panic!("inside the exchange"),
+            1 => panic!("inside the request"),
             2 => unavailable(None),
             3 => throttled(s(1)),
             4 => invalid_client(),
             5 => Err(timed_out()),
             6 => Err(refused_connection()),
-            7 => Err(Failure::Redirected {
+            7 => Err(GrantError::Redirected {
                 status: http::StatusCode::FOUND,
             }),
-            8 => Err(Failure::Unusable {
+            8 => Err(GrantError::Unusable {
                 status: http::StatusCode::OK,
-                defect: crate::token::Defect::Empty,
+                defect: crate::token::ResponseDefect::Empty,
             }),
             _ => grant(s(3600)),
         };
@@ -344,5 +349,5 @@ async fn the_task_survives_every_kind_of_failure_a_panic_included() {
     });
     sleep(s(300)).await;
     assert_eq!(scene.attempts(), 9);
-    assert_eq!(scene.tokens.snapshot().state, State::Fresh);
+    assert_eq!(scene.tokens.snapshot().state, TokenState::Fresh);
 }

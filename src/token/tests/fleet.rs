@@ -1,4 +1,4 @@
-//! Many proxies on one endpoint: a start that all survive, and a day without a wave.
+//! Many proxies at one endpoint: all of them get a token at the start, and a day passes without waves of requests.
 //!
 //! `cargo test --lib fleet -- --nocapture` prints the figures of `docs/tokens.md`.
 
@@ -19,18 +19,18 @@ use super::endpoint::{Act, Endpoint, answer, client, config};
 use super::scene::{grant, ms, paused_clock, s, throttled};
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
-use crate::token::refresh::{Exchange, World};
-use crate::token::schedule::{self, Setback};
-use crate::token::{Engine, ReadSecret, Tokens, engine};
+use crate::token::refresh::{RequestToken, TaskInputs};
+use crate::token::schedule::{self, FailureClass};
+use crate::token::{ReadSecret, RefreshTask, Tokens, refresh_task};
 
 const PROXIES: usize = 5000;
-/// What the endpoint grants a second; the rest is answered 429 with `Retry-After: 1`.
+/// How many requests the endpoint grants per second. It answers the others with 429 and `Retry-After: 1`.
 const PER_SECOND: u32 = 300;
 const DAY: Duration = Duration::from_hours(24);
 const MINUTE: Duration = Duration::from_mins(1);
 const SEED: u64 = 20_261_123;
 
-/// So many a second, by the second in which they come.
+/// A limit per second, counted by calendar second.
 struct Window {
     limit: u32,
     second: u64,
@@ -61,15 +61,15 @@ fn reader() -> ReadSecret {
 
 #[tokio::test(start_paused = true)]
 async fn five_thousand_proxies_that_start_within_5_s_all_have_a_token_within_2_minutes() {
-    fastrand::seed(SEED); // of this thread, which is the test's own
-    let world = World {
+    fastrand::seed(SEED); // of this thread, which belongs to the test
+    let inputs = TaskInputs {
         clock: paused_clock(),
         draw: fastrand::f64,
     };
     let start = Instant::now();
     let window = Arc::new(Mutex::new((Window::new(PER_SECOND), 0_usize)));
     let seen = Arc::clone(&window);
-    let exchange: Exchange = Arc::new(move |_| {
+    let request_token: RequestToken = Arc::new(move |_| {
         let admitted = {
             let mut seen = seen.lock().unwrap();
             seen.1 += 1;
@@ -86,13 +86,13 @@ async fn five_thousand_proxies_that_start_within_5_s_all_have_a_token_within_2_m
     });
     let mut all: Vec<Tokens> = Vec::new();
     for number in 0..PROXIES {
-        let exchange = Arc::clone(&exchange);
-        let (tokens, engine) = Engine::new(s(10), world, exchange, reader(), false);
+        let request_token = Arc::clone(&request_token);
+        let (tokens, task) = RefreshTask::new(s(10), inputs, request_token, reader(), false);
         all.push(tokens);
         let delay = s(5).mul_f64(f64::from(u32::try_from(number).unwrap()) / 5000.0);
         tokio::spawn(async move {
             sleep(delay).await;
-            engine.run().await
+            task.run().await
         });
     }
     while !all.iter().all(|tokens| tokens.usable().is_some()) {
@@ -106,18 +106,18 @@ async fn five_thousand_proxies_that_start_within_5_s_all_have_a_token_within_2_m
     );
 }
 
-/// One proxy as the simulation knows it.
+/// One proxy of the simulation.
 #[derive(Clone, Default)]
-struct Proxy {
+struct SimulatedProxy {
     token_since: Option<Duration>,
     failures: u32,
 }
 
-/// Token requests in each minute of a day, by the schedule's own functions.
+/// The number of token requests in each minute of a day, as the functions of the schedule determine it.
 fn requests_by_minute(lifetime: Duration) -> Vec<u32> {
     let mut random = Rng::with_seed(SEED);
     let mut window = Window::new(PER_SECOND);
-    let mut proxies = vec![Proxy::default(); PROXIES];
+    let mut proxies = vec![SimulatedProxy::default(); PROXIES];
     let mut minutes = vec![0; usize::try_from(DAY.as_secs() / 60).unwrap()];
     let mut due: BinaryHeap<_> = (0..PROXIES)
         .map(|number| Reverse((s(5).mul_f64(random.f64()), number)))
@@ -126,7 +126,7 @@ fn requests_by_minute(lifetime: Duration) -> Vec<u32> {
         minutes[usize::try_from(now.as_secs() / 60).unwrap()] += 1;
         let proxy = &mut proxies[number];
         let wait = if window.admits(now) {
-            *proxy = Proxy {
+            *proxy = SimulatedProxy {
                 token_since: Some(now),
                 failures: 0,
             };
@@ -138,8 +138,13 @@ fn requests_by_minute(lifetime: Duration) -> Vec<u32> {
             });
             let asked = Some(s(1));
             let draw = random.f64();
-            let delays =
-                schedule::delays(Setback::Throttled, proxy.failures, asked, usable_in, draw);
+            let delays = schedule::delays(
+                FailureClass::Throttled,
+                proxy.failures,
+                asked,
+                usable_in,
+                draw,
+            );
             if usable_in.is_zero() {
                 delays.without_token
             } else {
@@ -152,7 +157,7 @@ fn requests_by_minute(lifetime: Duration) -> Vec<u32> {
 }
 
 #[test]
-fn over_a_day_no_minute_has_five_times_the_mean_and_after_six_hours_none_has_twice() {
+fn over_a_day_no_minute_exceeds_five_times_the_mean_and_after_six_hours_none_exceeds_twice() {
     for lifetime in [s(3600), s(300)] {
         let minutes = requests_by_minute(lifetime);
         let mean = f64::from(minutes.iter().sum::<u32>())
@@ -161,7 +166,7 @@ fn over_a_day_no_minute_has_five_times_the_mean_and_after_six_hours_none_has_twi
             let first = usize::try_from(from.as_secs() / MINUTE.as_secs()).unwrap();
             f64::from(*minutes[first..].iter().max().unwrap()) / mean
         };
-        // The start itself is no wave of ours: nobody has a token then, and each has one within 2 minutes.
+        // The start itself does not count: no proxy has a token then, and each gets one within 2 minutes.
         let (early, late) = (peak(2 * MINUTE), peak(Duration::from_hours(6)));
         println!("{lifetime:?}: mean {mean:.1} a minute, peak {early:.2} x, after 6 h {late:.2} x");
         assert!(early <= 5.0, "{lifetime:?}: {early}");
@@ -170,7 +175,7 @@ fn over_a_day_no_minute_has_five_times_the_mean_and_after_six_hours_none_has_twi
 }
 
 #[tokio::test]
-async fn two_hundred_engines_get_their_tokens_from_a_real_endpoint_that_throttles() {
+async fn two_hundred_tasks_get_their_tokens_from_a_real_endpoint_that_throttles() {
     const BODY: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
     let start = Instant::now();
     let window = Mutex::new(Window::new(60));
@@ -187,8 +192,8 @@ async fn two_hundred_engines_get_their_tokens_from_a_real_endpoint_that_throttle
     let client = client();
     let mut all = Vec::new();
     for _ in 0..200 {
-        let (tokens, engine) = engine(&config, client.clone(), reader(), None);
-        all.push((tokens, tokio::spawn(engine.run())));
+        let (tokens, task) = refresh_task(&config, client.clone(), reader(), None);
+        all.push((tokens, tokio::spawn(task.run())));
     }
     while !all.iter().all(|(tokens, _)| tokens.usable().is_some()) {
         assert!(start.elapsed() < s(60), "not all have a token");
@@ -196,7 +201,7 @@ async fn two_hundred_engines_get_their_tokens_from_a_real_endpoint_that_throttle
     }
     let asked = endpoint.requests.lock().unwrap().len();
     println!(
-        "200 engines: all after {:?}, {asked} requests",
+        "200 tasks: all after {:?}, {asked} requests",
         start.elapsed()
     );
     for (_, task) in all {

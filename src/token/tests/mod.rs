@@ -1,5 +1,4 @@
-//! The room's claims: answers as a table, the exchange against a scripted endpoint, the engine
-//! against paused time.
+//! Tests of the whole room: responses as tables, requests to a scripted endpoint, the refresh task against paused time.
 
 mod answers;
 mod clocks;

@@ -1,4 +1,4 @@
-//! A certificate at the token endpoint, over real TLS (RFC 8705).
+//! Client certificates at the token endpoint, over real TLS (RFC 8705).
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use tokio_rustls::TlsAcceptor;
 use super::endpoint::config;
 use crate::config::ClientAuth;
 use crate::credentials::{ClientCertificate, PresentedTo, Secret};
-use crate::token::failure::Failure;
 use crate::token::grant::Grant;
+use crate::token::grant_error::GrantError;
 
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
@@ -25,7 +25,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// A certificate and its key, both PEM, by this authority.
+/// A certificate of this authority and its key, both PEM.
 fn issued(authority: &Issuer<'_, KeyPair>) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
@@ -78,11 +78,11 @@ async fn the_certificate_is_presented_and_without_it_there_is_no_token() {
     assert!(with.exchange(&secret).await.is_ok());
     assert!(matches!(
         without.exchange(&secret).await,
-        Err(Failure::Unreachable(_))
+        Err(GrantError::Unreachable(_))
     ));
 }
 
-/// A token endpoint that wants a certificate, and grants to whoever has one.
+/// A token endpoint that requires a client certificate, and grants a token to any client that has one.
 async fn serve(roots: &Arc<RootCertStore>, (certificate, key): &(String, String)) -> String {
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider())
         .build()

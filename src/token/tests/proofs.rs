@@ -1,4 +1,4 @@
-//! How we prove who we are, as the endpoint sees it: assertions, clocks, discovery, certificates.
+//! Client authentication as the endpoint sees it: assertions, clocks, discovery, certificates.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -10,9 +10,9 @@ use super::endpoint::{Act, Endpoint, answer, client, config};
 use super::scene::s;
 use crate::config::{self, Algorithm, ClientAuth};
 use crate::credentials::{self, Secret};
-use crate::token::failure::Failure;
 use crate::token::grant::Grant;
-use crate::token::key::new_key;
+use crate::token::grant_error::GrantError;
+use crate::token::key::generate_key;
 
 const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
 const SECRET: &str = "a client secret of at least thirty-two bytes";
@@ -45,7 +45,7 @@ async fn asked(config: config::TokenConfig, secret: &Secret, endpoint: &Endpoint
     endpoint.requests.lock().unwrap().clone()
 }
 
-/// What is configured and what must come of it.
+/// A configuration, and the assertion that it must yield.
 struct Case {
     auth: ClientAuth,
     algorithm: Option<Algorithm>,
@@ -66,9 +66,9 @@ fn by_secret(algorithm: Option<Algorithm>, name: Name) -> Case {
     }
 }
 
-/// `configured` where it is not what the key would choose.
+/// `configured` is the algorithm, if it is not the one that follows from the key.
 fn by_key(made_for: Algorithm, configured: Option<Algorithm>, name: Name) -> Case {
-    let key = new_key(made_for).unwrap();
+    let key = generate_key(made_for).unwrap();
     let jwk = serde_json::from_value(key.public["keys"][0].clone()).unwrap();
     Case {
         auth: ClientAuth::PrivateKeyJwt,
@@ -81,7 +81,7 @@ fn by_key(made_for: Algorithm, configured: Option<Algorithm>, name: Name) -> Cas
 }
 
 #[tokio::test]
-async fn an_assertion_is_signed_fresh_short_lived_and_made_out_to_one_audience() {
+async fn an_assertion_is_signed_short_lived_used_once_and_has_one_audience() {
     for case in [
         by_secret(None, Name::HS256),
         by_secret(Some(Algorithm::Hs384), Name::HS384),
@@ -105,7 +105,7 @@ async fn an_assertion_is_signed_fresh_short_lived_and_made_out_to_one_audience()
     }
 }
 
-/// Holds one request's assertion against the case, and returns its `jti`.
+/// Checks one request's assertion against the case, and returns its `jti`.
 fn verify(case: &Case, request: &str) -> String {
     let form = form(request);
     assert!(!request.contains("authorization:") && !request.contains("client_secret="));
@@ -127,7 +127,7 @@ fn verify(case: &Case, request: &str) -> String {
     );
     assert_eq!(
         claims["aud"], "https://as.example.com",
-        "one string, no list"
+        "one string, not a list"
     );
     let lives = claims["exp"].as_u64().unwrap() - now();
     assert!((60..=300).contains(&lives), "{lives}");
@@ -137,7 +137,7 @@ fn verify(case: &Case, request: &str) -> String {
 
 #[tokio::test]
 async fn a_configured_key_id_is_sent_instead_of_the_thumbprint() {
-    let key = new_key(Algorithm::Es256).unwrap();
+    let key = generate_key(Algorithm::Es256).unwrap();
     let endpoint = Endpoint::new(|_| granted()).await;
     let mut config = config(endpoint.url.clone(), ClientAuth::PrivateKeyJwt);
     config.assertion.key_id = Some("2026-01".to_owned());
@@ -147,14 +147,14 @@ async fn a_configured_key_id_is_sent_instead_of_the_thumbprint() {
 }
 
 #[tokio::test]
-async fn a_key_that_signs_nothing_is_told_before_anything_is_sent() {
+async fn a_key_that_cannot_sign_is_reported_before_anything_is_sent() {
     let endpoint = Endpoint::new(|_| granted()).await;
     let grant = Grant::new(
         config(endpoint.url.clone(), ClientAuth::PrivateKeyJwt),
         client(),
     );
     let failure = grant.exchange(&Secret::new("hunter2")).await.unwrap_err();
-    assert!(failure.is_refusal());
+    assert!(failure.is_rejection());
     assert_eq!(
         failure.chain(),
         "the private key cannot be used: it is neither PEM nor a JWK"
@@ -162,8 +162,8 @@ async fn a_key_that_signs_nothing_is_told_before_anything_is_sent() {
     assert!(endpoint.requests.lock().unwrap().is_empty());
 }
 
-/// A refusal by a server whose clock is this far ahead.
-fn refusal(ahead_s: i64) -> Act {
+/// A rejection by a server whose clock is this far ahead.
+fn rejection(ahead_s: i64) -> Act {
     let by = Duration::from_secs(ahead_s.unsigned_abs());
     let now = SystemTime::now();
     let theirs = if ahead_s < 0 { now - by } else { now + by };
@@ -178,10 +178,10 @@ fn refusal(ahead_s: i64) -> Act {
 }
 
 #[tokio::test]
-async fn after_a_refusal_by_a_server_with_another_clock_the_next_assertion_has_its_time() {
+async fn after_a_rejection_by_a_server_with_another_clock_the_next_assertion_carries_its_time() {
     for ahead in [600, -600] {
         let endpoint = Endpoint::new(move |number| match number {
-            1 => refusal(ahead),
+            1 => rejection(ahead),
             _ => granted(),
         })
         .await;
@@ -194,25 +194,29 @@ async fn after_a_refusal_by_a_server_with_another_clock_the_next_assertion_has_i
                 claims["exp"].as_i64().unwrap() - now().cast_signed()
             })
             .collect();
-        assert_eq!(expiries.len(), 3, "refused, at once again, and the next");
+        assert_eq!(
+            expiries.len(),
+            3,
+            "rejected, repeated at once, and the next one"
+        );
         assert!(expiries[0].abs_diff(120) <= 3, "{expiries:?}");
         assert!(expiries[1].abs_diff(120 + ahead) <= 3, "{expiries:?}");
         assert!(
             expiries[2].abs_diff(120 + ahead) <= 3,
-            "it is kept: {expiries:?}"
+            "the correction is kept: {expiries:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_refusal_for_another_reason_is_asked_once_and_moves_no_clock() {
+async fn a_rejection_for_another_reason_is_not_repeated_and_corrects_no_clock() {
     for (auth, ahead) in [
         (ClientAuth::SecretJwt, 20),
         (ClientAuth::SecretJwt, -20),
         (ClientAuth::Basic, 600),
         (ClientAuth::Post, -600),
     ] {
-        let endpoint = Endpoint::new(move |_| refusal(ahead)).await;
+        let endpoint = Endpoint::new(move |_| rejection(ahead)).await;
         let grant = Grant::new(config(endpoint.url.clone(), auth), client());
         grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
         assert_eq!(
@@ -221,8 +225,8 @@ async fn a_refusal_for_another_reason_is_asked_once_and_moves_no_clock() {
             "{auth:?} {ahead}"
         );
     }
-    // the clocks differ, but that was not all: one more request, not a loop
-    let endpoint = Endpoint::new(|_| refusal(600)).await;
+    // the clocks differ, but that is not the only reason: one more request, not a loop
+    let endpoint = Endpoint::new(|_| rejection(600)).await;
     let grant = Grant::new(
         config(endpoint.url.clone(), ClientAuth::SecretJwt),
         client(),
@@ -233,7 +237,7 @@ async fn a_refusal_for_another_reason_is_asked_once_and_moves_no_clock() {
     }
 }
 
-/// A server with metadata at the address that begins so.
+/// A server with metadata at the address `at`.
 async fn issuer(at: &'static str, document: impl Fn(&str) -> String + Send + 'static) -> Endpoint {
     let own = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
     let known = std::sync::Arc::clone(&own);
@@ -266,7 +270,7 @@ fn by_issuer(issuer: String) -> config::TokenConfig {
 }
 
 #[tokio::test]
-async fn an_issuer_alone_is_enough_by_either_address_and_is_asked_once() {
+async fn an_issuer_alone_is_enough_at_either_address_and_its_metadata_is_read_once() {
     for (at, gets) in [
         ("/tenant/.well-known/openid-configuration", 1),
         ("/.well-known/oauth-authorization-server/tenant", 2),
@@ -294,7 +298,7 @@ async fn an_issuer_alone_is_enough_by_either_address_and_is_asked_once() {
 }
 
 #[tokio::test]
-async fn metadata_that_is_not_ours_gets_no_secret_and_is_asked_for_again() {
+async fn metadata_that_must_not_be_used_gets_no_secret_and_is_read_again() {
     type Document = fn(&str) -> String;
     let cases: [(Document, &str); 4] = [
         (
@@ -305,7 +309,7 @@ async fn metadata_that_is_not_ours_gets_no_secret_and_is_asked_for_again() {
             |own| format!(r#"{{"issuer":"{own}","token_endpoint":"http://as.example.com/token"}}"#),
             "its token_endpoint is not https",
         ),
-        (|_| "<html>".to_owned(), "it is no JSON object"),
+        (|_| "<html>".to_owned(), "it is not a JSON object"),
         (
             |own| format!(r#"{{"issuer":"{own}"}}"#),
             "names no token_endpoint",
@@ -318,7 +322,7 @@ async fn metadata_that_is_not_ours_gets_no_secret_and_is_asked_for_again() {
         for _ in 0..2 {
             let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
             assert!(failure.chain().contains(expected), "{}", failure.chain());
-            assert!(failure.is_refusal());
+            assert!(failure.is_rejection());
         }
         let requests = server.requests.lock().unwrap();
         assert_eq!(requests.len(), 2);
@@ -327,30 +331,30 @@ async fn metadata_that_is_not_ours_gets_no_secret_and_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_issuer_without_metadata_has_refused_nobody_yet() {
+async fn an_issuer_without_metadata_counts_as_unavailable_not_as_a_rejection() {
     let server = issuer("/nowhere", |_| String::new()).await;
     let own = server.url.origin().ascii_serialization();
     let grant = Grant::new(by_issuer(own), client());
     let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
     assert!(failure.chain().contains("there is none: "), "{failure}");
-    assert!(!failure.is_refusal());
+    assert!(!failure.is_rejection());
 }
 
 #[tokio::test]
-async fn metadata_is_bounded_like_an_answer_and_its_redirects_are_not_followed() {
+async fn metadata_is_bounded_like_a_response_and_its_redirects_are_not_followed() {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n";
     let moved = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     for (act, expected) in [
         (Act::Flood(head.into()), "longer than 1048576 bytes"),
-        (Act::Send(moved.into()), "answered 302 Found"),
+        (Act::Send(moved.into()), "responded with 302 Found"),
         (
             Act::Drip(head.into()),
-            "no complete answer from the token endpoint",
+            "no complete response from the token endpoint",
         ),
         (
-            answer("503 Service Unavailable", "text/html", "<html>"),
-            "answered 503",
+            answer("503 Service TokenUnavailable", "text/html", "<html>"),
+            "responded with 503",
         ),
     ] {
         let endpoint = Endpoint::new(move |_| act.clone()).await;
@@ -363,7 +367,7 @@ async fn metadata_is_bounded_like_an_answer_and_its_redirects_are_not_followed()
 }
 
 #[tokio::test]
-async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
+async fn a_missing_or_mismatched_certificate_is_reported_and_nothing_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let one = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
@@ -399,12 +403,12 @@ async fn a_missing_or_mismatched_certificate_is_told_and_nothing_is_sent() {
             }
         }
         let failure = grant.exchange(&key).await.unwrap_err();
-        assert!(matches!(failure, Failure::CertificateUnusable(_)));
+        assert!(matches!(failure, GrantError::CertificateUnusable(_)));
         assert!(failure.chain().contains(expected), "{}", failure.chain());
     }
     assert!(endpoint.requests.lock().unwrap().is_empty());
 
-    // and a new key in place of the wrong one heals it
+    // once the right key is in place, the next request succeeds
     std::fs::write(&files.key_file, one.signing_key.serialize_pem()).unwrap();
     assert_eq!(grant.exchange(&key).await.unwrap().lifetime, s(3600));
     let requests = endpoint.requests.lock().unwrap();

@@ -1,10 +1,10 @@
-//! 401s from the upstream: one refresh for all of them, then a growing pause.
+//! 401s from the upstream: one refresh for all of them, then a pause that grows.
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::scene::{Scene, grant, ms, s, throttled, unavailable};
-use crate::token::NoNewer;
+use crate::token::NoNewerToken;
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_401s_cost_one_token_request_and_the_rejected_token_stays_until_then() {
@@ -25,7 +25,7 @@ async fn two_hundred_401s_cost_one_token_request_and_the_rejected_token_stays_un
     assert_eq!(
         scene.tokens.usable().unwrap().generation,
         first,
-        "in use for everyone else"
+        "in use for other requests"
     );
     for newer in storm.join_all().await {
         assert_eq!(newer.unwrap(), first + 1);
@@ -40,8 +40,8 @@ async fn two_hundred_401s_cost_one_token_request_and_the_rejected_token_stays_un
 }
 
 #[tokio::test(start_paused = true)]
-async fn forced_refreshes_are_30_s_apart_and_the_pause_doubles_to_15_min_while_replays_are_refused()
-{
+async fn forced_refreshes_are_30_s_apart_and_the_pause_doubles_to_15_min_while_replays_are_rejected()
+ {
     let scene = Scene::new(|_, _| (ms(10), grant(s(86_400))));
     let start = Instant::now();
     scene.tokens.bearer().await.unwrap();
@@ -49,7 +49,7 @@ async fn forced_refreshes_are_30_s_apart_and_the_pause_doubles_to_15_min_while_r
         let current = scene.tokens.bearer().await.unwrap().generation;
         match scene.tokens.newer_than(current).await {
             Ok(_) => (0..50).for_each(|_| scene.tokens.replayed(false)),
-            Err(NoNewer::Paused { .. }) => {}
+            Err(NoNewerToken::Paused { .. }) => {}
             Err(other) => panic!("{other}"),
         }
         sleep(s(1)).await;
@@ -90,7 +90,7 @@ async fn a_failed_forced_refresh_changes_nothing() {
         .newer_than(1)
         .await
         .expect_err("the endpoint is out");
-    assert!(matches!(failed, NoNewer::Failed { .. }));
+    assert!(matches!(failed, NoNewerToken::Failed { .. }));
     let after = scene.tokens.snapshot();
     assert_eq!((after.state, after.generation), (before.state, 1));
     assert!(before.next_attempt_in.abs_diff(after.next_attempt_in) < s(1));
@@ -98,7 +98,7 @@ async fn a_failed_forced_refresh_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_does_not_break_the_pause_that_the_endpoint_asked_for() {
+async fn a_401_does_not_shorten_the_delay_that_the_endpoint_requested() {
     let scene = Scene::new(|number, _| {
         (
             ms(10),
@@ -123,7 +123,7 @@ async fn a_401_does_not_break_the_pause_that_the_endpoint_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_during_a_refresh_joins_it_and_spends_no_forced_one() {
+async fn a_401_during_a_refresh_waits_for_it_and_forces_none() {
     let scene = Scene::new(|_, _| (s(2), grant(s(100))));
     scene.tokens.bearer().await.unwrap();
     sleep(ms(59_500)).await; // the refresh of 60 s is in flight
@@ -141,7 +141,7 @@ async fn a_rejected_request_waits_no_longer_than_configured() {
     let start = Instant::now();
     assert!(matches!(
         scene.tokens.newer_than(1).await,
-        Err(NoNewer::Late { .. })
+        Err(NoNewerToken::Late { .. })
     ));
     assert_eq!(start.elapsed(), s(10));
 }

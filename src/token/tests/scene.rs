@@ -1,4 +1,4 @@
-//! An engine whose endpoint, secret, time and chance are the test's.
+//! A refresh task whose endpoint, secret, time and randomness are controlled by the test.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::credentials::Secret;
 use crate::token::clock::Clock;
-use crate::token::failure::{Failure, Said};
-use crate::token::refresh::{Exchange, World};
-use crate::token::response::Granted;
-use crate::token::{Engine, ReadSecret, Tokens};
+use crate::token::grant_error::{ErrorResponse, GrantError};
+use crate::token::refresh::{RequestToken, TaskInputs};
+use crate::token::response::AccessToken;
+use crate::token::{ReadSecret, RefreshTask, Tokens};
 
 pub(super) const WAIT: Duration = Duration::from_secs(10);
 
@@ -24,12 +24,12 @@ pub(super) const fn ms(millis: u64) -> Duration {
 }
 
 thread_local! {
-    /// Where the wall clock stands against the paused one, in seconds. A test has a thread of its own.
+    /// By how many seconds the wall clock is ahead of the paused one. Each test has a thread of its own.
     static WALL_OFFSET: Cell<i64> = const { Cell::new(0) };
     static START: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Sets the wall clock, as a resume from sleep or an administrator does.
+/// Moves the wall clock, as a resume from suspend or an administrator does.
 pub(super) fn move_wall(seconds: i64) {
     WALL_OFFSET.with(|offset| offset.set(offset.get() + seconds));
 }
@@ -49,19 +49,19 @@ fn wall() -> SystemTime {
     if offset < 0 { now - by } else { now + by }
 }
 
-pub(super) type Outcome = Result<Granted, Failure>;
+pub(super) type Outcome = Result<AccessToken, GrantError>;
 
-/// What the endpoint does with the `n`-th request (from 1), made with this secret: after how long, and what.
+/// The endpoint's latency and response for the `n`-th request (from 1), given the request's secret.
 pub(super) type Script = Box<dyn FnMut(usize, &str) -> (Duration, Outcome) + Send>;
 
 pub(super) struct Scene {
     pub(super) tokens: Tokens,
-    asked: Arc<Mutex<Vec<Duration>>>,
+    requested: Arc<Mutex<Vec<Duration>>>,
     secret: Arc<Mutex<Result<&'static str, &'static str>>>,
 }
 
 impl Scene {
-    /// Runs an engine; its secret is read from a file.
+    /// Runs a refresh task whose secret is read from a file.
     pub(super) fn new(
         script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
     ) -> Self {
@@ -69,34 +69,35 @@ impl Scene {
     }
 
     pub(super) fn with_source(
-        polled: bool,
+        poll_secret: bool,
         script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
     ) -> Self {
         let clock = paused_clock();
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let requested = Arc::new(Mutex::new(Vec::new()));
         let secret = Arc::new(Mutex::new(Ok("first")));
-        let world = World {
+        let inputs = TaskInputs {
             clock,
             draw: || 0.5,
         };
-        let exchange = exchange(Arc::clone(&asked), Box::new(script));
-        let (tokens, engine) =
-            Engine::new(WAIT, world, exchange, reader(Arc::clone(&secret)), polled);
-        tokio::spawn(engine.run());
+        let request_token = request_token(Arc::clone(&requested), Box::new(script));
+        let read_secret = read_secret(Arc::clone(&secret));
+        let (tokens, task) =
+            RefreshTask::new(WAIT, inputs, request_token, read_secret, poll_secret);
+        tokio::spawn(task.run());
         Self {
             tokens,
-            asked,
+            requested,
             secret,
         }
     }
 
-    /// When each attempt began, since the start.
-    pub(super) fn asked(&self) -> Vec<Duration> {
-        self.asked.lock().unwrap().clone()
+    /// When each attempt started, counted from the start of the scene.
+    pub(super) fn attempt_times(&self) -> Vec<Duration> {
+        self.requested.lock().unwrap().clone()
     }
 
     pub(super) fn attempts(&self) -> usize {
-        self.asked.lock().unwrap().len()
+        self.requested.lock().unwrap().len()
     }
 
     pub(super) fn set_secret(&self, secret: Result<&'static str, &'static str>) {
@@ -105,21 +106,21 @@ impl Scene {
 
     /// Gaps between attempts, in milliseconds.
     pub(super) fn gaps(&self) -> Vec<u128> {
-        self.asked()
+        self.attempt_times()
             .windows(2)
             .map(|pair| pair[1].abs_diff(pair[0]).as_millis())
             .collect()
     }
 }
 
-fn exchange(asked: Arc<Mutex<Vec<Duration>>>, script: Script) -> Exchange {
+fn request_token(requested: Arc<Mutex<Vec<Duration>>>, script: Script) -> RequestToken {
     let script = Arc::new(Mutex::new(script));
     let start = Instant::now();
     Arc::new(move |secret| {
         let number = {
-            let mut asked = asked.lock().unwrap();
-            asked.push(start.elapsed());
-            asked.len()
+            let mut requested = requested.lock().unwrap();
+            requested.push(start.elapsed());
+            requested.len()
         };
         let script = Arc::clone(&script);
         Box::pin(async move {
@@ -138,57 +139,57 @@ fn exchange(asked: Arc<Mutex<Vec<Duration>>>, script: Script) -> Exchange {
     })
 }
 
-fn reader(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSecret {
+fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSecret {
     Arc::new(move || {
         let secret = *secret.lock().unwrap();
         Box::pin(async move { secret.map(Secret::new).map_err(Into::into) })
     })
 }
 
-/// A token that lives so long.
+/// A token with this lifetime.
 #[expect(clippy::unnecessary_wraps, reason = "one of the outcomes of a script")]
 pub(super) fn grant(lifetime: Duration) -> Outcome {
     let mut header = HeaderValue::from_static("Bearer eyJ.token");
     header.set_sensitive(true);
-    Ok(Granted { header, lifetime })
+    Ok(AccessToken { header, lifetime })
 }
 
 pub(super) fn unavailable(retry_after: Option<Duration>) -> Outcome {
-    Err(Failure::Unavailable {
+    Err(GrantError::Unavailable {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        said: html(),
+        response: html(),
         retry_after,
     })
 }
 
 pub(super) fn throttled(retry_after: Duration) -> Outcome {
-    Err(Failure::Unavailable {
+    Err(GrantError::Unavailable {
         status: StatusCode::TOO_MANY_REQUESTS,
-        said: html(),
+        response: html(),
         retry_after: Some(retry_after),
     })
 }
 
 pub(super) fn invalid_client() -> Outcome {
-    let said = Said::Fields {
+    let response = ErrorResponse::Fields {
         code: Some("invalid_client".to_owned()),
         description: Some("Request denied: Invalid client credentials".to_owned()),
         correlation_id: None,
     };
-    Err(Failure::Refused {
+    Err(GrantError::Refused {
         status: StatusCode::UNAUTHORIZED,
-        said,
+        response,
         retry_after: None,
     })
 }
 
-fn html() -> Said {
-    Said::Other {
+fn html() -> ErrorResponse {
+    ErrorResponse::Other {
         content_type: Some("text/html".to_owned()),
     }
 }
 
-/// Lets everything that is ready run.
+/// Lets every task that is ready run.
 pub(super) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Nothing in this room prints the secret or the token, whatever happened.
+//! No log line, error or debug output contains the secret or the token.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,19 +9,19 @@ use super::endpoint::{Act, Endpoint, SECRET, answer, config};
 use super::scene::ms;
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
-use crate::token::client_auth::Credential;
+use crate::token::client_auth::ClientCredentials;
 use crate::token::grant::Grant;
-use crate::token::{ReadSecret, engine};
+use crate::token::{ReadSecret, refresh_task};
 
 const TOKEN: &str =
     "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
 const BASIC: &str = "YXBwOmNvcnJlY3QlMjBob3JzZSUyQmJhdHRlcnk=";
 
-/// Keeps every line that is logged.
+/// Records every line that is logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct RecordedLog(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Lines {
+impl io::Write for RecordedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -31,7 +31,7 @@ impl io::Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for RecordedLog {
     type Writer = Self;
     fn make_writer(&self) -> Self {
         self.clone()
@@ -64,7 +64,7 @@ fn a_credential_does_not_print() {
     let secret = Secret::new(SECRET);
     assert_silent(&format!(
         "{:?}",
-        Credential {
+        ClientCredentials {
             method: ClientAuth::Basic,
             id: "app",
             secret: &secret,
@@ -75,13 +75,13 @@ fn a_credential_does_not_print() {
 
 #[tokio::test]
 async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
-    let lines = Lines::default();
+    let lines = RecordedLog::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(lines.clone())
         .finish();
-    // tracing asks the current thread alone whether an event is wanted while there is one subscriber
-    // only, and other tests' threads have none.
+    // With a single subscriber, tracing asks only the current thread whether an event is enabled, and the threads of
+    // other tests have no subscriber.
     let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let _logging = tracing::subscriber::set_default(subscriber);
 
@@ -98,7 +98,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
         answer("200 OK", "application/json", &cut),
         answer("200 OK", "text/html", &html),
         answer("401 Unauthorized", "application/json", &echo),
-        answer("503 Service Unavailable", "application/json", &echo),
+        answer("503 Service TokenUnavailable", "application/json", &echo),
         answer("403 Forbidden", "text/html", &html),
         answer("403 Forbidden", &format!("text/{TOKEN}"), &html),
         Act::Send(good.clone().into_bytes()),
@@ -110,13 +110,13 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
             let endpoint = Endpoint::new(move |_| act.clone()).await;
             let mut config = config(endpoint.url.clone(), auth);
             config.wait = ms(50);
-            let (tokens, engine) = engine(
+            let (tokens, task) = refresh_task(
                 &config,
                 super::endpoint::client(),
                 Arc::clone(&read_secret),
                 None,
             );
-            let task = tokio::spawn(engine.run());
+            let task = tokio::spawn(task.run());
             let snapshot = tokens.settled().await;
             assert_silent(&format!("{snapshot:?} {tokens:?}"));
             match tokens.bearer().await {

@@ -98,7 +98,7 @@ async fn the_token_endpoint_never_receives_the_upstreams_client_certificate_even
 
         let error = cupbearer.token_error().await;
         assert!(
-            error.contains("no answer from the token endpoint localhost:"),
+            error.contains("no response from the token endpoint localhost:"),
             "{error}"
         );
         assert_eq!(both.seen.text(), "");

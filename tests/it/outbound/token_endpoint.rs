@@ -41,7 +41,7 @@ fn has(error: &str, words: &[&str]) {
 async fn rejected(peer: &Peer, trusted: &str) -> String {
     let address = format!("localhost:{}", peer.address.port());
     let error = error_for(&format!("https://{address}/token"), trusted, "").await;
-    let start = format!("no answer from the token endpoint {address}: ");
+    let start = format!("no response from the token endpoint {address}: ");
     assert!(error.starts_with(&start), "{error}");
     for secret in secrets() {
         assert_eq!(peer.seen.count(&secret), 0);
@@ -99,7 +99,10 @@ async fn a_server_that_supports_only_tls_1_1_receives_no_secret() {
         let error = rejected(&Peer::saying(bytes).await, "").await;
         has(
             &error,
-            &["neither TLS 1.2 nor TLS 1.3", "on its side", "token.url"],
+            &[
+                "neither TLS 1.2 nor TLS 1.3",
+                "on the side of the server in token.url",
+            ],
         );
     }
 }
@@ -114,7 +117,7 @@ async fn a_server_without_tls_or_one_that_closes_receives_no_secret() {
     let error = rejected(&Peer::closing().await, "").await;
     has(
         &error,
-        &["the connection ended before the answer was complete"],
+        &["the connection ended before the response was complete"],
     );
 }
 
@@ -124,9 +127,9 @@ async fn a_name_without_an_address_and_a_port_without_a_listener_have_different_
     has(
         &of_name,
         &[
-            "no answer from the token endpoint no-such-host.invalid:443: \
+            "no response from the token endpoint no-such-host.invalid:443: \
              the name no-such-host.invalid cannot be resolved: ",
-            "on our side",
+            "on this machine's side",
             "token.url",
             "network.proxy",
         ],
@@ -138,8 +141,8 @@ async fn a_name_without_an_address_and_a_port_without_a_listener_have_different_
     );
     let port = crate::support::closed_port().await;
     let expected = format!(
-        "no answer from the token endpoint 127.0.0.1:{port}: the connection is refused; \
-         nobody listens there: start it, or correct the port in token.url"
+        "no response from the token endpoint 127.0.0.1:{port}: the connection was refused; \
+         no process listens there: start it, or correct the port in token.url"
     );
     let url = format!("http://127.0.0.1:{port}/token");
     assert_eq!(error_for(&url, "", "").await, expected);
@@ -153,15 +156,15 @@ async fn a_response_that_is_not_http_and_one_that_ends_early_have_different_erro
     has(
         &of_ssh,
         &[
-            "no HTTP/1.1 answer",
-            "does token.url name a token endpoint?",
+            "the response is not HTTP/1.1",
+            "check that token.url names a token endpoint",
         ],
     );
     let peer = Peer::closing().await;
     let url = format!("http://{}/token", peer.address);
     has(
         &error_for(&url, "", "").await,
-        &["ended before the answer was complete"],
+        &["ended before the response was complete"],
     );
 }
 
@@ -173,7 +176,7 @@ async fn an_error_of_the_corporate_proxy_names_the_proxy_and_the_cause() {
     for (proxy, words) in [
         (
             unreachable.as_str(),
-            "the connection is refused; on the way to the proxy: check network.proxy",
+            "the connection was refused; the problem is on the way to the proxy: check network.proxy",
         ),
         (
             "http://no-such-proxy.invalid:3128",
@@ -181,13 +184,13 @@ async fn an_error_of_the_corporate_proxy_names_the_proxy_and_the_cause() {
         ),
         (
             filtering.as_str(),
-            "the proxy did not connect us; on the proxy's side",
+            "the proxy did not open a connection to it; the problem is on the proxy's side",
         ),
     ] {
         let more = format!("network.proxy = \"{proxy}\"");
         let error = error_for("https://as.test/token", "", &more).await;
         let named = format!(
-            "no answer from the token endpoint as.test:443 through the corporate proxy {proxy} (network.proxy): "
+            "no response from the token endpoint as.test:443 through the corporate proxy {proxy} (network.proxy): "
         );
         has(&error, &[&named, words]);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cupbearer::config::{self, Overrides, Setting, Surroundings};
 use cupbearer::demo::{self, Behaviour, Demo, Groups, TokenReply};
 use cupbearer::proxy::AccessLines;
-use cupbearer::token::State;
+use cupbearer::token::TokenState;
 use http::StatusCode;
 use tokio::net::TcpStream;
 
@@ -82,7 +82,7 @@ async fn start(demo: &Demo, settings: &[(&str, &str)]) -> cupbearer::Running {
     let loaded =
         config::load(&overrides, &surroundings).unwrap_or_else(|problems| panic!("{problems}"));
     let proxy = cupbearer::start(&loaded.config, AccessLines::None).unwrap();
-    assert_eq!(proxy.tokens().settled().await.state, State::Fresh);
+    assert_eq!(proxy.tokens().settled().await.state, TokenState::Fresh);
     proxy
 }
 
@@ -221,7 +221,7 @@ async fn without_a_newer_token_the_401_goes_back_as_it_came_and_says_why() {
         assert_eq!(api.requests().len(), 1);
         assert_eq!(
             scene.proxy.tokens().snapshot().state,
-            State::Fresh,
+            TokenState::Fresh,
             "still in use"
         );
     }

@@ -1,118 +1,115 @@
-//! Why an attempt brought no token. Everything here may be printed: no variant holds what the token
-//! endpoint sent beyond its cleaned error fields.
+//! Why a token request failed. Everything here may be printed: of what the token endpoint sent, only its sanitized
+//! error fields are kept.
 
-use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::StatusCode;
 
+use super::cause::Cause;
 use super::discovery::MetadataError;
-use super::key::KeyError;
-use super::schedule::Setback;
-use super::unreachable::{Peer, Unreachable};
+use super::key::PrivateKeyError;
+use super::schedule::FailureClass;
+use super::unreachable::{TokenServer, Unreachable};
 use crate::credentials::ClientCertificateError;
 use crate::text::error_chain;
 
-/// An error from a room or a library that this room does not know.
-pub type Cause = Box<dyn Error + Send + Sync>;
-
-/// Why one attempt brought no token.
+/// Why one token request failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The secret source could not be read.
+pub enum GrantError {
+    /// The secret cannot be read from its source.
     #[error("the client secret cannot be read")]
     SecretUnreadable(#[source] Cause),
-    /// The secret source holds nothing.
+    /// The secret is empty.
     #[error("the client secret is empty")]
     SecretEmpty,
-    /// The private key of `private_key_jwt` is none, or signs nothing.
+    /// The secret of `private_key_jwt` is not a private key, or not one that can sign.
     #[error("the private key cannot be used")]
-    KeyUnusable(#[source] KeyError),
-    /// The certificate for the token endpoint cannot be presented.
+    KeyUnusable(#[source] PrivateKeyError),
+    /// The client certificate for the token endpoint cannot be used.
     #[error("the client certificate cannot be used")]
     CertificateUnusable(#[source] ClientCertificateError),
-    /// `token.issuer` has no metadata, or none that may be used.
+    /// `token.issuer` has no metadata, or its metadata must not be used.
     #[error("the issuer's metadata cannot be used")]
     Metadata(#[source] MetadataError),
-    /// No connection, or it broke: DNS, TCP, TLS or framing; it says which.
+    /// There is no connection, or it broke: DNS, TCP, TLS or HTTP.
     #[error(transparent)]
     Unreachable(Box<Unreachable>),
-    /// The whole exchange, answer included, took longer than its bound.
+    /// The request and its response took longer than the limit.
     #[error(
         "{} the token endpoint {}{} within {}",
-        if *connected { "no complete answer from" } else { "no connection to" },
-        peer.address,
-        peer.by_way_of(),
+        if *connected { "no complete response from" } else { "no connection to" },
+        server.address,
+        server.through_proxy(),
         humantime::format_duration(*limit)
     )]
     TimedOut {
-        /// The bound.
+        /// The limit that expired.
         limit: Duration,
-        /// Whom it was asked of.
-        peer: Peer,
-        /// Whether there was a connection at all, TLS included.
+        /// The server that was asked.
+        server: TokenServer,
+        /// Whether there was a connection, TLS included.
         connected: bool,
     },
-    /// A 3xx, which would carry the secret elsewhere if it were followed.
+    /// A 3xx response. Following it would send the secret elsewhere.
     #[error(
-        "the token endpoint answered {status}: redirects are not followed, write the final address"
+        "the token endpoint responded with {status}: redirects are not followed, so configure the final address"
     )]
     Redirected {
         /// 300-399.
         status: StatusCode,
     },
-    /// 4xx other than 408 and 429: what we are configured to send is not accepted (RFC 6749 5.2).
-    #[error("the token endpoint refused us with {status}: {said}")]
+    /// 4xx other than 408 and 429: the token endpoint rejects what this proxy is configured to send (RFC 6749 5.2).
+    #[error("the token endpoint rejected the request with {status}: {response}")]
     Refused {
         /// 400-499.
         status: StatusCode,
-        /// The error that came with it.
-        said: Said,
+        /// The error response.
+        response: ErrorResponse,
         /// `Retry-After`, if any.
         retry_after: Option<Duration>,
     },
-    /// 408, 429, 5xx and whatever else is no answer to the question.
-    #[error("the token endpoint answered {status}: {said}")]
+    /// 408, 429, 5xx and any other status that decides nothing.
+    #[error("the token endpoint responded with {status}: {response}")]
     Unavailable {
         /// The status.
         status: StatusCode,
-        /// The error that came with it.
-        said: Said,
+        /// The error response.
+        response: ErrorResponse,
         /// `Retry-After`, if any.
         retry_after: Option<Duration>,
     },
-    /// A success that holds no token that could be sent.
-    #[error("the token endpoint answered {status}, but {defect}")]
+    /// A successful response without a token that can be sent.
+    #[error("the token endpoint responded with {status}, but {defect}")]
     Unusable {
         /// 200-299.
         status: StatusCode,
         /// What is wrong with it.
-        defect: Defect,
+        defect: ResponseDefect,
     },
-    /// The attempt panicked: a defect of ours or of a library. The next attempt is made all the same.
-    #[error("the attempt failed inside this program")]
+    /// The attempt panicked, because of a bug in this program or in a library. The next attempt is made nevertheless.
+    #[error("an internal error ended the attempt")]
     Internal,
 }
 
-impl Failure {
-    /// Whether asking again with the same configuration is pointless.
+impl GrantError {
+    /// Whether repeating the request is pointless until the configuration has changed.
     #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        self.setback() == Setback::Configuration
+    pub fn is_rejection(&self) -> bool {
+        self.class() == FailureClass::Configuration
     }
 
-    /// The closed label of logs and metrics.
+    /// The label in logs and metrics, one of a closed set.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        match self.setback() {
-            Setback::Configuration => "refused",
-            Setback::Throttled => "throttled",
-            Setback::Outage => "unavailable",
+        match self.class() {
+            FailureClass::Configuration => "refused",
+            FailureClass::Throttled => "throttled",
+            FailureClass::Outage => "unavailable",
         }
     }
 
-    pub(super) fn setback(&self) -> Setback {
+    pub(super) fn class(&self) -> FailureClass {
         match self {
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
@@ -125,18 +122,18 @@ impl Failure {
                 | MetadataError::NoEndpoint
                 | MetadataError::Plaintext,
             )
-            | Self::Refused { .. } => Setback::Configuration,
+            | Self::Refused { .. } => FailureClass::Configuration,
             Self::Unavailable { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => {
-                Setback::Throttled
+                FailureClass::Throttled
             }
-            // Nobody has refused us there: who was asked names no token endpoint, or not yet.
+            // Nothing was rejected: the issuer names no token endpoint, or does not name it yet.
             Self::Metadata(MetadataError::Absent { .. })
             | Self::Unreachable(_)
             | Self::TimedOut { .. }
             | Self::Redirected { .. }
             | Self::Unavailable { .. }
             | Self::Unusable { .. }
-            | Self::Internal => Setback::Outage,
+            | Self::Internal => FailureClass::Outage,
         }
     }
 
@@ -158,16 +155,16 @@ impl Failure {
         }
     }
 
-    /// What to do about it, where that is not part of the text already.
+    /// How to fix it, unless the message already says so.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::Unreachable(unreachable) => Some(unreachable.remedy()),
             Self::TimedOut {
-                peer, connected, ..
-            } => Some(timeout_remedy(peer, *connected)),
+                server, connected, ..
+            } => Some(timeout_remedy(server, *connected)),
             Self::CertificateUnusable(error) => {
-                Some(format!("{} names it: {}", error.key(), error.remedy()))
+                Some(format!("see {}: {}", error.key(), error.remedy()))
             }
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
@@ -181,7 +178,7 @@ impl Failure {
         }
     }
 
-    /// This error and its causes on one line, then what to do about it.
+    /// This error and its causes on one line, followed by the remedy.
     #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.causes();
@@ -198,80 +195,85 @@ impl Failure {
     }
 }
 
-fn timeout_remedy(peer: &Peer, connected: bool) -> String {
-    match (connected, &peer.proxy) {
-        (true, _) => "on its side or between; it is tried again".to_owned(),
-        (false, Some(_)) => "on the way to the proxy, or behind it: check network.proxy".to_owned(),
-        (false, None) if peer.is_loopback() => {
-            format!("start it, or correct the port in {}", peer.key)
+fn timeout_remedy(server: &TokenServer, connected: bool) -> String {
+    match (connected, &server.proxy) {
+        (true, _) => {
+            "the problem is on the server's side or in the network, and may be temporary".to_owned()
+        }
+        (false, Some(_)) => {
+            "the problem is on the way to the proxy, or behind it: check network.proxy".to_owned()
+        }
+        (false, None) if server.is_loopback() => {
+            format!("start it, or correct the port in {}", server.key)
         }
         (false, None) => format!(
-            "between us and it, a firewall that is silent perhaps: check {}, and whether it needs network.proxy",
-            peer.key
+            "the problem is in the network, perhaps a firewall that drops packets: check {}, and set network.proxy if the \
+             network requires a proxy",
+            server.key
         ),
     }
 }
 
-/// What is wrong with a success; never holds a part of it.
+/// What is wrong with a successful response. Holds no part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Defect {
-    /// No body at all.
-    #[error("it is empty")]
+pub enum ResponseDefect {
+    /// There is no body.
+    #[error("the response is empty")]
     Empty,
-    /// Longer than is read of any answer.
-    #[error("it is longer than {limit} bytes")]
+    /// The response is too long.
+    #[error("the response is longer than {limit} bytes")]
     TooLong {
-        /// What is read at most.
+        /// The most that is read.
         limit: usize,
     },
-    /// A `Content-Encoding` that was not asked for.
-    #[error("it is compressed")]
+    /// A `Content-Encoding` that was not requested.
+    #[error("the response is compressed")]
     Compressed,
-    /// HTML, text, broken JSON, a JSON that is no object.
+    /// HTML, text, invalid JSON, or JSON that is not an object.
     #[error(
-        "it is no JSON object (RFC 6749 5.1): a web page, perhaps, at a wrong address or from a proxy on the way"
+        "the response is not a JSON object (RFC 6749 5.1): perhaps it is a web page, because the address is wrong or a proxy responded"
     )]
     NotJson,
     /// `access_token` is missing, empty or not a string.
-    #[error("it has no access_token")]
+    #[error("the response has no access_token")]
     NoToken,
-    /// Line breaks, spaces or non-ASCII: it could not be sent as it is (RFC 6750 2.1).
-    #[error("its access_token has characters that no header may carry")]
+    /// Line breaks, spaces or non-ASCII characters, so it cannot be sent in a header (RFC 6750 2.1).
+    #[error("its access_token contains characters that are not allowed in a header")]
     TokenCharacters,
-    /// Too long for any server's header limit.
+    /// Longer than any server's header limit.
     #[error("its access_token is longer than {limit} bytes")]
     TokenTooLong {
-        /// The longest that is taken.
+        /// The longest that is accepted.
         limit: usize,
     },
-    /// Missing, or another one, such as `DPoP`, which must not be sent as Bearer (RFC 9449).
+    /// It is missing, or another type such as `DPoP`, which must not be sent as Bearer (RFC 9449).
     #[error("its token_type is not Bearer")]
     TokenType,
-    /// Zero, negative or no number.
+    /// It is zero, negative or not a number.
     #[error("its expires_in is not a positive number of seconds")]
     Lifetime,
 }
 
-/// What an error answer said, cleaned and shortened.
+/// What an error response says (RFC 6749 5.2), sanitized and shortened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum ErrorResponse {
     /// `error` or `code`, `error_description` or `message`, and the correlation id.
     Fields {
         /// `error` (RFC 6749 5.2) or `code`.
         code: Option<String>,
         /// `error_description` or `message`.
         description: Option<String>,
-        /// What the server's own logs know this exchange by.
+        /// The id of this request in the server's logs.
         correlation_id: Option<String>,
     },
-    /// HTML or anything else: its type alone is told.
+    /// HTML or anything else: only its media type is kept.
     Other {
         /// `Content-Type`.
         content_type: Option<String>,
     },
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fields {
@@ -292,8 +294,10 @@ impl fmt::Display for Said {
             }
             Self::Other {
                 content_type: Some(kind),
-            } => write!(f, "no OAuth error, but {kind}"),
-            Self::Other { content_type: None } => f.write_str("no OAuth error and no content type"),
+            } => write!(f, "the response is {kind}, not an OAuth error"),
+            Self::Other { content_type: None } => {
+                f.write_str("the response is not an OAuth error and has no content type")
+            }
         }
     }
 }

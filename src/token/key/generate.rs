@@ -1,4 +1,4 @@
-//! A new private key, and what to give to the authorization server.
+//! Generates a private key, together with the JWK set for the authorization server.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -8,67 +8,72 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{KeyError, Pair, SigningKey};
+use super::error::PrivateKeyError;
+use super::private_key::{PrivateKey, SigningPair};
 use crate::config::Algorithm;
 use crate::credentials::Secret;
 
-/// What a base64 line of PEM holds (RFC 7468 2).
+/// The length of a base64 line in PEM (RFC 7468 2).
 const PEM_LINE: usize = 64;
 
-/// A key that has just been made.
+/// A key that has just been generated.
 #[derive(Debug)]
-pub struct NewKey {
+pub struct GeneratedKey {
     /// The private half: PKCS#8 as PEM.
     pub private: Secret,
     /// The public half: a JWK set (RFC 7517 5) of one key.
     pub public: Value,
-    /// Its `kid`: the thumbprint (RFC 7638).
+    /// The `kid`, which is the thumbprint (RFC 7638).
     pub id: String,
 }
 
-/// Makes a key for this algorithm: RSA of 2048 bits (some tens of milliseconds), or EC on P-256.
+/// Generates a key for this algorithm: RSA of 2048 bits (takes tens of milliseconds), or EC on P-256.
 ///
 /// # Errors
-/// [`KeyError::Mismatch`] for an algorithm without a key pair, [`KeyError::Signing`] without randomness.
-pub fn new_key(algorithm: Algorithm) -> Result<NewKey, KeyError> {
+/// [`PrivateKeyError::Mismatch`] for an algorithm without a key pair, [`PrivateKeyError::Signing`] if
+/// the system provides no randomness.
+pub fn generate_key(algorithm: Algorithm) -> Result<GeneratedKey, PrivateKeyError> {
     let (pair, private) = match algorithm {
         Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => rsa()?,
         Algorithm::Es256 => ec()?,
         Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
-            let kind = "asymmetric";
-            return Err(KeyError::Mismatch { algorithm, kind });
+            let key_type = "asymmetric";
+            return Err(PrivateKeyError::Mismatch {
+                algorithm,
+                key_type,
+            });
         }
     };
-    let key = SigningKey {
+    let key = PrivateKey {
         pair,
-        named: None,
-        meant_for: None,
+        jwk_id: None,
+        jwk_algorithm: None,
     };
     let id = key.thumbprint();
     let mut public = key.public();
     public["kid"] = json!(id);
     public["use"] = json!("sig");
     public["alg"] = json!(algorithm.as_str());
-    Ok(NewKey {
+    Ok(GeneratedKey {
         private,
         public: json!({ "keys": [public] }),
         id,
     })
 }
 
-fn rsa() -> Result<(Pair, Secret), KeyError> {
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Signing)?;
-    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Signing)?;
+fn rsa() -> Result<(SigningPair, Secret), PrivateKeyError> {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| PrivateKeyError::Signing)?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| PrivateKeyError::Signing)?;
     let private = pem(der.as_ref());
-    Ok((Pair::Rsa(pair), private))
+    Ok((SigningPair::Rsa(pair), private))
 }
 
-fn ec() -> Result<(Pair, Secret), KeyError> {
-    let pair =
-        EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Signing)?;
-    let der = pair.to_pkcs8v1().map_err(|_| KeyError::Signing)?;
+fn ec() -> Result<(SigningPair, Secret), PrivateKeyError> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+        .map_err(|_| PrivateKeyError::Signing)?;
+    let der = pair.to_pkcs8v1().map_err(|_| PrivateKeyError::Signing)?;
     let private = pem(der.as_ref());
-    Ok((Pair::Ec(pair), private))
+    Ok((SigningPair::Ec(pair), private))
 }
 
 fn pem(der: &[u8]) -> Secret {

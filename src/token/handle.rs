@@ -1,0 +1,335 @@
+//! The handle on the access token: a bearer that may be sent, or the reason why there is none.
+//!
+//! Requests never call the token endpoint: they use the token that the refresh task keeps, or wait for it for a
+//! bounded time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::bearer::{Bearer, TokenState};
+use super::grant_error::GrantError;
+use super::schedule::WAIT_AFTER_FAILURE;
+use super::status::{AttemptCounts, SharedStatus, TaskStatus, Wait};
+
+/// Why a request gets no bearer token.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TokenUnavailable {
+    /// The configuration is at fault, so waiting does not help (`token_refused`).
+    #[error("no access token: this proxy's configuration is rejected")]
+    Refused {
+        /// The time until the next attempt, in whole seconds, at least one.
+        retry_after: Duration,
+        /// Why the last attempt failed.
+        #[source]
+        cause: Arc<GrantError>,
+    },
+    /// There is no token yet, or the last one has expired (`token_unavailable`).
+    #[error("no access token; the next attempt is in {} s", retry_after.as_secs())]
+    NotYet {
+        /// The time until the next attempt, in whole seconds, at least one.
+        retry_after: Duration,
+    },
+}
+
+/// Why there is no newer token for a request that the upstream answered with 401.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NoNewerToken {
+    /// Forced refreshes are paused: the last one was recent, or did not help.
+    #[error("forced refreshes are paused for {} s", left.as_secs())]
+    Paused {
+        /// The rest of the pause.
+        left: Duration,
+    },
+    /// The attempt failed; the current token stays in use.
+    #[error("no newer access token")]
+    Failed {
+        /// Why it failed.
+        #[source]
+        cause: Arc<GrantError>,
+    },
+    /// The attempt took longer than a request may wait.
+    #[error("no newer access token within {} ms", limit.as_millis())]
+    Late {
+        /// How long the request has waited.
+        limit: Duration,
+    },
+}
+
+/// What is known about the token, for people and for probes.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The token's state.
+    pub state: TokenState,
+    /// The number of the current token; 0 if there has been none.
+    pub generation: u64,
+    /// When the current token expires, by the wall clock.
+    pub expires_at: Option<SystemTime>,
+    /// How long the current token can still be sent; zero if there is no usable token.
+    pub usable_for: Duration,
+    /// The time until the next attempt; zero during an attempt.
+    pub next_attempt_in: Duration,
+    /// Why the last attempt failed, on one line, safe to show; `None` if it succeeded.
+    pub last_error: Option<String>,
+    /// Whether that attempt failed because of the configuration.
+    pub refused: bool,
+    /// The number of consecutive failures.
+    pub failures: u32,
+    /// When the last token was requested.
+    pub last_success: Option<SystemTime>,
+    /// All attempts since the start, by outcome.
+    pub attempts: AttemptCounts,
+    /// The upstream rejected the newest token too: a role may be missing.
+    pub refused_although_fresh: bool,
+}
+
+/// The handle on the token of one identity. Clones share it.
+#[derive(Clone)]
+pub struct Tokens {
+    shared: Arc<SharedStatus>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tokens").field(&self.snapshot()).finish()
+    }
+}
+
+impl Tokens {
+    pub(super) const fn new(shared: Arc<SharedStatus>) -> Self {
+        Self { shared }
+    }
+
+    /// The token, if it may be sent now by both clocks. This is the hot path: it neither waits nor allocates.
+    #[must_use]
+    pub fn usable(&self) -> Option<Bearer> {
+        self.shared.status.borrow().usable(self.shared.clock.now())
+    }
+
+    /// A token that may be sent. Waits for it at most `token.wait`, and at most 1 s if an attempt has failed since the
+    /// last usable token.
+    ///
+    /// # Errors
+    /// [`TokenUnavailable`] when that time has passed, or at once if the configuration is rejected.
+    pub async fn bearer(&self) -> Result<Bearer, TokenUnavailable> {
+        match self.usable() {
+            Some(bearer) => Ok(bearer),
+            None => self.wait_for_bearer().await,
+        }
+    }
+
+    async fn wait_for_bearer(&self) -> Result<Bearer, TokenUnavailable> {
+        let mut changes = self.shared.status.subscribe();
+        let mut deadline = Instant::now() + self.shared.wait;
+        // The task sleeps by the monotonic clock, while the token may have expired by the wall clock.
+        self.shared.wake.notify_one();
+        loop {
+            if let Some(bearer) = self.usable() {
+                return Ok(bearer);
+            }
+            {
+                let status = changes.borrow_and_update();
+                if let Some(failure) = &status.failure {
+                    deadline = deadline.min(Instant::now() + WAIT_AFTER_FAILURE);
+                    if failure.is_rejection() && !status.in_flight() {
+                        return Err(self.unavailable(&status));
+                    }
+                }
+            }
+            if timeout_at(deadline, changes.changed()).await.is_err() {
+                return Err(self.unavailable(&self.shared.status.borrow()));
+            }
+        }
+    }
+
+    fn unavailable(&self, status: &TaskStatus) -> TokenUnavailable {
+        let left = status.planned_in(self.shared.clock.now());
+        let retry_after = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+            .max(Duration::from_secs(1));
+        match &status.failure {
+            Some(cause) if cause.is_rejection() => TokenUnavailable::Refused {
+                retry_after,
+                cause: Arc::clone(cause),
+            },
+            Some(_) | None => TokenUnavailable::NotYet { retry_after },
+        }
+    }
+
+    /// For a request that the upstream answered with 401 when it carried this generation: waits at most `token.wait`
+    /// for a newer token.
+    ///
+    /// Until then the rejected token stays in use for other requests. Any number of callers cause a single attempt.
+    /// Forced attempts start at least 30 s apart, and up to 15 min apart while the replayed requests are rejected too.
+    ///
+    /// # Errors
+    /// [`NoNewerToken`]; the current token then stays in use.
+    pub async fn newer_than(&self, generation: u64) -> Result<Bearer, NoNewerToken> {
+        let mut changes = self.shared.status.subscribe();
+        let (attempt, limit) = match self.demand(generation)? {
+            Demand::Satisfied(bearer) => return Ok(bearer),
+            Demand::Attempt { number, limit } => (number, limit),
+        };
+        let deadline = Instant::now() + limit;
+        loop {
+            {
+                let status = changes.borrow_and_update();
+                if let Some(bearer) = status.newer_than(generation, self.shared.clock.now()) {
+                    return Ok(bearer);
+                }
+                if let Some(cause) = status
+                    .failure
+                    .as_ref()
+                    .filter(|_| status.finished >= attempt)
+                {
+                    return Err(NoNewerToken::Failed {
+                        cause: Arc::clone(cause),
+                    });
+                }
+            }
+            if timeout_at(deadline, changes.changed()).await.is_err() {
+                return Err(NoNewerToken::Late { limit });
+            }
+        }
+    }
+
+    /// Finds the attempt that will yield a newer token, and demands one if there is none.
+    fn demand(&self, generation: u64) -> Result<Demand, NoNewerToken> {
+        let now = self.shared.clock.now();
+        let mut forced = self.shared.forced();
+        let status = self.shared.status.borrow();
+        if let Some(bearer) = status.newer_than(generation, now) {
+            return Ok(Demand::Satisfied(bearer));
+        }
+        let number = status.finished + 1;
+        if status.in_flight() || forced.is_outstanding(status.finished) {
+            return Ok(Demand::Attempt {
+                number,
+                limit: self.shared.wait,
+            });
+        }
+        if !status.forced_in(now).is_zero() {
+            return Ok(Demand::Attempt {
+                number,
+                limit: self.shared.wait.min(WAIT_AFTER_FAILURE),
+            });
+        }
+        forced
+            .demand(number, now.monotonic)
+            .map_err(|left| NoNewerToken::Paused { left })?;
+        self.shared.wake.notify_one();
+        Ok(Demand::Attempt {
+            number,
+            limit: self.shared.wait,
+        })
+    }
+
+    /// Requests a token now, regardless of the schedule: for a person who has just corrected a mistake at the
+    /// authorization server. Waits at most `token.wait`; attempts still start at least a second apart.
+    ///
+    /// # Errors
+    /// [`NoNewerToken::Failed`] or [`NoNewerToken::Late`]; the current token then stays in use.
+    pub async fn refresh(&self) -> Result<Bearer, NoNewerToken> {
+        let mut changes = self.shared.status.subscribe();
+        let now = self.shared.clock.now();
+        let mut attempt = 0;
+        self.shared.status.send_modify(|status| {
+            status.plan = Wait::ended(now);
+            attempt = status.finished + 1;
+        });
+        self.shared.wake.notify_one();
+        let limit = self.shared.wait;
+        let finished = timeout(limit, changes.wait_for(|status| status.finished >= attempt)).await;
+        let Ok(Ok(status)) = finished else {
+            return Err(NoNewerToken::Late { limit });
+        };
+        match (&status.failure, status.usable(self.shared.clock.now())) {
+            (None, Some(bearer)) => Ok(bearer),
+            (Some(cause), _) => Err(NoNewerToken::Failed {
+                cause: Arc::clone(cause),
+            }),
+            (None, None) => Err(NoNewerToken::Late { limit }),
+        }
+    }
+
+    /// Reports how the upstream answered a request that was replayed with a newer token: `accepted` unless it was a
+    /// 401 again. Adjusts the pause between forced refreshes.
+    pub fn replayed(&self, accepted: bool) {
+        self.shared.forced().replayed(accepted);
+    }
+
+    /// The current state.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let now = self.shared.clock.now();
+        let refused_although_fresh = self.shared.forced().was_ineffective();
+        let status = self.shared.status.borrow();
+        let token = status.token.as_ref();
+        Snapshot {
+            state: status.state(now),
+            generation: token.map_or(0, |token| token.generation),
+            expires_at: token.and_then(|token| token.expires_at(now)),
+            usable_for: status.usable_in(now),
+            next_attempt_in: status.planned_in(now),
+            last_error: status.failure.as_ref().map(|failure| failure.chain()),
+            refused: status
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.is_rejection()),
+            failures: status.failures,
+            last_success: status.last_success,
+            attempts: status.attempts,
+            refused_although_fresh,
+        }
+    }
+
+    /// Waits for the first token or the first failure, however long that takes (10 s and the reading of the secret).
+    /// Returns at once if there has been either.
+    pub async fn settled(&self) -> Snapshot {
+        let mut changes = self.shared.status.subscribe();
+        // Cannot fail: this handle owns the sender.
+        let _ = changes
+            .wait_for(|status| status.token.is_some() || status.failure.is_some())
+            .await;
+        self.snapshot()
+    }
+
+    /// Waits for a usable token, however long that takes: for an identity that serves no requests yet.
+    pub async fn obtained(&self) -> Bearer {
+        let mut changes = self.shared.status.subscribe();
+        loop {
+            if let Some(bearer) = self.usable() {
+                return bearer;
+            }
+            // Cannot fail: this handle owns the sender.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Adds the counts of `before`, which this handle replaces: a counter must never decrease.
+    pub fn add_counts_of(&self, before: &Self) {
+        let earlier = before.shared.status.borrow().attempts;
+        self.shared.status.send_modify(|status| {
+            let attempts = &mut status.attempts;
+            attempts.granted += earlier.granted;
+            attempts.refused += earlier.refused;
+            attempts.throttled += earlier.throttled;
+            attempts.unavailable += earlier.unavailable;
+        });
+    }
+
+    /// Counts how often the wall clock has jumped by more than 10 s against the monotonic clock, because the machine
+    /// was suspended or its clock was set. Connections that are older than a jump should be closed.
+    #[must_use]
+    pub fn clock_steps(&self) -> watch::Receiver<u64> {
+        self.shared.clock_steps.subscribe()
+    }
+}
+
+/// The response to a demand for a newer token.
+enum Demand {
+    Satisfied(Bearer),
+    Attempt { number: u64, limit: Duration },
+}
