@@ -1,28 +1,34 @@
-//! How many requests are under way: `limits.in_flight`, counted over all workers.
+//! How many requests are in flight over all workers: `limits.in_flight`.
 
-use super::errors::ForwardError;
 use crate::metrics::{ActiveCount, ActiveGuard};
 
-/// The door.
+/// Admits requests up to a limit.
 #[derive(Debug)]
 pub(super) struct Admission {
     in_flight: ActiveCount,
     limit: usize,
 }
 
-/// A place among the requests in flight, until the last frame of the answer.
+/// One of the slots for requests in flight. It is held until the last frame of the response.
 pub(super) type Permit = ActiveGuard;
+
+/// No slot is free.
+#[derive(Debug, thiserror::Error)]
+#[error("{limit} requests are in flight (limits.in_flight)")]
+pub(super) struct TooManyInFlight {
+    pub(super) limit: usize,
+}
 
 impl Admission {
     pub(super) fn new(in_flight: ActiveCount, limit: usize) -> Self {
         Self { in_flight, limit }
     }
 
-    /// A place among the requests in flight, at once or not at all: a queue would only move the wait.
-    pub(super) fn enter(&self) -> Result<Permit, ForwardError> {
+    /// Takes a slot immediately or not at all, because a queue would only move the wait.
+    pub(super) fn enter(&self) -> Result<Permit, TooManyInFlight> {
         self.in_flight
             .enter_below(self.limit)
-            .ok_or(ForwardError::Saturated { limit: self.limit })
+            .ok_or(TooManyInFlight { limit: self.limit })
     }
 }
 

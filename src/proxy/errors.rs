@@ -1,31 +1,34 @@
-//! Why a request was not forwarded, and the one place where that becomes a status and a sentence.
+//! Why a request was not forwarded. This is the only place that turns what the other files find into a status and a
+//! sentence for the client.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::Response;
 
-use super::authorize::{NotReplayed, Sent};
+use super::admission::TooManyInFlight;
+use super::loop_detection::RequestLoop;
 use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};
-use crate::problem::{PROXY_STATUS, ProblemFormat, ProblemResponse, Reason, RequestId};
+use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 use crate::text::error_chain;
 use crate::token::TokenUnavailable;
 use crate::upstream::{ConnectError, SendError};
 
-/// A request that ends here, with the shape in which its client can read why.
+/// A request that was not forwarded or got no response, and how its client can read why.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct FailedRequest {
     pub(super) error: ForwardError,
     pub(super) format: ProblemFormat,
-    /// Who asked, where that is known.
+    /// Who sent the request, if known.
     pub(super) caller: Option<CallerName>,
-    /// Which page may read it.
+    /// Which web page may read the response.
     pub(super) cors: Cors,
 }
 
-impl Failure {
+impl FailedRequest {
+    /// The guard rejected the request.
     #[cold]
     pub(super) fn refused(rejection: Rejection) -> Self {
         Self {
@@ -36,8 +39,8 @@ impl Failure {
         }
     }
 
-    /// What the client is told, in the shape that it can read.
-    pub(super) fn answer(&self, id: &RequestId) -> Response<Bytes> {
+    /// The response that tells the client why.
+    pub(super) fn response(&self, id: &RequestId) -> Response<Bytes> {
         let mut response = self.problem(id);
         self.cors.apply(response.headers_mut());
         response
@@ -49,80 +52,77 @@ impl Failure {
         }
         let reason = self.error.reason();
         let detail = self.error.detail();
-        let answer = ProblemResponse {
+        let problem = ProblemResponse {
             format: &self.format,
             retry_after: self.error.retry_after(),
             close: reason == Reason::BadRequest || reason == Reason::ClientTimeout,
             ..ProblemResponse::new(reason, &detail, id)
         };
-        answer.response()
+        problem.response()
     }
 }
 
-/// Why.
+/// Why a request was not forwarded or got no response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForwardError {
-    /// The guard said no.
+    /// The guard rejected the request.
     #[error("refused: {}", .0.detail)]
     Refused(Box<Rejection>),
-    /// `limits.in_flight`.
-    #[error("{limit} requests are in flight (limits.in_flight)")]
-    Saturated {
-        /// The limit that is reached.
-        limit: usize,
-    },
-    /// Our own name stands in its `Via`.
-    #[error("the request has been here before")]
-    Loop,
-    /// There is no token to send.
+    /// `limits.in_flight` is reached.
+    #[error(transparent)]
+    Saturated(#[from] TooManyInFlight),
+    /// The request's `Via` has our own name.
+    #[error(transparent)]
+    Loop(#[from] RequestLoop),
+    /// There is no usable token.
     #[error(transparent)]
     Token(#[from] TokenUnavailable),
-    /// The upstream did not answer.
+    /// There is no response from the upstream.
     #[error(transparent)]
     Upstream(#[from] SendError),
 }
 
 impl ForwardError {
-    /// Status and name. No wildcard: a new variant must be given its own.
+    /// The reason in the contract. There is no wildcard, so a new variant must be given its own reason.
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::Refused(rejection) => rejection.reason,
-            Self::Saturated { .. } => Reason::Saturated,
-            Self::Loop => Reason::Loop,
+            Self::Saturated(_) => Reason::Saturated,
+            Self::Loop(_) => Reason::Loop,
             Self::Token(TokenUnavailable::Refused { .. }) => Reason::TokenRefused,
             Self::Token(TokenUnavailable::NotYet { .. }) => Reason::TokenUnavailable,
             Self::Upstream(error) => upstream_reason(error),
         }
     }
 
-    /// What the caller is told: whose fault, and what now. Never what is inside the process.
+    /// What the client reads: who is responsible and what to do. It never shows the internals of the process.
     fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::Refused(rejection) => rejection.detail.clone(),
-            Self::Saturated { limit } => format!(
+            Self::Saturated(TooManyInFlight { limit }) => format!(
                 "The proxy already has {limit} requests in flight (limits.in_flight). Try again."
             )
             .into(),
-            Self::Loop => "The request has been through this proxy before (its Via says so): what upstream.url names leads back here.".into(),
-            Self::Token(TokenUnavailable::Refused { .. }) => "No access token: the token endpoint refuses this proxy's client id, secret or scope, or the secret cannot be read; `cupbearer doctor` (or `cupbearer health --ready`) says which. The API was not asked.".into(),
+            Self::Loop(_) => "The request has passed through this proxy before, as its Via shows: upstream.url leads back to this proxy.".into(),
+            Self::Token(TokenUnavailable::Refused { .. }) => "No access token: the token endpoint rejects this proxy's client id, secret or scope, or the secret cannot be read; `cupbearer doctor` (or `cupbearer health --ready`) says which. The request was not sent to the API.".into(),
             Self::Token(TokenUnavailable::NotYet { retry_after }) => format!(
-                "No access token: the token endpoint has given none that is still good; `cupbearer doctor` (or `cupbearer health --ready`) says why. The API was not asked. The next attempt is in {} s.",
+                "No access token: the token endpoint has not issued one that is still valid; `cupbearer doctor` (or `cupbearer health --ready`) says why. The request was not sent to the API. The next attempt is in {} s.",
                 retry_after.as_secs()
             )
             .into(),
             Self::Upstream(error) => {
-                format!("The upstream gave no answer: {}.", error_chain(error)).into()
+                format!("No response from the upstream: {}.", error_chain(error)).into()
             }
         }
     }
 
-    /// When it may be worth asking again.
+    /// When another attempt may succeed.
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Token(TokenUnavailable::NotYet { retry_after, .. }) => Some(*retry_after),
             Self::Refused(_)
-            | Self::Saturated { .. }
-            | Self::Loop
+            | Self::Saturated(_)
+            | Self::Loop(_)
             | Self::Token(_)
             | Self::Upstream(_) => None,
         }
@@ -149,36 +149,6 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::Closed { .. } => Reason::UpstreamClosed,
         SendError::Protocol { .. } | SendError::Switched | SendError::Framing(_) => {
             Reason::UpstreamProtocol
-        }
-    }
-}
-
-/// Tells the caller of a 401 that goes back as it came why it was not sent once more (RFC 9209).
-pub(super) fn note_not_replayed(sent: Sent, headers: &mut HeaderMap) {
-    if let Some(Err(why)) = sent.replayed {
-        let note = HeaderValue::from_static(why.proxy_status());
-        headers.insert(PROXY_STATUS, note);
-    }
-}
-
-/// `Proxy-Status` of a 401 that is the upstream's own: no `error`, since the answer is not ours.
-macro_rules! not_sent_again {
-    ($why:literal) => {
-        concat!(
-            "cupbearer; received-status=401; details=\"not sent again: ",
-            $why,
-            "\""
-        )
-    };
-}
-
-impl NotReplayed {
-    const fn proxy_status(self) -> &'static str {
-        match self {
-            Self::Outgrown => not_sent_again!("the request body had outgrown upstream.retry_body"),
-            Self::Paused => not_sent_again!("no newer token, forced refreshes are paused"),
-            Self::Failed => not_sent_again!("no newer token, the token endpoint gave none"),
-            Self::Late => not_sent_again!("no newer token within token.wait"),
         }
     }
 }

@@ -1,141 +1,201 @@
-//! The life of a forwarded request, in the order it happens.
+//! The life of a forwarded request, in the order in which it happens: [`Proxy::forward_admitted`] is the page to read.
 //!
-//! Reads: `guard` (may it pass), `token` (a bearer), `upstream` (one send, and one more after a 401).
-//! Never collects a body (but for `OpenAPI` documents, in `rewrite`), never starts a task: dropping the
-//! returned future is how a client's disconnect reaches the upstream.
+//! Uses `guard` (may it pass), `token` (a bearer) and `upstream` (one send, and one more after a 401). It never collects
+//! a body, except for `OpenAPI` documents in `rewrite`. It never starts a task: dropping the returned future is how a
+//! client's disconnect reaches the upstream.
 
-mod access;
-mod account;
+mod access_log;
+mod access_record;
 mod admission;
-mod authorize;
-mod body;
-mod current;
-mod edge;
+mod attempt;
+mod challenge;
 mod errors;
-mod headers;
-mod loops;
+mod header_lines;
+mod hop_by_hop;
+mod loop_detection;
+mod not_replayed;
+mod origin_ref;
+mod overload;
 mod replay;
+mod request_body;
+mod request_head;
+mod response_body;
 mod rewrite;
-mod shed;
+mod service;
 mod trace;
 mod trailers;
 mod upgrade;
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use crate::config;
 use crate::guard::{Guard, Peer};
 use crate::metrics::Metrics;
 use crate::problem::ProblemFormat;
-use crate::token::{Bearer, Tokens};
-use crate::upstream::{self, SendError, Upstream};
+use crate::server::RequestBody;
+use crate::token::{Bearer, Tokens, TokenUnavailable};
+use crate::upstream::{SendError, Upgrade, Upstream};
 
-use admission::Admission;
-use authorize::Sent;
-use body::Outbound;
-use errors::{Failure, ForwardError};
-use headers::Head;
-use replay::Upload;
+use admission::{Admission, Permit};
+use attempt::LastAttempt;
+use errors::{FailedRequest, ForwardError};
+use request_body::{ReclaimedBody, ReplayableBody, UpstreamRequestBody};
+use request_head::{RequestHead, RequestTemplate};
+use response_body::UpstreamResponseBody;
 use rewrite::Rewrite;
-use upgrade::Switch;
+use service::{Forwarded, RequestService};
+use upgrade::ClientUpgrade;
 
-pub use access::AccessLines;
-pub use account::Account;
-pub use body::{Body, Inbound};
-pub use current::Current;
-pub use edge::service;
-pub use loops::{Pseudonym, own_listener};
-pub use shed::saturated;
+pub use access_log::AccessLog;
+pub use access_record::AccessLines;
+pub use loop_detection::{ViaName, own_listener};
+pub use overload::too_many_connections;
+pub use response_body::ClientResponseBody;
 pub use upgrade::CarryTunnel;
 
 /// One proxy's data path on one worker.
-pub struct Proxy<I: Inbound> {
+pub struct Proxy {
     guard: Guard,
     metrics: Arc<Metrics>,
     admission: Admission,
     tokens: Tokens,
-    upstream: Upstream<Outbound<I>>,
-    pseudonym: Pseudonym,
-    outgoing: headers::Outgoing,
+    upstream: Upstream<UpstreamRequestBody>,
+    via_name: ViaName,
+    request_template: RequestTemplate,
     rewrite: Rewrite,
     carry_tunnel: CarryTunnel,
     /// `upstream.retry_body`, in bytes.
     retry_body: usize,
-    _held: Arc<dyn Any + Send + Sync>,
+    _keep_alive: Arc<dyn Any + Send + Sync>,
 }
 
-/// What stands in a forwarded request's way, and what it passes through.
-pub struct Parts {
-    /// Who may do what.
+/// What a proxy needs besides the configuration of its upstream.
+pub struct Dependencies {
+    /// Decides which requests are admitted.
     pub guard: Guard,
-    /// How many at a time, over all workers: `limits.in_flight`.
+    /// `limits.in_flight`, over all workers.
     pub in_flight: usize,
-    /// What is counted.
+    /// Where requests and connections are counted.
     pub metrics: Arc<Metrics>,
-    /// The bearer.
+    /// Where the bearer comes from.
     pub tokens: Tokens,
-    /// Where an upgraded connection lives on.
+    /// Runs the tunnel of an upgraded connection.
     pub carry_tunnel: CarryTunnel,
-    /// By which a request that comes back is known.
-    pub pseudonym: Pseudonym,
-    /// What must live as long as a request that has begun here: the token's task, for one.
-    pub held: Arc<dyn Any + Send + Sync>,
+    /// The name by which a request that comes back is recognized.
+    pub via_name: ViaName,
+    /// What must live as long as any request that has begun here, such as the token's task.
+    pub keep_alive: Arc<dyn Any + Send + Sync>,
 }
 
-impl<I: Inbound> Proxy<I> {
-    /// A data path to the upstream of `config`. Must be called on the runtime that will forward.
+/// The data path that new requests of one worker take. It can be replaced while it is in use: requests in flight keep
+/// the one that they began with.
+pub struct CurrentProxy(ArcSwap<Proxy>);
+
+impl CurrentProxy {
+    /// New requests take `proxy`.
     #[must_use]
-    pub fn new(parts: Parts, config: &config::UpstreamConfig, tls: &rustls::ClientConfig) -> Self {
+    pub fn new(proxy: Proxy) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::from_pointee(proxy)))
+    }
+
+    /// The data path that new requests take now.
+    #[must_use]
+    pub fn get(&self) -> Arc<Proxy> {
+        self.0.load_full()
+    }
+
+    /// From here on every new request takes `proxy`, on open connections too.
+    pub fn replace(&self, proxy: Proxy) {
+        self.0.store(Arc::new(proxy));
+    }
+}
+
+/// The service for one connection. Each request takes the data path that is current when it arrives.
+pub fn service(
+    current: &Arc<CurrentProxy>,
+    peer: Peer,
+    access_log: &Arc<AccessLog>,
+) -> impl tower::Service<
+    Request<RequestBody>,
+    Response = Response<ClientResponseBody>,
+    Error = Infallible,
+    Future: Send,
+>
++ Clone
++ Send
++ use<> {
+    let current = Arc::clone(current);
+    let forward = tower::service_fn(move |request| current.get().forward(request, peer));
+    RequestService::new(forward, Arc::clone(access_log), peer.uid)
+}
+
+impl Proxy {
+    /// A data path to the upstream of `config`. It must be created on the runtime that will use it.
+    #[must_use]
+    pub fn new(
+        dependencies: Dependencies,
+        config: &config::Upstream,
+        tls: &rustls::ClientConfig,
+    ) -> Self {
+        let metrics = dependencies.metrics;
         Self {
-            guard: parts.guard,
-            admission: Admission::new(parts.metrics.in_flight().clone(), parts.in_flight),
-            tokens: parts.tokens,
-            upstream: Upstream::new(config, tls, Arc::clone(&parts.metrics)),
-            metrics: parts.metrics,
-            outgoing: headers::Outgoing::new(config, &parts.pseudonym),
-            pseudonym: parts.pseudonym,
+            guard: dependencies.guard,
+            admission: Admission::new(metrics.in_flight().clone(), dependencies.in_flight),
+            tokens: dependencies.tokens,
+            upstream: Upstream::new(config, tls, Arc::clone(&metrics)),
+            metrics,
+            request_template: RequestTemplate::new(config, &dependencies.via_name),
+            via_name: dependencies.via_name,
             rewrite: Rewrite::new(config),
-            carry_tunnel: parts.carry_tunnel,
+            carry_tunnel: dependencies.carry_tunnel,
             retry_body: config.retry_body,
-            _held: parts.held,
+            _keep_alive: dependencies.keep_alive,
         }
     }
 
-    /// Closes the connections that wait for a request: what they were connected to may be gone.
+    /// Closes the idle connections to the upstream, whose other ends may no longer exist.
     pub fn drop_idle_connections(&self) {
         self.upstream.drop_idle();
     }
 
     async fn forward(
         self: Arc<Self>,
-        request: Request<I>,
+        request: Request<RequestBody>,
         peer: Peer,
-    ) -> Result<Response<Body<I>>, Failure> {
+    ) -> Result<Forwarded, FailedRequest> {
         let admitted = self
             .guard
             .check(&request, &peer)
-            .map_err(Failure::refused)?;
-        if let Some(answer) = admitted.preflight(request.headers()) {
-            return Ok(answer.map(Body::ours));
+            .map_err(FailedRequest::refused)?;
+        if let Some(response) = admitted.preflight(request.headers()) {
+            return Ok(Forwarded {
+                response: response.map(ClientResponseBody::generated),
+                attempt: None,
+                caller: None,
+                permit: None,
+            });
         }
-        let (mut head, body) = Head::of(request);
+        let (mut head, body) = RequestHead::of(request);
         if head.on_upgrade.is_some() {
             head.lease = self.guard.lease(&head.headers, &peer);
         }
-        let document = self.rewrite.expects_document(&mut head);
-        // Pinned where it stands: what is awaited as a value is copied twice.
-        let mut answered = pin!(self.forward_admitted(&mut head, body, document)).await;
+        let may_be_document = self.rewrite.expects_document(&mut head);
+        // Pinned here, because awaiting a future by value copies it twice.
+        let mut forwarded = pin!(self.forward_admitted(&mut head, body, may_be_document)).await;
         let cors = admitted.cors().clone();
         let mut caller = admitted.into_caller();
-        if let Ok(response) = &mut answered {
-            cors.apply(response.headers_mut());
-            response.body_mut().set_caller(caller.take());
+        if let Ok(forwarded) = &mut forwarded {
+            cors.apply(forwarded.response.headers_mut());
+            forwarded.caller = caller.take();
         }
-        answered.map_err(|error| Failure {
+        forwarded.map_err(|error| FailedRequest {
             format: ProblemFormat::preferred_by(&head.method, &head.headers),
             caller,
             cors,
@@ -143,70 +203,146 @@ impl<I: Inbound> Proxy<I> {
         })
     }
 
-    /// The page to read: one line a step.
+    /// The page to read: one line for each step.
     async fn forward_admitted(
         &self,
-        head: &mut Head,
-        body: I,
-        document: bool,
-    ) -> Result<Response<Body<I>>, ForwardError> {
-        self.pseudonym.check(&head.headers)?;
+        head: &mut RequestHead,
+        body: RequestBody,
+        may_be_document: bool,
+    ) -> Result<Forwarded, ForwardError> {
+        self.via_name.check(&head.headers)?;
         let permit = self.admission.enter()?;
-        let bearer = authorize::bearer(&self.tokens).await?;
-        if let Some(switch) = Switch::wanted_by(head) {
-            return Box::pin(self.upgrade(head, switch, bearer, permit)).await;
+        let bearer = self.bearer().await?;
+        if let Some(upgrade) = ClientUpgrade::requested_by(head) {
+            return Box::pin(self.upgrade(head, upgrade, bearer, permit)).await;
         }
-        let upload = Upload::of(body, self.retry_body, head.uploaded.take());
-        let mut response = pin!(self.send(head, &bearer, upload.first())).await?;
-        let mut sent = Sent::once(&bearer);
-        if authorize::is_rejected(&response) {
-            (response, sent) = Box::pin(self.rejected(head, &bearer, upload, response)).await?;
+        let body = ReplayableBody::new(body, self.retry_body, head.upload_counter.take());
+        let mut response = pin!(self.send(head, &bearer, body.first_attempt())).await?;
+        let mut attempt = LastAttempt::first(&bearer);
+        if replay::is_token_rejected(&response) {
+            (response, attempt) = Box::pin(self.replay(head, &bearer, body, response)).await?;
         } else {
-            upload.let_go();
+            body.discard_copy();
         }
-        headers::strip_response(response.headers_mut());
-        errors::note_not_replayed(sent, response.headers_mut());
-        self.rewrite.fields(head, response.headers_mut());
-        let mut response = if document {
-            Box::pin(self.rewrite.document(head, response, permit)).await
+        self.finish_head(head, attempt, response.headers_mut());
+        let response = if may_be_document {
+            Box::pin(self.rewrite.document(head, response)).await
         } else {
-            Body::upstream(response, permit)
+            ClientResponseBody::streamed(response)
         };
-        response.body_mut().set_sent(sent);
-        Ok(response)
+        Ok(Forwarded {
+            response,
+            attempt: Some(attempt),
+            caller: None,
+            permit: Some(permit),
+        })
     }
 
-    /// The token was refused: the request goes out once more with a newer one, or its 401 goes back.
-    async fn rejected(
-        &self,
-        head: &Head,
-        bearer: &Bearer,
-        upload: Upload<I>,
-        response: Response<UpstreamBody<I>>,
-    ) -> Result<(Response<UpstreamBody<I>>, Sent), SendError> {
-        let body = upload.freeze();
-        let (newer, body) = match authorize::once_more(&self.tokens, bearer, body).await {
-            Ok(allowed) => allowed,
-            Err(why) => return Ok((response, Sent::not_replayed(bearer, why))),
-        };
-        drop(response); // and its connection, on which the first attempt may still lie half sent
-        let response = self.send(head, &newer, body).await?;
-        authorize::verdict(&self.tokens, &response);
-        Ok((response, Sent::twice(&newer)))
+    /// Immediately if there is a usable token, otherwise after at most `token.wait`. Nothing is ever sent without one.
+    async fn bearer(&self) -> Result<Bearer, TokenUnavailable> {
+        match self.tokens.usable() {
+            Some(bearer) => Ok(bearer),
+            None => Box::pin(self.tokens.bearer()).await, // rare
+        }
     }
 
-    /// One attempt, up to the head of its answer.
+    /// One attempt, up to the head of its response.
     fn send<'a>(
         &'a self,
-        head: &'a Head,
+        head: &'a RequestHead,
         bearer: &'a Bearer,
-        body: Outbound<I>,
-    ) -> impl Future<Output = Result<Response<UpstreamBody<I>>, SendError>> + Send + 'a {
-        let request = self.outgoing.request(head, bearer, body);
-        let again = || self.outgoing.again(head, bearer);
-        self.upstream.send(bearer.at, request, again)
+        body: UpstreamRequestBody,
+    ) -> impl Future<Output = Result<Response<UpstreamResponseBody>, SendError>> + Send + 'a {
+        let request = self.request_template.request(head, bearer, body);
+        let retry = || self.request_template.retry(head, bearer);
+        self.upstream.send(bearer.at, request, retry)
+    }
+
+    /// The upstream rejected the token: the request is sent once more with a newer one, or the 401 is passed on.
+    async fn replay(
+        &self,
+        head: &RequestHead,
+        rejected: &Bearer,
+        body: ReplayableBody,
+        response: Response<UpstreamResponseBody>,
+    ) -> Result<(Response<UpstreamResponseBody>, LastAttempt), SendError> {
+        let body = body.reclaim();
+        let (newer, body) = match replay::prepare(&self.tokens, rejected, body).await {
+            Ok(prepared) => prepared,
+            Err(why) => return Ok((response, LastAttempt::not_replayed(rejected, why))),
+        };
+        drop(response); // and its connection, which may have sent only a part of the first attempt
+        let response = self.send(head, &newer, body).await?;
+        self.tokens
+            .replayed(response.status() != StatusCode::UNAUTHORIZED);
+        Ok((response, LastAttempt::replayed(&newer)))
+    }
+
+    /// The last steps for the head of every response of the upstream, except for a 101.
+    fn finish_head(&self, head: &RequestHead, attempt: LastAttempt, headers: &mut HeaderMap) {
+        hop_by_hop::strip_response(headers);
+        replay::note_not_replayed(attempt, headers);
+        self.rewrite.fields(head, headers);
+    }
+
+    /// A request that asks for another protocol. A 101 starts a tunnel; any other response is forwarded as usual.
+    async fn upgrade(
+        &self,
+        head: &RequestHead,
+        upgrade: ClientUpgrade,
+        bearer: Bearer,
+        permit: Permit,
+    ) -> Result<Forwarded, ForwardError> {
+        let mut outcome = self.send_upgrade(head, &upgrade, &bearer).await?;
+        let mut attempt = LastAttempt::first(&bearer);
+        if matches!(&outcome, Upgrade::Answered(response) if replay::is_token_rejected(response)) {
+            match replay::prepare(&self.tokens, &bearer, ReclaimedBody::Empty).await {
+                Ok((newer, _)) => {
+                    outcome = self.send_upgrade(head, &upgrade, &newer).await?;
+                    attempt = LastAttempt::replayed(&newer);
+                    self.tokens.replayed(!is_unauthorized(&outcome));
+                }
+                Err(why) => attempt = LastAttempt::not_replayed(&bearer, why),
+            }
+        }
+        let (response, permit) = match outcome {
+            Upgrade::Switched(mut response, tunnel) => {
+                hop_by_hop::strip_response(response.headers_mut());
+                upgrade.mark(response.headers_mut());
+                let metrics = Arc::clone(&self.metrics);
+                (self.carry_tunnel)(Box::pin(upgrade.run_tunnel(tunnel, permit, metrics)));
+                let body = ClientResponseBody::generated(Bytes::new());
+                (response.map(|()| body), None)
+            }
+            Upgrade::Answered(mut response) => {
+                self.finish_head(head, attempt, response.headers_mut());
+                (ClientResponseBody::streamed(response), Some(permit))
+            }
+        };
+        Ok(Forwarded {
+            response,
+            attempt: Some(attempt),
+            caller: None,
+            permit,
+        })
+    }
+
+    async fn send_upgrade(
+        &self,
+        head: &RequestHead,
+        upgrade: &ClientUpgrade,
+        bearer: &Bearer,
+    ) -> Result<Upgrade<UpstreamRequestBody>, SendError> {
+        let body = UpstreamRequestBody::Empty;
+        let mut request = self.request_template.request(head, bearer, body);
+        upgrade.mark(request.headers_mut());
+        self.upstream.upgrade(request).await
     }
 }
 
-/// The body of an upstream's answer, as this room passes it on.
-type UpstreamBody<I> = upstream::ResponseBody<Outbound<I>>;
+fn is_unauthorized(outcome: &Upgrade<UpstreamRequestBody>) -> bool {
+    match outcome {
+        Upgrade::Switched(..) => false,
+        Upgrade::Answered(response) => response.status() == StatusCode::UNAUTHORIZED,
+    }
+}

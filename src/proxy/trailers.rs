@@ -1,29 +1,29 @@
-//! Trailers pass where they were announced; hyper holds that. Here: which of their fields never do.
+//! Which trailer fields are removed. hyper forwards trailers only if they were announced.
 
 use bytes::Bytes;
 use http::HeaderName;
 use http_body::Frame;
 
-/// A frame without the trailer fields that `is_refused` names.
+/// The frame without trailer fields that `is_removed` names or that must not be trailers.
 #[inline]
-pub(super) fn checked(frame: Frame<Bytes>, is_refused: fn(&HeaderName) -> bool) -> Frame<Bytes> {
+pub(super) fn filtered(frame: Frame<Bytes>, is_removed: fn(&HeaderName) -> bool) -> Frame<Bytes> {
     if frame.is_trailers() {
-        without(frame, is_refused)
+        filtered_trailers(frame, is_removed)
     } else {
         frame
     }
 }
 
 #[cold]
-fn without(frame: Frame<Bytes>, is_refused: fn(&HeaderName) -> bool) -> Frame<Bytes> {
+fn filtered_trailers(frame: Frame<Bytes>, is_removed: fn(&HeaderName) -> bool) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut fields) => {
-            let going: Vec<HeaderName> = fields
+            let removed: Vec<HeaderName> = fields
                 .keys()
-                .filter(|name| is_refused(name) || never_trails(name))
+                .filter(|name| is_removed(name) || is_forbidden(name))
                 .cloned()
                 .collect();
-            for name in &going {
+            for name in &removed {
                 fields.remove(name);
             }
             Frame::trailers(fields)
@@ -32,9 +32,9 @@ fn without(frame: Frame<Bytes>, is_refused: fn(&HeaderName) -> bool) -> Frame<By
     }
 }
 
-/// Fields that decide on framing, routing, the request's meaning, credentials or how content is read:
-/// a recipient that merges trailers would take them for the head's (RFC 9110 section 6.5.1).
-fn never_trails(name: &HeaderName) -> bool {
+/// Fields that decide about framing, routing, the meaning of the request, credentials or how content is read. A
+/// recipient that merges trailers into the head would obey them (RFC 9110 section 6.5.1).
+fn is_forbidden(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(
         name,

@@ -1,12 +1,12 @@
 use super::*;
 
 #[test]
-fn a_full_house_refuses_until_somebody_leaves() {
+fn requests_are_rejected_at_the_limit_until_a_slot_is_released() {
     let admission = Admission::new(ActiveCount::default(), 1);
     let first = admission.enter().unwrap();
     assert!(matches!(
         admission.enter(),
-        Err(ForwardError::Saturated { limit: 1 })
+        Err(TooManyInFlight { limit: 1 })
     ));
     drop(first);
     assert!(admission.enter().is_ok());

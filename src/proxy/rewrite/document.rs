@@ -1,7 +1,7 @@
-//! An `OpenAPI` document whose servers name the upstream, made to name the client's address.
+//! Rewrites the servers of an `OpenAPI` document from the upstream to the address that the client used.
 //!
-//! Pure. The text is read once and only the values that change are replaced where they stand, so white
-//! space, order, numbers and escapes around them stay byte for byte.
+//! Pure functions. The text is parsed once, and only the values that change are replaced in place: white space, order,
+//! numbers and escapes around them stay byte for byte.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,39 +10,39 @@ use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Place;
+use crate::proxy::origin_ref::OriginRef;
 
-/// The document with its servers changed; `None` leaves it as it is: no JSON, no `OpenAPI`, or nothing in
-/// it names the upstream. `client` is the authority that the client used.
-pub(super) fn rewritten(document: &[u8], upstream: Place<'_>, client: &str) -> Option<Vec<u8>> {
+/// The document with its servers rewritten. `None` means that it stays as it is, because it is not JSON, not `OpenAPI`, or
+/// does not name the upstream. `client` is the authority that the client used.
+pub(super) fn rewritten(document: &[u8], upstream: OriginRef<'_>, client: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(document).ok()?;
-    let found = Found::of(text).ok().filter(|found| found.is_openapi)?;
-    let mut edits = found.edits(upstream, client);
-    edits.sort_by_key(|edit| edit.at.start);
-    (!edits.is_empty()).then(|| spliced(document, &edits))
+    let values = ServerValues::of(text).ok().filter(|values| values.is_openapi)?;
+    let mut edits = values.edits(upstream, client);
+    edits.sort_by_key(|edit| edit.range.start);
+    (!edits.is_empty()).then(|| apply_edits(document, &edits))
 }
 
-/// A value to be replaced.
-struct Edit {
-    at: Range<usize>,
+/// A value to be replaced, by its position in the text.
+struct TextEdit {
+    range: Range<usize>,
     new: String,
 }
 
-fn spliced(document: &[u8], edits: &[Edit]) -> Vec<u8> {
+fn apply_edits(document: &[u8], edits: &[TextEdit]) -> Vec<u8> {
     let grown: usize = edits.iter().map(|edit| edit.new.len()).sum();
     let mut new = Vec::with_capacity(document.len() + grown);
     let mut copied = 0;
     for edit in edits {
-        new.extend(&document[copied..edit.at.start]);
+        new.extend(&document[copied..edit.range.start]);
         new.extend(edit.new.as_bytes());
-        copied = edit.at.end;
+        copied = edit.range.end;
     }
     new.extend(&document[copied..]);
     new
 }
 
-/// The values that may name the upstream, as they stand in the text.
-struct Found<'t> {
+/// The values that may name the upstream, as slices of the text.
+struct ServerValues<'t> {
     text: &'t str,
     is_openapi: bool,
     /// `OpenAPI` 3: `servers` of the document, of its path items and of their operations.
@@ -53,9 +53,9 @@ struct Found<'t> {
     schemes: Vec<&'t str>,
 }
 
-impl<'t> Found<'t> {
+impl<'t> ServerValues<'t> {
     fn of(text: &'t str) -> serde_json::Result<Self> {
-        let mut found = Self {
+        let mut values = Self {
             text,
             is_openapi: false,
             urls: Vec::new(),
@@ -63,62 +63,62 @@ impl<'t> Found<'t> {
             schemes: Vec::new(),
         };
         let mut json = serde_json::Deserializer::from_str(text);
-        Walk {
-            at: At::Document,
-            found: &mut found,
+        DocumentVisitor {
+            kind: NodeKind::Document,
+            values: &mut values,
         }
         .deserialize(&mut json)?;
         json.end()?;
-        Ok(found)
+        Ok(values)
     }
 
-    fn edits(&self, upstream: Place<'_>, client: &str) -> Vec<Edit> {
+    fn edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
         let mut edits = self.server_edits(upstream, client);
         edits.extend(self.host_edits(upstream, client));
         edits
     }
 
-    fn server_edits(&self, upstream: Place<'_>, client: &str) -> Vec<Edit> {
+    fn server_edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
         let new_url = |raw: &&'t str| {
             let url: String = serde_json::from_str(raw).ok()?;
-            let rest = &url[upstream.named_by(url.as_bytes())?..];
+            let rest = &url[upstream.prefix_of(url.as_bytes())?..];
             self.edit(raw, &format!("http://{client}{rest}"))
         };
         self.urls.iter().filter_map(new_url).collect()
     }
 
-    /// A missing `host` is the one that the document came from, which for its reader is us; `schemes`
-    /// beside it still say how the upstream is spoken to.
-    fn host_edits(&self, upstream: Place<'_>, client: &str) -> Vec<Edit> {
+    /// A missing `host` means the host that served the document, which for its reader is this proxy. `schemes` beside it
+    /// still have the scheme of the upstream.
+    fn host_edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
         let host: Option<String> = self.host.and_then(|raw| serde_json::from_str(raw).ok());
         let names_upstream = host
             .as_ref()
-            .is_none_or(|host| upstream.is(host.as_bytes()));
+            .is_none_or(|host| upstream.has_authority(host.as_bytes()));
         if !names_upstream || self.host.is_some() && host.is_none() {
             return Vec::new();
         }
         let new_host = self.host.and_then(|raw| self.edit(raw, &client));
         let new_schemes = self.schemes.iter().filter_map(|raw| {
             let schemes: Vec<String> = serde_json::from_str(raw).ok()?;
-            let speaks = |scheme: &str| schemes.iter().any(|one| one == scheme);
-            let changes = speaks(upstream.scheme()) && schemes != ["http"];
+            let includes = |scheme: &str| schemes.iter().any(|one| one == scheme);
+            let changes = includes(upstream.scheme()) && schemes != ["http"];
             changes.then(|| self.edit(raw, &["http"]))?
         });
         new_host.into_iter().chain(new_schemes).collect()
     }
 
-    fn edit(&self, raw: &str, new: &impl serde::Serialize) -> Option<Edit> {
+    fn edit(&self, raw: &str, new: &impl serde::Serialize) -> Option<TextEdit> {
         let start = raw.as_ptr().addr() - self.text.as_ptr().addr();
-        Some(Edit {
-            at: start..start + raw.len(),
+        Some(TextEdit {
+            range: start..start + raw.len(),
             new: serde_json::to_string(new).ok()?,
         })
     }
 }
 
-/// Where in the document a value stands.
+/// The position of a value in the structure of the document.
 #[derive(Debug, Clone, Copy)]
-enum At {
+enum NodeKind {
     Document,
     Version,
     Host,
@@ -131,8 +131,8 @@ enum At {
     Operation,
 }
 
-impl At {
-    /// Where a member of an object leads, if it leads to anything that is looked for.
+impl NodeKind {
+    /// What the member `key` of an object is, unless it can contain no server.
     fn member(self, key: &str) -> Option<Self> {
         match (self, key) {
             (Self::Document, "openapi" | "swagger") => Some(Self::Version),
@@ -151,7 +151,7 @@ impl At {
         }
     }
 
-    /// Where the elements of an array stand.
+    /// What the elements of an array are.
     const fn element(self) -> Option<Self> {
         match self {
             Self::Servers => Some(Self::Server),
@@ -168,37 +168,37 @@ impl At {
     }
 }
 
-/// One value on the way through. What has another type than it should have is passed over.
-struct Walk<'f, 't> {
-    at: At,
-    found: &'f mut Found<'t>,
+/// Visits one value. A value of an unexpected type is skipped.
+struct DocumentVisitor<'f, 't> {
+    kind: NodeKind,
+    values: &'f mut ServerValues<'t>,
 }
 
-impl<'t> Walk<'_, 't> {
-    fn to(&mut self, at: At) -> Walk<'_, 't> {
-        Walk {
-            at,
-            found: self.found,
+impl<'t> DocumentVisitor<'_, 't> {
+    fn child(&mut self, kind: NodeKind) -> DocumentVisitor<'_, 't> {
+        DocumentVisitor {
+            kind,
+            values: self.values,
         }
     }
 }
 
-impl<'t> DeserializeSeed<'t> for Walk<'_, 't> {
+impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'t>>(self, value: D) -> Result<(), D::Error> {
-        match self.at {
-            At::Url => self.found.urls.push(<&RawValue>::deserialize(value)?.get()),
-            At::Host => self.found.host = Some(<&RawValue>::deserialize(value)?.get()),
-            At::Schemes => self
-                .found
+        match self.kind {
+            NodeKind::Url => self.values.urls.push(<&RawValue>::deserialize(value)?.get()),
+            NodeKind::Host => self.values.host = Some(<&RawValue>::deserialize(value)?.get()),
+            NodeKind::Schemes => self
+                .values
                 .schemes
                 .push(<&RawValue>::deserialize(value)?.get()),
-            At::Version => {
+            NodeKind::Version => {
                 IgnoredAny::deserialize(value)?;
-                self.found.is_openapi = true;
+                self.values.is_openapi = true;
             }
-            At::Document | At::Servers | At::Server | At::Paths | At::PathItem | At::Operation => {
+            NodeKind::Document | NodeKind::Servers | NodeKind::Server | NodeKind::Paths | NodeKind::PathItem | NodeKind::Operation => {
                 value.deserialize_any(self)?;
             }
         }
@@ -206,7 +206,7 @@ impl<'t> DeserializeSeed<'t> for Walk<'_, 't> {
     }
 }
 
-impl<'t> Visitor<'t> for Walk<'_, 't> {
+impl<'t> Visitor<'t> for DocumentVisitor<'_, 't> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,9 +214,9 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
     }
 
     fn visit_map<A: MapAccess<'t>>(mut self, mut members: A) -> Result<(), A::Error> {
-        while let Some(leads_to) = members.next_key_seed(Member(self.at))? {
-            match leads_to {
-                Some(at) => members.next_value_seed(self.to(at))?,
+        while let Some(member) = members.next_key_seed(MemberSeed(self.kind))? {
+            match member {
+                Some(kind) => members.next_value_seed(self.child(kind))?,
                 None => drop(members.next_value::<IgnoredAny>()?),
             }
         }
@@ -224,8 +224,8 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
     }
 
     fn visit_seq<A: SeqAccess<'t>>(mut self, mut elements: A) -> Result<(), A::Error> {
-        match self.at.element() {
-            Some(at) => while elements.next_element_seed(self.to(at))?.is_some() {},
+        match self.kind.element() {
+            Some(kind) => while elements.next_element_seed(self.child(kind))?.is_some() {},
             None => while elements.next_element::<IgnoredAny>()?.is_some() {},
         }
         Ok(())
@@ -256,25 +256,25 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
     }
 }
 
-/// A key of an object, as where it leads.
-struct Member(At);
+/// Reads a key of an object as what the member is.
+struct MemberSeed(NodeKind);
 
-impl<'t> DeserializeSeed<'t> for Member {
-    type Value = Option<At>;
+impl<'t> DeserializeSeed<'t> for MemberSeed {
+    type Value = Option<NodeKind>;
 
-    fn deserialize<D: Deserializer<'t>>(self, key: D) -> Result<Option<At>, D::Error> {
+    fn deserialize<D: Deserializer<'t>>(self, key: D) -> Result<Option<NodeKind>, D::Error> {
         key.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Member {
-    type Value = Option<At>;
+impl Visitor<'_> for MemberSeed {
+    type Value = Option<NodeKind>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a key")
     }
 
-    fn visit_str<E: Error>(self, key: &str) -> Result<Option<At>, E> {
+    fn visit_str<E: Error>(self, key: &str) -> Result<Option<NodeKind>, E> {
         Ok(self.0.member(key))
     }
 }

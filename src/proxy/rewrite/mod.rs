@@ -1,37 +1,32 @@
-//! What names the upstream in an answer is made to name the address that the client used
-//! (`upstream.rewrite`), so that a redirect, a cookie or an `OpenAPI` document leads back through us.
+//! Replaces the upstream's address in responses with the one that the client used (`upstream.rewrite`), so that
+//! redirects, cookies and `OpenAPI` documents lead back through the proxy.
 //!
-//! `docs/forwarding.md` lists every field that may differ; nothing else does. Only `collected` holds a body.
+//! docs/forwarding.md lists every field that may change; nothing else does. Only `collect` holds a body.
 
-mod collected;
+mod collect;
+mod cookies;
 mod document;
-mod fields;
-mod place;
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, Method, Response};
 
-use super::UpstreamBody;
-use super::admission::Permit;
-use super::body::{Body, Inbound};
-use super::headers::Head;
+use super::origin_ref::OriginRef;
+use super::request_head::RequestHead;
+use super::response_body::{ClientResponseBody, UpstreamResponseBody};
 use crate::config::{self, PathPattern};
 
-pub(super) use fields::with_origin;
-pub(super) use place::Place;
-
-/// What is to be made of the names of the one upstream.
+/// How the responses of the upstream are rewritten.
 #[derive(Debug)]
 pub(super) struct Rewrite {
     upstream: config::Origin,
-    is_on: bool,
+    is_enabled: bool,
     documents: Vec<PathPattern>,
 }
 
-/// The fields of an answer that may name the upstream.
-const RENAMED: [HeaderName; 2] = [header::LOCATION, header::SET_COOKIE];
+/// The response fields that may contain the upstream's address.
+const REWRITTEN: [HeaderName; 2] = [header::LOCATION, header::SET_COOKIE];
 
-/// With any of them the answer would be a part of the document, or none.
+/// With any of these fields, the response may be only a part of the document, or have no content.
 const CONDITIONAL: [HeaderName; 6] = [
     header::RANGE,
     header::IF_MATCH,
@@ -45,7 +40,7 @@ impl Rewrite {
     pub(super) fn new(config: &config::UpstreamConfig) -> Self {
         Self {
             upstream: config.url.clone(),
-            is_on: config.rewrite,
+            is_enabled: config.rewrite,
             documents: if config.rewrite {
                 config.openapi.clone()
             } else {
@@ -54,9 +49,9 @@ impl Rewrite {
         }
     }
 
-    /// Whether a request asks for what may be an `OpenAPI` document. If so, it is made to ask for the
-    /// whole of it, in a form that can be read.
-    pub(super) fn expects_document(&self, head: &mut Head) -> bool {
+    /// Whether a request is for what may be an `OpenAPI` document. If so, the request is changed so that the upstream
+    /// sends the whole document without compression.
+    pub(super) fn expects_document(&self, head: &mut RequestHead) -> bool {
         let path = head.path.path();
         let expects = head.method == Method::GET
             && self
@@ -64,42 +59,41 @@ impl Rewrite {
                 .iter()
                 .any(|pattern| pattern.matches_seldom(path));
         if expects {
-            ask_for_all_of_it(&mut head.headers);
+            request_whole_document(&mut head.headers);
         }
         expects
     }
 
-    /// `Location` and `Set-Cookie`, all lines of both.
-    pub(super) fn fields(&self, head: &Head, answer: &mut HeaderMap) {
-        if !self.is_on || !answer.keys().any(|name| RENAMED.contains(name)) {
+    /// Rewrites all lines of `Location` and `Set-Cookie`.
+    pub(super) fn fields(&self, head: &RequestHead, answer: &mut RequestHeaderMap) {
+        if !self.is_enabled || !headers.keys().any(|name| REWRITTEN.contains(name)) {
             return;
         }
-        change_lines(answer, &header::LOCATION, |value| {
+        rewrite_lines(headers, &header::LOCATION, |value| {
             let client = [b"http://", head.host()?.as_bytes()].concat();
-            with_origin(value, Place::of_upstream(&self.upstream), &client)
+            OriginRef::of_upstream(&self.upstream).replaced_in(value, &client)
         });
-        change_lines(answer, &header::SET_COOKIE, fields::cookie);
+        rewrite_lines(headers, &header::SET_COOKIE, cookies::rewritten_cookie);
     }
 
-    /// The answer to a request that [expects a document](Self::expects_document), once it is known to be
-    /// one or not. Boxed by the caller: its state would burden every other request.
-    pub(super) async fn document<I: Inbound>(
+    /// The response to a request that [expects a document](Self::expects_document), with its servers rewritten if it
+    /// is one. The caller boxes this future, whose state would enlarge that of every other request.
+    pub(super) async fn document(
         &self,
-        head: &Head,
-        response: Response<UpstreamBody<I>>,
-        permit: Permit,
-    ) -> Response<Body<I>> {
+        head: &RequestHead,
+        response: Response<UpstreamResponseBody>,
+    ) -> Response<ClientResponseBody> {
         match head.host().and_then(|host| host.to_str().ok()) {
-            Some(client) if collected::may_be_document(&response) => {
-                let upstream = Place::of_upstream(&self.upstream);
-                collected::passed_on(response, upstream, client, permit).await
+            Some(client) if collect::may_be_document(&response) => {
+                let upstream = OriginRef::of_upstream(&self.upstream);
+                collect::forward_document(response, upstream, client).await
             }
-            Some(_) | None => Body::upstream(response, permit),
+            Some(_) | None => ClientResponseBody::streamed(response),
         }
     }
 }
 
-fn ask_for_all_of_it(headers: &mut HeaderMap) {
+fn request_whole_document(headers: &mut RequestHeaderMap) {
     for name in &CONDITIONAL {
         headers.remove(name);
     }
@@ -109,12 +103,12 @@ fn ask_for_all_of_it(headers: &mut HeaderMap) {
     );
 }
 
-fn change_lines(
-    headers: &mut HeaderMap,
-    name: &HeaderName,
-    new: impl Fn(&HeaderValue) -> Option<HeaderValue>,
+fn rewrite_lines(
+    headers: &mut RequestHeaderMap,
+    name: &RequestHeaderName,
+    new: impl Fn(&RequestHeaderValue) -> Option<HeaderValue>,
 ) {
-    // `entry` alone would make room for a field that is not there.
+    // `entry` alone would reserve space for a field that is missing.
     if headers.contains_key(name)
         && let header::Entry::Occupied(mut lines) = headers.entry(name)
     {

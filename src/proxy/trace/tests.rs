@@ -8,8 +8,8 @@ fn read(text: &str) -> Option<String> {
 }
 
 #[test]
-fn valid_ones_are_read_also_of_versions_to_come() {
-    for end in ["", "-what-comes-later"] {
+fn a_valid_traceparent_of_this_or_a_later_version_is_read() {
+    for end in ["", "-added-later"] {
         let version = if end.is_empty() { "00" } else { "cc" };
         let text = format!("{version}-{TRACE}-b7ad6b7169203331-01{end}");
         assert_eq!(read(&text).as_deref(), Some(TRACE), "{text}");
@@ -17,7 +17,7 @@ fn valid_ones_are_read_also_of_versions_to_come() {
 }
 
 #[test]
-fn of_anything_else_nothing_is_said() {
+fn anything_else_has_no_trace_id() {
     let zeros = "0".repeat(32);
     for text in [
         "",
@@ -39,7 +39,7 @@ fn of_anything_else_nothing_is_said() {
 }
 
 #[test]
-fn two_lines_are_no_trace() {
+fn two_lines_are_ignored() {
     let mut headers = HeaderMap::new();
     headers.append(TRACEPARENT, HeaderValue::from_static("a"));
     assert_eq!(traceparent(&headers).unwrap(), "a");

@@ -45,7 +45,7 @@ async fn refused_after_all_of_it(
     if status == 200 {
         assert_eq!(answer.body, body);
     } else {
-        let why = because("the request body had outgrown upstream.retry_body");
+        let why = because("the request body exceeds upstream.retry_body");
         assert_eq!(answer.head.value("proxy-status"), Some(&*why));
         assert_eq!(answer.head.value("connection"), None, "all of it was read");
     }
@@ -174,7 +174,7 @@ async fn an_upload_refused_after_it_outgrew_its_limit_gets_the_401_without_being
     let answer = answer_on(&mut client).await;
 
     assert_eq!((answer.status, &*answer.body), (401, "as it came"));
-    let why = because("the request body had outgrown upstream.retry_body");
+    let why = because("the request body exceeds upstream.retry_body");
     assert_eq!(answer.head.value("proxy-status"), Some(&*why));
     assert_eq!(answer.head.value("connection"), Some("close"));
     assert!(api.nobody_else_came());

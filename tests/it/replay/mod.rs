@@ -200,7 +200,7 @@ async fn without_a_newer_token_the_401_goes_back_as_it_came_and_says_why() {
         (
             TokenReply::trouble(StatusCode::SERVICE_UNAVAILABLE),
             "10s",
-            "no newer token, the token endpoint gave none",
+            "no newer token, the token endpoint issued none",
         ),
         (
             TokenReply::Never,

@@ -44,7 +44,7 @@ async fn two_hundred_401s_cost_one_token_and_whatever_fits_is_sent_once_more() {
     for (number, answer) in storm.join_all().await {
         let length = if number % 4 == 1 { 4 } else { 0 };
         if number % 4 == 0 {
-            let why = because("the request body had outgrown upstream.retry_body");
+            let why = because("the request body exceeds upstream.retry_body");
             assert_eq!((answer.status, &*answer.body), (401, "revoked"));
             assert_eq!(answer.head.value("proxy-status"), Some(&*why));
         } else {

@@ -12,7 +12,7 @@ fn at(scheme: Scheme, document: &str) -> Option<String> {
         scheme,
         authority: Authority::from_static("api.example.com"),
     };
-    rewritten(document.as_bytes(), Place::of_upstream(&api), CLIENT)
+    rewritten(document.as_bytes(), OriginRef::of_upstream(&api), CLIENT)
         .map(|new| String::from_utf8(new).unwrap())
 }
 
@@ -21,7 +21,7 @@ fn over_tls(document: &str) -> Option<String> {
 }
 
 #[test]
-fn every_server_that_names_the_upstream_is_changed_and_not_a_byte_more() {
+fn every_server_that_names_the_upstream_is_rewritten_and_no_other_byte() {
     let document = r#" {"openapi" : "3.1.0", "x": 1.0e2, "big": 123456789012345678901234567890,
   "servers":[ {"url":"https:\/\/api.example.com/v1", "description":"\u00e4"},{"url": "https://{region}.example.com"} ,
     {"url":"/v1"}, {"url":"https://other.example.com"}, {"description": "no url"}, {"url": 7}],
@@ -45,7 +45,7 @@ fn every_server_that_names_the_upstream_is_changed_and_not_a_byte_more() {
 }
 
 #[test]
-fn a_swagger_document_names_us_by_host_and_schemes() {
+fn a_swagger_2_document_names_the_proxy_by_host_and_schemes() {
     for (document, expected) in [
         (
             r#"{"swagger":"2.0","host":"api.example.com","schemes":["https","wss"],"basePath":"/v1"}"#,
@@ -80,7 +80,7 @@ fn a_swagger_document_names_us_by_host_and_schemes() {
 }
 
 #[test]
-fn a_plain_upstream_is_named_by_http_alone() {
+fn a_plain_http_upstream_is_named_only_by_http() {
     let document = r#"{"swagger":"2.0","host":"api.example.com","schemes":[ "http" ]}"#;
     let expected = r#"{"swagger":"2.0","host":"localhost:6749","schemes":[ "http" ]}"#;
     assert_eq!(at(Scheme::HTTP, document).as_deref(), Some(expected));
@@ -89,7 +89,7 @@ fn a_plain_upstream_is_named_by_http_alone() {
 }
 
 #[test]
-fn what_is_no_document_or_names_nobody_stays() {
+fn anything_else_is_kept_as_it_is() {
     let servers = r#""servers":[{"url":"https://api.example.com"}]"#;
     for document in [
         format!("{{{servers}}}"),
@@ -110,11 +110,11 @@ fn what_is_no_document_or_names_nobody_stays() {
         scheme: Scheme::HTTPS,
         authority: Authority::from_static("api.example.com"),
     };
-    assert_eq!(rewritten(not_text, Place::of_upstream(&api), CLIENT), None);
+    assert_eq!(rewritten(not_text, OriginRef::of_upstream(&api), CLIENT), None);
 }
 
 #[test]
-fn odd_types_beside_the_servers_are_passed_over() {
+fn values_of_unexpected_types_are_skipped() {
     let document = r#"{"openapi":null,"paths":{"x-a":[1,{"servers":[]}],"x-b":"s","x-c":-1,"x-d":2,"x-e":1.5,"x-f":true,"/a":{"get":null}},"servers":["s",{"url":"https://api.example.com"}]}"#;
     let expected = document.replace("https://api.example.com", "http://localhost:6749");
     assert_eq!(over_tls(document).as_deref(), Some(&*expected));

@@ -3,10 +3,10 @@ use http::uri::{Authority, Scheme};
 use super::*;
 
 #[test]
-fn our_own_pseudonym_is_seen_in_any_line_and_nothing_else_is() {
-    let ours = Pseudonym::draw("cupbearer");
-    let own_line = Via::of(&ours).line(Version::HTTP_11).clone();
-    let other = Via::of(&Pseudonym::draw("other"))
+fn our_own_name_is_found_in_any_line_of_via_and_no_other_name_is() {
+    let ours = ViaName::generate("cupbearer");
+    let own_line = ViaLines::of(&ours).line(Version::HTTP_11).clone();
+    let other = ViaLines::of(&ViaName::generate("other"))
         .line(Version::HTTP_11)
         .clone();
     let text = own_line.to_str().unwrap();
@@ -35,17 +35,17 @@ fn our_own_pseudonym_is_seen_in_any_line_and_nothing_else_is() {
 }
 
 #[test]
-fn via_says_in_which_version_the_request_came() {
-    let ours = Pseudonym::draw("a.b");
-    let via = Via::of(&ours);
+fn via_has_the_version_in_which_the_request_was_received() {
+    let ours = ViaName::generate("a.b");
+    let via = ViaLines::of(&ours);
     assert_eq!(via.line(Version::HTTP_11), &format!("1.1 {}", ours.0));
     assert_eq!(via.line(Version::HTTP_10), &format!("1.0 {}", ours.0));
     assert!(ours.0.starts_with("a.b-"));
-    assert_ne!(ours.0, Pseudonym::draw("a.b").0);
+    assert_ne!(ours.0, ViaName::generate("a.b").0);
 }
 
 #[test]
-fn an_upstream_is_one_of_our_listeners_by_address_and_port() {
+fn an_upstream_is_our_own_listener_if_address_and_port_match() {
     for (upstream, listener, expected) in [
         ("127.0.0.1:6749", "127.0.0.1:6749", true),
         ("127.0.0.1:6749", "127.0.0.1:6750", false),

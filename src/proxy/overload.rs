@@ -1,4 +1,4 @@
-//! The answer to a connection for which `limits.connections` leaves no room: nothing of its request is known.
+//! The response on a connection that exceeds `limits.connections`. Its request has not been read.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use tokio::time::{Duration, Instant};
 use crate::metrics::{FinishedRequest, Metrics};
 use crate::problem::{ProblemResponse, Reason, RequestId};
 
-/// 503 `saturated`; counted, and logged like any failure.
+/// 503 `saturated`. It is counted, and logged like any failure.
 #[must_use]
-pub fn saturated(metrics: &Arc<Metrics>, connections: usize) -> Response<Bytes> {
+pub fn too_many_connections(metrics: &Arc<Metrics>, limit: usize) -> Response<Bytes> {
     let id = RequestId::generate();
     let detail = format!(
-        "The proxy already has {connections} busy connections (limits.connections, or half of the open files that the system allows). Try again."
+        "The proxy already has {limit} busy connections (limits.connections, or half of the open files that the system allows). Try again."
     );
-    let answer = ProblemResponse {
+    let problem = ProblemResponse {
         close: true,
         ..ProblemResponse::new(Reason::Saturated, &detail, &id)
     };
-    let response = answer.response();
+    let response = problem.response();
     tracing::warn!(
         proxy = metrics.proxy(),
         reason = Reason::Saturated.name(),
         request_id = id.as_str(),
         status = response.status().as_u16(),
-        "connection refused"
+        "connection rejected"
     );
     metrics.request_finished(&FinishedRequest {
-        method: &unread(),
+        method: &unread_method(),
         path: "",
         status: Some(response.status().as_u16()),
         reason: Some(Reason::Saturated.name()),
@@ -42,7 +42,7 @@ pub fn saturated(metrics: &Arc<Metrics>, connections: usize) -> Response<Bytes> 
     response
 }
 
-/// Counted as `other`.
-fn unread() -> Method {
+/// A method that the metrics count as `other`.
+fn unread_method() -> Method {
     Method::from_bytes(b"UNREAD").unwrap_or_default()
 }

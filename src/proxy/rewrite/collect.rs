@@ -1,4 +1,5 @@
-//! The only place that collects a body: a candidate for an `OpenAPI` document, at most [`LIMIT`] of it.
+//! Collects the body of a response that may be an `OpenAPI` document, at most [`LIMIT`] of it. No other file collects a
+//! body.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -7,17 +8,16 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 use http_body::{Body as _, Frame};
 
-use super::{Place, document};
-use crate::proxy::UpstreamBody;
-use crate::proxy::admission::Permit;
-use crate::proxy::body::{Body, Inbound};
+use super::document;
+use crate::proxy::origin_ref::OriginRef;
+use crate::proxy::response_body::{ClientResponseBody, UpstreamResponseBody};
 use crate::upstream::BodyError;
 
-/// How much of a document is collected, in bytes; a longer one streams through as it is.
+/// The most bytes of a document that are collected. A longer one is streamed unchanged.
 const LIMIT: usize = 8 << 20;
 
-/// What proves that a document is unchanged, or lets a cache ask whether it is: RFC 9110 section 8.8, RFC 9530.
-const OF_THE_OLD_BYTES: [HeaderName; 6] = [
+/// The fields that prove that a document is unchanged, or let a cache check it (RFC 9110 section 8.8, RFC 9530).
+const VALIDATORS: [HeaderName; 6] = [
     header::ETAG,
     header::LAST_MODIFIED,
     HeaderName::from_static("digest"),
@@ -26,12 +26,12 @@ const OF_THE_OLD_BYTES: [HeaderName; 6] = [
     HeaderName::from_static("content-md5"),
 ];
 
-/// Whether an answer may be a document, by its head: a 200 with a JSON type, unencoded, not too long.
-pub(in crate::proxy) fn may_be_document<B>(response: &Response<B>) -> bool {
+/// Whether a response may be a document according to its head: a 200 with a JSON type, not encoded, not too long.
+pub(super) fn may_be_document<B>(response: &Response<B>) -> bool {
     let headers = response.headers();
     response.status() == StatusCode::OK
         && is_json(headers)
-        && is_plain(headers)
+        && is_not_encoded(headers)
         && is_short(headers)
 }
 
@@ -50,14 +50,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == b"application/json" || essence.ends_with(b"+json")
 }
 
-fn is_plain(headers: &HeaderMap) -> bool {
+fn is_not_encoded(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// A length that is not said shows itself while collecting.
+/// An unknown length is checked while the body is collected.
 fn is_short(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_LENGTH)
@@ -65,31 +65,30 @@ fn is_short(headers: &HeaderMap) -> bool {
         .is_none_or(|length| length <= LIMIT)
 }
 
-/// Collects a candidate and passes it on: with its servers changed, or byte for byte as it came.
-pub(in crate::proxy) async fn passed_on<I: Inbound>(
-    response: Response<UpstreamBody<I>>,
-    upstream: Place<'_>,
+/// Collects the body of a response, and forwards it with its servers rewritten, or else byte for byte.
+pub(super) async fn forward_document(
+    response: Response<UpstreamResponseBody>,
+    upstream: OriginRef<'_>,
     client: &str,
-    permit: Permit,
-) -> Response<Body<I>> {
+) -> Response<ClientResponseBody> {
     let (mut head, body) = response.into_parts();
-    let taken = Taken::of(body).await;
-    match taken
-        .whole()
+    let collected = CollectedBody::read(body).await;
+    match collected
+        .complete()
         .and_then(|old| document::rewritten(&old, upstream, client))
     {
         Some(new) => {
-            describe(&mut head, new.len());
-            Response::from_parts(head, Body::made(new.into(), permit))
+            update_head(&mut head, new.len());
+            Response::from_parts(head, ClientResponseBody::generated(new.into()))
         }
-        None => Response::from_parts(head, Body::taken(taken.frames, taken.rest, permit)),
+        None => Response::from_parts(head, ClientResponseBody::collected(collected.frames, collected.rest)),
     }
 }
 
-/// The head of a changed document: its own length, nothing that spoke of the old bytes, never stored,
-/// since the next client may use another address.
-fn describe(head: &mut response::Parts, length: usize) {
-    for name in &OF_THE_OLD_BYTES {
+/// Makes the head describe the rewritten document: its length, and no validators of the original. It must not be
+/// cached, since the next client may use another address.
+fn update_head(head: &mut response::Parts, length: usize) {
+    for name in &VALIDATORS {
         head.headers.remove(name);
     }
     head.headers.remove(header::TRAILER);
@@ -98,15 +97,15 @@ fn describe(head: &mut response::Parts, length: usize) {
     head.headers.insert(header::CONTENT_LENGTH, length.into());
 }
 
-/// What has been taken of a body, frame by frame.
-struct Taken<I: Inbound> {
+/// The frames that have been read of a body.
+struct CollectedBody {
     frames: VecDeque<Result<Frame<Bytes>, BodyError>>,
-    /// `None` where the body has ended or broken off.
-    rest: Option<UpstreamBody<I>>,
+    /// `None` if the body has ended or was aborted.
+    rest: Option<UpstreamResponseBody>,
 }
 
-impl<I: Inbound> Taken<I> {
-    async fn of(mut body: UpstreamBody<I>) -> Self {
+impl CollectedBody {
+    async fn read(mut body: UpstreamResponseBody) -> Self {
         let mut frames = VecDeque::new();
         let mut length = 0;
         while length <= LIMIT {
@@ -114,14 +113,14 @@ impl<I: Inbound> Taken<I> {
             let Some(frame) = next else {
                 return Self { frames, rest: None };
             };
-            let broke_off = frame.is_err();
+            let is_aborted = frame.is_err();
             length += frame
                 .as_ref()
                 .ok()
                 .and_then(Frame::data_ref)
                 .map_or(0, Bytes::len);
             frames.push_back(frame);
-            if broke_off {
+            if is_aborted {
                 return Self { frames, rest: None };
             }
         }
@@ -131,8 +130,8 @@ impl<I: Inbound> Taken<I> {
         }
     }
 
-    /// All of its bytes in one piece, if these are all.
-    fn whole(&self) -> Option<Vec<u8>> {
+    /// The bytes of the whole body, if all of it has been read.
+    fn complete(&self) -> Option<Vec<u8>> {
         if self.rest.is_some() {
             return None;
         }

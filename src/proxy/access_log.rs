@@ -1,19 +1,22 @@
-//! What every request is accounted with: the counters, and which requests get a line in the log.
+//! Where requests are recorded: the metrics, and which requests get a line in the access log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::AccessLines;
+use http::Request;
+
+use super::access_record::{AccessLines, AccessRecord};
 use crate::metrics::Metrics;
+use crate::problem::RequestId;
 
 /// Shared by all connections of a proxy.
-pub struct Account {
+pub struct AccessLog {
     metrics: Arc<Metrics>,
     lines: AtomicU8,
 }
 
-impl Account {
-    /// Counts in `metrics`.
+impl AccessLog {
+    /// An access log with these lines, which counts every request in `metrics`.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, lines: AccessLines) -> Arc<Self> {
         Arc::new(Self {
@@ -22,16 +25,22 @@ impl Account {
         })
     }
 
-    /// From here on these requests get a line, on connections that are open too.
+    /// Changes which requests get a line, on open connections too.
     pub fn set_lines(&self, lines: AccessLines) {
         self.lines.store(lines as u8, Ordering::Relaxed);
     }
 
-    pub(super) fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+    /// Begins the record of a request.
+    pub(super) fn begin<B>(
+        &self,
+        uid: Option<u32>,
+        request_id: RequestId,
+        request: &Request<B>,
+    ) -> AccessRecord {
+        AccessRecord::begin(self.lines(), &self.metrics, uid, request_id, request)
     }
 
-    pub(super) fn lines(&self) -> AccessLines {
+    fn lines(&self) -> AccessLines {
         const ALL: u8 = AccessLines::All as u8;
         const NONE: u8 = AccessLines::None as u8;
         match self.lines.load(Ordering::Relaxed) {

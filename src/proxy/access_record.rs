@@ -1,17 +1,16 @@
-//! What is left of a request when its answer has ended: its metrics, and its access line if it gets one;
-//! paths without their query.
+//! What remains of a request when its response has ended: its metrics, and its line in the access log if it gets one.
+//! Paths are recorded without their query.
 
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Frame;
 use tokio::time::Instant;
 
-use super::authorize::Sent;
-use super::replay::Uploaded;
+use super::attempt::LastAttempt;
+use super::request_body::UploadCounter;
 use super::trace;
 use crate::guard::CallerName;
 use crate::metrics::{FinishedRequest, Metrics};
@@ -19,21 +18,21 @@ use crate::problem::{Reason, RequestId};
 use crate::text::{error_chain, loggable};
 use crate::upstream::BodyError;
 
-/// Which requests get a line.
+/// Which requests get a line in the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessLines {
-    /// All of them.
+    /// All requests.
     All,
-    /// Those that may change something, and those that failed.
+    /// Requests that may change something, and requests that failed.
     WritesAndFailures,
-    /// None.
+    /// No request.
     None,
 }
 
-/// One request's account. Closed on drop, so that a request that is abandoned is counted too.
-pub(super) struct Line {
+/// The record of one request. It is counted and logged when it is dropped, so that an abandoned request is, too.
+pub(super) struct AccessRecord {
     lines: AccessLines,
-    /// The user at the other end, where the system says so.
+    /// The user at the other end of the connection, if the system knows.
     uid: Option<u32>,
     metrics: Arc<Metrics>,
     method: Method,
@@ -45,112 +44,117 @@ pub(super) struct Line {
     reason: Option<Reason>,
     /// What went wrong, with its causes.
     error: Option<String>,
-    sent: Option<Sent>,
+    attempt: Option<LastAttempt>,
     caller: Option<CallerName>,
-    uploaded: Option<Uploaded>,
+    upload_counter: Option<UploadCounter>,
     bytes_out: u64,
 }
 
-impl Line {
-    pub(super) fn begin(
-        (lines, metrics): (AccessLines, &Arc<Metrics>),
+impl AccessRecord {
+    pub(super) fn begin<B>(
+        lines: AccessLines,
+        metrics: &Arc<Metrics>,
         uid: Option<u32>,
-        method: &Method,
-        path: Option<&PathAndQuery>,
-        (request_id, headers): (RequestId, &HeaderMap),
+        request_id: RequestId,
+        request: &Request<B>,
     ) -> Self {
         Self {
             lines,
             uid,
             metrics: Arc::clone(metrics),
-            method: method.clone(),
-            path: path.cloned().unwrap_or(PathAndQuery::from_static("/")),
+            method: request.method().clone(),
+            path: request
+                .uri()
+                .path_and_query()
+                .cloned()
+                .unwrap_or(PathAndQuery::from_static("/")),
             request_id,
             traceparent: (lines != AccessLines::None)
-                .then(|| trace::traceparent(headers))
+                .then(|| trace::traceparent(request.headers()))
                 .flatten(),
             start: Instant::now(),
             head: None,
             reason: None,
             error: None,
-            sent: None,
+            attempt: None,
             caller: None,
-            uploaded: None,
+            upload_counter: None,
             bytes_out: 0,
         }
     }
 
-    pub(super) const fn id(&self) -> &RequestId {
+    pub(super) const fn request_id(&self) -> &RequestId {
         &self.request_id
     }
 
-    /// Where what is taken of the request's body is to be counted, if this line may be written.
-    pub(super) fn count_upload(&mut self) -> Option<Uploaded> {
+    /// The counter for the bytes of the request body, unless no line is written anyway.
+    pub(super) fn count_upload(&mut self) -> Option<UploadCounter> {
         if self.lines == AccessLines::None {
             return None;
         }
-        self.uploaded = Some(Uploaded::default());
-        self.uploaded.clone()
+        self.upload_counter = Some(UploadCounter::default());
+        self.upload_counter.clone()
     }
 
-    pub(super) fn answered(&mut self, status: StatusCode) {
+    /// The response begins now.
+    pub(super) fn set_status(&mut self, status: StatusCode) {
         self.head = Some((status, Instant::now()));
     }
 
     #[cold]
-    pub(super) fn failed(&mut self, reason: Reason, error: String) {
+    pub(super) fn set_failure(&mut self, reason: Reason, error: String) {
         self.reason = Some(reason);
         self.error = Some(error);
     }
 
-    pub(super) fn sent(&mut self, sent: Option<Sent>, caller: Option<CallerName>) {
-        self.sent = sent;
+    pub(super) fn set_attempt(&mut self, attempt: Option<LastAttempt>) {
+        self.attempt = attempt;
+    }
+
+    pub(super) fn set_caller(&mut self, caller: Option<CallerName>) {
         self.caller = caller;
     }
 
-    /// Follows the body to its end.
-    pub(super) fn note(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
-        match polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
-            }
-            Poll::Ready(Some(Err(error))) => {
+    /// Follows the response body to its end.
+    pub(super) fn on_frame(&mut self, frame: &Result<Frame<Bytes>, BodyError>) {
+        match frame {
+            Ok(frame) => self.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Err(error) => {
                 let reason = match error {
                     BodyError::Closed { .. } => Reason::UpstreamClosed,
                     BodyError::Stalled { .. } => Reason::UpstreamStalled,
                 };
-                self.failed(reason, error_chain(error));
+                self.set_failure(reason, error_chain(error));
             }
-            Poll::Ready(None) | Poll::Pending => {}
         }
     }
 
-    fn is_wanted(&self) -> bool {
-        let failed = self.reason.is_some()
+    fn gets_a_line(&self) -> bool {
+        let has_failed = self.reason.is_some()
             || self
                 .head
                 .is_none_or(|(status, _)| status.is_client_error() || status.is_server_error());
         match self.lines {
             AccessLines::All => true,
-            AccessLines::WritesAndFailures => failed || !self.method.is_safe(),
-            AccessLines::None => self.error.is_some(), // a failure of ours is more than an access
+            AccessLines::WritesAndFailures => has_failed || !self.method.is_safe(),
+            AccessLines::None => self.error.is_some(), // an error of ours is logged in any case
         }
     }
 }
 
-impl Drop for Line {
+impl Drop for AccessRecord {
     fn drop(&mut self) {
         let ended = Instant::now();
         self.count(ended);
-        if self.is_wanted() {
-            self.write(ended);
+        if self.gets_a_line() {
+            self.log(ended);
         }
     }
 }
 
-impl Line {
+impl AccessRecord {
     fn count(&self, ended: Instant) {
-        let asked = self.sent.map(|sent| sent.asked);
+        let attempt_started = self.attempt.map(|attempt| attempt.started);
         self.metrics.request_finished(&FinishedRequest {
             method: &self.method,
             path: self.path.path(),
@@ -160,22 +164,22 @@ impl Line {
             request_id: self.request_id.as_str(),
             ended,
             total: ended.duration_since(self.start),
-            upstream_head: asked
+            upstream_head: attempt_started
                 .zip(self.head)
-                .map(|(asked, (_, head))| head.duration_since(asked)),
+                .map(|(started, (_, head))| head.duration_since(started)),
         });
     }
 
-    fn write(&self, ended: Instant) {
-        // Whole microseconds: else the lines are full of 0.33537500000000003.
+    fn log(&self, ended: Instant) {
+        // Whole microseconds, because otherwise the log is full of numbers like 0.33537500000000003.
         let milliseconds = |instant: Instant| {
             (instant.duration_since(self.start).as_secs_f64() * 1e6).round() / 1e3
         };
-        // No caller's name has a colon.
+        // The name of a caller cannot contain a colon.
         let uid = self.uid.map(|uid| format!("uid:{uid}"));
         let caller = self.caller.as_ref().map(CallerName::as_str);
         let (method, path) = (loggable(self.method.as_str()), loggable(self.path.path()));
-        macro_rules! line {
+        macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
                     target: "cupbearer::access",
@@ -188,20 +192,20 @@ impl Line {
                     error = self.error.as_deref(),
                     request_id = self.request_id.as_str(),
                     trace_id = self.traceparent.as_ref().and_then(trace::trace_id),
-                    token_generation = self.sent.map(|sent| sent.generation),
-                    replayed = self.sent.and_then(|sent| sent.replayed).map(|replay| replay.is_ok()),
-                    head_ms = self.head.map(|(_, at)| milliseconds(at)),
+                    token_generation = self.attempt.map(|attempt| attempt.generation),
+                    replayed = self.attempt.and_then(|attempt| attempt.replay).map(|replay| replay.is_ok()),
+                    head_ms = self.head.map(|(_, instant)| milliseconds(instant)),
                     total_ms = milliseconds(ended),
-                    bytes_in = self.uploaded.as_ref().map_or(0, Uploaded::bytes),
+                    bytes_in = self.upload_counter.as_ref().map_or(0, UploadCounter::bytes),
                     bytes_out = self.bytes_out,
                     "request"
                 );
             };
         }
         if self.error.is_some() {
-            line!(warn);
+            log!(warn);
         } else {
-            line!(info);
+            log!(info);
         }
     }
 }

@@ -1,0 +1,109 @@
+//! Requests that come back to the proxy that sent them. They are recognized by our own name in `Via` (RFC 9110 section
+//! 7.6.3). At start, an upstream that is one of our own listeners is recognized before the first request.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap};
+use http::{HeaderValue, Version};
+
+use super::header_lines::lines;
+use crate::config;
+
+/// The name of one proxy of this process in `Via`. It does not reveal the host, and nobody can guess it to make a
+/// request look like one that has been here.
+#[derive(Debug, Clone)]
+pub struct ViaName(Arc<str>);
+
+/// The request has been here before.
+#[derive(Debug, thiserror::Error)]
+#[error("the request has passed through this proxy before")]
+pub(super) struct RequestLoop;
+
+impl ViaName {
+    /// A new random name for the proxy that is called `name` in the configuration.
+    #[must_use]
+    pub fn generate(name: &str) -> Self {
+        Self(format!("{name}-{:08x}", fastrand::u32(..)).into())
+    }
+
+    /// Whether a request has been here before. All lines of `Via` count.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), RequestLoop> {
+        if lines(headers, &header::VIA).any(|line| self.is_in(line)) {
+            return Err(RequestLoop);
+        }
+        Ok(())
+    }
+
+    fn is_in(&self, line: &HeaderValue) -> bool {
+        let is_ours = |entry: &[u8]| {
+            entry
+                .split(u8::is_ascii_whitespace)
+                .filter(|word| !word.is_empty())
+                .nth(1)
+                .is_some_and(|name| name.eq_ignore_ascii_case(self.0.as_bytes()))
+        };
+        line.as_bytes().split(|byte| *byte == b',').any(is_ours)
+    }
+}
+
+/// The `Via` lines that we add to requests, one for each version in which a request can be received.
+#[derive(Debug)]
+pub(super) struct ViaLines {
+    http_11: HeaderValue,
+    http_10: HeaderValue,
+}
+
+impl ViaLines {
+    pub(super) fn of(name: &ViaName) -> Self {
+        let line = |version: &str| {
+            HeaderValue::try_from(format!("{version} {}", name.0))
+                .expect("a name consists of letters, digits and a few marks")
+        };
+        Self {
+            http_11: line("1.1"),
+            http_10: line("1.0"),
+        }
+    }
+
+    pub(super) const fn line(&self, received: Version) -> &HeaderValue {
+        match received {
+            Version::HTTP_10 => &self.http_10,
+            _ => &self.http_11,
+        }
+    }
+}
+
+/// The one of our own listeners that requests to `upstream` would reach, if any.
+///
+/// Names other than `localhost` are not resolved. If such a name leads here, `Via` reveals it.
+#[must_use]
+pub fn own_listener(upstream: &config::Origin, listeners: &[SocketAddr]) -> Option<SocketAddr> {
+    let is_reached = |listener: &&SocketAddr| {
+        listener.port() == upstream.port() && accepts(listener.ip(), upstream.authority.host())
+    };
+    listeners.iter().find(is_reached).copied()
+}
+
+/// Whether a connection to `host` may reach a listener on the address `listener`.
+fn accepts(listener: IpAddr, host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .unwrap_or(host);
+    let listener = listener.to_canonical();
+    if host.eq_ignore_ascii_case("localhost") {
+        return listener.is_loopback() || listener.is_unspecified();
+    }
+    bare.parse::<IpAddr>().is_ok_and(|address| {
+        let address = address.to_canonical();
+        // To a client the unspecified address means this machine; to a listener it means every address.
+        let is_here = address.is_loopback() || address.is_unspecified();
+        address == listener
+            || listener.is_unspecified() && is_here
+            || address.is_unspecified() && listener.is_loopback()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Why a request was not replayed after a 401.
+
+/// Why the client got the upstream's 401 although a newer token might have been accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotReplayed {
+    /// More of the body had been read from the client than `upstream.retry_body` allows to keep.
+    BodyTooLong,
+    /// Forced refreshes are paused.
+    RefreshPaused,
+    /// The token endpoint did not issue a newer token.
+    RefreshFailed,
+    /// No newer token arrived within `token.wait`.
+    RefreshTimedOut,
+}
+
+/// `Proxy-Status` of a 401 that is the upstream's own: it has no `error`, since the response is not ours.
+macro_rules! proxy_status {
+    ($why:literal) => {
+        concat!(
+            "cupbearer; received-status=401; details=\"not sent again: ",
+            $why,
+            "\""
+        )
+    };
+}
+
+impl NotReplayed {
+    /// What `Proxy-Status` says about it (RFC 9209).
+    pub(super) const fn proxy_status(self) -> &'static str {
+        match self {
+            Self::BodyTooLong => {
+                proxy_status!("the request body exceeds upstream.retry_body")
+            }
+            Self::RefreshPaused => proxy_status!("no newer token, forced refreshes are paused"),
+            Self::RefreshFailed => {
+                proxy_status!("no newer token, the token endpoint issued none")
+            }
+            Self::RefreshTimedOut => proxy_status!("no newer token within token.wait"),
+        }
+    }
+}

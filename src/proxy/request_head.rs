@@ -1,0 +1,183 @@
+//! The head of a request: as the client sent it, and as it is sent to the upstream.
+
+use http::header::{self, HeaderMap, HeaderName};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Uri, Version};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+
+use super::header_lines::{contains, lines};
+use super::hop_by_hop::{NominatedFields, is_removed_from_request};
+use super::loop_detection::{ViaLines, ViaName};
+use super::origin_ref::OriginRef;
+use super::request_body::{UploadCounter, UpstreamRequestBody};
+use crate::config;
+use crate::guard::Lease;
+use crate::server::RequestBody;
+use crate::token::Bearer;
+
+/// A request's head as the client sent it, from which each attempt's request is built.
+pub(super) struct RequestHead {
+    pub(super) method: Method,
+    pub(super) path: PathAndQuery,
+    pub(super) headers: HeaderMap,
+    version: Version,
+    pub(super) has_no_body: bool,
+    /// The client's side of an upgrade, if it asks for one.
+    pub(super) on_upgrade: Option<OnUpgrade>,
+    /// Counts the bytes of the body, if the access log needs them.
+    pub(super) upload_counter: Option<UploadCounter>,
+    /// The key of the caller, whose revocation ends an upgraded connection.
+    pub(super) lease: Option<Lease>,
+    /// The client sent `Content-Length: 0`, which some servers require.
+    has_zero_length: bool,
+}
+
+impl RequestHead {
+    pub(super) fn of(request: Request<RequestBody>) -> (Self, RequestBody) {
+        let (mut parts, body) = request.into_parts();
+        let has_no_body = body.is_end_stream();
+        let head = Self {
+            method: parts.method,
+            path: parts
+                .uri
+                .into_parts()
+                .path_and_query
+                .unwrap_or(PathAndQuery::from_static("/")),
+            has_zero_length: has_no_body && contains(&parts.headers, &header::CONTENT_LENGTH),
+            on_upgrade: parts.extensions.remove(),
+            upload_counter: parts.extensions.remove(),
+            lease: None,
+            headers: parts.headers,
+            version: parts.version,
+            has_no_body,
+        };
+        (head, body)
+    }
+
+    /// The address that the client used. The guard has checked that it is ours.
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        self.headers.get(header::HOST)
+    }
+
+    /// Whether a browser sent the request. Only browsers say where a request comes from (Fetch, "HTTP-network-or-cache
+    /// fetch"); old ones use `Origin` alone.
+    fn is_from_browser(&self) -> bool {
+        [SEC_FETCH_SITE, SEC_FETCH_MODE, header::ORIGIN]
+            .iter()
+            .any(|name| self.headers.contains_key(name))
+    }
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// What the configuration adds to every request that is sent to the upstream.
+#[derive(Debug)]
+pub(super) struct RequestTemplate {
+    host: HeaderValue,
+    /// Such as `https://api.example.com`, for `Origin` and `Referer`.
+    origin: String,
+    fixed: Vec<(HeaderName, HeaderValue)>,
+    forwards_browser_cookies: bool,
+    via: Option<ViaLines>,
+}
+
+impl RequestTemplate {
+    pub(super) fn new(upstream: &config::Upstream, via_name: &ViaName) -> Self {
+        let host = HeaderValue::from_str(upstream.url.authority.as_str())
+            .expect("an authority is visible ASCII");
+        Self {
+            host,
+            origin: format!("{}://{}", upstream.url.scheme, upstream.url.authority),
+            fixed: upstream.headers.clone(),
+            forwards_browser_cookies: upstream.cookies,
+            via: upstream.via.then(|| ViaLines::of(via_name)),
+        }
+    }
+
+    /// The request to send. Its authority comes from the configuration; path and query are kept byte for byte.
+    pub(super) fn request(
+        &self,
+        head: &RequestHead,
+        bearer: &Bearer,
+        body: UpstreamRequestBody,
+    ) -> Request<UpstreamRequestBody> {
+        let mut request = Request::new(body);
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = Uri::from(head.path.clone());
+        *request.headers_mut() = self.headers(head, bearer);
+        request
+    }
+
+    /// The same request for a retry after the connection was lost. The upstream may have carried out the first one, so
+    /// only a request with a safe method and without a body is retried (RFC 9110 section 9.2.2).
+    pub(super) fn retry(
+        &self,
+        head: &RequestHead,
+        bearer: &Bearer,
+    ) -> Option<Request<UpstreamRequestBody>> {
+        let is_harmless = head.has_no_body && head.method.is_safe();
+        is_harmless.then(|| self.request(head, bearer, UpstreamRequestBody::Empty))
+    }
+
+    /// Nominated and hop-by-hop fields are left out *before* the bearer is inserted. Otherwise a client could remove
+    /// the bearer with `Connection: authorization`.
+    fn headers(&self, head: &RequestHead, bearer: &Bearer) -> HeaderMap {
+        let nominated = NominatedFields::of(&head.headers);
+        let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 2);
+        headers.insert(header::HOST, self.host.clone());
+        for (name, value) in &head.headers {
+            match *name {
+                _ if is_removed_from_request(name)
+                    || nominated.contains(name)
+                    || is_moot(name, head) => {}
+                header::COOKIE if !self.forwards_browser_cookies && head.is_from_browser() => {}
+                header::ORIGIN | header::REFERER => {
+                    headers.append(name.clone(), self.with_upstream_origin(head, value));
+                }
+                _ => {
+                    headers.append(name.clone(), value.clone());
+                }
+            }
+        }
+        if accepts_trailers(&head.headers) {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+        }
+        if let Some(via) = &self.via {
+            headers.append(header::VIA, via.line(head.version).clone());
+        }
+        for (name, value) in &self.fixed {
+            headers.insert(name.clone(), value.clone());
+        }
+        if head.has_zero_length {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers.insert(header::AUTHORIZATION, bearer.header.clone());
+        headers
+    }
+
+    /// `Origin` or `Referer`: if it names us, it names the upstream instead, as if the upstream's own page sent the
+    /// request. A page of `guard.origins` keeps its name.
+    fn with_upstream_origin(&self, head: &RequestHead, value: &HeaderValue) -> HeaderValue {
+        head.host()
+            .and_then(OriginRef::of_client)
+            .and_then(|ours| ours.replaced_in(value, self.origin.as_bytes()))
+            .unwrap_or_else(|| value.clone())
+    }
+}
+
+/// Whether the field is an expectation about a body that does not exist, which must not be sent (RFC 9110 section
+/// 10.1.1).
+fn is_moot(name: &HeaderName, head: &RequestHead) -> bool {
+    head.has_no_body && name == header::EXPECT
+}
+
+/// Whether the client accepts trailers. `TE` is a hop-by-hop field (RFC 9110 section 10.1.4); hyper sends trailers only
+/// to clients that sent it.
+fn accepts_trailers(headers: &HeaderMap) -> bool {
+    lines(headers, &header::TE)
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}

@@ -1,0 +1,66 @@
+//! `Set-Cookie` as the client must see it: a pure function of its value.
+
+use http::HeaderValue;
+
+/// A cookie that a client can store although it uses plain HTTP and another host name. `None` means that it stays byte
+/// for byte.
+///
+/// `Domain` is removed because it names the upstream. `Secure` is removed because our listeners speak plain HTTP, unless
+/// the prefix of the cookie's name requires it (RFC 6265bis section 4.1.3). Browsers reject `SameSite=None` without
+/// `Secure`, so it becomes `Lax` in that case.
+pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
+    let mut parts = value.as_bytes().split(|byte| *byte == b';');
+    let pair = parts.next()?;
+    let attributes: Vec<&[u8]> = parts.collect();
+    let drops_secure = !requires_secure(pair) && attributes.iter().any(|part| has_name(part, b"secure"));
+    let drops_domain = attributes.iter().any(|part| has_name(part, b"domain"));
+    if !drops_secure && !drops_domain {
+        return None;
+    }
+    let mut new = pair.to_vec();
+    for part in attributes {
+        if has_name(part, b"domain") || drops_secure && has_name(part, b"secure") {
+            continue;
+        }
+        new.push(b';');
+        match split_at_none(part).filter(|_| drops_secure) {
+            Some((before, after)) => new.extend([before, b"Lax", after].concat()),
+            None => new.extend(part),
+        }
+    }
+    HeaderValue::from_bytes(&new).ok()
+}
+
+/// Whether an attribute has this name, which is given in lower case.
+fn has_name(attribute: &[u8], wanted: &[u8]) -> bool {
+    attribute
+        .split(|byte| *byte == b'=')
+        .next()
+        .is_some_and(|name| name.trim_ascii().eq_ignore_ascii_case(wanted))
+}
+
+fn requires_secure(pair: &[u8]) -> bool {
+    let starts = |prefix: &[u8]| {
+        pair.trim_ascii_start()
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    starts(b"__Host-") || starts(b"__Secure-")
+}
+
+/// What comes before and after the value of `SameSite=None`.
+fn split_at_none(attribute: &[u8]) -> Option<(&[u8], &[u8])> {
+    const NONE: &[u8] = b"none";
+    if !has_name(attribute, b"samesite") {
+        return None;
+    }
+    let equals = attribute.iter().position(|byte| *byte == b'=')?;
+    let value = &attribute[equals + 1..];
+    let start = attribute.len() - value.trim_ascii_start().len();
+    let end = start + NONE.len();
+    let is_none = value.trim_ascii().eq_ignore_ascii_case(NONE);
+    is_none.then(|| (&attribute[..start], &attribute[end..]))
+}
+
+#[cfg(test)]
+mod tests;
