@@ -1,8 +1,8 @@
 //! The map of the crate.
 //!
 //! ```text
-//! a request: server admits -> proxy::forward: guard, permit, authorize, headers -> upstream::send -> body
-//! a token:   config -> token::refresh -> grant -> handle -> proxy::authorize
+//! a request: server accepts -> proxy: guard, permit, bearer, request head -> upstream: send -> response body
+//! a token:   config -> token: refresh, grant -> the current bearer -> proxy
 //! ```
 //! `docs/architecture.md` has the whole house and which room may know which.
 

@@ -9,8 +9,8 @@ use super::identity::{Identity, Keys};
 use crate::config::Config;
 use crate::guard::Guard;
 use crate::metrics::Metrics;
-use crate::proxy::{self, Account, Current, Proxy, Pseudonym};
-use crate::server::{self, RequestBody};
+use crate::proxy::{self, AccessLogger, CurrentProxy, Proxy, ViaName};
+use crate::server;
 
 /// What every worker's data path is made from.
 #[derive(Clone)]
@@ -30,9 +30,9 @@ pub(super) struct Blueprint {
 #[derive(Clone)]
 pub(super) struct Fixed {
     pub(super) metrics: Arc<Metrics>,
-    pub(super) pseudonym: Pseudonym,
+    pub(super) via_name: ViaName,
     pub(super) tunnels: server::Tunnels,
-    pub(super) account: Arc<Account>,
+    pub(super) access_logger: Arc<AccessLogger>,
 }
 
 /// Follows the blueprint of its proxy.
@@ -50,31 +50,31 @@ impl Worker {
     }
 
     /// The data path, on the runtime that this is called on, and what its requests are accounted with.
-    pub(super) fn start(mut self) -> (Arc<Current<RequestBody>>, Arc<Account>) {
+    pub(super) fn start(mut self) -> (Arc<CurrentProxy>, Arc<AccessLogger>) {
         let blueprint = Arc::clone(&self.blueprints.borrow_and_update());
-        let current = Current::new(self.make(&blueprint));
-        let account = Arc::clone(&self.fixed.account);
+        let current = CurrentProxy::new(self.make(&blueprint));
+        let access_logger = Arc::clone(&self.fixed.access_logger);
         tokio::spawn(self.follow(Arc::downgrade(&current)));
-        (current, account)
+        (current, access_logger)
     }
 
-    fn make(&self, blueprint: &Blueprint) -> Proxy<RequestBody> {
+    fn make(&self, blueprint: &Blueprint) -> Proxy {
         let tunnels = self.fixed.tunnels.clone();
-        let parts = proxy::Parts {
+        let dependencies = proxy::Dependencies {
             guard: blueprint.guard.clone(),
             in_flight: blueprint.config.limits.in_flight,
             metrics: Arc::clone(&self.fixed.metrics),
             tokens: blueprint.identity.tokens.clone(),
             carry_tunnel: Arc::new(move |tunnel| tunnels.spawn(tunnel)),
-            pseudonym: self.fixed.pseudonym.clone(),
-            held: Arc::clone(&blueprint.identity) as _,
+            via_name: self.fixed.via_name.clone(),
+            keep_alive: Arc::clone(&blueprint.identity) as _,
         };
-        Proxy::new(parts, &blueprint.config.upstream, &blueprint.tls)
+        Proxy::new(dependencies, &blueprint.config.upstream, &blueprint.tls)
     }
 
     /// Replaces the data path with its blueprint. After a laptop's sleep the connections of before are dead,
     /// and only a timeout would tell: those are dropped.
-    async fn follow(mut self, current: Weak<Current<RequestBody>>) {
+    async fn follow(mut self, current: Weak<CurrentProxy>) {
         let mut clock_steps = self.clock_steps();
         loop {
             tokio::select! {

@@ -21,7 +21,7 @@ use crate::config::{self, Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
 use crate::net;
-use crate::proxy::{self, AccessLines, Account, Pseudonym};
+use crate::proxy::{self, AccessLines, AccessLogger, ViaName};
 use crate::server::{self, DrainPhase, Drained, Server, StopSignal};
 use crate::token::{self, Tokens};
 
@@ -120,13 +120,13 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
     let mut server = Server::new(bound, limits(config, among.proxies), Arc::clone(&metrics));
     server.reject_when_full({
         let (metrics, bounds) = (Arc::clone(&metrics), server.live_limits());
-        Arc::new(move || proxy::saturated(&metrics, bounds.connections()))
+        Arc::new(move || proxy::too_many_connections(&metrics, bounds.connections()))
     });
     let fixed = Fixed {
         metrics: Arc::clone(&metrics),
-        pseudonym: Pseudonym::draw(&config.name),
+        via_name: ViaName::generate(&config.name),
         tunnels: server.tunnels(),
-        account: Account::new(Arc::clone(&metrics), among.lines),
+        access_logger: AccessLogger::new(Arc::clone(&metrics), among.lines),
     };
     let place = serving::Place {
         addresses: addresses.clone(),
@@ -134,7 +134,7 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
         bounds: server.live_limits(),
         proxies: among.proxies,
         name: metrics.proxy().map(str::to_owned),
-        account: Arc::clone(&fixed.account),
+        access_logger: Arc::clone(&fixed.access_logger),
     };
     let (serving, keys_read) = Serving::new(config, place)?;
     for number in 1..config.runtime.threads {
@@ -142,8 +142,8 @@ pub fn start_among(config: &Config, among: Among) -> Result<Running, StartError>
         server.add_worker(start_worker(number, worker)?);
     }
     let (order, stop) = StopSignal::channel();
-    let (current, account) = Worker::new(fixed, serving.blueprints()).start();
-    let service = move |peer: Peer| proxy::service(&current, peer, &account);
+    let (current, access_logger) = Worker::new(fixed, serving.blueprints()).start();
+    let service = move |peer: Peer| proxy::service(&current, peer, &access_logger);
     let patience = Arc::clone(&serving);
     let serving_all = server.serve(service, stop, move || patience.drain());
     let serve = tokio::spawn(async move {
@@ -280,8 +280,8 @@ fn start_worker(
         .name(format!("worker-{number}"))
         .spawn(move || {
             runtime.block_on(async move {
-                let (current, account) = worker.start();
-                let service = move |peer: Peer| proxy::service(&current, peer, &account);
+                let (current, access_logger) = worker.start();
+                let service = move |peer: Peer| proxy::service(&current, peer, &access_logger);
                 server::run_worker(handed, service).await;
             });
         })?;

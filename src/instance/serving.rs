@@ -14,7 +14,7 @@ use super::{StartError, limits};
 use crate::config::{Config, Listen, LocalUsers};
 use crate::guard::Guard;
 use crate::net;
-use crate::proxy::{self, AccessLines, Account};
+use crate::proxy::{self, AccessLines, AccessLogger};
 use crate::server::LiveLimits;
 use crate::token::Tokens;
 
@@ -28,7 +28,7 @@ pub(super) struct Place {
     pub(super) proxies: usize,
     /// `name`, where there are several.
     pub(super) name: Option<String>,
-    pub(super) account: Arc<Account>,
+    pub(super) access_logger: Arc<AccessLogger>,
 }
 
 /// What requests are served with now.
@@ -181,7 +181,7 @@ impl Serving {
 
     /// Which requests get a line in the log, from here on.
     pub fn set_access_lines(&self, lines: AccessLines) {
-        self.place.account.set_lines(lines);
+        self.place.access_logger.set_lines(lines);
     }
 
     /// The token that requests are sent with now.

@@ -4,7 +4,7 @@
 //! a body, except for `OpenAPI` documents in `rewrite`. It never starts a task: dropping the returned future is how a
 //! client's disconnect reaches the upstream.
 
-mod access_log;
+mod access_logger;
 mod access_record;
 mod admission;
 mod attempt;
@@ -53,7 +53,7 @@ use rewrite::Rewrite;
 use service::{Forwarded, RequestService};
 use upgrade::ClientUpgrade;
 
-pub use access_log::AccessLog;
+pub use access_logger::AccessLogger;
 pub use access_record::AccessLines;
 pub use loop_detection::{ViaName, own_listener};
 pub use overload::too_many_connections;
@@ -121,19 +121,18 @@ impl CurrentProxy {
 pub fn service(
     current: &Arc<CurrentProxy>,
     peer: Peer,
-    access_log: &Arc<AccessLog>,
+    access_logger: &Arc<AccessLogger>,
 ) -> impl tower::Service<
     Request<RequestBody>,
     Response = Response<ClientResponseBody>,
     Error = Infallible,
     Future: Send,
->
-+ Clone
+> + Clone
 + Send
 + use<> {
     let current = Arc::clone(current);
     let forward = tower::service_fn(move |request| current.get().forward(request, peer));
-    RequestService::new(forward, Arc::clone(access_log), peer.uid)
+    RequestService::new(forward, Arc::clone(access_logger), peer.uid)
 }
 
 impl Proxy {
@@ -141,7 +140,7 @@ impl Proxy {
     #[must_use]
     pub fn new(
         dependencies: Dependencies,
-        config: &config::Upstream,
+        config: &config::UpstreamConfig,
         tls: &rustls::ClientConfig,
     ) -> Self {
         let metrics = dependencies.metrics;

@@ -64,11 +64,11 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for UpstreamReque
 
 /// The proxy's handle on a request body, through which it can take the body back to replay it. A request without a
 /// body has `None` and costs nothing.
-pub(super) struct ReplayableBody<B = RequestBody>(Option<SharedRecording<B>>);
+pub(super) struct ReplayableBody<B = RequestBody>(Option<SharedBody<B>>);
 
 /// Shared by the proxy, which may want the body back, and the connection that sends it. They run in turn within one
 /// task, so the lock is never contended. `None` once the proxy has taken the recording back.
-struct SharedRecording<B>(Arc<Mutex<Option<Recording<B>>>>);
+struct SharedBody<B>(Arc<Mutex<Option<RecordedBody<B>>>>);
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReplayableBody<B> {
     /// Copies up to `limit` bytes of `body` while it is read.
@@ -77,8 +77,8 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReplayableBody<B> {
             body,
             upload_counter,
         };
-        let recording = (!body.is_end_stream()).then(|| Recording::new(counted(body), limit));
-        Self(recording.map(|recording| SharedRecording(Arc::new(Mutex::new(Some(recording))))))
+        let recording = (!body.is_end_stream()).then(|| RecordedBody::new(counted(body), limit));
+        Self(recording.map(|recording| SharedBody(Arc::new(Mutex::new(Some(recording))))))
     }
 
     /// The body that the first attempt sends.
@@ -86,7 +86,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReplayableBody<B> {
         match &self.0 {
             None => UpstreamRequestBody::Empty,
             Some(shared) => {
-                let shared = SharedRecording(Arc::clone(&shared.0));
+                let shared = SharedBody(Arc::clone(&shared.0));
                 UpstreamRequestBody::First(FirstAttemptBody(shared))
             }
         }
@@ -112,9 +112,9 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReplayableBody<B> {
     }
 }
 
-impl<B> SharedRecording<B> {
+impl<B> SharedBody<B> {
     /// A panic in the middle of a frame leaves the recording as it was before that frame.
-    fn lock(&self) -> MutexGuard<'_, Option<Recording<B>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<RecordedBody<B>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,7 +123,7 @@ impl<B> SharedRecording<B> {
 pub(super) enum ReclaimedBody<B = RequestBody> {
     Empty,
     /// The prefix, and the rest of the client's body.
-    Recorded(Recording<B>),
+    Recorded(RecordedBody<B>),
 }
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReclaimedBody<B> {
@@ -140,7 +140,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReclaimedBody<B> {
 }
 
 /// A client's body, and the copy of what was read of it.
-pub(super) struct Recording<B> {
+pub(super) struct RecordedBody<B> {
     body: CountedBody<B>,
     /// `None` once more than `limit` bytes were read, or the copy is no longer needed.
     prefix: Option<Vec<u8>>,
@@ -151,7 +151,7 @@ pub(super) struct Recording<B> {
     ended: bool,
 }
 
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Recording<B> {
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> RecordedBody<B> {
     fn new(body: CountedBody<B>, limit: usize) -> Self {
         Self {
             prefix: Some(Vec::new()),
@@ -239,7 +239,7 @@ fn reserve(prefix: &mut Vec<u8>, additional: usize, length: Option<u64>, limit: 
 }
 
 /// The body of the first attempt: the client's, as it arrives.
-pub(super) struct FirstAttemptBody<B>(SharedRecording<B>);
+pub(super) struct FirstAttemptBody<B>(SharedBody<B>);
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> FirstAttemptBody<B> {
     /// Stays pending forever once the body was taken back. An error instead would abort the response that is still to

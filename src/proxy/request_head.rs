@@ -84,7 +84,7 @@ pub(super) struct RequestTemplate {
 }
 
 impl RequestTemplate {
-    pub(super) fn new(upstream: &config::Upstream, via_name: &ViaName) -> Self {
+    pub(super) fn new(upstream: &config::UpstreamConfig, via_name: &ViaName) -> Self {
         let host = HeaderValue::from_str(upstream.url.authority.as_str())
             .expect("an authority is visible ASCII");
         Self {

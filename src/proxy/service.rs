@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 
-use super::access_log::AccessLog;
+use super::access_logger::AccessLogger;
 use super::access_record::AccessRecord;
 use super::admission::Permit;
 use super::attempt::LastAttempt;
@@ -37,16 +37,20 @@ pub(super) struct Forwarded {
 #[derive(Clone)]
 pub(super) struct RequestService<S> {
     forward: S,
-    access_log: Arc<AccessLog>,
+    access_logger: Arc<AccessLogger>,
     uid: Option<u32>,
 }
 
 impl<S> RequestService<S> {
     /// `uid` is the user at the other end of the connection, if the system knows.
-    pub(super) const fn new(forward: S, access_log: Arc<AccessLog>, uid: Option<u32>) -> Self {
+    pub(super) const fn new(
+        forward: S,
+        access_logger: Arc<AccessLogger>,
+        uid: Option<u32>,
+    ) -> Self {
         Self {
             forward,
-            access_log,
+            access_logger,
             uid,
         }
     }
@@ -72,7 +76,7 @@ where
             .insert(X_REQUEST_ID, id.header().clone());
         let mut end = Box::new(RecordedEnd {
             permit: None,
-            record: self.access_log.begin(self.uid, id, &request),
+            record: self.access_logger.begin(self.uid, id, &request),
         });
         if !request.body().is_end_stream()
             && let Some(counter) = end.record.count_upload()

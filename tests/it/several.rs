@@ -229,7 +229,7 @@ async fn a_connection_for_which_there_is_no_room_is_logged_with_its_proxy() {
     busy.send(get("/")).await;
     until("it is busy", || upstream.seen_count() == 1).await;
     assert_eq!(ask(binary.address, get("/")).await.reason(), "saturated");
-    let line = line_of(&binary, "connection refused").await;
+    let line = line_of(&binary, "connection rejected").await;
     assert_eq!(
         (&line["proxy"], &line["reason"]),
         (&"small".into(), &"saturated".into()),
@@ -267,6 +267,10 @@ async fn what_happens_to_a_callers_key_and_tunnel_is_logged_with_its_proxy() {
     assert_eq!(tunnel.head_answer().await.status, 101);
     std::fs::write(binary.file("key"), "").unwrap();
     tunnel.rest().await;
-    let line = line_of(&binary, "tunnel cut: its caller's key was revoked").await;
+    let line = line_of(
+        &binary,
+        "tunnel closed because its caller's key was revoked",
+    )
+    .await;
     assert_eq!(line["proxy"], "keyed", "{line}");
 }

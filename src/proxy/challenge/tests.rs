@@ -33,6 +33,10 @@ fn insufficient_scope_is_read_only_from_the_error_parameter_of_a_challenge() {
         (r"Bearer error=, insufficient_scope", false),
         ("=\"", false),
     ] {
-        assert_eq!(line_has_insufficient_scope(line.as_bytes()), expected, "{line}");
+        assert_eq!(
+            line_has_insufficient_scope(line.as_bytes()),
+            expected,
+            "{line}"
+        );
     }
 }

@@ -101,7 +101,10 @@ fn a_request_without_a_body_shares_nothing_and_can_always_be_replayed() {
     let body = ReplayableBody::new(Client::sends(&[]).with_length(), 8, None);
     assert!(body.0.is_none());
     assert!(matches!(body.first_attempt(), UpstreamRequestBody::Empty));
-    assert!(matches!(body.reclaim().replay(), Some(UpstreamRequestBody::Empty)));
+    assert!(matches!(
+        body.reclaim().replay(),
+        Some(UpstreamRequestBody::Empty)
+    ));
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn the_prefix_is_kept_only_until_another_response_begins_and_only_while_it_is_co
     let UpstreamRequestBody::First(FirstAttemptBody(shared)) = &first else {
         unreachable!()
     };
-    let shared = SharedRecording(Arc::clone(&shared.0));
+    let shared = SharedBody(Arc::clone(&shared.0));
     body.discard_copy();
     assert_eq!(shared.lock().as_ref().unwrap().prefix, None, "discarded");
     assert_eq!(take(&mut first), "de.", "and the first attempt continues");
@@ -239,6 +242,10 @@ fn capacity_is_reserved_for_what_the_body_needs_and_never_beyond_the_limit() {
     ] {
         let mut prefix = vec![0; have];
         reserve(&mut prefix, additional, length, limit);
-        assert_eq!(prefix.capacity(), capacity, "{have} {additional} {length:?}");
+        assert_eq!(
+            prefix.capacity(),
+            capacity,
+            "{have} {additional} {length:?}"
+        );
     }
 }

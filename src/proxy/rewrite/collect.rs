@@ -81,7 +81,10 @@ pub(super) async fn forward_document(
             update_head(&mut head, new.len());
             Response::from_parts(head, ClientResponseBody::generated(new.into()))
         }
-        None => Response::from_parts(head, ClientResponseBody::collected(collected.frames, collected.rest)),
+        None => Response::from_parts(
+            head,
+            ClientResponseBody::collected(collected.frames, collected.rest),
+        ),
     }
 }
 

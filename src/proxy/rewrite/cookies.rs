@@ -12,7 +12,8 @@ pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
     let mut parts = value.as_bytes().split(|byte| *byte == b';');
     let pair = parts.next()?;
     let attributes: Vec<&[u8]> = parts.collect();
-    let drops_secure = !requires_secure(pair) && attributes.iter().any(|part| has_name(part, b"secure"));
+    let drops_secure =
+        !requires_secure(pair) && attributes.iter().any(|part| has_name(part, b"secure"));
     let drops_domain = attributes.iter().any(|part| has_name(part, b"domain"));
     if !drops_secure && !drops_domain {
         return None;

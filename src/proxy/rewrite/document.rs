@@ -16,7 +16,9 @@ use crate::proxy::origin_ref::OriginRef;
 /// does not name the upstream. `client` is the authority that the client used.
 pub(super) fn rewritten(document: &[u8], upstream: OriginRef<'_>, client: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(document).ok()?;
-    let values = ServerValues::of(text).ok().filter(|values| values.is_openapi)?;
+    let values = ServerValues::of(text)
+        .ok()
+        .filter(|values| values.is_openapi)?;
     let mut edits = values.edits(upstream, client);
     edits.sort_by_key(|edit| edit.range.start);
     (!edits.is_empty()).then(|| apply_edits(document, &edits))
@@ -188,7 +190,10 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
 
     fn deserialize<D: Deserializer<'t>>(self, value: D) -> Result<(), D::Error> {
         match self.kind {
-            NodeKind::Url => self.values.urls.push(<&RawValue>::deserialize(value)?.get()),
+            NodeKind::Url => self
+                .values
+                .urls
+                .push(<&RawValue>::deserialize(value)?.get()),
             NodeKind::Host => self.values.host = Some(<&RawValue>::deserialize(value)?.get()),
             NodeKind::Schemes => self
                 .values
@@ -198,7 +203,12 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
                 IgnoredAny::deserialize(value)?;
                 self.values.is_openapi = true;
             }
-            NodeKind::Document | NodeKind::Servers | NodeKind::Server | NodeKind::Paths | NodeKind::PathItem | NodeKind::Operation => {
+            NodeKind::Document
+            | NodeKind::Servers
+            | NodeKind::Server
+            | NodeKind::Paths
+            | NodeKind::PathItem
+            | NodeKind::Operation => {
                 value.deserialize_any(self)?;
             }
         }

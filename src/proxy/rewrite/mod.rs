@@ -65,7 +65,7 @@ impl Rewrite {
     }
 
     /// Rewrites all lines of `Location` and `Set-Cookie`.
-    pub(super) fn fields(&self, head: &RequestHead, answer: &mut RequestHeaderMap) {
+    pub(super) fn fields(&self, head: &RequestHead, headers: &mut HeaderMap) {
         if !self.is_enabled || !headers.keys().any(|name| REWRITTEN.contains(name)) {
             return;
         }
@@ -93,7 +93,7 @@ impl Rewrite {
     }
 }
 
-fn request_whole_document(headers: &mut RequestHeaderMap) {
+fn request_whole_document(headers: &mut HeaderMap) {
     for name in &CONDITIONAL {
         headers.remove(name);
     }
@@ -104,9 +104,9 @@ fn request_whole_document(headers: &mut RequestHeaderMap) {
 }
 
 fn rewrite_lines(
-    headers: &mut RequestHeaderMap,
-    name: &RequestHeaderName,
-    new: impl Fn(&RequestHeaderValue) -> Option<HeaderValue>,
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    new: impl Fn(&HeaderValue) -> Option<HeaderValue>,
 ) {
     // `entry` alone would reserve space for a field that is missing.
     if headers.contains_key(name)

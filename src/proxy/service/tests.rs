@@ -30,11 +30,15 @@ async fn panicking(request: Request<EmptyBody>) -> Result<Forwarded, FailedReque
 
 #[tokio::test]
 async fn after_a_panic_the_client_gets_a_500_and_the_next_request_is_served() {
-    let access_log = AccessLog::new(Metrics::new(None), AccessLines::None);
-    let service = RequestService::new(tower::service_fn(panicking), access_log, None);
+    let access_logger = AccessLogger::new(Metrics::new(None), AccessLines::None);
+    let service = RequestService::new(tower::service_fn(panicking), access_logger, None);
     for path in ["/now", "/later"] {
         let response = service.clone().oneshot(request(path)).await.unwrap();
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+        assert_eq!(
+            response.status(),
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "{path}"
+        );
         assert_eq!(response.headers()[X_REQUEST_ID], "this-one");
         assert_eq!(response.headers()[http::header::CONNECTION], "close");
     }

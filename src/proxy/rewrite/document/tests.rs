@@ -110,7 +110,10 @@ fn anything_else_is_kept_as_it_is() {
         scheme: Scheme::HTTPS,
         authority: Authority::from_static("api.example.com"),
     };
-    assert_eq!(rewritten(not_text, OriginRef::of_upstream(&api), CLIENT), None);
+    assert_eq!(
+        rewritten(not_text, OriginRef::of_upstream(&api), CLIENT),
+        None
+    );
 }
 
 #[test]

@@ -10,12 +10,12 @@ use crate::metrics::Metrics;
 use crate::problem::RequestId;
 
 /// Shared by all connections of a proxy.
-pub struct AccessLog {
+pub struct AccessLogger {
     metrics: Arc<Metrics>,
     lines: AtomicU8,
 }
 
-impl AccessLog {
+impl AccessLogger {
     /// An access log with these lines, which counts every request in `metrics`.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, lines: AccessLines) -> Arc<Self> {
