@@ -40,7 +40,7 @@ use crate::guard::{Guard, Peer};
 use crate::metrics::Metrics;
 use crate::problem::ProblemFormat;
 use crate::server::RequestBody;
-use crate::token::{Bearer, Tokens, TokenUnavailable};
+use crate::token::{Bearer, TokenUnavailable, Tokens};
 use crate::upstream::{SendError, Upgrade, Upstream};
 
 use admission::{Admission, Permit};
