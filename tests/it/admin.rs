@@ -86,7 +86,7 @@ async fn without_a_token_the_proxy_is_live_but_not_ready_and_reports_the_cause()
     let upstream = Upstream::echoing().await;
     let binary = start(&upstream, &endpoint.url(), LOOPBACK).await;
     let admin = binary.admin();
-    until("the refusal", || endpoint.whole() > 0).await;
+    until("the refusal", || endpoint.completed() > 0).await;
     assert_eq!(line(admin, "/live").await, (200, "live".to_owned()));
     for path in ["/ready", "/startup"] {
         let (status, text) = loop {
@@ -217,7 +217,7 @@ async fn a_web_page_can_neither_read_the_status_nor_stop_the_proxy() {
         let order = post(path, "X-Cupbearer: 1\r\n");
         assert_eq!(outcome(admin, &order).await, wrong, "{path}");
     }
-    assert!(binary.ended().is_none());
+    assert!(binary.exit_status().is_none());
     assert_eq!(
         command(admin, &["quit"]).await,
         (0, "stopping\n".to_owned())
@@ -238,7 +238,7 @@ async fn on_a_network_listener_only_probes_and_metrics_exist() {
     }
     let order = post("/quit", "X-Cupbearer: 1\r\n");
     assert_eq!(outcome(admin, &order).await.0, 404);
-    assert!(binary.ended().is_none());
+    assert!(binary.exit_status().is_none());
 }
 
 /// The pages that only this user may read.
@@ -262,7 +262,7 @@ async fn a_user_who_is_not_admitted_can_use_only_probes_and_metrics() {
     for path in ["/live", "/startup", "/ready", "/metrics"] {
         assert_eq!(line(admin, path).await.0, 200, "{path}");
     }
-    assert!(binary.ended().is_none());
+    assert!(binary.exit_status().is_none());
 }
 
 #[tokio::test]

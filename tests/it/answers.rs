@@ -325,7 +325,7 @@ async fn an_http_1_0_upstream_is_answered_for_in_http_1_1() {
         let answer = client.answer().await;
         assert_eq!(
             (answer.version.as_str(), answer.end, answer.text().as_str()),
-            ("HTTP/1.1", End::Whole, "to the end")
+            ("HTTP/1.1", End::Complete, "to the end")
         );
     }
 }
@@ -439,5 +439,9 @@ async fn a_body_without_a_length_whose_tls_is_cut_never_looks_whole() {
     )
     .await;
     let answer = ask(proxy.address, get("/")).await;
-    assert_eq!((answer.status, answer.end), (200, End::Cut), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.end),
+        (200, End::Truncated),
+        "{answer:?}"
+    );
 }

@@ -20,7 +20,7 @@ async fn an_upload_dripped_for_three_head_timeouts_succeeds() {
         client.send("x").await;
     }
     assert_eq!(client.answer().await.text(), "/drip");
-    assert_eq!(upstream.only().body.len(), 20);
+    assert_eq!(upstream.only_request().body.len(), 20);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn early_refusals(proxy: &Proxy) {
             client.send(&body).await;
             let answer = client.answer().await;
             let expected = if host == "localhost" { 413 } else { 403 };
-            assert_eq!((answer.status, answer.end), (expected, End::Whole));
+            assert_eq!((answer.status, answer.end), (expected, End::Complete));
             assert_eq!(answer.field("connection"), Some("close"));
         }
     }

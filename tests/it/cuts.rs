@@ -26,7 +26,7 @@ async fn a_response_that_is_cut_anywhere_never_looks_complete() {
                 if reset {
                     Fault::ResetAfter(number)
                 } else {
-                    Fault::CutAfter(number)
+                    Fault::CloseAfter(number)
                 }
             })
             .await;
@@ -48,7 +48,7 @@ async fn a_response_that_is_cut_anywhere_never_looks_complete() {
                     assert_eq!(answer.reason(), "upstream_closed", "{context}");
                 } else {
                     assert!(cut >= head && answer.status == 200, "{context}");
-                    assert_eq!(answer.end, End::Cut, "{context}");
+                    assert_eq!(answer.end, End::Truncated, "{context}");
                 }
             }
             assert_eq!(
@@ -76,7 +76,11 @@ async fn an_upstream_that_closes_before_the_first_byte_of_its_body_leaves_its_he
         let proxy = Proxy::before(&upstream).await;
         for _ in 0..20 {
             let answer = ask(proxy.address, post_without_body("/")).await;
-            assert_eq!((answer.status, answer.end), (200, End::Cut), "{answer:?}");
+            assert_eq!(
+                (answer.status, answer.end),
+                (200, End::Truncated),
+                "{answer:?}"
+            );
             assert_eq!(answer.text(), "");
         }
     }
@@ -94,7 +98,7 @@ async fn a_response_that_stops_half_way_is_cut_after_the_stall_timeout() {
     let answer = ask(proxy.address, get("/")).await;
     assert_eq!(
         (answer.status, answer.end, answer.text().as_str()),
-        (200, End::Cut, "half")
+        (200, End::Truncated, "half")
     );
 }
 
@@ -108,11 +112,11 @@ async fn a_network_that_drops_the_rest_times_out_and_a_slow_one_does_not() {
     ];
     let head = answer("200 OK", "", "whole").len() - 5;
     for (after, expected) in [(10, 504), (head + 2, 200)] {
-        let relay = Relay::to(upstream.address, move |_| Fault::SwallowAfter(after)).await;
+        let relay = Relay::to(upstream.address, move |_| Fault::StallAfter(after)).await;
         let proxy = Proxy::with(&relay.url(), &limits).await;
         let answer = ask(proxy.address, get("/")).await;
         assert_eq!(answer.status, expected);
-        assert_eq!(answer.end == End::Cut, expected == 200);
+        assert_eq!(answer.end == End::Truncated, expected == 200);
     }
     let slow = Duration::from_millis(100);
     let relay = Relay::to(upstream.address, move |_| Fault::Delay(slow)).await;

@@ -12,7 +12,7 @@ async fn target_seen(target: &str) -> String {
         200,
         "{target}"
     );
-    upstream.only().target
+    upstream.only_request().target
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn fields_seen(fields: &[u8]) -> Vec<(String, String)> {
         "{:?}",
         String::from_utf8_lossy(fields)
     );
-    upstream.only().fields
+    upstream.only_request().fields
 }
 
 fn named<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
@@ -147,7 +147,7 @@ async fn the_upstreams_host_is_the_configured_one() {
     );
     assert_eq!(ask(proxy.address, absolute).await.text(), "/x?y");
     assert_eq!(
-        upstream.only().values("host"),
+        upstream.only_request().values("host"),
         [upstream.address.to_string()]
     );
 }
@@ -189,8 +189,13 @@ async fn an_empty_body_with_its_length_arrives_with_its_length() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     assert_eq!(ask(proxy.address, post("/", "")).await.status, 200);
-    assert_eq!(upstream.only().values("content-length"), ["0"]);
-    assert!(upstream.only().values("transfer-encoding").is_empty());
+    assert_eq!(upstream.only_request().values("content-length"), ["0"]);
+    assert!(
+        upstream
+            .only_request()
+            .values("transfer-encoding")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -281,6 +286,6 @@ async fn an_http_1_0_client_is_served_with_and_without_keep_alive() {
             answer.end,
             answer.text().as_str()
         ),
-        (None, End::Closed, "abc")
+        (None, End::ConnectionClosed, "abc")
     );
 }

@@ -154,7 +154,7 @@ async fn a_drain_lets_requests_in_flight_end_and_closes_idle_connections() {
         let answer = client.answer().await;
         assert_eq!(
             (answer.status, answer.end, answer.text().as_str()),
-            (200, End::Whole, "late")
+            (200, End::Complete, "late")
         );
         assert_eq!(answer.field("connection"), Some("close"));
         assert!(client.rest().await.is_empty());
@@ -216,7 +216,7 @@ mod signals {
             std::net::TcpStream::connect(binary.address).is_err()
         })
         .await;
-        assert!(binary.ended().is_none());
+        assert!(binary.exit_status().is_none());
         go.send(true).unwrap();
         assert_eq!(client.answer().await.text(), "late");
         assert_eq!(binary.wait().await.0.code(), Some(0));

@@ -1,5 +1,8 @@
-//! Integration tests: one binary, a module a concern. Each name is a claim.
-#![allow(clippy::unwrap_used, reason = "in a test the panic is the message")]
+//! Integration tests: one binary with a module for each concern. The name of each test states a claim.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the failure message"
+)]
 
 mod admin;
 mod answers;

@@ -12,7 +12,7 @@ fn assert_is(answer: &Answer, status: u16, reason: &str, proxy_error: &str) {
         "{}",
         answer.text()
     );
-    assert_eq!(answer.end, End::Whole);
+    assert_eq!(answer.end, End::Complete);
     assert_eq!(
         answer.field("proxy-status"),
         Some(format!("cupbearer; error={proxy_error}; details=\"{reason}\"").as_str())
@@ -120,7 +120,7 @@ async fn an_upstream_that_dies_mid_head_is_a_502_and_gets_a_post_once() {
         let proxy = Proxy::before(&upstream).await;
         let answer = ask(proxy.address, post("/", "x")).await;
         assert_is(&answer, 502, "upstream_closed", "connection_terminated");
-        assert_eq!(upstream.only().body, b"x");
+        assert_eq!(upstream.only_request().body, b"x");
     }
 }
 

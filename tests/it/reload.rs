@@ -9,8 +9,8 @@ use cupbearer::server::DrainPhase;
 use tokio::sync::watch;
 
 use crate::support::{
-    CLIENT_ID, Client, Connection, Followed, SECRET, Upstream, answer, ask, get, token_answer,
-    until, within,
+    CLIENT_ID, Client, Connection, ReloadingProxy, SECRET, Upstream, answer, ask, get,
+    token_answer, until, within,
 };
 
 /// A configuration's text, with its secret beside it.
@@ -25,7 +25,7 @@ fn text(directory: &tempfile::TempDir, upstream: &str, token_url: &str, more: &s
 }
 
 struct Scene {
-    proxy: Followed,
+    proxy: ReloadingProxy,
     upstream: Upstream,
     endpoint: Upstream,
     directory: tempfile::TempDir,
@@ -36,7 +36,7 @@ impl Scene {
         let endpoint = Upstream::answering(token_answer()).await;
         let directory = tempfile::tempdir().unwrap();
         let text = text(&directory, &upstream.url(), &endpoint.url(), more);
-        let proxy = Followed::start(directory.path().join("cupbearer.toml"), &text);
+        let proxy = ReloadingProxy::start(directory.path().join("cupbearer.toml"), &text);
         within("the first token", proxy.running.tokens().obtained()).await;
         Self {
             proxy,
@@ -88,7 +88,7 @@ async fn a_request_under_way_ends_as_it_began_and_the_next_on_its_connection_goe
     until("it is under way", || scene.upstream.seen_count() == 1).await;
 
     let elsewhere = text(&scene.directory, &new.url(), &scene.endpoint.url(), "");
-    scene.proxy.put(&elsewhere).await;
+    scene.proxy.replace_and_wait(&elsewhere).await;
     go.send(true).unwrap();
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "/old"));
@@ -150,7 +150,7 @@ async fn no_token_of_one_identity_goes_to_the_api_of_the_other() {
     assert_eq!(api.seen_count(), 0);
 
     may.store(true, Ordering::SeqCst);
-    scene.proxy.is_applied_since(before).await;
+    scene.proxy.wait_for_reload_since(before).await;
     for _ in 0..20 {
         client.send(get("/")).await;
         assert_eq!(client.answer().await.status, 200);
@@ -211,7 +211,7 @@ async fn what_a_pending_guard_newly_admits_is_not_admitted_before_its_identity_s
     let post = crate::support::post("/", "x");
     assert_eq!(ask(address, &post).await.reason(), "rule_refused");
     may.store(true, Ordering::SeqCst);
-    scene.proxy.is_applied_since(before).await;
+    scene.proxy.wait_for_reload_since(before).await;
     assert_eq!(ask(address, &post).await.status, 200);
 }
 
@@ -232,7 +232,7 @@ async fn limits_change_for_connections_that_are_open() {
     until("it is under way", || scene.upstream.seen_count() == 2).await;
 
     let shorter = "limits.in_flight = 1\nlimits.keep_alive = \"50ms\"";
-    scene.proxy.put(&scene.text(shorter)).await;
+    scene.proxy.replace_and_wait(&scene.text(shorter)).await;
     second.send(get("/")).await;
     assert_eq!(second.answer().await.reason(), "saturated");
     assert_eq!(idle.rest().await, b"", "the idle connection is closed");
@@ -265,7 +265,7 @@ async fn a_deleted_file_is_missed_even_where_the_environment_would_be_enough() {
         ..Surroundings::default()
     };
     let file = directory.path().join("cupbearer.toml");
-    let proxy = Followed::found(file.clone(), &text, &surroundings);
+    let proxy = ReloadingProxy::discovered(file.clone(), &text, &surroundings);
     within("the first token", proxy.running.tokens().obtained()).await;
     std::fs::remove_file(&file).unwrap();
     until("it is missed", || {

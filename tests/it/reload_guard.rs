@@ -8,7 +8,7 @@ use cupbearer::metrics::ProcessMetrics;
 use cupbearer::{config, start_admin};
 
 use crate::support::{
-    CLIENT_ID, Connection, Followed, SECRET, Upstream, answer, ask, get, token_answer, until,
+    CLIENT_ID, Connection, ReloadingProxy, SECRET, Upstream, answer, ask, get, token_answer, until,
     within,
 };
 
@@ -69,14 +69,14 @@ impl Scene {
     }
 
     /// With its first token.
-    async fn start(&self, more: &str) -> Followed {
-        let proxy = Followed::start(self.file("cupbearer.toml"), &self.text(more));
+    async fn start(&self, more: &str) -> ReloadingProxy {
+        let proxy = ReloadingProxy::start(self.file("cupbearer.toml"), &self.text(more));
         within("the first token", proxy.running.tokens().obtained()).await;
         proxy
     }
 }
 
-async fn waits(proxy: &Followed) {
+async fn waits(proxy: &ReloadingProxy) {
     until("it waits", || {
         let notes = proxy.notes();
         notes.iter().any(|note| note.contains("first token"))
@@ -111,7 +111,7 @@ async fn a_listener_that_the_network_reaches_is_not_opened_by_a_file_that_would_
         until("it is as it was", || proxy.notes().is_empty()).await;
     }
     let trusted = "listen = \"localhost:6749\"\nguard.network = \"open\"";
-    proxy.put(&scene.text(trusted)).await;
+    proxy.replace_and_wait(&scene.text(trusted)).await;
     assert_eq!(ask(address, get("/")).await.status, 200);
 }
 
@@ -161,7 +161,7 @@ async fn the_files_in_use_are_followed_after_a_change_was_taken_back() {
 
     let before = proxy.applied();
     std::fs::write(scene.file("own.pem"), authority()).unwrap();
-    proxy.is_applied_since(before).await;
+    proxy.wait_for_reload_since(before).await;
 }
 
 #[tokio::test]

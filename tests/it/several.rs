@@ -54,7 +54,7 @@ impl Scene {
             file
         });
         let files: Vec<_> = files.collect();
-        let binary = Binary::of_files(&files, self.directory).await;
+        let binary = Binary::start_with_files(&files, self.directory).await;
         until("the banner's end", || {
             binary.output().contains("  admin        ")
         })

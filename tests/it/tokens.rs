@@ -13,7 +13,7 @@ use crate::support::{
 async fn with_endpoint_saying(bytes: impl Into<Vec<u8>>) -> (u16, String) {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(bytes).await;
-    let proxy = Proxy::asking(&upstream.url(), &endpoint.url(), &[("token.wait", "300ms")]);
+    let proxy = Proxy::with_token_url(&upstream.url(), &endpoint.url(), &[("token.wait", "300ms")]);
     let answer = ask(proxy.address, get("/")).await;
     assert_eq!(upstream.accepted(), 0);
     if answer.status == 503 {
@@ -31,7 +31,7 @@ fn unavailable() -> (u16, String) {
 async fn an_endpoint_that_cannot_be_reached_is_a_503() {
     let upstream = Upstream::echoing().await;
     let url = format!("http://127.0.0.1:{}/token", closed_port().await);
-    let proxy = Proxy::asking(&upstream.url(), &url, &[("token.wait", "300ms")]);
+    let proxy = Proxy::with_token_url(&upstream.url(), &url, &[("token.wait", "300ms")]);
     let answer = ask(proxy.address, get("/")).await;
     assert_eq!(answer.outcome(), unavailable());
     assert!(answer.field("retry-after").is_some());
@@ -43,7 +43,7 @@ async fn an_endpoint_that_hangs_is_a_503_after_the_wait() {
     let upstream = Upstream::echoing().await;
     let endpoint =
         Upstream::scripted(async |mut connection: Connection| connection.closed().await).await;
-    let proxy = Proxy::asking(&upstream.url(), &endpoint.url(), &[("token.wait", "300ms")]);
+    let proxy = Proxy::with_token_url(&upstream.url(), &endpoint.url(), &[("token.wait", "300ms")]);
     let start = tokio::time::Instant::now();
     assert_eq!(ask(proxy.address, get("/")).await.outcome(), unavailable());
     assert!(
@@ -120,7 +120,8 @@ async fn a_redirect_of_the_endpoint_is_not_followed() {
 async fn demo_and_proxy() -> (Demo, Proxy) {
     let demo = demo::start(Options::on_free_ports()).await.unwrap();
     let secret = String::from_utf8(demo.client_secret.expose().to_vec()).unwrap();
-    let proxy = Proxy::of(&demo.api_url, &demo.token_url, demo.client_id, &secret, &[]);
+    let proxy =
+        Proxy::with_credentials(&demo.api_url, &demo.token_url, demo.client_id, &secret, &[]);
     (demo, proxy)
 }
 
@@ -130,7 +131,8 @@ async fn two_hundred_first_requests_cost_one_token_request() {
     demo.state
         .change(|it| it.latency = Duration::from_millis(300));
     let secret = String::from_utf8(demo.client_secret.expose().to_vec()).unwrap();
-    let proxy = Proxy::of(&demo.api_url, &demo.token_url, demo.client_id, &secret, &[]);
+    let proxy =
+        Proxy::with_credentials(&demo.api_url, &demo.token_url, demo.client_id, &secret, &[]);
     let herd: Vec<_> = (0..200)
         .map(|_| tokio::spawn(ask(proxy.address, get("/api/v1/certificates"))))
         .collect();
@@ -193,7 +195,7 @@ async fn a_client_that_leaves_while_it_waits_for_a_token_disturbs_nobody() {
         connection.write(&token_answer()).await;
     })
     .await;
-    let proxy = Proxy::asking(&upstream.url(), &endpoint.url(), &[]);
+    let proxy = Proxy::with_token_url(&upstream.url(), &endpoint.url(), &[]);
     for _ in 0..10 {
         let mut client = Client::connect(proxy.address).await;
         client.send(get("/left")).await;

@@ -102,7 +102,7 @@ async fn another_path_and_the_fixed_headers_go_to_the_api() {
     let clinic = clinic.set("upstream.headers={ X-XSRF-Header = \"PingAccess\" }");
     let said = clinic.run(&["doctor", "--path", "/v3/version"]).await;
     assert_eq!(said.exit, 0, "{}", said.out);
-    let seen = api.only();
+    let seen = api.only_request();
     assert_eq!(
         (seen.method.as_str(), seen.target.as_str()),
         ("GET", "/v3/version")

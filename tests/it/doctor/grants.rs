@@ -307,5 +307,8 @@ async fn an_opaque_token_is_no_fault() {
     assert_eq!(report.exit, 0);
     assert_eq!(report.outcome("token.form"), "ok");
     assert_eq!(report.outcome("token.groups"), "skipped");
-    assert_eq!(api.only().values("authorization"), ["Bearer opaque"]);
+    assert_eq!(
+        api.only_request().values("authorization"),
+        ["Bearer opaque"]
+    );
 }

@@ -40,7 +40,7 @@ struct Setup<'a> {
 
 impl Setup<'_> {
     fn start(&self) -> Cupbearer {
-        crate::support::printed::watch();
+        crate::support::log_leaks::watch();
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
         std::fs::write(path("secret"), CLIENT_SECRET).unwrap();

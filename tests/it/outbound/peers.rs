@@ -96,9 +96,9 @@ fn server_params(name: &str, [from, to]: [i32; 2]) -> CertificateParams {
 
 /// The bytes that a peer received.
 #[derive(Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<Vec<u8>>>);
+pub(super) struct ReceivedRequest(Arc<Mutex<Vec<u8>>>);
 
-impl Seen {
+impl ReceivedRequest {
     fn record(&self, bytes: &[u8]) {
         self.0.lock().unwrap().extend_from_slice(bytes);
     }
@@ -115,18 +115,18 @@ impl Seen {
 /// A server on a free loopback port.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    pub(super) seen: Seen,
+    pub(super) seen: ReceivedRequest,
 }
 
 impl Peer {
     /// Serves each connection with `serve`.
-    async fn new<F>(serve: impl Fn(TcpStream, Seen) -> F + Send + 'static) -> Self
+    async fn new<F>(serve: impl Fn(TcpStream, ReceivedRequest) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Seen::default();
+        let seen = ReceivedRequest::default();
         let record = seen.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -251,7 +251,7 @@ fn server(
     builder.with_single_cert(chain, key).unwrap()
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: Seen) {
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: ReceivedRequest) {
     loop {
         let head = read_head(&mut stream).await;
         if head.is_empty() {
@@ -295,7 +295,7 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
 /// Records what is written into the tunnel.
 struct Recording {
     inner: TcpStream,
-    seen: Seen,
+    seen: ReceivedRequest,
 }
 
 impl AsyncRead for Recording {

@@ -4,7 +4,7 @@ use rustls::version::TLS13;
 
 use super::peers::Ca;
 use super::*;
-use crate::support::{Followed, until};
+use crate::support::{ReloadingProxy, until};
 
 struct Scene {
     files: tempfile::TempDir,
@@ -25,7 +25,7 @@ impl Scene {
         file.display().to_string()
     }
 
-    async fn start(&self, upstream: &Peer, more: &str) -> Followed {
+    async fn start(&self, upstream: &Peer, more: &str) -> ReloadingProxy {
         let text = format!(
             "listen = \"127.0.0.1:0\"\nupstream.url = \"https://localhost:{}\"\n\
              network.ca_file = '{}'\ntoken.url = \"http://{}/token\"\ntoken.client_id = \"id\"\n\
@@ -35,13 +35,13 @@ impl Scene {
             self.token.address,
             self.write("secret", CLIENT_SECRET),
         );
-        let proxy = Followed::start(self.files.path().join("cupbearer.toml"), &text);
+        let proxy = ReloadingProxy::start(self.files.path().join("cupbearer.toml"), &text);
         proxy.running.tokens().obtained().await;
         proxy
     }
 }
 
-async fn status(proxy: &Followed) -> u16 {
+async fn status(proxy: &ReloadingProxy) -> u16 {
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     crate::support::ask(proxy.running.addresses[0], request)
         .await
@@ -62,7 +62,7 @@ async fn a_replaced_ca_file_is_trusted_without_a_restart() {
     })
     .await;
     scene.write("ca.pem", &next.pem);
-    proxy.is_applied_since(0).await;
+    proxy.wait_for_reload_since(0).await;
     assert_eq!(status(&proxy).await, 200);
     assert!(proxy.notes().is_empty());
 }
@@ -91,6 +91,6 @@ async fn a_client_certificate_whose_files_are_replaced_one_after_the_other_is_pr
     })
     .await;
     scene.write("client.key", &new.key.serialize_pem());
-    proxy.is_applied_since(0).await;
+    proxy.wait_for_reload_since(0).await;
     assert_eq!(status(&proxy).await, 200);
 }

@@ -10,7 +10,7 @@ use cupbearer::{Running, StartError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{SECRET, printed, token_answer};
+use crate::support::{SECRET, log_leaks, token_answer};
 
 /// A server that gives the same bytes to every request and remembers what it got.
 pub(super) struct Scripted {
@@ -24,13 +24,13 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (ledger, answer) = (Arc::clone(&seen), Arc::new(answer));
+        let (record, answer) = (Arc::clone(&seen), Arc::new(answer));
         let own = authority.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (ledger, answer, own) = (Arc::clone(&ledger), Arc::clone(&answer), own.clone());
+                let (record, answer, own) = (Arc::clone(&record), Arc::clone(&answer), own.clone());
                 tokio::spawn(async move {
-                    let _gone = serve(stream, &ledger, &answer(&own)).await;
+                    let _gone = serve(stream, &record, &answer(&own)).await;
                 });
             }
         });
@@ -175,7 +175,7 @@ pub(super) async fn start(listen: &str, upstream: &str, more: &str) -> Result<Ru
         secret.display().to_string()
     );
     std::fs::write(&file, text).unwrap();
-    printed::watch();
+    log_leaks::watch();
     let config = load(&file);
     let running = cupbearer::start(&config, AccessLines::None)?;
     running.tokens().settled().await;

@@ -1,4 +1,4 @@
-//! The built binary with a configuration file, its output collected to its last line.
+//! Runs the built binary with a configuration file and collects all of its output.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -13,18 +13,18 @@ use tempfile::TempDir;
 use super::proxy::write_configuration;
 use super::{leaked, until};
 
-/// What the binary is configured with.
+/// The configuration of the binary.
 pub(crate) struct Config<'a> {
     pub(crate) upstream: &'a str,
     pub(crate) token_url: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) secret: &'a str,
-    /// Further `--set KEY=VALUE`.
+    /// Additional `--set KEY=VALUE` arguments.
     pub(crate) settings: &'a [&'a str],
 }
 
 impl Config<'_> {
-    /// The file and its secret, without the settings; returns the former's name.
+    /// Writes the configuration file and the secret file, without the settings, and returns the path of the former.
     pub(crate) fn write(&self, directory: &Path) -> PathBuf {
         write_configuration(
             directory,
@@ -45,12 +45,12 @@ pub(crate) struct Binary {
 }
 
 impl Binary {
-    /// Starts it and waits until it says where it listens.
+    /// Starts the binary and waits until it prints the address on which it listens.
     pub(crate) async fn start(config: &Config<'_>) -> Self {
         Self::start_with(config, &[]).await
     }
 
-    /// The same with variables in its environment, which has no others.
+    /// Like [`Binary::start`], with an environment that contains only these variables.
     pub(crate) async fn start_with(config: &Config<'_>, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = config.write(directory.path());
@@ -60,20 +60,20 @@ impl Binary {
         for setting in config.settings {
             command.args(["--set", setting]);
         }
-        Self::running(command, directory).await
+        Self::spawn(command, directory).await
     }
 
-    /// Starts a proxy for each of these files of `directory`, and waits until the first says where it listens.
-    pub(crate) async fn of_files(files: &[PathBuf], directory: TempDir) -> Self {
+    /// Starts one process with a proxy for each of these files in `directory`, and waits until the first one listens.
+    pub(crate) async fn start_with_files(files: &[PathBuf], directory: TempDir) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
         command.env_clear();
         for file in files {
             command.arg("--config").arg(file);
         }
-        Self::running(command, directory).await
+        Self::spawn(command, directory).await
     }
 
-    async fn running(mut command: Command, directory: TempDir) -> Self {
+    async fn spawn(mut command: Command, directory: TempDir) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -100,19 +100,19 @@ impl Binary {
         }
     }
 
-    /// The file or folder of this name beside its configuration.
+    /// The path of a file or folder next to the configuration file.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// Where the admin listener is; waits until the banner says so.
+    /// The address of the admin listener, as the banner shows it.
     pub(crate) fn admin(&self) -> SocketAddr {
         let output = self.output();
         let (_, rest) = output.split_once("admin        http://").unwrap();
         rest.split('/').next().unwrap().parse().unwrap()
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
@@ -122,7 +122,7 @@ impl Binary {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Highest resident memory since the start.
+    /// Peak resident memory since the process started.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory_kib(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -130,23 +130,23 @@ impl Binary {
         rest.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// Everything printed so far; it holds no credential.
+    /// Everything printed so far. Panics if it contains a credential.
     pub(crate) fn output(&self) -> String {
         let output = String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned();
         assert_eq!(leaked(&output), None, "a credential is printed: {output}");
         output
     }
 
-    /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    /// The exit status, if the process has exited.
+    pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for its end and returns that, with everything it has printed.
+    /// Waits until the process exits and returns its status and everything that it printed.
     pub(crate) async fn wait(&mut self) -> (ExitStatus, String) {
         let mut status = None;
-        until("the process's end", || {
-            status = self.ended();
+        until("the end of the process", || {
+            status = self.exit_status();
             status.is_some()
         })
         .await;

@@ -1,4 +1,4 @@
-//! A client on a raw socket: writes what it is told, reads answers by their own framing and tells how they ended.
+//! A client on a raw socket: sends exact bytes, reads responses by their framing and reports how they ended.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ pub(crate) fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// Field lines `X-0` to `X-<count - 1>`, each with the same value.
+/// The field lines `X-0` to `X-<count - 1>`, all with the same value.
 pub(crate) fn many_fields(count: usize, value: &str) -> String {
     let lines: Vec<String> = (0..count)
         .map(|number| format!("X-{number}: {value}\r\n"))
@@ -21,7 +21,7 @@ pub(crate) fn many_fields(count: usize, value: &str) -> String {
     lines.concat()
 }
 
-/// A POST with a length.
+/// A POST with a `Content-Length`.
 pub(crate) fn post(target: &str, body: &str) -> String {
     format!(
         "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
@@ -29,28 +29,28 @@ pub(crate) fn post(target: &str, body: &str) -> String {
     )
 }
 
-/// One request on a connection of its own, and its answer.
+/// Sends one request on a new connection and returns the response.
 pub(crate) async fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
     let mut client = Client::connect(address).await;
     client.send(request).await;
     client.answer().await
 }
 
-/// How an answer ended.
+/// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// By its own framing.
-    Whole,
-    /// With the connection, having no framing of its own.
-    Closed,
-    /// Before its own end.
-    Cut,
+    /// Its framing says that it is complete.
+    Complete,
+    /// The connection was closed, and the response had no framing of its own.
+    ConnectionClosed,
+    /// The connection was closed before the response was complete.
+    Truncated,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) version: String,
-    /// 0 if there was none.
+    /// 0 if there was no response.
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -58,13 +58,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn none() -> Self {
+    fn missing() -> Self {
         Self {
             version: String::new(),
             status: 0,
             fields: Vec::new(),
             body: Vec::new(),
-            end: End::Cut,
+            end: End::Truncated,
         }
     }
 
@@ -76,7 +76,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The `reason` of an answer of ours; empty if it is none.
+    /// The `reason` of a response that cupbearer generated itself, or an empty string.
     pub(crate) fn reason(&self) -> String {
         if self.field("content-type") != Some("application/problem+json") {
             return String::new();
@@ -85,7 +85,7 @@ impl Answer {
         problem["reason"].as_str().unwrap().to_owned()
     }
 
-    /// Status and reason, to compare at once.
+    /// Status and reason, for a single comparison.
     pub(crate) fn outcome(&self) -> (u16, String) {
         (self.status, self.reason())
     }
@@ -108,19 +108,19 @@ impl Client {
         }
     }
 
-    /// Writes as much as the peer takes; what it thinks of it is in its answer.
+    /// Writes as much as the peer accepts. A write error is ignored: the response shows what the peer did.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = within("send", self.stream.write_all(bytes.as_ref())).await;
     }
 
-    /// The next answer to anything but HEAD.
+    /// The next response, to any request except HEAD.
     pub(crate) async fn answer(&mut self) -> Answer {
-        within("an answer", self.read_answer(false)).await
+        within("a response", self.read_answer(false)).await
     }
 
-    /// The next answer, which has no body whatever its fields say.
+    /// The next response to a HEAD request, which has no body even if its fields announce one.
     pub(crate) async fn head_answer(&mut self) -> Answer {
-        within("an answer", self.read_answer(true)).await
+        within("a response", self.read_answer(true)).await
     }
 
     async fn read_answer(&mut self, to_head: bool) -> Answer {
@@ -129,7 +129,7 @@ impl Client {
                 break end;
             }
             if self.fill().await == 0 {
-                return Answer::none();
+                return Answer::missing();
             }
         };
         let head: Vec<u8> = self.buffer.drain(..end).collect();
@@ -140,7 +140,7 @@ impl Client {
             status,
             fields,
             body: Vec::new(),
-            end: End::Whole,
+            end: End::Complete,
         };
         if !to_head && !(100..200).contains(&status) && status != 204 && status != 304 {
             self.read_body(&mut answer).await;
@@ -159,9 +159,9 @@ impl Client {
         while length.is_none_or(|length: usize| self.buffer.len() < length) {
             if self.fill().await == 0 {
                 answer.end = if length.is_none() {
-                    End::Closed
+                    End::ConnectionClosed
                 } else {
-                    End::Cut
+                    End::Truncated
                 };
                 answer.body = std::mem::take(&mut self.buffer);
                 return;
@@ -178,19 +178,19 @@ impl Client {
                 return;
             }
             if self.fill().await == 0 {
-                answer.end = End::Cut;
+                answer.end = End::Truncated;
                 answer.body = std::mem::take(&mut self.buffer);
                 return;
             }
         }
     }
 
-    /// More bytes, 0 at the end, whether orderly or by a reset.
+    /// Reads more bytes; returns 0 after an orderly close and after a reset.
     async fn fill(&mut self) -> usize {
         self.stream.read_buf(&mut self.buffer).await.unwrap_or(0)
     }
 
-    /// Reads until what has come contains `wanted`, and returns all of it.
+    /// Reads until the received bytes contain `wanted`, and returns all of them.
     pub(crate) async fn read_until(&mut self, wanted: &[u8]) -> Vec<u8> {
         let reading = async {
             while !self
@@ -201,13 +201,13 @@ impl Client {
                 assert_ne!(self.fill().await, 0, "closed before {wanted:?}");
             }
         };
-        within("the bytes that were to come", reading).await;
+        within("the expected bytes", reading).await;
         std::mem::take(&mut self.buffer)
     }
 
-    /// Everything up to the end of the connection.
+    /// Reads everything until the connection is closed.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
-        within("the connection's end", async {
+        within("the end of the connection", async {
             while self.fill().await > 0 {}
         })
         .await;

@@ -1,6 +1,6 @@
-//! HTTP/1 messages as raw bytes, read by a second pair of eyes: nothing here knows hyper.
+//! Reads HTTP/1 messages from raw bytes, independently of hyper.
 
-/// Where the head ends, its empty line included.
+/// The length of the head, including the empty line at its end.
 pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
     bytes
         .windows(4)
@@ -8,7 +8,7 @@ pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
         .map(|at| at + 4)
 }
 
-/// The first line, and every field in its order with its name in lower case.
+/// The first line, and all fields in their order, with names in lower case.
 pub(crate) fn parse_head(head: &[u8]) -> (String, Vec<(String, String)>) {
     let text: String = head.iter().map(|byte| char::from(*byte)).collect();
     let mut lines = text.trim_end_matches("\r\n").split("\r\n");
@@ -28,14 +28,14 @@ pub(crate) fn parse_head(head: &[u8]) -> (String, Vec<(String, String)>) {
 pub(crate) fn values<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
     fields
         .iter()
-        .filter(|(own, _)| own == name)
+        .filter(|(field, _)| field == name)
         .map(|(_, value)| value.as_str())
         .collect()
 }
 
-/// A chunked body from its first size on, strictly (RFC 9112 section 7.1, without extensions).
+/// Strictly decodes a chunked body (RFC 9112 section 7.1, without extensions).
 ///
-/// `Ok(None)` while it is not whole; else its content and how many bytes it took.
+/// Returns `Ok(None)` while the body is incomplete, and otherwise its content and its encoded length.
 pub(crate) fn dechunk(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, String> {
     let mut content = Vec::new();
     let mut at = 0;
@@ -54,7 +54,7 @@ pub(crate) fn dechunk(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, String> 
         }
         content.extend_from_slice(&bytes[at..at + size]);
         if &bytes[at + size..at + size + 2] != b"\r\n" {
-            return Err("a chunk without its end of line".to_owned());
+            return Err("a chunk without a line end".to_owned());
         }
         at += size + 2;
     }

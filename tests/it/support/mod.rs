@@ -1,15 +1,15 @@
-//! Real servers and real clients on free ports of loopback: what the claims of the other modules are made of.
+//! Real servers and real clients on free loopback ports, from which the other modules build their tests.
 //!
-//! Nothing sleeps to be right: every wait is for an event, with a bound that only a hang reaches.
+//! No test relies on a sleep to be correct: each waits for an event, with a limit that only a hang reaches.
 
 #[cfg(unix)]
 mod binary;
 mod client;
-mod followed;
+pub(crate) mod log_leaks;
 mod message;
-pub(crate) mod printed;
 mod proxy;
 mod relay;
+mod reloading_proxy;
 mod secrets;
 mod upstream;
 
@@ -20,38 +20,38 @@ use tokio::time::{Instant, sleep, timeout};
 #[cfg(unix)]
 pub(crate) use binary::{Binary, Config};
 pub(crate) use client::{Answer, Client, End, ask, get, many_fields, post};
-pub(crate) use followed::Followed;
 pub(crate) use proxy::{Proxy, SECRET, TOKEN, token_answer};
 pub(crate) use relay::{Fault, Relay};
+pub(crate) use reloading_proxy::ReloadingProxy;
 pub(crate) use secrets::{CLIENT_ID, leaked};
 pub(crate) use upstream::{Connection, Upstream, answer};
 
-/// Far above what anything here takes, so that only a hang hits it.
-const BOUND: Duration = Duration::from_secs(20);
+/// Far longer than anything here takes, so only a hang reaches it.
+const LIMIT: Duration = Duration::from_secs(20);
 
-/// The future's output, or a failed test that says what did not happen.
+/// The future's output. If it does not finish in time, the test fails and says what it waited for.
 pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    timeout(BOUND, future)
+    timeout(LIMIT, future)
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within {BOUND:?}"))
+        .unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))
 }
 
 /// Waits until the condition holds.
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < BOUND, "{what}: not within {BOUND:?}");
+        assert!(start.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
         sleep(Duration::from_millis(2)).await;
     }
 }
 
-/// A figure of a recorded run, for `tests/long` to take down.
+/// Prints a figure of a recorded run, which `tests/long` collects.
 #[allow(clippy::print_stdout, reason = "tests/long reads it")]
 pub(crate) fn figure(what: &str, value: impl std::fmt::Display) {
     println!("figure: {what}: {value}");
 }
 
-/// A port of loopback on which nobody listens right now.
+/// A loopback port on which nothing is listening at the moment.
 pub(crate) async fn closed_port() -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()

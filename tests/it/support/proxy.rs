@@ -1,4 +1,4 @@
-//! The proxy in this process, configured the way a user does it: a file, a secret beside it, flags on top.
+//! Runs the proxy in this process, configured as a user would do it: with a file, a secret file and flags.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -9,43 +9,43 @@ use cupbearer::server::{DrainPhase, Drained};
 use cupbearer::{Running, start};
 use tempfile::TempDir;
 
-use super::{CLIENT_ID, Upstream, printed};
+use super::{CLIENT_ID, Upstream, log_leaks};
 
-/// The client secret. Its form-encoded form differs from itself, so that a leak of either is seen.
+/// The client secret. Form encoding changes it, so a leak of either form is detected.
 pub(crate) const SECRET: &str = "s3cr3t/of+the=tests~0123456789";
 
-/// What the scripted token endpoint issues.
+/// The token that the scripted token endpoint issues.
 pub(crate) const TOKEN: &str =
     "eyJhbGciOiJub25lIn0.b3BhcXVlIHRvIHVzIGFsbCwgYW5kIGxvbmc.c2lnbmF0dXJlIG9mIHRoZSB0ZXN0cw";
 
-/// Where nothing can be reached.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// An address at which nothing can be reached.
+const UNREACHABLE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// A token endpoint's good answer.
+/// A token endpoint's successful response.
 pub(crate) fn token_answer() -> Vec<u8> {
     let body = format!(r#"{{"access_token":"{TOKEN}","token_type":"Bearer","expires_in":3600}}"#);
     super::answer("200 OK", "Content-Type: application/json\r\n", &body)
 }
 
 pub(crate) struct Proxy {
-    /// Port 0 of no address where it listens on a unix socket.
+    /// `0.0.0.0:0` if the proxy listens on a unix socket.
     pub(crate) address: SocketAddr,
     pub(crate) running: Running,
-    /// The scripted token endpoint, where the test brought none.
+    /// The scripted token endpoint, unless the test started its own.
     pub(crate) token_endpoint: Option<Upstream>,
     _directory: TempDir,
 }
 
 impl Proxy {
-    /// In front of `upstream`, with a token endpoint that works.
+    /// Starts a proxy in front of `upstream`, with a working token endpoint.
     pub(crate) async fn before(upstream: &Upstream) -> Self {
         Self::with(&upstream.url(), &[]).await
     }
 
-    /// In front of `url`, with a token endpoint that works; waits for the first token.
+    /// Starts a proxy in front of `url`, with a working token endpoint, and waits for the first token.
     pub(crate) async fn with(url: &str, settings: &[(&str, &str)]) -> Self {
         let endpoint = Upstream::answering(token_answer()).await;
-        let mut proxy = Self::asking(url, &endpoint.url(), settings);
+        let mut proxy = Self::with_token_url(url, &endpoint.url(), settings);
         super::within("the first token", proxy.running.tokens().bearer())
             .await
             .unwrap();
@@ -53,20 +53,20 @@ impl Proxy {
         proxy
     }
 
-    /// In front of `url`, with tokens from `token_url`; waits for nothing.
-    pub(crate) fn asking(url: &str, token_url: &str, settings: &[(&str, &str)]) -> Self {
-        Self::of(url, token_url, CLIENT_ID, SECRET, settings)
+    /// Starts a proxy in front of `url` that gets its tokens from `token_url`. Does not wait for a token.
+    pub(crate) fn with_token_url(url: &str, token_url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::with_credentials(url, token_url, CLIENT_ID, SECRET, settings)
     }
 
-    /// The same with credentials that the token endpoint knows.
-    pub(crate) fn of(
+    /// Like [`Proxy::with_token_url`], with these client credentials.
+    pub(crate) fn with_credentials(
         url: &str,
         token_url: &str,
         client_id: &str,
         secret: &str,
         settings: &[(&str, &str)],
     ) -> Self {
-        printed::watch();
+        log_leaks::watch();
         let directory = tempfile::tempdir().unwrap();
         let file = write_configuration(directory.path(), url, token_url, client_id, secret);
         let settings = settings.iter().map(|(key, text)| Setting {
@@ -82,21 +82,21 @@ impl Proxy {
             .unwrap_or_else(|problems| panic!("{problems}"));
         let running = start(&loaded.config, AccessLines::All).unwrap();
         Self {
-            address: running.addresses.first().copied().unwrap_or(NOWHERE),
+            address: running.addresses.first().copied().unwrap_or(UNREACHABLE),
             running,
             token_endpoint: None,
             _directory: directory,
         }
     }
 
-    /// Asks for the end and waits for it.
+    /// Starts the drain and waits until it is complete.
     pub(crate) async fn stop(&mut self) -> Drained {
         self.running.stop(DrainPhase::Draining);
         super::within("the drain", self.running.ended()).await
     }
 }
 
-/// Writes `cupbearer.toml` and its secret; returns the former's name.
+/// Writes `cupbearer.toml` and the secret file, and returns the path of the former.
 pub(crate) fn write_configuration(
     directory: &Path,
     url: &str,

@@ -1,4 +1,4 @@
-//! A relay between proxy and upstream that does what networks do: delay, cut, reset, swallow, half-close.
+//! A relay between the proxy and the upstream that injects network faults: delays, early closes, resets and stalls.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What happens to the bytes on their way back from the upstream.
+/// What happens to the bytes that the upstream sends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// Each piece comes later by this much.
+    /// Every piece is delayed by this long.
     Delay(Duration),
-    /// An orderly close after so many bytes.
-    CutAfter(usize),
-    /// A reset after so many bytes.
+    /// The connection is closed in an orderly way after this many bytes.
+    CloseAfter(usize),
+    /// The connection is reset after this many bytes.
     ResetAfter(usize),
-    /// After so many bytes nothing comes any more, and the connection stays open.
-    SwallowAfter(usize),
+    /// After this many bytes nothing more arrives, and the connection stays open.
+    StallAfter(usize),
 }
 
 pub(crate) struct Relay {
@@ -26,7 +26,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// `fault` is asked for each connection, which are counted from 0.
+    /// Starts a relay to `target`. `fault` chooses the fault of each connection by its number, counted from 0.
     pub(crate) async fn to(
         target: SocketAddr,
         fault: impl Fn(usize) -> Fault + Send + 'static,
@@ -36,7 +36,7 @@ impl Relay {
         let acceptor = tokio::spawn(async move {
             for number in 0.. {
                 let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(carry(client, target, fault(number)));
+                tokio::spawn(relay(client, target, fault(number)));
             }
         });
         Self { address, acceptor }
@@ -53,7 +53,7 @@ impl Drop for Relay {
     }
 }
 
-async fn carry(client: TcpStream, target: SocketAddr, fault: Fault) {
+async fn relay(client: TcpStream, target: SocketAddr, fault: Fault) {
     let Ok(server) = TcpStream::connect(target).await else {
         return;
     };
@@ -65,7 +65,7 @@ async fn carry(client: TcpStream, target: SocketAddr, fault: Fault) {
     });
     let mut left = match fault {
         Fault::Delay(_) => usize::MAX,
-        Fault::CutAfter(bytes) | Fault::ResetAfter(bytes) | Fault::SwallowAfter(bytes) => bytes,
+        Fault::CloseAfter(bytes) | Fault::ResetAfter(bytes) | Fault::StallAfter(bytes) => bytes,
     };
     let mut piece = vec![0; 16 * 1024];
     while left > 0 {
@@ -87,8 +87,8 @@ async fn carry(client: TcpStream, target: SocketAddr, fault: Fault) {
             up.abort();
             let _ = up.await;
         }
-        // The copy towards the server goes on until the client has had enough.
-        Fault::SwallowAfter(_) => drop(up.await),
-        Fault::CutAfter(_) | Fault::Delay(_) => up.abort(),
+        // The copy towards the server continues until the client closes.
+        Fault::StallAfter(_) => drop(up.await),
+        Fault::CloseAfter(_) | Fault::Delay(_) => up.abort(),
     }
 }

@@ -1,4 +1,4 @@
-//! Every spelling in which the credentials of these tests could get out, and the search for them.
+//! Searches text for every encoding in which the credentials of these tests could leak.
 
 use std::sync::OnceLock;
 
@@ -9,10 +9,10 @@ use super::{SECRET, TOKEN};
 
 pub(crate) const CLIENT_ID: &str = "cupbearer tests";
 
-/// How long a piece of a token must be to count.
+/// The length of a piece of a token that counts as a leak.
 const PIECE_BYTES: usize = 12;
 
-/// The first spelling of a credential that is in `text`, if any is.
+/// The first encoded credential, or piece of one, that `text` contains.
 pub(crate) fn leaked(text: &str) -> Option<&'static str> {
     static FORBIDDEN: OnceLock<Vec<String>> = OnceLock::new();
     let words = FORBIDDEN.get_or_init(forbidden);
@@ -58,7 +58,7 @@ fn forbidden() -> Vec<String> {
 }
 
 #[test]
-fn the_search_finds_whole_credentials_their_spellings_and_pieces() {
+fn the_search_finds_complete_credentials_their_encodings_and_their_pieces() {
     for text in [
         "Basic Y3VwYmVhcmVyK3Rlc3RzOnMzY3IzdCUyRm9mJTJCdGhlJTNEdGVzdHMlN0UwMTIzNDU2Nzg5",
         "client_secret=s3cr3t%2Fof%2Bthe%3Dtests%7E0123456789",

@@ -1,5 +1,5 @@
-//! A scripted server on a raw socket: bytes in, bytes out. It reads strictly, remembers what it saw,
-//! and fails the test in which one of its scripts panicked.
+//! A scripted server on a raw socket. It parses requests strictly, records them, and fails the test if
+//! one of its scripts panics.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::message::{dechunk, head_end, parse_head, values};
 
-/// A whole answer with a length.
+/// A complete response with a `Content-Length`.
 pub(crate) fn answer(status: &str, fields: &str, body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n{body}",
@@ -20,10 +20,10 @@ pub(crate) fn answer(status: &str, fields: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// One request as it arrived.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    /// Which connection, counted from 0.
+pub(crate) struct ReceivedRequest {
+    /// The number of its connection, counted from 0.
     pub(crate) connection: usize,
     pub(crate) method: String,
     pub(crate) target: String,
@@ -31,7 +31,7 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
 }
 
-impl Seen {
+impl ReceivedRequest {
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         values(&self.fields, name)
     }
@@ -40,21 +40,21 @@ impl Seen {
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     scheme: &'static str,
-    ledger: Arc<Ledger>,
+    record: Arc<Record>,
     server: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Ledger {
-    seen: Mutex<Vec<Seen>>,
-    whole: AtomicUsize,
+struct Record {
+    seen: Mutex<Vec<ReceivedRequest>>,
+    completed: AtomicUsize,
     accepted: AtomicUsize,
     open: AtomicUsize,
     panics: Mutex<Vec<String>>,
 }
 
 impl Upstream {
-    /// Runs `script` on every connection.
+    /// Runs `script` for every connection.
     pub(crate) async fn scripted<F, S>(script: S) -> Self
     where
         S: Fn(Connection) -> F + Send + 'static,
@@ -67,7 +67,7 @@ impl Upstream {
         )
     }
 
-    /// The same over TLS.
+    /// Like [`Upstream::scripted`], over TLS.
     pub(crate) async fn scripted_tls<F, S>(tls: Arc<rustls::ServerConfig>, script: S) -> Self
     where
         S: Fn(Connection) -> F + Send + 'static,
@@ -77,7 +77,7 @@ impl Upstream {
         Self::on(listener, Some(tls.into()), script)
     }
 
-    /// Answers every request with the same bytes.
+    /// Responds to every request with the same bytes.
     pub(crate) async fn answering(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes: Arc<[u8]> = bytes.into().into();
         Self::scripted(move |mut connection| {
@@ -91,7 +91,7 @@ impl Upstream {
         .await
     }
 
-    /// Answers 200 with the request's own target as the body.
+    /// Responds with 200 and the request's target as the body.
     pub(crate) async fn echoing() -> Self {
         Self::scripted(async |mut connection: Connection| {
             while let Some(request) = connection.request().await {
@@ -106,7 +106,7 @@ impl Upstream {
         .await
     }
 
-    /// On a listener of the test's own making.
+    /// Accepts connections on a listener that the test provides.
     pub(crate) fn on<F, S>(
         listener: TcpListener,
         tls: Option<tokio_rustls::TlsAcceptor>,
@@ -117,8 +117,8 @@ impl Upstream {
         F: Future<Output = ()> + Send + 'static,
     {
         let address = listener.local_addr().unwrap();
-        let ledger = Arc::new(Ledger::default());
-        let shared = Arc::clone(&ledger);
+        let record = Arc::new(Record::default());
+        let shared = Arc::clone(&record);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let server = tokio::spawn(async move {
             loop {
@@ -132,7 +132,7 @@ impl Upstream {
                     },
                 };
                 shared.open.fetch_add(1, Ordering::SeqCst);
-                let open = Open(Arc::clone(&shared));
+                let open = OpenConnection(Arc::clone(&shared));
                 let script = script(Connection::new(socket, number, Arc::clone(&shared)));
                 let shared = Arc::clone(&shared);
                 let running = tokio::spawn(async move {
@@ -149,7 +149,7 @@ impl Upstream {
         Self {
             address,
             scheme,
-            ledger,
+            record,
             server,
         }
     }
@@ -159,42 +159,42 @@ impl Upstream {
             .replace("http://localhost", "http://127.0.0.1")
     }
 
-    /// Every request so far, in the order of their heads.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.ledger.seen.lock().unwrap().clone()
+    /// All requests so far, in the order in which their heads arrived.
+    pub(crate) fn seen(&self) -> Vec<ReceivedRequest> {
+        self.record.seen.lock().unwrap().clone()
     }
 
     pub(crate) fn seen_count(&self) -> usize {
-        self.ledger.seen.lock().unwrap().len()
+        self.record.seen.lock().unwrap().len()
     }
 
-    /// How many of them have arrived to their last byte.
-    pub(crate) fn whole(&self) -> usize {
-        self.ledger.whole.load(Ordering::SeqCst)
+    /// How many of them have arrived completely.
+    pub(crate) fn completed(&self) -> usize {
+        self.record.completed.load(Ordering::SeqCst)
     }
 
-    /// The only request so far.
-    pub(crate) fn only(&self) -> Seen {
+    /// The only request so far. Panics if there is not exactly one.
+    pub(crate) fn only_request(&self) -> ReceivedRequest {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "{seen:?}");
         seen[0].clone()
     }
 
-    /// Connections that have come so far.
+    /// How many connections have been accepted.
     pub(crate) fn accepted(&self) -> usize {
-        self.ledger.accepted.load(Ordering::SeqCst)
+        self.record.accepted.load(Ordering::SeqCst)
     }
 
-    /// Connections whose script has not ended.
+    /// How many connections have a script that is still running.
     pub(crate) fn open(&self) -> usize {
-        self.ledger.open.load(Ordering::SeqCst)
+        self.record.open.load(Ordering::SeqCst)
     }
 }
 
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.server.abort();
-        let panics = self.ledger.panics.lock().unwrap();
+        let panics = self.record.panics.lock().unwrap();
         if !std::thread::panicking() {
             assert!(
                 panics.is_empty(),
@@ -204,15 +204,15 @@ impl Drop for Upstream {
     }
 }
 
-struct Open(Arc<Ledger>);
+struct OpenConnection(Arc<Record>);
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// Plain or TLS; only a plain one can be reset.
+/// A plain or TLS connection.
 trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Sync {
     fn reset_on_close(&self);
 }
@@ -229,31 +229,31 @@ impl Socket for tokio_rustls::server::TlsStream<TcpStream> {
     }
 }
 
-/// One connection, in the hands of a script.
+/// One connection, as its script sees it.
 pub(crate) struct Connection {
-    /// Which one, counted from 0.
+    /// The connection's number, counted from 0.
     pub(crate) number: usize,
     socket: Box<dyn Socket>,
     buffer: Vec<u8>,
-    ledger: Arc<Ledger>,
+    record: Arc<Record>,
 }
 
 impl Connection {
-    fn new(socket: Box<dyn Socket>, number: usize, ledger: Arc<Ledger>) -> Self {
+    fn new(socket: Box<dyn Socket>, number: usize, record: Arc<Record>) -> Self {
         Self {
             number,
             socket,
             buffer: Vec::new(),
-            ledger,
+            record,
         }
     }
 
-    /// The next request with its body; `None` if the peer has closed instead.
-    pub(crate) async fn request(&mut self) -> Option<Seen> {
+    /// The next request with its body, or `None` if the peer closes the connection.
+    pub(crate) async fn request(&mut self) -> Option<ReceivedRequest> {
         let head = self.head().await?;
         let body = self.body(&head).await?;
         if let Some(last) = self
-            .ledger
+            .record
             .seen
             .lock()
             .unwrap()
@@ -263,12 +263,12 @@ impl Connection {
         {
             last.body.clone_from(&body);
         }
-        self.ledger.whole.fetch_add(1, Ordering::SeqCst);
-        Some(Seen { body, ..head })
+        self.record.completed.fetch_add(1, Ordering::SeqCst);
+        Some(ReceivedRequest { body, ..head })
     }
 
-    /// The next request's head. Panics if it is not canonical (RFC 9112).
-    pub(crate) async fn head(&mut self) -> Option<Seen> {
+    /// The head of the next request. Panics if it is not canonical (RFC 9112).
+    pub(crate) async fn head(&mut self) -> Option<ReceivedRequest> {
         let end = loop {
             if let Some(end) = head_end(&self.buffer) {
                 break end;
@@ -276,12 +276,12 @@ impl Connection {
             self.fill().await?;
         };
         let head: Vec<u8> = self.buffer.drain(..end).collect();
-        let seen = canonical(&head, self.number);
-        self.ledger.seen.lock().unwrap().push(seen.clone());
+        let seen = parse_canonical(&head, self.number);
+        self.record.seen.lock().unwrap().push(seen.clone());
         Some(seen)
     }
 
-    async fn body(&mut self, head: &Seen) -> Option<Vec<u8>> {
+    async fn body(&mut self, head: &ReceivedRequest) -> Option<Vec<u8>> {
         if head.values("transfer-encoding").is_empty() {
             let length = head
                 .values("content-length")
@@ -301,7 +301,7 @@ impl Connection {
         }
     }
 
-    /// More bytes into the buffer; `None` at the end.
+    /// Reads more bytes into the buffer; `None` at the end of the connection.
     pub(crate) async fn fill(&mut self) -> Option<usize> {
         match self.socket.read_buf(&mut self.buffer).await {
             Ok(0) | Err(_) => None,
@@ -309,37 +309,37 @@ impl Connection {
         }
     }
 
-    /// Bytes that have come and belong to no request yet.
+    /// How many bytes have arrived that belong to no request yet.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// The first of them.
+    /// Takes the first `count` of them.
     pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
         self.buffer.drain(..count).collect()
     }
 
-    /// Writes as much as the peer takes.
+    /// Writes as much as the peer accepts.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         let _ = self.socket.write_all(bytes).await;
         let _ = self.socket.flush().await;
     }
 
-    /// Reads and forgets until the peer has closed.
+    /// Reads and discards bytes until the peer closes the connection.
     pub(crate) async fn closed(&mut self) {
         while self.fill().await.is_some() {
             self.buffer.clear();
         }
     }
 
-    /// Ends with a reset instead of an orderly close.
+    /// Closes the connection with a reset.
     pub(crate) fn reset(self) {
         self.socket.reset_on_close();
     }
 }
 
-/// The head of a request that has one reading only; anything else is a panic.
-fn canonical(head: &[u8], connection: usize) -> Seen {
+/// Parses the head of a request. Panics unless there is only one way to interpret it.
+fn parse_canonical(head: &[u8], connection: usize) -> ReceivedRequest {
     let printed = String::from_utf8_lossy(head);
     for (at, byte) in head.iter().enumerate() {
         assert_ne!(*byte, 0, "NUL in {printed:?}");
@@ -377,7 +377,7 @@ fn canonical(head: &[u8], connection: usize) -> Seen {
         "{printed:?}"
     );
     assert_eq!(values(&fields, "host").len(), 1, "{printed:?}");
-    Seen {
+    ReceivedRequest {
         connection,
         method: method.to_owned(),
         target: target.to_owned(),

@@ -1,4 +1,4 @@
-//! A proxy whose configuration is followed while it serves, in this process.
+//! A proxy in this process that reloads its configuration file while it serves.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use cupbearer::proxy::AccessLines;
 use cupbearer::reload::{Hooks, Reloads, Source};
 use cupbearer::{Running, start};
 
-use super::{printed, until};
+use super::{log_leaks, until};
 
-pub(crate) struct Followed {
+pub(crate) struct ReloadingProxy {
     pub(crate) running: Running,
     file: PathBuf,
     reloads: Reloads,
 }
 
-impl Followed {
-    /// Of the configuration in `file`.
+impl ReloadingProxy {
+    /// Writes `text` to `file` and starts a proxy that is given the path of that file.
     pub(crate) fn start(file: PathBuf, text: &str) -> Self {
         let overrides = Overrides {
             file: Some(file.clone()),
             ..Overrides::default()
         };
-        Self::read(file, text, overrides, &Surroundings::default())
+        Self::load(file, text, overrides, &Surroundings::default())
     }
 
-    /// Of the same where nobody names it: it is found.
-    pub(crate) fn found(file: PathBuf, text: &str, surroundings: &Surroundings) -> Self {
-        Self::read(file, text, Overrides::default(), surroundings)
+    /// Writes `text` to `file` and starts a proxy that discovers the file by itself.
+    pub(crate) fn discovered(file: PathBuf, text: &str, surroundings: &Surroundings) -> Self {
+        Self::load(file, text, Overrides::default(), surroundings)
     }
 
-    fn read(file: PathBuf, text: &str, overrides: Overrides, surroundings: &Surroundings) -> Self {
-        printed::watch();
+    fn load(file: PathBuf, text: &str, overrides: Overrides, surroundings: &Surroundings) -> Self {
+        log_leaks::watch();
         std::fs::write(&file, text).unwrap();
         let loaded =
             config::load(&overrides, surroundings).unwrap_or_else(|problems| panic!("{problems}"));
@@ -55,7 +55,7 @@ impl Followed {
         }
     }
 
-    /// Replaces the file, and asks for a look.
+    /// Replaces the file and asks for a check.
     pub(crate) fn replace(&self, text: &str) {
         let new = self.file.with_extension("new");
         std::fs::write(&new, text).unwrap();
@@ -63,27 +63,28 @@ impl Followed {
         self.reloads.ask();
     }
 
-    /// Replaces it, and waits until what is there now is in use.
-    pub(crate) async fn put(&self, text: &str) {
+    /// Replaces the file and waits until the new configuration is in use.
+    pub(crate) async fn replace_and_wait(&self, text: &str) {
         let before = self.applied();
         self.replace(text);
-        self.is_applied_since(before).await;
+        self.wait_for_reload_since(before).await;
     }
 
+    /// How many changed configurations have been applied.
     pub(crate) fn applied(&self) -> u64 {
-        let figures = cupbearer::metrics::ProcessMetrics::new(|| 0);
-        let text = cupbearer::metrics::text(&figures, &[Arc::clone(&self.running.metrics)]);
+        let process_metrics = cupbearer::metrics::ProcessMetrics::new(|| 0);
+        let text = cupbearer::metrics::text(&process_metrics, &[Arc::clone(&self.running.metrics)]);
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix("cupbearer_reload_total{outcome=\"applied\"} "));
         line.map_or(0, |count| count.parse().unwrap())
     }
 
-    pub(crate) async fn is_applied_since(&self, before: u64) {
+    pub(crate) async fn wait_for_reload_since(&self, before: u64) {
         until("the configuration is in use", || self.applied() > before).await;
     }
 
-    /// What `/status` says about the configuration.
+    /// The notes about the configuration that `/status` shows.
     pub(crate) fn notes(&self) -> Vec<String> {
         self.running.serving().notes().lines()
     }

@@ -1,32 +1,32 @@
-//! Everything that is logged in this process, by every crate at `trace`, searched as it is written.
+//! Searches every log line of this process, of every crate and at level `trace`, for credentials.
 
 use std::io;
 use std::sync::Once;
 
 use super::secrets::leaked;
 
-/// From here on a credential in a log line ends the whole run, whichever test it comes from: a panic there
-/// would be taken for one of the code that logs.
+/// From now on, a credential in a log line aborts the whole test run, whichever test logged it. A panic would
+/// look like a panic of the code that logs.
 pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing_subscriber::fmt()
             .with_env_filter("trace")
-            .with_writer(|| Searched)
+            .with_writer(|| LeakDetector)
             .init();
     });
 }
 
-struct Searched;
+struct LeakDetector;
 
-impl io::Write for Searched {
+impl io::Write for LeakDetector {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let line = String::from_utf8_lossy(bytes);
         if let Some(word) = leaked(&line) {
-            let mut terminal = io::stderr(); // unlike `eprintln!` not kept for a test that never ends
+            let mut terminal = io::stderr(); // unlike `eprintln!`, not captured for the output of one test
             writeln!(
                 terminal,
-                "a log line holds the credential {word:?}:\n{line}"
+                "a log line contains the credential {word:?}:\n{line}"
             )?;
             std::process::abort();
         }
