@@ -26,7 +26,7 @@ impl DemoFixture {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        // The process has one provider, which the first test installs.
+        // The process has one crypto provider, which the first test installs.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = Client::builder().no_proxy().build().unwrap();
         Self {
@@ -66,8 +66,8 @@ impl DemoFixture {
     }
 
     pub(crate) async fn token(&self) -> String {
-        let answer: Value = read(self.grant().await).await;
-        answer["access_token"].as_str().unwrap().to_owned()
+        let response: Value = read(self.grant().await).await;
+        response["access_token"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn api(&self, method: &str, path: &str) -> RequestBuilder {
@@ -95,7 +95,7 @@ pub(crate) async fn read(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
-/// Status, `error` and `error_description`. The description must end with a correlation id, which is left out.
+/// Status, `error` and `error_description`. Checks that the description ends with a correlation id and removes it.
 pub(crate) async fn oauth_error(response: Response) -> (u16, String, String) {
     let status = response.status().as_u16();
     let body = read(response).await;

@@ -1,4 +1,4 @@
-//! The tests, files and commands that the documents name exist.
+//! Checks that the tests, files and commands that the documents name exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser as _;
 use cupbearer::cli::Cli;
 
-/// Each names tests in backticks.
+/// The documents that name tests in backticks.
 const DOCUMENTS: [&str; 2] = ["SECURITY.md", "tests/survives.md"];
 
 #[test]
@@ -25,12 +25,12 @@ fn every_test_that_a_document_names_exists() {
             }
         }
     }
-    assert!(count > 50, "{count} names were read");
+    assert!(count > 50, "{count} names were found");
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 #[test]
-fn a_test_that_does_not_exist_is_found() {
+fn a_name_of_a_missing_test_is_reported() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let known = Known::below(root);
     for name in [
@@ -50,7 +50,7 @@ fn a_test_that_does_not_exist_is_found() {
         "tests/run",
         "src/main.rs",
         "guard::tests",
-        "documents::a_test_that_does_not_exist_is_found",
+        "documents::a_name_of_a_missing_test_is_reported",
     ] {
         assert!(known.has(root, name), "{name}");
     }
@@ -62,7 +62,7 @@ fn a_test_that_does_not_exist_is_found() {
 }
 
 #[test]
-fn every_link_from_one_document_to_another_leads_somewhere() {
+fn every_link_between_documents_has_an_existing_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
     let mut dead = Vec::new();
@@ -77,12 +77,12 @@ fn every_link_from_one_document_to_another_leads_somewhere() {
             }
         }
     }
-    assert!(count > 20, "{count} links were read");
+    assert!(count > 20, "{count} links were found");
     assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
 
 #[test]
-fn every_command_in_a_document_has_a_valid_command_line() {
+fn every_command_in_a_document_is_a_valid_command_line() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
     for document in documents(root) {
@@ -97,11 +97,11 @@ fn every_command_in_a_document_has_a_valid_command_line() {
             assert!(is_valid, "{}: {words:?}", document.display());
         }
     }
-    assert!(count > 15, "{count} commands were read");
+    assert!(count > 15, "{count} commands were found");
 }
 
 #[test]
-fn commands_are_found_between_other_words_of_a_shell() {
+fn commands_are_found_among_other_shell_words() {
     let text = "```sh\nkey | cupbearer init --yes \\\n  --force # comment\n\
                 cupbearer wait && ./job; cupbearer quit\n```\n```text\ncupbearer no\n```\n";
     let found: Vec<String> = commands(text).map(|words| words.join(" ")).collect();
@@ -115,7 +115,7 @@ fn commands_are_found_between_other_words_of_a_shell() {
     );
 }
 
-/// The documents of the repository that people read.
+/// The documents of the repository that are written for people.
 fn documents(root: &Path) -> impl Iterator<Item = PathBuf> {
     ["", "docs", "benches", "tests", "tests/runs"]
         .iter()
@@ -124,7 +124,7 @@ fn documents(root: &Path) -> impl Iterator<Item = PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
 }
 
-/// The command lines of cupbearer in the shell blocks of a document, as words.
+/// The cupbearer command lines in the shell blocks of a document, split into words.
 fn commands(text: &str) -> impl Iterator<Item = Vec<String>> {
     let blocks = text.split("```sh\n").skip(1);
     let lines = blocks.flat_map(|block| {
@@ -151,7 +151,7 @@ fn is_operator(word: &str) -> bool {
     ["|", "&&", "||", "&", ">"].contains(&word)
 }
 
-/// The words between backticks that have the form of a test's name.
+/// The words in backticks that look like the name of a test.
 fn tests_named(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .flat_map(|line| line.split('`').skip(1).step_by(2))
@@ -162,7 +162,7 @@ fn tests_named(text: &str) -> impl Iterator<Item = &str> {
         })
 }
 
-/// Modules and functions, by name alone.
+/// The names of all modules and functions, without their paths.
 struct Known(BTreeSet<String>);
 
 impl Known {
@@ -184,7 +184,7 @@ impl Known {
         Self(names)
     }
 
-    /// A path, with or without the ending of a test, or a module or function of the crate.
+    /// Whether `name` is an existing path, with or without the extension of a test, or a known module or function.
     fn has(&self, root: &Path, name: &str) -> bool {
         if name.contains("::") {
             let mut segments = name.split("::").filter(|segment| !segment.is_empty());

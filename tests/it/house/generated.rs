@@ -1,7 +1,7 @@
-//! Text that the repository keeps but that code writes: a whole file, or one section of a document.
+//! Text in the repository that is generated from code: a whole file, or one section of a document.
 //!
-//! A section stands between `<!-- generated: NAME -->` and `<!-- /generated -->`, each on a line of its
-//! own. The tests compare what is there with what the code says today. After a change, write it anew:
+//! A section is enclosed by `<!-- generated: NAME -->` and `<!-- /generated -->`, each on a line of its
+//! own. The tests compare it with what the code generates today. After a change, generate it again:
 //!
 //! ```text
 //! CUPBEARER_WRITE_DOCS=1 cargo test --test it generated
@@ -58,9 +58,9 @@ fn generated_section_is_replaced_and_everything_around_it_is_kept() {
 }
 
 /// Fails unless `file`, or its section of that name, is exactly `expected`.
-/// With `CUPBEARER_WRITE_DOCS=1` it writes the file instead.
+/// With `CUPBEARER_WRITE_DOCS=1`, writes the file instead.
 pub(super) fn assert_generated(file: &str, section: Option<&str>, expected: &str) {
-    // Several sections may be in one file, and each test writes its own.
+    // One file can have several sections, each written by a test of its own.
     static WRITING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
 
@@ -91,7 +91,7 @@ pub(super) fn assert_generated(file: &str, section: Option<&str>, expected: &str
     );
 }
 
-/// `document` with `text` between the two markers, and an empty line on either side of it.
+/// Returns `document` with `text` between the two markers, with an empty line before and after it.
 fn replace_section(document: &str, name: &str, text: &str) -> Result<String, String> {
     const END: &str = "<!-- /generated -->";
     let start = format!("<!-- generated: {name} -->\n");

@@ -1,7 +1,7 @@
-//! Holds the arrows of the house (docs/architecture.md): who may know whom, and what may be done
-//! only in one place. The rules are checked on `src/`, and on made-up source that breaks them.
+//! Enforces the structure that docs/architecture.md describes: which room may depend on which, and what may be
+//! done in one place only. The rules are checked against `src/`, and against examples that break them.
 
-mod circles;
+mod cycles;
 mod documents;
 mod generated;
 mod names;
@@ -14,8 +14,9 @@ use std::path::Path;
 
 use source::{File, Token, files_below};
 
-/// What each room may know. `lib` and `main` are the two roots; nobody below `cli` knows them.
-const ARROWS: [(&str, &[&str]); 22] = [
+/// The rooms on which each room may depend. `lib` and `main` are the two crate roots; no room below `cli` may
+/// depend on them.
+const DEPENDENCIES: [(&str, &[&str]); 22] = [
     ("text", &[]),
     ("credentials", &["text"]),
     ("metrics", &[]),
@@ -123,12 +124,12 @@ const EVERY_ROOM_AND_LIB: [&str; 20] = [
     "lib",
 ];
 
-/// What only some places may do.
+/// Something that is allowed in some places only.
 struct Confined {
     what: &'static str,
-    /// Each is a run of tokens.
+    /// Each element is a sequence of tokens.
     words: &'static [&'static [&'static str]],
-    /// Paths, or folders that end in `/`.
+    /// Paths of files, or of folders if they end in `/`.
     places: &'static [&'static str],
 }
 
@@ -154,8 +155,8 @@ const CONFINED: [Confined; 4] = [
         words: &[&["stdout", "(", ")"], &["stderr", "(", ")"]],
         places: &["cli/", "cli.rs", "telemetry.rs", "telemetry/"],
     },
-    // Whoever drops a future cancels what it does; a task outlives its owner unless somebody minds it.
-    // Hence none in `proxy`, where dropping is how a client's disconnect reaches the upstream.
+    // Dropping a future cancels its work, but a task outlives its owner unless the owner ends it. `proxy` must not
+    // start any: there, dropping a future is how a client's disconnect cancels the upstream request.
     Confined {
         what: "starting a task",
         words: &[
@@ -177,11 +178,11 @@ const CONFINED: [Confined; 4] = [
     },
 ];
 
-/// The most lines that a file may have.
-const MOST_LINES: usize = 450;
+/// The maximum number of lines of a file.
+const MAX_LINES: usize = 450;
 
 #[test]
-fn the_source_keeps_the_rules_of_the_house() {
+fn the_source_follows_the_rules_of_the_architecture() {
     let files = files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     assert!(files.iter().any(|file| file.path == "lib.rs"));
     let problems = problems(&files);
@@ -189,27 +190,27 @@ fn the_source_keeps_the_rules_of_the_house() {
 }
 
 #[test]
-fn the_allowed_arrows_have_no_circle() {
-    let arrows = ARROWS
+fn the_allowed_dependencies_between_rooms_form_no_cycle() {
+    let dependencies = DEPENDENCIES
         .iter()
         .map(|(from, to)| (*from, to.iter().copied().collect()))
         .collect();
-    assert_eq!(circle(&arrows), None);
+    assert_eq!(first_cycle(&dependencies), None);
 }
 
 #[test]
-fn a_circle_is_found() {
-    let arrows = BTreeMap::from([
+fn a_cycle_between_rooms_is_found() {
+    let dependencies = BTreeMap::from([
         ("a", BTreeSet::from(["b"])),
         ("b", BTreeSet::from(["c", "d"])),
         ("c", BTreeSet::from([])),
         ("d", BTreeSet::from(["a"])),
     ]);
-    assert_eq!(circle(&arrows), Some(vec!["a", "b", "d"]));
+    assert_eq!(first_cycle(&dependencies), Some(vec!["a", "b", "d"]));
 }
 
 #[test]
-fn an_arrow_that_goes_up_is_found_however_it_is_written() {
+fn a_forbidden_dependency_is_found_however_it_is_written() {
     for text in [
         "use crate::proxy::Forward;",
         "use crate::proxy;",
@@ -222,30 +223,30 @@ fn an_arrow_that_goes_up_is_found_however_it_is_written() {
     ] {
         assert_eq!(
             found("upstream/connect.rs", text),
-            ["src/upstream/connect.rs:1: upstream may not know proxy"],
+            ["src/upstream/connect.rs:1: upstream must not depend on proxy"],
             "{text}"
         );
     }
     assert_eq!(
         found("metrics.rs", "use super::token::Token;"),
-        ["src/metrics.rs:1: metrics may not know token"]
+        ["src/metrics.rs:1: metrics must not depend on token"]
     );
     assert_eq!(
         found("main.rs", "use cupbearer::token;"),
-        ["src/main.rs:1: main may not know token"]
+        ["src/main.rs:1: main must not depend on token"]
     );
     assert_eq!(
         found("config/mod.rs", "\n\nuse crate::Config;"),
-        ["src/config/mod.rs:3: config may not know lib"]
+        ["src/config/mod.rs:3: config must not depend on lib"]
     );
     assert_eq!(
         found("config/mod.rs", "use crate::*;"),
-        ["src/config/mod.rs:1: config may not know lib"]
+        ["src/config/mod.rs:1: config must not depend on lib"]
     );
 }
 
 #[test]
-fn what_is_allowed_or_is_no_product_code_is_no_problem() {
+fn allowed_dependencies_and_test_code_are_not_reported() {
     for text in [
         "use crate::config::Upstream; use crate::metrics::{self, Counter};",
         "use crate::upstream::pool::Pool; use super::pool; pub(crate) struct S; pub(super) fn f() {}",
@@ -293,27 +294,27 @@ fn product_code_after_test_code_is_still_read() {
 }
 
 #[test]
-fn a_room_without_a_place_in_the_table_is_found() {
+fn a_room_that_is_not_in_the_table_is_found() {
     assert_eq!(
         found("utils/mod.rs", ""),
-        ["src/utils/mod.rs: there is no room utils in the house"]
+        ["src/utils/mod.rs: the room utils is not in the table"]
     );
     assert_eq!(
         found("helpers.rs", ""),
-        ["src/helpers.rs: there is no room helpers in the house"]
+        ["src/helpers.rs: the room helpers is not in the table"]
     );
 }
 
 #[test]
-fn what_has_one_place_is_found_elsewhere() {
+fn code_that_is_confined_to_some_places_is_found_elsewhere() {
     assert_eq!(
         found("token/mod.rs", "use reqwest::Client;"),
-        ["src/token/mod.rs:1: use of reqwest is for token/client.rs, token/grant.rs"]
+        ["src/token/mod.rs:1: use of reqwest is allowed only in token/client.rs, token/grant.rs"]
     );
     assert_eq!(found("token/grant.rs", "use reqwest::Client;"), [""; 0]);
     assert_eq!(
         found("server/mod.rs", "fn f() {\n println!(\"x\") }"),
-        ["src/server/mod.rs:2: printing is for cli/, cli.rs"]
+        ["src/server/mod.rs:2: printing is allowed only in cli/, cli.rs"]
     );
     assert_eq!(found("cli/run.rs", "fn f() { println!(\"x\") }"), [""; 0]);
     assert_eq!(
@@ -339,33 +340,36 @@ fn what_has_one_place_is_found_elsewhere() {
 
 #[test]
 fn a_file_that_is_too_long_is_found() {
-    let text = "struct S;\n".repeat(MOST_LINES);
+    let text = "struct S;\n".repeat(MAX_LINES);
     assert_eq!(found("guard/mod.rs", &text), [""; 0]);
     let problems = found("guard/mod.rs", &(text + "// one more\n"));
-    assert_eq!(problems, ["src/guard/mod.rs: 451 lines, at most 450"]);
+    assert_eq!(
+        problems,
+        ["src/guard/mod.rs: 451 lines, but 450 are allowed"]
+    );
 }
 
 fn found(path: &str, text: &str) -> Vec<String> {
     problems(&[File::parse(path, text)])
 }
 
-/// Every breach of a rule, with file and line.
+/// All violations of a rule, with file and line.
 fn problems(files: &[File]) -> Vec<String> {
-    let allowed = BTreeMap::from(ARROWS);
+    let allowed = BTreeMap::from(DEPENDENCIES);
     let mut problems = Vec::new();
     for file in files {
         let path = &file.path;
-        let Some(may_know) = allowed.get(file.room()) else {
+        let Some(may_use) = allowed.get(file.room()) else {
             problems.push(format!(
-                "src/{path}: there is no room {} in the house",
+                "src/{path}: the room {} is not in the table",
                 file.room()
             ));
             continue;
         };
         for (room, line) in rooms_named(file) {
-            if room != file.room() && !may_know.contains(&room) {
+            if room != file.room() && !may_use.contains(&room) {
                 problems.push(format!(
-                    "src/{path}:{line}: {} may not know {room}",
+                    "src/{path}:{line}: {} must not depend on {room}",
                     file.room()
                 ));
             }
@@ -376,20 +380,23 @@ fn problems(files: &[File]) -> Vec<String> {
             places,
         } in CONFINED
         {
-            let at_home = places
+            let is_allowed = places
                 .iter()
                 .any(|place| path == place || (place.ends_with('/') && path.starts_with(place)));
             let lines = words
                 .iter()
                 .flat_map(|words| file.lines_with(words))
-                .filter(|_| !at_home);
-            problems.extend(
-                lines.map(|line| format!("src/{path}:{line}: {what} is for {}", places.join(", "))),
-            );
+                .filter(|_| !is_allowed);
+            problems.extend(lines.map(|line| {
+                format!(
+                    "src/{path}:{line}: {what} is allowed only in {}",
+                    places.join(", ")
+                )
+            }));
         }
-        if file.lines > MOST_LINES {
+        if file.lines > MAX_LINES {
             problems.push(format!(
-                "src/{path}: {} lines, at most {MOST_LINES}",
+                "src/{path}: {} lines, but {MAX_LINES} are allowed",
                 file.lines
             ));
         }
@@ -397,7 +404,7 @@ fn problems(files: &[File]) -> Vec<String> {
     problems
 }
 
-/// The room, or `lib`, that each path from the crate's root leads to, with its line.
+/// The room, or `lib`, to which each path from the crate's root refers, with its line.
 fn rooms_named(file: &File) -> Vec<(&str, usize)> {
     let mut rooms = Vec::new();
     for (index, token) in file.tokens.iter().enumerate() {
@@ -418,7 +425,7 @@ fn rooms_named(file: &File) -> Vec<(&str, usize)> {
     rooms
 }
 
-/// What follows `super::super::…` at `index` where that leads to the crate's root.
+/// What follows `super::super::…` at `index`, if those words lead to the crate's root.
 fn after_leaving_the_room(file: &File, index: usize) -> Option<&[Token]> {
     let mut rest = &file.tokens[index..];
     for _ in 0..file.depth() {
@@ -465,7 +472,7 @@ fn first_words(tokens: &[Token]) -> Vec<&Token> {
     words
 }
 
-/// A name at the crate's root that is no room is something that lib.rs defines or passes on.
+/// A name at the crate's root that is not a room is something that lib.rs defines or re-exports.
 fn room_of(word: &str) -> &str {
     let is_module = word
         .chars()
@@ -477,26 +484,26 @@ fn room_of(word: &str) -> &str {
     }
 }
 
-/// The first circle there is, if any.
-fn circle<'a>(arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
+/// The first cycle that is found, if there is one.
+fn first_cycle<'a>(dependencies: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
     fn walk<'a>(
         room: &'a str,
-        way: &mut Vec<&'a str>,
-        arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+        path: &mut Vec<&'a str>,
+        dependencies: &BTreeMap<&'a str, BTreeSet<&'a str>>,
     ) -> Option<Vec<&'a str>> {
-        if let Some(start) = way.iter().position(|passed| *passed == room) {
-            return Some(way[start..].to_vec());
+        if let Some(start) = path.iter().position(|passed| *passed == room) {
+            return Some(path[start..].to_vec());
         }
-        way.push(room);
-        let found = arrows
+        path.push(room);
+        let found = dependencies
             .get(room)
             .into_iter()
             .flatten()
-            .find_map(|next| walk(next, way, arrows));
-        way.pop();
+            .find_map(|next| walk(next, path, dependencies));
+        path.pop();
         found
     }
-    arrows
+    dependencies
         .keys()
-        .find_map(|room| walk(room, &mut Vec::new(), arrows))
+        .find_map(|room| walk(room, &mut Vec::new(), dependencies))
 }

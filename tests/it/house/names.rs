@@ -1,13 +1,13 @@
-//! Type names that are defined more than once in the crate.
+//! Finds type names that are defined more than once in the crate.
 
 use std::collections::BTreeMap;
 
 use super::source::File;
 
-/// The standard shape of a module, which every module may have.
+/// Names that every module may define.
 const STANDARD: [&str; 3] = ["Error", "Config", "Builder"];
 
-/// Each name with the places where it is defined. Associated types (`type Output = …` in an `impl`) do not count.
+/// Each repeated name with the places where it is defined. Associated types (`type Output = …` in an `impl`) do not count.
 pub(super) fn repeated(files: &[File]) -> Vec<String> {
     let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for file in files {
@@ -46,7 +46,7 @@ pub(super) fn repeated(files: &[File]) -> Vec<String> {
         .collect()
 }
 
-/// Whether the word at `index` begins an item, unlike the `impl` of `-> impl Future`.
+/// Whether the word at `index` starts an item. The `impl` of `-> impl Future` does not.
 fn starts_item(file: &File, index: usize) -> bool {
     let before = index.checked_sub(1).map(|before| &file.tokens[before]);
     before.is_none_or(|token| {
@@ -64,7 +64,7 @@ fn a_name_that_is_defined_twice_is_found() {
 }
 
 #[test]
-fn associated_types_tests_and_the_standard_shape_of_a_module_may_repeat() {
+fn associated_types_test_types_and_standard_names_may_repeat() {
     let found = repeated(&[
         File::parse(
             "a.rs",

@@ -1,11 +1,12 @@
-//! What each room holds, and the table of rooms in `docs/architecture.md`, which is written from it and from [`ARROWS`].
+//! Describes what each room contains, and generates the table of rooms in `docs/architecture.md` from that and from
+//! [`DEPENDENCIES`].
 
 use std::fmt::Write as _;
 
 use super::generated::assert_generated;
-use super::{ARROWS, EVERY_ROOM};
+use super::{DEPENDENCIES, EVERY_ROOM};
 
-/// In the words of a reader who looks for something.
+/// What the room contains, in words that a reader would look for.
 fn holds(room: &str) -> &'static str {
     match room {
         "text" => "walking an error's causes; making foreign text safe to print",
@@ -50,7 +51,7 @@ fn holds(room: &str) -> &'static str {
         "lib" => "the map of the crate",
         "cli" => "one file for each command; the only room that prints",
         "main" => "arguments in, exit code out",
-        other => panic!("tests/it/house/rooms.rs: say what the room {other} holds"),
+        other => panic!("tests/it/house/rooms.rs: describe what the room {other} contains"),
     }
 }
 
@@ -61,7 +62,7 @@ fn generated_table_of_rooms_is_up_to_date() {
 
 fn table() -> String {
     let mut table = "| room | holds | may use |\n| --- | --- | --- |\n".to_owned();
-    for (room, known) in ARROWS {
+    for (room, known) in DEPENDENCIES {
         let rooms: Vec<String> = known.iter().map(|room| format!("`{room}`")).collect();
         let known = if known.len() >= EVERY_ROOM.len() {
             "every room".to_owned()

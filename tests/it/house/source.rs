@@ -1,5 +1,5 @@
-//! Reads Rust source as a flat list of tokens: comments, strings and test code are gone, the bodies
-//! of macro calls are not. Knows no rule of the house.
+//! Reads Rust source as a flat list of tokens, without comments, strings and test code, but with the arguments
+//! of macro calls.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,11 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// One file of the crate.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// Below `src/`, with `/` on every system.
+    /// Relative to `src/`, with `/` as the separator on every system.
     pub(crate) path: String,
-    /// How many lines it has, tests and comments included.
+    /// The number of lines, including tests and comments.
     pub(crate) lines: usize,
-    /// Its product code.
+    /// The tokens of its product code.
     pub(crate) tokens: Vec<Token>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct File {
 #[derive(Debug)]
 pub(crate) struct Token {
     pub(crate) text: String,
-    /// Counted from 1.
+    /// Line number, counted from 1.
     pub(crate) line: usize,
 }
 
@@ -42,7 +42,7 @@ impl File {
         file
     }
 
-    /// Whether the file holds nothing but tests.
+    /// Whether the file contains tests only.
     pub(crate) fn is_test(&self) -> bool {
         self.path.ends_with("tests.rs") || self.path.contains("/tests/")
     }
@@ -57,7 +57,7 @@ impl File {
         first.strip_suffix(".rs").unwrap_or(first)
     }
 
-    /// How many modules lie between the file's own module and the crate's root.
+    /// The depth of the file's module below the crate root.
     pub(crate) fn depth(&self) -> usize {
         match self.path.as_str() {
             "lib.rs" | "main.rs" => 0,
@@ -65,7 +65,7 @@ impl File {
         }
     }
 
-    /// The lines where `words` stand directly after one another.
+    /// The lines in which `words` follow each other directly.
     pub(crate) fn lines_with(&self, words: &[&str]) -> Vec<usize> {
         self.tokens
             .windows(words.len())
@@ -144,7 +144,7 @@ fn flatten(trees: &[TokenTree], tokens: &mut Vec<Token>) {
     }
 }
 
-/// What follows `#[cfg(test)]` or `#[test]`, if that is what `trees` starts with.
+/// What follows `#[cfg(test)]` or `#[test]`, if `trees` starts with one of them.
 fn after_test_attribute(trees: &[TokenTree]) -> Option<&[TokenTree]> {
     let [
         TokenTree::Punct(hash),

@@ -1,4 +1,4 @@
-//! What `cargo deny` holds (`deny.toml`), as far as it can be read from two files at every test run.
+//! Checks the parts of `deny.toml` that can be verified from files, without running `cargo deny`.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn every_dependency_comes_from_one_registry_and_a_second_crypto_library_is_banne
     }
     assert!(count > 100, "{count} dependencies");
     let rules = read("deny.toml");
-    // The lock file names crates that nothing of ours uses, so what is built is for `cargo deny` to say.
+    // The lock file also lists crates that are not built, so only `cargo deny` can check which ones are.
     for banned in [
         "ring",
         "rsa",
@@ -39,7 +39,7 @@ fn every_dependency_comes_from_one_registry_and_a_second_crypto_library_is_banne
 }
 
 #[test]
-fn no_line_of_ours_may_be_unsafe() {
+fn unsafe_code_is_forbidden_in_this_crate() {
     assert!(read("Cargo.toml").contains("\n[lints.rust]\nunsafe_code = \"forbid\"\n"));
 }
 

@@ -1,31 +1,31 @@
-//! Which file of the crate uses which other file, and whether the files of a room form a circle.
+//! Finds which file of the crate depends on which other file, and whether the files of a room form a cycle.
 //!
-//! An arrow leads from a file to the file that defines what it names: `super::pool::Pool`, `crate::upstream::Pool` and
-//! a `Pool` that `mod.rs` re-exports all lead to `pool.rs`.
+//! A file depends on the files that define what it names: `super::pool::Pool`, `crate::upstream::Pool` and a `Pool`
+//! that `mod.rs` re-exports all refer to `pool.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::circle;
+use super::first_cycle;
 use super::source::{File, Token};
 
 /// A module's path below the crate's root; empty for `lib.rs`.
 type Module = Vec<String>;
 
-/// One circle a room, as `src/a.rs -> src/b.rs -> src/a.rs`.
-pub(super) fn circles(files: &[File]) -> Vec<String> {
-    let house = Modules::of(files);
+/// One cycle for each room that has any, as `src/a.rs -> src/b.rs -> itself`.
+pub(super) fn cycles(files: &[File]) -> Vec<String> {
+    let modules = Modules::of(files);
     let mut rooms: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
-    for (module, file) in &house.files {
-        let arrows = house.named_by(module, file);
-        let arrows = arrows.iter().filter(|path| room(path) == file.room());
+    for (module, file) in &modules.files {
+        let dependencies = modules.named_by(module, file);
+        let dependencies = dependencies.iter().filter(|path| room(path) == file.room());
         rooms
             .entry(file.room())
             .or_default()
-            .insert(&file.path, arrows.copied().collect());
+            .insert(&file.path, dependencies.copied().collect());
     }
-    let found = rooms.values().filter_map(circle);
+    let found = rooms.values().filter_map(first_cycle);
     found
-        .map(|files| format!("circle: src/{} -> itself", files.join(" -> src/")))
+        .map(|files| format!("cycle: src/{} -> itself", files.join(" -> src/")))
         .collect()
 }
 
@@ -36,7 +36,7 @@ fn room(path: &str) -> &str {
 
 struct Modules<'a> {
     files: BTreeMap<Module, &'a File>,
-    /// What each module imports or re-exports: the name, and the path that it stands for.
+    /// What each module imports or re-exports: each name with the path that it refers to.
     imports: BTreeMap<Module, BTreeMap<String, Vec<String>>>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Modules<'a> {
             .collect()
     }
 
-    /// The module that defines what `path` means inside `module`.
+    /// The module that defines what `path` refers to inside `module`.
     fn resolve(&self, module: &Module, path: &[String], depth: usize) -> Option<Module> {
         const MOST_REEXPORTS: usize = 8;
         if depth > MOST_REEXPORTS {
@@ -141,7 +141,7 @@ fn imports_of(tokens: &[Token]) -> BTreeMap<String, Vec<String>> {
     imports
 }
 
-/// Every path in product code, those of `use` trees in full.
+/// All paths in product code, with those of `use` trees in full.
 fn paths(tokens: &[Token]) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let mut rest = tokens;
@@ -163,7 +163,7 @@ fn paths(tokens: &[Token]) -> Vec<Vec<String>> {
     paths
 }
 
-/// One name that a `use` brings in.
+/// A name that a `use` declaration imports.
 struct Leaf {
     name: String,
     path: Vec<String>,
@@ -223,7 +223,7 @@ fn is_word(text: &str) -> bool {
 }
 
 #[test]
-fn a_circle_is_found_however_its_arrows_are_written() {
+fn a_cycle_is_found_however_the_paths_are_written() {
     for (one, two) in [
         ("use super::two::Two;", "use super::one::One;"),
         ("use crate::room::two::Two;", "fn f() { super::one::f() }"),
@@ -234,7 +234,7 @@ fn a_circle_is_found_however_its_arrows_are_written() {
             "type T = super::One;",
         ),
     ] {
-        let found = circles(&[
+        let found = cycles(&[
             File::parse(
                 "room/mod.rs",
                 "mod one; mod two; pub use one::One; pub use two::Two;",
@@ -244,27 +244,27 @@ fn a_circle_is_found_however_its_arrows_are_written() {
         ]);
         assert_eq!(
             found,
-            ["circle: src/room/one.rs -> src/room/two.rs -> itself"],
+            ["cycle: src/room/one.rs -> src/room/two.rs -> itself"],
             "{one} {two}"
         );
     }
 }
 
 #[test]
-fn a_file_that_uses_what_its_folder_defines_is_in_a_circle_with_it() {
-    let found = circles(&[
+fn a_file_that_uses_what_its_mod_rs_defines_forms_a_cycle_with_it() {
+    let found = cycles(&[
         File::parse("room/mod.rs", "mod one; use one::One; struct Here;"),
         File::parse("room/one.rs", "use super::Here; struct One;"),
     ]);
     assert_eq!(
         found,
-        ["circle: src/room/mod.rs -> src/room/one.rs -> itself"]
+        ["cycle: src/room/mod.rs -> src/room/one.rs -> itself"]
     );
 }
 
 #[test]
-fn files_in_order_tests_and_other_rooms_form_no_circle() {
-    let found = circles(&[
+fn ordered_files_tests_and_other_rooms_form_no_cycle() {
+    let found = cycles(&[
         File::parse("room/mod.rs", "mod one; mod two; pub use one::One;"),
         File::parse(
             "room/one.rs",
