@@ -37,12 +37,12 @@ fn only_requests_of_the_observed_caller_are_kept_and_rejected_ones_are_counted_b
     watcher(&exchange(None, "/preflight", 204, None));
 
     let observed = recorder.requests();
-    let recorded: Vec<_> = observed
+    let kept: Vec<_> = observed
         .requests
         .iter()
         .map(|(request, outcomes)| (&*request.path, outcomes.accepted, outcomes.rejected))
         .collect();
-    assert_eq!(recorded, [("/a", 2, 0), ("/b", 0, 1), ("/c", 1, 0)]);
+    assert_eq!(kept, [("/a", 2, 0), ("/b", 0, 1), ("/c", 1, 0)]);
     assert_eq!(observed.accepted_count(), 3);
     assert_eq!(observed.accepted().count(), 2);
     assert_eq!(

@@ -1,14 +1,14 @@
-//! What the API says to a good token.
+//! How the API responds to a valid token.
 
 use crate::support::{Connection, Upstream, answer, closed_port};
 
-use super::Clinic;
+use super::DoctorFixture;
 
 const HTML: &str = "Content-Type: text/html\r\nServer: nginx\r\n";
 const PAGE: &str = "<html><h1>403 Forbidden</h1></html>";
 
-/// An API behind something that refuses with a page: everything, or all but `/docs`.
-async fn behind_a_wall(docs_are_open: bool) -> Upstream {
+/// An API behind a firewall that rejects everything, or everything but `/docs`, with a web page.
+async fn behind_a_firewall(docs_are_open: bool) -> Upstream {
     Upstream::scripted(move |mut connection: Connection| async move {
         while let Some(request) = connection.request().await {
             let open = docs_are_open && request.target == "/docs";
@@ -24,9 +24,9 @@ async fn behind_a_wall(docs_are_open: bool) -> Upstream {
 }
 
 #[tokio::test]
-async fn an_environment_that_is_not_connected_is_the_precondition() {
-    let clinic = Clinic::with(|behaviour| behaviour.connected = false).await;
-    let report = clinic.examine().await;
+async fn an_environment_that_is_not_connected_is_reported_as_the_precondition() {
+    let fixture = DoctorFixture::with(|behaviour| behaviour.connected = false).await;
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 1);
     assert_eq!(report.with_outcome("failed"), ["api.answer"]);
     assert!(
@@ -39,11 +39,15 @@ async fn an_environment_that_is_not_connected_is_the_precondition() {
 }
 
 #[tokio::test]
-async fn a_firewall_and_an_allow_list_are_told_apart_by_the_page_that_is_open_to_all() {
+async fn a_firewall_and_an_allow_list_are_told_apart_by_a_public_page() {
     for (docs_are_open, words, other) in [(true, "WAF", "allow list"), (false, "allow list", "WAF")]
     {
-        let api = behind_a_wall(docs_are_open).await;
-        let report = Clinic::open().await.before(&api.url()).examine().await;
+        let api = behind_a_firewall(docs_are_open).await;
+        let report = DoctorFixture::open()
+            .await
+            .before(&api.url())
+            .examine()
+            .await;
         assert_eq!(report.exit, 1);
         let all = report.all("api.answer");
         assert!(all.contains(words) && !all.contains(other), "{all}");
@@ -59,7 +63,7 @@ async fn a_firewall_and_an_allow_list_are_told_apart_by_the_page_that_is_open_to
 }
 
 #[tokio::test]
-async fn an_api_that_repeats_the_token_is_not_quoted() {
+async fn a_response_that_repeats_the_token_is_not_quoted() {
     let api = Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             let said = format!(
@@ -77,7 +81,11 @@ async fn an_api_that_repeats_the_token_is_not_quoted() {
         }
     })
     .await;
-    let report = Clinic::open().await.before(&api.url()).examine().await;
+    let report = DoctorFixture::open()
+        .await
+        .before(&api.url())
+        .examine()
+        .await;
     assert!(
         report.said("api.answer").contains("withheld"),
         "{}",
@@ -86,9 +94,13 @@ async fn an_api_that_repeats_the_token_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn an_api_that_is_away_is_said_beside_a_token_that_is_good() {
-    let away = format!("http://127.0.0.1:{}", closed_port().await);
-    let report = Clinic::open().await.before(&away).examine().await;
+async fn an_unreachable_api_is_reported_although_the_token_is_valid() {
+    let unreachable = format!("http://127.0.0.1:{}", closed_port().await);
+    let report = DoctorFixture::open()
+        .await
+        .before(&unreachable)
+        .examine()
+        .await;
     assert_eq!(report.exit, 5);
     assert_eq!(report.with_outcome("failed"), ["api.tcp"]);
     assert_eq!(report.outcome("grant"), "ok");
@@ -96,11 +108,11 @@ async fn an_api_that_is_away_is_said_beside_a_token_that_is_good() {
 }
 
 #[tokio::test]
-async fn another_path_and_the_fixed_headers_go_to_the_api() {
+async fn the_selected_path_and_the_fixed_headers_are_sent_to_the_api() {
     let api = Upstream::answering(answer("204 No Content", "", "")).await;
-    let clinic = Clinic::open().await.before(&api.url());
-    let clinic = clinic.set("upstream.headers={ X-XSRF-Header = \"PingAccess\" }");
-    let said = clinic.run(&["doctor", "--path", "/v3/version"]).await;
+    let fixture = DoctorFixture::open().await.before(&api.url());
+    let fixture = fixture.set("upstream.headers={ X-XSRF-Header = \"PingAccess\" }");
+    let said = fixture.run(&["doctor", "--path", "/v3/version"]).await;
     assert_eq!(said.exit, 0, "{}", said.out);
     let seen = api.only_request();
     assert_eq!(

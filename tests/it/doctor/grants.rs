@@ -1,13 +1,13 @@
-//! Every row of the token endpoint's errors: the step that it is about, or the several that it may be.
+//! Every error of the token endpoint: the step that it points to, or the steps that may be the cause.
 
 use cupbearer::credentials::Secret;
 use cupbearer::demo::{AuthMethod, Groups, Resource, TokenReply};
 use http::{HeaderValue, StatusCode};
 
-use super::{Clinic, Report};
+use super::{DoctorFixture, Report};
 use crate::support::{answer, closed_port};
 
-/// The grant failed, and these steps are named.
+/// Asserts that only the grant failed, and that its remedies name these steps.
 fn assert_refused(report: &Report, steps: &[u64]) {
     assert_eq!(report.with_outcome("failed"), ["grant"]);
     assert_eq!(report.exit, 4);
@@ -23,44 +23,45 @@ fn assert_refused(report: &Report, steps: &[u64]) {
     assert_eq!(
         report.outcome("api.tcp"),
         "ok",
-        "the API is looked at all the same"
+        "the API is checked nevertheless"
     );
     assert_eq!(report.outcome("api.answer"), "skipped");
 }
 
 #[tokio::test]
-async fn an_unknown_client_a_wrong_secret_and_an_application_that_is_off_cannot_be_told_apart() {
-    let unknown = Clinic::open()
+async fn an_unknown_client_a_wrong_secret_and_a_disabled_application_cannot_be_told_apart() {
+    let unknown = DoctorFixture::open()
         .await
         .set("token.client_id=nobody")
         .examine()
         .await;
-    let wrong = Clinic::open()
+    let wrong = DoctorFixture::open()
         .await
         .with_secret("s3cr3t-of-another")
         .examine()
         .await;
-    let off = Clinic::with_application(|application| application.on = false).await;
+    let off = DoctorFixture::with_application(|application| application.on = false).await;
     for report in [unknown, wrong, off.examine().await] {
         assert_refused(&report, &[5, 5, 7]);
     }
 }
 
 #[tokio::test]
-async fn a_replaced_secret_reads_as_a_wrong_one() {
-    let clinic = Clinic::with_application(|application| {
+async fn a_replaced_secret_is_reported_like_a_wrong_one() {
+    let fixture = DoctorFixture::with_application(|application| {
         application.secret = Secret::new("the-new-secret-which-nobody-told-us");
     })
     .await;
-    let report = clinic.examine().await;
+    let report = fixture.examine().await;
     assert_refused(&report, &[5, 5, 7]);
     assert!(report.all("grant").contains("has been replaced"));
 }
 
 #[tokio::test]
-async fn another_authentication_method_is_step_5_and_names_ours() {
-    let clinic = Clinic::with_application(|application| application.auth = AuthMethod::Post).await;
-    let report = clinic.examine().await;
+async fn another_authentication_method_is_step_5_and_names_the_configured_one() {
+    let fixture =
+        DoctorFixture::with_application(|application| application.auth = AuthMethod::Post).await;
+    let report = fixture.examine().await;
     assert_refused(&report, &[5]);
     assert!(
         report
@@ -68,17 +69,17 @@ async fn another_authentication_method_is_step_5_and_names_ours() {
             .contains("Token Endpoint Auth Method is not client_secret_basic")
     );
     assert_eq!(
-        clinic.demo.state.token_request_count(),
+        fixture.demo.state.token_request_count(),
         1,
         "methods are never probed"
     );
 }
 
 #[tokio::test]
-async fn a_scope_that_was_not_added_is_step_6_and_a_misspelt_one_may_be_step_3() {
-    let none = Clinic::with_application(|application| application.resources.clear()).await;
+async fn a_scope_that_was_not_granted_is_step_6_and_a_misspelled_one_may_be_step_3() {
+    let none = DoctorFixture::with_application(|application| application.resources.clear()).await;
     assert_refused(&none.examine().await, &[6]);
-    let misspelt = Clinic::open().await.set("token.scope=slef-service");
+    let misspelt = DoctorFixture::open().await.set("token.scope=slef-service");
     let report = misspelt.examine().await;
     assert_refused(&report, &[6, 3]);
     assert!(
@@ -89,15 +90,15 @@ async fn a_scope_that_was_not_added_is_step_6_and_a_misspelt_one_may_be_step_3()
 }
 
 #[tokio::test]
-async fn two_resources_are_step_6_and_want_a_scope() {
-    let clinic = Clinic::with_application(|application| {
+async fn scopes_of_two_resources_are_step_6_and_need_token_scope() {
+    let fixture = DoctorFixture::with_application(|application| {
         application.resources.push(Resource {
             audience: "other".to_owned(),
             scopes: vec!["other".to_owned()],
         });
     })
     .await;
-    let report = clinic.examine().await;
+    let report = fixture.examine().await;
     assert_refused(&report, &[6]);
     assert!(
         report
@@ -108,10 +109,10 @@ async fn two_resources_are_step_6_and_want_a_scope() {
 
 #[tokio::test]
 async fn a_worker_is_step_4_and_a_missing_grant_type_step_5() {
-    let worker = Clinic::with_application(|application| application.worker = true).await;
+    let worker = DoctorFixture::with_application(|application| application.worker = true).await;
     assert_refused(&worker.examine().await, &[4]);
     let grant =
-        Clinic::with_application(|application| application.client_credentials = false).await;
+        DoctorFixture::with_application(|application| application.client_credentials = false).await;
     let report = grant.examine().await;
     assert_refused(&report, &[5]);
     assert!(
@@ -122,13 +123,13 @@ async fn a_worker_is_step_4_and_a_missing_grant_type_step_5() {
 }
 
 #[tokio::test]
-async fn an_unknown_environment_is_seen_without_the_secret() {
-    let clinic = Clinic::open().await;
-    let other = clinic.demo.token_url.replace(
-        clinic.demo.environment_id,
+async fn an_unknown_environment_is_found_without_the_secret() {
+    let fixture = DoctorFixture::open().await;
+    let other = fixture.demo.token_url.replace(
+        fixture.demo.environment_id,
         "00000000-0000-0000-0000-000000000000",
     );
-    let report = clinic.asking(&other).examine().await;
+    let report = fixture.asking(&other).examine().await;
     assert_eq!(report.exit, 4);
     assert_eq!(report.with_outcome("failed"), ["discovery", "grant"]);
     assert!(report.said("discovery").contains("answered 404"));
@@ -141,11 +142,11 @@ async fn an_unknown_environment_is_seen_without_the_secret() {
 }
 
 #[tokio::test]
-async fn a_page_in_the_servers_place_is_a_proxy_or_a_firewall() {
+async fn a_web_page_instead_of_a_response_is_due_to_a_proxy_or_a_firewall() {
     for status in [StatusCode::FORBIDDEN, StatusCode::OK] {
-        let clinic = Clinic::open().await;
-        clinic.demo.state.reply_always(TokenReply::html(status));
-        let report = clinic.examine().await;
+        let fixture = DoctorFixture::open().await;
+        fixture.demo.state.reply_always(TokenReply::html(status));
+        let report = fixture.examine().await;
         assert_eq!(report.exit, 4);
         assert_eq!(report.with_outcome("failed"), ["grant"]);
         assert!(report.steps("grant").is_empty());
@@ -159,8 +160,8 @@ async fn a_page_in_the_servers_place_is_a_proxy_or_a_firewall() {
 }
 
 #[tokio::test]
-async fn a_limit_and_trouble_of_the_server_are_not_ours() {
-    let limited = Clinic::open().await;
+async fn a_rate_limit_and_a_server_error_are_not_the_fault_of_the_configuration() {
+    let limited = DoctorFixture::open().await;
     limited
         .demo
         .state
@@ -171,10 +172,10 @@ async fn a_limit_and_trouble_of_the_server_are_not_ours() {
     assert!(report.all("grant").contains("wait 7 s") && report.all("grant").contains("license"));
 
     for status in [408, 500, 502, 503, 504] {
-        let clinic = Clinic::open().await;
+        let fixture = DoctorFixture::open().await;
         let status = StatusCode::from_u16(status).unwrap();
-        clinic.demo.state.reply_always(TokenReply::trouble(status));
-        let report = clinic.examine().await;
+        fixture.demo.state.reply_always(TokenReply::trouble(status));
+        let report = fixture.examine().await;
         assert_eq!(report.exit, 5, "{status}");
         assert!(
             report
@@ -186,9 +187,13 @@ async fn a_limit_and_trouble_of_the_server_are_not_ours() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_nobody_listens_at_or_whose_name_is_unknown_stops_where_it_fails() {
-    let away = format!("http://127.0.0.1:{}/e/as/token", closed_port().await);
-    let report = Clinic::open().await.asking(&away).examine().await;
+async fn an_endpoint_that_refuses_connections_or_has_an_unknown_name_fails_at_that_stage() {
+    let unreachable_url = format!("http://127.0.0.1:{}/e/as/token", closed_port().await);
+    let report = DoctorFixture::open()
+        .await
+        .asking(&unreachable_url)
+        .examine()
+        .await;
     assert_eq!(report.exit, 5);
     assert_eq!(report.with_outcome("failed"), ["token_endpoint.tcp"]);
     assert!(
@@ -209,11 +214,11 @@ async fn an_endpoint_that_nobody_listens_at_or_whose_name_is_unknown_stops_where
     assert_eq!(report.outcome("api.tcp"), "ok");
 
     let unknown = "http://as.nothing.invalid/e/as/token";
-    let clinic = Clinic::open()
+    let fixture = DoctorFixture::open()
         .await
         .asking(unknown)
         .set("token.allow_plaintext=true");
-    let report = clinic.examine().await;
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 5);
     assert_eq!(report.with_outcome("failed"), ["token_endpoint.dns"]);
     assert!(
@@ -224,7 +229,7 @@ async fn an_endpoint_that_nobody_listens_at_or_whose_name_is_unknown_stops_where
 }
 
 #[tokio::test]
-async fn groups_that_are_missing_or_no_array_are_step_2_before_the_api_says_so() {
+async fn groups_that_are_missing_or_not_an_array_are_step_2_in_the_token_and_at_the_api() {
     let curly = "{\u{201c}dev-tls-admin\u{201d}}".to_owned();
     for (groups, words) in [
         (Groups::Missing, "no claim groups"),
@@ -235,8 +240,8 @@ async fn groups_that_are_missing_or_no_array_are_step_2_before_the_api_says_so()
         (Groups::Text(curly), "curly quotes"),
         (Groups::Array(Vec::new()), "empty"),
     ] {
-        let clinic = Clinic::with(|behaviour| behaviour.groups = groups).await;
-        let report = clinic.examine().await;
+        let fixture = DoctorFixture::with(|behaviour| behaviour.groups = groups).await;
+        let report = fixture.examine().await;
         assert_eq!(report.exit, 1);
         assert_eq!(
             report.with_outcome("failed"),
@@ -253,7 +258,7 @@ async fn groups_that_are_missing_or_no_array_are_step_2_before_the_api_says_so()
 }
 
 #[tokio::test]
-async fn an_issuer_without_metadata_is_one_that_cannot_be_reached_for_token_too() {
+async fn an_issuer_without_metadata_is_unreachable_for_token_too() {
     let json = ("Content-Type: application/json\r\n", "{}");
     let page = ("Content-Type: text/html\r\n", "<html>");
     for (status, (kind, body), below) in [
@@ -268,24 +273,24 @@ async fn an_issuer_without_metadata_is_one_that_cannot_be_reached_for_token_too(
         ),
     ] {
         let server = crate::support::Upstream::answering(answer(status, kind, body)).await;
-        let clinic = Clinic::open().await;
-        let clinic = clinic.by_issuer(&format!("{}{below}", server.url()));
-        let report = clinic.examine().await;
+        let fixture = DoctorFixture::open().await;
+        let fixture = fixture.by_issuer(&format!("{}{below}", server.url()));
+        let report = fixture.examine().await;
         assert_eq!(report.with_outcome("failed"), ["discovery", "grant"]);
         assert_eq!(report.exit, 5, "{status} {kind} {below}");
-        let said = clinic.run(&["token"]).await;
+        let said = fixture.run(&["token"]).await;
         assert_eq!(said.exit, 5, "{}", said.err);
         assert!(said.err.contains("set token.url instead"), "{}", said.err);
     }
 }
 
 #[tokio::test]
-async fn a_scope_not_granted_and_a_life_shorter_than_said_are_noted() {
-    let clinic = Clinic::with(|behaviour| {
+async fn a_scope_that_was_not_granted_and_a_lifetime_shorter_than_expires_in_are_noted() {
+    let fixture = DoctorFixture::with(|behaviour| {
         behaviour.expires_in = cupbearer::demo::ExpiresIn::Says(7200.into());
     })
     .await;
-    let report = clinic.set("token.scope=self-service more").examine().await;
+    let report = fixture.set("token.scope=self-service more").examine().await;
     assert_eq!(report.exit, 0);
     assert_eq!(report.outcome("token.scope"), "note");
     assert_eq!(report.steps("token.scope"), [6]);
@@ -295,15 +300,15 @@ async fn a_scope_not_granted_and_a_life_shorter_than_said_are_noted() {
 }
 
 #[tokio::test]
-async fn an_opaque_token_is_no_fault() {
-    let clinic = Clinic::open().await;
+async fn an_opaque_token_is_not_a_problem() {
+    let fixture = DoctorFixture::open().await;
     let body = r#"{"access_token":"opaque","token_type":"bearer","expires_in":60}"#;
-    clinic
+    fixture
         .demo
         .state
         .reply_always(TokenReply::text(StatusCode::OK, "application/json", body));
     let api = crate::support::Upstream::answering(answer("200 OK", "", "[]")).await;
-    let report = clinic.before(&api.url()).examine().await;
+    let report = fixture.before(&api.url()).examine().await;
     assert_eq!(report.exit, 0);
     assert_eq!(report.outcome("token.form"), "ok");
     assert_eq!(report.outcome("token.groups"), "skipped");

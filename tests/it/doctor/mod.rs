@@ -1,4 +1,4 @@
-//! `cupbearer doctor` and `cupbearer token`, the built binary: whatever is wrong is named, and nothing else.
+//! `cupbearer doctor` and `cupbearer token`, run as programs: every mistake is reported, and nothing else is.
 
 mod api;
 mod grants;
@@ -13,8 +13,8 @@ use tokio::process::Command;
 
 use crate::support::{Config, within};
 
-/// The demo's two servers, and a configuration that fits them.
-struct Clinic {
+/// The two servers of the demo, and a configuration for them.
+struct DoctorFixture {
     demo: Demo,
     directory: TempDir,
     upstream: Option<String>,
@@ -25,14 +25,14 @@ struct Clinic {
     secret: Option<&'static str>,
 }
 
-/// What the binary said, and exited with.
-struct Said {
+/// The output and the exit code of the program.
+struct ProgramOutput {
     exit: i32,
     out: String,
     err: String,
 }
 
-impl Clinic {
+impl DoctorFixture {
     async fn open() -> Self {
         Self {
             demo: demo::start(Options::on_free_ports()).await.unwrap(),
@@ -46,21 +46,21 @@ impl Clinic {
         }
     }
 
-    /// With the servers in this state.
+    /// Changes the state of the servers.
     async fn with(change: impl FnOnce(&mut Behaviour)) -> Self {
-        let clinic = Self::open().await;
-        clinic.demo.state.change(change);
-        clinic
+        let fixture = Self::open().await;
+        fixture.demo.state.change(change);
+        fixture
     }
 
-    /// With the application in this state.
+    /// Changes the state of the application.
     async fn with_application(change: impl FnOnce(&mut Application)) -> Self {
-        let clinic = Self::open().await;
-        clinic
+        let fixture = Self::open().await;
+        fixture
             .demo
             .state
             .change_application(demo::CLIENT_ID, change);
-        clinic
+        fixture
     }
 
     fn set(mut self, setting: &str) -> Self {
@@ -83,7 +83,7 @@ impl Clinic {
         self
     }
 
-    /// By its metadata alone.
+    /// Finds the token endpoint by the issuer's metadata alone.
     fn by_issuer(mut self, issuer: &str) -> Self {
         self.issuer = Some(issuer.to_owned());
         self
@@ -110,7 +110,7 @@ impl Clinic {
     }
 
     /// Runs `cupbearer ARGUMENTS` with the configuration.
-    async fn run(&self, arguments: &[&str]) -> Said {
+    async fn run(&self, arguments: &[&str]) -> ProgramOutput {
         let secret = self.secret();
         let config = self.config(&secret);
         let file = config.write(self.directory.path());
@@ -132,7 +132,7 @@ impl Clinic {
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
         let output = within("the command's end", command.output()).await.unwrap();
-        let said = Said {
+        let said = ProgramOutput {
             exit: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
@@ -146,7 +146,7 @@ impl Clinic {
         said
     }
 
-    /// Runs the doctor.
+    /// Runs the doctor with `--json`.
     async fn examine(&self) -> Report {
         let said = self.run(&["doctor", "--json"]).await;
         assert_eq!(said.err, "");
@@ -161,7 +161,7 @@ impl Clinic {
     }
 }
 
-/// The doctor's checks.
+/// The checks in the output of the doctor.
 struct Report {
     exit: i32,
     checks: Vec<Value>,
@@ -185,7 +185,7 @@ impl Report {
         self.check(id)["remedies"].as_array().unwrap()
     }
 
-    /// The steps that the remedies name; what names none is left out.
+    /// The steps that the remedies name.
     fn steps(&self, id: &str) -> Vec<u64> {
         let numbers = self
             .remedies(id)
@@ -194,12 +194,12 @@ impl Report {
         numbers.flatten().collect()
     }
 
-    /// Everything about one check in one text.
+    /// The JSON of one check.
     fn all(&self, id: &str) -> String {
         self.check(id).to_string()
     }
 
-    /// The checks that did not end like this.
+    /// The checks with this outcome.
     fn with_outcome(&self, outcome: &str) -> Vec<&str> {
         let like = self
             .checks
@@ -210,9 +210,9 @@ impl Report {
 }
 
 #[tokio::test]
-async fn where_all_is_well_nothing_is_blamed() {
-    let clinic = Clinic::open().await;
-    let report = clinic.examine().await;
+async fn a_correct_configuration_passes_every_check() {
+    let fixture = DoctorFixture::open().await;
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 0);
     assert_eq!(report.with_outcome("failed"), [""; 0]);
     assert_eq!(
@@ -221,7 +221,7 @@ async fn where_all_is_well_nothing_is_blamed() {
         "{}",
         report.all("secret")
     );
-    assert_eq!(clinic.demo.state.token_request_count(), 1, "one grant");
+    assert_eq!(fixture.demo.state.token_request_count(), 1, "one grant");
     assert_eq!(
         report.said("api.answer"),
         "GET /api/v1/certificates answered 200 OK"
@@ -233,9 +233,10 @@ async fn where_all_is_well_nothing_is_blamed() {
 }
 
 #[tokio::test]
-async fn people_get_numbers_and_remedies_with_their_step_and_no_colours_in_a_pipe() {
-    let clinic = Clinic::with_application(|application| application.resources.clear()).await;
-    let said = clinic.run(&["doctor"]).await;
+async fn the_text_output_has_numbers_and_remedies_with_their_step_and_no_colors_in_a_pipe() {
+    let fixture =
+        DoctorFixture::with_application(|application| application.resources.clear()).await;
+    let said = fixture.run(&["doctor"]).await;
     assert_eq!(said.exit, 4);
     assert!(!said.out.contains('\u{1b}') && !said.out.contains('\r'));
     let lines: Vec<&str> = said.out.lines().collect();
@@ -253,14 +254,14 @@ async fn people_get_numbers_and_remedies_with_their_step_and_no_colours_in_a_pip
 }
 
 #[tokio::test]
-async fn token_prints_a_token_that_the_api_takes_and_decode_what_stands_in_it() {
-    let clinic = Clinic::open().await;
-    let plain = clinic.run(&["token"]).await;
+async fn token_prints_an_access_token_and_decode_prints_its_claims() {
+    let fixture = DoctorFixture::open().await;
+    let plain = fixture.run(&["token"]).await;
     assert_eq!((plain.exit, plain.err.as_str()), (0, ""));
     let token = plain.out.strip_suffix('\n').unwrap();
     assert!(token.starts_with("eyJ") && !token.contains(char::is_whitespace));
 
-    let header = clinic.run(&["token", "--header"]).await;
+    let header = fixture.run(&["token", "--header"]).await;
     let value = header.out.strip_prefix("Authorization: Bearer eyJ");
     assert!(
         value.is_some_and(|rest| rest.ends_with('\n')),
@@ -268,7 +269,7 @@ async fn token_prints_a_token_that_the_api_takes_and_decode_what_stands_in_it() 
         header.out
     );
 
-    let decoded = clinic.run(&["token", "--decode"]).await;
+    let decoded = fixture.run(&["token", "--decode"]).await;
     assert!(!decoded.out.contains("eyJ"));
     for words in [
         "  exp ",
@@ -280,25 +281,33 @@ async fn token_prints_a_token_that_the_api_takes_and_decode_what_stands_in_it() 
     ] {
         assert!(decoded.out.contains(words), "{words}: {}", decoded.out);
     }
-    let json = clinic.run(&["token", "--decode", "--json"]).await;
+    let json = fixture.run(&["token", "--decode", "--json"]).await;
     let json: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["claims"]["client_id"], demo::CLIENT_ID);
 }
 
 #[tokio::test]
-async fn token_exits_with_whose_fault_it_is_and_prints_nothing_else() {
-    let refused = Clinic::open()
+async fn token_prints_no_token_on_failure_and_its_exit_code_shows_the_side_at_fault() {
+    let refused = DoctorFixture::open()
         .await
         .with_secret("s3cr3t-of-another")
         .run(&["token"])
         .await;
     assert!(refused.err.contains("invalid_client") && refused.err.contains("cupbearer doctor"));
-    let away = format!(
+    let unreachable_url = format!(
         "http://127.0.0.1:{}/token",
         crate::support::closed_port().await
     );
-    let unreachable = Clinic::open().await.asking(&away).run(&["token"]).await;
-    let empty = Clinic::open().await.with_secret("").run(&["token"]).await;
+    let unreachable = DoctorFixture::open()
+        .await
+        .asking(&unreachable_url)
+        .run(&["token"])
+        .await;
+    let empty = DoctorFixture::open()
+        .await
+        .with_secret("")
+        .run(&["token"])
+        .await;
     for (said, exit) in [(refused, 4), (unreachable, 5), (empty, 3)] {
         assert_eq!(said.exit, exit, "{}", said.err);
         assert_eq!(said.out, "");

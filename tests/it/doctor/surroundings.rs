@@ -1,17 +1,17 @@
-//! What is wrong on this machine: configuration, secret, proxies, the listener.
+//! Mistakes on this machine: configuration, secret, proxies, the listener.
 
 use std::net::TcpListener;
 
-use super::Clinic;
+use super::DoctorFixture;
 use crate::support::{Binary, Config, closed_port};
 
 #[tokio::test]
-async fn a_broken_configuration_is_all_that_is_said() {
-    let clinic = Clinic::open()
+async fn an_invalid_configuration_is_the_only_check() {
+    let fixture = DoctorFixture::open()
         .await
         .set("upstream.head_timeout=30")
         .set("drain=x");
-    let report = clinic.examine().await;
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 3);
     assert_eq!(report.checks.len(), 1);
     assert_eq!(report.said("configuration"), "2 problems");
@@ -23,9 +23,9 @@ async fn a_broken_configuration_is_all_that_is_said() {
     };
     assert!(drain.starts_with("drain (--set) "), "{drain}");
     assert!(timeout.starts_with("upstream.head_timeout (--set) "));
-    assert_eq!(clinic.demo.state.token_request_count(), 0);
+    assert_eq!(fixture.demo.state.token_request_count(), 0);
 
-    let said = clinic.run(&["doctor"]).await;
+    let said = fixture.run(&["doctor"]).await;
     for cause in causes {
         let below = said.out.split_once(&format!("\n              {cause}\n"));
         let (_, below) = below.unwrap_or_else(|| panic!("{cause} has no line: {}", said.out));
@@ -37,11 +37,11 @@ async fn a_broken_configuration_is_all_that_is_said() {
 }
 
 #[tokio::test]
-async fn a_bundle_without_certificates_is_one_of_configuration() {
-    let clinic = Clinic::open().await;
-    let bundle = clinic.directory.path().join("ca.pem");
+async fn a_ca_file_without_certificates_is_a_failure_of_the_configuration() {
+    let fixture = DoctorFixture::open().await;
+    let bundle = fixture.directory.path().join("ca.pem");
     std::fs::write(&bundle, "none").unwrap();
-    let report = clinic
+    let report = fixture
         .set(&format!("network.ca_file={}", bundle.display()))
         .examine()
         .await;
@@ -54,32 +54,32 @@ async fn a_bundle_without_certificates_is_one_of_configuration() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_empty_costs_no_token_request_and_the_rest_is_looked_at() {
-    let clinic = Clinic::open().await.with_secret("");
-    let report = clinic.examine().await;
+async fn an_empty_secret_causes_no_token_request_and_the_other_checks_are_made() {
+    let fixture = DoctorFixture::open().await.with_secret("");
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 3);
     assert_eq!(report.with_outcome("failed"), ["secret"]);
     assert_eq!(report.outcome("grant"), "skipped");
     assert_eq!(report.outcome("discovery"), "ok");
-    assert_eq!(clinic.demo.state.token_request_count(), 0);
+    assert_eq!(fixture.demo.state.token_request_count(), 0);
 }
 
 #[tokio::test]
-async fn a_secret_for_everyone_and_a_padded_one_are_noted() {
+async fn a_secret_that_everyone_can_read_and_a_padded_one_are_noted() {
     use std::os::unix::fs::PermissionsExt;
-    let clinic = Clinic::open().await;
-    let report = clinic.examine().await;
+    let fixture = DoctorFixture::open().await;
+    let report = fixture.examine().await;
     assert!(report.said("secret").contains("can be read by every user"));
     assert!(report.all("secret").contains("chmod 600"));
 
-    let clinic = Clinic::open().await;
-    let path = clinic.directory.path().join("padded");
-    let mut padded = clinic.demo.client_secret.expose().to_vec();
+    let fixture = DoctorFixture::open().await;
+    let path = fixture.directory.path().join("padded");
+    let mut padded = fixture.demo.client_secret.expose().to_vec();
     padded.extend_from_slice(b" \n");
     std::fs::write(&path, padded).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     let file = path.display().to_string();
-    let report = clinic
+    let report = fixture
         .variable("CUPBEARER_TOKEN__CLIENT_SECRET__FILE", &file)
         .examine()
         .await;
@@ -93,10 +93,10 @@ async fn a_secret_for_everyone_and_a_padded_one_are_noted() {
 
 #[tokio::test]
 async fn a_proxy_that_curl_would_use_for_localhost_is_noted() {
-    let clinic = Clinic::open()
+    let fixture = DoctorFixture::open()
         .await
         .variable("http_proxy", "http://proxy.invalid:1");
-    let report = clinic.examine().await;
+    let report = fixture.examine().await;
     assert_eq!((report.exit, report.outcome("no_proxy")), (0, "note"));
     assert!(
         report
@@ -106,18 +106,20 @@ async fn a_proxy_that_curl_would_use_for_localhost_is_noted() {
     assert_eq!(
         report.outcome("grant"),
         "ok",
-        "we never send what is for loopback to a proxy"
+        "requests to loopback never go to a proxy"
     );
 
-    let clinic = clinic.variable("NO_PROXY", "localhost,127.0.0.1");
-    assert_eq!(clinic.examine().await.outcome("no_proxy"), "ok");
+    let fixture = fixture.variable("NO_PROXY", "localhost,127.0.0.1");
+    assert_eq!(fixture.examine().await.outcome("no_proxy"), "ok");
 }
 
 #[tokio::test]
-async fn a_corporate_proxy_that_is_away_is_named_instead_of_its_target() {
+async fn an_unreachable_corporate_proxy_is_named_instead_of_its_target() {
     let proxy = format!("http://corp:pa55word@127.0.0.1:{}", closed_port().await);
-    let clinic = Clinic::open().await.before("https://api.nothing.invalid");
-    let report = clinic.variable("HTTPS_PROXY", &proxy).examine().await;
+    let fixture = DoctorFixture::open()
+        .await
+        .before("https://api.nothing.invalid");
+    let report = fixture.variable("HTTPS_PROXY", &proxy).examine().await;
     assert_eq!(report.exit, 5);
     assert_eq!(report.with_outcome("failed"), ["api.tcp"]);
     assert!(report.all("api.tcp").contains("HTTPS_PROXY"));
@@ -132,10 +134,10 @@ async fn a_corporate_proxy_that_is_away_is_named_instead_of_its_target() {
 }
 
 #[tokio::test]
-async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_is_fine() {
+async fn a_port_in_use_names_its_program_unless_that_is_the_cupbearer_of_this_configuration() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap();
-    let report = Clinic::open()
+    let report = DoctorFixture::open()
         .await
         .set(&format!("listen={taken}"))
         .examine()
@@ -152,17 +154,17 @@ async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_i
     }
     drop(listener);
 
-    let clinic = Clinic::open().await;
-    let secret = clinic.secret();
+    let fixture = DoctorFixture::open().await;
+    let secret = fixture.secret();
     let running = Binary::start(&Config {
         settings: &["admin.listen=127.0.0.1:0"],
-        ..clinic.config(&secret)
+        ..fixture.config(&secret)
     })
     .await;
-    let clinic = clinic
+    let fixture = fixture
         .set(&format!("listen={}", running.address))
         .set(&format!("admin.listen={}", running.admin()));
-    let report = clinic.examine().await;
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 0, "{}", report.all("listener"));
     let said = report.said("listener");
     assert!(
@@ -170,13 +172,13 @@ async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_i
         "{said}"
     );
 
-    let clinic = clinic.set("name=another");
-    let report = clinic.examine().await;
+    let fixture = fixture.set("name=another");
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 1);
     let log = running.output();
     assert!(
         !log.contains("host_refused"),
-        "whoever asks leaves no trace: {log}"
+        "the doctor leaves no trace in its log: {log}"
     );
     let said = report.said("listener");
     assert!(
@@ -184,12 +186,12 @@ async fn a_taken_port_names_its_holder_and_the_cupbearer_of_this_configuration_i
         "{said}"
     );
 
-    let clinic = clinic.set(&format!("admin.listen=127.0.0.1:{}", closed_port().await));
-    let report = clinic.examine().await;
+    let fixture = fixture.set(&format!("admin.listen=127.0.0.1:{}", closed_port().await));
+    let report = fixture.examine().await;
     assert_eq!(report.exit, 0);
     assert!(report.with_outcome("note").contains(&"listener"));
 
-    let refused = clinic.run(&["run"]).await;
+    let refused = fixture.run(&["run"]).await;
     assert_eq!(refused.exit, 1);
     assert!(refused.err.contains("another cupbearer"), "{}", refused.err);
     assert!(
