@@ -18,7 +18,7 @@ use crate::upstream::{ConnectError, SendError};
 
 /// A request that was not forwarded or got no response, and how its client can read why.
 #[derive(Debug)]
-pub(super) struct FailedRequest {
+pub(super) struct ForwardFailure {
     pub(super) error: ForwardError,
     pub(super) format: ProblemFormat,
     /// Who sent the request, if known.
@@ -27,7 +27,7 @@ pub(super) struct FailedRequest {
     pub(super) cors: Cors,
 }
 
-impl FailedRequest {
+impl ForwardFailure {
     /// The guard rejected the request.
     #[cold]
     pub(super) fn refused(rejection: Rejection) -> Self {

@@ -45,7 +45,7 @@ use crate::upstream::{SendError, Upgrade, Upstream};
 
 use admission::{Admission, Permit};
 use attempt::LastAttempt;
-use errors::{FailedRequest, ForwardError};
+use errors::{ForwardError, ForwardFailure};
 use request_body::{ReclaimedBody, ReplayableBody, UpstreamRequestBody};
 use request_head::{RequestHead, RequestTemplate};
 use response_body::UpstreamResponseBody;
@@ -168,11 +168,11 @@ impl Proxy {
         self: Arc<Self>,
         request: Request<RequestBody>,
         peer: Peer,
-    ) -> Result<Forwarded, FailedRequest> {
+    ) -> Result<Forwarded, ForwardFailure> {
         let admitted = self
             .guard
             .check(&request, &peer)
-            .map_err(FailedRequest::refused)?;
+            .map_err(ForwardFailure::refused)?;
         if let Some(response) = admitted.preflight(request.headers()) {
             return Ok(Forwarded {
                 response: response.map(ClientResponseBody::generated),
@@ -194,7 +194,7 @@ impl Proxy {
             cors.apply(forwarded.response.headers_mut());
             forwarded.caller = caller.take();
         }
-        forwarded.map_err(|error| FailedRequest {
+        forwarded.map_err(|error| ForwardFailure {
             format: ProblemFormat::preferred_by(&head.method, &head.headers),
             caller,
             cors,

@@ -16,7 +16,7 @@ use super::access_logger::AccessLogger;
 use super::access_record::AccessRecord;
 use super::admission::Permit;
 use super::attempt::LastAttempt;
-use super::errors::FailedRequest;
+use super::errors::ForwardFailure;
 use super::response_body::{ClientResponseBody, EndOfResponse};
 use crate::guard::CallerName;
 use crate::problem::{ProblemResponse, Reason, RequestId, X_REQUEST_ID};
@@ -58,7 +58,7 @@ impl<S> RequestService<S> {
 
 impl<S, B> tower::Service<Request<B>> for RequestService<S>
 where
-    S: tower::Service<Request<B>, Response = Forwarded, Error = FailedRequest>,
+    S: tower::Service<Request<B>, Response = Forwarded, Error = ForwardFailure>,
     B: Body,
 {
     type Response = Response<ClientResponseBody>;
@@ -111,7 +111,7 @@ pub(super) struct RequestFuture<F> {
 
 impl<F> Future for RequestFuture<F>
 where
-    F: Future<Output = Result<Forwarded, FailedRequest>>,
+    F: Future<Output = Result<Forwarded, ForwardFailure>>,
 {
     type Output = Result<Response<ClientResponseBody>, Infallible>;
 
@@ -160,7 +160,7 @@ impl<F> RequestFuture<F> {
 
 #[cold]
 fn failure_response(
-    failed: FailedRequest,
+    failed: ForwardFailure,
     record: &mut AccessRecord,
 ) -> Response<ClientResponseBody> {
     record.set_failure(failed.error.reason(), error_chain(&failed.error));

@@ -1,4 +1,5 @@
-//! What an upstream may send, good and bad: passed on exactly, or a 502, never in a second meaning.
+//! Valid and invalid responses of an upstream: each is forwarded exactly or is a 502, and is never interpreted in two
+//! ways.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use crate::support::{
     Answer, Client, Connection, End, Proxy, Upstream, answer, ask, get, many_fields, within,
 };
 
-/// What a client is given when the upstream answers `bytes` and keeps the connection open.
+/// What a client receives if the upstream responds with `bytes` and keeps the connection open.
 async fn through(bytes: impl Into<Vec<u8>>) -> Answer {
     let upstream = Upstream::answering(bytes).await;
     let proxy = Proxy::with(
@@ -21,7 +22,7 @@ async fn through(bytes: impl Into<Vec<u8>>) -> Answer {
     ask(proxy.address, get("/")).await
 }
 
-/// Answers `first` to the first request of its first connection, and honestly to all others.
+/// Responds with `first` to the first request of its first connection, and correctly to all others.
 async fn hostile_once(first: Vec<u8>) -> Upstream {
     let first: Arc<[u8]> = first.into();
     Upstream::scripted(move |mut connection| {
@@ -47,7 +48,7 @@ fn ok(fields: &str, rest: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_answer_whose_end_has_two_readings_is_a_502() {
+async fn a_response_with_ambiguous_framing_is_a_502() {
     for fields in [
         "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
@@ -74,7 +75,7 @@ async fn an_answer_whose_end_has_two_readings_is_a_502() {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_malformed_head_is_a_502() {
+async fn a_response_with_a_malformed_head_is_a_502() {
     for fields in [
         "A: b\r\n c\r\n",
         "A: b\rc\r\n",
@@ -111,7 +112,7 @@ async fn a_head_of_three_hundred_fields_or_a_mebibyte_is_a_502() {
 }
 
 #[tokio::test]
-async fn a_head_of_256_kib_passes() {
+async fn a_head_of_256_kib_is_forwarded() {
     let value = "y".repeat(4000);
     let fields = many_fields(64, &value);
     let answer = through(ok(&format!("{fields}Content-Length: 2\r\n"), "ok")).await;
@@ -120,7 +121,7 @@ async fn a_head_of_256_kib_passes() {
 }
 
 #[tokio::test]
-async fn a_101_that_nobody_asked_for_is_a_502() {
+async fn an_unrequested_101_is_a_502() {
     for fields in ["", "Upgrade: websocket\r\nConnection: Upgrade\r\n"] {
         let answer = through(format!(
             "HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nrest"
@@ -135,7 +136,7 @@ async fn a_101_that_nobody_asked_for_is_a_502() {
 }
 
 #[tokio::test]
-async fn a_thousand_interim_answers_before_the_final_one_are_consumed() {
+async fn a_thousand_interim_responses_before_the_final_one_are_consumed() {
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(1000);
     let answer = through(format!(
         "{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -146,7 +147,7 @@ async fn a_thousand_interim_answers_before_the_final_one_are_consumed() {
 }
 
 #[tokio::test]
-async fn after_hostile_bytes_the_next_thousand_requests_get_their_own_answers() {
+async fn after_hostile_bytes_the_next_thousand_requests_get_their_own_responses() {
     for first in [
         ok(
             "Content-Length: 5\r\n",
@@ -190,7 +191,7 @@ async fn after_hostile_bytes_the_next_thousand_requests_get_their_own_answers() 
 
 /// Extra bytes that arrive only once the connection is idle.
 #[tokio::test]
-async fn late_extra_bytes_belong_to_nobody() {
+async fn extra_bytes_on_an_idle_connection_reach_no_client() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             connection
@@ -213,7 +214,7 @@ async fn late_extra_bytes_belong_to_nobody() {
 }
 
 #[tokio::test]
-async fn answers_without_a_body_keep_their_connection() {
+async fn responses_without_a_body_keep_their_connection() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             let bytes: &[u8] = match (request.method.as_str(), request.target.as_str()) {
@@ -295,7 +296,7 @@ async fn a_304_keeps_its_length_and_its_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_after_trailers() {
+async fn a_connection_is_reused_after_trailers() {
     let upstream = Upstream::answering(ok(
         "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n",
         "3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
@@ -310,7 +311,7 @@ async fn a_connection_is_used_again_after_trailers() {
 }
 
 #[tokio::test]
-async fn an_http_1_0_upstream_is_answered_for_in_http_1_1() {
+async fn the_response_of_an_http_1_0_upstream_is_forwarded_in_http_1_1() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
         connection
@@ -331,7 +332,7 @@ async fn an_http_1_0_upstream_is_answered_for_in_http_1_1() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_passed_back_and_not_followed() {
+async fn a_redirect_is_forwarded_and_not_followed() {
     let elsewhere = Upstream::echoing().await;
     let location = format!("Location: {}/away\r\n", elsewhere.url());
     for status in [
@@ -383,7 +384,7 @@ async fn server_sent_events_arrive_one_by_one() {
     within("the end", client.read_until(b"0\r\n\r\n")).await;
 }
 
-/// A server certificate for `localhost`, and the file by which it is trusted.
+/// A server certificate for `localhost`, and the file with the CA that makes it trusted.
 fn server_certificate() -> (Arc<rustls::ServerConfig>, tempfile::NamedTempFile) {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let ca_file = tempfile::NamedTempFile::new().unwrap();
@@ -402,7 +403,7 @@ fn server_certificate() -> (Arc<rustls::ServerConfig>, tempfile::NamedTempFile) 
 }
 
 #[tokio::test]
-async fn an_answer_through_real_tls_is_the_same() {
+async fn a_response_over_tls_is_forwarded_unchanged() {
     let (tls, ca_file) = server_certificate();
     let upstream = Upstream::scripted_tls(tls, async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
@@ -421,12 +422,12 @@ async fn an_answer_through_real_tls_is_the_same() {
         let target = format!("/{number}");
         assert_eq!(ask(proxy.address, get(&target)).await.text(), target);
     }
-    assert_eq!(upstream.accepted(), 1, "the connection is used again");
+    assert_eq!(upstream.accepted(), 1, "the connection is reused");
 }
 
-/// A body that ends with its connection has no other sign of a cut than TLS's own: no `close_notify`.
+/// If a body ends with its connection, only the missing `close_notify` of TLS shows that it was cut.
 #[tokio::test]
-async fn a_body_without_a_length_whose_tls_is_cut_never_looks_whole() {
+async fn a_body_without_a_length_whose_tls_connection_is_cut_never_looks_complete() {
     let (tls, ca_file) = server_certificate();
     let upstream = Upstream::scripted_tls(tls, async |mut connection: Connection| {
         connection.request().await;

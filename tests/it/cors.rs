@@ -1,4 +1,5 @@
-//! Which pages may read what: preflights answered by us, fields on every answer, none of the upstream's.
+//! Which web pages may read what: the proxy answers preflights and sets the CORS fields of every response; those of the
+//! upstream are removed.
 
 use crate::support::{Answer, Proxy, Upstream, answer, ask, closed_port};
 
@@ -6,13 +7,13 @@ const TOOL: &str = "https://tool.example";
 
 const ORIGINS: (&str, &str) = ("guard.origins", r#"["https://tool.example"]"#);
 
-/// An upstream's head that would let every page in and bind browsers to `localhost`.
+/// A response head of the upstream that would allow every page and bind browsers to `localhost`.
 const OPEN_TO_ALL: &str = "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\n\
      Access-Control-Allow-Private-Network: true\r\nAccess-Control-Expose-Headers: X-Leak\r\n\
      Access-Control-Something-New: 1\r\nAlt-Svc: h2=\":443\"\r\nStrict-Transport-Security: max-age=1\r\n\
      Clear-Site-Data: \"*\"\r\nVary: Accept\r\nETag: \"1\"\r\n";
 
-/// As a browser sends it for a page of `origin`.
+/// A request as a browser sends it for a page of `origin`.
 fn from_page(line: &str, origin: &str, more: &str) -> String {
     format!(
         "{line} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\n\
@@ -29,7 +30,7 @@ fn lines<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The same comma by comma, in lower case.
+/// The comma-separated values of all lines of a field, in lower case.
 fn list(answer: &Answer, name: &str) -> Vec<String> {
     lines(answer, name)
         .iter()
@@ -52,7 +53,7 @@ fn cors_fields(answer: &Answer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_preflight_of_an_allowed_origin_is_answered_here_whatever_it_asks_for() {
+async fn any_preflight_of_an_allowed_origin_is_answered_by_the_proxy() {
     let upstream = Upstream::answering(answer("200 OK", "", "never")).await;
     let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
     let asked = "Access-Control-Request-Method: DELETE\r\n\
@@ -88,7 +89,7 @@ async fn a_preflight_of_an_allowed_origin_is_answered_here_whatever_it_asks_for(
 }
 
 #[tokio::test]
-async fn a_preflight_of_any_other_origin_is_refused_and_told_nothing() {
+async fn a_preflight_of_any_other_origin_is_rejected_without_cors_fields() {
     let upstream = Upstream::answering(answer("200 OK", "", "never")).await;
     let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
     let asked = "Access-Control-Request-Method: DELETE\r\n";
@@ -106,7 +107,7 @@ async fn a_preflight_of_any_other_origin_is_refused_and_told_nothing() {
 }
 
 #[tokio::test]
-async fn an_options_request_that_is_no_preflight_goes_on() {
+async fn an_options_request_that_is_not_a_preflight_is_forwarded() {
     let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
     let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
     let answer = ask(proxy.address, from_page("OPTIONS /a", TOOL, "")).await;
@@ -115,7 +116,7 @@ async fn an_options_request_that_is_no_preflight_goes_on() {
 }
 
 #[tokio::test]
-async fn an_allowed_page_may_read_the_answer_and_all_its_fields_by_our_word_alone() {
+async fn an_allowed_page_may_read_the_response_and_all_its_fields_regardless_of_the_upstream() {
     let upstream = Upstream::answering(answer("200 OK", OPEN_TO_ALL, "hello")).await;
     let proxy = Proxy::with(&upstream.url(), &[ORIGINS]).await;
 
@@ -136,7 +137,7 @@ async fn an_allowed_page_may_read_the_answer_and_all_its_fields_by_our_word_alon
 }
 
 #[tokio::test]
-async fn an_upstream_that_opens_itself_to_all_pages_opens_nothing_here() {
+async fn an_upstream_that_allows_all_origins_allows_none_here() {
     let upstream = Upstream::answering(answer("200 OK", OPEN_TO_ALL, "hello")).await;
     for settings in [&[][..], &[ORIGINS]] {
         let proxy = Proxy::with(&upstream.url(), settings).await;
@@ -151,7 +152,7 @@ async fn an_upstream_that_opens_itself_to_all_pages_opens_nothing_here() {
 }
 
 #[tokio::test]
-async fn where_some_pages_may_read_a_cache_is_told_that_answers_differ_by_origin() {
+async fn with_allowed_origins_every_response_varies_by_origin() {
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     for (fields, without, with) in [
         ("", &[][..], &["origin"][..]),
@@ -172,7 +173,7 @@ async fn where_some_pages_may_read_a_cache_is_told_that_answers_differ_by_origin
 }
 
 #[tokio::test]
-async fn an_allowed_page_may_read_why_it_is_refused() {
+async fn an_allowed_page_may_read_why_its_request_failed() {
     let nobody = format!("http://127.0.0.1:{}", closed_port().await);
     let proxy = Proxy::with(&nobody, &[ORIGINS]).await;
     let of_other_host = from_page("GET /", TOOL, "").replace("localhost", "rebind.test");

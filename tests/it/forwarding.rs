@@ -1,10 +1,10 @@
-//! What of a request goes on, byte for byte, and what stays behind.
+//! Which parts of a request are forwarded byte for byte, and which are removed.
 
 use crate::support::{
     Client, Connection, End, Proxy, TOKEN, Upstream, answer, ask, get, many_fields, post,
 };
 
-async fn target_seen(target: &str) -> String {
+async fn forwarded_target(target: &str) -> String {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     assert_eq!(
@@ -30,13 +30,13 @@ async fn path_and_query_arrive_byte_for_byte() {
         "/?a=%zz%",
         "/?x={y}|[z]",
     ] {
-        assert_eq!(target_seen(target).await, target);
+        assert_eq!(forwarded_target(target).await, target);
     }
-    assert_eq!(target_seen("/gr\u{fc}n?q=\u{2603}").await, utf8);
+    assert_eq!(forwarded_target("/gr\u{fc}n?q=\u{2603}").await, utf8);
 }
 
 #[tokio::test]
-async fn of_all_visible_bytes_only_those_that_no_uri_holds_are_refused() {
+async fn only_bytes_that_are_illegal_in_a_uri_are_rejected() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for byte in (b'!'..=b'~').filter(|byte| *byte != b'#').map(char::from) {
@@ -54,8 +54,8 @@ async fn of_all_visible_bytes_only_those_that_no_uri_holds_are_refused() {
     }
 }
 
-/// The headers of the one request that arrives when `fields` are sent.
-async fn fields_seen(fields: &[u8]) -> Vec<(String, String)> {
+/// The header fields that the upstream receives if the client sends `fields`.
+async fn forwarded_fields(fields: &[u8]) -> Vec<(String, String)> {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let request = [b"GET / HTTP/1.1\r\nHost: localhost\r\n", fields, b"\r\n"].concat();
@@ -77,7 +77,7 @@ fn named<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn a_nomination_takes_away_what_it_names_and_never_the_bearer() {
+async fn connection_removes_the_fields_it_nominates_but_never_the_bearer() {
     let bearer = format!("Bearer {TOKEN}");
     for fields in [
         &b"Connection: authorization\r\n"[..],
@@ -92,7 +92,7 @@ async fn a_nomination_takes_away_what_it_names_and_never_the_bearer() {
         b"Connection:\r\nConnection: x-gone\r\nX-Gone: 1\r\nX-Gone: 2\r\n",
         b"Connection: x-gone\r\nKeep-Alive: 5\r\nTE: gzip\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nX-Gone: 1\r\n",
     ] {
-        let seen = fields_seen(fields).await;
+        let seen = forwarded_fields(fields).await;
         let context = String::from_utf8_lossy(fields);
         assert_eq!(named(&seen, "authorization"), [bearer.as_str()], "{context:?}");
         assert_eq!(named(&seen, "host").len(), 1, "{context:?}");
@@ -112,15 +112,15 @@ async fn exactly_one_authorization_arrives_whatever_the_client_sends() {
         "authorization:\r\nAUTHORIZATION: Digest x\r\n",
     ] {
         assert_eq!(
-            named(&fields_seen(fields.as_bytes()).await, "authorization"),
+            named(&forwarded_fields(fields.as_bytes()).await, "authorization"),
             [bearer.as_str()]
         );
     }
 }
 
 #[tokio::test]
-async fn claims_about_who_asks_stay_behind() {
-    let seen = fields_seen(
+async fn claims_about_the_clients_identity_are_removed() {
+    let seen = forwarded_fields(
         b"Proxy-Authorization: Basic eDp5\r\nProxy-Anything: 1\r\nForwarded: for=evil\r\nX-Forwarded-For: 1.2.3.4\r\n\
           X-Forwarded-Host: evil\r\nX-Forwarded-Anything: 1\r\nX-Real-IP: 1.2.3.4\r\nDPoP: x\r\nX-Mine: kept\r\n",
     )
@@ -153,7 +153,7 @@ async fn the_upstreams_host_is_the_configured_one() {
 }
 
 #[tokio::test]
-async fn bodies_arrive_whole_however_they_were_framed() {
+async fn bodies_arrive_complete_with_any_framing() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let chunked = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\n\r\n";
@@ -185,7 +185,7 @@ async fn bodies_arrive_whole_however_they_were_framed() {
 }
 
 #[tokio::test]
-async fn an_empty_body_with_its_length_arrives_with_its_length() {
+async fn a_content_length_of_0_is_forwarded() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     assert_eq!(ask(proxy.address, post("/", "")).await.status, 200);
@@ -199,7 +199,7 @@ async fn an_empty_body_with_its_length_arrives_with_its_length() {
 }
 
 #[tokio::test]
-async fn sixty_kibibytes_of_fields_pass_and_more_than_the_limit_is_a_431() {
+async fn sixty_kibibytes_of_fields_are_forwarded_and_more_than_the_limit_is_a_431() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let with = |count: usize| {
@@ -213,9 +213,9 @@ async fn sixty_kibibytes_of_fields_pass_and_more_than_the_limit_is_a_431() {
     assert_eq!(ask(proxy.address, get("/")).await.status, 200);
 }
 
-/// Its buffer has grown by then and would hold more.
+/// By then the buffer has grown and could hold more.
 #[tokio::test]
-async fn a_head_without_an_end_is_a_431_at_the_limit_behind_a_long_upload_too() {
+async fn an_endless_head_is_a_431_at_the_limit_even_after_a_long_upload() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let mut client = Client::connect(proxy.address).await;
@@ -229,7 +229,7 @@ async fn a_head_without_an_end_is_a_431_at_the_limit_behind_a_long_upload_too() 
 }
 
 #[tokio::test]
-async fn ten_pipelined_requests_are_answered_in_their_order() {
+async fn ten_pipelined_requests_get_their_responses_in_order() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let mut client = Client::connect(proxy.address).await;
@@ -267,7 +267,7 @@ async fn an_http_1_0_client_is_served_with_and_without_keep_alive() {
         .send("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         .await;
     assert_eq!(plain.answer().await.text(), "abc");
-    assert!(plain.rest().await.is_empty(), "closed after one answer");
+    assert!(plain.rest().await.is_empty(), "closed after one response");
 
     let mut kept = Client::connect(proxy.address).await;
     for _ in 0..3 {

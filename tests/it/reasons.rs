@@ -1,10 +1,10 @@
-//! Each way in which a request cannot be forwarded has its own status, reason and words.
+//! Each reason for which a request cannot be forwarded has its own status, name and detail.
 
 use crate::support::{
     Answer, Client, Connection, End, Proxy, Upstream, answer, ask, closed_port, get, post, until,
 };
 
-/// Status, reason, `Proxy-Status` and problem+json agree, and the request can be found in the log.
+/// Status, reason, `Proxy-Status` and problem details agree, and the request can be found in the log.
 fn assert_is(answer: &Answer, status: u16, reason: &str, proxy_error: &str) {
     assert_eq!(
         answer.outcome(),
@@ -35,7 +35,7 @@ fn assert_is(answer: &Answer, status: u16, reason: &str, proxy_error: &str) {
 }
 
 #[tokio::test]
-async fn an_upstream_that_refuses_is_a_502_that_says_so() {
+async fn an_upstream_that_refuses_the_connection_is_a_502_that_says_so() {
     let url = format!("http://127.0.0.1:{}", closed_port().await);
     let proxy = Proxy::with(&url, &[]).await;
     let answer = ask(proxy.address, get("/")).await;
@@ -43,7 +43,7 @@ async fn an_upstream_that_refuses_is_a_502_that_says_so() {
 }
 
 #[tokio::test]
-async fn an_upstream_without_a_name_in_dns_is_a_502_that_says_so() {
+async fn an_upstream_that_dns_does_not_know_is_a_502_that_says_so() {
     let settings = [
         ("upstream.connect_timeout", "20s"),
         ("upstream.allow_plaintext", "true"),
@@ -54,10 +54,10 @@ async fn an_upstream_without_a_name_in_dns_is_a_502_that_says_so() {
     assert!(answer.text().contains("no-such-host.invalid"));
 }
 
-/// A full accept queue: the kernel drops what comes, as a firewall does.
+/// The accept queue is full, so the kernel drops new connections, as a firewall does.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_upstream_that_swallows_connections_is_a_504_within_the_connect_limit() {
+async fn an_upstream_that_does_not_accept_connections_is_a_504_within_the_connect_timeout() {
     use std::time::Duration;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -94,7 +94,7 @@ async fn an_upstream_that_swallows_connections_is_a_504_within_the_connect_limit
 }
 
 #[tokio::test]
-async fn a_silent_upstream_is_a_504_that_names_the_limit() {
+async fn a_silent_upstream_is_a_504_that_names_the_timeout() {
     let upstream =
         Upstream::scripted(async |mut connection: Connection| connection.closed().await).await;
     let proxy = Proxy::with(&upstream.url(), &[("upstream.head_timeout", "300ms")]).await;
@@ -106,11 +106,11 @@ async fn a_silent_upstream_is_a_504_that_names_the_limit() {
         "http_response_timeout",
     );
     assert!(answer.text().contains("upstream.head_timeout"));
-    until("the silent connection is let go", || upstream.open() == 0).await;
+    until("the silent connection is closed", || upstream.open() == 0).await;
 }
 
 #[tokio::test]
-async fn an_upstream_that_dies_mid_head_is_a_502_and_gets_a_post_once() {
+async fn an_upstream_that_closes_in_the_middle_of_the_head_is_a_502_and_gets_a_post_once() {
     for cut in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
         let upstream = Upstream::scripted(move |mut connection| async move {
             connection.request().await;
@@ -137,8 +137,8 @@ async fn an_upstream_that_resets_is_a_502() {
     assert_eq!(upstream.seen_count(), 1);
 }
 
-/// The first request of a connection is answered, the second one kills it.
-async fn dies_when_used_again() -> Upstream {
+/// Responds to the first request of a connection and closes it at the second.
+async fn closes_on_the_second_request() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         if connection.request().await.is_some() {
             connection.write(&answer("200 OK", "", "first")).await;
@@ -149,8 +149,8 @@ async fn dies_when_used_again() -> Upstream {
 }
 
 #[tokio::test]
-async fn a_get_that_dies_on_a_used_connection_is_sent_again() {
-    let upstream = dies_when_used_again().await;
+async fn a_get_that_loses_its_reused_connection_is_retried() {
+    let upstream = closes_on_the_second_request().await;
     let proxy = Proxy::before(&upstream).await;
     for _ in 0..5 {
         assert_eq!(ask(proxy.address, get("/")).await.text(), "first");
@@ -159,8 +159,8 @@ async fn a_get_that_dies_on_a_used_connection_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_post_that_dies_on_a_used_connection_is_reported_and_not_sent_again() {
-    let upstream = dies_when_used_again().await;
+async fn a_post_that_loses_its_reused_connection_is_a_502_and_is_not_retried() {
+    let upstream = closes_on_the_second_request().await;
     let proxy = Proxy::before(&upstream).await;
     assert_eq!(ask(proxy.address, post("/1", "x")).await.status, 200);
     assert_is(
@@ -172,9 +172,9 @@ async fn a_post_that_dies_on_a_used_connection_is_reported_and_not_sent_again() 
     assert_eq!(upstream.seen_count(), 2);
 }
 
-/// A GET that changes nothing but has a body may not be repeated: the body is gone.
+/// Even a request with a body, which could not be retried, does not fail.
 #[tokio::test]
-async fn a_connection_closed_while_idle_costs_no_request() {
+async fn no_request_fails_when_an_idle_connection_is_closed() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
         connection.write(&answer("200 OK", "", "once")).await;
@@ -191,7 +191,7 @@ async fn a_connection_closed_while_idle_costs_no_request() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_http_is_a_502() {
+async fn a_response_that_is_not_http_is_a_502() {
     for garbage in [
         "SSH-2.0-OpenSSH_9.9\r\n",
         "<html>no head at all</html>\r\n\r\n",
@@ -208,7 +208,7 @@ async fn an_answer_that_is_no_http_is_a_502() {
 }
 
 #[tokio::test]
-async fn tls_towards_a_plain_upstream_is_a_502_and_no_token_is_sent() {
+async fn tls_to_a_plain_http_upstream_is_a_502_and_no_token_is_sent() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.fill().await;
         connection
@@ -223,25 +223,25 @@ async fn tls_towards_a_plain_upstream_is_a_502_and_no_token_is_sent() {
 }
 
 #[tokio::test]
-async fn a_full_house_is_a_503_at_once_with_a_second_to_wait() {
+async fn a_request_over_the_limit_gets_an_immediate_503_with_retry_after_1() {
     let upstream =
         Upstream::scripted(async |mut connection: Connection| connection.closed().await).await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.in_flight", "1")]).await;
     let mut first = Client::connect(proxy.address).await;
     first.send(get("/")).await;
-    until("the first is under way", || upstream.open() == 1).await;
+    until("the first request is in flight", || upstream.open() == 1).await;
     let answer = ask(proxy.address, get("/")).await;
     assert_is(&answer, 503, "saturated", "connection_limit_reached");
     assert_eq!(answer.field("retry-after"), Some("1"));
     drop(first);
-    until("the first has left", || upstream.open() == 0).await;
+    until("the first client has disconnected", || upstream.open() == 0).await;
     let mut next = Client::connect(proxy.address).await;
     next.send(get("/")).await;
-    until("there is room again", || upstream.open() == 1).await;
+    until("a slot is free again", || upstream.open() == 1).await;
 }
 
 #[tokio::test]
-async fn what_the_guard_refuses_never_reaches_the_upstream() {
+async fn a_request_that_the_guard_rejects_never_reaches_the_upstream() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let denied = "http_request_denied";

@@ -1,4 +1,4 @@
-//! Upgrades that the upstream does not grant: what the client sent behind its request goes nowhere.
+//! Upgrades that the upstream rejects: what the client sent after its request is not forwarded.
 
 use crate::support::{Client, Connection, Proxy, Upstream, answer, until};
 
@@ -15,7 +15,7 @@ async fn bytes_sent_early_never_reach_an_upstream_that_has_not_switched() {
             if let Some(status) = given {
                 connection.write(&answer(status, "", "no")).await;
             }
-            assert_eq!(connection.fill().await, None, "bytes behind the request");
+            assert_eq!(connection.fill().await, None, "bytes after the request");
             assert_eq!(connection.buffered(), 0);
         })
         .await;
@@ -33,7 +33,7 @@ async fn bytes_sent_early_never_reach_an_upstream_that_has_not_switched() {
         assert_eq!(got.field("connection"), Some("close"));
         client.rest().await;
         drop(proxy);
-        until("the upstream is let go", || upstream.open() == 0).await;
+        until("the upstream connection is closed", || upstream.open() == 0).await;
         assert_eq!(upstream.seen_count(), 1);
     }
 }

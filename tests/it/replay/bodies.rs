@@ -1,4 +1,4 @@
-//! What comes again of a request body, whenever and however the 401 came.
+//! What is replayed of a request body, whenever and however the 401 arrives.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use tokio::task::JoinSet;
@@ -7,16 +7,16 @@ use super::upstream::{Scripted, answer, refused};
 use super::{Scene, answer_on, because, chunked, post};
 
 #[tokio::test]
-async fn a_body_at_the_limit_comes_again_and_one_byte_more_does_not() {
+async fn a_body_at_the_limit_is_replayed_and_one_byte_more_is_not() {
     let mut cases = JoinSet::new();
     for request in [post, chunked] {
-        cases.spawn(refused_after_all_of_it(request, 1024, (200, 2)));
-        cases.spawn(refused_after_all_of_it(request, 1025, (401, 1)));
+        cases.spawn(reject_after_the_body(request, 1024, (200, 2)));
+        cases.spawn(reject_after_the_body(request, 1025, (401, 1)));
     }
     cases.join_all().await;
 }
 
-async fn refused_after_all_of_it(
+async fn reject_after_the_body(
     request: fn(&str, &str) -> String,
     length: usize,
     (status, attempts): (u16, usize),
@@ -51,7 +51,7 @@ async fn refused_after_all_of_it(
     }
 }
 
-/// How the upstream ends the connection on which it said 401 without having read the body.
+/// What the upstream does with the connection on which it sent a 401 without reading the body.
 #[derive(Debug, Clone, Copy)]
 enum Then {
     Stays,
@@ -60,16 +60,16 @@ enum Then {
 }
 
 #[tokio::test]
-async fn an_early_401_is_cured_whether_its_connection_stays_or_not() {
+async fn a_request_with_an_early_401_is_replayed_whatever_happens_to_its_connection() {
     let mut cases = JoinSet::new();
     for then in [Then::Stays, Then::SaysClose, Then::HangsUp] {
-        cases.spawn(refused_before_the_body(post, then));
-        cases.spawn(refused_before_the_body(chunked, then));
+        cases.spawn(reject_before_the_body(post, then));
+        cases.spawn(reject_before_the_body(chunked, then));
     }
     cases.join_all().await;
 }
 
-async fn refused_before_the_body(request: fn(&str, &str) -> String, then: Then) {
+async fn reject_before_the_body(request: fn(&str, &str) -> String, then: Then) {
     let api = Scripted::bind().await;
     let scene = Scene::before(&api.url).await;
     let mut client = scene.connect().await;
@@ -92,11 +92,12 @@ async fn refused_before_the_body(request: fn(&str, &str) -> String, then: Then) 
 
     let answer = answer_on(&mut client).await;
     assert_eq!((answer.status, &*answer.body), (200, "seen"), "{then:?}");
-    assert!(api.nobody_else_came());
+    assert!(api.has_no_other_connection());
 }
 
 #[tokio::test]
-async fn a_refused_expectation_costs_the_caller_no_byte_until_the_newer_token_is_welcome() {
+async fn after_a_401_to_an_expectation_the_client_sends_its_body_only_once_the_newer_token_is_accepted()
+ {
     let api = Scripted::bind().await;
     let scene = Scene::before(&api.url).await;
     let mut client = scene.connect().await;
@@ -118,7 +119,7 @@ async fn a_refused_expectation_costs_the_caller_no_byte_until_the_newer_token_is
 }
 
 #[tokio::test]
-async fn an_upload_of_100_mib_refused_at_once_is_sent_again_in_full() {
+async fn an_upload_of_100_mib_that_gets_an_immediate_401_is_replayed_in_full() {
     const LENGTH: usize = 100 << 20;
     const EARLY: usize = 32 << 10;
     let body: Vec<u8> = (0..LENGTH / 4)
@@ -158,7 +159,7 @@ async fn an_upload_of_100_mib_refused_at_once_is_sent_again_in_full() {
 }
 
 #[tokio::test]
-async fn an_upload_refused_after_it_outgrew_its_limit_gets_the_401_without_being_read_to_its_end() {
+async fn an_upload_that_gets_a_401_beyond_the_limit_is_not_read_to_its_end() {
     const SENT: usize = (64 << 10) + 1;
     let api = Scripted::bind().await;
     let scene = Scene::before(&api.url).await;
@@ -177,5 +178,5 @@ async fn an_upload_refused_after_it_outgrew_its_limit_gets_the_401_without_being
     let why = because("the request body exceeds upstream.retry_body");
     assert_eq!(answer.head.value("proxy-status"), Some(&*why));
     assert_eq!(answer.head.value("connection"), Some("close"));
-    assert!(api.nobody_else_came());
+    assert!(api.has_no_other_connection());
 }

@@ -1,4 +1,4 @@
-//! A 401 from the upstream: one newer token for all of them, each request sent once more and no oftener.
+//! A 401 from the upstream: there is one newer token for all of them, and each request is replayed at most once.
 
 mod bodies;
 mod storms;
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use upstream::{Head, Scripted, Wire, answer, refused};
 
-/// A proxy with its first token, in front of the demo's authorization server and any API.
+/// A proxy that has its first token from the demo's authorization server, in front of any API.
 struct Scene {
     demo: Demo,
     proxy: cupbearer::Running,
@@ -28,7 +28,7 @@ impl Scene {
         Self::with(upstream, &[]).await
     }
 
-    /// In front of the demo's API too.
+    /// The same in front of the demo's API.
     async fn before_the_demo(change: impl FnOnce(&mut Behaviour)) -> Self {
         let demo = demo::start(demo::Options::on_free_ports()).await.unwrap();
         demo.state.change(change);
@@ -125,13 +125,13 @@ fn chunked(path: &str, body: &str) -> String {
     )
 }
 
-/// `Proxy-Status` of a 401 that was not sent again.
+/// `Proxy-Status` of a 401 after which the request was not replayed.
 fn because(why: &str) -> String {
     format!("cupbearer; received-status=401; details=\"not sent again: {why}\"")
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_replaced_and_nobody_notices_whatever_the_method() {
+async fn a_revoked_token_is_replaced_unnoticed_for_any_method() {
     for (request, status) in [
         (get("/api/v1/certificates"), 200),
         (
@@ -159,7 +159,7 @@ async fn a_revoked_token_is_replaced_and_nobody_notices_whatever_the_method() {
 }
 
 #[tokio::test]
-async fn a_403_is_never_sent_again_and_asks_for_no_token() {
+async fn a_403_is_never_replayed_and_requests_no_token() {
     let scene = Scene::before_the_demo(|demo| demo.groups = Groups::Missing).await;
     assert_eq!(scene.ask(get("/api/v1/certificates")).await.status, 403);
     let counts = (scene.token_posts(), scene.demo.state.api_request_count());
@@ -167,7 +167,7 @@ async fn a_403_is_never_sent_again_and_asks_for_no_token() {
 }
 
 #[tokio::test]
-async fn want_of_scope_is_passed_on_as_it_came() {
+async fn a_401_for_insufficient_scope_is_forwarded_unchanged() {
     let api = Scripted::bind().await.serve(|_, _| {
         let challenge = "WWW-Authenticate: Bearer realm=\"x\"\r\nWWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n";
         answer("401 Unauthorized", challenge, "scope")
@@ -180,7 +180,7 @@ async fn want_of_scope_is_passed_on_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_replay_that_is_refused_too_gives_its_own_401_and_is_not_repeated() {
+async fn the_401_of_a_replay_is_forwarded_and_there_is_no_second_replay() {
     let api = Scripted::bind()
         .await
         .serve(|head, _| refused(&head.bearer()));
@@ -195,7 +195,7 @@ async fn a_replay_that_is_refused_too_gives_its_own_401_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn without_a_newer_token_the_401_goes_back_as_it_came_and_says_why() {
+async fn without_a_newer_token_the_401_is_forwarded_with_the_cause_in_proxy_status() {
     for (reply, wait, why) in [
         (
             TokenReply::trouble(StatusCode::SERVICE_UNAVAILABLE),
@@ -228,7 +228,7 @@ async fn without_a_newer_token_the_401_goes_back_as_it_came_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_replay_whose_connection_dies_is_an_error_and_is_not_sent_a_third_time() {
+async fn a_replay_that_loses_its_connection_is_an_error_and_is_not_sent_a_third_time() {
     let api = Scripted::bind().await;
     let scene = Scene::before(&api.url).await;
     let mut client = scene.connect().await;
@@ -242,11 +242,11 @@ async fn a_replay_whose_connection_dies_is_an_error_and_is_not_sent_a_third_time
     let answer = answer_on(&mut client).await;
     assert_eq!(answer.status, 502);
     assert!(answer.body.contains("upstream_closed"), "{}", answer.body);
-    assert!(api.nobody_else_came());
+    assert!(api.has_no_other_connection());
 }
 
 #[tokio::test]
-async fn a_get_that_lost_its_reused_connection_and_then_met_a_401_is_still_replayed() {
+async fn a_get_that_was_retried_and_then_gets_a_401_is_still_replayed() {
     let api = Scripted::bind().await;
     let scene = Scene::before(&api.url).await;
     let mut client = scene.connect().await;
@@ -266,8 +266,8 @@ async fn a_get_that_lost_its_reused_connection_and_then_met_a_401_is_still_repla
     assert_eq!(answer_on(&mut client).await.body, "second");
     assert_eq!(lost.bearer(), rejected.bearer());
     assert_ne!(rejected.bearer(), newer.bearer());
-    assert!(api.nobody_else_came());
+    assert!(api.has_no_other_connection());
 }
 
-/// Longer than anything here takes.
+/// Longer than any of these tests takes.
 const LATENCY: Duration = Duration::from_millis(300);

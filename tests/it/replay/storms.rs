@@ -1,4 +1,4 @@
-//! Many 401s at once, and one without end (tests/survives.md 9).
+//! Many simultaneous 401s, and a permanent one (tests/survives.md 9).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::upstream::{Head, Scripted, Served, answer, refused};
 use super::{LATENCY, Scene, ask, because, get, post};
 
-/// An API that has revoked the first token that it sees.
+/// An API that has revoked the first token that it receives.
 async fn revoking() -> Served {
     let revoked = Mutex::new(None);
     Scripted::bind().await.serve(move |head, body| {
@@ -22,10 +22,10 @@ async fn revoking() -> Served {
 }
 
 #[tokio::test]
-async fn two_hundred_401s_cost_one_token_and_whatever_fits_is_sent_once_more() {
+async fn two_hundred_401s_cost_one_token_and_every_request_that_fits_is_replayed() {
     let api = revoking().await;
     let scene = Scene::before(&api.url).await;
-    // So that all of them are refused before there is a newer token.
+    // So that all of them get their 401 before there is a newer token.
     scene.demo.state.change(|state| state.latency = LATENCY);
     let large = Arc::new("x".repeat((64 << 10) + 1));
     let mut storm = JoinSet::new();
@@ -54,7 +54,11 @@ async fn two_hundred_401s_cost_one_token_and_whatever_fits_is_sent_once_more() {
         }
     }
 
-    assert_eq!(scene.token_posts(), 2, "the first one, and one for all");
+    assert_eq!(
+        scene.token_posts(),
+        2,
+        "the first token, and one newer token for all requests"
+    );
     let mut attempts: HashMap<String, Vec<bool>> = HashMap::new();
     for (head, said) in api.requests() {
         let path = head.path().to_owned();
@@ -75,7 +79,7 @@ async fn two_hundred_401s_cost_one_token_and_whatever_fits_is_sent_once_more() {
 }
 
 #[tokio::test]
-async fn an_upload_that_could_not_be_sent_again_succeeds_when_its_caller_tries_again() {
+async fn an_upload_that_could_not_be_replayed_succeeds_when_its_caller_retries() {
     let api = revoking().await;
     let scene = Scene::before(&api.url).await;
     scene.demo.state.change(|state| state.latency = LATENCY);
@@ -86,7 +90,7 @@ async fn an_upload_that_could_not_be_sent_again_succeeds_when_its_caller_tries_a
 }
 
 #[tokio::test]
-async fn an_endless_401_on_one_route_costs_one_token_and_no_other_route() {
+async fn a_permanent_401_on_one_route_costs_one_token_and_affects_no_other_route() {
     let answers = |head: &Head, _: &[u8]| match head.path() {
         "/broken" => refused("no"),
         _ => answer("200 OK", "", "fine"),
@@ -106,7 +110,7 @@ async fn an_endless_401_on_one_route_costs_one_token_and_no_other_route() {
 }
 
 #[tokio::test]
-async fn a_late_401_to_an_old_token_leaves_the_newer_one_alone() {
+async fn a_late_401_to_an_old_token_does_not_replace_the_newer_one() {
     let api = Scripted::bind().await;
     let scene = Scene::before(&api.url).await;
     let mut slow = scene.connect().await;
@@ -121,11 +125,11 @@ async fn a_late_401_to_an_old_token_leaves_the_newer_one_alone() {
     assert_eq!(super::answer_on(&mut quick).await.status, 200);
 
     held.write(refused("no")).await; // about a token that is no longer the one in use
-    let next = replay.head().await.expect("the connection is used again");
+    let next = replay.head().await.expect("the connection is reused");
     replay.write(answer("200 OK", "", "")).await;
 
     assert_eq!(super::answer_on(&mut slow).await.status, 200);
     assert_ne!(old.bearer(), newer.bearer());
     assert_eq!(next.bearer(), newer.bearer());
-    assert_eq!(scene.token_posts(), 2, "the newer token was not spent");
+    assert_eq!(scene.token_posts(), 2, "the newer token was not replaced");
 }

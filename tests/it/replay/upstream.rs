@@ -1,4 +1,4 @@
-//! An API made of bare sockets, so that a test decides what is read, what is said, and when it hangs up.
+//! An API made of plain sockets, so that a test decides what it reads, what it sends and when it closes.
 
 use std::sync::{Arc, Mutex};
 
@@ -34,11 +34,11 @@ impl Wire {
         }
     }
 
-    /// The next `length` bytes, given on piece by piece.
+    /// Reads the next `length` bytes and passes each piece to `each`.
     pub(super) async fn bytes(&mut self, mut length: usize, mut each: impl FnMut(&[u8])) {
         while length > 0 {
             if self.buffer.is_empty() {
-                assert!(self.more().await, "the body broke off");
+                assert!(self.more().await, "the body is incomplete");
             }
             let piece = length.min(self.buffer.len());
             each(&self.buffer[..piece]);
@@ -47,7 +47,7 @@ impl Wire {
         }
     }
 
-    /// The body that `head` announces.
+    /// The body that belongs to `head`.
     pub(super) async fn body(&mut self, head: &Head) -> Vec<u8> {
         let mut body = Vec::new();
         if head.value("transfer-encoding") == Some("chunked") {
@@ -70,7 +70,7 @@ impl Wire {
     }
 
     pub(super) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        // Whoever has gone gets nothing; the test asks what did arrive.
+        // If the peer has closed, nothing arrives; the test checks what did.
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
@@ -80,7 +80,7 @@ impl Wire {
                 let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
                 return String::from_utf8(line[..end].to_vec()).unwrap();
             }
-            assert!(self.more().await, "the line broke off");
+            assert!(self.more().await, "the line is incomplete");
         }
     }
 
@@ -90,7 +90,7 @@ impl Wire {
     }
 }
 
-/// A request's or an answer's head, as it came.
+/// The head of a request or a response, byte for byte.
 #[derive(Debug, Clone)]
 pub(super) struct Head(pub(super) String);
 
@@ -107,7 +107,7 @@ impl Head {
         self.values(name).next()
     }
 
-    /// The one credential that every attempt must carry.
+    /// The one bearer token that every attempt must have.
     pub(super) fn bearer(&self) -> String {
         let lines: Vec<&str> = self.values("authorization").collect();
         assert_eq!(lines.len(), 1, "exactly one Authorization");
@@ -119,7 +119,7 @@ impl Head {
     }
 }
 
-/// An API that does nothing until the test does it.
+/// An API whose every step is taken by the test.
 pub(super) struct Scripted {
     listener: TcpListener,
     pub(super) url: String,
@@ -143,13 +143,13 @@ impl Scripted {
         (wire, head)
     }
 
-    /// Whether nobody has connected whom the test has not accepted: the system knows at once.
-    pub(super) fn nobody_else_came(self) -> bool {
+    /// Whether there is no connection besides those that the test has accepted. The system knows immediately.
+    pub(super) fn has_no_other_connection(self) -> bool {
         let waiting = self.listener.into_std().unwrap().accept();
         waiting.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     }
 
-    /// Reads every request whole and answers it at once with what `answer` says.
+    /// Reads every request completely and responds immediately with the result of `answer`.
     pub(super) fn serve(
         self,
         answer: impl Fn(&Head, &[u8]) -> String + Send + Sync + 'static,
@@ -180,7 +180,7 @@ impl Scripted {
     }
 }
 
-/// An API that answers by a rule, and what it was asked and said.
+/// An API that responds by a rule and records requests and responses.
 pub(super) struct Served {
     pub(super) url: String,
     requests: Arc<Mutex<Vec<(Head, String)>>>,
@@ -199,13 +199,13 @@ impl Drop for Served {
     }
 }
 
-/// An answer with a length.
+/// A response with a `Content-Length`.
 pub(super) fn answer(status: &str, fields: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {length}\r\n\r\n{body}")
 }
 
-/// The 401 of RFC 6750 3.1.
+/// The 401 of RFC 6750 section 3.1.
 pub(super) fn refused(body: &str) -> String {
     answer(
         "401 Unauthorized",

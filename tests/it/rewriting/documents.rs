@@ -1,10 +1,10 @@
-//! `OpenAPI` documents through the proxy: changed where they name the upstream, else byte for byte.
+//! `OpenAPI` documents through the proxy: rewritten if they name the upstream, otherwise byte for byte.
 
 use super::scene::{BROKEN_OFF, Scene, Scripted, exchange, lines_of};
 
 const DOCUMENT: &str = r#"{ "openapi":"3.1.0", "servers":[{"url":"http://@UPSTREAM@/v1"}] }"#;
 
-/// What a client may add, and what must not reach the upstream with a request for a document.
+/// Fields that a client may send and that must not reach the upstream with a request for a document.
 const PARTIAL: [&str; 6] = [
     "Range: bytes=0-3",
     "If-None-Match: \"1\"",
@@ -17,7 +17,7 @@ const PARTIAL: [&str; 6] = [
 const VALIDATORS: &str = "ETag: \"1\"\nLast-Modified: Fri, 02 Jan 2026 00:00:00 GMT\nDigest: sha-256=a\n\
                           Content-Digest: a=:a:\nRepr-Digest: a=:a:\nContent-MD5: a\nCache-Control: max-age=9";
 
-/// An upstream with one answer, and the proxy in front of it.
+/// An upstream with one response, and the proxy in front of it.
 async fn with(status: &'static str, fields: &'static str, body: Vec<u8>) -> Scene {
     let upstream = Scripted::start(move |own| {
         let text = String::from_utf8(body.clone());
@@ -40,7 +40,7 @@ fn named(document: &str, authority: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_document_names_the_address_that_the_client_used() {
+async fn the_servers_of_a_document_become_the_address_that_the_client_used() {
     let scene = with("200 OK", "Content-Type: application/json", DOCUMENT.into()).await;
     for client in ["localhost", "127.0.0.1:9000", "[::1]:6749"] {
         let request = format!(
@@ -57,7 +57,7 @@ async fn a_document_names_the_address_that_the_client_used() {
 }
 
 #[tokio::test]
-async fn the_whole_document_is_asked_for_in_plain_and_what_spoke_of_the_old_bytes_goes() {
+async fn the_whole_document_is_requested_without_compression_and_its_validators_are_removed() {
     let fields: &'static str =
         format!("Content-Type: application/vnd.oai.openapi+json; version=3\n{VALIDATORS}").leak();
     let scene = with("200 OK", fields, DOCUMENT.into()).await;
@@ -84,7 +84,7 @@ async fn the_whole_document_is_asked_for_in_plain_and_what_spoke_of_the_old_byte
 }
 
 #[tokio::test]
-async fn every_other_answer_at_the_same_path_passes_byte_for_byte() {
+async fn every_other_response_at_the_same_path_is_forwarded_byte_for_byte() {
     for (status, kind, body) in [
         (
             "200 OK",
@@ -138,7 +138,7 @@ async fn every_other_answer_at_the_same_path_passes_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn what_is_not_text_passes_byte_for_byte() {
+async fn a_body_that_is_not_text_is_forwarded_byte_for_byte() {
     let body = [
         b"{\"openapi\":\"\xff\xfe\"}".as_slice(),
         &[0, 159, 146, 150],
@@ -150,7 +150,7 @@ async fn what_is_not_text_passes_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_asked_and_answered_as_they_are() {
+async fn requests_with_other_paths_and_methods_are_not_changed() {
     let scene = with(
         "200 OK",
         "Content-Type: application/json\nETag: \"1\"",
@@ -178,7 +178,7 @@ async fn other_paths_and_methods_are_asked_and_answered_as_they_are() {
 }
 
 #[tokio::test]
-async fn the_head_of_a_document_is_left_alone() {
+async fn a_head_request_for_a_document_is_not_changed() {
     let scene = with(
         "200 OK",
         "Content-Type: application/json\nETag: \"1\"",
@@ -194,7 +194,7 @@ async fn the_head_of_a_document_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_document_above_8_mib_streams_on_unchanged_whether_its_length_was_said_or_not() {
+async fn a_document_above_8_mib_is_streamed_unchanged_with_or_without_a_length() {
     let long = DOCUMENT.replace("3.1.0", &"x".repeat(9 << 20));
     let said = with(
         "200 OK",
@@ -213,7 +213,7 @@ async fn a_document_above_8_mib_streams_on_unchanged_whether_its_length_was_said
     })
     .await;
     let scene = Scene::before(unsaid, "").await;
-    // HTTP/1.0: the body is read to the end of the connection, without the chunks' own lengths.
+    // HTTP/1.0, so that the body ends with the connection and is not chunked.
     let request = "GET /openapi.json HTTP/1.0\r\nHost: localhost\r\n\r\n";
     let answer = exchange(&scene.proxy, request.as_bytes()).await;
     let expected = named(
@@ -225,14 +225,14 @@ async fn a_document_above_8_mib_streams_on_unchanged_whether_its_length_was_said
 }
 
 #[tokio::test]
-async fn a_document_that_breaks_off_is_seen_to_break_off() {
+async fn the_client_sees_that_an_aborted_document_is_incomplete() {
     let upstream = Scripted::start(|_| {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n";
         [head.as_bytes(), BROKEN_OFF].concat()
     })
     .await;
     let scene = Scene::before(upstream, "").await;
-    // What had come may be lost with the connection; a clean end there is not.
+    // What had arrived may be lost with the connection, but it must not end cleanly.
     let answer = scene.get("GET /openapi.json").await;
     assert!(
         !answer.contains("0\r\n\r\n") && !answer.contains("content-length"),
@@ -241,7 +241,7 @@ async fn a_document_that_breaks_off_is_seen_to_break_off() {
 }
 
 #[tokio::test]
-async fn the_paths_are_those_of_the_configuration() {
+async fn the_paths_of_documents_come_from_the_configuration() {
     let upstream = Scripted::start(|own| {
         let body = named(DOCUMENT, own);
         format!(

@@ -1,4 +1,4 @@
-//! What is changed on the way, in both directions, and that nothing else is: seen on the wire.
+//! What is changed in both directions, and that nothing else is, as seen on the wire.
 
 mod documents;
 mod scene;
@@ -33,7 +33,7 @@ async fn a_redirect_to_the_upstream_leads_to_the_address_that_the_client_used() 
 }
 
 #[tokio::test]
-async fn every_cookie_line_is_made_fit_for_the_client() {
+async fn every_cookie_line_is_rewritten_for_the_client() {
     let answer = "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1; Secure; SameSite=None\r\n\
                   Set-Cookie: b=2; Path=/\r\nSet-Cookie: c=3; Domain=127.0.0.1\r\n\r\n";
     let answer = Scene::answering(answer).await.get("GET /").await;
@@ -44,7 +44,7 @@ async fn every_cookie_line_is_made_fit_for_the_client() {
 }
 
 #[tokio::test]
-async fn without_rewriting_nothing_of_it_is_changed() {
+async fn without_rewriting_nothing_is_changed() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLocation: http://@UPSTREAM@/\r\n\
                   Set-Cookie: a=1; Secure; Domain=x\r\nETag: \"1\"\r\nConnection: close\r\n\r\n\
                   {\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"http://@UPSTREAM@\"}]}";
@@ -67,7 +67,7 @@ async fn without_rewriting_nothing_of_it_is_changed() {
 }
 
 #[tokio::test]
-async fn the_upstream_sees_its_own_name_as_origin_and_referer_where_they_named_us() {
+async fn origin_and_referer_that_name_the_proxy_name_the_upstream_instead() {
     let more = "[guard]\norigins = [\"https://tool.example\"]";
     let scene = Scene::configured(EMPTY, more).await;
     let (ours, upstream) = (&scene.proxy, &scene.upstream.authority);
@@ -94,7 +94,7 @@ async fn the_upstream_sees_its_own_name_as_origin_and_referer_where_they_named_u
 }
 
 #[tokio::test]
-async fn a_browsers_cookies_stay_behind_and_those_of_other_clients_pass() {
+async fn cookies_of_browsers_are_removed_and_those_of_other_clients_are_forwarded() {
     let scene = Scene::answering(EMPTY).await;
     let own_page = format!("GET /\nCookie: jar=1\nOrigin: http://{}", scene.proxy);
     for (request, expected) in [
@@ -116,14 +116,14 @@ async fn a_browsers_cookies_stay_behind_and_those_of_other_clients_pass() {
 }
 
 #[tokio::test]
-async fn a_browsers_cookies_pass_where_the_configuration_says_so() {
+async fn cookies_of_browsers_are_forwarded_if_configured() {
     let scene = Scene::configured(EMPTY, "cookies = true").await;
     scene.get(&format!("GET /\n{BROWSER}")).await;
     assert_eq!(lines_of(&scene.upstream.seen()[0], "cookie"), ["jar=1"]);
 }
 
 #[tokio::test]
-async fn via_names_us_behind_whoever_passed_the_request_on_before() {
+async fn our_via_follows_those_of_earlier_proxies() {
     let scene = Scene::answering(EMPTY).await;
     scene
         .get("GET /\nVia: 1.0 first, 1.1 second (x)\nVia: 1.1 third")
@@ -135,14 +135,14 @@ async fn via_names_us_behind_whoever_passed_the_request_on_before() {
 }
 
 #[tokio::test]
-async fn without_via_nobody_is_told() {
+async fn via_can_be_disabled() {
     let scene = Scene::configured(EMPTY, "via = false").await;
     scene.get("GET /").await;
     assert_eq!(lines_of(&scene.upstream.seen()[0], "via"), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_request_that_comes_back_is_a_508_and_goes_round_once() {
+async fn a_request_that_comes_back_is_a_508_after_one_round() {
     let way_back = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let detour = way_back.local_addr().unwrap().to_string();
     let running = start("127.0.0.1:0", &detour, "").await.unwrap();
@@ -152,7 +152,7 @@ async fn a_request_that_comes_back_is_a_508_and_goes_round_once() {
         let mut rounds = 0;
         while let Ok((mut from, _)) = way_back.accept().await {
             rounds += 1;
-            assert!(rounds < 3, "it goes round and round");
+            assert!(rounds < 3, "the request is caught in a loop");
             let mut to = TcpStream::connect(&back_to).await.unwrap();
             tokio::io::copy_bidirectional(&mut from, &mut to).await.ok();
             to.shutdown().await.ok();
@@ -169,7 +169,7 @@ async fn a_request_that_comes_back_is_a_508_and_goes_round_once() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_our_own_listener_is_refused_at_start() {
+async fn an_upstream_that_is_our_own_listener_is_rejected_at_start() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = free.local_addr().unwrap();
     drop(free);

@@ -1,4 +1,4 @@
-//! The proxy in this process between a raw client and a raw upstream: bytes in, bytes out.
+//! A proxy in this process between a raw client and a raw upstream: bytes in, bytes out.
 
 use std::io;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{SECRET, log_leaks, token_answer};
 
-/// A server that gives the same bytes to every request and remembers what it got.
+/// A server that sends the same bytes in response to every request and records the requests.
 pub(super) struct Scripted {
     /// `127.0.0.1:PORT`.
     pub(super) authority: String,
@@ -37,7 +37,7 @@ impl Scripted {
         Self { authority, seen }
     }
 
-    /// The requests so far, each with its body as it was on the wire.
+    /// The requests so far, each with its body as sent on the wire.
     pub(super) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
@@ -47,18 +47,18 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<String>>, answer: &[u8]) 
     while let Some(request) = read_request(&mut stream).await? {
         seen.lock().unwrap().push(request);
         stream.write_all(answer).await?;
-        if answer.ends_with(BROKEN_OFF) || says_close(answer) {
+        if answer.ends_with(BROKEN_OFF) || has_connection_close(answer) {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn says_close(answer: &[u8]) -> bool {
+fn has_connection_close(answer: &[u8]) -> bool {
     lines_of(&String::from_utf8_lossy(answer), "connection") == ["close"]
 }
 
-/// An answer that ends so is followed by the end of the connection.
+/// After a response that ends like this, the server closes the connection.
 pub(super) const BROKEN_OFF: &[u8] = b"(broken off";
 
 async fn read_request(stream: &mut TcpStream) -> io::Result<Option<String>> {
@@ -69,14 +69,14 @@ async fn read_request(stream: &mut TcpStream) -> io::Result<Option<String>> {
         }
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n")
-            && is_whole(head, body)
+            && is_complete(head, body)
         {
             return Ok(Some(text.into_owned()));
         }
     }
 }
 
-fn is_whole(head: &str, body: &str) -> bool {
+fn is_complete(head: &str, body: &str) -> bool {
     if lines_of(head, "transfer-encoding").is_empty() {
         let length = lines_of(head, "content-length").first().cloned();
         body.len() == length.map_or(0, |length| length.parse().unwrap())
@@ -98,7 +98,7 @@ pub(super) fn lines_of(head: &str, wanted: &str) -> Vec<String> {
         .collect()
 }
 
-/// All three.
+/// Client, proxy and upstream.
 pub(super) struct Scene {
     pub(super) upstream: Scripted,
     /// `127.0.0.1:PORT`.
@@ -107,7 +107,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// With an upstream that answers `answer` to everything; `@UPSTREAM@` in it is its own authority.
+    /// With an upstream that sends `answer` in response to everything; `@UPSTREAM@` in it becomes its own authority.
     pub(super) async fn answering(answer: &str) -> Self {
         Self::configured(answer, "").await
     }
@@ -132,7 +132,7 @@ impl Scene {
         }
     }
 
-    /// The answer to `head` (request line and fields without the final empty line, Host is added), read
+    /// The response to `head` (request line and fields without the final empty line; Host is added), read
     /// to the end of the connection.
     pub(super) async fn get(&self, head: &str) -> String {
         let (line, fields) = head.split_once('\n').unwrap_or((head, ""));

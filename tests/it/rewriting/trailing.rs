@@ -1,4 +1,4 @@
-//! Trailers, both ways, between raw sockets.
+//! Trailers in both directions, between raw sockets.
 
 use super::scene::{Scene, exchange, lines_of};
 
@@ -27,7 +27,7 @@ async fn announced_request_trailers_arrive_without_the_fields_of_a_head() {
 }
 
 #[tokio::test]
-async fn a_connection_goes_on_after_request_trailers() {
+async fn a_connection_is_reused_after_request_trailers() {
     let scene = Scene::answering("HTTP/1.1 204 No Content\r\n\r\n").await;
     let request = |connection: &str| {
         format!(
@@ -48,7 +48,7 @@ const ANSWER: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
                       X-Sum: 1\r\nSet-Cookie: a=1\r\nAlt-Svc: h2\r\nContent-Length: 9\r\nWWW-Authenticate: Basic\r\n\r\n";
 
 #[tokio::test]
-async fn announced_response_trailers_reach_a_client_that_takes_them() {
+async fn announced_response_trailers_reach_a_client_that_accepts_them() {
     let scene = Scene::answering(ANSWER).await;
 
     let answer = scene.get("GET /\nTE: gzip;q=0.5, Trailers").await;
@@ -63,7 +63,7 @@ async fn announced_response_trailers_reach_a_client_that_takes_them() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_trailers_gets_the_body_whole_without_them() {
+async fn a_client_that_does_not_accept_trailers_gets_the_complete_body_without_them() {
     let scene = Scene::answering(ANSWER).await;
 
     let answer = scene.get("GET /\nTE: gzip").await;
