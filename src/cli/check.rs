@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{put, put_error};
 use super::preflight;
-use crate::config::{ConfigProblems, Loaded, table};
+use crate::config::{ConfigProblems, Loaded, effective_table};
 
 /// Show the effective configuration and where each value comes from; sends no requests
 #[derive(Args)]
@@ -80,7 +80,7 @@ fn text_of(loaded: &Loaded) -> (String, String) {
         .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
     let out = format!(
         "{}\ntoken endpoint: {}\nThe configuration is valid ({file}), and the secret can be read.\n",
-        table(&loaded.effective),
+        effective_table(&loaded.effective),
         loaded.config.token.endpoint,
     );
     let warnings = loaded

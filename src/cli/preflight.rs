@@ -74,15 +74,15 @@ fn result(loaded: Loaded, problems: ConfigProblems) -> Result<Loaded, ConfigProb
 async fn examine_files(mut loaded: Loaded) -> (Loaded, ConfigProblems) {
     let mut problems = ConfigProblems::default();
     let token = &loaded.config.token;
-    let key = token.credential_key();
+    let key = token.credential_key;
     match token.credential.read().await {
         Ok(credential) => {
             if let Err(error) = check_credential(token, &credential) {
                 let remedy = error.remedy().to_owned();
-                loaded.complain(&mut problems, key, (error.to_string(), remedy));
+                loaded.report(&mut problems, key, (error.to_string(), remedy));
             }
         }
-        Err(error) => loaded.complain(&mut problems, key, (error.in_full(), error.remedy())),
+        Err(error) => loaded.report(&mut problems, key, (error.in_full(), error.remedy())),
     }
     let upstream = &loaded.config.upstream;
     for files in [&token.certificate, &upstream.client_certificate]
@@ -91,11 +91,11 @@ async fn examine_files(mut loaded: Loaded) -> (Loaded, ConfigProblems) {
     {
         if let Err(error) = files.check() {
             let complaint = (error.to_string(), error.remedy());
-            loaded.complain(&mut problems, error.key(), complaint);
+            loaded.report(&mut problems, error.key(), complaint);
         }
     }
     if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(check_ca_file) {
-        loaded.complain(&mut problems, "network.ca_file", complaint);
+        loaded.report(&mut problems, "network.ca_file", complaint);
     }
     loaded.warnings.extend(exposed_files(&loaded.config));
     (loaded, problems)
@@ -111,7 +111,7 @@ async fn examine_callers(loaded: &mut Loaded, problems: &mut ConfigProblems) {
             )),
             Ok(_) => {}
             Err(problem) => {
-                loaded.complain(problems, &key, (problem.problem, problem.remedy));
+                loaded.report(problems, &key, (problem.problem, problem.remedy));
             }
         }
     }

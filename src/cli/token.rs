@@ -96,7 +96,7 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
     let secret = token.credential.read().await.map_err(|error| {
         unusable(format!(
             "{}: {}; {}",
-            token.credential_key(),
+            token.credential_key,
             error.in_full(),
             error.remedy()
         ))

@@ -1,26 +1,95 @@
-//! Addresses as people write them: where to listen, where to send to, who may call.
+//! Addresses as people write them: listeners, URLs, host names and web origins.
 //!
-//! One reader of URLs decides both what is loopback and what is connected to, so that no spelling
-//! (`127.1`, `LOCALHOST`) is one thing here and another there. Nothing is ever resolved.
+//! The same parsed URL decides both whether it is loopback and where connections go, so that no spelling (`127.1`,
+//! `LOCALHOST`) can mean two things. No name is ever resolved.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use http::uri::{Authority, Scheme};
 use url::{Host, Url};
 
 use super::problems::InvalidValue;
-use super::{Listen, Origin};
 use crate::text::quoted;
 
-/// What a socket's address has room for, its closing NUL not counted (`sun_path`: 108 on Linux, 104 elsewhere).
+/// A listener's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// `localhost:PORT`: every loopback address family of this machine.
+    Localhost(u16),
+    /// One address; port 0 means any free one.
+    Tcp(SocketAddr),
+    /// `unix:/PATH`: a unix socket.
+    Unix {
+        /// Absolute.
+        path: PathBuf,
+        /// `listen_mode`: the socket file's permissions.
+        mode: u32,
+    },
+}
+
+impl Listen {
+    /// Whether only this machine can connect: a unix socket or loopback, which is `127.0.0.0/8`, `::1` or the
+    /// name `localhost`, which is never resolved.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Localhost(_) | Self::Unix { .. } => true,
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Localhost(port) => write!(f, "localhost:{port}"),
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The scheme and authority that all requests are sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and, where it was written, port.
+    pub authority: Authority,
+}
+
+impl Origin {
+    /// The port to connect to: the one that was written, else the scheme's default.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.authority
+            .port_u16()
+            .unwrap_or(if self.is_tls() { 443 } else { 80 })
+    }
+
+    /// Whether connections are made over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// As a whole URL, with the path `/`.
+    pub(crate) fn to_url(&self) -> Option<Url> {
+        Url::parse(&format!("{}://{}/", self.scheme, self.authority)).ok()
+    }
+}
+
+/// The longest path of a unix socket, without its final NUL (`sun_path`: 108 on Linux, 104 elsewhere).
 const LONGEST_SOCKET_PATH: usize = 103;
 
-/// Mode of a unix socket where no other is set: its owner only.
+/// The mode of a unix socket where none is set: its owner only.
 const OWNER_ONLY: u32 = 0o600;
 
 /// `listen`: `localhost:PORT`, `ADDRESS:PORT` or `unix:/PATH`.
 pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
-    let complaint =
+    let invalid =
         |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
     if let Some(path) = text.strip_prefix("unix:") {
         return match unusable_socket(path) {
@@ -28,7 +97,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
                 path: path.into(),
                 mode: OWNER_ONLY,
             }),
-            Some(problem) => Err(complaint(
+            Some(problem) => Err(invalid(
                 problem,
                 "write \"unix:/run/cupbearer/api.sock\" or \"localhost:6749\"".into(),
             )),
@@ -38,7 +107,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
         return Ok(Listen::Tcp(address));
     }
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Err(complaint(
+        return Err(invalid(
             "has no port",
             format!("write \"{}\"", SocketAddr::new(address, 6749)),
         ));
@@ -50,35 +119,35 @@ pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
     };
     match port.map(str::parse::<u16>) {
         Some(Ok(port)) if name.eq_ignore_ascii_case("localhost") => Ok(Listen::Localhost(port)),
-        Some(Ok(port)) if name.is_empty() => Err(complaint(
+        Some(Ok(port)) if name.is_empty() => Err(invalid(
             "has no host",
             format!("write \"localhost:{port}\""),
         )),
-        Some(Ok(port)) => Err(complaint(
+        Some(Ok(port)) => Err(invalid(
             "is neither localhost nor an IP address",
             format!("write \"localhost:{port}\", or an address of this machine"),
         )),
-        Some(Err(_)) => Err(complaint(
-            "has no usable port",
+        Some(Err(_)) => Err(invalid(
+            "has an invalid port",
             "write a port from 0 to 65535, such as \"localhost:6749\"".into(),
         )),
-        None => Err(complaint("has no port", "write \"localhost:6749\"".into())),
+        None => Err(invalid("has no port", "write \"localhost:6749\"".into())),
     }
 }
 
-/// Why `path` cannot be that of a unix socket.
+/// Why `path` cannot be the path of a unix socket.
 fn unusable_socket(path: &str) -> Option<&'static str> {
     if cfg!(not(unix)) {
-        return Some("is a unix socket, which this system does not have");
+        return Some("is a unix socket, which this system does not support");
     }
     if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
-        return Some("has no absolute path of a socket file");
+        return Some("is not the absolute path of a socket");
     }
-    (path.len() > LONGEST_SOCKET_PATH).then_some("is longer than a socket's path may be")
+    (path.len() > LONGEST_SOCKET_PATH).then_some("is longer than the path of a socket can be")
 }
 
-/// `upstream.url`: scheme, host and port, and nothing else. What is proposed instead would not be refused in its turn,
-/// for want of TLS, unless `plaintext` is allowed.
+/// `upstream.url`: scheme, host and port, and nothing else. The remedy proposes http only where `plaintext` is
+/// allowed.
 pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue> {
     let url = http_url(text)?;
     let bare = url.origin().ascii_serialization();
@@ -89,7 +158,7 @@ pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue
         };
         return Err((
             format!("{} has more than scheme, host and port", quoted(text)),
-            format!("write {proposed:?}; path and query are the caller's"),
+            format!("write {proposed:?}; path and query come from each request"),
         )
             .into());
     }
@@ -102,7 +171,7 @@ pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue
         },
         authority: Authority::try_from(authority).map_err(|_| {
             (
-                format!("{} has no usable host", quoted(text)),
+                format!("{} has no valid host", quoted(text)),
                 "write \"https://api.example.com\"",
             )
         })?,
@@ -123,8 +192,7 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, InvalidValue> {
     Ok(url)
 }
 
-/// `token.issuer`: a URL without query and fragment (RFC 8414 2), kept as it was written, because it is
-/// compared character by character.
+/// `token.issuer`: a URL without query and fragment (RFC 8414 2).
 pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
     let url = http_url(text)?;
     let known = [
@@ -133,9 +201,9 @@ pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
     ];
     if let Some(end) = known.iter().find_map(|known| text.find(known)) {
         return Err((
-            format!("{} is the address of metadata", quoted(text)),
+            format!("{} is the address of the issuer's metadata", quoted(text)),
             format!(
-                "write {:?}, as it stands there under \"issuer\"",
+                "write {:?}, the value of \"issuer\" in that metadata",
                 &text[..end]
             ),
         )
@@ -161,12 +229,12 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The same of an origin that [`origin`] has read.
+/// Whether an origin is on loopback.
 pub(crate) fn is_loopback_origin(origin: &Origin) -> bool {
     origin.to_url().is_some_and(|url| is_loopback(&url))
 }
 
-/// What is wrong with a name of `guard.hosts`, if anything.
+/// A name in `guard.hosts`.
 pub(crate) fn host_name(text: &str) -> Result<String, InvalidValue> {
     let remedy = |name: &str| format!("write {name:?}: lower case, without scheme and port");
     let is_v6 = text
@@ -194,17 +262,21 @@ pub(crate) fn host_name(text: &str) -> Result<String, InvalidValue> {
     } else {
         "proxy.example.com"
     };
-    Err((format!("{} is no host name", quoted(text)), remedy(example)).into())
+    Err((
+        format!("{} is not a host name", quoted(text)),
+        remedy(example),
+    )
+        .into())
 }
 
-/// What is wrong with an origin of `guard.origins`, if anything.
+/// An origin in `guard.origins`.
 pub(crate) fn web_origin(text: &str) -> Result<String, InvalidValue> {
-    let complaint = |remedy: String| -> InvalidValue {
-        (format!("{} is no web origin", quoted(text)), remedy).into()
+    let invalid = |remedy: String| -> InvalidValue {
+        (format!("{} is not a web origin", quoted(text)), remedy).into()
     };
     if text == "*" || text.eq_ignore_ascii_case("null") {
-        return Err(complaint(
-            "name each origin: any page of the web could call otherwise".into(),
+        return Err(invalid(
+            "list each origin: otherwise every page on the web could call".into(),
         ));
     }
     let known = Url::parse(text)
@@ -215,16 +287,16 @@ pub(crate) fn web_origin(text: &str) -> Result<String, InvalidValue> {
     match known {
         Some(origin) if origin == text => Ok(origin),
         Some(origin) if !text.contains('*') && !text.contains('@') => {
-            Err(complaint(format!("write {origin:?}")))
+            Err(invalid(format!("write {origin:?}")))
         }
         None if is_other_origin(text) => Ok(text.to_owned()),
-        Some(_) | None => Err(complaint(
+        Some(_) | None => Err(invalid(
             "write scheme, host and port: \"https://tool.example.com\"".into(),
         )),
     }
 }
 
-/// A browser extension's origin, `chrome-extension://…`: the standard for URLs knows none for it.
+/// A browser extension's origin, such as `chrome-extension://…`, which the standard for URLs does not define.
 fn is_other_origin(text: &str) -> bool {
     let is_plain = |part: &str, more: &[u8]| {
         !part.is_empty()
@@ -237,7 +309,7 @@ fn is_other_origin(text: &str) -> bool {
     })
 }
 
-/// An http or https URL with a host and without user name and password; those are never quoted.
+/// An http or https URL with a host. One with a user name or password is rejected and never quoted.
 fn http_url(text: &str) -> Result<Url, InvalidValue> {
     let rest = match text.split_once("://") {
         Some(("http" | "https", rest)) => rest,
@@ -256,7 +328,7 @@ fn http_url(text: &str) -> Result<Url, InvalidValue> {
     match Url::parse(text) {
         Ok(url) if !authority.is_empty() && !text.contains(is_odd) && url.has_host() => Ok(url),
         Ok(_) | Err(_) => Err((
-            format!("{} is no URL", quoted(text)),
+            format!("{} is not a URL", quoted(text)),
             "write scheme, host and perhaps a port: \"https://api.example.com:8443\"",
         )
             .into()),
@@ -274,8 +346,8 @@ fn without_scheme(text: &str) -> InvalidValue {
 
 fn with_credentials() -> InvalidValue {
     (
-        "has a user name or password in it",
-        "write scheme, host and port only; the token is the credential",
+        "contains a user name or password",
+        "write scheme, host and port only: the token is the credential",
     )
         .into()
 }

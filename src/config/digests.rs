@@ -1,52 +1,51 @@
-//! What every key was set to, so that two readings of a configuration can be told apart, key by key, without
-//! keeping any value.
+//! A digest of each key's value, to find out which keys changed between two readings without keeping the values.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
-use super::keys::{KEYS, Key};
-use super::layers::{Content, Layers, ValueSource};
-use super::values::default;
+use super::content::{Content, ValueSource};
+use super::keys::{KEYS, KeyInfo};
+use super::layers::Layers;
 
-/// A digest for each key that has a value. Not cryptographic: who could choose the values owns the file.
+/// A digest for each key that has a value. Not cryptographic, since only the owner of the file can choose values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyDigests(BTreeMap<String, u64>);
 
 impl KeyDigests {
-    /// Of one proxy's own layers: a key that another proxy's file sets is that file's to change.
+    /// The digests of one proxy, without the keys that another proxy's file sets for the process.
     pub(crate) fn of(layers: &Layers) -> Self {
-        let defaults = KEYS.iter().filter_map(|key: &Key| {
-            let value = default(key)?;
+        let defaults = KEYS.iter().filter_map(|key: &KeyInfo| {
+            let value = key.default()?;
             Some((key.path.to_owned(), digest(value.to_string().as_bytes())))
         });
         let callers = layers.callers.keys();
         let callers = callers.map(|name| (format!("guard.callers.{name}"), 0));
         let own = layers
-            .given
+            .values
             .iter()
-            .filter(|(_, given)| match &given.source {
+            .filter(|(_, value)| match &value.source {
                 ValueSource::File { path, .. } => layers.file.as_ref() == Some(path),
                 ValueSource::Variable(_) | ValueSource::Flag(_) => true,
             });
-        let given = own.map(|(path, given)| {
-            let text = match &given.content {
+        let set = own.map(|(path, value)| {
+            let text = match &value.content {
                 Content::Toml(value) => value.to_string(),
-                // Where it is; what is there is followed by who uses it.
+                // Where the secret is. Its users notice when the secret itself changes.
                 Content::Secret(source) => format!("{source:?}"),
-                Content::Broken => String::new(),
+                Content::Invalid => String::new(),
             };
             (path.clone(), digest(text.as_bytes()))
         });
-        Self(defaults.chain(callers).chain(given).collect())
+        Self(defaults.chain(callers).chain(set).collect())
     }
 
-    /// Also what stands in the file that `key` names.
+    /// Includes the content of the file that `key` names.
     pub fn note_content(&mut self, key: &str, content: &[u8]) {
         let named = self.0.entry(key.to_owned()).or_default();
         *named = named.rotate_left(1) ^ digest(content);
     }
 
-    /// The keys that have another value than `before`, or only here one, or only there.
+    /// The keys whose value differs from `before`, or that have a value in only one of the two.
     #[must_use]
     pub fn changed_from(&self, before: &Self) -> Vec<String> {
         let keys: std::collections::BTreeSet<&String> =
@@ -57,7 +56,7 @@ impl KeyDigests {
             .collect()
     }
 
-    /// Takes over what `of` says about `key`, be it nothing.
+    /// Copies the digest of `key` from `of`, or its absence.
     pub fn take_over(&mut self, key: &str, of: &Self) {
         match of.0.get(key) {
             Some(digest) => self.0.insert(key.to_owned(), *digest),

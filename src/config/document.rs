@@ -1,15 +1,15 @@
-//! A configuration file's text into the file layer, with the line of each key.
+//! The layer of the file, with the line of each key.
 //!
-//! A syntax error names its line and never quotes it: a secret may have been written there.
+//! A syntax error names its line and never quotes it, because it may contain a secret.
 
 use std::path::Path;
 
-use serde::Deserialize as _;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue};
 
-use super::keys::{Key, ValueKind, is_section};
-use super::layers::{Content, Layers, ValueSource};
+use super::content::{Content, ValueSource, owned_value};
+use super::keys::{self, KeyInfo, ValueKind, is_section};
+use super::layers::Layers;
 use super::secret_source;
 
 /// No configuration is longer than 1 MiB.
@@ -19,7 +19,7 @@ pub(crate) const LONGEST: u64 = 1 << 20;
 pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
     let text = match text(bytes) {
         Ok(text) => text,
-        Err(complaint) => return layers.unreadable(path, "line 1", complaint),
+        Err(problem) => return layers.unreadable(path, "line 1", problem),
     };
     let document = FileText { path, text };
     match DeTable::parse(text) {
@@ -27,15 +27,10 @@ pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
         Err(error) => {
             let line = document.line(error.span().map_or(0, |span| span.start));
             let message = error.message().lines().next().unwrap_or_default();
-            let complaint = (format!("is not TOML: {message}"), "correct that line");
-            layers.unreadable(path, format_args!("line {line}"), complaint);
+            let problem = (format!("is not TOML: {message}"), "correct that line");
+            layers.unreadable(path, format_args!("line {line}"), problem);
         }
     }
-}
-
-/// One value as TOML, from the environment or the command line.
-pub(crate) fn value(text: &str) -> Result<toml::Value, toml::de::Error> {
-    owned(&DeValue::parse(text)?)
 }
 
 fn text(bytes: &[u8]) -> Result<&str, (&'static str, &'static str)> {
@@ -46,10 +41,6 @@ fn text(bytes: &[u8]) -> Result<&str, (&'static str, &'static str)> {
         ));
     }
     std::str::from_utf8(bytes).map_err(|_| ("is not UTF-8", "save it as UTF-8 without BOM"))
-}
-
-fn owned(value: &Spanned<DeValue<'_>>) -> Result<toml::Value, toml::de::Error> {
-    toml::Value::deserialize(ValueDeserializer::from(value.clone()))
 }
 
 struct FileText<'a> {
@@ -64,8 +55,7 @@ impl FileText<'_> {
         before.split(|byte| *byte == b'\n').count()
     }
 
-    /// Walks a table down to keys of ours; the first name that is unknown is reported, not what
-    /// is below it.
+    /// Reads a table down to its keys. Of an unknown table the name is reported, not what is below it.
     fn table(&self, layers: &mut Layers, section: &str, table: &DeTable<'_>) {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
@@ -78,7 +68,7 @@ impl FileText<'_> {
                 path: self.path.to_owned(),
                 line: self.line(name.span().start),
             };
-            match (Key::find(&path), value.get_ref()) {
+            match (keys::find(&path), value.get_ref()) {
                 (Some(key), _) => set(layers, key, &path, value, source),
                 (None, DeValue::Table(inner)) if is_section(&path) => {
                     layers.note_caller(&path, &source);
@@ -100,26 +90,22 @@ impl FileText<'_> {
 
 fn set(
     layers: &mut Layers,
-    key: &'static Key,
+    key: &KeyInfo,
     path: &str,
     value: &Spanned<DeValue<'_>>,
     source: ValueSource,
 ) {
-    let read = match owned(value) {
-        Err(_) => Err((
-            "is a number beyond what can be counted",
-            "write a smaller one",
-        )
-            .into()),
+    let read = match owned_value(value) {
+        Err(_) => Err(("is a number that is too large", "write a smaller one").into()),
         Ok(value) if key.kind == ValueKind::Secret => {
             secret_source::from_toml(key, path, &value, layers.credentials.as_deref())
                 .map(Content::Secret)
         }
         Ok(value) => Ok(Content::Toml(value)),
     };
-    let content = read.unwrap_or_else(|complaint| {
-        layers.problems.push(path, &source, complaint);
-        Content::Broken
+    let content = read.unwrap_or_else(|problem| {
+        layers.problems.push(path, &source, problem);
+        Content::Invalid
     });
     layers.set(path, content, source);
 }

@@ -1,13 +1,16 @@
-//! What a configuration says of its own proxy, as far as it can be read: enough to tell a running cupbearer from
-//! another. Judges nothing; what is unreadable is as good as not there.
+//! What identifies the proxy of a configuration, as far as it can be read: enough to recognize it among running
+//! ones. Values that cannot be read count as not set.
 
-use super::layers::{Content, Layers};
-use super::{Listen, Overrides, Surroundings, address};
+use super::address::{self, Listen};
+use super::content::Content;
+use super::inputs::{Overrides, Surroundings};
+use super::keys::{self, Key};
+use super::sources;
 
-/// What one proxy would be known by. A key that was not set says nothing.
+/// What identifies one proxy. A key that is not set says nothing.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyFingerprint {
-    /// Where it was read, for people: a file, or other words.
+    /// Where it was read, in words: a file or the environment.
     pub named: String,
     /// `name`.
     pub name: Option<String>,
@@ -17,23 +20,23 @@ pub struct ProxyFingerprint {
     pub listen: Option<Listen>,
 }
 
-/// Reads it from all layers.
+/// Reads the fingerprint from all layers.
 #[must_use]
 pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyFingerprint {
-    let layers = Layers::read(overrides, surroundings);
-    let text = |key: &str| match &layers.given.get(key)?.content {
+    let layers = sources::read(overrides, surroundings);
+    let text = |key: &Key<String>| match &layers.values.get(key.path())?.content {
         Content::Toml(toml::Value::String(text)) => Some(text.clone()),
-        Content::Toml(_) | Content::Secret(_) | Content::Broken => None,
+        Content::Toml(_) | Content::Secret(_) | Content::Invalid => None,
     };
-    let upstream = text("upstream.url").and_then(|text| address::origin(&text, true).ok());
+    let upstream = text(&keys::UPSTREAM_URL).and_then(|text| address::origin(&text, true).ok());
     ProxyFingerprint {
         named: layers.file.as_ref().map_or_else(
             || "this environment".to_owned(),
             |file| file.display().to_string(),
         ),
-        name: text("name"),
+        name: text(&keys::NAME),
         upstream: upstream.map(|origin| format!("{}://{}", origin.scheme, origin.authority)),
-        listen: text("listen").and_then(|text| address::listen(&text).ok()),
+        listen: text(&keys::LISTEN).and_then(|text| address::listen(&text).ok()),
     }
 }
 

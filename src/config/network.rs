@@ -1,8 +1,8 @@
-//! `network.proxy`: which connections leave through a corporate proxy. One decision, a pure function
-//! of the setting, the environment at start and the target, for upstream and token endpoint alike.
+//! `network.proxy`: which connections go through a corporate proxy. One pure function of the setting, the
+//! environment and the target decides for the upstream and the token endpoint.
 //!
-//! Only for https, by CONNECT, and never for loopback, whatever the environment says. Neither PAC
-//! files nor NTLM. A proxy's user name and password are kept where nothing prints them.
+//! Only https goes through a proxy, by CONNECT, and never to loopback. PAC files and NTLM are not supported. A
+//! proxy's user name and password are stored where nothing prints them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +14,13 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use super::address::{Origin, is_loopback};
+use super::inputs::Surroundings;
 use super::problems::InvalidValue;
-use super::{Origin, Surroundings, address};
 use crate::credentials::Secret;
 use crate::text::quoted;
 
-/// A corporate proxy: where it is, and who we are to it. Prints without the latter.
+/// A corporate proxy, with credentials that are never printed.
 #[derive(Clone)]
 pub struct ProxyUrl {
     /// A name or an address; an IPv6 one without brackets.
@@ -30,7 +31,7 @@ pub struct ProxyUrl {
 }
 
 impl ProxyUrl {
-    /// `http://HOST:PORT`, perhaps with `USER:PASSWORD@`. What has an `@` is never quoted.
+    /// `http://HOST:PORT`, optionally with `USER:PASSWORD@`. Text with an `@` is never quoted.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let shown = if text.contains('@') {
             "the address".to_owned()
@@ -48,12 +49,12 @@ impl ProxyUrl {
         match scheme.to_ascii_lowercase().as_str() {
             "http" => {}
             "https" => return Err(wrong("asks for TLS to the proxy itself", HTTP_ONLY)),
-            _ => return Err(wrong("is no HTTP proxy", HTTP_ONLY)),
+            _ => return Err(wrong("is not an HTTP proxy", HTTP_ONLY)),
         }
-        let url = Url::parse(text).map_err(|_| wrong("is no URL", EXAMPLE))?;
+        let url = Url::parse(text).map_err(|_| wrong("is not a URL", EXAMPLE))?;
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong(
-                "has more than host and port; PAC files are not read",
+                "has more than host and port; PAC files are not supported",
                 EXAMPLE,
             ));
         }
@@ -70,14 +71,14 @@ impl ProxyUrl {
         })
     }
 
-    /// The value of `Proxy-Authorization` (RFC 7617), where the URL has a user name: to be sent to
-    /// this proxy, and never to be printed.
+    /// The value of `Proxy-Authorization` (RFC 7617), if the URL has a user name. It is only for this proxy, and must
+    /// never be printed.
     #[must_use]
     pub fn authorization(&self) -> Option<&[u8]> {
         self.authorization.as_ref().map(Secret::expose)
     }
 
-    /// What the operating system has set; of any other kind than http it is none that we could use.
+    /// A proxy of the operating system's settings, if it is an http proxy.
     fn of_system(found: &Intercept) -> Option<Self> {
         Self::parse(&found.uri().to_string()).ok()
     }
@@ -101,7 +102,7 @@ impl fmt::Debug for ProxyUrl {
 }
 
 const EXAMPLE: &str = "write \"http://proxy.example.com:3128\", \"system\" or \"none\"";
-const HTTP_ONLY: &str = "write the http:// address of a proxy that knows CONNECT, or \"none\"";
+const HTTP_ONLY: &str = "write the http:// address of a proxy that supports CONNECT, or \"none\"";
 
 /// RFC 7617: user name and password as they were before the URL's percent-encoding.
 fn basic(url: &Url) -> Option<Secret> {
@@ -122,21 +123,21 @@ pub enum ProxyRule {
     /// Every connection is made directly.
     #[default]
     Direct,
-    /// Through this one, as `network.proxy` says.
+    /// Through this one, which `network.proxy` names.
     Always(ProxyUrl),
-    /// Through this one, but for what `NO_PROXY` names.
+    /// Through this one, except to what `NO_PROXY` names.
     Environment {
         /// `HTTPS_PROXY`.
         proxy: ProxyUrl,
         /// `NO_PROXY`.
         except: String,
     },
-    /// What the operating system's settings say (macOS, Windows).
+    /// As the operating system's settings say (macOS, Windows).
     System(Arc<Matcher>),
 }
 
 impl ProxyRule {
-    /// The proxy on the way to `target`, if there is one.
+    /// The proxy for connections to `target`, if any.
     #[must_use]
     pub fn for_url(&self, target: &Url) -> Option<ProxyUrl> {
         if !is_subject(target) {
@@ -152,7 +153,7 @@ impl ProxyRule {
         }
     }
 
-    /// Who we are to the proxy, whichever target it is for.
+    /// The credentials for the proxy, whatever the target.
     #[must_use]
     pub fn authorization(&self) -> Option<&[u8]> {
         match self {
@@ -168,17 +169,17 @@ impl ProxyRule {
     }
 }
 
-/// Whether any proxy may stand before this target.
+/// Whether connections to this target may go through a proxy at all.
 fn is_subject(target: &Url) -> bool {
-    target.scheme() == "https" && !address::is_loopback(target)
+    target.scheme() == "https" && !is_loopback(target)
 }
 
 fn uri(target: &Url) -> Option<http::Uri> {
     target.as_str().parse().ok()
 }
 
-/// Whether `NO_PROXY` names the target: curl's rules (hyper-util has them), and beside these
-/// `*.example.com` and `example.com:8443`, which people write as well.
+/// Whether `NO_PROXY` names the target: by curl's rules, which hyper-util implements, and also by
+/// `*.example.com` and `example.com:8443`, which people write too.
 fn is_excepted(target: &Url, except: &str) -> bool {
     let port = target.port_or_known_default();
     let entries: Vec<&str> = except
@@ -230,7 +231,7 @@ impl ProxyEnvironment {
         }
     }
 
-    /// The rule of `"system"`. A variable that is no use to us is wrong only if a target needs it.
+    /// The rule of `"system"`. An unusable variable is a problem only if a target needs it.
     ///
     /// # Errors
     /// The variable's name and what is wrong with it.
@@ -239,7 +240,7 @@ impl ProxyEnvironment {
             let system = self.system.clone();
             return Ok(system.map_or(ProxyRule::Direct, ProxyRule::System));
         };
-        // curl and others take an address without a scheme here.
+        // As in curl, the address may have no scheme here.
         let read = if value.contains("://") {
             ProxyUrl::parse(value)
         } else {

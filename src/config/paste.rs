@@ -1,5 +1,5 @@
-//! What people paste when they are asked for an address: a page of the API, any address of an
-//! authorization server. Says which keys it stands for; asks nobody, resolves nothing.
+//! What people paste when they are asked for an address: a page of the API, or any address of an authorization
+//! server. Finds out which keys it stands for, without connecting to anything.
 
 use url::Url;
 
@@ -24,7 +24,7 @@ impl PastedApi {
         if is_own_host(&host) {
             return Err((
                 format!("{host} belongs to the authorization server, not to the API"),
-                "paste the address of the API's /docs page; the Token Endpoint is asked for next",
+                "paste the address of the API's /docs page; the next question is for the Token Endpoint",
             )
                 .into());
         }
@@ -34,7 +34,7 @@ impl PastedApi {
         Ok(Self { url: bare, host })
     }
 
-    /// Whether the host's name says that this is where it matters: `…prod-example…`.
+    /// Whether the host's name says that this is production: `…prod-example…`.
     pub(crate) fn is_production(&self) -> bool {
         let words: Vec<&str> = self.host.split(['.', '-']).collect();
         words.iter().enumerate().any(|(index, word)| {
@@ -43,7 +43,7 @@ impl PastedApi {
         })
     }
 
-    /// The fixed `X-XSRF-Header` that this API wants, if it is known to want one.
+    /// The fixed `X-XSRF-Header` that this API is known to require.
     pub(crate) fn xsrf_header(&self) -> Option<&'static str> {
         managed_api(&self.host)?.xsrf_header()
     }
@@ -72,7 +72,7 @@ impl PastedTokenEndpoint {
         }
     }
 
-    /// The keys with their values, in the table's order.
+    /// The keys and their values, in the table's order.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::PingOne(PingOneEndpoint::Environment {
@@ -110,7 +110,7 @@ impl PastedTokenEndpoint {
     }
 }
 
-/// What is wrong with a client id at this place, if anything.
+/// Checks a client id for this endpoint.
 pub(crate) fn client_id(
     text: &str,
     place: Option<&PastedTokenEndpoint>,
@@ -118,7 +118,7 @@ pub(crate) fn client_id(
     let text = text.trim();
     if text.is_empty() || text.bytes().any(|byte| !(0x20..=0x7e).contains(&byte)) {
         return Err((
-            format!("{} is no client id", quoted(text)),
+            format!("{} is not a client id", quoted(text)),
             "copy it from the application's page",
         )
             .into());
@@ -131,24 +131,23 @@ pub(crate) fn client_id(
     }
 }
 
-/// What is wrong with `listen`, if anything.
+/// Checks a value for `listen`.
 pub(crate) fn listen(text: &str) -> Result<String, InvalidValue> {
     address::listen(text.trim()).map(|_| text.trim().to_owned())
 }
 
-/// The first address in a paste: quotes, brackets and words around it do not matter, nor does a
-/// missing scheme.
+/// The first address in a paste. Quotes, brackets and words around it are ignored, and the scheme may be missing.
 fn address_in(text: &str, example: &str) -> Result<Url, InvalidValue> {
     let is_around = |letter: char| letter.is_whitespace() || "\"'`<>".contains(letter);
-    let complaint = || {
-        // With an "@" there may be a password in it.
+    let invalid = || {
+        // With an "@" it may contain a password.
         let shown = if text.contains('@') {
             "that".to_owned()
         } else {
             quoted(text.trim())
         };
         InvalidValue::from((
-            format!("{shown} is no address"),
+            format!("{shown} is not an address"),
             format!("paste one such as {example}"),
         ))
     };
@@ -159,16 +158,16 @@ fn address_in(text: &str, example: &str) -> Result<Url, InvalidValue> {
     let written = match (with_scheme, words.next(), words.next()) {
         (Some(address), ..) => address.to_owned(),
         (None, Some(only), None) => with_usual_scheme(only),
-        (None, ..) => return Err(complaint()),
+        (None, ..) => return Err(invalid()),
     };
-    let url = Url::parse(&written).map_err(|_| complaint())?;
+    let url = Url::parse(&written).map_err(|_| invalid())?;
     let has_host = url.host_str().is_some_and(|host| !host.is_empty());
     if !has_host || !url.username().is_empty() || url.password().is_some() {
-        return Err(complaint());
+        return Err(invalid());
     }
     let host = url.host_str().unwrap_or_default();
     if with_scheme.is_none() && !host.contains('.') && !address::is_loopback(&url) {
-        return Err(complaint());
+        return Err(invalid());
     }
     Ok(url)
 }
@@ -187,8 +186,8 @@ fn refuse_plaintext(url: &Url) -> Result<(), InvalidValue> {
     }
     let host = url.host_str().unwrap_or_default();
     Err((
-        format!("http to {host} lets everybody on the way read the token"),
-        format!("paste https://{host}…; allow_plaintext stands in config/example.toml"),
+        format!("http to {host} would let everyone on the network path read the token"),
+        format!("paste https://{host}…; to allow http, see allow_plaintext in config/example.toml"),
     )
         .into())
 }

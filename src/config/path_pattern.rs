@@ -1,20 +1,19 @@
-//! Patterns of paths: `/api/*/openapi.json`, `/**/api-docs`. Parsed once; matching allocates nothing.
+//! Patterns of paths: `/api/*/openapi.json`, `/**/api-docs`. Matching does not allocate.
 
 use std::fmt;
 
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
-/// A pattern of request paths. Percent-encoding is not looked through: whoever compares decoded paths
-/// decodes first.
+/// A pattern of request paths, which are compared as they are: to match decoded paths, decode them first.
 ///
-/// `*` stands for one segment that is not empty, `**` for any number of segments, none included.
+/// `*` matches one segment that is not empty, `**` any number of segments, including none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
-    /// What stands before the first star, without the slash before that: most paths are told by it at once.
+    /// The text before the first star, without the slash before that: most paths differ here already.
     literal: Box<str>,
     rest: Rest,
-    /// What stands after the last star, with the slash before it: what is left is told by it, mostly.
+    /// The text after the last star, with the slash before it: most of the other paths differ here.
     ending: Box<str>,
 }
 
@@ -22,7 +21,7 @@ pub struct PathPattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rest {
     Nothing,
-    /// Stars of two only.
+    /// `**` only.
     Anything,
     Segments(Vec<PatternSegment>),
 }
@@ -37,15 +36,15 @@ enum PatternSegment {
 impl PathPattern {
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let Some(rest) = text.strip_prefix('/') else {
-            let problem = format!("{} does not begin with a slash", quoted(text));
+            let problem = format!("{} does not start with a slash", quoted(text));
             return Err((problem, format!("write {}", quoted(&format!("/{text}")))).into());
         };
         let segments = rest.split('/').map(|segment| match segment {
             "*" => Ok(PatternSegment::One),
             "**" => Ok(PatternSegment::Any),
             _ if segment.contains('*') => Err((
-                format!("{} has a \"*\" beside other letters", quoted(text)),
-                "\"*\" stands for a whole segment: write \"/api/*/openapi.json\" or \"/**/openapi.json\"",
+                format!("{} has a \"*\" next to other characters", quoted(text)),
+                "\"*\" matches a whole segment: write \"/api/*/openapi.json\" or \"/**/openapi.json\"",
             )),
             _ if segment.contains(['?', '#']) => Err((
                 format!("{} is more than a path", quoted(text)),
@@ -84,20 +83,20 @@ impl PathPattern {
         }
     }
 
-    /// Whether a path, without its query, is meant; case counts.
+    /// Whether a path, without its query, matches. Case matters.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         path.strip_prefix(&*self.literal)
             .is_some_and(|rest| self.rest.is(rest, |one, other| one == other))
     }
 
-    /// As [`matches`](Self::matches), cheaper where hardly any path is meant.
+    /// As [`matches`](Self::matches), but cheaper where few paths match.
     #[must_use]
     pub fn matches_seldom(&self, path: &str) -> bool {
         path.ends_with(&*self.ending) && self.matches(path)
     }
 
-    /// The same for servers that know no case, with or without a slash at the end.
+    /// As [`matches`](Self::matches), but ignores case and a slash at the end, as some servers do.
     #[must_use]
     pub fn matches_loosely(&self, path: &str) -> bool {
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -124,7 +123,7 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// What follows `literal`, however it is written.
+/// The rest of `path` after `literal`, ignoring case.
 fn after<'p>(path: &'p str, literal: &str) -> Option<&'p str> {
     if literal.is_ascii() {
         let (start, rest) = path.split_at_checked(literal.len())?;
@@ -152,7 +151,7 @@ impl Rest {
     }
 }
 
-/// By Unicode's lower case where there is more than ASCII.
+/// Compares Unicode lower case where there is more than ASCII.
 fn equal_but_for_case(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() {
         return one.eq_ignore_ascii_case(other);
@@ -175,8 +174,8 @@ impl PatternSegment {
     }
 }
 
-/// Goes back only to the latest `**`, which takes one segment more each time: linear but for the length
-/// of what stands between two of them.
+/// Backtracks only to the latest `**`, which then takes one segment more. The time is linear except for the length of
+/// the pattern between two of them.
 fn all_match(pattern: &[PatternSegment], path: &str, same: fn(&str, &str) -> bool) -> bool {
     let mut left = pattern;
     let mut segments = path.split('/');

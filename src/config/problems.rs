@@ -1,7 +1,7 @@
 //! What is wrong with a configuration: all of it at once, each with key, source and remedy.
 //!
-//! A problem's text never holds a secret: values of secret keys are not quoted, and neither are
-//! URLs with a user name or a password in them.
+//! A problem never contains a secret: values of secret keys are not quoted, and neither are URLs with a user name or
+//! a password.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::vendor::VendorRejection;
 /// One thing that is wrong, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigProblem {
-    /// The key, or the file where no key can be named.
+    /// The key, or the file if the problem is not about a key.
     pub key: String,
     /// Where it was set: `cupbearer.toml:3`, a variable, a flag, or `not set`.
     pub source: String,
@@ -27,18 +27,18 @@ pub struct ConfigProblem {
 #[serde(transparent)]
 pub struct ConfigProblems {
     found: Vec<ConfigProblem>,
-    /// Said before all of them.
+    /// Printed before all problems.
     #[serde(skip)]
     first_of_all: Option<&'static str>,
 }
 
 impl ConfigProblems {
-    /// The problems in the order in which they were found.
+    /// The problems in the order of discovery.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigProblem> {
         self.found.iter()
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -59,18 +59,18 @@ impl ConfigProblems {
         });
     }
 
-    /// For whoever has written nothing yet: what comes before any key.
+    /// Sets the sentence that is printed before the problems.
     pub(crate) fn say_first(&mut self, words: &'static str) {
         self.first_of_all = Some(words);
     }
 
-    /// Takes over more of them.
+    /// Adds other problems.
     pub fn add(&mut self, others: Self) {
         self.found.extend(others.found);
         self.first_of_all = self.first_of_all.or(others.first_of_all);
     }
 
-    /// Takes over what is wrong with one of several files; what is wrong with all of them is said once.
+    /// Adds the problems of one of several files. A problem that all files share is listed once.
     pub(crate) fn add_of(&mut self, file: &str, others: Self) {
         for mut problem in others.found {
             if matches!(problem.source.as_str(), "not set" | "default") {
@@ -82,7 +82,7 @@ impl ConfigProblems {
         }
     }
 
-    /// The widest entry of a column, in characters; a few very long ones do not widen it.
+    /// The width of a column in characters. A few very long entries do not widen it.
     fn width(&self, column: impl Fn(&ConfigProblem) -> &str) -> usize {
         const WIDEST: usize = 44;
         self.iter()
@@ -118,7 +118,7 @@ impl fmt::Display for ConfigProblems {
 
 impl std::error::Error for ConfigProblems {}
 
-/// What a parser says about a value: it knows neither the key nor the source.
+/// Why a value is invalid, and what to write instead. The parser that finds it knows neither the key nor the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InvalidValue {
     pub(crate) problem: String,

@@ -1,15 +1,15 @@
-//! A secret source as it is written. The secret itself is refused here.
+//! Reads a secret source as it is written. The secret itself is rejected.
 
 use std::path::Path;
 
-use super::document;
-use super::keys::{Key, variable};
+use super::content::toml_value;
+use super::keys::{KeyInfo, variable};
 use super::problems::InvalidValue;
 use crate::credentials::{KeyringEntry, SecretSource};
 
-/// `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`; anything else is told what to write.
+/// Reads `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`.
 pub(crate) fn from_toml(
-    key: &Key,
+    key: &KeyInfo,
     path: &str,
     value: &toml::Value,
     credentials: Option<&Path>,
@@ -19,12 +19,16 @@ pub(crate) fn from_toml(
         format!("write {written}, or set {variable}__FILE or {variable}")
     };
     let Some(table) = value.as_table() else {
-        return Err(("a file never holds a secret in the open", remedy()).into());
+        return Err((
+            "is a secret, which must not be in the file itself",
+            remedy(),
+        )
+            .into());
     };
     let mut entries = table.iter();
     let (Some((name, value)), None) = (entries.next(), entries.next()) else {
         return Err((
-            "names not exactly one of file, env, command and keyring",
+            "must have exactly one of file, env, command and keyring",
             remedy(),
         )
             .into());
@@ -36,18 +40,18 @@ pub(crate) fn from_toml(
         ("keyring", Some(entry)) => keyring_entry(entry),
         ("command", _) => command_words(value),
         ("file" | "env" | "keyring", None) => {
-            Err((format!("{name} is not a text"), remedy()).into())
+            Err((format!("{name} is not a string"), remedy()).into())
         }
         _ => Err((
-            "names not exactly one of file, env, command and keyring",
+            "must have exactly one of file, env, command and keyring",
             remedy(),
         )
             .into()),
     }
 }
 
-/// A file's name. One that begins with `$CREDENTIALS_DIRECTORY/` stands where systemd puts a unit's
-/// credentials (systemd.exec(5), `LoadCredential=`): `credentials`, if a unit with such has started us.
+/// A file's name. One that begins with `$CREDENTIALS_DIRECTORY/` is below `credentials`, where systemd puts a unit's
+/// credentials (systemd.exec(5), `LoadCredential=`).
 pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSource, InvalidValue> {
     let credential = ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"]
         .iter()
@@ -60,7 +64,7 @@ pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSourc
         None => Err((
             "names a systemd credential, and CREDENTIALS_DIRECTORY is not set",
             format!(
-                "start it by a systemd unit with LoadCredential={credential}:PATH, or name the file itself"
+                "start it from a systemd unit with LoadCredential={credential}:PATH, or name the file itself"
             ),
         )
             .into()),
@@ -69,7 +73,7 @@ pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSourc
 
 /// The text of `…__COMMAND`: a TOML list.
 pub(crate) fn command_from_text(text: &str) -> Result<SecretSource, InvalidValue> {
-    match document::value(text) {
+    match toml_value(text) {
         Ok(value) => command_words(&value),
         Err(_) => command_words(&toml::Value::Boolean(false)),
     }
@@ -79,7 +83,7 @@ fn keyring_entry(text: &str) -> Result<SecretSource, InvalidValue> {
     match KeyringEntry::parse(text) {
         Some(entry) => Ok(SecretSource::Keyring(entry)),
         None => Err((
-            "the keyring's entry is not SERVICE/ACCOUNT",
+            "the keyring entry is not SERVICE/ACCOUNT",
             "write both, as it was stored: { keyring = \"cupbearer/NAME\" }",
         )
             .into()),
@@ -100,7 +104,7 @@ fn command_words(value: &toml::Value) -> Result<SecretSource, InvalidValue> {
     match words {
         Some(words) if !words[0].is_empty() => Ok(SecretSource::Command(words)),
         Some(_) | None => Err((
-            "the command is not a list of texts",
+            "the command is not a list of strings",
             "write the program and each argument: [\"op\", \"read\", \"op://vault/item/field\"]",
         )
             .into()),

@@ -1,10 +1,10 @@
-//! `token.*` as types: which endpoint, as whom, with what proof. Reads nothing.
+//! `token.*` as types: the endpoint, the client and how it authenticates.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::address;
+use super::address::is_loopback;
 use crate::credentials::{ClientCertificate, SecretSource};
 
 /// `token.*`.
@@ -12,46 +12,39 @@ use crate::credentials::{ClientCertificate, SecretSource};
 pub struct TokenConfig {
     /// From `token.pingone.*`, `token.url` or `token.issuer`.
     pub endpoint: Endpoint,
-    /// Which of these keys named it.
+    /// The key that sets it.
     pub endpoint_key: &'static str,
     /// `token.client_id`.
     pub client_id: String,
-    /// What proves who we are, read when it is needed: `token.client_secret`, `token.private_key` or
-    /// `token.client_key_file`, as [`Self::credential_key`] says.
+    /// What the client authenticates with, read when it is needed.
     pub credential: SecretSource,
+    /// The key that sets it: `token.client_secret`, `token.private_key` or `token.client_key_file`.
+    pub credential_key: &'static str,
     /// `token.auth`.
     pub auth: ClientAuth,
-    /// What an assertion says beside the client id.
+    /// What an assertion contains besides the client id.
     pub assertion: Assertion,
-    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705); read
-    /// anew for each attempt, so that they can be replaced.
+    /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705). Read
+    /// again for each attempt, so that they can be replaced.
     pub certificate: Option<ClientCertificate>,
-    /// `token.scope`, sent as it stands; absent means the server's choice (RFC 6749 3.3).
+    /// `token.scope`, sent as it is; without it the server decides (RFC 6749 3.3).
     pub scope: Option<String>,
     /// `token.params`: extra form parameters such as `audience` or `resource`.
     pub params: BTreeMap<String, String>,
-    /// `token.default_lifetime`: where the answer has no `expires_in`.
+    /// `token.default_lifetime`: used where the response has no `expires_in`.
     pub default_lifetime: Duration,
     /// `token.wait`: how long a request waits for the attempt in flight.
     pub wait: Duration,
 }
 
-impl TokenConfig {
-    /// The key that [`Self::credential`] was set by.
-    #[must_use]
-    pub const fn credential_key(&self) -> &'static str {
-        self.auth.credential_key()
-    }
-}
-
-/// Where tokens are asked for.
+/// Where tokens are requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// Known beforehand.
+    /// The token endpoint.
     Url(url::Url),
     /// `token.issuer`: its metadata names the endpoint (RFC 8414, OpenID Connect Discovery 1.0).
     Issuer {
-        /// As it was written: the metadata must say exactly this.
+        /// As it was written: the metadata must contain exactly this.
         issuer: String,
         /// `token.allow_plaintext`: whether the endpoint may be http beyond loopback.
         allow_plaintext: bool,
@@ -59,7 +52,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Where a connection for it goes first: the endpoint, or the issuer whose metadata names it.
+    /// Where a request goes first: the endpoint, or the issuer whose metadata names it.
     #[must_use]
     pub fn to_url(&self) -> Option<url::Url> {
         url::Url::parse(self.as_str()).ok()
@@ -79,7 +72,7 @@ impl Endpoint {
     pub fn admits(url: &url::Url, allow_plaintext: bool) -> bool {
         match url.scheme() {
             "https" => true,
-            "http" => allow_plaintext || address::is_loopback(url),
+            "http" => allow_plaintext || is_loopback(url),
             _ => false,
         }
     }
@@ -91,14 +84,14 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// How the client proves itself to the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705).
+/// How the client authenticates at the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuth {
     /// `client_secret_basic`.
     Basic,
     /// `client_secret_post`.
     Post,
-    /// `client_secret_jwt`: an assertion under an HMAC of the secret.
+    /// `client_secret_jwt`: an assertion with an HMAC by the secret.
     SecretJwt,
     /// `private_key_jwt`: an assertion signed with `token.private_key`.
     PrivateKeyJwt,
@@ -107,19 +100,7 @@ pub enum ClientAuth {
     Tls,
 }
 
-impl ClientAuth {
-    /// The key that holds the credential.
-    #[must_use]
-    pub const fn credential_key(self) -> &'static str {
-        match self {
-            Self::Basic | Self::Post | Self::SecretJwt => "token.client_secret",
-            Self::PrivateKeyJwt => "token.private_key",
-            Self::Tls => "token.client_key_file",
-        }
-    }
-}
-
-/// What an assertion says beside the client id (RFC 7523 3).
+/// What an assertion contains besides the client id (RFC 7523 3).
 #[derive(Debug, Clone)]
 pub struct Assertion {
     /// `token.algorithm`; absent means HS256, or what fits the private key.

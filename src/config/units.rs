@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them. A bare number is refused: 30 of what?
+//! Durations and sizes as people write them. A bare number is rejected, because its unit is unclear.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
-/// Longer than anything anyone waits for here, short enough to add to any clock without overflow.
+/// Longer than any useful setting, and short enough to add to any clock without overflow.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Reads `"10s"`, `"500ms"`, `"1h 30m"`.

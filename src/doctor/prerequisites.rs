@@ -84,7 +84,7 @@ fn rejected(problems: &ConfigProblems) -> Finding {
 /// Checks that the secret can be read and used, and who else can read it. Returns what the token request needs.
 pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<SingleGrant>) {
     let token = &config.token;
-    let key = token.credential_key();
+    let key = token.credential_key;
     let secret = match token.credential.read().await {
         Ok(secret) => secret,
         Err(error) => {

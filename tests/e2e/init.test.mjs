@@ -23,7 +23,7 @@ test("the addresses of the demo are enough for init, doctor, run and a 200", asy
   const started = Date.now();
   const answers = [
     ["The API\\.[\\s\\S]*> ", "the docs page"], // a typical mistake
-    ["is no address[\\s\\S]*> ", `  "${demo.api}/docs#/certificates" `],
+    ["is not an address[\\s\\S]*> ", `  "${demo.api}/docs#/certificates" `],
     ["= http://127\\.0\\.0\\.1:\\d+\r\n[\\s\\S]*> ", `Token Endpoint: ${demo.token}`],
     ["Client ID:[\\s\\S]*> ", demo.id],
     ["Authentication Method[\\s\\S]*\\] ", ""],

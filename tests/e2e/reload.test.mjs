@@ -193,12 +193,12 @@ test("what several files contradict each other in is said all at once, with the 
   assert.equal(code, 3);
   for (const words of [
     /^configuration: 6 problems$/m,
-    /upstream\.url +CUPBEARER_UPSTREAM__URL +is a key of one proxy, and several are configured/,
+    /upstream\.url +CUPBEARER_UPSTREAM__URL +is a key of one proxy, but several are configured/,
     /token\.scope +--set +is a key of one proxy/,
-    new RegExp(`name +${two.file}: default +"cupbearer" is that of ${one.file} too +write another name here`),
-    new RegExp(`listen +${two.file}:1 +"127.0.0.1:6001" is that of ${one.file} too`),
-    new RegExp(`admin\\.listen +${two.file}:\\d+ +is a key of the process, as others that ${one.file} has`),
-    new RegExp(`token_ +${two.file}:\\d+ +is no key`),
+    new RegExp(`name +${two.file}: default +"cupbearer" is also used by ${one.file} +choose another name`),
+    new RegExp(`listen +${two.file}:1 +"127.0.0.1:6001" is also used by ${one.file}`),
+    new RegExp(`admin\\.listen +${two.file}:\\d+ +applies to the whole process, for which ${one.file} sets keys`),
+    new RegExp(`token_ +${two.file}:\\d+ +unknown key`),
   ]) {
     assert.match(stderr, words);
   }

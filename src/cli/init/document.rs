@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::answers::{NewConfig, SecretAuthMethod, SecretLocation};
-use crate::config::keys::{KEYS, Key};
+use crate::config::keys::{KEYS, KeyInfo};
 
 /// Keys that users often need next. They are written as comments.
 const SUGGESTED: [&str; 6] = [
@@ -42,13 +42,13 @@ pub(super) fn text(config: &NewConfig, secret_file: Option<&Path>) -> String {
     text
 }
 
-fn write_key(text: &mut String, key: &Key, name: &str, value: Option<&toml::Value>) {
+fn write_key(text: &mut String, key: &KeyInfo, name: &str, value: Option<&toml::Value>) {
     let _infallible = match value {
-        Some(value) => write!(text, "\n# {}\n{name} = {value}\n", key.doc),
+        Some(value) => write!(text, "\n# {}\n{name} = {value}\n", key.help),
         None => write!(
             text,
             "\n# {}\n# {name} = {}\n",
-            key.doc,
+            key.help,
             key.fallback.text()
         ),
     };

@@ -1,31 +1,37 @@
-//! `guard.*`: what is let in, as whom, and how far.
+//! `guard.*`: who may call, and what callers may do.
 
-use crate::config::keys::is_caller_name;
-use crate::config::layers::ValueSource;
+use crate::config::address;
+use crate::config::content::ValueSource;
+use crate::config::guard::{AccessRules, CallerConfig, GuardConfig, Rule};
+use crate::config::keys::{self, Key, caller_path, is_caller_name};
 use crate::config::problems::InvalidValue;
 use crate::config::values::Values;
-use crate::config::{AccessRules, CallerConfig, GuardConfig, Rule, address};
 use crate::text::quoted;
 
 /// The whole table.
 pub(super) fn guard(values: &mut Values) -> Option<GuardConfig> {
-    let hosts = each(values, "guard.hosts", address::host_name);
-    let origins = each(values, "guard.origins", address::web_origin);
-    let local_users = values.users("guard.local_users");
-    let rails = rails(values, "guard");
+    let hosts = each(values, &keys::GUARD_HOSTS, address::host_name);
+    let origins = each(values, &keys::GUARD_ORIGINS, address::web_origin);
+    let local_users = values.read(&keys::GUARD_LOCAL_USERS);
+    let rules = access_rules(
+        values,
+        (keys::GUARD_READ_ONLY.path(), &keys::GUARD_READ_ONLY),
+        (keys::GUARD_ALLOW.path(), &keys::GUARD_ALLOW),
+        (keys::GUARD_DENY.path(), &keys::GUARD_DENY),
+    );
     let callers = callers(values);
-    let is_network_open = values.choice("guard.network", &[false, true]);
+    let is_network_open = values.read(&keys::GUARD_NETWORK);
     Some(GuardConfig {
         hosts: hosts?,
         origins: origins?,
         local_users: local_users?,
-        rails: rails?,
+        rails: rules?,
         callers,
         is_network_open: is_network_open?,
     })
 }
 
-/// Problems are reported; what is left is enough to go on with.
+/// The valid callers; problems with others are reported.
 fn callers(values: &mut Values) -> Vec<CallerConfig> {
     let named: Vec<(String, ValueSource)> = values
         .layers
@@ -39,15 +45,15 @@ fn callers(values: &mut Values) -> Vec<CallerConfig> {
         .collect();
     for (at, one) in callers.iter().enumerate() {
         if let Some(other) = callers[..at].iter().find(|other| is_the_same(one, other)) {
-            let problem = format!("is the uid of guard.callers.{} too", other.name);
-            let path = format!("guard.callers.{}.uid", one.name);
-            values.wrong(&path, (problem, "give one of them a key, or remove it"));
+            let problem = format!("is also the uid of guard.callers.{}", other.name);
+            let path = caller_path(&one.name, keys::CALLER_UID.path());
+            values.reject(&path, (problem, "give one of them a key, or remove it"));
         }
     }
     callers
 }
 
-/// Two callers that only a uid tells apart must not have the same.
+/// Two callers with the same uid and no key cannot be told apart.
 fn is_the_same(one: &CallerConfig, other: &CallerConfig) -> bool {
     one.key.is_none() && other.key.is_none() && one.uid == other.uid
 }
@@ -55,7 +61,7 @@ fn is_the_same(one: &CallerConfig, other: &CallerConfig) -> bool {
 fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<CallerConfig> {
     let table = format!("guard.callers.{name}");
     if !is_caller_name(name) {
-        let problem = format!("{} is no usable name for a caller", quoted(name));
+        let problem = format!("{} is not a valid name for a caller", quoted(name));
         let remedy = "write 1 to 32 of a-z, 0-9, \"-\" and single \"_\" between them";
         values
             .layers
@@ -63,62 +69,80 @@ fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<Calle
             .push(table, source, (problem, remedy));
         return None;
     }
-    let (key_path, uid_path) = (format!("{table}.key"), format!("{table}.uid"));
+    let path = |path: &str| caller_path(name, path);
+    let key_path = path(keys::CALLER_KEY.path());
+    let uid_path = path(keys::CALLER_UID.path());
     let key = values.secret(&key_path);
-    let uid = values.count(&uid_path);
-    let rails = rails(values, &table);
-    if !values.is_given(&key_path) && !values.is_given(&uid_path) {
+    let uid = values.read_at(&uid_path, &keys::CALLER_UID);
+    let rules = access_rules(
+        values,
+        (
+            &path(keys::CALLER_READ_ONLY.path()),
+            &keys::CALLER_READ_ONLY,
+        ),
+        (&path(keys::CALLER_ALLOW.path()), &keys::CALLER_ALLOW),
+        (&path(keys::CALLER_DENY.path()), &keys::CALLER_DENY),
+    );
+    if !values.is_set(&key_path) && !values.is_set(&uid_path) {
+        let problem = "has neither a key nor a uid, so nobody can be this caller";
         let remedy = format!(
             "write {key_path} = {{ file = \"…\" }} (`cupbearer keygen --caller {name}` makes one), or {uid_path} = 1000"
         );
-        let complaint = ("has neither key nor uid: nobody could be it", remedy);
-        values.layers.problems.push(table, source, complaint);
+        values
+            .layers
+            .problems
+            .push(table, source, (problem, remedy));
         return None;
     }
     Some(CallerConfig {
         name: name.to_owned(),
         key,
-        uid: uid.and_then(|uid| u32::try_from(uid).ok()),
-        rails: rails?,
+        uid,
+        rails: rules?,
     })
 }
 
-/// `read_only`, `allow` and `deny` of a table. A broken rule is reported and left out.
-fn rails(values: &mut Values, table: &str) -> Option<AccessRules> {
-    let read_only = values.switch(&format!("{table}.read_only"));
-    let allow = format!("{table}.allow");
-    let problems = values.layers.problems.iter().count();
-    let allowed = rules(values, &allow);
-    let none_broken = problems == values.layers.problems.iter().count();
-    if allowed.as_ref().is_some_and(Vec::is_empty) && none_broken {
-        let remedy = "leave it out to allow everything, or name what is allowed";
-        values.wrong(&allow, ("allows nothing at all", remedy));
-    }
-    let denied = rules(values, &format!("{table}.deny"));
+/// `read_only`, `allow` and `deny`, each at its path. An invalid rule is reported and left out.
+fn access_rules(
+    values: &mut Values,
+    (read_only_path, read_only): (&str, &Key<bool>),
+    (allow_path, allow): (&str, &Key<Vec<String>>),
+    (deny_path, deny): (&str, &Key<Vec<String>>),
+) -> Option<AccessRules> {
+    let read_only = values.read_at(read_only_path, read_only);
+    let allow = match values.read_at(allow_path, allow) {
+        Some(texts) if texts.is_empty() => {
+            let remedy = "remove it to allow everything, or list what is allowed";
+            values.reject(allow_path, ("allows nothing at all", remedy));
+            None
+        }
+        Some(texts) => Some(rules(values, allow_path, &texts)),
+        None => None,
+    };
+    let denied = values.read_at(deny_path, deny);
+    let deny = denied.map(|texts| rules(values, deny_path, &texts));
     Some(AccessRules {
         read_only: read_only?,
-        allow: allowed,
-        deny: denied?,
+        allow,
+        deny: deny?,
     })
 }
 
-fn rules(values: &mut Values, path: &str) -> Option<Vec<Rule>> {
-    let texts = values.texts(path)?;
-    let good = texts
+fn rules(values: &mut Values, path: &str, texts: &[String]) -> Vec<Rule> {
+    texts
         .iter()
-        .filter_map(|text| values.checked(path, Rule::parse(text)));
-    Some(good.collect())
+        .filter_map(|text| values.checked(path, Rule::parse(text)))
+        .collect()
 }
 
 fn each(
     values: &mut Values,
-    path: &str,
+    key: &Key<Vec<String>>,
     check: fn(&str) -> Result<String, InvalidValue>,
 ) -> Option<Vec<String>> {
-    let texts = values.texts(path)?;
-    let good: Vec<String> = texts
+    let texts = values.read(key)?;
+    let good = texts
         .iter()
-        .filter_map(|text| values.checked(path, check(text)))
-        .collect();
-    Some(good)
+        .filter_map(|text| values.checked(key.path(), check(text)));
+    Some(good.collect())
 }

@@ -1,6 +1,6 @@
-//! The configuration from its values: one function a table, and the rules that join several keys.
+//! The configuration from its values: one function a table, and the rules that concern several keys.
 //!
-//! Every key of a table is read before any of them is given up on, so that one run shows all problems.
+//! Every key of a table is read before any missing one ends the reading, so that all problems are found at once.
 
 mod guard;
 mod network;
@@ -13,14 +13,14 @@ use self::guard::guard;
 use self::network::network;
 use self::token::token;
 use self::upstream::upstream;
+use super::address::{self, Listen};
+use super::guard::GuardConfig;
+use super::keys;
+use super::types::{AdminConfig, Config, LimitsConfig, LogConfig, RuntimeConfig};
 use super::values::Values;
-use super::{
-    AccessLog, AdminConfig, Config, GuardConfig, LimitsConfig, Listen, LogConfig, LogFormat,
-    RuntimeConfig, address,
-};
 use crate::text::quoted;
 
-/// The whole of it; `None` after at least one problem.
+/// The whole configuration; `None` after at least one problem.
 pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let name = name(values);
     let guard = guard(values);
@@ -34,9 +34,9 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let admin = admin(values);
     let limits = limits(values);
     let log = log(values);
-    let drain = values.duration("drain");
-    let drain_delay = values.duration("drain_delay");
-    let threads = values.count("runtime.threads");
+    let drain = values.read(&keys::DRAIN);
+    let drain_delay = values.read(&keys::DRAIN_DELAY);
+    let threads = values.read(&keys::RUNTIME_THREADS);
     Some(Config {
         name: name?,
         listen: listen?,
@@ -49,33 +49,31 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         log: log?,
         drain: drain?,
         drain_delay: drain_delay?,
-        runtime: RuntimeConfig { threads: threads? },
+        runtime: RuntimeConfig {
+            threads: usize::try_from(threads?).ok()?,
+        },
     })
 }
 
-/// It stands in header fields, in labels and on the page: RFC 9110's token, and less.
+/// The name is part of header fields, labels and pages, so it may contain less than a token of RFC 9110.
 fn name(values: &mut Values) -> Option<String> {
-    let name = values.text("name")?;
+    let name = values.read(&keys::NAME)?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if name.len() <= 64 && name.bytes().all(is_plain) {
         return Some(name);
     }
-    let problem = format!("{} is no usable name", quoted(&name));
-    values.wrong(
-        "name",
-        (
-            problem,
-            "write 1 to 64 letters, digits, \".\", \"_\" or \"-\"",
-        ),
-    );
+    let problem = format!("{} is not a valid name", quoted(&name));
+    let remedy = "write 1 to 64 letters, digits, \".\", \"_\" or \"-\"";
+    values.reject(keys::NAME.path(), (problem, remedy));
     None
 }
 
-/// `keyed` admits nobody beyond loopback where no caller has a key.
+/// Beyond loopback `keyed` admits nobody if no caller has a key.
 fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
-    let mode = values.mode("listen_mode");
-    let text = values.text("listen")?;
-    let listen = values.checked("listen", address::listen(&text))?;
+    let path = keys::LISTEN.path();
+    let mode = values.read(&keys::LISTEN_MODE);
+    let text = values.read(&keys::LISTEN)?;
+    let listen = values.checked(path, address::listen(&text))?;
     if let Listen::Unix { path, .. } = listen {
         return Some(Listen::Unix { path, mode: mode? });
     }
@@ -86,22 +84,17 @@ fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
         "{} is not loopback, guard.network is \"keyed\", and no caller has a key",
         quoted(&text)
     );
-    values.wrong(
-        "listen",
-        (
-            problem,
-            "write listen = \"localhost:6749\"; or give each caller a key in guard.callers (`cupbearer keygen \
-             --caller` makes one); or, if all who can reach that address may act as this client, \
-             guard.network = \"open\"",
-        ),
-    );
+    let remedy = "write listen = \"localhost:6749\"; or give each caller a key in guard.callers (`cupbearer keygen \
+                  --caller` makes one); or, if everyone who can reach that address may act as this client, set \
+                  guard.network = \"open\"";
+    values.reject(path, (problem, remedy));
     None
 }
 
-/// The one part that `health` and its like need; the rest may be broken.
+/// The one part that commands such as `health` need; the rest may be invalid.
 pub(crate) fn admin(values: &mut Values) -> Option<AdminConfig> {
-    const PATH: &str = "admin.listen";
-    let texts = values.one_or_more(PATH)?;
+    let path = keys::ADMIN_LISTEN.path();
+    let texts = values.read(&keys::ADMIN_LISTEN)?;
     if texts.len() == 1 && texts[0].eq_ignore_ascii_case("off") {
         return Some(AdminConfig {
             listen: Vec::new(),
@@ -109,28 +102,28 @@ pub(crate) fn admin(values: &mut Values) -> Option<AdminConfig> {
         });
     }
     if texts.is_empty() {
-        values.wrong(PATH, ("is an empty list", "write \"off\" for no listener"));
+        values.reject(path, ("is an empty list", "write \"off\" for no listener"));
         return None;
     }
     let listen: Vec<Listen> = texts
         .iter()
-        .filter_map(|text| values.checked(PATH, address::listen(text)))
+        .filter_map(|text| values.checked(path, address::listen(text)))
         .collect();
     (listen.len() == texts.len()).then_some(AdminConfig {
         listen,
-        is_configured: values.is_given(PATH),
+        is_configured: values.is_set(path),
     })
 }
 
 fn limits(values: &mut Values) -> Option<LimitsConfig> {
-    let connections = values.count("limits.connections");
-    let in_flight = values.count("limits.in_flight");
-    let header_bytes = values.size("limits.header_bytes");
-    let header_timeout = values.duration("limits.header_timeout");
-    let keep_alive = values.duration("limits.keep_alive");
+    let connections = values.read(&keys::LIMITS_CONNECTIONS);
+    let in_flight = values.read(&keys::LIMITS_IN_FLIGHT);
+    let header_bytes = values.read(&keys::LIMITS_HEADER_BYTES);
+    let header_timeout = values.read(&keys::LIMITS_HEADER_TIMEOUT);
+    let keep_alive = values.read(&keys::LIMITS_KEEP_ALIVE);
     Some(LimitsConfig {
-        connections: connections?,
-        in_flight: in_flight?,
+        connections: usize::try_from(connections?).ok()?,
+        in_flight: usize::try_from(in_flight?).ok()?,
         header_bytes: header_bytes?,
         header_timeout: header_timeout?,
         keep_alive: keep_alive?,
@@ -138,15 +131,9 @@ fn limits(values: &mut Values) -> Option<LimitsConfig> {
 }
 
 fn log(values: &mut Values) -> Option<LogConfig> {
-    let format = values.choice(
-        "log.format",
-        &[LogFormat::Auto, LogFormat::Text, LogFormat::Json],
-    );
+    let format = values.read(&keys::LOG_FORMAT);
     let level = level(values);
-    let access = values.choice(
-        "log.access",
-        &[AccessLog::Auto, AccessLog::All, AccessLog::None],
-    );
+    let access = values.read(&keys::LOG_ACCESS);
     Some(LogConfig {
         format: format?,
         level: level?,
@@ -154,22 +141,17 @@ fn log(values: &mut Values) -> Option<LogConfig> {
     })
 }
 
-/// A single word must be a level: the filter would take `inof` for a module's name, and log all of it.
+/// A single word must be a level: the filter would take `inof` for a module's name, and log everything in it.
 fn level(values: &mut Values) -> Option<String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let text = values.text("log.level")?;
+    let text = values.read(&keys::LOG_LEVEL)?;
     let is_level = LEVELS.iter().any(|level| text.eq_ignore_ascii_case(level));
     let is_directives = text.contains('=') && EnvFilter::builder().parse(&text).is_ok();
     if is_level || is_directives {
         return Some(text);
     }
-    let problem = format!("{} is no level", quoted(&text));
-    values.wrong(
-        "log.level",
-        (
-            problem,
-            "write error, warn, info, debug, trace or off, or \"info,hyper=debug\"",
-        ),
-    );
+    let problem = format!("{} is not a log level", quoted(&text));
+    let remedy = "write error, warn, info, debug, trace or off, or \"info,hyper=debug\"";
+    values.reject(keys::LOG_LEVEL.path(), (problem, remedy));
     None
 }

@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
-use crate::config::layers::ValueSource;
+use crate::config::content::ValueSource;
+use crate::config::keys;
 use crate::config::network::{ProxyRule, ProxyUrl};
+use crate::config::token::TokenConfig;
+use crate::config::types::{NetworkConfig, UpstreamConfig};
 use crate::config::values::Values;
-use crate::config::{NetworkConfig, TokenConfig, UpstreamConfig};
 
-const PROXY: &str = "network.proxy";
+const PROXY: &str = keys::NETWORK_PROXY.path();
 
-/// The whole table. Where the connections go to decides whether the environment's proxy matters.
+/// The whole table. A problem with the environment's proxy only matters if one of the targets needs it.
 pub(super) fn network(
     values: &mut Values,
     upstream: Option<&UpstreamConfig>,
     token: Option<&TokenConfig>,
 ) -> Option<NetworkConfig> {
-    let ca_file = values.text("network.ca_file").map(PathBuf::from);
+    let ca_file = values.read(&keys::NETWORK_CA_FILE).map(PathBuf::from);
     let upstream = upstream.and_then(|upstream| upstream.url.to_url());
     let targets: Vec<url::Url> = upstream
         .into_iter()
@@ -29,37 +31,33 @@ pub(super) fn network(
 }
 
 fn proxy(values: &mut Values, targets: &[url::Url]) -> Option<ProxyRule> {
-    match values.text(PROXY)?.as_str() {
+    match values.read(&keys::NETWORK_PROXY)?.as_str() {
         "none" => Some(ProxyRule::Direct),
         "system" => match values.layers.proxies.rule(targets) {
             Ok(rule) => Some(rule),
-            Err((variable, complaint)) => {
-                values.layers.problems.push(PROXY, variable, complaint);
+            Err((variable, problem)) => {
+                values.layers.problems.push(PROXY, variable, problem);
                 None
             }
         },
         text => {
             let proxy = values.checked(PROXY, ProxyUrl::parse(text))?;
-            refuse_password_in_flag(values, &proxy)?;
+            reject_password_in_flag(values, &proxy)?;
             Some(ProxyRule::Always(proxy))
         }
     }
 }
 
-/// What stands on a command line is no secret any more.
-fn refuse_password_in_flag(values: &mut Values, proxy: &ProxyUrl) -> Option<()> {
-    let is_flag = values
-        .layers
-        .given
-        .get(PROXY)
-        .is_some_and(|given| matches!(given.source, ValueSource::Flag(_)));
+fn reject_password_in_flag(values: &mut Values, proxy: &ProxyUrl) -> Option<()> {
+    let set = values.layers.values.get(PROXY);
+    let is_flag = set.is_some_and(|set| matches!(set.source, ValueSource::Flag(_)));
     if proxy.authorization().is_none() || !is_flag {
         return Some(());
     }
-    values.wrong(
+    values.reject(
         PROXY,
         (
-            "has a user name or password, and a command line is readable for every user of the machine",
+            "contains a user name or password, and every user of this machine can read the command line",
             "set CUPBEARER_NETWORK__PROXY, or write it into the file",
         ),
     );

@@ -5,32 +5,42 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::config::address;
+use crate::config::keys::{self, Key};
 use crate::config::problems::InvalidValue;
+use crate::config::token::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig};
 use crate::config::values::Values;
-use crate::config::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig, address};
 use crate::credentials::{ClientCertificate, PresentedTo, SecretSource};
 use crate::text::quoted;
 use crate::vendor::pingone::{self, PingOneEndpoint, Region};
+
+const URL: &str = keys::TOKEN_URL.path();
+const ISSUER: &str = keys::TOKEN_ISSUER.path();
+const DOMAIN: &str = keys::TOKEN_PINGONE_DOMAIN.path();
+const REGION: &str = keys::TOKEN_PINGONE_REGION.path();
+const ENVIRONMENT_ID: &str = keys::TOKEN_PINGONE_ENVIRONMENT_ID.path();
+const KEY_FILE: &str = keys::TOKEN_CLIENT_KEY_FILE.path();
 
 /// The whole table.
 pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     let named = token_endpoint(values);
     let client_id = client_id(values);
-    let auth = auth(values);
+    let auth = values.read(&keys::TOKEN_AUTH);
     let proof = proof(values, auth.unwrap_or(ClientAuth::Basic));
     let algorithm = algorithm(values, auth);
-    let key_id = values.text("token.key_id");
-    let audience = values.text("token.audience");
+    let key_id = values.read(&keys::TOKEN_KEY_ID);
+    let audience = values.read(&keys::TOKEN_AUDIENCE);
     let scope = scope(values);
     let params = params(values);
-    let default_lifetime = values.duration("token.default_lifetime");
-    let wait = values.duration("token.wait");
+    let default_lifetime = values.read(&keys::TOKEN_DEFAULT_LIFETIME);
+    let wait = values.read(&keys::TOKEN_WAIT);
     let (proof, named) = (proof?, named?);
     Some(TokenConfig {
         endpoint: named.endpoint,
         endpoint_key: named.key,
         client_id: client_id?,
         credential: proof.credential,
+        credential_key: proof.credential_key,
         auth: auth?,
         certificate: proof.certificate,
         assertion: Assertion {
@@ -45,38 +55,36 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     })
 }
 
-/// An endpoint, and whom an assertion is made out to there: the issuer where it is known
+/// An endpoint, and the default audience of assertions there: the issuer where it is known
 /// (draft-ietf-oauth-rfc7523bis), else the endpoint itself.
 struct NamedEndpoint {
     endpoint: Endpoint,
-    /// The key that was written.
+    /// The key that sets it.
     key: &'static str,
     audience: String,
 }
 
 /// `token.url`, `token.issuer` or one form of `token.pingone`: exactly one of the four.
 fn token_endpoint(values: &mut Values) -> Option<NamedEndpoint> {
-    let ways: [(&[&'static str], Reader); 4] = [
-        (&["token.url"], token_url),
-        (&["token.issuer"], token_issuer),
-        (&["token.pingone.domain"], token_of_domain),
-        (
-            &["token.pingone.region", "token.pingone.environment_id"],
-            token_of_region,
-        ),
+    type Read = fn(&mut Values) -> Option<NamedEndpoint>;
+    let forms: [(&[&'static str], Read); 4] = [
+        (&[URL], token_url),
+        (&[ISSUER], token_issuer),
+        (&[DOMAIN], token_of_domain),
+        (&[REGION, ENVIRONMENT_ID], token_of_region),
     ];
-    let given: Vec<_> = ways
+    let set: Vec<_> = forms
         .iter()
-        .filter(|(keys, _)| keys.iter().any(|key| values.is_given(key)))
+        .filter(|(keys, _)| keys.iter().any(|key| values.is_set(key)))
         .collect();
-    match given[..] {
+    match set[..] {
         [(_, read)] => read(values),
         [] if values.layers.incomplete => None,
         [] => {
-            values.wrong(
-                "token.url",
+            values.reject(
+                URL,
                 (
-                    "nothing names the token endpoint",
+                    "no token endpoint is set",
                     "write token.pingone.region and token.pingone.environment_id, or token.url, or \
                      token.issuer; or set CUPBEARER_TOKEN__PINGONE__REGION and \
                      CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID, or CUPBEARER_TOKEN__URL",
@@ -86,21 +94,20 @@ fn token_endpoint(values: &mut Values) -> Option<NamedEndpoint> {
         }
         [(one, _), ref others @ ..] => {
             let others = others.iter().flat_map(|(keys, _)| *keys);
-            several_endpoints(values, one[0], others)
+            reject_several(values, one[0], others);
+            None
         }
     }
 }
 
-type Reader = fn(&mut Values) -> Option<NamedEndpoint>;
-
-/// `others`: of the other ways, those keys too that are not given.
-fn several_endpoints<'a>(
+/// `others`: the keys of the other forms, whether they are set or not.
+fn reject_several<'a>(
     values: &mut Values,
     one: &str,
     others: impl Iterator<Item = &'a &'static str>,
-) -> Option<NamedEndpoint> {
-    let given = others.filter(|key| values.is_given(key));
-    let placed: Vec<String> = given
+) {
+    let set = others.filter(|key| values.is_set(key));
+    let placed: Vec<String> = set
         .map(|key| format!("{key} ({})", values.source(key)))
         .collect();
     let does = if placed.len() == 1 { "does" } else { "do" };
@@ -108,28 +115,23 @@ fn several_endpoints<'a>(
         "names a token endpoint, and so {does} {}",
         placed.join(" and ")
     );
-    values.wrong(one, (problem, "keep only one of them"));
-    None
+    values.reject(one, (problem, "keep only one of them"));
 }
 
 fn token_of_domain(values: &mut Values) -> Option<NamedEndpoint> {
-    const PATH: &str = "token.pingone.domain";
-    let domain = values.text(PATH)?;
-    let endpoint = values.checked(PATH, PingOneEndpoint::of_domain(&domain))?;
-    Some(of_pingone(PATH, &endpoint))
+    let domain = values.read(&keys::TOKEN_PINGONE_DOMAIN)?;
+    let endpoint = values.checked(DOMAIN, PingOneEndpoint::of_domain(&domain))?;
+    Some(of_pingone(DOMAIN, &endpoint))
 }
 
 fn token_of_region(values: &mut Values) -> Option<NamedEndpoint> {
-    const REGION: &str = "token.pingone.region";
-    const ENVIRONMENT: &str = "token.pingone.environment_id";
-    let region = values.required(REGION);
+    let region = values.required(&keys::TOKEN_PINGONE_REGION);
     let region = region.and_then(|text| values.checked(REGION, Region::parse(&text)));
-    let environment = values.required(ENVIRONMENT);
-    let environment =
-        environment.and_then(|text| values.checked(ENVIRONMENT, pingone::environment_id(&text)));
+    let id = values.required(&keys::TOKEN_PINGONE_ENVIRONMENT_ID);
+    let id = id.and_then(|text| values.checked(ENVIRONMENT_ID, pingone::environment_id(&text)));
     let endpoint = PingOneEndpoint::Environment {
         region: region?,
-        environment_id: environment?,
+        environment_id: id?,
     };
     Some(of_pingone(REGION, &endpoint))
 }
@@ -143,19 +145,19 @@ fn of_pingone(key: &'static str, endpoint: &PingOneEndpoint) -> NamedEndpoint {
 }
 
 fn token_url(values: &mut Values) -> Option<NamedEndpoint> {
-    let (url, _) = encrypted(values, "token.url", address::endpoint)?;
+    let (url, _) = encrypted(values, &keys::TOKEN_URL, address::endpoint)?;
     Some(NamedEndpoint {
-        key: "token.url",
+        key: URL,
         audience: url.as_str().to_owned(),
         endpoint: Endpoint::Url(url),
     })
 }
 
 fn token_issuer(values: &mut Values) -> Option<NamedEndpoint> {
-    let (_, allow_plaintext) = encrypted(values, "token.issuer", address::issuer)?;
-    let issuer = values.text("token.issuer")?;
+    let (_, allow_plaintext) = encrypted(values, &keys::TOKEN_ISSUER, address::issuer)?;
+    let issuer = values.read(&keys::TOKEN_ISSUER)?;
     Some(NamedEndpoint {
-        key: "token.issuer",
+        key: ISSUER,
         audience: issuer.clone(),
         endpoint: Endpoint::Issuer {
             issuer,
@@ -167,110 +169,96 @@ fn token_issuer(values: &mut Values) -> Option<NamedEndpoint> {
 /// A URL that a secret may be sent to, and whether `token.allow_plaintext` is set.
 fn encrypted(
     values: &mut Values,
-    path: &'static str,
-    read: fn(&str) -> Result<Url, InvalidValue>,
+    key: &Key<String>,
+    parse: fn(&str) -> Result<Url, InvalidValue>,
 ) -> Option<(Url, bool)> {
-    let plaintext = values.switch("token.allow_plaintext");
-    let text = values.text(path)?;
-    let url = values.checked(path, read(&text))?;
+    let plaintext = values.read(&keys::TOKEN_ALLOW_PLAINTEXT);
+    let text = values.read(key)?;
+    let url = values.checked(key.path(), parse(&text))?;
     let plaintext = plaintext?;
     if Endpoint::admits(&url, plaintext) {
         return Some((url, plaintext));
     }
     let problem = format!("{} would send the secret unencrypted", quoted(&text));
-    values.wrong(
-        path,
-        (
-            problem,
-            "write \"https://…\"; or, if that network is trusted, token.allow_plaintext = true",
-        ),
-    );
+    let remedy =
+        "write \"https://…\"; or, if that network is trusted, set token.allow_plaintext = true";
+    values.reject(key.path(), (problem, remedy));
     None
 }
 
-fn auth(values: &mut Values) -> Option<ClientAuth> {
-    const METHODS: [ClientAuth; 5] = [
-        ClientAuth::Basic,
-        ClientAuth::Post,
-        ClientAuth::SecretJwt,
-        ClientAuth::PrivateKeyJwt,
-        ClientAuth::Tls,
-    ];
-    values.choice("token.auth", &METHODS)
-}
-
-/// What we prove who we are with.
+/// What the client authenticates with.
 struct Proof {
     credential: SecretSource,
+    credential_key: &'static str,
     certificate: Option<ClientCertificate>,
 }
 
-/// Exactly the credential that the method wants; others are told to be unused, never tried.
+/// Exactly the credential that the method uses. If another one is set, a warning says that it is unused.
 fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
-    let wanted = auth.credential_key();
-    for path in ["token.client_secret", "token.private_key"] {
-        if path != wanted && values.is_given(path) {
-            values.warn(format!("{path} is set, but token.auth does not use it"));
+    let wanted = match auth {
+        ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => {
+            Some(keys::TOKEN_CLIENT_SECRET)
+        }
+        ClientAuth::PrivateKeyJwt => Some(keys::TOKEN_PRIVATE_KEY),
+        ClientAuth::Tls => None,
+    };
+    for key in [keys::TOKEN_CLIENT_SECRET, keys::TOKEN_PRIVATE_KEY] {
+        let is_wanted = wanted
+            .as_ref()
+            .is_some_and(|wanted| wanted.path() == key.path());
+        if !is_wanted && values.is_set(key.path()) {
+            values.warn(format!(
+                "{} is set, but token.auth does not use it",
+                key.path()
+            ));
         }
     }
     let certificate = certificate(values, auth);
-    let credential = match auth {
-        ClientAuth::Tls => {
-            let key = certificate.as_ref().ok().and_then(Option::as_ref)?;
-            SecretSource::File(key.key_file.clone())
-        }
-        ClientAuth::Basic
-        | ClientAuth::Post
-        | ClientAuth::SecretJwt
-        | ClientAuth::PrivateKeyJwt => {
-            values.missing(wanted);
-            values.secret(wanted)?
+    let (credential, credential_key) = match wanted {
+        Some(key) => (values.required_secret(&key)?, key.path()),
+        None => {
+            let certificate = certificate.as_ref().ok().and_then(Option::as_ref)?;
+            (SecretSource::File(certificate.key_file.clone()), KEY_FILE)
         }
     };
     Some(Proof {
         credential,
+        credential_key,
         certificate: certificate.ok()?,
     })
 }
 
-/// A problem has been reported; unset is another matter.
+/// A problem has been reported, whereas an unset key is not a problem.
 struct Reported;
 
-/// Both files or neither; `tls_client_auth` wants both.
+/// Both files or neither; `tls_client_auth` needs both.
 fn certificate(
     values: &mut Values,
     auth: ClientAuth,
 ) -> Result<Option<ClientCertificate>, Reported> {
-    const TO: PresentedTo = PresentedTo::TokenEndpoint;
-    const PATHS: [&str; 2] = [TO.cert_key(), TO.key_key()];
-    let wanted = auth == ClientAuth::Tls || PATHS.iter().any(|path| values.is_given(path));
+    let is_set = |key: &Key<String>| values.is_set(key.path());
+    let wanted = auth == ClientAuth::Tls
+        || is_set(&keys::TOKEN_CLIENT_CERT_FILE)
+        || is_set(&keys::TOKEN_CLIENT_KEY_FILE);
     if !wanted {
         return Ok(None);
     }
-    let [cert_file, key_file] = PATHS.map(|path| values.required(path).map(PathBuf::from));
+    let cert_file = values.required(&keys::TOKEN_CLIENT_CERT_FILE);
+    let key_file = values.required(&keys::TOKEN_CLIENT_KEY_FILE);
     Ok(Some(ClientCertificate {
-        to: TO,
-        cert_file: cert_file.ok_or(Reported)?,
-        key_file: key_file.ok_or(Reported)?,
+        to: PresentedTo::TokenEndpoint,
+        cert_file: cert_file.map(PathBuf::from).ok_or(Reported)?,
+        key_file: key_file.map(PathBuf::from).ok_or(Reported)?,
     }))
 }
 
-/// One that fits `token.auth`; unset is left to the key.
+/// One that fits `token.auth`; where it is unset the key decides.
 fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Result<Option<Algorithm>, Reported> {
-    const PATH: &str = "token.algorithm";
-    const ALGORITHMS: [Algorithm; 7] = [
-        Algorithm::Hs256,
-        Algorithm::Hs384,
-        Algorithm::Hs512,
-        Algorithm::Rs256,
-        Algorithm::Rs384,
-        Algorithm::Rs512,
-        Algorithm::Es256,
-    ];
-    if !values.is_given(PATH) {
+    const PATH: &str = keys::TOKEN_ALGORITHM.path();
+    if !values.is_set(PATH) {
         return Ok(None);
     }
-    let algorithm = values.choice(PATH, &ALGORITHMS).ok_or(Reported)?;
+    let algorithm = values.read(&keys::TOKEN_ALGORITHM).ok_or(Reported)?;
     let (method, fitting) = match auth.ok_or(Reported)? {
         ClientAuth::SecretJwt if !algorithm.is_symmetric() => {
             ("client_secret_jwt", "HS256, HS384 or HS512")
@@ -284,28 +272,31 @@ fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Result<Option<Alg
         | ClientAuth::PrivateKeyJwt
         | ClientAuth::Tls => return Ok(Some(algorithm)),
     };
-    let problem = format!("{} is not for {method}", algorithm.as_str());
-    values.wrong(PATH, (problem, format!("write {fitting}, or leave it out")));
+    let problem = format!("{} cannot be used with {method}", algorithm.as_str());
+    values.reject(PATH, (problem, format!("write {fitting}, or remove it")));
     Err(Reported)
 }
 
-/// RFC 6749 A.1: printable ASCII. Space around it comes from pasting.
+/// RFC 6749 A.1: printable ASCII. Spaces around it come from pasting.
 fn client_id(values: &mut Values) -> Option<String> {
-    let id = values.required("token.client_id")?;
+    let id = values.required(&keys::TOKEN_CLIENT_ID)?;
     if id.trim() == id && id.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Some(id);
     }
-    let problem = format!("{} has characters that no client id has", quoted(&id));
-    values.wrong(
-        "token.client_id",
-        (problem, "copy it again, without space around it"),
+    let problem = format!(
+        "{} contains characters that a client id cannot contain",
+        quoted(&id)
+    );
+    values.reject(
+        keys::TOKEN_CLIENT_ID.path(),
+        (problem, "copy it again, without spaces around it"),
     );
     None
 }
 
 /// RFC 6749 3.3: words of printable ASCII without `"` and `\`, one space between.
 fn scope(values: &mut Values) -> Option<String> {
-    let scope = values.text("token.scope")?;
+    let scope = values.read(&keys::TOKEN_SCOPE)?;
     let is_word = |word: &str| {
         !word.is_empty()
             && word
@@ -315,9 +306,9 @@ fn scope(values: &mut Values) -> Option<String> {
     if scope.split(' ').all(is_word) {
         return Some(scope);
     }
-    let problem = format!("{} is no scope", quoted(&scope));
-    values.wrong(
-        "token.scope",
+    let problem = format!("{} is not a valid scope", quoted(&scope));
+    values.reject(
+        keys::TOKEN_SCOPE.path(),
         (
             problem,
             "write names with one space between, such as \"read write\"",
@@ -326,7 +317,7 @@ fn scope(values: &mut Values) -> Option<String> {
     None
 }
 
-/// Parameters that have keys of their own, or that the grant itself writes (RFC 6749 4.4.2, RFC 7521 4.2).
+/// Parameters that have keys of their own, or that the token request sets itself (RFC 6749 4.4.2, RFC 7521 4.2).
 const OWN_PARAMS: [&str; 6] = [
     "client_assertion",
     "client_assertion_type",
@@ -337,16 +328,16 @@ const OWN_PARAMS: [&str; 6] = [
 ];
 
 fn params(values: &mut Values) -> Option<BTreeMap<String, String>> {
-    const PATH: &str = "token.params";
-    let params: BTreeMap<String, String> = values.map(PATH)?.into_iter().collect();
+    const PATH: &str = keys::TOKEN_PARAMS.path();
+    let params: BTreeMap<String, String> = values.read(&keys::TOKEN_PARAMS)?.into_iter().collect();
     for name in params.keys() {
         if OWN_PARAMS.contains(&name.as_str()) {
-            let problem = format!("{name} is written by the grant itself");
-            values.wrong(
+            let problem = format!("{name} is set by the token request itself");
+            values.reject(
                 PATH,
                 (
                     problem,
-                    "remove it; token.scope and token.client_id are keys of their own",
+                    "remove it; use token.scope and token.client_id instead",
                 ),
             );
         }

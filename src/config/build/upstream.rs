@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue};
 
+use crate::config::address::{self, Origin};
+use crate::config::keys;
+use crate::config::path_pattern::PathPattern;
+use crate::config::types::UpstreamConfig;
 use crate::config::values::Values;
-use crate::config::{Origin, PathPattern, UpstreamConfig, address};
 use crate::credentials::{ClientCertificate, PresentedTo};
 use crate::text::quoted;
 
@@ -16,15 +19,15 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
     let url = upstream_url(values);
     let client_certificate = client_certificate(values, url.as_ref());
     let headers = headers(values);
-    let rewrite = values.switch("upstream.rewrite");
+    let rewrite = values.read(&keys::UPSTREAM_REWRITE);
     let openapi = openapi(values);
-    let cookies = values.switch("upstream.cookies");
-    let via = values.switch("upstream.via");
-    let connect_timeout = values.duration("upstream.connect_timeout");
-    let head_timeout = values.duration("upstream.head_timeout");
-    let stall_timeout = values.duration("upstream.stall_timeout");
-    let pool_idle = values.duration("upstream.pool_idle");
-    let retry_body = values.size("upstream.retry_body");
+    let cookies = values.read(&keys::UPSTREAM_COOKIES);
+    let via = values.read(&keys::UPSTREAM_VIA);
+    let connect_timeout = values.read(&keys::UPSTREAM_CONNECT_TIMEOUT);
+    let head_timeout = values.read(&keys::UPSTREAM_HEAD_TIMEOUT);
+    let stall_timeout = values.read(&keys::UPSTREAM_STALL_TIMEOUT);
+    let pool_idle = values.read(&keys::UPSTREAM_POOL_IDLE);
+    let retry_body = values.read(&keys::UPSTREAM_RETRY_BODY);
     Some(UpstreamConfig {
         url: url?,
         proxy: None, // decided when all targets are known
@@ -43,10 +46,10 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
 }
 
 fn upstream_url(values: &mut Values) -> Option<Origin> {
-    let plaintext = values.switch("upstream.allow_plaintext");
-    let text = values.required("upstream.url")?;
+    let plaintext = values.read(&keys::UPSTREAM_ALLOW_PLAINTEXT);
+    let text = values.required(&keys::UPSTREAM_URL)?;
     let url = values.checked(
-        "upstream.url",
+        keys::UPSTREAM_URL.path(),
         address::origin(&text, plaintext != Some(false)),
     )?;
     if url.scheme == Scheme::HTTPS || address::is_loopback_origin(&url) || plaintext? {
@@ -57,7 +60,7 @@ fn upstream_url(values: &mut Values) -> Option<Origin> {
         url.authority
     );
     let problem = format!("{} would send the token unencrypted", quoted(&text));
-    values.wrong("upstream.url", (problem, remedy));
+    values.reject(keys::UPSTREAM_URL.path(), (problem, remedy));
     None
 }
 
@@ -70,25 +73,27 @@ fn client_certificate(
     values: &mut Values,
     url: Option<&Origin>,
 ) -> Option<Option<ClientCertificate>> {
-    const TO: PresentedTo = PresentedTo::Upstream;
-    const CERT: &str = TO.cert_key();
-    const KEY: &str = TO.key_key();
-    let alone = |other: &str| ("is no use alone".to_owned(), format!("set {other} as well"));
-    match (values.is_given(CERT), values.is_given(KEY)) {
+    const CERT: &str = keys::UPSTREAM_CLIENT_CERT_FILE.path();
+    const KEY: &str = keys::UPSTREAM_CLIENT_KEY_FILE.path();
+    let alone = |other: &str| {
+        (
+            format!("is set without {other}"),
+            format!("set {other} too"),
+        )
+    };
+    match (values.is_set(CERT), values.is_set(KEY)) {
         (false, false) => return Some(None),
-        (true, false) => values.wrong(CERT, alone(KEY)),
-        (false, true) => values.wrong(KEY, alone(CERT)),
-        (true, true) if url.is_some_and(|url| !url.is_tls()) => values.wrong(
+        (true, false) => values.reject(CERT, alone(KEY)),
+        (false, true) => values.reject(KEY, alone(CERT)),
+        (true, true) if url.is_some_and(|url| !url.is_tls()) => values.reject(
             CERT,
-            (
-                "upstream.url is http, which has no certificates",
-                "remove it",
-            ),
+            ("has no effect, because upstream.url is http", "remove it"),
         ),
         (true, true) => {
-            let (cert, key) = (values.text(CERT), values.text(KEY));
+            let cert = values.read(&keys::UPSTREAM_CLIENT_CERT_FILE);
+            let key = values.read(&keys::UPSTREAM_CLIENT_KEY_FILE);
             return Some(Some(ClientCertificate {
-                to: TO,
+                to: PresentedTo::Upstream,
                 cert_file: PathBuf::from(cert?),
                 key_file: PathBuf::from(key?),
             }));
@@ -98,8 +103,8 @@ fn client_certificate(
 }
 
 fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
-    const PATH: &str = "upstream.openapi";
-    let texts = values.texts(PATH)?;
+    const PATH: &str = keys::UPSTREAM_OPENAPI.path();
+    let texts = values.read(&keys::UPSTREAM_OPENAPI)?;
     let good = texts
         .iter()
         .filter_map(|text| values.checked(PATH, PathPattern::parse(text)))
@@ -107,7 +112,7 @@ fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
     Some(good)
 }
 
-/// Names that are the proxy's own business: the credential, where it goes, framing, one connection.
+/// Fields that the proxy sets itself: the credential, its target, framing, and those of one connection.
 const NOT_FIXED: [&str; 11] = [
     "authorization",
     "connection",
@@ -123,27 +128,27 @@ const NOT_FIXED: [&str; 11] = [
 ];
 
 fn headers(values: &mut Values) -> Option<Vec<(HeaderName, HeaderValue)>> {
-    const PATH: &str = "upstream.headers";
+    const PATH: &str = keys::UPSTREAM_HEADERS.path();
     let mut headers = BTreeMap::new();
-    for (name, value) in values.map(PATH)? {
+    for (name, value) in values.read(&keys::UPSTREAM_HEADERS)? {
         let Ok(field) = HeaderName::try_from(&name) else {
-            let problem = format!("{} is no header name", quoted(&name));
-            values.wrong(PATH, (problem, "write letters, digits and \"-\""));
+            let problem = format!("{} is not a valid header name", quoted(&name));
+            values.reject(PATH, (problem, "write letters, digits and \"-\""));
             continue;
         };
         if NOT_FIXED.contains(&field.as_str()) || field.as_str().starts_with("proxy-") {
             let problem = format!("{name} is set by the proxy itself");
-            values.wrong(PATH, (problem, "remove it"));
+            values.reject(PATH, (problem, "remove it"));
             continue;
         }
         let Ok(value) = HeaderValue::try_from(&value) else {
-            let problem = format!("the value of {name} cannot stand in a header");
-            values.wrong(PATH, (problem, "write printable ASCII"));
+            let problem = format!("the value of {name} is not a valid header value");
+            values.reject(PATH, (problem, "write printable ASCII"));
             continue;
         };
         if headers.insert(field.to_string(), (field, value)).is_some() {
-            let problem = format!("{name} is there twice");
-            values.wrong(PATH, (problem, "write it once; case does not matter"));
+            let problem = format!("{name} is set twice");
+            values.reject(PATH, (problem, "write it once; case does not matter"));
         }
     }
     Some(headers.into_values().collect())

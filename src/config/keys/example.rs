@@ -1,12 +1,11 @@
-//! `config/example.toml`, written from the table, so that it cannot say anything else.
+//! The text of `config/example.toml`.
 
 use std::fmt::Write as _;
 
-use super::{CALLER_KEYS, Fallback, KEYS, Key};
+use super::key::{Fallback, KeyInfo};
+use super::table::{CALLER_KEYS, KEYS};
 
-/// The text of `config/example.toml`: every key with its default, its unit and one line.
-///
-/// What has no default stands there as a comment with an example value.
+/// Every key with its default and its help. A key without a default is commented out, with an example.
 #[must_use]
 pub fn example() -> String {
     let mut text = String::from(HEAD);
@@ -25,23 +24,23 @@ pub fn example() -> String {
     text
 }
 
-/// A caller's table is there once for each, or not at all: the whole of it is an example.
+/// A configuration has any number of callers, by default none, so the whole table is commented out.
 fn write_caller(text: &mut String) {
     text.push_str(CALLER);
     for key in &CALLER_KEYS {
-        let (doc, name, value) = (key.doc, key.split().1, key.fallback.text());
-        let _infallible = write!(text, "# {doc}\n# {name} = {value}\n");
+        let (help, name, value) = (key.help, key.split().1, key.fallback.text());
+        let _infallible = write!(text, "# {help}\n# {name} = {value}\n");
     }
 }
 
 const CALLER: &str = "
-# A named caller, as many as there are: with any, a request must be one of them. It sends its key as
-# Authorization: Bearer, as the Basic password (curl -u x:KEY) or as X-Cupbearer-Key, none of which goes on.
-# Names are of a-z, 0-9, \"_\" and \"-\".
+# A named caller; there can be several. With at least one, every request must come from one of them. A caller
+# sends its key as Authorization: Bearer, as the Basic password (curl -u x:KEY) or as X-Cupbearer-Key, which are
+# never forwarded. A name consists of a-z, 0-9, \"_\" and \"-\".
 # [guard.callers.ci]
 ";
 
-fn write_key(text: &mut String, key: &Key, name: &str) {
+fn write_key(text: &mut String, key: &KeyInfo, name: &str) {
     let (note, mark) = match key.fallback {
         Fallback::Default(_) => ("", ""),
         Fallback::Unset(_) => ("", "# "),
@@ -50,7 +49,7 @@ fn write_key(text: &mut String, key: &Key, name: &str) {
     let _infallible = write!(
         text,
         "\n# {}{note}\n{mark}{name} = {}\n",
-        key.doc,
+        key.help,
         key.fallback.text()
     );
 }
@@ -58,11 +57,12 @@ fn write_key(text: &mut String, key: &Key, name: &str) {
 const HEAD: &str = "\
 # Every key of cupbearer with its default. Keys without one are commented out, with an example.
 #
-# The file is looked for as --config FILE, CUPBEARER_CONFIG, ./cupbearer.toml, and cupbearer/config.toml
-# in the user's configuration directory. Every key can also be set in the environment: CUPBEARER_ and the
-# path in capitals, \"__\" between levels (CUPBEARER_UPSTREAM__URL); text as it is, lists and tables as TOML.
-# Order: these defaults, the file, the environment, flags. Durations are \"500ms\", \"10s\", \"2m\", \"1h\";
-# sizes are \"64KiB\", \"1MiB\". Relative file names start at the working directory.
+# cupbearer reads the first of these files: --config FILE, CUPBEARER_CONFIG, ./cupbearer.toml, and
+# cupbearer/config.toml in the user's configuration directory. Every key can also be set by an environment
+# variable, CUPBEARER_ and the path in capitals with \"__\" between levels (CUPBEARER_UPSTREAM__URL); its value is
+# the text itself, or TOML for lists and tables. Flags override the environment, the environment overrides the
+# file, and the file overrides these defaults. Durations are \"500ms\", \"10s\", \"2m\", \"1h\"; sizes are \"64KiB\",
+# \"1MiB\". Relative file names are relative to the working directory.
 ";
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{CALLER_KEYS, Fallback, KEYS, Key};
+use super::key::{Fallback, KeyInfo};
+use super::table::{CALLER_KEYS, KEYS};
 
 /// Every key with its default and its help, as a Markdown table.
 #[must_use]
@@ -19,12 +20,12 @@ pub fn markdown_table() -> String {
     text
 }
 
-fn write_row(text: &mut String, key: &Key) {
+fn write_row(text: &mut String, key: &KeyInfo) {
     let default = match key.fallback {
         Fallback::Default(value) => format!("`{value}`"),
         Fallback::Unset(_) => "–".to_owned(),
         Fallback::Required(_) => "required".to_owned(),
     };
-    let meaning = key.doc.replace('|', "\\|").replace('*', "\\*");
+    let meaning = key.help.replace('|', "\\|").replace('*', "\\*");
     let _infallible = writeln!(text, "| `{}` | {default} | {meaning} |", key.path);
 }

@@ -1,407 +1,265 @@
-//! The table of every key. A key that stands here works; one of a later issue is not here yet.
+//! The table of keys. To add one, define its constant here and read it in `config/build`.
 
 use std::time::Duration;
 
-use super::Fallback::{Default, Required, Unset};
-use super::ValueKind::{
-    Addresses, Choice, Count, Map, Mode, Proxy, Secret, Size, Switch, Text, Texts, Users,
+use super::key::Fallback::{Default, Required, Unset};
+use super::key::{Key, KeyInfo, SecretKey};
+use super::kinds::{
+    addresses, choice, count, duration, map, mode, proxy, secret, size, switch, text, texts, users,
 };
-use super::{Fallback, Key, Scope, ValueKind};
+use crate::config::guard::LocalUsers;
+use crate::config::token::{Algorithm, ClientAuth};
+use crate::config::types::{AccessLog, LogFormat};
 
-const fn key(path: &'static str, kind: ValueKind, fallback: Fallback, doc: &'static str) -> Key {
-    Key {
-        path,
-        kind,
-        fallback,
-        scope: Scope::Proxy,
-        doc,
-    }
-}
+/// A duration that may be zero.
+const ANY: Duration = Duration::ZERO;
 
-const fn process(
-    path: &'static str,
-    kind: ValueKind,
-    fallback: Fallback,
-    doc: &'static str,
-) -> Key {
-    Key {
-        path,
-        kind,
-        fallback,
-        scope: Scope::Process,
-        doc,
-    }
-}
+/// The least duration where nothing would ever succeed within zero.
+const SOME: Duration = Duration::from_millis(1);
 
-/// A time that may be nothing at all.
-const TIME_OR_ZERO: ValueKind = ValueKind::Duration(Duration::ZERO);
+/// hyper rejects a header buffer below 8 KiB; above 16 MiB one request could take the machine's memory.
+const HEADER_BYTES: (u64, u64) = (8 << 10, 16 << 20);
 
-/// A time that must be some: with zero nothing would ever succeed.
-const TIME: ValueKind = ValueKind::Duration(Duration::from_millis(1));
+/// This much is held in memory for each request in flight, until the response head.
+const RETRY_BYTES: (u64, u64) = (0, 16 << 20);
 
-/// hyper refuses a header buffer below 8 KiB; above 16 MiB one request could take the machine.
-const HEAD: ValueKind = Size(8 << 10, 16 << 20);
+/// The largest number is not a user's: it means "unchanged" (-1).
+const UIDS: (u32, u32) = (0, u32::MAX - 1);
 
-/// Held in memory for each request in flight, until the answer's head.
-const KEPT: ValueKind = Size(0, 16 << 20);
-
-/// Only Linux tells who is at the other end of a TCP connection; elsewhere the banner says what is off.
+/// Only Linux tells which user is at the other end of a TCP connection; elsewhere the banner says what is off.
 const LOCAL_USERS: &str = if cfg!(target_os = "linux") {
     "\"same\""
 } else {
     "\"any\""
 };
 
-/// Every key, in the order in which people read them.
-pub static KEYS: [Key; 57] = [
-    key(
-        "name",
-        Text,
-        Default("\"cupbearer\""),
-        "How this proxy calls itself in Via, logs and metrics: letters, digits, \".\", \"_\", \"-\".",
-    ),
-    key(
-        "listen",
-        Text,
-        Default("\"localhost:6749\""),
-        "Where callers connect. \"localhost\" is every loopback family of this machine; or \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\", \"unix:/run/cupbearer/api.sock\".",
-    ),
-    key(
-        "listen_mode",
-        Mode,
-        Default("\"0600\""),
-        "Who may connect to a unix socket, as a file's permissions in octal: \"0600\" this user, \"0660\" its group too.",
-    ),
-    process(
-        "drain",
-        TIME_OR_ZERO,
-        Default("\"10s\""),
-        "Grace for requests in flight once asked to stop.",
-    ),
-    process(
-        "drain_delay",
-        TIME_OR_ZERO,
-        Default("\"0s\""),
-        "How long to go on accepting before that, no longer ready.",
-    ),
-    key(
-        "upstream.url",
-        Text,
-        Required("\"https://api.example.com\""),
-        "The API: scheme, host and port only; https, or http to loopback.",
-    ),
-    key(
-        "upstream.allow_plaintext",
-        Switch,
-        Default("false"),
-        "Allow http to an API that is not on loopback: everyone on the way can read the token.",
-    ),
-    key(
-        "upstream.headers",
-        Map,
-        Default("{}"),
-        "Fixed request headers, such as { X-XSRF-Header = \"PingAccess\" }.",
-    ),
-    key(
-        "upstream.rewrite",
-        Switch,
-        Default("true"),
-        "Have Location, Set-Cookie and OpenAPI documents that name the API name the address that the caller used.",
-    ),
-    key(
-        "upstream.openapi",
-        Texts,
-        Default("[\"/**/openapi.json\", \"/**/swagger.json\", \"/**/api-docs\"]"),
-        "Where the API's OpenAPI documents are: \"*\" is one segment of a path, \"**\" any number of them.",
-    ),
-    key(
-        "upstream.cookies",
-        Switch,
-        Default("false"),
-        "Whether a browser's cookies go on to the API: those of localhost are shared by all its ports.",
-    ),
-    key(
-        "upstream.via",
-        Switch,
-        Default("true"),
-        "Whether Via names this proxy to the API, by which loops are seen; nginx does not compress for requests with it.",
-    ),
-    key(
-        "upstream.connect_timeout",
-        TIME,
-        Default("\"10s\""),
-        "Name resolution, TCP, corporate proxy and TLS together.",
-    ),
-    key(
-        "upstream.head_timeout",
-        TIME,
-        Default("\"2m\""),
-        "From the last byte of the request to the head of the answer.",
-    ),
-    key(
-        "upstream.stall_timeout",
-        TIME,
-        Default("\"5m\""),
-        "No byte either way of one exchange; event streams and upgrades are exempt.",
-    ),
-    key(
-        "upstream.pool_idle",
-        TIME,
-        Default("\"50s\""),
-        "How long an unused connection is kept; below the API's own limit.",
-    ),
-    key(
-        "upstream.retry_body",
-        KEPT,
-        Default("\"64KiB\""),
-        "How much of a request body is kept, so that the request can be sent once more after a 401.",
-    ),
-    key(
-        "upstream.client_cert_file",
-        Text,
-        Unset("\"/etc/cupbearer/client.pem\""),
-        "Mutual TLS: our certificate (PEM), then intermediate ones. Needs client_key_file.",
-    ),
-    key(
-        "upstream.client_key_file",
-        Text,
-        Unset("\"/etc/cupbearer/client.key\""),
-        "Mutual TLS: the certificate's private key (PEM, without a passphrase).",
-    ),
-    key(
-        "network.proxy",
-        Proxy,
-        Default("\"system\""),
-        "For the API and the token endpoint, https only, never loopback: \"system\" (HTTPS_PROXY and NO_PROXY, else macOS's and Windows' settings), \"none\", or \"http://USER:PASSWORD@HOST:PORT\".",
-    ),
-    key(
-        "network.ca_file",
-        Text,
-        Unset("\"/etc/ssl/corporate.pem\""),
-        "Certificate authorities (PEM) trusted beside the system's, for the API and the token endpoint.",
-    ),
-    key(
-        "token.pingone.region",
-        Text,
-        Unset("\"eu\""),
-        "PingOne: com, ca, eu, com.au, sg or asia (also NA, CA, EU, AU, SG, AP). Needs environment_id.",
-    ),
-    key(
-        "token.pingone.environment_id",
-        Text,
-        Unset("\"00000000-0000-0000-0000-000000000000\""),
-        "PingOne: the environment's id. Needs region.",
-    ),
-    key(
-        "token.pingone.domain",
-        Text,
-        Unset("\"auth.example.com\""),
-        "PingOne: a custom domain, instead of region and environment_id.",
-    ),
-    key(
-        "token.url",
-        Text,
-        Unset("\"https://as.example.com/oauth2/token\""),
-        "Any other token endpoint (RFC 6749), instead of token.pingone.",
-    ),
-    key(
-        "token.issuer",
-        Text,
-        Unset("\"https://as.example.com\""),
-        "Or an issuer whose metadata names the token endpoint (OpenID discovery, RFC 8414).",
-    ),
-    key(
-        "token.allow_plaintext",
-        Switch,
-        Default("false"),
-        "Allow http to a token endpoint that is not on loopback: everyone on the way can read the secret.",
-    ),
-    key(
-        "token.client_id",
-        Text,
-        Required("\"00000000-0000-0000-0000-000000000000\""),
-        "Who this proxy is at the token endpoint.",
-    ),
-    key(
-        "token.client_secret",
-        Secret,
-        Unset("{ file = \"/run/secrets/client_secret\" }"),
-        "Where the secret is: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.",
-    ),
-    key(
-        "token.auth",
-        Choice(&[
-            "client_secret_basic",
-            "client_secret_post",
-            "client_secret_jwt",
-            "private_key_jwt",
-            "tls_client_auth",
-        ]),
-        Default("\"client_secret_basic\""),
-        "How this proxy proves who it is, as set at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or tls_client_auth. Never probed.",
-    ),
-    key(
-        "token.private_key",
-        Secret,
-        Unset("{ file = \"/run/secrets/private_key.pem\" }"),
-        "private_key_jwt: where the key is, PEM (PKCS#8, PKCS#1, SEC1) or JWK; `cupbearer keygen` makes one.",
-    ),
-    key(
-        "token.key_id",
-        Text,
-        Unset("\"2026-01\""),
-        "private_key_jwt: the key's name at the authorization server; left out, the JWK's own or the key's thumbprint (RFC 7638).",
-    ),
-    key(
-        "token.algorithm",
-        Choice(&[
-            "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256",
-        ]),
-        Unset("\"RS256\""),
-        "How an assertion is signed: HS256, HS384 or HS512 with the secret, RS256, RS384, RS512 or ES256 with the private key; left out, HS256 or what fits the key.",
-    ),
-    key(
-        "token.audience",
-        Text,
-        Unset("\"https://as.example.com\""),
-        "Whom an assertion is made out to; left out, the issuer, or token.url.",
-    ),
-    key(
-        "token.client_cert_file",
-        Text,
-        Unset("\"/run/secrets/tls.crt\""),
-        "The certificate (PEM, with its chain) to present at the token endpoint (RFC 8705). Needs client_key_file.",
-    ),
-    key(
-        "token.client_key_file",
-        Text,
-        Unset("\"/run/secrets/tls.key\""),
-        "Its private key (PEM). Both are read anew for each token request.",
-    ),
-    key(
-        "token.scope",
-        Text,
-        Unset("\"tls:admin\""),
-        "Scopes to ask for, with a space between; left out, the server chooses.",
-    ),
-    key(
-        "token.params",
-        Map,
-        Default("{}"),
-        "More form parameters, such as { audience = \"https://api.example.com\" }.",
-    ),
-    key(
-        "token.default_lifetime",
-        TIME,
-        Default("\"5m\""),
-        "How long a token is good where the answer does not say.",
-    ),
-    key(
-        "token.wait",
-        TIME_OR_ZERO,
-        Default("\"10s\""),
-        "How long a request waits for the first token or a newer one.",
-    ),
-    key(
-        "guard.hosts",
-        Texts,
-        Default("[]"),
-        "Names beside the loopback ones that Host may carry: lower case, without port.",
-    ),
-    key(
-        "guard.origins",
-        Texts,
-        Default("[]"),
-        "Web origins whose pages may call, exactly as browsers send them: \"https://tool.example.com\".",
-    ),
-    key(
-        "guard.local_users",
-        Users,
-        Default(LOCAL_USERS),
-        "Who may connect over loopback or a unix socket: \"same\" (this user and root), \"any\", or user ids such as [0, 1000]. Says nothing about the network.",
-    ),
-    key(
-        "guard.network",
-        Choice(&["keyed", "open"]),
-        Default("\"keyed\""),
-        "A listener beyond loopback admits only callers with a key; \"open\" says that the network is trusted.",
-    ),
-    key(
-        "guard.read_only",
-        Switch,
-        Default("false"),
-        "For everyone: only GET, HEAD and OPTIONS, and no upgrades.",
-    ),
-    key(
-        "guard.allow",
-        Texts,
-        Unset("[\"GET /api/v1/**\", \"DELETE /api/v1/certificates/*\"]"),
-        "For everyone: what is in none of these rules is refused. A method (HEAD goes with GET) or \"*\", and a path: \"*\" is one segment, \"**\" any number of them; case counts.",
-    ),
-    key(
-        "guard.deny",
-        Texts,
-        Default("[]"),
-        "For everyone: what is in one of these rules is refused, whatever is allowed; case does not count.",
-    ),
-    process(
-        "admin.listen",
-        Addresses,
-        Default("\"localhost:6750\""),
-        "Where health, metrics and status are asked for: as listen, or a list, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.",
-    ),
-    key(
-        "limits.connections",
-        Count(1, 1_000_000),
-        Default("4096"),
-        "Client connections held at a time.",
-    ),
-    key(
-        "limits.in_flight",
-        Count(1, 1_000_000),
-        Default("1024"),
-        "Requests held at a time.",
-    ),
-    key(
-        "limits.header_bytes",
-        HEAD,
-        Default("\"64KiB\""),
-        "The head of one request: 8KiB to 16MiB.",
-    ),
-    key(
-        "limits.header_timeout",
-        TIME,
-        Default("\"10s\""),
-        "From a request's first byte, or the connection's start, to the end of its head.",
-    ),
-    key(
-        "limits.keep_alive",
-        TIME,
-        Default("\"75s\""),
-        "How long a connection may stay without a request.",
-    ),
-    process(
-        "log.format",
-        Choice(&["auto", "text", "json"]),
-        Default("\"auto\""),
-        "auto (text on a terminal, else json), text or json.",
-    ),
-    process(
-        "log.level",
-        Text,
-        Default("\"info\""),
-        "error, warn, info, debug, trace or off; or directives such as \"info,hyper=debug\".",
-    ),
-    process(
-        "log.access",
-        Choice(&["auto", "all", "none"]),
-        Default("\"auto\""),
-        "auto (every request on a terminal, else writes and failures), all or none.",
-    ),
-    process(
-        "runtime.threads",
-        Count(1, 1024),
-        Default("1"),
-        "How many threads carry requests.",
-    ),
-];
+/// Defines the constants, and lists them in the order in which people read them.
+macro_rules! keys {
+    ($(#[$meta:meta])* $list:ident: $(const $name:ident: $type:ty = $key:expr;)*) => {
+        $(pub(crate) const $name: $type = $key;)*
+
+        $(#[$meta])*
+        pub static $list: [KeyInfo; [$($name.info.path),*].len()] = [$($name.info),*];
+    };
+}
+
+keys! {
+/// Every key but those of a named caller.
+KEYS:
+
+const NAME: Key<String> = text("name", Default("\"cupbearer\""),
+    "The name of this proxy in Via, logs and metrics: letters, digits, \".\", \"_\", \"-\".");
+
+const LISTEN: Key<String> = text("listen", Default("\"localhost:6749\""),
+    "Where callers connect. \"localhost\" means every loopback address family of this machine. Also \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\" or \"unix:/run/cupbearer/api.sock\".");
+
+const LISTEN_MODE: Key<u32> = mode("listen_mode", Default("\"0600\""),
+    "Who may connect to a unix socket, as octal file permissions: \"0600\" for this user, \"0660\" for its group too.");
+
+const DRAIN: Key<Duration> = duration("drain", ANY, Default("\"10s\""),
+    "How long requests in flight may take to finish after the proxy was told to stop.").for_process();
+
+const DRAIN_DELAY: Key<Duration> = duration("drain_delay", ANY, Default("\"0s\""),
+    "How long the proxy, no longer ready, still accepts connections before that.").for_process();
+
+const UPSTREAM_URL: Key<String> = text("upstream.url", Required("\"https://api.example.com\""),
+    "The API: scheme, host and port only; https, or http to loopback.");
+
+const UPSTREAM_ALLOW_PLAINTEXT: Key<bool> = switch("upstream.allow_plaintext", Default("false"),
+    "Allow http to an API that is not on loopback. Everyone on the network path can then read the token.");
+
+const UPSTREAM_HEADERS: Key<Vec<(String, String)>> = map("upstream.headers", Default("{}"),
+    "Header fields to set on every request, such as { X-XSRF-Header = \"PingAccess\" }.");
+
+const UPSTREAM_REWRITE: Key<bool> = switch("upstream.rewrite", Default("true"),
+    "Replace the API's address with the one that the caller used, in Location, Set-Cookie and OpenAPI documents.");
+
+const UPSTREAM_OPENAPI: Key<Vec<String>> = texts("upstream.openapi",
+    Default("[\"/**/openapi.json\", \"/**/swagger.json\", \"/**/api-docs\"]"),
+    "Paths of the API's OpenAPI documents: \"*\" matches one path segment, \"**\" any number of them.");
+
+const UPSTREAM_COOKIES: Key<bool> = switch("upstream.cookies", Default("false"),
+    "Forward a browser's cookies to the API. Browsers share the cookies of localhost among all its ports.");
+
+const UPSTREAM_VIA: Key<bool> = switch("upstream.via", Default("true"),
+    "Send Via, by which loops are detected. nginx does not compress responses to requests that have it.");
+
+const UPSTREAM_CONNECT_TIMEOUT: Key<Duration> = duration("upstream.connect_timeout", SOME, Default("\"10s\""),
+    "How long name resolution, TCP, the corporate proxy and TLS may take together.");
+
+const UPSTREAM_HEAD_TIMEOUT: Key<Duration> = duration("upstream.head_timeout", SOME, Default("\"2m\""),
+    "How long the API may take from the last byte of the request to the head of its response.");
+
+const UPSTREAM_STALL_TIMEOUT: Key<Duration> = duration("upstream.stall_timeout", SOME, Default("\"5m\""),
+    "How long an exchange may transfer no byte in either direction. Event streams and upgrades are exempt.");
+
+const UPSTREAM_POOL_IDLE: Key<Duration> = duration("upstream.pool_idle", SOME, Default("\"50s\""),
+    "How long an idle connection is kept. Set it below the API's own limit.");
+
+const UPSTREAM_RETRY_BODY: Key<usize> = size("upstream.retry_body", RETRY_BYTES, Default("\"64KiB\""),
+    "How much of a request body is kept, so that the request can be sent again after a 401.");
+
+const UPSTREAM_CLIENT_CERT_FILE: Key<String> = text("upstream.client_cert_file", Unset("\"/etc/cupbearer/client.pem\""),
+    "Mutual TLS: the client certificate (PEM), followed by intermediate ones. Needs client_key_file.");
+
+const UPSTREAM_CLIENT_KEY_FILE: Key<String> = text("upstream.client_key_file", Unset("\"/etc/cupbearer/client.key\""),
+    "Mutual TLS: the certificate's private key (PEM, without a passphrase).");
+
+const NETWORK_PROXY: Key<String> = proxy("network.proxy", Default("\"system\""),
+    "The corporate proxy for https to the API and the token endpoint, never for loopback: \"system\" (HTTPS_PROXY and NO_PROXY, else the settings of macOS or Windows), \"none\", or \"http://USER:PASSWORD@HOST:PORT\".");
+
+const NETWORK_CA_FILE: Key<String> = text("network.ca_file", Unset("\"/etc/ssl/corporate.pem\""),
+    "Certificate authorities (PEM) to trust in addition to the system's, for the API and the token endpoint.");
+
+const TOKEN_PINGONE_REGION: Key<String> = text("token.pingone.region", Unset("\"eu\""),
+    "PingOne: com, ca, eu, com.au, sg or asia (also NA, CA, EU, AU, SG, AP). Needs environment_id.");
+
+const TOKEN_PINGONE_ENVIRONMENT_ID: Key<String> = text("token.pingone.environment_id",
+    Unset("\"00000000-0000-0000-0000-000000000000\""),
+    "PingOne: the id of the environment. Needs region.");
+
+const TOKEN_PINGONE_DOMAIN: Key<String> = text("token.pingone.domain", Unset("\"auth.example.com\""),
+    "PingOne: a custom domain, instead of region and environment_id.");
+
+const TOKEN_URL: Key<String> = text("token.url", Unset("\"https://as.example.com/oauth2/token\""),
+    "Any other token endpoint (RFC 6749), instead of token.pingone.");
+
+const TOKEN_ISSUER: Key<String> = text("token.issuer", Unset("\"https://as.example.com\""),
+    "Or an issuer whose metadata names the token endpoint (OpenID discovery, RFC 8414).");
+
+const TOKEN_ALLOW_PLAINTEXT: Key<bool> = switch("token.allow_plaintext", Default("false"),
+    "Allow http to a token endpoint that is not on loopback. Everyone on the network path can then read the secret.");
+
+const TOKEN_CLIENT_ID: Key<String> = text("token.client_id", Required("\"00000000-0000-0000-0000-000000000000\""),
+    "The id of this client at the authorization server.");
+
+const TOKEN_CLIENT_SECRET: SecretKey = secret("token.client_secret", Unset("{ file = \"/run/secrets/client_secret\" }"),
+    "Where the client secret is: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.");
+
+const TOKEN_AUTH: Key<ClientAuth> = choice("token.auth", &[
+        ("client_secret_basic", ClientAuth::Basic),
+        ("client_secret_post", ClientAuth::Post),
+        ("client_secret_jwt", ClientAuth::SecretJwt),
+        ("private_key_jwt", ClientAuth::PrivateKeyJwt),
+        ("tls_client_auth", ClientAuth::Tls),
+    ], Default("\"client_secret_basic\""),
+    "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or tls_client_auth. No other method is tried.");
+
+const TOKEN_PRIVATE_KEY: SecretKey = secret("token.private_key", Unset("{ file = \"/run/secrets/private_key.pem\" }"),
+    "private_key_jwt: where the private key is, PEM (PKCS#8, PKCS#1, SEC1) or JWK. `cupbearer keygen` makes one.");
+
+const TOKEN_KEY_ID: Key<String> = text("token.key_id", Unset("\"2026-01\""),
+    "private_key_jwt: the id of the key at the authorization server. Default: the JWK's own id, else the key's thumbprint (RFC 7638).");
+
+const TOKEN_ALGORITHM: Key<Algorithm> = choice("token.algorithm", &[
+        ("HS256", Algorithm::Hs256),
+        ("HS384", Algorithm::Hs384),
+        ("HS512", Algorithm::Hs512),
+        ("RS256", Algorithm::Rs256),
+        ("RS384", Algorithm::Rs384),
+        ("RS512", Algorithm::Rs512),
+        ("ES256", Algorithm::Es256),
+    ], Unset("\"RS256\""),
+    "How an assertion is signed: HS256, HS384 or HS512 with the secret, RS256, RS384, RS512 or ES256 with the private key. Default: HS256, or what fits the key.");
+
+const TOKEN_AUDIENCE: Key<String> = text("token.audience", Unset("\"https://as.example.com\""),
+    "The audience of an assertion. Default: the issuer, or token.url.");
+
+const TOKEN_CLIENT_CERT_FILE: Key<String> = text("token.client_cert_file", Unset("\"/run/secrets/tls.crt\""),
+    "The certificate (PEM, with its chain) to present at the token endpoint (RFC 8705). Needs client_key_file.");
+
+const TOKEN_CLIENT_KEY_FILE: Key<String> = text("token.client_key_file", Unset("\"/run/secrets/tls.key\""),
+    "The certificate's private key (PEM). Both files are read again for each token request.");
+
+const TOKEN_SCOPE: Key<String> = text("token.scope", Unset("\"tls:admin\""),
+    "The scopes to request, separated by spaces. Default: the server decides.");
+
+const TOKEN_PARAMS: Key<Vec<(String, String)>> = map("token.params", Default("{}"),
+    "Additional form parameters, such as { audience = \"https://api.example.com\" }.");
+
+const TOKEN_DEFAULT_LIFETIME: Key<Duration> = duration("token.default_lifetime", SOME, Default("\"5m\""),
+    "How long a token is valid where the response does not say.");
+
+const TOKEN_WAIT: Key<Duration> = duration("token.wait", ANY, Default("\"10s\""),
+    "How long a request waits for the first token or a newer one.");
+
+const GUARD_HOSTS: Key<Vec<String>> = texts("guard.hosts", Default("[]"),
+    "Names that Host may contain in addition to the loopback ones: lower case, without port.");
+
+const GUARD_ORIGINS: Key<Vec<String>> = texts("guard.origins", Default("[]"),
+    "Web origins whose pages may call, exactly as browsers send them: \"https://tool.example.com\".");
+
+const GUARD_LOCAL_USERS: Key<LocalUsers> = users("guard.local_users", Default(LOCAL_USERS),
+    "Who may connect over loopback or a unix socket: \"same\" (this user and root), \"any\", or user ids such as [0, 1000]. Does not apply to the network.");
+
+const GUARD_NETWORK: Key<bool> = choice("guard.network", &[("keyed", false), ("open", true)], Default("\"keyed\""),
+    "\"keyed\": a listener beyond loopback admits only callers with a key. \"open\": everyone on that network is trusted.");
+
+const GUARD_READ_ONLY: Key<bool> = switch("guard.read_only", Default("false"),
+    "For everyone: allow only GET, HEAD and OPTIONS, and no upgrades.");
+
+const GUARD_ALLOW: Key<Vec<String>> = texts("guard.allow",
+    Unset("[\"GET /api/v1/**\", \"DELETE /api/v1/certificates/*\"]"),
+    "For everyone: reject what none of these rules matches. A rule is a method (GET includes HEAD) or \"*\", and a path, where \"*\" matches one segment and \"**\" any number of them. Case matters.");
+
+const GUARD_DENY: Key<Vec<String>> = texts("guard.deny", Default("[]"),
+    "For everyone: reject what one of these rules matches, even if it is allowed. Case does not matter.");
+
+const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"localhost:6750\""),
+    "Where health, metrics and status are served: as in listen, or a list, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.").for_process();
+
+const LIMITS_CONNECTIONS: Key<u32> = count("limits.connections", (1, 1_000_000), Default("4096"),
+    "How many client connections may be open at a time.");
+
+const LIMITS_IN_FLIGHT: Key<u32> = count("limits.in_flight", (1, 1_000_000), Default("1024"),
+    "How many requests may be in flight at a time.");
+
+const LIMITS_HEADER_BYTES: Key<usize> = size("limits.header_bytes", HEADER_BYTES, Default("\"64KiB\""),
+    "The largest head of a request: 8KiB to 16MiB.");
+
+const LIMITS_HEADER_TIMEOUT: Key<Duration> = duration("limits.header_timeout", SOME, Default("\"10s\""),
+    "How long a request's head may take, from its first byte or the start of the connection.");
+
+const LIMITS_KEEP_ALIVE: Key<Duration> = duration("limits.keep_alive", SOME, Default("\"75s\""),
+    "How long a client connection may be idle between requests.");
+
+const LOG_FORMAT: Key<LogFormat> = choice("log.format", &[
+        ("auto", LogFormat::Auto),
+        ("text", LogFormat::Text),
+        ("json", LogFormat::Json),
+    ], Default("\"auto\""),
+    "auto (text on a terminal, else json), text or json.").for_process();
+
+const LOG_LEVEL: Key<String> = text("log.level", Default("\"info\""),
+    "error, warn, info, debug, trace or off; or directives such as \"info,hyper=debug\".").for_process();
+
+const LOG_ACCESS: Key<AccessLog> = choice("log.access", &[
+        ("auto", AccessLog::Auto),
+        ("all", AccessLog::All),
+        ("none", AccessLog::None),
+    ], Default("\"auto\""),
+    "auto (every request on a terminal, else writes and failures), all or none.").for_process();
+
+const RUNTIME_THREADS: Key<u32> = count("runtime.threads", (1, 1024), Default("1"),
+    "How many threads serve requests.").for_process();
+}
+
+keys! {
+/// The keys of each caller; `NAME` in a path stands for the caller's name.
+CALLER_KEYS:
+
+const CALLER_KEY: SecretKey = secret("guard.callers.NAME.key", Unset("{ file = \"/run/secrets/ci.key\" }"),
+    "Where the caller's keys are, one a line. `cupbearer keygen --caller` makes one. A changed file takes effect within 3 s.");
+
+const CALLER_UID: Key<u32> = count("guard.callers.NAME.uid", UIDS, Unset("1000"),
+    "The id of the user that the caller must run as, instead of a key or in addition to one.");
+
+const CALLER_READ_ONLY: Key<bool> = switch("guard.callers.NAME.read_only", Default("false"),
+    "As guard.read_only, for this caller. The rules for everyone apply too.");
+
+const CALLER_ALLOW: Key<Vec<String>> = texts("guard.callers.NAME.allow", Unset("[\"GET /api/v1/**\"]"),
+    "As guard.allow, for this caller.");
+
+const CALLER_DENY: Key<Vec<String>> = texts("guard.callers.NAME.deny", Default("[]"),
+    "As guard.deny, for this caller.");
+}

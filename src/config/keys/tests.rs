@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn every_variable_leads_back_to_its_key() {
+fn every_variable_name_maps_back_to_its_key() {
     for key in &KEYS {
         let name = key.variable();
         let path = name
@@ -9,12 +9,12 @@ fn every_variable_leads_back_to_its_key() {
             .unwrap()
             .replace("__", ".")
             .to_ascii_lowercase();
-        assert_eq!(Key::find(&path).unwrap().path, key.path);
+        assert_eq!(find(&path).unwrap().path, key.path);
     }
 }
 
 #[test]
-fn no_key_is_there_twice_and_none_is_also_a_table() {
+fn every_path_is_unique_and_no_key_is_also_a_table() {
     for key in &KEYS {
         assert_eq!(
             KEYS.iter().filter(|other| other.path == key.path).count(),

@@ -37,7 +37,7 @@ fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {
             &environment(&ENOUGH[..3]),
         ));
         assert!(
-            refused.contains("readable for every user") && refused.lines().count() == 1,
+            refused.contains("every user of this machine can read") && refused.lines().count() == 1,
             "{refused}"
         );
         assert!(!refused.contains("hunter2"));

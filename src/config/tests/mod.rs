@@ -1,4 +1,4 @@
-//! Claims about whole configurations: what is accepted, what is refused, and in which words.
+//! Whole configurations: what is accepted, what is rejected, and with which message.
 
 mod callers;
 mod environment;
@@ -9,8 +9,9 @@ mod refused;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::keys::{Fallback, KEYS, Key, Scope, ValueKind};
+use super::keys::{Fallback, KEYS, KeyInfo, Scope, ValueKind};
 use super::*;
 
 /// Enough to load, so that a test only says what it is about.
@@ -116,7 +117,7 @@ fn the_environment_alone_is_enough_and_the_rest_is_the_tables_default() {
 }
 
 /// A value other than the default, as TOML.
-fn other_value(key: &Key) -> String {
+fn other_value(key: &KeyInfo) -> String {
     match (key.path, key.kind) {
         ("listen", _) => "\"localhost:1\"".into(),
         ("name" | "token.client_id", _) => "\"other\"".into(),
@@ -124,7 +125,11 @@ fn other_value(key: &Key) -> String {
         (_, ValueKind::Proxy) => "\"http://proxy.example.com:3128\"".into(),
         ("upstream.url", _) => "\"https://other.example.com\"".into(),
         (_, ValueKind::Text | ValueKind::Secret) => key.fallback.text().into(),
-        (_, ValueKind::Choice(words)) => format!("{:?}", words[words.len() - 1]),
+        ("token.auth", _) => "\"tls_client_auth\"".into(),
+        ("token.algorithm", _) => "\"ES256\"".into(),
+        ("guard.network", _) => "\"open\"".into(),
+        ("log.format", _) => "\"json\"".into(),
+        (_, ValueKind::Choice) => "\"none\"".into(),
         (_, ValueKind::Duration(_)) => "\"7s\"".into(),
         (_, ValueKind::Size(..)) => "\"32KiB\"".into(),
         (_, ValueKind::Count(..)) => "7".into(),
@@ -142,7 +147,7 @@ fn other_value(key: &Key) -> String {
 }
 
 /// Everything required, but nothing that is or excludes `key`.
-fn all_but(key: &Key) -> Vec<(&'static str, &'static str)> {
+fn all_but(key: &KeyInfo) -> Vec<(&'static str, &'static str)> {
     let mut rest = ENOUGH.to_vec();
     match key.path {
         "token.pingone.domain" | "token.issuer" => {

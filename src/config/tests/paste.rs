@@ -101,11 +101,17 @@ fn a_custom_domain_and_any_other_server_have_their_own_keys() {
 #[test]
 fn what_is_no_token_endpoint_is_told_what_to_paste() {
     for (text, said) in [
-        ("", "is no address"),
-        ("token", "is no address"),
-        ("two words", "is no address"),
-        ("https://user:secret@as.example.com/token", "is no address"),
-        ("http://as.example.com/token", "lets everybody on the way"),
+        ("", "is not an address"),
+        ("token", "is not an address"),
+        ("two words", "is not an address"),
+        (
+            "https://user:secret@as.example.com/token",
+            "is not an address",
+        ),
+        (
+            "http://as.example.com/token",
+            "let everyone on the network path",
+        ),
         (
             "https://console.pingone.eu/?env=0123abcd-4567-89ab-cdef-0123456789ab",
             "is not a Token Endpoint",

@@ -6,7 +6,7 @@ use super::*;
 const REFUSED: &[(&str, &str)] = &[
     (
         "upstrem.url = \"x\"",
-        "upstrem: is no key: did you mean [upstream]?",
+        "upstrem: unknown key: did you mean [upstream]?",
     ),
     ("token.listen = \"\"", "belongs above the first [table]"),
     ("token.retry_body = \"\"", "belongs below [upstream]"),
@@ -24,15 +24,15 @@ const REFUSED: &[(&str, &str)] = &[
     ("guard.allow = []", "guard.allow: allows nothing at all"),
     (
         "guard.deny = [\"GTE /x\"]",
-        "guard.deny: \"GTE\" is no method for a rule",
+        "guard.deny: \"GTE\" is not a method that a rule can name",
     ),
     (
         "guard.caller.ci.uid = 1",
-        "guard.caller: is no key: did you mean [guard.callers]?",
+        "guard.caller: unknown key: did you mean [guard.callers]?",
     ),
     (
         "guard.callers.ci.kee = { file = \"x\" }",
-        "guard.callers.ci.kee: is no key: did you mean guard.callers.ci.key?",
+        "guard.callers.ci.kee: unknown key: did you mean guard.callers.ci.key?",
     ),
     (
         "guard.callers.ci = \"hunter2\"",
@@ -40,16 +40,16 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "guard.callers.ci.key = \"hunter2\"",
-        "guard.callers.ci.key: a file never holds a secret in the open: write guard.callers.ci.key = { file = \
+        "guard.callers.ci.key: is a secret, which must not be in the file itself: write guard.callers.ci.key = { file = \
          \"/run/secrets/ci.key\" }, or set CUPBEARER_GUARD__CALLERS__CI__KEY__FILE",
     ),
     (
         "guard.callers.ci = {}",
-        "guard.callers.ci: has neither key nor uid: nobody could be it: write guard.callers.ci.key = ",
+        "guard.callers.ci: has neither a key nor a uid, so nobody can be this caller: write guard.callers.ci.key = ",
     ),
     (
         "guard.callers.CI.uid = 1",
-        "\"CI\" is no usable name for a caller",
+        "\"CI\" is not a valid name for a caller",
     ),
     (
         "guard.callers.ci.uid = -1",
@@ -57,7 +57,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "guard.callers.a.uid = 1\nguard.callers.b.uid = 1",
-        "guard.callers.b.uid: is the uid of guard.callers.a too",
+        "guard.callers.b.uid: is also the uid of guard.callers.a",
     ),
     (
         "guard.callers.ci = { uid = 1, deny = [\"/x\"] }",
@@ -68,7 +68,7 @@ const REFUSED: &[(&str, &str)] = &[
         "and no caller has a key",
     ),
     ("upstream = 1", "upstream: is a table of keys"),
-    ("name = \"a b\"", "\"a b\" is no usable name"),
+    ("name = \"a b\"", "\"a b\" is not a valid name"),
     ("name = \"\"", "name: is empty"),
     (
         "name = 1",
@@ -86,12 +86,9 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "limits.header_timeout = \"0s\"",
-        "leaves no time at all: write at least \"1ms\"",
+        "is too short: write at least \"1ms\"",
     ),
-    (
-        "upstream.connect_timeout = \"0ms\"",
-        "leaves no time at all",
-    ),
+    ("upstream.connect_timeout = \"0ms\"", "is too short"),
     (
         "limits.connections = 0",
         "0 is out of range: write 1 to 1000000",
@@ -119,25 +116,25 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "token.auth = \"client_secret_jwt\"\ntoken.algorithm = \"RS256\"",
-        "token.algorithm: RS256 is not for client_secret_jwt: write HS256, HS384 or HS512",
+        "token.algorithm: RS256 cannot be used with client_secret_jwt: write HS256, HS384 or HS512",
     ),
     (
         "token.auth = \"private_key_jwt\"\ntoken.algorithm = \"HS256\"",
-        "token.algorithm: HS256 is not for private_key_jwt: write RS256",
+        "token.algorithm: HS256 cannot be used with private_key_jwt: write RS256",
     ),
     (
         "token.issuer = \"https://as.example.com\"",
         "token.url: names a token endpoint, and so does token.issuer (",
     ),
-    ("log.level = \"inof\"", "\"inof\" is no level"),
+    ("log.level = \"inof\"", "\"inof\" is not a log level"),
     (
         "log.access = \"some\"",
         "write \"auto\" or \"all\" or \"none\"",
     ),
-    ("token.scope = \"a  b\"", "is no scope"),
+    ("token.scope = \"a  b\"", "is not a valid scope"),
     (
         "token.params = { client_secret = \"hunter2\" }",
-        "client_secret is written by the grant itself",
+        "client_secret is set by the token request itself",
     ),
     (
         "listen = \"localhost\"",
@@ -149,13 +146,13 @@ const REFUSED: &[(&str, &str)] = &[
         "has no host: write \"localhost:8080\"",
     ),
     ("listen = \"::1\"", "write \"[::1]:6749\""),
-    ("listen = \"localhost:66666\"", "has no usable port"),
+    ("listen = \"localhost:66666\"", "has an invalid port"),
     (
         "listen = \"box.example.com:80\"",
         "is neither localhost nor an IP address",
     ),
-    ("listen = \"unix:run/x\"", "no absolute path"),
-    ("listen = \"unix:\"", "no absolute path"),
+    ("listen = \"unix:run/x\"", "not the absolute path"),
+    ("listen = \"unix:\"", "not the absolute path"),
     ("listen_mode = 600", "a string"),
     ("listen_mode = \"600 \"", "usable mode"),
     ("guard.local_users = \"all\"", "write \"same\""),
@@ -174,9 +171,9 @@ const REFUSED: &[(&str, &str)] = &[
         "guard.hosts = [\"Box.Example.com:80\"]",
         "write \"box.example.com\"",
     ),
-    ("guard.hosts = [\"*.example.com\"]", "is no host name"),
-    ("guard.origins = [\"*\"]", "name each origin"),
-    ("guard.origins = [\"null\"]", "name each origin"),
+    ("guard.hosts = [\"*.example.com\"]", "is not a host name"),
+    ("guard.origins = [\"*\"]", "list each origin"),
+    ("guard.origins = [\"null\"]", "list each origin"),
     (
         "guard.origins = [\"https://a.example/\"]",
         "write \"https://a.example\"",
@@ -199,40 +196,43 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "upstream.headers = { \"a b\" = \"x\" }",
-        "\"a b\" is no header name",
+        "\"a b\" is not a valid header name",
     ),
     (
         "upstream.headers = { a = \"hunter2\\n\" }",
-        "the value of a cannot stand in a header",
+        "the value of a is not a valid header value",
     ),
     (
         "upstream.headers = { a = \"x\", A = \"y\" }",
-        "is there twice",
+        "is set twice",
     ),
     ("upstream.headers = { a = 1 }", "not a table of strings"),
     (
         "token.client_secret = \"hunter2\"",
-        "a file never holds a secret in the open: write token.client_secret = {",
+        "is a secret, which must not be in the file itself: write token.client_secret = {",
     ),
     (
         "token.client_secret = { value = \"hunter2\" }",
-        "names not exactly one of",
+        "must have exactly one of",
     ),
     (
         "token.client_secret = { file = \"a\", env = \"b\" }",
-        "names not exactly one of",
+        "must have exactly one of",
     ),
     (
         "token.client_secret = { command = \"op read\" }",
-        "the command is not a list of texts",
+        "the command is not a list of strings",
     ),
-    ("token.client_secret = {}", "names not exactly one of"),
+    ("token.client_secret = {}", "must have exactly one of"),
     (
         "token.pingone.region = \"eu\"",
         "token.url: names a token endpoint, and so does token.pingone.region (",
     ),
     ("name = \"a\"\nname = \"b\"", "is not TOML: duplicate key"),
-    ("drain = 99999999999999999999", "drain: is a number beyond"),
+    (
+        "drain = 99999999999999999999",
+        "drain: is a number that is too large",
+    ),
 ];
 
 #[test]
@@ -273,17 +273,20 @@ const URLS: &[(&str, &str)] = &[
     ("https://api.example.com#a", "has more than"),
     (
         "https://me:hunter2@api.example.com",
-        "has a user name or password",
+        "contains a user name or password",
     ),
-    ("me:hunter2@api.example.com", "has a user name or password"),
-    ("https://", "is no URL"),
-    ("https:///api.example.com", "is no URL"),
-    ("https://api example.com", "is no URL"),
+    (
+        "me:hunter2@api.example.com",
+        "contains a user name or password",
+    ),
+    ("https://", "is not a URL"),
+    ("https:///api.example.com", "is not a URL"),
+    ("https://api example.com", "is not a URL"),
     (
         "https://api.example.com\\\\@evil.example",
-        "has a user name",
+        "contains a user name",
     ),
-    ("https://api.example.com:99999", "is no URL"),
+    ("https://api.example.com:99999", "is not a URL"),
     ("http://api.example.com", "upstream.allow_plaintext = true"),
     (
         "http://localhost.example.com",

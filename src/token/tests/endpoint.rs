@@ -141,6 +141,7 @@ pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
     config::TokenConfig {
         endpoint: config::Endpoint::Url(endpoint),
         endpoint_key: "token.url",
+        credential_key: "token.client_secret",
         client_id: "app".to_owned(),
         credential: SecretSource::Value(Secret::new(SECRET)),
         auth,

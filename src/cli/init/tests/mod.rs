@@ -7,7 +7,7 @@ use std::io;
 
 use super::answers::{Answers, SecretAuthMethod};
 use super::*;
-use crate::config::keys::Key;
+use crate::config::keys;
 use crate::credentials::Secret;
 
 const ID: &str = "0123abcd-4567-89ab-cdef-0123456789ab";
@@ -161,7 +161,7 @@ async fn pastes_become_a_configuration_and_a_secret_file() {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
     for message in [
-        "is no address",
+        "is not an address",
         "environment's id",
         "this is the client id",
         "region eu",
@@ -426,8 +426,8 @@ fn a_pingaccess_api_gets_its_fixed_header_and_every_flag_sets_its_key() {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
     // Each value has the description of its key above it.
-    let doc = Key::find("token.auth").unwrap().doc;
-    assert!(text.contains(&format!("# {doc}\nauth = ")), "{text}");
+    let help = keys::find("token.auth").unwrap().help;
+    assert!(text.contains(&format!("# {help}\nauth = ")), "{text}");
 }
 
 #[test]

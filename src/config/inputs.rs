@@ -6,18 +6,49 @@ use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::Matcher;
 
-/// Where the configuration is looked for, besides `--config`: an argument, so that tests are pure.
+/// What the command line sets: a file, and single keys.
 ///
-/// No `Debug`: a variable may hold a secret.
+/// Not `Debug`: it may contain a secret, which is then rejected.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// `--config FILE`.
+    pub file: Option<PathBuf>,
+    /// `--listen`, `--upstream`, `--log-level` and every `--set`, in order: a later one replaces an earlier one.
+    pub settings: Vec<Setting>,
+}
+
+/// One key set on the command line.
+#[derive(Clone)]
+pub struct Setting {
+    /// The flag as it is named in problems: `--listen`, `--set`.
+    pub flag: &'static str,
+    /// The key's path.
+    pub key: String,
+    /// Its value: text as it is, lists and tables as TOML.
+    pub text: String,
+}
+
+impl Overrides {
+    /// The file as problems name it.
+    pub(crate) fn file_name(&self) -> String {
+        self.file
+            .as_deref()
+            .map_or_else(|| "no file".to_owned(), |file| file.display().to_string())
+    }
+}
+
+/// What surrounds the process: its environment variables, directories, and the system's proxies.
+///
+/// Not `Debug`: a variable may contain a secret.
 #[derive(Clone, Default)]
 pub struct Surroundings {
     /// The environment variables.
     pub variables: Vec<(OsString, OsString)>,
-    /// `cupbearer.toml` is looked for here; empty is the process's own working directory.
+    /// The directory of `./cupbearer.toml`; empty for the process's own working directory.
     pub working_directory: PathBuf,
-    /// `cupbearer/config.toml` is looked for here, if there is such a place.
+    /// The directory of `cupbearer/config.toml`, where the user has such.
     pub user_configuration: Option<PathBuf>,
-    /// The proxies of the operating system's own settings, where it has such (macOS, Windows).
+    /// The proxies in the operating system's settings (macOS, Windows).
     pub system_proxies: Option<Arc<Matcher>>,
 }
 
@@ -37,14 +68,14 @@ impl Surroundings {
         }
     }
 
-    /// A variable that is not ours and names a place; empty is as good as unset.
+    /// A variable of others that names a path; `None` also where it is empty.
     pub(crate) fn variable(&self, name: &str) -> Option<PathBuf> {
         let mut found = self.variables.iter().filter(|(known, _)| known == name);
         let (_, value) = found.next()?;
         (!value.is_empty()).then(|| PathBuf::from(value))
     }
 
-    /// The places where a file may or may not be, the first one that is there counts.
+    /// Files that need not exist; the first one that does is read.
     pub(crate) fn optional_files(&self) -> impl Iterator<Item = PathBuf> {
         let user = self.user_configuration.as_ref();
         [

@@ -1,19 +1,20 @@
+use super::super::find;
 use super::*;
 
 #[test]
-fn a_callers_key_is_found_by_any_name_and_back_by_its_variable() {
-    let found = Key::find("guard.callers.ci.key").unwrap();
+fn a_callers_key_is_found_by_any_name_and_the_name_by_the_variable() {
+    let found = find("guard.callers.ci.key").unwrap();
     assert_eq!(found.path, "guard.callers.NAME.key");
-    assert_eq!(caller_path("ci", found), "guard.callers.ci.key");
-    assert!(Key::find("guard.callers.ci.kee").is_none());
-    assert!(Key::find("guard.callers.ci").is_none());
-    assert!(Key::find("guard.callers.a.b.key").is_none());
+    assert_eq!(caller_path("ci", found.path), "guard.callers.ci.key");
+    assert!(find("guard.callers.ci.kee").is_none());
+    assert!(find("guard.callers.ci").is_none());
+    assert!(find("guard.callers.a.b.key").is_none());
     let name = "CUPBEARER_GUARD__CALLERS__CI__KEY__FILE";
     assert_eq!(caller_in_variable(name).as_deref(), Some("ci"));
 }
 
 #[test]
-fn a_callers_name_has_one_spelling_in_a_variable() {
+fn a_callers_name_has_only_one_spelling_in_a_variable() {
     for name in ["ci", "build-1", "a_b", "0"] {
         assert!(is_caller_name(name), "{name}");
     }

@@ -1,16 +1,16 @@
-//! The effective configuration as `check` shows it: every key, its value and where it came from.
+//! The effective configuration as `check` shows it: every key, its value and where that was set.
 //!
-//! A secret is `(set)` and its place. Prints nothing itself.
+//! Of a secret only its source is shown.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::keys::ValueKind;
-use super::keys::{CALLER_KEYS, KEYS, Key, caller_path};
-use super::layers::{Content, Layers};
-use super::values::default;
-use super::{Config, network};
+use super::content::Content;
+use super::keys::{CALLER_KEYS, KEYS, KeyInfo, ValueKind, caller_path};
+use super::layers::Layers;
+use super::network::{self, ProxyUrl};
+use super::types::Config;
 
 /// One key as it is in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,22 +21,22 @@ pub struct EffectiveValue {
     pub value: String,
     /// `default`, `cupbearer.toml:3`, a variable or a flag.
     pub source: String,
-    /// Where a secret is: `file /run/secrets/x`; for `network.proxy`, what it comes to.
+    /// Where a secret is: `file /run/secrets/x`; for `network.proxy`, which proxies result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
 
-/// Every key in the table's order, the callers' behind the guard's other ones.
-pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<EffectiveValue> {
-    let of_guard = |key: &&Key| key.path.starts_with("guard.");
+/// Every key in the table's order, those of callers after the guard's other ones.
+pub(crate) fn effective_values(layers: &Layers, config: &Config) -> Vec<EffectiveValue> {
+    let of_guard = |key: &&KeyInfo| key.path.starts_with("guard.");
     let rest = KEYS.iter().skip_while(|key| !of_guard(key));
-    let (after, row) = (rest.skip_while(of_guard), |key: &Key| {
+    let (after, row) = (rest.skip_while(of_guard), |key: &KeyInfo| {
         row(layers, key, key.path.to_owned())
     });
     let until = KEYS.len() - after.clone().count();
     let of_callers = layers.callers.keys().flat_map(|caller| {
         let keys = CALLER_KEYS.iter();
-        keys.map(|key| self::row(layers, key, caller_path(caller, key)))
+        keys.map(|key| self::row(layers, key, caller_path(caller, key.path)))
     });
     let before = KEYS[..until].iter().map(row);
     let mut rows: Vec<EffectiveValue> = before.chain(of_callers).chain(after.map(row)).collect();
@@ -47,7 +47,7 @@ pub(crate) fn rows(layers: &Layers, config: &Config) -> Vec<EffectiveValue> {
     rows
 }
 
-/// Which way both targets are reached; nothing where both are reached directly.
+/// How both targets are reached; `None` if both are reached directly.
 fn proxies(config: &Config) -> Option<String> {
     let upstream = config.upstream.proxy.clone();
     let token = config
@@ -58,7 +58,7 @@ fn proxies(config: &Config) -> Option<String> {
     if upstream.is_none() && token.is_none() {
         return None;
     }
-    let way = |proxy: Option<network::ProxyUrl>| {
+    let way = |proxy: Option<ProxyUrl>| {
         proxy.map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"))
     };
     Some(format!(
@@ -68,31 +68,32 @@ fn proxies(config: &Config) -> Option<String> {
     ))
 }
 
-fn row(layers: &Layers, key: &Key, path: String) -> EffectiveValue {
-    let given = layers.given.get(&path);
-    let (value, place) = match given.map(|given| &given.content) {
+fn row(layers: &Layers, key: &KeyInfo, path: String) -> EffectiveValue {
+    let set = layers.values.get(&path);
+    let (value, place) = match set.map(|set| &set.content) {
         Some(Content::Toml(toml::Value::String(text))) if key.kind == ValueKind::Proxy => {
             (toml::Value::from(network::shown(text)).to_string(), None)
         }
         Some(Content::Toml(value)) => (value.to_string(), None),
         Some(Content::Secret(secret)) => ("(set)".to_owned(), Some(secret.describe())),
-        Some(Content::Broken) => ("(broken)".to_owned(), None),
+        Some(Content::Invalid) => ("(invalid)".to_owned(), None),
         None => (
-            default(key).map_or_else(|| "(unset)".to_owned(), |value| value.to_string()),
+            key.default()
+                .map_or_else(|| "(unset)".to_owned(), |value| value.to_string()),
             None,
         ),
     };
     EffectiveValue {
         key: path,
         value,
-        source: given.map_or_else(|| "default".to_owned(), |given| given.source.to_string()),
+        source: set.map_or_else(|| "default".to_owned(), |set| set.source.to_string()),
         place,
     }
 }
 
 /// The rows in three columns, one line each.
 #[must_use]
-pub fn table(rows: &[EffectiveValue]) -> String {
+pub fn effective_table(rows: &[EffectiveValue]) -> String {
     const WIDEST: usize = 60;
     let width = |column: fn(&EffectiveValue) -> &str| {
         let widths = rows.iter().map(|row| column(row).chars().count());

@@ -1,0 +1,139 @@
+//! The layer of environment variables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+
+use super::content::{Content, ValueSource};
+use super::keys::{
+    CALLER_KEYS, KEYS, KeyInfo, PREFIX, ValueKind, caller_in_variable, caller_path,
+    nearest_variable, variable, variables as known_variables,
+};
+use super::layers::Layers;
+use super::problems::ConfigProblems;
+use super::secret_source;
+use super::text_value;
+use crate::credentials::{Secret, SecretSource};
+
+/// Our variables, by name.
+pub(crate) type Variables = BTreeMap<String, String>;
+
+/// The variables that are meant for us, as text.
+pub(crate) fn our_variables(
+    problems: &mut ConfigProblems,
+    all: &[(OsString, OsString)],
+) -> Variables {
+    let mut ours = BTreeMap::new();
+    for (name, value) in all {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+            continue;
+        };
+        let problem = match value.to_str() {
+            Some("") => ("is set but empty", "give it a value, or unset it"),
+            Some(value) => {
+                ours.insert(name.to_owned(), value.to_owned());
+                continue;
+            }
+            None => (
+                "is not UTF-8",
+                "write it in UTF-8; a secret can be read from a file instead",
+            ),
+        };
+        problems.push(name, "environment", problem);
+    }
+    ours
+}
+
+/// Adds what the variables set.
+pub(crate) fn read(layers: &mut Layers, variables: &Variables) {
+    for key in &KEYS {
+        read_key(layers, key, key.path, variables);
+    }
+    let callers: BTreeSet<String> = variables
+        .keys()
+        .filter_map(|name| caller_in_variable(name))
+        .collect();
+    for caller in &callers {
+        for key in &CALLER_KEYS {
+            read_key(layers, key, &caller_path(caller, key.path), variables);
+        }
+    }
+    warn_of_unknown(layers, variables);
+}
+
+fn read_key(layers: &mut Layers, key: &KeyInfo, path: &str, variables: &Variables) {
+    let name = variable(path);
+    if key.kind == ValueKind::Secret {
+        read_secret(layers, path, variables);
+    } else if let Some(text) = variables.get(&name) {
+        text_value::set(layers, key, path, text, ValueSource::Variable(name));
+    }
+}
+
+/// A secret is set by one variable: to the secret itself, a file or a command.
+fn read_secret(layers: &mut Layers, path: &str, variables: &Variables) {
+    let bare = variable(path);
+    let names = [
+        bare.clone(),
+        format!("{bare}__FILE"),
+        format!("{bare}__COMMAND"),
+    ];
+    let set: Vec<(&String, &String)> = names
+        .iter()
+        .filter_map(|name| variables.get_key_value(name))
+        .collect();
+    let [(name, text)] = set[..] else {
+        if !set.is_empty() {
+            let all: Vec<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
+            let problem = (
+                format!("{} are set", all.join(" and ")),
+                "set only one of them",
+            );
+            layers.problems.push(path, "environment", problem);
+            layers.set(path, Content::Invalid, ValueSource::Variable(bare));
+        }
+        return;
+    };
+    let read = if *name == names[1] {
+        secret_source::file(text, layers.credentials.as_deref())
+    } else if *name == names[2] {
+        secret_source::command_from_text(text)
+    } else {
+        Ok(SecretSource::Value(Secret::new(text.as_bytes())))
+    };
+    let source = ValueSource::Variable(name.clone());
+    let content = read.map_or_else(
+        |problem| {
+            layers.problems.push(path, &source, problem);
+            Content::Invalid
+        },
+        Content::Secret,
+    );
+    layers.set(path, content, source);
+}
+
+/// Warns of misspelt variables. Kubernetes sets ones such as `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
+fn warn_of_unknown(layers: &mut Layers, variables: &Variables) {
+    let callers: Vec<&str> = layers.callers.keys().map(String::as_str).collect();
+    let known: Vec<String> = known_variables(&callers).collect();
+    let set = layers.values.values();
+    let referred_to: Vec<&String> = set
+        .filter_map(|value| match &value.content {
+            Content::Secret(SecretSource::Env(name)) => Some(name),
+            Content::Secret(_) | Content::Toml(_) | Content::Invalid => None,
+        })
+        .collect();
+    for name in variables.keys() {
+        let injected = ["PORT", "SERVICE_"]
+            .iter()
+            .any(|start| name[PREFIX.len()..].starts_with(start));
+        if injected || known.contains(name) || referred_to.contains(&name) {
+            continue;
+        }
+        let hint = nearest_variable(name)
+            .map(|nearest| format!("; did you mean {nearest}?"))
+            .unwrap_or_default();
+        layers
+            .warnings
+            .push(format!("the variable {name} is unknown and ignored{hint}"));
+    }
+}

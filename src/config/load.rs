@@ -1,0 +1,86 @@
+//! Reading the whole configuration.
+
+use std::path::PathBuf;
+
+use super::build;
+use super::digests::KeyDigests;
+use super::effective::{EffectiveValue, effective_values};
+use super::inputs::{Overrides, Surroundings};
+use super::layers::Layers;
+use super::problems::ConfigProblems;
+use super::sources;
+use super::types::{AdminConfig, Config};
+use super::values::Values;
+
+/// A configuration without problems, and where each part of it came from.
+pub struct Loaded {
+    /// What the rooms are given.
+    pub config: Config,
+    /// Every key with its effective value and source, for `check`.
+    pub effective: Vec<EffectiveValue>,
+    /// What is suspicious but not an error, such as unknown variables.
+    pub warnings: Vec<String>,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// A digest of each key's value, to compare with another reading.
+    pub digests: KeyDigests,
+}
+
+impl Loaded {
+    /// Adds a problem that only shows in use, such as an unreadable secret, with the source of its key.
+    /// `problem` is what is wrong, and what to do.
+    pub fn report(&self, problems: &mut ConfigProblems, key: &str, problem: (String, String)) {
+        let source = self
+            .effective
+            .iter()
+            .find(|value| value.key == key)
+            .map_or("default", |value| value.source.as_str());
+        problems.push(key, source, problem);
+    }
+}
+
+/// Reads only the address of the admin listener, for commands that ask a running process. The other keys are not
+/// checked.
+///
+/// # Errors
+/// What is wrong with that key.
+pub fn load_admin(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+) -> Result<AdminConfig, ConfigProblems> {
+    let mut layers = sources::read(overrides, surroundings);
+    layers.problems = ConfigProblems::default();
+    let mut values = Values::new(layers);
+    build::admin(&mut values).ok_or(values.layers.problems)
+}
+
+/// Reads the whole configuration. Reads files, but no secret.
+///
+/// # Errors
+/// All problems at once.
+pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, ConfigProblems> {
+    finish(sources::read(overrides, surroundings), surroundings)
+}
+
+/// Gives the layers their types.
+pub(super) fn finish(
+    layers: Layers,
+    surroundings: &Surroundings,
+) -> Result<Loaded, ConfigProblems> {
+    let mut values = Values::new(layers);
+    let config = build::config(&mut values);
+    let Values { mut layers } = values;
+    if layers.values.is_empty() && layers.file.is_none() && !layers.incomplete {
+        layers.report_nothing_set(surroundings);
+    }
+    match config {
+        Some(config) if layers.problems.is_empty() => Ok(Loaded {
+            effective: effective_values(&layers, &config),
+            digests: KeyDigests::of(&layers),
+            config,
+            warnings: layers.warnings,
+            file: layers.file,
+        }),
+        Some(_) | None => Err(layers.problems),
+    }
+}

@@ -1,0 +1,74 @@
+//! The layers in their order: the file, the environment, flags.
+
+use std::path::Path;
+
+use super::command_line;
+use super::document;
+use super::environment::{self, Variables};
+use super::inputs::{Overrides, Surroundings};
+use super::keys::CONFIG_VARIABLE;
+use super::layers::Layers;
+use super::network::ProxyEnvironment;
+use crate::credentials::{FileError, read_regular};
+
+/// Set by systemd for units with `LoadCredential=` and similar settings.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// Reads all layers. Problems are collected, and reading goes on.
+pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers {
+    let mut layers = Layers {
+        proxies: ProxyEnvironment::of(surroundings),
+        credentials: surroundings.variable(CREDENTIALS_DIRECTORY),
+        file_name: overrides.file_name(),
+        ..Layers::default()
+    };
+    let variables = environment::our_variables(&mut layers.problems, &surroundings.variables);
+    find_file(
+        &mut layers,
+        overrides.file.as_deref(),
+        &variables,
+        surroundings,
+    );
+    environment::read(&mut layers, &variables);
+    for setting in &overrides.settings {
+        command_line::read(&mut layers, setting);
+    }
+    layers
+}
+
+fn find_file(
+    layers: &mut Layers,
+    flag: Option<&Path>,
+    variables: &Variables,
+    surroundings: &Surroundings,
+) {
+    let variable = variables.get(CONFIG_VARIABLE).map(Path::new);
+    if let Some((path, named_by)) = flag
+        .map(|path| (path, "--config"))
+        .or(variable.map(|path| (path, CONFIG_VARIABLE)))
+    {
+        read_file(layers, path, Some(named_by));
+        return;
+    }
+    for path in surroundings.optional_files() {
+        if read_file(layers, &path, None) {
+            return;
+        }
+    }
+}
+
+/// Whether there is such a file. Where `named_by` names it, it must exist.
+fn read_file(layers: &mut Layers, path: &Path, named_by: Option<&str>) -> bool {
+    match read_regular(path, document::LONGEST) {
+        Ok(bytes) => {
+            layers.file = Some(path.to_owned());
+            document::read(layers, path, &bytes);
+        }
+        Err(FileError::Missing) if named_by.is_none() => return false,
+        Err(error) => {
+            let source = named_by.unwrap_or("default path");
+            layers.unreadable(path, source, (error.to_string(), error.remedy()));
+        }
+    }
+    true
+}
