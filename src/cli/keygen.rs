@@ -27,9 +27,12 @@ const DEFAULT_PRIVATE_KEY: &str = "private_key.pem";
     after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json\n  cupbearer keygen --caller ci --out ci.key"
 )]
 pub(super) struct KeygenArgs {
-    /// File for the key; an existing file is never overwritten [default: `private_key.pem`; with
-    /// --caller, standard output]
-    #[arg(long, value_name = "FILE")]
+    /// Without the backticks that a doc comment would need.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "File for the key; an existing file is never overwritten [default: private_key.pem; with --caller, standard output]"
+    )]
     out: Option<PathBuf>,
     /// Algorithm that the key will sign with
     #[arg(

@@ -30,8 +30,12 @@ pub(crate) struct InitArgs {
     /// The application's client id
     #[arg(long, value_name = "ID")]
     pub(super) client_id: Option<String>,
-    /// The application's token endpoint authentication method [default: `client_secret_basic`]
-    #[arg(long, value_name = "METHOD")]
+    /// Without the backticks that a doc comment would need.
+    #[arg(
+        long,
+        value_name = "METHOD",
+        help = "The application's token endpoint authentication method [default: client_secret_basic]"
+    )]
     pub(super) auth: Option<SecretAuthMethod>,
     /// Scopes to request [default: the authorization server chooses]
     #[arg(long, value_name = "SCOPES")]
