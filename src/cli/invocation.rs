@@ -27,8 +27,13 @@ pub(super) struct SettingsArgs {
     /// Log level: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// Set any configuration key except a secret, such as upstream.head_timeout=30s
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    /// Any configuration key except a secret.
+    #[arg(
+        long,
+        value_name = "KEY=VALUE",
+        value_parser = key_value,
+        help = "Set any configuration key except a secret, such as upstream.head_timeout=30s"
+    )]
     set: Vec<(String, String)>,
 }
 
@@ -101,12 +106,11 @@ impl Invocation {
     /// # Errors
     /// Several were given. The message has been shown.
     pub(super) fn single(&self) -> Result<&Overrides, Exit> {
-        match &self.proxies[..] {
-            [only] => Ok(only),
-            _ => {
-                say("error: this command works on one proxy: give --config only once");
-                Err(Exit::Usage)
-            }
+        if let [only] = &self.proxies[..] {
+            Ok(only)
+        } else {
+            say("error: this command works on one proxy: give --config only once");
+            Err(Exit::Usage)
         }
     }
 

@@ -27,7 +27,7 @@ const DEFAULT_PRIVATE_KEY: &str = "private_key.pem";
     after_help = "Example:\n  cupbearer keygen --out private_key.pem\n  cupbearer keygen --algorithm ES256 --out key.pem > jwks.json\n  cupbearer keygen --caller ci --out ci.key"
 )]
 pub(super) struct KeygenArgs {
-    /// Without the backticks that a doc comment would need.
+    /// Where the key goes.
     #[arg(
         long,
         value_name = "FILE",

@@ -30,7 +30,7 @@ pub(crate) struct InitArgs {
     /// The application's client id
     #[arg(long, value_name = "ID")]
     pub(super) client_id: Option<String>,
-    /// Without the backticks that a doc comment would need.
+    /// The value of `token.auth`.
     #[arg(
         long,
         value_name = "METHOD",
@@ -43,8 +43,13 @@ pub(crate) struct InitArgs {
     /// A file that has the secret
     #[arg(long, value_name = "FILE", group = "secret")]
     pub(super) secret_file: Option<PathBuf>,
-    /// A command that prints the secret, such as 'op read op://vault/item/field'
-    #[arg(long, value_name = "COMMAND", group = "secret")]
+    /// A command that prints the secret.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        group = "secret",
+        help = "A command that prints the secret, such as 'op read op://vault/item/field'"
+    )]
     pub(super) secret_command: Option<String>,
     /// An entry of the system's keyring that has the secret
     #[arg(long, value_name = "SERVICE/ACCOUNT", group = "secret")]

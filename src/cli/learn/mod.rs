@@ -70,16 +70,13 @@ async fn learn(
         let exit = lesson.exit().unwrap_or(Exit::Failed);
         return Err((exit, why_nothing_was_learnt(&lesson.seen)));
     }
-    let exit = match existing_rules {
-        Some(rules) => {
-            let (text, allows_all) = comparison::describe(&name, &compare(&lesson.seen, &rules));
-            print(&text);
-            if allows_all { Exit::Fine } else { Exit::Failed }
-        }
-        None => {
-            deliver(args, &name, &lesson)?;
-            Exit::Fine
-        }
+    let exit = if let Some(rules) = existing_rules {
+        let (text, allows_all) = comparison::describe(&name, &compare(&lesson.seen, &rules));
+        print(&text);
+        if allows_all { Exit::Fine } else { Exit::Failed }
+    } else {
+        deliver(args, &name, &lesson)?;
+        Exit::Fine
     };
     Ok(lesson.exit().unwrap_or(exit))
 }
