@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { chmod, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { confideWhole } from "./printed.mjs";
+import { registerToken } from "./printed.mjs";
 import { CUPBEARER, run, setUp, statusOf, temporaryDirectory } from "./support.mjs";
 
 const quoted = JSON.stringify;
@@ -21,7 +21,7 @@ async function keygen(t, ...more) {
   const { code, stdout, stderr } = await run(CUPBEARER, ["keygen", "--out", file, ...more]);
   assert.equal(code, 0, stderr);
   // Of an RSA key the lines behind the modulus, which is public.
-  (await readFile(file, "utf8")).split("\n").slice(10, -2).forEach(confideWhole);
+  (await readFile(file, "utf8")).split("\n").slice(10, -2).forEach(registerToken);
   return { file, jwks: JSON.parse(stdout), stderr };
 }
 

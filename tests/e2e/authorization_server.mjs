@@ -7,7 +7,7 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { Provider } from "oidc-provider";
-import { confide, confideWhole } from "./printed.mjs";
+import { registerSecret, registerToken } from "./printed.mjs";
 
 export const ENVIRONMENT_ID = "0b1c5e6a-7d0f-4f0e-9c52-3a1de0c0ffee";
 /** The audience that every token is made out to. */
@@ -86,7 +86,7 @@ export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TO
     request.url = request.url.slice(prefix.length);
     if (request.url === "/token") {
       response.on("finish", () => tokenRequests.push({ status: response.statusCode, at: Date.now() }));
-      confideIssued(response);
+      registerIssuedTokens(response);
       if (replaced) request.headers.authorization = asRegistered(request.headers.authorization, replaced);
     }
     handle(request, response);
@@ -99,7 +99,7 @@ export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TO
     tokenRequests,
     requests,
     rotate(secret) {
-      confide(secret, CLIENTS.basic.id);
+      registerSecret(secret, CLIENTS.basic.id);
       replaced = secret;
     },
     async close() {
@@ -111,11 +111,11 @@ export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TO
 }
 
 /** Every token that is issued here is searched for in all that is printed. */
-function confideIssued(response) {
+function registerIssuedTokens(response) {
   const end = response.end.bind(response);
   response.end = (body, ...rest) => {
     const token = body && JSON.parse(body).access_token;
-    if (token) confideWhole(token);
+    if (token) registerToken(token);
     return end(body, ...rest);
   };
 }

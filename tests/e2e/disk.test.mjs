@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SECRET, ask, fileFor, startBoth, writeSecret } from "./stand.mjs";
+import { SECRET, ask, configurationFor, startCombinedServer, writeSecret } from "./stand_ins.mjs";
 import { CUPBEARER, run, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 /** What a start says that must fail, and how long it took. */
@@ -34,7 +34,7 @@ for (const [name, make] of Object.entries(BROKEN_SECRETS)) {
     const directory = await temporaryDirectory(t);
     const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
     make(secret);
-    writeFileSync(file, fileFor({ url: "http://127.0.0.1:1", secret }));
+    writeFileSync(file, configurationFor({ url: "http://127.0.0.1:1", secret }));
     const said = await refusal(file);
     assert.ok(said.includes("token.client_secret"), said);
     assert.ok(said.includes(secret), said);
@@ -42,11 +42,11 @@ for (const [name, make] of Object.entries(BROKEN_SECRETS)) {
 }
 
 test("a secret's file with CRLF works, and no carriage return is sent", async (t) => {
-  const { url, credentials } = await startBoth(t);
+  const { url, credentials } = await startCombinedServer(t);
   const directory = await temporaryDirectory(t);
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
   writeSecret(secret, "\r\n");
-  writeFileSync(file, fileFor({ url, secret }).replaceAll("\n", "\r\n"));
+  writeFileSync(file, configurationFor({ url, secret }).replaceAll("\n", "\r\n"));
   const proxy = await startProxy(["--config", file]);
   t.after(() => proxy.stop());
   await until(async () => (await ask(proxy.url)).status === 200, "the first answer");
@@ -59,7 +59,7 @@ for (const [name, content] of [["garbage", "garbage"], ["a certificate cut in ha
     const [file, secret, bundle] = ["cupbearer.toml", "secret", "ca.pem"].map((part) => join(directory, part));
     writeSecret(secret);
     writeFileSync(bundle, content);
-    writeFileSync(file, fileFor({ url: "http://127.0.0.1:1", secret, more: `[network]\nca_file = ${JSON.stringify(bundle)}` }));
+    writeFileSync(file, configurationFor({ url: "http://127.0.0.1:1", secret, more: `[network]\nca_file = ${JSON.stringify(bundle)}` }));
     const said = await refusal(file);
     assert.ok(said.includes("network.ca_file") && said.includes(bundle), said);
   });

@@ -11,7 +11,7 @@ import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, write
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CUPBEARER } from "./support.mjs";
-import { keepPrinted } from "./printed.mjs";
+import { recordOutput } from "./printed.mjs";
 
 /** The repository. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -140,7 +140,7 @@ export function runImage(scene, directory, { files, config }, { env = {}, mounts
   const child = spawn("crun", [...crun, "run", `--bundle=${bundle}`, "cupbearer"], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
-  keepPrinted(child, args);
+  recordOutput(child, args);
   const exit = once(child, "exit");
   scene.after(async () => {
     if (child.exitCode === null) execFileSync("crun", [...crun, "kill", "cupbearer", "KILL"]);

@@ -15,7 +15,7 @@ import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { buildImage, filesBelow, foreignLibraries, ROOT, runImage } from "./image.mjs";
 import { ip, testInNamespace } from "./namespace.mjs";
-import { confide } from "./printed.mjs";
+import { registerSecret } from "./printed.mjs";
 import { run, temporaryDirectory, until } from "./support.mjs";
 
 const MIB = 1 << 20;
@@ -221,7 +221,7 @@ async function setUp(scene) {
   scene.after(() => api.close());
   const directory = await temporaryDirectory(scene);
   const { id, secret } = CLIENTS.basic;
-  confide(secret, id);
+  registerSecret(secret, id);
   const secrets = join(directory, "secrets");
   mkdirSync(secrets);
   // As a Kubernetes volume with fsGroup and defaultMode 0440.

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { startApi } from "./api.mjs";
 import { startSession } from "./keyring_session.mjs";
-import { confide } from "./printed.mjs";
+import { registerSecret } from "./printed.mjs";
 import { CUPBEARER, run, start, startProxy, statusOf, temporaryDirectory } from "./support.mjs";
 import { CTRL_C, CTRL_D, converse } from "./terminal.mjs";
 
@@ -275,7 +275,7 @@ async function servers(t) {
   const api = await startApi(authorizationServer);
   t.after(() => api.close());
   const directory = await temporaryDirectory(t);
-  for (const secret of [SECRET, "a mistyped secret", "another secret"]) confide(secret, ID);
+  for (const secret of [SECRET, "a mistyped secret", "another secret"]) registerSecret(secret, ID);
   const flags = ["init", "--upstream", `${api.url}/docs`, "--token-endpoint", authorizationServer.tokenUrl,
     "--client-id", ID, "--listen", "127.0.0.1:0"];
   return { flags, directory, tokenUrl: authorizationServer.tokenUrl };
@@ -293,7 +293,7 @@ async function startDemo(t) {
   const value = (name) => new RegExp(`${name} = (?:\\{ file = )?"([^"]+)"`).exec(text)[1];
   const [api, token] = [...text.matchAll(/^url = "([^"]+)"$/gm)].map(([, url]) => url);
   const secret = readFileSync(value("client_secret"), "utf8").trim();
-  confide(secret, value("client_id"));
+  registerSecret(secret, value("client_id"));
   // Without the keyring of the user who runs the tests.
   const env = { HOME: home, DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(home, "none")}`, XDG_RUNTIME_DIR: home };
   return { api, token, id: value("client_id"), secret, env };

@@ -13,7 +13,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startMitmproxy, startTinyproxy } from "./corporate_proxies.mjs";
-import { confide, confideWhole } from "./printed.mjs";
+import { registerSecret, registerToken } from "./printed.mjs";
 import { curl, run, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 const TOKEN = "t0ken-that-nobody-else-may-see";
@@ -149,10 +149,10 @@ async function startConnectProxy(t) {
 
 /** An API with a token endpoint, over TLS beyond loopback, and a second token endpoint on loopback. */
 async function setUp(t) {
-  confide(SECRET, "id");
-  confide(PASSWORD, "corp");
-  confide("wr0ng-password", "corp");
-  confideWhole(TOKEN);
+  registerSecret(SECRET, "id");
+  registerSecret(PASSWORD, "corp");
+  registerSecret("wr0ng-password", "corp");
+  registerToken(TOKEN);
   const directory = await temporaryDirectory(t);
   const host = ownAddress();
   const files = await certificates(directory, host);

@@ -13,7 +13,7 @@ import { connect } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask, offer, setUpStand } from "./stand.mjs";
+import { ask, sendAtRate, setUpStandIns } from "./stand_ins.mjs";
 import { until } from "./support.mjs";
 
 const AT_ONCE = 20;
@@ -45,7 +45,7 @@ function upstream() {
 }
 
 async function setUp(t, options) {
-  const { proxy } = await setUpStand(t, upstream(), options);
+  const { proxy } = await setUpStandIns(t, upstream(), options);
   await until(async () => (await ask(`${proxy.url}/?ms=0`)).status === 200, "the first answer");
   return proxy;
 }
@@ -71,14 +71,14 @@ test("80 % of what it can carry: no error; four times as much: the rest is told 
   const one = () => ask(`${proxy.url}/`, { agent });
   const resident = async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${proxy.pid}/status`, "utf8"))[1]);
 
-  await offer(one, CAPACITY * 0.8, 1000, { evenly: true });
+  await sendAtRate(one, CAPACITY * 0.8, 1000, { evenly: true });
   const rss = [await resident()];
-  const calm = await offer(one, CAPACITY * 0.8, STAGE_MS, { evenly: true });
+  const calm = await sendAtRate(one, CAPACITY * 0.8, STAGE_MS, { evenly: true });
   rss.push(await resident());
-  const crowd = await offer(one, CAPACITY * 4, STAGE_MS);
+  const crowd = await sendAtRate(one, CAPACITY * 4, STAGE_MS);
   const [served, shed] = [of(crowd, 200), of(crowd, 503)];
   const goodput = served.length / (STAGE_MS / 1000);
-  const after = await offer(one, CAPACITY * 0.8, 4000, { evenly: true });
+  const after = await sendAtRate(one, CAPACITY * 0.8, 4000, { evenly: true });
 
   say("at 80 % of capacity: requests, errors, p99", `${calm.length}, ${calm.length - of(calm, 200).length}, ${ms(percentile(calm, 0.99))} of which the upstream takes ${SERVICE_MS}`);
   say("resident memory before and after that, MiB", rss.map((kib) => (kib / 1024).toFixed(1)).join(", "));

@@ -12,17 +12,17 @@ export const DIRECTORY = fileURLToPath(new URL("printed", import.meta.url));
 export const CREDENTIALS = join(DIRECTORY, "credentials");
 
 /** Names a secret (of the client `id`, if it has one) that no program may print in any spelling. */
-export function confide(secret, id) {
+export function registerSecret(secret, id) {
   keep(CREDENTIALS, `${JSON.stringify({ secret, id })}\n`);
 }
 
 /** Names a token, or a key: no piece of it may be printed either. */
-export function confideWhole(token) {
+export function registerToken(token) {
   keep(CREDENTIALS, `${JSON.stringify({ token })}\n`);
 }
 
 /** Keeps all that a cupbearer prints. */
-export function keepPrinted(child, args) {
+export function recordOutput(child, args) {
   const file = join(DIRECTORY, `${process.pid}-${child.pid}.log`);
   keep(file, `cupbearer ${args.join(" ")}\n`);
   for (const stream of [child.stderr, ...(args[0] === "token" ? [] : [child.stdout])]) { // `token` is there to print one
@@ -31,7 +31,7 @@ export function keepPrinted(child, args) {
 }
 
 /** Keeps what the admin listener of a running cupbearer tells, if its banner says that there is one. */
-export async function keepTold(pid, banner) {
+export async function recordAdminResponses(pid, banner) {
   const [, url] = /^ {2}admin {8}(http:\/\/\S+?)\/ /m.exec(banner) ?? [];
   if (!url) return;
   for (const path of ["/metrics", "/status", "/", "/ready"]) {

@@ -9,7 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { test } from "node:test";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
-import { confide } from "./printed.mjs";
+import { registerSecret } from "./printed.mjs";
 import { CUPBEARER, run, start, temporaryDirectory, until } from "./support.mjs";
 
 /** Within this a change must be noticed. */
@@ -249,7 +249,7 @@ async function described(t) {
   const directory = await temporaryDirectory(t);
   const text = (more, { client = "basic", id = CLIENTS[client].id } = {}) => {
     const { secret } = CLIENTS[client];
-    confide(secret, CLIENTS[client].id);
+    registerSecret(secret, CLIENTS[client].id);
     writeFileSync(join(directory, client), secret, { mode: 0o600 });
     return [
       `listen = "127.0.0.1:0"`,

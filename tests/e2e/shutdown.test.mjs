@@ -6,7 +6,7 @@ import { Agent } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask, offer, setUpStand } from "./stand.mjs";
+import { ask, sendAtRate, setUpStandIns } from "./stand_ins.mjs";
 import { curl, start, until } from "./support.mjs";
 
 const ANSWER_MS = 3000;
@@ -15,7 +15,7 @@ const TOKEN_MS = 1500; // what the stand-in takes when it is slow
 
 test("SIGTERM at 200 requests a second with answers of 3 s: all that were accepted are answered, exit code 0", { timeout: 90_000 }, async (t) => {
   const arrived = new Set();
-  const { proxy } = await setUpStand(t, async (request, response) => {
+  const { proxy } = await setUpStandIns(t, async (request, response) => {
     arrived.add(request.url);
     await sleep(request.url.startsWith("/n") ? ANSWER_MS : 0);
     response.writeHead(200, { "content-length": 2 }).end("ok");
@@ -28,7 +28,7 @@ test("SIGTERM at 200 requests a second with answers of 3 s: all that were accept
   const [kept] = Object.values(idle.freeSockets).flat();
   const closed = new Promise((resolve) => kept.once("close", () => resolve(Date.now())));
 
-  const offered = offer((number) => ask(`${proxy.url}/n${number}`, { agent }), RATE, 7000);
+  const offered = sendAtRate((number) => ask(`${proxy.url}/n${number}`, { agent }), RATE, 7000);
   await sleep(4000);
   const told = Date.now();
   const code = await proxy.stop();
@@ -54,7 +54,7 @@ test("SIGTERM at 200 requests a second with answers of 3 s: all that were accept
 });
 
 test("after kill -9 the next start answers 200 within a second and the token's latency", { timeout: 60_000 }, async (t) => {
-  const { proxy, begin, tokens } = await setUpStand(t, (request, response) => response.end("ok"));
+  const { proxy, begin, tokens } = await setUpStandIns(t, (request, response) => response.end("ok"));
   await until(async () => (await ask(proxy.url)).status === 200, "the first answer");
   const agent = new Agent({ keepAlive: true });
   t.after(() => agent.destroy());
@@ -71,7 +71,7 @@ test("after kill -9 the next start answers 200 within a second and the token's l
 });
 
 test("a socket file that kill -9 has left behind is taken over", { timeout: 60_000 }, async (t) => {
-  const { directory, file, proxy } = await setUpStand(t, (request, response) => response.end("ok"));
+  const { directory, file, proxy } = await setUpStandIns(t, (request, response) => response.end("ok"));
   await proxy.stop();
   const path = join(directory, "own", "proxy.sock");
   const begin = () => start(["--config", file, "--listen", `unix:${path}`], ({ stderr }) => stderr.includes("token        good"));

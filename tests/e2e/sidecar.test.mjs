@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
-import { confide } from "./printed.mjs";
+import { registerSecret } from "./printed.mjs";
 import { CUPBEARER, run, start, statusOf, temporaryDirectory } from "./support.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../config/sidecar", import.meta.url));
@@ -194,14 +194,14 @@ async function startEgress(t) {
   const directory = await temporaryDirectory(t);
   mkdirSync(join(directory, "callers"));
   const { id, secret } = CLIENTS.basic;
-  confide(secret, id);
+  registerSecret(secret, id);
   const write = (name, text) => writeFileSync(join(directory, name), text, { mode: 0o600 });
   write("client_secret", secret);
   const keys = {};
   for (const caller of ["orders", "reports"]) {
     await run(CUPBEARER, ["keygen", "--caller", caller, "--out", join(directory, "callers", caller)]);
     keys[caller] = readFileSync(join(directory, "callers", caller), "utf8").trim();
-    confide(keys[caller]);
+    registerSecret(keys[caller]);
   }
   const config = join(directory, "cupbearer.toml");
   write("cupbearer.toml", text("egress.toml").replaceAll("/run/secrets", directory));

@@ -10,9 +10,9 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Ledger, Requests, streams } from "./soak_clients.mjs";
-import { writeSecret } from "./stand.mjs";
-import { startApi, startRelay, startTokens } from "./soak_world.mjs";
+import { RequestLog, Requests, streams } from "./soak_clients.mjs";
+import { writeSecret } from "./stand_ins.mjs";
+import { startApi, startRelay, startTokens } from "./soak_servers.mjs";
 import { startProxy, temporaryDirectory, until } from "./support.mjs";
 
 const FULL = Boolean(process.env.FULL_SIZE);
@@ -25,17 +25,17 @@ const POOL_IDLE_S = 5;
 
 /** By the scorecard's numbers; each begins a fault and returns what ends it, after `ms`. */
 const FAULTS = ({ tokens, relay }) => {
-  const endpoint = (mode) => () => ((tokens.state.mode = mode), () => ((tokens.state.mode = "good"), tokens.letGo()));
+  const endpoint = (mode) => () => ((tokens.state.mode = mode), () => ((tokens.state.mode = "good"), tokens.closeConnections()));
   const path = (fault) => () => ((relay.state.fault = fault), () => ((relay.state.fault = undefined), relay.reset()));
   return {
     "3: token endpoint 503": endpoint("unavailable"),
-    "4: token endpoint away": async () => (await tokens.leave(), tokens.comeBack),
+    "4: token endpoint away": async () => (await tokens.stopListening(), tokens.listenAgain),
     "5: token endpoint 429": endpoint("busy"),
     "7: token endpoint silent": endpoint("silent"),
     "7: token endpoint answers with a page": endpoint("page"),
     "7: token endpoint slow": endpoint("slow"),
     "9: token revoked": () => (tokens.revokeAll(), () => {}),
-    "10: upstream refuses": async () => (await relay.leave(), relay.comeBack),
+    "10: upstream refuses": async () => (await relay.stopListening(), relay.listenAgain),
     "10: upstream hangs up": path("hang up"),
     "11: upstream ends its connections": () => (relay.end(), () => {}),
     "12: answers cut": path("cut"),
@@ -98,11 +98,11 @@ async function trouble(world, isOver, note) {
   }
 }
 
-test("a fault every few seconds: the ledger stays exact, memory and descriptors do not grow", { timeout: DURATION_MS + 240_000 }, async (t) => {
+test("a fault every few seconds: the log stays exact, memory and descriptors do not grow", { timeout: DURATION_MS + 240_000 }, async (t) => {
   const world = await setUp(t);
   const { proxy, api, tokens } = world;
-  const ledger = new Ledger();
-  const requests = new Requests(proxy.url, ledger);
+  const log = new RequestLog();
+  const requests = new Requests(proxy.url, log);
   await until(async () => (await requests.one(0)) === "200", "the first answer");
   await sleep(POOL_IDLE_S * 1000 + 1500);
   const baseline = { descriptors: await descriptors(proxy.pid), rss: await residentKib(proxy.pid) };
@@ -111,37 +111,37 @@ test("a fault every few seconds: the ledger stays exact, memory and descriptors 
   const isOver = () => Date.now() > start + DURATION_MS;
   const faults = new Map();
   const troubled = trouble(world, isOver, (name) => faults.set(name, (faults.get(name) ?? 0) + 1));
-  const open = streams(proxy.url, ledger, STREAMS, isOver);
+  const open = streams(proxy.url, log, STREAMS, isOver);
   const rss = [];
   for (let next = start; !isOver(); next += EVERY_MS) {
     await sleep(next - Date.now());
     requests.one();
     if ((next - start) % 1000 === 0) rss.push(await residentKib(proxy.pid));
   }
-  await Promise.all([troubled, open.ended, ...requests.under_way]);
+  await Promise.all([troubled, open.ended, ...requests.inFlight]);
   const healed = await until(async () => (await requests.one(0)) === "200", "an answer after it all", 60_000);
   assert.ok(healed);
   for (let number = 0; number < 100; number += 1) assert.equal(await requests.one(0), "200", "afterwards all is well");
 
-  const twice = [...ledger.posts].filter((id) => api.done.get(id) > 1);
-  const invented = [...api.done.keys()].filter((id) => !ledger.outcomes.has(id));
-  const untrue = [...ledger.succeeded].filter((id) => !api.done.has(id));
+  const twice = [...log.posts].filter((id) => api.executed.get(id) > 1);
+  const invented = [...api.executed.keys()].filter((id) => !log.outcomes.has(id));
+  const untrue = [...log.succeeded].filter((id) => !api.executed.has(id));
   const [early, late] = [rss.slice(rss.length * 0.2, rss.length * 0.3), rss.slice(rss.length * 0.9)].map(mean);
   const say = (what, value) => t.diagnostic(`figure: ${what}: ${value}`);
-  say("requests, streams and tunnels sent, and ended", `${ledger.sent}, ${ledger.outcomes.size}`);
-  say("how they ended", ledger.summary());
-  say("POSTs, of them carried out twice", `${ledger.posts.size}, ${twice.length}`);
-  say("answered 200 and never carried out; carried out and never sent; with an answer that was not theirs", `${untrue.length}; ${invented.length}; ${ledger.wrong.length}`);
-  say("requests at the API without a token of the endpoint", api.strangers.length);
-  say("bodies compared, GB", (ledger.bytes / 1e9).toFixed(2));
+  say("requests, streams and tunnels sent, and ended", `${log.sent}, ${log.outcomes.size}`);
+  say("how they ended", log.summary());
+  say("POSTs, of them carried out twice", `${log.posts.size}, ${twice.length}`);
+  say("answered 200 and never carried out; carried out and never sent; with an answer that was not theirs", `${untrue.length}; ${invented.length}; ${log.wrong.length}`);
+  say("requests at the API without a token of the endpoint", api.unauthorized.length);
+  say("bodies compared, GB", (log.bytes / 1e9).toFixed(2));
   say("tunnels, event streams to their end, broken by a fault, messages", Object.values(open.tally).join(", "));
   say("faults", [...faults].sort().map(([name, count]) => `${count} × ${name.replace(":", "")}`).join(", "));
   say("token requests", tokens.state.requests);
   say("resident memory before, after a quarter, at the end, highest, MiB", [baseline.rss, early, late, Math.max(...rss)].map((kib) => (kib / 1024).toFixed(1)).join(", "));
 
-  assert.equal(ledger.outcomes.size, ledger.sent, "each request ends");
-  assert.deepEqual(ledger.wrong.slice(0, 5), []);
-  assert.deepEqual([twice, invented, untrue, api.strangers].map((list) => list.slice(0, 5)), [[], [], [], []]);
+  assert.equal(log.outcomes.size, log.sent, "each request ends");
+  assert.deepEqual(log.wrong.slice(0, 5), []);
+  assert.deepEqual([twice, invented, untrue, api.unauthorized].map((list) => list.slice(0, 5)), [[], [], [], []]);
   assert.ok(Math.max(...rss) < MOST_RSS_KIB, `${Math.max(...rss)} KiB`);
   requests.agent.destroy();
   const last = await until(async () => {

@@ -3,13 +3,13 @@
 import { Agent, request as send } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { bytesOf, digest } from "./soak_world.mjs";
+import { bytesOf, digest } from "./soak_servers.mjs";
 
 /** Far above every limit of the proxy in the soak: only a hang hits it. */
 const HANG_MS = 30_000;
 
 /** All requests so far: their ids, how each ended, and what must never be. */
-export class Ledger {
+export class RequestLog {
   sent = 0;
   outcomes = new Map();
   wrong = [];
@@ -40,14 +40,14 @@ export class Ledger {
 /** Single requests over kept connections: mostly small reads, some writes, some bodies of up to a MiB. */
 export class Requests {
   agent = new Agent({ keepAlive: true, maxSockets: 256 });
-  under_way = new Set();
+  inFlight = new Set();
 
-  constructor(url, ledger) {
-    Object.assign(this, { url, ledger });
+  constructor(url, log) {
+    Object.assign(this, { url, log });
   }
 
   one(chance = Math.random()) {
-    const id = this.ledger.next();
+    const id = this.log.next();
     const size = 1 + Math.floor(Math.random() * 2 ** 20);
     const ended =
       chance < 0.6 ? this.exchange(id, "GET", "/", undefined)
@@ -55,17 +55,17 @@ export class Requests {
       : chance < 0.9 ? this.exchange(id, "POST", "/", Buffer.from(id))
       : chance < 0.95 ? this.exchange(id, "POST", "/", bytesOf(id, size))
       : this.exchange(id, "GET", `/?bytes=${size}`, undefined, bytesOf(id, size));
-    this.under_way.add(ended);
+    this.inFlight.add(ended);
     return ended.then((outcome) => {
-      this.under_way.delete(ended);
-      this.ledger.ended(id, outcome);
+      this.inFlight.delete(ended);
+      this.log.ended(id, outcome);
       return outcome;
     });
   }
 
   /** How it ended: 200 and its own answer, a reason of the proxy's, or a visible transport error. */
   exchange(id, method, path, body, wanted) {
-    if (method === "POST") this.ledger.posts.add(id);
+    if (method === "POST") this.log.posts.add(id);
     const length = body && { "content-length": body.length };
     return new Promise((resolve) => {
       const asked = send(this.url + path, { method, agent: this.agent, headers: { "x-request-id": id, ...length } });
@@ -83,7 +83,7 @@ export class Requests {
   }
 
   judge(id, response, answer, body = Buffer.alloc(0), wanted) {
-    this.ledger.bytes += answer.length + body.length;
+    this.log.bytes += answer.length + body.length;
     if (response.headers["x-request-id"] !== id) return `wrong: the answer to ${response.headers["x-request-id"]}`;
     if (response.statusCode === 401) return "401 of the API";
     if (response.statusCode !== 200) {
@@ -97,11 +97,11 @@ export class Requests {
 }
 
 /** Keeps `count` WebSocket tunnels and as many event streams open until `isOver`; each byte is checked. */
-export function streams(url, ledger, count, isOver) {
+export function streams(url, log, count, isOver) {
   const tally = { tunnels: 0, streams: 0, broken: 0, messages: 0 };
   const keep = async (one) => {
     while (!isOver()) {
-      await one(new URL(url), ledger, tally, isOver);
+      await one(new URL(url), log, tally, isOver);
       await sleep(100 + Math.random() * 400);
     }
   };
@@ -110,8 +110,8 @@ export function streams(url, ledger, count, isOver) {
 }
 
 /** Sends a line every half second and takes the echo; whatever comes must be a beginning of what was sent. */
-function tunnel({ hostname, port }, ledger, tally, isOver) {
-  const id = ledger.next();
+function tunnel({ hostname, port }, log, tally, isOver) {
+  const id = log.next();
   return new Promise((resolve) => {
     const socket = connect(Number(port), hostname);
     let [head, sent, echoed, number, isOpen] = ["", "", 0, 0, false];
@@ -122,7 +122,7 @@ function tunnel({ hostname, port }, ledger, tally, isOver) {
     socket.write(`GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: ${id}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
     socket.setEncoding("latin1").on("data", (text) => {
       if (isOpen) {
-        if (!sent.startsWith(text, echoed)) ledger.wrong.push(`${id}: a tunnel's bytes are not its own`);
+        if (!sent.startsWith(text, echoed)) log.wrong.push(`${id}: a tunnel's bytes are not its own`);
         [echoed, tally.messages] = [echoed + text.length, tally.messages + 1];
         return;
       }
@@ -135,18 +135,18 @@ function tunnel({ hostname, port }, ledger, tally, isOver) {
     socket.on("error", () => {}).on("close", () => {
       clearInterval(timer);
       if (isOpen && !isOver()) tally.broken += 1;
-      ledger.ended(id, isOpen ? "200" : `${head.slice(9, 12) || "transport error"} instead of a tunnel`);
+      log.ended(id, isOpen ? "200" : `${head.slice(9, 12) || "transport error"} instead of a tunnel`);
       resolve();
     });
   });
 }
 
 /** Numbers without a gap; an end without the last event must be visible as a cut. */
-function eventStream(url, ledger, tally) {
-  const id = ledger.next();
+function eventStream(url, log, tally) {
+  const id = log.next();
   return new Promise((resolve) => {
     const asked = send(new URL("/events", url), { agent: false, headers: { "x-request-id": id } });
-    const end = (outcome) => (ledger.ended(id, outcome), resolve());
+    const end = (outcome) => (log.ended(id, outcome), resolve());
     asked.on("error", () => end("transport error"));
     asked.on("response", (response) => {
       let text = "";

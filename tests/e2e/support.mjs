@@ -10,7 +10,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
-import { confide, keepPrinted, keepTold } from "./printed.mjs";
+import { registerSecret, recordOutput, recordAdminResponses } from "./printed.mjs";
 
 /** The binary under test; tests/run names it. */
 export const CUPBEARER = process.env.CUPBEARER_BIN ?? fail("CUPBEARER_BIN is not set: use tests/run");
@@ -50,7 +50,7 @@ export async function temporaryDirectory(t) {
 export async function writeConfiguration(directory, { authorizationServer, api, client, secret, config, token }) {
   const { id, secret: right, auth } = CLIENTS[client];
   const secretFile = join(directory, "client_secret");
-  if (secret ?? right) confide(secret ?? right, id);
+  if (secret ?? right) registerSecret(secret ?? right, id);
   await writeFile(secretFile, `${secret ?? right}\n`, { mode: 0o600 });
   const file = join(directory, "cupbearer.toml");
   await writeFile(
@@ -93,7 +93,7 @@ export async function start(args, find, { env, under = [] } = {}) {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = collect(child);
-  keepPrinted(child, args);
+  recordOutput(child, args);
   const exit = once(child, "exit");
   let dead;
   exit.then(
@@ -120,7 +120,7 @@ export async function start(args, find, { env, under = [] } = {}) {
     signal: (signal) => child.kill(signal),
     /** Asks it to stop and returns what it exited with; asking twice is fine. */
     async stop(signal = "SIGTERM") {
-      if (child.exitCode === null && child.signalCode === null) await keepTold(child.pid, output.stderr);
+      if (child.exitCode === null && child.signalCode === null) await recordAdminResponses(child.pid, output.stderr);
       child.kill(signal);
       const [code, killedBy] = await exit;
       return code ?? killedBy;
@@ -134,7 +134,7 @@ export async function run(program, args, { input, cwd, env, limitMs = 120_000 } 
   const surroundings = { ...cleanEnvironment(), ...(isOurs ? talkative(args) : {}), ...env };
   const child = spawn(program, args, { env: surroundings, cwd, stdio: ["pipe", "pipe", "pipe"] });
   const output = collect(child);
-  if (isOurs) keepPrinted(child, args);
+  if (isOurs) recordOutput(child, args);
   child.stdin.on("error", () => {}); // a program that stops reading early answers for itself
   if (input?.pipe) input.pipe(child.stdin);
   else child.stdin.end(input);

@@ -9,18 +9,18 @@ import { mkdirSync, readFileSync, realpathSync, statSync, truncateSync, writeFil
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testInNamespace } from "./namespace.mjs";
-import { ask, fileFor, startBoth, writeSecret } from "./stand.mjs";
+import { ask, configurationFor, startCombinedServer, writeSecret } from "./stand_ins.mjs";
 import { start, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 testInNamespace("a log on a full disk of 64 KiB: every request is answered, what is lost is counted, and it goes on when there is room", async (scene) => {
-  const { url } = await startBoth(scene);
+  const { url } = await startCombinedServer(scene);
   const directory = await temporaryDirectory(scene);
   const [file, secret, disk] = ["cupbearer.toml", "secret", "disk"].map((part) => join(directory, part));
   mkdirSync(disk);
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]);
   scene.after(() => execFileSync("umount", ["--lazy", disk]));
   writeSecret(secret);
-  writeFileSync(file, fileFor({ url, secret, port: 6749, more: '[log]\naccess = "all"\nlevel = "info"' }));
+  writeFileSync(file, configurationFor({ url, secret, port: 6749, more: '[log]\naccess = "all"\nlevel = "info"' }));
   const log = join(disk, "log");
   writeFileSync(log, "");
   const under = ["sh", "-c", `exec "$0" "$@" 2>>${log}`];
@@ -56,7 +56,7 @@ for (const [name, content] of [["no name server at all", "garbage\n"], ["a name 
     writeFileSync(resolv, content);
     execFileSync("mount", ["--bind", resolv, realpathSync("/etc/resolv.conf")]);
     writeSecret(secret);
-    writeFileSync(file, fileFor({ url: "https://api.test", token: "https://as.test/token", secret, port: 6749 }));
+    writeFileSync(file, configurationFor({ url: "https://api.test", token: "https://as.test/token", secret, port: 6749 }));
     const began = Date.now();
     const proxy = await startProxy(["--config", file]);
     scene.after(() => proxy.stop("SIGKILL"));

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { keepPrinted } from "./printed.mjs";
+import { recordOutput } from "./printed.mjs";
 import { CUPBEARER, cleanEnvironment } from "./support.mjs";
 
 const PROGRAM = fileURLToPath(new URL("terminal.py", import.meta.url));
@@ -28,7 +28,7 @@ export async function converse(args, script = [], { cwd, env = {} } = {}) {
   });
   let screen = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (screen += text));
-  keepPrinted(child, args);
+  recordOutput(child, args);
   const [code, signal] = await once(child, "close");
   return { code: code ?? signal, screen };
 }

@@ -6,7 +6,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createConnection, createServer as createTcpServer } from "node:net";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { confideWhole } from "./printed.mjs";
+import { registerToken } from "./printed.mjs";
 
 const EVENTS = 40;
 const EVENT_INTERVAL_MS = 250;
@@ -25,7 +25,7 @@ export async function startTokens(lifetimeS) {
   const state = { mode: "good", requests: 0 };
   const issue = (response) => {
     const token = randomBytes(24).toString("base64url");
-    confideWhole(token);
+    registerToken(token);
     expiries.set(token, Date.now() + lifetimeS * 1000);
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ access_token: token, token_type: "Bearer", expires_in: lifetimeS }));
@@ -51,25 +51,25 @@ export async function startTokens(lifetimeS) {
     isGood: (token) => (expiries.get(token) ?? 0) > Date.now(),
     isKnown: (token) => expiries.has(token),
     revokeAll: () => expiries.forEach((_, token) => expiries.set(token, 0)),
-    leave: () => close(server),
-    comeBack: async () => void (server = await listen(createHttpServer(handler), port)),
-    letGo: () => server.closeAllConnections(),
+    stopListening: () => close(server),
+    listenAgain: async () => void (server = await listen(createHttpServer(handler), port)),
+    closeConnections: () => server.closeAllConnections(),
     close: () => close(server),
   };
 }
 
 /** The API: hashes what it is sent, streams, echoes upgraded connections. `done` has one entry an id and method. */
 export async function startApi(tokens) {
-  const done = new Map();
-  const strangers = []; // requests without a token, or with one that was never issued
+  const executed = new Map();
+  const unauthorized = []; // requests without a token, or with one that was never issued
   const allowed = (request) => {
     const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
-    if (!token || !tokens.isKnown(token)) strangers.push(`${request.method} ${request.url}`);
+    if (!token || !tokens.isKnown(token)) unauthorized.push(`${request.method} ${request.url}`);
     return tokens.isGood(token);
   };
-  const carryOut = (request) => {
+  const execute = (request) => {
     const id = request.headers["x-request-id"];
-    done.set(id, (done.get(id) ?? 0) + 1);
+    executed.set(id, (executed.get(id) ?? 0) + 1);
     return id;
   };
   const server = createHttpServer({ keepAliveTimeout: 0 }, async (request, response) => {
@@ -86,7 +86,7 @@ export async function startApi(tokens) {
     } catch {
       return; // it broke off: nothing is carried out
     }
-    const id = carryOut(request);
+    const id = execute(request);
     if (url.pathname === "/events") return void events(response);
     const wanted = Number(url.searchParams.get("bytes"));
     const body = wanted ? bytesOf(id, wanted) : Buffer.from(JSON.stringify({ id, bytes, sha256: hash.digest("hex") }));
@@ -96,12 +96,12 @@ export async function startApi(tokens) {
   server.on("upgrade", (request, socket) => {
     socket.on("error", () => {});
     if (!allowed(request)) return void socket.end("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
-    carryOut(request);
+    execute(request);
     socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     socket.pipe(socket);
   });
   await listen(server);
-  return { port: server.address().port, done, strangers, close: () => close(server) };
+  return { port: server.address().port, executed, unauthorized, close: () => close(server) };
 }
 
 async function events(response) {
@@ -151,8 +151,8 @@ export async function startRelay(target) {
     state,
     reset,
     end: () => [...pairs].forEach(({ near, far }) => (near.end(), far.end())),
-    leave: async () => (server.close(), reset(), await once(server, "close")),
-    comeBack: async () => void (server = await listen(createTcpServer({ allowHalfOpen: true }, accept), port)),
+    stopListening: async () => (server.close(), reset(), await once(server, "close")),
+    listenAgain: async () => void (server = await listen(createTcpServer({ allowHalfOpen: true }, accept), port)),
     close: async () => (server.close(), reset()),
   };
 }

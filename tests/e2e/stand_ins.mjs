@@ -7,15 +7,15 @@ import { writeFile } from "node:fs/promises";
 import { createServer, request as send } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
-import { confide, confideWhole } from "./printed.mjs";
-import { startTokens } from "./soak_world.mjs";
+import { registerSecret, registerToken } from "./printed.mjs";
+import { startTokens } from "./soak_servers.mjs";
 import { startProxy, temporaryDirectory } from "./support.mjs";
 
 export const SECRET = "stand-in-s3cret-0123456789";
 
 /** Writes the secret's file, with an `end` behind it. */
 export function writeSecret(path, end = "\n") {
-  confide(SECRET, "id");
+  registerSecret(SECRET, "id");
   writeFileSync(path, SECRET + end, { mode: 0o600 });
 }
 
@@ -25,7 +25,7 @@ export function writeSecret(path, end = "\n") {
  * @param {(request, response) => void} handle the upstream
  * @param {{config?: string, lifetimeS?: number}} options `config` is TOML that goes to the end of the file
  */
-export async function setUpStand(t, handle, { config = "", lifetimeS = 3600, ...options } = {}) {
+export async function setUpStandIns(t, handle, { config = "", lifetimeS = 3600, ...options } = {}) {
   const tokens = await startTokens(lifetimeS);
   const upstream = createServer(handle).listen(0, "127.0.0.1");
   await once(upstream, "listening");
@@ -34,7 +34,7 @@ export async function setUpStand(t, handle, { config = "", lifetimeS = 3600, ...
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
   writeSecret(secret);
   const url = `http://127.0.0.1:${upstream.address().port}`;
-  await writeFile(file, fileFor({ url, token: tokens.url, secret, more: config }));
+  await writeFile(file, configurationFor({ url, token: tokens.url, secret, more: config }));
   const begin = async (...args) => {
     const proxy = await startProxy(["--config", file, ...args], options);
     t.after(() => proxy.stop("SIGKILL"));
@@ -44,10 +44,10 @@ export async function setUpStand(t, handle, { config = "", lifetimeS = 3600, ...
 }
 
 /** A token endpoint that keeps what it was asked with, and an upstream, in one; `t` is a test or a scene. */
-export async function startBoth(t) {
+export async function startCombinedServer(t) {
   const credentials = [];
   const token = randomBytes(24).toString("base64url");
-  confideWhole(token);
+  registerToken(token);
   const server = createServer((request, response) => {
     if (request.url !== "/token") return void response.end("ok");
     credentials.push(request.headers.authorization);
@@ -60,7 +60,7 @@ export async function startBoth(t) {
 }
 
 /** The configuration for an upstream at `url` and a token endpoint at `token`; `port` 0 is any, else the admin listener is at the next. */
-export function fileFor({ url, token = `${url}/token`, secret, port = 0, more = "" }) {
+export function configurationFor({ url, token = `${url}/token`, secret, port = 0, more = "" }) {
   return `listen = "127.0.0.1:${port}"
 [admin]
 listen = "127.0.0.1:${port && port + 1}"
@@ -100,7 +100,7 @@ export function ask(url, options = { agent: false }) {
  * `rate` requests a second for `forMs`, come what may; `at` is when each was sent, from the start. What this
  * process was too late for is sent at once, unless `evenly`: then it is left out, since a burst is another load.
  */
-export async function offer(one, rate, forMs, { evenly = false } = {}) {
+export async function sendAtRate(one, rate, forMs, { evenly = false } = {}) {
   const start = performance.now();
   const sent = [];
   let missed = 0;
