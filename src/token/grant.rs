@@ -1,8 +1,8 @@
 //! One access token request (RFC 6749 4.4.2) and what it needs: the endpoint, the client certificate and the server's
 //! time.
 //!
-//! Every response is bounded in time and length. No redirect is followed, no request is retried and no connection is
-//! kept. This file does not know when it is called, nor what was granted before.
+//! Every response is bounded in time and length. No redirect is followed and no connection is kept; a request is repeated
+//! only once, with the server's time, after it was rejected because the clocks differ. This file does not know when it is called, nor what was granted before.
 
 use std::convert::Infallible;
 use std::pin::Pin;

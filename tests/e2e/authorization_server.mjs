@@ -1,8 +1,8 @@
 // A certified authorization server (npm oidc-provider) that issues the access tokens of the
 // end-to-end tests, at addresses of the shape /<environment id>/as/token.
 //
-// It is strict where others are lax: a wrongly encoded Basic header, two ways of client
-// authentication in one request or an unknown resource are refused.
+// It is stricter than most: it rejects a wrongly encoded Basic header, two methods of client
+// authentication in one request, and an unknown resource.
 
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -10,14 +10,14 @@ import { Provider } from "oidc-provider";
 import { registerSecret, registerToken } from "./printed.mjs";
 
 export const ENVIRONMENT_ID = "0b1c5e6a-7d0f-4f0e-9c52-3a1de0c0ffee";
-/** The audience that every token is made out to. */
+/** The audience of every token. */
 export const RESOURCE = "https://self-service-api.example.com";
 
-/** Access tokens live this long, so that a test of a few seconds sees several refreshes. */
+/** The lifetime of access tokens, short enough for several refreshes in a test of a few seconds. */
 export const TOKEN_LIFETIME_S = 4;
 
-// Ids and secrets hold what a percent-encoding of RFC 6749 2.3.1 can get wrong. RFC 6749 A.1 and
-// A.2 allow printable ASCII only, and this server refuses anything else.
+// Ids and secrets contain characters that an encoding by RFC 6749 2.3.1 may get wrong. RFC 6749 A.1 and
+// A.2 allow printable ASCII only, and this server rejects anything else.
 export const CLIENTS = {
   basic: {
     id: "admin:basic 100%+1",
@@ -37,7 +37,7 @@ export const CLIENTS = {
     auth: "client_secret_jwt",
     groups: ["dev-tls-admin"],
   },
-  /** Its keys are given to the server when it starts: `cupbearer keygen` makes them. */
+  /** Its keys, from `cupbearer keygen`, are passed to the server at the start. */
   privateKeyJwt: {
     id: "admin-private-key-jwt",
     auth: "private_key_jwt",
@@ -54,10 +54,9 @@ export const CLIENTS = {
 /**
  * Starts the server on a free port.
  *
- * `options.jwks` are the keys of the client that signs with a private one; `options.algorithm` is what
- * clients sign assertions with, if only that is to be accepted; `options.lifetimeS` is how long access tokens
- * live. `rotate` replaces the secret of the
- * client `basic` at once: the old one is refused from then on.
+ * `options.jwks` are the public keys of the client `privateKeyJwt`; `options.algorithm` is the only algorithm that is
+ * accepted for assertions, if it is set; `options.lifetimeS` is the lifetime of access tokens. `rotate` replaces the
+ * secret of the client `basic` at once: the old secret is rejected from then on.
  *
  * @param {{jwks?: object, algorithm?: string, lifetimeS?: number}} options
  * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string, requests: string[],
@@ -82,7 +81,7 @@ export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TO
       return;
     }
     requests.push(`${request.method} ${request.url}`);
-    request.originalUrl = request.url; // from it the provider learns the prefix of its own addresses
+    request.originalUrl = request.url; // the provider derives the prefix of its own addresses from it
     request.url = request.url.slice(prefix.length);
     if (request.url === "/token") {
       response.on("finish", () => tokenRequests.push({ status: response.statusCode, at: Date.now() }));
@@ -110,7 +109,7 @@ export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TO
   };
 }
 
-/** Every token that is issued here is searched for in all that is printed. */
+/** Every token that is issued here must not appear in any output. */
 function registerIssuedTokens(response) {
   const end = response.end.bind(response);
   response.end = (body, ...rest) => {
@@ -120,16 +119,16 @@ function registerIssuedTokens(response) {
   };
 }
 
-/** The provider's clients are fixed: the new secret is turned into the old one, the old one into none. */
+/** The provider's clients are fixed, so the new secret is replaced by the registered one, and the old one by an invalid one. */
 function asRegistered(header, secret) {
   const { id, secret: registered } = CLIENTS.basic;
   return header === basic(id, secret) ? basic(id, registered) : basic(id, "replaced");
 }
 
-/** RFC 6749 2.3.1: both halves percent-encoded, all but unreserved characters. */
-function basic(...halves) {
+/** RFC 6749 2.3.1: both parts are percent-encoded, except unreserved characters. */
+function basic(...parts) {
   const encode = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-  return `Basic ${Buffer.from(halves.map(encode).join(":")).toString("base64")}`;
+  return `Basic ${Buffer.from(parts.map(encode).join(":")).toString("base64")}`;
 }
 
 function configuration({ jwks, algorithm, lifetimeS }) {

@@ -1,6 +1,6 @@
-// Clocks that jump under the running binary or differ from the server's (libfaketime), a process that is
-// stopped, lives that are very short and very long: no request with an expired token, none refused, no loop
-// of token requests. The authorization server and the API keep the real time.
+// Clocks that jump while the binary runs or that differ from the server's (libfaketime), a process that is stopped, and
+// very short and very long lifetimes: no request carries an expired token, none is rejected, and token requests do not
+// loop. The authorization server and the API use the real time.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { TOKEN_LIFETIME_S } from "./authorization_server.mjs";
 import { CUPBEARER, run, setUp, temporaryDirectory } from "./support.mjs";
 
 const HOURS_S = 2 * 3600;
-/** How long requests go on before the jump, and after it: several lifetimes. */
+/** How long requests are sent before and after the jump: several lifetimes. */
 const BEFORE_MS = 3_000;
 const AFTER_MS = 10_000;
 
@@ -22,9 +22,9 @@ const library = readdirSync("/usr/lib", { withFileTypes: true })
   .find(existsSync);
 
 for (const { name, jump, wallOnly } of [
-  { name: "the wall clock alone goes two hours forward, as over a sleep", jump: HOURS_S, wallOnly: true },
-  { name: "the wall clock alone goes two hours back", jump: -HOURS_S, wallOnly: true },
-  { name: "both clocks go two hours forward", jump: HOURS_S, wallOnly: false },
+  { name: "no request is rejected when only the wall clock jumps two hours forward, as during a suspend", jump: HOURS_S, wallOnly: true },
+  { name: "no request is rejected when only the wall clock jumps two hours back", jump: -HOURS_S, wallOnly: true },
+  { name: "no request is rejected when both clocks jump two hours forward", jump: HOURS_S, wallOnly: false },
 ]) {
   test(name, async (t) => {
     assert.ok(library, "libfaketime is installed: tests/run does that");
@@ -44,29 +44,29 @@ for (const { name, jump, wallOnly } of [
     await requests(proxy, AFTER_MS);
 
     assert.match(proxy.output.stderr, wallOnly ? /wall clock moved/ : /token fresh/);
-    assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API saw was good");
+    assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API received was valid");
     assert.ok(waited < 1_500, `the first answer after the jump took ${waited} ms`);
     const after = authorizationServer.tokenRequests.length - asked;
-    // due at half of the lifetime at the earliest, one for the jump, one that was due anyway
+    // A refresh is due at half of the lifetime at the earliest; one more for the jump, and one that was due anyway.
     const most = AFTER_MS / (0.5 * TOKEN_LIFETIME_S * 1000) + 2;
     assert.ok(after >= 2 && after <= most, `${after} token requests after the jump, at most ${most} expected`);
     t.diagnostic(`${api.seen.length} requests in ${Date.now() - started} ms, ${after} token requests after the jump, first answer ${waited} ms`);
   });
 }
 
-test("a process that is stopped for longer than its token lives loses no request and sends no expired token", async (t) => {
+test("a process that is stopped for longer than its token's lifetime loses no request and sends no expired token", async (t) => {
   const stoppedMs = 1.5 * TOKEN_LIFETIME_S * 1000;
-  // Callers' connections outlive their limit too, with a request on them that nobody has read yet.
+  // The callers' connections exceed their idle limit as well, with a request on them that has not been read yet.
   const { authorizationServer, api, proxy } = await setUp(t, { config: '[limits]\nkeep_alive = "3s"' });
   const agent = new Agent({ keepAlive: true });
   t.after(() => agent.destroy());
   const ask = () => statusOver(agent, proxy);
-  await Promise.all(Array.from({ length: 20 }, ask)); // as many connections
+  await Promise.all(Array.from({ length: 20 }, ask)); // opens as many connections
   await requests(proxy, BEFORE_MS / 2);
   await Promise.all(Array.from({ length: 20 }, ask));
 
   proxy.signal("SIGSTOP");
-  const held = Array.from({ length: 40 }, ask); // half of them on connections that are there
+  const held = Array.from({ length: 40 }, ask); // half of them on connections that are open already
   await sleep(stoppedMs);
   const asked = authorizationServer.tokenRequests.length;
   const woken = Date.now();
@@ -76,7 +76,7 @@ test("a process that is stopped for longer than its token lives loses no request
   assert.deepEqual(await Promise.all(held), Array(40).fill(200));
   await requests(proxy, AFTER_MS / 2);
 
-  assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API saw was good");
+  assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API received was valid");
   assert.ok(waited < 1_500, `the first answer took ${waited} ms`);
   const after = authorizationServer.tokenRequests.length - asked;
   const most = AFTER_MS / 2 / (0.5 * TOKEN_LIFETIME_S * 1000) + 2;
@@ -86,19 +86,19 @@ test("a process that is stopped for longer than its token lives loses no request
 
 for (const offset of [-600, 600]) {
   for (const client of ["basic", "secretJwt", "privateKeyJwt"]) {
-    test(`an authorization server whose clock differs by ${-offset} s from ours grants tokens to ${client}`, async (t) => {
+    test(`an authorization server whose clock is ahead of the proxy's by ${-offset} s grants tokens to ${client}`, async (t) => {
       assert.ok(library, "libfaketime is installed: tests/run does that");
       const env = { LD_PRELOAD: library, FAKETIME: offset < 0 ? `${offset}` : `+${offset}`, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
       const { authorizationServer, api, proxy } = await setUp(t, { env, ...await registered(t, client) });
       await requests(proxy, 2 * TOKEN_LIFETIME_S * 1000);
 
-      assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API saw was good");
+      assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API received was valid");
       const statuses = authorizationServer.tokenRequests.map(({ status }) => status);
-      const refused = statuses.filter((status) => status !== 200).length;
-      // An assertion of ours from before ten minutes has expired; from its refusal we learn the server's time,
-      // and keep to it. One from the future is taken by this server.
-      assert.equal(refused, client === "basic" || offset > 0 ? 0 : 1, `${statuses}`);
-      assert.ok(statuses.length >= 3, "refreshed too");
+      const rejected = statuses.filter((status) => status !== 200).length;
+      // An assertion issued ten minutes ago has expired. From its rejection the proxy learns the server's time, and
+      // uses that from then on. This server accepts an assertion from the future.
+      assert.equal(rejected, client === "basic" || offset > 0 ? 0 : 1, `${statuses}`);
+      assert.ok(statuses.length >= 3, "the token is refreshed too");
     });
   }
 }
@@ -107,10 +107,10 @@ for (const { name, lifetimeS, most } of [
   { name: "5 s", lifetimeS: 5, most: AFTER_MS / 2_500 + 1 },
   { name: "ten years", lifetimeS: 10 * 365 * 86_400, most: 1 },
 ]) {
-  test(`tokens that live ${name}: no request refused, no loop`, async (t) => {
+  test(`with a token lifetime of ${name} no request is rejected and token requests do not loop`, async (t) => {
     const { authorizationServer, api, proxy } = await setUp(t, { server: { lifetimeS } });
     await requests(proxy, AFTER_MS);
-    assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API saw was good");
+    assert.ok(api.seen.every(({ status }) => status === 200), "every token that the API received was valid");
     const asked = authorizationServer.tokenRequests.length;
     assert.ok(asked <= most, `${asked} token requests, at most ${most} expected`);
   });
@@ -131,7 +131,7 @@ async function registered(t, client) {
   return { client, server: { jwks: JSON.parse(stdout) }, token };
 }
 
-/** The status of one GET over a connection of `agent`; 0 without an answer. */
+/** The status of one GET over a connection of `agent`; 0 without a response. */
 function statusOver(agent, proxy) {
   return new Promise((resolve) => {
     get(`${proxy.url}/api/v1/certificates`, { agent }, (response) => {
@@ -140,7 +140,7 @@ function statusOver(agent, proxy) {
   });
 }
 
-/** One request after the other for so long, at least one; each must be answered 200. */
+/** Sends one request after the other for this long, at least one; each must be answered with 200. */
 async function requests(proxy, ms) {
   const end = Date.now() + ms;
   do {

@@ -1,11 +1,11 @@
-// Tokens that live four seconds: across refreshes no request is refused.
+// With tokens that expire after four seconds, no request is rejected across refreshes.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TOKEN_LIFETIME_S } from "./authorization_server.mjs";
 import { curl, setUp, statusOf } from "./support.mjs";
 
-test("across three refreshes never a 401", async (t) => {
+test("no request gets a 401 across three refreshes", async (t) => {
   const { authorizationServer, api, proxy } = await setUp(t);
   const started = Date.now();
   const limit = started + 10 * TOKEN_LIFETIME_S * 1000;
@@ -13,7 +13,7 @@ test("across three refreshes never a 401", async (t) => {
   while (used() < 4 && Date.now() < limit) {
     assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200);
   }
-  assert.equal(used(), 4, "tokens that the API saw");
+  assert.equal(used(), 4, "tokens that the API received");
   assert.deepEqual(api.seen.filter(({ status }) => status !== 200), []);
   assert.ok(api.seen.every(({ authorization }) => authorization.length === 1));
   // A refresh is due at half of the lifetime at the earliest.
@@ -22,7 +22,7 @@ test("across three refreshes never a 401", async (t) => {
   assert.ok(asked <= most, `${asked} token requests, at most ${most} expected`);
 });
 
-test("a hundred first requests at once cost one token request", async (t) => {
+test("a hundred concurrent first requests cause one token request", async (t) => {
   const { authorizationServer, api, proxy } = await setUp(t);
   const urls = Array.from({ length: 100 }, (_, index) => ["--output", "/dev/null", `${proxy.url}/echo?n=${index}`]);
   const { code, stdout } = await curl("--parallel", "--parallel-max", "100", "--parallel-immediate",
@@ -33,7 +33,7 @@ test("a hundred first requests at once cost one token request", async (t) => {
   assert.ok(authorizationServer.tokenRequests.length <= 2, "one token, and a refresh if the machine is slow");
 });
 
-test("a refused grant fails closed: the problem says why, and nothing reaches the API", async (t) => {
+test("a rejected grant fails closed: the problem details say why, and nothing reaches the API", async (t) => {
   const { authorizationServer, api, proxy } = await setUp(t, { secret: "not-the-secret" });
   const { stdout } = await curl("--include", `${proxy.url}/api/v1/certificates`);
   const [head, body] = stdout.split("\r\n\r\n");

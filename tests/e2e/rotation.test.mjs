@@ -1,4 +1,4 @@
-// The client secret is replaced while requests pass: the old one is dead at once, and none is lost.
+// The client secret is replaced under load: the old secret is rejected at once, and no request is lost.
 
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
@@ -9,8 +9,8 @@ import { setUp, temporaryDirectory, until } from "./support.mjs";
 
 const WORKERS = 16;
 
-const ways = {
-  "by a rename": (directory) => {
+const replacements = {
+  "by renaming a file": (directory) => {
     const file = join(directory, "client_secret");
     writeFileSync(file, CLIENTS.basic.secret, { mode: 0o600 });
     return {
@@ -21,7 +21,7 @@ const ways = {
       },
     };
   },
-  "by the swap of a Kubernetes volume": (directory) => {
+  "by swapping a Kubernetes volume": (directory) => {
     const version = (name, secret) => {
       mkdirSync(join(directory, name));
       writeFileSync(join(directory, name, "client_secret"), secret);
@@ -40,16 +40,16 @@ const ways = {
   },
 };
 
-for (const [name, way] of Object.entries(ways)) {
-  test(`a secret that is replaced ${name} under load loses no request`, async (t) => {
-    const { file, replace } = way(await temporaryDirectory(t));
+for (const [name, replacement] of Object.entries(replacements)) {
+  test(`replacing the secret ${name} under load loses no request`, async (t) => {
+    const { file, replace } = replacement(await temporaryDirectory(t));
     const token = ({ tokenUrl }) => `url = ${JSON.stringify(tokenUrl)}\nclient_secret = { file = ${JSON.stringify(file)} }`;
     const { authorizationServer, api, proxy } = await setUp(t, { token });
-    assert.ok(!proxy.output.stderr.includes("can be read by every user"), "no warning for either");
+    assert.ok(!proxy.output.stderr.includes("can be read by every user"), "neither form causes a warning");
 
     const load = startLoad(proxy);
     await until(() => authorizationServer.tokenRequests.length >= 2, "a first refresh");
-    // In one turn of the event loop: the server cannot answer between the two.
+    // In one turn of the event loop, so that the server cannot respond in between.
     replace("the next secret");
     authorizationServer.rotate("the next secret");
     const at = Date.now();
@@ -59,19 +59,19 @@ for (const [name, way] of Object.entries(ways)) {
     assert.deepEqual(failures, []);
     assert.equal(api.seen.length, answered);
     const after = authorizationServer.tokenRequests.filter((request) => request.at >= at);
-    const refused = after.filter(({ status }) => status !== 200).length;
-    assert.ok(refused <= 1, `${refused} token requests with the old secret`);
+    const rejected = after.filter(({ status }) => status !== 200).length;
+    assert.ok(rejected <= 1, `${rejected} token requests with the old secret`);
     assert.equal(after.find(({ status }) => status === 200).at - at < 5_000, true, "tried within 5 s");
-    t.diagnostic(`${answered} requests, 0 lost; ${after.length} token requests after the change, ${refused} refused`);
+    t.diagnostic(`${answered} requests, 0 lost; ${after.length} token requests after the change, ${rejected} rejected`);
   });
 }
 
 function startLoad(proxy) {
-  let going = true;
+  let running = true;
   let answered = 0;
   const failures = [];
   const workers = Array.from({ length: WORKERS }, async () => {
-    while (going) {
+    while (running) {
       const response = await fetch(`${proxy.url}/api/v1/certificates`);
       await response.arrayBuffer();
       answered += 1;
@@ -80,7 +80,7 @@ function startLoad(proxy) {
   });
   return {
     async stop() {
-      going = false;
+      running = false;
       await Promise.all(workers);
       return { answered, failures };
     },

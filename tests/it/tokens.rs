@@ -1,4 +1,4 @@
-//! Without a usable token nothing goes on, and the caller hears whose fault that is.
+//! Without a usable token no request reaches the upstream, and the caller learns on whose side the problem is.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::support::{
     Client, Connection, Proxy, Upstream, answer, ask, closed_port, get, token_answer, until,
 };
 
-/// What a request gets when the token endpoint answers `bytes`; the upstream must see nothing.
-async fn with_endpoint_saying(bytes: impl Into<Vec<u8>>) -> (u16, String) {
+/// The outcome of a request when the token endpoint responds with `bytes`; nothing must reach the upstream.
+async fn outcome_for_response(bytes: impl Into<Vec<u8>>) -> (u16, String) {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(bytes).await;
     let proxy = Proxy::with_token_url(&upstream.url(), &endpoint.url(), &[("token.wait", "300ms")]);
@@ -28,7 +28,7 @@ fn unavailable() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_cannot_be_reached_is_a_503() {
+async fn an_unreachable_endpoint_causes_a_503() {
     let upstream = Upstream::echoing().await;
     let url = format!("http://127.0.0.1:{}/token", closed_port().await);
     let proxy = Proxy::with_token_url(&upstream.url(), &url, &[("token.wait", "300ms")]);
@@ -39,7 +39,7 @@ async fn an_endpoint_that_cannot_be_reached_is_a_503() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_hangs_is_a_503_after_the_wait() {
+async fn an_endpoint_that_does_not_respond_causes_a_503_after_the_wait() {
     let upstream = Upstream::echoing().await;
     let endpoint =
         Upstream::scripted(async |mut connection: Connection| connection.closed().await).await;
@@ -55,7 +55,7 @@ async fn an_endpoint_that_hangs_is_a_503_after_the_wait() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_answers_nonsense_is_a_503() {
+async fn an_invalid_response_of_the_endpoint_causes_a_503() {
     for bytes in [
         answer(
             "200 OK",
@@ -84,19 +84,19 @@ async fn an_endpoint_that_answers_nonsense_is_a_503() {
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec(),
     ] {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        assert_eq!(with_endpoint_saying(bytes).await, unavailable(), "{text}");
+        assert_eq!(outcome_for_response(bytes).await, unavailable(), "{text}");
     }
 }
 
 #[tokio::test]
-async fn refused_credentials_are_a_502() {
+async fn rejected_credentials_cause_a_502() {
     let refused = answer(
         "401 Unauthorized",
         "Content-Type: application/json\r\n",
         r#"{"error":"invalid_client","error_description":"no"}"#,
     );
     assert_eq!(
-        with_endpoint_saying(refused).await,
+        outcome_for_response(refused).await,
         (502, "token_refused".to_owned())
     );
 }
@@ -111,7 +111,7 @@ async fn a_redirect_of_the_endpoint_is_not_followed() {
         "308 Permanent Redirect",
     ] {
         let moved = answer(status, &format!("Location: {}/token\r\n", canary.url()), "");
-        let (status, _) = with_endpoint_saying(moved).await;
+        let (status, _) = outcome_for_response(moved).await;
         assert!([502, 503].contains(&status), "{status}");
     }
     assert_eq!(canary.accepted(), 0);
@@ -126,7 +126,7 @@ async fn demo_and_proxy() -> (Demo, Proxy) {
 }
 
 #[tokio::test]
-async fn two_hundred_first_requests_cost_one_token_request() {
+async fn two_hundred_concurrent_first_requests_cause_one_token_request() {
     let demo = demo::start(Options::on_free_ports()).await.unwrap();
     demo.state
         .change(|it| it.latency = Duration::from_millis(300));
@@ -143,7 +143,7 @@ async fn two_hundred_first_requests_cost_one_token_request() {
 }
 
 #[tokio::test]
-async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
+async fn nothing_is_sent_in_an_outage_past_the_expiry_and_recovery_needs_no_traffic() {
     let (demo, proxy) = demo_and_proxy().await;
     demo.state.change(|it| it.lifetime = Duration::from_secs(2));
     assert_eq!(
@@ -170,7 +170,7 @@ async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
     assert!(start.elapsed() < Duration::from_secs(2));
     assert_eq!(demo.state.api_request_count(), before);
     demo.state.reply_always(TokenReply::Normal);
-    until("it heals by itself", || {
+    until("it recovers by itself", || {
         proxy.running.tokens().usable().is_some()
     })
     .await;
@@ -187,11 +187,11 @@ async fn an_outage_past_expiry_sends_nothing_and_heals_without_traffic() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_while_it_waits_for_a_token_disturbs_nobody() {
+async fn a_client_that_disconnects_while_it_waits_for_a_token_affects_no_other_request() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
-        tokio::time::sleep(Duration::from_millis(200)).await; // the endpoint is slow: that is the case
+        tokio::time::sleep(Duration::from_millis(200)).await; // the test needs a slow endpoint
         connection.write(&token_answer()).await;
     })
     .await;

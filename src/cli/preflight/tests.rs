@@ -77,7 +77,7 @@ async fn a_private_key_that_cannot_sign_is_reported_with_its_key() {
         (
             &*pem,
             "token.algorithm = \"RS256\"",
-            "cannot sign RS256: it is an EC key: leave token.algorithm out",
+            "cannot sign with RS256, because it is an EC key: remove token.algorithm",
         ),
         ("", "", "the secret is empty"),
     ] {

@@ -1,4 +1,4 @@
-//! Schedule, single flight, waiting, failing closed.
+//! The refresh task: schedule, one request at a time, waiting requests, failing closed.
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -9,7 +9,7 @@ use crate::token::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn two_hundred_first_requests_cost_one_token_request_and_all_get_the_token() {
+async fn two_hundred_first_requests_cause_one_token_request_and_all_get_the_token() {
     let scene = Scene::new(|_, _| (s(2), grant(s(3600))));
     let start = Instant::now();
     let mut herd = JoinSet::new();
@@ -25,7 +25,7 @@ async fn two_hundred_first_requests_cost_one_token_request_and_all_get_the_token
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_token_is_asked_for_in_the_background_at_the_drawn_point_of_the_lifetime() {
+async fn the_next_token_is_requested_in_the_background_at_the_drawn_point_of_the_lifetime() {
     let scene = Scene::new(|_, _| (ms(200), grant(s(300))));
     sleep(s(3500)).await;
     // drawn 0.5: 60 % of 300 s after the moment before each request
@@ -44,7 +44,7 @@ async fn a_request_never_waits_while_a_token_is_usable_even_if_the_endpoint_hang
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_that_ends_before_the_expiry_is_never_seen_by_a_request() {
+async fn an_outage_that_ends_before_the_expiry_affects_no_request() {
     // 60 s tokens, refresh due at 36 s; the endpoint is out from 30 s to 56 s
     let start = Instant::now();
     let scene = Scene::new(move |_, _| {
@@ -65,7 +65,7 @@ async fn an_outage_that_ends_before_the_expiry_is_never_seen_by_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_past_the_expiry_fails_closed_soon_and_heals_within_5_s_without_traffic() {
+async fn an_outage_past_the_expiry_fails_closed_and_recovery_takes_at_most_5_s_without_traffic() {
     let start = Instant::now();
     // 40 min, as in case 45 of tests/survives.md
     let back = s(60) + s(40 * 60);
@@ -103,7 +103,7 @@ async fn an_outage_past_the_expiry_fails_closed_soon_and_heals_within_5_s_withou
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_request_waits_as_long_as_configured_and_then_gives_up() {
+async fn the_first_request_waits_as_long_as_configured_and_then_fails() {
     let scene = Scene::new(|_, _| (s(3600), grant(s(60))));
     let start = Instant::now();
     let refused = scene
@@ -137,7 +137,7 @@ async fn retry_after_is_honoured_and_one_attempt_follows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_configuration_is_asked_at_most_twice_a_minute_and_answered_at_once() {
+async fn a_rejected_configuration_is_tried_at_most_twice_a_minute_and_requests_fail_at_once() {
     let scene = Scene::new(|_, _| (ms(20), invalid_client()));
     scene.tokens.settled().await;
     let start = Instant::now();
@@ -163,7 +163,7 @@ async fn a_refused_configuration_is_asked_at_most_twice_a_minute_and_answered_at
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_corrected_secret_file_heals_within_3_s() {
+async fn a_corrected_secret_file_takes_effect_within_3_s() {
     let scene = Scene::new(|_, secret| {
         (
             ms(20),
@@ -182,7 +182,7 @@ async fn a_corrected_secret_file_heals_within_3_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_appears_late_is_tried_within_5_s_and_is_a_refusal_before() {
+async fn a_missing_secret_counts_as_a_rejection_and_is_tried_within_5_s_once_it_exists() {
     let scene = Scene::new(|_, _| (ms(20), grant(s(3600))));
     scene.set_secret(Err("no such file"));
     let snapshot = scene.tokens.settled().await;
@@ -203,7 +203,7 @@ async fn a_secret_that_appears_late_is_tried_within_5_s_and_is_a_refusal_before(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_secret_is_tried_while_the_token_is_good_and_its_failure_leaves_the_token() {
+async fn a_changed_secret_is_tried_while_the_token_is_usable_and_its_failure_keeps_the_token() {
     let scene = Scene::new(|_, secret| {
         (
             ms(20),
@@ -232,7 +232,7 @@ async fn a_changed_secret_is_tried_while_the_token_is_good_and_its_failure_leave
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_file_that_vanishes_stops_nothing() {
+async fn a_secret_file_that_is_deleted_does_not_interrupt_the_service() {
     let scene = Scene::new(|_, _| (ms(20), grant(s(60))));
     sleep(s(10)).await;
     scene.set_secret(Err("no such file"));
@@ -241,7 +241,7 @@ async fn a_secret_file_that_vanishes_stops_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_cannot_be_watched_is_read_again_once_after_a_refusal() {
+async fn a_source_that_is_not_polled_is_read_again_once_after_a_rejection() {
     let scene = Scene::with_source(false, |_, secret| {
         (
             ms(20),
@@ -271,7 +271,7 @@ async fn a_source_that_cannot_be_watched_is_read_again_once_after_a_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tiny_lifetimes_and_constant_failures_cost_at_most_one_attempt_a_second() {
+async fn tiny_lifetimes_and_constant_failures_cause_at_most_one_attempt_per_second() {
     let short = Scene::new(|_, _| (ms(0), grant(ms(1))));
     sleep(s(60)).await;
     assert!(
@@ -293,7 +293,7 @@ async fn tiny_lifetimes_and_constant_failures_cost_at_most_one_attempt_a_second(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_300_s_token_is_not_refreshed_on_every_tick_and_a_ten_year_one_not_at_all() {
+async fn a_300_s_token_is_not_refreshed_on_every_wakeup_and_a_ten_year_token_not_at_all() {
     let short = Scene::new(|_, _| (ms(10), grant(s(300))));
     sleep(s(900)).await;
     assert!(short.attempts() <= 6, "{}", short.attempts());
@@ -327,7 +327,7 @@ fn refused_connection() -> GrantError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_task_survives_every_kind_of_failure_a_panic_included() {
+async fn the_task_survives_every_kind_of_failure_including_a_panic() {
     let scene = Scene::new(|number, _| {
         let outcome = match number {
             1 => panic!("inside the request"),

@@ -7,7 +7,7 @@ use super::scene::{Scene, grant, ms, s, throttled, unavailable};
 use crate::token::NoNewerToken;
 
 #[tokio::test(start_paused = true)]
-async fn two_hundred_401s_cost_one_token_request_and_the_rejected_token_stays_until_then() {
+async fn two_hundred_401s_cause_one_token_request_and_the_rejected_token_stays_in_use_until_then() {
     let scene = Scene::new(|_, _| (ms(500), grant(s(3600))));
     let first = scene.tokens.bearer().await.unwrap().generation;
     sleep(s(5)).await;

@@ -135,7 +135,7 @@ async fn a_407_for_the_token_endpoint_names_the_proxy_and_no_credential() {
     let error = cupbearer.token_error().await;
     let shown = format!("through the corporate proxy http://{}", proxy.address);
     assert!(
-        error.contains(&shown) && error.contains("wants a user name and password"),
+        error.contains(&shown) && error.contains("requires a user name and password"),
         "{error}"
     );
     let wrong = BASE64_STANDARD.encode("user:wrong-p4ss");
