@@ -53,12 +53,12 @@ pub(super) struct Grant {
 }
 
 /// Why one request failed, and whether it should be repeated with the server's time.
-struct FailedRequest {
+struct TokenRequestFailure {
     error: GrantError,
     clock_corrected: bool,
 }
 
-impl From<GrantError> for FailedRequest {
+impl From<GrantError> for TokenRequestFailure {
     fn from(error: GrantError) -> Self {
         Self {
             error,
@@ -139,7 +139,7 @@ impl Grant {
         http: &reqwest::Client,
         endpoint: Url,
         secret: &Secret,
-    ) -> Result<AccessToken, FailedRequest> {
+    ) -> Result<AccessToken, TokenRequestFailure> {
         let credential = ClientCredentials {
             method: self.config.auth,
             id: &self.config.client_id,
@@ -160,7 +160,7 @@ impl Grant {
         }
         let error = error_response(&mut response, &credential).await;
         let clock_corrected = self.correct_clock(response.headers(), &error);
-        Err(FailedRequest {
+        Err(TokenRequestFailure {
             error,
             clock_corrected,
         })
