@@ -56,7 +56,7 @@ for (const { name, jump, wallOnly } of [
 
 test("a process that is stopped for longer than its token's lifetime loses no request and sends no expired token", async (t) => {
   const stoppedMs = 1.5 * TOKEN_LIFETIME_S * 1000;
-  // The callers' connections exceed their idle limit as well, with a request on them that has not been read yet.
+  // The callers' connections also exceed their idle limit, with a request on them that has not been read yet.
   const { authorizationServer, api, proxy } = await setUp(t, { config: '[limits]\nkeep_alive = "3s"' });
   const agent = new Agent({ keepAlive: true });
   t.after(() => agent.destroy());
