@@ -1,7 +1,6 @@
-// A small protected API: verifies each token against the authorization server's keys and keeps a
-// ledger of what arrived. Its errors are FastAPI-shaped: {"detail": "…"}.
-//
-// 401 without a token or with a bad one, 403 for a missing role, as the self-service API does.
+// A small protected API that verifies each token with the authorization server's keys and records all requests.
+// Its errors have FastAPI's format: {"detail": "…"}. Like the self-service API, it responds with 401 if the token is
+// missing or invalid, and with 403 if a role is missing.
 
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
@@ -16,8 +15,8 @@ const CHUNK = Buffer.alloc(1 << 20, Uint8Array.from({ length: 251 }, (_, index) 
 /**
  * Starts the API on a free port.
  *
- * `seen` has one entry a request, in order of arrival: method, url as it was on the wire, the values
- * of all `Authorization` lines, `jti` of the token if it was good, and the status that was answered.
+ * `seen` has one entry per request, in order of arrival: method, URL as received, the values of all
+ * `Authorization` lines, the `jti` of a valid token, and the status of the response.
  *
  * @param {{issuer: string, jwksUrl: string}} authorizationServer
  */
@@ -42,8 +41,8 @@ export async function startApi({ issuer, jwksUrl }) {
       entry.jti = claims.jti;
       await route(request, response, claims, certificates);
     } catch (problem) {
-      if (!(problem instanceof Refusal)) {
-        response.destroy(problem); // a client that left, or a mistake in this file: never a clean answer
+      if (!(problem instanceof HttpError)) {
+        response.destroy(problem); // a client that disconnected, or a bug in this file: never end the response cleanly
         return;
       }
       send(response, problem.status, { detail: problem.message }, problem.headers);
@@ -63,14 +62,14 @@ export async function startApi({ issuer, jwksUrl }) {
   };
 }
 
-/** The digest of the first `length` bytes of what `GET /download` sends. */
+/** The digest of the body of `GET /download?bytes=LENGTH`. */
 export function digestOfDownload(length) {
   const hash = createHash("sha256");
   for (const chunk of chunks(length)) hash.update(chunk);
   return hash.digest("hex");
 }
 
-class Refusal extends Error {
+class HttpError extends Error {
   constructor(status, message, headers = {}) {
     super(message);
     this.status = status;
@@ -80,13 +79,13 @@ class Refusal extends Error {
 
 async function verify(request, keys, issuer) {
   const [, token] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
-  if (!token) throw new Refusal(401, "Not authenticated", { "www-authenticate": "Bearer" });
+  if (!token) throw new HttpError(401, "Not authenticated", { "www-authenticate": "Bearer" });
   try {
-    // No clock tolerance: a token is refused in the second in which it expires.
+    // No clock tolerance: a token is rejected from the second in which it expires.
     const { payload } = await jwtVerify(token, keys, { issuer, audience: RESOURCE, algorithms: ["RS256"] });
     return payload;
   } catch {
-    throw new Refusal(401, "Invalid token", { "www-authenticate": 'Bearer error="invalid_token"' });
+    throw new HttpError(401, "Invalid token", { "www-authenticate": 'Bearer error="invalid_token"' });
   }
 }
 
@@ -95,7 +94,7 @@ async function route(request, response, claims, certificates) {
   const writes = !["GET", "HEAD"].includes(request.method);
   const roles = writes ? ["dev-tls-admin"] : ["dev-tls-admin", "dev-tls-audit"];
   if (!claims.groups?.some((group) => roles.includes(group))) {
-    throw new Refusal(403, "Access token is missing required scopes.");
+    throw new HttpError(403, "Access token is missing required scopes.");
   }
   const [, name] = /^\/api\/v1\/certificates\/([^/]+)$/.exec(url.pathname) ?? [];
   const key = `${request.method === "HEAD" ? "GET" : request.method} ${name ? "/api/v1/certificates/{name}" : url.pathname}`;
@@ -133,7 +132,7 @@ async function route(request, response, claims, certificates) {
       setTimeout(() => response.end("second"), 1000);
       return undefined;
   }
-  throw new Refusal(404, "Not Found");
+  throw new HttpError(404, "Not Found");
 }
 
 function* chunks(length) {
@@ -164,5 +163,5 @@ function send(response, status, body, headers = {}) {
     "content-length": Buffer.byteLength(text),
     ...headers,
   });
-  response.end(text); // Node itself leaves the body of an answer to HEAD away
+  response.end(text); // Node omits the body of a response to HEAD
 }

@@ -1,11 +1,11 @@
-// A real Chromium, the system's own, driven by playwright-core. Each test has a new profile.
+// The system's Chromium, driven by playwright-core. Each test has a new profile.
 
 import { chromium } from "playwright-core";
 
-/** Where tests/run has found it. */
+/** The path that tests/run found. */
 const EXECUTABLE = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
 
-/** Without its own traffic, and able to run as root, where it has no sandbox. */
+/** No background traffic, and no sandbox, which does not work as root. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -18,10 +18,10 @@ const FLAGS = [
 ];
 
 /**
- * Starts a browser that ends with the test, and gives a context for pages.
+ * Starts a browser that is closed when the test ends, and returns a context for pages.
  *
  * @param {import("node:test").TestContext} t
- * @param {{flags?: string[]}} options more flags, such as `--host-resolver-rules=MAP evil.test 127.0.0.1`
+ * @param {{flags?: string[]}} options additional flags, such as `--host-resolver-rules=MAP evil.test 127.0.0.1`
  */
 export async function openBrowser(t, { flags = [] } = {}) {
   const browser = await chromium.launch({

@@ -1,4 +1,4 @@
-// Real corporate proxies, each on a port of its own until the test has ended.
+// Real corporate proxies, each on its own port until the test ends.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { freePort } from "./nginx.mjs";
 import { accepts, until } from "./support.mjs";
 
-/** One that wants the user `corp` with `password`; its port. */
+/** Starts tinyproxy, which requires the user `corp` with `password`, and returns its port. */
 export async function startTinyproxy(t, directory, password) {
   const port = await freePort();
   const file = join(directory, "tinyproxy.conf");
@@ -19,27 +19,27 @@ export async function startTinyproxy(t, directory, password) {
   return port;
 }
 
-/** One that breaks TLS open with a CA of its own: its port and that CA's file. */
+/** Starts mitmproxy, which intercepts TLS with its own CA, and returns its port and the file of that CA. */
 export async function startMitmproxy(t, directory) {
   const port = await freePort();
   const home = join(directory, "mitmproxy");
-  // What is beyond it is of no concern here: its client is tested.
+  // Only its client is tested, so it does not verify the servers behind it.
   const args = ["--quiet", "--ssl-insecure", "--listen-host", "127.0.0.1", "--listen-port", port, "--set", `confdir=${home}`];
   await startProgram(t, "mitmdump", args, port);
   const ca = join(home, "mitmproxy-ca-cert.pem");
-  await until(() => existsSync(ca), "mitmproxy made no CA");
+  await until(() => existsSync(ca), "mitmproxy did not create its CA");
   return { port, ca };
 }
 
 async function startProgram(t, program, args, port) {
   const child = spawn(program, args.map(String), { stdio: "ignore" });
   let dead;
-  child.on("error", (error) => (dead = error.message)).on("exit", () => (dead ??= "it ended"));
+  child.on("error", (error) => (dead = error.message)).on("exit", () => (dead ??= "it exited"));
   t.after(async () => {
     if (dead) return;
     child.kill("SIGTERM");
     await once(child, "exit");
   });
-  await until(async () => dead || (await accepts(port)), `${program} does not listen`);
+  await until(async () => dead || (await accepts(port)), `${program} did not listen`);
   assert.equal(dead, undefined, program);
 }

@@ -1,4 +1,4 @@
-"""An API of FastAPI for rails.test.mjs: prints its port, and what was reached stands in the answers."""
+"""A FastAPI application for rails.test.mjs. Prints its port; its responses show which handler was reached."""
 
 import socket
 

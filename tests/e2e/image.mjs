@@ -1,8 +1,8 @@
 // Builds the image of the Dockerfile and runs it, without a registry and without a container engine.
 //
-// No registry is asked: the image in which it compiles is an empty one over which the machine's own /usr is
-// mounted, and the one that it adds itself to has what gcr.io/distroless/cc has, from the machine: the C library,
-// libgcc and the certificate authorities. Needs root (chroots, mounts, other users).
+// The build image is empty, with this machine's /usr mounted over it. The base image contains what
+// gcr.io/distroless/cc contains, copied from this machine: the C library, libgcc and the certificate authorities.
+// Needs root (chroots, mounts, other users).
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -16,16 +16,16 @@ import { recordOutput } from "./printed.mjs";
 /** The repository. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What the binary may need of its base, as gcr.io/distroless/cc has it. */
+/** The libraries of gcr.io/distroless/cc that the binary may use. */
 const LIBRARIES = /^(ld-linux.*|libc|libm|libgcc_s)\.so\.\d+$/;
 
-/** Kept from run to run, so that only what has changed is compiled. */
+/** Kept between runs, so that only changes are compiled. */
 const TARGET = join(ROOT, "target/image");
 
-/** Compiled without optimisation: 2 min instead of 6, and larger than a release. */
+/** Without optimisation: takes 2 min instead of 6, and makes a larger binary than a release. */
 const PROFILE = "quick";
 
-/** Builds the image; what is returned has its files, those of its base, and its configuration. */
+/** Builds the image, and returns its files, those of its base, and its configuration. */
 export function buildImage(directory) {
   assert.equal(process.getuid(), 0, "building and running an image needs root");
   const buildah = (...args) => {
@@ -56,14 +56,14 @@ export function buildImage(directory) {
   const volumes = Object.entries(mounts).map(([from, to]) => `--volume=${from}:${to}`);
   const args = { BUILD_IMAGE: "localhost/build", RUN_IMAGE: "localhost/run", PROFILE, REVISION: "0123abc" };
   const buildArgs = Object.entries(args).map(([name, value]) => `--build-arg=${name}=${value}`);
-  // Docker's format: the other has no HEALTHCHECK.
+  // Docker's format, since the OCI format has no HEALTHCHECK.
   buildah("bud", "--quiet", "--format=docker", ...buildArgs, ...volumes, "--tag=localhost/cupbearer", ROOT);
   const container = buildah("from", "localhost/cupbearer");
   const { config } = JSON.parse(buildah("inspect", "--type=image", "localhost/cupbearer")).Docker;
   return { files: buildah("mount", container), base: buildah("mount", buildah("from", "localhost/run")), config };
 }
 
-/** The folders over which the machine's own are mounted, and its links such as /lib. */
+/** The folders over which this machine's folders are mounted, and its links such as /lib. */
 function emptySystem(directory) {
   for (const name of ["usr", "etc/alternatives", "etc/ssl/certs", "tmp", "proc", "dev", "sys", "root/.cargo", "root/.rustup"]) {
     mkdirSync(join(directory, name), { recursive: true });
@@ -87,17 +87,17 @@ function runtimeFiles(directory) {
   return directory;
 }
 
-/** Where the shared libraries are that a program asks for, and what loads them. */
+/** The paths of the shared libraries that a program needs, and of the dynamic loader. */
 export function librariesOf(program) {
   return execFileSync("ldd", [program], { encoding: "utf8" }).match(/\/\S+(?= \(0x)/g);
 }
 
-/** The libraries that a program asks for and the base lacks. */
+/** The libraries that a program needs and the base does not have. */
 export function foreignLibraries(program) {
   return librariesOf(program).filter((file) => !LIBRARIES.test(basename(file)));
 }
 
-/** Each file and folder below `directory`, with its size in bytes (0 for what is no file). */
+/** Each file and folder below `directory`, with its size in bytes (0 for anything but files). */
 export function filesBelow(directory) {
   const entries = readdirSync(directory, { recursive: true }).map((name) => [name, lstatSync(join(directory, name))]);
   return new Map(entries.map(([name, stat]) => [name, stat.isFile() ? stat.size : 0]));
@@ -105,8 +105,8 @@ export function filesBelow(directory) {
 
 /**
  * Runs the image as Kubernetes does with readOnlyRootFilesystem and all capabilities dropped, in the network
- * namespace of whoever calls. `mounts` are [from, to], read-only, `args` replace the image's command, `calls` are the
- * only system calls that it may make (then `exec` does not work: crun makes others).
+ * namespace of the caller. `mounts` are [from, to] and read-only, `args` replace the image's command, `calls` are the
+ * only system calls that it may make (`exec` does not work with them, since crun needs others).
  */
 export function runImage(scene, directory, { files, config }, { env = {}, mounts = [], args = config.Cmd ?? [], calls } = {}) {
   const bundle = join(directory, "bundle");
@@ -130,7 +130,7 @@ export function runImage(scene, directory, { files, config }, { env = {}, mounts
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
       { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=64k"] },
-      // These two every engine brings.
+      // Every container engine mounts these two.
       ...[...mounts, ["/etc/hosts", "/etc/hosts"], ["/etc/resolv.conf", "/etc/resolv.conf"]].map(([source, destination]) => ({ source, destination, type: "bind", options: ["rbind", "ro"] })),
     ],
     linux: { namespaces: ["pid", "ipc", "uts", "mount"].map((type) => ({ type })) }, // the network is the caller's
@@ -148,7 +148,7 @@ export function runImage(scene, directory, { files, config }, { env = {}, mounts
   });
   return {
     output: () => output,
-    /** What a command in the container exits with and prints, as an exec probe runs it. */
+    /** Runs a command in the container, as an exec probe does, and returns its exit code and output. */
     exec(command) {
       const running = spawn("crun", [...crun, "exec", "cupbearer", ...command], { stdio: ["ignore", "pipe", "pipe"] });
       let text = "";

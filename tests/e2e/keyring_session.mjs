@@ -1,4 +1,4 @@
-// A D-Bus session of a test's own, with GNOME Keyring on it: the desktop's keyring without a desktop.
+// A private D-Bus session with GNOME Keyring: the keyring of a desktop, without a desktop.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -7,14 +7,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run, temporaryDirectory, until } from "./support.mjs";
 
-/** A session bus that lets everybody do everything, and starts nothing on demand. */
+/** A session bus that allows everything and starts nothing on demand. */
 const busConfiguration = (socket) => `<busconfig>
   <type>session</type>
   <listen>unix:path=${socket}</listen>
   <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
 </busconfig>`;
 
-/** A session with an unlocked GNOME Keyring on it, unless there is to be none or nobody can unlock it. */
+/** Starts a session with an unlocked GNOME Keyring, with a locked one (`locked`), or without one (`keyring: false`). */
 export async function startSession(t, { keyring = true, locked = false, attributes = [] } = {}) {
   const home = await temporaryDirectory(t);
   const runtime = join(home, "run");
@@ -35,14 +35,14 @@ export async function startSession(t, { keyring = true, locked = false, attribut
   }
   const store = (secret, ...attributes) => run("secret-tool", ["store", "--label=cupbearer", ...attributes], { input: secret, env });
   if (keyring && locked) {
-    const listed = () => run("secret-tool", ["lookup", "service", "other"], { env }); // it is there once it finds nothing, quietly
+    const listed = () => run("secret-tool", ["lookup", "service", "other"], { env }); // it is running once it finds nothing and reports no error
     await until(async () => (await listed()).stderr === "", "the keyring did not start");
   } else if (keyring) {
     await until(async () => (await store("x", "service", "other")).code === 0, "the keyring did not start");
   }
   return {
     env,
-    /** What secret-tool finds there; null where there is nothing. */
+    /** The secret that secret-tool finds, or null. */
     async lookup(...wanted) {
       const { code, stdout } = await run("secret-tool", ["lookup", ...wanted], { env });
       return code === 0 ? stdout : null;

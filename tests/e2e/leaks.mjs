@@ -1,41 +1,41 @@
-// Searches all that the programs of a run have printed or told for the credentials that there were: whole, in every
-// spelling, and of tokens and keys each piece of twelve characters. Exits with 1 if it finds any.
+// Searches the output and the admin responses of all programs of a run for credentials: for each secret in every
+// encoding, and for each piece of twelve characters of a token or private key. Exits with 1 if it finds any.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { CREDENTIALS, DIRECTORY } from "./printed.mjs";
 
-/** How long a piece must be to count, in characters. */
+/** The length in characters of a piece that counts as a leak. */
 const PIECE = 12;
 
 const credentials = readFileSync(CREDENTIALS, "utf8").trim().split("\n").map((line) => JSON.parse(line));
-const words = new Set(credentials.filter(({ secret }) => secret).flatMap(spellings));
+const words = new Set(credentials.filter(({ secret }) => secret).flatMap(encodingsOf));
 const pieces = new Set(credentials.filter(({ token }) => token).flatMap(piecesOf));
 
 const files = readdirSync(DIRECTORY).filter((name) => name.endsWith(".log"));
 let characters = 0;
-let talkative = 0;
-let told = 0;
+let traced = 0;
+let adminLogs = 0;
 let hits = 0;
 for (const file of files) {
   const text = readFileSync(join(DIRECTORY, file), "utf8");
   characters += text.length;
-  talkative += /TRACE/.test(text);
-  told += file.endsWith(".told.log");
+  traced += /TRACE/.test(text);
+  adminLogs += file.endsWith(".admin.log");
   for (const found of hitsIn(text)) {
     hits += 1;
     console.error(`FAILED  ${found} is printed by ${text.split("\n", 1)[0]}; see ${join(DIRECTORY, file)}`);
   }
 }
 console.log(
-  `${files.length - told} programs, ${talkative} of them at trace, printed, and ${told} admin listeners told, ${(characters / 1e6).toFixed(1)} MB; ` +
-    `${words.size} spellings and ${pieces.size} pieces of ${credentials.length} credentials: ${hits} hits`,
+  `${files.length - adminLogs} programs (${traced} of them at level trace) and ${adminLogs} admin listeners, ${(characters / 1e6).toFixed(1)} MB; ` +
+    `${words.size} encodings and ${pieces.size} pieces of ${credentials.length} credentials: ${hits} hits`,
 );
-// Nothing to search, or nothing to search for, is no success.
-process.exitCode = hits || !talkative || !words.size || !pieces.size ? 1 : 0;
+// Having nothing to search, or nothing to search for, is a failure.
+process.exitCode = hits || !traced || !words.size || !pieces.size ? 1 : 0;
 
-/** A secret as it is, and as it travels. */
-function spellings({ secret, id }) {
+/** A secret as plain text and in every encoding in which it is sent. */
+function encodingsOf({ secret, id }) {
   const encodings = [(text) => text, percent, encodeURIComponent, (text) => new URLSearchParams({ "": text }).toString().slice(1)];
   const plain = encodings.map((encode) => encode(secret));
   const pairs = id ? encodings.map((encode) => `${encode(id)}:${encode(secret)}`) : [];
@@ -45,12 +45,12 @@ function spellings({ secret, id }) {
   return [...plain, ...encoded];
 }
 
-/** RFC 6749 2.3.1: all but unreserved characters. */
+/** RFC 6749 2.3.1: percent-encodes everything except unreserved characters. */
 function percent(text) {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** Of the payload and the signature of a JWT; the header is the same for all of them, and no secret. */
+/** The pieces of a JWT's payload and signature. The header is the same in all of them and is not secret. */
 function piecesOf({ token }) {
   const parts = token.split(".");
   return (parts.length === 3 ? parts.slice(1) : parts).flatMap((part) =>

@@ -1,5 +1,5 @@
-// Tests with a network of their own: a namespace in which the test may move names and cut cables, and
-// which is gone with the test. Needs root, or a system on which everyone may have a user namespace.
+// Tests with a private network: a namespace in which the test can change DNS names and cut links, and which is
+// removed with the test. Needs root, or a system that allows user namespaces to every user.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -11,26 +11,26 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startProxy, temporaryDirectory, until } from "./support.mjs";
 
-/** Ports mean nothing outside, so they may be fixed. */
+/** Ports are private to the namespace, so they can be fixed. */
 export const PORT = 8080;
 const TOKEN_PORT = 8081;
 
 const OWN_USER = process.getuid() === 0 ? [] : ["--map-root-user"];
 
 /**
- * A test whose `body` runs in a second process, which is this file once more inside a new namespace.
+ * A test whose `body` runs in a second process, which runs the same file again inside a new namespace.
  *
  * @param {(scene: {after: Function, figure: (what: string, value: unknown) => void}) => Promise<void>} body
  */
 export function testInNamespace(name, body) {
   const [, file, inside] = process.argv;
-  if (inside === name) return carryOut(body);
+  if (inside === name) return runInside(body);
   if (inside === undefined) test(name, (t) => enter(t, file, name));
 }
 
 async function enter(t, file, name) {
   const args = ["--net", "--mount", ...OWN_USER, "--", process.execPath, file, name];
-  // Without the variable by which node's test runner would take the second process for one of its own.
+  // With NODE_TEST_CONTEXT, node's test runner would treat the second process as one of its own.
   const { NODE_TEST_CONTEXT, ...env } = process.env;
   const child = spawn("unshare", args, { env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -41,7 +41,7 @@ async function enter(t, file, name) {
   assert.equal(code, 0, output);
 }
 
-async function carryOut(body) {
+async function runInside(body) {
   const cleanups = [];
   const scene = {
     after: (cleanup) => cleanups.push(cleanup),
@@ -66,7 +66,7 @@ export function ip(args, pid) {
   execFileSync(program, rest);
 }
 
-/** A name server that knows one name, `api.test`; what is pushed into `addresses` is its next answer. */
+/** A name server that knows one name, `api.test`. Its responses contain the addresses in the returned array. */
 export async function startNameServer(scene) {
   const directory = await temporaryDirectory(scene);
   const file = join(directory, "resolv.conf");
@@ -80,7 +80,7 @@ export async function startNameServer(scene) {
   return addresses;
 }
 
-/** RFC 1035 4.1: the header, the question as it came, and an A record for each address, for no second. */
+/** RFC 1035 4.1: the header, the question as received, and an A record with a TTL of 0 for each address. */
 function answer(query, addresses) {
   const nameEnd = query.indexOf(0, 12);
   const question = query.subarray(12, nameEnd + 5);
@@ -94,7 +94,7 @@ function answer(query, addresses) {
   return Buffer.concat([header, question, ...records.map(record)]);
 }
 
-/** The binary in front of `http://api.test:8080`, with a token endpoint that works. */
+/** The binary in front of `http://api.test:8080`, with a working token endpoint. */
 export async function startProxyToApi(scene, upstream = "") {
   const directory = await temporaryDirectory(scene);
   const endpoint = createServer((request, response) => {
@@ -127,7 +127,7 @@ export async function startProxyToApi(scene, upstream = "") {
   return proxy;
 }
 
-/** A server in a namespace of its own, joined to ours by a cable for each of the `addresses` (its end; ours ends in 1). */
+/** A server in its own namespace, linked to ours once for each of the `addresses` of its side; ours end in 1. */
 export async function startFarServer(scene, program, addresses) {
   const child = spawn("unshare", ["--net", "--", process.execPath, "--eval", program], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -135,7 +135,7 @@ export async function startFarServer(scene, program, addresses) {
   scene.after(() => child.kill("SIGKILL"));
   const output = { text: "" };
   child.stdout.setEncoding("utf8").on("data", (text) => (output.text += text));
-  await until(() => output.text.includes("listening"), "the far server does not listen");
+  await until(() => output.text.includes("listening"), "the far server did not listen");
   for (const [number, address] of addresses.entries()) {
     ip(`link add near${number} type veth peer name far${number} netns ${child.pid}`);
     ip(`addr add ${address.replace(/\d+$/, "1")}/24 dev near${number}`);
@@ -144,7 +144,7 @@ export async function startFarServer(scene, program, addresses) {
     ip(`link set near${number} up`);
   }
   return {
-    /** Takes the far end of a cable away: our side is told nothing about the connections over it. */
+    /** Takes the far end of a link down. Our side is not notified about the connections that use it. */
     cut: (number) => ip(`link set far${number} down`, child.pid),
   };
 }

@@ -1,4 +1,4 @@
-// nginx as an upstream that compresses: static files with validators, everything else passed on.
+// nginx as an upstream that compresses. It serves static files with validators and forwards everything else.
 
 import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -7,10 +7,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { accepts, temporaryDirectory, until } from "./support.mjs";
 
-/** Not in every user's PATH. */
+/** nginx is not in every user's PATH. */
 const EXECUTABLE = process.env.NGINX_BIN ?? "/usr/sbin/nginx";
 
-/** A port that nobody has right now. */
+/** A port that is not in use at the moment. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -25,7 +25,7 @@ export async function freePort() {
  *
  * @param {import("node:test").TestContext} t
  * @param {{port: number, behind: string, files?: Record<string, string>}} options `files` are served
- *   by their paths; every other request goes to `behind`.
+ *   under their paths; every other request is forwarded to `behind`.
  */
 export async function startNginx(t, { port, behind, files = {} }) {
   const directory = await temporaryDirectory(t);
@@ -40,14 +40,14 @@ export async function startNginx(t, { port, behind, files = {} }) {
   const child = spawn(EXECUTABLE, ["-p", directory, "-c", configuration, "-e", "stderr"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  let complaints = "";
-  child.stderr.setEncoding("utf8").on("data", (text) => (complaints += text));
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
   const exit = once(child, "exit");
   t.after(async () => {
     child.kill("SIGKILL");
     await exit;
   });
   await until(() => child.exitCode !== null || accepts(port), "nginx did not listen");
-  if (child.exitCode !== null) throw new Error(`nginx did not start:\n${complaints}`);
+  if (child.exitCode !== null) throw new Error(`nginx did not start:\n${errors}`);
   return { url: `http://127.0.0.1:${port}` };
 }

@@ -1,48 +1,48 @@
-// Keeps what every cupbearer of a run has printed, and which credentials there were: when all tests are
-// over, leaks.mjs searches the one for the other.
+// Records what every cupbearer of a run prints, and which credentials the tests use. After all tests, leaks.mjs
+// searches the output for the credentials.
 
 import { appendFileSync, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 
-/** tests/run empties it before a run. */
+/** tests/run deletes this directory before a run. */
 export const DIRECTORY = fileURLToPath(new URL("printed", import.meta.url));
 
-/** One JSON object a line. */
+/** One JSON object per line. */
 export const CREDENTIALS = join(DIRECTORY, "credentials");
 
-/** Names a secret (of the client `id`, if it has one) that no program may print in any spelling. */
+/** Registers a secret (of the client `id`, if given) that no program may print in any encoding. */
 export function registerSecret(secret, id) {
-  keep(CREDENTIALS, `${JSON.stringify({ secret, id })}\n`);
+  append(CREDENTIALS, `${JSON.stringify({ secret, id })}\n`);
 }
 
-/** Names a token, or a key: no piece of it may be printed either. */
+/** Registers a token or a private key, of which not even a piece may be printed. */
 export function registerToken(token) {
-  keep(CREDENTIALS, `${JSON.stringify({ token })}\n`);
+  append(CREDENTIALS, `${JSON.stringify({ token })}\n`);
 }
 
-/** Keeps all that a cupbearer prints. */
+/** Records everything that a cupbearer process prints. */
 export function recordOutput(child, args) {
   const file = join(DIRECTORY, `${process.pid}-${child.pid}.log`);
-  keep(file, `cupbearer ${args.join(" ")}\n`);
-  for (const stream of [child.stderr, ...(args[0] === "token" ? [] : [child.stdout])]) { // `token` is there to print one
-    stream.on("data", (text) => keep(file, text));
+  append(file, `cupbearer ${args.join(" ")}\n`);
+  for (const stream of [child.stderr, ...(args[0] === "token" ? [] : [child.stdout])]) { // `cupbearer token` prints a token on purpose
+    stream.on("data", (text) => append(file, text));
   }
 }
 
-/** Keeps what the admin listener of a running cupbearer tells, if its banner says that there is one. */
+/** Records the responses of a running cupbearer's admin listener, if its banner shows one. */
 export async function recordAdminResponses(pid, banner) {
   const [, url] = /^ {2}admin {8}(http:\/\/\S+?)\/ /m.exec(banner) ?? [];
   if (!url) return;
   for (const path of ["/metrics", "/status", "/", "/ready"]) {
-    const asking = fetch(url + path, { signal: AbortSignal.timeout(2000) });
-    const told = await asking.then((answer) => answer.text()).catch(() => undefined); // it may have ended, or be stopped
-    if (told) keep(join(DIRECTORY, `${process.pid}-${pid}.told.log`), `GET ${path}\n${told}\n`);
+    const request = fetch(url + path, { signal: AbortSignal.timeout(2000) });
+    const text = await request.then((response) => response.text()).catch(() => undefined); // it may have exited, or be stopped
+    if (text) append(join(DIRECTORY, `${process.pid}-${pid}.admin.log`), `GET ${path}\n${text}\n`);
   }
 }
 
-/** At once: the process may end at any time. */
-function keep(file, text) {
+/** Appends synchronously, since this process may exit at any time. */
+function append(file, text) {
   mkdirSync(DIRECTORY, { recursive: true });
   appendFileSync(file, text);
 }

@@ -1,4 +1,4 @@
-"""Prints the documents of a YAML file as one JSON array."""
+"""Prints the documents of a YAML file as a JSON array."""
 
 import json
 import sys

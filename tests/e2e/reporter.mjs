@@ -1,5 +1,5 @@
-// Prints one line a test with its time, failures with their reason, and at the end `N passed, N failed`
-// alone on a line, for people and programs alike.
+// Prints one line per test with its time, failures with their reason, and at the end `N passed, N failed` on a
+// line of its own, for people and for programs.
 
 export default async function* report(events) {
   let passed = 0;
@@ -23,7 +23,7 @@ export default async function* report(events) {
       yield `FAILED  ${data.name} (${time})\n${indent(error?.cause?.stack ?? error?.stack ?? String(error))}\n`;
     }
   }
-  // A skipped test, or none at all, is not a success: nothing is left out silently.
+  // A skipped test, or a run without any test, is a failure: nothing is left out silently.
   if (skipped > 0 || passed + failed === 0) {
     failed += Math.max(skipped, 1);
     process.exitCode = 1;

@@ -1,4 +1,4 @@
-// The end of the process under load, and its next start: what was accepted is answered, and it is back at once.
+// Stopping the process under load and starting it again: accepted requests are answered, and the next process serves at once.
 
 import assert from "node:assert/strict";
 import { lstat } from "node:fs/promises";
@@ -11,9 +11,9 @@ import { curl, start, until } from "./support.mjs";
 
 const ANSWER_MS = 3000;
 const RATE = 200;
-const TOKEN_MS = 1500; // what the stand-in takes when it is slow
+const TOKEN_MS = 1500; // the latency of the stand-in when it is slow
 
-test("SIGTERM at 200 requests a second with answers of 3 s: all that were accepted are answered, exit code 0", { timeout: 90_000 }, async (t) => {
+test("after SIGTERM at 200 requests a second with responses that take 3 s, every accepted request is answered and the exit code is 0", { timeout: 90_000 }, async (t) => {
   const arrived = new Set();
   const { proxy } = await setUpStandIns(t, async (request, response) => {
     arrived.add(request.url);
@@ -30,55 +30,55 @@ test("SIGTERM at 200 requests a second with answers of 3 s: all that were accept
 
   const offered = sendAtRate((number) => ask(`${proxy.url}/n${number}`, { agent }), RATE, 7000);
   await sleep(4000);
-  const told = Date.now();
+  const signalled = Date.now();
   const code = await proxy.stop();
-  const took = Date.now() - told;
+  const took = Date.now() - signalled;
   const answers = await offered;
 
   const by = (wanted) => answers.filter(wanted);
   const answered = by(({ status }) => status === 200);
   const refused = by(({ code }) => code === "ECONNREFUSED");
-  // A connection that was kept and is closed while the next request is on its way: that request was not accepted,
-  // and every client sends it again over a new connection (RFC 9112 section 9.3.1).
+  // An idle connection may be closed while the next request is in transit. That request was not accepted, and
+  // every client sends it again over a new connection (RFC 9112 section 9.3.1).
   const crossed = by(({ code, reused, number }) => code === "ECONNRESET" && reused && !arrived.has(`/n${number}`));
   const lost = answers.length - answered.length - refused.length - crossed.length;
-  t.diagnostic(`figure: requests sent, answered, after the listener had closed, crossed with the end of a kept connection, lost: ${answers.length}, ${answered.length}, ${refused.length}, ${crossed.length}, ${lost}`);
-  t.diagnostic(`figure: from SIGTERM to the end, s: ${(took / 1000).toFixed(1)}`);
+  t.diagnostic(`figure: requests sent, answered, refused by the closed listener, crossed with the close of an idle connection, lost: ${answers.length}, ${answered.length}, ${refused.length}, ${crossed.length}, ${lost}`);
+  t.diagnostic(`figure: from SIGTERM to the exit, s: ${(took / 1000).toFixed(1)}`);
   assert.equal(code, 0);
   assert.equal(lost, 0);
   assert.ok(answered.length >= 0.8 * 4 * RATE, "most were sent before the signal");
   assert.deepEqual([...arrived].filter((url) => url.startsWith("/n") && !answered.some(({ number }) => url === `/n${number}`)), []);
-  assert.ok(by(({ status, closes }) => status === 200 && closes).length > RATE, "answers say that the connection ends");
-  assert.ok((await closed) - told < 1000, "an idle connection is closed at once");
+  assert.ok(by(({ status, closes }) => status === 200 && closes).length > RATE, "responses announce that the connection closes");
+  assert.ok((await closed) - signalled < 1000, "an idle connection is closed at once");
   assert.ok(took < ANSWER_MS + 2000, `${took} ms`);
 });
 
-test("after kill -9 the next start answers 200 within a second and the token's latency", { timeout: 60_000 }, async (t) => {
-  const { proxy, begin, tokens } = await setUpStandIns(t, (request, response) => response.end("ok"));
+test("after kill -9 a new process responds with 200 within a second plus the latency of the token endpoint", { timeout: 60_000 }, async (t) => {
+  const { proxy, startAnother, tokens } = await setUpStandIns(t, (request, response) => response.end("ok"));
   await until(async () => (await ask(proxy.url)).status === 200, "the first answer");
   const agent = new Agent({ keepAlive: true });
   t.after(() => agent.destroy());
-  await ask(proxy.url, { agent }); // a connection that its end leaves behind
+  await ask(proxy.url, { agent }); // leaves a connection behind
   await proxy.stop("SIGKILL");
   tokens.state.mode = "slow";
   const killed = Date.now();
-  const next = await begin("--listen", new URL(proxy.url).host);
+  const next = await startAnother("--listen", new URL(proxy.url).host);
   const { status } = await ask(next.url);
   const took = Date.now() - killed;
-  t.diagnostic(`figure: from the start after kill -9 to the first 200, where a token takes ${TOKEN_MS} ms, ms: ${took}`);
+  t.diagnostic(`figure: from the start after kill -9 to the first 200, with a token latency of ${TOKEN_MS} ms, ms: ${took}`);
   assert.equal(status, 200);
   assert.ok(took <= TOKEN_MS + 1000, `${took} ms`);
 });
 
-test("a socket file that kill -9 has left behind is taken over", { timeout: 60_000 }, async (t) => {
+test("a socket file left behind by kill -9 is replaced", { timeout: 60_000 }, async (t) => {
   const { directory, file, proxy } = await setUpStandIns(t, (request, response) => response.end("ok"));
   await proxy.stop();
   const path = join(directory, "own", "proxy.sock");
-  const begin = () => start(["--config", file, "--listen", `unix:${path}`], ({ stderr }) => stderr.includes("token        good"));
-  const first = await begin();
+  const startOnSocket = () => start(["--config", file, "--listen", `unix:${path}`], ({ stderr }) => stderr.includes("token        good"));
+  const first = await startOnSocket();
   await first.stop("SIGKILL");
-  assert.ok((await lstat(path)).isSocket(), "it is still there");
-  const second = await begin();
+  assert.ok((await lstat(path)).isSocket(), "the socket file still exists");
+  const second = await startOnSocket();
   t.after(() => second.stop());
   const { stdout, stderr } = await curl("--unix-socket", path, "http://localhost/");
   assert.equal(stdout, "ok", stderr);

@@ -1,5 +1,5 @@
-// A proxy between a stand-in token endpoint and a stand-in upstream without packages, for tests of load and of
-// the process's life, and one plain request to it.
+// A proxy between a stand-in token endpoint and a stand-in upstream, for tests of load and of the process's
+// lifecycle, and functions that send requests to it. Needs no packages.
 
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -13,17 +13,17 @@ import { startProxy, temporaryDirectory } from "./support.mjs";
 
 export const SECRET = "stand-in-s3cret-0123456789";
 
-/** Writes the secret's file, with an `end` behind it. */
+/** Writes the secret file: the secret followed by `end`. */
 export function writeSecret(path, end = "\n") {
   registerSecret(SECRET, "id");
   writeFileSync(path, SECRET + end, { mode: 0o600 });
 }
 
 /**
- * Everything, torn down when the test ends.
+ * Starts everything that a test needs, and stops it when the test ends.
  *
- * @param {(request, response) => void} handle the upstream
- * @param {{config?: string, lifetimeS?: number}} options `config` is TOML that goes to the end of the file
+ * @param {(request, response) => void} handle the upstream's request handler
+ * @param {{config?: string, lifetimeS?: number}} options `config` is TOML that is appended to the file
  */
 export async function setUpStandIns(t, handle, { config = "", lifetimeS = 3600, ...options } = {}) {
   const tokens = await startTokens(lifetimeS);
@@ -35,15 +35,15 @@ export async function setUpStandIns(t, handle, { config = "", lifetimeS = 3600, 
   writeSecret(secret);
   const url = `http://127.0.0.1:${upstream.address().port}`;
   await writeFile(file, configurationFor({ url, token: tokens.url, secret, more: config }));
-  const begin = async (...args) => {
+  const startAnother = async (...args) => {
     const proxy = await startProxy(["--config", file, ...args], options);
     t.after(() => proxy.stop("SIGKILL"));
     return proxy;
   };
-  return { directory, file, secret, tokens, begin, proxy: await begin() };
+  return { directory, file, secret, tokens, startAnother, proxy: await startAnother() };
 }
 
-/** A token endpoint that keeps what it was asked with, and an upstream, in one; `t` is a test or a scene. */
+/** One server that is a token endpoint, which records the credentials it receives, and an upstream. `t` is a test or a scene. */
 export async function startCombinedServer(t) {
   const credentials = [];
   const token = randomBytes(24).toString("base64url");
@@ -59,7 +59,7 @@ export async function startCombinedServer(t) {
   return { url: `http://127.0.0.1:${server.address().port}`, credentials };
 }
 
-/** The configuration for an upstream at `url` and a token endpoint at `token`; `port` 0 is any, else the admin listener is at the next. */
+/** A configuration for an upstream at `url` and a token endpoint at `token`. The admin listener uses the port after `port`, unless that is 0. */
 export function configurationFor({ url, token = `${url}/token`, secret, port = 0, more = "" }) {
   return `listen = "127.0.0.1:${port}"
 [admin]
@@ -76,7 +76,7 @@ ${more}
 }
 
 /**
- * One GET: status, reason, time, and where it failed the error's code; status 0 without an answer.
+ * Sends a GET and returns status, reason and time, or status 0 and the error's code if there was no response.
  *
  * @param {string} url
  * @param {import("node:http").RequestOptions} options
@@ -97,8 +97,9 @@ export function ask(url, options = { agent: false }) {
 }
 
 /**
- * `rate` requests a second for `forMs`, come what may; `at` is when each was sent, from the start. What this
- * process was too late for is sent at once, unless `evenly`: then it is left out, since a burst is another load.
+ * Sends `rate` requests a second for `forMs`, whatever the responses are. `at` is the time of each since the start.
+ * If this process falls behind, it sends the missed requests at once; with `evenly` it drops them instead, since a
+ * burst is a different load.
  */
 export async function sendAtRate(one, rate, forMs, { evenly = false } = {}) {
   const start = performance.now();

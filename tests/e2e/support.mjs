@@ -1,5 +1,5 @@
-// Starts the programs of a test and takes them down again: the authorization server, the API, and
-// the built binary between with a configuration file, all on free ports of 127.0.0.1.
+// Starts and stops the programs of a test: the authorization server, the API, and the built binary with a
+// configuration file, all on free ports of 127.0.0.1.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -12,10 +12,10 @@ import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { registerSecret, recordOutput, recordAdminResponses } from "./printed.mjs";
 
-/** The binary under test; tests/run names it. */
+/** The binary under test, whose path tests/run sets. */
 export const CUPBEARER = process.env.CUPBEARER_BIN ?? fail("CUPBEARER_BIN is not set: use tests/run");
 
-/** How long a program may take to start; far above what it takes, so that only a hang hits it. */
+/** How long a program may take to start. This is far longer than necessary, so only a hang reaches it. */
 const START_LIMIT_MS = 30_000;
 
 /**
@@ -23,9 +23,9 @@ const START_LIMIT_MS = 30_000;
  *
  * @param {import("node:test").TestContext} t
  * @param {{client?: keyof CLIENTS, secret?: string, config?: string | ((authorizationServer) => string),
- *   token?: (authorizationServer) => string, server?: object, env?: object}} options `secret` replaces the right one;
- *   `config` is more TOML for the file; `token` replaces the lines that say where and with what tokens are got;
- *   `server` goes to the authorization server, `env` to the environment of the binary.
+ *   token?: (authorizationServer) => string, server?: object, env?: object}} options `secret` replaces the correct one;
+ *   `config` is additional TOML for the file; `token` replaces the lines with the token endpoint and the credentials;
+ *   `server` is passed to the authorization server, `env` is the environment of the binary.
  */
 export async function setUp(t, { client = "basic", secret, config = "", token, server, env } = {}) {
   const authorizationServer = await startAuthorizationServer(server);
@@ -46,7 +46,7 @@ export async function temporaryDirectory(t) {
   return directory;
 }
 
-/** Writes `cupbearer.toml` and the secret's file, and returns the path of the former. */
+/** Writes `cupbearer.toml` and the secret file, and returns the path of the former. */
 export async function writeConfiguration(directory, { authorizationServer, api, client, secret, config, token }) {
   const { id, secret: right, auth } = CLIENTS[client];
   const secretFile = join(directory, "client_secret");
@@ -73,23 +73,23 @@ export async function writeConfiguration(directory, { authorizationServer, api, 
   return file;
 }
 
-/** Starts `cupbearer ARGS` and waits until its banner says where it listens: a proxy on 127.0.0.1. */
+/** Starts `cupbearer ARGS` and waits until its banner shows a listener on 127.0.0.1. */
 export async function startProxy(args, options) {
   const { found, ...proxy } = await start(args, ({ stderr }) => /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr), options);
   return { url: found[1], ...proxy };
 }
 
 /**
- * Starts `cupbearer ARGS` and waits until `find` finds in its output what the test needs.
+ * Starts `cupbearer ARGS` and waits until `find` finds what the test needs in its output.
  *
  * @param {string[]} args
- * @param {(output: {stdout: string, stderr: string}) => unknown} find gives something truthy, in time
- * @param {{env?: object, under?: string[]}} options `under` is a command that ends by executing the binary
+ * @param {(output: {stdout: string, stderr: string}) => unknown} find returns something truthy when it has found it
+ * @param {{env?: object, under?: string[]}} options `under` is a command that executes the binary
  */
 export async function start(args, find, { env, under = [] } = {}) {
   const [program, ...words] = [...under, CUPBEARER, ...args];
   const child = spawn(program, words, {
-    env: { ...cleanEnvironment(), ...talkative(args), ...tellsAll(args), ...env },
+    env: { ...cleanEnvironment(), ...traceLevel(args), ...adminListener(args), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = collect(child);
@@ -97,10 +97,10 @@ export async function start(args, find, { env, under = [] } = {}) {
   const exit = once(child, "exit");
   let dead;
   exit.then(
-    ([code, signal]) => (dead = `it ended with ${code ?? signal}`),
+    ([code, signal]) => (dead = `it exited with ${code ?? signal}`),
     (error) => (dead = error.message), // no such file, not executable
   );
-  const found = await until(() => find(output) || dead, "cupbearer did not say what it was to say").catch(
+  const found = await until(() => find(output) || dead, "the expected output of cupbearer did not appear").catch(
     (error) => (dead = error.message),
   );
   if (dead) {
@@ -116,9 +116,9 @@ export async function start(args, find, { env, under = [] } = {}) {
       const status = await readFile(`/proc/${child.pid}/status`, "utf8");
       return Number(/VmHWM:\s+(\d+) kB/.exec(status)[1]);
     },
-    /** Sends a signal that it goes on after. */
+    /** Sends a signal after which the process continues. */
     signal: (signal) => child.kill(signal),
-    /** Asks it to stop and returns what it exited with; asking twice is fine. */
+    /** Asks it to stop and returns its exit code, or the signal that ended it. May be called more than once. */
     async stop(signal = "SIGTERM") {
       if (child.exitCode === null && child.signalCode === null) await recordAdminResponses(child.pid, output.stderr);
       child.kill(signal);
@@ -131,11 +131,11 @@ export async function start(args, find, { env, under = [] } = {}) {
 /** Runs a program to its end, with `input` (text, bytes or a stream) on its standard input. */
 export async function run(program, args, { input, cwd, env, limitMs = 120_000 } = {}) {
   const isOurs = program === CUPBEARER;
-  const surroundings = { ...cleanEnvironment(), ...(isOurs ? talkative(args) : {}), ...env };
-  const child = spawn(program, args, { env: surroundings, cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const environment = { ...cleanEnvironment(), ...(isOurs ? traceLevel(args) : {}), ...env };
+  const child = spawn(program, args, { env: environment, cwd, stdio: ["pipe", "pipe", "pipe"] });
   const output = collect(child);
   if (isOurs) recordOutput(child, args);
-  child.stdin.on("error", () => {}); // a program that stops reading early answers for itself
+  child.stdin.on("error", () => {}); // a program may stop reading its input early
   if (input?.pipe) input.pipe(child.stdin);
   else child.stdin.end(input);
   const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
@@ -144,25 +144,25 @@ export async function run(program, args, { input, cwd, env, limitMs = 120_000 } 
   return { code: code ?? signal, stdout: output.stdout, stderr: output.stderr };
 }
 
-/** Runs curl without the machine's own configuration and proxies. */
+/** Runs curl without the machine's configuration and proxies. */
 export function curl(...args) {
   const options = typeof args.at(-1) === "object" ? args.pop() : {};
   return run("curl", ["--disable", "--noproxy", "*", "--silent", "--show-error", "--max-time", "100", ...args], options);
 }
 
-/** The status that curl sees; the body is thrown away. */
+/** The status that curl receives; the body is discarded. */
 export async function statusOf(...args) {
   const { stdout } = await curl("--output", "/dev/null", "--write-out", "%{http_code}", ...args);
   return Number(stdout);
 }
 
-/** Asks `condition` until it gives something truthy, and returns that. */
-export async function until(condition, complaint, limitMs = START_LIMIT_MS) {
+/** Evaluates `condition` until it returns something truthy, and returns that. */
+export async function until(condition, description, limitMs = START_LIMIT_MS) {
   const deadline = Date.now() + limitMs;
   for (;;) {
     const value = await condition();
     if (value) return value;
-    if (Date.now() > deadline) throw new Error(`${complaint} within ${limitMs / 1000} s`);
+    if (Date.now() > deadline) throw new Error(`timed out after ${limitMs / 1000} s: ${description}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -175,19 +175,19 @@ function collect(child) {
   return output;
 }
 
-/** One proxy alone, whose file says no other level, prints all there is: leaks.mjs searches it. */
-function talkative(args) {
+/** Makes a single proxy log at level trace, unless its file sets another level, so that leaks.mjs can search it. */
+function traceLevel(args) {
   return args.filter((arg) => arg === "--config").length === 1 ? { CUPBEARER_LOG__LEVEL: "trace" } : {};
 }
 
-/** And it can be asked, if its file does not say where: leaks.mjs searches that too. */
-function tellsAll(args) {
+/** Gives it an admin listener, unless its file configures one; leaks.mjs searches those responses too. */
+function adminListener(args) {
   const file = args.filter((arg) => arg === "--config").length === 1 && args[args.indexOf("--config") + 1];
-  const says = !file || !existsSync(file) || /^\s*(?:\[admin\]|admin\.listen)/m.test(readFileSync(file, "utf8"));
-  return says ? {} : { CUPBEARER_ADMIN__LISTEN: "127.0.0.1:0" };
+  const isConfigured = !file || !existsSync(file) || /^\s*(?:\[admin\]|admin\.listen)/m.test(readFileSync(file, "utf8"));
+  return isConfigured ? {} : { CUPBEARER_ADMIN__LISTEN: "127.0.0.1:0" };
 }
 
-/** The environment without proxies and without anything that would configure the binary. */
+/** The environment without proxy variables and without variables that configure the binary. */
 export function cleanEnvironment() {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^CUPBEARER_|_proxy$|^RUST_LOG$/i.test(name)),
@@ -198,7 +198,7 @@ function fail(message) {
   throw new Error(message);
 }
 
-/** Whether somebody listens there. */
+/** Whether something is listening on this port. */
 export async function accepts(port) {
   const socket = connect(port, "127.0.0.1");
   try {

@@ -1,4 +1,4 @@
-// A person at a pseudo-terminal: types what a script says when the screen shows what it waits for.
+// Acts as a person at a pseudo-terminal: types each line of a script once the screen shows the expected text.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { CUPBEARER, cleanEnvironment } from "./support.mjs";
 
 const PROGRAM = fileURLToPath(new URL("terminal.py", import.meta.url));
 
-/** What Ctrl-C and Ctrl-D are to a terminal. */
+/** The characters that a terminal sends for Ctrl-C and Ctrl-D. */
 export const CTRL_C = "\x03";
 export const CTRL_D = "\x04";
 
@@ -16,8 +16,8 @@ export const CTRL_D = "\x04";
  * Runs `cupbearer ARGS` in a pseudo-terminal.
  *
  * @param {string[]} args
- * @param {[string, string][]} script a regular expression each, and the line that is typed once it shows up
- * @returns {Promise<{code: number, screen: string}>} all that the terminal showed, what it echoed too
+ * @param {[string, string][]} script pairs of a regular expression and the line that is typed once it matches
+ * @returns {Promise<{code: number, screen: string}>} everything that the terminal showed, including its echo
  */
 export async function converse(args, script = [], { cwd, env = {} } = {}) {
   const lines = script.map(([pattern, line]) => [pattern, [CTRL_C, CTRL_D].includes(line) ? line : `${line}\r`]);

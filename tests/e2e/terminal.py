@@ -2,9 +2,9 @@
 
     python3 terminal.py SCRIPT PROGRAM ARGUMENT...
 
-SCRIPT is a JSON list of pairs: a regular expression that must show up on the screen after the last answer, and what
-is then typed. Prints the screen, with everything that the terminal echoed, and ends as the program does; with 99
-where nothing new shows up for 60 s, with 98 where the program leaves a terminal behind that echoes nothing.
+SCRIPT is a JSON list of pairs: a regular expression that must match new text on the screen, and the text that is
+then typed. Prints the screen, including everything that the terminal echoed, and exits with the program's code; with
+99 if nothing new appears for 60 s, and with 98 if the program leaves the terminal without echo.
 """
 
 import json
@@ -36,21 +36,21 @@ def main():
         sys.stdout.flush()
     _, status = os.waitpid(pid, 0)
     if not termios.tcgetattr(terminal)[3] & termios.ECHO:
-        print("\nthe terminal shows nothing any more")
+        print("\nthe program left the terminal without echo")
         sys.exit(98)
     if script:
-        sys.exit(f"\nit ended before it showed {script[0][0]!r}")
+        sys.exit(f"\nthe program ended before it showed {script[0][0]!r}")
     sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def read(terminal):
-    """What shows up next; nothing once the program has ended."""
+    """The next output, or None once the program has ended."""
     if not select.select([terminal], [], [], LIMIT_S)[0]:
         print(f"\nnothing new within {LIMIT_S} s", flush=True)
         os._exit(99)
     try:
         return os.read(terminal, 65536).decode(errors="replace") or None
-    except OSError:  # Linux says so when the other end has closed
+    except OSError:  # how Linux reports that the other end is closed
         return None
 
 
