@@ -1,18 +1,18 @@
-// What a hostile web page can try against a server on this machine, and a server that lets it: each
-// attack must be seen to reach that one, else the test that it reaches no other one could not fail.
+// Everything that a hostile web page can try against a server on this machine, and a server that allows all of it.
+// Each attack must reach that server; otherwise the test that it does not reach the proxy could not fail.
 
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { once } from "node:events";
 import { WebSocketServer } from "ws";
 
-/** What the naive server gives to whoever reaches it. */
+/** The content of the naive server, which everyone who reaches it can read. */
 export const LOOT = "what only its owner may read";
 
 /**
  * An API that trusts every page: `Access-Control-Allow-Origin: *`, any method, any field, any WebSocket.
- * `seen` has one entry a request, `METHOD /path`, but for icons, which
- * a browser asks for when it likes. `/die` is never answered; paths that end in `.html` are a page.
+ * `seen` has one entry per request, `METHOD /path`, except for
+ * icons, which a browser may request at any time. `/die` gets no response; paths that end in `.html` are pages.
  *
  * @param {import("node:test").TestContext} t
  */
@@ -52,8 +52,8 @@ function contentType(request) {
 }
 
 /**
- * A web server for pages of the attacker's: `/` is empty, `/worker.js` a service worker that fetches what
- * it is told, `/to?URL` redirects there.
+ * A web server with the attacker's pages: `/` is empty, `/worker.js` is a service worker that fetches the URLs it
+ * receives as messages, and `/to?URL` redirects to the URL.
  */
 export async function startPages(t) {
   const server = createServer((request, response) => {
@@ -76,8 +76,8 @@ const SERVICE_WORKER = `
 `;
 
 /**
- * A name whose address changes: connections to `port` go to the first target, and to the second once
- * `rebind` has been called. That is all that a browser sees of DNS rebinding.
+ * A name whose address changes: connections to `port` go to the first target, and to the second after `rebind`
+ * has been called. To a browser this looks like DNS rebinding.
  *
  * @param {import("node:test").TestContext} t
  * @param {{from: number, to: number}} ports
@@ -108,10 +108,10 @@ async function listen(t, server) {
 }
 
 /**
- * From a page of another name on this machine. Each runs in the page with the address to reach, and gives
- * what the page could read, if anything.
+ * Attacks from a page with another host name on this machine. `run` runs in the page, gets the address of the server
+ * under attack, and returns what the page could read, if anything.
  *
- * `method` is what arrives at a server that lets it.
+ * `method` is the method of the request that reaches a server that allows the attack.
  *
  * @type {Record<string, {method: string, run: (url: string) => unknown}>}
  */
@@ -232,7 +232,7 @@ export const FROM_ANOTHER_PAGE = {
       const form = document.createElement("form");
       Object.assign(form, { method: "POST", enctype: "text/plain", action: url });
       document.body.append(form);
-      setTimeout(() => form.submit()); // after this has returned, since the page goes
+      setTimeout(() => form.submit()); // after this function has returned, since submitting leaves the page
     },
   },
   "form GET, in another tab": {
@@ -250,7 +250,7 @@ export const FROM_ANOTHER_PAGE = {
   },
 };
 
-/** From the page whose name has been bound to the server's own address: for the browser it is same-origin. */
+/** Attacks from a page whose name has been rebound to the server's address, so that the browser treats it as same-origin. */
 export const FROM_A_REBOUND_PAGE = {
   "fetch": FROM_ANOTHER_PAGE.fetch,
   "POST": {

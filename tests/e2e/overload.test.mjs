@@ -1,9 +1,9 @@
-// Too much of everything: requests beyond limits.in_flight, connections beyond the open files that the system
-// allows, no descriptor left at all.
+// Overload: more requests than limits.in_flight, more connections than the system allows open files, and no
+// descriptor left at all.
 //
-// What there is room for is made known: an upstream that serves AT_ONCE requests at a time, SERVICE_MS each, and
-// keeps the others waiting; the proxy lets IN_FLIGHT through, so that a request takes at most LONGEST_MS.
-// FULL_SIZE=1 holds each stage for a minute.
+// The capacity is known: the upstream serves AT_ONCE requests at a time, SERVICE_MS each, and queues the others; the
+// proxy lets IN_FLIGHT requests through, so a request takes at most LONGEST_MS. With FULL_SIZE=1 each stage lasts a
+// minute.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -23,7 +23,7 @@ const CAPACITY = (AT_ONCE * 1000) / SERVICE_MS; // requests a second
 const LONGEST_MS = (IN_FLIGHT * 1000) / CAPACITY;
 const STAGE_MS = process.env.FULL_SIZE ? 60_000 : 5000;
 
-/** Takes SERVICE_MS for `/`, AT_ONCE at a time; `/?ms=N` takes N for as many as come. */
+/** `/` takes SERVICE_MS, AT_ONCE at a time; `/?ms=N` takes N milliseconds, without a limit. */
 function upstream() {
   const waiting = [];
   let busy = 0;
@@ -63,7 +63,7 @@ async function cpuShare(pid, forMs) {
   return ((await ticksOf(pid)) - before) / TICKS_A_SECOND / (forMs / 1000);
 }
 
-test("80 % of what it can carry: no error; four times as much: the rest is told at once; then normal again", { timeout: 5 * STAGE_MS + 60_000 }, async (t) => {
+test("80 % of the capacity causes no error; at four times the capacity the excess is rejected at once; afterwards all requests succeed again", { timeout: 5 * STAGE_MS + 60_000 }, async (t) => {
   const proxy = await setUp(t, { config: `[limits]\nin_flight = ${IN_FLIGHT}` });
   const agent = new Agent({ keepAlive: true, maxSockets: 512 });
   t.after(() => agent.destroy());
@@ -73,47 +73,47 @@ test("80 % of what it can carry: no error; four times as much: the rest is told 
 
   await sendAtRate(one, CAPACITY * 0.8, 1000, { evenly: true });
   const rss = [await resident()];
-  const calm = await sendAtRate(one, CAPACITY * 0.8, STAGE_MS, { evenly: true });
+  const below = await sendAtRate(one, CAPACITY * 0.8, STAGE_MS, { evenly: true });
   rss.push(await resident());
-  const crowd = await sendAtRate(one, CAPACITY * 4, STAGE_MS);
-  const [served, shed] = [of(crowd, 200), of(crowd, 503)];
+  const above = await sendAtRate(one, CAPACITY * 4, STAGE_MS);
+  const [served, rejected] = [of(above, 200), of(above, 503)];
   const goodput = served.length / (STAGE_MS / 1000);
   const after = await sendAtRate(one, CAPACITY * 0.8, 4000, { evenly: true });
 
-  say("at 80 % of capacity: requests, errors, p99", `${calm.length}, ${calm.length - of(calm, 200).length}, ${ms(percentile(calm, 0.99))} of which the upstream takes ${SERVICE_MS}`);
+  say("at 80 % of capacity: requests, errors, p99", `${below.length}, ${below.length - of(below, 200).length}, ${ms(percentile(below, 0.99))} of which the upstream takes ${SERVICE_MS}`);
   say("resident memory before and after that, MiB", rss.map((kib) => (kib / 1024).toFixed(1)).join(", "));
-  say("at 4 times the capacity: requests, served, shed", `${crowd.length}, ${served.length}, ${shed.length}`);
-  say("served a second, of what it can carry", `${goodput.toFixed(0)} of ${CAPACITY} (${((100 * goodput) / CAPACITY).toFixed(0)} %)`);
-  say("median and p99 of those served", `${ms(percentile(served, 0.5))}, ${ms(percentile(served, 0.99))}, where ${IN_FLIGHT} in flight make ${LONGEST_MS} ms`);
-  say("median, p95 and p99 of those shed", [0.5, 0.95, 0.99].map((part) => ms(percentile(shed, part))).join(", "));
+  say("at 4 times the capacity: requests, served, rejected", `${above.length}, ${served.length}, ${rejected.length}`);
+  say("served per second, of the capacity", `${goodput.toFixed(0)} of ${CAPACITY} (${((100 * goodput) / CAPACITY).toFixed(0)} %)`);
+  say("median and p99 of those served", `${ms(percentile(served, 0.5))}, ${ms(percentile(served, 0.99))}, where ${IN_FLIGHT} in flight take up to ${LONGEST_MS} ms`);
+  say("median, p95 and p99 of those rejected", [0.5, 0.95, 0.99].map((part) => ms(percentile(rejected, part))).join(", "));
   const late = after.filter(({ at, status }) => at > 2000 && status !== 200);
-  say("errors later than 2 s after the crowd has gone", late.length);
+  say("errors later than 2 s after the overload", late.length);
 
-  assert.equal(calm.length - of(calm, 200).length, 0, "no error at 80 %");
-  assert.equal(served.length + shed.length, crowd.length, "each is served or told");
-  assert.ok(shed.every(({ reason }) => reason === "saturated"));
+  assert.equal(below.length - of(below, 200).length, 0, "no error at 80 %");
+  assert.equal(served.length + rejected.length, above.length, "each is served or rejected");
+  assert.ok(rejected.every(({ reason }) => reason === "saturated"));
   assert.ok(goodput >= 0.8 * CAPACITY, `${goodput} a second`);
-  assert.ok(percentile(shed, 0.95) < 100, "at once");
-  assert.ok(percentile(served, 0.95) < LONGEST_MS + 100, "nobody waits longer than for those before");
-  assert.equal(late.length, 0, "normal again");
+  assert.ok(percentile(rejected, 0.95) < 100, "rejected at once");
+  assert.ok(percentile(served, 0.95) < LONGEST_MS + 100, "no request waits longer than for those before it");
+  assert.equal(late.length, 0, "no error after the overload");
 });
 
-test("with 256 open files: busy connections beyond the room are told at once, and then all is well", { timeout: 120_000 }, async (t) => {
+test("with 256 open files, connections beyond the limit get a 503, and later requests succeed", { timeout: 120_000 }, async (t) => {
   const proxy = await setUp(t, { under: ["sh", "-c", 'ulimit -n 256; exec "$0" "$@"'] });
   const slow = Array.from({ length: 300 }, () => ask(`${proxy.url}/?ms=3000`));
   await sleep(1000);
   const share = await cpuShare(proxy.pid, 1000);
   const answers = await Promise.all(slow);
   const counts = [200, 503, 0].map((status) => of(answers, status).length);
-  t.diagnostic(`figure: 300 requests of 3 s at once with 256 open files, answered 200, 503 and not at all: ${counts.join(", ")}`);
-  t.diagnostic(`figure: share of a core meanwhile: ${(100 * share).toFixed(0)} %`);
+  t.diagnostic(`figure: 300 requests of 3 s at once with 256 open files, answered with 200, with 503, and not at all: ${counts.join(", ")}`);
+  t.diagnostic(`figure: share of a core during that: ${(100 * share).toFixed(0)} %`);
   assert.ok(counts[0] >= 60 && counts[2] === 0, `${counts}`);
   assert.ok(of(answers, 503).every(({ reason }) => reason === "saturated"));
   assert.ok(share < 0.5, `${share}`);
   assert.equal((await ask(proxy.url)).status, 200);
 });
 
-test("with no descriptor left it waits without burning the processor, and goes on when there are some", { timeout: 60_000 }, async (t) => {
+test("without a free descriptor it waits without using the processor, and continues when there are descriptors again", { timeout: 60_000 }, async (t) => {
   const proxy = await setUp(t);
   const limit = (files) => execFileSync("prlimit", ["--pid", String(proxy.pid), `--nofile=${files}:`]);
   limit(8); // fewer than it has
@@ -126,6 +126,6 @@ test("with no descriptor left it waits without burning the processor, and goes o
   assert.ok(share < 0.5, `${share}`);
   limit(1024);
   const { status, ms: took } = await held;
-  assert.equal(status, 200, "the one that waited is served");
+  assert.equal(status, 200, "the waiting request is served");
   assert.ok(took < 3000 + 2000, `${took}`);
 });

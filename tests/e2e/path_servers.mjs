@@ -1,5 +1,5 @@
-// Four servers that read paths in their own ways, each with a handler on /admin/secret, and a fifth that
-// reads a path in every way at once. What an answer holds says which handler ran.
+// Four servers that each interpret paths in their own way and have a handler at /admin/secret, and a fifth one that
+// applies every interpretation at once. The response shows which handler ran.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,13 +10,13 @@ import express from "express";
 import { freePort } from "./nginx.mjs";
 import { accepts, temporaryDirectory, until } from "./support.mjs";
 
-/** In the answer of every handler below /admin. */
+/** Part of the response of every handler below /admin. */
 export const REACHED = "reached-the-admin-handler";
 
 const PYTHON = process.env.E2E_PYTHON ?? "python3";
 const NGINX = process.env.NGINX_BIN ?? "/usr/sbin/nginx";
 
-/** By name: starts the server for a test and gives its port. All other paths are answered with what was sent. */
+/** By name: functions that start the server for a test and return its port. All other paths are echoed. */
 export const SERVERS = {
   nginx: async (t) => {
     const [port, directory] = [await freePort(), await temporaryDirectory(t)];
@@ -29,7 +29,7 @@ export const SERVERS = {
   },
   FastAPI: async (t) => {
     const running = spawned(t, PYTHON, [new URL("fastapi_upstream.py", import.meta.url).pathname]);
-    return running.until(() => Number(running.output.trim())); // it listens before it says where
+    return running.until(() => Number(running.output.trim())); // it listens before it prints its port
   },
   express: (t) => {
     const app = express();
@@ -46,11 +46,11 @@ export const SERVERS = {
         response.end(isDenied(pathname) ? REACHED : request.url);
       }),
     ),
-  "a server of every reading": (t) =>
+  "a server with every interpretation": (t) =>
     listening(
       t,
       createServer((request, response) => {
-        const reached = readings(request.url).some(isDenied);
+        const reached = interpretations(request.url).some(isDenied);
         response.end(reached ? REACHED : request.url);
       }),
     ),
@@ -59,8 +59,8 @@ export const SERVERS = {
 /** Whether a path is /admin or below. */
 export const isDenied = (path) => /^\/admin(\/|$)/.test(path);
 
-/** What a path is for servers that decode once, twice or thrice, cut parameters off, or clean names. */
-export function readings(target) {
+/** The interpretations of a path by servers that decode it up to three times, remove parameters, or normalise names. */
+export function interpretations(target) {
   const path = target.replace(/^https?:\/\/[^/]*/, "").replace(/[?#].*$/s, "");
   let decoded = path;
   const all = [];
@@ -77,7 +77,7 @@ export function readings(target) {
   return all;
 }
 
-/** Leniently: overlong forms and %uXXXX count, and what is broken stays. */
+/** Decodes leniently: overlong forms and %uXXXX count, and invalid escapes stay as they are. */
 function decodedOnce(path) {
   return path
     .replace(/%u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)))
@@ -112,20 +112,20 @@ async function listening(t, server) {
   return server.address().port;
 }
 
-/** A program that ends with the test; `until` waits for `condition`, or for its end, which is an error. */
+/** A program that is stopped when the test ends. `until` waits for `condition`, and fails if the program exits. */
 function spawned(t, program, args) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const running = {
     output: "",
     async until(condition) {
       const value = await until(() => child.exitCode !== null || condition(), `${program} did not listen`);
-      if (child.exitCode !== null) throw new Error(`${program} did not start:\n${complaints}`);
+      if (child.exitCode !== null) throw new Error(`${program} did not start:\n${errors}`);
       return value;
     },
   };
-  let complaints = "";
+  let errors = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (running.output += text));
-  child.stderr.setEncoding("utf8").on("data", (text) => (complaints += text));
+  child.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
   const exit = once(child, "exit");
   t.after(async () => {
     child.kill("SIGKILL");

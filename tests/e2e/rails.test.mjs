@@ -7,11 +7,11 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { REACHED, SERVERS, isDenied, readings } from "./path_servers.mjs";
+import { REACHED, SERVERS, isDenied, interpretations } from "./path_servers.mjs";
 import { startProxy, temporaryDirectory } from "./support.mjs";
 
 /** How many spellings must reach the handler of each server without a proxy; otherwise the test would prove nothing. */
-const AT_LEAST = { nginx: 30, FastAPI: 10, express: 20, "node:http": 20, "a server of every reading": 500 };
+const AT_LEAST = { nginx: 30, FastAPI: 10, express: 20, "node:http": 20, "a server with every interpretation": 500 };
 
 for (const [name, start] of Object.entries(SERVERS)) {
   test(`no spelling of a denied path reaches ${name}`, async (t) => {
@@ -64,7 +64,7 @@ function spellings() {
   };
   const overlong = (letter) => `%c${letter.charCodeAt(0) >> 6}%${(0x80 | (letter.charCodeAt(0) & 0x3f)).toString(16)}`;
   const wide = (letter) => hex(String.fromCharCode(letter.charCodeAt(0) + 0xfee0));
-  const ways = [
+  const encodings = [
     (letter) => letter.toUpperCase(),
     (letter) => hex(letter),
     (letter) => hex(letter).toUpperCase(),
@@ -80,10 +80,10 @@ function spellings() {
   ];
   const base = "/admin/secret";
   const all = new Set([base]);
-  for (const way of ways) {
-    all.add([...base].map((letter, at) => (at === 0 || letter === "/" ? letter : way(letter))).join(""));
-    all.add(`/${[...base.slice(1)].map(way).join("")}`);
-    for (let at = 1; at < base.length; at += 1) all.add(base.slice(0, at) + way(base[at]) + base.slice(at + 1));
+  for (const encode of encodings) {
+    all.add([...base].map((letter, at) => (at === 0 || letter === "/" ? letter : encode(letter))).join(""));
+    all.add(`/${[...base.slice(1)].map(encode).join("")}`);
+    for (let at = 1; at < base.length; at += 1) all.add(base.slice(0, at) + encode(base[at]) + base.slice(at + 1));
   }
   const dots = [".", "%2e", "%2E", "%252e", "%c0%ae", "%u002e", "\uff0e", hex("\uff0e")];
   const slashes = ["/", "//", "\\", "%2f", "%2F", "%5c", "%252f", "%c0%af", "%e0%80%af", "%u2215", hex("\uff0f"), ";/", ";x=y/", "/;/"];
@@ -124,7 +124,7 @@ function spellings() {
 test("more than a thousand spellings can be read as the denied path", () => {
   const all = spellings();
   assert.ok(all.length > 1000, String(all.length));
-  const meant = all.filter((target) => readings(target).some(isDenied));
+  const meant = all.filter((target) => interpretations(target).some(isDenied));
   assert.ok(meant.length > 1000, `${meant.length} of ${all.length}`);
 });
 

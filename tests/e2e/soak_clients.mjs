@@ -1,14 +1,14 @@
-// The callers of the soak: requests that know what their answer must be, and streams that check every byte.
+// The clients of the soak test: requests that know the correct response, and streams that check every byte.
 
 import { Agent, request as send } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bytesOf, digest } from "./soak_servers.mjs";
 
-/** Far above every limit of the proxy in the soak: only a hang hits it. */
+/** Far longer than every timeout of the proxy in this test, so only a hang reaches it. */
 const HANG_MS = 30_000;
 
-/** All requests so far: their ids, how each ended, and what must never be. */
+/** All requests so far: their ids, their outcomes, and anything that must never happen. */
 export class RequestLog {
   sent = 0;
   outcomes = new Map();
@@ -37,7 +37,7 @@ export class RequestLog {
   }
 }
 
-/** Single requests over kept connections: mostly small reads, some writes, some bodies of up to a MiB. */
+/** Single requests over persistent connections: mostly small reads, some writes, some bodies of up to 1 MiB. */
 export class Requests {
   agent = new Agent({ keepAlive: true, maxSockets: 256 });
   inFlight = new Set();
@@ -63,40 +63,40 @@ export class Requests {
     });
   }
 
-  /** How it ended: 200 and its own answer, a reason of the proxy's, or a visible transport error. */
+  /** The outcome: 200 with the correct response, a `reason` of the proxy, or a visible transport error. */
   exchange(id, method, path, body, wanted) {
     if (method === "POST") this.log.posts.add(id);
     const length = body && { "content-length": body.length };
     return new Promise((resolve) => {
-      const asked = send(this.url + path, { method, agent: this.agent, headers: { "x-request-id": id, ...length } });
-      const timer = setTimeout(() => (resolve("wrong: it hangs"), asked.destroy()), HANG_MS);
+      const request = send(this.url + path, { method, agent: this.agent, headers: { "x-request-id": id, ...length } });
+      const timer = setTimeout(() => (resolve("wrong: it hangs"), request.destroy()), HANG_MS);
       const end = (outcome) => (clearTimeout(timer), resolve(outcome));
-      asked.on("error", () => end("transport error"));
-      asked.on("response", (response) => {
+      request.on("error", () => end("transport error"));
+      request.on("response", (response) => {
         const chunks = [];
         response.on("data", (chunk) => chunks.push(chunk));
         response.on("error", () => end("transport error"));
-        response.on("end", () => end(response.complete ? this.judge(id, response, Buffer.concat(chunks), body, wanted) : "transport error"));
+        response.on("end", () => end(response.complete ? this.classify(id, response, Buffer.concat(chunks), body, wanted) : "transport error"));
       });
-      asked.end(body);
+      request.end(body);
     });
   }
 
-  judge(id, response, answer, body = Buffer.alloc(0), wanted) {
+  classify(id, response, answer, body = Buffer.alloc(0), wanted) {
     this.log.bytes += answer.length + body.length;
-    if (response.headers["x-request-id"] !== id) return `wrong: the answer to ${response.headers["x-request-id"]}`;
+    if (response.headers["x-request-id"] !== id) return `wrong: the response to ${response.headers["x-request-id"]}`;
     if (response.statusCode === 401) return "401 of the API";
     if (response.statusCode !== 200) {
       const problem = response.headers["content-type"] === "application/problem+json" ? JSON.parse(answer) : {};
-      return problem.request_id === id ? problem.reason : `wrong: a ${response.statusCode} that is nobody's`;
+      return problem.request_id === id ? problem.reason : `wrong: a ${response.statusCode} for another request`;
     }
     if (wanted) return digest(answer) === digest(wanted) ? "200" : "wrong: other bytes";
-    const { id: own, bytes, sha256 } = JSON.parse(answer);
-    return own === id && bytes === body.length && sha256 === digest(body) ? "200" : "wrong: another request's answer";
+    const { id: echoed, bytes, sha256 } = JSON.parse(answer);
+    return echoed === id && bytes === body.length && sha256 === digest(body) ? "200" : "wrong: the response to another request";
   }
 }
 
-/** Keeps `count` WebSocket tunnels and as many event streams open until `isOver`; each byte is checked. */
+/** Keeps `count` WebSocket tunnels and as many event streams open until `isOver`, and checks every byte. */
 export function streams(url, log, count, isOver) {
   const tally = { tunnels: 0, streams: 0, broken: 0, messages: 0 };
   const keep = async (one) => {
@@ -109,7 +109,7 @@ export function streams(url, log, count, isOver) {
   return { tally, ended: Promise.all(all) };
 }
 
-/** Sends a line every half second and takes the echo; whatever comes must be a beginning of what was sent. */
+/** Sends a line every half second and reads the echo. What it receives must always be a prefix of what it sent. */
 function tunnel({ hostname, port }, log, tally, isOver) {
   const id = log.next();
   return new Promise((resolve) => {
@@ -122,7 +122,7 @@ function tunnel({ hostname, port }, log, tally, isOver) {
     socket.write(`GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: ${id}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
     socket.setEncoding("latin1").on("data", (text) => {
       if (isOpen) {
-        if (!sent.startsWith(text, echoed)) log.wrong.push(`${id}: a tunnel's bytes are not its own`);
+        if (!sent.startsWith(text, echoed)) log.wrong.push(`${id}: a tunnel received bytes that it did not send`);
         [echoed, tally.messages] = [echoed + text.length, tally.messages + 1];
         return;
       }
@@ -141,14 +141,14 @@ function tunnel({ hostname, port }, log, tally, isOver) {
   });
 }
 
-/** Numbers without a gap; an end without the last event must be visible as a cut. */
+/** The events are numbers without a gap. An end before the last event must be visible as a truncated response. */
 function eventStream(url, log, tally) {
   const id = log.next();
   return new Promise((resolve) => {
-    const asked = send(new URL("/events", url), { agent: false, headers: { "x-request-id": id } });
+    const request = send(new URL("/events", url), { agent: false, headers: { "x-request-id": id } });
     const end = (outcome) => (log.ended(id, outcome), resolve());
-    asked.on("error", () => end("transport error"));
-    asked.on("response", (response) => {
+    request.on("error", () => end("transport error"));
+    request.on("response", (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (piece) => ((text += piece), (tally.messages += 1)));
       response.on("error", () => (tally.broken += 1, end("transport error")));
@@ -157,9 +157,9 @@ function eventStream(url, log, tally) {
         tally.streams += 1;
         const events = text.split("\n\n").slice(0, -1);
         const inOrder = events.slice(0, -1).every((event, index) => event === `data: ${index + 1}`);
-        end(inOrder && events.at(-1) === "data: end" ? "200" : "wrong: events are missing at a clean end");
+        end(inOrder && events.at(-1) === "data: end" ? "200" : "wrong: events are missing, and the response ended cleanly");
       });
     });
-    asked.end();
+    request.end();
   });
 }

@@ -1,5 +1,5 @@
-// The world of the soak: an authorization server, a relay and the API behind it, all of which can be told to
-// fail the way theirs do. The API keeps a ledger of what it carried out.
+// The servers of the soak test: an authorization server, a relay and the API behind it, each of which can fail on
+// demand as real ones do. The API records which requests it has executed.
 
 import { createHash, randomBytes } from "node:crypto";
 import { createServer as createHttpServer } from "node:http";
@@ -11,7 +11,7 @@ import { registerToken } from "./printed.mjs";
 const EVENTS = 40;
 const EVENT_INTERVAL_MS = 250;
 
-/** What GET /bytes/ID?bytes=N answers: every id has bytes of its own. */
+/** The body of the response to `?bytes=N`, which is different for every request id. */
 export function bytesOf(id, length) {
   const unit = Buffer.from(`${id}.`);
   return Buffer.alloc(length, unit);
@@ -19,7 +19,7 @@ export function bytesOf(id, length) {
 
 export const digest = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-/** Tokens that live `lifetimeS`; `mode` is how the endpoint behaves now. */
+/** A token endpoint. Tokens live `lifetimeS`; `state.mode` is the current behaviour of the endpoint. */
 export async function startTokens(lifetimeS) {
   const expiries = new Map();
   const state = { mode: "good", requests: 0 };
@@ -58,10 +58,10 @@ export async function startTokens(lifetimeS) {
   };
 }
 
-/** The API: hashes what it is sent, streams, echoes upgraded connections. `done` has one entry an id and method. */
+/** The API: hashes what it receives, streams, and echoes upgraded connections. `executed` counts the executions of each request id. */
 export async function startApi(tokens) {
   const executed = new Map();
-  const unauthorized = []; // requests without a token, or with one that was never issued
+  const unauthorized = []; // requests without a token, or with a token that was never issued
   const allowed = (request) => {
     const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
     if (!token || !tokens.isKnown(token)) unauthorized.push(`${request.method} ${request.url}`);
@@ -84,7 +84,7 @@ export async function startApi(tokens) {
     try {
       for await (const chunk of request) (hash.update(chunk), (bytes += chunk.length));
     } catch {
-      return; // it broke off: nothing is carried out
+      return; // the request is incomplete, so it is not executed
     }
     const id = execute(request);
     if (url.pathname === "/events") return void events(response);
@@ -113,7 +113,7 @@ async function events(response) {
   response.end("data: end\n\n");
 }
 
-/** Between proxy and API; `fault` is what happens to all of its connections from now on. */
+/** A relay between the proxy and the API. `state.fault` applies to all of its connections. */
 export async function startRelay(target) {
   const pairs = new Set();
   const state = { fault: undefined };
@@ -128,15 +128,15 @@ export async function startRelay(target) {
       from.on("data", async (chunk) => {
         from.pause();
         if (state.fault === "slow") await sleep(100);
-        if (state.fault === "cut" && from === far) return cut(pair, chunk);
-        if (state.fault === "swallow") return; // and never read again
+        if (state.fault === "truncate" && from === far) return truncate(pair, chunk);
+        if (state.fault === "stall") return; // stays paused
         if (!to.write(chunk)) await Promise.race([once(to, "drain"), once(to, "close")]).catch(() => {});
         from.resume();
       });
     }
   };
-  /** A part of what was to be passed on, then an end: orderly or not. */
-  const cut = ({ near, far }, chunk) => {
+  /** Forwards a part of the chunk and then closes the connection, orderly or with a reset. */
+  const truncate = ({ near, far }, chunk) => {
     near.write(chunk.subarray(0, Math.floor(Math.random() * chunk.length)), () => {
       if (Math.random() < 0.5) near.resetAndDestroy();
       else near.destroy();
