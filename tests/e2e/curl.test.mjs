@@ -1,4 +1,4 @@
-// Real curl as the client that knows nothing of OAuth.
+// curl as a client that knows nothing about OAuth.
 
 import assert from "node:assert/strict";
 import { randomBytes, createHash } from "node:crypto";
@@ -9,7 +9,7 @@ import { digestOfDownload } from "./api.mjs";
 import { curl, setUp, statusOf } from "./support.mjs";
 
 for (const client of ["basic", "post"]) {
-  test(`a call that is 401 directly is 200 through the proxy (client_secret_${client})`, async (t) => {
+  test(`a request that gets a 401 directly gets a 200 through the proxy (client_secret_${client})`, async (t) => {
     const { api, proxy } = await setUp(t, { client });
     assert.equal(await statusOf(`${api.url}/api/v1/certificates`), 401);
     const { stdout, code } = await curl("--fail", `${proxy.url}/api/v1/certificates`);
@@ -19,7 +19,7 @@ for (const client of ["basic", "post"]) {
   });
 }
 
-test("every method arrives, and the answer's status comes back", async (t) => {
+test("every method is forwarded, and the status of the response is returned", async (t) => {
   const { api, proxy } = await setUp(t);
   const created = `${proxy.url}/api/v1/certificates/second`;
   const json = ["--header", "content-type: application/json"];
@@ -37,7 +37,7 @@ test("every method arrives, and the answer's status comes back", async (t) => {
   assertOneBearerEach(api.seen);
 });
 
-test("HEAD has the head of GET and no body", async (t) => {
+test("the response to HEAD has the head of GET and no body", async (t) => {
   const { proxy } = await setUp(t);
   const { stdout, code } = await curl("--head", `${proxy.url}/download?bytes=12345`);
   assert.equal(code, 0);
@@ -45,7 +45,7 @@ test("HEAD has the head of GET and no body", async (t) => {
   assert.match(stdout, /^content-length: 12345\r$/im);
 });
 
-test("path and query go on byte for byte", async (t) => {
+test("path and query are forwarded byte for byte", async (t) => {
   const { api, proxy } = await setUp(t);
   const target = "/echo?a=%2f%2F&b=c+d&&e==;x=%E4%zz&f[]={1,2}&q=?/:@!$'()*~";
   const { stdout } = await curl("--fail", "--globoff", "--path-as-is", `${proxy.url}${target}`);
@@ -54,7 +54,7 @@ test("path and query go on byte for byte", async (t) => {
   assert.equal(echoed.host, new URL(api.url).host);
 });
 
-test("the caller's own credentials stay behind", async (t) => {
+test("the caller's own credentials are not forwarded", async (t) => {
   const { api, proxy } = await setUp(t);
   const status = await statusOf(
     "--header", "Authorization: Bearer of-the-caller",
@@ -65,14 +65,14 @@ test("the caller's own credentials stay behind", async (t) => {
   assertOneBearerEach(api.seen);
 });
 
-test("a missing role is the API's 403, unchanged", async (t) => {
+test("the API's 403 for a missing role is returned unchanged", async (t) => {
   const { proxy } = await setUp(t, { client: "auditor" });
   assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200);
   const { stdout } = await curl("--write-out", "%{http_code}", "--data", "{}", `${proxy.url}/api/v1/certificates`);
   assert.equal(stdout, '{"detail":"Access token is missing required scopes."}403');
 });
 
-test("32 MiB go up and come down unchanged", async (t) => {
+test("an upload and a download of 32 MiB arrive unchanged", async (t) => {
   const { proxy, directory } = await setUp(t);
   const content = randomBytes(32 << 20);
   const file = join(directory, "upload");
@@ -87,7 +87,7 @@ test("32 MiB go up and come down unchanged", async (t) => {
   assert.equal(JSON.parse(again.stdout).sha256, digestOfDownload(32 << 20));
 });
 
-test("a chunked upload of unknown length arrives whole", async (t) => {
+test("an upload of unknown length arrives complete", async (t) => {
   const { api, proxy } = await setUp(t);
   const content = randomBytes(3_000_001);
   const { stdout } = await curl("--fail", "--upload-file", "-", `${proxy.url}/upload`, { input: content });
@@ -98,11 +98,11 @@ test("a chunked upload of unknown length arrives whole", async (t) => {
   assertOneBearerEach(api.seen);
 });
 
-test("Expect: 100-continue is answered, so that the upload starts without curl's own timeout", async (t) => {
+test("a request with Expect: 100-continue gets a 100, so that curl sends the body before its own timeout", async (t) => {
   const { proxy } = await setUp(t);
   const { code, stdout, stderr } = await curl(
     "--verbose", "--fail",
-    "--expect100-timeout", "90", "--max-time", "30", // curl would give up before it sends unasked
+    "--expect100-timeout", "90", "--max-time", "30", // curl would time out before it sends the body without a 100
     "--header", "Expect: 100-continue",
     "--data-binary", "@-", `${proxy.url}/upload`,
     { input: "x".repeat(100_000) },

@@ -1,5 +1,5 @@
-// Files that are not as they should be: it refuses to start and says why, or serves in full; it never
-// hangs, and never serves half-configured.
+// Invalid files: cupbearer either does not start and says why, or it serves completely. It never hangs, and never
+// serves with half of its configuration.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -9,8 +9,8 @@ import { test } from "node:test";
 import { SECRET, ask, configurationFor, startCombinedServer, writeSecret } from "./stand_ins.mjs";
 import { CUPBEARER, run, startProxy, temporaryDirectory, until } from "./support.mjs";
 
-/** What a start says that must fail, and how long it took. */
-async function refusal(file) {
+/** The error output of a start that must fail within 5 s. */
+async function failedStart(file) {
   const began = Date.now();
   const { code, stderr } = await run(CUPBEARER, ["--config", file], { limitMs: 10_000 });
   assert.ok(Date.now() - began < 5000, `${Date.now() - began} ms`);
@@ -23,25 +23,25 @@ const BROKEN_SECRETS = {
   missing: () => {},
   empty: (path) => writeFileSync(path, ""),
   "a newline alone": (path) => writeFileSync(path, "\n"),
-  "with a byte order mark": (path) => writeFileSync(path, "\ufeffs3cret\n"),
+  "text with a byte order mark": (path) => writeFileSync(path, "\ufeffs3cret\n"),
   "a directory": (path) => mkdirSync(path),
   "a FIFO": (path) => execFileSync("mkfifo", [path]),
   "1 MB": (path) => writeFileSync(path, Buffer.alloc(1 << 20, "x")),
 };
 
 for (const [name, make] of Object.entries(BROKEN_SECRETS)) {
-  test(`a secret's file that is ${name}: exit code 3 at once, with the key, the file and a remedy`, async (t) => {
+  test(`a secret file that is ${name} stops the start with exit code 3, the configuration key and the path`, async (t) => {
     const directory = await temporaryDirectory(t);
     const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
     make(secret);
     writeFileSync(file, configurationFor({ url: "http://127.0.0.1:1", secret }));
-    const said = await refusal(file);
-    assert.ok(said.includes("token.client_secret"), said);
-    assert.ok(said.includes(secret), said);
+    const output = await failedStart(file);
+    assert.ok(output.includes("token.client_secret"), output);
+    assert.ok(output.includes(secret), output);
   });
 }
 
-test("a secret's file with CRLF works, and no carriage return is sent", async (t) => {
+test("a secret file with CRLF works, and no carriage return is sent", async (t) => {
   const { url, credentials } = await startCombinedServer(t);
   const directory = await temporaryDirectory(t);
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
@@ -53,14 +53,14 @@ test("a secret's file with CRLF works, and no carriage return is sent", async (t
   assert.equal(credentials[0], `Basic ${Buffer.from(`id:${SECRET}`).toString("base64")}`);
 });
 
-for (const [name, content] of [["garbage", "garbage"], ["a certificate cut in half", "-----BEGIN CERTIFICATE-----\nMIIB\n"], ["bytes that are none", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"]]) {
-  test(`a bundle of certificate authorities that is ${name}: exit code 3 at once`, async (t) => {
+for (const [name, content] of [["garbage", "garbage"], ["a certificate cut in half", "-----BEGIN CERTIFICATE-----\nMIIB\n"], ["invalid Base64", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"]]) {
+  test(`a CA bundle that is ${name} stops the start with exit code 3`, async (t) => {
     const directory = await temporaryDirectory(t);
     const [file, secret, bundle] = ["cupbearer.toml", "secret", "ca.pem"].map((part) => join(directory, part));
     writeSecret(secret);
     writeFileSync(bundle, content);
     writeFileSync(file, configurationFor({ url: "http://127.0.0.1:1", secret, more: `[network]\nca_file = ${JSON.stringify(bundle)}` }));
-    const said = await refusal(file);
-    assert.ok(said.includes("network.ca_file") && said.includes(bundle), said);
+    const output = await failedStart(file);
+    assert.ok(output.includes("network.ca_file") && output.includes(bundle), output);
   });
 }

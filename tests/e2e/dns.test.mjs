@@ -1,4 +1,4 @@
-// An upstream whose name gets another address: followed by the next connection, without a failed request.
+// The upstream's name gets another address: the next connection uses it, and no request fails.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -7,22 +7,22 @@ import { PORT, startNameServer, startProxyToApi, testInNamespace } from "./names
 
 const POOL_IDLE_MS = 1000;
 
-testInNamespace("a connection that the old address closes is followed by one to the new", async (scene) => {
+testInNamespace("after the old address has closed its connection, the next one goes to the new address", async (scene) => {
   const { addresses, old, ask } = await setUp(scene);
   addresses.splice(0, 1, "127.0.0.2");
-  assert.equal(await ask(), "127.0.0.1", "a connection in use stays where it is");
+  assert.equal(await ask(), "127.0.0.1", "a connection that is in use is kept");
   old.closeIdleConnections();
   for (let time = 0; time < 20; time++) assert.equal(await ask(), "127.0.0.2");
 });
 
-testInNamespace("the new address is used once the idle connection to the old one has had its time", async (scene) => {
+testInNamespace("the new address is used once the idle connection to the old one has expired", async (scene) => {
   const { addresses, ask } = await setUp(scene);
   addresses.splice(0, 1, "127.0.0.2");
-  await new Promise((resolve) => setTimeout(resolve, POOL_IDLE_MS + 100)); // that time is the claim
+  await new Promise((resolve) => setTimeout(resolve, POOL_IDLE_MS + 100)); // the time that the test is about
   for (let time = 0; time < 20; time++) assert.equal(await ask(), "127.0.0.2");
 });
 
-testInNamespace("an old address at which nobody is left costs no request", async (scene) => {
+testInNamespace("no request fails when nothing listens at the old address any more", async (scene) => {
   const { addresses, old, ask } = await setUp(scene);
   addresses.splice(0, 1, "127.0.0.2");
   old.close();
@@ -30,7 +30,7 @@ testInNamespace("an old address at which nobody is left costs no request", async
   for (let time = 0; time < 20; time++) assert.equal(await ask(), "127.0.0.2");
 });
 
-/** Two servers, of which the name means the first. */
+/** Starts two servers; the name resolves to the first one. */
 async function setUp(scene) {
   const addresses = await startNameServer(scene);
   const [old] = await Promise.all(["127.0.0.1", "127.0.0.2"].map((address) => startServer(scene, address)));

@@ -1,5 +1,5 @@
-// OpenAPI documents and what names the upstream: with an nginx that compresses, and with Swagger UI's
-// "Try it out" in a real Chromium.
+// OpenAPI documents and other references to the upstream: with an nginx that compresses, and with Swagger UI's
+// "Try it out" in Chromium.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,13 +8,13 @@ import { freePort, startNginx } from "./nginx.mjs";
 import { startAuthorizationServer } from "./authorization_server.mjs";
 import { curl, run, start, startProxy, temporaryDirectory, writeConfiguration } from "./support.mjs";
 
-test("Try it out gives 200 without Authorize where servers are relative", async (t) => {
+test("Try it out gets a 200 without Authorize if the servers are relative", async (t) => {
   const demo = await startDemo(t);
   await tryItOut(t, demo.proxy);
 });
 
-test("Try it out gives 200 without Authorize where servers name the API by its full address", async (t) => {
-  // An API whose document names it by its full address: nginx in front of the demo, and a proxy of its own.
+test("Try it out gets a 200 without Authorize if the servers contain the API's full address", async (t) => {
+  // An API whose document contains its full address: nginx in front of the demo, with a second proxy.
   const demo = await startDemo(t);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -30,7 +30,7 @@ test("Try it out gives 200 without Authorize where servers name the API by its f
   await tryItOut(t, proxy.url);
 });
 
-test("a document of an upstream that compresses names us, and loses what spoke of the old bytes", async (t) => {
+test("a compressed document is rewritten to the proxy's address and loses the fields that describe the old bytes", async (t) => {
   const { nginx, proxy } = await behindNginx(t);
   const url = (base) => `${base}/compressed/openapi.json`;
   const direct = await head("--compressed", url(nginx));
@@ -46,7 +46,7 @@ test("a document of an upstream that compresses names us, and loses what spoke o
   assert.doesNotMatch(through, /^(etag|last-modified|content-encoding):/im);
 });
 
-test("a document of 5 MB names us, one above 8 MiB passes as it is", async (t) => {
+test("a document of 5 MB is rewritten, and one above 8 MiB passes unchanged", async (t) => {
   const { proxy, nginx } = await behindNginx(t);
   const five = await curl("--fail", `${proxy}/large/openapi.json`);
   assert.equal(five.stdout, documentOf(proxy, 5_000_000));
@@ -54,7 +54,7 @@ test("a document of 5 MB names us, one above 8 MiB passes as it is", async (t) =
   assert.equal(nine.stdout, documentOf(nginx, 9 << 20));
 });
 
-test("every other answer passes byte for byte, compressed or not", async (t) => {
+test("every other response passes byte for byte, compressed or not", async (t) => {
   const { proxy, nginx } = await behindNginx(t);
   for (const [path, ...options] of [
     ["/compressed/other.json", "--header", "Accept-Encoding: gzip"],
@@ -70,7 +70,7 @@ test("every other answer passes byte for byte, compressed or not", async (t) => 
   }
 });
 
-test("with upstream.via = false nginx compresses for us as it does for others", async (t) => {
+test("with upstream.via = false nginx compresses its responses to the proxy", async (t) => {
   const text = /^content-encoding: gzip\r$/im;
   const signed = await behindNginx(t);
   assert.doesNotMatch(await head("--compressed", `${signed.proxy}/other.json`), text);
@@ -78,13 +78,13 @@ test("with upstream.via = false nginx compresses for us as it does for others", 
   assert.match(await head("--compressed", `${unsigned.proxy}/other.json`), text);
 });
 
-test("a redirect of the upstream to itself is followed through us", async (t) => {
+test("a client that follows the upstream's redirect to itself stays with the proxy", async (t) => {
   const { proxy } = await behindNginx(t);
   const { stdout } = await curl("--fail", "--location", "--write-out", " %{url_effective}", `${proxy}/redirect`);
   assert.equal(stdout, `a target ${proxy}/compressed/target.txt`);
 });
 
-/** `cupbearer demo`: the addresses that it prints, of the API and of the proxy. */
+/** Starts `cupbearer demo` and returns the addresses of the API and of the proxy that it prints. */
 async function startDemo(t) {
   const demo = await start(["demo", "--listen", "127.0.0.1:0"], ({ stdout, stderr }) => {
     const lines = `${stdout}${stderr}`.match(/(?<=\bcurl .*)http:\S+(?=\/api\/v1\/\S+\n)/g);
@@ -95,7 +95,7 @@ async function startDemo(t) {
   return demo.found;
 }
 
-/** Opens the API's own Swagger UI through the proxy and runs its first operation. */
+/** Opens the API's Swagger UI through the proxy and runs its first operation. */
 async function tryItOut(t, proxy) {
   const context = await openBrowser(t);
   const page = await context.newPage();
@@ -107,7 +107,7 @@ async function tryItOut(t, proxy) {
   assert.equal(await page.locator(".request-url pre").innerText(), `${proxy}/api/v1/certificates`);
 }
 
-/** A document whose one server is at `base`, with a description of `size` letters. */
+/** A document with one server at `base` and a description of `size` letters. */
 function documentOf(base, size = 10) {
   return `{ "openapi": "3.1.0", "servers": [ {"url": "${base}/v1"} ], "info": {"description": "${"x".repeat(size)}"} }\n`;
 }
@@ -118,7 +118,7 @@ async function behindNginx(t, args = []) {
   const nginx = `http://127.0.0.1:${port}`;
   await startNginx(t, {
     port,
-    behind: "http://127.0.0.1:9", // nothing is behind it
+    behind: "http://127.0.0.1:9", // nothing listens there
     files: {
       "compressed/openapi.json": documentOf(nginx),
       "compressed/other.json": documentOf(nginx),
@@ -148,8 +148,8 @@ async function head(...args) {
   return (await curl("--dump-header", "-", "--output", "/dev/null", ...args)).stdout;
 }
 
-/** Status line, fields in the order of their names without those of docs/forwarding.md that differ, and
- * the body as hexadecimal digits. */
+/** The status line, the sorted fields except those that differ according to docs/forwarding.md, and the body as
+ * hexadecimal digits. */
 async function rawAnswer(url, options) {
   const line = ["curl --disable --noproxy '*' --silent --include", ...options.map((option) => `'${option}'`), `'${url}'`];
   const { stdout } = await run("sh", ["-c", `${line.join(" ")} | od -An -v -tx1 | tr -d ' \\n'`]);

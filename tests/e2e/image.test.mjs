@@ -1,5 +1,5 @@
-// The image: what is in it, and that it answers as a sidecar does: on a read-only file system, without IPv6,
-// without capabilities, beside a client of another user. Needs root.
+// The image: its content, and its use as a sidecar: on a read-only file system, without IPv6, without capabilities,
+// with a client of another user. Needs root.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -21,15 +21,15 @@ import { run, temporaryDirectory, until } from "./support.mjs";
 const MIB = 1 << 20;
 const PROXY = "http://localhost:6749/api/v1/certificates";
 
-/** Whom chroot runs it as: the image's user. */
+/** Makes chroot run a program as the image's user. */
 const AS = ["--userspec=65532:65532"];
 
 let image;
 
-/** What needs no namespace is not run once more inside each. */
-const outside = process.env.CUPBEARER_IMAGE ? () => {} : test;
+/** Defines a test that needs no namespace, and does not run again inside the namespaces of the others. */
+const testOutside = process.env.CUPBEARER_IMAGE ? () => {} : test;
 
-// The second process, inside a namespace, is told where the first has put it.
+// The second process, inside a namespace, gets the path of the image from the first one.
 if (process.env.CUPBEARER_IMAGE) {
   image = JSON.parse(readFileSync(process.env.CUPBEARER_IMAGE, "utf8"));
 } else {
@@ -44,24 +44,24 @@ if (process.env.CUPBEARER_IMAGE) {
   after(() => rmSync(directory, { recursive: true, force: true }));
 }
 
-outside("the image adds the binary alone to its base, and less than 30 MiB", (t) => {
+testOutside("the image adds only the binary and its folder to the base, and less than 30 MiB", (t) => {
   const base = filesBelow(image.base);
   const added = [...filesBelow(image.files)].filter(([name, size]) => base.get(name) !== size);
   assert.deepEqual(added.map(([name]) => name).sort(), ["cupbearer", "etc/cupbearer"]);
   const bytes = added.reduce((sum, [, size]) => sum + size, 0);
-  t.diagnostic(`figure: built in ${image.seconds} s, compiling what had changed`);
-  t.diagnostic(`figure: above the base, compiled without optimisation: ${(bytes / MIB).toFixed(1)} MiB`);
+  t.diagnostic(`figure: built in ${image.seconds} s, compiling only changes`);
+  t.diagnostic(`figure: added to the base, compiled without optimisation: ${(bytes / MIB).toFixed(1)} MiB`);
   assert.ok(bytes < 30 * MIB, `${bytes} bytes`);
 });
 
-outside("nothing of it needs a shell or another library than a distroless base has", () => {
+testOutside("the image needs no shell, and no library that a distroless base does not have", () => {
   const names = [...filesBelow(image.files).keys()];
   assert.ok(names.some((name) => /libc\.so/.test(name)), names.join());
   assert.deepEqual(names.filter((name) => /(^|\/)(sh|bash|dash|busybox|env|apt|dpkg)$/.test(name)), []);
   assert.deepEqual(foreignLibraries(join(image.files, "cupbearer")), []);
 });
 
-outside("it says who it is, runs as a number, stops by SIGTERM and asks itself for its health", () => {
+testOutside("the image has labels, a numeric user, SIGTERM as its stop signal and a health check", () => {
   const { config } = image;
   assert.match(config.User, /^[1-9]\d+:[1-9]\d+$/);
   assert.deepEqual(config.Entrypoint, ["/cupbearer"]);
@@ -73,7 +73,7 @@ outside("it says who it is, runs as a number, stops by SIGTERM and asks itself f
   assert.equal(label("revision"), "0123abc");
 });
 
-outside("neither the demo nor the desktop's keyring is in it", async (t) => {
+testOutside("the image contains neither the demo nor support for keyrings", async (t) => {
   const inside = (...args) => run("chroot", [...AS, image.files, "/cupbearer", ...args]);
   assert.match((await inside("--version")).stdout, /^cupbearer \d/);
   const demo = await inside("demo");
@@ -86,7 +86,7 @@ outside("neither the demo nor the desktop's keyring is in it", async (t) => {
   assert.match(keyring.stderr, /this build does not support keyrings/);
 });
 
-testInNamespace("with the shipped sidecar file a client of another user gets 200, and SIGTERM ends it with 0", async (scene) => {
+testInNamespace("with the shipped sidecar file a client of another user gets a 200, and SIGTERM stops the container with exit code 0", async (scene) => {
   const { directory, env, mounts, api } = await setUp(scene);
   const etc = join(directory, "etc");
   mkdirSync(etc);
@@ -99,14 +99,14 @@ testInNamespace("with the shipped sidecar file a client of another user gets 200
   assert.equal(answer.status, 200, answer.body + container.output());
   assert.equal(api.seen.length, 1);
   assert.match(container.output(), /127\.0\.0\.1:6749/);
-  assert.ok(!container.output().includes("[::1]"), "IPv6 is off");
-  // Prometheus comes by IP; what gives orders is not there.
+  assert.ok(!container.output().includes("[::1]"), "IPv6 is disabled");
+  // Prometheus connects by IP address. That listener has neither the status nor commands.
   assert.match((await ask("http://127.0.0.1:6751/metrics")).body, /cupbearer_token_state\{state="fresh"\} 1/);
   assert.equal((await ask("http://127.0.0.1:6751/status")).status, 404);
   assert.equal(await container.stop(image.config.StopSignal), 0, container.output());
 });
 
-testInNamespace("with the defaults that client is refused, and told which key to set", async (scene) => {
+testInNamespace("with the defaults such a client is rejected with the configuration key to set", async (scene) => {
   const { directory, env, mounts, api } = await setUp(scene);
   const container = runImage(scene, directory, image, { env, mounts });
   await until(async () => (await container.exec(["/cupbearer", "health", "--ready"])).code === 0, "not ready");
@@ -120,7 +120,7 @@ testInNamespace("with the defaults that client is refused, and told which key to
   assert.equal(api.seen.length, 0);
 });
 
-testInNamespace("it trusts whom its base's certificate store names, and nobody else", async (scene) => {
+testInNamespace("the image trusts only the certificate store of its base", async (scene) => {
   const { directory, env, mounts } = await setUp(scene);
   const [trusted, unknown] = ["trusted", "unknown"].map((name) => certificateOf(directory, name));
   const bundle = [trusted.ca, "/etc/ssl/certs/ca-certificates.crt"];
@@ -138,7 +138,7 @@ testInNamespace("it trusts whom its base's certificate store names, and nobody e
   assert.deepEqual(await ask(PROXY), { status: 200, body: "{}" });
 });
 
-testInNamespace("the system calls that cupbearer.service leaves are enough for it", async (scene) => {
+testInNamespace("the system calls that cupbearer.service allows are sufficient", async (scene) => {
   const unit = readFileSync(join(ROOT, "config/sidecar/cupbearer.service"), "utf8");
   const lines = [...unit.matchAll(/^SystemCallFilter=(~?)(.*)$/gm)].map(([, not, sets]) => [not, sets.split(" ").flatMap(callsOf)]);
   assert.deepEqual(lines.map(([not]) => not), ["", "~"]);
@@ -152,14 +152,14 @@ testInNamespace("the system calls that cupbearer.service leaves are enough for i
   assert.equal(await container.stop("SIGTERM"), 0, container.output());
 });
 
-/** The members of one of systemd's sets of system calls, and of the sets in it. */
+/** The members of one of systemd's sets of system calls, including nested sets. */
 function callsOf(set) {
   const text = execFileSync("systemd-analyze", ["syscall-filter", "--no-pager", set], { encoding: "utf8" });
   const members = text.split("\n").slice(1).map((line) => line.trim()).filter((line) => line && !line.startsWith("#"));
   return members.flatMap((member) => (member.startsWith("@") ? callsOf(member) : [member]));
 }
 
-/** An authority, and its certificate for localhost. */
+/** Creates a certificate authority and its certificate for localhost. */
 function certificateOf(directory, name) {
   const [ca, caKey, certificate, key] = ["ca.pem", "ca.key", "pem", "key"].map((end) => join(directory, `${name}.${end}`));
   const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
@@ -172,19 +172,19 @@ function certificateOf(directory, name) {
 
 const contextOf = ({ key, certificate }) => createSecureContext({ key: readFileSync(key), cert: readFileSync(certificate) });
 
-testInNamespace("through any port in front it answers, as ssh -L and kubectl port-forward make one", async (scene) => {
+testInNamespace("requests through a forwarded port are served, as with ssh -L and kubectl port-forward", async (scene) => {
   await startBehindRelays(scene, "127.0.0.1", {});
-  // The way itself opens nothing: another user who comes over loopback is still refused.
+  // The forwarded port allows nothing else: another user who connects over loopback is still rejected.
   assert.equal((await ask(PROXY)).status, 403);
 });
 
-testInNamespace("through a published port it answers, as docker -p makes one", async (scene) => {
-  const OUTSIDE = "192.0.2.1"; // what is published is not reached over loopback
+testInNamespace("requests through a published port are served, as with docker -p", async (scene) => {
+  const OUTSIDE = "192.0.2.1"; // a published port is not reached over loopback
   ip(`addr add ${OUTSIDE}/32 dev lo`);
   await startBehindRelays(scene, OUTSIDE, { CUPBEARER_LISTEN: "0.0.0.0:6749", CUPBEARER_GUARD__NETWORK: "open" });
 });
 
-/** The image without a file, and relays to `address`, run by root as sshd and the kubelet are; 200 through each. */
+/** Runs the image without a configuration file behind relays to `address`, which run as root like sshd and the kubelet. Expects a 200 through each. */
 async function startBehindRelays(scene, address, settings) {
   const { directory, env, mounts } = await setUp(scene);
   const container = runImage(scene, directory, image, { env: { ...env, ...settings }, mounts });
@@ -198,7 +198,7 @@ async function startBehindRelays(scene, address, settings) {
   }
 }
 
-/** Accepts at a port and passes every byte on, as root. */
+/** Listens on a port and forwards every byte, as root. */
 async function relay(scene, port, to) {
   const server = createServer((client) => {
     const onward = connect(6749, to);
@@ -210,10 +210,10 @@ async function relay(scene, port, to) {
   scene.after(() => server.close());
 }
 
-/** A network of its own without IPv6, in it an API with its authorization server, and what a pod gives the image. */
+/** Prepares a network without IPv6, with an API and its authorization server, and the environment and mounts of a pod. */
 async function setUp(scene) {
   writeFileSync("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
-  // Over whatever control groups the machine has, some of which crun refuses; the test limits nothing.
+  // Hides the machine's control groups, some of which crun rejects. The test sets no limits.
   execFileSync("mount", ["-t", "tmpfs", "none", "/sys/fs/cgroup"]);
   const authorizationServer = await startAuthorizationServer();
   scene.after(() => authorizationServer.close());
@@ -224,7 +224,7 @@ async function setUp(scene) {
   registerSecret(secret, id);
   const secrets = join(directory, "secrets");
   mkdirSync(secrets);
-  // As a Kubernetes volume with fsGroup and defaultMode 0440.
+  // Like a Kubernetes volume with fsGroup and defaultMode 0440.
   writeFileSync(join(secrets, "client_secret"), secret, { mode: 0o440 });
   chownSync(join(secrets, "client_secret"), 0, 65532);
   const env = {
@@ -237,7 +237,7 @@ async function setUp(scene) {
   return { api, directory, env, mounts: [[secrets, "/run/secrets/cupbearer"]] };
 }
 
-/** As user 65534, who is not the image's. */
+/** Sends a request as user 65534, which is not the image's user. */
 async function ask(url) {
   const as = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
   const curl = ["/usr/bin/curl", "--disable", "--noproxy", "*", "--silent", "--max-time", "20", "--write-out", "\n%{http_code}", url];

@@ -1,4 +1,4 @@
-// The Postman engine runs a collection that holds no credential at all.
+// Postman's engine runs a collection that contains no credentials.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { run, setUp } from "./support.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-test("a Postman collection without credentials passes through the proxy and fails directly", async (t) => {
+test("a Postman collection without credentials succeeds through the proxy and fails without it", async (t) => {
   const { api, proxy, directory } = await setUp(t);
 
   const direct = await newman(api.url, directory);

@@ -1,7 +1,7 @@
-// Real corporate proxies between cupbearer and its API and token endpoint: tinyproxy, which wants a
-// user name and password, and mitmproxy, which breaks TLS open with a CA of its own.
+// Real corporate proxies between cupbearer and its API and token endpoint: tinyproxy, which requires a user name and
+// password, and mitmproxy, which intercepts TLS with its own CA.
 //
-// Both targets are at an address of this machine that is not loopback, since loopback is never proxied.
+// Both targets use an address of this machine that is not loopback, since loopback is never proxied.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ const TOKEN = "t0ken-that-nobody-else-may-see";
 const SECRET = "the-client-secret-of-this-test";
 const PASSWORD = "corp-passw0rd";
 
-test("tinyproxy carries both when it is given user name and password", async (t) => {
+test("with a user name and password, requests to the API and the token endpoint pass through tinyproxy", async (t) => {
   const scene = await setUp(t);
   const port = await startTinyproxy(t, scene.directory, PASSWORD);
   const proxy = await scene.start(t, `network.proxy = "http://corp:${PASSWORD}@127.0.0.1:${port}"`);
@@ -35,10 +35,10 @@ test("tinyproxy carries both when it is given user name and password", async (t)
   assert.ok(!proxy.output.stderr.includes(PASSWORD));
 });
 
-test("tinyproxy's 407 is named with the proxy's address and without its password", async (t) => {
+test("the error for tinyproxy's 407 contains the proxy's address and no password", async (t) => {
   const scene = await setUp(t);
   const port = await startTinyproxy(t, scene.directory, PASSWORD);
-  // This tinyproxy answers wrong credentials with 401.
+  // This tinyproxy responds to wrong credentials with 401.
   for (const [user, complaint] of [
     ["", "407: it requires a user name and password"],
     ["corp:wr0ng-password@", "401: it rejected the user name and password"],
@@ -55,7 +55,7 @@ test("tinyproxy's 407 is named with the proxy's address and without its password
   assert.ok(!scene.seen.includes("GET /hello"));
 });
 
-test("mitmproxy is passed when its CA is trusted, and named as the issuer when it is not", async (t) => {
+test("mitmproxy works if its CA is trusted, and is named as the issuer if it is not", async (t) => {
   const scene = await setUp(t);
   const { port, ca } = await startMitmproxy(t, scene.directory);
   const line = `network.proxy = "http://127.0.0.1:${port}"`;
@@ -64,22 +64,22 @@ test("mitmproxy is passed when its CA is trusted, and named as the issuer when i
   assert.equal((await curl(`${trusting.url}/hello`)).stdout, '{"path":"/hello"}');
   scene.seen.length = 0;
 
-  const wary = await scene.start(t, line, scene.loopbackTokenUrl);
-  const problem = JSON.parse((await curl(`${wary.url}/hello`)).stdout);
+  const untrusting = await scene.start(t, line, scene.loopbackTokenUrl);
+  const problem = JSON.parse((await curl(`${untrusting.url}/hello`)).stdout);
   assert.equal(problem.reason, "upstream_tls");
   assert.match(problem.detail, /certificate is not accepted: issued by ".*CN=mitmproxy.*" .*network\.ca_file/);
   assert.ok(!scene.seen.includes("GET /hello"));
 
-  const waryOfBoth = await scene.start(t, line);
+  const untrustingBoth = await scene.start(t, line);
   const { stderr } = await until(
-    () => /none yet/.test(waryOfBoth.output.stderr) && waryOfBoth.output,
+    () => /none yet/.test(untrustingBoth.output.stderr) && untrustingBoth.output,
     "the banner did not say why there is no token",
   );
   assert.match(stderr, /the server.s certificate is not accepted: issued by ".*CN=mitmproxy.*" .*network\.ca_file/);
   assert.ok(!stderr.includes(SECRET));
 });
 
-test("the token gets out by no redirect, TRACE, field of an answer, key log or proxy of the environment", async (t) => {
+test("the token leaks through no redirect, TRACE, response field, key log or proxy of the environment", async (t) => {
   const scene = await setUp(t);
   const canary = await startListener(t, (socket) => socket.destroy());
   const wire = await startConnectProxy(t);
@@ -120,7 +120,7 @@ test("the token gets out by no redirect, TRACE, field of an answer, key log or p
   }
 });
 
-/** Counts who comes; `port` is its own. */
+/** A server that counts its connections. */
 async function startListener(t, onSocket) {
   const listener = { connections: 0 };
   const server = createServer((socket) => {
@@ -131,7 +131,7 @@ async function startListener(t, onSocket) {
   return listener;
 }
 
-/** A corporate proxy that keeps every byte that it is sent. */
+/** A corporate proxy that records every byte it receives. */
 async function startConnectProxy(t) {
   const sent = [];
   const { port } = await startListener(t, (socket) => {
@@ -147,7 +147,7 @@ async function startConnectProxy(t) {
   return { port, sent };
 }
 
-/** An API with a token endpoint, over TLS beyond loopback, and a second token endpoint on loopback. */
+/** An API with a token endpoint over TLS on an address that is not loopback, and a second token endpoint on loopback. */
 async function setUp(t) {
   registerSecret(SECRET, "id");
   registerSecret(PASSWORD, "corp");
@@ -157,7 +157,7 @@ async function setUp(t) {
   const host = ownAddress();
   const files = await certificates(directory, host);
   const seen = [];
-  const answers = {}; // by path, where they differ
+  const answers = {}; // by path, for responses other than the default
   const answer = (request, response) => {
     seen.push(`${request.method} ${request.url}`);
     const other = answers[request.url];
@@ -182,7 +182,7 @@ async function setUp(t) {
     seen,
     answers,
     loopbackTokenUrl: `https://127.0.0.1:${loopback}/token`,
-    /** Starts cupbearer with these lines; it trusts the API's CA unless they name another. */
+    /** Starts cupbearer with these lines. It trusts the API's CA unless they configure another one. */
     async start(test, lines, tokenUrl = `https://${host}:${port}/token`, env = {}) {
       count += 1;
       const secret = join(directory, "client_secret");
@@ -209,7 +209,7 @@ async function setUp(t) {
   };
 }
 
-/** An IPv4 address of this machine that is not loopback; what is sent to it stays here. */
+/** An IPv4 address of this machine that is not loopback. Traffic to it does not leave the machine. */
 function ownAddress() {
   const all = Object.values(networkInterfaces()).flat();
   const found = all.find(({ family, internal }) => family === "IPv4" && !internal);

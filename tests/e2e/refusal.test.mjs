@@ -1,4 +1,4 @@
-// A refusal is read by clients that send everything before they look: 30 MB, 100 of 100 see the status.
+// Clients that send the complete request before they read see an early rejection: with 30 MB, 100 of 100 see the status.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,14 +8,14 @@ const BYTES = 30_000_000;
 const TIMES = 100;
 const FOREIGN = { origin: "https://evil.example" };
 
-/** Refused by the proxy's guard, and by the API behind it before it has read the body. */
-const REFUSALS = [
-  { who: "the proxy", path: "/", headers: FOREIGN, status: 403 },
-  { who: "the API", path: "/nowhere", headers: {}, status: 404 },
+/** Rejected by the proxy's guard, and by the API before it has read the body. */
+const REJECTIONS = [
+  { by: "the proxy", path: "/", headers: FOREIGN, status: 403 },
+  { by: "the API", path: "/nowhere", headers: {}, status: 404 },
 ];
 
-for (const { who, path, headers, status } of REFUSALS) {
-  test(`Node's fetch reads a refusal of ${who}`, async (t) => {
+for (const { by, path, headers, status } of REJECTIONS) {
+  test(`Node's fetch reads an early rejection by ${by}`, async (t) => {
     const { proxy } = await setUp(t);
     const body = Buffer.alloc(BYTES);
     const seen = [];
@@ -27,7 +27,7 @@ for (const { who, path, headers, status } of REFUSALS) {
     assert.deepEqual(seen, Array(TIMES).fill(status));
   });
 
-  test(`Python's http.client reads a refusal of ${who}`, async (t) => {
+  test(`Python's http.client reads an early rejection by ${by}`, async (t) => {
     const { proxy } = await setUp(t);
     const { stdout, stderr } = await run("python3", [
       "-c",
