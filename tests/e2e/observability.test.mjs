@@ -47,7 +47,7 @@ test("the queries name only metrics, labels and values that the binary exports",
     ['cupbearer_token_state{status="fresh"}', "cupbearer_token_state has no label status"],
     ['cupbearer_token_state{state="fresch"}', 'cupbearer_token_state has no state "fresch"'],
     ['cupbearer_requests_total{reason=~"upsteam_.*"}', 'cupbearer_requests_total has no reason "upsteam_.*"'],
-    ["sum by (outcom) (cupbearer_reload_total)", "nothing there has the label outcom"],
+    ["sum by (outcom) (cupbearer_reload_total)", "no metric in it has the label outcom"],
   ]) {
     assert.deepEqual(problemsOf(misspelt, shown).map((problem) => problem.split(": ").at(-1)), [complaint]);
   }

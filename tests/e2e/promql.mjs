@@ -1,14 +1,14 @@
-// Reads queries far enough to hold the metrics, labels and values that they name against what a program shows.
+// Parses PromQL queries far enough to compare the metrics, labels and values that they name with those that a program exports.
 
-/** What Prometheus adds to each series, and `proxy`, which is there where a process has several proxies. */
+/** Labels that Prometheus adds to each series, and `proxy`, which exists if a process has several proxies. */
 const TARGET_LABELS = ["job", "instance", "proxy"];
 
-/** Of Prometheus itself. */
+/** Metrics of Prometheus itself. */
 const FOREIGN = new Map([["up", [{}]]]);
 
 const KEYWORDS = /^(by|without|on|ignoring|group_left|group_right|and|or|unless|bool|offset|inf|nan)$/i;
 
-/** The text format: a map from a metric's name to the label sets of its series. */
+/** Parses the text format into a map from the name of a metric to the label sets of its series. */
 export function seriesOf(text) {
   const found = new Map(FOREIGN);
   for (const line of text.split("\n")) {
@@ -20,7 +20,7 @@ export function seriesOf(text) {
   return found;
 }
 
-/** What does not exist of what `expression` names. */
+/** The metrics, labels and values that `expression` names but that do not exist. */
 export function problemsOf(expression, shown) {
   const problems = [];
   const named = namedIn(expression);
@@ -40,12 +40,12 @@ export function problemsOf(expression, shown) {
   }
   const labels = new Set(named.flatMap(({ metric }) => (shown.get(metric) ?? []).flatMap(Object.keys)));
   for (const label of groupings(expression)) {
-    if (!labels.has(label) && !TARGET_LABELS.includes(label)) problems.push(`nothing there has the label ${label}`);
+    if (!labels.has(label) && !TARGET_LABELS.includes(label)) problems.push(`no metric in it has the label ${label}`);
   }
   return problems.map((problem) => `${expression}: ${problem}`);
 }
 
-/** The metrics that an expression names, each with its matchers. */
+/** The metrics that an expression names, each with its label matchers. */
 export function namedIn(expression) {
   const bare = expression.replace(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, " ").replace(/\[[^\]]*\]/g, " ");
   const words = bare.matchAll(/([a-zA-Z_:][\w:]*)\s*(\{(?:[^}"]|"[^"]*")*\}|\()?/g);
@@ -63,7 +63,7 @@ function groupings(expression) {
   return lists.flatMap(([, list]) => list.split(",").map((label) => label.trim()).filter(Boolean));
 }
 
-/** What a matcher asks for. What is not to be may be absent; of "a|b" each must be there. */
+/** The values that a matcher requires. A negative matcher requires none; for "a|b" both values must exist. */
 function alternatives(operator, value) {
   if (operator.startsWith("!")) return [];
   if (operator === "=") return [{ test: (text) => text === value }];

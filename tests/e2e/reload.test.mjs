@@ -1,5 +1,6 @@
-// The configuration changes while requests pass, in every way that files change: what is good serves within 3 s,
-// what is not changes nothing and is said, and no request is lost. And several proxies in one process.
+// The configuration file changes under load, in every way in which files are replaced: a valid configuration is in
+// use within 3 s, an invalid one is reported and changes nothing, and no request is lost. Also: several proxies in one
+// process.
 
 import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,12 +13,12 @@ import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { registerSecret } from "./printed.mjs";
 import { CUPBEARER, run, start, temporaryDirectory, until } from "./support.mjs";
 
-/** Within this a change must be noticed. */
-const NOTICED_MS = 3_000;
+/** How long it may take until a change is in use. */
+const RELOAD_LIMIT_MS = 3_000;
 
 const WORKERS = 4;
 
-/** Each worker's; with `WORKERS` about 100 requests a second. */
+/** The pause of each worker; all `WORKERS` send about 100 requests a second. */
 const BETWEEN_REQUESTS_MS = 1000 / (100 / WORKERS);
 
 const PATH = "/api/v1/certificates";
@@ -25,23 +26,23 @@ const PATH = "/api/v1/certificates";
 const READ_ONLY = "[guard]\nread_only = true\n";
 const STRICTER = `${READ_ONLY}deny = ["GET /denied"]\n`;
 
-for (const [name, place] of Object.entries({ "by a rename": renamed, "in place": inPlace, "by the swap of a Kubernetes volume": swapped })) {
-  test(`a configuration that is replaced ${name} serves within 3 s and loses no request`, async (t) => {
-    const scene = await setUp(t, place, READ_ONLY);
+for (const [name, prepare] of Object.entries({ "by a rename": renamed, "in place": inPlace, "by the update of a Kubernetes volume": swapped })) {
+  test(`a configuration that is replaced ${name} is in use within 3 s, and no request is lost`, async (t) => {
+    const scene = await setUp(t, prepare, READ_ONLY);
     const load = startLoad(t, scene.url);
     const at = Date.now();
     scene.replace(scene.text(STRICTER));
-    const after = await noticed(at, async () => (await ask(scene.url, "/denied")).reason === "rule_refused");
-    await until(async () => (await scene.reloads("applied")) === 1, "it is counted");
+    const after = await timeUntil(at, async () => (await ask(scene.url, "/denied")).reason === "rule_refused");
+    await until(async () => (await scene.reloads("applied")) === 1, "the reload is counted");
     assert.deepEqual(await load.stop(), []);
-    t.diagnostic(`${load.answered()} requests, 0 lost; noticed after ${after} ms`);
+    t.diagnostic(`${load.answered()} requests, 0 lost; in use after ${after} ms`);
   });
 }
 
-test("of a file that is written in two halves the first never serves", async (t) => {
+test("the first half of a file that is written in two steps is never used", async (t) => {
   const scene = await setUp(t, inPlace, READ_ONLY);
   const load = startLoad(t, scene.url);
-  const [first, second] = [scene.text(""), STRICTER]; // the first half alone is a good file without `read_only`
+  const [first, second] = [scene.text(""), STRICTER]; // the first half alone is a valid file without `read_only`
   const posted = [];
   let going = true;
   t.after(() => (going = false));
@@ -50,7 +51,7 @@ test("of a file that is written in two halves the first never serves", async (t)
   })();
   for (let round = 0; round < 4; round += 1) {
     writeFileSync(scene.file, first);
-    await pause(300 + 40 * round); // shorter than the 500 ms between two equal reads, and at another point of each look
+    await pause(300 + 40 * round); // shorter than the 500 ms between two equal reads, and at a different point of each check
     appendFileSync(scene.file, second);
     await pause(1_600);
   }
@@ -61,7 +62,7 @@ test("of a file that is written in two halves the first never serves", async (t)
   assert.deepEqual(await load.stop(), []);
 });
 
-test("a broken, misspelt, deleted or unusable file changes nothing and says so until it is good again", async (t) => {
+test("an invalid, misspelt, deleted or unusable file changes nothing and is reported until it is valid again", async (t) => {
   const scene = await setUp(t, renamed, READ_ONLY);
   const load = startLoad(t, scene.url);
   let refused = 0;
@@ -75,18 +76,18 @@ test("a broken, misspelt, deleted or unusable file changes nothing and says so u
   ]) {
     const at = Date.now();
     change();
-    await noticed(at, async () => (await scene.notes()).some((note) => note.includes(complaint)));
-    assert.equal((await ask(scene.url, PATH, "POST")).status, 403, "the old one serves");
+    await timeUntil(at, async () => (await scene.notes()).some((note) => note.includes(complaint)));
+    assert.equal((await ask(scene.url, PATH, "POST")).status, 403, "the old configuration is in use");
     assert.equal(await scene.reloads("refused"), (refused += 1));
     assert.match(scene.output.stderr, /ERROR.*configuration refused|"level":"ERROR".*configuration refused/);
     scene.replace(scene.text(READ_ONLY));
-    await until(async () => (await scene.notes()).length === 0, `the note about ${complaint} goes`);
+    await until(async () => (await scene.notes()).length === 0, `the note about ${complaint} is removed`);
   }
   assert.equal(await scene.reloads("applied"), 0);
   assert.deepEqual(await load.stop(), []);
 });
 
-test("a new identity serves once it has a token, and its stricter guard before", async (t) => {
+test("a new identity is used once it has a token, and its stricter guard before that", async (t) => {
   const scene = await setUp(t, swapped, "");
   const load = startLoad(t, scene.url);
   const clients = () => new Set(scene.api.seen.slice(-20).map(clientOf));
@@ -95,45 +96,45 @@ test("a new identity serves once it has a token, and its stricter guard before",
   let at = Date.now();
   scene.replace(scene.text('[guard]\ndeny = ["GET /denied"]\n', { id: "nobody" }));
   const waits = async () => (await scene.notes()).some((note) => note.includes("waits for its first token") && note.includes("invalid_client"));
-  t.diagnostic(`a wrong identity is said after ${await noticed(at, waits)} ms`);
-  assert.equal((await ask(scene.url, "/denied")).reason, "rule_refused", "what it forbids is forbidden at once");
+  t.diagnostic(`a wrong identity is reported after ${await timeUntil(at, waits)} ms`);
+  assert.equal((await ask(scene.url, "/denied")).reason, "rule_refused", "new restrictions apply at once");
   const granted = await scene.metric('cupbearer_token_requests_total{outcome="granted"}');
-  await until(async () => (await scene.metric('cupbearer_token_requests_total{outcome="granted"}')) > granted, "the old one's refresh");
+  await until(async () => (await scene.metric('cupbearer_token_requests_total{outcome="granted"}')) > granted, "the old identity refreshes its token");
   assert.deepEqual([...clients()], [CLIENTS.basic.id]);
   assert.equal(await scene.reloads("waiting"), 1);
 
   at = Date.now();
   scene.replace(scene.text("", { client: "auditor" }));
-  const after = await noticed(at, async () => (await scene.notes()).length === 0 && (await scene.reloads("applied")) === 1);
+  const after = await timeUntil(at, async () => (await scene.notes()).length === 0 && (await scene.reloads("applied")) === 1);
   const before = scene.api.seen.length;
-  await until(() => scene.api.seen.length > before + 50, "requests with the new one");
+  await until(() => scene.api.seen.length > before + 50, "requests with the new identity");
   assert.deepEqual([...new Set(scene.api.seen.slice(before + 10).map(clientOf))], [CLIENTS.auditor.id]);
-  assert.notEqual((await ask(scene.url, "/denied")).reason, "rule_refused", "the guard of a file that is gone");
-  assert.ok((await scene.metric('cupbearer_token_requests_total{outcome="granted"}')) > granted, "counters go on");
+  assert.notEqual((await ask(scene.url, "/denied")).reason, "rule_refused", "the guard of the replaced file no longer applies");
+  assert.ok((await scene.metric('cupbearer_token_requests_total{outcome="granted"}')) > granted, "counters are kept");
   assert.deepEqual(await load.stop(), []);
-  t.diagnostic(`${load.answered()} requests, 0 lost; the right identity serves after ${after} ms`);
+  t.diagnostic(`${load.answered()} requests, 0 lost; the correct identity is in use after ${after} ms`);
 });
 
-test("SIGHUP looks at once, and what needs a restart is said until it is taken back", async (t) => {
+test("SIGHUP causes a check at once, and a change that needs a restart is reported until it is undone", async (t) => {
   const scene = await setUp(t, renamed, "");
   const load = startLoad(t, scene.url);
   scene.replace(`name = "other"\n${scene.text("[runtime]\nthreads = 2\n").replace("127.0.0.1:0", "127.0.0.1:1")}`);
   scene.signal("SIGHUP");
   const at = Date.now();
-  const said = "changed in the configuration, and needs a restart: listen, name, runtime.threads";
-  await until(async () => (await scene.notes()).includes(said), said);
+  const note = "changed in the configuration, and needs a restart: listen, name, runtime.threads";
+  await until(async () => (await scene.notes()).includes(note), note);
   assert.ok(Date.now() - at < 1_500, `${Date.now() - at} ms`);
   assert.equal(await scene.reloads("restart"), 1);
   scene.replace(scene.text(""));
-  await until(async () => (await scene.notes()).length === 0, "the note goes");
+  await until(async () => (await scene.notes()).length === 0, "the note is removed");
   scene.signal("SIGHUP");
   await pause(1_000);
   assert.equal(await scene.reloads("applied"), 0, "nothing has changed");
   assert.deepEqual(await load.stop(), []);
 });
 
-test("two proxies of one process have a listener, an identity, a guard and metrics each", async (t) => {
-  const [one, two] = [await described(t), await described(t)];
+test("two proxies in one process each have their own listener, identity, guard and metrics", async (t) => {
+  const [one, two] = [await startServers(t), await startServers(t)];
   const text = (side, name, more = "") => `name = "${name}"\n${side.text(more)}`;
   const process = "[admin]\nlisten = '127.0.0.1:0'\n[log]\nlevel = 'info'\n";
   writeFileSync(one.file, text(one, "one", process));
@@ -144,7 +145,7 @@ test("two proxies of one process have a listener, an identity, a guard and metri
 
   assert.equal((await ask(first, PATH)).status, 200);
   assert.equal((await ask(second, PATH)).status, 200);
-  assert.deepEqual([one.api.seen.length, two.api.seen.length], [1, 1], "each its own API, with a token that it accepts");
+  assert.deepEqual([one.api.seen.length, two.api.seen.length], [1, 1], "each uses its own API, with a token that the API accepts");
   assert.equal((await ask(second, PATH, "POST")).reason, "rule_refused");
   assert.notEqual((await ask(first, PATH, "POST")).status, 403);
   const line = () => proxies.output.stderr.split("\n").find((line) => line.includes('"reason":"rule_refused"'));
@@ -153,7 +154,7 @@ test("two proxies of one process have a listener, an identity, a guard and metri
 
   const load = startLoad(t, first);
   await two.authorizationServer.close();
-  await until(async () => (await ask(proxies.admin, "/ready")).text.startsWith("two: not ready: token expired"), "the second's token has expired");
+  await until(async () => (await ask(proxies.admin, "/ready")).text.startsWith("two: not ready: token expired"), "the token of the second proxy expires");
   assert.equal((await ask(second, PATH)).reason, "token_unavailable");
   const metrics = (await ask(proxies.admin, "/metrics")).text;
   assert.match(metrics, /^cupbearer_token_state\{proxy="one",state="(fresh|stale)"\} 1$/m);
@@ -162,28 +163,28 @@ test("two proxies of one process have a listener, an identity, a guard and metri
 
   assert.ok(!proxies.output.stderr.includes('"level":"DEBUG"'));
   writeFileSync(one.file, text(one, "one", process.replace("info", "debug")));
-  await until(() => proxies.output.stderr.includes('"level":"DEBUG"'), "the level of the log follows its file");
+  await until(() => proxies.output.stderr.includes('"level":"DEBUG"'), "the log level follows the file");
   writeFileSync(two.file, "broken");
-  await until(async () => (await proxies.status()).proxies[1].notes.some((note) => note.includes("is not TOML")), "the second's note");
+  await until(async () => (await proxies.status()).proxies[1].notes.some((note) => note.includes("is not TOML")), "the note of the second proxy");
   writeFileSync(one.file, text(one, "one", `${process}${STRICTER}`));
-  await noticed(Date.now(), async () => (await ask(first, "/denied")).reason === "rule_refused");
-  assert.deepEqual((await proxies.status()).proxies[0].notes, [], "each file by itself");
+  await timeUntil(Date.now(), async () => (await ask(first, "/denied")).reason === "rule_refused");
+  assert.deepEqual((await proxies.status()).proxies[0].notes, [], "each file is handled separately");
   assert.deepEqual(await load.stop(), []);
 });
 
-test("a proxy that cannot start does not keep the other from serving", async (t) => {
-  const [one, two] = [await described(t), await described(t)];
+test("a proxy that cannot start does not prevent the other one from serving", async (t) => {
+  const [one, two] = [await startServers(t), await startServers(t)];
   const taken = new URL(one.api.url).port;
   writeFileSync(one.file, `name = "one"\n${one.text("[admin]\nlisten = '127.0.0.1:0'\n").replace("127.0.0.1:0", `127.0.0.1:${taken}`)}`);
   writeFileSync(two.file, `name = "two"\n${two.text("")}`);
   const proxies = await startSeveral(t, [one.file, two.file], 1);
   assert.match(proxies.output.stderr, new RegExp(`one: cupbearer cannot start: .*${taken}`));
-  await until(async () => (await ask(proxies.urls[0], PATH)).status === 200, "the other serves");
+  await until(async () => (await ask(proxies.urls[0], PATH)).status === 200, "the other proxy serves");
   assert.match((await proxies.status()).proxies[0].notes[0], /^one: cupbearer cannot start/);
 });
 
-test("what several files contradict each other in is said all at once, with the file", async (t) => {
-  const [one, two] = [await described(t), await described(t)];
+test("all conflicts between several files are reported at once, each with its file", async (t) => {
+  const [one, two] = [await startServers(t), await startServers(t)];
   writeFileSync(one.file, one.text("[log]\nlevel = 'info'\n").replace("127.0.0.1:0", "127.0.0.1:6001"));
   writeFileSync(two.file, two.text("[admin]\nlisten = 'off'\n[token_]\n").replace("127.0.0.1:0", "127.0.0.1:6001"));
   const args = ["check", "--config", one.file, "--config", two.file];
@@ -205,7 +206,7 @@ test("what several files contradict each other in is said all at once, with the 
 });
 
 test("check shows each of several configurations", async (t) => {
-  const [one, two] = [await described(t), await described(t)];
+  const [one, two] = [await startServers(t), await startServers(t)];
   writeFileSync(one.file, `name = "one"\ndrain = "7s"\n${one.text("")}`);
   writeFileSync(two.file, `name = "two"\n${two.text("")}`);
   const { code, stdout } = await run(CUPBEARER, ["check", "--json", "--config", one.file, "--config", two.file]);
@@ -216,11 +217,11 @@ test("check shows each of several configurations", async (t) => {
   assert.deepEqual(drains.map(({ value, source }) => [value, source]), Array(2).fill(['"7s"', `${one.file}:2`]));
 });
 
-/** A proxy with a file that can be replaced, its admin listener, and what can be read there. */
-async function setUp(t, place, more) {
-  const side = await described(t);
+/** A proxy with a replaceable configuration file, and functions that read its admin listener. */
+async function setUp(t, prepare, more) {
+  const side = await startServers(t);
   const text = (extra, options) => `${side.text(`[admin]\nlisten = '127.0.0.1:0'\n${extra}`, options)}`;
-  const { file, replace } = place(await temporaryDirectory(t), text(more));
+  const { file, replace } = prepare(await temporaryDirectory(t), text(more));
   const { urls, ...proxy } = await startSeveral(t, [file]);
   const metric = async (name) => {
     const line = (await ask(proxy.admin, "/metrics")).text.split("\n").find((line) => line.startsWith(`${name} `));
@@ -240,8 +241,8 @@ async function setUp(t, place, more) {
   };
 }
 
-/** An authorization server and an API, and the text of a file that describes them. */
-async function described(t) {
+/** An authorization server, an API, and a function that writes the configuration for them. */
+async function startServers(t) {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close().catch(() => {}));
   const api = await startApi(authorizationServer);
@@ -296,7 +297,7 @@ function inPlace(directory, text) {
   return { file, replace: (next) => writeFileSync(file, next) };
 }
 
-/** The whole tree as a kubelet makes it: a folder a version, `..data` to one of them, links through it. */
+/** The layout that a kubelet creates: a folder for each version, a link `..data` to one of them, and links to its files. */
 function swapped(directory, text) {
   let version = 0;
   const write = (content) => {
@@ -312,15 +313,15 @@ function swapped(directory, text) {
   return { file: join(directory, "cupbearer.toml"), replace: write };
 }
 
-/** How long it took, in ms, and not longer than it may. */
-async function noticed(at, condition) {
-  await until(condition, "it is noticed", NOTICED_MS + 2_000);
+/** Waits for `condition`, and returns how long it took since `at`, in ms. Fails above the limit. */
+async function timeUntil(at, condition) {
+  await until(condition, "the change is in use", RELOAD_LIMIT_MS + 2_000);
   const after = Date.now() - at;
-  assert.ok(after <= NOTICED_MS, `noticed after ${after} ms`);
+  assert.ok(after <= RELOAD_LIMIT_MS, `in use after ${after} ms`);
   return after;
 }
 
-/** Keep-alive clients, each with one connection; `stop` gives what was not a 200. */
+/** Keep-alive clients, each with one connection. `stop` returns everything that was not a 200. */
 function startLoad(t, url) {
   let going = true;
   t.after(() => (going = false));
@@ -350,22 +351,22 @@ function startLoad(t, url) {
   };
 }
 
-/** The answer's status and text, and the reason if it is one of the proxy's own. */
+/** The status and body of the response, and its reason if the proxy generated it. */
 function ask(url, path, method = "GET", agent = undefined) {
   return new Promise((resolve, reject) => {
-    const asked = send(`${url}${path}`, { method, agent }, (response) => {
+    const request = send(`${url}${path}`, { method, agent }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (piece) => (text += piece));
       response.on("error", reject).on("end", () => {
-        const own = response.headers["content-type"]?.startsWith("application/problem+json");
-        resolve({ status: response.statusCode, text, reason: own ? JSON.parse(text).reason : undefined });
+        const isProblem = response.headers["content-type"]?.startsWith("application/problem+json");
+        resolve({ status: response.statusCode, text, reason: isProblem ? JSON.parse(text).reason : undefined });
       });
     });
-    asked.on("error", reject).end();
+    request.on("error", reject).end();
   });
 }
 
-/** Whose token a request came with. */
+/** The client whose token a request carried. */
 function clientOf({ authorization }) {
   const [, payload] = authorization[0].split(".");
   return JSON.parse(Buffer.from(payload, "base64url")).client_id;

@@ -1,5 +1,5 @@
-// The files of config/sidecar: what reads them accepts them, cupbearer accepts what they configure, and they keep
-// what docs/sidecar.md promises.
+// The files in config/sidecar: the programs that read them accept them, cupbearer accepts their configuration, and they
+// do what docs/sidecar.md says.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { CUPBEARER, run, start, statusOf, temporaryDirectory } from "./support.m
 
 const FOLDER = fileURLToPath(new URL("../../config/sidecar", import.meta.url));
 const MANIFESTS = ["configmap.yaml", "deployment.yaml", "job.yaml", "egress.yaml"];
-/** The first with native sidecars on by default, and a recent one. */
+/** The first version with native sidecars enabled by default, and a recent one. */
 const KUBERNETES = ["1.29", "1.37"];
 
 const file = (name) => join(FOLDER, name);
@@ -27,7 +27,7 @@ async function documents(name) {
 
 const ofKind = async (name, kind) => (await documents(name)).find((document) => document.kind === kind);
 
-/** The workload's pod, and in it cupbearer's container. */
+/** The workload's pod and its cupbearer container. */
 async function podOf(name, kind) {
   const pod = (await ofKind(name, kind)).spec.template.spec;
   const containers = [...(pod.initContainers ?? []), ...pod.containers];
@@ -41,7 +41,7 @@ const validate = (version, ...files) => {
   return python("-c", CLI, "--strict", "-k", version, ...files);
 };
 
-test("kubernetes-validate accepts every manifest, and no misspelt one", async (t) => {
+test("kubernetes-validate accepts every manifest, and rejects a misspelt one", async (t) => {
   for (const version of KUBERNETES) {
     const { code, stdout, stderr } = await validate(version, ...MANIFESTS.map(file));
     assert.equal(code, 0, stdout + stderr);
@@ -52,12 +52,12 @@ test("kubernetes-validate accepts every manifest, and no misspelt one", async (t
   }
 });
 
-test("every manifest is looked at", () => {
+test("the tests cover every file in config/sidecar", () => {
   const known = [...MANIFESTS, "compose.yaml", "cupbearer.service", "sidecar.toml", "egress.toml"];
   assert.deepEqual(readdirSync(FOLDER).sort(), known.sort());
 });
 
-test("the ConfigMaps hold the TOML files word for word", async () => {
+test("the ConfigMaps contain the TOML files word for word", async () => {
   for (const [manifest, toml] of [["configmap.yaml", "sidecar.toml"], ["egress.yaml", "egress.toml"]]) {
     const { data } = await ofKind(manifest, "ConfigMap");
     assert.deepEqual(data, { "cupbearer.toml": text(toml) });
@@ -75,7 +75,7 @@ const CONFIGURED = {
 };
 
 for (const [name, [toml, environment]] of Object.entries(CONFIGURED)) {
-  test(`cupbearer accepts what ${name} configures, and the guard is set explicitly`, async (t) => {
+  test(`cupbearer accepts the configuration of ${name}, which sets the guard explicitly`, async (t) => {
     const directory = await temporaryDirectory(t);
     for (const path of ["cupbearer", "callers"]) mkdirSync(join(directory, path));
     for (const [number, path] of ["cupbearer/client_secret", "callers/orders", "callers/reports", "client_secret"].entries()) {
@@ -97,7 +97,7 @@ for (const [name, [toml, environment]] of Object.entries(CONFIGURED)) {
   });
 }
 
-/** Of what [admin] listens at beyond loopback. */
+/** The port of the admin listener that is reachable from the network. */
 const adminPort = (toml) => Number(/"0\.0\.0\.0:(675\d)"\]/.exec(text(toml))[1]);
 
 const seconds = (toml, key) => Number(new RegExp(`^${key} = "(\\d+)s"`, "m").exec(text(toml))?.[1] ?? 0);
@@ -113,7 +113,7 @@ function assertHardened(pod, container) {
 }
 
 for (const [name, kind] of [["deployment.yaml", "Deployment"], ["job.yaml", "Job"]]) {
-  test(`the sidecar of ${name} is native, probed by itself, and no reason to take the program down`, async () => {
+  test(`the sidecar of ${name} is native, runs its own probes, and never makes the program unready`, async () => {
     const { pod, cupbearer } = await podOf(name, kind);
     assert.ok(pod.initContainers.includes(cupbearer));
     assert.equal(cupbearer.restartPolicy, "Always");
@@ -123,7 +123,7 @@ for (const [name, kind] of [["deployment.yaml", "Deployment"], ["job.yaml", "Job
     assert.match(text(name), /# No readinessProbe.*token/s);
     assert.ok(pod.terminationGracePeriodSeconds > seconds("sidecar.toml", "drain") + seconds("sidecar.toml", "drain_delay"));
     for (const container of [cupbearer, ...pod.containers]) assertHardened(pod, container);
-    // Another user than the program's, and the program cannot read the secret.
+    // It runs as another user than the program, and the program cannot read the secret.
     const [program] = pod.containers;
     assert.notEqual(program.securityContext.runAsUser, cupbearer.securityContext.runAsUser);
     assert.equal(program.volumeMounts, undefined);
@@ -132,7 +132,7 @@ for (const [name, kind] of [["deployment.yaml", "Deployment"], ["job.yaml", "Job
   });
 }
 
-/** Every file that the environment names lies in a mounted volume; none is mounted by subPath, which never changes. */
+/** Every file that the environment names is in a mounted volume, and none is mounted with subPath, which is never updated. */
 function assertMountsReach(pod, container) {
   assert.ok(container.volumeMounts.every(({ subPath, readOnly }) => !subPath && readOnly));
   const volumes = pod.volumes.map(({ name }) => name);
@@ -145,7 +145,7 @@ function assertMountsReach(pod, container) {
   assert.equal(pod.securityContext.fsGroup, container.securityContext.runAsGroup);
 }
 
-test("the egress deployment leaves its service before it stops, and admits named callers alone", async () => {
+test("the egress deployment becomes unready before it stops, and accepts only named callers", async () => {
   const { pod, cupbearer } = await podOf("egress.yaml", "Deployment");
   const { spec } = await ofKind("egress.yaml", "Deployment");
   assert.ok(spec.replicas > 1);
@@ -158,7 +158,7 @@ test("the egress deployment leaves its service before it stops, and admits named
   assert.equal(admin, adminPort("egress.toml"));
   assert.deepEqual(cupbearer.readinessProbe.httpGet, { path: "/ready", port: "admin" });
   assert.deepEqual(cupbearer.livenessProbe.httpGet, { path: "/live", port: "admin" });
-  // Not ready for longer than it takes to notice, while it still accepts.
+  // It is unready, and still accepts requests, for longer than Kubernetes needs to notice.
   const { periodSeconds, failureThreshold } = cupbearer.readinessProbe;
   assert.ok(periodSeconds * failureThreshold <= seconds("egress.toml", "drain_delay"));
   const labels = spec.template.metadata.labels;
@@ -170,22 +170,22 @@ test("the egress deployment leaves its service before it stops, and admits named
   assert.ok(text("egress.toml").includes(`hosts = ["${service}"`));
 });
 
-test("with egress.toml a caller goes as far as its rails let it, by the service's name, and nobody without a key", async (t) => {
+test("with egress.toml a caller with a key can do what its rules allow, through the service's name only, and a caller without a key nothing", async (t) => {
   const { url, keys, api } = await startEgress(t);
-  const askFor = (host, ...args) => statusOf("--header", `Host: ${host}`, ...args);
-  const ask = (...args) => askFor("cupbearer-egress:6749", ...args);
-  const asks = (key) => ["--header", `X-Cupbearer-Key: ${key}`, `${url}/api/v1/certificates`];
-  assert.equal(await ask(`${url}/api/v1/certificates`), 401);
+  const statusForHost = (host, ...args) => statusOf("--header", `Host: ${host}`, ...args);
+  const statusFor = (...args) => statusForHost("cupbearer-egress:6749", ...args);
+  const withKey = (key) => ["--header", `X-Cupbearer-Key: ${key}`, `${url}/api/v1/certificates`];
+  assert.equal(await statusFor(`${url}/api/v1/certificates`), 401);
   assert.equal(api.seen.length, 0);
-  assert.equal(await ask(...asks(keys.orders)), 200);
-  assert.equal(await ask(...asks(keys.reports)), 200);
-  assert.equal(await ask("--request", "DELETE", ...asks(keys.reports)), 403);
-  assert.equal(await ask("--request", "DELETE", ...asks(keys.orders)), 403);
-  assert.equal(await askFor("elsewhere:6749", ...asks(keys.orders)), 403);
+  assert.equal(await statusFor(...withKey(keys.orders)), 200);
+  assert.equal(await statusFor(...withKey(keys.reports)), 200);
+  assert.equal(await statusFor("--request", "DELETE", ...withKey(keys.reports)), 403);
+  assert.equal(await statusFor("--request", "DELETE", ...withKey(keys.orders)), 403);
+  assert.equal(await statusForHost("elsewhere:6749", ...withKey(keys.orders)), 403);
   assert.equal(api.seen.length, 2);
 });
 
-/** The shipped file, with other ports, other folders and two keys. */
+/** Starts a proxy with the shipped file, with other ports, other folders and two keys. */
 async function startEgress(t) {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
@@ -217,14 +217,14 @@ async function startEgress(t) {
   return { url: `http://127.0.0.1:${proxy.found[1]}`, keys, api };
 }
 
-test("Prometheus is sent to a port that answers beyond loopback", async () => {
+test("Prometheus is directed to a port that is reachable from the network", async () => {
   for (const [manifest, kind, toml] of [["deployment.yaml", "Deployment", "sidecar.toml"], ["egress.yaml", "Deployment", "egress.toml"]]) {
     const { metadata } = (await ofKind(manifest, kind)).spec.template;
     assert.equal(Number(metadata.annotations["prometheus.io/port"]), adminPort(toml));
   }
 });
 
-test("docker-compose accepts compose.yaml, and no misspelt one; both services share localhost", async (t) => {
+test("docker-compose accepts compose.yaml and rejects a misspelt one, and both services share localhost", async (t) => {
   const directory = await temporaryDirectory(t);
   const config = async (content) => {
     writeFileSync(join(directory, "compose.yaml"), content);
@@ -244,7 +244,7 @@ test("docker-compose accepts compose.yaml, and no misspelt one; both services sh
   assert.equal(basename(cupbearer.environment.CUPBEARER_TOKEN__CLIENT_SECRET__FILE), cupbearer.secrets[0]);
 });
 
-test("systemd accepts the unit, and no misspelt one; it exposes little", async (t) => {
+test("systemd accepts the unit, rejects a misspelt one, and rates its exposure as low", async (t) => {
   const directory = await temporaryDirectory(t);
   const unit = join(directory, "cupbearer.service");
   const verify = async (content) => {

@@ -1,5 +1,5 @@
-// Surroundings that are not as they should be, made in a namespace of their own: a full disk for the log, and names
-// that nobody resolves. It serves in full or says why not, and never hangs, at its end neither.
+// A broken environment, created in a namespace: a full disk for the log, and no name resolution. cupbearer serves
+// completely or says why not, and never hangs, not even when it stops.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -12,7 +12,7 @@ import { testInNamespace } from "./namespace.mjs";
 import { ask, configurationFor, startCombinedServer, writeSecret } from "./stand_ins.mjs";
 import { start, startProxy, temporaryDirectory, until } from "./support.mjs";
 
-testInNamespace("a log on a full disk of 64 KiB: every request is answered, what is lost is counted, and it goes on when there is room", async (scene) => {
+testInNamespace("with a log on a full disk every request is answered, lost lines are counted, and logging continues when there is space", async (scene) => {
   const { url } = await startCombinedServer(scene);
   const directory = await temporaryDirectory(scene);
   const [file, secret, disk] = ["cupbearer.toml", "secret", "disk"].map((part) => join(directory, part));
@@ -41,12 +41,12 @@ testInNamespace("a log on a full disk of 64 KiB: every request is answered, what
 
   truncateSync(log);
   await ask("http://127.0.0.1:6749/again");
-  await until(() => readFileSync(log, "utf8").includes("/again"), "the log goes on");
+  await until(() => readFileSync(log, "utf8").includes("/again"), "logging continues");
   assert.equal(await proxy.stop(), 0);
 });
 
-for (const [name, content] of [["no name server at all", "garbage\n"], ["a name server that is silent", "nameserver 127.0.0.1\n"]]) {
-  testInNamespace(`${name} at the start: live at once, not ready with the cause, errors in time, and an end in time`, async (scene) => {
+for (const [name, content] of [["no name server", "garbage\n"], ["a silent name server", "nameserver 127.0.0.1\n"]]) {
+  testInNamespace(`with ${name} the proxy is live at once, reports the cause as not ready, and responds and stops in time`, async (scene) => {
     const directory = await temporaryDirectory(scene);
     const [file, secret, resolv] = ["cupbearer.toml", "secret", "resolv.conf"].map((part) => join(directory, part));
     const silent = createSocket("udp4").bind(53, "127.0.0.1");
@@ -72,10 +72,10 @@ for (const [name, content] of [["no name server at all", "garbage\n"], ["a name 
     assert.ok(ms < 11_000, `${ms}`);
     await until(async () => /as\.test/.test(await (await fetch("http://127.0.0.1:6750/ready")).text()), "the cause");
 
-    await sleep(1500); // a further look-up is under way
-    const told = Date.now();
+    await sleep(1500); // so that another lookup is in progress
+    const signalled = Date.now();
     assert.equal(await proxy.stop(), 0);
-    scene.figure(`${name}: answered after, ends after, ms`, `${ms.toFixed(0)}, ${Date.now() - told}`);
-    assert.ok(Date.now() - told < 3000, `${Date.now() - told} ms`);
+    scene.figure(`${name}: responds after, stops after, ms`, `${ms.toFixed(0)}, ${Date.now() - signalled}`);
+    assert.ok(Date.now() - signalled < 3000, `${Date.now() - signalled} ms`);
   });
 }

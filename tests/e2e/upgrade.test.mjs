@@ -1,4 +1,4 @@
-// What is not one request and one answer: WebSocket, server-sent events, expectations.
+// Exchanges that are more than one request and one response: WebSocket, server-sent events, Expect: 100-continue.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -10,7 +10,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { startAuthorizationServer } from "./authorization_server.mjs";
 import { startProxy, temporaryDirectory, writeConfiguration } from "./support.mjs";
 
-/** An upstream of this test's own, and the built binary in front of it. */
+/** Starts the built binary in front of an upstream that the test provides. */
 async function inFrontOf(t, server, ...args) {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
@@ -25,7 +25,7 @@ async function inFrontOf(t, server, ...args) {
   return proxy;
 }
 
-/** A WebSocket server that wants a bearer and echoes. */
+/** A WebSocket server that requires a bearer token and echoes messages. */
 function echo(t) {
   const server = createServer();
   const sockets = new WebSocketServer({ server, verifyClient: ({ req }) => /^Bearer ./.test(req.headers.authorization) });
@@ -34,7 +34,7 @@ function echo(t) {
   return server;
 }
 
-test("a WebSocket carries 10 MB each way with a bearer that its client never saw", async (t) => {
+test("a WebSocket carries 10 MB in each direction, with a bearer token that its client does not know", async (t) => {
   const proxy = await inFrontOf(t, echo(t));
   const socket = new WebSocket(proxy.url.replace("http:", "ws:"));
   await once(socket, "open");
@@ -49,7 +49,7 @@ test("a WebSocket carries 10 MB each way with a bearer that its client never saw
   assert.equal(reason.toString(), "done");
 });
 
-test("a WebSocket from a page of another origin is refused before the upstream hears of it", async (t) => {
+test("a WebSocket from a page of another origin is rejected without a request to the upstream", async (t) => {
   let asked = 0;
   const server = echo(t).on("upgrade", () => asked++);
   const proxy = await inFrontOf(t, server);
@@ -59,7 +59,7 @@ test("a WebSocket from a page of another origin is refused before the upstream h
   assert.equal(asked, 0);
 });
 
-test("an upgrade that is answered otherwise is an answer, and bytes sent early never reach the upstream", async (t) => {
+test("a rejected upgrade returns the upstream's response, and bytes that the client sent early never reach the upstream", async (t) => {
   const seen = [];
   const server = net.createServer((socket) => {
     socket.on("error", () => {});
@@ -78,11 +78,11 @@ test("an upgrade that is answered otherwise is an answer, and bytes sent early n
   client.setEncoding("latin1").on("data", (text) => (answer += text));
   await once(client, "close");
   assert.match(answer, /^HTTP\/1\.1 403 /);
-  assert.match(answer, /\r\nconnection: close\r\n/i); // at once, not when the connection has been idle long enough
+  assert.match(answer, /\r\nconnection: close\r\n/i); // at once, not when the idle limit has passed
   assert.ok(!seen.join("").includes("SMUGGLED"), seen.join(""));
 });
 
-test("a WebSocket keeps its subprotocol, its compression, its ping and what its server says at once", async (t) => {
+test("a WebSocket's subprotocol, compression, pings and early server messages are preserved", async (t) => {
   const server = createServer();
   const sockets = new WebSocketServer({ server, perMessageDeflate: { threshold: 0 }, handleProtocols: () => "second" });
   t.after(() => sockets.close());
@@ -101,7 +101,7 @@ test("a WebSocket keeps its subprotocol, its compression, its ping and what its 
   socket.terminate();
 });
 
-test("a WebSocket and an event stream may be silent for longer than any limit", async (t) => {
+test("a WebSocket and an event stream may be idle for longer than every timeout", async (t) => {
   const server = echo(t);
   server.on("request", (_, response) => {
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" }).flushHeaders();
@@ -119,7 +119,7 @@ test("a WebSocket and an event stream may be silent for longer than any limit", 
   socket.terminate();
 });
 
-test("a client that leaves an event stream is seen by the upstream", async (t) => {
+test("the upstream notices when a client closes an event stream", async (t) => {
   const left = withResolvers();
   const server = createServer((request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
@@ -132,7 +132,7 @@ test("a client that leaves an event stream is seen by the upstream", async (t) =
   await left.promise;
 });
 
-test("an upgrade to h2c is an ordinary request", async (t) => {
+test("a request to upgrade to h2c is forwarded as an ordinary request", async (t) => {
   const headers = [];
   const server = createServer((request, response) => {
     headers.push(request.headers);
@@ -151,13 +151,13 @@ test("an upgrade to h2c is an ordinary request", async (t) => {
   assert.equal(headers[0]["http2-settings"], undefined);
 });
 
-test("half-closing a tunnel on one side leaves the other direction open", async (t) => {
+test("closing one direction of a tunnel leaves the other direction open", async (t) => {
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     socket.once("data", () => {
       socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
       const got = [];
       socket.on("data", (bytes) => got.push(bytes));
-      socket.on("end", () => socket.end(`heard ${Buffer.concat(got)}`));
+      socket.on("end", () => socket.end(`received ${Buffer.concat(got)}`));
     });
   });
   const proxy = await inFrontOf(t, server);
@@ -170,10 +170,10 @@ test("half-closing a tunnel on one side leaves the other direction open", async 
   client.on("data", (text) => (rest += text));
   client.end("hello");
   await once(client, "close");
-  assert.equal(rest, "heard hello");
+  assert.equal(rest, "received hello");
 });
 
-test("stopping waits for a tunnel no longer than drain, and still exits with 0", async (t) => {
+test("a stopping proxy waits for a tunnel no longer than drain, and exits with 0", async (t) => {
   const proxy = await inFrontOf(t, echo(t), "--set", "drain=300ms");
   const socket = new WebSocket(proxy.url.replace("http:", "ws:"));
   await once(socket, "open");
@@ -183,7 +183,7 @@ test("stopping waits for a tunnel no longer than drain, and still exits with 0",
   await closed;
 });
 
-test("server-sent events arrive one by one, while the stream is open", async (t) => {
+test("server-sent events arrive one by one while the stream is open", async (t) => {
   let emit;
   const server = createServer((request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
@@ -203,7 +203,7 @@ test("server-sent events arrive one by one, while the stream is open", async (t)
   abort.abort();
 });
 
-test("an upload that expects 100 and is refused never sends its body, a hundred times", async (t) => {
+test("a rejected upload with Expect: 100-continue never sends its body, in 100 of 100 attempts", async (t) => {
   let bodies = 0;
   const server = createServer();
   server.on("checkContinue", (request, response) => {
@@ -212,22 +212,22 @@ test("an upload that expects 100 and is refused never sends its body, a hundred 
   });
   const proxy = await inFrontOf(t, server);
   for (let round = 0; round < 100; round++) {
-    const { heard, answer } = await expecting(proxy, "0123456789");
-    assert.deepEqual(heard, [], "no 100 was to be heard");
+    const { interimStatuses, answer } = await expecting(proxy, "0123456789");
+    assert.deepEqual(interimStatuses, [], "no 100 may be sent");
     assert.match(answer, /^HTTP\/1\.1 413 /);
   }
   assert.equal(bodies, 0);
 });
 
-test("an upload that expects 100 sends its body when the upstream says so", async (t) => {
+test("an upload with Expect: 100-continue sends its body once the upstream sends a 100", async (t) => {
   const server = createServer();
   server.on("checkContinue", (request, response) => {
     response.writeContinue();
     request.pipe(response);
   });
   const proxy = await inFrontOf(t, server);
-  const { heard, answer } = await expecting(proxy, "0123456789");
-  assert.deepEqual(heard, ["100"]);
+  const { interimStatuses, answer } = await expecting(proxy, "0123456789");
+  assert.deepEqual(interimStatuses, ["100"]);
   assert.match(answer, /^HTTP\/1\.1 200 [^]*0123456789/);
 });
 
@@ -237,24 +237,24 @@ function withResolvers() {
   return { promise, resolve };
 }
 
-/** One POST that waits for 100 before its body, byte by byte. */
+/** Sends a POST whose client waits for a 100 before it sends the body. */
 async function expecting(proxy, body) {
   const client = net.connect(Number(new URL(proxy.url).port), "127.0.0.1");
   client.setEncoding("latin1");
   client.write(
     `POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
   );
-  const heard = [];
+  const interimStatuses = [];
   let answer = "";
   client.on("data", (text) => {
     answer += text;
     const interim = /^HTTP\/1\.1 (1\d\d) [^]*?\r\n\r\n/.exec(answer);
     if (interim) {
-      heard.push(interim[1]);
+      interimStatuses.push(interim[1]);
       answer = answer.slice(interim[0].length);
       client.write(body);
     }
   });
   await once(client, "close");
-  return { heard, answer };
+  return { interimStatuses, answer };
 }
