@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::content::Content;
-use super::keys::{CALLER_KEYS, KEYS, KeyInfo, ValueKind, caller_path};
+use super::keys::{self, CALLER_KEYS, KEYS, KeyInfo, ValueKind, caller_path};
 use super::layers::Layers;
 use super::network::{self, ProxyUrl};
 use super::types::Config;
@@ -40,7 +40,9 @@ pub(crate) fn effective_values(layers: &Layers, config: &Config) -> Vec<Effectiv
     });
     let before = KEYS[..until].iter().map(row);
     let mut rows: Vec<EffectiveValue> = before.chain(of_callers).chain(after.map(row)).collect();
-    let proxy = rows.iter_mut().find(|row| row.key == "network.proxy");
+    let proxy = rows
+        .iter_mut()
+        .find(|row| row.key == keys::NETWORK_PROXY.path());
     if let Some(row) = proxy {
         row.place = proxies(config);
     }

@@ -14,15 +14,15 @@ use super::secret_source;
 use super::text_value;
 use crate::credentials::{Secret, SecretSource};
 
-/// Our variables, by name.
+/// The variables of cupbearer, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// The variables that are meant for us, as text.
-pub(crate) fn our_variables(
+/// The variables that start with `CUPBEARER_`, as text.
+pub(crate) fn cupbearer_variables(
     problems: &mut ConfigProblems,
     all: &[(OsString, OsString)],
 ) -> Variables {
-    let mut ours = BTreeMap::new();
+    let mut variables = BTreeMap::new();
     for (name, value) in all {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
@@ -30,7 +30,7 @@ pub(crate) fn our_variables(
         let problem = match value.to_str() {
             Some("") => ("is set but empty", "give it a value, or unset it"),
             Some(value) => {
-                ours.insert(name.to_owned(), value.to_owned());
+                variables.insert(name.to_owned(), value.to_owned());
                 continue;
             }
             None => (
@@ -40,7 +40,7 @@ pub(crate) fn our_variables(
         };
         problems.push(name, "environment", problem);
     }
-    ours
+    variables
 }
 
 /// Adds what the variables set.

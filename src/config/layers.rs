@@ -76,7 +76,7 @@ impl Layers {
             .optional_files()
             .map(|path| path.display().to_string())
             .collect();
-        self.problems.say_first(if cfg!(feature = "demo") {
+        self.problems.introduce(if cfg!(feature = "demo") {
             "nothing is configured: `cupbearer init` writes a configuration, `cupbearer demo` needs none"
         } else {
             "nothing is configured: `cupbearer init` writes a configuration"

@@ -251,12 +251,12 @@ impl ProxyEnvironment {
                 proxy,
                 except: self.no_proxy.clone(),
             }),
-            Err(complaint)
+            Err(problem)
                 if targets
                     .iter()
                     .any(|target| is_subject(target) && !is_excepted(target, &self.no_proxy)) =>
             {
-                Err((name, complaint))
+                Err((name, problem))
             }
             Err(_) => Ok(ProxyRule::Direct),
         }

@@ -3,8 +3,8 @@
 
 use url::Url;
 
-use super::address;
 use super::problems::InvalidValue;
+use super::{address, keys};
 use crate::text::quoted;
 use crate::vendor::pingone::{PingOneEndpoint, is_own_host, managed_api};
 
@@ -30,7 +30,7 @@ impl PastedApi {
         }
         let bare = url.origin().ascii_serialization();
         address::origin(&bare, true)?;
-        refuse_plaintext(&url)?;
+        reject_plaintext(&url)?;
         Ok(Self { url: bare, host })
     }
 
@@ -65,7 +65,7 @@ impl PastedTokenEndpoint {
     pub(crate) fn read(text: &str) -> Result<Self, InvalidValue> {
         let mut url = address_in(text, "https://auth.pingone.eu/<environment id>/as/token")?;
         url.set_fragment(None);
-        refuse_plaintext(&url)?;
+        reject_plaintext(&url)?;
         match PingOneEndpoint::of_address(&url) {
             Some(endpoint) => Ok(Self::PingOne(endpoint?)),
             None => of_any_server(&url),
@@ -79,14 +79,20 @@ impl PastedTokenEndpoint {
                 region,
                 environment_id,
             }) => vec![
-                ("token.pingone.region", region.as_str().to_owned()),
-                ("token.pingone.environment_id", environment_id.clone()),
+                (
+                    keys::TOKEN_PINGONE_REGION.path(),
+                    region.as_str().to_owned(),
+                ),
+                (
+                    keys::TOKEN_PINGONE_ENVIRONMENT_ID.path(),
+                    environment_id.clone(),
+                ),
             ],
             Self::PingOne(PingOneEndpoint::Domain(domain)) => {
-                vec![("token.pingone.domain", domain.clone())]
+                vec![(keys::TOKEN_PINGONE_DOMAIN.path(), domain.clone())]
             }
-            Self::Url(url) => vec![("token.url", url.clone())],
-            Self::Issuer(issuer) => vec![("token.issuer", issuer.clone())],
+            Self::Url(url) => vec![(keys::TOKEN_URL.path(), url.clone())],
+            Self::Issuer(issuer) => vec![(keys::TOKEN_ISSUER.path(), issuer.clone())],
         }
     }
 
@@ -180,7 +186,7 @@ fn with_usual_scheme(text: &str) -> String {
     }
 }
 
-fn refuse_plaintext(url: &Url) -> Result<(), InvalidValue> {
+fn reject_plaintext(url: &Url) -> Result<(), InvalidValue> {
     if url.scheme() == "https" || address::is_loopback(url) {
         return Ok(());
     }

@@ -48,9 +48,9 @@ impl ConfigProblems {
         &mut self,
         key: impl Into<String>,
         source: impl fmt::Display,
-        complaint: impl Into<InvalidValue>,
+        value: impl Into<InvalidValue>,
     ) {
-        let InvalidValue { problem, remedy } = complaint.into();
+        let InvalidValue { problem, remedy } = value.into();
         self.found.push(ConfigProblem {
             key: key.into(),
             source: source.to_string(),
@@ -60,7 +60,7 @@ impl ConfigProblems {
     }
 
     /// Sets the sentence that is printed before the problems.
-    pub(crate) fn say_first(&mut self, words: &'static str) {
+    pub(crate) fn introduce(&mut self, words: &'static str) {
         self.first_of_all = Some(words);
     }
 

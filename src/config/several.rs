@@ -167,11 +167,11 @@ pub fn holder_of_admin<'a>(
     all: &'a [Overrides],
     surroundings: &Surroundings,
 ) -> Option<&'a Overrides> {
-    let says = |one: &&Overrides| {
+    let sets_admin = |one: &&Overrides| {
         let layers = sources::read(one, surroundings);
         layers.values.contains_key(keys::ADMIN_LISTEN.path())
     };
-    all.iter().find(says).or_else(|| all.first())
+    all.iter().find(sets_admin).or_else(|| all.first())
 }
 
 #[cfg(test)]

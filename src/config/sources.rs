@@ -22,7 +22,7 @@ pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers
         file_name: overrides.file_name(),
         ..Layers::default()
     };
-    let variables = environment::our_variables(&mut layers.problems, &surroundings.variables);
+    let variables = environment::cupbearer_variables(&mut layers.problems, &surroundings.variables);
     find_file(
         &mut layers,
         overrides.file.as_deref(),

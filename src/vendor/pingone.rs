@@ -133,7 +133,7 @@ impl PingOneEndpoint {
 
     /// The token endpoint.
     #[must_use]
-    pub fn url(&self) -> Url {
+    pub(crate) fn url(&self) -> Url {
         Url::parse(&format!("{}/token", self.issuer()))
             .expect("a known top-level domain and a UUID, or a domain name, make a URL")
     }

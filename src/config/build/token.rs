@@ -1,4 +1,4 @@
-//! `token.*`: which endpoint, as whom, asking for what.
+//! `token.*`: the endpoint, the client and what it requests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -214,12 +214,11 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
         }
     }
     let certificate = certificate(values, auth);
-    let (credential, credential_key) = match wanted {
-        Some(key) => (values.required_secret(&key)?, key.path()),
-        None => {
-            let certificate = certificate.as_ref().ok().and_then(Option::as_ref)?;
-            (SecretSource::File(certificate.key_file.clone()), KEY_FILE)
-        }
+    let (credential, credential_key) = if let Some(key) = wanted {
+        (values.required_secret(&key)?, key.path())
+    } else {
+        let certificate = certificate.as_ref().ok().and_then(Option::as_ref)?;
+        (SecretSource::File(certificate.key_file.clone()), KEY_FILE)
     };
     Some(Proof {
         credential,

@@ -20,7 +20,7 @@ fn digests(more: &str) -> KeyDigests {
 const SECRET: &str = "token.client_secret.file = \"/a\"\n";
 
 #[test]
-fn every_changed_key_is_named_and_a_default_written_out_is_no_change() {
+fn every_changed_key_is_named_and_a_default_that_is_written_out_is_not_a_change() {
     let before = digests(SECRET);
     for (more, changed) in [
         ("drain = \"10s\"", &[] as &[&str]),
@@ -40,7 +40,7 @@ fn every_changed_key_is_named_and_a_default_written_out_is_no_change() {
 }
 
 #[test]
-fn another_content_of_a_named_file_is_a_change_of_its_key() {
+fn changed_content_of_a_named_file_is_a_change_of_its_key() {
     let (mut now, mut before) = (digests(SECRET), digests(SECRET));
     now.note_content("network.ca_file", b"old");
     before.note_content("network.ca_file", b"old");

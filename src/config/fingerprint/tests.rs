@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_can_be_read_is_there_however_broken_the_rest_is() {
+fn what_can_be_read_is_returned_even_if_other_keys_are_invalid() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.toml");
     let text = "listen = 7\nno_key = 1\n[upstream]\nurl = \"https://API.example.com:443\"\n";

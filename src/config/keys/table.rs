@@ -26,7 +26,7 @@ const RETRY_BYTES: (u64, u64) = (0, 16 << 20);
 /// The largest number is not a user's: it means "unchanged" (-1).
 const UIDS: (u32, u32) = (0, u32::MAX - 1);
 
-/// Only Linux tells which user is at the other end of a TCP connection; elsewhere the banner says what is off.
+/// Only Linux tells which user is at the other end of a TCP connection; on other systems the banner says that the check is off.
 const LOCAL_USERS: &str = if cfg!(target_os = "linux") {
     "\"same\""
 } else {

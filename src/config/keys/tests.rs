@@ -1,4 +1,5 @@
 use super::*;
+use crate::credentials::PresentedTo;
 
 #[test]
 fn every_variable_name_maps_back_to_its_key() {
@@ -27,7 +28,7 @@ fn every_path_is_unique_and_no_key_is_also_a_table() {
 }
 
 #[test]
-fn a_misspelt_key_finds_the_one_that_was_meant() {
+fn a_misspelt_key_is_matched_to_the_one_that_was_meant() {
     for (unknown, meant) in [
         ("upstream.ulr", "upstream.url"),
         ("upstrem", "upstream"),
@@ -45,4 +46,13 @@ fn a_misspelt_key_finds_the_one_that_was_meant() {
         nearest_variable("CUPBEARER_UPSTREAM_URL").as_deref(),
         Some("CUPBEARER_UPSTREAM__URL")
     );
+}
+
+#[test]
+fn the_credentials_room_names_keys_that_exist() {
+    for to in [PresentedTo::Upstream, PresentedTo::TokenEndpoint] {
+        for path in [to.cert_key(), to.key_key()] {
+            assert!(find(path).is_some(), "{path}");
+        }
+    }
 }

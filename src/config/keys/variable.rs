@@ -1,9 +1,9 @@
 //! Names of environment variables.
 
-/// What every environment variable of ours begins with.
+/// How the name of every environment variable of cupbearer starts.
 pub const PREFIX: &str = crate::credentials::VARIABLE_PREFIX;
 
-/// Names the file; not a key, because it says where the keys are.
+/// The variable that names the file, which is not a key.
 pub(crate) const CONFIG_VARIABLE: &str = "CUPBEARER_CONFIG";
 
 /// The endings of a secret key's variables, besides the bare name.

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn one_star_is_one_segment_and_two_are_any_number() {
+fn one_star_matches_one_segment_and_two_match_any_number() {
     for (pattern, path, expected) in [
         ("/**/openapi.json", "/openapi.json", true),
         ("/**/openapi.json", "/api/v1/openapi.json", true),
@@ -39,7 +39,7 @@ fn one_star_is_one_segment_and_two_are_any_number() {
 }
 
 #[test]
-fn loosely_neither_case_nor_a_slash_at_the_end_counts() {
+fn a_loose_match_ignores_case_and_a_slash_at_the_end() {
     for (pattern, path, expected) in [
         ("/admin/**", "/ADMIN/secret", true),
         ("/Admin/**", "/admin", true),
@@ -62,7 +62,7 @@ fn loosely_neither_case_nor_a_slash_at_the_end_counts() {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_meant_is_refused() {
+fn a_pattern_that_makes_no_sense_is_rejected() {
     for text in ["openapi.json", "", "/*.json", "/a?b", "/a#b"] {
         assert!(PathPattern::parse(text).is_err(), "{text}");
     }

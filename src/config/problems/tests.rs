@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn problems_stand_in_columns_below_their_number() {
+fn problems_are_listed_in_columns_below_their_number() {
     let mut problems = ConfigProblems::default();
     problems.push("listen", "--listen", ("\"x\" has no port", "write \"x:1\""));
     problems.push(

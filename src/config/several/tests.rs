@@ -15,7 +15,7 @@ fn written(directory: &Path, name: &str, more: &str) -> Overrides {
     }
 }
 
-/// The keys complained about.
+/// The keys that have problems.
 fn complaints(result: Result<Vec<Loaded>, ConfigProblems>) -> Vec<String> {
     let problems = result.err().unwrap();
     problems.iter().map(|one| one.key.clone()).collect()
@@ -26,7 +26,7 @@ fn load_all(all: &[Overrides]) -> Result<Vec<Loaded>, ConfigProblems> {
 }
 
 #[test]
-fn what_one_file_says_about_the_process_holds_for_all() {
+fn keys_of_the_process_in_one_file_apply_to_all_proxies() {
     let directory = tempfile::tempdir().unwrap();
     let all = [
         written(directory.path(), "a", ""),
@@ -46,7 +46,7 @@ fn what_one_file_says_about_the_process_holds_for_all() {
 }
 
 #[test]
-fn a_change_of_the_process_is_one_of_the_file_that_says_it_alone() {
+fn a_changed_key_of_the_process_is_a_change_only_of_the_file_that_sets_it() {
     let directory = tempfile::tempdir().unwrap();
     let all = [
         written(directory.path(), "a", ""),
@@ -65,7 +65,7 @@ fn a_change_of_the_process_is_one_of_the_file_that_says_it_alone() {
 }
 
 #[test]
-fn one_file_is_read_again_whatever_is_wrong_with_another() {
+fn one_file_can_be_read_again_while_another_is_invalid() {
     let directory = tempfile::tempdir().unwrap();
     let all = [
         written(directory.path(), "a", "drain = \"7s\""),
@@ -85,7 +85,7 @@ fn one_file_is_read_again_whatever_is_wrong_with_another() {
 }
 
 #[test]
-fn files_that_say_the_same_are_told_about_it_but_any_free_port_is_another() {
+fn files_with_equal_names_or_listeners_are_rejected_but_any_free_port_is_a_different_one() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name, more| written(directory.path(), name, more);
     assert!(load_all(&[file("a", ""), file("b", "")]).is_ok());

@@ -1,4 +1,4 @@
-//! Claims about the one table whose names are the user's own.
+//! `guard.callers`, the one table whose names are chosen by the user.
 
 use super::*;
 use crate::credentials::SecretSource;
@@ -7,7 +7,7 @@ const FILE: &str = "[guard.callers.ci]\nkey = { file = \"/run/ci\" }\nallow = [\
                     [guard.callers.alice]\nuid = 1000\nread_only = true\n";
 
 #[test]
-fn a_caller_is_the_same_from_a_file_from_variables_and_from_flags() {
+fn a_caller_can_be_set_equally_in_a_file_by_variables_and_by_flags() {
     let variables = [
         ("CUPBEARER_GUARD__CALLERS__CI__KEY__FILE", "/run/ci"),
         ("CUPBEARER_GUARD__CALLERS__CI__ALLOW", "[\"GET /api/**\"]"),
@@ -35,7 +35,7 @@ fn a_caller_is_the_same_from_a_file_from_variables_and_from_flags() {
 }
 
 #[test]
-fn a_variable_adds_to_what_the_file_says_of_a_caller_and_a_flag_replaces_it() {
+fn variables_and_flags_add_to_and_override_the_keys_of_a_caller_in_the_file() {
     let variables = with(&[("CUPBEARER_GUARD__CALLERS__CI__READ_ONLY", "true")]);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.toml");
@@ -76,7 +76,7 @@ fn a_variable_adds_to_what_the_file_says_of_a_caller_and_a_flag_replaces_it() {
 }
 
 #[test]
-fn a_callers_key_is_never_taken_from_a_flag_nor_from_two_variables() {
+fn a_callers_key_is_never_read_from_a_flag_or_from_two_variables() {
     for key in ["guard.callers.ci.key", "guard.callers.ci.key.file"] {
         let said = said(load(&flags(&[(key, "hunter2")]), &with(&[])));
         assert!(
@@ -98,7 +98,7 @@ fn a_callers_key_is_never_taken_from_a_flag_nor_from_two_variables() {
 }
 
 #[test]
-fn an_unknown_variable_of_a_caller_is_a_warning_with_the_one_that_was_meant() {
+fn an_unknown_variable_of_a_caller_is_a_warning_that_names_the_nearest_one() {
     let variables = with(&[
         ("CUPBEARER_GUARD__CALLERS__CI__UID", "1"),
         ("CUPBEARER_GUARD__CALLERS__CI__KEE", "x"),
@@ -115,7 +115,7 @@ fn an_unknown_variable_of_a_caller_is_a_warning_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_network_listener_is_fine_once_a_caller_has_a_key() {
+fn a_listener_beyond_loopback_is_allowed_once_a_caller_has_a_key() {
     let listen = ("CUPBEARER_LISTEN", "0.0.0.0:1");
     let key = ("CUPBEARER_GUARD__CALLERS__CI__KEY__FILE", "/run/ci");
     assert!(load(&Overrides::default(), &with(&[listen, key])).is_ok());

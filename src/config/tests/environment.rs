@@ -1,4 +1,4 @@
-//! Claims about variables and flags.
+//! Variables and flags.
 
 use super::*;
 use crate::credentials::SecretSource;
@@ -45,7 +45,7 @@ fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {
 }
 
 #[test]
-fn a_token_endpoint_that_is_named_several_times_is_said_with_each_place() {
+fn a_token_endpoint_that_is_set_several_times_is_a_problem_that_names_each_source() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.toml");
     std::fs::write(
@@ -99,7 +99,7 @@ fn a_variable_that_a_secret_source_names_is_not_unknown() {
 }
 
 #[test]
-fn an_empty_variable_is_a_problem_and_not_a_value() {
+fn an_empty_variable_is_a_problem() {
     let said = said(load(
         &Overrides::default(),
         &with(&[("CUPBEARER_NAME", "")]),
@@ -131,7 +131,7 @@ fn a_list_in_the_environment_is_toml() {
 }
 
 #[test]
-fn an_open_network_is_said_out_loud() {
+fn a_listener_beyond_loopback_is_allowed_on_an_open_network() {
     let open = with(&[
         ("CUPBEARER_LISTEN", "0.0.0.0:1"),
         ("CUPBEARER_GUARD__NETWORK", "open"),
@@ -141,7 +141,7 @@ fn an_open_network_is_said_out_loud() {
 
 #[cfg(unix)]
 #[test]
-fn a_unix_socket_takes_the_mode_that_is_set_and_its_owners_otherwise() {
+fn a_unix_socket_has_the_mode_that_is_set_and_by_default_only_its_owners() {
     for (set, expected) in [(None, 0o600), (Some("0660"), 0o660), (Some("666"), 0o666)] {
         let mut variables = vec![("CUPBEARER_LISTEN", "unix:/run/cupbearer/api.sock")];
         variables.extend(set.map(|mode| ("CUPBEARER_LISTEN_MODE", mode)));
@@ -155,7 +155,7 @@ fn a_unix_socket_takes_the_mode_that_is_set_and_its_owners_otherwise() {
 }
 
 #[test]
-fn local_users_are_a_word_as_it_is_or_a_list() {
+fn local_users_are_a_word_or_a_list_of_ids() {
     for (text, expected) in [
         ("same", LocalUsers::Same),
         ("any", LocalUsers::Any),
@@ -172,7 +172,7 @@ fn local_users_are_a_word_as_it_is_or_a_list() {
 }
 
 #[test]
-fn a_systemd_credential_is_looked_for_where_systemd_put_it_and_only_then() {
+fn a_systemd_credential_is_read_from_the_credentials_directory_which_must_be_set() {
     let directory = [("CREDENTIALS_DIRECTORY", "/run/credentials/x.service")];
     let expected = Path::new("/run/credentials/x.service/a/secret");
     for name in [

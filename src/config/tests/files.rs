@@ -1,9 +1,9 @@
-//! Claims about files: which one is read, and what is no configuration.
+//! Files: which one is read, and what is not a configuration.
 
 use super::*;
 
 #[test]
-fn the_first_file_that_is_there_is_read() {
+fn the_first_file_that_exists_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     std::fs::create_dir_all(at("user/cupbearer")).unwrap();
@@ -47,7 +47,7 @@ fn the_first_file_that_is_there_is_read() {
 }
 
 #[test]
-fn what_the_guides_show_is_a_configuration() {
+fn every_configuration_in_the_guides_is_valid() {
     let pages = [
         include_str!("../../../docs/authorization-servers.md"),
         include_str!("../../../docs/setup-pingone.md"),
@@ -78,7 +78,7 @@ fn what_the_guides_show_is_a_configuration() {
 }
 
 #[test]
-fn a_file_that_is_no_configuration_has_its_own_clear_error() {
+fn a_file_that_is_not_a_configuration_has_a_specific_error() {
     let long = vec![b'#'; (1 << 20) + 1];
     let cases: [(&[u8], &str); 6] = [
         (
@@ -110,7 +110,7 @@ fn carriage_returns_before_newlines_are_toml() {
 }
 
 #[test]
-fn a_file_that_was_named_must_be_there_and_be_a_file() {
+fn a_file_that_is_named_must_exist_and_be_a_regular_file() {
     let directory = tempfile::tempdir().unwrap();
     for (path, expected) in [
         (directory.path().join("no"), "does not exist"),
@@ -123,7 +123,7 @@ fn a_file_that_was_named_must_be_there_and_be_a_file() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_one_problem_and_not_every_missing_key_besides() {
+fn an_unreadable_file_is_one_problem_without_one_for_each_missing_key() {
     for text in ["name = ", "\u{feff}name = \"x\""] {
         let problems = from_bytes(text.as_bytes(), &environment(&[]))
             .err()

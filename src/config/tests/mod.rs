@@ -5,7 +5,7 @@ mod environment;
 mod files;
 mod network;
 mod paste;
-mod refused;
+mod rejected;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::keys::{Fallback, KEYS, KeyInfo, Scope, ValueKind};
 use super::*;
 
-/// Enough to load, so that a test only says what it is about.
+/// Enough to load, so that a test only contains what it is about.
 const ENOUGH: [(&str, &str); 4] = [
     ("CUPBEARER_UPSTREAM__URL", "https://api.example.com"),
     ("CUPBEARER_TOKEN__URL", "https://as.example.com/token"),
@@ -97,7 +97,7 @@ fn every_shipped_file_loads() {
 }
 
 #[test]
-fn the_environment_alone_is_enough_and_the_rest_is_the_tables_default() {
+fn the_environment_alone_is_enough_and_all_other_keys_have_their_defaults() {
     let loaded = load(&Overrides::default(), &with(&[])).unwrap();
 
     assert_eq!(loaded.config.listen, Listen::Localhost(6749));
@@ -116,7 +116,7 @@ fn the_environment_alone_is_enough_and_the_rest_is_the_tables_default() {
     }
 }
 
-/// A value other than the default, as TOML.
+/// A value that is not the default, as TOML.
 fn other_value(key: &KeyInfo) -> String {
     match (key.path, key.kind) {
         ("listen", _) => "\"localhost:1\"".into(),
@@ -146,7 +146,7 @@ fn other_value(key: &KeyInfo) -> String {
     }
 }
 
-/// Everything required, but nothing that is or excludes `key`.
+/// Everything required except `key` and what excludes it.
 fn all_but(key: &KeyInfo) -> Vec<(&'static str, &'static str)> {
     let mut rest = ENOUGH.to_vec();
     match key.path {
@@ -246,7 +246,7 @@ fn flags_override_the_environment_which_overrides_the_file() {
 }
 
 #[test]
-fn all_problems_come_at_once_with_key_source_and_remedy() {
+fn all_problems_are_reported_at_once_with_key_source_and_remedy() {
     let text = "upstrem = 1\nlisten = \"nowhere\"\n[upstream]\nurl = \"api.example.com\"\nhead_timeout = 30\n";
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.toml");
@@ -275,7 +275,7 @@ fn all_problems_come_at_once_with_key_source_and_remedy() {
 }
 
 #[test]
-fn what_belongs_to_the_process_is_marked() {
+fn keys_of_the_process_have_its_scope() {
     for key in &KEYS {
         let of_process = ["admin.", "log.", "drain", "runtime."]
             .iter()

@@ -1,4 +1,4 @@
-//! Claims about `network.proxy` and the client certificate: who is reached through which proxy, and
+//! `network.proxy` and the client certificate: which targets are reached through which proxy, and
 //! that a proxy's password stays where nothing prints it.
 
 use super::*;
@@ -31,7 +31,7 @@ fn through(proxy: &str) -> Option<String> {
 }
 
 #[test]
-fn the_environments_proxy_holds_for_upstream_and_token_endpoint() {
+fn the_environments_proxy_applies_to_upstream_and_token_endpoint() {
     for variable in ["HTTPS_PROXY", "https_proxy"] {
         for value in [
             PROXY,
@@ -135,7 +135,7 @@ fn a_url_or_none_overrides_the_environment() {
 }
 
 #[test]
-fn a_proxy_that_is_no_use_is_a_problem_only_where_it_would_be_used() {
+fn an_unusable_proxy_is_a_problem_only_where_it_would_be_used() {
     for value in [
         "socks5://proxy:1080",
         "https://proxy:443",
@@ -168,7 +168,7 @@ fn a_proxy_that_is_no_use_is_a_problem_only_where_it_would_be_used() {
 }
 
 #[test]
-fn user_name_and_password_become_the_header_and_are_printed_nowhere() {
+fn user_name_and_password_become_a_header_field_and_are_never_printed() {
     for variable in ["HTTPS_PROXY", "CUPBEARER_NETWORK__PROXY"] {
         let loaded = loaded(&[(variable, WITH_PASSWORD)]).unwrap();
 
@@ -189,7 +189,7 @@ fn user_name_and_password_become_the_header_and_are_printed_nowhere() {
 }
 
 #[test]
-fn a_wrong_proxy_with_a_password_is_refused_without_quoting_it() {
+fn an_invalid_proxy_with_a_password_is_rejected_without_quoting_it() {
     for value in [
         "https://pat-q:crit-w0rd@proxy",
         "http://pat-q:crit-w0rd@proxy/path",

@@ -1,4 +1,4 @@
-//! Claims about what people paste.
+//! What people paste.
 
 use crate::config::paste::{PastedApi, PastedTokenEndpoint, client_id, listen};
 
@@ -18,7 +18,7 @@ fn pingone(region: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn the_token_endpoint_of_every_region_gives_region_and_environment() {
+fn the_token_endpoint_of_every_region_is_read_as_region_and_environment() {
     for region in ["com", "ca", "eu", "com.au", "sg", "asia"] {
         let endpoint = format!("https://auth.pingone.{region}/{ID}/as/token");
         assert_eq!(token(&endpoint), Ok(pingone(region)), "{endpoint}");
@@ -26,7 +26,7 @@ fn the_token_endpoint_of_every_region_gives_region_and_environment() {
 }
 
 #[test]
-fn the_endpoint_is_found_in_whatever_way_it_was_pasted() {
+fn the_endpoint_is_found_however_it_was_pasted() {
     let upper = ID.to_uppercase();
     for text in [
         &format!("  https://auth.pingone.eu/{ID}/as/token\t"),
@@ -99,7 +99,7 @@ fn a_custom_domain_and_any_other_server_have_their_own_keys() {
 }
 
 #[test]
-fn what_is_no_token_endpoint_is_told_what_to_paste() {
+fn what_is_not_a_token_endpoint_is_rejected_with_what_to_paste() {
     for (text, said) in [
         ("", "is not an address"),
         ("token", "is not an address"),
@@ -141,7 +141,7 @@ fn what_is_no_token_endpoint_is_told_what_to_paste() {
 }
 
 #[test]
-fn the_api_is_its_origin_whatever_page_of_it_was_pasted() {
+fn the_origin_of_the_api_is_found_whatever_page_of_it_was_pasted() {
     let expected = "https://self-service-api.dev-example.us1.ping.cloud";
     for text in [
         expected,
@@ -176,7 +176,7 @@ fn the_api_is_its_origin_whatever_page_of_it_was_pasted() {
 }
 
 #[test]
-fn production_and_the_siblings_fixed_header_are_read_off_the_host() {
+fn production_and_the_required_header_are_recognized_by_the_host() {
     for (host, production, header) in [
         ("self-service-api.prod-example.us1.ping.cloud", true, None),
         ("self-service-api.dev-example.us1.ping.cloud", false, None),
@@ -202,7 +202,7 @@ fn production_and_the_siblings_fixed_header_are_read_off_the_host() {
 }
 
 #[test]
-fn a_client_id_of_pingone_is_a_uuid_and_not_the_environments() {
+fn a_client_id_of_pingone_is_a_uuid_other_than_the_environments() {
     let place =
         PastedTokenEndpoint::read(&format!("https://auth.pingone.eu/{ID}/as/token")).unwrap();
     let own = "11111111-4567-89ab-cdef-0123456789ab";

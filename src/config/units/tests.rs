@@ -27,7 +27,7 @@ fn a_duration_is_a_number_with_a_unit() {
 }
 
 #[test]
-fn a_bare_number_is_told_what_to_write() {
+fn a_bare_number_is_rejected_with_what_to_write_instead() {
     let complaint = duration("30").unwrap_err();
     assert_eq!(complaint.problem, "\"30\" has no unit");
     assert_eq!(complaint.remedy, "write \"30s\" or \"30000ms\"");

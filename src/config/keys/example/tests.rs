@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn every_key_of_the_table_stands_in_the_example_with_its_value() {
+fn the_example_contains_every_key_with_its_value() {
     let uncommented: String = example()
         .lines()
         .map(|line| match line.strip_prefix("# ") {

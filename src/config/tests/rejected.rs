@@ -1,8 +1,8 @@
-//! Claims about values: what is refused, and what the complaint says to write.
+//! Values that are rejected, and what each problem says to write instead.
 
 use super::*;
 
-/// What is written, and what the complaint about it must say.
+/// A configuration, and what its problem must contain.
 const REFUSED: &[(&str, &str)] = &[
     (
         "upstrem.url = \"x\"",
@@ -236,7 +236,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_cannot_be_meant_is_refused_with_what_to_write() {
+fn invalid_values_are_rejected_with_what_to_write_instead() {
     for (text, expected) in REFUSED {
         let said = complaints(text);
         assert!(
@@ -247,7 +247,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
     }
 }
 
-/// `upstream.url`, and what the complaint about it must say; nothing if it is good.
+/// `upstream.url`, and what its problem must contain; empty if it is valid.
 const URLS: &[(&str, &str)] = &[
     ("https://api.example.com", ""),
     ("https://api.example.com/", ""),
@@ -296,7 +296,7 @@ const URLS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn an_upstream_is_scheme_host_and_port_and_encrypted_beyond_loopback() {
+fn an_upstream_is_scheme_host_and_port_and_needs_https_beyond_loopback() {
     for (url, expected) in URLS {
         let mut variables = with(&[]);
         variables.variables[0].1 = url.replace("\\\\", "\\").into();
@@ -320,7 +320,7 @@ fn an_upstream_is_scheme_host_and_port_and_encrypted_beyond_loopback() {
 }
 
 #[test]
-fn a_token_endpoint_is_encrypted_beyond_loopback() {
+fn a_token_endpoint_needs_https_beyond_loopback() {
     for (url, allowed, good) in [
         ("http://as.example.com/t", "false", false),
         ("http://as.example.com/t", "true", true),
@@ -341,7 +341,7 @@ fn a_token_endpoint_is_encrypted_beyond_loopback() {
 }
 
 #[test]
-fn an_issuer_is_kept_as_written_and_encrypted_beyond_loopback() {
+fn an_issuer_is_kept_as_written_and_needs_https_beyond_loopback() {
     for (issuer, expected) in [
         ("https://as.example.com", ""),
         ("https://as.example.com/tenant/", ""),
@@ -370,7 +370,7 @@ fn an_issuer_is_kept_as_written_and_encrypted_beyond_loopback() {
 }
 
 #[test]
-fn an_assertion_is_made_out_to_the_issuer_where_it_is_known() {
+fn the_audience_of_an_assertion_is_the_issuer_where_it_is_known() {
     let id = "0123abcd-4567-89ab-cdef-0123456789ab";
     for (variables, audience) in [
         (&[ENOUGH[1]][..], "https://as.example.com/token".to_owned()),
@@ -397,7 +397,7 @@ fn an_assertion_is_made_out_to_the_issuer_where_it_is_known() {
 }
 
 #[test]
-fn a_credential_that_the_method_does_not_use_is_told() {
+fn a_credential_that_the_method_does_not_use_is_a_warning() {
     let loaded = load(
         &Overrides::default(),
         &with(&[("CUPBEARER_TOKEN__PRIVATE_KEY__FILE", "k.pem")]),
