@@ -11,8 +11,6 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 pub(crate) struct File {
     /// Relative to `src/`, with `/` as the separator on every system.
     pub(crate) path: String,
-    /// The number of lines, including tests and comments.
-    pub(crate) lines: usize,
     /// The tokens of its product code.
     pub(crate) tokens: Vec<Token>,
 }
@@ -33,7 +31,6 @@ impl File {
             .unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut file = Self {
             path: path.to_owned(),
-            lines: text.lines().count(),
             tokens: Vec::new(),
         };
         if !file.is_test() {
