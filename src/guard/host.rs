@@ -63,7 +63,7 @@ pub(super) fn check<'a>(
     }
 }
 
-/// Whether an authority is one of our names, with or without a port. AcceptedHosts are case-insensitive (RFC 3986 section 3.2.2).
+/// Whether an authority is one of our names, with or without a port. Host names are case-insensitive (RFC 3986 section 3.2.2).
 /// Everything else is compared literally, so a trailing dot or `a@` makes another name.
 fn is_ours(authority: &[u8], hosts: &[String]) -> bool {
     let Some(name) = name_of(authority) else {

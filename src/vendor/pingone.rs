@@ -132,6 +132,9 @@ impl PingOneEndpoint {
     }
 
     /// The token endpoint.
+    ///
+    /// # Panics
+    /// Never: every variant makes a URL.
     #[must_use]
     pub(crate) fn url(&self) -> Url {
         Url::parse(&format!("{}/token", self.issuer()))
