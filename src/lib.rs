@@ -28,4 +28,4 @@ pub mod token;
 pub mod upstream;
 pub mod vendor;
 
-pub use instance::{AdminListeners, Running, StartError, start, start_admin};
+pub use instance::{AdminListeners, RunningProxy, StartError, start, start_admin};

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 use crate::config::{Config, Listen, LocalUsers};
 use crate::token::Snapshot;
-use crate::{AdminListeners, Running};
+use crate::{AdminListeners, RunningProxy};
 
 /// The banner, with the lines of `more` at its end.
 pub(super) fn banner(
     configs: &[&Config],
-    running: &[Running],
+    running: &[RunningProxy],
     admin: Result<&AdminListeners, &str>,
     more: &[String],
 ) -> String {
@@ -30,7 +30,7 @@ pub(super) fn banner(
     lines.join("\n")
 }
 
-fn proxy_lines(config: &Config, running: &Running) -> Vec<String> {
+fn proxy_lines(config: &Config, running: &RunningProxy) -> Vec<String> {
     let mut lines = Vec::new();
     let url = match &config.listen {
         Listen::Unix { path, .. } => {

@@ -12,11 +12,11 @@ use super::sd_notify::ServiceManager;
 use super::signals::{ProcessSignal, SignalListener};
 use super::start_failure::{exit_after, explain, explain_missing_admin};
 use crate::config::{AccessLog, Config, Loaded, LogConfig};
-use crate::instance::{Among, Serving, start_among};
+use crate::instance::{DrainTimeouts, LiveConfig, ProcessContext, RunningProxy, start_one_of};
 use crate::proxy::AccessLines;
-use crate::reload::{Hooks, Progress, Reloads, Source};
+use crate::reload::{ReloadHooks, ReloadProgress, ReloadSource, Reloads};
 use crate::server::DrainPhase;
-use crate::{AdminListeners, Running, StartError, metrics, start_admin, telemetry};
+use crate::{AdminListeners, StartError, metrics, start_admin, telemetry};
 
 /// Serves configurations that have been examined. `more` is shown below the banner. With `reload_from`, the
 /// configuration is loaded again whenever it changes.
@@ -65,12 +65,15 @@ pub(super) async fn serve(
     say(&banner(&configs, &running, shown, more));
     let manager = Arc::new(ServiceManager::from_environment());
     let reloads = reload_from.map(|invocation| {
-        let sources = indices.iter().zip(&running).map(|(index, running)| Source {
-            running,
-            loaded: &all[*index],
-            place: *index,
-        });
-        let sources: Vec<Source<'_>> = sources.collect();
+        let sources = indices
+            .iter()
+            .zip(&running)
+            .map(|(index, running)| ReloadSource {
+                running,
+                loaded: &all[*index],
+                index: *index,
+            });
+        let sources: Vec<ReloadSource<'_>> = sources.collect();
         let hooks = reload_hooks(&running, telemetry.change_level(), &manager);
         let Invocation {
             proxies,
@@ -88,15 +91,15 @@ pub(super) async fn serve(
 }
 
 /// Each proxy with its index in `all`. If one of several cannot start, the others still serve.
-fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>, Exit> {
-    let among = Among {
+fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, RunningProxy)>, Exit> {
+    let process = ProcessContext {
         lines,
         proxies: all.len(),
     };
     let mut exit = Exit::Failed;
     let (mut running, mut failures) = (Vec::new(), Vec::new());
     for (index, Loaded { config, .. }) in all.iter().enumerate() {
-        match start_among(config, among) {
+        match start_one_of(config, process) {
             Ok(one) => running.push((index, one)),
             Err(error) => {
                 let message = explain(&error, &config.admin.listen);
@@ -115,7 +118,7 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>
     for (_, one) in &running {
         for message in &failures {
             let note = format!("{message}; restart the process to start this proxy");
-            one.serving().notes().started_without(note);
+            one.live_config().notes().started_without(note);
         }
     }
     if running.is_empty() {
@@ -129,7 +132,7 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, Running)>
 fn start_admin_listeners(
     all: &[Loaded],
     started: &[usize],
-    running: &[Running],
+    running: &[RunningProxy],
     lines_dropped: impl Fn() -> u64 + Send + Sync + 'static,
 ) -> Result<Result<AdminListeners, String>, Exit> {
     let admin = &all[0].config.admin;
@@ -152,27 +155,27 @@ fn start_admin_listeners(
 
 /// What a reload changes in this process.
 fn reload_hooks(
-    running: &[Running],
+    running: &[RunningProxy],
     change_level: impl Fn(&LogConfig) + Send + Sync + 'static,
     manager: &Arc<ServiceManager>,
-) -> Hooks {
-    let serving: Vec<Arc<Serving>> = running
+) -> ReloadHooks {
+    let live_configs: Vec<Arc<LiveConfig>> = running
         .iter()
-        .map(|running| Arc::clone(running.serving()))
+        .map(|running| Arc::clone(running.live_config()))
         .collect();
     let (manager, status) = (Arc::clone(manager), status_text(running));
-    Hooks {
+    ReloadHooks {
         examine: Arc::new(|loaded| Box::pin(preflight::examine(loaded))),
         process: Arc::new(move |config| {
             change_level(&config.log);
-            for one in &serving {
+            for one in &live_configs {
                 one.set_access_lines(access_lines(config.log.access));
-                one.set_patience(config.drain, config.drain_delay);
+                one.set_drain_timeouts(DrainTimeouts::of(config));
             }
         }),
         progress: Arc::new(move |progress| match progress {
-            Progress::Reloading => manager.reloading(),
-            Progress::Ready => manager.ready(&status()),
+            ReloadProgress::Reloading => manager.reloading(),
+            ReloadProgress::Ready => manager.ready(&status()),
         }),
     }
 }
@@ -189,7 +192,7 @@ fn access_lines(access: AccessLog) -> AccessLines {
 
 /// Serves until a signal or `POST /quit` asks to stop, then drains. A second signal cuts what is still open.
 async fn until_stopped(
-    running: &mut [Running],
+    running: &mut [RunningProxy],
     admin: Option<&AdminListeners>,
     mut stop: StopRequests<'_>,
     manager: &ServiceManager,
@@ -210,7 +213,9 @@ async fn until_stopped(
     tracing::info!("stopping");
     manager.stopping();
     enter_phase(running, DrainPhase::Closing);
-    let delay = running.first().map(|one| one.serving().drain_delay());
+    let delay = running
+        .first()
+        .map(|one| one.live_config().drain_timeouts().drain_delay);
     tokio::select! {
         () = tokio::time::sleep(delay.unwrap_or_default()) => {}
         () = stop.next() => enter_phase(running, DrainPhase::Cut),
@@ -218,10 +223,10 @@ async fn until_stopped(
     }
     enter_phase(running, DrainPhase::Draining);
     let cut = loop {
-        let orders: Vec<_> = running.iter().map(Running::order).collect();
+        let handles: Vec<_> = running.iter().map(RunningProxy::stop_handle).collect();
         tokio::select! {
             cut = ended(running) => break cut,
-            () = stop.next() => orders.iter().for_each(|order| order.give(DrainPhase::Cut)),
+            () = stop.next() => handles.iter().for_each(|handle| handle.advance(DrainPhase::Cut)),
             never = &mut informed => match never {},
         }
     };
@@ -233,14 +238,14 @@ async fn until_stopped(
     Exit::Fine
 }
 
-fn enter_phase(running: &[Running], phase: DrainPhase) {
+fn enter_phase(running: &[RunningProxy], phase: DrainPhase) {
     for one in running {
         one.stop(phase);
     }
 }
 
 /// Waits until all proxies have ended. Returns how many connections were cut.
-async fn ended(running: &mut [Running]) -> usize {
+async fn ended(running: &mut [RunningProxy]) -> usize {
     let mut cut = 0;
     for one in running {
         cut += one.ended().await.cut;
@@ -251,7 +256,7 @@ async fn ended(running: &mut [Running]) -> usize {
 /// Waits for `POST /quit`; without an admin listener, forever.
 async fn quit_requested(admin: Option<&AdminListeners>) {
     match admin {
-        Some(listeners) => listeners.admin.quit_requested().await,
+        Some(listeners) => listeners.endpoints.quit_requested().await,
         None => std::future::pending().await,
     }
 }
@@ -270,7 +275,7 @@ impl StopRequests<'_> {
                 #[cfg(unix)]
                 ProcessSignal::Hangup if !self.has_terminal => {
                     if let Some(reloads) = self.reloads {
-                        reloads.ask();
+                        reloads.reload_now();
                     }
                 }
                 _ => return,
@@ -280,14 +285,14 @@ impl StopRequests<'_> {
 }
 
 /// For the service manager: the state of each token, and the last error.
-fn status_text(running: &[Running]) -> impl Fn() -> String + Send + Sync + use<> {
-    let all: Vec<(String, Arc<Serving>)> = running
+fn status_text(running: &[RunningProxy]) -> impl Fn() -> String + Send + Sync + use<> {
+    let all: Vec<(String, Arc<LiveConfig>)> = running
         .iter()
-        .map(|one| (one.name.clone(), Arc::clone(one.serving())))
+        .map(|one| (one.name.clone(), Arc::clone(one.live_config())))
         .collect();
     move || {
-        let texts = all.iter().map(|(name, serving)| {
-            let snapshot = serving.tokens().snapshot();
+        let texts = all.iter().map(|(name, live)| {
+            let snapshot = live.tokens().snapshot();
             let prefix = if all.len() > 1 {
                 format!("{name}: ")
             } else {
@@ -304,7 +309,7 @@ fn status_text(running: &[Running]) -> impl Fn() -> String + Send + Sync + use<>
 }
 
 /// The last lines of the banner, shown once the first token request of each proxy has ended.
-async fn announce_tokens(running: &[Running]) {
+async fn announce_tokens(running: &[RunningProxy]) {
     for one in running {
         let snapshot = one.tokens().settled().await;
         let prefix = if running.len() > 1 {

@@ -1,5 +1,5 @@
-//! What is alive behind a data path: the task that keeps the token, and the one that follows the callers' keys.
-//! Both end when the last data path that uses them has.
+//! The background tasks of a generation: one keeps its token, one follows the key files of its callers. Each ends once the
+//! last generation that uses it is gone.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::config::Config;
 use crate::guard::{Guard, KeyWatch};
 use crate::token::{self, ClientError, SecretReader, Tokens};
 
-/// A token and the task that keeps it.
+/// A token, the task that refreshes it, and the credential that it is requested with.
 pub(super) struct Identity {
     pub(super) tokens: Tokens,
-    /// TLS towards the token endpoint, and, without a client certificate, towards the upstream.
+    /// The TLS configuration for the token endpoint, and for the upstream unless that has a client certificate.
     pub(super) tls: rustls::ClientConfig,
     credential: Arc<SecretReader>,
     _task: JoinSet<Infallible>,
 }
 
 impl Identity {
-    /// Begins to ask for a token. `proxy`: for which one, where there are several.
+    /// Starts to request tokens. `proxy` is the name to log, if there are several proxies.
     pub(super) fn start(
         config: &Config,
         tls: rustls::ClientConfig,
@@ -41,21 +41,21 @@ impl Identity {
         }))
     }
 
-    /// Whether, from here on, the credential's source is left alone, and what was read of it last stays in use.
+    /// While held, the source of the credential is not read again, and its last value stays in use.
     pub(super) fn hold_credential(&self, hold: bool) {
         self.credential.suspend(hold);
     }
 }
 
-/// The task that reads a guard's keys, and reads them again.
-pub(super) struct Keys {
+/// The task that reads the keys of a guard's callers, and follows their files.
+pub(super) struct KeyFollower {
     _task: JoinSet<Infallible>,
 }
 
-impl Keys {
-    /// Begins to read; the second part is ready once every source has been read, or where there is none.
-    /// `proxy` as for [`KeyWatch::load`].
-    pub(super) fn follow(
+impl KeyFollower {
+    /// Starts the task. The receiver completes once every key has been read, or fails if there are no callers. `proxy` is
+    /// the name to log, if there are several proxies.
+    pub(super) fn start(
         guard: &Guard,
         proxy: Option<String>,
     ) -> (Arc<Self>, oneshot::Receiver<()>) {

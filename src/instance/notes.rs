@@ -1,77 +1,78 @@
-//! What somebody should know about a proxy's configuration: `/status` shows it for as long as it is true.
+//! What an operator should know about the configuration of a proxy. `/status` shows each note for as long as it is true.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::token::Tokens;
 
-/// The notes of one proxy.
+/// The notes about one proxy.
 #[derive(Default)]
-pub struct Notes(Mutex<Said>);
+pub struct ConfigNotes(Mutex<NoteContents>);
 
 #[derive(Default)]
-struct Said {
+struct NoteContents {
     started_without: Vec<String>,
-    refused: Option<String>,
-    waiting: Option<Tokens>,
-    restart: Vec<String>,
+    rejected: Option<String>,
+    pending: Option<Tokens>,
+    needs_restart: Vec<String>,
 }
 
-impl Notes {
-    /// Another proxy of this process could not start.
-    pub fn started_without(&self, why: String) {
-        self.lock().started_without.push(why);
+impl ConfigNotes {
+    /// Adds that another proxy of this process could not start.
+    pub fn started_without(&self, note: String) {
+        self.lock().started_without.push(note);
     }
 
-    /// Why the newest configuration is not used; `None` once one can be.
-    pub fn refused(&self, why: Option<String>) {
-        self.lock().refused = why;
+    /// Sets why the newest configuration cannot be used; `None` once it can be.
+    pub fn set_rejected(&self, reason: Option<String>) {
+        self.lock().rejected = reason;
     }
 
-    /// The new identity that has no token yet.
-    pub fn waiting(&self, tokens: Option<Tokens>) {
-        self.lock().waiting = tokens;
+    /// Sets the tokens of a new identity that has no token yet; `None` once it has one.
+    pub fn set_pending(&self, tokens: Option<Tokens>) {
+        self.lock().pending = tokens;
     }
 
-    /// The keys that have another value in the configuration than in this process.
-    pub fn restart(&self, keys: Vec<String>) {
-        self.lock().restart = keys;
+    /// Sets the keys whose new value takes effect only after a restart.
+    pub fn set_needs_restart(&self, keys: Vec<String>) {
+        self.lock().needs_restart = keys;
     }
 
     /// Whether the configuration has changed and the change is not applied yet.
     #[must_use]
     pub fn has_pending_change(&self) -> bool {
-        let said = self.lock();
-        said.refused.is_some() || said.waiting.is_some() || !said.restart.is_empty()
+        let contents = self.lock();
+        contents.rejected.is_some()
+            || contents.pending.is_some()
+            || !contents.needs_restart.is_empty()
     }
 
-    /// All of it, a line each.
+    /// All notes, one per line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let said = self.lock();
-        let mut lines = said.started_without.clone();
-        if let Some(why) = &said.refused {
+        let contents = self.lock();
+        let mut lines = contents.started_without.clone();
+        if let Some(reason) = &contents.rejected {
             lines.push(format!(
-                "the changed configuration cannot be used, the last good one stays: {why}"
+                "the changed configuration cannot be used; the last valid one stays in use: {reason}"
             ));
         }
-        if let Some(tokens) = &said.waiting {
-            let why = tokens.snapshot().last_error;
+        if let Some(tokens) = &contents.pending {
+            let error = tokens.snapshot().last_error;
             lines.push(format!(
-                "the changed configuration waits for its first token, the one before serves: {}",
-                why.as_deref()
-                    .unwrap_or("the token endpoint is being asked")
+                "the changed configuration waits for its first token; the previous one stays in use: {}",
+                error.as_deref().unwrap_or("the token request is in progress")
             ));
         }
-        if !said.restart.is_empty() {
+        if !contents.needs_restart.is_empty() {
             lines.push(format!(
                 "changed in the configuration, and needs a restart: {}",
-                said.restart.join(", ")
+                contents.needs_restart.join(", ")
             ));
         }
         lines
     }
 
-    fn lock(&self) -> MutexGuard<'_, Said> {
+    fn lock(&self) -> MutexGuard<'_, NoteContents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

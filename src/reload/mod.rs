@@ -1,139 +1,87 @@
-//! Changed configurations: noticed, looked at, and put in the place of the one that serves, or refused.
+//! Reloads a changed configuration, on SIGHUP or when a file has changed: validates it, and replaces the live one.
 //!
-//! One task a proxy; a proxy's file is nobody else's matter. `watch` says when to look, `plan` what a changed key
-//! takes, `running` does it. Nothing changes for requests before everything that the new configuration needs is
-//! there; for a new identity that is its first token.
+//! What happens on SIGHUP: `cli` receives the signal and calls [`Reloads::reload_now`], which wakes one `reload_task` per
+//! proxy. The task waits until the files are stable (`file_watch`), loads the configuration, decides what the changed keys
+//! require (`plan`), prepares a new generation, and swaps it in (`instance`). Nothing changes for requests until
+//! everything that the new configuration needs is there; for a new identity that includes its first token. An invalid
+//! configuration is reported, and changes nothing.
 
+mod file_watch;
+mod hooks;
 mod plan;
-mod task;
-mod watch;
+mod reload_task;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, ConfigProblems, Loaded, Overrides, Surroundings};
-use crate::instance::{Running, Serving};
-use crate::metrics::Metrics;
+use crate::config::{Loaded, Overrides, Surroundings};
+use crate::instance::RunningProxy;
 
-use task::Task;
+use hooks::merge_overlapping;
+use reload_task::{ReloadTarget, ReloadTask};
 
-/// Looks at what a configuration names: secrets and certificates.
-pub type Examine = Arc<
-    dyn Fn(Loaded) -> Pin<Box<dyn Future<Output = Result<Loaded, ConfigProblems>> + Send>>
-        + Send
-        + Sync,
->;
+pub use hooks::{Examine, ReloadHooks, ReloadProgress};
 
-/// What a reload needs of whoever runs the process.
-#[derive(Clone)]
-pub struct Hooks {
-    /// Asked before a configuration is used.
-    pub examine: Examine,
-    /// Brings `log.*` and `drain*` into effect for the whole process.
-    pub process: Arc<dyn Fn(&Config) + Send + Sync>,
-    /// Told when configurations begin to be looked at, and when that is over, however it ended.
-    pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
-}
-
-/// How far a look at the configurations of the process is; for a service manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// It has begun.
-    Reloading,
-    /// It is over: what could be used is in use, or waits for its identity's first token.
-    Ready,
-}
-
-/// One proxy that runs, and where its configuration was read.
-pub struct Source<'a> {
+/// A running proxy, and the configuration that it was started with.
+pub struct ReloadSource<'a> {
     /// The proxy.
-    pub running: &'a Running,
-    /// Its configuration as it was read at the start.
+    pub running: &'a RunningProxy,
+    /// Its configuration as read at the start.
     pub loaded: &'a Loaded,
-    /// Its place among the command line's.
-    pub place: usize,
+    /// The index of its configuration among those of the command line.
+    pub index: usize,
 }
 
-/// The tasks that follow the configurations of a process; they end when this is dropped.
+/// The tasks that follow the configurations of a process. They end when this is dropped.
 pub struct Reloads {
-    ask: Sender<u64>,
+    requests: Sender<u64>,
     _tasks: JoinSet<()>,
 }
 
 impl Reloads {
-    /// Follows the configurations of these proxies, each read as at the start: the file that was found then, the
-    /// environment and the flags of `all` over it.
+    /// Follows the configuration of each of these proxies. Each is read as at the start: from the same file, overridden
+    /// by the environment and by the flags in `all`.
     #[must_use]
     pub fn follow(
-        sources: &[Source<'_>],
+        sources: &[ReloadSource<'_>],
         all: &[Overrides],
         surroundings: &Surroundings,
-        hooks: &Hooks,
+        hooks: &ReloadHooks,
     ) -> Self {
-        let ask = Sender::new(0);
+        let requests = Sender::new(0);
         let mut tasks = JoinSet::new();
-        let under_way = Arc::new(AtomicUsize::new(0));
+        let in_progress = Arc::new(AtomicUsize::new(0));
         let mut pinned = all.to_vec();
         for source in sources {
-            // Deleted, the file is missed: the next place to look at would be another configuration.
-            pinned[source.place].file.clone_from(&source.loaded.file);
+            // If the file is deleted, report that instead of using a file in the next default location.
+            pinned[source.index].file.clone_from(&source.loaded.file);
         }
         for source in sources {
-            let own = Own {
+            let target = ReloadTarget {
                 name: source.running.name.clone(),
                 all: pinned.clone(),
-                place: source.place,
+                index: source.index,
                 surroundings: surroundings.clone(),
-                serving: Arc::clone(source.running.serving()),
+                live_config: Arc::clone(source.running.live_config()),
                 metrics: Arc::clone(&source.running.metrics),
-                hooks: Hooks {
-                    progress: counted(&hooks.progress, &under_way),
+                hooks: ReloadHooks {
+                    progress: merge_overlapping(&hooks.progress, &in_progress),
                     ..hooks.clone()
                 },
             };
-            tasks.spawn(Task::new(own, source.loaded, ask.subscribe()).run());
+            tasks.spawn(ReloadTask::new(target, source.loaded, requests.subscribe()).run());
         }
-        Self { ask, _tasks: tasks }
+        Self {
+            requests,
+            _tasks: tasks,
+        }
     }
 
-    /// Looks at every configuration now, and at the files that it names: SIGHUP.
-    pub fn ask(&self) {
-        self.ask.send_modify(|asked| *asked += 1);
+    /// Reloads every configuration now: what SIGHUP does.
+    pub fn reload_now(&self) {
+        self.requests.send_modify(|count| *count += 1);
     }
 }
-
-/// What one proxy's task works with.
-struct Own {
-    /// In the log, which several may share.
-    name: String,
-    all: Vec<Overrides>,
-    place: usize,
-    surroundings: Surroundings,
-    serving: Arc<Serving>,
-    metrics: Arc<Metrics>,
-    hooks: Hooks,
-}
-
-/// Several looks at a time are one: it begins with the first and is over with the last.
-fn counted(
-    progress: &Arc<dyn Fn(Progress) + Send + Sync>,
-    under_way: &Arc<AtomicUsize>,
-) -> Arc<dyn Fn(Progress) + Send + Sync> {
-    let (progress, under_way) = (Arc::clone(progress), Arc::clone(under_way));
-    Arc::new(move |now| {
-        let is_edge = match now {
-            Progress::Reloading => under_way.fetch_add(1, Ordering::SeqCst) == 0,
-            Progress::Ready => under_way.fetch_sub(1, Ordering::SeqCst) == 1,
-        };
-        if is_edge {
-            progress(now);
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,70 +1,70 @@
-//! What a changed key takes: pure, one place for every key there is.
+//! What a changed key requires. Pure; this is the only place that knows it for every key.
 
-/// What has to happen so that a key's new value is in effect.
+/// What a new value of a key requires to take effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// The process has to be started anew.
+pub(super) enum KeyEffect {
+    /// A restart of the process.
     Restart,
-    /// A new token, and with it a new data path.
+    /// A generation with a new token.
     Identity,
-    /// A new data path with another guard.
+    /// A generation with another guard.
     Guard,
-    /// A new data path.
-    DataPath,
-    /// Something that all proxies of the process share.
+    /// A new generation.
+    Generation,
+    /// A change that all proxies of the process share.
     Process,
 }
 
 /// `None` for a key that does not exist.
-pub(super) fn effect(key: &str) -> Option<Effect> {
+pub(super) fn effect(key: &str) -> Option<KeyEffect> {
     let table = key.split_once('.').map_or(key, |(table, _)| table);
     Some(match (table, key) {
         ("name" | "listen" | "listen_mode" | "admin" | "runtime", _) | (_, "log.format") => {
-            Effect::Restart
+            KeyEffect::Restart
         }
-        // `network` too: the token endpoint is reached the same way, and a token must be had by it first.
-        ("token" | "network", _) => Effect::Identity,
-        ("guard", _) => Effect::Guard,
-        ("upstream" | "limits", _) => Effect::DataPath,
-        ("log" | "drain" | "drain_delay", _) => Effect::Process,
+        // `network` also applies to the token endpoint, so the first token must come over the changed one.
+        ("token" | "network", _) => KeyEffect::Identity,
+        ("guard", _) => KeyEffect::Guard,
+        ("upstream" | "limits", _) => KeyEffect::Generation,
+        ("log" | "drain" | "drain_delay", _) => KeyEffect::Process,
         _ => return None,
     })
 }
 
-/// What has to be done about the keys that are different from what serves now.
+/// What a set of changed keys requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Plan(Vec<Effect>);
+pub(super) struct ReloadPlan(Vec<KeyEffect>);
 
-impl Plan {
+impl ReloadPlan {
     pub(super) fn of(changed: &[String]) -> Self {
         Self(changed.iter().filter_map(|key| effect(key)).collect())
     }
 
-    /// Another identity: it serves once it has a token.
+    /// Whether there is a new identity, which must have a token before it serves.
     pub(super) fn identity(&self) -> bool {
-        self.0.contains(&Effect::Identity)
+        self.0.contains(&KeyEffect::Identity)
     }
 
-    /// Another guard, perhaps a stricter one.
+    /// Whether the guard changes, and may become stricter.
     pub(super) fn guard(&self) -> bool {
-        self.0.contains(&Effect::Guard)
+        self.0.contains(&KeyEffect::Guard)
     }
 
-    /// Another data path, be it only for one of the above.
-    pub(super) fn data_path(&self) -> bool {
-        self.identity() || self.guard() || self.0.contains(&Effect::DataPath)
+    /// Whether there is a new generation, for one of the reasons above or another.
+    pub(super) fn generation(&self) -> bool {
+        self.identity() || self.guard() || self.0.contains(&KeyEffect::Generation)
     }
 
-    /// `log.*`, `drain*`.
+    /// Whether `log.*` or `drain*` changes.
     pub(super) fn process(&self) -> bool {
-        self.0.contains(&Effect::Process)
+        self.0.contains(&KeyEffect::Process)
     }
 }
 
-/// Those of `keys` that only a restart brings into effect.
+/// The `keys` that take effect only after a restart.
 pub(super) fn need_restart(keys: &[String]) -> Vec<String> {
     let keys = keys.iter();
-    keys.filter(|key| effect(key) == Some(Effect::Restart))
+    keys.filter(|key| effect(key) == Some(KeyEffect::Restart))
         .cloned()
         .collect()
 }

@@ -79,7 +79,7 @@ test("an invalid, misspelt, deleted or unusable file changes nothing and is repo
     await timeUntil(at, async () => (await scene.notes()).some((note) => note.includes(complaint)));
     assert.equal((await ask(scene.url, PATH, "POST")).status, 403, "the old configuration is in use");
     assert.equal(await scene.reloads("refused"), (refused += 1));
-    assert.match(scene.output.stderr, /ERROR.*configuration refused|"level":"ERROR".*configuration refused/);
+    assert.match(scene.output.stderr, /ERROR.*configuration rejected|"level":"ERROR".*configuration rejected/);
     scene.replace(scene.text(READ_ONLY));
     await until(async () => (await scene.notes()).length === 0, `the note about ${complaint} is removed`);
   }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cupbearer::config::Surroundings;
+use cupbearer::instance::DrainTimeouts;
 use cupbearer::server::DrainPhase;
 use tokio::sync::watch;
 
@@ -287,8 +288,15 @@ async fn the_grace_of_a_drain_is_the_one_that_holds_when_it_begins() {
     let mut client = scene.client().await;
     client.send(get("/")).await;
     until("it is under way", || scene.upstream.seen_count() == 1).await;
-    let (drain, delay) = (Duration::from_millis(50), Duration::ZERO);
-    scene.proxy.running.serving().set_patience(drain, delay);
+    let timeouts = DrainTimeouts {
+        drain: Duration::from_millis(50),
+        drain_delay: Duration::ZERO,
+    };
+    scene
+        .proxy
+        .running
+        .live_config()
+        .set_drain_timeouts(timeouts);
     scene.proxy.running.stop(DrainPhase::Draining);
     let drained = within("the drain", scene.proxy.running.ended()).await;
     assert_eq!(drained.cut, 1);

@@ -148,12 +148,13 @@ async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
     let two = binary.file("two.toml");
     let text = std::fs::read_to_string(&two).unwrap();
     std::fs::write(&two, text.replace("\"two\"", "\"other\"")).unwrap();
-    let refused = "configuration refused, the last good one stays";
+    let refused = "configuration rejected; the last valid one stays in use";
     for hangups in [1, 2] {
         binary.signal(Signal::HUP);
         until("the complaint", || of(refused, "one") >= hangups).await;
         until("two's line", || {
-            of("configuration needs a restart", "two") == 1 && of(unchanged, "two") >= hangups
+            of("configuration change needs a restart", "two") == 1
+                && of(unchanged, "two") >= hangups
         })
         .await;
     }

@@ -18,7 +18,7 @@ use crate::guard::new_key;
 use crate::learn::{ObservedRequests, RequestRecorder};
 use crate::proxy::AccessLines;
 use crate::server::DrainPhase;
-use crate::{Running, start, telemetry};
+use crate::{RunningProxy, start, telemetry};
 
 /// The caller that searches for the OpenAPI document. No configured caller can have this name.
 const SEARCHER: &str = "(learn)";
@@ -113,7 +113,7 @@ type SearchResult = Result<Option<FoundDocument>, &'static str>;
 
 /// Searches for the document and stops the proxy. The program has ended, so a signal now ends this.
 async fn finish(
-    running: &mut Running,
+    running: &mut RunningProxy,
     search: impl Future<Output = SearchResult>,
     signals: &mut SignalListener,
 ) -> (SearchResult, Option<Exit>) {
@@ -123,8 +123,8 @@ async fn finish(
             (Err(SEARCH_INTERRUPTED), Some(Exit::OfProgram(signal.exit_code())))
         }
     };
-    let order = running.order();
-    order.give(DrainPhase::Draining);
+    let handle = running.stop_handle();
+    handle.advance(DrainPhase::Draining);
     if signalled.is_none() {
         tokio::select! {
             _ = running.ended() => {}
@@ -132,7 +132,7 @@ async fn finish(
         }
     }
     if signalled.is_some() {
-        order.give(DrainPhase::Cut);
+        handle.advance(DrainPhase::Cut);
     }
     running.ended().await;
     (searched, signalled)
@@ -171,7 +171,7 @@ fn make_private(config: &mut Config, callers: [(&str, &Zeroizing<String>); 2]) {
 }
 
 /// Without a token, the program would get only errors, and there would be nothing to learn.
-async fn require_token(running: &Running) -> Result<(), LearnFailure> {
+async fn require_token(running: &RunningProxy) -> Result<(), LearnFailure> {
     let snapshot = running.tokens().settled().await;
     match snapshot.last_error {
         None => Ok(()),

@@ -1,16 +1,16 @@
 use super::*;
 
 #[test]
-fn a_note_is_there_as_long_as_it_is_true() {
-    let notes = Notes::default();
+fn a_note_is_listed_for_as_long_as_it_is_true() {
+    let notes = ConfigNotes::default();
     assert!(notes.lines().is_empty() && !notes.has_pending_change());
-    notes.refused(Some("no TOML".to_owned()));
-    notes.restart(vec!["listen".to_owned(), "name".to_owned()]);
+    notes.set_rejected(Some("not TOML".to_owned()));
+    notes.set_needs_restart(vec!["listen".to_owned(), "name".to_owned()]);
     let lines = notes.lines();
-    assert!(lines[0].ends_with("stays: no TOML"), "{lines:?}");
+    assert!(lines[0].ends_with("stays in use: not TOML"), "{lines:?}");
     assert!(lines[1].ends_with("restart: listen, name"), "{lines:?}");
     assert!(notes.has_pending_change());
-    notes.refused(None);
-    notes.restart(Vec::new());
+    notes.set_rejected(None);
+    notes.set_needs_restart(Vec::new());
     assert!(notes.lines().is_empty() && !notes.has_pending_change());
 }

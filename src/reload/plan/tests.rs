@@ -26,14 +26,14 @@ fn only_these_keys_need_a_restart() {
 }
 
 #[test]
-fn what_is_done_follows_from_the_keys() {
+fn the_plan_follows_from_the_changed_keys() {
     let plan = |keys: &[&str]| {
         let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let plan = Plan::of(&keys);
+        let plan = ReloadPlan::of(&keys);
         (
             plan.identity(),
             plan.guard(),
-            plan.data_path(),
+            plan.generation(),
             plan.process(),
         )
     };

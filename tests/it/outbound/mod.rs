@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cupbearer::config::{self, Overrides, Surroundings};
 use cupbearer::proxy::AccessLines;
-use cupbearer::{Running, start};
+use cupbearer::{RunningProxy, start};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -23,7 +23,7 @@ const CLIENT_SECRET: &str = crate::support::SECRET;
 
 /// A running proxy and its files.
 struct Cupbearer {
-    running: Running,
+    running: RunningProxy,
     _directory: tempfile::TempDir,
 }
 

@@ -20,7 +20,7 @@ use upstream::{Head, Scripted, Wire, answer, refused};
 /// A proxy that has its first token from the demo's authorization server, in front of any API.
 struct Scene {
     demo: Demo,
-    proxy: cupbearer::Running,
+    proxy: cupbearer::RunningProxy,
 }
 
 impl Scene {
@@ -61,7 +61,7 @@ impl Scene {
     }
 }
 
-async fn start(demo: &Demo, settings: &[(&str, &str)]) -> cupbearer::Running {
+async fn start(demo: &Demo, settings: &[(&str, &str)]) -> cupbearer::RunningProxy {
     let setting = |(key, text): &(&str, &str)| Setting {
         flag: "--set",
         key: (*key).to_owned(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use cupbearer::config::{self, Overrides, Surroundings};
 use cupbearer::proxy::AccessLines;
-use cupbearer::{Running, StartError};
+use cupbearer::{RunningProxy, StartError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -103,7 +103,7 @@ pub(super) struct Scene {
     pub(super) upstream: Scripted,
     /// `127.0.0.1:PORT`.
     pub(super) proxy: String,
-    _running: Running,
+    _running: RunningProxy,
 }
 
 impl Scene {
@@ -162,7 +162,11 @@ pub(super) async fn exchange(to: &str, request: &[u8]) -> String {
 }
 
 /// A proxy with a token endpoint of its own.
-pub(super) async fn start(listen: &str, upstream: &str, more: &str) -> Result<Running, StartError> {
+pub(super) async fn start(
+    listen: &str,
+    upstream: &str,
+    more: &str,
+) -> Result<RunningProxy, StartError> {
     let endpoint = Scripted::start(|_| token_answer()).await;
     let directory = tempfile::tempdir().unwrap();
     let secret = directory.path().join("secret");

@@ -6,7 +6,7 @@ use std::path::Path;
 use cupbearer::config::{self, Overrides, Setting, Surroundings};
 use cupbearer::proxy::AccessLines;
 use cupbearer::server::{DrainPhase, Drained};
-use cupbearer::{Running, start};
+use cupbearer::{RunningProxy, start};
 use tempfile::TempDir;
 
 use super::{CLIENT_ID, Upstream, log_leaks};
@@ -30,7 +30,7 @@ pub(crate) fn token_answer() -> Vec<u8> {
 pub(crate) struct Proxy {
     /// `0.0.0.0:0` if the proxy listens on a unix socket.
     pub(crate) address: SocketAddr,
-    pub(crate) running: Running,
+    pub(crate) running: RunningProxy,
     /// The scripted token endpoint, unless the test started its own.
     pub(crate) token_endpoint: Option<Upstream>,
     _directory: TempDir,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use cupbearer::config::{self, Overrides, Surroundings};
 use cupbearer::proxy::AccessLines;
-use cupbearer::reload::{Hooks, Reloads, Source};
-use cupbearer::{Running, start};
+use cupbearer::reload::{ReloadHooks, ReloadSource, Reloads};
+use cupbearer::{RunningProxy, start};
 
 use super::{log_leaks, until};
 
 pub(crate) struct ReloadingProxy {
-    pub(crate) running: Running,
+    pub(crate) running: RunningProxy,
     file: PathBuf,
     reloads: Reloads,
 }
@@ -37,15 +37,15 @@ impl ReloadingProxy {
         let loaded =
             config::load(&overrides, surroundings).unwrap_or_else(|problems| panic!("{problems}"));
         let running = start(&loaded.config, AccessLines::All).unwrap();
-        let hooks = Hooks {
+        let hooks = ReloadHooks {
             examine: Arc::new(|loaded| Box::pin(async { Ok(loaded) })),
             process: Arc::new(|_| {}),
             progress: Arc::new(|_| {}),
         };
-        let source = Source {
+        let source = ReloadSource {
             running: &running,
             loaded: &loaded,
-            place: 0,
+            index: 0,
         };
         let reloads = Reloads::follow(&[source], &[overrides], surroundings, &hooks);
         Self {
@@ -60,7 +60,7 @@ impl ReloadingProxy {
         let new = self.file.with_extension("new");
         std::fs::write(&new, text).unwrap();
         std::fs::rename(new, &self.file).unwrap();
-        self.reloads.ask();
+        self.reloads.reload_now();
     }
 
     /// Replaces the file and waits until the new configuration is in use.
@@ -86,6 +86,6 @@ impl ReloadingProxy {
 
     /// The notes about the configuration that `/status` shows.
     pub(crate) fn notes(&self) -> Vec<String> {
-        self.running.serving().notes().lines()
+        self.running.live_config().notes().lines()
     }
 }

@@ -3,8 +3,8 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-/// The status of an answer to somebody who names the listener `host`.
-async fn asked(not_running: &[&config::GuardConfig], host: &str) -> String {
+/// The status of the response to a request with this `Host`.
+async fn status(not_running: &[&config::GuardConfig], host: &str) -> String {
     let config = config::AdminConfig {
         listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
         is_configured: true,
@@ -20,7 +20,7 @@ async fn asked(not_running: &[&config::GuardConfig], host: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_proxy_that_did_not_start_has_its_say_too() {
+async fn the_guard_of_a_proxy_that_did_not_start_applies_too() {
     let (strict, named) = (
         config::GuardConfig::default(),
         config::GuardConfig {
@@ -28,7 +28,7 @@ async fn a_proxy_that_did_not_start_has_its_say_too() {
             ..config::GuardConfig::default()
         },
     );
-    assert_eq!(asked(&[&named], "ops.example").await, "200");
-    assert_eq!(asked(&[&named, &strict], "ops.example").await, "403");
-    assert_eq!(asked(&[&named, &strict], "localhost").await, "200");
+    assert_eq!(status(&[&named], "ops.example").await, "200");
+    assert_eq!(status(&[&named, &strict], "ops.example").await, "403");
+    assert_eq!(status(&[&named, &strict], "localhost").await, "200");
 }

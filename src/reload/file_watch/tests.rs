@@ -1,10 +1,10 @@
 use super::*;
 
-fn watch_of(file: &Path) -> (Watch, watch::Sender<u64>) {
-    let (ask, asked) = watch::channel(0);
-    let mut watch = Watch::new(asked);
+fn watch_file(file: &Path) -> (FileWatch, watch::Sender<u64>) {
+    let (request, requests) = watch::channel(0);
+    let mut watch = FileWatch::new(requests);
     watch.follow(vec![file.to_owned()]);
-    (watch, ask)
+    (watch, request)
 }
 
 #[tokio::test(start_paused = true)]
@@ -12,39 +12,39 @@ async fn a_file_counts_once_two_reads_half_a_second_apart_are_equal() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("f");
     std::fs::write(&file, "one").unwrap();
-    let (mut watch, _ask) = watch_of(&file);
-    assert_eq!(watch.next(false).await, Occasion::First);
+    let (mut watch, _request) = watch_file(&file);
+    assert_eq!(watch.next(false).await, ReloadTrigger::Start);
 
     std::fs::write(&file, "half").unwrap();
     let start = tokio::time::Instant::now();
     {
         let next = watch.next(false);
         tokio::pin!(next);
-        // It has seen the half, and is waiting for it to settle.
+        // It has read the first half, and waits until it is stable.
         for _ in 0..3 {
             let early = tokio::time::timeout(Duration::from_millis(400), &mut next).await;
             assert!(early.is_err());
         }
         std::fs::write(&file, "half and half").unwrap();
-        assert_eq!(next.await, Occasion::Changed);
+        assert_eq!(next.await, ReloadTrigger::Changed);
     }
     assert_eq!(start.elapsed(), Duration::from_secs(2));
-    assert_eq!(watch.known, Some(vec![read(&file)]));
+    assert_eq!(watch.known, Some(vec![digest(&file)]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_named_file_that_never_settles_does_not_hold_back_the_configuration() {
+async fn a_named_file_that_is_never_stable_does_not_delay_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let (own, named) = (directory.path().join("own"), directory.path().join("named"));
     std::fs::write(&own, "one").unwrap();
     std::fs::write(&named, "").unwrap();
-    let (mut watch, _ask) = watch_of(&own);
+    let (mut watch, _request) = watch_file(&own);
     watch.follow(vec![own.clone(), named.clone()]);
-    assert_eq!(watch.next(false).await, Occasion::First);
+    assert_eq!(watch.next(false).await, ReloadTrigger::Start);
 
     std::fs::write(&own, "stricter").unwrap();
     let rewritten = async {
-        // Never while it is being read: a write begins with an empty file.
+        // Not at the time of a read, because a write begins by emptying the file.
         sleep(Duration::from_millis(50)).await;
         for content in 0_u64.. {
             std::fs::write(&named, content.to_string()).unwrap();
@@ -53,39 +53,39 @@ async fn a_named_file_that_never_settles_does_not_hold_back_the_configuration() 
     };
     let bound = Duration::from_secs(10);
     tokio::select! {
-        occasion = tokio::time::timeout(bound, watch.next(false)) => {
-            assert_eq!(occasion, Ok(Occasion::Changed));
+        trigger = tokio::time::timeout(bound, watch.next(false)) => {
+            assert_eq!(trigger, Ok(ReloadTrigger::Changed));
         }
         () = rewritten => {}
     }
-    assert_eq!(watch.known.as_ref().unwrap()[0], read(&own));
+    assert_eq!(watch.known.as_ref().unwrap()[0], digest(&own));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_configuration_that_is_written_again_while_it_is_loaded_has_to_settle_again() {
+async fn a_configuration_written_again_while_it_is_loaded_must_become_stable_again() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("f");
     std::fs::write(&file, "one").unwrap();
-    let (mut watch, _ask) = watch_of(&file);
+    let (mut watch, _request) = watch_file(&file);
     watch.next(false).await;
-    assert!(watch.is_still().await);
+    assert!(watch.is_unchanged().await);
     std::fs::write(&file, "half").unwrap();
-    assert!(!watch.is_still().await);
+    assert!(!watch.is_unchanged().await);
     watch.settle().await;
-    assert!(watch.is_still().await);
+    assert!(watch.is_unchanged().await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_is_answered_without_a_change_and_what_was_refused_is_tried_again() {
+async fn a_request_needs_no_change_and_a_rejected_configuration_is_tried_again() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut watch, ask) = watch_of(&directory.path().join("none"));
-    assert_eq!(watch.next(false).await, Occasion::First);
+    let (mut watch, request) = watch_file(&directory.path().join("none"));
+    assert_eq!(watch.next(false).await, ReloadTrigger::Start);
     let start = tokio::time::Instant::now();
-    ask.send_replace(1);
-    assert_eq!(watch.next(false).await, Occasion::Asked);
-    assert_eq!(start.elapsed(), SETTLE);
-    assert_eq!(watch.next(true).await, Occasion::Again);
+    request.send_replace(1);
+    assert_eq!(watch.next(false).await, ReloadTrigger::Requested);
+    assert_eq!(start.elapsed(), SETTLE_TIME);
+    assert_eq!(watch.next(true).await, ReloadTrigger::Retry);
     assert!(start.elapsed() > Duration::from_secs(5));
     std::fs::write(directory.path().join("none"), "").unwrap();
-    assert_eq!(watch.next(true).await, Occasion::Changed);
+    assert_eq!(watch.next(true).await, ReloadTrigger::Changed);
 }

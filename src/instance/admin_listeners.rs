@@ -1,0 +1,81 @@
+//! The admin listeners, which serve `/status`, `/metrics` and the probes for all proxies of the process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::generation::admin_guard;
+use super::limits::ADMIN_CONNECTIONS;
+use super::running_proxy::RunningProxy;
+use crate::admin::{self, AdminEndpoints};
+use crate::config;
+use crate::guard::Peer;
+use crate::metrics::{self, Metrics};
+use crate::server::{self, DrainPhase, Drained, RequestBody, Server, StopSignal};
+
+/// The admin listeners. They close when this is dropped.
+pub struct AdminListeners {
+    /// The addresses on which they listen.
+    pub addresses: Vec<SocketAddr>,
+    /// The endpoints that they serve.
+    pub endpoints: Arc<AdminEndpoints>,
+    _tasks: JoinSet<Drained>,
+    _stop: watch::Sender<DrainPhase>,
+}
+
+/// Listens on `admin.listen`, and serves the endpoints for `running` in the background of the current runtime. The guards
+/// of the proxies that are `not_running` must admit a request too.
+///
+/// # Errors
+/// A listener could not be bound. If `admin.listen` is not configured, the proxies can run without it.
+pub fn start_admin(
+    config: &config::AdminConfig,
+    running: &[RunningProxy],
+    not_running: &[&config::GuardConfig],
+    process: metrics::ProcessMetrics,
+) -> Result<AdminListeners, server::BindError> {
+    let views = running.iter().map(RunningProxy::view).collect();
+    let more_guards = not_running.iter().copied().map(admin_guard).collect();
+    let endpoints = AdminEndpoints::new(process, views, more_guards);
+    let bound = config.listen.iter().map(server::bind);
+    let mut bound: Vec<server::BoundListeners> = bound.collect::<Result<_, _>>()?;
+    for listeners in &mut bound {
+        // Without it, requests that need to know the user are rejected; probes are not.
+        let _ = listeners.identify_peers();
+    }
+    let addresses = bound.iter().flat_map(|bound| bound.addresses.clone());
+    let addresses = addresses.collect();
+    let (stop, stop_signal) = StopSignal::channel();
+    let mut tasks = JoinSet::new();
+    let limits = server::ConnectionLimits {
+        connections: ADMIN_CONNECTIONS / bound.len().max(1),
+        ..ADMIN_LIMITS
+    };
+    for bound in bound {
+        let server = Server::new(bound, limits, Metrics::new(None));
+        let endpoints = Arc::clone(&endpoints);
+        let service = move |peer: Peer| admin::service::<RequestBody>(&endpoints, peer);
+        tasks.spawn(server.serve(service, stop_signal.clone(), || Duration::ZERO));
+    }
+    Ok(AdminListeners {
+        addresses,
+        endpoints,
+        _tasks: tasks,
+        _stop: stop,
+    })
+}
+
+/// Enough for a kubelet, a Prometheus or two and a few people, all of whom send short requests.
+const ADMIN_LIMITS: server::ConnectionLimits = server::ConnectionLimits {
+    connections: ADMIN_CONNECTIONS,
+    header_bytes: 16 << 10,
+    header_timeout: Duration::from_secs(5),
+    keep_alive: Duration::from_secs(75),
+    stall_timeout: Duration::from_secs(30),
+};
+
+#[cfg(test)]
+mod tests;

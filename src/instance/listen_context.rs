@@ -1,0 +1,43 @@
+//! What is fixed once a proxy listens, and which configurations may be served under these conditions.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::start_error::StartError;
+use crate::config::{Config, Listen, LocalUsers};
+use crate::proxy::{self, AccessLogger};
+use crate::server::LiveLimits;
+
+/// What does not change for as long as a proxy listens.
+pub(super) struct ListenContext {
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Whether the system tells which user opened a connection.
+    pub(super) knows_users: bool,
+    pub(super) limits: LiveLimits,
+    /// How many proxies share the process.
+    pub(super) proxies: usize,
+    /// The name of the proxy, if there are several.
+    pub(super) name: Option<String>,
+    pub(super) access_logger: Arc<AccessLogger>,
+}
+
+impl ListenContext {
+    /// Whether `config` may be served here.
+    pub(super) fn check(&self, config: &Config) -> Result<(), StartError> {
+        if let Some(listener) = proxy::own_listener(&config.upstream.url, &self.addresses) {
+            return Err(StartError::Loop { listener });
+        }
+        if config.guard.local_users != LocalUsers::Any && !self.knows_users {
+            let why = std::io::Error::other("it did not when this proxy started");
+            return Err(StartError::UnknownUsers(why));
+        }
+        // Check the bound addresses, because a changed `listen` takes effect only after a restart.
+        let mut bound = self.addresses.iter().copied();
+        if let Some(listener) = bound.find(|address| !Listen::Tcp(*address).is_local())
+            && !config.guard.may_face_network()
+        {
+            return Err(StartError::OpenToNetwork { listener });
+        }
+        Ok(())
+    }
+}

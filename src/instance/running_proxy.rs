@@ -1,0 +1,111 @@
+//! A running proxy, and the handle that stops it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::live_config::LiveConfig;
+use crate::admin::ProxyView;
+use crate::metrics::Metrics;
+use crate::server::{DrainPhase, Drained};
+use crate::token::Tokens;
+
+/// A proxy that listens and serves.
+pub struct RunningProxy {
+    /// `name`.
+    pub name: String,
+    /// The addresses on which it listens, all with the same port. Empty for a unix socket.
+    pub addresses: Vec<SocketAddr>,
+    /// Loopback addresses that this machine lacks.
+    pub absent: Vec<IpAddr>,
+    /// Its metrics.
+    pub metrics: Arc<Metrics>,
+    pub(super) listens_on: Vec<String>,
+    pub(super) since: Instant,
+    pub(super) live_config: Arc<LiveConfig>,
+    pub(super) stop: StopHandle,
+    pub(super) server: JoinHandle<Drained>,
+    pub(super) drained: Option<Drained>,
+}
+
+impl RunningProxy {
+    /// The tokens that requests are sent with.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        self.live_config.tokens()
+    }
+
+    /// The configuration that requests are served with, which a reload replaces.
+    #[must_use]
+    pub fn live_config(&self) -> &Arc<LiveConfig> {
+        &self.live_config
+    }
+
+    /// What the admin listener shows of it.
+    pub(super) fn view(&self) -> ProxyView {
+        let stop = self.stop.0.subscribe();
+        let text = |read: fn(&LiveConfig) -> String| -> Arc<dyn Fn() -> String + Send + Sync> {
+            let live = Arc::clone(&self.live_config);
+            Arc::new(move || read(&live))
+        };
+        let (tokens, guard, notes, pending) = (
+            Arc::clone(&self.live_config),
+            Arc::clone(&self.live_config),
+            Arc::clone(&self.live_config),
+            Arc::clone(&self.live_config),
+        );
+        ProxyView {
+            name: self.name.clone(),
+            listens_on: self.listens_on.clone(),
+            upstream: text(LiveConfig::upstream),
+            token_from: text(LiveConfig::token_endpoint),
+            since: self.since,
+            tokens: Arc::new(move || tokens.tokens()),
+            guard: Arc::new(move || guard.admin_guard()),
+            metrics: Arc::clone(&self.metrics),
+            is_stopping: Arc::new(move || *stop.borrow() > DrainPhase::Running),
+            notes: Arc::new(move || notes.notes().lines()),
+            has_pending_change: Arc::new(move || pending.notes().has_pending_change()),
+        }
+    }
+
+    /// Moves the stop forward to `phase`. It never moves back.
+    pub fn stop(&self, phase: DrainPhase) {
+        self.stop.advance(phase);
+    }
+
+    /// A handle to stop the proxy while [`Self::ended`] is awaited.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Waits for the end of the proxy, which follows [`DrainPhase::Draining`]. Cancel safe.
+    pub async fn ended(&mut self) -> Drained {
+        if let Some(drained) = self.drained {
+            return drained;
+        }
+        let drained = (&mut self.server).await.unwrap_or(Drained { cut: 0 });
+        *self.drained.insert(drained)
+    }
+}
+
+/// Stops a proxy.
+#[derive(Debug, Clone)]
+pub struct StopHandle(pub(super) watch::Sender<DrainPhase>);
+
+impl StopHandle {
+    /// Moves the stop forward to `phase`. It never moves back.
+    pub fn advance(&self, phase: DrainPhase) {
+        self.0.send_if_modified(|current| {
+            let is_forward = *current < phase;
+            if is_forward {
+                *current = phase;
+            }
+            is_forward
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! Why a proxy cannot start.
+
+use std::net::SocketAddr;
+
+use crate::{net, server, token};
+
+/// Why a proxy cannot start. Does not include what can recover later, such as a missing token or an unreachable upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener could not be bound.
+    #[error(transparent)]
+    Bind(#[from] server::BindError),
+    /// The upstream is one of our own listeners, so every request would come back.
+    #[error("upstream.url is this proxy itself: it listens on {listener}")]
+    Loop {
+        /// The listener.
+        listener: SocketAddr,
+    },
+    /// Everyone who can reach the listener would be admitted. This applies also to a changed configuration that changes
+    /// `listen`, because the listener stays until a restart.
+    #[error(
+        "this proxy listens on {listener}, which is not loopback, guard.network is \"keyed\", and no caller has a \
+         key: restart it with the changed listen, or give a caller in guard.callers a key"
+    )]
+    OpenToNetwork {
+        /// The listener.
+        listener: SocketAddr,
+    },
+    /// `guard.local_users` needs to know who connects, and the system does not tell.
+    #[error("the system does not tell which user opened a loopback connection (sock_diag)")]
+    UnknownUsers(#[source] std::io::Error),
+    /// The certificate authorities or the client certificate could not be loaded.
+    #[error(transparent)]
+    Tls(#[from] net::TlsSetupError),
+    /// The client for the token endpoint could not be created.
+    #[error(transparent)]
+    TokenClient(#[from] token::ClientError),
+    /// A thread or its runtime could not be started.
+    #[error("a worker thread could not be started")]
+    Worker(#[from] std::io::Error),
+}

@@ -1,0 +1,82 @@
+//! The proxy of each worker. A worker builds it from the live generation on its own runtime, because its upstream
+//! connections stay there, and builds it anew when the generation is replaced.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::watch;
+
+use super::generation::{Generation, GenerationReceiver};
+use crate::metrics::Metrics;
+use crate::proxy::{self, AccessLogger, CurrentProxy, Proxy, ViaName};
+use crate::server;
+
+/// What all generations of a proxy share.
+#[derive(Clone)]
+pub(super) struct SharedParts {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) via_name: ViaName,
+    pub(super) tunnels: server::Tunnels,
+    pub(super) access_logger: Arc<AccessLogger>,
+}
+
+/// Builds and replaces the proxy of one worker.
+pub(super) struct WorkerProxy {
+    shared: SharedParts,
+    generations: GenerationReceiver,
+}
+
+impl WorkerProxy {
+    pub(super) fn new(shared: SharedParts, generations: GenerationReceiver) -> Self {
+        Self {
+            shared,
+            generations,
+        }
+    }
+
+    /// Starts the proxy on the current runtime. Returns it, and the logger of its requests.
+    pub(super) fn start(mut self) -> (Arc<CurrentProxy>, Arc<AccessLogger>) {
+        let generation = Arc::clone(&self.generations.borrow_and_update());
+        let current = CurrentProxy::new(self.build(&generation));
+        let access_logger = Arc::clone(&self.shared.access_logger);
+        tokio::spawn(self.follow(Arc::downgrade(&current)));
+        (current, access_logger)
+    }
+
+    fn build(&self, generation: &Generation) -> Proxy {
+        let tunnels = self.shared.tunnels.clone();
+        let dependencies = proxy::Dependencies {
+            guard: generation.guard.clone(),
+            in_flight: generation.config.limits.in_flight,
+            metrics: Arc::clone(&self.shared.metrics),
+            tokens: generation.identity.tokens.clone(),
+            carry_tunnel: Arc::new(move |tunnel| tunnels.spawn(tunnel)),
+            via_name: self.shared.via_name.clone(),
+            keep_alive: Arc::clone(&generation.identity) as _,
+        };
+        Proxy::new(dependencies, &generation.config.upstream, &generation.tls)
+    }
+
+    /// Replaces the proxy whenever its generation is replaced. When the clock steps, as after a laptop's sleep, it drops
+    /// idle connections, which are dead although only a timeout would reveal it.
+    async fn follow(mut self, current: Weak<CurrentProxy>) {
+        let mut clock_steps = self.clock_steps();
+        loop {
+            tokio::select! {
+                replaced = self.generations.changed() => {
+                    let (Ok(()), Some(current)) = (replaced, current.upgrade()) else { return };
+                    let generation = Arc::clone(&self.generations.borrow_and_update());
+                    clock_steps = self.clock_steps();
+                    current.replace(self.build(&generation));
+                }
+                Ok(()) = clock_steps.changed() => match current.upgrade() {
+                    Some(current) => current.get().drop_idle_connections(),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn clock_steps(&self) -> watch::Receiver<u64> {
+        self.generations.borrow().identity.tokens.clock_steps()
+    }
+}
