@@ -141,7 +141,7 @@ async fn no_token_of_one_identity_goes_to_the_api_of_the_other() {
         let notes = scene.proxy.notes();
         notes
             .iter()
-            .any(|note| note.contains("serves: ") && note.contains("503"))
+            .any(|note| note.contains("stays in use: ") && note.contains("503"))
     })
     .await;
     for _ in 0..20 {
