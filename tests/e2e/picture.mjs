@@ -1,7 +1,7 @@
 // Takes the pictures of docs/images: `tests/run --picture`.
 //
-// Starts the demo in a pseudo-terminal, runs the two commands that it proposes, and renders what the terminal
-// showed in a Chromium; then sends some more requests and takes a screenshot of the status page.
+// Starts the demo in a pseudo-terminal, runs the two commands that it prints, and renders the terminal's text in
+// Chromium. Then sends more requests and takes a screenshot of the status page.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -48,7 +48,7 @@ function plain(text) {
   return text.replace(/\x1b\[[\d;]*m/g, "").replaceAll("\r", "");
 }
 
-/** The status line, the fields that tell who answers, and the beginning of the body. */
+/** The status line, the fields that identify the server, and the beginning of the body. */
 function shorten(answer) {
   const [head, body] = plain(answer).split(/\n\n/);
   const kept = head.split("\n").filter((line) => /^(HTTP|content-type|www-authenticate)/i.test(line));
@@ -56,7 +56,7 @@ function shorten(answer) {
   return `${kept.join("\n")}\n\n${start.length > 150 ? `${start.slice(0, 150)}…` : start}`;
 }
 
-/** A page that looks like a terminal which shows `text`. */
+/** A page that looks like a terminal that shows `text`. */
 function terminal(text) {
   const html = plain(text)
     .replace(/[&<>]/g, (letter) => `&#${letter.charCodeAt(0)};`)
