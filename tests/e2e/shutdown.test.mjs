@@ -74,7 +74,7 @@ test("a socket file left behind by kill -9 is replaced", { timeout: 60_000 }, as
   const { directory, file, proxy } = await setUpStandIns(t, (request, response) => response.end("ok"));
   await proxy.stop();
   const path = join(directory, "own", "proxy.sock");
-  const startOnSocket = () => start(["--config", file, "--listen", `unix:${path}`], ({ stderr }) => stderr.includes("token        good"));
+  const startOnSocket = () => start(["--config", file, "--listen", `unix:${path}`], ({ stderr }) => stderr.includes("token        valid"));
   const first = await startOnSocket();
   await first.stop("SIGKILL");
   assert.ok((await lstat(path)).isSocket(), "the socket file still exists");
