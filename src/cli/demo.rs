@@ -43,7 +43,7 @@ impl DemoArgs {
             ));
             return Exit::Usage;
         }
-        let flushing = telemetry::Flushing::start();
+        let flushing = telemetry::FlushOnDrop::start();
         say(
             "Starting a simulated authorization server and API, and the proxy in front of them ...",
         );

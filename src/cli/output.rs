@@ -8,7 +8,7 @@ use crate::telemetry;
 ///
 /// While the proxy runs it goes through the queue of the logs, so that a blocked terminal does not block the proxy.
 pub(super) fn say(message: &str) {
-    if !telemetry::say(message) {
+    if !telemetry::print_line(message) {
         let _closed = writeln!(io::stderr(), "{message}");
     }
 }

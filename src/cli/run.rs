@@ -21,7 +21,7 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
-        let flushing = telemetry::Flushing::start();
+        let flushing = telemetry::FlushOnDrop::start();
         // Before the secret is read for the first time.
         if let Err(error) = credentials::hide_process() {
             say(&format!(

@@ -24,7 +24,7 @@ pub(super) async fn serve(
     all: &[Loaded],
     more: &[String],
     reload_from: Option<&Invocation>,
-    flushing: &telemetry::Flushing,
+    flushing: &telemetry::FlushOnDrop,
 ) -> Exit {
     for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
         say(&format!("warning: {warning}"));

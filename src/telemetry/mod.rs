@@ -1,6 +1,6 @@
-//! Logs: one bounded queue in front of standard error, so that a blocked output never stalls traffic.
+//! Logging. One bounded queue in front of standard error ensures that a blocked output never delays requests.
 
-mod output;
+mod log_queue;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -10,62 +10,63 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::config::{LogConfig, LogFormat};
 
-use output::{Lines, Output};
+use log_queue::{LineWriter, LogQueue};
 
-pub use output::Flushing;
+pub use log_queue::FlushOnDrop;
 
-/// What can be asked of the logs and changed about them while they are written.
+/// A handle to the log of the process.
 #[must_use]
 pub struct Telemetry {
-    replace: Option<Replace>,
+    replace_filter: Option<ReplaceFilter>,
 }
 
-/// Puts another filter in the place of the one in use.
-type Replace = Arc<dyn Fn(EnvFilter) + Send + Sync>;
+/// Replaces the filter of log lines.
+type ReplaceFilter = Arc<dyn Fn(EnvFilter) + Send + Sync>;
 
 impl Telemetry {
-    /// How many lines a blocked or broken output has cost so far, to be asked later.
+    /// Returns a function that counts the lines dropped so far, because the output was blocked or broken.
     pub fn lines_dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static + use<> {
-        || Output::started().map_or(0, Output::lost)
+        || LogQueue::started().map_or(0, LogQueue::dropped)
     }
 
-    /// Changes what is logged, from the next line on. What the level leaves out goes on costing one load of a
-    /// flag; what it lets pass, an uncontended lock beside the writing of the line.
+    /// Returns a function that changes the log level. A line below the level still costs only one load of a flag; another
+    /// one costs an uncontended lock in addition to its writing.
     pub fn change_level(&self) -> impl Fn(&LogConfig) + Send + Sync + 'static {
-        let replace = self.replace.clone();
+        let replace_filter = self.replace_filter.clone();
         move |log| {
             let filter = EnvFilter::builder().parse(&log.level);
-            if let (Some(replace), Ok(filter)) = (&replace, filter) {
-                replace(filter);
+            if let (Some(replace_filter), Ok(filter)) = (&replace_filter, filter) {
+                replace_filter(filter);
             }
         }
     }
 }
 
-/// A line for people, in turn with the logs; false where [`Flushing::start`] has not been called.
+/// Writes a line for people through the queue, in order with the log. Returns false if [`FlushOnDrop::start`] has not been
+/// called.
 #[must_use]
-pub fn say(words: &str) -> bool {
-    let Some(output) = Output::started() else {
+pub fn print_line(text: &str) -> bool {
+    let Some(queue) = LogQueue::started() else {
         return false;
     };
-    output.line(format!("{words}\n").into_bytes());
+    queue.push(format!("{text}\n").into_bytes());
     true
 }
 
-/// Starts logging to standard error for the whole process, by the queue that `_flushing` empties at the end; a second
+/// Starts logging to standard error for the whole process, through the queue that `_flush` empties at the end. A second
 /// start changes nothing.
 ///
 /// # Errors
-/// `log.level` is neither a level nor a directive.
-pub fn start(log: &LogConfig, _flushing: &Flushing) -> Result<Telemetry, ParseError> {
+/// `log.level` is not a valid level or directive.
+pub fn start(log: &LogConfig, _flush: &FlushOnDrop) -> Result<Telemetry, ParseError> {
     let filter = EnvFilter::builder().parse(&log.level)?;
-    let replace = install(log.format, filter);
+    let replace_filter = install(log.format, filter);
     hide_panic_messages();
-    Ok(Telemetry { replace })
+    Ok(Telemetry { replace_filter })
 }
 
-/// The way to another filter, if this is the process's first start.
-fn install(format: LogFormat, filter: EnvFilter) -> Option<Replace> {
+/// Installs the subscriber. Returns how to replace its filter, or `None` if another one is installed already.
+fn install(format: LogFormat, filter: EnvFilter) -> Option<ReplaceFilter> {
     let terminal = std::io::stderr().is_terminal();
     let as_text = match format {
         LogFormat::Auto => terminal,
@@ -75,13 +76,13 @@ fn install(format: LogFormat, filter: EnvFilter) -> Option<Replace> {
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Lines);
+        .with_writer(LineWriter);
     if as_text {
         let builder = builder.with_ansi(colours).with_target(false);
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
         let installed = builder.try_init().is_ok();
-        installed.then(|| -> Replace { Arc::new(move |filter| drop(handle.reload(filter))) })
+        installed.then(|| -> ReplaceFilter { Arc::new(move |filter| drop(handle.reload(filter))) })
     } else {
         let builder = builder
             .json()
@@ -91,16 +92,16 @@ fn install(format: LogFormat, filter: EnvFilter) -> Option<Replace> {
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
         let installed = builder.try_init().is_ok();
-        installed.then(|| -> Replace { Arc::new(move |filter| drop(handle.reload(filter))) })
+        installed.then(|| -> ReplaceFilter { Arc::new(move |filter| drop(handle.reload(filter))) })
     }
 }
 
-/// A panic's message can hold a request's values; where it happened cannot.
+/// Logs only where a panic happened, because its message may contain values of a request.
 fn hide_panic_messages() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic
+        let location = panic
             .location()
             .map(|location| format!("{}:{}", location.file(), location.line()));
-        tracing::error!(place, "panic");
+        tracing::error!(place = location, "panic");
     }));
 }

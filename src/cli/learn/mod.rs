@@ -40,7 +40,7 @@ impl LearnArgs {
                 return Exit::Configuration;
             }
         };
-        let flushing = telemetry::Flushing::start();
+        let flushing = telemetry::FlushOnDrop::start();
         match learn(&self, config, &flushing).await {
             Ok(exit) => exit,
             Err((exit, message)) => {
@@ -54,7 +54,7 @@ impl LearnArgs {
 async fn learn(
     args: &LearnArgs,
     config: Config,
-    flushing: &telemetry::Flushing,
+    flushing: &telemetry::FlushOnDrop,
 ) -> Result<Exit, LearnFailure> {
     let name = args.caller();
     let existing_rules = match &args.check {

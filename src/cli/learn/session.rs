@@ -48,7 +48,7 @@ pub(super) async fn run(
     args: &LearnArgs,
     name: &str,
     mut config: Config,
-    flushing: &telemetry::Flushing,
+    flushing: &telemetry::FlushOnDrop,
 ) -> Result<Lesson, LearnFailure> {
     let withheld = child::secret_variables(&config);
     let (key, search_key) = (create_key()?, create_key()?);
