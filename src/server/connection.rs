@@ -105,7 +105,7 @@ struct TrackedService<S> {
 }
 
 impl<S: HttpService> hyper::service::Service<Request<Incoming>> for TrackedService<S> {
-    type Response = Response<ClientResponseBody<S::Body>>;
+    type Response = Response<ConnectionResponseBody<S::Body>>;
     type Error = Infallible;
     type Future = ResponseFuture<S::Future>;
 
@@ -133,7 +133,7 @@ where
     F: Future<Output = Result<Response<B>, Infallible>>,
     B: Body,
 {
-    type Output = Result<Response<ClientResponseBody<B>>, Infallible>;
+    type Output = Result<Response<ConnectionResponseBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -152,7 +152,7 @@ where
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            response.map(|body| ClientResponseBody {
+            response.map(|body| ConnectionResponseBody {
                 body,
                 deferred_error: None,
                 _busy: (!is_upgrade).then(|| BusyGuard(tracked)),
@@ -164,7 +164,7 @@ where
 pin_project! {
     /// The body of a response. When it ends, the connection is idle again, unless the response was a 101: the
     /// connection then carries another protocol and never becomes idle.
-    struct ClientResponseBody<B: Body> {
+    struct ConnectionResponseBody<B: Body> {
         #[pin]
         body: B,
         // Why the body broke off, until hyper has written what came before.
@@ -182,7 +182,7 @@ impl Drop for BusyGuard {
     }
 }
 
-impl<B: Body> Body for ClientResponseBody<B> {
+impl<B: Body> Body for ConnectionResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

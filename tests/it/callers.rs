@@ -1,4 +1,4 @@
-//! Slow callers, stalled callers, callers that send more than anyone wants: each is served or let go in time.
+//! Slow clients, stalled clients, and clients that send more than the upstream reads: each is served or closed in time.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::{Client, Connection, End, Proxy, Upstream, answer, ask, get, until, within};
 
 #[tokio::test]
-async fn an_upload_dripped_for_three_head_timeouts_succeeds() {
+async fn a_slow_upload_that_takes_three_head_timeouts_succeeds() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("upstream.head_timeout", "300ms")]).await;
     let mut client = Client::connect(proxy.address).await;
@@ -24,7 +24,7 @@ async fn an_upload_dripped_for_three_head_timeouts_succeeds() {
 }
 
 #[tokio::test]
-async fn a_caller_that_stalls_its_upload_is_a_408() {
+async fn a_stalled_upload_is_a_408() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(
         &upstream.url(),
@@ -41,11 +41,11 @@ async fn a_caller_that_stalls_its_upload_is_a_408() {
     .await;
     assert_eq!(answer.outcome(), (408, "client_timeout".to_owned()));
     assert_eq!(answer.field("connection"), Some("close"));
-    until("the upstream is let go", || upstream.open() == 0).await;
+    until("the upstream connection is closed", || upstream.open() == 0).await;
 }
 
 #[tokio::test]
-async fn a_stall_limit_below_the_heads_limit_counts_as_well() {
+async fn a_stall_timeout_shorter_than_the_head_timeout_applies_too() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "300ms")]).await;
     for framing in [
@@ -59,7 +59,7 @@ async fn a_stall_limit_below_the_heads_limit_counts_as_well() {
 }
 
 #[tokio::test]
-async fn a_malformed_chunk_is_a_400_and_no_whole_request_arrives() {
+async fn a_malformed_chunk_is_a_400_and_the_upstream_gets_no_complete_request() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for body in [
@@ -80,12 +80,12 @@ async fn a_malformed_chunk_is_a_400_and_no_whole_request_arrives() {
             "{body:?}"
         );
     }
-    until("the upstream is let go", || upstream.open() == 0).await;
+    until("the upstream connection is closed", || upstream.open() == 0).await;
     assert!(upstream.seen().iter().all(|seen| seen.body.is_empty()));
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_nothing_is_cut_after_the_stall_limit() {
+async fn a_client_that_reads_nothing_is_cut_after_the_stall_timeout() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
         connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
@@ -107,7 +107,7 @@ async fn a_reader_that_takes_nothing_is_cut_after_the_stall_limit() {
     .await;
     let mut lazy = Client::connect(proxy.address).await;
     lazy.send(get("/")).await;
-    until("it is under way", || upstream.seen_count() == 1).await;
+    until("the request is in flight", || upstream.seen_count() == 1).await;
     let mut served = 503;
     while served == 503 && relay_ended.elapsed() < Duration::from_secs(5) {
         let mut next = Client::connect(proxy.address).await;
@@ -120,12 +120,12 @@ async fn a_reader_that_takes_nothing_is_cut_after_the_stall_limit() {
         served = String::from_utf8_lossy(&head)[9..12].parse().unwrap();
         sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(served, 200, "the place is free again");
+    assert_eq!(served, 200, "its slot is released");
 }
 
-/// The upstream refuses after the head; the caller sends all of it before it reads.
+/// The upstream rejects the request after its head; the client sends the whole body before it reads.
 #[tokio::test]
-async fn an_early_refusal_of_thirty_megabytes_can_be_read() {
+async fn an_early_rejection_of_thirty_megabytes_can_be_read() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.head().await;
         connection
@@ -138,12 +138,12 @@ async fn an_early_refusal_of_thirty_megabytes_can_be_read() {
     })
     .await;
     let proxy = Proxy::before(&upstream).await;
-    early_refusals(&proxy).await;
+    early_rejections(&proxy).await;
 }
 
-/// The same of an upstream that keeps the connection and never reads the rest.
+/// The same, for an upstream that keeps the connection open and never reads the rest.
 #[tokio::test]
-async fn an_early_refusal_on_a_kept_connection_can_be_read() {
+async fn an_early_rejection_on_an_open_connection_can_be_read() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.head().await;
         connection
@@ -153,10 +153,10 @@ async fn an_early_refusal_on_a_kept_connection_can_be_read() {
     })
     .await;
     let proxy = Proxy::before(&upstream).await;
-    early_refusals(&proxy).await;
+    early_rejections(&proxy).await;
 }
 
-async fn early_refusals(proxy: &Proxy) {
+async fn early_rejections(proxy: &Proxy) {
     let body = vec![b'x'; 30 << 20];
     for host in ["localhost", "evil.example"] {
         for _ in 0..3 {
@@ -176,9 +176,9 @@ async fn early_refusals(proxy: &Proxy) {
     }
 }
 
-/// The upstream goes on reading after its early answer's head, as an echo does.
+/// The upstream continues to read after the head of its early response, like an echo server.
 #[tokio::test]
-async fn an_answer_may_begin_before_its_request_has_ended() {
+async fn a_response_may_begin_before_its_request_has_ended() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.head().await;
         connection
@@ -208,9 +208,9 @@ async fn an_answer_may_begin_before_its_request_has_ended() {
     }
 }
 
-/// Such a caller fills every buffer on the way of the answer; its upload must go on all the same.
+/// Such a client fills every buffer on the way of the response; its upload must continue nevertheless.
 #[tokio::test]
-async fn a_caller_that_sends_all_before_it_reads_gets_an_answer_that_began_at_once() {
+async fn a_client_that_sends_everything_before_it_reads_gets_an_immediate_response() {
     const SIZE: usize = 24 << 20;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -239,8 +239,10 @@ async fn a_caller_that_sends_all_before_it_reads_gets_an_answer_that_began_at_on
     let mut got = 0;
     let mut space = vec![0; 64 << 10];
     while got < SIZE {
-        let read = within("the answer", client.read(&mut space)).await.unwrap();
-        assert_ne!(read, 0, "the answer broke off after {got} bytes");
+        let read = within("the response", client.read(&mut space))
+            .await
+            .unwrap();
+        assert_ne!(read, 0, "the response ended early after {got} bytes");
         got += read;
     }
     drop(client);

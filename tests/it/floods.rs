@@ -1,4 +1,4 @@
-//! Floods of connections that are no requests: gone within the limit, while real requests go on.
+//! Floods of connections without requests: they are closed within the limit, while real requests are served.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::{Client, Proxy, Upstream, ask, get, within};
 
-/// The head's limit in these tests.
+/// `limits.header_timeout` in these tests.
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// Opens `count` connections that send `bytes` and nothing else, and keeps asking as a real client does
-/// until all of them are gone. Returns how many real requests were answered.
+/// Opens `count` connections that send `bytes` and nothing else, and sends real requests until all of them are closed.
+/// Returns how many real requests got a response.
 async fn survives(bytes: &[u8], count: usize) -> usize {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.header_timeout", "500ms")]).await;
@@ -45,29 +45,29 @@ async fn legitimate<T>(address: SocketAddr, gone: &tokio::task::JoinHandle<T>) -
 }
 
 #[tokio::test]
-async fn silent_connections_are_gone_within_the_limit() {
+async fn silent_connections_are_closed_within_the_limit() {
     survives(b"", 500).await;
 }
 
 #[tokio::test]
-async fn partial_heads_are_gone_within_the_limit() {
+async fn partial_heads_are_closed_within_the_limit() {
     survives(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-", 500).await;
 }
 
 #[tokio::test]
-async fn http_2_prefaces_are_gone_within_the_limit() {
+async fn http_2_prefaces_are_closed_within_the_limit() {
     survives(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 500).await;
     survives(b"PRI ", 500).await;
 }
 
 #[tokio::test]
-async fn tls_hellos_are_gone_within_the_limit() {
+async fn tls_hellos_are_closed_within_the_limit() {
     survives(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 500).await;
 }
 
-/// A second head that never ends, on a connection that has been served.
+/// A second head that never ends, on a connection that has served a request.
 #[tokio::test]
-async fn a_partial_head_on_a_used_connection_has_the_heads_limit() {
+async fn a_partial_head_on_a_used_connection_is_limited_by_the_header_timeout() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.header_timeout", "300ms")]).await;
     let mut client = Client::connect(proxy.address).await;
@@ -83,9 +83,9 @@ async fn a_partial_head_on_a_used_connection_has_the_heads_limit() {
     );
 }
 
-/// The second head comes behind the first in one piece: hyper holds it before the first is answered.
+/// The second head arrives together with the first, so hyper has read it before it responds to the first.
 #[tokio::test]
-async fn a_partial_head_that_came_with_the_request_before_has_the_heads_limit() {
+async fn a_partial_head_that_came_with_an_earlier_request_is_limited_by_the_header_timeout() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.header_timeout", "300ms")]).await;
     let mut client = Client::connect(proxy.address).await;
@@ -102,9 +102,9 @@ async fn a_partial_head_that_came_with_the_request_before_has_the_heads_limit() 
     );
 }
 
-/// A byte in time is no progress: the limit is for the whole head.
+/// Single bytes do not extend the limit, which applies to the whole head.
 #[tokio::test]
-async fn a_head_dripped_byte_by_byte_is_cut_at_the_limit() {
+async fn a_head_sent_byte_by_byte_is_cut_at_the_limit() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.header_timeout", "300ms")]).await;
     let mut client = Client::connect(proxy.address).await;
@@ -115,7 +115,7 @@ async fn a_head_dripped_byte_by_byte_is_cut_at_the_limit() {
         .is_err()
     {
         client.send("y").await;
-        assert!(start.elapsed() < Duration::from_secs(3), "still there");
+        assert!(start.elapsed() < Duration::from_secs(3), "still open");
     }
 }
 
@@ -136,7 +136,7 @@ async fn an_idle_connection_is_closed_after_its_limit() {
 }
 
 #[tokio::test]
-async fn at_the_limit_the_longest_idle_connection_makes_room() {
+async fn at_the_limit_the_longest_idle_connection_is_closed() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.connections", "3")]).await;
     let mut kept = Vec::new();
@@ -156,13 +156,13 @@ async fn at_the_limit_the_longest_idle_connection_makes_room() {
     assert_eq!(kept[2].answer().await.text(), "/third");
 }
 
-/// Idle times are told apart by the clock of the sweep, which ticks when somebody connects.
+/// Idle times are compared by the clock of the sweep, which also advances when a client connects.
 async fn wait_for_the_next_millisecond(number: u64) {
     tokio::time::sleep(Duration::from_millis(5 + number)).await;
 }
 
-/// An upstream that answers once it is told to, and whoever tells it.
-async fn patient() -> (Upstream, tokio::sync::watch::Sender<bool>) {
+/// An upstream that responds once the sender says so.
+async fn paused_upstream() -> (Upstream, tokio::sync::watch::Sender<bool>) {
     let (go, ready) = tokio::sync::watch::channel(false);
     let upstream = Upstream::scripted(move |mut connection| {
         let mut ready = ready.clone();
@@ -179,14 +179,14 @@ async fn patient() -> (Upstream, tokio::sync::watch::Sender<bool>) {
     (upstream, go)
 }
 
-/// All are busy when the new ones come; then one of them becomes idle and would stay so for long.
+/// All connections are busy when new ones arrive; then one of them becomes idle, and would stay so for long.
 #[tokio::test]
-async fn while_all_connections_are_busy_new_ones_are_told_so_at_once_until_one_is_idle() {
-    let (upstream, go) = patient().await;
+async fn while_all_connections_are_busy_new_ones_are_rejected_at_once_until_one_is_idle() {
+    let (upstream, go) = paused_upstream().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.connections", "1")]).await;
     let mut busy = Client::connect(proxy.address).await;
     busy.send(get("/")).await;
-    crate::support::until("it is under way", || upstream.seen_count() == 1).await;
+    crate::support::until("the request is in flight", || upstream.seen_count() == 1).await;
     for _ in 0..3 {
         let start = Instant::now();
         let answer = ask(proxy.address, get("/")).await;
@@ -198,6 +198,6 @@ async fn while_all_connections_are_busy_new_ones_are_told_so_at_once_until_one_i
     go.send(true).unwrap();
     assert_eq!(busy.answer().await.text(), "ok");
     let answer = within("there is room", ask(proxy.address, get("/"))).await;
-    assert_eq!(answer.text(), "ok", "the idle one has made room");
+    assert_eq!(answer.text(), "ok", "the idle connection was closed for it");
     assert!(busy.rest().await.is_empty());
 }

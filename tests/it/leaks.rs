@@ -1,4 +1,4 @@
-//! Nothing that is printed, at the most talkative level, holds the secret, the token or a piece of them.
+//! No output, even at the most verbose level, contains the secret, the token or a part of them.
 
 use cupbearer::config::{self, Overrides, Surroundings};
 
@@ -7,8 +7,8 @@ use crate::support::{
     leaked, post, token_answer, until,
 };
 
-/// The upstream of a bad day: each target does something else.
-async fn of_a_bad_day() -> Upstream {
+/// An upstream on which each target fails in another way.
+async fn failing_upstream() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             let echo = answer("200 OK", "", &request.target);
@@ -30,8 +30,8 @@ async fn of_a_bad_day() -> Upstream {
     .await
 }
 
-/// The first two attempts are answered with what an error's text could be made of.
-async fn talkative_endpoint() -> Upstream {
+/// A token endpoint that responds to the first two attempts with text that could end up in an error.
+async fn verbose_endpoint() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         let json = "Content-Type: application/json\r\n";
         let weird = format!(r#"{{"access_token":"{TOKEN}","token_type":"Weird"}}"#);
@@ -47,8 +47,8 @@ async fn talkative_endpoint() -> Upstream {
     .await
 }
 
-/// One of everything that goes wrong; returns all that a caller is told.
-async fn a_bad_day(binary: &Binary) -> String {
+/// Makes everything go wrong once. Returns all that a client receives.
+async fn all_failures(binary: &Binary) -> String {
     let targets = [
         "/",
         "/garbage",
@@ -79,9 +79,9 @@ async fn a_bad_day(binary: &Binary) -> String {
 }
 
 #[tokio::test]
-async fn nothing_printed_at_trace_holds_a_credential() {
-    let upstream = of_a_bad_day().await;
-    let endpoint = talkative_endpoint().await;
+async fn no_output_at_trace_level_contains_a_credential() {
+    let upstream = failing_upstream().await;
+    let endpoint = verbose_endpoint().await;
     let mut binary = Binary::start(&Config {
         upstream: &upstream.url(),
         token_url: &endpoint.url(),
@@ -97,8 +97,8 @@ async fn nothing_printed_at_trace_holds_a_credential() {
         ],
     })
     .await;
-    until("the token is there", || endpoint.seen_count() >= 3).await;
-    let mut told = a_bad_day(&binary).await;
+    until("there is a token", || endpoint.seen_count() >= 3).await;
+    let mut told = all_failures(&binary).await;
     for path in ["/metrics", "/status", "/", "/ready", "/startup", "/live"] {
         let answer = ask(binary.admin(), get(path)).await;
         assert_eq!(answer.status, 200, "{path}");
@@ -108,7 +108,7 @@ async fn nothing_printed_at_trace_holds_a_credential() {
     binary.terminate();
     let (status, output) = binary.wait().await;
     assert_eq!(status.code(), Some(0), "{output}");
-    assert!(output.lines().count() > 30, "the log is there: {output}");
+    assert!(output.lines().count() > 30, "there is a log: {output}");
     let bearer = format!("Bearer {TOKEN}");
     for seen in upstream.seen() {
         assert_eq!(seen.values("authorization"), [bearer.as_str()]);
@@ -117,9 +117,9 @@ async fn nothing_printed_at_trace_holds_a_credential() {
     assert_eq!(leaked(&told), None, "{told}");
 }
 
-/// Whoever derives `Debug` for something new in these types sees here what that prints.
+/// Fails if a derived `Debug` of one of these types prints a credential.
 #[test]
-fn no_type_that_holds_a_credential_prints_it() {
+fn no_type_that_contains_a_credential_prints_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("cupbearer.toml");
     let url = format!("http://corp:{SECRET_IN_URL}@127.0.0.1:3128");

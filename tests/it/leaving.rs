@@ -1,4 +1,4 @@
-//! Callers that leave, and an end that is asked for: nothing keeps running for nobody, nothing accepted is lost.
+//! Clients that disconnect, and stops: no upstream work continues without a client, and no accepted request is lost.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ async fn silent() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| connection.closed().await).await
 }
 
-/// How many leave, of each kind; `AT_ONCE` at a time.
+/// How many clients of each kind disconnect, `AT_ONCE` at a time.
 const LEAVING: usize = 1000;
 const AT_ONCE: usize = 50;
 
-/// An answer that never ends below `/endless`; silence below `/silent`; else an echo.
+/// A response that never ends below `/endless`, silence below `/silent`, and an echo elsewhere.
 async fn upstream() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.head().await {
@@ -34,8 +34,8 @@ async fn upstream() -> Upstream {
     .await
 }
 
-/// A thousand callers send `request`, see `sign` (if any) and go; each time the upstream is let go within
-/// a second, and the next requests get their own answers.
+/// A thousand clients send `request`, wait for `sign` (if any) and disconnect. Each time the upstream connection is closed
+/// within a second, and the next requests get their own responses.
 async fn leave(request: String, sign: Option<&[u8]>) {
     let upstream = upstream().await;
     let in_flight = (AT_ONCE + 2).to_string();
@@ -50,7 +50,7 @@ async fn leave(request: String, sign: Option<&[u8]>) {
             client.send(&request).await;
             clients.push(client);
         }
-        until("all are under way", || {
+        until("all requests are in flight", || {
             upstream.seen_count() == seen + AT_ONCE
         })
         .await;
@@ -61,7 +61,10 @@ async fn leave(request: String, sign: Option<&[u8]>) {
         }
         drop(clients);
         let left = Instant::now();
-        until("the upstream is let go", || upstream.open() <= idle).await;
+        until("the upstream connections are closed", || {
+            upstream.open() <= idle
+        })
+        .await;
         longest = longest.max(left.elapsed());
         for number in 0..5 {
             let target = format!("/{batch}/{number}");
@@ -72,12 +75,12 @@ async fn leave(request: String, sign: Option<&[u8]>) {
 }
 
 #[tokio::test]
-async fn callers_that_leave_while_they_wait_end_the_upstreams_work_within_a_second() {
+async fn clients_that_disconnect_while_they_wait_cancel_the_upstream_request_within_a_second() {
     leave(get("/silent"), None).await;
 }
 
 #[tokio::test]
-async fn callers_that_leave_mid_upload_end_the_upstreams_work_within_a_second() {
+async fn clients_that_disconnect_during_an_upload_cancel_the_upstream_request_within_a_second() {
     for (framing, half) in [
         ("Content-Length: 1000", "hello"),
         ("Transfer-Encoding: chunked", "5\r\nhello\r\n"),
@@ -88,17 +91,17 @@ async fn callers_that_leave_mid_upload_end_the_upstreams_work_within_a_second() 
 }
 
 #[tokio::test]
-async fn callers_that_leave_mid_download_end_the_upstreams_work_and_spoil_nothing() {
+async fn clients_that_disconnect_during_a_download_cancel_it_and_affect_no_other_request() {
     leave(get("/endless"), Some(b"hello")).await;
 }
 
 #[tokio::test]
-async fn before_the_drain_every_answer_is_already_the_last_of_its_connection() {
+async fn during_the_drain_delay_every_response_closes_its_connection() {
     let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
     let proxy = Proxy::before(&upstream).await;
     assert_eq!(ask(proxy.address, get("/")).await.field("connection"), None);
     proxy.running.stop(DrainPhase::Closing);
-    within("an answer that closes", async {
+    within("a response that closes", async {
         let mut client = Client::connect(proxy.address).await;
         loop {
             client.send(get("/")).await;
@@ -116,7 +119,7 @@ async fn before_the_drain_every_answer_is_already_the_last_of_its_connection() {
 }
 
 #[tokio::test]
-async fn a_drain_lets_requests_in_flight_end_and_closes_idle_connections() {
+async fn a_drain_finishes_requests_in_flight_and_closes_idle_connections() {
     let (go, ready) = tokio::sync::watch::channel(false);
     let upstream = Upstream::scripted(move |mut connection| {
         let mut ready = ready.clone();
@@ -138,14 +141,14 @@ async fn a_drain_lets_requests_in_flight_end_and_closes_idle_connections() {
         client.send(get("/")).await;
         busy.push(client);
     }
-    until("all are under way", || upstream.seen_count() == 20).await;
+    until("all requests are in flight", || upstream.seen_count() == 20).await;
     let address = proxy.address;
     let drain = tokio::spawn(async move { proxy.stop().await });
     assert!(
         idle.rest().await.is_empty(),
         "the idle one is closed at once"
     );
-    until("nobody is let in any more", || {
+    until("new connections are refused", || {
         std::net::TcpStream::connect(address).is_err()
     })
     .await;
@@ -163,12 +166,12 @@ async fn a_drain_lets_requests_in_flight_end_and_closes_idle_connections() {
 }
 
 #[tokio::test]
-async fn a_drain_cuts_what_does_not_end_within_its_grace() {
+async fn a_drain_cuts_requests_that_do_not_finish_in_time() {
     let upstream = silent().await;
     let mut proxy = Proxy::with(&upstream.url(), &[("drain", "300ms")]).await;
     let mut client = Client::connect(proxy.address).await;
     client.send(get("/")).await;
-    until("it is under way", || upstream.open() == 1).await;
+    until("the request is in flight", || upstream.open() == 1).await;
     assert_eq!(proxy.stop().await.cut, 1);
     assert_eq!(client.answer().await.status, 0);
 }
@@ -193,12 +196,12 @@ mod signals {
         .await;
         let mut client = Client::connect(binary.address).await;
         client.send(get("/")).await;
-        until("it is under way", || upstream.seen_count() == 1).await;
+        until("the request is in flight", || upstream.seen_count() == 1).await;
         (binary, client)
     }
 
     #[tokio::test]
-    async fn sigterm_lets_requests_in_flight_end_and_exits_with_0() {
+    async fn sigterm_finishes_requests_in_flight_and_exits_with_0() {
         let (go, ready) = tokio::sync::watch::channel(false);
         let upstream = Upstream::scripted(move |mut connection| {
             let mut ready = ready.clone();
@@ -212,7 +215,7 @@ mod signals {
         let endpoint = Upstream::answering(token_answer()).await;
         let (mut binary, mut client) = with_a_request_in_flight(&upstream, &endpoint).await;
         binary.terminate();
-        until("nobody is let in any more", || {
+        until("new connections are refused", || {
             std::net::TcpStream::connect(binary.address).is_err()
         })
         .await;
@@ -232,7 +235,7 @@ mod signals {
         let endpoint = Upstream::answering(token_answer()).await;
         let (mut binary, mut client) = with_a_request_in_flight(&upstream, &endpoint).await;
         binary.terminate();
-        until("nobody is let in any more", || {
+        until("new connections are refused", || {
             std::net::TcpStream::connect(binary.address).is_err()
         })
         .await;

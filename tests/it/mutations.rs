@@ -1,5 +1,5 @@
-//! Ten thousand requests, broken in every way that a generator thinks of: the upstream reads strictly
-//! (`support::upstream` panics at anything but canonical framing), and nobody gets an answer that is not theirs.
+//! Ten thousand requests, broken in every way that a generator produces. The upstream reads strictly (`support::upstream`
+//! panics at anything but canonical framing), and no client gets a response to the request of another.
 
 use std::net::SocketAddr;
 
@@ -13,10 +13,10 @@ use crate::support::{Proxy, Upstream, ask, get, within};
 
 const REQUESTS: usize = 10_000;
 
-/// So many at a time.
+/// How many at the same time.
 const AT_ONCE: usize = 128;
 
-/// What requests are made of, whole and broken.
+/// The parts that requests are made of, valid and broken.
 const PIECES: &[&str] = &[
     "Content-Length: 5\r\n",
     "Content-Length: 05\r\n",
@@ -71,7 +71,7 @@ const LINES: &[&str] = &[
     "QUERY /h HTTP/1.1\r\n",
 ];
 
-/// A request line, a host, pieces; then a few bytes are changed, dropped or doubled.
+/// A request line, a host and parts, of which a few bytes are then changed, removed or doubled.
 fn some_request() -> impl Strategy<Value = Vec<u8>> {
     let pieces = proptest::collection::vec(proptest::sample::select(PIECES), 0..6);
     let body =
@@ -100,7 +100,7 @@ fn some_request() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[tokio::test]
-async fn of_ten_thousand_broken_requests_only_canonical_framing_goes_on() {
+async fn of_ten_thousand_broken_requests_only_canonical_framing_is_forwarded() {
     let upstream = Upstream::echoing().await;
     let settings = [
         ("limits.keep_alive", "200ms"),
@@ -134,11 +134,11 @@ async fn of_ten_thousand_broken_requests_only_canonical_framing_goes_on() {
     assert_eq!(ask(proxy.address, get("/alive")).await.text(), "/alive");
 }
 
-/// Sends, says that this was all, and counts the answers that came from the upstream.
+/// Sends a request and ends it, and counts the responses that came from the upstream.
 async fn successes(address: SocketAddr, request: Vec<u8>) -> usize {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(&request).await;
-    // Not yet the end of input: hyper would take it for a client that has left.
+    // Do not close the sending side yet: hyper would treat that as a client that has disconnected.
     let mut answer = Vec::new();
     let what = format!("the end of {:?}", String::from_utf8_lossy(&request));
     let read = within(&what, async {

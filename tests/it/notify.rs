@@ -1,4 +1,4 @@
-//! The service manager's side of `sd_notify(3)`: a real datagram socket, the built binary, its life from start to end.
+//! `sd_notify(3)` from the service manager's side: a real datagram socket and the built binary, from start to end.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
@@ -8,8 +8,8 @@ use rustix::process::Signal;
 
 use crate::support::{Binary, Client, Config, Upstream, answer, get, token_answer, until};
 
-/// Everything that has been told since the last look.
-fn told(manager: &UnixDatagram) -> Vec<String> {
+/// All messages since the last call.
+fn messages(manager: &UnixDatagram) -> Vec<String> {
     let mut buffer = [0; 4096];
     std::iter::from_fn(|| {
         let length = manager.recv(&mut buffer).ok()?;
@@ -21,7 +21,7 @@ fn told(manager: &UnixDatagram) -> Vec<String> {
 async fn until_reloaded(manager: &UnixDatagram) {
     let mut heard = Vec::new();
     until("a reload has begun and ended", || {
-        heard.extend(told(manager));
+        heard.extend(messages(manager));
         let at = |what: &str| {
             let found = heard.iter().position(|one| one.starts_with(what));
             found.unwrap_or(usize::MAX)
@@ -32,7 +32,8 @@ async fn until_reloaded(manager: &UnixDatagram) {
 }
 
 #[tokio::test]
-async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_process_knows_it() {
+async fn the_service_manager_learns_of_readiness_liveness_and_stop_and_no_child_inherits_its_socket()
+ {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -60,8 +61,8 @@ async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_proces
     let mut binary = Binary::start_with(&config, &variables).await;
 
     let mut heard = Vec::new();
-    until("three signs of life, and a token", || {
-        heard.extend(told(&manager));
+    until("three watchdog messages, and a token", || {
+        heard.extend(messages(&manager));
         let signs = heard.iter().filter(|one| one.starts_with("WATCHDOG=1"));
         signs.count() >= 3 && heard.iter().any(|one| one.contains("STATUS=token fresh"))
     })
@@ -81,13 +82,17 @@ async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_proces
 
     binary.signal(Signal::STOP);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    told(&manager);
+    messages(&manager);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(told(&manager), [""; 0], "a process that hangs is silent");
+    assert_eq!(
+        messages(&manager),
+        [""; 0],
+        "a stopped process sends nothing"
+    );
     binary.signal(Signal::CONT);
-    until("it is alive again", || !told(&manager).is_empty()).await;
+    until("the process continues", || !messages(&manager).is_empty()).await;
 
-    // One that nobody asked for, and that changes nothing.
+    // A reload that the manager did not request, and that changes nothing.
     let mut file = std::fs::File::options()
         .append(true)
         .open(binary.file("cupbearer.toml"))
@@ -99,19 +104,19 @@ async fn a_service_manager_is_told_of_readiness_life_and_end_and_no_child_proces
     let (status, output) = binary.wait().await;
     assert_eq!(status.code(), Some(0));
     let answers = output.matches("configuration unchanged");
-    assert_eq!(answers.count(), 1, "to the signal alone: {output}");
-    let last = told(&manager);
+    assert_eq!(answers.count(), 1, "only for the signal: {output}");
+    let last = messages(&manager);
     assert!(
         last.iter().any(|one| one.starts_with("STOPPING=1")),
         "{last:?}"
     );
 }
 
-/// What comes earlier than it is waited for ends the process by the system's own rule: without an exit code, and with
-/// requests under way.
+/// A signal that arrives before the process handles it ends the process by default: without an exit code, and with
+/// requests in flight.
 #[cfg(target_os = "linux")]
 #[test]
-fn signals_are_waited_for_before_anybody_can_connect() {
+fn signals_are_handled_before_anyone_can_connect() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
     let config = Config {

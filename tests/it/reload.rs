@@ -1,4 +1,4 @@
-//! A configuration that changes while requests pass: each request belongs to one configuration, whole.
+//! Configurations that change while requests are served: each request belongs entirely to one configuration.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::support::{
     token_answer, until, within,
 };
 
-/// A configuration's text, with its secret beside it.
+/// The text of a configuration, whose secret file is in `directory`.
 fn text(directory: &tempfile::TempDir, upstream: &str, token_url: &str, more: &str) -> String {
     let secret = directory.path().join("secret");
     std::fs::write(&secret, SECRET).unwrap();
@@ -61,8 +61,8 @@ impl Scene {
     }
 }
 
-/// Answers once it may.
-async fn held() -> (Upstream, watch::Sender<bool>) {
+/// An upstream that responds once the sender says so.
+async fn paused_upstream() -> (Upstream, watch::Sender<bool>) {
     let (go, may) = watch::channel(false);
     let upstream = Upstream::scripted(move |mut connection: Connection| {
         let mut may = may.clone();
@@ -80,13 +80,17 @@ async fn held() -> (Upstream, watch::Sender<bool>) {
 }
 
 #[tokio::test]
-async fn a_request_under_way_ends_as_it_began_and_the_next_on_its_connection_goes_elsewhere() {
-    let (old, go) = held().await;
+async fn a_request_in_flight_keeps_its_configuration_and_the_next_on_its_connection_uses_the_new_one()
+ {
+    let (old, go) = paused_upstream().await;
     let new = Upstream::echoing().await;
     let scene = Scene::before(old, "").await;
     let mut client = scene.client().await;
     client.send(get("/old")).await;
-    until("it is under way", || scene.upstream.seen_count() == 1).await;
+    until("the request is in flight", || {
+        scene.upstream.seen_count() == 1
+    })
+    .await;
 
     let elsewhere = text(&scene.directory, &new.url(), &scene.endpoint.url(), "");
     scene.proxy.replace_and_wait(&elsewhere).await;
@@ -99,13 +103,13 @@ async fn a_request_under_way_ends_as_it_began_and_the_next_on_its_connection_goe
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "/new"));
     assert_eq!((scene.upstream.seen_count(), new.seen_count()), (1, 1));
-    until("the old one's connections are closed", || {
+    until("the connections to the old upstream are closed", || {
         scene.upstream.open() == 0
     })
     .await;
 }
 
-/// A token endpoint that issues this token, once it may.
+/// A token endpoint that issues this token once `may` is set.
 async fn issuing(token: &'static str, may: &Arc<AtomicBool>) -> Upstream {
     let may = Arc::clone(may);
     Upstream::scripted(move |mut connection: Connection| {
@@ -137,7 +141,7 @@ async fn no_token_of_one_identity_goes_to_the_api_of_the_other() {
     let mut client = scene.client().await;
     let before = scene.proxy.applied();
     scene.proxy.replace(&other);
-    until("it waits, and says why", || {
+    until("a note says that the configuration waits, and why", || {
         let notes = scene.proxy.notes();
         notes
             .iter()
@@ -168,7 +172,7 @@ async fn no_token_of_one_identity_goes_to_the_api_of_the_other() {
 }
 
 #[tokio::test]
-async fn a_later_configuration_takes_the_place_of_one_that_waits() {
+async fn a_later_configuration_replaces_a_pending_one() {
     let scene = Scene::before(Upstream::echoing().await, "").await;
     let may = Arc::new(AtomicBool::new(false));
     let endpoint = issuing("never", &may).await;
@@ -187,13 +191,13 @@ async fn a_later_configuration_takes_the_place_of_one_that_waits() {
         reason = ask(address, get("/a")).await.reason();
     }
 
-    // Another one that waits, with another guard.
+    // Another pending configuration, with another guard.
     scene.proxy.replace(&waiting("guard.deny = [\"GET /b\"]"));
     while ask(address, get("/b")).await.status != 403 {}
     assert_eq!(ask(address, get("/a")).await.status, 200);
-    // Taken back: nothing waits, and nothing is forbidden.
+    // The change is reverted: nothing is pending, and nothing is restricted.
     scene.proxy.replace(&scene.text(""));
-    until("nothing waits", || scene.proxy.notes().is_empty()).await;
+    until("nothing is pending", || scene.proxy.notes().is_empty()).await;
     assert_eq!(ask(address, get("/b")).await.status, 200);
     may.store(true, Ordering::SeqCst);
     assert_eq!(scene.proxy.applied(), 0);
@@ -208,7 +212,10 @@ async fn what_a_pending_guard_newly_admits_is_not_admitted_before_its_identity_s
     let address = scene.proxy.running.addresses[0];
     let before = scene.proxy.applied();
     scene.proxy.replace(&looser);
-    until("it waits", || !scene.proxy.notes().is_empty()).await;
+    until("the configuration is pending", || {
+        !scene.proxy.notes().is_empty()
+    })
+    .await;
     let post = crate::support::post("/", "x");
     assert_eq!(ask(address, &post).await.reason(), "rule_refused");
     may.store(true, Ordering::SeqCst);
@@ -217,8 +224,8 @@ async fn what_a_pending_guard_newly_admits_is_not_admitted_before_its_identity_s
 }
 
 #[tokio::test]
-async fn limits_change_for_connections_that_are_open() {
-    let (upstream, go) = held().await;
+async fn changed_limits_apply_to_open_connections() {
+    let (upstream, go) = paused_upstream().await;
     let scene = Scene::before(upstream, "").await;
     let (mut first, mut second, mut idle) = (
         scene.client().await,
@@ -230,7 +237,10 @@ async fn limits_change_for_connections_that_are_open() {
     idle.answer().await;
     go.send(false).unwrap();
     first.send(get("/")).await;
-    until("it is under way", || scene.upstream.seen_count() == 2).await;
+    until("the request is in flight", || {
+        scene.upstream.seen_count() == 2
+    })
+    .await;
 
     let shorter = "limits.in_flight = 1\nlimits.keep_alive = \"50ms\"";
     scene.proxy.replace_and_wait(&scene.text(shorter)).await;
@@ -242,7 +252,7 @@ async fn limits_change_for_connections_that_are_open() {
 }
 
 #[tokio::test]
-async fn a_deleted_file_is_missed_even_where_the_environment_would_be_enough() {
+async fn a_deleted_file_is_reported_even_if_the_environment_would_suffice() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
     let directory = tempfile::tempdir().unwrap();
@@ -269,7 +279,7 @@ async fn a_deleted_file_is_missed_even_where_the_environment_would_be_enough() {
     let proxy = ReloadingProxy::discovered(file.clone(), &text, &surroundings);
     within("the first token", proxy.running.tokens().obtained()).await;
     std::fs::remove_file(&file).unwrap();
-    until("it is missed", || {
+    until("the missing file is reported", || {
         proxy
             .notes()
             .iter()
@@ -282,12 +292,15 @@ async fn a_deleted_file_is_missed_even_where_the_environment_would_be_enough() {
 }
 
 #[tokio::test]
-async fn the_grace_of_a_drain_is_the_one_that_holds_when_it_begins() {
-    let (upstream, _go) = held().await;
+async fn the_drain_timeout_is_the_one_in_effect_when_the_drain_begins() {
+    let (upstream, _go) = paused_upstream().await;
     let mut scene = Scene::before(upstream, "drain = \"1h\"").await;
     let mut client = scene.client().await;
     client.send(get("/")).await;
-    until("it is under way", || scene.upstream.seen_count() == 1).await;
+    until("the request is in flight", || {
+        scene.upstream.seen_count() == 1
+    })
+    .await;
     let timeouts = DrainTimeouts {
         drain: Duration::from_millis(50),
         drain_delay: Duration::ZERO,
@@ -300,6 +313,6 @@ async fn the_grace_of_a_drain_is_the_one_that_holds_when_it_begins() {
     scene.proxy.running.stop(DrainPhase::Draining);
     let drained = within("the drain", scene.proxy.running.ended()).await;
     assert_eq!(drained.cut, 1);
-    // Asked again, as after a second signal, it says the same.
+    // A second call, as after a second signal, returns the same.
     assert_eq!(scene.proxy.running.ended().await, drained);
 }

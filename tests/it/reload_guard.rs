@@ -1,4 +1,4 @@
-//! What a changed configuration must not open, keep open or give away, while it waits and after it was taken back.
+//! What a changed configuration must not admit or reveal, while it is pending and after it has been reverted.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        Self::asking(Upstream::answering(token_answer()).await).await
+        Self::with_endpoint(Upstream::answering(token_answer()).await).await
     }
 
-    async fn asking(endpoint: Upstream) -> Self {
+    async fn with_endpoint(endpoint: Upstream) -> Self {
         let scene = Self {
             upstream: Upstream::echoing().await,
             endpoint,
@@ -43,13 +43,13 @@ impl Scene {
         self.directory.path().join(name)
     }
 
-    /// The configuration of an identity that gets its token.
+    /// A configuration whose identity gets its token.
     fn text(&self, more: &str) -> String {
         self.of(&self.endpoint, more)
     }
 
-    /// That of one that waits for ever.
-    fn waiting(&self, more: &str) -> String {
+    /// A configuration whose identity never gets a token.
+    fn pending(&self, more: &str) -> String {
         self.of(&self.dead, more)
     }
 
@@ -68,7 +68,7 @@ impl Scene {
         )
     }
 
-    /// With its first token.
+    /// Starts the proxy, and waits for its first token.
     async fn start(&self, more: &str) -> ReloadingProxy {
         let proxy = ReloadingProxy::start(self.file("cupbearer.toml"), &self.text(more));
         within("the first token", proxy.running.tokens().obtained()).await;
@@ -76,8 +76,8 @@ impl Scene {
     }
 }
 
-async fn waits(proxy: &ReloadingProxy) {
-    until("it waits", || {
+async fn is_pending(proxy: &ReloadingProxy) {
+    until("the configuration is pending", || {
         let notes = proxy.notes();
         notes.iter().any(|note| note.contains("first token"))
     })
@@ -85,7 +85,7 @@ async fn waits(proxy: &ReloadingProxy) {
 }
 
 #[tokio::test]
-async fn a_listener_that_the_network_reaches_is_not_opened_by_a_file_that_would_move_it() {
+async fn a_network_listener_is_not_opened_by_a_file_that_also_changes_listen() {
     let scene = Scene::new().await;
     let keyed = format!(
         "listen = \"0.0.0.0:0\"\nguard.callers.ci.key = {{ file = '{}' }}",
@@ -101,14 +101,14 @@ async fn a_listener_that_the_network_reaches_is_not_opened_by_a_file_that_would_
         "guard.callers.ci.uid = 4242",
     ] {
         proxy.replace(&scene.text(&format!("listen = \"localhost:6749\"\n{opened}")));
-        until("it is refused, and says why", || {
+        until("a note says why it is rejected", || {
             let notes = proxy.notes();
             notes.iter().any(|note| note.contains("is not loopback"))
         })
         .await;
         assert_eq!(ask(address, get("/")).await.status, 401, "{opened}");
         proxy.replace(&scene.text(&keyed));
-        until("it is as it was", || proxy.notes().is_empty()).await;
+        until("the original file is in use", || proxy.notes().is_empty()).await;
     }
     let trusted = "listen = \"localhost:6749\"\nguard.network = \"open\"";
     proxy.replace_and_wait(&scene.text(trusted)).await;
@@ -116,7 +116,7 @@ async fn a_listener_that_the_network_reaches_is_not_opened_by_a_file_that_would_
 }
 
 #[tokio::test]
-async fn the_admin_listener_forbids_what_a_waiting_configuration_forbids() {
+async fn the_admin_listener_rejects_what_a_pending_configuration_forbids() {
     let scene = Scene::new().await;
     let proxy = scene.start("guard.local_users = \"any\"").await;
     let listen = config::AdminConfig {
@@ -128,20 +128,20 @@ async fn the_admin_listener_forbids_what_a_waiting_configuration_forbids() {
     let admin = listeners.addresses[0];
     assert_eq!(ask(admin, get("/status")).await.status, 200);
 
-    proxy.replace(&scene.waiting("guard.local_users = [4242]"));
-    waits(&proxy).await;
+    proxy.replace(&scene.pending("guard.local_users = [4242]"));
+    is_pending(&proxy).await;
     assert_eq!(ask(admin, get("/status")).await.status, 403);
     let refresh = "POST /token/refresh HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer: 1\r\n\
                    Content-Length: 0\r\nConnection: close\r\n\r\n";
     assert_eq!(ask(admin, refresh).await.status, 403);
 
     proxy.replace(&scene.text("guard.local_users = \"any\""));
-    until("nothing waits", || proxy.notes().is_empty()).await;
+    until("nothing is pending", || proxy.notes().is_empty()).await;
     assert_eq!(ask(admin, get("/status")).await.status, 200);
 }
 
 #[tokio::test]
-async fn the_files_in_use_are_followed_after_a_change_was_taken_back() {
+async fn the_files_in_use_are_followed_after_a_change_is_reverted() {
     let scene = Scene::new().await;
     let authority = || {
         let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -154,10 +154,10 @@ async fn the_files_in_use_are_followed_after_a_change_was_taken_back() {
     };
     let (own, other) = (trusting("own.pem"), trusting("other.pem"));
     let proxy = scene.start(&own).await;
-    proxy.replace(&scene.waiting(&other));
-    waits(&proxy).await;
+    proxy.replace(&scene.pending(&other));
+    is_pending(&proxy).await;
     proxy.replace(&scene.text(&own));
-    until("nothing waits", || proxy.notes().is_empty()).await;
+    until("nothing is pending", || proxy.notes().is_empty()).await;
 
     let before = proxy.applied();
     std::fs::write(scene.file("own.pem"), authority()).unwrap();
@@ -165,7 +165,7 @@ async fn the_files_in_use_are_followed_after_a_change_was_taken_back() {
 }
 
 #[tokio::test]
-async fn a_secret_that_comes_with_another_token_endpoint_is_not_sent_to_the_one_before() {
+async fn a_secret_that_changes_with_the_token_endpoint_is_not_sent_to_the_previous_one() {
     let refuses = Arc::new(AtomicBool::new(false));
     let endpoint = Upstream::scripted({
         let refuses = Arc::clone(&refuses);
@@ -185,14 +185,14 @@ async fn a_secret_that_comes_with_another_token_endpoint_is_not_sent_to_the_one_
             }
         }
     });
-    let scene = Scene::asking(endpoint.await).await;
+    let scene = Scene::with_endpoint(endpoint.await).await;
     let proxy = scene.start("").await;
-    proxy.replace(&scene.waiting(""));
-    waits(&proxy).await;
+    proxy.replace(&scene.pending(""));
+    is_pending(&proxy).await;
     std::fs::write(scene.file("secret"), "of the other endpoint").unwrap();
     refuses.store(true, Ordering::SeqCst);
-    // A refusal is counted once its secret has been looked at again.
-    until("the former endpoint has refused", || {
+    // A rejection is counted once the secret has been read again.
+    until("the previous endpoint has rejected a request", || {
         proxy.running.tokens().snapshot().attempts.refused > 0
     })
     .await;
@@ -206,6 +206,9 @@ async fn a_secret_that_comes_with_another_token_endpoint_is_not_sent_to_the_one_
     assert_eq!(sent(), 1);
 
     proxy.replace(&scene.text(""));
-    until("nothing waits", || proxy.notes().is_empty()).await;
-    until("the secret is its own again", || sent() == 2).await;
+    until("nothing is pending", || proxy.notes().is_empty()).await;
+    until("the previous endpoint gets its own secret again", || {
+        sent() == 2
+    })
+    .await;
 }

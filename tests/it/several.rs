@@ -1,4 +1,4 @@
-//! Several proxies in one process: what is said of all of them, and whose a line of the log is.
+//! Several proxies in one process: what is reported about all of them, and which proxy a log line names.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::support::{
     Binary, CLIENT_ID, Client, Connection, SECRET, Upstream, answer, ask, get, token_answer, until,
 };
 
-/// Of the process; stands in one file only.
+/// Keys of the process, which only one file may have.
 const PROCESS: &str = "admin.listen = \"127.0.0.1:0\"\nlog.format = \"json\"\n";
 
 /// An API, and a token endpoint that grants.
@@ -34,7 +34,7 @@ impl Scene {
         self.directory.path()
     }
 
-    /// The binary with a file for each name and what stands in it besides.
+    /// Starts the binary with a file for each name, which has these additional lines.
     async fn start(self, proxies: &[(&str, &str)]) -> (Binary, Upstream, Upstream) {
         let files = proxies.iter().map(|(name, more)| {
             let listen = if more.starts_with("listen = ") {
@@ -55,7 +55,7 @@ impl Scene {
         });
         let files: Vec<_> = files.collect();
         let binary = Binary::start_with_files(&files, self.directory).await;
-        until("the banner's end", || {
+        until("the end of the banner", || {
             binary.output().contains("  admin        ")
         })
         .await;
@@ -72,7 +72,7 @@ fn lines_of(binary: &Binary, message: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The first of them, once it is there.
+/// Waits for the first JSON line with this message.
 async fn line_of(binary: &Binary, message: &str) -> Value {
     until(message, || !lines_of(binary, message).is_empty()).await;
     lines_of(binary, message).remove(0)
@@ -80,7 +80,7 @@ async fn line_of(binary: &Binary, message: &str) -> Value {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn who_may_not_use_a_proxy_that_could_not_start_does_not_see_the_status_of_the_others() {
+async fn the_guard_of_a_proxy_that_could_not_start_protects_the_status_of_the_others() {
     let nobody_here = rustix::process::geteuid().as_raw().wrapping_add(4242);
     let users = format!("guard.local_users = [{nobody_here}]\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -130,7 +130,7 @@ async fn proxies_that_are_all_ready_are_counted() {
 }
 
 #[tokio::test]
-async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
+async fn a_hangup_that_changes_nothing_logs_a_line_for_each_proxy() {
     let scene = Scene::before(Upstream::echoing().await).await;
     let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
     let of = |message: &str, proxy: &str| {
@@ -143,7 +143,7 @@ async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
         until("its line", || of(unchanged, proxy) == 1).await;
     }
 
-    // What is refused is said again; what needs a restart was said when it was new.
+    // A rejection is logged for each hangup; a needed restart only when it is new.
     std::fs::write(binary.file("one.toml"), "broken").unwrap();
     let two = binary.file("two.toml");
     let text = std::fs::read_to_string(&two).unwrap();
@@ -151,7 +151,7 @@ async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
     let refused = "configuration rejected; the last valid one stays in use";
     for hangups in [1, 2] {
         binary.signal(Signal::HUP);
-        until("the complaint", || of(refused, "one") >= hangups).await;
+        until("the rejection", || of(refused, "one") >= hangups).await;
         until("two's line", || {
             of("configuration change needs a restart", "two") == 1
                 && of(unchanged, "two") >= hangups
@@ -161,8 +161,8 @@ async fn a_hangup_that_changes_nothing_is_answered_by_a_line_of_each_proxy() {
     assert_eq!(of(unchanged, "one"), 1);
 }
 
-/// An issuer that refuses, with a clock that is an hour ahead.
-async fn refusing_issuer() -> Upstream {
+/// A token endpoint that rejects every request, with a clock that is an hour ahead.
+async fn rejecting_issuer() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         let request = connection.request().await.unwrap();
         let issuer = format!("http://{}", request.values("host")[0]);
@@ -182,9 +182,9 @@ async fn refusing_issuer() -> Upstream {
 }
 
 #[tokio::test]
-async fn what_happens_to_a_token_is_logged_with_its_proxy() {
+async fn token_events_are_logged_with_their_proxy() {
     let scene = Scene::before(Upstream::echoing().await).await;
-    let issuer = refusing_issuer().await;
+    let issuer = rejecting_issuer().await;
     let (binary, _upstream, endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
     until("both tokens", || {
         lines_of(&binary, "token fresh").len() == 2
@@ -217,7 +217,7 @@ async fn what_happens_to_a_token_is_logged_with_its_proxy() {
 }
 
 #[tokio::test]
-async fn a_connection_for_which_there_is_no_room_is_logged_with_its_proxy() {
+async fn a_connection_beyond_the_limit_is_logged_with_its_proxy() {
     let held = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
         connection.fill().await;
@@ -228,7 +228,7 @@ async fn a_connection_for_which_there_is_no_room_is_logged_with_its_proxy() {
     let (binary, upstream, _endpoint) = scene.start(&[("small", &small), ("two", "")]).await;
     let mut busy = Client::connect(binary.address).await;
     busy.send(get("/")).await;
-    until("it is busy", || upstream.seen_count() == 1).await;
+    until("the request is in flight", || upstream.seen_count() == 1).await;
     assert_eq!(ask(binary.address, get("/")).await.reason(), "saturated");
     let line = line_of(&binary, "connection rejected").await;
     assert_eq!(
@@ -239,7 +239,7 @@ async fn a_connection_for_which_there_is_no_room_is_logged_with_its_proxy() {
 }
 
 #[tokio::test]
-async fn what_happens_to_a_callers_key_and_tunnel_is_logged_with_its_proxy() {
+async fn events_of_caller_keys_and_tunnels_are_logged_with_their_proxy() {
     let switching = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
         let fields =

@@ -1,5 +1,5 @@
-//! Everything that wants to hold connections for nothing, all at once, against the built binary: gone in
-//! time and in little memory, while 50 real requests a second are all answered.
+//! Every kind of connection that wastes resources, all at once, against the built binary: each is closed in time and in
+//! little memory, while all of 50 real requests per second get a response.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::support::{
 struct Scale {
     /// Connections of each kind.
     each: usize,
-    /// Uploads that stop half-way.
+    /// Uploads that stop halfway.
     uploads: usize,
-    /// `limits.header_timeout`, and the stall limit too.
+    /// `limits.header_timeout` and `upstream.stall_timeout`.
     limit: Duration,
 }
 
@@ -28,8 +28,8 @@ const KINDS: [&[u8]; 4] = [
 const STALLED_UPLOAD: &[u8] =
     b"POST /stalled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf";
 
-/// One of the besiegers: how long it was let in.
-async fn besieger(address: std::net::SocketAddr, bytes: &'static [u8]) -> Duration {
+/// An abusive connection. Returns how long it stayed open.
+async fn attacker(address: std::net::SocketAddr, bytes: &'static [u8]) -> Duration {
     let mut client = Client::connect(address).await;
     client.send(bytes).await;
     let start = Instant::now();
@@ -37,8 +37,8 @@ async fn besieger(address: std::net::SocketAddr, bytes: &'static [u8]) -> Durati
     start.elapsed()
 }
 
-/// 50 a second until all besiegers have gone; returns how many, all of which were answered.
-async fn citizens(
+/// Sends 50 requests per second until all attackers are gone. Returns how many got a response, which is all of them.
+async fn real_clients(
     address: std::net::SocketAddr,
     siege: &mut JoinSet<Duration>,
 ) -> (usize, Duration) {
@@ -87,17 +87,17 @@ async fn siege(scale: Scale) {
     assert_eq!(ask(proxy.address, get("/first")).await.text(), "/first");
     let before = proxy.peak_memory_kib();
 
-    let mut besiegers = JoinSet::new();
+    let mut attackers = JoinSet::new();
     for bytes in KINDS {
         for _ in 0..scale.each {
-            besiegers.spawn(besieger(proxy.address, bytes));
+            attackers.spawn(attacker(proxy.address, bytes));
         }
     }
     for _ in 0..scale.uploads {
-        besiegers.spawn(besieger(proxy.address, STALLED_UPLOAD));
+        attackers.spawn(attacker(proxy.address, STALLED_UPLOAD));
     }
-    let connections = besiegers.len();
-    let (answered, longest) = citizens(proxy.address, &mut besiegers).await;
+    let connections = attackers.len();
+    let (answered, longest) = real_clients(proxy.address, &mut attackers).await;
 
     let grown = proxy.peak_memory_kib() - before;
     figure("connections for nothing, at once", connections);
@@ -113,7 +113,7 @@ async fn siege(scale: Scale) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_small_one() {
+async fn abusive_connections_are_closed_while_real_requests_are_served() {
     siege(Scale {
         each: 100,
         uploads: 20,
@@ -122,7 +122,7 @@ async fn a_small_one() {
     .await;
 }
 
-/// tests/survives.md 24 and 25, with the default limit of a head.
+/// Rows 24 and 25 of tests/survives.md, with the default header timeout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg(feature = "long")] // 12 s of 2,100 connections: tests/long siege
 async fn full_size() {

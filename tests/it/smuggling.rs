@@ -1,8 +1,8 @@
-//! Requests that could be read in two ways: none goes on in a second meaning.
+//! Ambiguous requests (request smuggling): none is forwarded with a second meaning.
 
 use crate::support::{Client, Connection, Proxy, Upstream, ask, get};
 
-/// The heads that published corpora call severe: each must be refused, or end without an answer.
+/// Heads that published corpora rate as severe: each must be rejected, or get no response.
 const SEVERE: &[&str] = &[
     "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
@@ -54,7 +54,7 @@ const SEVERE: &[&str] = &[
     "Host: evil.example\r\n\r\n",
 ];
 
-/// First lines that are no HTTP/1.0 or 1.1.
+/// Request lines that are not HTTP/1.0 or 1.1.
 const ODD_LINES: &[&str] = &[
     "GET /\r\n",
     "GET / HTTP/0.9\r\n",
@@ -76,14 +76,14 @@ const ODD_LINES: &[&str] = &[
     "PRI * HTTP/2.0\r\n",
 ];
 
-/// So that what hyper takes for a beginning ends soon.
+/// Short, so that what hyper takes for an incomplete head ends soon.
 const SHORT: [(&str, &str); 3] = [
     ("limits.header_timeout", "200ms"),
     ("limits.keep_alive", "200ms"),
     ("upstream.stall_timeout", "200ms"),
 ];
 
-async fn is_refused(proxy: &Proxy, upstream: &Upstream, request: &str) {
+async fn assert_rejected(proxy: &Proxy, upstream: &Upstream, request: &str) {
     let mut client = Client::connect(proxy.address).await;
     client.send(request).await;
     let answer = client.answer().await;
@@ -100,11 +100,11 @@ async fn is_refused(proxy: &Proxy, upstream: &Upstream, request: &str) {
 }
 
 #[tokio::test]
-async fn severe_heads_are_refused_and_the_connection_is_closed() {
+async fn severe_heads_are_rejected_and_the_connection_is_closed() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &SHORT).await;
     for rest in SEVERE {
-        is_refused(
+        assert_rejected(
             &proxy,
             &upstream,
             &format!("POST / HTTP/1.1\r\nHost: localhost\r\n{rest}"),
@@ -112,9 +112,9 @@ async fn severe_heads_are_refused_and_the_connection_is_closed() {
         .await;
     }
     for line in ODD_LINES {
-        is_refused(&proxy, &upstream, &format!("{line}Host: localhost\r\n\r\n")).await;
+        assert_rejected(&proxy, &upstream, &format!("{line}Host: localhost\r\n\r\n")).await;
     }
-    is_refused(
+    assert_rejected(
         &proxy,
         &upstream,
         "POST / HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -123,7 +123,7 @@ async fn severe_heads_are_refused_and_the_connection_is_closed() {
     assert_eq!(ask(proxy.address, get("/alive")).await.text(), "/alive");
 }
 
-/// Good requests that a bad one may hide behind, with a body of each kind.
+/// Valid requests, with a body of each kind, that may precede an ambiguous one.
 const GOOD: &[&str] = &[
     "GET /good HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "POST /good HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\na\nb\n\n",
@@ -132,9 +132,9 @@ const GOOD: &[&str] = &[
     "POST /good HTTP/1.1\r\nHost: localhost\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
 ];
 
-/// Behind a good request on the same connection, in one piece with it: the good one passes, the bad one not.
+/// After a valid request on the same connection, sent together with it: the valid one passes, the other does not.
 #[tokio::test]
-async fn severe_heads_behind_a_good_request_are_refused_too() {
+async fn severe_heads_after_a_valid_request_are_rejected_too() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &SHORT).await;
     for rest in SEVERE {
@@ -155,9 +155,10 @@ async fn severe_heads_behind_a_good_request_are_refused_too() {
     }
 }
 
-/// Behind a request that may leave HTTP nothing is a request, unless it was answered with a 101: then the tunnel has it.
+/// What follows an upgrade request is never a request: after a 101 it belongs to the tunnel, and otherwise the connection
+/// closes.
 #[tokio::test]
-async fn nothing_passes_behind_a_refused_upgrade() {
+async fn nothing_passes_after_a_rejected_upgrade() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for (fields, status) in [
@@ -185,9 +186,9 @@ async fn nothing_passes_behind_a_refused_upgrade() {
     }
 }
 
-/// What follows a chunked request is a request wherever the pieces are cut, and no byte of it is touched.
+/// What follows a chunked request is a request, however the stream is split, and no byte of it changes.
 #[tokio::test]
-async fn good_requests_behind_chunked_ones_pass_however_they_are_cut() {
+async fn valid_requests_after_chunked_ones_pass_however_the_stream_is_split() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for good in GOOD {
@@ -233,7 +234,7 @@ async fn compliant_requests_of_the_same_corpora_pass() {
     }
 }
 
-/// The classic: what hides in the first request's body is never a request of its own.
+/// The classic attack: a request hidden in the body of the first one is never a request of its own.
 #[tokio::test]
 async fn a_body_that_looks_like_a_request_stays_a_body() {
     let upstream = Upstream::echoing().await;
@@ -257,9 +258,9 @@ async fn a_body_that_looks_like_a_request_stays_a_body() {
     assert_eq!(targets, ["/a", "/b"]);
 }
 
-/// Behind a 101 nothing is a head any more, whatever it looks like.
+/// After a 101 nothing is a request head, whatever it looks like.
 #[tokio::test]
-async fn a_tunnels_bytes_are_not_looked_at() {
+async fn the_bytes_of_a_tunnel_are_not_scanned() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.head().await;
         connection

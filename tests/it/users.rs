@@ -1,5 +1,5 @@
-//! Who may connect: the user behind a loopback connection, and unix sockets. Other users than our own
-//! need rights that not everybody has here: those claims are `tests/e2e/users`.
+//! Which users may connect over loopback and over unix sockets. Connecting as another user needs privileges that a test run
+//! may lack, so `tests/e2e/users` tests that.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -11,8 +11,8 @@ use tokio::net::UnixStream;
 use crate::support::{Client, ask, get};
 use crate::support::{Proxy, Upstream, within};
 
-/// A user id that is not ours, whoever we are.
-fn nobody_here() -> u32 {
+/// A user id that is not ours.
+fn other_uid() -> u32 {
     own().wrapping_add(4242)
 }
 
@@ -22,16 +22,16 @@ fn own() -> u32 {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_user_who_is_not_listed_is_told_what_to_write_and_one_who_is_passes() {
+async fn a_user_who_is_not_listed_is_told_what_to_write_and_a_listed_one_passes() {
     let upstream = Upstream::echoing().await;
-    let listed = format!("[{}]", nobody_here());
+    let listed = format!("[{}]", other_uid());
     let proxy = Proxy::with(&upstream.url(), &[("guard.local_users", &listed)]).await;
     let mut client = Client::connect(proxy.address).await;
     for _ in 0..2 {
         client.send(get("/")).await;
         let answer = client.answer().await;
         assert_eq!(answer.outcome(), (403, "user_refused".to_owned()));
-        let mut both = [own(), nobody_here()];
+        let mut both = [own(), other_uid()];
         both.sort_unstable();
         for part in [
             format!("user id {}", own()),
@@ -49,10 +49,10 @@ async fn a_user_who_is_not_listed_is_told_what_to_write_and_one_who_is_passes() 
     }
 }
 
-/// Nothing runs between connect and close here, so the proxy accepts a connection whose client is gone.
+/// Nothing else runs between connect and close, so the proxy accepts a connection that is already closed.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_request_whose_sender_is_gone_before_it_is_accepted_goes_nowhere() {
+async fn a_request_whose_client_has_closed_before_the_accept_is_not_forwarded() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for _ in 0..10 {
@@ -71,7 +71,7 @@ async fn talk(path: &Path, request: &str) -> String {
     let mut client = UnixStream::connect(path).await.unwrap();
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    within("the answer", client.read_to_end(&mut answer))
+    within("the response", client.read_to_end(&mut answer))
         .await
         .unwrap();
     String::from_utf8(answer).unwrap()
@@ -82,7 +82,7 @@ fn closing(fields: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_unix_socket_carries_requests_under_any_one_name_and_goes_with_the_proxy() {
+async fn a_unix_socket_accepts_any_single_host_and_is_removed_with_the_proxy() {
     let upstream = Upstream::echoing().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("made/api.sock");
@@ -114,12 +114,12 @@ async fn a_unix_socket_carries_requests_under_any_one_name_and_goes_with_the_pro
 }
 
 #[tokio::test]
-async fn a_unix_sockets_caller_has_a_user_too() {
+async fn the_client_of_a_unix_socket_has_a_user_too() {
     let upstream = Upstream::echoing().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("api.sock");
     let listen = format!("unix:{}", path.display());
-    let users = format!("[{}]", nobody_here());
+    let users = format!("[{}]", other_uid());
     let settings = [("listen", &*listen), ("guard.local_users", &users)];
     let _proxy = Proxy::with(&upstream.url(), &settings).await;
     let answer = talk(&path, &closing("Host: localhost\r\n")).await;

@@ -1,4 +1,4 @@
-//! What the log says of a request, in JSON and as text, and that a failure is one line.
+//! What the log says about a request, in JSON and as text, and that each failure is one line.
 
 mod outputs;
 
@@ -10,7 +10,7 @@ use crate::support::{
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// Answers "hello", and breaks off below `/cut`.
+/// An upstream that responds with "hello", and ends early below `/cut`.
 async fn upstream() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
@@ -35,7 +35,7 @@ async fn start(upstream: &Upstream, endpoint: &Upstream, settings: &[&str]) -> B
     .await
 }
 
-/// Sends each request over a connection of its own, then ends the proxy and returns what it printed.
+/// Sends each request on its own connection, then stops the proxy and returns its output.
 async fn printed_after(mut binary: Binary, requests: &[&str]) -> String {
     for request in requests {
         let mut client = Client::connect(binary.address).await;
@@ -66,7 +66,7 @@ fn lines_of(printed: &str, id: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_access_line_says_who_what_how_long_and_how_much_in_json() {
+async fn an_access_line_in_json_has_caller_request_times_and_sizes() {
     let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
     let binary = start(&upstream, &endpoint, &["log.format=json", "log.access=all"]).await;
     let traced = write(
@@ -99,12 +99,12 @@ async fn an_access_line_says_who_what_how_long_and_how_much_in_json() {
     );
 
     let seen = upstream.seen();
-    assert_eq!(seen[0].values("traceparent"), [TRACEPARENT], "as it came");
-    assert_eq!(seen[1].values("traceparent"), [""; 0], "nothing made up");
+    assert_eq!(seen[0].values("traceparent"), [TRACEPARENT], "as sent");
+    assert_eq!(seen[1].values("traceparent"), [""; 0], "not invented");
 }
 
 #[tokio::test]
-async fn the_same_line_as_text_for_people() {
+async fn an_access_line_as_text_has_the_same_fields() {
     let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
     let binary = start(&upstream, &endpoint, &["log.format=text", "log.access=all"]).await;
     let printed = printed_after(binary, &[&write("/items?q=1", "w-1", "traceparent: x\r\n")]).await;
@@ -125,7 +125,7 @@ async fn the_same_line_as_text_for_people() {
 }
 
 #[tokio::test]
-async fn writes_and_failures_have_a_line_each_by_default_and_a_failure_has_one_only() {
+async fn by_default_writes_and_failures_have_exactly_one_line_each() {
     let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
     for (access, has_write) in [("auto", true), ("none", false)] {
         let setting = format!("log.access={access}");
@@ -158,7 +158,7 @@ async fn writes_and_failures_have_a_line_each_by_default_and_a_failure_has_one_o
 }
 
 #[tokio::test]
-async fn an_upload_that_a_401_repeats_is_counted_once() {
+async fn an_upload_replayed_after_a_401_is_counted_once() {
     let rejecting = Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             let refused = request.values("authorization")[0].ends_with("first");
@@ -196,11 +196,14 @@ async fn an_upload_that_a_401_repeats_is_counted_once() {
         [&json!(true), &json!(4), &json!(2)],
         "{line}"
     );
-    until("nothing is left", || rejecting.open() <= 1).await;
+    until("the upstream connections are closed", || {
+        rejecting.open() <= 1
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn a_path_is_logged_as_ascii_and_no_longer_than_a_line_should_be() {
+async fn a_path_is_logged_as_ascii_and_shortened() {
     let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
     let settings = ["log.format=json", "guard.read_only=true"];
     let binary = start(&upstream, &endpoint, &settings).await;

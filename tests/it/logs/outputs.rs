@@ -1,5 +1,5 @@
-//! Outputs that take nothing: a pipe that nobody reads, a full disk, a closed pipe. Traffic goes on, what is lost is
-//! counted, and the process still ends in time.
+//! Log outputs that accept nothing: a pipe that nobody reads, a full disk, a closed pipe. Requests are still served, dropped
+//! lines are counted, and the process still exits in time.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -16,16 +16,16 @@ use tokio::time::Instant;
 
 use crate::support::{Config, Upstream, answer, token_answer, until, within};
 
-/// More than the queue has room for lines.
+/// More requests than lines fit into the queue.
 const MOST_REQUESTS: usize = 12_000;
 
-/// Standard output and error alike, and whatever keeps it in its state.
+/// Standard output and standard error, and what keeps them in this state.
 struct Output {
     end: OwnedFd,
     _other: Option<OwnedFd>,
 }
 
-/// A pipe that is full and stays so.
+/// A pipe that is full and is never read.
 fn blocked() -> Output {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let flags = fcntl_getfl(&writer).unwrap();
@@ -56,17 +56,17 @@ fn closed_pipe() -> Output {
     }
 }
 
-/// Nobody of it is left when a test fails.
-struct Running(Child);
+/// A process that is killed when a test fails.
+struct ChildProcess(Child);
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn start(file: &Path, directory: &Path, output: &Output) -> Running {
+fn start(file: &Path, directory: &Path, output: &Output) -> ChildProcess {
     let set = |key: &str, value: &str| ["--set".to_owned(), format!("{key}={value}")];
     let socket = |name: &str| format!("unix:{}", directory.join(name).display());
     let child = Command::new(env!("CARGO_BIN_EXE_cupbearer"))
@@ -81,7 +81,7 @@ fn start(file: &Path, directory: &Path, output: &Output) -> Running {
         .stdout(output.end.try_clone().unwrap())
         .stderr(output.end.try_clone().unwrap())
         .spawn();
-    Running(child.unwrap())
+    ChildProcess(child.unwrap())
 }
 
 async fn ask(path: &Path, target: &str) -> String {
@@ -94,10 +94,10 @@ async fn ask(path: &Path, target: &str) -> String {
         stream.read_to_string(&mut text).await.unwrap();
         text
     };
-    within("an answer", asking).await
+    within("a response", asking).await
 }
 
-async fn lines_lost(admin: &Path) -> u64 {
+async fn lines_dropped(admin: &Path) -> u64 {
     let metrics = ask(admin, "/metrics").await;
     let line = metrics
         .lines()
@@ -105,7 +105,7 @@ async fn lines_lost(admin: &Path) -> u64 {
     line.unwrap().parse().unwrap()
 }
 
-async fn traffic_goes_on(output: Output) {
+async fn requests_are_served(output: Output) {
     let directory = tempfile::tempdir().unwrap();
     let upstream = Upstream::answering(answer("200 OK", "", "hello")).await;
     let endpoint = Upstream::answering(token_answer()).await;
@@ -128,7 +128,7 @@ async fn traffic_goes_on(output: Output) {
     let mut lost = 0;
     for number in 0..MOST_REQUESTS {
         if number % 100 == 0 {
-            lost = lines_lost(&admin).await;
+            lost = lines_dropped(&admin).await;
         }
         if lost > 0 && number > 100 {
             break;
@@ -145,7 +145,7 @@ async fn traffic_goes_on(output: Output) {
     let asked = Instant::now();
     kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
     let mut ended = None;
-    until("its end", || {
+    until("it has exited", || {
         ended = child.0.try_wait().unwrap();
         ended.is_some()
     })
@@ -159,29 +159,29 @@ async fn traffic_goes_on(output: Output) {
 }
 
 #[tokio::test]
-async fn a_pipe_that_nobody_reads_stalls_neither_start_nor_traffic_nor_end() {
-    traffic_goes_on(blocked()).await;
+async fn a_pipe_that_nobody_reads_delays_neither_start_nor_requests_nor_exit() {
+    requests_are_served(blocked()).await;
 }
 
 #[tokio::test]
-async fn a_full_disk_costs_lines_only() {
-    traffic_goes_on(full_disk()).await;
+async fn a_full_disk_only_drops_lines() {
+    requests_are_served(full_disk()).await;
 }
 
 #[tokio::test]
-async fn a_closed_pipe_costs_lines_only() {
-    traffic_goes_on(closed_pipe()).await;
+async fn a_closed_pipe_only_drops_lines() {
+    requests_are_served(closed_pipe()).await;
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_refused_ends_it_also_where_nobody_reads_why() {
+async fn an_invalid_configuration_ends_the_process_even_if_nobody_reads_why() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("cupbearer.toml");
     std::fs::write(&file, "nonsense = true\n").unwrap();
     let output = blocked();
     let mut child = start(&file, directory.path(), &output);
     let mut ended = None;
-    until("its end", || {
+    until("it has exited", || {
         ended = child.0.try_wait().unwrap();
         ended.is_some()
     })
