@@ -1,7 +1,7 @@
-//! What the guard costs per request, in nanoseconds of one core: `cargo bench --bench guard`.
+//! Measures what the guard costs per request, in nanoseconds of one core: `cargo bench --bench guard`.
 //!
-//! The bound is 300 ns with everything of the guard in place. The fastest of several rounds counts:
-//! what is slower is the machine's other work.
+//! The limit is 300 ns with every check in use. The fastest of several rounds counts, because slower ones include other work
+//! of the machine.
 #![allow(
     clippy::print_stdout,
     reason = "a benchmark's figures go to standard output"
@@ -69,23 +69,23 @@ const BROWSER: &[(&str, &str)] = &[
     ("accept-language", "en-US,en;q=0.9"),
 ];
 
-/// The heads as they are, then the guard with callers and rails.
+/// Measures plain heads, then callers and rules.
 fn main() {
     heads();
-    rails();
+    rules();
 }
 
 const KEY: &str = "the-key-of-the-caller";
 const PLAIN: &str = "/api/v1/certificates/wildcard?limit=50";
 const ENCODED: &str = "/api/v1/certificates/J%C3%BCrgen%20M?limit=50";
 
-/// `PLAIN` is in none of `deny` and in the last of `allow`, so that every rule is looked at.
+/// `PLAIN` matches no rule of `DENY` and only the last one of `ALLOW`, so that every rule is checked.
 const DENY: &str =
     "guard.deny = [\"* /admin/**\", \"* /internal/**\", \"DELETE /api/v1/authorities/**\"]\n";
 const ALLOW: &str = "guard.callers.ci.allow = [\"POST /api/v1/certificates\", \"DELETE /api/v1/certificates/*\", \
      \"GET /api/v1/authorities/**\", \"GET /docs/**\", \"GET /api/v1/certificates/**\"]\n";
 
-fn rails() {
+fn rules() {
     let (ci, all) = (caller("ci", KEY), DENY.to_owned() + ALLOW);
     let others: String = (0..9)
         .map(|number| {
@@ -95,9 +95,9 @@ fn rails() {
             )
         })
         .collect();
-    println!("\n{:<40} {:>10}", "callers and rails", "check ns");
+    println!("\n{:<40} {:>10}", "callers and rules", "check ns");
     for (name, lines, target) in [
-        ("nobody and nothing configured", String::new(), PLAIN),
+        ("no callers, no rules", String::new(), PLAIN),
         ("3 rules for everyone", DENY.to_owned(), PLAIN),
         ("a key, no rules", ci.clone(), PLAIN),
         ("a key, 8 rules", format!("{ci}{all}"), PLAIN),
@@ -122,7 +122,7 @@ fn caller(name: &str, key: &str) -> String {
     format!("guard.callers.{name}.key.command = [\"echo\", \"{key}\"]\n")
 }
 
-/// A guard with these lines of configuration, its keys read.
+/// A guard with these lines of configuration, whose keys have been read.
 fn with_keys(lines: &str) -> Guard {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("c.toml");
@@ -194,7 +194,7 @@ fn request(fields: &[(&'static str, &'static str)]) -> Request<()> {
     request.body(()).expect("the fields above are legal")
 }
 
-/// The head as it comes in, without a body so that the next one may follow at once.
+/// The raw head, without a body, so that the next head can follow at once.
 fn raw(fields: &[(&'static str, &'static str)]) -> Vec<u8> {
     let mut raw = b"GET /api/v1/certificates?limit=50 HTTP/1.1\r\n".to_vec();
     for (name, value) in fields {
@@ -209,7 +209,7 @@ fn raw(fields: &[(&'static str, &'static str)]) -> Vec<u8> {
     raw
 }
 
-/// Nanoseconds of one call, in the fastest round.
+/// The nanoseconds of one call in the fastest round.
 fn fastest(mut call: impl FnMut()) -> f64 {
     let mut round = || {
         let start = Instant::now();

@@ -1,10 +1,10 @@
-//! The map of the crate.
+//! A local reverse proxy that attaches an OAuth 2.0 access token to every request. This is the map of the crate.
 //!
 //! ```text
 //! a request: server accepts -> proxy: guard, permit, bearer, request head -> upstream: send -> response body
 //! a token:   config -> token: refresh, grant -> the current bearer -> proxy
 //! ```
-//! `docs/architecture.md` has the whole house and which room may know which.
+//! `docs/architecture.md` describes each module, and which modules it may use.
 
 pub mod admin;
 pub mod cli;
