@@ -1,4 +1,4 @@
-//! The admin listener of the built binary: probes and metrics for everyone, the rest only for the user of this machine.
+//! The admin listener of the built binary: probes and metrics for everyone, everything else only for local users.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -86,7 +86,7 @@ async fn without_a_token_the_proxy_is_live_but_not_ready_and_reports_the_cause()
     let upstream = Upstream::echoing().await;
     let binary = start(&upstream, &endpoint.url(), LOOPBACK).await;
     let admin = binary.admin();
-    until("the refusal", || endpoint.completed() > 0).await;
+    until("the rejection", || endpoint.completed() > 0).await;
     assert_eq!(line(admin, "/live").await, (200, "live".to_owned()));
     for path in ["/ready", "/startup"] {
         let (status, text) = loop {
@@ -125,7 +125,7 @@ async fn without_a_token_the_proxy_is_live_but_not_ready_and_reports_the_cause()
 }
 
 #[tokio::test]
-async fn forwarded_and_refused_requests_are_counted() {
+async fn forwarded_and_rejected_requests_are_counted() {
     let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
     assert_eq!(ask(binary.address, get("/one?q=1")).await.status, 200);
     let foreign = "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n";
@@ -241,14 +241,14 @@ async fn on_a_network_listener_only_probes_and_metrics_exist() {
     assert!(binary.exit_status().is_none());
 }
 
-/// The pages that only this user may read.
+/// The pages that only admitted local users may read.
 const GUARDED: [&str; 2] = ["/", "/status"];
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_user_who_is_not_admitted_can_use_only_probes_and_metrics() {
-    let nobody_here = rustix::process::geteuid().as_raw().wrapping_add(4242);
-    let users = format!("guard.local_users=[{nobody_here}]");
+    let other_user = rustix::process::geteuid().as_raw().wrapping_add(4242);
+    let users = format!("guard.local_users=[{other_user}]");
     let (mut binary, _upstream, _endpoint) = with_token(&[LOOPBACK[0], &users]).await;
     let admin = binary.admin();
     let refused = (403, "user_refused".to_owned());
@@ -315,24 +315,24 @@ async fn quit_stops_only_the_configured_cupbearer_and_status_warns_about_another
         run.env_clear().arg(command).arg("--config").arg(&file);
         let run = tokio::task::spawn_blocking(move || run.output().unwrap());
         let output = run.await.unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        (output.status.code().unwrap(), said)
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), stderr)
     };
     let theirs = "https://other.example.com";
-    let (code, said) = asked("status", theirs).await;
+    let (code, stderr) = asked("status", theirs).await;
     assert_eq!(code, 0);
     assert!(
-        said.starts_with("warning: the cupbearer at 127.0.0.1:"),
-        "{said}"
+        stderr.starts_with("warning: the cupbearer at 127.0.0.1:"),
+        "{stderr}"
     );
     assert_eq!(asked("status", &upstream.url()).await, (0, String::new()));
     assert_eq!(asked("health", theirs).await, (0, String::new()));
 
-    let (code, said) = asked("quit", theirs).await;
+    let (code, stderr) = asked("quit", theirs).await;
     assert_eq!(code, 1);
     let whose = format!("(forwards to {}) is not the one of ", upstream.url());
-    assert!(said.contains(&whose), "{said}");
-    assert!(said.contains("set admin.listen"), "{said}");
+    assert!(stderr.contains(&whose), "{stderr}");
+    assert!(stderr.contains("set admin.listen"), "{stderr}");
     let live = line(binary.admin(), "/live").await;
     assert_eq!(live.0, 200);
 

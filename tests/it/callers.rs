@@ -16,7 +16,7 @@ async fn a_slow_upload_that_takes_three_head_timeouts_succeeds() {
         .send("POST /drip HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n")
         .await;
     for _ in 0..20 {
-        sleep(Duration::from_millis(50)).await; // the slowness is the claim
+        sleep(Duration::from_millis(50)).await; // deliberately slow
         client.send("x").await;
     }
     assert_eq!(client.answer().await.text(), "/drip");
@@ -85,7 +85,7 @@ async fn a_malformed_chunk_is_a_400_and_the_upstream_gets_no_complete_request() 
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_cut_after_the_stall_timeout() {
+async fn a_client_that_reads_nothing_is_disconnected_after_the_stall_timeout() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.request().await;
         connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
@@ -105,13 +105,13 @@ async fn a_client_that_reads_nothing_is_cut_after_the_stall_timeout() {
         ],
     )
     .await;
-    let mut lazy = Client::connect(proxy.address).await;
-    lazy.send(get("/")).await;
+    let mut stalled = Client::connect(proxy.address).await;
+    stalled.send(get("/")).await;
     until("the request is in flight", || upstream.seen_count() == 1).await;
     let mut served = 503;
     while served == 503 && relay_ended.elapsed() < Duration::from_secs(5) {
         let mut next = Client::connect(proxy.address).await;
-        next.send("HEAD / HTTP/1.1\r\nHost: evil\r\n\r\n").await; // costs no place
+        next.send("HEAD / HTTP/1.1\r\nHost: evil\r\n\r\n").await; // rejected before it takes an in-flight slot
         next.head_answer().await;
         let mut next = Client::connect(proxy.address).await;
         next.send("GET /next HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -125,7 +125,7 @@ async fn a_client_that_reads_nothing_is_cut_after_the_stall_timeout() {
 
 /// The upstream rejects the request after its head; the client sends the whole body before it reads.
 #[tokio::test]
-async fn an_early_rejection_of_thirty_megabytes_can_be_read() {
+async fn a_client_that_uploads_thirty_megabytes_can_read_an_early_rejection() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.head().await;
         connection
@@ -149,7 +149,7 @@ async fn an_early_rejection_on_an_open_connection_can_be_read() {
         connection
             .write(&answer("413 Content Too Large", "", "too much"))
             .await;
-        sleep(Duration::from_mins(1)).await; // reads nothing more, and says nothing of it
+        sleep(Duration::from_mins(1)).await; // neither reads on nor announces a close
     })
     .await;
     let proxy = Proxy::before(&upstream).await;
@@ -208,7 +208,7 @@ async fn a_response_may_begin_before_its_request_has_ended() {
     }
 }
 
-/// Such a client fills every buffer on the way of the response; its upload must continue nevertheless.
+/// The client fills every buffer on the response path; its upload must continue anyway.
 #[tokio::test]
 async fn a_client_that_sends_everything_before_it_reads_gets_an_immediate_response() {
     const SIZE: usize = 24 << 20;

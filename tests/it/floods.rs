@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_millis(500);
 
 /// Opens `count` connections that send `bytes` and nothing else, and sends real requests until all of them are closed.
 /// Returns how many real requests got a response.
-async fn survives(bytes: &[u8], count: usize) -> usize {
+async fn withstands_flood(bytes: &[u8], count: usize) -> usize {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.header_timeout", "500ms")]).await;
     let mut flood = Vec::new();
@@ -22,21 +22,21 @@ async fn survives(bytes: &[u8], count: usize) -> usize {
         flood.push(client);
     }
     let start = Instant::now();
-    let gone = tokio::spawn(async move {
+    let closed = tokio::spawn(async move {
         for mut client in flood {
             client.rest().await;
         }
         start.elapsed()
     });
-    let answered = legitimate(proxy.address, &gone).await;
-    let took = gone.await.unwrap();
+    let answered = legitimate_requests(proxy.address, &closed).await;
+    let took = closed.await.unwrap();
     assert!(took < LIMIT + Duration::from_secs(2), "{took:?}");
     answered
 }
 
-async fn legitimate<T>(address: SocketAddr, gone: &tokio::task::JoinHandle<T>) -> usize {
+async fn legitimate_requests<T>(address: SocketAddr, closed: &tokio::task::JoinHandle<T>) -> usize {
     let mut answered = 0;
-    while !gone.is_finished() || answered < 10 {
+    while !closed.is_finished() || answered < 10 {
         let target = format!("/{answered}");
         assert_eq!(ask(address, get(&target)).await.text(), target);
         answered += 1;
@@ -46,23 +46,23 @@ async fn legitimate<T>(address: SocketAddr, gone: &tokio::task::JoinHandle<T>) -
 
 #[tokio::test]
 async fn silent_connections_are_closed_within_the_limit() {
-    survives(b"", 500).await;
+    withstands_flood(b"", 500).await;
 }
 
 #[tokio::test]
 async fn partial_heads_are_closed_within_the_limit() {
-    survives(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-", 500).await;
+    withstands_flood(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-", 500).await;
 }
 
 #[tokio::test]
 async fn http_2_prefaces_are_closed_within_the_limit() {
-    survives(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 500).await;
-    survives(b"PRI ", 500).await;
+    withstands_flood(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 500).await;
+    withstands_flood(b"PRI ", 500).await;
 }
 
 #[tokio::test]
 async fn tls_hellos_are_closed_within_the_limit() {
-    survives(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 500).await;
+    withstands_flood(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 500).await;
 }
 
 /// A second head that never ends, on a connection that has served a request.
@@ -104,7 +104,7 @@ async fn a_partial_head_that_came_with_an_earlier_request_is_limited_by_the_head
 
 /// Single bytes do not extend the limit, which applies to the whole head.
 #[tokio::test]
-async fn a_head_sent_byte_by_byte_is_cut_at_the_limit() {
+async fn a_head_sent_byte_by_byte_is_cut_off_at_the_limit() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::with(&upstream.url(), &[("limits.header_timeout", "300ms")]).await;
     let mut client = Client::connect(proxy.address).await;
@@ -156,12 +156,12 @@ async fn at_the_limit_the_longest_idle_connection_is_closed() {
     assert_eq!(kept[2].answer().await.text(), "/third");
 }
 
-/// Idle times are compared by the clock of the sweep, which also advances when a client connects.
+/// Idle times are distinguished by the sweep clock, which advances on each connection.
 async fn wait_for_the_next_millisecond(number: u64) {
     tokio::time::sleep(Duration::from_millis(5 + number)).await;
 }
 
-/// An upstream that responds once the sender says so.
+/// An upstream that responds on a signal, and the sender of that signal.
 async fn paused_upstream() -> (Upstream, tokio::sync::watch::Sender<bool>) {
     let (go, ready) = tokio::sync::watch::channel(false);
     let upstream = Upstream::scripted(move |mut connection| {
@@ -197,7 +197,7 @@ async fn while_all_connections_are_busy_new_ones_are_rejected_at_once_until_one_
     }
     go.send(true).unwrap();
     assert_eq!(busy.answer().await.text(), "ok");
-    let answer = within("there is room", ask(proxy.address, get("/"))).await;
+    let answer = within("a free connection slot", ask(proxy.address, get("/"))).await;
     assert_eq!(answer.text(), "ok", "the idle connection was closed for it");
     assert!(busy.rest().await.is_empty());
 }

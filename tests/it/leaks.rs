@@ -7,7 +7,7 @@ use crate::support::{
     leaked, post, token_answer, until,
 };
 
-/// An upstream on which each target fails in another way.
+/// An upstream that fails differently for each target.
 async fn failing_upstream() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
@@ -30,7 +30,7 @@ async fn failing_upstream() -> Upstream {
     .await
 }
 
-/// A token endpoint that responds to the first two attempts with text that could end up in an error.
+/// A token endpoint whose first two responses contain the token where an error message might quote it.
 async fn verbose_endpoint() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         let json = "Content-Type: application/json\r\n";
@@ -47,8 +47,8 @@ async fn verbose_endpoint() -> Upstream {
     .await
 }
 
-/// Makes everything go wrong once. Returns all that a client receives.
-async fn all_failures(binary: &Binary) -> String {
+/// Triggers each failure once; returns everything sent to clients.
+async fn trigger_failures(binary: &Binary) -> String {
     let targets = [
         "/",
         "/garbage",
@@ -67,15 +67,15 @@ async fn all_failures(binary: &Binary) -> String {
         "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
         "nonsense\r\n\r\n".to_owned(),
     ]);
-    let mut told = Vec::new();
+    let mut responses = Vec::new();
     for request in requests {
-        told.push(format!("{:?}", ask(binary.address, request).await));
+        responses.push(format!("{:?}", ask(binary.address, request).await));
     }
     let mut leaving = Client::connect(binary.address).await;
     leaving
         .send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx")
         .await;
-    told.concat()
+    responses.concat()
 }
 
 #[tokio::test]
@@ -97,24 +97,24 @@ async fn no_output_at_trace_level_contains_a_credential() {
         ],
     })
     .await;
-    until("there is a token", || endpoint.seen_count() >= 3).await;
-    let mut told = all_failures(&binary).await;
+    until("a token is obtained", || endpoint.seen_count() >= 3).await;
+    let mut responses = trigger_failures(&binary).await;
     for path in ["/metrics", "/status", "/", "/ready", "/startup", "/live"] {
         let answer = ask(binary.admin(), get(path)).await;
         assert_eq!(answer.status, 200, "{path}");
-        told += &answer.text();
+        responses += &answer.text();
     }
-    assert!(told.contains("cupbearer_token_state") && told.contains("\"generation\":"));
+    assert!(responses.contains("cupbearer_token_state") && responses.contains("\"generation\":"));
     binary.terminate();
     let (status, output) = binary.wait().await;
     assert_eq!(status.code(), Some(0), "{output}");
-    assert!(output.lines().count() > 30, "there is a log: {output}");
+    assert!(output.lines().count() > 30, "the log is missing: {output}");
     let bearer = format!("Bearer {TOKEN}");
     for seen in upstream.seen() {
         assert_eq!(seen.values("authorization"), [bearer.as_str()]);
     }
     assert_eq!(leaked(&output), None, "{output}");
-    assert_eq!(leaked(&told), None, "{told}");
+    assert_eq!(leaked(&responses), None, "{responses}");
 }
 
 /// Fails if a derived `Debug` of one of these types prints a credential.

@@ -1,4 +1,4 @@
-//! Clients that disconnect, and stops: no upstream work continues without a client, and no accepted request is lost.
+//! Disconnecting clients and graceful shutdown: abandoned work stops, and no accepted request is lost.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ async fn silent() -> Upstream {
 }
 
 /// How many clients of each kind disconnect, `AT_ONCE` at a time.
-const LEAVING: usize = 1000;
+const DISCONNECTING: usize = 1000;
 const AT_ONCE: usize = 50;
 
 /// A response that never ends below `/endless`, silence below `/silent`, and an echo elsewhere.
@@ -36,12 +36,12 @@ async fn upstream() -> Upstream {
 
 /// A thousand clients send `request`, wait for `sign` (if any) and disconnect. Each time the upstream connection is closed
 /// within a second, and the next requests get their own responses.
-async fn leave(request: String, sign: Option<&[u8]>) {
+async fn disconnect(request: String, sign: Option<&[u8]>) {
     let upstream = upstream().await;
     let in_flight = (AT_ONCE + 2).to_string();
     let proxy = Proxy::with(&upstream.url(), &[("limits.in_flight", &in_flight)]).await;
     let mut longest = Duration::ZERO;
-    for batch in 0..LEAVING / AT_ONCE {
+    for batch in 0..DISCONNECTING / AT_ONCE {
         let idle = upstream.open();
         let seen = upstream.seen_count();
         let mut clients = Vec::new();
@@ -76,7 +76,7 @@ async fn leave(request: String, sign: Option<&[u8]>) {
 
 #[tokio::test]
 async fn clients_that_disconnect_while_they_wait_cancel_the_upstream_request_within_a_second() {
-    leave(get("/silent"), None).await;
+    disconnect(get("/silent"), None).await;
 }
 
 #[tokio::test]
@@ -86,13 +86,13 @@ async fn clients_that_disconnect_during_an_upload_cancel_the_upstream_request_wi
         ("Transfer-Encoding: chunked", "5\r\nhello\r\n"),
     ] {
         let head = format!("POST /silent HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n");
-        leave(head + half, None).await;
+        disconnect(head + half, None).await;
     }
 }
 
 #[tokio::test]
 async fn clients_that_disconnect_during_a_download_cancel_it_and_affect_no_other_request() {
-    leave(get("/endless"), Some(b"hello")).await;
+    disconnect(get("/endless"), Some(b"hello")).await;
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn during_the_drain_delay_every_response_closes_its_connection() {
     let proxy = Proxy::before(&upstream).await;
     assert_eq!(ask(proxy.address, get("/")).await.field("connection"), None);
     proxy.running.stop(DrainPhase::Closing);
-    within("a response that closes", async {
+    within("a response with `Connection: close`", async {
         let mut client = Client::connect(proxy.address).await;
         loop {
             client.send(get("/")).await;
@@ -146,7 +146,7 @@ async fn a_drain_finishes_requests_in_flight_and_closes_idle_connections() {
     let drain = tokio::spawn(async move { proxy.stop().await });
     assert!(
         idle.rest().await.is_empty(),
-        "the idle one is closed at once"
+        "the idle connection is closed at once"
     );
     until("new connections are refused", || {
         std::net::TcpStream::connect(address).is_err()
@@ -166,7 +166,7 @@ async fn a_drain_finishes_requests_in_flight_and_closes_idle_connections() {
 }
 
 #[tokio::test]
-async fn a_drain_cuts_requests_that_do_not_finish_in_time() {
+async fn a_drain_aborts_requests_that_outlast_its_timeout() {
     let upstream = silent().await;
     let mut proxy = Proxy::with(&upstream.url(), &[("drain", "300ms")]).await;
     let mut client = Client::connect(proxy.address).await;
@@ -226,7 +226,7 @@ mod signals {
     }
 
     #[tokio::test]
-    async fn a_second_sigterm_cuts_at_once_and_exits_with_0() {
+    async fn a_second_sigterm_aborts_requests_at_once_and_exits_with_0() {
         let upstream = Upstream::scripted(async |mut connection: Connection| {
             connection.request().await;
             connection.closed().await;

@@ -1,5 +1,5 @@
-//! Ten thousand requests, broken in every way that a generator produces. The upstream reads strictly (`support::upstream`
-//! panics at anything but canonical framing), and no client gets a response to the request of another.
+//! Ten thousand requests, malformed in every way that the generator produces. The upstream parses strictly (`support::upstream`
+//! panics at anything but canonical framing), and no client receives another client's response.
 
 use std::net::SocketAddr;
 
@@ -13,10 +13,10 @@ use crate::support::{Proxy, Upstream, ask, get, within};
 
 const REQUESTS: usize = 10_000;
 
-/// How many at the same time.
+/// How many requests run concurrently.
 const AT_ONCE: usize = 128;
 
-/// The parts that requests are made of, valid and broken.
+/// The parts that requests are made of, valid and malformed.
 const PIECES: &[&str] = &[
     "Content-Length: 5\r\n",
     "Content-Length: 05\r\n",
@@ -71,8 +71,8 @@ const LINES: &[&str] = &[
     "QUERY /h HTTP/1.1\r\n",
 ];
 
-/// A request line, a host and parts, of which a few bytes are then changed, removed or doubled.
-fn some_request() -> impl Strategy<Value = Vec<u8>> {
+/// A request line, a host and parts, of which a few bytes are then changed, removed or duplicated.
+fn mutated_request() -> impl Strategy<Value = Vec<u8>> {
     let pieces = proptest::collection::vec(proptest::sample::select(PIECES), 0..6);
     let body =
         proptest::sample::select(&["", "hello", "5\r\nhello\r\n0\r\n\r\n", "4\r\nhell\r\n"][..]);
@@ -100,7 +100,7 @@ fn some_request() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[tokio::test]
-async fn of_ten_thousand_broken_requests_only_canonical_framing_is_forwarded() {
+async fn ten_thousand_mutated_requests_reach_the_upstream_only_with_canonical_framing() {
     let upstream = Upstream::echoing().await;
     let settings = [
         ("limits.keep_alive", "200ms"),
@@ -109,7 +109,7 @@ async fn of_ten_thousand_broken_requests_only_canonical_framing_is_forwarded() {
     ];
     let proxy = Proxy::with(&upstream.url(), &settings).await;
     let mut runner = TestRunner::new(Config::default());
-    let strategy = some_request();
+    let strategy = mutated_request();
     let mut asked = tokio::task::JoinSet::new();
     let mut answers = 0;
     for _ in 0..REQUESTS {
@@ -125,22 +125,25 @@ async fn of_ten_thousand_broken_requests_only_canonical_framing_is_forwarded() {
     let whole = upstream.completed();
     assert!(
         whole > REQUESTS / 100,
-        "{whole}: the generator makes nothing that passes"
+        "{whole}: the generator produces too few valid requests"
     );
     assert_eq!(
         answers, whole,
-        "each request that arrived whole has its answer"
+        "each request that arrived complete has its response"
     );
     assert_eq!(ask(proxy.address, get("/alive")).await.text(), "/alive");
 }
 
-/// Sends a request and ends it, and counts the responses that came from the upstream.
+/// Sends the request, reads to the end and counts the responses that came from the upstream.
 async fn successes(address: SocketAddr, request: Vec<u8>) -> usize {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(&request).await;
     // Do not close the sending side yet: hyper would treat that as a client that has disconnected.
     let mut answer = Vec::new();
-    let what = format!("the end of {:?}", String::from_utf8_lossy(&request));
+    let what = format!(
+        "the end of the response to {:?}",
+        String::from_utf8_lossy(&request)
+    );
     let read = within(&what, async {
         let mut piece = [0; 4096];
         loop {

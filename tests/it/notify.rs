@@ -1,4 +1,4 @@
-//! `sd_notify(3)` from the service manager's side: a real datagram socket and the built binary, from start to end.
+//! `sd_notify(3)` from the service manager's side: a real datagram socket and the built binary, from start to exit.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
@@ -19,11 +19,11 @@ fn messages(manager: &UnixDatagram) -> Vec<String> {
 }
 
 async fn until_reloaded(manager: &UnixDatagram) {
-    let mut heard = Vec::new();
-    until("a reload has begun and ended", || {
-        heard.extend(messages(manager));
+    let mut received = Vec::new();
+    until("a reload has started and finished", || {
+        received.extend(messages(manager));
         let at = |what: &str| {
-            let found = heard.iter().position(|one| one.starts_with(what));
+            let found = received.iter().position(|one| one.starts_with(what));
             found.unwrap_or(usize::MAX)
         };
         at("RELOADING=1\nMONOTONIC_USEC=") < at("READY=1") && at("READY=1") < usize::MAX
@@ -32,8 +32,7 @@ async fn until_reloaded(manager: &UnixDatagram) {
 }
 
 #[tokio::test]
-async fn the_service_manager_learns_of_readiness_liveness_and_stop_and_no_child_inherits_its_socket()
- {
+async fn readiness_watchdog_and_stop_messages_are_sent_and_no_child_inherits_the_socket() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -56,20 +55,26 @@ async fn the_service_manager_learns_of_readiness_liveness_and_stop_and_no_child_
         ("NOTIFY_SOCKET", path.to_str().unwrap()),
         ("WATCHDOG_USEC", "200000"),
         ("CUPBEARER_TOKEN__CLIENT_SECRET__COMMAND", &command),
-        ("GOES", "on"),
+        ("UNRELATED", "kept"),
     ];
     let mut binary = Binary::start_with(&config, &variables).await;
 
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     until("three watchdog messages, and a token", || {
-        heard.extend(messages(&manager));
-        let signs = heard.iter().filter(|one| one.starts_with("WATCHDOG=1"));
-        signs.count() >= 3 && heard.iter().any(|one| one.contains("STATUS=token fresh"))
+        received.extend(messages(&manager));
+        let pings = received.iter().filter(|one| one.starts_with("WATCHDOG=1"));
+        pings.count() >= 3
+            && received
+                .iter()
+                .any(|one| one.contains("STATUS=token fresh"))
     })
     .await;
-    assert!(heard[0].starts_with("READY=1\nSTATUS=token "), "{heard:?}");
+    assert!(
+        received[0].starts_with("READY=1\nSTATUS=token "),
+        "{received:?}"
+    );
     let inherited = std::fs::read_to_string(seen_by_child).unwrap();
-    assert!(inherited.contains("GOES=on"), "{inherited}");
+    assert!(inherited.contains("UNRELATED=kept"), "{inherited}");
     for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "CUPBEARER_"] {
         assert!(!inherited.contains(name), "{inherited}");
     }
@@ -103,8 +108,8 @@ async fn the_service_manager_learns_of_readiness_liveness_and_stop_and_no_child_
     binary.terminate();
     let (status, output) = binary.wait().await;
     assert_eq!(status.code(), Some(0));
-    let answers = output.matches("configuration unchanged");
-    assert_eq!(answers.count(), 1, "only for the signal: {output}");
+    let unchanged = output.matches("configuration unchanged");
+    assert_eq!(unchanged.count(), 1, "only for the signal: {output}");
     let last = messages(&manager);
     assert!(
         last.iter().any(|one| one.starts_with("STOPPING=1")),
@@ -112,11 +117,11 @@ async fn the_service_manager_learns_of_readiness_liveness_and_stop_and_no_child_
     );
 }
 
-/// A signal that arrives before the process handles it ends the process by default: without an exit code, and with
+/// A signal before the handler is installed has its default effect: the process ends without an exit code, and aborts
 /// requests in flight.
 #[cfg(target_os = "linux")]
 #[test]
-fn signals_are_handled_before_anyone_can_connect() {
+fn signal_handlers_are_installed_before_the_listener_opens() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
     let config = Config {
@@ -138,7 +143,10 @@ fn signals_are_handled_before_anyone_can_connect() {
         .spawn()
         .unwrap();
     while !socket.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the process has exited"
+        );
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     child.kill().unwrap();

@@ -61,7 +61,7 @@ impl Scene {
     }
 }
 
-/// An upstream that responds once the sender says so.
+/// An upstream that responds on a signal, and the sender of that signal.
 async fn paused_upstream() -> (Upstream, watch::Sender<bool>) {
     let (go, may) = watch::channel(false);
     let upstream = Upstream::scripted(move |mut connection: Connection| {
@@ -133,7 +133,7 @@ async fn issuing(token: &'static str, may: &Arc<AtomicBool>) -> Upstream {
 }
 
 #[tokio::test]
-async fn no_token_of_one_identity_goes_to_the_api_of_the_other() {
+async fn no_token_of_one_identity_is_sent_to_the_api_of_another() {
     let scene = Scene::before(Upstream::echoing().await, "").await;
     let may = Arc::new(AtomicBool::new(false));
     let (api, endpoint) = (Upstream::echoing().await, issuing("other", &may).await);
@@ -204,7 +204,7 @@ async fn a_later_configuration_replaces_a_pending_one() {
 }
 
 #[tokio::test]
-async fn what_a_pending_guard_newly_admits_is_not_admitted_before_its_identity_serves() {
+async fn a_pending_guard_that_admits_more_takes_effect_only_with_its_identity() {
     let scene = Scene::before(Upstream::echoing().await, "guard.read_only = true").await;
     let may = Arc::new(AtomicBool::new(false));
     let endpoint = issuing("other", &may).await;
@@ -313,6 +313,6 @@ async fn the_drain_timeout_is_the_one_in_effect_when_the_drain_begins() {
     scene.proxy.running.stop(DrainPhase::Draining);
     let drained = within("the drain", scene.proxy.running.ended()).await;
     assert_eq!(drained.cut, 1);
-    // A second call, as after a second signal, returns the same.
+    // A second call, as after a second signal, returns the same outcome.
     assert_eq!(scene.proxy.running.ended().await, drained);
 }

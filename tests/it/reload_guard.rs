@@ -14,7 +14,7 @@ use crate::support::{
 
 const CALLER_KEY: &str = "the-key-of-the-caller-ci";
 
-/// An API, two token endpoints of which the second never grants, and the files of a configuration.
+/// An API, two token endpoints of which the second never grants a token, and the files of a configuration.
 struct Scene {
     upstream: Upstream,
     endpoint: Upstream,
@@ -45,15 +45,15 @@ impl Scene {
 
     /// A configuration whose identity gets its token.
     fn text(&self, more: &str) -> String {
-        self.of(&self.endpoint, more)
+        self.with_token_endpoint(&self.endpoint, more)
     }
 
     /// A configuration whose identity never gets a token.
     fn pending(&self, more: &str) -> String {
-        self.of(&self.dead, more)
+        self.with_token_endpoint(&self.dead, more)
     }
 
-    fn of(&self, endpoint: &Upstream, more: &str) -> String {
+    fn with_token_endpoint(&self, endpoint: &Upstream, more: &str) -> String {
         let listen = if more.contains("listen = ") {
             ""
         } else {
@@ -166,15 +166,15 @@ async fn the_files_in_use_are_followed_after_a_change_is_reverted() {
 
 #[tokio::test]
 async fn a_secret_that_changes_with_the_token_endpoint_is_not_sent_to_the_previous_one() {
-    let refuses = Arc::new(AtomicBool::new(false));
+    let is_rejecting = Arc::new(AtomicBool::new(false));
     let endpoint = Upstream::scripted({
-        let refuses = Arc::clone(&refuses);
+        let is_rejecting = Arc::clone(&is_rejecting);
         move |mut connection: Connection| {
-            let refuses = Arc::clone(&refuses);
+            let is_rejecting = Arc::clone(&is_rejecting);
             async move {
                 let json = "Content-Type: application/json\r\n";
                 while connection.request().await.is_some() {
-                    let bytes = if refuses.load(Ordering::SeqCst) {
+                    let bytes = if is_rejecting.load(Ordering::SeqCst) {
                         answer("401 Unauthorized", json, r#"{"error":"invalid_client"}"#)
                     } else {
                         let token = r#"{"access_token":"a","token_type":"Bearer","expires_in":4}"#;
@@ -190,7 +190,7 @@ async fn a_secret_that_changes_with_the_token_endpoint_is_not_sent_to_the_previo
     proxy.replace(&scene.pending(""));
     is_pending(&proxy).await;
     std::fs::write(scene.file("secret"), "of the other endpoint").unwrap();
-    refuses.store(true, Ordering::SeqCst);
+    is_rejecting.store(true, Ordering::SeqCst);
     // A rejection is counted once the secret has been read again.
     until("the previous endpoint has rejected a request", || {
         proxy.running.tokens().snapshot().attempts.refused > 0

@@ -1,4 +1,4 @@
-//! Several proxies in one process: what is reported about all of them, and which proxy a log line names.
+//! Several proxies in one process: shared status, and which proxy each log line names.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::support::{
 /// Keys of the process, which only one file may have.
 const PROCESS: &str = "admin.listen = \"127.0.0.1:0\"\nlog.format = \"json\"\n";
 
-/// An API, and a token endpoint that grants.
+/// An API, and a token endpoint that grants tokens.
 struct Scene {
     upstream: Upstream,
     endpoint: Upstream,
@@ -34,7 +34,7 @@ impl Scene {
         self.directory.path()
     }
 
-    /// Starts the binary with a file for each name, which has these additional lines.
+    /// Starts the binary with one file per name, with these additional settings.
     async fn start(self, proxies: &[(&str, &str)]) -> (Binary, Upstream, Upstream) {
         let files = proxies.iter().map(|(name, more)| {
             let listen = if more.starts_with("listen = ") {
@@ -63,7 +63,7 @@ impl Scene {
     }
 }
 
-/// The JSON lines with this message so far.
+/// The JSON log lines with this message so far.
 fn lines_of(binary: &Binary, message: &str) -> Vec<Value> {
     let output = binary.output();
     let lines = output.lines().filter_map(|line| line.parse().ok());
@@ -81,8 +81,8 @@ async fn line_of(binary: &Binary, message: &str) -> Value {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_guard_of_a_proxy_that_could_not_start_protects_the_status_of_the_others() {
-    let nobody_here = rustix::process::geteuid().as_raw().wrapping_add(4242);
-    let users = format!("guard.local_users = [{nobody_here}]\n");
+    let other_user = rustix::process::geteuid().as_raw().wrapping_add(4242);
+    let users = format!("guard.local_users = [{other_user}]\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let fails = format!("listen = \"{}\"\n", taken.local_addr().unwrap());
     for (guard, expected) in [
@@ -97,23 +97,23 @@ async fn the_guard_of_a_proxy_that_could_not_start_protects_the_status_of_the_ot
         assert_eq!(ask(binary.address, get("/")).await.status, 200);
         let status = ask(binary.admin(), get("/status")).await;
         assert_eq!(status.outcome(), expected, "{guard}");
-        let is_told = status
+        let has_advice = status
             .text()
             .contains("restart the process to start this proxy");
-        assert_eq!(is_told, status.status == 200, "{}", status.text());
+        assert_eq!(has_advice, status.status == 200, "{}", status.text());
     }
 }
 
 #[tokio::test]
-async fn proxies_that_are_all_ready_are_counted() {
+async fn readiness_reports_the_number_of_proxies_when_all_are_ready() {
     let scene = Scene::before(Upstream::echoing().await).await;
     let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
-    let said = async |path: &str| {
+    let response = async |path: &str| {
         let answer = ask(binary.admin(), get(path)).await;
         (answer.status, answer.text())
     };
     loop {
-        let (status, text) = said("/ready").await;
+        let (status, text) = response("/ready").await;
         if status == 200 {
             assert_eq!(text, "2 proxies ready\n");
             break;
@@ -124,7 +124,7 @@ async fn proxies_that_are_all_ready_are_counted() {
         );
     }
     assert_eq!(
-        said("/startup").await,
+        response("/startup").await,
         (200, "2 proxies started\n".to_owned())
     );
 }
@@ -140,7 +140,7 @@ async fn a_hangup_that_changes_nothing_logs_a_line_for_each_proxy() {
     let unchanged = "configuration unchanged";
     binary.signal(Signal::HUP);
     for proxy in ["one", "two"] {
-        until("its line", || of(unchanged, proxy) == 1).await;
+        until("a line for this proxy", || of(unchanged, proxy) == 1).await;
     }
 
     // A rejection is logged for each hangup; a needed restart only when it is new.
@@ -148,10 +148,10 @@ async fn a_hangup_that_changes_nothing_logs_a_line_for_each_proxy() {
     let two = binary.file("two.toml");
     let text = std::fs::read_to_string(&two).unwrap();
     std::fs::write(&two, text.replace("\"two\"", "\"other\"")).unwrap();
-    let refused = "configuration rejected; the last valid one stays in use";
+    let rejected = "configuration rejected; the last valid one stays in use";
     for hangups in [1, 2] {
         binary.signal(Signal::HUP);
-        until("the rejection", || of(refused, "one") >= hangups).await;
+        until("the rejection", || of(rejected, "one") >= hangups).await;
         until("two's line", || {
             of("configuration change needs a restart", "two") == 1
                 && of(unchanged, "two") >= hangups

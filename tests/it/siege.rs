@@ -1,5 +1,5 @@
-//! Every kind of connection that wastes resources, all at once, against the built binary: each is closed in time and in
-//! little memory, while all of 50 real requests per second get a response.
+//! Clients that hold connections without sending requests, all at once, against the built binary: each is disconnected
+//! in time and with little memory, while 50 real requests per second are all answered.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{
 struct Scale {
     /// Connections of each kind.
     each: usize,
-    /// Uploads that stop halfway.
+    /// Uploads that stall halfway.
     uploads: usize,
     /// `limits.header_timeout` and `upstream.stall_timeout`.
     limit: Duration,
@@ -28,7 +28,7 @@ const KINDS: [&[u8]; 4] = [
 const STALLED_UPLOAD: &[u8] =
     b"POST /stalled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf";
 
-/// An abusive connection. Returns how long it stayed open.
+/// One attacker; returns how long it stayed connected.
 async fn attacker(address: std::net::SocketAddr, bytes: &'static [u8]) -> Duration {
     let mut client = Client::connect(address).await;
     client.send(bytes).await;
@@ -37,10 +37,10 @@ async fn attacker(address: std::net::SocketAddr, bytes: &'static [u8]) -> Durati
     start.elapsed()
 }
 
-/// Sends 50 requests per second until all attackers are gone. Returns how many got a response, which is all of them.
-async fn real_clients(
+/// Sends 50 requests per second until all attackers are disconnected. Returns how many got a response, which is all of them.
+async fn legitimate_clients(
     address: std::net::SocketAddr,
-    siege: &mut JoinSet<Duration>,
+    attackers: &mut JoinSet<Duration>,
 ) -> (usize, Duration) {
     let mut ticks = interval(Duration::from_millis(20));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,16 +49,16 @@ async fn real_clients(
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                asked.spawn(async move { ask(address, get("/citizen")).await.text() });
+                asked.spawn(async move { ask(address, get("/legitimate")).await.text() });
             }
-            gone = siege.join_next() => match gone {
+            closed = attackers.join_next() => match closed {
                 Some(took) => longest = longest.max(took.unwrap()),
                 None => break,
             },
         }
     }
     let texts = asked.join_all().await;
-    assert!(texts.iter().all(|text| text == "/citizen"));
+    assert!(texts.iter().all(|text| text == "/legitimate"));
     (texts.len(), longest)
 }
 
@@ -97,14 +97,14 @@ async fn siege(scale: Scale) {
         attackers.spawn(attacker(proxy.address, STALLED_UPLOAD));
     }
     let connections = attackers.len();
-    let (answered, longest) = real_clients(proxy.address, &mut attackers).await;
+    let (answered, longest) = legitimate_clients(proxy.address, &mut attackers).await;
 
     let grown = proxy.peak_memory_kib() - before;
-    figure("connections for nothing, at once", connections);
+    figure("concurrent connections without requests", connections);
     figure("limit, s", scale.limit.as_secs_f64());
-    figure("the last of them gone after, s", longest.as_secs_f32());
-    figure("real requests meanwhile, all answered", answered);
-    figure("growth of the peak of resident memory, KiB", grown);
+    figure("the last of them closed after, s", longest.as_secs_f32());
+    figure("legitimate requests meanwhile, all answered", answered);
+    figure("growth of peak resident memory, KiB", grown);
     assert!(
         longest < scale.limit + Duration::from_secs(2),
         "{longest:?}"

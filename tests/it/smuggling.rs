@@ -1,4 +1,4 @@
-//! Ambiguous requests (request smuggling): none is forwarded with a second meaning.
+//! Ambiguous requests (request smuggling): none is forwarded with a different meaning.
 
 use crate::support::{Client, Connection, Proxy, Upstream, ask, get};
 
@@ -55,7 +55,7 @@ const SEVERE: &[&str] = &[
 ];
 
 /// Request lines that are not HTTP/1.0 or 1.1.
-const ODD_LINES: &[&str] = &[
+const INVALID_REQUEST_LINES: &[&str] = &[
     "GET /\r\n",
     "GET / HTTP/0.9\r\n",
     "GET / HTTP/1.2\r\n",
@@ -76,8 +76,8 @@ const ODD_LINES: &[&str] = &[
     "PRI * HTTP/2.0\r\n",
 ];
 
-/// Short, so that what hyper takes for an incomplete head ends soon.
-const SHORT: [(&str, &str); 3] = [
+/// Short, so that heads which hyper considers incomplete time out quickly.
+const SHORT_LIMITS: [(&str, &str); 3] = [
     ("limits.header_timeout", "200ms"),
     ("limits.keep_alive", "200ms"),
     ("upstream.stall_timeout", "200ms"),
@@ -102,7 +102,7 @@ async fn assert_rejected(proxy: &Proxy, upstream: &Upstream, request: &str) {
 #[tokio::test]
 async fn severe_heads_are_rejected_and_the_connection_is_closed() {
     let upstream = Upstream::echoing().await;
-    let proxy = Proxy::with(&upstream.url(), &SHORT).await;
+    let proxy = Proxy::with(&upstream.url(), &SHORT_LIMITS).await;
     for rest in SEVERE {
         assert_rejected(
             &proxy,
@@ -111,7 +111,7 @@ async fn severe_heads_are_rejected_and_the_connection_is_closed() {
         )
         .await;
     }
-    for line in ODD_LINES {
+    for line in INVALID_REQUEST_LINES {
         assert_rejected(&proxy, &upstream, &format!("{line}Host: localhost\r\n\r\n")).await;
     }
     assert_rejected(
@@ -124,31 +124,31 @@ async fn severe_heads_are_rejected_and_the_connection_is_closed() {
 }
 
 /// Valid requests, with a body of each kind, that may precede an ambiguous one.
-const GOOD: &[&str] = &[
-    "GET /good HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    "POST /good HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\na\nb\n\n",
-    "POST /good HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\na\nb\n\n\r\n0\r\n\r\n",
-    "GET /good HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
-    "POST /good HTTP/1.1\r\nHost: localhost\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
+const VALID: &[&str] = &[
+    "GET /valid HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "POST /valid HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\na\nb\n\n",
+    "POST /valid HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\na\nb\n\n\r\n0\r\n\r\n",
+    "GET /valid HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    "POST /valid HTTP/1.1\r\nHost: localhost\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
 ];
 
-/// After a valid request on the same connection, sent together with it: the valid one passes, the other does not.
+/// After a valid request on the same connection, sent together with it: only the valid one is forwarded.
 #[tokio::test]
 async fn severe_heads_after_a_valid_request_are_rejected_too() {
     let upstream = Upstream::echoing().await;
-    let proxy = Proxy::with(&upstream.url(), &SHORT).await;
+    let proxy = Proxy::with(&upstream.url(), &SHORT_LIMITS).await;
     for rest in SEVERE {
-        for good in GOOD {
+        for valid in VALID {
             let before = upstream.seen_count();
             let mut client = Client::connect(proxy.address).await;
-            let bad = format!("POST /bad HTTP/1.1\r\nHost: localhost\r\n{rest}");
-            client.send(format!("{good}{bad}")).await;
-            assert_eq!(client.answer().await.text(), "/good", "{good:?} {rest:?}");
+            let invalid = format!("POST /invalid HTTP/1.1\r\nHost: localhost\r\n{rest}");
+            client.send(format!("{valid}{invalid}")).await;
+            assert_eq!(client.answer().await.text(), "/valid", "{valid:?} {rest:?}");
             while client.answer().await.status != 0 {}
             let seen = upstream.seen();
             assert!(
-                seen[before..].iter().all(|seen| seen.target == "/good"),
-                "{good:?} {rest:?}: {:?}",
+                seen[before..].iter().all(|seen| seen.target == "/valid"),
+                "{valid:?} {rest:?}: {:?}",
                 &seen[before..]
             );
         }
@@ -158,7 +158,7 @@ async fn severe_heads_after_a_valid_request_are_rejected_too() {
 /// What follows an upgrade request is never a request: after a 101 it belongs to the tunnel, and otherwise the connection
 /// closes.
 #[tokio::test]
-async fn nothing_passes_after_a_rejected_upgrade() {
+async fn nothing_is_forwarded_after_an_upgrade_that_was_not_accepted() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for (fields, status) in [
@@ -168,8 +168,8 @@ async fn nothing_passes_after_a_rejected_upgrade() {
     ] {
         let before = upstream.seen_count();
         let mut client = Client::connect(proxy.address).await;
-        let good = get("/good").replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
-        client.send(format!("{good}{}", get("/behind"))).await;
+        let valid = get("/valid").replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
+        client.send(format!("{valid}{}", get("/behind"))).await;
         let answer = client.answer().await;
         assert_eq!(
             (answer.status, answer.field("connection")),
@@ -180,7 +180,7 @@ async fn nothing_passes_after_a_rejected_upgrade() {
         assert!(
             upstream.seen()[before..]
                 .iter()
-                .all(|seen| seen.target == "/good"),
+                .all(|seen| seen.target == "/valid"),
             "{fields:?}"
         );
     }
@@ -188,35 +188,35 @@ async fn nothing_passes_after_a_rejected_upgrade() {
 
 /// What follows a chunked request is a request, however the stream is split, and no byte of it changes.
 #[tokio::test]
-async fn valid_requests_after_chunked_ones_pass_however_the_stream_is_split() {
+async fn valid_requests_after_chunked_ones_are_forwarded_however_the_stream_is_split() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
-    for good in GOOD {
-        let both = format!("{good}{good}");
+    for valid in VALID {
+        let both = format!("{valid}{valid}");
         for cut in [
             0,
-            good.len() - 3,
-            good.len() - 1,
-            good.len(),
-            good.len() + 1,
+            valid.len() - 3,
+            valid.len() - 1,
+            valid.len(),
+            valid.len() + 1,
         ] {
             let mut client = Client::connect(proxy.address).await;
             client.send(&both[..cut]).await;
             client.send(&both[cut..]).await;
             for _ in 0..2 {
-                assert_eq!(client.answer().await.text(), "/good", "{good:?} at {cut}");
+                assert_eq!(client.answer().await.text(), "/valid", "{valid:?} at {cut}");
             }
             let seen = upstream.seen();
             let [.., first, second] = &seen[..] else {
-                panic!("two requests");
+                panic!("fewer than two requests");
             };
-            assert_eq!(first.body, second.body, "{good:?} at {cut}");
+            assert_eq!(first.body, second.body, "{valid:?} at {cut}");
         }
     }
 }
 
 #[tokio::test]
-async fn compliant_requests_of_the_same_corpora_pass() {
+async fn compliant_requests_of_the_same_corpora_are_forwarded() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for request in [
@@ -236,7 +236,7 @@ async fn compliant_requests_of_the_same_corpora_pass() {
 
 /// The classic attack: a request hidden in the body of the first one is never a request of its own.
 #[tokio::test]
-async fn a_body_that_looks_like_a_request_stays_a_body() {
+async fn a_body_that_looks_like_a_request_remains_a_body() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     let hidden = get("/hidden");
@@ -258,9 +258,9 @@ async fn a_body_that_looks_like_a_request_stays_a_body() {
     assert_eq!(targets, ["/a", "/b"]);
 }
 
-/// After a 101 nothing is a request head, whatever it looks like.
+/// After a 101, nothing is parsed as a head, whatever it looks like.
 #[tokio::test]
-async fn the_bytes_of_a_tunnel_are_not_scanned() {
+async fn the_bytes_of_a_tunnel_are_not_parsed() {
     let upstream = Upstream::scripted(async |mut connection: Connection| {
         connection.head().await;
         connection

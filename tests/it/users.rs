@@ -11,18 +11,18 @@ use tokio::net::UnixStream;
 use crate::support::{Client, ask, get};
 use crate::support::{Proxy, Upstream, within};
 
-/// A user id that is not ours.
+/// A user id that differs from ours.
 fn other_uid() -> u32 {
-    own().wrapping_add(4242)
+    own_user().wrapping_add(4242)
 }
 
-fn own() -> u32 {
+fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_user_who_is_not_listed_is_told_what_to_write_and_a_listed_one_passes() {
+async fn an_unlisted_user_is_shown_the_setting_to_change_and_a_listed_user_is_admitted() {
     let upstream = Upstream::echoing().await;
     let listed = format!("[{}]", other_uid());
     let proxy = Proxy::with(&upstream.url(), &[("guard.local_users", &listed)]).await;
@@ -31,17 +31,21 @@ async fn a_user_who_is_not_listed_is_told_what_to_write_and_a_listed_one_passes(
         client.send(get("/")).await;
         let answer = client.answer().await;
         assert_eq!(answer.outcome(), (403, "user_refused".to_owned()));
-        let mut both = [own(), other_uid()];
-        both.sort_unstable();
+        let mut allowed = [own_user(), other_uid()];
+        allowed.sort_unstable();
         for part in [
-            format!("user id {}", own()),
-            format!("guard.local_users = {both:?}"),
+            format!("user id {}", own_user()),
+            format!("guard.local_users = {allowed:?}"),
         ] {
             assert!(answer.text().contains(&part), "{}", answer.text());
         }
     }
     assert_eq!(upstream.seen_count(), 0);
-    for users in ["same".to_owned(), "any".to_owned(), format!("[{}]", own())] {
+    for users in [
+        "same".to_owned(),
+        "any".to_owned(),
+        format!("[{}]", own_user()),
+    ] {
         let proxy = Proxy::with(&upstream.url(), &[("guard.local_users", &users)]).await;
         for _ in 0..100 {
             assert_eq!(ask(proxy.address, get("/")).await.status, 200, "{users}");
@@ -52,7 +56,7 @@ async fn a_user_who_is_not_listed_is_told_what_to_write_and_a_listed_one_passes(
 /// Nothing else runs between connect and close, so the proxy accepts a connection that is already closed.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_request_whose_client_has_closed_before_the_accept_is_not_forwarded() {
+async fn a_request_on_a_connection_closed_before_it_is_accepted_is_not_forwarded() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for _ in 0..10 {
@@ -67,7 +71,7 @@ async fn a_request_whose_client_has_closed_before_the_accept_is_not_forwarded() 
     assert!(upstream.seen().iter().all(|seen| seen.method == "GET"));
 }
 
-async fn talk(path: &Path, request: &str) -> String {
+async fn exchange(path: &Path, request: &str) -> String {
     let mut client = UnixStream::connect(path).await.unwrap();
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -77,7 +81,7 @@ async fn talk(path: &Path, request: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn closing(fields: &str) -> String {
+fn closing_request(fields: &str) -> String {
     format!("POST /x HTTP/1.1\r\n{fields}Connection: close\r\nContent-Length: 5\r\n\r\nhello")
 }
 
@@ -92,7 +96,7 @@ async fn a_unix_socket_accepts_any_single_host_and_is_removed_with_the_proxy() {
         let mut proxy = Proxy::with(&upstream.url(), &settings).await;
         assert!(proxy.running.addresses.is_empty());
         for host in ["localhost", "api.example.com:1", "%2Frun%2Fapi.sock", ""] {
-            let answer = talk(&path, &closing(&format!("Host: {host}\r\n"))).await;
+            let answer = exchange(&path, &closing_request(&format!("Host: {host}\r\n"))).await;
             assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
         }
         for fields in [
@@ -101,11 +105,11 @@ async fn a_unix_socket_accepts_any_single_host_and_is_removed_with_the_proxy() {
             "Host: \"\r\n",
             "Host: a@b\r\n",
         ] {
-            let answer = talk(&path, &closing(fields)).await;
+            let answer = exchange(&path, &closing_request(fields)).await;
             assert!(answer.starts_with("HTTP/1.1 4"), "{fields}: {answer}");
         }
-        let foreign = closing("Host: a\r\nSec-Fetch-Site: cross-site\r\n");
-        assert!(talk(&path, &foreign).await.contains("origin_refused"));
+        let foreign = closing_request("Host: a\r\nSec-Fetch-Site: cross-site\r\n");
+        assert!(exchange(&path, &foreign).await.contains("origin_refused"));
         proxy.stop().await;
         assert!(!path.exists());
     }
@@ -114,7 +118,7 @@ async fn a_unix_socket_accepts_any_single_host_and_is_removed_with_the_proxy() {
 }
 
 #[tokio::test]
-async fn the_client_of_a_unix_socket_has_a_user_too() {
+async fn guard_local_users_applies_to_unix_socket_clients() {
     let upstream = Upstream::echoing().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("api.sock");
@@ -122,7 +126,7 @@ async fn the_client_of_a_unix_socket_has_a_user_too() {
     let users = format!("[{}]", other_uid());
     let settings = [("listen", &*listen), ("guard.local_users", &users)];
     let _proxy = Proxy::with(&upstream.url(), &settings).await;
-    let answer = talk(&path, &closing("Host: localhost\r\n")).await;
+    let answer = exchange(&path, &closing_request("Host: localhost\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert!(answer.contains("user_refused"), "{answer}");
     assert_eq!(upstream.seen_count(), 0);

@@ -1,4 +1,4 @@
-//! What the log says about a request, in JSON and as text, and that each failure is one line.
+//! What the log records about a request, in JSON and as text, and that each failure produces one line.
 
 mod outputs;
 
@@ -10,7 +10,7 @@ use crate::support::{
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// An upstream that responds with "hello", and ends early below `/cut`.
+/// An upstream that responds with "hello", and closes the connection mid-response for `/cut`.
 async fn upstream() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
@@ -56,7 +56,7 @@ fn read(path: &str, id: &str) -> String {
     get(path).replace("\r\n\r\n", &format!("\r\nX-Request-Id: {id}\r\n\r\n"))
 }
 
-/// The JSON lines that name this request.
+/// The JSON log lines with this request ID.
 fn lines_of(printed: &str, id: &str) -> Vec<Value> {
     printed
         .lines()
@@ -100,7 +100,7 @@ async fn an_access_line_in_json_has_caller_request_times_and_sizes() {
 
     let seen = upstream.seen();
     assert_eq!(seen[0].values("traceparent"), [TRACEPARENT], "as sent");
-    assert_eq!(seen[1].values("traceparent"), [""; 0], "not invented");
+    assert_eq!(seen[1].values("traceparent"), [""; 0], "none is generated");
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn an_upload_replayed_after_a_401_is_counted_once() {
 }
 
 #[tokio::test]
-async fn a_path_is_logged_as_ascii_and_shortened() {
+async fn a_logged_path_is_ascii_and_truncated() {
     let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
     let settings = ["log.format=json", "guard.read_only=true"];
     let binary = start(&upstream, &endpoint, &settings).await;

@@ -1,5 +1,5 @@
-//! Log outputs that accept nothing: a pipe that nobody reads, a full disk, a closed pipe. Requests are still served, dropped
-//! lines are counted, and the process still exits in time.
+//! Blocked log outputs: an unread pipe, a full disk, a closed pipe. Requests are served, dropped lines are counted, and
+//! the process exits in time.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -16,10 +16,10 @@ use tokio::time::Instant;
 
 use crate::support::{Config, Upstream, answer, token_answer, until, within};
 
-/// More requests than lines fit into the queue.
-const MOST_REQUESTS: usize = 12_000;
+/// More requests than the queue holds lines.
+const MAX_REQUESTS: usize = 12_000;
 
-/// Standard output and standard error, and what keeps them in this state.
+/// Standard output and standard error, and the handle that keeps them blocked.
 struct Output {
     end: OwnedFd,
     _other: Option<OwnedFd>,
@@ -56,7 +56,7 @@ fn closed_pipe() -> Output {
     }
 }
 
-/// A process that is killed when a test fails.
+/// Kills the process when dropped.
 struct ChildProcess(Child);
 
 impl Drop for ChildProcess {
@@ -122,11 +122,14 @@ async fn requests_are_served(output: Output) {
         directory.path().join("proxy"),
         directory.path().join("admin"),
     );
-    until("it listens", || proxy.exists() && admin.exists()).await;
+    until("both listeners are open", || {
+        proxy.exists() && admin.exists()
+    })
+    .await;
 
     let mut slowest = Duration::ZERO;
     let mut lost = 0;
-    for number in 0..MOST_REQUESTS {
+    for number in 0..MAX_REQUESTS {
         if number % 100 == 0 {
             lost = lines_dropped(&admin).await;
         }
@@ -139,13 +142,13 @@ async fn requests_are_served(output: Output) {
     }
     assert!(
         lost > 0,
-        "no line is lost, so the output was none of this kind"
+        "no line was dropped, so the output was not blocked"
     );
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     let asked = Instant::now();
     kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
     let mut ended = None;
-    until("it has exited", || {
+    until("the process exits", || {
         ended = child.0.try_wait().unwrap();
         ended.is_some()
     })
@@ -154,12 +157,12 @@ async fn requests_are_served(output: Output) {
     let took = asked.elapsed();
     assert!(
         took < Duration::from_secs(2),
-        "waited for the output once: {took:?}"
+        "the exit waited for the output: {took:?}"
     );
 }
 
 #[tokio::test]
-async fn a_pipe_that_nobody_reads_delays_neither_start_nor_requests_nor_exit() {
+async fn an_unread_pipe_delays_neither_start_nor_requests_nor_exit() {
     requests_are_served(blocked()).await;
 }
 
@@ -174,14 +177,14 @@ async fn a_closed_pipe_only_drops_lines() {
 }
 
 #[tokio::test]
-async fn an_invalid_configuration_ends_the_process_even_if_nobody_reads_why() {
+async fn an_invalid_configuration_ends_the_process_even_if_its_output_is_blocked() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("cupbearer.toml");
     std::fs::write(&file, "nonsense = true\n").unwrap();
     let output = blocked();
     let mut child = start(&file, directory.path(), &output);
     let mut ended = None;
-    until("it has exited", || {
+    until("the process exits", || {
         ended = child.0.try_wait().unwrap();
         ended.is_some()
     })
