@@ -34,8 +34,8 @@ async fn upstream() -> Upstream {
     .await
 }
 
-/// A thousand clients send `request`, wait for `sign` (if any) and disconnect. Each time the upstream connection is closed
-/// within a second, and the next requests get their own responses.
+/// A thousand clients send `request`, wait for `sign` (if any) and disconnect. Each time the upstream connection
+/// is closed within a second, and the next requests get their own responses.
 async fn disconnect(request: String, sign: Option<&[u8]>) {
     let upstream = upstream().await;
     let in_flight = (AT_ONCE + 2).to_string();
