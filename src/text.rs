@@ -1,6 +1,6 @@
 //! Text from other people, made fit to show: error chains on one line, and no character that steers a terminal.
 //!
-//! Depends on no other room. Nothing here knows what is secret: withholding credentials is up to whoever holds them.
+//! Depends on no other room. Nothing here knows what is secret: callers must withhold credentials.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -40,8 +40,8 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// Whether a character only shows what it is: not a control character (C0, DEL, C1), not one that changes the
-/// direction of what follows, and not an invisible one.
+/// Whether a character is visible and has no side effects: it is not a control character (C0, DEL, C1), and it does not
+/// change the direction of the text after it.
 #[must_use]
 pub fn is_printable(character: char) -> bool {
     !character.is_control()
@@ -109,7 +109,7 @@ pub fn shorten(text: &str, longest: usize) -> String {
     }
 }
 
-/// At most `longest` characters of somebody else's text, on one line.
+/// At most `longest` characters of untrusted text, on one line.
 #[must_use]
 pub fn excerpt(text: &str, longest: usize) -> String {
     shorten(&sanitize(text, Unprintable::Space), longest)

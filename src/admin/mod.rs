@@ -3,8 +3,8 @@
 //!
 //! It never hands out a token and never forwards a request. Everyone may use the probes and the metrics, since they are
 //! asked for by IP address from other machines. Everything else exists only on loopback and unix listeners, behind the
-//! guard's checks. This room knows neither `proxy` nor `server`: whoever connects the rooms supplies a [`ProxyView`] of
-//! each proxy.
+//! guard's checks. This room knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each
+//! proxy.
 
 mod page;
 mod readiness;

@@ -26,7 +26,7 @@ pub struct ProxyView {
     pub guard: Arc<dyn Fn() -> Guard + Send + Sync>,
     /// The proxy's metrics.
     pub metrics: Arc<Metrics>,
-    /// Whether it has been told to stop.
+    /// Whether it has been asked to stop.
     pub is_stopping: Arc<dyn Fn() -> bool + Send + Sync>,
     /// What an operator should know: a key that needs a restart, a file that cannot be read.
     pub notes: Arc<dyn Fn() -> Vec<String> + Send + Sync>,

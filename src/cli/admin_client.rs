@@ -74,8 +74,7 @@ pub(super) async fn request(
     })
 }
 
-/// The message for a `/status` that comes from a cupbearer with none of these configurations. There is none if the user
-/// chose the address with `--admin`.
+/// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose the address with `--admin`.
 pub(super) fn other_instance(status: &str, invocation: &Invocation) -> Option<String> {
     let Invocation {
         proxies,

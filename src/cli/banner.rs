@@ -77,7 +77,7 @@ fn unprotected(config: &Config) -> Option<&'static str> {
         if cfg!(target_os = "linux") {
             "every user of this machine may connect (guard.local_users = \"any\")"
         } else {
-            "every user of this machine may connect, since this system does not tell which user does; use listen = \"unix:/PATH\" to keep others out"
+            "every user of this machine may connect, because this system cannot identify the connecting user; use listen = \"unix:/PATH\" to keep others out"
         },
     )
 }

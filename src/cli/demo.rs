@@ -30,7 +30,7 @@ pub(super) struct DemoArgs {
 }
 
 impl DemoArgs {
-    /// Starts the three servers and serves until told to stop.
+    /// Starts the three servers and serves until asked to stop.
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
         let overrides = match invocation.single() {

@@ -1,4 +1,4 @@
-//! Writes to standard output and standard error. If one of them is closed (as in `check | head`), that is no failure.
+//! Writes to standard output and standard error. If one of them is closed (as in `check | head`), that is not an error.
 
 use std::io::{self, Write as _};
 

@@ -107,7 +107,7 @@ async fn examine_callers(loaded: &mut Loaded, problems: &mut ConfigProblems) {
         let key = format!("guard.callers.{name}.key");
         match keys {
             Ok(0) => loaded.warnings.push(format!(
-                "{key} has no keys: all requests of {name} are refused"
+                "{key} has no keys: all requests from {name} are rejected"
             )),
             Ok(_) => {}
             Err(problem) => {

@@ -1,4 +1,4 @@
-//! `cupbearer run`: loads the configuration and serves until it is told to stop.
+//! `cupbearer run`: loads the configuration and serves until it is asked to stop.
 
 use clap::Args;
 

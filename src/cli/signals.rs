@@ -1,4 +1,4 @@
-//! The signals that ask this process to stop.
+//! The signals that this process handles: those that ask it to stop, and SIGHUP, which reloads or stops it.
 
 use std::io;
 

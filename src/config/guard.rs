@@ -79,7 +79,7 @@ pub struct Rule {
 pub struct CallerConfig {
     /// NAME, as logs and metrics show it.
     pub name: String,
-    /// `key`: where its keys are, one a line.
+    /// `key`: where its keys are, one per line.
     pub key: Option<SecretSource>,
     /// `uid`: the user that it must run as. With a key, both must match.
     pub uid: Option<u32>,

@@ -4,12 +4,12 @@
 //! its source and what to write instead. No secret is read here: a
 //! [`SecretSource`](crate::credentials::SecretSource) says where it is.
 //!
-//! From the bottom, with what each uses above it:
+//! Bottom-up; each item uses only the items above it in this list:
 //!
 //! - `problems`, `units`, `address`, `path_pattern`, `inputs`, `network`, `guard`, `token` and `types`: the types, and
 //!   the text that each is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
-//! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order that `sources` knows;
+//! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;
 //! - `values` and `build`: from the layers to the types;
 //! - `effective`, `digests` and `fingerprint`: other views of the layers;
 //! - `load` and `several`: the whole, for one proxy or several.

@@ -81,7 +81,7 @@ fn reject_from_outside(layers: &mut Layers) {
     for (path, source) in keys.collect::<Vec<_>>() {
         let problem = (
             "is a key of one proxy, but several are configured",
-            "write it into the file of the proxy that it is for",
+            "set it in the file of the proxy that it applies to",
         );
         layers.problems.push(path, source, problem);
     }

@@ -14,7 +14,7 @@ use crate::credentials::{FileError, read_regular};
 /// Set by systemd for units with `LoadCredential=` and similar settings.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// Reads all layers. Problems are collected, and reading goes on.
+/// Reads all layers. Problems are collected without stopping.
 pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers {
     let mut layers = Layers {
         proxies: ProxyEnvironment::of(surroundings),

@@ -33,7 +33,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// `log.*`: what is logged, and how.
     pub log: LogConfig,
-    /// `drain`: how long requests in flight may take to finish once the proxy was told to stop.
+    /// `drain`: how long requests in flight may take to finish once the proxy has been asked to stop.
     pub drain: Duration,
     /// `drain_delay`: how long the proxy still accepts connections before that, though no longer ready.
     pub drain_delay: Duration,

@@ -46,7 +46,7 @@ impl PresentedTo {
 
     /// The configuration key that names the private key's file.
     #[must_use]
-    pub const fn key_key(self) -> &'static str {
+    pub const fn private_key_setting(self) -> &'static str {
         match self {
             Self::Upstream => "upstream.client_key_file",
             Self::TokenEndpoint => "token.client_key_file",
@@ -150,7 +150,7 @@ impl ClientCertificate {
     /// Which file cannot be used, and why.
     pub fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ClientCertificateError> {
         let (cert, path) = (&self.cert_file, &self.key_file);
-        let (cert_key, key) = (self.to.cert_key(), self.to.key_key());
+        let (cert_key, key) = (self.to.cert_key(), self.to.private_key_setting());
         let pem = read_file(cert_key, cert)?;
         let chain = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()

@@ -93,7 +93,7 @@ impl SecretError {
             Self::Empty(_) => "store the secret there".into(),
             Self::ByteOrderMark(_) => "save it as UTF-8 without a byte order mark".into(),
             Self::Keyring { entry, source } => source.remedy(entry),
-            Self::TooLong(_) => "name a source that yields the secret and nothing else".into(),
+            Self::TooLong(_) => "use a source that contains only the secret".into(),
         }
     }
 }

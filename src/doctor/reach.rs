@@ -126,7 +126,7 @@ impl Host<'_> {
         };
         let failed = Finding::failed(FailureKind::Unreachable, message);
         let finding = if self.proxy.is_some() {
-            failed.remedy("correct host and port in network.proxy or HTTPS_PROXY")
+            failed.remedy("correct the host and port in network.proxy or HTTPS_PROXY")
         } else if is_loopback_origin(self.origin) {
             // Neither a network nor a VPN or proxy can be the cause.
             failed.remedy(format!("start it, or correct the port in {}", self.key))
@@ -274,7 +274,7 @@ fn proxy_remedy(error: &CorporateProxyError) -> &'static str {
         | CorporateProxyError::Unreachable { .. }
         | CorporateProxyError::NotHttp
         | CorporateProxyError::TooLong { .. } => {
-            "correct host and port in network.proxy or HTTPS_PROXY"
+            "correct the host and port in network.proxy or HTTPS_PROXY"
         }
         CorporateProxyError::Ended { .. } => {
             "ask the operators of the proxy why it closes the connection"

@@ -108,7 +108,7 @@ impl Callers {
         self.changed.send_replace(());
     }
 
-    /// The callers to one of whom a key must belong too.
+    /// The callers of a pending configuration; a key must belong to one of them too.
     pub(super) fn pending(&self) -> Option<Arc<Self>> {
         self.pending.load_full()
     }

@@ -189,7 +189,7 @@ async fn read(source: &SecretSource, empty: EmptySource) -> KeyReading {
 impl KeyProblem {
     fn shared(other: &str) -> Self {
         Self {
-            problem: format!("contains a key that guard.callers.{other} has too"),
+            problem: format!("contains a key that also belongs to guard.callers.{other}"),
             remedy: "give each caller its own keys".to_owned(),
         }
     }

@@ -52,7 +52,7 @@ impl AdmittedUsers {
                     .map_or_else(|| "another user".to_owned(), |own| format!("user id {own}")),
                 with(admitted, uid)
             ),
-            None => "The system does not say which user opened this connection: a client must keep its side open \
+            None => "The system cannot identify the user who opened this connection: a client must keep its side open \
                      until it has the response. guard.local_users = \"any\" would admit every user."
                 .to_owned(),
         };

@@ -68,7 +68,7 @@ pub fn start_admin(
     })
 }
 
-/// Enough for a kubelet, a Prometheus or two and a few people, all of whom send short requests.
+/// Enough for a kubelet, one or two Prometheus servers and a few users, all with short requests.
 const ADMIN_LIMITS: server::ConnectionLimits = server::ConnectionLimits {
     connections: ADMIN_CONNECTIONS,
     header_bytes: 16 << 10,

@@ -12,7 +12,7 @@ use crate::token::Tokens;
 /// A configuration with its guard, its identity and its TLS settings. It is prepared while another one serves, then it
 /// becomes the live one.
 #[derive(Clone)]
-pub struct Generation {
+pub struct ConfigGeneration {
     pub(super) config: Arc<Config>,
     pub(super) guard: Guard,
     /// What the admin listener requires on behalf of this proxy.
@@ -24,9 +24,9 @@ pub struct Generation {
 }
 
 /// Follows the generation that serves requests.
-pub(super) type GenerationReceiver = watch::Receiver<Arc<Generation>>;
+pub(super) type GenerationReceiver = watch::Receiver<Arc<ConfigGeneration>>;
 
-impl Generation {
+impl ConfigGeneration {
     /// The receiver is that of [`KeyFollower::start`].
     pub(super) fn new(
         config: &Config,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::generation::{Generation, GenerationReceiver};
+use super::generation::{ConfigGeneration, GenerationReceiver};
 use super::identity::Identity;
 use super::limits::connection_limits;
 use super::listen_context::ListenContext;
@@ -22,8 +22,8 @@ use crate::token::Tokens;
 pub struct LiveConfig {
     context: ListenContext,
     /// The live generation. Workers follow `followed`, which may be more restricted.
-    live: Mutex<Arc<Generation>>,
-    followed: watch::Sender<Arc<Generation>>,
+    live: Mutex<Arc<ConfigGeneration>>,
+    followed: watch::Sender<Arc<ConfigGeneration>>,
     drain_timeouts: Mutex<DrainTimeouts>,
     notes: ConfigNotes,
 }
@@ -49,7 +49,7 @@ impl DrainTimeouts {
 }
 
 impl LiveConfig {
-    /// Builds the first generation. The receiver is that of `Generation::new`.
+    /// Builds the first generation. The receiver is that of `ConfigGeneration::new`.
     pub(super) fn new(
         config: &Config,
         context: ListenContext,
@@ -61,7 +61,8 @@ impl LiveConfig {
             &identity.tls,
             config.upstream.client_certificate.as_ref(),
         )?;
-        let (generation, keys_read) = Generation::new(config, identity, tls, context.name.clone());
+        let (generation, keys_read) =
+            ConfigGeneration::new(config, identity, tls, context.name.clone());
         let generation = Arc::new(generation);
         let live = Self {
             context,
@@ -82,7 +83,7 @@ impl LiveConfig {
         &self,
         config: &Config,
         new_identity: bool,
-    ) -> Result<Arc<Generation>, StartError> {
+    ) -> Result<Arc<ConfigGeneration>, StartError> {
         self.context.check(config)?;
         let identity = if new_identity {
             let network = config.network.clone();
@@ -103,13 +104,13 @@ impl LiveConfig {
         });
         let tls = tls.await.map_err(std::io::Error::other)??;
         let name = self.context.name.clone();
-        let (generation, keys_read) = Generation::new(config, identity, tls, name);
+        let (generation, keys_read) = ConfigGeneration::new(config, identity, tls, name);
         let _ = keys_read.await; // fails if there are no callers
         Ok(Arc::new(generation))
     }
 
     /// Serves requests with this generation from now on. Requests in flight keep theirs.
-    pub fn replace(&self, generation: Arc<Generation>) {
+    pub fn replace(&self, generation: Arc<ConfigGeneration>) {
         let before = self.live();
         if !Arc::ptr_eq(&generation.identity, &before.identity) {
             let tokens = &generation.identity.tokens;
@@ -123,7 +124,7 @@ impl LiveConfig {
     }
 
     /// Admits only what both the live and the `prepared` generation admit, until [`Self::replace`] or [`Self::unrestrict`].
-    pub fn restrict(&self, prepared: &Generation) {
+    pub fn restrict(&self, prepared: &ConfigGeneration) {
         let live = self.live();
         live.guard.restrict_leases(Some(&prepared.guard));
         self.followed
@@ -200,7 +201,7 @@ impl LiveConfig {
         self.followed.borrow().admin_guard.clone()
     }
 
-    fn live(&self) -> Arc<Generation> {
+    fn live(&self) -> Arc<ConfigGeneration> {
         Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

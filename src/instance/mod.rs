@@ -33,7 +33,7 @@ use listen_context::ListenContext;
 use worker::{SharedParts, WorkerProxy};
 
 pub use admin_listeners::{AdminListeners, start_admin};
-pub use generation::Generation;
+pub use generation::ConfigGeneration;
 pub use live_config::{DrainTimeouts, LiveConfig};
 pub use notes::ConfigNotes;
 pub use running_proxy::{RunningProxy, StopHandle};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::generation::{Generation, GenerationReceiver};
+use super::generation::{ConfigGeneration, GenerationReceiver};
 use crate::metrics::Metrics;
 use crate::proxy::{self, AccessLogger, CurrentProxy, Proxy, ViaName};
 use crate::server;
@@ -42,7 +42,7 @@ impl WorkerProxy {
         (current, access_logger)
     }
 
-    fn build(&self, generation: &Generation) -> Proxy {
+    fn build(&self, generation: &ConfigGeneration) -> Proxy {
         let tunnels = self.shared.tunnels.clone();
         let dependencies = proxy::Dependencies {
             guard: generation.guard.clone(),

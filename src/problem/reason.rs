@@ -1,7 +1,8 @@
 //! Why cupbearer answered instead of the upstream: one table with the name, the status, the `Proxy-Status` error
 //! type and the row of docs/troubleshooting.md of each reason.
 //!
-//! To add a reason, add a variant. The compiler then asks for its line in [`Reason::ALL`] and for its entry.
+//! To add a reason, add a variant before `Internal`, which stays last. The compiler then asks for its line in
+//! [`Reason::ALL`] and for its entry.
 
 use http::{HeaderValue, StatusCode};
 
@@ -193,7 +194,7 @@ impl Reason {
                 "No byte passed in either direction for `upstream.stall_timeout`, so the exchange was aborted."),
             Self::Saturated => entry!("saturated", SERVICE_UNAVAILABLE, "connection_limit_reached", "too many simultaneous requests",
                 "Try again after a second, or raise `limits.in_flight`."),
-            Self::Draining => entry!("draining", SERVICE_UNAVAILABLE, "proxy_internal_error", "nobody",
+            Self::Draining => entry!("draining", SERVICE_UNAVAILABLE, "proxy_internal_error", "no one: a normal shutdown",
                 "cupbearer is stopping. Send the request again."),
             Self::CallerUnknown => entry!("caller_unknown", UNAUTHORIZED, "http_request_denied", "the caller",
                 "It sent no key, or an unknown one: see [callers.md](callers.md)."),
@@ -214,7 +215,7 @@ impl Reason {
             Self::HeadTooLarge => entry!("too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "http_request_error", "the caller",
                 "The request head is longer than `limits.header_bytes`."),
             Self::ClientTimeout => entry!("client_timeout", REQUEST_TIMEOUT, "http_request_error", "the caller",
-                "It did not send its request head within `limits.header_timeout`, or sent no part of its body for `upstream.stall_timeout`."),
+                "It sent no part of its request body for `upstream.stall_timeout`."),
             Self::BadRequest => entry!("bad_request", BAD_REQUEST, "http_request_error", "the caller",
                 "Two servers could interpret this request differently; `detail` says where."),
             Self::Loop => entry!("loop", LOOP_DETECTED, "proxy_loop_detected", "our configuration",

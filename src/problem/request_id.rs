@@ -10,7 +10,7 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest identifier that is taken over, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// 1 to 64 bytes of `[A-Za-z0-9._-]`, whoever chose them: safe in a log line, a page and a header.
+/// 1 to 64 bytes of `[A-Za-z0-9._-]`, whether ours or the client's: safe in a log line, a page and a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(HeaderValue);
 

@@ -1,4 +1,4 @@
-//! The life of a forwarded request, in the order in which it happens: [`Proxy::forward_admitted`] is the page to read.
+//! The life of a forwarded request, in the order in which it happens: start reading at [`Proxy::forward_admitted`].
 //!
 //! Uses `guard` (may it pass), `token` (a bearer) and `upstream` (one send, and one more after a 401). It never collects
 //! a body, except for `OpenAPI` documents in `rewrite`. It never starts a task: dropping the returned future is how a
@@ -88,14 +88,14 @@ pub struct Dependencies {
     pub tokens: Tokens,
     /// Runs the tunnel of an upgraded connection.
     pub carry_tunnel: CarryTunnel,
-    /// The name by which a request that comes back is recognized.
+    /// The `Via` name that identifies a request that loops back to this proxy.
     pub via_name: ViaName,
-    /// What must live as long as any request that has begun here, such as the token's task.
+    /// What must live as long as any request in flight here, such as the token's task.
     pub keep_alive: Arc<dyn Any + Send + Sync>,
 }
 
 /// The data path that new requests of one worker take. It can be replaced while it is in use: requests in flight keep
-/// the one that they began with.
+/// the one that they started with.
 pub struct CurrentProxy(ArcSwap<Proxy>);
 
 impl CurrentProxy {
@@ -111,7 +111,7 @@ impl CurrentProxy {
         self.0.load_full()
     }
 
-    /// From here on every new request takes `proxy`, on open connections too.
+    /// Makes every new request use `proxy`, on open connections too.
     pub fn replace(&self, proxy: Proxy) {
         self.0.store(Arc::new(proxy));
     }
@@ -185,9 +185,9 @@ impl Proxy {
         if head.on_upgrade.is_some() {
             head.lease = self.guard.lease(&head.headers, &peer);
         }
-        let may_be_document = self.rewrite.expects_document(&mut head);
+        let expects_document = self.rewrite.expects_document(&mut head);
         // Pinned here, because awaiting a future by value copies it twice.
-        let mut forwarded = pin!(self.forward_admitted(&mut head, body, may_be_document)).await;
+        let mut forwarded = pin!(self.forward_admitted(&mut head, body, expects_document)).await;
         let cors = admitted.cors().clone();
         let mut caller = admitted.into_caller();
         if let Ok(forwarded) = &mut forwarded {
@@ -202,12 +202,12 @@ impl Proxy {
         })
     }
 
-    /// The page to read: one line for each step.
+    /// The main path: one line for each step.
     async fn forward_admitted(
         &self,
         head: &mut RequestHead,
         body: RequestBody,
-        may_be_document: bool,
+        expects_document: bool,
     ) -> Result<Forwarded, ForwardError> {
         self.via_name.check(&head.headers)?;
         let permit = self.admission.enter()?;
@@ -224,7 +224,7 @@ impl Proxy {
             body.discard_copy();
         }
         self.finish_head(head, attempt, response.headers_mut());
-        let response = if may_be_document {
+        let response = if expects_document {
             Box::pin(self.rewrite.document(head, response)).await
         } else {
             ClientResponseBody::streamed(response)

@@ -119,7 +119,7 @@ where
         let this = self.get_mut();
         let forwarding = this.forwarding.as_mut();
         let mut end;
-        // The future is never polled again after a panic, so nobody sees it in an inconsistent state.
+        // The future is never polled again after a panic, so its inconsistent state is never observed.
         let mut response = match catch_unwind(AssertUnwindSafe(|| forwarding.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(forwarded))) => {

@@ -1,6 +1,7 @@
 //! Reloads a changed configuration, on SIGHUP or when a file has changed: validates it, and replaces the live one.
 //!
-//! What happens on SIGHUP: `cli` receives the signal and calls [`Reloads::reload_now`], which wakes one `reload_task` per
+//! What happens on SIGHUP: `cli` receives the signal and calls [`Reloads::reload_now`] (if standard input was a terminal
+//! at start, SIGHUP means that the terminal was closed, and the process stops instead). It wakes one `reload_task` per
 //! proxy. The task waits until the files are stable (`file_watch`), loads the configuration, decides what the changed keys
 //! require (`plan`), prepares a new generation, and swaps it in (`instance`). Nothing changes for requests until
 //! everything that the new configuration needs is there; for a new identity that includes its first token. An invalid

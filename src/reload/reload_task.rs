@@ -12,7 +12,7 @@ use crate::config::{
     Config, ConfigProblems, KeyDigests, Loaded, Overrides, Surroundings, load_one_of,
 };
 use crate::credentials::{ClientCertificate, read_regular};
-use crate::instance::{Generation, LiveConfig};
+use crate::instance::{ConfigGeneration, LiveConfig};
 use crate::metrics::Metrics;
 use crate::text::error_chain;
 use crate::token::Tokens;
@@ -49,7 +49,7 @@ pub(super) struct ReloadTask {
 }
 
 struct PendingReload {
-    prepared: Arc<Generation>,
+    prepared: Arc<ConfigGeneration>,
     tokens: Tokens,
     config: Config,
     settings: KeyDigests,
@@ -215,7 +215,7 @@ impl ReloadTask {
 
     /// Makes a pending guard apply before its configuration serves, so that nothing it forbids is admitted; `None` lifts
     /// that.
-    fn restrict(&mut self, pending: Option<&Generation>) {
+    fn restrict(&mut self, pending: Option<&ConfigGeneration>) {
         match pending {
             Some(prepared) => self.target.live_config.restrict(prepared),
             None if self.is_restricted => self.target.live_config.unrestrict(),
@@ -357,7 +357,7 @@ fn named_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
     }) = &config.upstream.client_certificate
     {
         named.push((to.cert_key(), cert_file.clone()));
-        named.push((to.key_key(), key_file.clone()));
+        named.push((to.private_key_setting(), key_file.clone()));
     }
     named
 }

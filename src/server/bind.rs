@@ -230,7 +230,7 @@ impl BoundListeners {
     /// From now on the [`Peer`] of each local connection says which user is at its other end.
     ///
     /// # Errors
-    /// The system does not tell which user opened a loopback TCP connection. Unix sockets and addresses on the network
+    /// The system cannot report which user opened a loopback TCP connection. Unix sockets and addresses on the network
     /// need no lookup.
     pub fn identify_peers(&mut self) -> io::Result<()> {
         let mut loopback = self

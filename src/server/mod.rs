@@ -1,4 +1,4 @@
-//! Listeners and client connections: bind, accept, serve, drain. Generic over a service; knows nothing of the proxy.
+//! Listeners and client connections: bind, accept, serve, drain. It is generic over a service and does not depend on the proxy.
 //!
 //! One task accepts. Each connection lives on one worker, which is a thread with its own runtime. One sweep over all
 //! connections enforces their limits (`registry`), instead of a timer for each request.
@@ -140,8 +140,8 @@ impl Server {
         self.other_workers.push(worker);
     }
 
-    /// Accepts until `stop` reaches [`DrainPhase::Draining`], then drains. `grace` is asked for the grace period when
-    /// the drain begins.
+    /// Accepts until `stop` reaches [`DrainPhase::Draining`], then drains. `grace` returns the grace period and
+    /// is called when the drain begins.
     pub async fn serve<M, S, G>(
         mut self,
         make_service: M,
@@ -168,7 +168,7 @@ impl Server {
         }
         self.registry.start_closing();
         #[cfg(unix)]
-        drop(self.bound.socket_file.take()); // first, so that nobody connects who would not be served
+        drop(self.bound.socket_file.take()); // first, so that no client connects that would not be served
         self.accept_backlog(&make_service).await;
         self.bound.listeners.clear();
         let drained = drain::drain(&self.registry, grace(), &mut stop).await;
@@ -180,7 +180,7 @@ impl Server {
     async fn accept(&mut self) -> (ClientStream, Peer) {
         while self.registry.is_full() {
             let is_closing_one = self.registry.close_longest_idle();
-            // A connection that becomes idle notifies nobody, so the timeout finds it.
+            // A connection that becomes idle sends no notification, hence the timeout.
             let ended = self.registry.connection_ended.notified();
             let has_timed_out = tokio::time::timeout(FULL_RETRY_INTERVAL, ended)
                 .await

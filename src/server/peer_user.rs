@@ -20,7 +20,7 @@ impl PeerUserLookup {
     /// Opens the lookup for an acceptor, and tests it on one of its loopback listeners.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system cannot report the user.
     pub(super) fn open(listener: SocketAddr) -> io::Result<Self> {
         Ok(Self {
             sock_diag: SockDiag::open(listener)?,
@@ -44,7 +44,7 @@ impl PeerUserLookup {
 #[cfg(not(target_os = "linux"))]
 impl PeerUserLookup {
     /// # Errors
-    /// Always: only Linux tells.
+    /// Always: only Linux can report the user.
     pub(super) fn open(_: SocketAddr) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -63,7 +63,7 @@ pub(super) fn listen(
     if ours.permissions().mode() & 0o777 != mode {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
-    // Nobody can connect before this.
+    // No client can connect before this.
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     let listener = UnixListener::from_std(socket.into())?;
     Ok((listener, file))

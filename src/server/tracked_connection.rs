@@ -31,7 +31,7 @@ pub(super) enum ConnectionPhase {
     Idle,
 }
 
-/// What a connection has been told to do. A later variant overrides an earlier one.
+/// The pending command for a connection. A later variant overrides an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
 pub(super) enum ConnectionCommand {

@@ -16,7 +16,7 @@ const OAUTH: &str = "/.well-known/oauth-authorization-server";
 pub enum MetadataError {
     /// There is no document at either well-known address.
     #[error(
-        "there is none: {OPENID} responded with {openid}, {OAUTH} with {oauth}; set token.url instead"
+        "not found: {OPENID} responded with {openid}, {OAUTH} with {oauth}; set token.url instead"
     )]
     Absent {
         /// The status of the first address.

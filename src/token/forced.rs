@@ -20,7 +20,7 @@ pub(super) struct ForcedRefreshes {
 
 impl ForcedRefreshes {
     pub(super) const fn new() -> Self {
-        // As if rejected: a replay before the first forced refresh tells nothing about forcing.
+        // A replay before the first forced refresh says nothing about whether forcing helps.
         Self {
             attempt: 0,
             last: None,

@@ -310,7 +310,7 @@ impl Grant {
             .map_err(|oauth| GrantError::Metadata(MetadataError::Absent { openid, oauth }))
     }
 
-    /// The document at one address, or the status that tells that there is none.
+    /// The document at one address, or the status that shows that it is missing.
     async fn document(
         &self,
         http: &reqwest::Client,

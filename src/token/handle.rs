@@ -78,7 +78,7 @@ pub struct Snapshot {
     pub refused: bool,
     /// The number of consecutive failures.
     pub failures: u32,
-    /// When the last token was requested.
+    /// When the last granted token was requested.
     pub last_success: Option<SystemTime>,
     /// All attempts since the start, by outcome.
     pub attempts: AttemptCounts,

@@ -199,7 +199,7 @@ impl RefreshTask {
                 tracing::warn!(
                     proxy = self.proxy,
                     error = error.chain(),
-                    "token secret cannot be read, the last one stays in use"
+                    "cannot read the token secret; the last one stays in use"
                 );
             }
             Err(_) => {}

@@ -13,7 +13,7 @@ pub(super) const MAX_SLEEP: Duration = Duration::from_secs(30);
 pub(super) const SECRET_POLL: Duration = Duration::from_secs(2);
 /// If the wall clock moves by more than this against the monotonic clock, it was set or the machine was suspended.
 pub(super) const CLOCK_STEP: Duration = Duration::from_secs(10);
-/// How long a request waits once an attempt has failed since the last usable token.
+/// How long a request waits for a token if an attempt has failed since the last usable one.
 pub(super) const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Forced refreshes (after a 401) start at least this far apart …
 pub(super) const FORCED_PAUSE_MIN: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ pub(super) fn lifetime(expires_in: f64) -> Option<Duration> {
 /// In an outage no delay exceeds half of that time: a doubled delay that happens to span the expiry would make callers
 /// see an outage that is already over.
 pub(super) fn delays(
-    setback: FailureClass,
+    class: FailureClass,
     failures: u32,
     retry_after: Option<Duration>,
     remaining: Duration,
@@ -83,7 +83,7 @@ pub(super) fn delays(
 ) -> Delays {
     let requested = retry_after.map_or(Duration::ZERO, |delay| requested_delay(delay, draw));
     let long = back_off(failures, LONGEST_BACK_OFF, draw);
-    let (with_token, without_token) = match setback {
+    let (with_token, without_token) = match class {
         FailureClass::Configuration => (AFTER_REJECTION, AFTER_REJECTION),
         FailureClass::Throttled => (long, long),
         FailureClass::Outage => (

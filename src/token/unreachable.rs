@@ -176,7 +176,7 @@ fn outside_remedy(key: &str) -> String {
 }
 
 impl UnreachableCause {
-    /// What one error among the causes tells; `None` if it tells nothing.
+    /// Classifies one error among the causes; `None` if it is not recognized.
     fn from_error(connecting: bool, error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(UnresolvedName { host, source }) = error.downcast_ref() {
             let (host, source) = (host.clone(), Arc::clone(source));

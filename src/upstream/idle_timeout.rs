@@ -1,6 +1,6 @@
 //! An estimate of how long the upstream keeps an idle connection open, learnt from what happens to those in the pool.
 //!
-//! Close to that time, a request may cross the upstream's close on the network, and then nobody knows whether it was
+//! Close to that time, a request may cross the upstream's close on the network, and then it is unknown whether it was
 //! processed. A request that is safe to repeat is repeated; any other is not sent on such a connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -88,7 +88,7 @@ impl<B: OutgoingBody> StreamingBody<B> {
 /// A connection that is driven by its own task until the response has ended, and is not used again.
 ///
 /// A client may send its whole body before it reads any of the response. Nothing polls the response body then, and
-/// the upload must go on.
+/// the upload must continue.
 struct DetachedUpload(AbortHandle);
 
 impl DetachedUpload {

@@ -191,7 +191,7 @@ os.execv(sys.argv[1], sys.argv[1:])
   const denied = (...args) => run("python3", ["-c", DENY, CUPBEARER, "--config", file, ...args], { limitMs: 3000 });
   const { code, stderr } = await denied();
   assert.equal(code, 3, stderr);
-  assert.match(stderr, /does not tell which user .*write guard\.local_users = "any".*unix:\/PATH/);
+  assert.match(stderr, /cannot identify the user who opened .*write guard\.local_users = "any".*unix:\/PATH/);
   const any = await denied("--set", "guard.local_users=any"); // runs until the time limit
   assert.match(any.stderr, /listens on\s+http/);
   assert.equal(api.seen.length, 0);

@@ -3,7 +3,7 @@
 use std::io;
 
 pub(super) enum InitError {
-    /// A flag is invalid, or is missing and nobody can be asked.
+    /// A flag is invalid, or is missing and there is no terminal to ask on.
     Usage(String),
     /// The configuration could not be written or tried.
     Failed(String),

@@ -145,7 +145,7 @@ pub(super) fn secret(typed: Secret, client_id: &str) -> Result<Secret, InvalidVa
     };
     Err((
         problem,
-        "copy the application's Client Secret again; if it really is like this, put it into a file and use that",
+        "copy the application's Client Secret again; if the secret really looks like this, put it in a file and use that",
     )
         .into())
 }

@@ -68,7 +68,7 @@ fn name(values: &mut Values) -> Option<String> {
     None
 }
 
-/// Beyond loopback `keyed` admits nobody if no caller has a key.
+/// On a network listener, `keyed` admits no request if no caller has a key.
 fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
     let path = keys::LISTEN.path();
     let mode = values.read(&keys::LISTEN_MODE);

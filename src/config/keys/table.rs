@@ -26,7 +26,7 @@ const RETRY_BYTES: (u64, u64) = (0, 16 << 20);
 /// The largest number is not a user's: it means "unchanged" (-1).
 const UIDS: (u32, u32) = (0, u32::MAX - 1);
 
-/// Only Linux tells which user is at the other end of a TCP connection; on other systems the banner says that the check is off.
+/// Only Linux reports which user is at the other end of a TCP connection; on other systems the banner says that the check is off.
 const LOCAL_USERS: &str = if cfg!(target_os = "linux") {
     "\"same\""
 } else {
@@ -57,7 +57,7 @@ const LISTEN_MODE: Key<u32> = mode("listen_mode", Default("\"0600\""),
     "Who may connect to a unix socket, as octal file permissions: \"0600\" for this user, \"0660\" for its group too.");
 
 const DRAIN: Key<Duration> = duration("drain", ANY, Default("\"10s\""),
-    "How long requests in flight may take to finish after the proxy was told to stop.").for_process();
+    "How long requests in flight may take to finish after the proxy has been asked to stop.").for_process();
 
 const DRAIN_DELAY: Key<Duration> = duration("drain_delay", ANY, Default("\"0s\""),
     "How long the proxy, no longer ready, still accepts connections before that.").for_process();
@@ -249,7 +249,7 @@ keys! {
 CALLER_KEYS:
 
 const CALLER_KEY: SecretKey = secret("guard.callers.NAME.key", Unset("{ file = \"/run/secrets/ci.key\" }"),
-    "Where the caller's keys are, one a line. `cupbearer keygen --caller` makes one. A changed file takes effect within 3 s.");
+    "Where the caller's keys are, one per line. `cupbearer keygen --caller` makes one. A changed file takes effect within 3 s.");
 
 const CALLER_UID: Key<u32> = count("guard.callers.NAME.uid", UIDS, Unset("1000"),
     "The id of the user that the caller must run as, instead of a key or in addition to one.");

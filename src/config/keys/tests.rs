@@ -51,7 +51,7 @@ fn a_misspelt_key_is_matched_to_the_one_that_was_meant() {
 #[test]
 fn the_credentials_room_names_keys_that_exist() {
     for to in [PresentedTo::Upstream, PresentedTo::TokenEndpoint] {
-        for path in [to.cert_key(), to.key_key()] {
+        for path in [to.cert_key(), to.private_key_setting()] {
             assert!(find(path).is_some(), "{path}");
         }
     }

@@ -147,7 +147,7 @@ async fn the_check_before_the_start_reports_each_caller_and_never_a_key() {
         "b 0",
         "c the secret is empty",
         "d line 1 is shorter",
-        "e contains a key that guard.callers.a has too",
+        "e contains a key that also belongs to guard.callers.a",
         "f the secret's file /nonexistent cannot be read",
     ]) {
         assert!(
