@@ -31,6 +31,20 @@ async fn until_reloaded(manager: &UnixDatagram) {
     .await;
 }
 
+async fn assert_silent_while_stopped(binary: &Binary, manager: &UnixDatagram) {
+    binary.signal(Signal::STOP);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    messages(manager);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        messages(manager),
+        [""; 0],
+        "a stopped process sends nothing"
+    );
+    binary.signal(Signal::CONT);
+    until("the process continues", || !messages(manager).is_empty()).await;
+}
+
 #[tokio::test]
 async fn readiness_watchdog_and_stop_messages_are_sent_and_no_child_inherits_the_socket() {
     let directory = tempfile::tempdir().unwrap();
@@ -85,17 +99,7 @@ async fn readiness_watchdog_and_stop_messages_are_sent_and_no_child_inherits_the
     binary.signal(Signal::HUP);
     until_reloaded(&manager).await;
 
-    binary.signal(Signal::STOP);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    messages(&manager);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(
-        messages(&manager),
-        [""; 0],
-        "a stopped process sends nothing"
-    );
-    binary.signal(Signal::CONT);
-    until("the process continues", || !messages(&manager).is_empty()).await;
+    assert_silent_while_stopped(&binary, &manager).await;
 
     // A reload that the manager did not request, and that changes nothing.
     let mut file = std::fs::File::options()
