@@ -28,7 +28,7 @@ impl ListenContext {
             return Err(StartError::Loop { listener });
         }
         if config.guard.local_users != LocalUsers::Any && !self.knows_users {
-            let why = std::io::Error::other("it did not when this proxy started");
+            let why = std::io::Error::other("it could not when this proxy started");
             return Err(StartError::UnknownUsers(why));
         }
         // Check the bound addresses, because a changed `listen` takes effect only after a restart.

@@ -49,6 +49,7 @@ impl ClientUpgrade {
 
     /// Forwards bytes in both directions until both sides have ended, or until the caller's key is revoked.
     pub(super) async fn run_tunnel(self, tunnel: Tunnel, permit: Permit, metrics: Arc<Metrics>) {
+        drop(self.protocol); // it is a slice of the buffer that hyper read the head into
         let splicing = splice(self.client, tunnel, permit);
         let Some(lease) = self.lease else {
             return splicing.await;

@@ -202,13 +202,13 @@ impl ReloadTask {
         self.pending = Some(pending);
     }
 
-    /// Discards a pending configuration, because a newer one replaces it.
+    /// Discards a pending configuration, because a newer one replaces it or the files say again what is live.
     fn discard_pending(&mut self) {
         if self.pending.take().is_some() {
             self.target.live_config.notes().set_pending(None);
             tracing::info!(
                 proxy = self.target.name,
-                "the configuration that waited for its first token was replaced"
+                "the configuration that waited for its first token was discarded"
             );
         }
     }
