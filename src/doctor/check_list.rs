@@ -20,12 +20,12 @@ const fn name(id: &'static str, title: &'static str, covers: &'static str) -> Ch
 pub(super) const CONFIGURATION: CheckName = name(
     "configuration",
     "configuration",
-    "it is valid, and so are the files that it names; otherwise nothing else is checked",
+    "whether it and the files that it names are valid; if not, nothing else is checked",
 );
 pub(super) const SECRET: CheckName = name(
     "secret",
     "secret",
-    "it is readable, who else can read it, and whether a private key is one",
+    "whether it is readable, who else can read it, and whether a private key really is one",
 );
 pub(super) const PROXY: CheckName = name(
     "proxy",
@@ -43,17 +43,17 @@ pub(super) const TOKEN_ENDPOINT: ConnectionChecks = ConnectionChecks {
     dns: name(
         "token_endpoint.dns",
         "token endpoint: name",
-        "its name resolves, or the corporate proxy's name if there is one",
+        "whether its name resolves, or the corporate proxy's name if there is one",
     ),
     tcp: name(
         "token_endpoint.tcp",
         "token endpoint: connection",
-        "something listens there",
+        "whether something is listening there",
     ),
     proxy: name(
         "token_endpoint.proxy",
         "token endpoint: corporate proxy",
-        "the corporate proxy connects: 407, wrong password, forbidden host",
+        "whether the corporate proxy connects, or why not: 407, wrong password, forbidden host",
     ),
     tls: name(
         "token_endpoint.tls",
@@ -64,9 +64,13 @@ pub(super) const TOKEN_ENDPOINT: ConnectionChecks = ConnectionChecks {
 pub(super) const DISCOVERY: CheckName = name(
     "discovery",
     "issuer's metadata",
-    "the issuer's metadata; for PingOne region and environment id together, without the secret",
+    "the issuer's metadata; for PingOne whether region and environment id belong together, without using the secret",
 );
-pub(super) const CLOCK: CheckName = name("clock", "clock", "this machine's clock and the server's");
+pub(super) const CLOCK: CheckName = name(
+    "clock",
+    "clock",
+    "this machine's clock, compared with the server's",
+);
 pub(super) const GRANT: CheckName = name(
     "grant",
     "access token",
@@ -76,12 +80,12 @@ pub(super) const TOKEN_FORM: CheckName = name("token.form", "token: form", "JWT 
 pub(super) const TOKEN_ISSUER: CheckName = name(
     "token.issuer",
     "token: issuer",
-    "the issuer that belongs to the endpoint",
+    "whether the issuer is the one that belongs to the endpoint",
 );
 pub(super) const TOKEN_EXPIRY: CheckName = name(
     "token.expiry",
     "token: expiry",
-    "by this machine's clock, and compared with `expires_in`",
+    "when it expires by this machine's clock, compared with `expires_in`",
 );
 pub(super) const TOKEN_SCOPE: CheckName = name(
     "token.scope",
@@ -91,34 +95,38 @@ pub(super) const TOKEN_SCOPE: CheckName = name(
 pub(super) const TOKEN_GROUPS: CheckName = name(
     "token.groups",
     "token: groups",
-    "PingOne Advanced Services: present, and an array of strings",
+    "PingOne Advanced Services: whether the groups are present, as an array of strings",
 );
 pub(super) const TOKEN_ROLE: CheckName = name(
     "token.role",
     "token: role",
-    "a role fits the environment in the API's host name",
+    "whether a role matches the environment in the API's host name",
 );
 
 /// The checks on the way to the API.
 pub(super) const API: ConnectionChecks = ConnectionChecks {
-    dns: name("api.dns", "API: name", "as `token_endpoint.dns`"),
-    tcp: name("api.tcp", "API: connection", "as `token_endpoint.tcp`"),
+    dns: name("api.dns", "API: name", "the same as `token_endpoint.dns`"),
+    tcp: name(
+        "api.tcp",
+        "API: connection",
+        "the same as `token_endpoint.tcp`",
+    ),
     proxy: name(
         "api.proxy",
         "API: corporate proxy",
-        "as `token_endpoint.proxy`",
+        "the same as `token_endpoint.proxy`",
     ),
-    tls: name("api.tls", "API: TLS", "as `token_endpoint.tls`"),
+    tls: name("api.tls", "API: TLS", "the same as `token_endpoint.tls`"),
 };
 pub(super) const API_ANSWER: CheckName = name(
     "api.answer",
     "API: answer",
-    "one harmless GET (`--path` selects another): rejected token, missing role, firewall, IP allow list",
+    "one harmless GET (`--path` selects another); detects a rejected token, a missing role, a firewall, an IP allow list",
 );
 pub(super) const LISTENER: CheckName = name(
     "listener",
     "listener",
-    "the port is free, or which process uses it; recognises a cupbearer that runs this configuration",
+    "whether the port is free, or which process is using it; recognises a cupbearer that is running this configuration",
 );
 
 /// Every check, in order. Its number is its place here.

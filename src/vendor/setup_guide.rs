@@ -46,7 +46,7 @@ impl SetupStep {
             Self::Application => "Applications > Add",
             Self::Configuration => "Applications > the application > Configuration",
             Self::Resources => "Applications > the application > Resources",
-            Self::Toggle => "Applications > the application, the switch at its name",
+            Self::Toggle => "Applications > the application, the switch next to its name",
         }
     }
 

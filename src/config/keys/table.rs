@@ -51,7 +51,7 @@ const NAME: Key<String> = text("name", Default("\"cupbearer\""),
     "The name of this proxy in Via, logs and metrics: letters, digits, \".\", \"_\", \"-\".");
 
 const LISTEN: Key<String> = text("listen", Default("\"localhost:6749\""),
-    "Where callers connect. \"localhost\" means every loopback address family of this machine. Also \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\" or \"unix:/run/cupbearer/api.sock\".");
+    "Where callers connect. \"localhost\" means the loopback address of every address family of this machine. Other possibilities are \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\" or \"unix:/run/cupbearer/api.sock\".");
 
 const LISTEN_MODE: Key<u32> = mode("listen_mode", Default("\"0600\""),
     "Who may connect to a unix socket, as octal file permissions: \"0600\" for this user, \"0660\" for its group too.");
@@ -60,7 +60,7 @@ const DRAIN: Key<Duration> = duration("drain", ANY, Default("\"10s\""),
     "How long requests in flight may take to finish after the proxy has been asked to stop.").for_process();
 
 const DRAIN_DELAY: Key<Duration> = duration("drain_delay", ANY, Default("\"0s\""),
-    "How long the proxy, no longer ready, still accepts connections before that.").for_process();
+    "How long the proxy goes on accepting connections before that, while it already reports that it is not ready.").for_process();
 
 const UPSTREAM_URL: Key<String> = text("upstream.url", Required("\"https://api.example.com\""),
     "The API: scheme, host and port only; https, or http to loopback.");
@@ -82,7 +82,7 @@ const UPSTREAM_COOKIES: Key<bool> = switch("upstream.cookies", Default("false"),
     "Forward a browser's cookies to the API. Browsers share the cookies of localhost among all its ports.");
 
 const UPSTREAM_VIA: Key<bool> = switch("upstream.via", Default("true"),
-    "Send Via, by which loops are detected. nginx does not compress responses to requests that have it.");
+    "Send a Via header, which makes it possible to detect loops. nginx does not compress responses to requests that have one.");
 
 const UPSTREAM_CONNECT_TIMEOUT: Key<Duration> = duration("upstream.connect_timeout", SOME, Default("\"10s\""),
     "How long name resolution, TCP, the corporate proxy and TLS may take together.");
@@ -91,7 +91,7 @@ const UPSTREAM_HEAD_TIMEOUT: Key<Duration> = duration("upstream.head_timeout", S
     "How long the API may take from the last byte of the request to the head of its response.");
 
 const UPSTREAM_STALL_TIMEOUT: Key<Duration> = duration("upstream.stall_timeout", SOME, Default("\"5m\""),
-    "How long an exchange may transfer no byte in either direction. Event streams and upgrades are exempt.");
+    "How long an exchange may go without transferring a byte in either direction. Event streams and upgrades are exempt.");
 
 const UPSTREAM_POOL_IDLE: Key<Duration> = duration("upstream.pool_idle", SOME, Default("\"50s\""),
     "How long an idle connection is kept. Set it below the API's own limit.");
@@ -100,7 +100,7 @@ const UPSTREAM_RETRY_BODY: Key<usize> = size("upstream.retry_body", RETRY_BYTES,
     "How much of a request body is kept, so that the request can be sent again after a 401.");
 
 const UPSTREAM_CLIENT_CERT_FILE: Key<String> = text("upstream.client_cert_file", Unset("\"/etc/cupbearer/client.pem\""),
-    "Mutual TLS: the client certificate (PEM), followed by intermediate ones. Needs client_key_file.");
+    "Mutual TLS: the client certificate (PEM), followed by any intermediate certificates. Needs client_key_file.");
 
 const UPSTREAM_CLIENT_KEY_FILE: Key<String> = text("upstream.client_key_file", Unset("\"/etc/cupbearer/client.key\""),
     "Mutual TLS: the certificate's private key (PEM, without a passphrase).");
@@ -125,7 +125,7 @@ const TOKEN_URL: Key<String> = text("token.url", Unset("\"https://as.example.com
     "Any other token endpoint (RFC 6749), instead of token.pingone.");
 
 const TOKEN_ISSUER: Key<String> = text("token.issuer", Unset("\"https://as.example.com\""),
-    "Or an issuer whose metadata names the token endpoint (OpenID discovery, RFC 8414).");
+    "Alternatively, an issuer whose metadata names the token endpoint (OpenID discovery, RFC 8414).");
 
 const TOKEN_ALLOW_PLAINTEXT: Key<bool> = switch("token.allow_plaintext", Default("false"),
     "Allow http to a token endpoint that is not on loopback. Everyone on the network path can then read the secret.");
@@ -134,7 +134,7 @@ const TOKEN_CLIENT_ID: Key<String> = text("token.client_id", Required("\"0000000
     "The id of this client at the authorization server.");
 
 const TOKEN_CLIENT_SECRET: SecretKey = secret("token.client_secret", Unset("{ file = \"/run/secrets/client_secret\" }"),
-    "Where the client secret is: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.");
+    "Where to find the client secret: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.");
 
 const TOKEN_AUTH: Key<ClientAuth> = choice("token.auth", &[
         ("client_secret_basic", ClientAuth::Basic),
@@ -146,7 +146,7 @@ const TOKEN_AUTH: Key<ClientAuth> = choice("token.auth", &[
     "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or tls_client_auth. No other method is tried.");
 
 const TOKEN_PRIVATE_KEY: SecretKey = secret("token.private_key", Unset("{ file = \"/run/secrets/private_key.pem\" }"),
-    "private_key_jwt: where the private key is, PEM (PKCS#8, PKCS#1, SEC1) or JWK. `cupbearer keygen` makes one.");
+    "private_key_jwt: where to find the private key, in PEM (PKCS#8, PKCS#1, SEC1) or as a JWK. `cupbearer keygen` creates one.");
 
 const TOKEN_KEY_ID: Key<String> = text("token.key_id", Unset("\"2026-01\""),
     "private_key_jwt: the id of the key at the authorization server. Default: the JWK's own id, else the key's thumbprint (RFC 7638).");
@@ -160,7 +160,7 @@ const TOKEN_ALGORITHM: Key<Algorithm> = choice("token.algorithm", &[
         ("RS512", Algorithm::Rs512),
         ("ES256", Algorithm::Es256),
     ], Unset("\"RS256\""),
-    "How an assertion is signed: HS256, HS384 or HS512 with the secret, RS256, RS384, RS512 or ES256 with the private key. Default: HS256, or what fits the key.");
+    "How an assertion is signed: HS256, HS384 or HS512 with the secret, RS256, RS384, RS512 or ES256 with the private key. Default: HS256, or the algorithm that fits the key.");
 
 const TOKEN_AUDIENCE: Key<String> = text("token.audience", Unset("\"https://as.example.com\""),
     "The audience of an assertion. Default: the issuer, or token.url.");
@@ -178,7 +178,7 @@ const TOKEN_PARAMS: Key<Vec<(String, String)>> = map("token.params", Default("{}
     "Additional form parameters, such as { audience = \"https://api.example.com\" }.");
 
 const TOKEN_DEFAULT_LIFETIME: Key<Duration> = duration("token.default_lifetime", SOME, Default("\"5m\""),
-    "How long a token is valid where the response does not say.");
+    "How long a token is valid if the response does not say.");
 
 const TOKEN_WAIT: Key<Duration> = duration("token.wait", ANY, Default("\"10s\""),
     "How long a request waits for the first token or a newer one.");
@@ -187,7 +187,7 @@ const GUARD_HOSTS: Key<Vec<String>> = texts("guard.hosts", Default("[]"),
     "Names that Host may contain in addition to the loopback ones: lower case, without port.");
 
 const GUARD_ORIGINS: Key<Vec<String>> = texts("guard.origins", Default("[]"),
-    "Web origins whose pages may call, exactly as browsers send them: \"https://tool.example.com\".");
+    "Web origins whose pages may send requests, exactly as browsers send them: \"https://tool.example.com\".");
 
 const GUARD_LOCAL_USERS: Key<LocalUsers> = users("guard.local_users", Default(LOCAL_USERS),
     "Who may connect over loopback or a unix socket: \"same\" (this user and root), \"any\", or user ids such as [0, 1000]. Does not apply to the network.");
@@ -200,13 +200,13 @@ const GUARD_READ_ONLY: Key<bool> = switch("guard.read_only", Default("false"),
 
 const GUARD_ALLOW: Key<Vec<String>> = texts("guard.allow",
     Unset("[\"GET /api/v1/**\", \"DELETE /api/v1/certificates/*\"]"),
-    "For everyone: reject what none of these rules matches. A rule is a method (GET includes HEAD) or \"*\", and a path, where \"*\" matches one segment and \"**\" any number of them. Case matters.");
+    "For everyone: reject any request that none of these rules matches. A rule is a method (GET includes HEAD) or \"*\", and a path, where \"*\" matches one segment and \"**\" any number of them. Case matters.");
 
 const GUARD_DENY: Key<Vec<String>> = texts("guard.deny", Default("[]"),
-    "For everyone: reject what one of these rules matches, even if it is allowed. Case does not matter.");
+    "For everyone: reject any request that one of these rules matches, even if it is allowed. Case does not matter.");
 
 const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"localhost:6750\""),
-    "Where health, metrics and status are served: as in listen, or a list, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.").for_process();
+    "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.").for_process();
 
 const LIMITS_CONNECTIONS: Key<u32> = count("limits.connections", (1, 1_000_000), Default("4096"),
     "How many client connections may be open at a time.");
@@ -215,10 +215,10 @@ const LIMITS_IN_FLIGHT: Key<u32> = count("limits.in_flight", (1, 1_000_000), Def
     "How many requests may be in flight at a time.");
 
 const LIMITS_HEADER_BYTES: Key<usize> = size("limits.header_bytes", HEADER_BYTES, Default("\"64KiB\""),
-    "The largest head of a request: 8KiB to 16MiB.");
+    "The largest request head that is accepted; can be set from 8KiB to 16MiB.");
 
 const LIMITS_HEADER_TIMEOUT: Key<Duration> = duration("limits.header_timeout", SOME, Default("\"10s\""),
-    "How long a request's head may take, from its first byte or the start of the connection.");
+    "How long a request's head may take to arrive, from its first byte or the start of the connection.");
 
 const LIMITS_KEEP_ALIVE: Key<Duration> = duration("limits.keep_alive", SOME, Default("\"75s\""),
     "How long a client connection may be idle between requests.");
@@ -249,17 +249,17 @@ keys! {
 CALLER_KEYS:
 
 const CALLER_KEY: SecretKey = secret("guard.callers.NAME.key", Unset("{ file = \"/run/secrets/ci.key\" }"),
-    "Where the caller's keys are, one per line. `cupbearer keygen --caller` makes one. A changed file takes effect within 3 s.");
+    "Where to find the caller's keys, one per line. `cupbearer keygen --caller` creates one. A changed file takes effect within 3 s.");
 
 const CALLER_UID: Key<u32> = count("guard.callers.NAME.uid", UIDS, Unset("1000"),
     "The id of the user that the caller must run as, instead of a key or in addition to one.");
 
 const CALLER_READ_ONLY: Key<bool> = switch("guard.callers.NAME.read_only", Default("false"),
-    "As guard.read_only, for this caller. The rules for everyone apply too.");
+    "Like guard.read_only, but for this caller. The rules for everyone apply too.");
 
 const CALLER_ALLOW: Key<Vec<String>> = texts("guard.callers.NAME.allow", Unset("[\"GET /api/v1/**\"]"),
-    "As guard.allow, for this caller.");
+    "Like guard.allow, but for this caller.");
 
 const CALLER_DENY: Key<Vec<String>> = texts("guard.callers.NAME.deny", Default("[]"),
-    "As guard.deny, for this caller.");
+    "Like guard.deny, but for this caller.");
 }
