@@ -55,7 +55,7 @@ pub fn is_printable(character: char) -> bool {
                 | '\u{2060}'..='\u{206f}'
                 | '\u{feff}'
                 | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+                | '\u{e0000}'..='\u{e01ef}'
         )
 }
 
@@ -68,7 +68,7 @@ pub enum Unprintable {
     Space,
     /// It is removed; white space becomes a space.
     Remove,
-    /// It is written as a Rust escape: `\u{1b}`, `\n`.
+    /// It is written as a Rust escape: `\u{1b}`, `\n`; so that the text cannot contain one, a backslash is doubled.
     Escape,
 }
 
@@ -79,6 +79,7 @@ pub fn sanitize(text: &str, unprintable: Unprintable) -> String {
     for character in text.chars() {
         match unprintable {
             Unprintable::Space | Unprintable::Remove if character.is_whitespace() => line.push(' '),
+            Unprintable::Escape if character == '\\' => line.push_str("\\\\"),
             _ if is_printable(character) => line.push(character),
             Unprintable::Mark => line.push('?'),
             Unprintable::Space => line.push(' '),

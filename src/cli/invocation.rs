@@ -9,7 +9,7 @@ use super::output::say;
 use crate::config::{self, Overrides, Setting, Surroundings};
 
 // No doc comment: clap would show it as the description of every command that has these flags.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Default)]
 #[group(skip)]
 pub(super) struct SettingsArgs {
     /// Configuration file; repeat it to run several proxies in one process

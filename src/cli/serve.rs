@@ -9,7 +9,7 @@ use super::invocation::Invocation;
 use super::output::say;
 use super::preflight;
 use super::sd_notify::ServiceManager;
-use super::signals::{ProcessSignal, SignalListener};
+use super::signals::SignalListener;
 use super::start_failure::{exit_after, explain, explain_missing_admin};
 use crate::config::{AccessLog, Config, Loaded, LogConfig};
 use crate::instance::{DrainTimeouts, LiveConfig, ProcessContext, RunningProxy, start_one_of};
@@ -270,15 +270,9 @@ struct StopRequests<'a> {
 
 impl StopRequests<'_> {
     async fn next(&mut self) {
-        loop {
-            match self.signals.next().await {
-                #[cfg(unix)]
-                ProcessSignal::Hangup if !self.has_terminal => {
-                    if let Some(reloads) = self.reloads {
-                        reloads.reload_now();
-                    }
-                }
-                _ => return,
+        while self.signals.next().await.is_hangup() && !self.has_terminal {
+            if let Some(reloads) = self.reloads {
+                reloads.reload_now();
             }
         }
     }

@@ -14,6 +14,14 @@ pub(super) enum ProcessSignal {
 }
 
 impl ProcessSignal {
+    /// Whether this is SIGHUP, which exists only on Unix.
+    pub(super) const fn is_hangup(self) -> bool {
+        #[cfg(unix)]
+        return matches!(self, Self::Hangup);
+        #[cfg(not(unix))]
+        return false;
+    }
+
     /// The exit code after it, as in a shell: 128 plus the number of the signal.
     pub(super) const fn exit_code(self) -> u8 {
         match self {

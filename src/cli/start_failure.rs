@@ -78,7 +78,7 @@ fn bind_remedy(error: &server::BindError) -> &'static str {
     let is_unix = matches!(error.address, Listen::Unix { .. });
     match error.source.kind() {
         AddrInUse if is_unix => "; another program listens there: stop it, or choose another path",
-        AlreadyExists if is_unix => "; remove that file, or choose another path",
+        AlreadyExists if is_unix => "; move that file away, or choose another path",
         PermissionDenied if is_unix => "; choose a directory that this user may write to",
         AddrInUse => {
             "; another program has the port: stop it, or choose another with --listen localhost:PORT"

@@ -1,6 +1,6 @@
 //! The doctor's view of a TLS handshake: whether it succeeds, and who issued the certificate.
 //!
-//! The other stages of a connection are [`resolve`](super::resolve), [`dial`](super::dial) and
+//! The other stages of a connection are [`resolve`](super::resolve), [`dial`](fn@super::dial) and
 //! [`connect_through`](super::connect_through). None of them has a time limit of its own.
 
 use std::io;

@@ -20,6 +20,10 @@ fn no_policy_lets_a_steering_character_through() {
     assert_eq!(sanitize(STEERING, Unprintable::Remove).trim(), "");
     assert!(sanitize(STEERING, Unprintable::Escape).is_ascii());
     assert_eq!(sanitize("a\u{1b}[2J", Unprintable::Escape), "a\\u{1b}[2J");
+    assert_eq!(
+        sanitize("\\u{1b}\u{e0100}", Unprintable::Escape),
+        "\\\\u{1b}\\u{e0100}"
+    );
 }
 
 #[test]

@@ -161,7 +161,9 @@ fn tls_remedy(failure: &TlsFailure, key: &str) -> String {
         TlsFailure::OldVersion => {
             format!("the problem is on the side of the server in {key}: it needs a newer TLS version")
         }
-        TlsFailure::ClientCertificateRequired | TlsFailure::Rejected(_) => {
+        TlsFailure::ClientCertificateRequired
+        | TlsFailure::Rejected(_)
+        | TlsFailure::Protocol(rustls::Error::AlertReceived(_)) => {
             "if it requires a client certificate, set token.client_cert_file and token.client_key_file"
                 .to_owned()
         }

@@ -165,7 +165,7 @@ test("an abandoned socket is replaced, but not a socket in use, a file or a symb
   for (const path of [precious, link]) {
     const { code, stderr } = await run(CUPBEARER, ["--config", file, "--listen", `unix:${path}`]);
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /no socket, and is not deleted; move it away/);
+    assert.match(stderr, /is not a socket, and is not deleted; move that file away/);
   }
   assert.equal(await readFile(precious, "utf8"), "precious");
   assert.ok((await lstat(link)).isSymbolicLink());

@@ -10,7 +10,7 @@ use crate::cli::keygen::caller_name;
 use crate::config::is_caller_name;
 
 /// Run a program once and print the rules that allow its requests, or compare them with existing rules
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Clone)]
 #[group(skip)]
 #[command(after_help = "\
 Example:

@@ -353,7 +353,7 @@ async fn metadata_is_bounded_like_a_response_and_its_redirects_are_not_followed(
             "no complete response from the token endpoint",
         ),
         (
-            answer("503 Service TokenUnavailable", "text/html", "<html>"),
+            answer("503 Service Unavailable", "text/html", "<html>"),
             "responded with 503",
         ),
     ] {

@@ -98,7 +98,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
         answer("200 OK", "application/json", &cut),
         answer("200 OK", "text/html", &html),
         answer("401 Unauthorized", "application/json", &echo),
-        answer("503 Service TokenUnavailable", "application/json", &echo),
+        answer("503 Service Unavailable", "application/json", &echo),
         answer("403 Forbidden", "text/html", &html),
         answer("403 Forbidden", &format!("text/{TOKEN}"), &html),
         Act::Send(good.clone().into_bytes()),
