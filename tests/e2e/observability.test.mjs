@@ -2,7 +2,9 @@
 // and no other, and every runbook exists.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -61,9 +63,13 @@ async function metricsAfterAllKindsOfRequests(t) {
   const path = `${proxy.url}/api/v1/certificates`;
   assert.equal(await statusOf(path), 200);
   assert.equal(await statusOf("--header", "Host: elsewhere", path), 403);
-  const slow = curl(`${proxy.url}/slow`);
-  await until(async () => (await statusOf(path)) === 503, "no request was rejected at the limit");
-  await slow;
+  const upload = request(`${proxy.url}/upload`, { method: "POST", headers: { expect: "100-continue" } });
+  upload.on("error", () => {}); // it is destroyed below
+  upload.flushHeaders();
+  await once(upload, "continue"); // from the API: the only slot is taken until the body ends
+  assert.equal(await statusOf(path), 503);
+  upload.destroy();
+  await until(async () => (await statusOf(path)) === 200, "the slot was not released");
   await api.close();
   assert.equal(await statusOf(path), 502);
   await authorizationServer.close();
