@@ -145,6 +145,21 @@ pub fn quotable(value: &[u8]) -> String {
     text
 }
 
+/// [`quotable`] for a value that may hold an authority, such as `Host` or `Origin`. Everything up to the last `@` may be a
+/// user name and a password, and is replaced by `...`; only the scheme before it is kept.
+#[must_use]
+pub fn quotable_authority(value: &[u8]) -> String {
+    let Some(at) = memchr::memrchr(b'@', value) else {
+        return quotable(value);
+    };
+    let scheme = ["http://", "https://"].into_iter().find(|scheme| {
+        let start = value[..at].split_at_checked(scheme.len());
+        start.is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme.as_bytes()))
+    });
+    let scheme = scheme.unwrap_or_default().as_bytes();
+    quotable(&[scheme, b"...", &value[at..]].concat())
+}
+
 /// How many bytes of a path [`loggable`] repeats.
 const LOGGABLE_BYTES: usize = 2 << 10;
 

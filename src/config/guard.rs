@@ -5,6 +5,7 @@ use std::fmt;
 use http::Method;
 
 use super::path_pattern::PathPattern;
+use super::path_spelling::{has_ntfs_alias, is_ambiguous_letter};
 use super::problems::InvalidValue;
 use crate::credentials::SecretSource;
 use crate::text::quoted;
@@ -167,6 +168,20 @@ fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, InvalidValu
         return invalid(
             "contains a character that servers interpret differently",
             "remove it: such requests are always rejected where there are rules",
+        );
+    }
+    if let Some(letter) = text.chars().find(|letter| {
+        letter.is_ascii_control() || !letter.is_ascii() && is_ambiguous_letter(*letter)
+    }) {
+        return invalid(
+            &format!("contains {}, which some servers ignore or take for other letters", quoted(&letter.to_string())),
+            "write * for the whole segment: a request with this character is always rejected where there are rules",
+        );
+    }
+    if has_ntfs_alias(text) {
+        return invalid(
+            "contains a \"~\" before a digit, or a \"$\" after a colon, which on Windows may be another name of a file",
+            "write * for the whole segment: such requests are always rejected where there are rules",
         );
     }
     let inner = text[1..].strip_suffix('/').unwrap_or(&text[1..]);

@@ -6,8 +6,8 @@
 //!
 //! Bottom-up; each item uses only the items above it in this list:
 //!
-//! - `problems`, `units`, `address`, `path_pattern`, `inputs`, `network`, `guard`, `token` and `types`: the types, and
-//!   the text that each is parsed from;
+//! - `problems`, `units`, `address`, `path_spelling`, `path_pattern`, `inputs`, `network`, `guard`, `token` and `types`:
+//!   the types, and the text that each is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;
 //! - `values` and `build`: from the layers to the types;
@@ -33,6 +33,7 @@ mod load;
 mod network;
 pub(crate) mod paste;
 mod path_pattern;
+mod path_spelling;
 mod problems;
 mod secret_source;
 mod several;
@@ -55,7 +56,8 @@ pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
 pub use load::{Loaded, load, load_admin};
 pub use network::{ProxyRule, ProxyUrl};
-pub use path_pattern::PathPattern;
+pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
+pub use path_spelling::{has_ntfs_alias, is_ambiguous_letter};
 pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use several::{holder_of_admin, load_all, load_one_of};

@@ -1,7 +1,9 @@
 //! Patterns of paths: `/api/*/openapi.json`, `/**/api-docs`. Matching does not allocate.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use super::path_spelling::fold_case;
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
@@ -39,18 +41,16 @@ impl PathPattern {
             let problem = format!("{} does not start with a slash", quoted(text));
             return Err((problem, format!("write {}", quoted(&format!("/{text}")))).into());
         };
-        let segments = rest.split('/').map(|segment| match segment {
-            "*" => Ok(PatternSegment::One),
-            "**" => Ok(PatternSegment::Any),
-            _ if segment.contains('*') => Err((
+        let segments = rest.split('/').map(|segment| match PatternSegment::of(segment) {
+            PatternSegment::Text(_) if segment.contains('*') => Err((
                 format!("{} has a \"*\" next to other characters", quoted(text)),
                 "\"*\" matches a whole segment: write \"/api/*/openapi.json\" or \"/**/openapi.json\"",
             )),
-            _ if segment.contains(['?', '#']) => Err((
+            PatternSegment::Text(_) if segment.contains(['?', '#']) => Err((
                 format!("{} is more than a path", quoted(text)),
                 "write the path alone, without query",
             )),
-            _ => Ok(PatternSegment::Text(segment.into())),
+            segment => Ok(segment),
         });
         Ok(Self::of(segments.collect::<Result<_, _>>()?))
     }
@@ -96,15 +96,47 @@ impl PathPattern {
         path.ends_with(&*self.ending) && self.matches(path)
     }
 
-    /// As [`matches`](Self::matches), but ignores case and a slash at the end, as some servers do.
+    /// The same pattern, for paths whose case and slash at the end do not matter.
     #[must_use]
-    pub fn matches_loosely(&self, path: &str) -> bool {
+    pub fn loose(&self) -> LoosePattern {
+        let text = self.to_string();
+        let folded = fold_case(text.strip_suffix('/').unwrap_or(&text));
+        let segments = folded.split('/').skip(1).map(PatternSegment::of);
+        LoosePattern(Self::of(segments.collect()))
+    }
+}
+
+/// A pattern that ignores case and a slash at the end, its own as well as that of a path, since some servers do.
+#[derive(Debug, Clone)]
+pub struct LoosePattern(PathPattern);
+
+impl LoosePattern {
+    /// Whether a path matches.
+    #[must_use]
+    pub fn matches(&self, path: &LoosePath<'_>) -> bool {
+        let Self(PathPattern { literal, rest, .. }) = self;
+        path.0
+            .split_at_checked(literal.len())
+            .is_some_and(|(start, path)| {
+                start.eq_ignore_ascii_case(literal) && rest.is(path, str::eq_ignore_ascii_case)
+            })
+    }
+}
+
+/// A path to compare with [`LoosePattern`]s. Its ASCII letters keep their case, so that most paths are not copied.
+#[derive(Debug)]
+pub struct LoosePath<'p>(Cow<'p, str>);
+
+impl<'p> LoosePath<'p> {
+    /// Of a decoded path, without its query.
+    #[must_use]
+    pub fn new(path: &'p str) -> Self {
         let path = path.strip_suffix('/').unwrap_or(path);
-        let literal = match self.rest {
-            Rest::Nothing => self.literal.strip_suffix('/').unwrap_or(&self.literal),
-            Rest::Anything | Rest::Segments(_) => &self.literal,
-        };
-        after(path, literal).is_some_and(|rest| self.rest.is(rest, equal_but_for_case))
+        Self(if path.is_ascii() {
+            path.into()
+        } else {
+            fold_case(path)
+        })
     }
 }
 
@@ -123,21 +155,6 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// The rest of `path` after `literal`, ignoring case.
-fn after<'p>(path: &'p str, literal: &str) -> Option<&'p str> {
-    if literal.is_ascii() {
-        let (start, rest) = path.split_at_checked(literal.len())?;
-        return start.eq_ignore_ascii_case(literal).then_some(rest);
-    }
-    // A letter's other case may be of another length: as many segments, then, not as many bytes.
-    let end = path
-        .match_indices('/')
-        .nth(literal.matches('/').count())
-        .map_or(path.len(), |(at, _)| at);
-    let (start, rest) = path.split_at(end);
-    equal_but_for_case(start, literal).then_some(rest)
-}
-
 impl Rest {
     /// `path` is what follows the literal beginning.
     fn is(&self, path: &str, same: fn(&str, &str) -> bool) -> bool {
@@ -151,20 +168,15 @@ impl Rest {
     }
 }
 
-/// Compares Unicode lower case where there is more than ASCII.
-fn equal_but_for_case(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
-    }
-    let lower = |text: &'_ str| {
-        text.chars()
-            .flat_map(char::to_lowercase)
-            .collect::<String>()
-    };
-    lower(one) == lower(other)
-}
-
 impl PatternSegment {
+    fn of(text: &str) -> Self {
+        match text {
+            "*" => Self::One,
+            "**" => Self::Any,
+            _ => Self::Text(text.into()),
+        }
+    }
+
     fn is(&self, segment: &str, same: fn(&str, &str) -> bool) -> bool {
         match self {
             Self::Text(text) => same(text, segment),

@@ -1,7 +1,7 @@
 //! The few fields that the guard checks, found in one pass over the head. The pass costs less than five lookups, and
 //! finds repeated field lines at no extra cost.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 /// The lines of one field: how many, and the value if there is exactly one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,8 +35,8 @@ pub(super) struct GuardFields<'a> {
     pub(super) authorization: FieldLines<'a>,
     pub(super) key: FieldLines<'a>,
     pub(super) upgrade: FieldLines<'a>,
-    /// A field by which some servers replace the method or the path.
-    pub(super) override_field: Option<&'a HeaderName>,
+    /// The name of a field by which some servers replace the method or the path, in the head or announced as a trailer.
+    pub(super) override_field: Option<&'a [u8]>,
 }
 
 /// Fields that replace the method or the path in some framework of the last twenty years.
@@ -48,13 +48,24 @@ const OVERRIDES: [&str; 5] = [
     "x-rewrite-url",
 ];
 
-/// Treats `_` like `-`, because a CGI-like server cannot tell them apart (RFC 3875 section 4.1.18).
-fn is_override(name: &str) -> bool {
-    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    name.starts_with('x')
+/// Whether some servers let the field of this name replace the method or the path of a request. Case is ignored, and `_`
+/// counts as `-`, because a CGI-like server cannot tell them apart (RFC 3875 section 4.1.18).
+#[must_use]
+pub fn is_override(name: &[u8]) -> bool {
+    let plain = |byte: &u8| match byte {
+        b'_' => b'-',
+        _ => byte.to_ascii_lowercase(),
+    };
+    matches!(name, [b'x' | b'X', ..])
         && OVERRIDES
             .iter()
-            .any(|known| known.len() == name.len() && known.bytes().eq(name.bytes().map(plain)))
+            .any(|known| known.len() == name.len() && known.bytes().eq(name.iter().map(plain)))
+}
+
+/// The first of these fields that a line of `Trailer` announces.
+fn announced_override(names: &HeaderValue) -> Option<&[u8]> {
+    let names = names.as_bytes().split(|byte| *byte == b',');
+    names.map(<[u8]>::trim_ascii).find(|name| is_override(name))
 }
 
 impl<'a> GuardFields<'a> {
@@ -70,7 +81,12 @@ impl<'a> GuardFields<'a> {
                 "authorization" => fields.authorization.add(value),
                 "x-cupbearer-key" => fields.key.add(value),
                 "upgrade" => fields.upgrade.add(value),
-                text if is_override(text) => fields.override_field = Some(name),
+                "trailer" => {
+                    fields.override_field = fields.override_field.or(announced_override(value));
+                }
+                text if is_override(text.as_bytes()) => {
+                    fields.override_field = Some(text.as_bytes());
+                }
                 _ => {}
             }
         }

@@ -1,13 +1,13 @@
 //! Checks `Host`, the only field that reveals DNS rebinding and 0.0.0.0: a page whose name has been made to resolve to
 //! this machine still sends its own name here.
 
-use http::HeaderValue;
+use http::{HeaderValue, Version};
 
 use super::fields::FieldLines;
 use super::peer::Transport;
 use super::rejection::Rejection;
 use crate::problem::Reason;
-use crate::text::quotable;
+use crate::text::{quotable, quotable_authority};
 
 /// Constants, never resolved. Any port is accepted, because `-p 9000:6749` and `ssh -L` change it, and a page cannot make
 /// a browser send one of these names to another machine.
@@ -46,20 +46,29 @@ const fn is_authority_byte(byte: u8) -> bool {
         || matches!(byte, b'.' | b'-' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
 }
 
-/// Requires exactly one `Host` line with an accepted name, with or without a port (RFC 9112 section 3.2).
+/// Requires exactly one `Host` line with an accepted name, with or without a port. A request without one, with several, or
+/// with something that is no host is malformed (RFC 9112 section 3.2), except that HTTP/1.0 does not require `Host`.
 pub(super) fn check<'a>(
     lines: FieldLines<'a>,
+    version: Version,
     hosts: AcceptedHosts<'_>,
 ) -> Result<&'a HeaderValue, Rejection> {
+    let reject = |reason, detail: &'static str| Err(Rejection::new(reason, detail));
     match lines {
         FieldLines::One(host) if hosts.include(host.as_bytes()) => Ok(host),
-        FieldLines::One(host) => Err(rejected(unknown_host(host.as_bytes()))),
-        FieldLines::Absent => Err(rejected(
-            "The request has no Host field; it needs exactly one.".to_owned(),
-        )),
-        FieldLines::Several => Err(rejected(
-            "The request has several Host fields; it needs exactly one.".to_owned(),
-        )),
+        FieldLines::One(host) => Err(wrong_host(host.as_bytes())),
+        FieldLines::Absent if version < Version::HTTP_11 => reject(
+            Reason::HostRefused,
+            "The request has no Host field. HTTP/1.0 does not require one, but this proxy does.",
+        ),
+        FieldLines::Absent => reject(
+            Reason::BadRequest,
+            "The request has no Host field; it needs exactly one.",
+        ),
+        FieldLines::Several => reject(
+            Reason::BadRequest,
+            "The request has several Host fields; it needs exactly one.",
+        ),
     }
 }
 
@@ -98,15 +107,36 @@ fn name_of(authority: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn unknown_host(host: &[u8]) -> String {
-    let whole = quotable(host);
-    match name_of(host).filter(|name| could_be_configured(name)) {
-        Some(name) => format!(
-            "Host \"{whole}\" does not name this proxy: use localhost, or add \"{}\" to guard.hosts.",
-            quotable(name)
+#[cold]
+fn wrong_host(host: &[u8]) -> Rejection {
+    let whole = quotable_authority(host);
+    let (reason, detail) = match name_of(host).filter(|name| could_be_configured(name)) {
+        Some(name) => (
+            Reason::HostRefused,
+            format!(
+                "Host \"{whole}\" does not name this proxy: use localhost, or add \"{}\" to guard.hosts.",
+                quotable(name)
+            ),
         ),
-        None => format!("Host \"{whole}\" is not a host name with an optional port."),
-    }
+        None => (
+            if host.iter().copied().all(is_host_byte) {
+                Reason::HostRefused
+            } else {
+                Reason::BadRequest
+            },
+            format!("Host \"{whole}\" is not a host name with an optional port."),
+        ),
+    };
+    Rejection::new(reason, detail)
+}
+
+/// Whether a host and a port may contain this character at all (RFC 3986 section 3.2).
+const fn is_host_byte(byte: u8) -> bool {
+    is_authority_byte(byte)
+        || matches!(
+            byte,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+        )
 }
 
 /// Whether `guard.hosts` could ever match this name, so that it makes sense to suggest it.
@@ -118,8 +148,4 @@ fn could_be_configured(name: &[u8]) -> bool {
             || is_literal && b"[]:".contains(byte)
     };
     !name.is_empty() && !name.ends_with(b".") && name.iter().all(is_part)
-}
-
-fn rejected(detail: String) -> Rejection {
-    Rejection::new(Reason::HostRefused, detail)
 }

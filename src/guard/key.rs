@@ -76,12 +76,23 @@ pub enum CallerKeyError {
 /// # Errors
 /// The first line that is not a valid key.
 pub fn parse_keys(text: &[u8]) -> Result<Vec<KeyDigest>, CallerKeyError> {
+    key_lines(text)
+        .map(|(line, number)| check_key(line, number).map(KeyDigest::of))
+        .collect()
+}
+
+/// The first word of each line that could hold a key, valid or not: a key that is not among them has been removed, whatever
+/// else is wrong with the source.
+pub(super) fn mentioned_keys(text: &[u8]) -> Vec<KeyDigest> {
+    let words = key_lines(text).filter_map(|(line, _)| line.split(u8::is_ascii_whitespace).next());
+    words.map(KeyDigest::of).collect()
+}
+
+fn key_lines(text: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     lines
         .zip(1..)
         .filter(|(line, _)| !line.is_empty() && !line.starts_with(b"#"))
-        .map(|(line, number)| check_key(line, number).map(KeyDigest::of))
-        .collect()
 }
 
 fn check_key(key: &[u8], line: usize) -> Result<&[u8], CallerKeyError> {

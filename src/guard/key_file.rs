@@ -1,7 +1,8 @@
 //! Reads the keys of callers from their sources, at start and whenever a file changes.
 //!
-//! A changed file counts once two reads half a second apart are equal, so that a half-written file never does. A file
-//! that is missing or invalid changes nothing and is reported. An emptied file holds no keys, and so revokes all of them.
+//! A changed file counts once two reads half a second apart are equal, so that a half-written file never does. A key that
+//! is no longer in its file is revoked then, even if the rest of the file cannot be used; its new keys are valid once all
+//! of it can. Only a file that cannot be read at all changes nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::callers::{Callers, SharedKey};
-use super::key::{KeyDigest, parse_keys};
+use super::key::{KeyDigest, mentioned_keys, parse_keys};
 use crate::config;
 use crate::credentials::{SecretError, SecretSource};
 
@@ -21,8 +22,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How far apart two equal reads must be.
 const SETTLE_TIME: Duration = Duration::from_millis(500);
 
-/// After how many intervals a source that is not watched is read again if it failed, such as a command.
-const RETRY_INTERVALS: u32 = 30;
+/// How often a source that cannot change by itself, such as a command, is read again if it failed.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Why the keys of a caller cannot be used, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,13 @@ pub struct KeyProblem {
     pub remedy: String,
 }
 
-/// The result of reading a source.
-type KeyReading = Result<Vec<KeyDigest>, KeyProblem>;
+/// What a source holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct KeyReading {
+    keys: Result<Vec<KeyDigest>, KeyProblem>,
+    /// The keys that it does not revoke; `None` if it cannot be read.
+    mentioned: Option<Vec<KeyDigest>>,
+}
 
 /// Follows the source of every caller.
 #[derive(Debug)]
@@ -51,6 +57,8 @@ struct WatchedSource {
     caller: usize,
     source: SecretSource,
     last: KeyReading,
+    /// Why the last reading is not in use.
+    problem: Option<KeyProblem>,
 }
 
 impl KeyWatch {
@@ -63,7 +71,8 @@ impl KeyWatch {
                 Some(WatchedSource {
                     caller: index,
                     source: caller.key.clone()?,
-                    last: Ok(Vec::new()),
+                    last: KeyReading::of(b""),
+                    problem: None,
                 })
             })
             .collect();
@@ -79,24 +88,44 @@ impl KeyWatch {
         watch
     }
 
-    /// Reads the sources periodically. Never returns.
-    pub async fn follow(mut self) -> Infallible {
-        let mut intervals = 0_u32;
+    /// Reads the sources periodically. Never returns. Commands are waited for separately: a slow one must not delay the
+    /// revocation of a key in a file.
+    pub async fn follow(self) -> Infallible {
+        let Self {
+            callers,
+            proxy,
+            sources,
+        } = self;
+        let (files, others) = sources
+            .into_iter()
+            .partition(|watched| watched.source.may_change());
+        let watch = |sources| Self {
+            callers: Arc::clone(&callers),
+            proxy: proxy.clone(),
+            sources,
+        };
+        let (never, _) = tokio::join!(
+            watch(files).poll_every(POLL_INTERVAL),
+            watch(others).poll_every(RETRY_INTERVAL)
+        );
+        never
+    }
+
+    async fn poll_every(mut self, interval: Duration) -> Infallible {
         loop {
-            sleep(POLL_INTERVAL).await;
-            intervals = intervals.wrapping_add(1);
-            self.poll(intervals.is_multiple_of(RETRY_INTERVALS)).await;
+            sleep(interval).await;
+            self.poll().await;
         }
     }
 
-    async fn poll(&mut self, retry: bool) {
+    async fn poll(&mut self) {
         let mut changed = Vec::new();
         for (index, watched) in self.sources.iter().enumerate() {
-            if !(watched.source.may_change() || retry && watched.last.is_err()) {
+            if !(watched.source.may_change() || watched.problem.is_some()) {
                 continue;
             }
             let reading = read(&watched.source, EmptySource::HoldsNoKeys).await;
-            if reading != watched.last {
+            if reading != watched.last || watched.may_succeed_now() {
                 changed.push((index, reading));
             }
         }
@@ -104,35 +133,62 @@ impl KeyWatch {
             return;
         }
         sleep(SETTLE_TIME).await;
+        let mut settled = Vec::new();
         for (index, before) in changed {
-            let watched = &mut self.sources[index];
+            let watched = &self.sources[index];
             if read(&watched.source, EmptySource::HoldsNoKeys).await == before {
-                watched.adopt(&self.callers, self.proxy.as_deref(), before);
+                settled.push((index, before));
             }
+        }
+        // First every removal, so that a key can move from one caller to another in one step.
+        for (index, reading) in &settled {
+            if let Some(mentioned) = &reading.mentioned {
+                let caller = self.sources[*index].caller;
+                self.callers.retain_keys(caller, mentioned);
+            }
+        }
+        for (index, reading) in settled {
+            self.sources[index].adopt(&self.callers, self.proxy.as_deref(), reading);
         }
     }
 }
 
 impl WatchedSource {
+    /// Whether the same reading could be used once another source has changed.
+    fn may_succeed_now(&self) -> bool {
+        self.problem.is_some() && self.last.keys.is_ok()
+    }
+
     fn adopt(&mut self, callers: &Callers, proxy: Option<&str>, reading: KeyReading) {
         let caller = callers.list()[self.caller].name.as_str();
-        let adopted = match &reading {
+        let adopted = match &reading.keys {
             Ok(keys) => callers
                 .set_keys(self.caller, keys)
                 .map(|()| keys.len())
                 .map_err(|SharedKey(other)| KeyProblem::shared(other.as_str())),
             Err(problem) => Err(problem.clone()),
         };
-        match adopted {
+        let is_known = reading == self.last && adopted.as_ref().err() == self.problem.as_ref();
+        match &adopted {
             Ok(keys) => tracing::info!(proxy, caller, keys, "caller keys loaded"),
-            Err(KeyProblem { problem, remedy }) => tracing::warn!(
-                proxy,
-                caller,
-                error = problem,
-                remedy,
-                "caller keys cannot be used; the previous ones stay valid until the file is fixed or emptied"
-            ),
+            Err(KeyProblem { problem, remedy }) => {
+                let remaining = match &reading.mentioned {
+                    Some(mentioned) => callers.retain_keys(self.caller, mentioned),
+                    None => callers.count_keys(self.caller),
+                };
+                if !is_known {
+                    tracing::warn!(
+                        proxy,
+                        caller,
+                        error = problem,
+                        remedy,
+                        keys = remaining,
+                        "caller keys cannot be loaded; previous ones stay valid unless they were removed from the file"
+                    );
+                }
+            }
         }
+        self.problem = adopted.err();
         self.last = reading;
     }
 }
@@ -147,6 +203,7 @@ pub async fn check_keys(
         let Some(source) = &caller.key else { continue };
         let keys = read(source, EmptySource::IsAProblem)
             .await
+            .keys
             .and_then(
                 |keys| match seen.iter().find(|(key, _)| keys.contains(key)) {
                     Some((_, other)) => Err(KeyProblem::shared(other)),
@@ -169,21 +226,30 @@ enum EmptySource {
 }
 
 async fn read(source: &SecretSource, empty: EmptySource) -> KeyReading {
-    let text = match source.read().await {
-        Ok(text) => text,
-        Err(SecretError::Empty(_)) if empty == EmptySource::HoldsNoKeys => return Ok(Vec::new()),
-        Err(error) => {
-            return Err(KeyProblem {
+    match source.read().await {
+        // Exposed only to be hashed.
+        Ok(text) => KeyReading::of(text.expose()),
+        Err(SecretError::Empty(_)) if empty == EmptySource::HoldsNoKeys => KeyReading::of(b""),
+        Err(error) => KeyReading {
+            keys: Err(KeyProblem {
                 problem: error.in_full(),
                 remedy: error.remedy(),
-            });
+            }),
+            mentioned: None,
+        },
+    }
+}
+
+impl KeyReading {
+    fn of(text: &[u8]) -> Self {
+        Self {
+            keys: parse_keys(text).map_err(|error| KeyProblem {
+                problem: error.to_string(),
+                remedy: "write one key per line; `cupbearer keygen --caller` makes one".to_owned(),
+            }),
+            mentioned: Some(mentioned_keys(text)),
         }
-    };
-    // Exposed only to be hashed.
-    parse_keys(text.expose()).map_err(|error| KeyProblem {
-        problem: error.to_string(),
-        remedy: "write one key per line; `cupbearer keygen --caller` makes one".to_owned(),
-    })
+    }
 }
 
 impl KeyProblem {

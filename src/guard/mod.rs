@@ -40,6 +40,7 @@ use users::AdmittedUsers;
 
 pub use callers::Callers;
 pub use cors::Cors;
+pub use fields::is_override;
 pub use key::{CallerKeyError, KeyDigest, NoRandomness, new_key, parse_keys};
 pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use lease::Lease;
@@ -173,8 +174,8 @@ impl Guard {
     /// # Errors
     ///
     /// A [`Rejection`] for the first rule that the request breaks, in this order: `user_refused`, `method_refused`,
-    /// `bad_request` or `target_refused` for the target, `bad_request` for the framing, `host_refused`, `target_refused`
-    /// for a target that contradicts `Host`, `origin_refused`, `caller_unknown`, `rule_refused`.
+    /// `bad_request` or `target_refused` for the target, `bad_request` or `not_supported` for the framing, `bad_request` or
+    /// `host_refused` for `Host`, `target_refused` for a target that contradicts it, `origin_refused`, `caller_unknown`, `rule_refused`.
     ///
     /// A preflight for a page of `guard.origins` passes without a caller and without rules, because a browser never sends
     /// a key with it. Its response is [`Admitted::preflight`].
@@ -189,8 +190,25 @@ impl Guard {
             .map_err(|rejection| Rejection {
                 cors: origin::cors_of_rejection(head.headers, &self.origins),
                 format: format_for(head, rejection.reason),
+                caller: match rejection.reason {
+                    Reason::CallerUnknown => rejection.caller,
+                    _ => rejection.caller.or_else(|| self.caller_of(head, peer)),
+                },
                 ..rejection
             })
+    }
+
+    /// Who sent a request that was rejected before its caller was identified: above all then, the log should tell. `None`
+    /// if a pending configuration has another name for the caller.
+    #[cold]
+    fn caller_of(&self, head: CheckedHead<'_>, peer: &Peer) -> Option<CallerName> {
+        let fields = GuardFields::read(head.headers);
+        let name = &self.callers.as_ref()?.identify(&fields, peer).ok()?.name;
+        let pending = self.pending.as_ref();
+        let is_same = pending
+            .and_then(|pending| pending.caller_of(head, peer))
+            .is_none_or(|other| other == *name);
+        is_same.then(|| name.clone())
     }
 
     fn check_with_pending(
@@ -216,7 +234,7 @@ impl Guard {
         let authority = target::authority(head.uri, hosts)?;
         let fields = GuardFields::read(head.headers);
         framing::check(&fields, head.version)?;
-        let host = host::check(fields.host, hosts)?;
+        let host = host::check(fields.host, head.version, hosts)?;
         target::check_agreement(authority, host)?;
         let origin = origin::check_origin(fields.origin, host, &self.origins)?;
         origin::check_site(fields.site, origin)?;

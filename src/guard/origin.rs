@@ -10,7 +10,7 @@ use super::cors::Cors;
 use super::fields::FieldLines;
 use super::rejection::Rejection;
 use crate::problem::Reason;
-use crate::text::quotable;
+use crate::text::quotable_authority;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -90,7 +90,7 @@ pub(super) fn cors_of_rejection(headers: &HeaderMap, allowed: &[String]) -> Cors
 }
 
 fn unknown_origin(origin: &[u8]) -> String {
-    let origin = quotable(origin);
+    let origin = quotable_authority(origin);
     format!(
         "Pages of \"{origin}\" may not use this proxy. To allow them, add that origin to guard.origins."
     )
@@ -117,7 +117,7 @@ fn other_page(lines: FieldLines<'_>) -> String {
     match lines {
         FieldLines::One(site) => format!(
             "A page of another origin started this request (Sec-Fetch-Site: {}), and that origin is not in guard.origins.",
-            quotable(site.as_bytes())
+            quotable_authority(site.as_bytes())
         ),
         FieldLines::Absent | FieldLines::Several => {
             "The request has several Sec-Fetch-Site fields; only one is allowed.".to_owned()

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::rejection::Rejection;
+use crate::config::{has_ntfs_alias, is_ambiguous_letter};
 use crate::problem::Reason;
 use crate::text::quotable;
 
@@ -57,8 +58,10 @@ pub(super) enum PathAmbiguity {
     RawNonAscii,
     /// The decoded bytes are not UTF-8, for example an overlong encoding.
     InvalidUtf8,
-    /// A character that some servers fold to an ASCII one, or that is invisible.
+    /// A character that some servers take for others, or ignore.
     Lookalike,
+    /// A name that NTFS resolves to another one.
+    NtfsAlias,
     /// `//`.
     EmptySegment,
     /// A segment that ends in a dot, including `.` and `..`, or begins or ends with a space.
@@ -79,6 +82,7 @@ impl PathAmbiguity {
             Self::Lookalike => {
                 "has a character that some servers treat as another one, or ignore".to_owned()
             }
+            Self::NtfsAlias => "has a ~ before a digit, or a $ after a colon, which on Windows may be another name of a file".to_owned(),
             Self::EmptySegment => "has an empty segment (//)".to_owned(),
             Self::SegmentEnd => {
                 "has a segment that ends in a dot (including /./ and /../), or begins or ends with a space"
@@ -94,6 +98,14 @@ impl PathAmbiguity {
 
 /// Decodes a path without its query. Allocates only if something is encoded.
 pub(super) fn decode_path(path: &str) -> Result<Cow<'_, str>, PathAmbiguity> {
+    let decoded = decode(path)?;
+    if has_ntfs_alias(&decoded) {
+        return Err(PathAmbiguity::NtfsAlias);
+    }
+    Ok(decoded)
+}
+
+fn decode(path: &str) -> Result<Cow<'_, str>, PathAmbiguity> {
     let Some(first) = memchr::memchr(b'%', path.as_bytes()) else {
         let mut before = ByteClass::Plain;
         for byte in path.bytes() {
@@ -108,7 +120,7 @@ pub(super) fn decode_path(path: &str) -> Result<Cow<'_, str>, PathAmbiguity> {
     if !text.is_ascii()
         && text
             .chars()
-            .any(|character| !character.is_ascii() && is_lookalike(character))
+            .any(|character| !character.is_ascii() && is_ambiguous_letter(character))
     {
         return Err(PathAmbiguity::Lookalike);
     }
@@ -214,24 +226,6 @@ fn end(last: ByteClass) -> Result<(), PathAmbiguity> {
         | ByteClass::NonAscii
         | ByteClass::Forbidden => Ok(()),
     }
-}
-
-/// Characters whose compatibility form is or contains ASCII (Unicode's NFKC; Windows' "best fit"), combining marks, and
-/// invisible characters.
-fn is_lookalike(character: char) -> bool {
-    matches!(u32::from(character),
-        0x80..=0xa0 | 0xaa | 0xad | 0xb2 | 0xb3 | 0xb9 | 0xba | 0xbc..=0xbe // C1, no-break and soft, ª ² ³ ¹ º ¼
-        | 0x130..=0x133 | 0x13f | 0x140 | 0x149 | 0x17f | 0x1c4..=0x1cc | 0x1f1..=0x1f3 // İ ı ĳ ŀ ŉ ſ ǆ ǉ ǳ
-        | 0x2b0..=0x2b8 | 0x2bc | 0x2e0..=0x2e3 // ʰ ˢ and the like
-        | 0x300..=0x36f | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x20d0..=0x20ff | 0xfe20..=0xfe2f // combining
-        | 0x1d2c..=0x1dbf // phonetic small capitals and modifiers
-        | 0x2000..=0x20cf | 0x2100..=0x218f // spaces, marks, ⁿ, fraction slash, ℡ K Å ⅓ Ⅷ
-        | 0x2212 | 0x2215 | 0x2216 | 0x2236 | 0x2460..=0x24ff | 0x29f5 | 0x29f8 | 0x29f9 // signs, ① ⓐ
-        | 0x2c7c | 0x2c7d | 0x3000 | 0x3164 | 0x3200..=0x33ff | 0xa789 | 0xfb00..=0xfb06 // ideographic space, squared, ﬁ
-        | 0xfe00..=0xfe0f | 0xfe10..=0xfe19 | 0xfe30..=0xfe6f | 0xfeff | 0xff00..=0xffef // variants, wide forms
-        | 0xfff0..=0xffff | 0x1d400..=0x1d7ff | 0x1f100..=0x1f1ff | 0x1fbf0..=0x1fbf9 // mathematical letters
-        | 0xe0000..=0x10_ffff) // tags, private use
-        || matches!(u32::from(character), 0x180b..=0x180f | 0xe000..=0xf8ff)
 }
 
 fn byte_name(byte: u8) -> String {

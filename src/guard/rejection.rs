@@ -36,14 +36,17 @@ impl Rejection {
         }
     }
 
-    /// The response to send. It has `Allow` if that is required, and closes the connection after a `bad_request`:
-    /// when the end of the request is in doubt, the following bytes are not a request (RFC 9112 section 11.2).
+    /// The response to send. It has `Allow` if that is required, and closes the connection when the end of the
+    /// request is in doubt, since the following bytes are then not a request (RFC 9112 section 11.2).
     #[must_use]
     pub fn problem<'a>(&'a self, request_id: &'a RequestId) -> ProblemResponse<'a> {
         ProblemResponse {
             format: &self.format,
             allow: (self.reason == Reason::MethodRefused).then_some(ALLOWED_METHODS),
-            close: self.reason == Reason::BadRequest,
+            close: matches!(
+                self.reason,
+                Reason::BadRequest | Reason::CodingNotSupported | Reason::VersionNotSupported
+            ),
             ..ProblemResponse::new(self.reason, &self.detail, request_id)
         }
     }

@@ -1,14 +1,14 @@
 //! Checks what a caller may do: `read_only`, `allow` and `deny`, on the decoded path (`path`).
 //!
-//! `deny` wins. It ignores case and a slash at the end of a path, while `allow` matches exactly as written. The same holds
-//! for methods: they are case-sensitive, but some servers ignore their case.
+//! `deny` wins. It ignores case and a slash at the end of a path or of the rule, while `allow` matches exactly as written.
+//! The same holds for methods: they are case-sensitive, but some servers ignore their case.
 
 use http::Method;
 
 use super::fields::{FieldLines, GuardFields};
 use super::path::{PathAmbiguity, decode_path};
 use super::rejection::Rejection;
-use crate::config::{AccessRules, Rule};
+use crate::config::{AccessRules, LoosePath, LoosePattern, Rule};
 use crate::problem::Reason;
 use crate::text::quotable;
 
@@ -17,9 +17,16 @@ use crate::text::quotable;
 pub(super) struct RuleSet {
     read_only: bool,
     allow: Option<Vec<Rule>>,
-    deny: Vec<Rule>,
+    deny: Vec<DenyRule>,
     /// `guard` or `guard.callers.NAME`, to name the key in a rejection.
     table: String,
+}
+
+/// A rule of `deny`, which ignores what some servers ignore.
+#[derive(Debug, Clone)]
+struct DenyRule {
+    method: Option<Method>,
+    path: LoosePattern,
 }
 
 /// The parts of a request that rules check.
@@ -36,7 +43,7 @@ impl RuleSet {
         (!config.are_none()).then(|| Self {
             read_only: config.read_only,
             allow: config.allow.clone(),
-            deny: config.deny.clone(),
+            deny: config.deny.iter().map(DenyRule::new).collect(),
             table: table.into(),
         })
     }
@@ -46,12 +53,12 @@ impl RuleSet {
         if self.read_only {
             self.check_read_only(input)?;
         }
-        if self
-            .deny
-            .iter()
-            .any(|rule| denies(rule, input.method, path))
-        {
-            return Err(self.denied(input));
+        if !self.deny.is_empty() {
+            let path = LoosePath::new(path);
+            let mut rules = self.deny.iter();
+            if rules.any(|rule| rule.matches(input.method, &path)) {
+                return Err(self.denied(input));
+            }
         }
         match &self.allow {
             Some(rules) if !rules.iter().any(|rule| allows(rule, input.method, path)) => {
@@ -114,19 +121,28 @@ fn unambiguous_path(input: RuleInput<'_>) -> Result<std::borrow::Cow<'_, str>, R
     if let Some(name) = input.fields.override_field {
         let detail = format!(
             "Some servers let {} replace the method or the path, so it is rejected wherever read_only, allow or deny is set.",
-            quotable(name.as_str().as_bytes())
+            quotable(name)
         );
         return Err(rejected(detail));
     }
     decode_path(input.path).map_err(PathAmbiguity::rejection)
 }
 
-fn denies(rule: &Rule, method: &Method, path: &str) -> bool {
-    let matches_method = rule.method.as_ref().is_none_or(|rule_method| {
-        let matches = |name: &Method| method.as_str().eq_ignore_ascii_case(name.as_str());
-        matches(rule_method) || (*rule_method == Method::GET && matches(&Method::HEAD))
-    });
-    matches_method && rule.path.matches_loosely(path)
+impl DenyRule {
+    fn new(rule: &Rule) -> Self {
+        Self {
+            method: rule.method.clone(),
+            path: rule.path.loose(),
+        }
+    }
+
+    fn matches(&self, method: &Method, path: &LoosePath<'_>) -> bool {
+        let matches_method = self.method.as_ref().is_none_or(|own| {
+            let matches = |name: &Method| method.as_str().eq_ignore_ascii_case(name.as_str());
+            matches(own) || (*own == Method::GET && matches(&Method::HEAD))
+        });
+        matches_method && self.path.matches(path)
+    }
 }
 
 fn allows(rule: &Rule, method: &Method, path: &str) -> bool {

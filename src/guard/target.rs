@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Uri};
 use super::host::AcceptedHosts;
 use super::rejection::Rejection;
 use crate::problem::Reason;
-use crate::text::quotable;
+use crate::text::{quotable, quotable_authority};
 
 /// TRACE and TRACK would echo the bearer, and CONNECT would open a tunnel. Compared without case: methods are
 /// case-sensitive, but not every upstream treats them so.
@@ -64,7 +64,7 @@ pub(super) fn authority<'a>(
 fn wrong_target(authority: &Authority) -> String {
     format!(
         "The request target names \"{}\", but this is not a forward proxy: send only the path, with Host: localhost.",
-        quotable(authority.as_str().as_bytes())
+        quotable_authority(authority.as_str().as_bytes())
     )
 }
 

@@ -8,6 +8,18 @@ use crate::metrics::{FinishedRequest, RequestObserver};
 /// Different requests beyond this number are only counted, since no block could list them.
 const KEPT: usize = 10_000;
 
+/// Why the guard rejects a request, apart from its rules.
+const NOT_ADMITTED: [&str; 8] = [
+    "user_refused",
+    "method_refused",
+    "bad_request",
+    "not_supported",
+    "target_refused",
+    "host_refused",
+    "origin_refused",
+    "caller_unknown",
+];
+
 /// A request, reduced to what rules look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObservedRequest {
@@ -73,6 +85,10 @@ impl ObservedRequests {
             .filter(|(_, outcomes)| outcomes.accepted > 0)
     }
 
+    fn count_rejection(&mut self, reason: &'static str) {
+        *self.rejected_by_reason.entry(reason).or_default() += 1;
+    }
+
     fn record(&mut self, exchange: &FinishedRequest<'_>) {
         let request = ObservedRequest {
             path: exchange.path.to_owned(),
@@ -123,9 +139,13 @@ impl RequestRecorder {
     }
 
     fn record(&self, exchange: &FinishedRequest<'_>) {
+        let is_observed = exchange.caller == Some(&*self.caller);
         match (exchange.caller, exchange.reason) {
-            (Some(caller), _) if caller == &*self.caller => self.lock().record(exchange),
-            (None, Some(reason)) => *self.lock().rejected_by_reason.entry(reason).or_default() += 1,
+            (_, Some(reason)) if is_observed && NOT_ADMITTED.contains(&reason) => {
+                self.lock().count_rejection(reason);
+            }
+            (Some(_), _) if is_observed => self.lock().record(exchange),
+            (None, Some(reason)) => self.lock().count_rejection(reason),
             // Sent by cupbearer itself, or a browser's preflight.
             (Some(_), _) | (None, None) => {}
         }

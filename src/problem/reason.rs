@@ -61,6 +61,10 @@ pub enum Reason {
     ClientTimeout,
     /// Two servers could interpret the request differently.
     BadRequest,
+    /// The request body has a transfer coding that we do not know.
+    CodingNotSupported,
+    /// The request has another major or minor version than HTTP/1.0 and HTTP/1.1.
+    VersionNotSupported,
     /// The request has passed through this proxy before.
     Loop,
     /// cupbearer itself failed.
@@ -119,6 +123,8 @@ impl Reason {
         Self::HeadTooLarge,
         Self::ClientTimeout,
         Self::BadRequest,
+        Self::CodingNotSupported,
+        Self::VersionNotSupported,
         Self::Loop,
         Self::Internal,
     ];
@@ -218,6 +224,10 @@ impl Reason {
                 "It sent no part of its request body for `upstream.stall_timeout`."),
             Self::BadRequest => entry!("bad_request", BAD_REQUEST, "http_request_error", "the caller",
                 "Two servers could interpret this request differently; `detail` says where."),
+            Self::CodingNotSupported => entry!("not_supported", NOT_IMPLEMENTED, "http_request_error", "the caller",
+                "The only transfer coding of a request body is `chunked`: send a compressed body with `Content-Encoding`."),
+            Self::VersionNotSupported => entry!("not_supported", HTTP_VERSION_NOT_SUPPORTED, "http_request_error", "the caller",
+                "Requests are HTTP/1.1 or HTTP/1.0."),
             Self::Loop => entry!("loop", LOOP_DETECTED, "proxy_loop_detected", "your configuration",
                 "`upstream.url` leads back to cupbearer."),
             Self::Internal => entry!("internal", INTERNAL_SERVER_ERROR, "proxy_internal_error", "cupbearer",

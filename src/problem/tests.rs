@@ -10,7 +10,7 @@ use super::*;
 
 /// What other programs rely on, row by row: none of these names and numbers may change.
 #[rustfmt::skip]
-const CONTRACT: [(Reason, &str, u16, &str); 27] = [
+const CONTRACT: [(Reason, &str, u16, &str); 29] = [
     (Reason::TokenUnavailable, "token_unavailable", 503, "proxy_internal_error"),
     (Reason::TokenRefused, "token_refused", 502, "proxy_configuration_error"),
     (Reason::UpstreamDns, "upstream_dns", 502, "dns_error"),
@@ -36,6 +36,8 @@ const CONTRACT: [(Reason, &str, u16, &str); 27] = [
     (Reason::HeadTooLarge, "too_large", 431, "http_request_error"),
     (Reason::ClientTimeout, "client_timeout", 408, "http_request_error"),
     (Reason::BadRequest, "bad_request", 400, "http_request_error"),
+    (Reason::CodingNotSupported, "not_supported", 501, "http_request_error"),
+    (Reason::VersionNotSupported, "not_supported", 505, "http_request_error"),
     (Reason::Loop, "loop", 508, "proxy_loop_detected"),
     (Reason::Internal, "internal", 500, "proxy_internal_error"),
 ];

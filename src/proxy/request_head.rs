@@ -39,11 +39,7 @@ impl RequestHead {
         let has_no_body = body.is_end_stream();
         let head = Self {
             method: parts.method,
-            path: parts
-                .uri
-                .into_parts()
-                .path_and_query
-                .unwrap_or(PathAndQuery::from_static("/")),
+            path: target_of(parts.uri),
             has_zero_length: has_no_body && contains(&parts.headers, &header::CONTENT_LENGTH),
             on_upgrade: parts.extensions.remove(),
             upload_counter: parts.extensions.remove(),
@@ -67,6 +63,16 @@ impl RequestHead {
             .iter()
             .any(|name| self.headers.contains_key(name))
     }
+}
+
+/// The path and query to send. `http` reports the empty one of `http://host#fragment` as `/`, but would write nothing, and
+/// servers disagree about a request line without a target.
+fn target_of(uri: Uri) -> PathAndQuery {
+    const ROOT: &str = "/";
+    let target = uri.into_parts().path_and_query;
+    target
+        .filter(|target| target.as_str() != ROOT)
+        .unwrap_or(PathAndQuery::from_static(ROOT))
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::HeaderName;
 use http_body::Frame;
 
+use crate::guard::is_override;
+
 /// The frame without trailer fields that `is_removed` names or that must not be trailers.
 #[inline]
 pub(super) fn filtered(frame: Frame<Bytes>, is_removed: fn(&HeaderName) -> bool) -> Frame<Bytes> {
@@ -68,6 +70,7 @@ fn is_forbidden(name: &HeaderName) -> bool {
     ]
     .contains(&name)
         || name.starts_with("if-")
+        || is_override(name.as_bytes())
 }
 
 #[cfg(test)]

@@ -88,6 +88,24 @@ proptest! {
 }
 
 #[test]
+fn everything_before_the_at_sign_of_an_authority_is_cut() {
+    for (value, expected) in [
+        ("x:KEY@localhost:6749", "...@localhost:6749"),
+        ("http://x:KEY@localhost", "http://...@localhost"),
+        ("HTTPS://KEY@[::1]", "https://...@[::1]"),
+        ("http://x:K/E@Y@localhost/p", "http://...@localhost/p"),
+        ("KEY://KEY@localhost", "...@localhost"),
+        ("@localhost", "...@localhost"),
+        ("http://@", "http://...@"),
+        ("http://localhost:1", "http://localhost:1"),
+    ] {
+        assert_eq!(quotable_authority(value.as_bytes()), expected, "{value}");
+    }
+    let long = format!("{}:KEY@localhost", "x".repeat(100));
+    assert_eq!(quotable_authority(long.as_bytes()), "...@localhost");
+}
+
+#[test]
 fn a_logged_path_is_ascii_and_cut_between_characters_with_a_mark() {
     assert_eq!(loggable("/a%20b?c\"\\~"), "/a%20b?c\"\\~");
     assert_eq!(

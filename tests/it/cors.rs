@@ -177,13 +177,13 @@ async fn an_allowed_page_may_read_why_its_request_failed() {
     let nobody = format!("http://127.0.0.1:{}", closed_port().await);
     let proxy = Proxy::with(&nobody, &[ORIGINS]).await;
     let of_other_host = from_page("GET /", TOOL, "").replace("localhost", "rebind.test");
-    let ambiguous = from_page("POST /", TOOL, "Transfer-Encoding: gzip, chunked\r\n")
+    let unknown_coding = from_page("POST /", TOOL, "Transfer-Encoding: gzip, chunked\r\n")
         .replace("Content-Length: 0\r\n", "");
     for (request, reason) in [
         (from_page("GET /", TOOL, ""), "upstream_refused"),
         (from_page("TRACE /", TOOL, ""), "method_refused"),
         (of_other_host, "host_refused"),
-        (ambiguous + "0\r\n\r\n", "bad_request"),
+        (unknown_coding + "0\r\n\r\n", "not_supported"),
     ] {
         let answer = ask(proxy.address, request).await;
         assert_eq!(answer.outcome().1, reason);

@@ -153,6 +153,50 @@ async fn the_upstreams_host_is_the_configured_one() {
 }
 
 #[tokio::test]
+async fn whatever_form_a_target_has_a_path_is_sent_or_nothing() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::with(&upstream.url(), &[("guard.allow", "[\"GET /\", \"OPTIONS /\"]")]).await;
+    let host = format!("localhost:{}", proxy.address.port());
+    for (method, target, expected) in [
+        ("GET", "http://HOST", Some("/")),
+        ("GET", "http://HOST/", Some("/")),
+        ("GET", "http://HOST#x", Some("/")),
+        ("GET", "http://HOST#", Some("/")),
+        ("GET", "http://HOST/#x", Some("/")),
+        ("GET", "http://HOST#/x", Some("/")),
+        ("GET", "http://HOST#?x", Some("/")),
+        ("GET", "/#x", Some("/")),
+        ("GET", "/?#x", Some("/?")),
+        ("OPTIONS", "http://HOST#x", Some("/")),
+        ("OPTIONS", "http://HOST", Some("/")),
+        ("GET", "http://HOST?x", None),
+        ("GET", "http://HOST?#x", None),
+        ("GET", "HOST", None),
+        ("GET", "#x", None),
+        ("GET", "?x", None),
+        ("GET", "*", None),
+        ("OPTIONS", "*", None),
+        ("OPTIONS", "*#x", None),
+    ] {
+        let target = target.replace("HOST", &host);
+        let before = upstream.seen_count();
+        let answer = ask(
+            proxy.address,
+            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+        )
+        .await;
+        let sent: Vec<String> = upstream.seen().drain(before..).map(|seen| seen.target).collect();
+        match expected {
+            Some(expected) => assert_eq!(sent, [expected], "{method} {target}"),
+            None => {
+                assert_eq!(answer.status, 400, "{method} {target}");
+                assert_eq!(sent, [""; 0], "{method} {target}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn bodies_arrive_complete_with_any_framing() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;

@@ -247,7 +247,8 @@ async fn a_request_that_the_guard_rejects_never_reaches_the_upstream() {
     let denied = "http_request_denied";
     let error = "http_request_error";
     for (request, status, reason, proxy_error) in [
-        ("GET / HTTP/1.1\r\n\r\n", 403, "host_refused", denied),
+        ("GET / HTTP/1.1\r\n\r\n", 400, "bad_request", error),
+        ("GET / HTTP/1.0\r\n\r\n", 403, "host_refused", denied),
         (
             "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
             403,
@@ -256,9 +257,9 @@ async fn a_request_that_the_guard_rejects_never_reaches_the_upstream() {
         ),
         (
             "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-            403,
-            "host_refused",
-            denied,
+            400,
+            "bad_request",
+            error,
         ),
         (
             "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -298,6 +299,12 @@ async fn a_request_that_the_guard_rejects_never_reaches_the_upstream() {
         ),
         (
             "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            501,
+            "not_supported",
+            error,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
             400,
             "bad_request",
             error,

@@ -35,6 +35,10 @@ fn a_rule_that_would_never_match_is_rejected_with_what_to_write_instead() {
         ("GET //", "remove it"),
         ("GET /a/../b", "remove it"),
         ("GET /a./b", "remove it"),
+        ("GET /straße", "write * for the whole segment"),
+        ("GET /a\u{301}", "write * for the whole segment"),
+        ("GET /SECRE~1", "write * for the whole segment"),
+        ("GET /a::$DATA", "write * for the whole segment"),
     ] {
         let invalid = Rule::parse(text).unwrap_err();
         assert!(invalid.remedy.contains(remedy), "{text}: {invalid:?}");

@@ -230,6 +230,43 @@ fn each_caller_has_its_own_rules_and_its_rejections_name_it() {
 }
 
 #[test]
+fn a_rejection_before_the_caller_is_identified_names_it_too() {
+    let guard = guard();
+    let caller = |guard: &Guard, method: &str, target: &str, fields: &[(&'static str, &str)]| {
+        let rejection = guard.check(&request(method, target, fields), &someone());
+        let rejection = rejection.unwrap_err();
+        let name = rejection.caller.map(|name| name.as_str().to_owned());
+        (rejection.reason.name(), name.unwrap_or_default())
+    };
+    let key = ("x-cupbearer-key", CI);
+    for (method, target, field, reason) in [
+        ("GET", "/", ("host", "evil.example"), "host_refused"),
+        ("GET", "/", ("origin", "http://evil.example"), "origin_refused"),
+        ("GET", "/", ("sec-fetch-site", "cross-site"), "origin_refused"),
+        ("GET", "http://evil.example/", ("a", "b"), "target_refused"),
+        ("TRACE", "/", ("a", "b"), "method_refused"),
+        ("GET", "/", ("transfer-encoding", "x"), "bad_request"),
+    ] {
+        let host = if field.0 == "host" { field } else { OURS };
+        let fields = [host, field, key];
+        let fields = if field.0 == "host" { &fields[1..] } else { &fields[..] };
+        let named = caller(&guard, method, target, fields);
+        assert_eq!(named, (reason, "ci".to_owned()));
+        let unknown = [&fields[..fields.len() - 1], &[("x-cupbearer-key", "unknown")]].concat();
+        let named = caller(&guard, method, target, &unknown);
+        assert_eq!(named, (reason, String::new()));
+    }
+    let renamed = Guard::new(&config("guard.callers.cj.key = { file = \"c\" }\n"));
+    let keys = [KeyDigest::of(CI.as_bytes())];
+    renamed.callers().unwrap().set_keys(0, &keys).unwrap();
+    let evil = [OURS, ("origin", "http://evil.example"), key];
+    assert_eq!(
+        caller(&guard.and(&renamed), "GET", "/", &evil),
+        ("origin_refused", String::new())
+    );
+}
+
+#[test]
 fn the_rules_for_everyone_apply_to_callers_too() {
     let guard = Guard::new(&config(
         "guard.deny = [\"* /admin/**\"]\n[guard.callers.alice]\nuid = 1000\nallow = [\"* /**\"]\n",

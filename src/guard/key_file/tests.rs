@@ -39,8 +39,14 @@ impl Scene {
     }
 
     fn is_admitted(&self, key: &str) -> bool {
+        self.caller(key).is_some()
+    }
+
+    /// Whose key it is.
+    fn caller(&self, key: &str) -> Option<String> {
         let request = request("GET", "/", &[OURS, ("x-cupbearer-key", key)]);
-        self.guard.check(&request, &someone()).is_ok()
+        let admitted = self.guard.check(&request, &someone()).ok()?;
+        Some(admitted.into_caller()?.as_str().to_owned())
     }
 }
 
@@ -76,19 +82,65 @@ async fn an_emptied_file_revokes_every_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_or_invalid_file_changes_nothing_until_it_is_fixed() {
+async fn a_missing_file_changes_nothing_and_a_broken_one_revokes_what_it_lacks() {
     let scene = Scene::new().await;
     std::fs::remove_file(scene.file("ci")).unwrap();
     three_seconds().await;
     assert!(scene.is_admitted(OLD));
-    for broken in ["short", "two words that are not a key\n", OTHER] {
-        write(&scene.file("ci"), broken);
+    for broken in ["short\n{OLD}", "{OLD} # of the nightly run", "{OLD}\n{OTHER}", "{NEW}\n{OLD}\nx y"] {
+        let broken = broken.replace("{OLD}", OLD).replace("{NEW}", NEW).replace("{OTHER}", OTHER);
+        write(&scene.file("ci"), &broken);
         three_seconds().await;
-        assert!(scene.is_admitted(OLD), "{broken}");
+        assert!(scene.is_admitted(OLD) && !scene.is_admitted(NEW), "{broken}");
+    }
+    for broken in ["short", "# {OLD}\nshort", "two words that are not a key\n", "{OTHER}"] {
+        write(&scene.file("ci"), OLD);
+        three_seconds().await;
+        assert!(scene.is_admitted(OLD));
+        let broken = broken.replace("{OLD}", OLD).replace("{OTHER}", OTHER);
+        write(&scene.file("ci"), &broken);
+        three_seconds().await;
+        assert!(!scene.is_admitted(OLD), "{broken}");
+        assert_eq!(scene.caller(OTHER).as_deref(), Some("backup"));
     }
     write(&scene.file("ci"), NEW);
     three_seconds().await;
     assert!(!scene.is_admitted(OLD) && scene.is_admitted(NEW));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_with_the_key_of_another_caller_is_used_once_that_caller_no_longer_has_it() {
+    let scene = Scene::new().await;
+    write(&scene.file("backup"), &format!("# {OTHER}\n{OLD}\n{NEW}\n"));
+    three_seconds().await;
+    assert_eq!(scene.caller(OTHER), None, "revoked although the file is refused");
+    assert_eq!(scene.caller(OLD).as_deref(), Some("ci"));
+    assert_eq!(scene.caller(NEW), None);
+
+    write(&scene.file("ci"), "# none\n");
+    three_seconds().await;
+    assert_eq!(scene.caller(OLD).as_deref(), Some("backup"));
+    assert_eq!(scene.caller(NEW).as_deref(), Some("backup"));
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_command_that_hangs_does_not_delay_the_revocation_of_a_key_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ci");
+    write(&file, OLD);
+    let guard = Guard::new(&config(&format!(
+        "guard.callers.ci.key.file = '{}'\nguard.callers.a.key.command = ['sleep', '600']",
+        file.display()
+    )));
+    let watch = KeyWatch::load(guard.callers().unwrap(), None).await;
+    tokio::spawn(watch.follow());
+    sleep(RETRY_INTERVAL + POLL_INTERVAL).await;
+    let scene = Scene { directory, guard };
+    assert!(scene.is_admitted(OLD));
+    write(&file, "# none\n");
+    three_seconds().await;
+    assert!(!scene.is_admitted(OLD));
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,9 +160,9 @@ async fn a_file_does_not_count_while_it_still_changes() {
         sleep(SETTLE_TIME / 2).await;
         write(&path, &format!("{OLD}\n{NEW}"));
     };
-    tokio::join!(watch.poll(false), writer);
+    tokio::join!(watch.poll(), writer);
     assert!(scene.is_admitted(OLD) && !scene.is_admitted(NEW));
-    watch.poll(false).await;
+    watch.poll().await;
     assert!(scene.is_admitted(OLD) && scene.is_admitted(NEW));
 }
 

@@ -10,6 +10,7 @@ fn an_unambiguous_path_is_decoded() {
         ("/J%C3%BCrgen%20M", "/Jürgen M"),
         ("/a.b/.well-known/x..y", "/a.b/.well-known/x..y"),
         ("/v1/x:cancel,a=b&c@d!$'()*+", "/v1/x:cancel,a=b&c@d!$'()*+"),
+        ("/~me/$all/%CE%A3%CF%82", "/~me/$all/Σς"),
         ("/%E6%9D%B1%E4%BA%AC", "/東京"),
     ] {
         assert_eq!(decode_path(path).as_deref(), Ok(expected), "{path}");
@@ -48,6 +49,12 @@ fn a_path_that_two_servers_could_interpret_differently_is_ambiguous() {
         ("/admin%E2%80%8B", PathAmbiguity::Lookalike),
         ("/%E2%84%AAey", PathAmbiguity::Lookalike),
         ("/a%CC%88", PathAmbiguity::Lookalike),
+        ("/pa%C3%9Fword", PathAmbiguity::Lookalike),
+        ("/%C7%B0", PathAmbiguity::Lookalike),
+        ("/SECRE~1/x", PathAmbiguity::NtfsAlias),
+        ("/SECRE%7E%31/x", PathAmbiguity::NtfsAlias),
+        ("/pub/secret::$DATA/x", PathAmbiguity::NtfsAlias),
+        ("/pub/secret%3A:%24DATA/x", PathAmbiguity::NtfsAlias),
         ("//", PathAmbiguity::EmptySegment),
         ("//a", PathAmbiguity::EmptySegment),
         ("/a//b", PathAmbiguity::EmptySegment),

@@ -83,6 +83,38 @@ fn deny_wins_and_ignores_case() {
 }
 
 #[test]
+fn deny_ignores_a_slash_at_the_end_of_a_rule() {
+    for path in ["/users/*", "/users/**", "/**/7", "/users/7", "/*/7"] {
+        for slash in ["", "/"] {
+            let rule = format!("DELETE {path}{slash}");
+            let guard = guard(None, &[&rule], false);
+            for target in ["/users/7", "/users/7/", "/USERS/7/"] {
+                assert_eq!(verdict(&guard, "DELETE", target, &[]), "rule_refused", "{rule}");
+                assert_eq!(verdict(&guard, "GET", target, &[]), "passes", "{rule}");
+            }
+            let other = verdict(&guard, "DELETE", "/other/8", &[]);
+            assert_eq!(other, "passes", "{rule}");
+        }
+    }
+}
+
+#[test]
+fn deny_ignores_case_in_every_alphabet_and_letters_that_fold_to_others_are_rejected() {
+    let guard = guard(None, &["* /οδος", "* /µ", "* /password", "* /ÉTÉ/*"], false);
+    for target in [
+        "/%CE%9F%CE%94%CE%9F%CE%A3",
+        "/%CE%BC",
+        "/pa%C3%9Fword",
+        "/pa%E1%BA%9Eword",
+        "/%C3%A9t%C3%A9/1",
+        "/unrelated/%C3%9F",
+    ] {
+        assert_eq!(verdict(&guard, "GET", target, &[]), "rule_refused", "{target}");
+    }
+    assert_eq!(verdict(&guard, "GET", "/%C3%A9t%C3%A9", &[]), "passes");
+}
+
+#[test]
 fn read_only_allows_safe_methods_and_no_upgrade() {
     let guard = guard(None, &[], true);
     let websocket = ("upgrade", "websocket");
@@ -135,6 +167,27 @@ fn any_rule_rejects_fields_that_replace_the_method_or_the_path() {
             "passes"
         );
     }
+}
+
+#[test]
+fn any_rule_rejects_a_request_that_announces_such_a_field_as_a_trailer() {
+    let restricted = guard(None, &["DELETE /**"], false);
+    for names in [
+        "x-http-method-override",
+        "X-Sum, X-HTTP-Method-Override",
+        "X-Sum ,\tX_Rewrite_URL,",
+    ] {
+        let fields = [("trailer", names)];
+        assert_eq!(verdict(&restricted, "POST", "/x", &fields), "rule_refused");
+        assert_eq!(
+            verdict(&restricted, "POST", "/x", &[("trailer", "X-Sum"), fields[0]]),
+            "rule_refused"
+        );
+        let open = guard(None, &[], false);
+        assert_eq!(verdict(&open, "POST", "/x", &fields), "passes");
+    }
+    let harmless = [("trailer", "X-Sum, X-HTTP-Method-Overrides")];
+    assert_eq!(verdict(&restricted, "POST", "/x", &harmless), "passes");
 }
 
 #[test]

@@ -123,11 +123,7 @@ fn a_host_is_one_of_our_names_with_any_port() {
         "localhost:123456",
         "localhost:+80",
         "localhost:80:80",
-        "a@localhost",
-        "localhost@evil",
-        "localhost:80@evil",
-        "localhost, localhost",
-        "localhost evil",
+        "localhost,localhost",
         "localhost.evil.com",
         "evil-localhost",
         "xlocalhost",
@@ -142,8 +138,6 @@ fn a_host_is_one_of_our_names_with_any_port() {
         "sub.proxy.example",
         "proxy.example.",
         "169.254.169.254",
-        "localhost/",
-        "localhost\\evil",
         "localhost%00",
     ] {
         assert_eq!(
@@ -152,8 +146,32 @@ fn a_host_is_one_of_our_names_with_any_port() {
             "{host}"
         );
     }
-    assert_eq!(verdict("GET", "/", &[]), "host_refused");
-    assert_eq!(verdict("GET", "/", &[OURS, OURS]), "host_refused");
+}
+
+#[test]
+fn a_request_without_one_valid_host_is_malformed() {
+    for host in [
+        "a@localhost",
+        "localhost@evil",
+        "localhost:80@evil",
+        "localhost, localhost",
+        "localhost evil",
+        "localhost/",
+        "localhost\\evil",
+        "localhost?",
+        "localhost#",
+        "\"localhost\"",
+    ] {
+        let verdict = verdict("GET", "/", &[("host", host)]);
+        assert_eq!(verdict, "bad_request", "{host}");
+    }
+    assert_eq!(verdict("GET", "/", &[]), "bad_request");
+    assert_eq!(verdict("GET", "/", &[OURS, OURS]), "bad_request");
+
+    let mut old = request("GET", "/", &[]);
+    *old.version_mut() = Version::HTTP_10;
+    let rejection = guard().check(&old, &someone()).unwrap_err();
+    assert_eq!(rejection.reason, Reason::HostRefused);
 }
 
 #[test]
@@ -165,7 +183,7 @@ fn the_rejection_of_a_host_says_what_to_configure() {
     );
     assert_eq!(
         detail(&[("host", "a@b\"<x>")]),
-        "Host \"a@b??x?\" is not a host name with an optional port."
+        "Host \"...@b??x?\" is not a host name with an optional port."
     );
     assert!(detail(&[("host", "[fd00::1]:80")]).contains("add \"[fd00::1]\""));
     assert!(detail(&[("host", "localhost.")]).contains("not a host name"));

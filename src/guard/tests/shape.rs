@@ -51,19 +51,28 @@ fn a_target_must_be_a_path_or_name_the_same_host_as_host() {
         verdict("GET", "http://evil/", &[("host", "evil")]),
         "target_refused"
     );
-    assert_eq!(verdict("GET", "http://localhost/", &[]), "host_refused");
+    assert_eq!(verdict("GET", "http://localhost/", &[]), "bad_request");
 }
 
 #[test]
 fn the_end_of_a_request_must_be_unambiguous() {
     let (te, cl) = ("transfer-encoding", "content-length");
-    let cases: [(Pairs<'_>, &str); 14] = [
+    let cases: [(Pairs<'_>, &str); 23] = [
         (&[OURS, (te, "chunked")], "passes"),
         (&[OURS, (te, "Chunked")], "passes"),
         (&[OURS, (cl, "0")], "passes"),
         (&[OURS, (cl, "010")], "passes"),
         (&[OURS, (te, "chunked"), (te, "chunked")], "bad_request"),
-        (&[OURS, (te, "gzip, chunked")], "bad_request"),
+        (&[OURS, (te, "gzip, chunked")], "not_supported"),
+        (&[OURS, (te, "GZip;q=1\t,x-y , Chunked")], "not_supported"),
+        (&[OURS, (te, "identity, chunked")], "not_supported"),
+        (&[OURS, (te, "chunked, gzip")], "bad_request"),
+        (&[OURS, (te, "chunked, chunked")], "bad_request"),
+        (&[OURS, (te, "chunked, gzip, chunked")], "bad_request"),
+        (&[OURS, (te, "gzip,, chunked")], "bad_request"),
+        (&[OURS, (te, ", chunked")], "bad_request"),
+        (&[OURS, (te, "g zip, chunked")], "bad_request"),
+        (&[OURS, (te, "gzip, chunked"), (cl, "3")], "bad_request"),
         (&[OURS, (te, "identity")], "bad_request"),
         (&[OURS, (te, "")], "bad_request"),
         (&[OURS, (te, "chunked"), (cl, "3")], "bad_request"),
@@ -78,8 +87,13 @@ fn the_end_of_a_request_must_be_unambiguous() {
     }
     let mut old = request("POST", "/", &[OURS, (te, "chunked")]);
     *old.version_mut() = Version::HTTP_10;
-    let rejection = guard().check(&old, &someone()).unwrap_err();
-    assert_eq!(rejection.reason, Reason::BadRequest);
-    let response = rejection.problem(&RequestId::generate()).response();
+    let bad = guard().check(&old, &someone()).unwrap_err();
+    assert_eq!(bad.reason, Reason::BadRequest);
+    let response = bad.problem(&RequestId::generate()).response();
+    assert_eq!(response.headers()[header::CONNECTION], "close");
+
+    let unknown = rejection("POST", "/", &[OURS, (te, "gzip, chunked")]);
+    let response = unknown.problem(&RequestId::generate()).response();
+    assert_eq!(response.status(), 501);
     assert_eq!(response.headers()[header::CONNECTION], "close");
 }

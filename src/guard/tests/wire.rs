@@ -171,20 +171,26 @@ async fn a_fragment_never_reaches_the_guard() {
 
 #[tokio::test]
 async fn invalid_hosts_that_hyper_accepts_are_rejected() {
-    for fields in [
-        "",
-        "Host:\r\n",
-        "Host: a@localhost\r\n",
-        "Host: localhost\r\nHost: localhost\r\n",
-        "Host: localhost\r\nhost: evil\r\n",
+    let (malformed, foreign) = ((400, "bad_request"), (403, "host_refused"));
+    for (fields, old, new) in [
+        ("", foreign, malformed),
+        ("Host:\r\n", foreign, foreign),
+        ("Host: a@localhost\r\n", malformed, malformed),
+        (
+            "Host: localhost\r\nHost: localhost\r\n",
+            malformed,
+            malformed,
+        ),
+        (
+            "Host: localhost\r\nhost: evil\r\n",
+            malformed,
+            malformed,
+        ),
     ] {
-        for version in ["1.0", "1.1"] {
+        for (version, expected) in [("1.0", old), ("1.1", new)] {
             let response = exchange(format!("GET / HTTP/{version}\r\n{fields}\r\n")).await;
-            assert_eq!(
-                response,
-                (403, "host_refused".to_owned()),
-                "{fields:?} {version}"
-            );
+            let response = (response.0, response.1.as_str());
+            assert_eq!(response, expected, "{fields:?} {version}");
         }
     }
     assert_eq!(
@@ -199,7 +205,6 @@ async fn invalid_hosts_that_hyper_accepts_are_rejected() {
 async fn ambiguous_framing_that_hyper_accepts_is_rejected() {
     for fields in [
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: gzip, chunked",
         "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked, chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\nTransfer-Encoding: chunked",
@@ -208,6 +213,13 @@ async fn ambiguous_framing_that_hyper_accepts_is_rejected() {
             with_fields(fields).await,
             (400, "bad_request".to_owned()),
             "{fields:?}"
+        );
+    }
+    for codings in ["gzip, chunked", "x;a=b ,identity,\tChunked"] {
+        assert_eq!(
+            with_fields(&format!("Transfer-Encoding: {codings}")).await,
+            (501, "not_supported".to_owned()),
+            "{codings}"
         );
     }
     assert_eq!(with_fields("Transfer-Encoding: \tCHUNKED ").await.0, 200);
@@ -275,7 +287,7 @@ async fn a_field_after_a_bare_line_feed_is_checked_like_any_other() {
     let response = exchange("GET /x HTTP/1.1\nHost: localhost\n\n").await;
     assert_eq!(response, (200, "/x".to_owned()));
     let response = with_fields("A: b\nTransfer-Encoding: gzip, chunked").await;
-    assert_eq!(response, (400, "bad_request".to_owned()));
+    assert_eq!(response, (501, "not_supported".to_owned()));
     let response = exchange("GET / HTTP/1.1\r\nA: b\nHost: localhost\r\nHost: evil\r\n\r\n").await;
-    assert_eq!(response, (403, "host_refused".to_owned()));
+    assert_eq!(response, (400, "bad_request".to_owned()));
 }

@@ -112,6 +112,34 @@ fn an_operation_beside_a_parameter_is_denied_unless_it_was_requested() {
     assert_eq!(asked(&[("GET", "/api/users/Export", 200)]).deny, [""; 0]);
 }
 
+/// Templates that end in a slash make rules that do.
+#[test]
+fn a_denied_sibling_with_a_slash_at_the_end_is_rejected_with_and_without_it() {
+    let document = document(&serde_json::json!({
+        "/{kind}/{id}/": { "delete": {} }, "/admins/{id}/": { "delete": {} },
+    }));
+    let observed = ObservedRequests::of(&[("DELETE", "/api/users/1/", 204)]);
+    let folded = fold(&observed, Some(&document));
+    assert_eq!(rules(&folded), ["DELETE /api/*/*/"]);
+    assert_eq!(folded.deny, ["DELETE /api/admins/*/"]);
+    let guard = RailsGuard::new(AccessRules {
+        deny: vec![Rule::parse(&folded.deny[0]).unwrap()],
+        ..AccessRules::default()
+    });
+    for (path, expected) in [
+        ("/api/admins/7/", false),
+        ("/api/admins/7", false),
+        ("/api/users/7/", true),
+    ] {
+        let request = ObservedRequest {
+            path: path.to_owned(),
+            method: "DELETE".to_owned(),
+        };
+        let accepts = guard.accepts(&request, &RequestOutcomes::default());
+        assert_eq!(accepts, expected, "{path}");
+    }
+}
+
 #[test]
 fn a_run_that_only_read_is_read_only_unless_a_request_was_upgraded() {
     for (requests, expected) in [

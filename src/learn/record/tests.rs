@@ -33,6 +33,7 @@ fn only_requests_of_the_observed_caller_are_kept_and_rejected_ones_are_counted_b
     watcher(&exchange(Some("ci"), "/b", 403, Some("rule_refused")));
     watcher(&exchange(Some("ci"), "/c", 503, Some("token_unavailable")));
     watcher(&exchange(Some("(learn)"), "/openapi.json", 200, None));
+    watcher(&exchange(Some("ci"), "/d", 403, Some("origin_refused")));
     watcher(&exchange(None, "/a", 401, Some("caller_unknown")));
     watcher(&exchange(None, "/preflight", 204, None));
 
@@ -47,7 +48,7 @@ fn only_requests_of_the_observed_caller_are_kept_and_rejected_ones_are_counted_b
     assert_eq!(observed.accepted().count(), 2);
     assert_eq!(
         observed.rejected_by_reason,
-        BTreeMap::from([("caller_unknown", 1)])
+        BTreeMap::from([("caller_unknown", 1), ("origin_refused", 1)])
     );
 }
 

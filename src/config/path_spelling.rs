@@ -1,0 +1,62 @@
+//! Different spellings of one path: letters that servers fold into each other, and names that a file system knows
+//! twice.
+
+use std::borrow::Cow;
+
+use icu_casemap::CaseMapper;
+
+/// Text in which two spellings that differ only in case are the same (Unicode, section 3.13: full case folding, which also
+/// takes `ς` and `Σ`, or `µ` and `μ`, for one letter).
+#[must_use]
+pub(super) fn fold_case(text: &str) -> Cow<'_, str> {
+    CaseMapper::new().fold_string(text)
+}
+
+/// Whether some servers take this non-ASCII letter for others, or ignore it: its compatibility form is or contains ASCII
+/// (Unicode's NFKC; Windows' "best fit"), its case folds to ASCII or to several letters, or it is a combining mark or
+/// invisible. There is no form of such a letter in which all servers compare it alike.
+#[must_use]
+pub fn is_ambiguous_letter(character: char) -> bool {
+    is_lookalike(character) || folds_to_others(character)
+}
+
+/// `ß` is `ss`, `ǰ` is `j` with a mark, `և` is `եւ`. A letter that only gains marks (`ΐ`) is still that letter.
+fn folds_to_others(character: char) -> bool {
+    let mut buffer = [0; 4];
+    let Cow::Owned(folded) = fold_case(character.encode_utf8(&mut buffer)) else {
+        return false;
+    };
+    let is_mark = |letter: &char| matches!(u32::from(*letter), 0x300..=0x36f);
+    folded.chars().any(|letter| letter.is_ascii())
+        || folded.chars().filter(|letter| !is_mark(letter)).count() > 1
+}
+
+fn is_lookalike(character: char) -> bool {
+    matches!(u32::from(character),
+        0x80..=0xa0 | 0xaa | 0xad | 0xb2 | 0xb3 | 0xb9 | 0xba | 0xbc..=0xbe // C1, no-break and soft, ª ² ³ ¹ º ¼
+        | 0x130..=0x133 | 0x13f | 0x140 | 0x149 | 0x17f | 0x1c4..=0x1cc | 0x1f1..=0x1f3 // İ ı ĳ ŀ ŉ ſ ǆ ǉ ǳ
+        | 0x2b0..=0x2b8 | 0x2bc | 0x2e0..=0x2e3 // ʰ ˢ and the like
+        | 0x300..=0x36f | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x20d0..=0x20ff | 0xfe20..=0xfe2f // combining
+        | 0x1d2c..=0x1dbf // phonetic small capitals and modifiers
+        | 0x2000..=0x20cf | 0x2100..=0x218f // spaces, marks, ⁿ, fraction slash, ℡ K Å ⅓ Ⅷ
+        | 0x2212 | 0x2215 | 0x2216 | 0x2236 | 0x2460..=0x24ff | 0x29f5 | 0x29f8 | 0x29f9 // signs, ① ⓐ
+        | 0x2c7c | 0x2c7d | 0x3000 | 0x3164 | 0x3200..=0x33ff | 0xa789 | 0xfb00..=0xfb06 // ideographic space, squared, ﬁ
+        | 0xfe00..=0xfe0f | 0xfe10..=0xfe19 | 0xfe30..=0xfe6f | 0xfeff | 0xff00..=0xffef // variants, wide forms
+        | 0xfff0..=0xffff | 0x1d400..=0x1d7ff | 0x1f100..=0x1f1ff | 0x1fbf0..=0x1fbf9 // mathematical letters
+        | 0xe0000..=0x10_ffff) // tags, private use
+        || matches!(u32::from(character), 0x180b..=0x180f | 0xe000..=0xf8ff)
+}
+
+/// Whether a decoded path has a name that NTFS resolves to another one: a short name (`SECRE~1`) or a stream
+/// (`secret::$DATA`, `secret:$I30:$INDEX_ALLOCATION`).
+#[must_use]
+pub fn has_ntfs_alias(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    memchr::memchr2_iter(b'~', b':', bytes).any(|at| match (bytes[at], bytes.get(at + 1)) {
+        (b'~', Some(next)) => next.is_ascii_digit(),
+        (_, next) => next == Some(&b'$'),
+    })
+}
+
+#[cfg(test)]
+mod tests;
