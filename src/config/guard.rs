@@ -174,7 +174,10 @@ fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, InvalidValu
         letter.is_ascii_control() || !letter.is_ascii() && is_ambiguous_letter(*letter)
     }) {
         return invalid(
-            &format!("contains {}, which some servers ignore or take for other letters", quoted(&letter.to_string())),
+            &format!(
+                "contains {}, which some servers ignore or take for other letters",
+                quoted(&letter.to_string())
+            ),
             "write * for the whole segment: a request with this character is always rejected where there are rules",
         );
     }

@@ -93,7 +93,8 @@ impl Callers {
 
     /// Revokes the keys of the caller at `index` that are not among `kept`. Returns how many it still has.
     pub(super) fn retain_keys(&self, index: usize, kept: &[KeyDigest]) -> usize {
-        let is_kept = |(key, owner): &(KeyDigest, u32)| *owner as usize != index || kept.contains(key);
+        let is_kept =
+            |(key, owner): &(KeyDigest, u32)| *owner as usize != index || kept.contains(key);
         if !self.keys.load().iter().all(is_kept) {
             self.keys.rcu(|known| {
                 let kept = known.iter().filter(|known| is_kept(known)).copied();
@@ -107,7 +108,9 @@ impl Callers {
     /// How many keys the caller at `index` has.
     pub(super) fn count_keys(&self, index: usize) -> usize {
         let keys = self.keys.load();
-        keys.iter().filter(|(_, owner)| *owner as usize == index).count()
+        keys.iter()
+            .filter(|(_, owner)| *owner as usize == index)
+            .count()
     }
 
     /// Records that another configuration has replaced this one.

@@ -54,7 +54,10 @@ fn is_unknown(codings: &[u8]) -> bool {
 
 /// A name, and perhaps parameters after a semicolon.
 fn is_coding(coding: &[u8]) -> bool {
-    let name = coding.split(|byte| *byte == b';').next().unwrap_or_default();
+    let name = coding
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default();
     HeaderName::from_bytes(name.trim_ascii_end()).is_ok() // another token
 }
 

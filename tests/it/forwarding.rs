@@ -155,7 +155,11 @@ async fn the_upstreams_host_is_the_configured_one() {
 #[tokio::test]
 async fn whatever_form_a_target_has_a_path_is_sent_or_nothing() {
     let upstream = Upstream::echoing().await;
-    let proxy = Proxy::with(&upstream.url(), &[("guard.allow", "[\"GET /\", \"OPTIONS /\"]")]).await;
+    let proxy = Proxy::with(
+        &upstream.url(),
+        &[("guard.allow", "[\"GET /\", \"OPTIONS /\"]")],
+    )
+    .await;
     let host = format!("localhost:{}", proxy.address.port());
     for (method, target, expected) in [
         ("GET", "http://HOST", Some("/")),
@@ -185,7 +189,11 @@ async fn whatever_form_a_target_has_a_path_is_sent_or_nothing() {
             format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
         )
         .await;
-        let sent: Vec<String> = upstream.seen().drain(before..).map(|seen| seen.target).collect();
+        let sent: Vec<String> = upstream
+            .seen()
+            .drain(before..)
+            .map(|seen| seen.target)
+            .collect();
         match expected {
             Some(expected) => assert_eq!(sent, [expected], "{method} {target}"),
             None => {

@@ -88,7 +88,9 @@ async fn assert_rejected(proxy: &Proxy, upstream: &Upstream, request: &str) {
     client.send(request).await;
     let answer = client.answer().await;
     assert!(
-        answer.status == 0 || (400..500).contains(&answer.status) || matches!(answer.status, 501 | 505),
+        answer.status == 0
+            || (400..500).contains(&answer.status)
+            || matches!(answer.status, 501 | 505),
         "{request:?}: {answer:?}"
     );
     assert_eq!(

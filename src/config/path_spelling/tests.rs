@@ -21,7 +21,12 @@ fn every_letter_that_may_pass_folds_like_its_other_cases_and_never_to_ascii() {
         assert_eq!(folded(&lower), own, "{letter} {}", u32::from(letter));
         assert_eq!(folded(&upper), own, "{letter} {}", u32::from(letter));
         assert!(own.chars().all(|one| !one.is_ascii()), "{letter}");
-        assert!(lower.chars().chain(upper.chars()).all(|one| !one.is_ascii()));
+        assert!(
+            lower
+                .chars()
+                .chain(upper.chars())
+                .all(|one| !one.is_ascii())
+        );
     }
 }
 
@@ -36,7 +41,16 @@ fn short_names_and_streams_of_ntfs_are_recognized() {
     ] {
         assert!(has_ntfs_alias(path), "{path}");
     }
-    for path in ["/~user", "/a~", "/a~/1", "/x:cancel", "/a/$b", "/a:", "/:/$x", "/1~x"] {
+    for path in [
+        "/~user",
+        "/a~",
+        "/a~/1",
+        "/x:cancel",
+        "/a/$b",
+        "/a:",
+        "/:/$x",
+        "/1~x",
+    ] {
         assert!(!has_ntfs_alias(path), "{path}");
     }
 }

@@ -241,18 +241,36 @@ fn a_rejection_before_the_caller_is_identified_names_it_too() {
     let key = ("x-cupbearer-key", CI);
     for (method, target, field, reason) in [
         ("GET", "/", ("host", "evil.example"), "host_refused"),
-        ("GET", "/", ("origin", "http://evil.example"), "origin_refused"),
-        ("GET", "/", ("sec-fetch-site", "cross-site"), "origin_refused"),
+        (
+            "GET",
+            "/",
+            ("origin", "http://evil.example"),
+            "origin_refused",
+        ),
+        (
+            "GET",
+            "/",
+            ("sec-fetch-site", "cross-site"),
+            "origin_refused",
+        ),
         ("GET", "http://evil.example/", ("a", "b"), "target_refused"),
         ("TRACE", "/", ("a", "b"), "method_refused"),
         ("GET", "/", ("transfer-encoding", "x"), "bad_request"),
     ] {
         let host = if field.0 == "host" { field } else { OURS };
         let fields = [host, field, key];
-        let fields = if field.0 == "host" { &fields[1..] } else { &fields[..] };
+        let fields = if field.0 == "host" {
+            &fields[1..]
+        } else {
+            &fields[..]
+        };
         let named = caller(&guard, method, target, fields);
         assert_eq!(named, (reason, "ci".to_owned()));
-        let unknown = [&fields[..fields.len() - 1], &[("x-cupbearer-key", "unknown")]].concat();
+        let unknown = [
+            &fields[..fields.len() - 1],
+            &[("x-cupbearer-key", "unknown")],
+        ]
+        .concat();
         let named = caller(&guard, method, target, &unknown);
         assert_eq!(named, (reason, String::new()));
     }

@@ -87,13 +87,29 @@ async fn a_missing_file_changes_nothing_and_a_broken_one_revokes_what_it_lacks()
     std::fs::remove_file(scene.file("ci")).unwrap();
     three_seconds().await;
     assert!(scene.is_admitted(OLD));
-    for broken in ["short\n{OLD}", "{OLD} # of the nightly run", "{OLD}\n{OTHER}", "{NEW}\n{OLD}\nx y"] {
-        let broken = broken.replace("{OLD}", OLD).replace("{NEW}", NEW).replace("{OTHER}", OTHER);
+    for broken in [
+        "short\n{OLD}",
+        "{OLD} # of the nightly run",
+        "{OLD}\n{OTHER}",
+        "{NEW}\n{OLD}\nx y",
+    ] {
+        let broken = broken
+            .replace("{OLD}", OLD)
+            .replace("{NEW}", NEW)
+            .replace("{OTHER}", OTHER);
         write(&scene.file("ci"), &broken);
         three_seconds().await;
-        assert!(scene.is_admitted(OLD) && !scene.is_admitted(NEW), "{broken}");
+        assert!(
+            scene.is_admitted(OLD) && !scene.is_admitted(NEW),
+            "{broken}"
+        );
     }
-    for broken in ["short", "# {OLD}\nshort", "two words that are not a key\n", "{OTHER}"] {
+    for broken in [
+        "short",
+        "# {OLD}\nshort",
+        "two words that are not a key\n",
+        "{OTHER}",
+    ] {
         write(&scene.file("ci"), OLD);
         three_seconds().await;
         assert!(scene.is_admitted(OLD));
@@ -113,7 +129,11 @@ async fn a_file_with_the_key_of_another_caller_is_used_once_that_caller_no_longe
     let scene = Scene::new().await;
     write(&scene.file("backup"), &format!("# {OTHER}\n{OLD}\n{NEW}\n"));
     three_seconds().await;
-    assert_eq!(scene.caller(OTHER), None, "revoked although the file is refused");
+    assert_eq!(
+        scene.caller(OTHER),
+        None,
+        "revoked although the file is refused"
+    );
     assert_eq!(scene.caller(OLD).as_deref(), Some("ci"));
     assert_eq!(scene.caller(NEW), None);
 

@@ -89,7 +89,11 @@ fn deny_ignores_a_slash_at_the_end_of_a_rule() {
             let rule = format!("DELETE {path}{slash}");
             let guard = guard(None, &[&rule], false);
             for target in ["/users/7", "/users/7/", "/USERS/7/"] {
-                assert_eq!(verdict(&guard, "DELETE", target, &[]), "rule_refused", "{rule}");
+                assert_eq!(
+                    verdict(&guard, "DELETE", target, &[]),
+                    "rule_refused",
+                    "{rule}"
+                );
                 assert_eq!(verdict(&guard, "GET", target, &[]), "passes", "{rule}");
             }
             let other = verdict(&guard, "DELETE", "/other/8", &[]);
@@ -109,7 +113,11 @@ fn deny_ignores_case_in_every_alphabet_and_letters_that_fold_to_others_are_rejec
         "/%C3%A9t%C3%A9/1",
         "/unrelated/%C3%9F",
     ] {
-        assert_eq!(verdict(&guard, "GET", target, &[]), "rule_refused", "{target}");
+        assert_eq!(
+            verdict(&guard, "GET", target, &[]),
+            "rule_refused",
+            "{target}"
+        );
     }
     assert_eq!(verdict(&guard, "GET", "/%C3%A9t%C3%A9", &[]), "passes");
 }
@@ -180,7 +188,12 @@ fn any_rule_rejects_a_request_that_announces_such_a_field_as_a_trailer() {
         let fields = [("trailer", names)];
         assert_eq!(verdict(&restricted, "POST", "/x", &fields), "rule_refused");
         assert_eq!(
-            verdict(&restricted, "POST", "/x", &[("trailer", "X-Sum"), fields[0]]),
+            verdict(
+                &restricted,
+                "POST",
+                "/x",
+                &[("trailer", "X-Sum"), fields[0]]
+            ),
             "rule_refused"
         );
         let open = guard(None, &[], false);

@@ -181,11 +181,7 @@ async fn invalid_hosts_that_hyper_accepts_are_rejected() {
             malformed,
             malformed,
         ),
-        (
-            "Host: localhost\r\nhost: evil\r\n",
-            malformed,
-            malformed,
-        ),
+        ("Host: localhost\r\nhost: evil\r\n", malformed, malformed),
     ] {
         for (version, expected) in [("1.0", old), ("1.1", new)] {
             let response = exchange(format!("GET / HTTP/{version}\r\n{fields}\r\n")).await;

@@ -5,8 +5,7 @@ use super::scene::{Scene, exchange, lines_of};
 #[tokio::test]
 async fn announced_request_trailers_arrive_without_the_fields_of_a_head() {
     let scene = Scene::answering("HTTP/1.1 204 No Content\r\n\r\n").await;
-    let names =
-        "X-Sum, Authorization, Host, Content-Length, Transfer-Encoding, X-Forwarded-For, Cookie, X-HTTP-Method-Override";
+    let names = "X-Sum, Authorization, Host, Content-Length, Transfer-Encoding, X-Forwarded-For, Cookie, X-HTTP-Method-Override";
     let trailers = "X-Sum: 1\r\nAuthorization: Bearer x\r\nHost: evil\r\nContent-Length: 3\r\nTransfer-Encoding: x\r\n\
                     X-Forwarded-For: 1\r\nCookie: a\r\nX-HTTP-Method-Override: DELETE\r\nX-Unannounced: 1\r\n";
     let request = format!(
