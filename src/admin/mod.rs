@@ -2,8 +2,8 @@
 //! that change something.
 //!
 //! It never hands out a token and never forwards a request. Everyone may use the probes and the metrics, since they are
-//! asked for by IP address from other machines. Everything else exists only on loopback and unix listeners, behind the
-//! guard's checks. This room knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each
+//! asked for by IP address from other machines; only a web page on this machine whose name was made to resolve to it may
+//! not. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each
 //! proxy.
 
 mod page;
@@ -72,15 +72,32 @@ impl AdminEndpoints {
         let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/live" if is_get => line(StatusCode::OK, "live".to_owned()),
-            "/startup" if is_get => probe(&Readiness::of_startup(&self.views)),
-            "/ready" if is_get => probe(&self.readiness()),
-            "/metrics" if is_get => self.metrics(),
+            "/startup" | "/ready" | "/metrics" if is_get => self.respond_if_host(request, peer),
             "/" | "/status" | "/quit" | "/token/refresh" => {
                 self.respond_guarded(request, peer).await
             }
             "/live" | "/startup" | "/ready" | "/metrics" => only_get(request),
             _ => not_found(NO_SUCH_PATH),
         }
+    }
+
+    /// What everyone may read, except for a page that has been made to resolve to this machine.
+    fn respond_if_host<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
+        for guard in self.guards() {
+            if let Err(rejection) = guard.check_host(request, peer) {
+                return response::refused_by_guard(request, &rejection);
+            }
+        }
+        match request.uri().path() {
+            "/startup" => probe(&Readiness::of_startup(&self.views)),
+            "/ready" => probe(&self.readiness()),
+            _ => self.metrics(),
+        }
+    }
+
+    fn guards(&self) -> impl Iterator<Item = Guard> {
+        let of_proxies = self.views.iter().map(|view| (view.guard)());
+        of_proxies.chain(self.more_guards.iter().cloned())
     }
 
     fn metrics(&self) -> AdminResponse {
@@ -97,8 +114,7 @@ impl AdminEndpoints {
             Transport::Network => return not_found(ONLY_LOCAL),
             Transport::Loopback | Transport::Unix => {}
         }
-        let of_proxies = self.views.iter().map(|view| (view.guard)());
-        for guard in of_proxies.chain(self.more_guards.iter().cloned()) {
+        for guard in self.guards() {
             if let Err(rejection) = guard.check(request, peer) {
                 return response::refused_by_guard(request, &rejection);
             }

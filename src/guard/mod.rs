@@ -211,6 +211,30 @@ impl Guard {
         is_same.then(|| name.clone())
     }
 
+    /// Checks only `Host`, and only on a connection to a loopback address: for what everyone may read, except for a web
+    /// page whose name has been made to resolve to this machine. Requests from elsewhere have any `Host`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] with `host_refused` or `bad_request`.
+    pub fn check_host<B>(&self, request: &Request<B>, peer: &Peer) -> Result<(), Rejection> {
+        if !peer.is_on_loopback() {
+            return Ok(());
+        }
+        let fields = GuardFields::read(request.headers());
+        let hosts = AcceptedHosts::Ours(&self.hosts);
+        match host::check(fields.host, request.version(), hosts) {
+            Ok(_) => self
+                .pending
+                .as_ref()
+                .map_or(Ok(()), |pending| pending.check_host(request, peer)),
+            Err(rejection) => Err(Rejection {
+                format: ProblemFormat::preferred_by(request.method(), request.headers()),
+                ..rejection
+            }),
+        }
+    }
+
     fn check_with_pending(
         &self,
         head: CheckedHead<'_>,

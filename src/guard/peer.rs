@@ -41,6 +41,12 @@ impl Peer {
         }
     }
 
+    /// Whether it connected to a loopback address, whatever address the listener has: only then is its own address one.
+    pub(super) fn is_on_loopback(&self) -> bool {
+        self.address
+            .is_some_and(|address| address.ip().to_canonical().is_loopback())
+    }
+
     /// A client that connected to a unix socket.
     #[must_use]
     pub const fn unix(uid: Option<u32>) -> Self {

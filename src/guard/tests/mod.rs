@@ -175,6 +175,27 @@ fn a_request_without_one_valid_host_is_malformed() {
 }
 
 #[test]
+fn without_other_checks_the_host_matters_only_on_a_connection_to_loopback() {
+    let peer = |listener: &str, address: &str| {
+        Peer::tcp(listener.parse().unwrap(), address.parse().unwrap())
+    };
+    let evil = request("GET", "/metrics", &[("host", "rebind.test:6750")]);
+    let ours = request("GET", "/metrics", &[OURS, CROSS]);
+    for (peer, expected) in [
+        (peer("127.0.0.1:6750", "127.0.0.1:40000"), Some(Reason::HostRefused)),
+        (peer("0.0.0.0:6750", "127.0.0.1:40000"), Some(Reason::HostRefused)),
+        (peer("[::]:6750", "[::ffff:127.0.0.1]:40000"), Some(Reason::HostRefused)),
+        (peer("[::1]:6750", "[::1]:40000"), Some(Reason::HostRefused)),
+        (peer("0.0.0.0:6750", "10.0.0.7:40000"), None),
+        (Peer::unix(None), None),
+    ] {
+        let rejected = guard().check_host(&evil, &peer).err();
+        assert_eq!(rejected.map(|one| one.reason), expected, "{peer:?}");
+        assert!(guard().check_host(&ours, &peer).is_ok());
+    }
+}
+
+#[test]
 fn the_rejection_of_a_host_says_what_to_configure() {
     let detail = |fields: Pairs<'_>| rejection("GET", "/", fields).detail;
     assert_eq!(
