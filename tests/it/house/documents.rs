@@ -62,6 +62,84 @@ fn a_name_of_a_missing_test_is_reported() {
 }
 
 #[test]
+fn every_promise_names_its_page_and_existing_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("tests/promises.md")).unwrap();
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for row in rows(&text) {
+        let [page, promise, tests] = row[..] else {
+            panic!("not three columns: {row:?}");
+        };
+        if !root.join(page).exists() && !root.join("docs").join(page).exists() {
+            wrong.push(format!("there is no page {page}"));
+        }
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        if tests.is_empty() || promise.is_empty() {
+            wrong.push(format!("{page}: {promise:?} has no test"));
+        }
+        let missing = tests.iter().filter(|test| !test_exists(root, test));
+        wrong.extend(missing.map(|test| format!("{page}: {promise}: there is no {test}")));
+        count += 1;
+    }
+    assert!(count > 40, "{count} promises were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_promise_whose_test_does_not_exist_is_reported() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for test in [
+        "it::leaks::no_such_test",
+        "it::no_such_file::no_output_at_trace_level_contains_a_credential",
+        "guard::tests::no_such_test",
+        "e2e/callers: no such test",
+        "e2e/none: each caller has its own rules",
+        "leaks",
+        "it::leaks",
+    ] {
+        assert!(!test_exists(root, test), "{test}");
+    }
+    for test in [
+        "it::house::documents::a_promise_whose_test_does_not_exist_is_reported",
+        "guard::tests::a_host_is_one_of_our_names_with_any_port",
+        "e2e/callers: each caller has its own rules",
+    ] {
+        assert!(test_exists(root, test), "{test}");
+    }
+}
+
+/// The cells of each row of a table, without its head.
+fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("| "));
+    let rows = lines.filter_map(|line| line.strip_suffix(" |"));
+    rows.skip(2).map(|row| row.split(" | ").collect())
+}
+
+/// Whether exactly this test exists: `it::FILE::NAME`, `ROOM::FILE::tests::NAME` or `e2e/FILE: title`.
+fn test_exists(root: &Path, test: &str) -> bool {
+    let contains = |path: PathBuf, text: &str| {
+        fs::read_to_string(path).is_ok_and(|source| source.contains(text))
+    };
+    if let Some((file, title)) = test.split_once(": ") {
+        let path = root.join(format!("tests/{file}.test.mjs"));
+        return contains(path, &format!("test(\"{title}\""));
+    }
+    let Some((module, name)) = test.rsplit_once("::") else {
+        return false;
+    };
+    let module = module.replace("::", "/");
+    let module = match module.strip_prefix("it/") {
+        Some(file) => format!("tests/it/{file}"),
+        None => format!("src/{module}"),
+    };
+    ["{}.rs", "{}/mod.rs"]
+        .map(|form| root.join(form.replace("{}", &module)))
+        .into_iter()
+        .any(|path| contains(path, &format!("fn {name}(")))
+}
+
+#[test]
 fn every_link_between_documents_has_an_existing_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
