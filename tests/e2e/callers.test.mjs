@@ -7,6 +7,7 @@ import { createServer, request } from "node:http";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { registerSecret } from "./printed.mjs";
 import { CUPBEARER, curl, run, setUp, start, startProxy, statusOf, temporaryDirectory, until } from "./support.mjs";
 
 /** How long a revoked key may keep working. */
@@ -28,6 +29,15 @@ test("a key from keygen is accepted in each way of sending it, and is never forw
     const { stdout } = await curl(url, ...sent);
     assert.equal(JSON.parse(stdout).url, "/echo", sent[0]);
     assert.ok(!stdout.includes(key) && !/x-cupbearer-key/i.test(stdout), "the key was forwarded");
+  }
+  for (const misplaced of [
+    ["--request-target", `http://x:${key}@localhost/p`],
+    ["--header", `Host: x:${key}@localhost`],
+    ["--header", `Origin: http://x:${key}@localhost`],
+    ["--header", `Referer: http://x:${key}@localhost/`],
+  ]) {
+    const { stdout } = await curl(url, ...misplaced); // leaks.mjs searches the log for the key
+    assert.ok(!stdout.includes(key), misplaced[1].slice(0, 10));
   }
   const { stdout } = await curl("--include", url);
   assert.match(stdout, /^HTTP\/1\.1 401 /);
@@ -181,6 +191,7 @@ async function newCaller(directory, name) {
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "");
   const key = (await readFile(file, "utf8")).trimEnd();
+  registerSecret(key, "x");
   const lines = /^\[guard\.callers\.[^]*?(?=\n\n)/m.exec(stderr)[0];
   return { key, file, lines };
 }

@@ -1,9 +1,11 @@
 //! No output, even at the most verbose level, contains the secret, the token or a part of them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cupbearer::config::{self, Overrides, Surroundings};
 
 use crate::support::{
-    Binary, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get,
+    Binary, CALLER_KEY, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get,
     leaked, post, token_answer, until,
 };
 
@@ -115,6 +117,80 @@ async fn no_output_at_trace_level_contains_a_credential() {
     }
     assert_eq!(leaked(&output), None, "{output}");
     assert_eq!(leaked(&responses), None, "{responses}");
+}
+
+/// A caller's key in every place where a program may put it, right or wrong, valid or not.
+#[tokio::test]
+async fn no_output_contains_a_callers_key_wherever_it_was_sent() {
+    let (upstream, endpoint) = (
+        failing_upstream().await,
+        Upstream::answering(token_answer()).await,
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys");
+    std::fs::write(&file, CALLER_KEY).unwrap();
+    let config = Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: CLIENT_ID,
+        secret: SECRET,
+        settings: &[
+            "log.level=trace",
+            "log.access=all",
+            "admin.listen=127.0.0.1:0",
+            "guard.deny=[\"DELETE /**\"]",
+        ],
+    };
+    let key_file = ("CUPBEARER_GUARD__CALLERS__CI__KEY__FILE", file.to_str().unwrap());
+    let mut binary = Binary::start_with(&config, &[key_file]).await;
+    until("a token is obtained", || endpoint.completed() > 0).await;
+    let basic = STANDARD.encode(format!("x:{CALLER_KEY}"));
+    let admitted = format!("X-Cupbearer-Key: {CALLER_KEY}\r\n");
+    let mut responses = String::new();
+    for target in ["/p", "http://USER@localhost/p", "http://USER@evil.example/p", "https://USER@localhost/"] {
+        for host in ["localhost", "USER@localhost", "USER@evil.example:80", "http://USER@localhost"] {
+            for field in [
+                "",
+                "Origin: http://USER@localhost\r\n",
+                "Origin: http://USER@evil.example:9800\r\n",
+                "Origin: USER@localhost\r\n",
+                "Referer: http://USER@localhost/a\r\n",
+                "Sec-Fetch-Site: http://USER@localhost\r\n",
+                "Authorization: Basic BASIC\r\n",
+                "Authorization: Bearer KEY\r\nAuthorization: Bearer KEY\r\n",
+                "Proxy-Authorization: Basic BASIC\r\nForwarded: host=\"USER@localhost\"\r\n",
+                "Trailer: USER@localhost\r\nTransfer-Encoding: KEY, chunked\r\n",
+                "Upgrade: KEY\r\nConnection: upgrade\r\nVia: 1.1 KEY\r\n",
+            ] {
+                for key in ["", &*admitted] {
+                    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{field}{key}Connection: close\r\n\r\n")
+                        .replace("USER", &format!("x:{CALLER_KEY}"))
+                        .replace("KEY", CALLER_KEY)
+                        .replace("BASIC", &basic);
+                    responses += &format!("{:?}", ask(binary.address, &*request).await);
+                    if field.is_empty() {
+                        let asked = request.replace("/p", "/status");
+                        responses += &format!("{:?}", ask(binary.admin(), asked).await);
+                    }
+                }
+            }
+        }
+    }
+    let tunnel = format!("CONNECT x:{CALLER_KEY}@evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    responses += &format!("{:?}", ask(binary.address, tunnel).await);
+    for path in ["/metrics", "/status", "/"] {
+        responses += &ask(binary.admin(), get(path)).await.text();
+    }
+    binary.terminate();
+    let (_, output) = binary.wait().await;
+    assert!(output.contains("host_refused") && output.contains("origin_refused"), "{output}");
+    assert!(responses.contains("...@evil.example"), "{responses}");
+    assert_eq!(leaked(&output), None, "{output}");
+    assert_eq!(leaked(&responses), None, "{responses}");
+    for seen in upstream.seen() {
+        let text = format!("{:?} {}", seen.fields, seen.target);
+        assert!(!text.contains(&format!("Bearer {CALLER_KEY}")) && !text.contains(&basic), "{text}");
+    }
 }
 
 /// Fails if a derived `Debug` of one of these types prints a credential.

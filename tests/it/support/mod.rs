@@ -23,7 +23,7 @@ pub(crate) use client::{Answer, Client, End, ask, get, many_fields, post};
 pub(crate) use proxy::{Proxy, SECRET, TOKEN, token_answer};
 pub(crate) use relay::{Fault, Relay};
 pub(crate) use reloading_proxy::ReloadingProxy;
-pub(crate) use secrets::{CLIENT_ID, leaked};
+pub(crate) use secrets::{CALLER_KEY, CLIENT_ID, leaked};
 pub(crate) use upstream::{Connection, Upstream, answer};
 
 /// Far longer than anything here takes, so only a hang reaches it.

@@ -9,6 +9,9 @@ use super::{SECRET, TOKEN};
 
 pub(crate) const CLIENT_ID: &str = "cupbearer tests";
 
+/// A key of a caller. It has characters that could end a user name.
+pub(crate) const CALLER_KEY: &str = "the-key-of:a@caller-01";
+
 /// The length of a piece of a token that counts as a leak.
 const PIECE_BYTES: usize = 12;
 
@@ -32,8 +35,11 @@ fn forbidden() -> Vec<String> {
         form(SECRET),
         percent(SECRET),
         TOKEN.to_owned(),
+        CALLER_KEY.to_owned(),
     ];
     for pair in [
+        format!("x:{CALLER_KEY}"),
+        CALLER_KEY.to_owned(),
         format!("{CLIENT_ID}:{SECRET}"),
         format!("id:{SECRET}"),
         format!("id:{}", percent(SECRET)),
