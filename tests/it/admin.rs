@@ -232,15 +232,18 @@ async fn a_rebound_page_can_read_neither_readiness_nor_metrics() {
         let (binary, _upstream, _endpoint) =
             with_token(&[listen, "guard.hosts=[\"metrics.example\"]"]).await;
         let admin = SocketAddr::new([127, 0, 0, 1].into(), binary.admin().port());
-        let named =
-            |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let named = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         for path in ["/ready", "/startup", "/metrics"] {
             let rebound = outcome(admin, &named(path, "rebind.test:6750")).await;
             assert_eq!(rebound, (403, "host_refused".to_owned()), "{path}");
             let without = outcome(admin, &format!("GET {path} HTTP/1.1\r\n\r\n")).await;
             assert_eq!(without, (400, "bad_request".to_owned()), "{path}");
             for host in ["localhost:1", "127.0.0.1", "metrics.example:6751"] {
-                assert_eq!(outcome(admin, &named(path, host)).await.0, 200, "{path} {host}");
+                assert_eq!(
+                    outcome(admin, &named(path, host)).await.0,
+                    200,
+                    "{path} {host}"
+                );
             }
         }
         assert_eq!(outcome(admin, &named("/live", "rebind.test")).await.0, 200);

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use cupbearer::config::{self, Overrides, Surroundings};
 
 use crate::support::{
-    Binary, CALLER_KEY, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get,
-    leaked, post, token_answer, until,
+    Binary, CALLER_KEY, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream, answer,
+    ask, get, leaked, post, token_answer, until,
 };
 
 /// An upstream that fails differently for each target.
@@ -141,14 +141,27 @@ async fn no_output_contains_a_callers_key_wherever_it_was_sent() {
             "guard.deny=[\"DELETE /**\"]",
         ],
     };
-    let key_file = ("CUPBEARER_GUARD__CALLERS__CI__KEY__FILE", file.to_str().unwrap());
+    let key_file = (
+        "CUPBEARER_GUARD__CALLERS__CI__KEY__FILE",
+        file.to_str().unwrap(),
+    );
     let mut binary = Binary::start_with(&config, &[key_file]).await;
     until("a token is obtained", || endpoint.completed() > 0).await;
     let basic = STANDARD.encode(format!("x:{CALLER_KEY}"));
     let admitted = format!("X-Cupbearer-Key: {CALLER_KEY}\r\n");
     let mut responses = String::new();
-    for target in ["/p", "http://USER@localhost/p", "http://USER@evil.example/p", "https://USER@localhost/"] {
-        for host in ["localhost", "USER@localhost", "USER@evil.example:80", "http://USER@localhost"] {
+    for target in [
+        "/p",
+        "http://USER@localhost/p",
+        "http://USER@evil.example/p",
+        "https://USER@localhost/",
+    ] {
+        for host in [
+            "localhost",
+            "USER@localhost",
+            "USER@evil.example:80",
+            "http://USER@localhost",
+        ] {
             for field in [
                 "",
                 "Origin: http://USER@localhost\r\n",
@@ -176,20 +189,27 @@ async fn no_output_contains_a_callers_key_wherever_it_was_sent() {
             }
         }
     }
-    let tunnel = format!("CONNECT x:{CALLER_KEY}@evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let tunnel =
+        format!("CONNECT x:{CALLER_KEY}@evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     responses += &format!("{:?}", ask(binary.address, tunnel).await);
     for path in ["/metrics", "/status", "/"] {
         responses += &ask(binary.admin(), get(path)).await.text();
     }
     binary.terminate();
     let (_, output) = binary.wait().await;
-    assert!(output.contains("host_refused") && output.contains("origin_refused"), "{output}");
+    assert!(
+        output.contains("host_refused") && output.contains("origin_refused"),
+        "{output}"
+    );
     assert!(responses.contains("...@evil.example"), "{responses}");
     assert_eq!(leaked(&output), None, "{output}");
     assert_eq!(leaked(&responses), None, "{responses}");
     for seen in upstream.seen() {
         let text = format!("{:?} {}", seen.fields, seen.target);
-        assert!(!text.contains(&format!("Bearer {CALLER_KEY}")) && !text.contains(&basic), "{text}");
+        assert!(
+            !text.contains(&format!("Bearer {CALLER_KEY}")) && !text.contains(&basic),
+            "{text}"
+        );
     }
 }
 

@@ -182,9 +182,18 @@ fn without_other_checks_the_host_matters_only_on_a_connection_to_loopback() {
     let evil = request("GET", "/metrics", &[("host", "rebind.test:6750")]);
     let ours = request("GET", "/metrics", &[OURS, CROSS]);
     for (peer, expected) in [
-        (peer("127.0.0.1:6750", "127.0.0.1:40000"), Some(Reason::HostRefused)),
-        (peer("0.0.0.0:6750", "127.0.0.1:40000"), Some(Reason::HostRefused)),
-        (peer("[::]:6750", "[::ffff:127.0.0.1]:40000"), Some(Reason::HostRefused)),
+        (
+            peer("127.0.0.1:6750", "127.0.0.1:40000"),
+            Some(Reason::HostRefused),
+        ),
+        (
+            peer("0.0.0.0:6750", "127.0.0.1:40000"),
+            Some(Reason::HostRefused),
+        ),
+        (
+            peer("[::]:6750", "[::ffff:127.0.0.1]:40000"),
+            Some(Reason::HostRefused),
+        ),
         (peer("[::1]:6750", "[::1]:40000"), Some(Reason::HostRefused)),
         (peer("0.0.0.0:6750", "10.0.0.7:40000"), None),
         (Peer::unix(None), None),
