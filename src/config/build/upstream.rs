@@ -112,8 +112,9 @@ fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
     Some(good)
 }
 
-/// Fields that the proxy sets itself: the credential, its target, framing, and those of one connection.
-const NOT_FIXED: [&str; 11] = [
+/// Fields that the proxy sets itself: the credential, its target, framing, those of one connection, and those by which a
+/// request is recognized. The others replace those of the client.
+const NOT_FIXED: [&str; 13] = [
     "authorization",
     "connection",
     "content-length",
@@ -125,6 +126,8 @@ const NOT_FIXED: [&str; 11] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "via",
+    "x-request-id",
 ];
 
 fn headers(values: &mut Values) -> Option<Vec<(HeaderName, HeaderValue)>> {
