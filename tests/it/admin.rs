@@ -173,8 +173,8 @@ async fn the_time_of_the_upstreams_head_does_not_contain_the_wait_for_a_newer_to
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap().trim().parse().unwrap()
     };
-    let ours = seconds("cupbearer_request_seconds_sum ")
-        - seconds("cupbearer_upstream_head_seconds_sum ");
+    let ours =
+        seconds("cupbearer_request_seconds_sum ") - seconds("cupbearer_upstream_head_seconds_sum ");
     assert!(ours > 0.9, "{text}");
 }
 

@@ -106,8 +106,7 @@ async fn connection_removes_the_fields_it_nominates_but_never_the_bearer() {
 async fn a_nominated_request_id_arrives_all_the_same() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
-    let request =
-        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: x-request-id\r\nX-Request-Id: mine\r\n\r\n";
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: x-request-id\r\nX-Request-Id: mine\r\n\r\n";
     let answer = ask(proxy.address, request).await;
     let seen = upstream.only_request();
     assert_eq!(seen.values("x-request-id"), ["mine"]);

@@ -6,7 +6,8 @@ use tokio::net::TcpListener;
 
 use crate::support::{Client, Connection, Proxy, Upstream, answer, until};
 
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: localhost:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const UPGRADE: &str =
+    "GET /ws HTTP/1.1\r\nHost: localhost:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 #[tokio::test]
 async fn bytes_sent_early_never_reach_an_upstream_that_has_not_switched() {

@@ -32,7 +32,10 @@ fn an_announcement_loses_only_the_names_that_may_not_pass() {
     for (line, expected) in [
         ("X-Sum", Some("X-Sum")),
         ("X-Sum ,x-other", Some("X-Sum ,x-other")),
-        ("X-Sum, Host,x-other , Cache-Control", Some("X-Sum, x-other")),
+        (
+            "X-Sum, Host,x-other , Cache-Control",
+            Some("X-Sum, x-other"),
+        ),
         ("x-mine, , X-Sum", Some("X-Sum")),
         ("Host, x-mine", None),
         ("", None),

@@ -173,7 +173,8 @@ async fn a_401_for_insufficient_scope_is_forwarded_with_the_cause_in_proxy_statu
         answer("401 Unauthorized", challenge, "scope")
     });
     let scene = Scene::before(&api.url).await;
-    let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let upgrade =
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     for (count, request) in [post("/", "body"), upgrade.to_owned()].iter().enumerate() {
         let answer = scene.ask(request).await;
         assert_eq!((answer.status, &*answer.body), (401, "scope"));

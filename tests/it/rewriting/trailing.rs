@@ -124,10 +124,7 @@ async fn what_a_response_head_may_not_carry_does_not_cross_as_a_trailer() {
 
         let (expected, end) = match announced {
             "" => (&[][..], "\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
-            _ => (
-                &["X-Sum"][..],
-                "\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n",
-            ),
+            _ => (&["X-Sum"][..], "\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"),
         };
         assert_eq!(lines_of(&answer, "trailer"), expected);
         assert!(answer.ends_with(end), "{answer}");
@@ -137,10 +134,12 @@ async fn what_a_response_head_may_not_carry_does_not_cross_as_a_trailer() {
 #[tokio::test]
 async fn fields_between_proxies_do_not_cross_in_a_response_head() {
     let fields = "Proxy-Authentication-Info: a\r\nProxy-Support: b\r\nProxy-Anything: c\r\nConnection: X-Hop\r\nX-Hop: d";
-    let scene =
-        Scene::answering(&format!("HTTP/1.1 204 No Content\r\n{fields}\r\n\r\n")).await;
+    let scene = Scene::answering(&format!("HTTP/1.1 204 No Content\r\n{fields}\r\n\r\n")).await;
     let answer = scene.get("GET /").await;
-    for line in fields.lines().filter(|line| !line.starts_with("Connection")) {
+    for line in fields
+        .lines()
+        .filter(|line| !line.starts_with("Connection"))
+    {
         let name = line.split(':').next().unwrap();
         assert_eq!(lines_of(&answer, name), [""; 0], "{name}");
     }

@@ -52,10 +52,22 @@ fn servers_are_rewritten_wherever_a_document_may_have_them() {
         (r#""components":{"pathItems":{"one":{"get":{@}}}}"#, true),
         (r#""webhooks":{"changed":{@}}"#, true),
         (r#""webhooks":{"changed":{"post":{@}}}"#, true),
-        (r#""components":{"callbacks":{"c":{"{$request.body#/u}":{"post":{@}}}}}"#, true),
-        (r#""paths":{"/a":{"post":{"callbacks":{"c":{"{$url}":{@}}}}}}"#, true),
-        (r#""paths":{"/a":{"post":{"callbacks":{"c":{"{$url}":{"put":{@}}}}}}}"#, true),
-        (r#""paths":{"/a":{"additionalOperations":{"COPY":{@}}}}"#, true),
+        (
+            r#""components":{"callbacks":{"c":{"{$request.body#/u}":{"post":{@}}}}}"#,
+            true,
+        ),
+        (
+            r#""paths":{"/a":{"post":{"callbacks":{"c":{"{$url}":{@}}}}}}"#,
+            true,
+        ),
+        (
+            r#""paths":{"/a":{"post":{"callbacks":{"c":{"{$url}":{"put":{@}}}}}}}"#,
+            true,
+        ),
+        (
+            r#""paths":{"/a":{"additionalOperations":{"COPY":{@}}}}"#,
+            true,
+        ),
         (r#""components":{"schemas":{"one":{@}}}"#, false),
         (r#""components":{"examples":{"one":{"value":{@}}}}"#, false),
         (r#""x-webhooks":{"changed":{@}}"#, false),
