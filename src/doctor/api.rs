@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
+use super::own_response::CupbearerResponse;
 use super::probe::{ProbeResponse, get};
+use super::token_filter::TokenFilter;
 use crate::config::UpstreamConfig;
 use crate::text::{error_chain, excerpt};
 use crate::vendor::advanced_services;
@@ -39,10 +41,12 @@ pub(super) async fn examine(
     earlier: EarlierFindings,
 ) -> Finding {
     let upstream = &context.config.upstream;
+    let filter = TokenFilter::new(bearer);
     let response = match get(upstream, tls, &context.path, Some(bearer)).await {
-        Ok(response) => withhold_token(bearer, response),
+        Ok(response) => filter.clean(response),
         Err(error) => {
-            let message = format!("GET {}: {}", context.path, error_chain(&error));
+            let cause = filter.clean_text(error_chain(&error));
+            let message = format!("GET {}: {cause}", context.path);
             return Finding::failed(FailureKind::Unreachable, message)
                 .remedy("try again; if it persists, ask the operators of the API");
         }
@@ -68,26 +72,16 @@ async fn probe_public_path(
     }
 }
 
-/// Replaces a body that repeats the token, since the finding quotes from the body.
-fn withhold_token(bearer: &HeaderValue, response: ProbeResponse) -> ProbeResponse {
-    let token = bearer
-        .as_bytes()
-        .strip_prefix(b"Bearer ")
-        .unwrap_or_default();
-    let repeats = !token.is_empty() && response.body.windows(token.len()).any(|part| part == token);
-    if repeats {
-        let body = b"{\"detail\":\"(withheld: it repeats the token)\"}".to_vec();
-        return ProbeResponse { body, ..response };
-    }
-    response
-}
-
 fn explain(
     context: &DoctorContext<'_>,
     response: &ProbeResponse,
     public_path: PublicPath,
     earlier: EarlierFindings,
 ) -> Finding {
+    if let Some(ours) = CupbearerResponse::in_response(response) {
+        let message = format!("GET {} answered {}", context.path, response.status);
+        return ours.explain(&message, "upstream.url");
+    }
     let detail = detail(response);
     let quoted = detail
         .as_ref()

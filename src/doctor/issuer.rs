@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
+use super::own_response::CupbearerResponse;
 use super::probe::{ProbeError, ProbeResponse, get};
 use crate::config::{self, Endpoint};
 use crate::text::{error_chain, excerpt};
@@ -69,6 +70,12 @@ fn judge(context: &DoctorContext<'_>, url: &str, response: &ProbeResponse) -> Fi
         };
         Finding::failed(kind, message)
     };
+    if let Some(ours) = CupbearerResponse::in_response(response) {
+        return ours.explain(
+            &format!("{url} answered {status}"),
+            "token.url or token.issuer",
+        );
+    }
     if status == StatusCode::NOT_FOUND && is_only_source && context.pingone.is_none() {
         return failed(FailureKind::Other, format!("{url} answered {status}")).remedy(
             "this is not an issuer that publishes metadata: correct token.issuer, or write the token endpoint as token.url",

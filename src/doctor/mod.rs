@@ -14,6 +14,7 @@ mod finding;
 mod grant;
 mod issuer;
 mod listener;
+mod own_response;
 mod port_holder;
 mod prerequisites;
 mod probe;
@@ -23,6 +24,7 @@ mod running_instance;
 #[cfg(test)]
 mod sample;
 mod socket_owner;
+mod token_filter;
 
 pub use check_list::{CHECKS, CheckName, markdown_table};
 pub use check_run::CheckProgress;

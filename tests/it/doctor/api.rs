@@ -1,5 +1,10 @@
 //! How the API responds to a valid token.
 
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+
 use crate::support::{Connection, Upstream, answer, closed_port};
 
 use super::DoctorFixture;
@@ -62,35 +67,137 @@ async fn a_firewall_and_an_allow_list_are_told_apart_by_a_public_page() {
     }
 }
 
+/// How an API may repeat the token that it was sent.
+const ENCODINGS: [fn(&str) -> String; 6] = [
+    str::to_owned,
+    |text| text.replace('.', "\\u002e").replace('e', "\\u0065"),
+    |text| text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+    |text| BASE64_STANDARD.encode(format!("Bearer {text}")),
+    |text| BASE64_URL_SAFE_NO_PAD.encode(text),
+    |text| {
+        let inner = BASE64_STANDARD.encode(format!("token={text}"));
+        inner.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    },
+];
+
+/// Where the doctor quotes from: the status, the fields and the body of a response that has the text there.
+const QUOTED_PLACES: [fn(&str) -> Vec<u8>; 6] = [
+    |text| answer("403 Forbidden", JSON, &format!("{{\"detail\":\"{text}\"}}")),
+    |text| {
+        answer(
+            "500 Internal Server Error",
+            JSON,
+            &format!("{{\"error\":\"no {text}\"}}"),
+        )
+    },
+    |text| answer("302 Found", &format!("Location: /login/{text}\r\n"), ""),
+    |text| {
+        answer(
+            "302 Found",
+            &format!("Location: https://a.example/#{text}\r\n"),
+            "",
+        )
+    },
+    |text| {
+        answer(
+            "403 Forbidden",
+            &format!("Content-Type: text/html\r\nServer: {text}\r\n"),
+            PAGE,
+        )
+    },
+    |text| {
+        let ours = "Proxy-Status: cupbearer; error=http_request_error; details=\"bad_request\"\r\n";
+        let body = format!("{{\"reason\":\"{text}\",\"detail\":\"{text}\"}}");
+        answer("400 Bad Request", &format!("{ours}{JSON}"), &body)
+    },
+];
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+/// So many characters of a token in the output count as a leak.
+const PIECE: usize = 12;
+
 #[tokio::test]
-async fn a_response_that_repeats_the_token_is_not_quoted() {
-    let api = Upstream::scripted(async |mut connection: Connection| {
-        while let Some(request) = connection.request().await {
-            let said = format!(
-                "{{\"detail\":\"{:?}\"}}",
-                request.values("authorization")[0]
-            );
-            let said = said.replace("\\\"", "").replace("\"\"", "\"");
-            connection
-                .write(&answer(
-                    "403 Forbidden",
-                    "Content-Type: application/json\r\n",
-                    &said,
-                ))
-                .await;
+async fn a_token_that_the_api_repeats_in_any_encoding_is_not_printed() {
+    let mut fixture = DoctorFixture::open().await;
+    for place in QUOTED_PLACES {
+        for (number, encoding) in ENCODINGS.into_iter().enumerate() {
+            let repeated = Arc::new(Mutex::new(Vec::new()));
+            let seen = Arc::clone(&repeated);
+            let api = Upstream::scripted(move |mut connection: Connection| {
+                let seen = Arc::clone(&seen);
+                async move {
+                    while let Some(request) = connection.request().await {
+                        let bearer = request.values("authorization").first().copied();
+                        let token = bearer.map_or("none", |bearer| &bearer["Bearer ".len()..]);
+                        let text = encoding(token);
+                        seen.lock()
+                            .unwrap()
+                            .extend([token.to_owned(), text.clone()]);
+                        connection.write(&place(&text)).await;
+                    }
+                }
+            })
+            .await;
+            fixture = fixture.before(&api.url());
+            // Both outputs show the same text.
+            let outputs = [&["doctor"][..], &["doctor", "--json"]];
+            for arguments in &outputs[usize::from(number > 0)..] {
+                let said = fixture.run(arguments).await;
+                assert!(said.out.contains("withheld"), "{}", said.out);
+                assert_eq!(said.err, "");
+                let repeated = std::mem::take(&mut *repeated.lock().unwrap());
+                assert!(repeated.len() >= 2, "the API was not asked");
+                let pieces = repeated
+                    .iter()
+                    .flat_map(|text| text.as_bytes().windows(PIECE));
+                for piece in pieces {
+                    let piece = std::str::from_utf8(piece).unwrap();
+                    assert!(!said.out.contains(piece), "{piece} is in:\n{}", said.out);
+                }
+            }
         }
-    })
-    .await;
-    let report = DoctorFixture::open()
-        .await
-        .before(&api.url())
-        .examine()
-        .await;
-    assert!(
-        report.said("api.answer").contains("withheld"),
-        "{}",
-        report.said("api.answer")
-    );
+    }
+}
+
+#[tokio::test]
+async fn a_response_of_another_cupbearer_is_explained_by_its_reason() {
+    for (status, reason, exit, words) in [
+        ("508 Loop Detected", "loop", 1, "in a circle of proxies"),
+        (
+            "401 Unauthorized",
+            "caller_unknown",
+            1,
+            "guard.callers.NAME.uid",
+        ),
+        (
+            "503 Service Unavailable",
+            "token_unavailable",
+            5,
+            "run cupbearer doctor with",
+        ),
+    ] {
+        let fields = format!(
+            "Proxy-Status: cupbearer; error=x; details=\"{reason}\"\r\nContent-Type: application/problem+json\r\n"
+        );
+        let body = format!("{{\"reason\":\"{reason}\",\"detail\":\"What it says.\"}}");
+        let api = Upstream::answering(answer(status, &fields, &body)).await;
+        let fixture = DoctorFixture::open().await.before(&api.url());
+        let report = fixture.examine().await;
+        assert_eq!(report.exit, exit, "{reason}");
+        assert_eq!(report.with_outcome("failed"), ["api.answer"]);
+        let all = report.all("api.answer");
+        for words in [
+            words,
+            "a cupbearer answered, not the API",
+            "What it says.",
+            "address of the API itself",
+        ] {
+            assert!(all.contains(words), "{words}: {all}");
+        }
+        assert!(!all.contains("another authorization server"), "{all}");
+        assert!(!all.contains("not at fault"), "{all}");
+    }
 }
 
 #[tokio::test]
