@@ -118,10 +118,9 @@ fn exit_after(failure: &GrantError) -> Exit {
         | GrantError::KeyUnusable(_)
         | GrantError::CertificateUnusable(_) => Exit::Configuration,
         GrantError::Metadata(_) if !failure.is_rejection() => Exit::Unreachable,
-        GrantError::Metadata(_) | GrantError::Refused { .. } | GrantError::Unusable { .. } => {
-            Exit::Refused
-        }
-        GrantError::Unreachable(_)
+        GrantError::Metadata(_) | GrantError::Refused { .. } => Exit::Refused,
+        GrantError::Unusable { .. }
+        | GrantError::Unreachable(_)
         | GrantError::TimedOut { .. }
         | GrantError::Redirected { .. }
         | GrantError::Unavailable { .. } => Exit::Unreachable,

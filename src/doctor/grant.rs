@@ -53,11 +53,9 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
                 "a login page of the network answers",
                 "log in to the network first",
             ),
-        GrantError::Unusable { defect, .. } => unusable(
-            *defect,
-            failed(FailureKind::RejectedByTokenEndpoint),
-            context,
-        ),
+        GrantError::Unusable { defect, .. } => {
+            unusable(*defect, failed(FailureKind::Unreachable), context)
+        }
         GrantError::Unreachable(unreachable) => failed(FailureKind::Unreachable)
             .remedy(joined(failure, related_checks(unreachable))),
         GrantError::TimedOut { .. } => failed(FailureKind::Unreachable).remedy(joined(

@@ -5,7 +5,7 @@ use cupbearer::demo::{AuthMethod, Groups, Resource, TokenReply};
 use http::{HeaderValue, StatusCode};
 
 use super::{DoctorFixture, Report};
-use crate::support::{answer, closed_port};
+use crate::support::{Binary, Config, answer, closed_port};
 
 /// Asserts that only the grant failed, and that its remedies name these steps.
 fn assert_refused(report: &Report, steps: &[u64]) {
@@ -143,11 +143,11 @@ async fn an_unknown_environment_is_found_without_the_secret() {
 
 #[tokio::test]
 async fn a_web_page_instead_of_a_response_is_due_to_a_proxy_or_a_firewall() {
-    for status in [StatusCode::FORBIDDEN, StatusCode::OK] {
+    for (status, exit) in [(StatusCode::FORBIDDEN, 4), (StatusCode::OK, 5)] {
         let fixture = DoctorFixture::open().await;
         fixture.demo.state.reply_always(TokenReply::html(status));
         let report = fixture.examine().await;
-        assert_eq!(report.exit, 4);
+        assert_eq!(report.exit, exit);
         assert_eq!(report.with_outcome("failed"), ["grant"]);
         assert!(report.steps("grant").is_empty());
         let all = report.all("grant");
@@ -156,6 +156,41 @@ async fn a_web_page_instead_of_a_response_is_due_to_a_proxy_or_a_firewall() {
             "{all}"
         );
         assert!(!all.contains("intercepted"), "a page is not quoted: {all}");
+    }
+}
+
+#[tokio::test]
+async fn a_200_without_a_usable_token_is_exit_code_5_for_doctor_token_and_wait() {
+    let json = "application/json";
+    for (kind, body) in [
+        ("text/html", "<html>"),
+        (json, ""),
+        (json, "{}"),
+        (json, "[]"),
+        (json, r#"{"access_token":"t","token_type":"DPoP"}"#),
+        (json, r#"{"access_token":"t t","token_type":"Bearer"}"#),
+        (
+            json,
+            r#"{"access_token":"t","token_type":"Bearer","expires_in":-1}"#,
+        ),
+    ] {
+        let fixture = DoctorFixture::open().await;
+        let state = &fixture.demo.state;
+        state.reply_always(TokenReply::text(StatusCode::OK, kind, body));
+        let report = fixture.examine().await;
+        assert_eq!(report.exit, 5, "doctor, {body}");
+        assert_eq!(report.with_outcome("failed"), ["grant"]);
+        assert_eq!(fixture.run(&["token"]).await.exit, 5, "token, {body}");
+
+        let secret = fixture.secret();
+        let running = Binary::start(&Config {
+            settings: &["admin.listen=127.0.0.1:0"],
+            ..fixture.config(&secret)
+        })
+        .await;
+        let fixture = fixture.set(&format!("admin.listen={}", running.admin()));
+        let waited = fixture.run(&["wait", "--max", "1ms"]).await;
+        assert_eq!(waited.exit, 5, "wait, {body}: {}", waited.err);
     }
 }
 
