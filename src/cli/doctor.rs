@@ -16,7 +16,7 @@ use crate::doctor::{self, Check, CheckProgress, DoctorOptions, FailureKind, Outc
 use crate::vendor::{Remedy, SetupStep};
 
 /// Find out why something does not work: numbered checks, each with its remedy
-#[derive(Args, Default)]
+#[derive(Args)]
 #[group(skip)]
 #[command(
     after_help = "Example:\n  cupbearer doctor --config pingone.toml\n  cupbearer doctor --json | jq '.checks[] | select(.outcome == \"failed\")'\n\n\
@@ -51,27 +51,33 @@ impl DoctorArgs {
         }
     }
 
-    /// Runs and shows all checks.
-    pub(super) async fn examine(&self, overrides: &Overrides, surroundings: &Surroundings) -> Exit {
-        let _hidden = credentials::hide_process();
+    async fn examine(&self, overrides: &Overrides, surroundings: &Surroundings) -> Exit {
         let options = DoctorOptions {
             overrides,
+            text: None,
             surroundings,
             path: self.path.as_deref(),
         };
-        if self.json {
-            let checks = Box::pin(doctor::examine(&options, &mut |_| {})).await;
-            put(&format!("{:#}\n", to_json(&checks)));
-            return exit_after(&checks);
+        if !self.json {
+            return exit_after(&examine_visibly(&options).await);
         }
-        let style = TerminalStyle::of_standard_output();
-        let checks = Box::pin(doctor::examine(&options, &mut |progress| {
-            put(&style.progress(&progress));
-        }))
-        .await;
-        put(&style.summary(&checks));
+        let _hidden = credentials::hide_process();
+        let checks = Box::pin(doctor::examine(&options, &mut |_| {})).await;
+        put(&format!("{:#}\n", to_json(&checks)));
         exit_after(&checks)
     }
+}
+
+/// Makes and shows all checks.
+pub(super) async fn examine_visibly(options: &DoctorOptions<'_>) -> Vec<Check> {
+    let _hidden = credentials::hide_process();
+    let style = TerminalStyle::of_standard_output();
+    let checks = Box::pin(doctor::examine(options, &mut |progress| {
+        put(&style.progress(&progress));
+    }))
+    .await;
+    put(&style.summary(&checks));
+    checks
 }
 
 /// The lines of these checks, with their remedies.
@@ -80,7 +86,8 @@ pub(super) fn lines(checks: &[&Check]) -> String {
     checks.iter().map(|check| style.lines(check)).collect()
 }
 
-fn exit_after(checks: &[Check]) -> Exit {
+/// The exit code of the first check that failed.
+pub(super) fn exit_after(checks: &[Check]) -> Exit {
     let first = checks.iter().find_map(|check| match check.finding.outcome {
         Outcome::Failed(kind) => Some(kind),
         Outcome::Ok | Outcome::Note | Outcome::Skipped => None,

@@ -2,9 +2,8 @@
 //! of this proxy.
 //!
 //! The private key is written to a new file of mode 0600 and nowhere else. A caller's key is written to such a file too,
-//! or to standard output if no file is named.
+//! or to standard output if no file is named. If one half of a pair cannot be written, the other is not kept.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,8 @@ use zeroize::Zeroizing;
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
+use super::quoting::toml_string;
+use super::staged_file::{FileMode, StagedFile, exists};
 use crate::config::{Algorithm, is_caller_name};
 use crate::guard;
 use crate::token::{GeneratedKey, generate_key};
@@ -117,10 +118,12 @@ impl KeygenArgs {
             .unwrap_or(Path::new(DEFAULT_PRIVATE_KEY));
         let algorithm = Algorithm::from(self.algorithm);
         let key = generate_key(algorithm).map_err(|error| error.to_string())?;
+        let failed = |error| not_written(out, &error);
         // Exposed to be written to the file that the user chose.
-        write_new(out, key.private.expose()).map_err(|error| not_written(out, &error))?;
-        writeln!(io::stdout(), "{:#}", key.public)
-            .map_err(|error| format!("standard output: {error}"))?;
+        let staged = stage_new(out, key.private.expose()).map_err(failed)?;
+        // Before the file is moved to its place: if the public half is lost, neither is kept.
+        print_result(format!("{:#}\n", key.public).as_bytes())?;
+        staged.place_new(out).map_err(failed)?;
         Ok(key_pair_advice(out, algorithm, &key))
     }
 }
@@ -129,37 +132,44 @@ fn create_caller_key(name: &str, out: Option<&Path>) -> Result<String, String> {
     let key = guard::new_key().map_err(|error| error.to_string())?;
     let line = Zeroizing::new(format!("{}\n", *key));
     match out {
-        Some(path) => {
-            write_new(path, line.as_bytes()).map_err(|error| not_written(path, &error))?;
-        }
-        None => io::stdout()
-            .write_all(line.as_bytes())
-            .map_err(|error| format!("standard output: {error}"))?,
+        Some(path) => stage_new(path, line.as_bytes())
+            .and_then(|staged| staged.place_new(path))
+            .map_err(|error| not_written(path, &error))?,
+        None => print_result(line.as_bytes())?,
     }
     Ok(caller_advice(name, out))
+}
+
+/// Unlike what other commands print, this must arrive: a closed pipe is an error too.
+fn print_result(bytes: &[u8]) -> Result<(), String> {
+    let mut out = io::stdout();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("standard output: {error}; no key has been created"))
 }
 
 /// The path is absolute, since a relative one starts where the proxy is started.
 fn caller_advice(name: &str, out: Option<&Path>) -> String {
     let (location, file) = if let Some(path) = out {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = absolute(path);
         let location = format!(
             "The key is in {}, which only its owner can read.",
             path.display()
         );
-        (location, path.display().to_string())
+        (location, path)
     } else {
         let location =
             "The key above is stored nowhere else: put it into a file for the proxy.".to_owned();
-        (location, format!("/run/secrets/{name}.key"))
+        (location, PathBuf::from(format!("/run/secrets/{name}.key")))
     };
+    let file = toml_string(&file);
     format!(
         "{location} The caller sends it as
 Authorization: Bearer, as the Basic password (curl -u x:KEY) or as X-Cupbearer-Key.
 To admit the caller, add to the configuration:
 
 [guard.callers.{name}]
-key = {{ file = {file:?} }}
+key = {{ file = {file} }}
 # read_only = true
 # allow = [\"GET /api/v1/**\"]
 
@@ -167,15 +177,19 @@ To revoke the key, write # before it in its file: this takes effect within 3 s, 
     )
 }
 
-/// `create_new` refuses an existing file and a symbolic link, even a dangling one.
-fn write_new(path: &Path, key: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(key)?;
-    file.sync_all()
+/// Writes the key aside, unless the file exists; a symbolic link counts, even a dangling one.
+fn stage_new(path: &Path, key: &[u8]) -> io::Result<StagedFile> {
+    if exists(path) {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let mut staged = StagedFile::create(path, FileMode::Owner)?;
+    staged.write(key)?;
+    Ok(staged)
+}
+
+/// A relative path would start where the proxy is started.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn not_written(path: &Path, error: &io::Error) -> String {
@@ -189,18 +203,19 @@ fn not_written(path: &Path, error: &io::Error) -> String {
 }
 
 fn key_pair_advice(path: &Path, algorithm: Algorithm, key: &GeneratedKey) -> String {
-    let path = path.display();
+    let path = absolute(path);
+    let (shown, file) = (path.display(), toml_string(&path));
     let (algorithm, id) = (algorithm.as_str(), &key.id);
     let algorithm_line = match algorithm {
         "RS256" | "ES256" => String::new(),
         other => format!("\n  token.algorithm = {other:?}"),
     };
     format!(
-        "The private key is in {path}, which only its owner can read.
+        "The private key is in {shown}, which only its owner can read.
 Register the JWK set above at the authorization server, for the client (in PingOne: the application) whose
 token endpoint authentication method is private_key_jwt. Then add to the configuration:
   token.auth = \"private_key_jwt\"
-  token.private_key = {{ file = \"{path}\" }}{algorithm_line}
+  token.private_key = {{ file = {file} }}{algorithm_line}
 The key id (kid) is {id}; it is sent without further configuration."
     )
 }

@@ -4,8 +4,8 @@
 //! a struct that derives `Args` and has an `execute` method, and name it in [`Command`] below.
 //!
 //! The other files are shared: `exit` (exit codes), `output` (printing), `invocation` (the flags that set
-//! configuration), `preflight` (reading what a configuration names), `admin_client` (asking a running proxy), `serve`
-//! (running proxies, for `run` and `demo`).
+//! configuration), `preflight` (reading what a configuration names), `staged_file` (writing files), `quoting` (paths in advice), `admin_client`
+//! (asking a running proxy), `serve` (running proxies, for `run` and `demo`).
 
 mod admin_client;
 mod banner;
@@ -24,10 +24,12 @@ mod learn;
 mod output;
 mod preflight;
 mod quit;
+mod quoting;
 mod run;
 mod sd_notify;
 mod serve;
 mod signals;
+mod staged_file;
 mod start_failure;
 mod status;
 mod token;

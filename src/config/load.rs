@@ -62,6 +62,19 @@ pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded
     finish(sources::read(overrides, surroundings), surroundings)
 }
 
+/// The same with `text` in place of the content of the file in `overrides`, which need not exist.
+///
+/// # Errors
+/// All problems at once.
+pub fn load_text(
+    text: &str,
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+) -> Result<Loaded, ConfigProblems> {
+    let layers = sources::read_text(text, overrides, surroundings);
+    finish(layers, surroundings)
+}
+
 /// Gives the layers their types.
 pub(super) fn finish(
     layers: Layers,

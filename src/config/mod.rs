@@ -54,7 +54,7 @@ pub use fingerprint::{ProxyFingerprint, fingerprint};
 pub use guard::{AccessRules, CallerConfig, GuardConfig, LocalUsers, Rule};
 pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
-pub use load::{Loaded, load, load_admin};
+pub use load::{Loaded, load, load_admin, load_text};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
 pub use path_spelling::{has_ntfs_alias, is_ambiguous_letter};

@@ -4,7 +4,7 @@
 use url::Url;
 
 use super::problems::InvalidValue;
-use super::{address, keys};
+use super::{address, keys, token};
 use crate::text::quoted;
 use crate::vendor::pingone::{PingOneEndpoint, is_own_host, managed_api};
 
@@ -137,9 +137,25 @@ pub(crate) fn client_id(
     }
 }
 
-/// Checks a value for `listen`.
+/// Checks a value for `token.scope`; `None` if there is none.
+pub(crate) fn scope(text: &str) -> Result<Option<String>, InvalidValue> {
+    match text.trim() {
+        "" => Ok(None),
+        text => token::scope(text.to_owned()).map(Some),
+    }
+}
+
+/// Checks a value for `listen` in a configuration that has no callers.
 pub(crate) fn listen(text: &str) -> Result<String, InvalidValue> {
-    address::listen(text.trim()).map(|_| text.trim().to_owned())
+    let text = text.trim();
+    if address::listen(text)?.is_local() {
+        return Ok(text.to_owned());
+    }
+    Err((
+        format!("{} is not loopback, and there are no callers yet", quoted(text)),
+        "write localhost:6749; to listen on a network, add guard.callers to the written file and change listen there",
+    )
+        .into())
 }
 
 /// The first address in a paste. Quotes, brackets and words around it are ignored, and the scheme may be missing.
@@ -210,8 +226,13 @@ fn of_any_server(url: &Url) -> Result<PastedTokenEndpoint, InvalidValue> {
     if let Some(path) = issuer_path {
         return Ok(PastedTokenEndpoint::Issuer(format!("{origin}{path}")));
     }
-    let last = path.rsplit('/').next().unwrap_or_default();
-    if last.to_ascii_lowercase().contains("token") {
+    // Some frameworks have endpoints that end in a slash.
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    if last
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .contains("token")
+    {
         address::endpoint(url.as_str())?;
         return Ok(PastedTokenEndpoint::Url(url.to_string()));
     }

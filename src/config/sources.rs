@@ -16,12 +16,7 @@ const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// Reads all layers. Problems are collected without stopping.
 pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers {
-    let mut layers = Layers {
-        proxies: ProxyEnvironment::of(surroundings),
-        credentials: surroundings.variable(CREDENTIALS_DIRECTORY),
-        file_name: overrides.file_name(),
-        ..Layers::default()
-    };
+    let mut layers = empty(overrides, surroundings);
     let variables = environment::cupbearer_variables(&mut layers.problems, &surroundings.variables);
     find_file(
         &mut layers,
@@ -34,6 +29,29 @@ pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers
         command_line::read(&mut layers, setting);
     }
     layers
+}
+
+/// Reads all layers, with `text` in place of the content of the file in `overrides`.
+pub(crate) fn read_text(text: &str, overrides: &Overrides, surroundings: &Surroundings) -> Layers {
+    let mut layers = empty(overrides, surroundings);
+    let variables = environment::cupbearer_variables(&mut layers.problems, &surroundings.variables);
+    let path = overrides.file.clone().unwrap_or_default();
+    document::read(&mut layers, &path, text.as_bytes());
+    layers.file = Some(path);
+    environment::read(&mut layers, &variables);
+    for setting in &overrides.settings {
+        command_line::read(&mut layers, setting);
+    }
+    layers
+}
+
+fn empty(overrides: &Overrides, surroundings: &Surroundings) -> Layers {
+    Layers {
+        proxies: ProxyEnvironment::of(surroundings),
+        credentials: surroundings.variable(CREDENTIALS_DIRECTORY),
+        file_name: overrides.file_name(),
+        ..Layers::default()
+    }
 }
 
 fn find_file(

@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::address::is_loopback;
+use super::problems::InvalidValue;
 use crate::credentials::{ClientCertificate, SecretSource};
+use crate::text::quoted;
 
 /// `token.*`.
 #[derive(Debug, Clone)]
@@ -35,6 +37,24 @@ pub struct TokenConfig {
     pub default_lifetime: Duration,
     /// `token.wait`: how long a request waits for the attempt in flight.
     pub wait: Duration,
+}
+
+/// `token.scope` (RFC 6749 3.3): words of printable ASCII without `"` and `\`, one space between.
+pub(crate) fn scope(text: String) -> Result<String, InvalidValue> {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    };
+    if text.split(' ').all(is_word) {
+        return Ok(text);
+    }
+    Err((
+        format!("{} is not a valid scope", quoted(&text)),
+        "write names with one space between, such as \"read write\"",
+    )
+        .into())
 }
 
 /// Where tokens are requested.

@@ -38,7 +38,7 @@ impl SecretSource {
     /// 5 s to answer.
     pub async fn read(&self) -> Result<Secret, SecretError> {
         let bytes = match self {
-            Self::File(path) => self.read_file(path).await?,
+            Self::File(path) => read_file(path).await?,
             Self::Env(name) => {
                 let value = std::env::var_os(name)
                     .ok_or_else(|| SecretError::VariableUnset(name.clone()))?;
@@ -89,22 +89,13 @@ impl SecretSource {
         }
     }
 
-    async fn read_file(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-        let file_error = |source| SecretError::File {
-            path: path.to_owned(),
-            source,
-        };
-        let path = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || read_regular(&path, MAX_SECRET_BYTES)).await;
-        match read {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(FileError::TooLong { .. })) => Err(SecretError::TooLong(self.describe())),
-            Ok(Err(source)) => Err(file_error(source)),
-            // Only when the runtime is shutting down.
-            Err(_) => Err(file_error(FileError::Other(
-                io::ErrorKind::Interrupted.into(),
-            ))),
-        }
+    /// Whether this file contains a secret now.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn check_file(path: &Path) -> Result<(), SecretError> {
+        let bytes = read_secret_file(path)?;
+        Self::File(path.to_owned()).checked(&bytes).map(drop)
     }
 
     fn checked(&self, bytes: &[u8]) -> Result<Secret, SecretError> {
@@ -121,6 +112,30 @@ impl SecretSource {
         }
         Ok(Secret::new(trimmed))
     }
+}
+
+async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let owned = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || read_secret_file(&owned)).await;
+    // Joining fails only when the runtime is shutting down.
+    read.unwrap_or_else(|_| {
+        Err(SecretError::File {
+            path: path.to_owned(),
+            source: FileError::Other(io::ErrorKind::Interrupted.into()),
+        })
+    })
+}
+
+fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    read_regular(path, MAX_SECRET_BYTES).map_err(|error| match error {
+        FileError::TooLong { .. } => {
+            SecretError::TooLong(SecretSource::File(path.to_owned()).describe())
+        }
+        source => SecretError::File {
+            path: path.to_owned(),
+            source,
+        },
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ use crate::token::{AccessToken, SingleGrant};
 pub struct DoctorOptions<'a> {
     /// What the command line says about the configuration.
     pub overrides: &'a Overrides,
+    /// The content of its file, if that is not written yet.
+    pub text: Option<&'a str>,
     /// The environment.
     pub surroundings: &'a Surroundings,
     /// The path to GET from the API, instead of the usual one.
@@ -38,8 +40,13 @@ pub async fn examine(
     report: &mut dyn FnMut(CheckProgress<'_>),
 ) -> Vec<Check> {
     let mut run = CheckRun::new(report);
-    let configuration =
-        async { prerequisites::configuration(options.overrides, options.surroundings) };
+    let (overrides, surroundings) = (options.overrides, options.surroundings);
+    let configuration = async {
+        prerequisites::configuration(match options.text {
+            Some(text) => config::load_text(text, overrides, surroundings),
+            None => config::load(overrides, surroundings),
+        })
+    };
     let Some(prerequisites) = run.check(CONFIGURATION, configuration).await else {
         return run.into_checks();
     };

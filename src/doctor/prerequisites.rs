@@ -1,7 +1,7 @@
 //! The checks that send nothing: the configuration, the files that it names, and the secret.
 
 use super::finding::{FailureKind, Finding};
-use crate::config::{self, ClientAuth, Config, ConfigProblems, Loaded, Overrides, Surroundings};
+use crate::config::{ClientAuth, Config, ConfigProblems, Loaded};
 use crate::net::{client_config, with_client_certificate};
 use crate::text::error_chain;
 use crate::token::{Client, SingleGrant, check_private_key, client};
@@ -18,10 +18,9 @@ pub(super) struct Prerequisites {
 
 /// Checks that the configuration and the files that it names can be used.
 pub(super) fn configuration(
-    overrides: &Overrides,
-    surroundings: &Surroundings,
+    loaded: Result<Loaded, ConfigProblems>,
 ) -> (Finding, Option<Prerequisites>) {
-    let loaded = match config::load(overrides, surroundings) {
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return (rejected(&problems), None),
     };

@@ -1,5 +1,6 @@
 //! The configuration block to paste: TOML, with comments for the reader.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -52,16 +53,16 @@ pub fn write_block(run: &RunDescription<'_>, folded: &FoldedRules) -> String {
     }
     line(&format!(
         "# To create its key: cupbearer keygen --caller {name} --out {}",
-        sanitize(&key, Unprintable::Mark)
+        shell_word(&sanitize(&key, Unprintable::Mark))
     ));
     line(&format!("[guard.callers.{name}]"));
-    line(&format!("key = {{ file = {} }}", quoted(&key)));
+    line(&format!("key = {{ file = {} }}", toml_string(&key)));
     if folded.read_only {
         line("read_only = true");
     }
     line("allow = [");
     for rule in &folded.allow {
-        line(&format!("  {},{}", quoted(&rule.rule), remark(rule)));
+        line(&format!("  {},{}", toml_string(&rule.rule), remark(rule)));
     }
     line("]");
     if !folded.deny.is_empty() {
@@ -70,7 +71,7 @@ pub fn write_block(run: &RunDescription<'_>, folded: &FoldedRules) -> String {
         );
         line("deny = [");
         for rule in &folded.deny {
-            line(&format!("  {},", quoted(rule)));
+            line(&format!("  {},", toml_string(rule)));
         }
         line("]");
     }
@@ -110,8 +111,15 @@ fn remark(rule: &FoldedRule) -> String {
     }
 }
 
-/// A TOML string in which characters that would mislead a reader are escaped.
-fn quoted(text: &str) -> String {
+/// As one word of a POSIX shell.
+fn shell_word(text: &str) -> String {
+    // It fails only for a NUL, which `sanitize` has replaced.
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), Cow::into_owned)
+}
+
+/// The text as a TOML string, in which characters that would mislead a reader are escaped.
+#[must_use]
+pub fn toml_string(text: &str) -> String {
     if text.chars().all(is_printable) {
         return toml::Value::from(text).to_string();
     }

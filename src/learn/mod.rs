@@ -11,7 +11,7 @@ mod document;
 mod fold;
 mod record;
 
-pub use block::{RunDescription, write_block};
+pub use block::{RunDescription, toml_string, write_block};
 pub use compare::{Comparison, compare};
 pub use document::{OpenApiDocument, OpenApiError, candidate_paths};
 pub use fold::{FoldedRule, FoldedRules, fold};

@@ -5,7 +5,7 @@
 //!
 //! `answers` holds what is known, `parse` reads it, `questions` and `secret_question` ask for it through a `terminal`,
 //! `reachability` tries the addresses, `document` composes the text, and `writing` puts it and the secret where they
-//! belong, within what `overwritable` allows.
+//! belong, within what `files` and `overwritable` allow. `port` says whether the new proxy can be started.
 
 mod answers;
 mod args;
@@ -15,6 +15,7 @@ mod files;
 mod keyring;
 mod overwritable;
 mod parse;
+mod port;
 mod prompts;
 mod questions;
 mod reachability;
@@ -28,16 +29,18 @@ mod writing;
 use std::io;
 use std::path::Path;
 
-use super::doctor::DoctorArgs;
+use super::doctor;
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
-use crate::config::{Overrides, Setting, Surroundings};
+use crate::config::{self, Overrides, Surroundings};
 use crate::credentials;
+use crate::doctor::{DoctorOptions, Outcome};
 
 use answers::{AnswerSlot, SecretLocation};
 use error::InitError;
 use overwritable::Overwritable;
+use port::PortState;
 use stdin_secret::StandardInput;
 use terminal::{Dialogue, Terminal};
 
@@ -93,20 +96,23 @@ async fn from_flags(
     }
     let config = answers.complete().map_err(InitError::Usage)?;
     let path = parse::absolute(&args.destination(surroundings));
+    files::check_destination(&path, &config.secret).map_err(|invalid| {
+        InitError::Usage(format!("--out: {}: {}", invalid.problem, invalid.remedy))
+    })?;
+    writing::check(&config, &path).map_err(|problems| InitError::Usage(problems.to_string()))?;
     writing::write(&config, &path, &mut Overwritable::new(args.force)).await?;
     say(&writing::summary(&config, &path));
-    let exit = if args.no_doctor {
-        Exit::Fine
+    let tried = if args.no_doctor {
+        TriedConfig::not_tried()
     } else {
         try_out(&path, surroundings).await
     };
-    let next = if exit == Exit::Fine {
-        writing::next_steps(&config, &path, surroundings)
+    say(&if tried.can_be_used() {
+        writing::next_steps(&config, &path, surroundings, &tried.port)
     } else {
         writing::after_failure(&path)
-    };
-    say(&next);
-    Ok(exit)
+    });
+    Ok(tried.exit)
 }
 
 /// Asks, writes and tries, and does so again for as long as the user wants to correct something.
@@ -131,37 +137,81 @@ async fn interactive(
             &config,
             &mut overwritable,
         )?;
+        if let Err(problems) = writing::check(&config, &path) {
+            dialogue.show(&format!("\nThese answers do not fit together:\n{problems}"));
+            answers = answers.into_defaults();
+            continue;
+        }
         writing::write(&config, &path, &mut overwritable).await?;
         dialogue.show(&format!("\n{}", writing::summary(&config, &path)));
-        let exit = if args.no_doctor {
-            Exit::Fine
+        let tried = if args.no_doctor {
+            TriedConfig::not_tried()
         } else {
             dialogue.show("Trying the configuration:\n");
             try_out(&path, surroundings).await
         };
-        if exit == Exit::Fine {
-            dialogue.show(&writing::next_steps(&config, &path, surroundings));
-            return Ok(exit);
+        if tried.can_be_used() {
+            let next = writing::next_steps(&config, &path, surroundings, &tried.port);
+            dialogue.show(&next);
+            return Ok(tried.exit);
         }
         // A refusal is likely to be caused by an answer; an unreachable server usually is not.
-        let is_likely = matches!(exit, Exit::Refused | Exit::Configuration);
+        let is_likely = matches!(tried.exit, Exit::Refused | Exit::Configuration);
         let question = "\nAnswer again, with your answers as defaults?";
         if !prompts::confirm(dialogue, question, is_likely)? {
             dialogue.show(&writing::after_failure(&path));
-            return Ok(exit);
+            return Ok(tried.exit);
         }
         chosen = Some(path);
         answers = answers.into_defaults();
     }
 }
 
+/// What the doctor says about the new configuration.
+struct TriedConfig {
+    exit: Exit,
+    /// Whether every check but that of the port has passed.
+    is_right: bool,
+    port: PortState,
+}
+
+impl TriedConfig {
+    const fn not_tried() -> Self {
+        Self {
+            exit: Exit::Fine,
+            is_right: true,
+            port: PortState::Free,
+        }
+    }
+
+    /// Whether a proxy can be started with it, on another port if need be.
+    fn can_be_used(&self) -> bool {
+        self.exit == Exit::Fine || self.is_right && self.port != PortState::Free
+    }
+}
+
 /// Runs all checks of the doctor on the new configuration.
-async fn try_out(path: &Path, surroundings: &Surroundings) -> Exit {
+async fn try_out(path: &Path, surroundings: &Surroundings) -> TriedConfig {
     let overrides = Overrides {
         file: Some(path.to_owned()),
-        settings: Vec::<Setting>::new(),
+        ..Overrides::default()
     };
-    DoctorArgs::default()
-        .examine(&overrides, surroundings)
-        .await
+    let options = DoctorOptions {
+        overrides: &overrides,
+        text: None,
+        surroundings,
+        path: None,
+    };
+    let checks = doctor::examine_visibly(&options).await;
+    let loaded = config::load(&overrides, surroundings).ok();
+    TriedConfig {
+        exit: doctor::exit_after(&checks),
+        is_right: checks
+            .iter()
+            .filter(|check| matches!(check.finding.outcome, Outcome::Failed(_)))
+            .all(|check| check.id == "listener"),
+        port: loaded.map_or(PortState::Free, |loaded| {
+            PortState::of(&checks, &loaded.config.listen)
+        }),
+    }
 }

@@ -7,7 +7,7 @@ use super::args::InitArgs;
 use super::error::InitError;
 use crate::config::InvalidValue;
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
-use crate::credentials::{KeyringEntry, Secret};
+use crate::credentials::{KeyringEntry, Secret, SecretSource};
 
 /// The answers in the flags.
 ///
@@ -40,12 +40,15 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
     let command = flag(problems, "--secret-command", words, command);
     let file = flags.secret_file.as_deref().map(absolute);
     // Without the doctor, the configuration may be for another machine.
-    if let Some(path) = file
-        .as_ref()
-        .filter(|path| !flags.no_doctor && !path.exists())
+    if let Some(path) = file.as_ref().filter(|_| !flags.no_doctor)
+        && let Err(invalid) = check_secret_file(path)
     {
-        problems.push(format!("--secret-file: {} does not exist", path.display()));
+        problems.push(format!(
+            "--secret-file: {}: {}",
+            invalid.problem, invalid.remedy
+        ));
     }
+    let scope = flag(problems, "--scope", flags.scope.as_deref(), paste::scope);
     let entry = flags.secret_keyring.as_deref();
     let entry = flag(problems, "--secret-keyring", entry, keyring_entry);
     if !invalid.is_empty() {
@@ -56,7 +59,7 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
         token: AnswerSlot::of(token),
         client_id: AnswerSlot::of(client_id),
         auth: AnswerSlot::of(flags.auth),
-        scope: AnswerSlot::of(flags.scope.as_deref().map(optional_scope)),
+        scope: AnswerSlot::of(scope),
         read_only: AnswerSlot::of(flags.read_only),
         listen,
         secret: AnswerSlot::of(
@@ -85,12 +88,6 @@ fn flag<T>(
     }
 }
 
-/// An empty text means that no scope is requested.
-pub(super) fn optional_scope(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
 /// A command as it would be typed into a shell, or as a list in TOML. It is run without a shell.
 pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
     let text = text.trim();
@@ -102,7 +99,12 @@ pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
         shlex::split(text)
     };
     match words {
-        Some(words) if words.first().is_some_and(|program| !program.is_empty()) => Ok(words),
+        Some(words)
+            if words.first().is_some_and(|program| !program.is_empty())
+                && !words.iter().any(|word| word.contains('\0')) =>
+        {
+            Ok(words)
+        }
         Some(_) | None => Err((
             "this is not a command",
             "write the program and its arguments: op read op://vault/item/field",
@@ -132,8 +134,12 @@ pub(super) fn secret(typed: Secret, client_id: &str) -> Result<Secret, InvalidVa
     // Exposed to look for mistakes in copying.
     let bytes = typed.expose();
     let is_space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+    const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFE\xFF", b"\xFF\xFE"];
+    let has_mark = BYTE_ORDER_MARKS.iter().any(|mark| bytes.starts_with(mark));
     let problem = if bytes.is_empty() {
         "the secret is empty"
+    } else if has_mark {
+        "the secret begins with a byte order mark"
     } else if bytes == client_id.as_bytes() {
         "this is the client id"
     } else if is_space(bytes.first()) || is_space(bytes.last()) {
@@ -151,15 +157,24 @@ pub(super) fn secret(typed: Secret, client_id: &str) -> Result<Secret, InvalidVa
 }
 
 pub(super) fn existing_file(text: &str) -> Result<PathBuf, InvalidValue> {
-    let path = absolute(Path::new(text.trim()));
-    if path.is_file() {
-        return Ok(path);
+    let path = typed_path(text);
+    check_secret_file(&path)?;
+    Ok(path)
+}
+
+/// Whether the file has a secret, as far as `cupbearer check` would notice.
+fn check_secret_file(path: &Path) -> Result<(), InvalidValue> {
+    SecretSource::check_file(path).map_err(|error| (error.in_full(), error.remedy()).into())
+}
+
+/// A path as a person types it: `~` is the home directory.
+pub(super) fn typed_path(text: &str) -> PathBuf {
+    let text = text.trim();
+    let below_home = text.strip_prefix("~/").or((text == "~").then_some(""));
+    match (below_home, std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => absolute(Path::new(text)),
     }
-    Err((
-        format!("{} is not a file", path.display()),
-        "write the name of a file that contains the secret and nothing else",
-    )
-        .into())
 }
 
 /// A relative path starts where `init` runs, but `run` may be started elsewhere.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::answers::{AnswerSlot, Answers, NewConfig, SecretAuthMethod, SecretLocation};
 use super::error::InitError;
-use super::files::{self, Existing};
+use super::files;
 use super::overwritable::Overwritable;
-use super::prompts::{ask, choose, confirm};
+use super::prompts::{ask, choose, confirm, explain};
 use super::terminal::Dialogue;
 use super::{parse, reachability, secret_question};
 use crate::config::Surroundings;
@@ -55,7 +55,7 @@ async fn addresses(
             return Ok((api, token));
         };
         dialogue.show("\nTrying both addresses ...");
-        let Some(failures) = reachability::failures(&api, &token, surroundings).await? else {
+        let Some(failures) = reachability::failures(&api, &token, surroundings).await else {
             dialogue.show("  Both can be reached.");
             return Ok((api, token));
         };
@@ -170,7 +170,7 @@ fn scope(
                 dialogue,
                 "\nScopes to request, separated by spaces (leave empty to let the server choose):",
                 Some(&default),
-                |text| Ok(parse::optional_scope(text)),
+                paste::scope,
             )?
         }
     };
@@ -218,8 +218,16 @@ pub(super) fn destination(
                 dialogue,
                 "\nWhere should the configuration be written?",
                 Some(&default),
-                |text| Ok(PathBuf::from(text.trim())),
+                |text| {
+                    let path = parse::typed_path(text);
+                    files::check_destination(&path, &config.secret).map(|()| path)
+                },
             )?;
+        }
+        if let Err(invalid) = files::check_destination(&path, &config.secret) {
+            dialogue.show(&explain(&invalid));
+            is_chosen = false;
+            continue;
         }
         let existing = existing_files(&path, config, overwritable);
         if existing.is_empty() {
@@ -252,6 +260,6 @@ fn existing_files(path: &Path, config: &NewConfig, overwritable: &Overwritable) 
     ]
     .into_iter()
     .flatten()
-    .filter(|path| files::exists(path) && overwritable.existing(path) == Existing::Keep)
+    .filter(|path| files::is_kept(path, overwritable.existing(path)))
     .collect()
 }

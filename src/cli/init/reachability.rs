@@ -1,49 +1,53 @@
 //! Tries the two addresses as soon as both are known, before anything else is asked.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::answers::{NewConfig, SecretAuthMethod, SecretLocation};
 use super::document;
-use super::error::InitError;
 use crate::cli::doctor;
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 use crate::config::{Overrides, Setting, Surroundings};
 use crate::doctor::{Check, DoctorOptions, Outcome};
 
 /// The doctor's failed checks of names, connections, certificates and metadata; `None` if there are none.
+///
+/// Writes no file, so that nothing is left behind if Ctrl-C ends it.
 pub(super) async fn failures(
     api: &PastedApi,
     token: &PastedTokenEndpoint,
     surroundings: &Surroundings,
-) -> Result<Option<String>, InitError> {
-    let directory = tempfile::tempdir().map_err(|error| no_temporary_file(&error))?;
-    let file = directory.path().join("cupbearer.toml");
-    std::fs::write(&file, provisional_config(api, token, directory.path()))
-        .map_err(|error| no_temporary_file(&error))?;
+) -> Option<String> {
     let short_timeout = Setting {
         flag: "--set",
         key: "upstream.connect_timeout".to_owned(),
         text: "5s".to_owned(),
     };
     let overrides = Overrides {
-        file: Some(file),
+        file: Some("cupbearer.toml".into()),
         settings: vec![short_timeout],
     };
     let options = DoctorOptions {
         overrides: &overrides,
-        surroundings,
+        text: Some(&provisional_config(api, token)),
+        surroundings: &without_answers(surroundings),
         path: None,
     };
     // Since there is no secret yet, no token is requested, and the API is only connected to.
     let checks = Box::pin(crate::doctor::examine(&options, &mut |_| {})).await;
     let failed: Vec<&Check> = checks.iter().filter(|check| is_failure(check)).collect();
-    Ok((!failed.is_empty()).then(|| doctor::lines(&failed)))
+    (!failed.is_empty()).then(|| doctor::lines(&failed))
 }
 
-fn no_temporary_file(error: &std::io::Error) -> InitError {
-    InitError::Failed(format!(
-        "the directory for temporary files cannot be used: {error}; choose another with TMPDIR, or use --no-doctor"
-    ))
+/// Without the variables that would replace what is tried here, such as another secret.
+fn without_answers(surroundings: &Surroundings) -> Surroundings {
+    let is_answer = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CUPBEARER_TOKEN__") || name == "CUPBEARER_UPSTREAM__URL"
+    };
+    let mut without = surroundings.clone();
+    without.variables.retain(|(name, _)| !is_answer(name));
+    without
 }
 
 /// Whether a check of an address has failed. The others fail because the configuration is provisional.
@@ -55,7 +59,7 @@ fn is_failure(check: &Check) -> bool {
 }
 
 /// The two addresses, and placeholders for the rest.
-fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint, directory: &Path) -> String {
+fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint) -> String {
     let config = NewConfig {
         api: api.clone(),
         token: token.clone(),
@@ -64,7 +68,8 @@ fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint, directory: &
         scope: None,
         read_only: false,
         listen: None,
-        secret: SecretLocation::File(directory.join("not-asked-yet")),
+        // Nothing can be below a file, so that there is certainly no secret.
+        secret: SecretLocation::File(PathBuf::from("/dev/null/not-asked-yet")),
     };
     document::text(&config, None)
 }

@@ -5,43 +5,77 @@ use std::path::Path;
 
 use super::answers::{NewConfig, SecretLocation};
 use super::error::InitError;
-use super::files::{self, Existing, FileMode};
+use super::files::{self, PreviousFile};
 use super::overwritable::Overwritable;
+use super::port::PortState;
 use super::{document, keyring};
-use crate::config::Surroundings;
+use crate::cli::quoting::shell_word;
+use crate::cli::staged_file::{FileMode, StagedFile};
+use crate::config::{ConfigProblems, Overrides, Surroundings, load_text};
 
-/// Writes the secret first, since a configuration that names a missing secret is useless.
+/// Why `cupbearer check` would reject the configuration. Each answer has been checked, but not all of them together.
+pub(super) fn check(config: &NewConfig, path: &Path) -> Result<(), ConfigProblems> {
+    let overrides = Overrides {
+        file: Some(path.to_owned()),
+        ..Overrides::default()
+    };
+    let text = document::text(config, Some(&files::secret_path(path)));
+    load_text(&text, &overrides, &Surroundings::default()).map(drop)
+}
+
+/// Writes the secret and the configuration, or neither.
 pub(super) async fn write(
     config: &NewConfig,
     path: &Path,
     overwritable: &mut Overwritable,
 ) -> Result<(), InitError> {
-    let existing = overwritable.existing(path);
+    files::check_destination(path, &config.secret)
+        .map_err(|invalid| InitError::Usage(format!("{}: {}", invalid.problem, invalid.remedy)))?;
     let failed =
         |path: &Path, error: &io::Error| InitError::Failed(files::not_written(path, error));
-    if existing == Existing::Keep && files::exists(path) {
+    let existing = overwritable.existing(path);
+    if files::is_kept(path, existing) {
         return Err(failed(path, &io::ErrorKind::AlreadyExists.into()));
     }
     files::make_parent(path).map_err(|error| failed(path, &error))?;
-    let mut secret_file = None;
-    match &config.secret {
+    let secret_file = files::secret_path(path);
+    let target = files::target(path, existing);
+    // Both are complete before either is moved to its place, so that a full disk leaves neither.
+    let text = document::text(config, Some(&secret_file));
+    let configuration =
+        stage(&target, text.as_bytes(), FileMode::Default).map_err(|error| failed(path, &error))?;
+    let previous_secret = match &config.secret {
         SecretLocation::NewFile(secret) => {
-            let file = files::secret_path(path);
-            let existing = overwritable.existing(&file);
+            let existing = overwritable.existing(&secret_file);
+            let previous = PreviousFile::of(&secret_file);
             // Exposed to be written to a file that only its owner can read.
-            files::write(&file, secret.expose(), FileMode::Owner, existing)
-                .map_err(|error| failed(&file, &error))?;
-            secret_file = Some(file);
+            stage(&secret_file, secret.expose(), FileMode::Owner)
+                .and_then(|staged| files::place(staged, &secret_file, existing))
+                .map_err(|error| failed(&secret_file, &error))?;
+            Some(previous)
         }
-        SecretLocation::Keyring(entry, Some(secret)) => keyring::store(entry, secret).await?,
+        SecretLocation::Keyring(entry, Some(secret)) => {
+            keyring::store(entry, secret).await?;
+            None
+        }
         SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_) => {
+            None
         }
+    };
+    if let Err(error) = files::place(configuration, &target, existing) {
+        if let Some(previous) = previous_secret {
+            previous.restore();
+        }
+        return Err(failed(path, &error));
     }
-    let text = document::text(config, secret_file.as_deref());
-    files::write(path, text.as_bytes(), FileMode::Default, existing)
-        .map_err(|error| failed(path, &error))?;
     overwritable.add_written(config, path);
     Ok(())
+}
+
+fn stage(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<StagedFile> {
+    let mut staged = StagedFile::create(path, mode)?;
+    staged.write(bytes)?;
+    Ok(staged)
 }
 
 pub(super) fn summary(config: &NewConfig, path: &Path) -> String {
@@ -63,34 +97,59 @@ pub(super) fn summary(config: &NewConfig, path: &Path) -> String {
 pub(super) fn after_failure(path: &Path) -> String {
     format!(
         "\nThe configuration has been kept. Fix what is shown above, then run:\n  cupbearer doctor --config {}",
-        path.display()
+        shell_word(path)
     )
 }
 
-/// The commands to type next.
-pub(super) fn next_steps(config: &NewConfig, path: &Path, surroundings: &Surroundings) -> String {
-    let here = surroundings.working_directory.join("cupbearer.toml");
-    let is_default = if here.exists() {
-        files::is_same(&here, path)
-    } else {
-        surroundings
-            .user_configuration
-            .as_ref()
-            .is_some_and(|directory| {
-                files::is_same(&directory.join("cupbearer").join("config.toml"), path)
-            })
-    };
-    let flag = if is_default {
+/// The commands to type next. `port` is what is known about the port that the proxy would use.
+pub(super) fn next_steps(
+    config: &NewConfig,
+    path: &Path,
+    surroundings: &Surroundings,
+    port: &PortState,
+) -> String {
+    let flag = if is_found_without_flag(path, surroundings) {
         String::new()
     } else {
-        format!(" --config {}", path.display())
+        format!(" --config {}", shell_word(path))
     };
     let url = match config.listen.as_deref() {
         None => Some("http://localhost:6749".to_owned()),
         Some(listen) if listen.ends_with(":0") || listen.starts_with("unix:") => None,
         Some(listen) => Some(format!("http://{listen}")),
     };
-    let usage = url.map_or_else(
+    match port {
+        PortState::Free => format!("\nNow run:\n  cupbearer{flag}\n{}", usage(url)),
+        PortState::RunsThis => {
+            let words = usage(url);
+            format!(
+                "\nThe proxy with this configuration is already running. There is nothing to start:\n{words}"
+            )
+        }
+        PortState::Taken { by, free } => {
+            let words = usage(Some(format!("http://localhost:{free}")));
+            format!(
+                "\n{by}. Use another port for this proxy. Now run:\n  cupbearer{flag} --listen localhost:{free}\n{words}"
+            )
+        }
+    }
+}
+
+/// Whether `cupbearer` finds the file by itself, from this directory.
+fn is_found_without_flag(path: &Path, surroundings: &Surroundings) -> bool {
+    let here = surroundings.working_directory.join("cupbearer.toml");
+    if here.exists() {
+        return files::is_same(&here, path);
+    }
+    let user = surroundings.user_configuration.as_ref();
+    user.is_some_and(|directory| {
+        let found = directory.join("cupbearer").join("config.toml");
+        found.exists() && files::is_same(&found, path)
+    })
+}
+
+fn usage(url: Option<String>) -> String {
+    url.map_or_else(
         || "and send your requests to the address that it prints.".to_owned(),
         |url| {
             format!(
@@ -98,6 +157,5 @@ pub(super) fn next_steps(config: &NewConfig, path: &Path, surroundings: &Surroun
                  The documentation of the API, if it serves one there, is at {url}/docs."
             )
         },
-    );
-    format!("\nNow run:\n  cupbearer{flag}\n{usage}")
+    )
 }

@@ -70,6 +70,46 @@ fn the_file_has_mode_600_and_a_symbolic_link_is_not_followed() {
 }
 
 #[test]
+fn the_lines_for_the_configuration_are_toml_for_every_path() {
+    let key = generate_key(Algorithm::Es256).unwrap();
+    for path in [
+        "/a b/k.pem",
+        "/\"quoted\"/k.pem",
+        "/back\\slash/k.pem",
+        "k\u{1b}.pem",
+    ] {
+        let advice = key_pair_advice(Path::new(path), Algorithm::Rs384, &key);
+        let lines: Vec<&str> = advice
+            .lines()
+            .filter_map(|line| line.strip_prefix("  "))
+            .collect();
+        let table: toml::Table = toml::from_str(&lines.join("\n")).unwrap();
+        let file = table["token"]["private_key"]["file"].as_str().unwrap();
+        assert_eq!(Path::new(file), absolute(Path::new(path)), "{advice}");
+        assert_eq!(table["token"]["algorithm"].as_str(), Some("RS384"));
+
+        let advice = caller_advice("ci", Some(Path::new(path)));
+        let (_, block) = advice.split_once("\n\n").unwrap();
+        let (block, _) = block.rsplit_once("\n\n").unwrap();
+        let table: toml::Table = toml::from_str(block).unwrap();
+        let file = table["guard"]["callers"]["ci"]["key"]["file"].as_str();
+        assert_eq!(
+            file.map(Path::new),
+            Some(&*absolute(Path::new(path))),
+            "{advice}"
+        );
+    }
+}
+
+#[test]
+fn a_key_in_a_missing_folder_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("missing").join("key.pem");
+    assert_eq!(args(&path).create(), Exit::Failed);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn the_output_contains_nothing_of_the_private_key() {
     let key = generate_key(Algorithm::Es256).unwrap();
     let text = format!(

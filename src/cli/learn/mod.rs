@@ -6,20 +6,21 @@ mod child;
 mod comparison;
 mod failure;
 mod openapi;
+mod rules_file;
 mod session;
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{print, put, say};
+use super::output::{print, say};
 use super::preflight;
 use crate::config::{AccessRules, Config};
 use crate::learn::{ObservedRequests, RunDescription, compare, fold, write_block};
 use crate::{credentials, telemetry};
 
 use failure::LearnFailure;
+use rules_file::RulesFile;
 use session::Lesson;
 
 pub(super) use args::LearnArgs;
@@ -61,10 +62,7 @@ async fn learn(
         Some(name) => Some(rules_of(&config, name)?),
         None => None,
     };
-    if let Some(path) = args.output.as_deref().filter(|path| path.exists()) {
-        let message = format!("{} exists and is not overwritten", path.display());
-        return Err((Exit::Failed, message));
-    }
+    let output = args.output.as_deref().map(RulesFile::open).transpose()?;
     let lesson = session::run(args, &name, config, flushing).await?;
     if lesson.seen.requests.is_empty() {
         let exit = lesson.exit().unwrap_or(Exit::Failed);
@@ -75,7 +73,7 @@ async fn learn(
         print(&text);
         if allows_all { Exit::Fine } else { Exit::Failed }
     } else {
-        deliver(args, &name, &lesson)?;
+        deliver(args, &name, &lesson, output)?;
         Exit::Fine
     };
     Ok(lesson.exit().unwrap_or(exit))
@@ -97,8 +95,14 @@ fn rules_of(config: &Config, name: &str) -> Result<AccessRules, LearnFailure> {
     ))
 }
 
-/// Prints the rules, or writes them to the file of `--output`.
-fn deliver(args: &LearnArgs, name: &str, lesson: &Lesson) -> Result<(), LearnFailure> {
+/// Prints the rules, or writes them to `output`. They are printed too if they cannot be written, since the requests of
+/// the run cannot be taken back.
+fn deliver(
+    args: &LearnArgs,
+    name: &str,
+    lesson: &Lesson,
+    output: Option<RulesFile>,
+) -> Result<(), LearnFailure> {
     let key = std::path::absolute(format!("{name}.key"));
     let key = key.map_err(|error| (Exit::Failed, format!("the current directory: {error}")))?;
     let warnings = warnings(lesson);
@@ -116,20 +120,29 @@ fn deliver(args: &LearnArgs, name: &str, lesson: &Lesson) -> Result<(), LearnFai
     };
     let rules = fold(&lesson.seen, found.map(|found| &found.document));
     let text = write_block(&description, &rules);
-    let Some(path) = &args.output else {
-        put(&text);
-        return Ok(());
+    let Some(file) = output else {
+        return print_rules(&text);
     };
-    let mut options = OpenOptions::new();
-    let opened = options.write(true).create_new(true).open(path);
-    opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| (Exit::Failed, format!("{}: {error}", path.display())))?;
-    say(&format!(
-        "cupbearer learn: the rules are in {}",
-        path.display()
-    ));
-    Ok(())
+    let shown = file.path().display().to_string();
+    match file.write(&text) {
+        Ok(()) => {
+            say(&format!("cupbearer learn: the rules are in {shown}"));
+            Ok(())
+        }
+        Err(error) => {
+            print_rules(&text)?;
+            let message =
+                format!("{shown} cannot be written: {error}; the rules have been printed");
+            Err((Exit::Failed, message))
+        }
+    }
+}
+
+fn print_rules(text: &str) -> Result<(), LearnFailure> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| (Exit::Failed, format!("standard output: {error}")))
 }
 
 /// Why the rules may allow less than the program needs.

@@ -45,21 +45,25 @@ pub(super) async fn named(
     if path.is_file() {
         let text = read_regular(path, MAX_FILE)
             .map_err(|error| format!("{location}: {error}; {}", error.remedy()))?;
-        return parse(&text, location, "/");
+        return parse(&text, location, "/").map_err(|error| format!("{location} {error}"));
     }
     if !location.starts_with('/') {
         return Err(format!(
             "--openapi: {location} is neither a file nor a path of the API, which begins with a slash"
         ));
     }
+    // It may have been meant as a file.
+    let failed = |problem: String| {
+        format!("--openapi: there is no file {location}, and as a path of the API it {problem}")
+    };
     let response = client
         .get(location)
         .await
-        .map_err(|error| format!("GET {location}: {error}"))?;
+        .map_err(|error| failed(format!("cannot be requested: {error}")))?;
     if response.status != StatusCode::OK {
-        return Err(format!("GET {location}: {}", response.status));
+        return Err(failed(format!("is answered with {}", response.status)));
     }
-    parse(response.text.as_bytes(), location, location)
+    parse(response.text.as_bytes(), location, location).map_err(failed)
 }
 
 /// The first document that describes any of the recorded requests.
@@ -85,8 +89,7 @@ pub(super) async fn search(
 }
 
 fn parse(text: &[u8], location: &str, path: &str) -> Result<FoundDocument, String> {
-    let document =
-        OpenApiDocument::parse(text, path).map_err(|error| format!("{location} {error}"))?;
+    let document = OpenApiDocument::parse(text, path).map_err(|error| error.to_string())?;
     Ok(FoundDocument {
         document,
         location: location.to_owned(),

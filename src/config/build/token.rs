@@ -8,7 +8,9 @@ use url::Url;
 use crate::config::address;
 use crate::config::keys::{self, Key};
 use crate::config::problems::InvalidValue;
-use crate::config::token::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig};
+use crate::config::token::{
+    self as config_token, Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig,
+};
 use crate::config::values::Values;
 use crate::credentials::{ClientCertificate, PresentedTo, SecretSource};
 use crate::text::quoted;
@@ -293,27 +295,9 @@ fn client_id(values: &mut Values) -> Option<String> {
     None
 }
 
-/// RFC 6749 3.3: words of printable ASCII without `"` and `\`, one space between.
 fn scope(values: &mut Values) -> Option<String> {
-    let scope = values.read(&keys::TOKEN_SCOPE)?;
-    let is_word = |word: &str| {
-        !word.is_empty()
-            && word
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
-    };
-    if scope.split(' ').all(is_word) {
-        return Some(scope);
-    }
-    let problem = format!("{} is not a valid scope", quoted(&scope));
-    values.reject(
-        keys::TOKEN_SCOPE.path(),
-        (
-            problem,
-            "write names with one space between, such as \"read write\"",
-        ),
-    );
-    None
+    let text = values.read(&keys::TOKEN_SCOPE)?;
+    values.checked(keys::TOKEN_SCOPE.path(), config_token::scope(text))
 }
 
 /// Parameters that have keys of their own, or that the token request sets itself (RFC 6749 4.4.2, RFC 7521 4.2).

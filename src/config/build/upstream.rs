@@ -112,9 +112,8 @@ fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
     Some(good)
 }
 
-/// Fields that the proxy sets itself: the credential, its target, framing, those of one connection, and those by which a
-/// request is recognized. The others replace those of the client.
-const NOT_FIXED: [&str; 13] = [
+/// Fields that the proxy sets itself: the credential, its target, framing, and those of one connection.
+const NOT_FIXED: [&str; 11] = [
     "authorization",
     "connection",
     "content-length",
@@ -126,8 +125,6 @@ const NOT_FIXED: [&str; 13] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "via",
-    "x-request-id",
 ];
 
 fn headers(values: &mut Values) -> Option<Vec<(HeaderName, HeaderValue)>> {

@@ -69,6 +69,16 @@ fn a_custom_domain_and_any_other_server_have_their_own_keys() {
             "http://127.0.0.1:6751/x/as/token",
         ),
         (
+            "https://as.example.com/o/token/",
+            "token.url",
+            "https://as.example.com/o/token/",
+        ),
+        (
+            "https://as.example.com/oauth/access_token//?a=b",
+            "token.url",
+            "https://as.example.com/oauth/access_token//?a=b",
+        ),
+        (
             "localhost:6751/token",
             "token.url",
             "http://localhost:6751/token",

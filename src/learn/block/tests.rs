@@ -32,6 +32,9 @@ fn the_block_is_toml_whatever_the_program_chose() {
         warnings: &["it ended with 1".to_owned()],
     };
     let text = write_block(&description, &fold(&observed, None));
+    let line = text.lines().find(|line| line.contains("keygen")).unwrap();
+    let words = shlex::split(line.trim_start_matches("# ")).unwrap();
+    assert_eq!(words.last().map(String::as_str), description.key.to_str());
     let parsed: toml::Value = toml::from_str(&text).unwrap();
     let callers = parsed["guard"]["callers"].as_table().unwrap();
     assert_eq!(callers.keys().collect::<Vec<_>>(), ["ci"]);

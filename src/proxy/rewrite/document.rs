@@ -47,7 +47,7 @@ fn apply_edits(document: &[u8], edits: &[TextEdit]) -> Vec<u8> {
 struct ServerValues<'t> {
     text: &'t str,
     is_openapi: bool,
-    /// `OpenAPI` 3: every `servers` of the document, of path items and of operations, and `server` of links.
+    /// `OpenAPI` 3: `servers` of the document, of its path items and of their operations.
     urls: Vec<&'t str>,
     /// Swagger 2.
     host: Option<&'t str>,
@@ -128,21 +128,9 @@ enum NodeKind {
     Servers,
     Server,
     Url,
-    Components,
-    /// An object whose members are path items, whatever their keys: `paths`, `webhooks` or a callback.
-    PathItems,
+    Paths,
     PathItem,
-    /// An object whose members are operations.
-    Operations,
     Operation,
-    /// An object whose members are callbacks.
-    Callbacks,
-    /// An object whose members are responses.
-    Responses,
-    Response,
-    /// An object whose members are links.
-    Links,
-    Link,
 }
 
 impl NodeKind {
@@ -151,28 +139,16 @@ impl NodeKind {
         match (self, key) {
             (Self::Document, "openapi" | "swagger") => Some(Self::Version),
             (Self::Document, "host") => Some(Self::Host),
-            (Self::Document, "paths" | "webhooks") | (Self::Components, "pathItems") => {
-                Some(Self::PathItems)
-            }
-            (Self::Document, "components") => Some(Self::Components),
+            (Self::Document, "paths") => Some(Self::Paths),
             (Self::Document | Self::Operation, "schemes") => Some(Self::Schemes),
             (Self::Document | Self::PathItem | Self::Operation, "servers") => Some(Self::Servers),
-            (Self::Link, "server") => Some(Self::Server),
             (Self::Server, "url") => Some(Self::Url),
-            (Self::PathItems, _) => Some(Self::PathItem),
+            (Self::Paths, _) => Some(Self::PathItem),
             (
                 Self::PathItem,
                 "get" | "put" | "post" | "delete" | "options" | "head" | "patch" | "trace"
                 | "query",
-            )
-            | (Self::Operations, _) => Some(Self::Operation),
-            (Self::PathItem, "additionalOperations") => Some(Self::Operations),
-            (Self::Operation | Self::Components, "callbacks") => Some(Self::Callbacks),
-            (Self::Callbacks, _) => Some(Self::PathItems),
-            (Self::Operation | Self::Components, "responses") => Some(Self::Responses),
-            (Self::Responses, _) => Some(Self::Response),
-            (Self::Response | Self::Components, "links") => Some(Self::Links),
-            (Self::Links, _) => Some(Self::Link),
+            ) => Some(Self::Operation),
             _ => None,
         }
     }
@@ -181,7 +157,15 @@ impl NodeKind {
     const fn element(self) -> Option<Self> {
         match self {
             Self::Servers => Some(Self::Server),
-            _ => None,
+            Self::Document
+            | Self::Version
+            | Self::Host
+            | Self::Schemes
+            | Self::Server
+            | Self::Url
+            | Self::Paths
+            | Self::PathItem
+            | Self::Operation => None,
         }
     }
 }
@@ -222,16 +206,9 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
             NodeKind::Document
             | NodeKind::Servers
             | NodeKind::Server
-            | NodeKind::Components
-            | NodeKind::PathItems
+            | NodeKind::Paths
             | NodeKind::PathItem
-            | NodeKind::Operations
-            | NodeKind::Operation
-            | NodeKind::Callbacks
-            | NodeKind::Responses
-            | NodeKind::Response
-            | NodeKind::Links
-            | NodeKind::Link => {
+            | NodeKind::Operation => {
                 value.deserialize_any(self)?;
             }
         }

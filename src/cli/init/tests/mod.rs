@@ -1,5 +1,6 @@
 //! Tests of `init`, with a script in place of a terminal.
 
+mod paths;
 mod rounds;
 
 use std::collections::VecDeque;
@@ -382,7 +383,7 @@ fn without_a_terminal_all_missing_or_invalid_flags_are_reported_at_once() {
         ..flags("https://api.example.com")
     });
     assert!(
-        nowhere.contains("--secret-file: /nonexist does not exist"),
+        nowhere.contains("--secret-file: the secret's file /nonexist cannot be read"),
         "{nowhere}"
     );
     assert!(

@@ -1,0 +1,250 @@
+//! Which files may be written: never the one that has the secret, and all of them or none.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::cli::init::files::{self, PreviousFile};
+
+/// The names in a directory, and what they contain.
+fn snapshot(directory: &Path) -> BTreeMap<PathBuf, Option<String>> {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| (entry.path(), fs::read_to_string(entry.path()).ok()))
+        .collect()
+}
+
+/// Runs `init --force` and requires that it refuses the paths and changes nothing.
+async fn assert_refused(directory: &Path, args: InitArgs, words: &str) {
+    let args = InitArgs {
+        secret_command: None,
+        force: true,
+        ..args
+    };
+    let before = snapshot(directory);
+    let input = &mut Input(b"s3cret-that-was-typed\n");
+    let refused = from_flags(&args, &surroundings(directory), input).await;
+    match refused {
+        Err(InitError::Usage(message)) => assert!(message.contains(words), "{words}: {message}"),
+        _ => panic!("{words}: not refused"),
+    }
+    assert_eq!(snapshot(directory), before, "{words}");
+}
+
+fn api() -> InitArgs {
+    flags("https://api.example.com")
+}
+
+#[tokio::test]
+async fn the_configuration_is_never_written_over_the_secret_that_this_run_stores() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("x.client_secret"), "old secret").unwrap();
+    fs::create_dir(at("sub")).unwrap();
+    let mut names = vec![
+        at("x.client_secret"),
+        at("sub/../x.client_secret"),
+        at("new.client_secret"),
+    ];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(at("y.client_secret"), at("y.toml")).unwrap(); // dangling
+        std::os::unix::fs::symlink("x.client_secret", at("x.toml")).unwrap();
+        fs::hard_link(at("x.client_secret"), at("x.conf")).unwrap();
+        names.extend([at("y.toml"), at("x.toml"), at("x.conf")]);
+    }
+    for name in names {
+        let args = InitArgs {
+            out: Some(name),
+            secret_stdin: true,
+            ..api()
+        };
+        assert_refused(
+            directory.path(),
+            args,
+            "is where the secret would be stored",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_is_never_written_over_the_file_that_has_the_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("f"), "the secret").unwrap();
+    fs::create_dir(at("sub")).unwrap();
+    let mut names = vec![at("f"), at("./f"), at("sub/../f"), at("missing/../f")];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("f", at("link")).unwrap();
+        std::os::unix::fs::symlink("link", at("link-to-link")).unwrap();
+        std::os::unix::fs::symlink("..", at("sub/up")).unwrap();
+        fs::hard_link(at("f"), at("hard")).unwrap();
+        names.extend([at("link"), at("link-to-link"), at("sub/up/f"), at("hard")]);
+    }
+    for no_doctor in [true, false] {
+        for name in &names {
+            let args = InitArgs {
+                out: Some(name.clone()),
+                secret_file: Some(at("f")),
+                no_doctor,
+                ..api()
+            };
+            assert_refused(directory.path(), args, "contains the secret").await;
+        }
+    }
+    // Both are missing: the secret is to be put there later.
+    let args = InitArgs {
+        out: Some(at("sub/../later")),
+        secret_file: Some(at("later")),
+        ..api()
+    };
+    assert_refused(directory.path(), args, "contains the secret").await;
+}
+
+#[tokio::test]
+async fn a_destination_that_is_no_file_leaves_no_secret_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir(at("dir")).unwrap();
+    fs::create_dir(at("taken.client_secret")).unwrap();
+    for (name, words) in [
+        ("dir", "is a directory"),
+        ("dir/", "is not the name of a file"),
+        ("new/", "is not the name of a file"),
+        ("dir/..", "is not the name of a file"),
+        ("taken.toml", "which is a directory"),
+    ] {
+        let args = InitArgs {
+            out: Some(at(name)),
+            secret_stdin: true,
+            ..api()
+        };
+        assert_refused(directory.path(), args, words).await;
+    }
+}
+
+#[tokio::test]
+async fn on_a_terminal_another_destination_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| -> &'static str {
+        let path = directory.path().join(name).display().to_string();
+        // The answers of a script are static.
+        path.leak()
+    };
+    let args = InitArgs {
+        secret_command: None,
+        ..api()
+    };
+    let answers = ["", "1", SECRET, at("c.client_secret"), at(""), at("c.toml")];
+    let (done, seen) = talk(&args, directory.path(), &answers).await;
+
+    assert!(is_fine(&done), "{seen}");
+    assert!(
+        seen.contains("is where the secret would be stored"),
+        "{seen}"
+    );
+    assert!(seen.contains("is not the name of a file"), "{seen}");
+    let names: Vec<_> = snapshot(directory.path()).into_keys().collect();
+    let expected = ["c.client_secret", "c.toml"].map(|name| directory.path().join(name));
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_previous_file_is_put_back_and_a_new_one_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+
+    let previous = PreviousFile::of(&file);
+    fs::write(&file, "new").unwrap();
+    previous.restore();
+    assert!(!file.exists());
+
+    fs::write(&file, "old").unwrap();
+    let previous = PreviousFile::of(&file);
+    let aside = directory.path().join("aside");
+    fs::write(&aside, "new").unwrap();
+    fs::rename(&aside, &file).unwrap();
+    previous.restore();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+
+    drop(PreviousFile::of(&file));
+    assert_eq!(snapshot(directory.path()).len(), 1);
+}
+
+#[test]
+fn a_tilde_is_the_home_directory() {
+    let Some(home) = std::env::home_dir() else {
+        return;
+    };
+    assert_eq!(parse::typed_path(" ~/c.toml "), home.join("c.toml"));
+    assert_eq!(parse::typed_path("/x/~/c.toml"), Path::new("/x/~/c.toml"));
+    assert!(parse::typed_path("~x").ends_with("~x"));
+}
+
+#[test]
+fn the_commands_to_type_next_are_quoted_for_the_shell() {
+    let config = parse::answers_in_flags(&api())
+        .ok()
+        .and_then(|answers| answers.complete().ok())
+        .unwrap();
+    let path = Path::new("/my files/it's \"c\".toml");
+    let nowhere = surroundings(Path::new("/nowhere"));
+    let free = PortState::Free;
+    for text in [
+        writing::next_steps(&config, path, &nowhere, &free),
+        writing::after_failure(path),
+    ] {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("  cupbearer"))
+            .unwrap();
+        let words = shlex::split(line).unwrap();
+        assert_eq!(words.last().map(String::as_str), path.to_str(), "{text}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_and_another_one_proposed() {
+    let config = parse::answers_in_flags(&api())
+        .ok()
+        .and_then(|answers| answers.complete().ok())
+        .unwrap();
+    let path = Path::new("/c.toml");
+    let nowhere = surroundings(Path::new("/nowhere"));
+    let taken = PortState::Taken {
+        by: "127.0.0.1:6749 is used by another cupbearer (process 7)".to_owned(),
+        free: 6753,
+    };
+    let text = writing::next_steps(&config, path, &nowhere, &taken);
+    assert!(text.contains("another cupbearer (process 7)."), "{text}");
+    assert!(
+        text.contains("\n  cupbearer --config /c.toml --listen localhost:6753\n"),
+        "{text}"
+    );
+    assert!(text.contains("to http://localhost:6753;"), "{text}");
+    let text = writing::next_steps(&config, path, &nowhere, &PortState::RunsThis);
+    assert!(
+        text.contains("already running") && !text.contains("Now run"),
+        "{text}"
+    );
+}
+
+#[test]
+fn paths_are_the_same_if_they_lead_to_the_same_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("a"), "").unwrap();
+    fs::write(at("b"), "").unwrap();
+    assert!(files::is_same(&at("a"), &at("./a")));
+    assert!(files::is_same(&at("x/../c"), &at("c")));
+    assert!(!files::is_same(&at("a"), &at("b")));
+    assert!(!files::is_same(&at("c"), &at("d")));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("loop", at("loop")).unwrap();
+        assert!(!files::is_same(&at("loop"), &at("a")));
+    }
+}
