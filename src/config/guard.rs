@@ -5,7 +5,7 @@ use std::fmt;
 use http::Method;
 
 use super::path_pattern::PathPattern;
-use super::path_spelling::{has_ntfs_alias, is_ambiguous_letter};
+use super::path_spelling::{has_ntfs_alias, is_ambiguous_text};
 use super::problems::InvalidValue;
 use crate::credentials::SecretSource;
 use crate::text::quoted;
@@ -170,15 +170,10 @@ fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, InvalidValu
             "remove it: such requests are always rejected where there are rules",
         );
     }
-    if let Some(letter) = text.chars().find(|letter| {
-        letter.is_ascii_control() || !letter.is_ascii() && is_ambiguous_letter(*letter)
-    }) {
+    if text.contains(|letter: char| letter.is_ascii_control()) || is_ambiguous_text(text) {
         return invalid(
-            &format!(
-                "contains {}, which some servers ignore or take for other letters",
-                quoted(&letter.to_string())
-            ),
-            "write * for the whole segment: a request with this character is always rejected where there are rules",
+            "contains letters that some servers ignore or take for others",
+            "write * for the whole segment: such requests are always rejected where there are rules",
         );
     }
     if has_ntfs_alias(text) {

@@ -57,7 +57,7 @@ pub use keys::is_caller_name;
 pub use load::{Loaded, load, load_admin, load_text};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
-pub use path_spelling::{has_ntfs_alias, is_ambiguous_letter};
+pub use path_spelling::{has_ntfs_alias, is_ambiguous_text};
 pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use several::{holder_of_admin, load_all, load_one_of};

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 /// Text in which two spellings that differ only in case are the same (Unicode, section 3.13: full case folding, which also
 /// takes `ς` and `Σ`, or `µ` and `μ`, for one letter).
@@ -12,25 +13,36 @@ pub(super) fn fold_case(text: &str) -> Cow<'_, str> {
     CaseMapper::new().fold_string(text)
 }
 
-/// Whether some servers take this non-ASCII letter for others, or ignore it: its compatibility form is or contains ASCII
-/// (Unicode's NFKC; Windows' "best fit"), its case folds to ASCII or to several letters, or it is a combining mark or
-/// invisible. There is no form of such a letter in which all servers compare it alike.
+/// Whether servers may compare this text differently, because some of them normalize it (Unicode's NFC), take letters for
+/// others or ignore them: letters whose compatibility form (NFKC) or case folding contains ASCII or several letters, and
+/// characters that are combined with others or invisible. There is no form of such a letter in which all servers compare it
+/// alike.
 #[must_use]
-pub fn is_ambiguous_letter(character: char) -> bool {
-    is_lookalike(character) || folds_to_others(character)
-}
-
-/// `ß` is `ss`, `ǰ` is `j` with a mark, `և` is `եւ`. A letter that only gains marks (`ΐ`) is still that letter.
-fn folds_to_others(character: char) -> bool {
-    let mut buffer = [0; 4];
-    let Cow::Owned(folded) = fold_case(character.encode_utf8(&mut buffer)) else {
+pub fn is_ambiguous_text(text: &str) -> bool {
+    if text.is_ascii() {
         return false;
-    };
-    let is_mark = |letter: &char| matches!(u32::from(*letter), 0x300..=0x36f);
-    folded.chars().any(|letter| letter.is_ascii())
-        || folded.chars().filter(|letter| !is_mark(letter)).count() > 1
+    }
+    let folded = fold_case(text);
+    !ComposingNormalizerBorrowed::new_nfc().is_normalized(text)
+        || ascii(&ComposingNormalizerBorrowed::new_nfkc().normalize(text)) != ascii(text)
+        || ascii(&folded) != ascii(text)
+        || letters(&folded) != letters(text)
+        || text.chars().any(is_lookalike)
 }
 
+/// How many characters are ASCII.
+fn ascii(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii).count()
+}
+
+/// How many characters are no accents: `ß` folds to two letters, but `ΐ` to one with accents.
+fn letters(text: &str) -> usize {
+    let is_accent = |letter: &char| matches!(u32::from(*letter), 0x300..=0x36f);
+    text.chars().filter(|letter| !is_accent(letter)).count()
+}
+
+/// Combining and invisible characters, and those that look like ASCII or that Windows converts to it ("best fit"), except
+/// letters of living languages (`ā` to `a`).
 fn is_lookalike(character: char) -> bool {
     matches!(u32::from(character),
         0x80..=0xa0 | 0xaa | 0xad | 0xb2 | 0xb3 | 0xb9 | 0xba | 0xbc..=0xbe // C1, no-break and soft, ª ² ³ ¹ º ¼
@@ -44,7 +56,8 @@ fn is_lookalike(character: char) -> bool {
         | 0xfe00..=0xfe0f | 0xfe10..=0xfe19 | 0xfe30..=0xfe6f | 0xfeff | 0xff00..=0xffef // variants, wide forms
         | 0xfff0..=0xffff | 0x1d400..=0x1d7ff | 0x1f100..=0x1f1ff | 0x1fbf0..=0x1fbf9 // mathematical letters
         | 0xe0000..=0x10_ffff) // tags, private use
-        || matches!(u32::from(character), 0x180b..=0x180f | 0xe000..=0xf8ff)
+        || matches!(u32::from(character), 0x180b..=0x180f | 0xe000..=0xf8ff
+            | 0x61c | 0x115f | 0x1160 | 0x1680 | 0x17b4 | 0x17b5 | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a)
 }
 
 /// Whether a decoded path has a name that NTFS resolves to another one: a short name (`SECRE~1`) or a stream

@@ -91,8 +91,8 @@ impl Callers {
         Ok(())
     }
 
-    /// Revokes the keys of the caller at `index` that are not among `kept`. Returns how many it still has.
-    pub(super) fn retain_keys(&self, index: usize, kept: &[KeyDigest]) -> usize {
+    /// Revokes the keys of the caller at `index` that are not among `kept`.
+    pub(super) fn retain_keys(&self, index: usize, kept: &[KeyDigest]) {
         let is_kept =
             |(key, owner): &(KeyDigest, u32)| *owner as usize != index || kept.contains(key);
         if !self.keys.load().iter().all(is_kept) {
@@ -102,15 +102,6 @@ impl Callers {
             });
             self.changed.send_replace(());
         }
-        self.count_keys(index)
-    }
-
-    /// How many keys the caller at `index` has.
-    pub(super) fn count_keys(&self, index: usize) -> usize {
-        let keys = self.keys.load();
-        keys.iter()
-            .filter(|(_, owner)| *owner as usize == index)
-            .count()
     }
 
     /// Records that another configuration has replaced this one.

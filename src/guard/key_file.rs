@@ -171,22 +171,14 @@ impl WatchedSource {
         let is_known = reading == self.last && adopted.as_ref().err() == self.problem.as_ref();
         match &adopted {
             Ok(keys) => tracing::info!(proxy, caller, keys, "caller keys loaded"),
-            Err(KeyProblem { problem, remedy }) => {
-                let remaining = match &reading.mentioned {
-                    Some(mentioned) => callers.retain_keys(self.caller, mentioned),
-                    None => callers.count_keys(self.caller),
-                };
-                if !is_known {
-                    tracing::warn!(
-                        proxy,
-                        caller,
-                        error = problem,
-                        remedy,
-                        keys = remaining,
-                        "caller keys cannot be loaded; previous ones stay valid unless they were removed from the file"
-                    );
-                }
-            }
+            Err(_) if is_known => {}
+            Err(KeyProblem { problem, remedy }) => tracing::warn!(
+                proxy,
+                caller,
+                error = problem,
+                remedy,
+                "caller keys cannot be loaded; previous ones stay valid unless they were removed from the file"
+            ),
         }
         self.problem = adopted.err();
         self.last = reading;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::rejection::Rejection;
-use crate::config::{has_ntfs_alias, is_ambiguous_letter};
+use crate::config::{has_ntfs_alias, is_ambiguous_text};
 use crate::problem::Reason;
 use crate::text::quotable;
 
@@ -58,7 +58,7 @@ pub(super) enum PathAmbiguity {
     RawNonAscii,
     /// The decoded bytes are not UTF-8, for example an overlong encoding.
     InvalidUtf8,
-    /// A character that some servers take for others, or ignore.
+    /// Characters that some servers take for others, or ignore.
     Lookalike,
     /// A name that NTFS resolves to another one.
     NtfsAlias,
@@ -116,12 +116,7 @@ fn decode(path: &str) -> Result<Cow<'_, str>, PathAmbiguity> {
     };
     let decoded = decode_from(path.as_bytes(), first)?;
     let text = String::from_utf8(decoded).map_err(|_| PathAmbiguity::InvalidUtf8)?;
-    // Most encoded characters are ASCII.
-    if !text.is_ascii()
-        && text
-            .chars()
-            .any(|character| !character.is_ascii() && is_ambiguous_letter(character))
-    {
+    if is_ambiguous_text(&text) {
         return Err(PathAmbiguity::Lookalike);
     }
     Ok(Cow::Owned(text))

@@ -223,7 +223,7 @@ impl Reason {
             Self::ClientTimeout => entry!("client_timeout", REQUEST_TIMEOUT, "http_request_error", "the caller",
                 "It sent no part of its request body for `upstream.stall_timeout`."),
             Self::BadRequest => entry!("bad_request", BAD_REQUEST, "http_request_error", "the caller",
-                "Two servers could interpret this request differently; `detail` says where."),
+                "The request is malformed, or two servers could interpret it differently; `detail` says where."),
             Self::CodingNotSupported => entry!("not_supported", NOT_IMPLEMENTED, "http_request_error", "the caller",
                 "The only transfer coding of a request body is `chunked`: send a compressed body with `Content-Encoding`."),
             Self::VersionNotSupported => entry!("not_supported", HTTP_VERSION_NOT_SUPPORTED, "http_request_error", "the caller",

@@ -51,6 +51,8 @@ fn a_path_that_two_servers_could_interpret_differently_is_ambiguous() {
         ("/a%CC%88", PathAmbiguity::Lookalike),
         ("/pa%C3%9Fword", PathAmbiguity::Lookalike),
         ("/%C7%B0", PathAmbiguity::Lookalike),
+        ("/admin%CD%BEx", PathAmbiguity::Lookalike),
+        ("/%E1%84%92%E1%85%A1%E1%86%AB", PathAmbiguity::Lookalike),
         ("/SECRE~1/x", PathAmbiguity::NtfsAlias),
         ("/SECRE%7E%31/x", PathAmbiguity::NtfsAlias),
         ("/pub/secret::$DATA/x", PathAmbiguity::NtfsAlias),
