@@ -6,20 +6,29 @@ fn is_ambiguous_letter(letter: char) -> bool {
 
 #[test]
 fn a_letter_that_folds_to_ascii_or_to_several_letters_is_ambiguous() {
-    for letter in "ßẞǰẖẗẘẙẚŉﬁﬆևﬓᾳᾼſ\u{212a}İ\u{37e}¨´½ª…\u{115f}\u{61c}\u{1680}".chars() {
+    for letter in "ßẞǰẖẗẘẙẚŉﬁﬆևﬓᾳᾼſ\u{212a}İ\u{37e}¨´½ª…\u{115f}\u{61c}\u{1680}".chars()
+    {
         assert!(is_ambiguous_letter(letter), "{letter}");
     }
-    for letter in "äÄüéñçøœæþðŠžłāΐΰΣςσµμЖжאعำ東京あがカ한".chars() {
+    for letter in "äÄüéñçøœæþðŠžłāΐΰΣςσµμЖжאعำ東京あがカ한".chars()
+    {
         assert!(!is_ambiguous_letter(letter), "{letter}");
     }
 }
 
 #[test]
 fn text_that_normalization_changes_is_ambiguous() {
-    for text in ["/e\u{301}", "/か\u{3099}", "/\u{1112}\u{1161}\u{11ab}", "/\u{1fd3}", "/\u{f951}"] {
+    for text in [
+        "/e\u{301}",
+        "/か\u{3099}",
+        "/\u{1112}\u{1161}\u{11ab}",
+        "/\u{1fd3}",
+        "/\u{f951}",
+    ] {
         assert!(is_ambiguous_text(text), "{text}");
     }
-    for text in ["/été/が/한/ΐ/ภาษาไทย/हिन्दी/עִברית", "/plain~1"] {
+    for text in ["/été/が/한/ΐ/ภาษาไทย/हिन्दी/עִברית", "/plain~1"]
+    {
         assert!(!is_ambiguous_text(text), "{text}");
     }
 }
@@ -35,7 +44,9 @@ fn every_letter_that_may_pass_folds_like_its_other_cases_and_never_to_ascii() {
         assert_eq!(folded(&lower), own, "{letter} {}", u32::from(letter));
         assert_eq!(folded(&upper), own, "{letter} {}", u32::from(letter));
         assert!(own.chars().all(|one| !one.is_ascii()), "{letter}");
-        let compatible = ComposingNormalizerBorrowed::new_nfkc().normalize(&own).into_owned();
+        let compatible = ComposingNormalizerBorrowed::new_nfkc()
+            .normalize(&own)
+            .into_owned();
         let all = [lower, upper, compatible].concat();
         assert!(all.chars().all(|one| !one.is_ascii()), "{letter}");
     }
