@@ -219,6 +219,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             headers: Vec::new(),
             rewrite: true,
             openapi: Vec::new(),
+            openapi_memory: 64 << 20,
             cookies: false,
             via: true,
             connect_timeout: minute,

@@ -65,6 +65,8 @@ pub struct UpstreamConfig {
     pub rewrite: bool,
     /// `upstream.openapi`: paths where the API's `OpenAPI` documents are.
     pub openapi: Vec<PathPattern>,
+    /// `upstream.openapi_memory`: bytes that all `OpenAPI` documents in memory may take together.
+    pub openapi_memory: usize,
     /// `upstream.cookies`: whether a browser's cookies are forwarded.
     pub cookies: bool,
     /// `upstream.via`: whether requests carry `Via`.

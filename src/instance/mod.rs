@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::config::{self, Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
-use crate::proxy::{self, AccessLines, AccessLogger, ViaName};
+use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, ViaName};
 use crate::server::{self, Server, StopSignal};
 
 use limits::connection_limits;
@@ -81,6 +81,7 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
     let shared = SharedParts {
         metrics: Arc::clone(&metrics),
         via_name: ViaName::generate(&config.name),
+        documents: DocumentStore::new(metrics.proxy()),
         tunnels: server.tunnels(),
         access_logger: AccessLogger::new(Arc::clone(&metrics), process.lines),
     };

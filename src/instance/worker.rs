@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::generation::{ConfigGeneration, GenerationReceiver};
 use crate::metrics::Metrics;
-use crate::proxy::{self, AccessLogger, CurrentProxy, Proxy, ViaName};
+use crate::proxy::{self, AccessLogger, CurrentProxy, DocumentStore, Proxy, ViaName};
 use crate::server;
 
 /// What all generations of a proxy share.
@@ -15,6 +15,7 @@ use crate::server;
 pub(super) struct SharedParts {
     pub(super) metrics: Arc<Metrics>,
     pub(super) via_name: ViaName,
+    pub(super) documents: Arc<DocumentStore>,
     pub(super) tunnels: server::Tunnels,
     pub(super) access_logger: Arc<AccessLogger>,
 }
@@ -51,6 +52,7 @@ impl WorkerProxy {
             tokens: generation.identity.tokens.clone(),
             carry_tunnel: Arc::new(move |tunnel| tunnels.spawn(tunnel)),
             via_name: self.shared.via_name.clone(),
+            documents: Arc::clone(&self.shared.documents),
             keep_alive: Arc::clone(&generation.identity) as _,
         };
         Proxy::new(dependencies, &generation.config.upstream, &generation.tls)

@@ -58,6 +58,7 @@ pub use access_record::AccessLines;
 pub use loop_detection::{ViaName, own_listener};
 pub use overload::too_many_connections;
 pub use response_body::ClientResponseBody;
+pub use rewrite::DocumentStore;
 pub use upgrade::CarryTunnel;
 
 /// One proxy's data path on one worker.
@@ -90,6 +91,8 @@ pub struct Dependencies {
     pub carry_tunnel: CarryTunnel,
     /// The `Via` name that identifies a request that loops back to this proxy.
     pub via_name: ViaName,
+    /// The `OpenAPI` documents in memory, over all workers.
+    pub documents: Arc<DocumentStore>,
     /// What must live as long as any request in flight here, such as the token's task.
     pub keep_alive: Arc<dyn Any + Send + Sync>,
 }
@@ -152,7 +155,7 @@ impl Proxy {
             metrics,
             request_template: RequestTemplate::new(config, &dependencies.via_name),
             via_name: dependencies.via_name,
-            rewrite: Rewrite::new(config),
+            rewrite: Rewrite::new(config, dependencies.documents),
             carry_tunnel: dependencies.carry_tunnel,
             retry_body: config.retry_body,
             _keep_alive: dependencies.keep_alive,

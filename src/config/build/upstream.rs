@@ -21,6 +21,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
     let headers = headers(values);
     let rewrite = values.read(&keys::UPSTREAM_REWRITE);
     let openapi = openapi(values);
+    let openapi_memory = values.read(&keys::UPSTREAM_OPENAPI_MEMORY);
     let cookies = values.read(&keys::UPSTREAM_COOKIES);
     let via = values.read(&keys::UPSTREAM_VIA);
     let connect_timeout = values.read(&keys::UPSTREAM_CONNECT_TIMEOUT);
@@ -35,6 +36,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
         headers: headers?,
         rewrite: rewrite?,
         openapi: openapi?,
+        openapi_memory: openapi_memory?,
         cookies: cookies?,
         via: via?,
         connect_timeout: connect_timeout?,

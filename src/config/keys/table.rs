@@ -23,6 +23,9 @@ const HEADER_BYTES: (u64, u64) = (8 << 10, 16 << 20);
 /// This much is held in memory for each request in flight, until the response head.
 const RETRY_BYTES: (u64, u64) = (0, 16 << 20);
 
+/// No document is longer than 8 MiB, and few hold as much as one.
+const DOCUMENT_BYTES: (u64, u64) = (1 << 20, 1 << 30);
+
 /// The largest number is not a user's: it means "unchanged" (-1).
 const UIDS: (u32, u32) = (0, u32::MAX - 1);
 
@@ -77,6 +80,9 @@ const UPSTREAM_REWRITE: Key<bool> = switch("upstream.rewrite", Default("true"),
 const UPSTREAM_OPENAPI: Key<Vec<String>> = texts("upstream.openapi",
     Default("[\"/**/openapi.json\", \"/**/swagger.json\", \"/**/api-docs\"]"),
     "Paths of the API's OpenAPI documents: \"*\" matches one path segment, \"**\" any number of them.");
+
+const UPSTREAM_OPENAPI_MEMORY: Key<usize> = size("upstream.openapi_memory", DOCUMENT_BYTES, Default("\"64MiB\""),
+    "How much memory OpenAPI documents may take together while they are rewritten and sent. Beyond it they pass unchanged.");
 
 const UPSTREAM_COOKIES: Key<bool> = switch("upstream.cookies", Default("false"),
     "Forward a browser's cookies to the API. Browsers share the cookies of localhost among all its ports.");

@@ -131,6 +131,7 @@ fn other_value(key: &KeyInfo) -> String {
         ("log.format", _) => "\"json\"".into(),
         (_, ValueKind::Choice) => "\"none\"".into(),
         (_, ValueKind::Duration(_)) => "\"7s\"".into(),
+        ("upstream.openapi_memory", _) => "\"2MiB\"".into(),
         (_, ValueKind::Size(..)) => "\"32KiB\"".into(),
         (_, ValueKind::Count(..)) => "7".into(),
         (_, ValueKind::Users) => "[0, 1000]".into(),

@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 use http_body::{Body as _, Frame};
 
-use super::document;
-use crate::proxy::origin_ref::OriginRef;
+use super::store::{DocumentStore, StoredDocument};
+use crate::config;
 use crate::proxy::response_body::{ClientResponseBody, UpstreamResponseBody};
 use crate::upstream::BodyError;
 
@@ -59,32 +60,56 @@ fn is_not_encoded(headers: &HeaderMap) -> bool {
 
 /// An unknown length is checked while the body is collected.
 fn is_short(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
-        .is_none_or(|length| length <= LIMIT)
+    content_length(headers).is_none_or(|length| length <= LIMIT)
 }
 
-/// Collects the body of a response, and forwards it with its servers rewritten, or else byte for byte.
-pub(super) async fn forward_document(
-    response: Response<UpstreamResponseBody>,
-    upstream: OriginRef<'_>,
-    client: &str,
-) -> Response<ClientResponseBody> {
-    let (mut head, body) = response.into_parts();
-    let collected = CollectedBody::read(body).await;
-    match collected
-        .complete()
-        .and_then(|old| document::rewritten(&old, upstream, client))
-    {
-        Some(new) => {
-            update_head(&mut head, new.len());
-            Response::from_parts(head, ClientResponseBody::generated(new.into()))
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+}
+
+/// How documents are rewritten, and how much memory all of them may take.
+pub(super) struct DocumentRewriter {
+    pub(super) store: Arc<DocumentStore>,
+    /// `upstream.openapi_memory`.
+    pub(super) memory: usize,
+    pub(super) upstream: config::Origin,
+}
+
+impl DocumentRewriter {
+    /// Collects the body of a response, and forwards it with its servers rewritten, or else byte for byte. `client` is the
+    /// authority that the client used.
+    pub(super) async fn forward(
+        &self,
+        response: Response<UpstreamResponseBody>,
+        client: &str,
+    ) -> Response<ClientResponseBody> {
+        let length = content_length(response.headers());
+        let room = length.unwrap_or(LIMIT.min(self.memory));
+        let Some(reservation) = self.store.reserve(room, self.memory).await else {
+            return ClientResponseBody::streamed(response);
+        };
+        let (mut head, body) = response.into_parts();
+        let CollectedBody { bytes, last, rest } = CollectedBody::read(body, room).await;
+        let is_complete = rest.is_none() && last.as_ref().is_none_or(Result::is_ok);
+        let mut document = Arc::new(StoredDocument::source(bytes, reservation));
+        if is_complete {
+            let store = &self.store;
+            document = store.document(document, client, &self.upstream).await;
+        } else if rest.is_some() && room < LIMIT {
+            self.store.warn_of_unchanged();
         }
-        None => Response::from_parts(
-            head,
-            ClientResponseBody::collected(collected.frames, collected.rest),
-        ),
+        let body = if document.is_rewritten {
+            let content = document.content();
+            update_head(&mut head, content.len());
+            ClientResponseBody::generated(content)
+        } else {
+            let content = Ok(Frame::data(document.content()));
+            let frames: VecDeque<_> = [content].into_iter().chain(last).collect();
+            ClientResponseBody::collected(frames, rest)
+        };
+        Response::from_parts(head, body)
     }
 }
 
@@ -100,48 +125,51 @@ fn update_head(head: &mut response::Parts, length: usize) {
     head.headers.insert(header::CONTENT_LENGTH, length.into());
 }
 
-/// The frames that have been read of a body.
+/// What has been read of a body. Its bytes are copied into one piece: a frame of one byte would take a hundred times as
+/// much memory.
 struct CollectedBody {
-    frames: VecDeque<Result<Frame<Bytes>, BodyError>>,
+    bytes: Vec<u8>,
+    /// The trailers, or the error that ended the body early.
+    last: Option<Result<Frame<Bytes>, BodyError>>,
     /// `None` if the body has ended or was aborted.
     rest: Option<UpstreamResponseBody>,
 }
 
 impl CollectedBody {
-    async fn read(mut body: UpstreamResponseBody) -> Self {
-        let mut frames = VecDeque::new();
-        let mut length = 0;
-        while length <= LIMIT {
+    /// Reads the whole body, or slightly more than `room` bytes of it.
+    async fn read(mut body: UpstreamResponseBody, room: usize) -> Self {
+        let mut bytes = Vec::new();
+        while bytes.len() <= room {
             let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
-            let Some(frame) = next else {
-                return Self { frames, rest: None };
+            let last = match next.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => {
+                    append(&mut bytes, &data, room);
+                    continue;
+                }
+                Some(Ok(Err(trailers))) => Some(Ok(trailers)),
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
             };
-            let is_aborted = frame.is_err();
-            length += frame
-                .as_ref()
-                .ok()
-                .and_then(Frame::data_ref)
-                .map_or(0, Bytes::len);
-            frames.push_back(frame);
-            if is_aborted {
-                return Self { frames, rest: None };
-            }
+            return Self {
+                bytes,
+                last,
+                rest: None,
+            };
         }
         Self {
-            frames,
+            bytes,
+            last: None,
             rest: Some(body),
         }
     }
+}
 
-    /// The bytes of the whole body, if all of it has been read.
-    fn complete(&self) -> Option<Vec<u8>> {
-        if self.rest.is_some() {
-            return None;
-        }
-        let mut bytes = Vec::new();
-        for frame in &self.frames {
-            bytes.extend(frame.as_ref().ok()?.data_ref().into_iter().flatten());
-        }
-        Some(bytes)
+/// Appends `data`. The capacity doubles, but not beyond `room` unless more is needed.
+fn append(bytes: &mut Vec<u8>, data: &[u8], room: usize) {
+    let needed = bytes.len() + data.len();
+    if needed > bytes.capacity() {
+        let wanted = (2 * bytes.capacity()).min(room).max(needed);
+        bytes.reserve_exact(wanted - bytes.len());
     }
+    bytes.extend_from_slice(data);
 }

@@ -1,11 +1,15 @@
 //! Replaces the upstream's address in responses with the one that the client used (`upstream.rewrite`), so that
 //! redirects, cookies and `OpenAPI` documents lead back through the proxy.
 //!
-//! docs/forwarding.md lists every field that may change; nothing else does. Only `collect` holds a body.
+//! docs/forwarding.md lists every field that may change; nothing else does. Only `collect` reads a body, and only `store`
+//! holds one.
 
 mod collect;
 mod cookies;
 mod document;
+mod store;
+
+use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, Method, Response};
@@ -15,12 +19,15 @@ use super::request_head::RequestHead;
 use super::response_body::{ClientResponseBody, UpstreamResponseBody};
 use crate::config::{self, PathPattern};
 
+pub use store::DocumentStore;
+
+use collect::DocumentRewriter;
+
 /// How the responses of the upstream are rewritten.
-#[derive(Debug)]
 pub(super) struct Rewrite {
-    upstream: config::Origin,
     is_enabled: bool,
     documents: Vec<PathPattern>,
+    document_rewriter: DocumentRewriter,
 }
 
 /// The response fields that may contain the upstream's address.
@@ -37,9 +44,13 @@ const CONDITIONAL: [HeaderName; 6] = [
 ];
 
 impl Rewrite {
-    pub(super) fn new(config: &config::UpstreamConfig) -> Self {
+    pub(super) fn new(config: &config::UpstreamConfig, store: Arc<DocumentStore>) -> Self {
         Self {
-            upstream: config.url.clone(),
+            document_rewriter: DocumentRewriter {
+                store,
+                memory: config.openapi_memory,
+                upstream: config.url.clone(),
+            },
             is_enabled: config.rewrite,
             documents: if config.rewrite {
                 config.openapi.clone()
@@ -71,7 +82,7 @@ impl Rewrite {
         }
         rewrite_lines(headers, &header::LOCATION, |value| {
             let client = [b"http://", head.host()?.as_bytes()].concat();
-            OriginRef::of_upstream(&self.upstream).replaced_in(value, &client)
+            OriginRef::of_upstream(&self.document_rewriter.upstream).replaced_in(value, &client)
         });
         rewrite_lines(headers, &header::SET_COOKIE, cookies::rewritten_cookie);
     }
@@ -85,8 +96,7 @@ impl Rewrite {
     ) -> Response<ClientResponseBody> {
         match head.host().and_then(|host| host.to_str().ok()) {
             Some(client) if collect::may_be_document(&response) => {
-                let upstream = OriginRef::of_upstream(&self.upstream);
-                collect::forward_document(response, upstream, client).await
+                self.document_rewriter.forward(response, client).await
             }
             Some(_) | None => ClientResponseBody::streamed(response),
         }

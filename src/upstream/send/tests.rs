@@ -21,6 +21,7 @@ fn without_reaper(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
         headers: Vec::new(),
         rewrite: false,
         openapi: Vec::new(),
+        openapi_memory: 64 << 20,
         cookies: false,
         via: false,
         connect_timeout: LIMIT,

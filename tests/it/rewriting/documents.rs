@@ -1,5 +1,8 @@
 //! `OpenAPI` documents through the proxy: rewritten if they name the upstream, otherwise byte for byte.
 
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
 use super::scene::{BROKEN_OFF, Scene, Scripted, exchange, lines_of};
 
 const DOCUMENT: &str = r#"{ "openapi":"3.1.0", "servers":[{"url":"http://@UPSTREAM@/v1"}] }"#;
@@ -238,6 +241,49 @@ async fn the_client_sees_that_an_aborted_document_is_incomplete() {
         !answer.contains("0\r\n\r\n") && !answer.contains("content-length"),
         "{answer}"
     );
+}
+
+/// An upstream with a document of `bytes` or slightly more, and the proxy in front of it.
+async fn with_long_document(bytes: usize, more: &str) -> Scene {
+    let upstream = Scripted::start(move |own| {
+        let body = named(&DOCUMENT.replace("3.1.0", &"x".repeat(bytes)), own);
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").into()
+    })
+    .await;
+    Scene::before(upstream, more).await
+}
+
+#[tokio::test]
+async fn a_document_that_does_not_fit_in_the_memory_is_forwarded_byte_for_byte() {
+    for (bytes, is_rewritten) in [(2 << 20, false), (500_000, true)] {
+        let scene = with_long_document(bytes, "openapi_memory = \"1MiB\"").await;
+        let answer = scene.get("GET /openapi.json").await;
+        let authority = if is_rewritten {
+            &scene.proxy
+        } else {
+            &scene.upstream.authority
+        };
+        let url = format!("\"url\":\"http://{authority}/v1\"");
+        assert!(body_of(&answer).ends_with(&format!("{url}}}] }}")), "{bytes}");
+    }
+}
+
+/// They hold one copy: two would not fit.
+#[tokio::test]
+async fn any_number_of_clients_that_do_not_read_leave_the_memory_for_others() {
+    let scene = with_long_document(7 << 20, "openapi_memory = \"16MiB\"").await;
+    let request = format!("GET /openapi.json HTTP/1.1\r\nHost: {}\r\n\r\n", scene.proxy);
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let mut client = TcpStream::connect(&scene.proxy).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        client.readable().await.unwrap();
+        waiting.push(client);
+    }
+    let answer = scene.get("GET /openapi.json").await;
+    let url = format!("\"url\":\"http://{}/v1\"}}] }}", scene.proxy);
+    assert!(body_of(&answer).ends_with(&url));
 }
 
 #[tokio::test]
