@@ -137,7 +137,10 @@ impl DocumentStore {
     #[cold]
     pub(super) fn warn_of_unchanged(&self) {
         let now = Instant::now();
-        let mut last = self.last_warning.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .last_warning
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|last| now.duration_since(last) >= WARNING_INTERVAL) {
             *last = Some(now);
             tracing::warn!(
@@ -213,7 +216,9 @@ impl DocumentStore {
     }
 
     fn documents(&self) -> MutexGuard<'_, Vec<(DocumentKey, Arc<StoredDocument>)>> {
-        self.documents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

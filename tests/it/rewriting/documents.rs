@@ -265,7 +265,10 @@ async fn a_document_that_does_not_fit_in_the_memory_is_forwarded_byte_for_byte()
             &scene.upstream.authority
         };
         let url = format!("\"url\":\"http://{authority}/v1\"");
-        assert!(body_of(&answer).ends_with(&format!("{url}}}] }}")), "{bytes}");
+        assert!(
+            body_of(&answer).ends_with(&format!("{url}}}] }}")),
+            "{bytes}"
+        );
     }
 }
 
@@ -273,7 +276,10 @@ async fn a_document_that_does_not_fit_in_the_memory_is_forwarded_byte_for_byte()
 #[tokio::test]
 async fn any_number_of_clients_that_do_not_read_leave_the_memory_for_others() {
     let scene = with_long_document(7 << 20, "openapi_memory = \"16MiB\"").await;
-    let request = format!("GET /openapi.json HTTP/1.1\r\nHost: {}\r\n\r\n", scene.proxy);
+    let request = format!(
+        "GET /openapi.json HTTP/1.1\r\nHost: {}\r\n\r\n",
+        scene.proxy
+    );
     let mut waiting = Vec::new();
     for _ in 0..5 {
         let mut client = TcpStream::connect(&scene.proxy).await.unwrap();

@@ -51,7 +51,9 @@ async fn clients_that_use_other_addresses_get_documents_of_their_own() {
 #[tokio::test]
 async fn what_nobody_reads_makes_room_and_what_somebody_reads_stays() {
     let store = DocumentStore::new(None);
-    let content = read(Arc::clone(&store), SOURCE, "localhost").await.content();
+    let content = read(Arc::clone(&store), SOURCE, "localhost")
+        .await
+        .content();
     read(Arc::clone(&store), OTHER_API, "localhost").await;
     let left = LIMIT - content.len();
 
