@@ -59,16 +59,20 @@ export const SERVERS = {
 /** Whether a path is /admin or below. */
 export const isDenied = (path) => /^\/admin(\/|$)/.test(path);
 
-/** The interpretations of a path by servers that decode it up to three times, remove parameters, or normalise names. */
+/**
+ * The interpretations of a path by servers that decode it up to three times, remove parameters, ignore case, normalise
+ * names, or look them up on NTFS.
+ */
 export function interpretations(target) {
   const path = target.replace(/^https?:\/\/[^/]*/, "").replace(/[?#].*$/s, "");
   let decoded = path;
   const all = [];
   for (let times = 0; times <= 3; times += 1) {
     for (const form of [decoded, decoded.replace(/[?#].*$/s, ""), decoded.replace(/\0.*$/s, "")]) {
-      const folded = form.normalize("NFKC").replaceAll("\\", "/").toLowerCase().toLowerCase();
+      const folded = form.normalize("NFKC").replaceAll("\\", "/").toUpperCase().toLowerCase();
       const plain = folded.replace(/[\u0000-\u001f\u007f-\u00a0\u00ad\u0300-\u036f\u200b-\u200f\u2060\ufeff]/g, "");
-      for (const one of [plain, plain.replace(/;[^/]*/g, "")]) {
+      const found = plain.replace(/:[^/]*\$[^/]*/g, "").replace(/(?<=\/)admin~1(?=\/|$)/g, "admin");
+      for (const one of [plain, plain.replace(/;[^/]*/g, ""), found]) {
         all.push(resolved(one), resolved(one.replace(/(?<=[^./])[. ]+(?=\/|$)/g, "").replace(/\/ +/g, "/")));
       }
     }

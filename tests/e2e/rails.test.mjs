@@ -77,6 +77,7 @@ function spellings() {
     (letter) => `${letter}${hex("\u200b")}`,
     (letter) => `${letter}${hex("\u00ad")}`,
     (letter) => `${letter}%00`,
+    (letter) => ({ i: hex("ı"), s: hex("ſ"), m: hex("ｍ") })[letter] ?? letter.toUpperCase(),
   ];
   const base = "/admin/secret";
   const all = new Set([base]);
@@ -103,6 +104,7 @@ function spellings() {
   for (const after of [
     ".", "..", "%2e", "%20", "%20%20", "+", "%09", "%0a", "%0d%0a", "%00", "%00.json", ";", ";a=b", "?", "?x=/../..", "#", "#x",
     "%3f", "%23", "%3b", "%26", "/", "/.", "/%2e", "/..;/secret", "//", "%2f", "\\", "~", "%c2%a0", hex("\u3000"), "::$DATA",
+    ":$I30:$INDEX_ALLOCATION", "%3a%24DATA", "~1", "%7E1", hex("\u037e"), hex("\u037ex=y"), hex("\u115f"),
   ]) {
     all.add(`/admin${after}/secret`);
     all.add(`/admin/secret${after}`);
