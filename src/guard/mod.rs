@@ -169,6 +169,12 @@ impl Guard {
         }
     }
 
+    /// What the response tells a browser if a request with these fields was rejected before [`Self::check`].
+    #[must_use]
+    pub fn cors_of_rejection(&self, headers: &HeaderMap) -> Cors {
+        origin::cors_of_rejection(headers, &self.origins)
+    }
+
     /// Checks a request by its head and by its peer.
     ///
     /// # Errors

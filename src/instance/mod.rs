@@ -74,10 +74,6 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
     let metrics = Metrics::new((process.proxies > 1).then_some(&config.name));
     let limits = connection_limits(config, process.proxies);
     let mut server = Server::new(bound, limits, Arc::clone(&metrics));
-    server.reject_when_full({
-        let (metrics, limits) = (Arc::clone(&metrics), server.live_limits());
-        Arc::new(move || proxy::too_many_connections(&metrics, limits.connections()))
-    });
     let shared = SharedParts {
         metrics: Arc::clone(&metrics),
         via_name: ViaName::generate(&config.name),
@@ -100,6 +96,10 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
     }
     let (stop, stop_signal) = StopSignal::channel();
     let (current, access_logger) = WorkerProxy::new(shared, live_config.generations()).start();
+    server.reject_when_full({
+        let (current, limits) = (Arc::clone(&current), server.live_limits());
+        Arc::new(move |head| current.get().reject_connection(head, limits.connections()))
+    });
     let service = move |peer: Peer| proxy::service(&current, peer, &access_logger);
     let live = Arc::clone(&live_config);
     let serving = server.serve(service, stop_signal, move || live.drain_timeouts().drain);

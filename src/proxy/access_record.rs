@@ -154,7 +154,6 @@ impl Drop for AccessRecord {
 
 impl AccessRecord {
     fn count(&self, ended: Instant) {
-        let attempt_started = self.attempt.map(|attempt| attempt.started);
         self.metrics.request_finished(&FinishedRequest {
             method: &self.method,
             path: self.path.path(),
@@ -164,9 +163,10 @@ impl AccessRecord {
             request_id: self.request_id.as_str(),
             ended,
             total: ended.duration_since(self.start),
-            upstream_head: attempt_started
-                .zip(self.head)
-                .map(|(started, (_, head))| head.duration_since(started)),
+            upstream_head: self.attempt.zip(self.head).map(|(attempt, (_, head))| {
+                let head = attempt.head.unwrap_or(head);
+                head.duration_since(attempt.started)
+            }),
         });
     }
 

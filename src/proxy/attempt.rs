@@ -11,7 +11,10 @@ pub(super) struct LastAttempt {
     /// The generation of its token.
     pub(super) generation: u64,
     pub(super) started: Instant,
-    /// `None` unless the first attempt got a 401 that a newer token might have avoided.
+    /// When the head of its response arrived, if something of ours came after that: the wait for a newer token, or the
+    /// rewriting of a document.
+    pub(super) head: Option<Instant>,
+    /// `None` unless the first attempt got a 401.
     pub(super) replay: Option<Result<(), NotReplayed>>,
 }
 
@@ -21,6 +24,7 @@ impl LastAttempt {
         Self {
             generation: bearer.generation,
             started: bearer.at,
+            head: None,
             replay: None,
         }
     }
@@ -30,16 +34,21 @@ impl LastAttempt {
         Self {
             generation: bearer.generation,
             started: bearer.at,
+            head: None,
             replay: Some(Ok(())),
         }
     }
 
     /// The first attempt got a 401 and there was no replay.
-    pub(super) const fn not_replayed(bearer: &Bearer, why: NotReplayed) -> Self {
+    pub(super) const fn not_replayed(self, why: NotReplayed) -> Self {
         Self {
-            generation: bearer.generation,
-            started: bearer.at,
             replay: Some(Err(why)),
+            ..self
         }
+    }
+
+    /// The head of the response has arrived now, but the client does not get it yet.
+    pub(super) fn note_head(&mut self) {
+        self.head = Some(Instant::now());
     }
 }

@@ -1,10 +1,13 @@
 //! Which fields are removed on the way to the upstream and on the way back: hop-by-hop fields, which belong to one
 //! connection (RFC 9110 section 7.6.1), and those that are ours to set or would mislead the recipient.
+//!
+//! What is removed from a head is removed from the trailers after it, too.
 
 use http::HeaderValue;
 use http::header::{self, HeaderMap, HeaderName};
 
 use super::header_lines::lines;
+use super::trailers;
 
 /// Whether a field belongs to one connection only. `Trailer` does not: trailers are forwarded, and it announces them.
 fn is_hop_by_hop(name: &str) -> bool {
@@ -41,22 +44,23 @@ pub(super) fn is_removed_from_request(name: &HeaderName) -> bool {
 /// Whether a response field is not forwarded: hop-by-hop fields, and those that would bind a browser to `localhost` or
 /// open it to other origins, since only the guard decides which page may read a response.
 pub(super) fn is_removed_from_response(name: &HeaderName) -> bool {
+    *name != header::TRAILER && is_changed_in_response(name)
+}
+
+/// Whether a response field is removed, or announces fields that are.
+fn is_changed_in_response(name: &HeaderName) -> bool {
     match *name {
         // The fields of nearly every response are recognized without reading their names.
         header::CONTENT_TYPE | header::CONTENT_LENGTH | header::DATE | header::SERVER => false,
-        header::CONNECTION => true,
+        header::CONNECTION | header::TRAILER => true,
         _ => {
             let name = name.as_str();
             is_hop_by_hop(name)
                 || matches!(
                     name,
-                    "alt-svc"
-                        | "strict-transport-security"
-                        | "clear-site-data"
-                        | "proxy-authenticate"
-                        | "proxy-authorization"
-                        | "proxy-status"
+                    "alt-svc" | "strict-transport-security" | "clear-site-data"
                 )
+                || name.starts_with("proxy-")
                 || name.starts_with("access-control-")
         }
     }
@@ -64,18 +68,26 @@ pub(super) fn is_removed_from_response(name: &HeaderName) -> bool {
 
 /// Removes every field from a response that must not reach the client. In most responses that is `Connection` alone.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
-    let mut removed = headers.keys().filter(|name| is_removed_from_response(name));
-    let (Some(first), has_more) = (removed.next().cloned(), removed.next().is_some()) else {
+    let mut changed = headers.keys().filter(|name| is_changed_in_response(name));
+    let (Some(first), has_more) = (changed.next().cloned(), changed.next().is_some()) else {
         return;
     };
-    let nominated = NominatedFields::of(headers).0;
+    let nominated = NominatedFields::of(headers);
+    if has_more || first == header::TRAILER {
+        return strip_several(headers, &nominated);
+    }
     headers.remove(first);
-    for name in &nominated {
-        headers.remove(name);
+    nominated.remove_from(headers);
+}
+
+fn strip_several(headers: &mut HeaderMap, nominated: &NominatedFields) {
+    nominated.remove_from(headers);
+    while let Some(name) = headers.keys().find(|name| is_removed_from_response(name)) {
+        headers.remove(name.clone());
     }
-    if has_more {
-        strip_response(headers);
-    }
+    trailers::keep_announced(headers, |name| {
+        !is_removed_from_response(name) && !nominated.contains(name)
+    });
 }
 
 /// The fields that `Connection` nominates as hop-by-hop, from all of its lines. The lines are read as bytes, so that
@@ -97,6 +109,12 @@ impl NominatedFields {
 
     pub(super) fn contains(&self, name: &HeaderName) -> bool {
         self.0.contains(name)
+    }
+
+    fn remove_from(&self, headers: &mut HeaderMap) {
+        for name in &self.0 {
+            headers.remove(name);
+        }
     }
 }
 

@@ -45,8 +45,10 @@ use crate::upstream::{SendError, Upgrade, Upstream};
 
 use admission::{Admission, Permit};
 use attempt::LastAttempt;
+use challenge::has_insufficient_scope;
 use errors::{ForwardError, ForwardFailure};
-use request_body::{ReclaimedBody, ReplayableBody, UpstreamRequestBody};
+use not_replayed::NotReplayed;
+use request_body::{ReplayableBody, UpstreamRequestBody};
 use request_head::{RequestHead, RequestTemplate};
 use response_body::UpstreamResponseBody;
 use rewrite::Rewrite;
@@ -56,7 +58,6 @@ use upgrade::ClientUpgrade;
 pub use access_logger::AccessLogger;
 pub use access_record::AccessLines;
 pub use loop_detection::{ViaName, own_listener};
-pub use overload::too_many_connections;
 pub use response_body::ClientResponseBody;
 pub use rewrite::DocumentStore;
 pub use upgrade::CarryTunnel;
@@ -167,6 +168,15 @@ impl Proxy {
         self.upstream.drop_idle();
     }
 
+    /// The response on a connection that exceeds `limits.connections`, from the first bytes that have arrived on it.
+    #[must_use]
+    pub fn reject_connection(&self, head: &[u8], limit: usize) -> Response<Bytes> {
+        let mut response = overload::too_many_connections(&self.metrics, limit);
+        let cors = self.guard.cors_of_rejection(&overload::origins(head));
+        cors.apply(response.headers_mut());
+        response
+    }
+
     async fn forward(
         self: Arc<Self>,
         request: Request<RequestBody>,
@@ -221,13 +231,14 @@ impl Proxy {
         let body = ReplayableBody::new(body, self.retry_body, head.upload_counter.take());
         let mut response = pin!(self.send(head, &bearer, body.first_attempt())).await?;
         let mut attempt = LastAttempt::first(&bearer);
-        if replay::is_token_rejected(&response) {
+        if response.status() == StatusCode::UNAUTHORIZED {
             (response, attempt) = Box::pin(self.replay(head, &bearer, body, response)).await?;
         } else {
             body.discard_copy();
         }
         self.finish_head(head, attempt, response.headers_mut());
         let response = if expects_document {
+            attempt.note_head();
             Box::pin(self.rewrite.document(head, response)).await
         } else {
             ClientResponseBody::streamed(response)
@@ -260,7 +271,8 @@ impl Proxy {
         self.upstream.send(bearer.at, request, retry)
     }
 
-    /// The upstream rejected the token: the request is sent once more with a newer one, or the 401 is passed on.
+    /// The upstream responded with a 401: if that is about the token, the request is sent once more with a newer one,
+    /// otherwise the 401 is passed on.
     async fn replay(
         &self,
         head: &RequestHead,
@@ -268,10 +280,15 @@ impl Proxy {
         body: ReplayableBody,
         response: Response<UpstreamResponseBody>,
     ) -> Result<(Response<UpstreamResponseBody>, LastAttempt), SendError> {
-        let body = body.reclaim();
-        let (newer, body) = match replay::prepare(&self.tokens, rejected, body).await {
+        let mut first = LastAttempt::first(rejected);
+        first.note_head();
+        if has_insufficient_scope(response.headers()) {
+            body.discard_copy();
+            return Ok((response, first.not_replayed(NotReplayed::InsufficientScope)));
+        }
+        let (newer, body) = match replay::prepare(&self.tokens, rejected, body.reclaim()).await {
             Ok(prepared) => prepared,
-            Err(why) => return Ok((response, LastAttempt::not_replayed(rejected, why))),
+            Err(why) => return Ok((response, first.not_replayed(why))),
         };
         drop(response); // and its connection, which may have sent only a part of the first attempt
         let response = self.send(head, &newer, body).await?;
@@ -280,7 +297,7 @@ impl Proxy {
         Ok((response, LastAttempt::replayed(&newer)))
     }
 
-    /// The last steps for the head of every response of the upstream, except for a 101.
+    /// The last steps for the head of every response of the upstream.
     fn finish_head(&self, head: &RequestHead, attempt: LastAttempt, headers: &mut HeaderMap) {
         hop_by_hop::strip_response(headers);
         replay::note_not_replayed(attempt, headers);
@@ -297,19 +314,20 @@ impl Proxy {
     ) -> Result<Forwarded, ForwardError> {
         let mut outcome = self.send_upgrade(head, &upgrade, &bearer).await?;
         let mut attempt = LastAttempt::first(&bearer);
-        if matches!(&outcome, Upgrade::Answered(response) if replay::is_token_rejected(response)) {
-            match replay::prepare(&self.tokens, &bearer, ReclaimedBody::Empty).await {
-                Ok((newer, _)) => {
+        if let Some(rejected) = unauthorized(&outcome) {
+            attempt.note_head();
+            match replay::prepare_upgrade(&self.tokens, &bearer, rejected).await {
+                Ok(newer) => {
                     outcome = self.send_upgrade(head, &upgrade, &newer).await?;
                     attempt = LastAttempt::replayed(&newer);
-                    self.tokens.replayed(!is_unauthorized(&outcome));
+                    self.tokens.replayed(unauthorized(&outcome).is_none());
                 }
-                Err(why) => attempt = LastAttempt::not_replayed(&bearer, why),
+                Err(why) => attempt = attempt.not_replayed(why),
             }
         }
         let (response, permit) = match outcome {
             Upgrade::Switched(mut response, tunnel) => {
-                hop_by_hop::strip_response(response.headers_mut());
+                self.finish_head(head, attempt, response.headers_mut());
                 upgrade.mark(response.headers_mut());
                 let metrics = Arc::clone(&self.metrics);
                 (self.carry_tunnel)(Box::pin(upgrade.run_tunnel(tunnel, permit, metrics)));
@@ -342,9 +360,12 @@ impl Proxy {
     }
 }
 
-fn is_unauthorized(outcome: &Upgrade<UpstreamRequestBody>) -> bool {
+/// The head of the upstream's response, if that is a 401.
+fn unauthorized(outcome: &Upgrade<UpstreamRequestBody>) -> Option<&HeaderMap> {
     match outcome {
-        Upgrade::Switched(..) => false,
-        Upgrade::Answered(response) => response.status() == StatusCode::UNAUTHORIZED,
+        Upgrade::Answered(response) if response.status() == StatusCode::UNAUTHORIZED => {
+            Some(response.headers())
+        }
+        Upgrade::Answered(_) | Upgrade::Switched(..) => None,
     }
 }

@@ -1,8 +1,10 @@
 //! Why a request was not replayed after a 401.
 
-/// Why the client got the upstream's 401 although a newer token might have been accepted.
+/// Why the client got the upstream's first 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotReplayed {
+    /// The token lacks a scope, which a newer token of the same grant would not have either (RFC 6750 section 3.1).
+    InsufficientScope,
     /// More of the body had been read from the client than `upstream.retry_body` allows to keep.
     BodyTooLong,
     /// Forced refreshes are paused.
@@ -28,6 +30,7 @@ impl NotReplayed {
     /// What `Proxy-Status` says about it (RFC 9209).
     pub(super) const fn proxy_status(self) -> &'static str {
         match self {
+            Self::InsufficientScope => proxy_status!("the token lacks a scope"),
             Self::BodyTooLong => {
                 proxy_status!("the request body exceeds upstream.retry_body")
             }

@@ -2,7 +2,7 @@
 //!
 //! A replay is not a retry. `upstream` retries what a lost connection left unsent, with the same token.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue};
 
 use super::attempt::LastAttempt;
 use super::challenge::has_insufficient_scope;
@@ -10,12 +10,6 @@ use super::not_replayed::NotReplayed;
 use super::request_body::{ReclaimedBody, UpstreamRequestBody};
 use crate::problem::PROXY_STATUS;
 use crate::token::{Bearer, NoNewerToken, Tokens};
-
-/// Whether the upstream rejected the token itself: a 401, but not one for lack of a scope, which a newer token of the
-/// same grant would not have either.
-pub(super) fn is_token_rejected<B>(response: &Response<B>) -> bool {
-    response.status() == StatusCode::UNAUTHORIZED && !has_insufficient_scope(response.headers())
-}
 
 /// What a replay needs: a newer token and the whole body. This waits for the token even if the body cannot be
 /// replayed, so that a caller who tries again at once does not get the same 401.
@@ -34,6 +28,19 @@ pub(super) async fn prepare(
     Ok((newer, body))
 }
 
+/// The same for an upgrade, which has no body, after a 401 with these `headers`.
+pub(super) async fn prepare_upgrade(
+    tokens: &Tokens,
+    rejected: &Bearer,
+    headers: &HeaderMap,
+) -> Result<Bearer, NotReplayed> {
+    if has_insufficient_scope(headers) {
+        return Err(NotReplayed::InsufficientScope);
+    }
+    let (newer, _empty) = prepare(tokens, rejected, ReclaimedBody::Empty).await?;
+    Ok(newer)
+}
+
 /// Tells the client of a 401 that is passed on why the request was not replayed.
 pub(super) fn note_not_replayed(attempt: LastAttempt, headers: &mut HeaderMap) {
     if let Some(Err(why)) = attempt.replay {
@@ -41,6 +48,3 @@ pub(super) fn note_not_replayed(attempt: LastAttempt, headers: &mut HeaderMap) {
         headers.insert(PROXY_STATUS, note);
     }
 }
-
-#[cfg(test)]
-mod tests;

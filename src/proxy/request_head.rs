@@ -11,8 +11,10 @@ use super::hop_by_hop::{NominatedFields, is_removed_from_request};
 use super::loop_detection::{ViaLines, ViaName};
 use super::origin_ref::OriginRef;
 use super::request_body::{UploadCounter, UpstreamRequestBody};
+use super::trailers;
 use crate::config;
 use crate::guard::Lease;
+use crate::problem::X_REQUEST_ID;
 use crate::server::RequestBody;
 use crate::token::Bearer;
 
@@ -51,9 +53,12 @@ impl RequestHead {
         (head, body)
     }
 
-    /// The address that the client used. The guard has checked that it is ours.
+    /// The address that the client used. The guard has checked that it is ours. Over a unix socket it may be empty, which
+    /// is no address.
     pub(super) fn host(&self) -> Option<&HeaderValue> {
-        self.headers.get(header::HOST)
+        self.headers
+            .get(header::HOST)
+            .filter(|host| !host.is_empty())
     }
 
     /// Whether a browser sent the request. Only browsers say where a request comes from (Fetch, "HTTP-network-or-cache
@@ -142,6 +147,15 @@ impl RequestTemplate {
                 header::ORIGIN | header::REFERER => {
                     headers.append(name.clone(), self.with_upstream_origin(head, value));
                 }
+                header::TRAILER => {
+                    if let Some(line) = trailers::announced(value, |name| {
+                        !is_removed_from_request(name)
+                            && !nominated.contains(name)
+                            && !self.sets(name)
+                    }) {
+                        headers.append(name.clone(), line);
+                    }
+                }
                 _ => {
                     headers.append(name.clone(), value.clone());
                 }
@@ -154,6 +168,11 @@ impl RequestTemplate {
         if let Some(via) = &self.via {
             headers.append(header::VIA, via.line(head.version).clone());
         }
+        if nominated.contains(&X_REQUEST_ID)
+            && let Some(id) = head.headers.get(X_REQUEST_ID)
+        {
+            headers.insert(X_REQUEST_ID, id.clone());
+        }
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());
         }
@@ -162,6 +181,11 @@ impl RequestTemplate {
         }
         headers.insert(header::AUTHORIZATION, bearer.header.clone());
         headers
+    }
+
+    /// Whether `upstream.headers` has the field.
+    fn sets(&self, name: &HeaderName) -> bool {
+        self.fixed.iter().any(|(fixed, _)| fixed == name)
     }
 
     /// `Origin` or `Referer`: if it names us, it names the upstream instead, as if the upstream's own page sent the

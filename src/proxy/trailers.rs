@@ -1,10 +1,47 @@
-//! Which trailer fields are removed. hyper forwards trailers only if they were announced.
+//! Which trailer fields are removed, in two steps. hyper forwards only the trailer fields that `Trailer` announces, so
+//! what must not pass is removed from the announcement: the names that one head forbids are known only there. What no
+//! message may have as a trailer is removed from the trailers as well.
 
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Frame;
 
 use crate::guard::is_override;
+
+/// Removes the names from all lines of `Trailer` that must not pass as trailers, or that `may_pass` rejects.
+#[cold]
+pub(super) fn keep_announced(headers: &mut HeaderMap, may_pass: impl Fn(&HeaderName) -> bool) {
+    let lines = headers.get_all(header::TRAILER).iter();
+    let kept: Vec<HeaderValue> = lines
+        .filter_map(|line| announced(line, &may_pass))
+        .collect();
+    headers.remove(header::TRAILER);
+    for line in kept {
+        headers.append(header::TRAILER, line);
+    }
+}
+
+/// A line of `Trailer` without the names that must not pass as trailers, or that `may_pass` rejects. `None` if no name is
+/// left.
+#[cold]
+pub(super) fn announced(
+    line: &HeaderValue,
+    may_pass: impl Fn(&HeaderName) -> bool,
+) -> Option<HeaderValue> {
+    let passes = |name: &[u8]| {
+        HeaderName::from_bytes(name).is_ok_and(|name| !is_forbidden(&name) && may_pass(&name))
+    };
+    let names = || line.as_bytes().split(|byte| *byte == b',');
+    if names().all(|name| passes(name.trim_ascii())) {
+        return Some(line.clone());
+    }
+    let kept: Vec<&[u8]> = names()
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| passes(name))
+        .collect();
+    let line = HeaderValue::from_bytes(&kept.join(&b", "[..])).ok()?;
+    (!kept.is_empty()).then_some(line)
+}
 
 /// The frame without trailer fields that `is_removed` names or that must not be trailers.
 #[inline]
@@ -34,7 +71,7 @@ fn filtered_trailers(frame: Frame<Bytes>, is_removed: fn(&HeaderName) -> bool) -
     }
 }
 
-/// Fields that decide about framing, routing, the meaning of the request, credentials or how content is read. A
+/// Fields that decide about framing, routing, the meaning of the request, credentials, caching or how content is read. A
 /// recipient that merges trailers into the head would obey them (RFC 9110 section 6.5.1).
 fn is_forbidden(name: &HeaderName) -> bool {
     let name = name.as_str();
@@ -42,7 +79,6 @@ fn is_forbidden(name: &HeaderName) -> bool {
         name,
         "age"
             | "authorization"
-            | "cache-control"
             | "cookie"
             | "date"
             | "expect"
@@ -56,6 +92,7 @@ fn is_forbidden(name: &HeaderName) -> bool {
             | "referer"
             | "retry-after"
             | "set-cookie"
+            | "surrogate-control"
             | "trailer"
             | "vary"
             | "via"
@@ -71,6 +108,8 @@ fn is_forbidden(name: &HeaderName) -> bool {
     .contains(&name)
         || name.starts_with("if-")
         || is_override(name.as_bytes())
+        // And those of one kind of cache, such as `CDN-Cache-Control` (RFC 9213).
+        || name.ends_with("cache-control")
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use tokio::time::timeout;
 use super::client_stream::ClientStream;
 use crate::metrics::ActiveCount;
 
-/// Makes the response to one connection that is rejected; each has its own request id.
-pub type OverloadResponse = Arc<dyn Fn() -> Response<Bytes> + Send + Sync>;
+/// Makes the response to one connection that is rejected, from the first bytes that have arrived on it; each has its own
+/// request id.
+pub type OverloadResponse = Arc<dyn Fn(&[u8]) -> Response<Bytes> + Send + Sync>;
 
 /// How many connections are rejected at the same time, because each holds a descriptor. Further ones wait in the
 /// backlog.
@@ -65,11 +66,13 @@ where
 {
     let mut piece = [0; 4096];
     // A browser opens connections in advance, and cannot use a response before it has sent a request.
-    if timeout(FIRST_BYTE_TIMEOUT, stream.read(&mut piece)).await?? == 0 {
+    let arrived = timeout(FIRST_BYTE_TIMEOUT, stream.read(&mut piece)).await??;
+    if arrived == 0 {
         return Ok(());
     }
+    let response = encode(&response(&piece[..arrived]));
     let responding = async {
-        stream.write_all(&encode(&response())).await?;
+        stream.write_all(&response).await?;
         stream.shutdown().await?;
         while stream.read(&mut piece).await? > 0 {}
         Ok(())

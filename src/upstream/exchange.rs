@@ -62,6 +62,11 @@ impl<B: OutgoingBody> ExchangeContext<B> {
         }
     }
 
+    /// `upstream.stall_timeout` for the body of this response. An event stream may be silent for any time.
+    pub(super) fn stall_limit<T>(&self, response: &Response<T>) -> Option<Duration> {
+        (!is_event_stream(response)).then_some(self.stall_timeout)
+    }
+
     pub(super) fn deadline<'a>(
         &self,
         upload: Option<&'a UploadProgress>,
@@ -129,8 +134,7 @@ where
             return Poll::Ready(Err(ExchangeError::MaybeSent(error)));
         }
         framing::set_version(&mut response);
-        let stall = (!is_event_stream(&response)).then_some(this.context.stall_timeout);
-        let stall = StallTimer::new(stall, this.upload.take());
+        let stall = StallTimer::new(this.context.stall_limit(&response), this.upload.take());
         let connection = this.connection.take().expect("it was there a moment ago");
         Poll::Ready(Ok(response.map(|incoming| {
             let pool = Arc::clone(&this.context.pool);

@@ -65,7 +65,7 @@ impl<B: OutgoingBody> Upstream<B> {
         let mut head_timer = None;
         let mut response = pin!(sender.try_send_request(TrackedBody::wrap(request)));
         let mut ended = false;
-        let response = poll_fn(|cx| {
+        let mut response = poll_fn(|cx| {
             ended = ended || connection.poll_without_shutdown(cx).is_ready();
             match response.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(
@@ -77,7 +77,8 @@ impl<B: OutgoingBody> Upstream<B> {
         .await?;
         framing::check(&response, true)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let stall = StallTimer::new(Some(self.context.stall_timeout), None);
+            framing::set_version(&mut response);
+            let stall = StallTimer::new(self.context.stall_limit(&response), None);
             return Ok(Upgrade::Answered(response.map(|incoming| {
                 let connection = Connection {
                     sender,

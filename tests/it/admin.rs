@@ -151,6 +151,34 @@ async fn forwarded_and_rejected_requests_are_counted() {
 }
 
 #[tokio::test]
+async fn the_time_of_the_upstreams_head_does_not_contain_the_wait_for_a_newer_token() {
+    let endpoint = Upstream::scripted(async |mut connection: Connection| {
+        let request = connection.request().await;
+        if request.is_some() && connection.number == 0 {
+            connection.write(&token_answer()).await;
+        }
+        connection.closed().await;
+    })
+    .await;
+    let upstream = Upstream::answering(answer("401 Unauthorized", "", "no")).await;
+    let settings = [LOOPBACK, &["token.wait=1s"]].concat();
+    let binary = start(&upstream, &endpoint.url(), &settings).await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+
+    assert_eq!(ask(binary.address, get("/")).await.status, 401);
+
+    let text = ask(admin, get("/metrics")).await.text();
+    let seconds = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let ours =
+        seconds("cupbearer_request_seconds_sum ") - seconds("cupbearer_upstream_head_seconds_sum ");
+    assert!(ours > 0.9, "{text}");
+}
+
+#[tokio::test]
 async fn the_status_and_the_page_show_recent_requests_without_query_or_token() {
     let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
     assert_eq!(

@@ -1,7 +1,9 @@
 //! Which web pages may read what: the proxy answers preflights and sets the CORS fields of every response; those of the
 //! upstream are removed.
 
-use crate::support::{Answer, Proxy, Upstream, answer, ask, closed_port};
+use crate::support::{
+    Answer, Client, Connection, Proxy, Upstream, answer, ask, closed_port, get, until,
+};
 
 const TOOL: &str = "https://tool.example";
 
@@ -193,5 +195,27 @@ async fn an_allowed_page_may_read_why_its_request_failed() {
             "{reason}"
         );
         assert_eq!(list(&answer, "vary"), ["origin"], "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn an_allowed_page_may_read_that_all_connections_are_busy() {
+    let upstream = Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        connection.closed().await;
+    })
+    .await;
+    let settings = [ORIGINS, ("limits.connections", "1")];
+    let proxy = Proxy::with(&upstream.url(), &settings).await;
+    let mut busy = Client::connect(proxy.address).await;
+    busy.send(get("/")).await;
+    until("the request is in flight", || upstream.seen_count() == 1).await;
+    let other = "https://other.example";
+    for (origin, allowed) in [(TOOL, &[TOOL][..]), (other, &[])] {
+        let answer = ask(proxy.address, from_page("GET /", origin, "")).await;
+        assert_eq!(answer.outcome(), (503, "saturated".to_owned()));
+        let read_by = lines(&answer, "access-control-allow-origin");
+        assert_eq!(read_by, allowed, "{origin}");
+        assert_eq!(list(&answer, "vary"), ["origin"], "{origin}");
     }
 }

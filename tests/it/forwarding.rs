@@ -103,6 +103,38 @@ async fn connection_removes_the_fields_it_nominates_but_never_the_bearer() {
 }
 
 #[tokio::test]
+async fn a_nominated_request_id_arrives_all_the_same() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: x-request-id\r\nX-Request-Id: mine\r\n\r\n";
+    let answer = ask(proxy.address, request).await;
+    let seen = upstream.only_request();
+    assert_eq!(seen.values("x-request-id"), ["mine"]);
+    assert_eq!(answer.field("x-request-id"), Some("mine"));
+}
+
+#[tokio::test]
+async fn a_request_id_that_is_no_id_is_replaced() {
+    let long = format!("X-Request-Id: {}\r\n", "a".repeat(65));
+    for fields in [
+        "",
+        "X-Request-Id:\r\n",
+        "X-Request-Id: a b\r\n",
+        "X-Request-Id: a\r\nX-Request-Id: a\r\n",
+        &long,
+    ] {
+        let seen = forwarded_fields(fields.as_bytes()).await;
+        let [id] = named(&seen, "x-request-id")[..] else {
+            panic!("{seen:?}")
+        };
+        assert_eq!(id.len(), 16, "{fields}");
+    }
+    let id = "a".repeat(64);
+    let seen = forwarded_fields(format!("X-Request-Id: {id}\r\n").as_bytes()).await;
+    assert_eq!(named(&seen, "x-request-id"), [id]);
+}
+
+#[tokio::test]
 async fn exactly_one_authorization_arrives_whatever_the_client_sends() {
     let bearer = format!("Bearer {TOKEN}");
     for fields in [
@@ -342,4 +374,16 @@ async fn an_http_1_0_client_is_served_with_and_without_keep_alive() {
         ),
         (None, End::ConnectionClosed, "abc")
     );
+}
+
+/// Many clients take the first response for the final one, whatever its status.
+#[tokio::test]
+async fn interim_responses_of_the_upstream_are_not_forwarded() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let last = answer("200 OK", "", "last");
+    let upstream = Upstream::answering([interim.as_bytes(), &last].concat()).await;
+    let proxy = Proxy::before(&upstream).await;
+    let answer = ask(proxy.address, get("/")).await;
+    assert_eq!((answer.status, answer.text()), (200, "last".to_owned()));
+    assert_eq!(answer.field("link"), None);
 }

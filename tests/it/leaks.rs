@@ -198,7 +198,7 @@ async fn no_output_contains_a_callers_key_wherever_it_was_sent() {
     binary.terminate();
     let (_, output) = binary.wait().await;
     assert!(
-        output.contains("host_refused") && output.contains("origin_refused"),
+        output.contains("bad_request") && output.contains("origin_refused"),
         "{output}"
     );
     assert!(responses.contains("...@evil.example"), "{responses}");

@@ -1,6 +1,13 @@
-//! Upgrades that the upstream rejects: what the client sent after its request is not forwarded.
+//! The head of a 101, and upgrades that the upstream rejects: what the client sent after its request is not forwarded.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
 
 use crate::support::{Client, Connection, Proxy, Upstream, answer, until};
+
+const UPGRADE: &str =
+    "GET /ws HTTP/1.1\r\nHost: localhost:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 #[tokio::test]
 async fn bytes_sent_early_never_reach_an_upstream_that_has_not_switched() {
@@ -36,4 +43,52 @@ async fn bytes_sent_early_never_reach_an_upstream_that_has_not_switched() {
         until("the upstream connection is closed", || upstream.open() == 0).await;
         assert_eq!(upstream.seen_count(), 1);
     }
+}
+
+#[tokio::test]
+async fn the_head_of_a_101_is_rewritten_like_any_other() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap();
+    let upstream = Upstream::on(listener, None, move |mut connection| async move {
+        connection.request().await.unwrap();
+        let fields = format!(
+            "Location: http://{own}/here\r\nSet-Cookie: a=1; Domain=api.example.com; Secure; SameSite=None\r\n\
+             Alt-Svc: h2=\":443\"\r\nProxy-Status: x\r\n"
+        );
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{fields}\r\n"
+        );
+        connection.write(head.as_bytes()).await;
+        connection.closed().await;
+    });
+    let proxy = Proxy::before(&upstream).await;
+    let mut client = Client::connect(proxy.address).await;
+    client.send(UPGRADE).await;
+    let got = client.head_answer().await;
+    assert_eq!(got.status, 101, "{got:?}");
+    assert_eq!(got.field("location"), Some("http://localhost:1/here"));
+    assert_eq!(got.field("set-cookie"), Some("a=1; SameSite=Lax"));
+    assert_eq!(got.field("alt-svc"), None);
+    assert_eq!(got.field("proxy-status"), None);
+    assert_eq!(got.field("upgrade"), Some("websocket"));
+}
+
+#[tokio::test]
+async fn an_event_stream_that_answers_an_upgrade_outlives_the_stall_timeout() {
+    const LIMIT: Duration = Duration::from_millis(100);
+    let upstream = Upstream::scripted(|mut connection: Connection| async move {
+        connection.request().await.unwrap();
+        connection
+            .write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\none\n\n\r\n")
+            .await;
+        tokio::time::sleep(LIMIT * 5).await; // the silence that is tested
+        connection.write(b"5\r\ntwo\n\n\r\n0\r\n\r\n").await;
+        connection.closed().await;
+    })
+    .await;
+    let proxy = Proxy::with(&upstream.url(), &[("upstream.stall_timeout", "100ms")]).await;
+    let mut client = Client::connect(proxy.address).await;
+    client.send(UPGRADE).await;
+    let got = client.answer().await;
+    assert_eq!((got.status, got.text()), (200, "one\n\ntwo\n\n".to_owned()));
 }

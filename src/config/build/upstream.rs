@@ -114,8 +114,9 @@ fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
     Some(good)
 }
 
-/// Fields that the proxy sets itself: the credential, its target, framing, and those of one connection.
-const NOT_FIXED: [&str; 11] = [
+/// Fields that the proxy sets itself: the credential, its target, framing, those of one connection, and those by which a
+/// request is recognized. The others replace those of the client.
+const NOT_FIXED: [&str; 13] = [
     "authorization",
     "connection",
     "content-length",
@@ -127,6 +128,8 @@ const NOT_FIXED: [&str; 11] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "via",
+    "x-request-id",
 ];
 
 fn headers(values: &mut Values) -> Option<Vec<(HeaderName, HeaderValue)>> {

@@ -191,6 +191,14 @@ const REFUSED: &[(&str, &str)] = &[
         "Authorization is set by the proxy itself",
     ),
     (
+        "upstream.headers = { Via = \"1.1 me\" }",
+        "Via is set by the proxy itself",
+    ),
+    (
+        "upstream.headers = { x-request-id = \"1\" }",
+        "x-request-id is set by the proxy itself",
+    ),
+    (
         "upstream.headers = { Proxy-Anything = \"x\" }",
         "Proxy-Anything is set by the proxy itself",
     ),

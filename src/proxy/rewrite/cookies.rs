@@ -6,8 +6,8 @@ use http::HeaderValue;
 /// for byte.
 ///
 /// `Domain` is removed because it names the upstream. `Secure` is removed because our listeners speak plain HTTP, unless
-/// the prefix of the cookie's name requires it (RFC 6265bis section 4.1.3). Browsers reject `SameSite=None` without
-/// `Secure`, so it becomes `Lax` in that case.
+/// the prefix of the cookie's name requires it (RFC 6265bis section 4.1.3). Browsers reject `SameSite=None` and
+/// `Partitioned` without `Secure`, so in that case the first becomes `Lax` and the second is removed.
 pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
     let mut parts = value.as_bytes().split(|byte| *byte == b';');
     let pair = parts.next()?;
@@ -18,9 +18,13 @@ pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
     if !drops_secure && !drops_domain {
         return None;
     }
+    let is_dropped = |part: &[u8]| {
+        has_name(part, b"domain")
+            || drops_secure && (has_name(part, b"secure") || has_name(part, b"partitioned"))
+    };
     let mut new = pair.to_vec();
     for part in attributes {
-        if has_name(part, b"domain") || drops_secure && has_name(part, b"secure") {
+        if is_dropped(part) {
             continue;
         }
         new.push(b';');
@@ -29,7 +33,9 @@ pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
             None => new.extend(part),
         }
     }
-    HeaderValue::from_bytes(&new).ok()
+    // Without a name and a value it is no cookie, and must not become an empty field.
+    let is_empty = new.trim_ascii().is_empty();
+    HeaderValue::from_bytes(&new).ok().filter(|_| !is_empty)
 }
 
 /// Whether an attribute has this name, which is given in lower case.
@@ -46,7 +52,7 @@ fn requires_secure(pair: &[u8]) -> bool {
             .get(..prefix.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    starts(b"__Host-") || starts(b"__Secure-")
+    starts(b"__Host-") || starts(b"__Secure-") || starts(b"__Http-")
 }
 
 /// What comes before and after the value of `SameSite=None`.

@@ -47,7 +47,7 @@ fn apply_edits(document: &[u8], edits: &[TextEdit]) -> Vec<u8> {
 struct ServerValues<'t> {
     text: &'t str,
     is_openapi: bool,
-    /// `OpenAPI` 3: `servers` of the document, of its path items and of their operations.
+    /// `OpenAPI` 3: every `servers` of the document, of path items and of operations, and `server` of links.
     urls: Vec<&'t str>,
     /// Swagger 2.
     host: Option<&'t str>,
@@ -128,9 +128,21 @@ enum NodeKind {
     Servers,
     Server,
     Url,
-    Paths,
+    Components,
+    /// An object whose members are path items, whatever their keys: `paths`, `webhooks` or a callback.
+    PathItems,
     PathItem,
+    /// An object whose members are operations.
+    Operations,
     Operation,
+    /// An object whose members are callbacks.
+    Callbacks,
+    /// An object whose members are responses.
+    Responses,
+    Response,
+    /// An object whose members are links.
+    Links,
+    Link,
 }
 
 impl NodeKind {
@@ -139,16 +151,28 @@ impl NodeKind {
         match (self, key) {
             (Self::Document, "openapi" | "swagger") => Some(Self::Version),
             (Self::Document, "host") => Some(Self::Host),
-            (Self::Document, "paths") => Some(Self::Paths),
+            (Self::Document, "paths" | "webhooks") | (Self::Components, "pathItems") => {
+                Some(Self::PathItems)
+            }
+            (Self::Document, "components") => Some(Self::Components),
             (Self::Document | Self::Operation, "schemes") => Some(Self::Schemes),
             (Self::Document | Self::PathItem | Self::Operation, "servers") => Some(Self::Servers),
+            (Self::Link, "server") => Some(Self::Server),
             (Self::Server, "url") => Some(Self::Url),
-            (Self::Paths, _) => Some(Self::PathItem),
+            (Self::PathItems, _) => Some(Self::PathItem),
             (
                 Self::PathItem,
                 "get" | "put" | "post" | "delete" | "options" | "head" | "patch" | "trace"
                 | "query",
-            ) => Some(Self::Operation),
+            )
+            | (Self::Operations, _) => Some(Self::Operation),
+            (Self::PathItem, "additionalOperations") => Some(Self::Operations),
+            (Self::Operation | Self::Components, "callbacks") => Some(Self::Callbacks),
+            (Self::Callbacks, _) => Some(Self::PathItems),
+            (Self::Operation | Self::Components, "responses") => Some(Self::Responses),
+            (Self::Responses, _) => Some(Self::Response),
+            (Self::Response | Self::Components, "links") => Some(Self::Links),
+            (Self::Links, _) => Some(Self::Link),
             _ => None,
         }
     }
@@ -157,15 +181,7 @@ impl NodeKind {
     const fn element(self) -> Option<Self> {
         match self {
             Self::Servers => Some(Self::Server),
-            Self::Document
-            | Self::Version
-            | Self::Host
-            | Self::Schemes
-            | Self::Server
-            | Self::Url
-            | Self::Paths
-            | Self::PathItem
-            | Self::Operation => None,
+            _ => None,
         }
     }
 }
@@ -206,9 +222,16 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
             NodeKind::Document
             | NodeKind::Servers
             | NodeKind::Server
-            | NodeKind::Paths
+            | NodeKind::Components
+            | NodeKind::PathItems
             | NodeKind::PathItem
-            | NodeKind::Operation => {
+            | NodeKind::Operations
+            | NodeKind::Operation
+            | NodeKind::Callbacks
+            | NodeKind::Responses
+            | NodeKind::Response
+            | NodeKind::Links
+            | NodeKind::Link => {
                 value.deserialize_any(self)?;
             }
         }

@@ -2,7 +2,7 @@ use super::*;
 
 /// How long a client holds a slot that sends `request` and then neither reads nor closes.
 async fn time_held(request: &[u8]) -> Duration {
-    let response: OverloadResponse = Arc::new(|| Response::new(Bytes::from_static(b"no")));
+    let response: OverloadResponse = Arc::new(|_| Response::new(Bytes::from_static(b"no")));
     let (mut client, stream) = tokio::io::duplex(4096);
     client.write_all(request).await.unwrap();
     let start = tokio::time::Instant::now();

@@ -167,16 +167,21 @@ async fn a_403_is_never_replayed_and_requests_no_token() {
 }
 
 #[tokio::test]
-async fn a_401_for_insufficient_scope_is_forwarded_unchanged() {
+async fn a_401_for_insufficient_scope_is_forwarded_with_the_cause_in_proxy_status() {
     let api = Scripted::bind().await.serve(|_, _| {
         let challenge = "WWW-Authenticate: Bearer realm=\"x\"\r\nWWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n";
         answer("401 Unauthorized", challenge, "scope")
     });
     let scene = Scene::before(&api.url).await;
-    let answer = scene.ask(post("/", "body")).await;
-    assert_eq!((answer.status, &*answer.body), (401, "scope"));
-    assert_eq!(answer.head.value("proxy-status"), None);
-    assert_eq!((api.requests().len(), scene.token_posts()), (1, 1));
+    let upgrade =
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    for (count, request) in [post("/", "body"), upgrade.to_owned()].iter().enumerate() {
+        let answer = scene.ask(request).await;
+        assert_eq!((answer.status, &*answer.body), (401, "scope"));
+        let why = because("the token lacks a scope");
+        assert_eq!(answer.head.value("proxy-status"), Some(&*why));
+        assert_eq!((api.requests().len(), scene.token_posts()), (count + 1, 1));
+    }
 }
 
 #[tokio::test]

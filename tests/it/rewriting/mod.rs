@@ -32,6 +32,55 @@ async fn a_redirect_to_the_upstream_leads_to_the_address_that_the_client_used() 
     );
 }
 
+/// A client of a unix socket may send an empty `Host`, which is no address.
+#[cfg(unix)]
+#[tokio::test]
+async fn without_an_address_that_the_client_used_nothing_is_rewritten_to_it() {
+    use tokio::io::AsyncReadExt as _;
+
+    let body = r#"{"openapi":"3.1.0","servers":[{"url":"http://@UPSTREAM@/v1"}]}"#;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLocation: http://@UPSTREAM@/a\r\nConnection: close\r\n\r\n{body}"
+    );
+    let upstream =
+        scene::Scripted::start(move |own| answer.replace("@UPSTREAM@", own).into_bytes()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("api.sock");
+    let listen = format!("unix:{}", socket.display());
+    let _running = start(&listen, &upstream.authority, "").await.unwrap();
+    let mut stream = tokio::net::UnixStream::connect(&socket).await.unwrap();
+    let request = b"GET /openapi.json HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+
+    let upstream = &upstream.authority;
+    assert_eq!(
+        lines_of(&answer, "location"),
+        [format!("http://{upstream}/a")]
+    );
+    let servers = format!("\"url\":\"http://{upstream}/v1\"");
+    assert!(answer.contains(&servers), "{answer}");
+}
+
+#[tokio::test]
+async fn a_reason_phrase_passes_if_it_is_ascii() {
+    for (reason, expected) in [
+        (&b"Nothing Here"[..], "Nothing Here"),
+        (b"Non trouv\xe9", ""),
+        ("Non trouv\u{e9}".as_bytes(), ""),
+        (b"", ""),
+    ] {
+        let parts = [b"HTTP/1.1 404 ", reason, b"\r\nContent-Length: 0\r\n\r\n"];
+        let upstream = scene::Scripted::start(move |_| parts.concat()).await;
+        let answer = Scene::before(upstream, "").await.get("GET /").await;
+        assert_eq!(
+            answer.lines().next(),
+            Some(&*format!("HTTP/1.1 404 {expected}"))
+        );
+    }
+}
+
 #[tokio::test]
 async fn every_cookie_line_is_rewritten_for_the_client() {
     let answer = "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1; Secure; SameSite=None\r\n\

@@ -11,10 +11,7 @@ fn a_cookie_loses_only_the_attributes_that_would_keep_it_from_the_client() {
         ("a=1; Secure; SameSite=None", Some("a=1; SameSite=Lax")),
         ("a=1; SAMESITE= none ;secure", Some("a=1; SAMESITE= Lax ")),
         ("a=1; SameSite=Strict; Secure", Some("a=1; SameSite=Strict")),
-        (
-            "a=\"x;y\"; Secure=1; Partitioned",
-            Some("a=\"x;y\"; Partitioned"),
-        ),
+        ("a=\"x;y\"; Secure=1; Partitioned", Some("a=\"x;y\"")),
         ("__Host-a=1; Path=/; Secure; SameSite=None", None),
         (
             "__secure-a=1; Domain=x; Secure; SameSite=None",
@@ -24,6 +21,16 @@ fn a_cookie_loses_only_the_attributes_that_would_keep_it_from_the_client() {
         ("a=Domain; Path=/secure; Insecure", None),
         ("Secure", None),
         ("Domain=x", None),
+        ("; Domain=x", None),
+        (" ; Secure; Domain=x", None),
+        ("=; Secure", Some("=")),
+        (
+            "a=b; SameSite=None; Partitioned; Secure",
+            Some("a=b; SameSite=Lax"),
+        ),
+        ("a=b; Partitioned; Domain=x", Some("a=b; Partitioned")),
+        ("__Host-a=b; Secure; Path=/; Partitioned", None),
+        ("__Http-a=b; Secure; HttpOnly", None),
         ("", None),
     ] {
         let new = rewritten_cookie(&HeaderValue::from_static(cookie_line));

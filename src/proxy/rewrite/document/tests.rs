@@ -45,6 +45,51 @@ fn every_server_that_names_the_upstream_is_rewritten_and_no_other_byte() {
 }
 
 #[test]
+fn servers_are_rewritten_wherever_a_document_may_have_them() {
+    const SERVERS: &str = r#""servers":[{"url":"https://api.example.com/v1"}]"#;
+    for (place, is_rewritten) in [
+        (r#""components":{"pathItems":{"one":{@}}}"#, true),
+        (r#""components":{"pathItems":{"one":{"get":{@}}}}"#, true),
+        (r#""webhooks":{"changed":{@}}"#, true),
+        (r#""webhooks":{"changed":{"post":{@}}}"#, true),
+        (
+            r#""components":{"callbacks":{"c":{"{$request.body#/u}":{"post":{@}}}}}"#,
+            true,
+        ),
+        (
+            r#""paths":{"/a":{"post":{"callbacks":{"c":{"{$url}":{@}}}}}}"#,
+            true,
+        ),
+        (
+            r#""paths":{"/a":{"post":{"callbacks":{"c":{"{$url}":{"put":{@}}}}}}}"#,
+            true,
+        ),
+        (
+            r#""paths":{"/a":{"additionalOperations":{"COPY":{@}}}}"#,
+            true,
+        ),
+        (r#""components":{"schemas":{"one":{@}}}"#, false),
+        (r#""components":{"examples":{"one":{"value":{@}}}}"#, false),
+        (r#""x-webhooks":{"changed":{@}}"#, false),
+    ] {
+        let document = format!(r#"{{"openapi":"3.1.0",{}}}"#, place.replace('@', SERVERS));
+        let expected = document.replace("https://api.example.com/v1", "http://localhost:6749/v1");
+        let expected = is_rewritten.then_some(expected);
+        assert_eq!(over_tls(&document), expected, "{place}");
+    }
+    const SERVER: &str = r#""server":{"url":"https://api.example.com/v1"}"#;
+    for place in [
+        r#""components":{"links":{"l":{@}}}"#,
+        r#""components":{"responses":{"r":{"links":{"l":{@}}}}}"#,
+        r#""paths":{"/a":{"get":{"responses":{"200":{"links":{"l":{@}}}}}}}"#,
+    ] {
+        let document = format!(r#"{{"openapi":"3.1.0",{}}}"#, place.replace('@', SERVER));
+        let expected = document.replace("https://api.example.com/v1", "http://localhost:6749/v1");
+        assert_eq!(over_tls(&document), Some(expected), "{place}");
+    }
+}
+
+#[test]
 fn a_swagger_2_document_names_the_proxy_by_host_and_schemes() {
     for (document, expected) in [
         (
