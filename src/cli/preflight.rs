@@ -8,23 +8,28 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::{
-    self, ClientAuth, Config, ConfigProblems, Loaded, Overrides, Surroundings, TokenConfig,
+    self, ConfigProblems, InvalidConfig, Loaded, NamedCredential, NamedSources, Overrides,
+    Surroundings,
 };
-use crate::credentials::{ClientCertificate, Secret, read_regular};
+use crate::credentials::{ClientCertificate, SecretSource, read_regular};
 use crate::guard;
-use crate::token::{PrivateKeyError, check_private_key};
+use crate::token::check_private_key;
 
 /// The largest CA bundle that is read, in bytes.
 const MAX_CA_FILE: u64 = 16 << 20;
 
-/// Loads and examines the configuration of every proxy.
+/// Loads and examines the configuration of every proxy. What an invalid one names is examined too.
 pub(super) async fn load_all(
     all: &[Overrides],
     surroundings: &Surroundings,
 ) -> Result<Vec<Loaded>, ConfigProblems> {
+    let loaded = match config::load_all(all, surroundings) {
+        Ok(loaded) => loaded,
+        Err(invalid) => return Err(all_problems(invalid, Callers::Examined).await),
+    };
     let mut problems = ConfigProblems::default();
     let mut examined = Vec::new();
-    for loaded in config::load_all(all, surroundings)? {
+    for loaded in loaded {
         match examine(loaded).await {
             Ok(loaded) => examined.push(loaded),
             Err(found) => problems.add(found),
@@ -43,7 +48,10 @@ pub(super) async fn load(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, ConfigProblems> {
-    examine(config::load(overrides, surroundings)?).await
+    match config::load_or_named(overrides, surroundings) {
+        Ok(loaded) => examine(loaded).await,
+        Err(invalid) => Err(all_problems(invalid, Callers::Examined).await),
+    }
 }
 
 /// The same without the keys of the configured callers, for a run in which none of them takes part: their keys may be on
@@ -52,18 +60,27 @@ pub(super) async fn load_without_callers(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, ConfigProblems> {
-    let (loaded, problems) = examine_files(config::load(overrides, surroundings)?).await;
-    result(loaded, problems)
+    match config::load_or_named(overrides, surroundings) {
+        Ok(loaded) => examine_with(loaded, Callers::LeftOut).await,
+        Err(invalid) => Err(all_problems(invalid, Callers::LeftOut).await),
+    }
 }
 
 /// Examines a configuration that has been loaded.
 pub(super) async fn examine(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
-    let (mut loaded, mut problems) = examine_files(loaded).await;
-    examine_callers(&mut loaded, &mut problems).await;
-    result(loaded, problems)
+    examine_with(loaded, Callers::Examined).await
 }
 
-fn result(loaded: Loaded, problems: ConfigProblems) -> Result<Loaded, ConfigProblems> {
+/// Whether the keys of the callers are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Callers {
+    Examined,
+    LeftOut,
+}
+
+async fn examine_with(mut loaded: Loaded, callers: Callers) -> Result<Loaded, ConfigProblems> {
+    let (problems, warnings) = examine_sources(&loaded.named, callers).await;
+    loaded.warnings.extend(warnings);
     if problems.is_empty() {
         Ok(loaded)
     } else {
@@ -71,62 +88,63 @@ fn result(loaded: Loaded, problems: ConfigProblems) -> Result<Loaded, ConfigProb
     }
 }
 
-async fn examine_files(mut loaded: Loaded) -> (Loaded, ConfigProblems) {
+/// The problems of a configuration, then those of what it names.
+async fn all_problems(invalid: InvalidConfig, callers: Callers) -> ConfigProblems {
+    let mut problems = invalid.problems;
+    for named in &invalid.named {
+        let (found, _) = examine_sources(named, callers).await;
+        problems.add(found);
+    }
+    problems
+}
+
+/// What is wrong with the sources, and warnings.
+async fn examine_sources(named: &NamedSources, callers: Callers) -> (ConfigProblems, Vec<String>) {
     let mut problems = ConfigProblems::default();
-    let token = &loaded.config.token;
-    let key = token.credential_key;
-    match token.credential.read().await {
-        Ok(credential) => {
-            if let Err(error) = check_credential(token, &credential) {
-                let remedy = error.remedy().to_owned();
-                loaded.report(&mut problems, key, (error.to_string(), remedy));
+    let mut report = |key: &str, problem: (String, String)| {
+        problems.push(key, named.source_of(key), problem);
+    };
+    if let Some(NamedCredential { source, key, signs }) = &named.credential {
+        match source.read().await {
+            Ok(credential) => {
+                // Any text can be a client secret, but not a private key.
+                if let Some(Err(error)) = signs
+                    .as_ref()
+                    .map(|signs| check_private_key(signs, &credential))
+                {
+                    report(key, (error.to_string(), error.remedy().to_owned()));
+                }
+            }
+            Err(error) => report(key, (error.in_full(), error.remedy())),
+        }
+    }
+    for certificate in &named.certificates {
+        if let Err(error) = certificate.check() {
+            report(error.key(), (error.to_string(), error.remedy()));
+        }
+    }
+    if let Some(Err(problem)) = named.ca_file.as_deref().map(check_ca_file) {
+        report("network.ca_file", problem);
+    }
+    let mut warnings: Vec<String> = exposed_files(named).into_iter().collect();
+    if callers == Callers::Examined {
+        for (name, keys) in guard::check_keys(&named.callers).await {
+            let key = format!("guard.callers.{name}.key");
+            match keys {
+                Ok(0) => warnings.push(format!(
+                    "{key} has no keys: all requests from {name} are rejected"
+                )),
+                Ok(_) => {}
+                Err(problem) => report(&key, (problem.problem, problem.remedy)),
             }
         }
-        Err(error) => loaded.report(&mut problems, key, (error.in_full(), error.remedy())),
+        let keys = named
+            .callers
+            .iter()
+            .filter_map(|caller| caller.key.as_ref());
+        warnings.extend(keys.filter_map(SecretSource::exposed));
     }
-    let upstream = &loaded.config.upstream;
-    for files in [&token.certificate, &upstream.client_certificate]
-        .into_iter()
-        .flatten()
-    {
-        if let Err(error) = files.check() {
-            let complaint = (error.to_string(), error.remedy());
-            loaded.report(&mut problems, error.key(), complaint);
-        }
-    }
-    if let Some(Err(complaint)) = loaded.config.network.ca_file.as_deref().map(check_ca_file) {
-        loaded.report(&mut problems, "network.ca_file", complaint);
-    }
-    loaded.warnings.extend(exposed_files(&loaded.config));
-    (loaded, problems)
-}
-
-async fn examine_callers(loaded: &mut Loaded, problems: &mut ConfigProblems) {
-    let callers = loaded.config.guard.callers.clone();
-    for (name, keys) in guard::check_keys(&callers).await {
-        let key = format!("guard.callers.{name}.key");
-        match keys {
-            Ok(0) => loaded.warnings.push(format!(
-                "{key} has no keys: all requests from {name} are rejected"
-            )),
-            Ok(_) => {}
-            Err(problem) => {
-                loaded.report(problems, &key, (problem.problem, problem.remedy));
-            }
-        }
-    }
-    let exposed = callers
-        .iter()
-        .filter_map(|caller| caller.key.as_ref()?.exposed());
-    loaded.warnings.extend(exposed);
-}
-
-/// Whether a private key can be parsed and fits the configured algorithm. Any text can be a client secret.
-fn check_credential(token: &TokenConfig, credential: &Secret) -> Result<(), PrivateKeyError> {
-    match token.auth {
-        ClientAuth::PrivateKeyJwt => check_private_key(&token.assertion, credential),
-        ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt | ClientAuth::Tls => Ok(()),
-    }
+    (problems, warnings)
 }
 
 /// Whether the file has at least one certificate, and no broken one.
@@ -151,15 +169,13 @@ fn check_ca_file(path: &Path) -> Result<(), (String, String)> {
 
 /// Files with secrets that other users can read. These are warnings, not errors: Kubernetes mounts secrets with mode 0644
 /// by default.
-fn exposed_files(config: &Config) -> BTreeSet<String> {
-    let certificates = [
-        &config.token.certificate,
-        &config.upstream.client_certificate,
-    ];
-    let certificates = certificates.into_iter().flatten();
-    certificates
+fn exposed_files(named: &NamedSources) -> BTreeSet<String> {
+    let credential = named.credential.as_ref();
+    named
+        .certificates
+        .iter()
         .filter_map(ClientCertificate::exposed)
-        .chain(config.token.credential.exposed())
+        .chain(credential.and_then(|credential| credential.source.exposed()))
         .collect()
 }
 

@@ -151,13 +151,16 @@ fn decoded_text(decoded: &DecodedToken, now: SystemTime) -> String {
 /// The registered claims that are times (RFC 7519 4.1, OpenID Connect Core 2) are shown as such.
 fn claim_text(name: &str, value: &Value, now: SystemTime) -> String {
     /// The year 10000, which RFC 3339 cannot express.
-    const TOO_LATE: u64 = 253_402_300_800;
+    const TOO_LATE: f64 = 253_402_300_800.0;
     let seconds = match name {
-        "exp" | "iat" | "nbf" | "auth_time" => value.as_u64(),
+        // `NumericDate` may have a fraction.
+        "exp" | "iat" | "nbf" | "auth_time" => value.as_f64(),
         _ => None,
     };
-    let seconds = seconds.filter(|seconds| *seconds < TOO_LATE);
-    let time = seconds.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let since = seconds
+        .filter(|seconds| *seconds < TOO_LATE)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let time = since.and_then(|since| UNIX_EPOCH.checked_add(since));
     match (time, value) {
         (Some(time), _) => format!(
             "{} ({})",

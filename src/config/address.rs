@@ -4,10 +4,11 @@
 //! `LOCALHOST`) can mean two things. No name is ever resolved.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use http::uri::{Authority, Scheme};
+use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
 use super::problems::InvalidValue;
@@ -39,6 +40,44 @@ impl Listen {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
         }
     }
+
+    /// Whether one machine cannot listen on both at the same time.
+    #[must_use]
+    pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
+        if let (Self::Unix { path, .. }, Self::Unix { path: other, .. }) = (self, other) {
+            return path == other;
+        }
+        self.sockets()
+            .iter()
+            .any(|one| other.sockets().iter().any(|two| overlap(*one, *two)))
+    }
+
+    /// The TCP addresses that are bound, of which a machine may lack some.
+    pub(crate) fn sockets(&self) -> Vec<SocketAddr> {
+        match self {
+            Self::Localhost(port) => vec![
+                (Ipv4Addr::LOCALHOST, *port).into(),
+                (Ipv6Addr::LOCALHOST, *port).into(),
+            ],
+            Self::Tcp(address) => vec![*address],
+            Self::Unix { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Whether a socket that listens on one of these addresses keeps another one from listening on the other.
+fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
+    // An unspecified IPv6 address takes IPv4 connections too, except on Windows.
+    let covers = |wide: IpAddr, ip: IpAddr| match wide {
+        IpAddr::V4(wide) => wide.is_unspecified() && ip.to_canonical().is_ipv4(),
+        IpAddr::V6(wide) => wide.is_unspecified() && (ip.is_ipv6() || cfg!(not(windows))),
+    };
+    let (one_ip, two_ip) = (one.ip(), two.ip());
+    one.port() != 0
+        && one.port() == two.port()
+        && (one_ip.to_canonical() == two_ip.to_canonical()
+            || covers(one_ip, two_ip)
+            || covers(two_ip, one_ip))
 }
 
 impl fmt::Display for Listen {
@@ -75,6 +114,32 @@ impl Origin {
         self.scheme == Scheme::HTTPS
     }
 
+    /// Whether a connection to it may reach a listener on this address.
+    ///
+    /// A name other than `localhost` is not resolved. If such a name leads here, `Via` reveals it.
+    #[must_use]
+    pub fn may_reach(&self, listener: SocketAddr) -> bool {
+        if listener.port() != self.port() {
+            return false;
+        }
+        let (host, listener) = (self.authority.host(), listener.ip().to_canonical());
+        if host.eq_ignore_ascii_case("localhost") {
+            return listener.is_loopback() || listener.is_unspecified();
+        }
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(host);
+        bare.parse::<IpAddr>().is_ok_and(|address| {
+            let address = address.to_canonical();
+            // To a client the unspecified address means this machine; to a listener it means every address.
+            let is_here = address.is_loopback() || address.is_unspecified();
+            address == listener
+                || listener.is_unspecified() && is_here
+                || address.is_unspecified() && listener.is_loopback()
+        })
+    }
+
     /// As a whole URL, with the path `/`.
     pub(crate) fn to_url(&self) -> Option<Url> {
         Url::parse(&format!("{}://{}/", self.scheme, self.authority)).ok()
@@ -107,10 +172,12 @@ pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
         return Ok(Listen::Tcp(address));
     }
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Err(invalid(
-            "has no port",
-            format!("write \"{}\"", SocketAddr::new(address, 6749)),
-        ));
+        let remedy = if address.is_loopback() {
+            format!("write \"{}\"", SocketAddr::new(address, 6749))
+        } else {
+            "write \"localhost:6749\", or put a port after the address".to_owned()
+        };
+        return Err(invalid("has no port", remedy));
     }
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) => (name, Some(port)),
@@ -149,7 +216,8 @@ fn unusable_socket(path: &str) -> Option<&'static str> {
 /// `upstream.url`: scheme, host and port, and nothing else. The remedy proposes http only where `plaintext` is
 /// allowed.
 pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue> {
-    let url = http_url(text)?;
+    let accepts = |proposed: &str| origin(proposed, plaintext).is_ok();
+    let url = http_url(text, &accepts)?;
     let bare = url.origin().ascii_serialization();
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         let proposed = match bare.strip_prefix("http://") {
@@ -169,18 +237,14 @@ pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue
         } else {
             Scheme::HTTP
         },
-        authority: Authority::try_from(authority).map_err(|_| {
-            (
-                format!("{} has no valid host", quoted(text)),
-                "write \"https://api.example.com\"",
-            )
-        })?,
+        authority: Authority::try_from(authority)
+            .map_err(|_| (format!("{} has no valid host", quoted(text)), EXAMPLE))?,
     })
 }
 
 /// `token.url`: a whole URL; no fragment (RFC 6749 3.2).
 pub(crate) fn endpoint(text: &str) -> Result<Url, InvalidValue> {
-    let mut url = http_url(text)?;
+    let mut url = http_url(text, &|proposed| endpoint(proposed).is_ok())?;
     if url.fragment().is_some() {
         url.set_fragment(None);
         return Err((
@@ -194,22 +258,23 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, InvalidValue> {
 
 /// `token.issuer`: a URL without query and fragment (RFC 8414 2).
 pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
-    let url = http_url(text)?;
+    let accepts = |proposed: &str| issuer(proposed).is_ok();
+    let url = http_url(text, &accepts)?;
     let known = [
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
     ];
-    if let Some(end) = known.iter().find_map(|known| text.find(known)) {
+    let metadata = known.iter().find_map(|known| text.find(known));
+    if let Some(start) = metadata.map(|end| &text[..end])
+        && accepts(start)
+    {
         return Err((
             format!("{} is the address of the issuer's metadata", quoted(text)),
-            format!(
-                "write {:?}, the value of \"issuer\" in that metadata",
-                &text[..end]
-            ),
+            format!("write {start:?}, which is the issuer that this metadata names"),
         )
             .into());
     }
-    if url.query().is_some() || url.fragment().is_some() {
+    if metadata.is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err((
             format!("{} has a query or a fragment", quoted(text)),
             "write the issuer exactly as its metadata has it",
@@ -240,7 +305,7 @@ pub(crate) fn host_name(text: &str) -> Result<String, InvalidValue> {
     let is_v6 = text
         .strip_prefix('[')
         .and_then(|inner| inner.strip_suffix(']'))
-        .is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
+        .is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
     let is_name = !text.is_empty()
         && !text.starts_with('.')
         && !text.ends_with('.')
@@ -309,15 +374,26 @@ fn is_other_origin(text: &str) -> bool {
     })
 }
 
-/// An http or https URL with a host. One with a user name or password is rejected and never quoted.
-fn http_url(text: &str) -> Result<Url, InvalidValue> {
+/// What to write where nothing can be made of what was written.
+const EXAMPLE: &str = "write scheme, host and perhaps a port: \"https://api.example.com:8443\"";
+
+/// An http or https URL with a host. One with a user name or password is rejected and never quoted. What is proposed
+/// instead is something that `accepts` accepts.
+fn http_url(text: &str, accepts: &dyn Fn(&str) -> bool) -> Result<Url, InvalidValue> {
     let rest = match text.split_once("://") {
         Some(("http" | "https", rest)) => rest,
-        Some((scheme, _)) if !text.contains('@') => {
+        Some((scheme, rest)) if !text.contains('@') => {
             let problem = format!("{} is neither http nor https", quoted(scheme));
-            return Err((problem, "write \"https://…\"").into());
+            return Err((problem, with_scheme(rest, accepts)).into());
         }
-        None if !text.contains('@') => return Err(without_scheme(text)),
+        None if !text.contains('@') => {
+            let problem = format!("{} has no scheme", quoted(text));
+            let rest = text
+                .strip_prefix("https:")
+                .or_else(|| text.strip_prefix("http:"))
+                .unwrap_or(text);
+            return Err((problem, with_scheme(rest, accepts)).into());
+        }
         Some(_) | None => return Err(with_credentials()),
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -325,23 +401,47 @@ fn http_url(text: &str) -> Result<Url, InvalidValue> {
         return Err(with_credentials());
     }
     let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
-    match Url::parse(text) {
-        Ok(url) if !authority.is_empty() && !text.contains(is_odd) && url.has_host() => Ok(url),
-        Ok(_) | Err(_) => Err((
-            format!("{} is not a URL", quoted(text)),
-            "write scheme, host and perhaps a port: \"https://api.example.com:8443\"",
-        )
-            .into()),
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| !authority.is_empty() && !text.contains(is_odd) && url.has_host())
+        .ok_or_else(|| (format!("{} is not a URL", quoted(text)), EXAMPLE))?;
+    if is_valid_host(&url) {
+        return Ok(url);
+    }
+    let host = quoted(url.host_str().unwrap_or_default());
+    Err((format!("{host} cannot be the name of a host"), HOST_RULES).into())
+}
+
+/// RFC 1035 2.3.4, and what rustls accepts.
+const HOST_RULES: &str = "write labels of 1 to 63 letters, digits and inner hyphens, with one dot between them, as in \
+                          \"https://api.example.com\"";
+
+/// Whether connections can be made to the URL's host: TLS accepts only names that DNS can have.
+pub(crate) fn is_valid_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => ServerName::try_from(name).is_ok(),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
     }
 }
 
-fn without_scheme(text: &str) -> InvalidValue {
-    let scheme = match Url::parse(&format!("http://{text}")) {
+/// What to write instead of a text in which only `rest`, host and path, is as it should be.
+fn with_scheme(rest: &str, accepts: &dyn Fn(&str) -> bool) -> String {
+    let rest = rest.trim().trim_start_matches('/');
+    let scheme = match Url::parse(&format!("http://{rest}")) {
         Ok(url) if is_loopback(&url) => "http",
         Ok(_) | Err(_) => "https",
     };
-    let remedy = format!("write {}", quoted(&format!("{scheme}://{text}")));
-    (format!("{} has no scheme", quoted(text)), remedy).into()
+    let whole = format!("{scheme}://{rest}");
+    let bare = Url::parse(&whole).map(|url| url.origin().ascii_serialization());
+    [Some(whole), bare.ok()]
+        .into_iter()
+        .flatten()
+        .find(|proposed| accepts(proposed))
+        .map_or_else(
+            || EXAMPLE.to_owned(),
+            |proposed| format!("write {proposed:?}"),
+        )
 }
 
 fn with_credentials() -> InvalidValue {

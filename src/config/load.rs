@@ -7,6 +7,7 @@ use super::digests::KeyDigests;
 use super::effective::{EffectiveValue, effective_values};
 use super::inputs::{Overrides, Surroundings};
 use super::layers::Layers;
+use super::named_sources::NamedSources;
 use super::problems::ConfigProblems;
 use super::sources;
 use super::types::{AdminConfig, Config};
@@ -24,19 +25,16 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// A digest of each key's value, to compare with another reading.
     pub digests: KeyDigests,
+    /// What it names.
+    pub named: NamedSources,
 }
 
-impl Loaded {
-    /// Adds a problem that only shows in use, such as an unreadable secret, with the source of its key.
-    /// `problem` is what is wrong, and what to do.
-    pub fn report(&self, problems: &mut ConfigProblems, key: &str, problem: (String, String)) {
-        let source = self
-            .effective
-            .iter()
-            .find(|value| value.key == key)
-            .map_or("default", |value| value.source.as_str());
-        problems.push(key, source, problem);
-    }
+/// A configuration with problems.
+pub struct InvalidConfig {
+    /// What is wrong.
+    pub problems: ConfigProblems,
+    /// What each file names, as far as it could be read.
+    pub named: Vec<NamedSources>,
 }
 
 /// Reads only the address of the admin listener, for commands that ask a running process. The other keys are not
@@ -59,6 +57,17 @@ pub fn load_admin(
 /// # Errors
 /// All problems at once.
 pub fn load(overrides: &Overrides, surroundings: &Surroundings) -> Result<Loaded, ConfigProblems> {
+    load_or_named(overrides, surroundings).map_err(|invalid| invalid.problems)
+}
+
+/// The same, and on failure also what the configuration names.
+///
+/// # Errors
+/// All problems at once.
+pub fn load_or_named(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+) -> Result<Loaded, InvalidConfig> {
     finish(sources::read(overrides, surroundings), surroundings)
 }
 
@@ -76,13 +85,17 @@ pub fn load_text(
 }
 
 /// Gives the layers their types.
-pub(super) fn finish(
-    layers: Layers,
-    surroundings: &Surroundings,
-) -> Result<Loaded, ConfigProblems> {
+pub(super) fn finish(layers: Layers, surroundings: &Surroundings) -> Result<Loaded, InvalidConfig> {
     let mut values = Values::new(layers);
     let config = build::config(&mut values);
-    let Values { mut layers } = values;
+    let Values {
+        mut layers,
+        mut named,
+    } = values;
+    let set = layers.values.iter();
+    named.set_in = set
+        .map(|(key, set)| (key.clone(), set.source.to_string()))
+        .collect();
     if layers.values.is_empty() && layers.file.is_none() && !layers.incomplete {
         layers.report_nothing_set(surroundings);
     }
@@ -93,7 +106,11 @@ pub(super) fn finish(
             config,
             warnings: layers.warnings,
             file: layers.file,
+            named,
         }),
-        Some(_) | None => Err(layers.problems),
+        Some(_) | None => Err(InvalidConfig {
+            problems: layers.problems,
+            named: vec![named],
+        }),
     }
 }

@@ -9,6 +9,7 @@
 //! - `problems`, `units`, `address`, `path_spelling`, `path_pattern`, `inputs`, `network`, `guard`, `token` and `types`:
 //!   the types, and the text that each is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
+//! - `named_sources`: what a configuration names, known even if it is invalid;
 //! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;
 //! - `values` and `build`: from the layers to the types;
 //! - `effective`, `digests` and `fingerprint`: other views of the layers;
@@ -30,6 +31,7 @@ mod inputs;
 pub mod keys;
 mod layers;
 mod load;
+mod named_sources;
 mod network;
 pub(crate) mod paste;
 mod path_pattern;
@@ -54,7 +56,8 @@ pub use fingerprint::{ProxyFingerprint, fingerprint};
 pub use guard::{AccessRules, CallerConfig, GuardConfig, LocalUsers, Rule};
 pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
-pub use load::{Loaded, load, load_admin, load_text};
+pub use load::{InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
+pub use named_sources::{NamedCredential, NamedSources};
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
 pub use path_spelling::{has_ntfs_alias, is_ambiguous_text};
@@ -66,3 +69,4 @@ pub use types::{
     AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,
     RuntimeConfig, UpstreamConfig,
 };
+pub(crate) use units::duration as parse_duration;

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::address::{Origin, is_loopback};
+use super::address::{Origin, is_loopback, is_valid_host};
 use super::inputs::Surroundings;
 use super::problems::InvalidValue;
 use crate::credentials::Secret;
@@ -61,7 +61,10 @@ impl ProxyUrl {
         let host = match url.host() {
             Some(Host::Ipv6(address)) => address.to_string(),
             Some(Host::Ipv4(address)) => address.to_string(),
-            Some(Host::Domain(name)) => name.to_owned(),
+            Some(Host::Domain(name)) if is_valid_host(&url) => name.to_owned(),
+            Some(Host::Domain(_)) => {
+                return Err(wrong("contains no valid name of a host", EXAMPLE));
+            }
             None => return Err(wrong("has no host", EXAMPLE)),
         };
         Ok(Self {

@@ -1,37 +1,44 @@
 //! Several proxies in one process: one file each. Keys of the process are set in one of the files, and keys of a proxy
 //! in its own file and nowhere else.
 
-use super::content::ValueSource;
+use super::address::{self, Listen};
+use super::content::{Content, ValueSource};
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key, Scope};
 use super::layers::Layers;
-use super::load::{Loaded, finish};
+use super::load::{InvalidConfig, Loaded, finish};
 use super::problems::ConfigProblems;
 use super::sources;
 
 /// Reads the configuration of every proxy of a process.
 ///
 /// # Errors
-/// All problems in any of them, at once.
+/// All problems in any of them, at once, with what the files name.
 pub fn load_all(
     all: &[Overrides],
     surroundings: &Surroundings,
-) -> Result<Vec<Loaded>, ConfigProblems> {
+) -> Result<Vec<Loaded>, InvalidConfig> {
     let order: Vec<&Overrides> = all.iter().collect();
     let mut problems = ConfigProblems::default();
-    let mut loaded = Vec::new();
+    let (mut loaded, mut named) = (Vec::new(), Vec::new());
     for layers in read_together(&order, surroundings) {
         let file = layers.file_name.clone();
         match finish(layers, surroundings) {
-            Ok(one) => loaded.push(one),
+            Ok(one) => {
+                named.push(one.named.clone());
+                loaded.push(one);
+            }
             Err(found) if all.len() == 1 => return Err(found),
-            Err(found) => problems.add_of(&file, found),
+            Err(found) => {
+                problems.add_of(&file, found.problems);
+                named.extend(found.named);
+            }
         }
     }
     if problems.is_empty() {
         Ok(loaded)
     } else {
-        Err(problems)
+        Err(InvalidConfig { problems, named })
     }
 }
 
@@ -54,7 +61,7 @@ pub fn load_one_of(
     let layers = read_together(&order, surroundings)
         .pop()
         .expect("there is at least this one");
-    finish(layers, surroundings)
+    finish(layers, surroundings).map_err(|invalid| invalid.problems)
 }
 
 fn read_together(all: &[&Overrides], surroundings: &Surroundings) -> Vec<Layers> {
@@ -64,7 +71,7 @@ fn read_together(all: &[&Overrides], surroundings: &Surroundings) -> Vec<Layers>
         all.iter_mut().for_each(reject_from_outside);
         share_keys_of_process(&mut all);
         require_distinct(&mut all, &keys::NAME);
-        require_distinct(&mut all, &keys::LISTEN);
+        require_separate_listeners(&mut all);
     }
     all
 }
@@ -137,9 +144,6 @@ fn require_distinct(all: &mut [Layers], key: &Key<String>) {
         let (Some(value), source) = (value, given.map(|given| given.source.clone())) else {
             continue;
         };
-        if value.ends_with(":0\"") {
-            continue; // any free port, a different one each time
-        }
         match seen.iter().find(|(known, _)| *known == value) {
             Some((_, other)) => {
                 let source = source.map_or_else(|| "default".to_owned(), |at| at.to_string());
@@ -150,6 +154,38 @@ fn require_distinct(all: &mut [Layers], key: &Key<String>) {
                 layers.problems.push(path, source, problem);
             }
             None => seen.push((value, layers.file_name.clone())),
+        }
+    }
+}
+
+/// No two may listen on an address that both would bind, however it is written.
+fn require_separate_listeners(all: &mut [Layers]) {
+    let path = keys::LISTEN.path();
+    let mut seen: Vec<(Listen, String)> = Vec::new();
+    for layers in all.iter_mut().filter(|layers| !layers.incomplete) {
+        let given = layers.values.get(path);
+        let value = match given.map(|given| &given.content) {
+            Some(Content::Toml(value)) => Some(value.clone()),
+            Some(Content::Secret(_) | Content::Invalid) => None,
+            None => keys::LISTEN.info.default(),
+        };
+        let text = value.as_ref().and_then(toml::Value::as_str);
+        let Some(listen) = text.and_then(|text| address::listen(text).ok()) else {
+            continue; // reported when it is read
+        };
+        match seen.iter().find(|(known, _)| known.conflicts_with(&listen)) {
+            Some((known, other)) => {
+                let source =
+                    given.map_or_else(|| "default".to_owned(), |given| given.source.to_string());
+                let problem = if *known == listen {
+                    format!("\"{listen}\" is also used by {other}")
+                } else {
+                    format!("\"{listen}\" and \"{known}\" of {other} have an address in common")
+                };
+                let remedy = format!("choose another {path}");
+                layers.problems.push(path, source, (problem, remedy));
+            }
+            None => seen.push((listen, layers.file_name.clone())),
         }
     }
 }

@@ -5,17 +5,21 @@
 use super::content::Content;
 use super::keys::{Key, KeyInfo, ParseError, SecretKey, ValueKind, variable};
 use super::layers::Layers;
+use super::named_sources::NamedSources;
 use super::problems::InvalidValue;
 use crate::credentials::SecretSource;
 
 /// The layers, read key by key.
 pub(crate) struct Values {
     pub(crate) layers: Layers,
+    /// The secrets and files that have been read of so far.
+    pub(crate) named: NamedSources,
 }
 
 impl Values {
-    pub(crate) const fn new(layers: Layers) -> Self {
-        Self { layers }
+    pub(crate) fn new(layers: Layers) -> Self {
+        let named = NamedSources::default();
+        Self { layers, named }
     }
 
     /// The value that was set, else the default.

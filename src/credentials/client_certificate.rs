@@ -7,6 +7,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use x509_cert::certificate::Version;
+use x509_cert::der::Decode as _;
 use zeroize::Zeroizing;
 
 use super::regular_file::{FileError, read_regular, readable_by_all};
@@ -75,6 +77,14 @@ pub enum ClientCertificateError {
         /// The file.
         path: PathBuf,
     },
+    /// TLS requires version 3 (RFC 5246 7.4.2, RFC 8446 4.4.2), and so does every other library that checks it.
+    #[error("the first certificate in {} has version 1, and TLS requires version 3", path.display())]
+    OldVersion {
+        /// The configuration key that names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// The private key's file holds no key, or none that can be read without a passphrase.
     #[error("{} holds no PEM private key without a passphrase", path.display())]
     NoKey {
@@ -82,6 +92,16 @@ pub enum ClientCertificateError {
         key: &'static str,
         /// The file.
         path: PathBuf,
+    },
+    /// The private key is of a kind that TLS does not use, or damaged.
+    #[error("{} holds a private key that cannot be used", path.display())]
+    UnusableKey {
+        /// The configuration key that names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The error of rustls.
+        source: Box<rustls::Error>,
     },
     /// The certificate and the key are valid but do not belong together.
     #[error("{} is not the key of the first certificate in {}", path.display(), cert.display())]
@@ -104,7 +124,9 @@ impl ClientCertificateError {
         match self {
             Self::File { key, .. }
             | Self::NoCertificate { key, .. }
+            | Self::OldVersion { key, .. }
             | Self::NoKey { key, .. }
+            | Self::UnusableKey { key, .. }
             | Self::KeyMismatch { key, .. } => key,
         }
     }
@@ -116,6 +138,14 @@ impl ClientCertificateError {
             Self::File { source, .. } => source.remedy(),
             Self::NoCertificate { .. } => {
                 "export the certificate as PEM (-----BEGIN CERTIFICATE-----)".to_owned()
+            }
+            Self::OldVersion { .. } => {
+                "issue it again with an extension, which makes it version 3: `openssl x509 -req -extfile FILE …`, where \
+                 FILE contains `basicConstraints = CA:FALSE`"
+                    .to_owned()
+            }
+            Self::UnusableKey { .. } => {
+                "use an RSA key of at least 2048 bits, or one on P-256, P-384, P-521 or Ed25519".to_owned()
             }
             Self::NoKey { .. } => {
                 "export the key as PEM; `openssl pkey -in FILE -out NEW` removes a passphrase"
@@ -166,15 +196,38 @@ impl ClientCertificate {
                 key,
                 path: path.clone(),
             })?;
+        let is_old = chain
+            .first()
+            .is_some_and(|first| has_version_1(first.as_ref()));
         CertifiedKey::from_der(chain, private, provider).map_err(|source| {
-            ClientCertificateError::KeyMismatch {
-                key,
-                path: path.clone(),
-                cert: cert.clone(),
-                source: source.into(),
+            let (source, path) = (Box::new(source), path.clone());
+            match *source {
+                rustls::Error::InconsistentKeys(_) => ClientCertificateError::KeyMismatch {
+                    key,
+                    path,
+                    cert: cert.clone(),
+                    source,
+                },
+                rustls::Error::InvalidCertificate(_) if is_old => {
+                    ClientCertificateError::OldVersion {
+                        key: cert_key,
+                        path: cert.clone(),
+                    }
+                }
+                rustls::Error::InvalidCertificate(_) => ClientCertificateError::NoCertificate {
+                    key: cert_key,
+                    path: cert.clone(),
+                },
+                _ => ClientCertificateError::UnusableKey { key, path, source },
             }
         })
     }
+}
+
+/// The default version is the first, so it is not written (RFC 5280 4.1).
+fn has_version_1(certificate: &[u8]) -> bool {
+    x509_cert::Certificate::from_der(certificate)
+        .is_ok_and(|certificate| certificate.tbs_certificate().version() == Version::V1)
 }
 
 fn read_file(key: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ClientCertificateError> {

@@ -1,7 +1,7 @@
 //! Requests that come back to the proxy that sent them. They are recognized by our own name in `Via` (RFC 9110 section
 //! 7.6.3). At start, an upstream that is one of our own listeners is recognized before the first request.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap};
@@ -79,30 +79,8 @@ impl ViaLines {
 /// Names other than `localhost` are not resolved. If such a name leads here, `Via` reveals it.
 #[must_use]
 pub fn own_listener(upstream: &config::Origin, listeners: &[SocketAddr]) -> Option<SocketAddr> {
-    let is_reached = |listener: &&SocketAddr| {
-        listener.port() == upstream.port() && accepts(listener.ip(), upstream.authority.host())
-    };
+    let is_reached = |listener: &&SocketAddr| upstream.may_reach(**listener);
     listeners.iter().find(is_reached).copied()
-}
-
-/// Whether a connection to `host` may reach a listener on the address `listener`.
-fn accepts(listener: IpAddr, host: &str) -> bool {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'))
-        .unwrap_or(host);
-    let listener = listener.to_canonical();
-    if host.eq_ignore_ascii_case("localhost") {
-        return listener.is_loopback() || listener.is_unspecified();
-    }
-    bare.parse::<IpAddr>().is_ok_and(|address| {
-        let address = address.to_canonical();
-        // To a client the unspecified address means this machine; to a listener it means every address.
-        let is_here = address.is_loopback() || address.is_unspecified();
-        address == listener
-            || listener.is_unspecified() && is_here
-            || address.is_unspecified() && listener.is_loopback()
-    })
 }
 
 #[cfg(test)]

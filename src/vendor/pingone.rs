@@ -1,6 +1,7 @@
 //! PingOne and PingOne Advanced Services: regions, token endpoints, and what an administrator copies from
 //! the console.
 
+use rustls::pki_types::DnsName;
 use url::{Host, Url};
 
 use super::VendorRejection;
@@ -73,7 +74,7 @@ impl PingOneEndpoint {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
         match Url::parse(&format!("https://{domain}/")) {
-            Ok(url) if is_plain && matches!(url.host(), Some(Host::Domain(_))) => {
+            Ok(url) if is_plain && is_dns_name(&url) => {
                 Ok(Self::Domain(url.host_str().unwrap_or(domain).to_owned()))
             }
             Ok(_) | Err(_) => Err(VendorRejection::new(
@@ -187,6 +188,14 @@ impl PingOneEndpoint {
                 "copy the application's Client ID",
             )),
         }
+    }
+}
+
+/// Whether the host is a name that DNS can have, which TLS requires.
+fn is_dns_name(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => DnsName::try_from(name).is_ok(),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => false,
     }
 }
 

@@ -170,3 +170,72 @@ async fn a_ca_file_without_certificates_is_reported_with_its_key() {
         assert_eq!(checked("s", &line).await.is_ok(), good, "{text}");
     }
 }
+
+/// Made by `openssl x509 -req` without extensions.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIHUMIGHAhR3vqUZG+aj8gz/fUHv8f6mzqjEvTAFBgMrZXAwDDEKMAgGA1UEAwwB
+YTAgFw0yNjExMjkxNDU0MThaGA8yMTI2MTEwNTE0NTQxOFowDDEKMAgGA1UEAwwB
+YTAqMAUGAytlcAMhAOVNsYO+59VXp34DBkqWhXf0wJI89PL327QhUJIY43+IMAUG
+AytlcANBAOAfIwW7OR/X6pPyLAMiLsaFsKSpKMOMCMDzE8MHo9ZLbnx43ei/NL5v
+nysrEBS/KyLkb+UVF9wuv3bVOxA+JgY=
+-----END CERTIFICATE-----
+";
+
+#[tokio::test]
+async fn a_client_certificate_of_version_1_is_called_that() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = (directory.path().join("cert"), directory.path().join("key"));
+    let pair = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    std::fs::write(&cert, VERSION_1).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let lines = format!(
+        "upstream.client_cert_file = '{}'\nupstream.client_key_file = '{}'",
+        cert.display(),
+        key.display()
+    );
+    let problems = checked("s", &lines).await.err().unwrap();
+    let found = problems.iter().next().unwrap();
+    assert_eq!(found.key, "upstream.client_cert_file");
+    assert!(found.problem.contains("has version 1"), "{found:?}");
+}
+
+#[tokio::test]
+async fn all_problems_are_reported_at_once_with_those_of_the_files_that_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    let text = "drain = \"11M\"\nupstream.url = \"https://a..b.com\"\n\
+                upstream.client_cert_file = \"/nonexistent/cert\"\nupstream.client_key_file = \"/nonexistent/key\"\n\
+                network.ca_file = \"/nonexistent/ca\"\nguard.callers.ci.key.file = \"/nonexistent/ci\"\n\
+                guard.callers.ci.deny = [\"x\"]\n\
+                [token]\nwait = \"soon\"\nurl = \"as.example.com\"\nclient_id = \"id\"\n\
+                client_secret.file = \"/nonexistent/secret\"\n";
+    std::fs::write(&file, text).unwrap();
+    let overrides = Overrides {
+        file: Some(file),
+        settings: Vec::new(),
+    };
+    let expected = [
+        "guard.callers.ci.deny",
+        "upstream.url",
+        "token.url",
+        "token.wait",
+        "drain",
+        "token.client_secret",
+        "upstream.client_cert_file",
+        "network.ca_file",
+        "guard.callers.ci.key",
+    ];
+    let surroundings = Surroundings::default();
+    let all = load_all(std::slice::from_ref(&overrides), &surroundings).await;
+    let one = load(&overrides, &surroundings).await.map(|one| vec![one]);
+    for problems in [all, one] {
+        let problems = problems.err().unwrap();
+        let keys: Vec<&str> = problems.iter().map(|one| &*one.key).collect();
+        assert_eq!(keys, expected, "{problems}");
+        let lines: Vec<&str> = problems.iter().map(|one| &*one.source).collect();
+        assert!(
+            lines.iter().all(|line| line.contains("c.toml:")),
+            "{lines:?}"
+        );
+    }
+}

@@ -94,12 +94,16 @@ fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<Calle
             .push(table, source, (problem, remedy));
         return None;
     }
-    Some(CallerConfig {
+    let caller = CallerConfig {
         name: name.to_owned(),
         key,
         uid,
-        rails: rules?,
-    })
+        rails: rules.clone().unwrap_or_default(),
+    };
+    if caller.key.is_some() {
+        values.named.callers.push(caller.clone());
+    }
+    rules.map(|_| caller)
 }
 
 /// `read_only`, `allow` and `deny`, each at its path. An invalid rule is reported and left out.

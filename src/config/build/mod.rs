@@ -16,7 +16,7 @@ use self::upstream::upstream;
 use super::address::{self, Listen};
 use super::guard::GuardConfig;
 use super::keys;
-use super::types::{AdminConfig, Config, LimitsConfig, LogConfig, RuntimeConfig};
+use super::types::{AdminConfig, Config, LimitsConfig, LogConfig, RuntimeConfig, UpstreamConfig};
 use super::values::Values;
 use crate::text::quoted;
 
@@ -32,6 +32,8 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         upstream.proxy = network.proxy.for_origin(&upstream.url);
     }
     let admin = admin(values);
+    reject_loop(values, listen.as_ref(), upstream.as_ref());
+    reject_shared_addresses(values, listen.as_ref(), admin.as_ref());
     let limits = limits(values);
     let log = log(values);
     let drain = values.read(&keys::DRAIN);
@@ -113,6 +115,57 @@ pub(crate) fn admin(values: &mut Values) -> Option<AdminConfig> {
         listen,
         is_configured: values.is_set(path),
     })
+}
+
+/// A request to an upstream that is the proxy's own listener would come back.
+fn reject_loop(values: &mut Values, listen: Option<&Listen>, upstream: Option<&UpstreamConfig>) {
+    let (Some(listen), Some(upstream)) = (listen, upstream) else {
+        return;
+    };
+    let mut listeners = listen.sockets().into_iter();
+    if listeners.any(|listener| upstream.url.may_reach(listener)) {
+        let problem = format!("is this proxy itself, which listens on {listen}");
+        let remedy = "write the address of the API";
+        values.reject(keys::UPSTREAM_URL.path(), (problem, remedy));
+    }
+}
+
+/// The same address cannot be bound twice. The proxy can run without the default admin listener, so that is a warning.
+fn reject_shared_addresses(
+    values: &mut Values,
+    listen: Option<&Listen>,
+    admin: Option<&AdminConfig>,
+) {
+    let path = keys::ADMIN_LISTEN.path();
+    let Some(admin) = admin else {
+        return;
+    };
+    for (index, one) in admin.listen.iter().enumerate() {
+        let earlier = &admin.listen[..index];
+        let other = if listen.is_some_and(|listen| listen.conflicts_with(one)) {
+            "listen".to_owned()
+        } else if let Some(other) = earlier.iter().find(|other| other.conflicts_with(one)) {
+            format!("\"{other}\"")
+        } else {
+            continue;
+        };
+        let problem = format!("\"{one}\" has an address in common with {other}");
+        if !admin.is_configured {
+            values.warn(format!(
+                "{path} is not set, and its default {problem}: there is no admin listener; set it to another address"
+            ));
+            continue;
+        }
+        let remedy = if other == "listen" {
+            let free = ["localhost:6750", "localhost:6751"]
+                .into_iter()
+                .find(|text| address::listen(text).is_ok_and(|free| !free.conflicts_with(one)));
+            format!("write another port, such as {:?}", free.unwrap_or("off"))
+        } else {
+            "remove one of them".to_owned()
+        };
+        values.reject(path, (problem, remedy));
+    }
 }
 
 fn limits(values: &mut Values) -> Option<LimitsConfig> {

@@ -18,6 +18,7 @@ pub(super) fn network(
     token: Option<&TokenConfig>,
 ) -> Option<NetworkConfig> {
     let ca_file = values.read(&keys::NETWORK_CA_FILE).map(PathBuf::from);
+    values.named.ca_file.clone_from(&ca_file);
     let upstream = upstream.and_then(|upstream| upstream.url.to_url());
     let targets: Vec<url::Url> = upstream
         .into_iter()

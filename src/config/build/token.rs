@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::config::address;
 use crate::config::keys::{self, Key};
+use crate::config::named_sources::NamedCredential;
 use crate::config::problems::InvalidValue;
 use crate::config::token::{
     self as config_token, Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig,
@@ -36,7 +37,20 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     let params = params(values);
     let default_lifetime = values.read(&keys::TOKEN_DEFAULT_LIFETIME);
     let wait = values.read(&keys::TOKEN_WAIT);
-    let (proof, named) = (proof?, named?);
+    let assertion = Assertion {
+        algorithm: algorithm.as_ref().ok().copied().flatten(),
+        key_id,
+        audience: audience
+            .or_else(|| Some(named.as_ref()?.audience.clone()))
+            .unwrap_or_default(),
+    };
+    if let (Some(credential), ClientAuth::PrivateKeyJwt) = (
+        &mut values.named.credential,
+        auth.unwrap_or(ClientAuth::Basic),
+    ) {
+        credential.signs = Some(assertion.clone());
+    }
+    let (proof, named, _) = (proof?, named?, algorithm.ok()?);
     Some(TokenConfig {
         endpoint: named.endpoint,
         endpoint_key: named.key,
@@ -45,11 +59,7 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
         credential_key: proof.credential_key,
         auth: auth?,
         certificate: proof.certificate,
-        assertion: Assertion {
-            algorithm: algorithm.ok()?,
-            key_id,
-            audience: audience.unwrap_or(named.audience),
-        },
+        assertion,
         scope,
         params: params?,
         default_lifetime: default_lifetime?,
@@ -182,8 +192,10 @@ fn encrypted(
         return Some((url, plaintext));
     }
     let problem = format!("{} would send the secret unencrypted", quoted(&text));
-    let remedy =
-        "write \"https://…\"; or, if that network is trusted, set token.allow_plaintext = true";
+    let encrypted = text.replacen("http://", "https://", 1);
+    let remedy = format!(
+        "write {encrypted:?}; or, if that network is trusted, set token.allow_plaintext = true"
+    );
     values.reject(key.path(), (problem, remedy));
     None
 }
@@ -216,12 +228,18 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
         }
     }
     let certificate = certificate(values, auth);
+    let named = certificate.as_ref().ok().and_then(Option::as_ref);
+    values.named.certificates.extend(named.cloned());
     let (credential, credential_key) = if let Some(key) = wanted {
         (values.required_secret(&key)?, key.path())
     } else {
-        let certificate = certificate.as_ref().ok().and_then(Option::as_ref)?;
-        (SecretSource::File(certificate.key_file.clone()), KEY_FILE)
+        (SecretSource::File(named?.key_file.clone()), KEY_FILE)
     };
+    values.named.credential = Some(NamedCredential {
+        source: credential.clone(),
+        key: credential_key,
+        signs: None,
+    });
     Some(Proof {
         credential,
         credential_key,

@@ -94,11 +94,13 @@ fn client_certificate(
         (true, true) => {
             let cert = values.read(&keys::UPSTREAM_CLIENT_CERT_FILE);
             let key = values.read(&keys::UPSTREAM_CLIENT_KEY_FILE);
-            return Some(Some(ClientCertificate {
+            let certificate = ClientCertificate {
                 to: PresentedTo::Upstream,
                 cert_file: PathBuf::from(cert?),
                 key_file: PathBuf::from(key?),
-            }));
+            };
+            values.named.certificates.push(certificate.clone());
+            return Some(Some(certificate));
         }
     }
     None

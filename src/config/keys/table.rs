@@ -97,7 +97,7 @@ const UPSTREAM_HEAD_TIMEOUT: Key<Duration> = duration("upstream.head_timeout", S
     "How long the API may take from the last byte of the request to the head of its response.");
 
 const UPSTREAM_STALL_TIMEOUT: Key<Duration> = duration("upstream.stall_timeout", SOME, Default("\"5m\""),
-    "How long an exchange may go without transferring a byte in either direction. Event streams and upgrades are exempt.");
+    "How long an upload, or a response after its head, may go without transferring a byte. Event streams and upgrades are exempt.");
 
 const UPSTREAM_POOL_IDLE: Key<Duration> = duration("upstream.pool_idle", SOME, Default("\"50s\""),
     "How long an idle connection is kept. Set it below the API's own limit.");

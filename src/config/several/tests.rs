@@ -22,7 +22,7 @@ fn complaints(result: Result<Vec<Loaded>, ConfigProblems>) -> Vec<String> {
 }
 
 fn load_all(all: &[Overrides]) -> Result<Vec<Loaded>, ConfigProblems> {
-    super::load_all(all, &Surroundings::default())
+    super::load_all(all, &Surroundings::default()).map_err(|invalid| invalid.problems)
 }
 
 #[test]
@@ -97,4 +97,53 @@ fn files_with_equal_names_or_listeners_are_rejected_but_any_free_port_is_a_diffe
         file("c", "runtime.threads = 2"),
     ]));
     assert_eq!(keys, ["admin.listen", "runtime.threads"]);
+}
+
+/// The problem of the second of two files with these values of `listen`.
+fn conflict(first: &str, second: &str) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (name, listen) in [("a", first), ("b", second)] {
+        let file = written(directory.path(), name, "guard.network = \"open\"");
+        let path = file.file.clone().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("127.0.0.1:0", listen)).unwrap();
+        files.push(file);
+    }
+    let problems = load_all(&files).err()?;
+    let one = problems.iter().next().unwrap();
+    assert_eq!(one.key, "listen");
+    Some(one.problem.clone())
+}
+
+#[test]
+fn two_proxies_cannot_listen_on_addresses_that_one_socket_would_take() {
+    let taken = "127.0.0.1:7001";
+    for (other, words) in [
+        ("127.0.0.1:7001", "is also used by "),
+        ("localhost:7001", "have an address in common"),
+        ("LOCALHOST:7001", "have an address in common"),
+        ("0.0.0.0:7001", "have an address in common"),
+        #[cfg(not(windows))]
+        ("[::]:7001", "have an address in common"),
+        ("[::ffff:127.0.0.1]:7001", "have an address in common"),
+    ] {
+        for (first, second) in [(taken, other), (other, taken)] {
+            let problem = conflict(first, second).unwrap_or_default();
+            assert!(problem.contains(words), "{first} {second}: {problem}");
+        }
+    }
+    for other in [
+        "127.0.0.1:7002",
+        "127.0.0.2:7001",
+        "[::1]:7001",
+        "127.0.0.1:0",
+    ] {
+        assert_eq!(conflict(taken, other), None, "{other}");
+    }
+    #[cfg(unix)]
+    {
+        assert!(conflict("unix:/run/a", "unix:/run/a").is_some());
+        assert_eq!(conflict("unix:/run/a", "unix:/run/b"), None);
+    }
 }

@@ -6,6 +6,7 @@ mod files;
 mod network;
 mod paste;
 mod rejected;
+mod remedies;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

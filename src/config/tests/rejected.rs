@@ -79,7 +79,27 @@ const REFUSED: &[(&str, &str)] = &[
         "\"30\" has no unit: write \"30s\" or \"30000ms\"",
     ),
     ("drain = \"soon\"", "\"soon\" is not a duration"),
-    ("limits.header_bytes = 64", "write \"64B\" or \"64KiB\""),
+    ("limits.header_bytes = 64", "write \"64KiB\""),
+    ("upstream.retry_body = 64", "write \"64B\" or \"64KiB\""),
+    ("drain = 1.5", "\"1.5\" has no unit: write \"1500ms\""),
+    ("drain = \"11M\"", "write \"11m\""),
+    (
+        "limits.keep_alive = 0",
+        "\"0\" has no unit: write a number and ms, s, m or h",
+    ),
+    (
+        "network.proxy = \"http://a..b:3128\"",
+        "contains no valid name of a host",
+    ),
+    (
+        "admin.listen = \"localhost:6749\"",
+        "admin.listen: \"localhost:6749\" has an address in common with listen: write another port, such as \
+         \"localhost:6750\"",
+    ),
+    (
+        "admin.listen = [\"localhost:6751\", \"127.0.0.1:6751\"]",
+        "has an address in common with \"localhost:6751\": remove one of them",
+    ),
     (
         "limits.header_bytes = \"1KiB\"",
         "write \"8KiB\" to \"16384KiB\"",
@@ -295,6 +315,32 @@ const URLS: &[(&str, &str)] = &[
         "contains a user name",
     ),
     ("https://api.example.com:99999", "is not a URL"),
+    (
+        "https:api.example.com",
+        "has no scheme: write \"https://api.example.com\"",
+    ),
+    (
+        "api.example.com/v1",
+        "has no scheme: write \"https://api.example.com\"",
+    ),
+    (
+        "https://a..b.com",
+        "\"a..b.com\" cannot be the name of a host",
+    ),
+    ("https://*.x.com", "cannot be the name of a host"),
+    ("https://-a.x.com", "cannot be the name of a host"),
+    ("https://a-.x.com", "cannot be the name of a host"),
+    ("https://my_service.x.com.", ""),
+    (
+        "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.x.com",
+        "cannot be the name of a host",
+    ),
+    (
+        "http://localhost:6749",
+        "is this proxy itself, which listens on localhost:6749",
+    ),
+    ("http://127.0.0.1:6749", "is this proxy itself"),
+    ("http://[::1]:6749", "is this proxy itself"),
     ("http://api.example.com", "upstream.allow_plaintext = true"),
     (
         "http://localhost.example.com",
@@ -324,6 +370,58 @@ fn an_upstream_is_scheme_host_and_port_and_needs_https_beyond_loopback() {
             ])
         )),
         ""
+    );
+}
+
+#[test]
+fn a_host_that_tls_rejects_is_rejected_for_every_key_with_an_address() {
+    let long = "a".repeat(64);
+    for host in ["a..b.com", "*.x.com", "-a.x.com", "x.com..", &long] {
+        for (key, text) in [
+            ("upstream.url", format!("https://{host}")),
+            ("upstream.url", format!("http://{host}")),
+            ("token.url", format!("https://{host}/token")),
+            ("token.issuer", format!("https://{host}/as")),
+            ("token.pingone.domain", host.to_owned()),
+            ("network.proxy", format!("http://{host}:3128")),
+        ] {
+            let said = said_of(key, &text);
+            assert!(said.starts_with(key), "{key} = {text}: {said}");
+        }
+    }
+    for host in [
+        "api.example.com",
+        "api_1.example.com",
+        "xn--bcher-kva.example",
+        "bücher.example",
+    ] {
+        let text = format!("https://{host}");
+        assert_eq!(said_of("upstream.url", &text), "", "{text}");
+    }
+}
+
+/// The problems of a file that sets this key, with everything else in order.
+fn said_of(key: &str, text: &str) -> String {
+    let mut variables = ENOUGH.to_vec();
+    match key {
+        "upstream.url" => drop(variables.remove(0)),
+        "network.proxy" => {}
+        _ => drop(variables.remove(1)),
+    }
+    let line = format!("{key} = \"{text}\"");
+    said(from_bytes(line.as_bytes(), &environment(&variables)))
+}
+
+#[test]
+fn a_default_admin_listener_in_the_place_of_the_proxy_is_a_warning() {
+    let overrides = flags(&[("listen", "127.0.0.1:6750")]);
+    let loaded = load(&overrides, &with(&[])).unwrap();
+    assert_eq!(
+        loaded.warnings,
+        [
+            "admin.listen is not set, and its default \"localhost:6750\" has an address in common with listen: there is \
+             no admin listener; set it to another address"
+        ]
     );
 }
 

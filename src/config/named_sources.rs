@@ -1,0 +1,43 @@
+//! What a configuration names that must be readable: its secrets and files. It is known even where other keys are
+//! invalid, so that all problems can be reported at once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::guard::CallerConfig;
+use super::token::Assertion;
+use crate::credentials::{ClientCertificate, SecretSource};
+
+/// The secrets and files of one configuration.
+#[derive(Debug, Clone, Default)]
+pub struct NamedSources {
+    /// What the client authenticates with.
+    pub credential: Option<NamedCredential>,
+    /// The client certificates for the API and the token endpoint.
+    pub certificates: Vec<ClientCertificate>,
+    /// `network.ca_file`.
+    pub ca_file: Option<PathBuf>,
+    /// The callers that have a key.
+    pub callers: Vec<CallerConfig>,
+    /// Where each key was set.
+    pub(super) set_in: BTreeMap<String, String>,
+}
+
+/// What the client authenticates with.
+#[derive(Debug, Clone)]
+pub struct NamedCredential {
+    /// Where it is.
+    pub source: SecretSource,
+    /// The key that says so.
+    pub key: &'static str,
+    /// If it is a private key: what it signs.
+    pub signs: Option<Assertion>,
+}
+
+impl NamedSources {
+    /// Where a key was set.
+    #[must_use]
+    pub fn source_of(&self, key: &str) -> &str {
+        self.set_in.get(key).map_or("default", String::as_str)
+    }
+}
