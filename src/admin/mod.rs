@@ -31,7 +31,9 @@ pub use view::ProxyView;
 const X_CUPBEARER: HeaderName = HeaderName::from_static("x-cupbearer");
 
 const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status and /, and with POST /quit and /token/refresh.";
-const ONLY_LOCAL: &str = "This path exists only on a loopback or unix listener (admin.listen).";
+/// The response to what a listener beyond loopback does not serve, by which `cli` recognizes one.
+pub(crate) const ONLY_LOCAL: &str =
+    "This path exists only on a loopback or unix listener (admin.listen).";
 
 /// The endpoints of one process.
 pub struct AdminEndpoints {
@@ -103,6 +105,7 @@ impl AdminEndpoints {
     fn metrics(&self) -> AdminResponse {
         for view in &self.views {
             view.metrics.note_token(&view.token_facts());
+            view.metrics.note_pending((view.pending_change)());
         }
         let proxies: Vec<_> = self.views.iter().map(|view| view.metrics.clone()).collect();
         let text = metrics::text(&self.process, &proxies);

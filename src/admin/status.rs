@@ -38,7 +38,7 @@ fn proxy_status(view: &ProxyView) -> ProxyStatus {
         client_connections: view.metrics.client_connections().get(),
         upstream_connections: view.metrics.upstream_connections().get(),
         notes,
-        has_pending_change: (view.has_pending_change)(),
+        has_pending_change: Some((view.has_pending_change)()),
         recent: view
             .metrics
             .recent()

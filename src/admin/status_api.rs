@@ -47,8 +47,9 @@ pub struct ProxyStatus {
     pub upstream_connections: usize,
     /// What an operator should know, such as a key that needs a restart.
     pub notes: Vec<String>,
-    /// Whether the configuration has changed and the change is not applied yet; a note says why.
-    pub has_pending_change: bool,
+    /// Whether the configuration has changed and the change is not applied yet; a note says why. `None` if another
+    /// version did not send it.
+    pub has_pending_change: Option<bool>,
     /// The most recent requests, the latest first.
     pub recent: Vec<RecentRequest>,
 }

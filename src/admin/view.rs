@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::guard::Guard;
-use crate::metrics::{Metrics, TokenFacts};
+use crate::metrics::{Metrics, PendingChange, TokenFacts};
 use crate::token::{Snapshot, Tokens};
 
 /// One proxy of this process. What a reload may change is asked for anew each time.
@@ -32,6 +32,8 @@ pub struct ProxyView {
     pub notes: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Whether the configuration has changed and the change is not applied yet.
     pub has_pending_change: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Why a changed configuration is not in use.
+    pub pending_change: Arc<dyn Fn() -> PendingChange + Send + Sync>,
 }
 
 impl ProxyView {

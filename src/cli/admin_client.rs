@@ -1,22 +1,25 @@
 //! Asks the admin listener of a running cupbearer. Only its address is needed: the rest of the configuration may be
-//! invalid.
+//! invalid. What responds must be a cupbearer, and the one of this configuration as far as that can be read.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::http_client::{BoxedError, TextResponse, send};
 use super::invocation::Invocation;
+use crate::admin;
+use crate::admin::status_api::ProcessStatus;
 use crate::config::{self, Listen, ProxyFingerprint};
 use crate::doctor;
+use crate::text::{Unprintable, sanitize_lines};
 
-/// For one request. A healthy process responds much sooner.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// For all requests of a command together. A healthy process responds much sooner.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why there is no response, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -34,48 +37,146 @@ pub(super) enum AdminError {
         /// The error of the last address that was tried.
         cause: String,
     },
+    /// Another program responds there.
+    #[error(
+        "what responds at {address} is not the admin listener of a cupbearer; set admin.listen to the address of the \
+         running one"
+    )]
+    Foreign {
+        /// Where it responds.
+        address: String,
+    },
+    /// A cupbearer with another configuration responds there.
+    #[error("{0}")]
+    Unrelated(String),
 }
 
-pub(super) async fn get(invocation: &Invocation, path: &str) -> Result<TextResponse, AdminError> {
-    request(invocation, Method::GET, path, REQUEST_TIMEOUT).await
+/// An admin listener that has been recognized.
+pub(super) struct AdminListener {
+    address: Listen,
+    deadline: Instant,
+    /// What it responds to `/status`.
+    pub(super) response: TextResponse,
+    /// The same, read. `None` if it serves only probes here, or not to this user.
+    pub(super) status: Option<ProcessStatus>,
 }
 
-pub(super) async fn post(invocation: &Invocation, path: &str) -> Result<TextResponse, AdminError> {
-    request(invocation, Method::POST, path, REQUEST_TIMEOUT).await
+impl AdminListener {
+    /// Finds the admin listener of the running cupbearer and recognizes it by its `/status`. `limit` is for this and for
+    /// the requests that follow.
+    pub(super) async fn find(invocation: &Invocation, limit: Duration) -> Result<Self, AdminError> {
+        let deadline = Instant::now() + limit;
+        let (address, response) = first_response(invocation, deadline).await?;
+        let status = (response.status == StatusCode::OK)
+            .then(|| serde_json::from_str(&response.text).ok())
+            .flatten()
+            .filter(is_complete);
+        if status.is_some() {
+            if let Some(other) = other_instance(&response.text, invocation) {
+                return Err(AdminError::Unrelated(other));
+            }
+        } else if !refuses_status(&response) {
+            let address = address.to_string();
+            return Err(AdminError::Foreign { address });
+        }
+        Ok(Self {
+            address,
+            deadline,
+            response,
+            status,
+        })
+    }
+
+    /// Sends a request to the same address.
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<TextResponse, AdminError> {
+        let sent = within(self.deadline, send_to(&self.address, method, path)).await;
+        sent.map_err(|cause| AdminError::Unreachable {
+            address: self.address.to_string(),
+            cause,
+        })
+    }
+
+    /// Asks a probe: `/live` or `/ready`.
+    pub(super) async fn probe(&self, path: &str) -> Result<TextResponse, AdminError> {
+        let response = self.request(Method::GET, path).await?;
+        let word = path.trim_start_matches('/');
+        if response.is_problem_of_cupbearer || response.text.contains(word) {
+            return Ok(response);
+        }
+        let address = self.address.to_string();
+        Err(AdminError::Foreign { address })
+    }
 }
 
-/// Sends the request to the addresses of `admin.listen` until one responds, with `limit` for each.
-pub(super) async fn request(
+impl TextResponse {
+    /// The text, without what steers a terminal.
+    pub(super) fn printable(&self) -> String {
+        sanitize_lines(&self.text, Unprintable::Mark)
+    }
+}
+
+/// A cupbearer of any version says this much about itself. Other programs respond to `/status` too.
+fn is_complete(status: &ProcessStatus) -> bool {
+    let mut proxies = status.proxies.iter();
+    let is_known = !status.version.is_empty() && !status.proxies.is_empty();
+    is_known && proxies.all(|proxy| !proxy.name.is_empty() && !proxy.upstream.is_empty())
+}
+
+/// Whether this is a cupbearer that shows `/status` only to others, or on another listener.
+fn refuses_status(response: &TextResponse) -> bool {
+    response.is_problem_of_cupbearer
+        || response.status == StatusCode::NOT_FOUND && response.text == admin::ONLY_LOCAL
+}
+
+/// The response to `/status` of the first address of `admin.listen` that sends one, and that address. Those that hang
+/// share the time.
+async fn first_response(
     invocation: &Invocation,
-    method: Method,
-    path: &str,
-    limit: Duration,
-) -> Result<TextResponse, AdminError> {
+    deadline: Instant,
+) -> Result<(Listen, TextResponse), AdminError> {
     let admin = config::load_admin(invocation.admin(), &invocation.surroundings)
         .map_err(|problems| AdminError::NoAddress(problems.to_string()))?;
     let addresses: Vec<Listen> = admin.listen.iter().flat_map(reachable_at).collect();
-    let Some(first) = addresses.first() else {
-        return Err(AdminError::NoAddress(
-            "admin.listen is \"off\", so the proxy cannot be asked; set it to an address"
-                .to_owned(),
-        ));
-    };
+    let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     let mut cause = String::new();
     for address in &addresses {
-        match timeout(limit, send_to(address, method.clone(), path)).await {
-            Ok(Ok(response)) => return Ok(response),
-            Ok(Err(error)) => cause = error.to_string(),
-            Err(_) => cause = format!("no response within {} s", limit.as_secs()),
+        let now = Instant::now();
+        let share = deadline.saturating_duration_since(now) / untried;
+        untried -= 1;
+        match within(now + share, send_to(address, Method::GET, "/status")).await {
+            Ok(response) => return Ok((address.clone(), response)),
+            Err(error) => cause = error,
         }
     }
-    Err(AdminError::Unreachable {
-        address: first.to_string(),
-        cause,
-    })
+    match addresses.first() {
+        Some(first) => Err(AdminError::Unreachable {
+            address: first.to_string(),
+            cause,
+        }),
+        None => Err(AdminError::NoAddress(
+            "admin.listen is \"off\", so the proxy cannot be asked; set it to an address"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The response, or why there is none.
+async fn within(
+    deadline: Instant,
+    sent: impl Future<Output = Result<TextResponse, BoxedError>>,
+) -> Result<TextResponse, String> {
+    match timeout_at(deadline, sent).await {
+        Ok(sent) => sent.map_err(|error| error.to_string()),
+        Err(_) => Err("no response in time".to_owned()),
+    }
 }
 
 /// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose the address with `--admin`.
-pub(super) fn other_instance(status: &str, invocation: &Invocation) -> Option<String> {
+fn other_instance(status: &str, invocation: &Invocation) -> Option<String> {
     let Invocation {
         proxies,
         surroundings,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{put, put_error};
+use super::output::{fitted, put, put_error};
 use super::preflight;
 use crate::config::{ConfigProblems, Loaded, effective_table};
 
@@ -69,7 +69,7 @@ fn to_json(checked: &Result<Vec<Loaded>, ConfigProblems>) -> Value {
 fn to_text(checked: &Result<Vec<Loaded>, ConfigProblems>) -> (String, String) {
     match checked {
         Ok(all) => all.iter().map(text_of).unzip(),
-        Err(problems) => (String::new(), format!("{problems}\n")),
+        Err(problems) => (String::new(), fitted(problems) + "\n"),
     }
 }
 

@@ -92,9 +92,16 @@ async fn configure(
         ));
         Exit::Failed
     })?;
+    // The demo is for people, even if its output goes into a file.
+    let mut settings = vec![Setting {
+        flag: "the demo",
+        key: "log.format".to_owned(),
+        text: "text".to_owned(),
+    }];
+    settings.extend_from_slice(&overrides.settings);
     let mut overrides = Overrides {
         file: Some(file),
-        settings: overrides.settings.clone(),
+        settings,
     };
     let listen_on = |overrides: &mut Overrides, text: String| {
         overrides.settings.push(Setting {

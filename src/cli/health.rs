@@ -1,14 +1,13 @@
 //! `cupbearer health`: one line with the state, the reason and the remedy, which a kubelet copies into its event.
 
-use std::io::IsTerminal as _;
-
 use clap::Args;
 use http::StatusCode;
 
-use super::admin_client::{get, other_instance};
+use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
 use super::exit::Exit;
+use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{print, say};
+use super::output::print;
 
 /// Check whether the running proxy is healthy: one line, exit code 0 or 1
 #[derive(Args)]
@@ -27,25 +26,24 @@ impl HealthArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
         let path = if self.ready { "/ready" } else { "/live" };
-        let response = match get(&invocation, path).await {
-            Ok(response) => response,
+        match probe(&invocation, path).await {
+            Ok(response) => {
+                print(&response.printable());
+                if response.status == StatusCode::OK {
+                    Exit::Fine
+                } else {
+                    Exit::Failed
+                }
+            }
             Err(error) => {
                 print(&format!("not live: {error}"));
-                return Exit::Failed;
+                Exit::Failed
             }
-        };
-        print(&response.text);
-        // Only for people: a probe asks often, and has no terminal.
-        if std::io::stderr().is_terminal()
-            && let Ok(status) = get(&invocation, "/status").await
-            && let Some(other) = other_instance(&status.text, &invocation)
-        {
-            say(&format!("warning: {other}"));
-        }
-        if response.status == StatusCode::OK {
-            Exit::Fine
-        } else {
-            Exit::Failed
         }
     }
+}
+
+async fn probe(invocation: &Invocation, path: &str) -> Result<TextResponse, AdminError> {
+    let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
+    listener.probe(path).await
 }

@@ -15,6 +15,8 @@ pub(super) type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 /// A response with its whole body, without white space at the end.
 pub(super) struct TextResponse {
     pub(super) status: StatusCode,
+    /// Whether `Proxy-Status` says that a cupbearer responded itself.
+    pub(super) is_problem_of_cupbearer: bool,
     pub(super) text: String,
 }
 
@@ -29,6 +31,9 @@ where
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
+        let proxy_status = response.headers().get("proxy-status");
+        let is_problem_of_cupbearer =
+            proxy_status.is_some_and(|value| value.as_bytes().starts_with(b"cupbearer;"));
         #[expect(clippy::disallowed_methods, reason = "the length is limited")]
         let body = Limited::new(response.into_body(), MAX_BODY)
             .collect()
@@ -36,7 +41,11 @@ where
         let text = String::from_utf8_lossy(&body.to_bytes())
             .trim_end()
             .to_owned();
-        Ok::<_, BoxedError>(TextResponse { status, text })
+        Ok::<_, BoxedError>(TextResponse {
+            status,
+            is_problem_of_cupbearer,
+            text,
+        })
     };
     tokio::pin!(exchange, connection);
     tokio::select! {

@@ -1,10 +1,11 @@
 //! `cupbearer quit`: stops the running proxy as SIGTERM does. For jobs whose sidecar must end with them.
 
 use clap::Args;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
-use super::admin_client::{get, other_instance, post};
+use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
 use super::exit::Exit;
+use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print, say};
 
@@ -20,22 +21,16 @@ pub(super) struct QuitArgs {
 impl QuitArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
-        // If this fails, the POST below fails too and says why.
-        if let Ok(status) = get(&invocation, "/status").await
-            && let Some(other) = other_instance(&status.text, &invocation)
-        {
-            say(&format!("cupbearer quit: {other}"));
-            return Exit::Failed;
-        }
-        match post(&invocation, "/quit").await {
+        match quit(&invocation).await {
             Ok(response) if response.status == StatusCode::OK => {
-                print(&response.text);
+                print(&response.printable());
                 Exit::Fine
             }
             Ok(response) => {
                 say(&format!(
                     "cupbearer quit: refused with {}: {}",
-                    response.status, response.text
+                    response.status,
+                    response.printable()
                 ));
                 Exit::Failed
             }
@@ -45,4 +40,9 @@ impl QuitArgs {
             }
         }
     }
+}
+
+async fn quit(invocation: &Invocation) -> Result<TextResponse, AdminError> {
+    let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
+    listener.request(Method::POST, "/quit").await
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::say;
+use super::output::{fitted, say};
 use super::preflight;
 use super::serve::serve;
 use crate::{credentials, telemetry};
@@ -23,15 +23,18 @@ impl RunArgs {
         let invocation = Invocation::new(before, &self.settings);
         let flushing = telemetry::FlushOnDrop::start();
         // Before the secret is read for the first time.
-        if let Err(error) = credentials::hide_process() {
-            say(&format!(
-                "warning: other processes of this user can read the memory of this one: {error}"
-            ));
-        }
+        let hidden = credentials::hide_process();
         match preflight::load_all(&invocation.proxies, &invocation.surroundings).await {
-            Ok(loaded) => serve(&loaded, &[], Some(&invocation), &flushing).await,
+            Ok(mut loaded) => {
+                if let (Err(error), Some(first)) = (hidden, loaded.first_mut()) {
+                    first.warnings.push(format!(
+                        "other processes of this user can read the memory of this one: {error}"
+                    ));
+                }
+                serve(&loaded, &[], Some(&invocation), &flushing).await
+            }
             Err(problems) => {
-                say(&problems.to_string());
+                say(&fitted(&problems));
                 Exit::Configuration
             }
         }

@@ -10,13 +10,13 @@ use super::output::say;
 use super::preflight;
 use super::sd_notify::ServiceManager;
 use super::signals::SignalListener;
-use super::start_failure::{exit_after, explain, explain_missing_admin};
+use super::start_failure::{exit_after, explain, explain_admin, explain_missing_admin};
 use crate::config::{AccessLog, Config, Loaded, LogConfig};
 use crate::instance::{DrainTimeouts, LiveConfig, ProcessContext, RunningProxy, start_one_of};
 use crate::proxy::AccessLines;
 use crate::reload::{ReloadHooks, ReloadProgress, ReloadSource, Reloads};
 use crate::server::DrainPhase;
-use crate::{AdminListeners, StartError, metrics, start_admin, telemetry};
+use crate::{AdminListeners, metrics, start_admin, telemetry};
 
 /// Serves configurations that have been examined. `more` is shown below the banner. With `reload_from`, the
 /// configuration is loaded again whenever it changes.
@@ -26,9 +26,6 @@ pub(super) async fn serve(
     reload_from: Option<&Invocation>,
     flushing: &telemetry::FlushOnDrop,
 ) -> Exit {
-    for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
-        say(&format!("warning: {warning}"));
-    }
     let Some(process) = all.first().map(|loaded| &loaded.config) else {
         return Exit::Configuration;
     };
@@ -41,6 +38,11 @@ pub(super) async fn serve(
             return Exit::Configuration;
         }
     };
+    // Whoever reads a log in JSON reads all of it.
+    telemetry.print_like_the_log();
+    for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
+        say(&format!("warning: {warning}"));
+    }
     // Before the listeners exist: until then, a signal ends the process without draining.
     let signals = match SignalListener::new() {
         Ok(signals) => signals,
@@ -146,7 +148,7 @@ fn start_admin_listeners(
     match start_admin(admin, running, &not_started, process) {
         Ok(listeners) => Ok(Ok(listeners)),
         Err(error) if admin.is_configured => {
-            say(&explain(&StartError::Bind(error), &admin.listen));
+            say(&explain_admin(&error, &admin.listen));
             Err(Exit::Failed)
         }
         Err(error) => Ok(Err(explain_missing_admin(&error, &admin.listen))),

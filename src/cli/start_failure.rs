@@ -17,47 +17,72 @@ pub(super) const fn exit_after(error: &StartError) -> Exit {
     }
 }
 
-/// The error and its remedy. `admin` is where a cupbearer that has the port would respond. Blocks if it asks there.
-pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
-    let cause = std::error::Error::source(error)
-        .map(|cause| format!(": {cause}"))
-        .unwrap_or_default();
-    let remedy = match error {
-        StartError::Bind(bind) => match taken_port(bind) {
-            Some(port) => {
-                return format!(
-                    "cupbearer cannot start: {error}{cause}; {} has the port: stop it, or choose another with \
-                     --listen localhost:PORT",
-                    doctor::holder(port, admin)
-                );
+/// A listener of the process, with the key and the flag that set its address.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ConfiguredListener {
+    Proxy,
+    Admin,
+}
+
+impl ConfiguredListener {
+    /// How to choose another port.
+    const fn another(self) -> &'static str {
+        match self {
+            Self::Proxy => "another with listen = \"localhost:PORT\", or --listen localhost:PORT",
+            Self::Admin => {
+                "another with admin.listen = \"localhost:PORT\", or --admin localhost:PORT"
             }
-            None => bind_remedy(bind),
-        },
-        StartError::Loop { .. } => "; write the address of the API there",
+        }
+    }
+}
+
+/// Why a proxy cannot start, and the remedy. `admin` is where a cupbearer that has the port would respond. Blocks if it
+/// asks there.
+pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
+    let remedy = match error {
+        StartError::Bind(bind) => bind_remedy(bind, ConfiguredListener::Proxy, admin),
+        StartError::Loop { .. } => "write the address of the API there".to_owned(),
         StartError::UnknownUsers(_) => {
-            "; write guard.local_users = \"any\" if every user of this machine may act as this client, \
+            "write guard.local_users = \"any\" if every user of this machine may act as this client, \
              or listen = \"unix:/PATH\""
+                .to_owned()
         }
         StartError::OpenToNetwork { .. }
         | StartError::Tls(_)
         | StartError::TokenClient(_)
-        | StartError::Worker(_) => "",
+        | StartError::Worker(_) => String::new(),
     };
-    format!("cupbearer cannot start: {error}{cause}{remedy}")
+    with_remedy(error, &remedy)
+}
+
+/// Why the admin listener cannot start. Blocks if it asks which process has the port.
+pub(super) fn explain_admin(error: &server::BindError, listen: &[Listen]) -> String {
+    let remedy = bind_remedy(error, ConfiguredListener::Admin, listen);
+    with_remedy(error, &remedy)
+}
+
+fn with_remedy(error: &dyn std::error::Error, remedy: &str) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    let cause = cause.unwrap_or_default();
+    let separator = if remedy.is_empty() { "" } else { "; " };
+    format!("cupbearer cannot start: {error}{cause}{separator}{remedy}")
 }
 
 /// Why the proxy runs without an admin listener. Blocks if it asks which process has the port.
 pub(super) fn explain_missing_admin(error: &server::BindError, listen: &[Listen]) -> String {
     let is_taken = error.source.kind() == std::io::ErrorKind::AddrInUse;
-    let process = is_taken.then(|| doctor::admin_process(listen)).flatten();
+    let process = is_taken
+        .then(|| doctor::admin_process(listen))
+        .flatten()
+        .filter(|process| *process != std::process::id());
     match (process, &error.address) {
         (Some(process), Listen::Tcp(address)) => format!(
             "port {} belongs to another cupbearer (process {process}), which health, wait, status and quit would \
-             reach; set admin.listen to another address",
+             reach; set admin.listen (--admin) to another address",
             address.port()
         ),
         (_, _) => format!(
-            "{error}: {}; set admin.listen to another address",
+            "{error}: {}; set admin.listen (--admin) to another address",
             error.source
         ),
     }
@@ -73,23 +98,31 @@ fn taken_port(error: &server::BindError) -> Option<SocketAddr> {
     }
 }
 
-fn bind_remedy(error: &server::BindError) -> &'static str {
+fn bind_remedy(
+    error: &server::BindError,
+    listener: ConfiguredListener,
+    admin: &[Listen],
+) -> String {
     use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, AlreadyExists, PermissionDenied};
+    let another = listener.another();
+    if let Some(port) = taken_port(error) {
+        let holder = doctor::holder(port, admin);
+        return format!("{holder} has the port: stop it, or choose {another}");
+    }
     let is_unix = matches!(error.address, Listen::Unix { .. });
     match error.source.kind() {
-        AddrInUse if is_unix => "; another program listens there: stop it, or choose another path",
-        AlreadyExists if is_unix => "; move that file away, or choose another path",
-        PermissionDenied if is_unix => "; choose a directory that this user may write to",
-        AddrInUse => {
-            "; another program has the port: stop it, or choose another with --listen localhost:PORT"
+        AddrInUse if is_unix => {
+            "another program listens there: stop it, or choose another path".to_owned()
         }
+        AlreadyExists if is_unix => "move that file away, or choose another path".to_owned(),
+        PermissionDenied if is_unix => "choose a directory that this user may write to".to_owned(),
         PermissionDenied => {
-            "; this user may not listen on ports below 1024: choose another with --listen localhost:PORT"
+            format!("this user may not listen on ports below 1024: choose {another}")
         }
         AddrNotAvailable => {
-            "; listen on an address that this machine has, such as --listen localhost:PORT"
+            format!("this machine does not have that address: choose {another}")
         }
-        _ => "",
+        _ => String::new(),
     }
 }
 

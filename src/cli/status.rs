@@ -1,18 +1,17 @@
 //! `cupbearer status`: the token of the running proxy, its last error, its recent requests.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::Args;
-use http::StatusCode;
 
-use super::admin_client::{get, other_instance};
+use super::admin_client::{AdminListener, TIME_LIMIT};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{print, say};
+use super::output::{say, try_print};
 use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
-use crate::text::{Unprintable, sanitize_lines};
+use crate::text::{Unprintable, is_printable, sanitize_lines};
 
 /// Between two requests of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -40,54 +39,65 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
-        let mut is_checked = false;
+        let clear = if self.watch && std::io::stdout().is_terminal() {
+            "\x1b[2J\x1b[H"
+        } else {
+            ""
+        };
         loop {
-            let response = match get(&invocation, "/status").await {
-                Ok(response) => response,
-                Err(error) => {
-                    say(&format!("cupbearer status: {error}"));
+            let text = match self.ask(&invocation).await {
+                Ok(text) => text,
+                Err(problem) => {
+                    say(&format!("cupbearer status: {problem}"));
                     return Exit::Failed;
                 }
             };
-            if !std::mem::replace(&mut is_checked, true)
-                && let Some(other) = other_instance(&response.text, &invocation)
-            {
-                say(&format!("warning: {other}"));
-            }
-            if response.status != StatusCode::OK {
-                say(&format!(
-                    "cupbearer status: refused with {}: {}",
-                    response.status,
-                    sanitize_lines(&response.text, Unprintable::Mark)
-                ));
-                return Exit::Failed;
-            }
-            if self.json {
-                print(&response.text);
+            // A reader that is gone wants no more.
+            if !try_print(&format!("{clear}{text}")) || !self.watch {
                 return Exit::Fine;
             }
-            let text = for_people(&response.text);
-            if !self.watch {
-                print(&text);
-                return Exit::Fine;
-            }
-            let clear = if std::io::stdout().is_terminal() {
-                "\x1b[2J\x1b[H"
-            } else {
-                ""
-            };
-            print(&format!("{clear}{text}"));
             tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// What to print, or why there is nothing.
+    async fn ask(&self, invocation: &Invocation) -> Result<String, String> {
+        let listener = AdminListener::find(invocation, TIME_LIMIT)
+            .await
+            .map_err(|error| error.to_string())?;
+        let response = &listener.response;
+        match &listener.status {
+            Some(_) if self.json => Ok(escape_unprintable(&response.text)),
+            Some(status) => Ok(for_people(status)),
+            None => Err(format!(
+                "refused with {}: {}",
+                response.status,
+                response.printable()
+            )),
         }
     }
 }
 
-/// JSON that another version sent and this one cannot read is shown as it is.
-fn for_people(json: &str) -> String {
-    match serde_json::from_str(json) {
-        Ok(status) => sanitize_lines(&StatusText(&status).to_string(), Unprintable::Mark),
-        Err(_) => sanitize_lines(json, Unprintable::Mark),
+/// The same JSON without characters that steer a terminal, which JSON allows in strings.
+fn escape_unprintable(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\n' => text.push('\n'),
+            '\r' | '\t' => text.push(' '),
+            _ if is_printable(character) => text.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _infallible = write!(text, "\\u{unit:04x}");
+                }
+            }
+        }
     }
+    text
+}
+
+fn for_people(status: &ProcessStatus) -> String {
+    sanitize_lines(&StatusText(status).to_string(), Unprintable::Mark)
 }
 
 struct StatusText<'a>(&'a ProcessStatus);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::say;
+use super::output::{fitted, say};
 use crate::config::{self, Config};
 use crate::doctor::{DecodedToken, decode, relative};
 use crate::text::{Unprintable, sanitize};
@@ -46,7 +46,7 @@ impl TokenArgs {
         let loaded = match config::load(overrides, &invocation.surroundings) {
             Ok(loaded) => loaded,
             Err(problems) => {
-                say(&problems.to_string());
+                say(&fitted(&problems));
                 return Exit::Configuration;
             }
         };

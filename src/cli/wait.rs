@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use clap::Args;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 
-use super::admin_client::{AdminError, request};
+use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
 use super::exit::Exit;
+use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print, say};
+use crate::config;
 
 /// Between two requests: a start takes a few tenths of a second.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -22,7 +24,7 @@ const MESSAGE_AFTER: Duration = Duration::from_secs(2);
 #[group(skip)]
 #[command(after_help = "Example:\n  cupbearer wait --max 1m && ./job\n\n\
                   Exit codes: 0 there is a usable token, 3 admin.listen is invalid, 4 the token endpoint refuses the \
-                  credentials, 5 the proxy is unreachable or has no token yet.")]
+                  credentials, 5 the proxy is unreachable or has no token yet, or what responds is not the configured one.")]
 pub(super) struct WaitArgs {
     /// Give up after this time
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
@@ -31,8 +33,9 @@ pub(super) struct WaitArgs {
     settings: SettingsArgs,
 }
 
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| "not a duration: write, for example, \"5s\"")
+fn duration(text: &str) -> Result<Duration, String> {
+    config::parse_duration(text, Duration::ZERO)
+        .map_err(|invalid| format!("{}: {}", invalid.problem, invalid.remedy))
 }
 
 impl WaitArgs {
@@ -41,15 +44,16 @@ impl WaitArgs {
         let start = Instant::now();
         let mut has_said = false;
         loop {
-            let (line, exit) = match request(&invocation, Method::GET, "/ready", self.max).await {
+            let left = self.max.saturating_sub(start.elapsed());
+            let (line, exit) = match ready(&invocation, left.clamp(PAUSE, TIME_LIMIT)).await {
                 Ok(ready) if ready.status == StatusCode::OK => {
-                    print(&ready.text);
+                    print(&ready.printable());
                     return Exit::Fine;
                 }
                 Ok(unready) if unready.text.contains("token_refused") => {
-                    (unready.text, Exit::Refused)
+                    (unready.printable(), Exit::Refused)
                 }
-                Ok(unready) => (unready.text, Exit::Unreachable),
+                Ok(unready) => (unready.printable(), Exit::Unreachable),
                 Err(error @ AdminError::NoAddress(_)) => {
                     say(&format!("cupbearer wait: {error}"));
                     return Exit::Configuration;
@@ -71,4 +75,9 @@ impl WaitArgs {
             tokio::time::sleep(PAUSE.min(self.max.saturating_sub(waited))).await;
         }
     }
+}
+
+async fn ready(invocation: &Invocation, limit: Duration) -> Result<TextResponse, AdminError> {
+    let listener = AdminListener::find(invocation, limit).await?;
+    listener.probe("/ready").await
 }

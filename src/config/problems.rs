@@ -64,6 +64,38 @@ impl ConfigProblems {
         self.first_of_all = Some(words);
     }
 
+    /// The sentence before the problems, if there is one.
+    #[must_use]
+    pub const fn introduction(&self) -> Option<&'static str> {
+        self.first_of_all
+    }
+
+    /// The text for a terminal with this many columns: as a table if that fits, else each problem in lines of its own.
+    #[must_use]
+    pub fn at_width(&self, columns: usize) -> String {
+        let table = self.to_string();
+        if table.lines().all(|line| line.chars().count() <= columns) {
+            return table;
+        }
+        let mut text = String::new();
+        if let Some(words) = self.first_of_all {
+            wrap(&mut text, "", words, columns);
+        }
+        wrap(&mut text, "", &self.title(), columns);
+        for one in self.iter() {
+            let place = format!("{} ({})", one.key, one.source);
+            wrap(&mut text, "  ", &place, columns);
+            wrap(&mut text, "      ", &one.problem, columns);
+            wrap(&mut text, "      ", &one.remedy, columns);
+        }
+        text.trim_end().to_owned()
+    }
+
+    fn title(&self) -> String {
+        let plural = if self.found.len() == 1 { "" } else { "s" };
+        format!("configuration: {} problem{plural}", self.found.len())
+    }
+
     /// Adds other problems.
     pub fn add(&mut self, others: Self) {
         self.found.extend(others.found);
@@ -95,11 +127,10 @@ impl ConfigProblems {
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.found.len() == 1 { "" } else { "s" };
         if let Some(words) = self.first_of_all {
             writeln!(f, "{words}")?;
         }
-        write!(f, "configuration: {} problem{plural}", self.found.len())?;
+        f.write_str(&self.title())?;
         let (key, source, what) = (
             self.width(|problem| &problem.key),
             self.width(|problem| &problem.source),
@@ -117,6 +148,28 @@ impl fmt::Display for ConfigProblems {
 }
 
 impl std::error::Error for ConfigProblems {}
+
+/// Adds `words` in lines of at most `columns` characters, each after `indent`. A word that is longer is not cut, since it
+/// may be copied.
+fn wrap(text: &mut String, indent: &str, words: &str, columns: usize) {
+    let mut width = 0;
+    for word in words.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length <= columns {
+            text.push(' ');
+            width += 1 + length;
+            text.push_str(word);
+            continue;
+        }
+        if width > 0 {
+            text.push('\n');
+        }
+        text.push_str(indent);
+        text.push_str(word);
+        width = indent.chars().count() + length;
+    }
+    text.push('\n');
+}
 
 /// Why a value is invalid, and what to write instead. The parser that finds it knows neither the key nor the source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -72,7 +72,9 @@ fn rejected(problems: &ConfigProblems) -> Finding {
     let plural = if count == 1 { "" } else { "s" };
     let failed = Finding::failed(
         FailureKind::Configuration,
-        format!("{count} problem{plural}"),
+        problems
+            .introduction()
+            .map_or_else(|| format!("{count} problem{plural}"), str::to_owned),
     );
     problems.iter().fold(failed, |finding, one| {
         let cause = format!("{} ({}) {}", one.key, one.source, one.problem);

@@ -101,21 +101,29 @@ pub fn upstream_if_unrelated(status: &str, own: &[ProxyFingerprint]) -> Option<S
 }
 
 fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
-    // A changed name or address needs a restart, and a changed API its first token, so the difference is temporary.
-    if proxy.has_pending_change {
-        return false;
-    }
     // Empty if that version of cupbearer does not send it.
-    let is_other = |theirs: &str, own: &Option<String>| {
-        !theirs.is_empty() && own.as_deref().is_some_and(|own| own != theirs)
+    let is_same = |theirs: &str, own: &Option<String>| {
+        let own = own.as_deref().filter(|_| !theirs.is_empty());
+        own.map(|own| own == theirs)
     };
-    let listens_elsewhere = own.listen.as_ref().is_some_and(|listen| {
-        let here = urls(listen);
-        !here.is_empty() && !proxy.listens_on.iter().any(|one| here.contains(one))
-    });
-    is_other(&proxy.name, &own.name)
-        || is_other(&proxy.upstream, &own.upstream)
-        || listens_elsewhere
+    let listens_here = own
+        .listen
+        .as_ref()
+        .map(urls)
+        .filter(|here| !here.is_empty())
+        .map(|here| proxy.listens_on.iter().any(|one| here.contains(one)));
+    let known = [
+        is_same(&proxy.name, &own.name),
+        is_same(&proxy.upstream, &own.upstream),
+        listens_here,
+    ];
+    let known: Vec<bool> = known.into_iter().flatten().collect();
+    if proxy.has_pending_change == Some(true) {
+        // A changed name or address needs a restart, and a changed API its first token, so a difference may be
+        // temporary. But a change of everything is more likely another proxy.
+        return known.len() > 1 && known.iter().all(|is_same| !is_same);
+    }
+    known.iter().any(|is_same| !is_same)
 }
 
 /// The addresses in the form of `/status`; none for a port that the system chooses.

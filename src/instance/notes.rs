@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::metrics::PendingChange;
 use crate::token::Tokens;
 
 /// The notes about one proxy.
@@ -14,6 +15,7 @@ struct NoteContents {
     rejected: Option<String>,
     pending: Option<Tokens>,
     needs_restart: Vec<String>,
+    is_reloading: bool,
 }
 
 impl ConfigNotes {
@@ -37,13 +39,27 @@ impl ConfigNotes {
         self.lock().needs_restart = keys;
     }
 
-    /// Whether the configuration has changed and the change is not applied yet.
+    /// Sets whether the configuration is being read and examined.
+    pub fn set_reloading(&self, is_reloading: bool) {
+        self.lock().is_reloading = is_reloading;
+    }
+
+    /// Whether the configuration has changed, or may have, and the change is not applied yet.
     #[must_use]
     pub fn has_pending_change(&self) -> bool {
+        let is_reloading = self.lock().is_reloading;
+        is_reloading || self.pending_change() != PendingChange::default()
+    }
+
+    /// Why a changed configuration is not in use.
+    #[must_use]
+    pub fn pending_change(&self) -> PendingChange {
         let contents = self.lock();
-        contents.rejected.is_some()
-            || contents.pending.is_some()
-            || !contents.needs_restart.is_empty()
+        PendingChange {
+            refused: contents.rejected.is_some(),
+            waiting: contents.pending.is_some(),
+            restart: !contents.needs_restart.is_empty(),
+        }
     }
 
     /// All notes, one per line.

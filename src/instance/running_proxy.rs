@@ -51,7 +51,8 @@ impl RunningProxy {
             let live = Arc::clone(&self.live_config);
             Arc::new(move || read(&live))
         };
-        let (tokens, guard, notes, pending) = (
+        let (tokens, guard, notes, pending, change) = (
+            Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
@@ -69,6 +70,7 @@ impl RunningProxy {
             is_stopping: Arc::new(move || *stop.borrow() > DrainPhase::Running),
             notes: Arc::new(move || notes.notes().lines()),
             has_pending_change: Arc::new(move || pending.notes().has_pending_change()),
+            pending_change: Arc::new(move || change.notes().pending_change()),
         }
     }
 

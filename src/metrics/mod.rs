@@ -8,6 +8,8 @@
 
 mod active;
 mod batch;
+mod markdown;
+mod pending;
 mod process;
 mod recent;
 mod registrar;
@@ -21,12 +23,15 @@ use std::sync::{Arc, OnceLock};
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, IntCounter, IntCounterVec, Registry, TextEncoder};
 
+use pending::PendingGauges;
 use registrar::{Registrar, at_zero};
 use requests::RequestMetrics;
 use token::TokenMetrics;
 use traffic::TrafficMetrics;
 
 pub use active::{ActiveCount, ActiveGuard};
+pub use markdown::markdown_table;
+pub use pending::PendingChange;
 pub use process::ProcessMetrics;
 pub use recent::JournalEntry;
 pub use request::{FinishedRequest, RequestObserver};
@@ -46,6 +51,7 @@ pub struct Metrics {
     traffic: TrafficMetrics,
     token: TokenMetrics,
     reloads: IntCounterVec,
+    pending: PendingGauges,
     observer: OnceLock<RequestObserver>,
 }
 
@@ -69,6 +75,7 @@ impl Metrics {
             traffic: TrafficMetrics::new(&register),
             token: TokenMetrics::new(&register),
             reloads,
+            pending: PendingGauges::new(&register),
             observer: OnceLock::new(),
             registry: register.registry,
         })
@@ -139,6 +146,16 @@ impl Metrics {
     /// if a changed key needs one.
     pub fn reloaded(&self, outcome: &'static str) {
         self.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Makes the counters of failed requests begin at zero for these reasons.
+    pub fn begin_reasons_at_zero(&self, reasons: impl IntoIterator<Item = &'static str>) {
+        self.requests.begin_at_zero(reasons);
+    }
+
+    /// Copies into the metrics why a changed configuration is not in use. Called before they are read.
+    pub fn note_pending(&self, change: PendingChange) {
+        self.pending.set(change);
     }
 
     /// Copies the token's state into the metrics. Called before they are read.

@@ -18,6 +18,7 @@ const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 pub(super) struct RequestMetrics {
     total: IntCounterVec,
+    failed: IntCounterVec,
     /// Holds the counters of plain requests (no reason, no configured caller), so that they need no look-up.
     batch: RequestBatch,
     pub(super) in_flight: ActiveGauge,
@@ -49,7 +50,18 @@ impl RequestMetrics {
                 "cupbearer_requests_in_flight",
                 "Requests whose response has not ended yet.",
             )),
+            failed: register.counters(
+                "cupbearer_failed_requests_total",
+                "Finished requests that cupbearer rejected, could not carry out or aborted.",
+                &["reason"],
+            ),
             total,
+        }
+    }
+
+    pub(super) fn begin_at_zero(&self, reasons: impl IntoIterator<Item = &'static str>) {
+        for reason in reasons {
+            self.failed.with_label_values(&[reason]);
         }
     }
 
@@ -65,6 +77,9 @@ impl RequestMetrics {
                     request.caller.unwrap_or_default(),
                 ])
                 .inc();
+        }
+        if let Some(reason) = request.reason {
+            self.failed.with_label_values(&[reason]).inc();
         }
         let plain = is_plain.then_some(method * CLASSES.len() + class);
         self.batch.add(request, plain);

@@ -2,7 +2,10 @@
 
 use prometheus::{IntCounter, IntCounterVec};
 
-use super::registrar::{ActiveGauge, Registrar};
+use super::registrar::{ActiveGauge, Registrar, at_zero};
+
+/// How an attempt to connect to the upstream can end.
+const ATTEMPT_OUTCOMES: [&str; 6] = ["opened", "dns", "refused", "timeout", "proxy", "tls"];
 
 pub(super) struct TrafficMetrics {
     pub(super) client_connections: ActiveGauge,
@@ -20,16 +23,18 @@ impl TrafficMetrics {
             "Bytes read from clients (in) and written to them (out), including heads.",
             &["direction"],
         );
+        let upstream_attempts = register.counters(
+            "cupbearer_upstream_connections_total",
+            "Attempts to connect to the upstream, by outcome.",
+            &["outcome"],
+        );
+        at_zero(&upstream_attempts, ATTEMPT_OUTCOMES);
         Self {
             client_connections: ActiveGauge::new(connections.with_label_values(&["client"])),
             upstream_connections: ActiveGauge::new(connections.with_label_values(&["upstream"])),
             bytes_in: bytes.with_label_values(&["in"]),
             bytes_out: bytes.with_label_values(&["out"]),
-            upstream_attempts: register.counters(
-                "cupbearer_upstream_connections_total",
-                "Attempts to connect to the upstream, by outcome.",
-                &["outcome"],
-            ),
+            upstream_attempts,
         }
     }
 

@@ -7,7 +7,7 @@ use http::Request;
 
 use super::access_record::{AccessLines, AccessRecord};
 use crate::metrics::Metrics;
-use crate::problem::RequestId;
+use crate::problem::{Reason, RequestId};
 
 /// Shared by all connections of a proxy.
 pub struct AccessLogger {
@@ -19,6 +19,7 @@ impl AccessLogger {
     /// An access log with these lines, which counts every request in `metrics`.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, lines: AccessLines) -> Arc<Self> {
+        metrics.begin_reasons_at_zero(Reason::ALL.map(Reason::name));
         Arc::new(Self {
             metrics,
             lines: AtomicU8::new(lines as u8),

@@ -95,7 +95,10 @@ impl ReloadTask {
         if is_reported {
             (self.target.hooks.progress)(ReloadProgress::Reloading);
         }
-        match self.try_reload().await {
+        self.target.live_config.notes().set_reloading(true);
+        let reloaded = self.try_reload().await;
+        self.target.live_config.notes().set_reloading(false);
+        match reloaded {
             Ok(is_new) => {
                 if self.rejected.take().is_some() {
                     self.target.live_config.notes().set_rejected(None);

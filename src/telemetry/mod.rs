@@ -4,6 +4,8 @@ mod log_queue;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -18,6 +20,7 @@ pub use log_queue::FlushOnDrop;
 #[must_use]
 pub struct Telemetry {
     replace_filter: Option<ReplaceFilter>,
+    is_json: bool,
 }
 
 /// Replaces the filter of log lines.
@@ -27,6 +30,11 @@ impl Telemetry {
     /// Returns a function that counts the lines dropped so far, because the output was blocked or broken.
     pub fn lines_dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static + use<> {
         || LogQueue::started().map_or(0, LogQueue::dropped)
+    }
+
+    /// From now on, what [`print_line`] prints has the form of the log.
+    pub fn print_like_the_log(&self) {
+        PRINTS_JSON.store(self.is_json, Ordering::Relaxed);
     }
 
     /// Returns a function that changes the log level. A line below the level still costs only one load of a flag; another
@@ -42,15 +50,37 @@ impl Telemetry {
     }
 }
 
-/// Writes a line for people through the queue, in order with the log. Returns false if [`FlushOnDrop::start`] has not been
-/// called.
+/// Writes text for people through the queue, in order with the log. After [`Telemetry::print_like_the_log`], each line
+/// becomes an object if the log is JSON. Returns false if [`FlushOnDrop::start`] has not been called.
 #[must_use]
 pub fn print_line(text: &str) -> bool {
     let Some(queue) = LogQueue::started() else {
         return false;
     };
-    queue.push(format!("{text}\n").into_bytes());
+    if PRINTS_JSON.load(Ordering::Relaxed) {
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            queue.push(json_line(line, SystemTime::now()).into_bytes());
+        }
+    } else {
+        queue.push(format!("{text}\n").into_bytes());
+    }
     true
+}
+
+/// Whether lines for people are JSON, like those of the log.
+static PRINTS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// The line in the form of the log, whatever the log's level.
+fn json_line(line: &str, now: SystemTime) -> String {
+    let line = line.trim();
+    let (level, message) = match line.strip_prefix("warning: ") {
+        Some(warning) => ("WARN", warning),
+        None if line.contains("cupbearer cannot start") => ("ERROR", line),
+        None => ("INFO", line),
+    };
+    let message = serde_json::Value::from(message);
+    let timestamp = humantime::format_rfc3339_micros(now);
+    format!("{{\"timestamp\":\"{timestamp}\",\"level\":\"{level}\",\"message\":{message}}}\n")
 }
 
 /// Starts logging to standard error for the whole process, through the queue that `_flush` empties at the end. A second
@@ -60,19 +90,22 @@ pub fn print_line(text: &str) -> bool {
 /// `log.level` is not a valid level or directive.
 pub fn start(log: &LogConfig, _flush: &FlushOnDrop) -> Result<Telemetry, ParseError> {
     let filter = EnvFilter::builder().parse(&log.level)?;
-    let replace_filter = install(log.format, filter);
-    hide_panic_messages();
-    Ok(Telemetry { replace_filter })
-}
-
-/// Installs the subscriber. Returns how to replace its filter, or `None` if another one is installed already.
-fn install(format: LogFormat, filter: EnvFilter) -> Option<ReplaceFilter> {
-    let terminal = std::io::stderr().is_terminal();
-    let as_text = match format {
-        LogFormat::Auto => terminal,
+    let as_text = match log.format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
+    let replace_filter = install(as_text, filter);
+    hide_panic_messages();
+    Ok(Telemetry {
+        replace_filter,
+        is_json: !as_text,
+    })
+}
+
+/// Installs the subscriber. Returns how to replace its filter, or `None` if another one is installed already.
+fn install(as_text: bool, filter: EnvFilter) -> Option<ReplaceFilter> {
+    let terminal = std::io::stderr().is_terminal();
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -105,3 +138,6 @@ fn hide_panic_messages() {
         tracing::error!(place = location, "panic");
     }));
 }
+
+#[cfg(test)]
+mod tests;

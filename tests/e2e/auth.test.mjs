@@ -73,7 +73,7 @@ test("a private key that every user can read causes a warning, and one that cann
   await chmod(file, 0o644);
   const token = (path) => ({ issuer }) => `issuer = ${quoted(issuer)}\nprivate_key = { file = ${quoted(path)} }`;
   const { proxy, file: config } = await setUp(t, { client: "privateKeyJwt", server: { jwks }, token: token(file) });
-  assert.match(proxy.output.stderr, /warning: .*private_key\.pem can be read by every user of this machine/);
+  assert.match(proxy.output.stderr, /"level":"WARN","message":".*private_key\.pem can be read by every user of this machine/);
   const wrong = await run(CUPBEARER, ["check", "--config", config, "--set", "token.algorithm=ES256"]);
   assert.equal(wrong.code, 3);
   assert.match(wrong.stderr, /token\.private_key .*cannot sign with ES256, because it is an RSA key/);

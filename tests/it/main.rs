@@ -7,6 +7,10 @@
 mod admin;
 mod answers;
 mod callers;
+#[cfg(unix)]
+mod check_and_run;
+#[cfg(unix)]
+mod commands;
 mod cors;
 mod cuts;
 #[cfg(all(unix, feature = "demo"))]

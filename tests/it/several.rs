@@ -56,7 +56,7 @@ impl Scene {
         let files: Vec<_> = files.collect();
         let binary = Binary::start_with_files(&files, self.directory).await;
         until("the end of the banner", || {
-            binary.output().contains("  admin        ")
+            binary.output().contains("admin        ")
         })
         .await;
         (binary, self.upstream, self.endpoint)

@@ -30,3 +30,33 @@ fn if_another_cupbearer_has_the_admin_port_the_message_names_its_process() {
         "nothing responds: {message}"
     );
 }
+
+#[test]
+fn each_listener_whose_port_is_taken_names_its_own_key_and_flag() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = || server::BindError {
+        address: Listen::Tcp(listener.local_addr().unwrap()),
+        source: std::io::ErrorKind::AddrInUse.into(),
+    };
+    drop(std::thread::spawn({
+        let listener = listener.try_clone().unwrap();
+        move || listener.incoming().for_each(drop)
+    }));
+    let proxy = explain(&StartError::Bind(error()), &[]);
+    assert!(
+        proxy.contains("another with listen = ") && proxy.contains("--listen"),
+        "{proxy}"
+    );
+    assert!(!proxy.contains("admin"), "{proxy}");
+    let admin = explain_admin(&error(), &[]);
+    assert!(
+        admin.contains("another with admin.listen = ") && admin.contains("--admin"),
+        "{admin}"
+    );
+    assert!(!admin.contains("--listen"), "{admin}");
+    let without = explain_missing_admin(&error(), &[]);
+    assert!(
+        without.contains("--admin") && !without.contains("--listen"),
+        "{without}"
+    );
+}

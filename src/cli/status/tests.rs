@@ -13,21 +13,25 @@ fn control_characters_of_a_request_do_not_reach_the_terminal() {
             "recent": [{ "ago_s": 1, "method": "GET", "path": "/a\u{9b}2J\u{202e}x", "ms": 1.0 }],
         }],
     });
-    let shown = for_people(&text.to_string());
+    let shown = for_people(&serde_json::from_value(text).unwrap());
     assert!(shown.contains("GET     /a?2J?x"), "{shown}");
     assert!(shown.contains("last error   ?[2J\n"), "{shown}");
-    assert_eq!(for_people("no JSON\u{9b}\nat all"), "no JSON?\nat all");
+    assert_eq!(
+        escape_unprintable("{\"a\":\r\n\t\"\u{9b}2J\u{202e}\u{e0001}ä\"}"),
+        "{\"a\": \n \"\\u009b2J\\u202e\\udb40\\udc01ä\"}"
+    );
 }
 
 #[test]
 fn a_missing_token_is_not_called_valid_and_nouns_are_singular_for_one() {
     let text = |state: &str, usable: u64| {
-        for_people(&format!(
+        let json = format!(
             r#"{{"version": "1", "summary": "s", "proxies": [{{"name": "n", "listens_on": [], "upstream": "u",
                 "uptime_s": 61, "requests_in_flight": 0, "client_connections": 2, "upstream_connections": 1,
                 "notes": [], "recent": [], "token": {{"from": "f", "state": "{state}", "usable_for_s": {usable},
                 "next_attempt_in_s": 1, "last_error": null}}}}]}}"#
-        ))
+        );
+        for_people(&serde_json::from_str(&json).unwrap())
     };
     let starting = text("starting", 0);
     assert!(

@@ -17,3 +17,28 @@ fn problems_are_listed_in_columns_below_their_number() {
          \x20 drain   cupbearer.toml:3  \"30\" has no unit  write \"30s\""
     );
 }
+
+#[test]
+fn on_a_narrow_terminal_each_problem_has_lines_of_its_own() {
+    let mut problems = ConfigProblems::default();
+    problems.introduce("nothing is configured: `cupbearer init` writes a configuration");
+    problems.push(
+        "token.url",
+        "not set",
+        (
+            "no token endpoint is set",
+            "write token.url, or set CUPBEARER_TOKEN__URL_THAT_IS_LONGER_THAN_THE_LINE",
+        ),
+    );
+    assert_eq!(
+        problems.at_width(40),
+        "nothing is configured: `cupbearer init`\n\
+         writes a configuration\n\
+         configuration: 1 problem\n\
+         \x20 token.url (not set)\n\
+         \x20     no token endpoint is set\n\
+         \x20     write token.url, or set\n\
+         \x20     CUPBEARER_TOKEN__URL_THAT_IS_LONGER_THAN_THE_LINE"
+    );
+    assert_eq!(problems.at_width(200), problems.to_string());
+}

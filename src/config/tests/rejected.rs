@@ -1,5 +1,7 @@
 //! Values that are rejected, and what each problem says to write instead.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A configuration, and what its problem must contain.
@@ -397,6 +399,24 @@ fn a_host_that_tls_rejects_is_rejected_for_every_key_with_an_address() {
     ] {
         let text = format!("https://{host}");
         assert_eq!(said_of("upstream.url", &text), "", "{text}");
+    }
+}
+
+proptest! {
+    /// What the constructors of connections and of requests rely on.
+    #[test]
+    fn every_accepted_upstream_has_a_name_for_tls_and_a_value_for_host(
+        host in "[a-zA-Z0-9.*_\\-\\[\\]:%ü ]{1,24}|[a-z-]{1,70}(\\.[a-z0-9-]{1,4}){0,3}",
+        scheme in prop_oneof![Just("http"), Just("https")],
+    ) {
+        if let Ok(origin) = address::origin(&format!("{scheme}://{host}"), true) {
+            let authority = origin.authority.as_str();
+            prop_assert!(http::HeaderValue::from_str(authority).is_ok(), "{authority}");
+            let bare = origin.authority.host().trim_start_matches('[').trim_end_matches(']');
+            let name = rustls::pki_types::ServerName::try_from(bare.to_owned());
+            prop_assert!(name.is_ok(), "{authority}");
+            prop_assert!(origin.to_url().is_some());
+        }
     }
 }
 

@@ -21,6 +21,7 @@ fn an_unrelated_instance_differs_in_name_api_or_address_and_has_no_pending_chang
         (own("two", "", None), true),
         (own("", "http://b", None), true),
         (own("", "", Some(Listen::Localhost(6740))), true),
+        (own("one", "http://b", None), true),
     ] {
         let expected = is_unrelated.then(|| "http://a".to_owned());
         let own = [own];
@@ -31,6 +32,12 @@ fn an_unrelated_instance_differs_in_name_api_or_address_and_has_no_pending_chang
         );
         assert_eq!(upstream_if_unrelated(&status(true), &own), None);
     }
+    let nothing_in_common = own("two", "http://b", Some(Listen::Localhost(6740)));
+    assert!(upstream_if_unrelated(&status(true), &[nothing_in_common]).is_some());
+    // An older version sends no such field.
+    let older = status(false).replace("has_pending_change", "unknown");
+    assert!(upstream_if_unrelated(&older, &[own("one", "http://a", None)]).is_none());
+    assert!(upstream_if_unrelated(&older, &[own("two", "", None)]).is_some());
     assert_eq!(
         upstream_if_unrelated("<html>", &[own("two", "", None)]),
         None

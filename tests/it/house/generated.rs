@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use cupbearer::config::keys;
-use cupbearer::{doctor, problem};
+use cupbearer::{doctor, metrics, problem};
 
 const WRITE: &str = "CUPBEARER_WRITE_DOCS";
 
@@ -45,6 +45,18 @@ fn generated_table_of_reasons_is_up_to_date() {
 #[test]
 fn generated_table_of_checks_is_up_to_date() {
     assert_generated("docs/doctor.md", Some("checks"), &doctor::markdown_table());
+}
+
+// The process's own metrics exist only on Linux.
+#[cfg(target_os = "linux")]
+#[test]
+fn generated_table_of_metrics_is_up_to_date() {
+    let reasons = problem::Reason::ALL.map(problem::Reason::name);
+    assert_generated(
+        "docs/metrics.md",
+        Some("metrics"),
+        &metrics::markdown_table(&reasons),
+    );
 }
 
 #[test]

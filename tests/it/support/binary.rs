@@ -176,5 +176,5 @@ fn collect(mut pipe: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> J
 fn listens_on(banner: &str) -> Option<SocketAddr> {
     let (_, rest) = banner.split_once("listens on   http://")?;
     let (address, _) = rest.split_once('\n')?;
-    address.split(' ').next()?.parse().ok()
+    address.split([' ', '"']).next()?.parse().ok()
 }

@@ -1,0 +1,259 @@
+//! The commands that ask a running proxy, when something else responds at `admin.listen`: another program, one that never
+//! responds, a cupbearer with another configuration.
+
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Binary, Config, SECRET, Upstream, answer, ask, get, token_answer, until};
+
+/// Each command, with its exit code when it is not the configured proxy that responds.
+const COMMANDS: [(&[&str], i32); 6] = [
+    (&["health"], 1),
+    (&["health", "--ready"], 1),
+    (&["status"], 1),
+    (&["status", "--json"], 1),
+    (&["quit"], 1),
+    (&["wait", "--max", "200ms"], 5),
+];
+
+/// Writes a configuration of which only this can be read.
+fn configuration(directory: &Path, upstream: &str, admin: &str) -> std::path::PathBuf {
+    let file = directory.join("c.toml");
+    let text = format!("upstream.url = {upstream:?}\nadmin.listen = {admin:?}\n");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Runs a command with this configuration. Returns its exit code, standard output and standard error.
+async fn run(arguments: &[&str], file: &Path) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+    command
+        .env_clear()
+        .args(arguments)
+        .arg("--config")
+        .arg(file);
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = run.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
+}
+
+fn address(server: &Upstream) -> String {
+    server.url().replace("http://", "")
+}
+
+#[tokio::test]
+async fn every_command_rejects_a_program_that_is_not_a_cupbearer() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = "Content-Type: application/json\r\n";
+    for (fields, body) in [
+        (
+            "",
+            "<html>\x1b[2J\u{9b}2J ready: token fresh live stopping</html>",
+        ),
+        ("", "live"),
+        ("", ""),
+        (json, "{}"),
+        (json, "[]"),
+        (json, r#"{"proxies": []}"#),
+        (json, r#"{"version": "1", "proxies": []}"#),
+        (json, r#"{"version": "1", "proxies": [{}]}"#),
+        (json, r#"{"status": "UP", "pid": 7, "ready": true}"#),
+    ] {
+        let refusals: &[&str] = if body == "live" {
+            &["404 Not Found", "503 Service Unavailable"]
+        } else {
+            &[]
+        };
+        for status in ["200 OK"].iter().chain(refusals) {
+            let server = Upstream::answering(answer(status, fields, body)).await;
+            let file = configuration(
+                directory.path(),
+                "https://api.example.com",
+                &address(&server),
+            );
+            for (arguments, expected) in COMMANDS {
+                let (code, stdout, stderr) = run(arguments, &file).await;
+                let said =
+                    format!("{arguments:?}, {status} {body:?}: {code} {stdout:?} {stderr:?}");
+                assert_eq!(code, expected, "{said}");
+                assert!(!(stdout + &stderr).contains(['\u{1b}', '\u{9b}']), "{said}");
+                assert!(
+                    said.contains("is not the admin listener of a cupbearer"),
+                    "{said}"
+                );
+            }
+            assert!(server.seen().iter().all(|request| request.method == "GET"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_command_rejects_a_cupbearer_with_another_configuration() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let binary = Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "commands",
+        secret: SECRET,
+        settings: &["admin.listen=127.0.0.1:0"],
+    })
+    .await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+    let directory = tempfile::tempdir().unwrap();
+    let other = configuration(
+        directory.path(),
+        "https://other.example.com",
+        &admin.to_string(),
+    );
+    for (arguments, expected) in COMMANDS {
+        let (code, stdout, stderr) = run(arguments, &other).await;
+        let said = stdout + &stderr;
+        assert_eq!(code, expected, "{arguments:?}: {said}");
+        let whose = format!("(forwards to {}) is not the one of ", upstream.url());
+        assert!(said.contains(&whose), "{arguments:?}: {said}");
+    }
+    let ours = configuration(directory.path(), &upstream.url(), &admin.to_string());
+    for (arguments, _) in COMMANDS {
+        if arguments[0] != "quit" {
+            let (code, stdout, stderr) = run(arguments, &ours).await;
+            assert_eq!(code, 0, "{arguments:?}: {stdout}{stderr}");
+        }
+    }
+    let (code, stdout, _) = run(&["quit"], &ours).await;
+    assert_eq!((code, &*stdout), (0, "stopping\n"));
+}
+
+#[tokio::test]
+async fn an_older_cupbearer_that_does_not_know_pending_changes_is_recognized() {
+    let status = r#"{"version": "0.0.1", "proxies": [{"name": "cupbearer", "upstream": "https://api.example.com",
+        "recent": [{"path": "/a"}], "token": {"from": "PLACE", "state": "fresh"}}]}"#
+        .replace("PLACE", "x\u{9b}2J\u{202e}y");
+    let fields = "Content-Type: application/json\r\n";
+    let server = Upstream::answering(answer("200 OK", fields, &status)).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(
+        directory.path(),
+        "https://api.example.com",
+        &address(&server),
+    );
+    let (code, stdout, stderr) = run(&["status"], &file).await;
+    assert_eq!((code, &*stderr), (0, ""));
+    assert!(stdout.contains("token from   x?2J?y"), "{stdout}");
+    let (code, stdout, _) = run(&["status", "--json"], &file).await;
+    assert_eq!(code, 0);
+    assert!(stdout.contains(r"x\u009b2J\u202ey"), "{stdout}");
+    let json: serde_json::Value = stdout.parse().unwrap();
+    assert_eq!(json["proxies"][0]["token"]["from"], "x\u{9b}2J\u{202e}y");
+}
+
+/// Listeners on both loopback addresses that never accept.
+fn hung() -> (u16, Vec<TcpListener>) {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        match TcpListener::bind(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port))) {
+            Ok(second) => return (port, vec![first, second]),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(_) => return (port, vec![first]), // this machine has no IPv6
+        }
+    }
+}
+
+#[tokio::test]
+async fn wait_gives_up_in_time_even_if_every_address_hangs() {
+    let (port, _listeners) = hung();
+    let directory = tempfile::tempdir().unwrap();
+    let admin = format!("localhost:{port}");
+    let file = configuration(directory.path(), "https://api.example.com", &admin);
+    let start = Instant::now();
+    let (code, _, stderr) = run(&["wait", "--max", "2s"], &file).await;
+    let took = start.elapsed();
+    assert_eq!(code, 5, "{stderr}");
+    assert!(
+        stderr.contains("not ready after 2s: no response from 127.0.0.1:"),
+        "{stderr}"
+    );
+    assert!(
+        took >= Duration::from_secs(2) && took < Duration::from_millis(3800),
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
+async fn wait_rejects_a_duration_in_months() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "https://api.example.com", "localhost:0");
+    let (code, _, stderr) = run(&["wait", "--max", "11M"], &file).await;
+    assert_eq!(code, 2);
+    assert!(stderr.contains("write \"11m\""), "{stderr}");
+}
+
+#[tokio::test]
+async fn status_watch_ends_when_nobody_reads_it_any_more() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let binary = Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "commands",
+        secret: SECRET,
+        settings: &["admin.listen=127.0.0.1:0"],
+    })
+    .await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+    command.env_clear().args(["status", "--watch", "--admin"]);
+    command
+        .arg(binary.admin().to_string())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let first = tokio::task::spawn_blocking(move || {
+        let mut piece = [0; 9];
+        stdout.read_exact(&mut piece).unwrap();
+        piece
+    });
+    assert_eq!(&first.await.unwrap(), b"cupbearer");
+    until("the end of status --watch", || {
+        child.try_wait().unwrap().is_some()
+    })
+    .await;
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn standard_error_that_is_no_terminal_contains_only_json() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let mut binary = Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "commands",
+        secret: SECRET,
+        settings: &["admin.listen=127.0.0.1:0", "guard.local_users=\"any\""],
+    })
+    .await;
+    until("the last line of the banner", || {
+        binary.output().contains("valid until")
+    })
+    .await;
+    binary.terminate();
+    let (_, output) = binary.wait().await;
+    for line in output.lines() {
+        let json: serde_json::Value = line.parse().unwrap_or_else(|_| panic!("{line}"));
+        assert!(
+            json["timestamp"].is_string() && json["level"].is_string(),
+            "{line}"
+        );
+    }
+    assert!(
+        output.contains(r#""level":"INFO","message":"listens on "#),
+        "{output}"
+    );
+}
