@@ -25,7 +25,7 @@ pub(super) async fn load_all(
 ) -> Result<Vec<Loaded>, ConfigProblems> {
     let loaded = match config::load_all(all, surroundings) {
         Ok(loaded) => loaded,
-        Err(invalid) => return Err(all_problems(invalid, Callers::Examined).await),
+        Err(invalid) => return Err(all_problems(invalid, CallerKeys::Examined).await),
     };
     let mut problems = ConfigProblems::default();
     let mut examined = Vec::new();
@@ -50,7 +50,7 @@ pub(super) async fn load(
 ) -> Result<Loaded, ConfigProblems> {
     match config::load_or_named(overrides, surroundings) {
         Ok(loaded) => examine(loaded).await,
-        Err(invalid) => Err(all_problems(invalid, Callers::Examined).await),
+        Err(invalid) => Err(all_problems(invalid, CallerKeys::Examined).await),
     }
 }
 
@@ -61,24 +61,24 @@ pub(super) async fn load_without_callers(
     surroundings: &Surroundings,
 ) -> Result<Loaded, ConfigProblems> {
     match config::load_or_named(overrides, surroundings) {
-        Ok(loaded) => examine_with(loaded, Callers::LeftOut).await,
-        Err(invalid) => Err(all_problems(invalid, Callers::LeftOut).await),
+        Ok(loaded) => examine_with(loaded, CallerKeys::LeftOut).await,
+        Err(invalid) => Err(all_problems(invalid, CallerKeys::LeftOut).await),
     }
 }
 
 /// Examines a configuration that has been loaded.
 pub(super) async fn examine(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
-    examine_with(loaded, Callers::Examined).await
+    examine_with(loaded, CallerKeys::Examined).await
 }
 
 /// Whether the keys of the callers are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Callers {
+enum CallerKeys {
     Examined,
     LeftOut,
 }
 
-async fn examine_with(mut loaded: Loaded, callers: Callers) -> Result<Loaded, ConfigProblems> {
+async fn examine_with(mut loaded: Loaded, callers: CallerKeys) -> Result<Loaded, ConfigProblems> {
     let (problems, warnings) = examine_sources(&loaded.named, callers).await;
     loaded.warnings.extend(warnings);
     if problems.is_empty() {
@@ -89,7 +89,7 @@ async fn examine_with(mut loaded: Loaded, callers: Callers) -> Result<Loaded, Co
 }
 
 /// The problems of a configuration, then those of what it names.
-async fn all_problems(invalid: InvalidConfig, callers: Callers) -> ConfigProblems {
+async fn all_problems(invalid: InvalidConfig, callers: CallerKeys) -> ConfigProblems {
     let mut problems = invalid.problems;
     for named in &invalid.named {
         let (found, _) = examine_sources(named, callers).await;
@@ -99,7 +99,10 @@ async fn all_problems(invalid: InvalidConfig, callers: Callers) -> ConfigProblem
 }
 
 /// What is wrong with the sources, and warnings.
-async fn examine_sources(named: &NamedSources, callers: Callers) -> (ConfigProblems, Vec<String>) {
+async fn examine_sources(
+    named: &NamedSources,
+    callers: CallerKeys,
+) -> (ConfigProblems, Vec<String>) {
     let mut problems = ConfigProblems::default();
     let mut report = |key: &str, problem: (String, String)| {
         problems.push(key, named.source_of(key), problem);
@@ -127,7 +130,7 @@ async fn examine_sources(named: &NamedSources, callers: Callers) -> (ConfigProbl
         report("network.ca_file", problem);
     }
     let mut warnings: Vec<String> = exposed_files(named).into_iter().collect();
-    if callers == Callers::Examined {
+    if callers == CallerKeys::Examined {
         for (name, keys) in guard::check_keys(&named.callers).await {
             let key = format!("guard.callers.{name}.key");
             match keys {

@@ -5,16 +5,8 @@ use std::fmt::Write as _;
 
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::{Metrics, ProcessMetrics};
-
-/// Every metric with its type, its labels and its help, as a Markdown table. `reasons` are the values of the label
-/// `reason` of failed requests.
-#[must_use]
-pub fn markdown_table(reasons: &[&'static str]) -> String {
-    let metrics = Metrics::new(None);
-    metrics.begin_reasons_at_zero(reasons.iter().copied());
-    let mut families = metrics.gather();
-    families.extend(ProcessMetrics::new(|| 0).gather());
+/// Each metric with its type, its labels and its help, in the order of the names.
+pub(super) fn table(mut families: Vec<MetricFamily>) -> String {
     families.sort_by(|one, other| one.name().cmp(other.name()));
     let mut text =
         String::from("| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n");

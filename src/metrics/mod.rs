@@ -30,7 +30,6 @@ use token::TokenMetrics;
 use traffic::TrafficMetrics;
 
 pub use active::{ActiveCount, ActiveGuard};
-pub use markdown::markdown_table;
 pub use pending::PendingChange;
 pub use process::ProcessMetrics;
 pub use recent::JournalEntry;
@@ -190,6 +189,17 @@ pub fn text(process: &ProcessMetrics, proxies: &[Arc<Metrics>]) -> String {
     // Cannot fail: a Vec accepts every write, and all names and labels are valid.
     let _ = TextEncoder::new().encode(&families, &mut text);
     String::from_utf8(text).unwrap_or_default()
+}
+
+/// Every metric as a Markdown table, for docs/metrics.md. `reasons` are the values of the label `reason` of failed
+/// requests.
+#[must_use]
+pub fn markdown_table(reasons: &[&'static str]) -> String {
+    let metrics = Metrics::new(None);
+    metrics.begin_reasons_at_zero(reasons.iter().copied());
+    let mut families = metrics.gather();
+    families.extend(ProcessMetrics::new(|| 0).gather());
+    markdown::table(families)
 }
 
 #[cfg(test)]

@@ -236,7 +236,7 @@ async fn standard_error_that_is_no_terminal_contains_only_json() {
         token_url: &endpoint.url(),
         client_id: "commands",
         secret: SECRET,
-        settings: &["admin.listen=127.0.0.1:0", "guard.local_users=\"any\""],
+        settings: &["admin.listen=127.0.0.1:0", "guard.local_users=any"],
     })
     .await;
     until("the last line of the banner", || {
