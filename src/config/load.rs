@@ -81,7 +81,7 @@ pub fn load_text(
     surroundings: &Surroundings,
 ) -> Result<Loaded, ConfigProblems> {
     let layers = sources::read_text(text, overrides, surroundings);
-    finish(layers, surroundings)
+    finish(layers, surroundings).map_err(|invalid| invalid.problems)
 }
 
 /// Gives the layers their types.
