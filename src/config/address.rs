@@ -154,6 +154,16 @@ const OWNER_ONLY: u32 = 0o600;
 
 /// `listen`: `localhost:PORT`, `ADDRESS:PORT` or `unix:/PATH`.
 pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
+    listen_near(text, 6749)
+}
+
+/// An address in `admin.listen`, as in [`listen`].
+pub(crate) fn admin_listen(text: &str) -> Result<Listen, InvalidValue> {
+    listen_near(text, 6750)
+}
+
+/// `example` is the port to propose.
+fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
     let invalid =
         |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
     if let Some(path) = text.strip_prefix("unix:") {
@@ -164,7 +174,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
             }),
             Some(problem) => Err(invalid(
                 problem,
-                "write \"unix:/run/cupbearer/api.sock\" or \"localhost:6749\"".into(),
+                format!("write \"unix:/run/cupbearer/api.sock\" or \"localhost:{example}\""),
             )),
         };
     }
@@ -173,9 +183,9 @@ pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
     }
     if let Ok(address) = text.parse::<IpAddr>() {
         let remedy = if address.is_loopback() {
-            format!("write \"{}\"", SocketAddr::new(address, 6749))
+            format!("write \"{}\"", SocketAddr::new(address, example))
         } else {
-            "write \"localhost:6749\", or put a port after the address".to_owned()
+            format!("write \"localhost:{example}\", or put a port after the address")
         };
         return Err(invalid("has no port", remedy));
     }
@@ -196,9 +206,12 @@ pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
         )),
         Some(Err(_)) => Err(invalid(
             "has an invalid port",
-            "write a port from 0 to 65535, such as \"localhost:6749\"".into(),
+            format!("write a port from 0 to 65535, such as \"localhost:{example}\""),
         )),
-        None => Err(invalid("has no port", "write \"localhost:6749\"".into())),
+        None => Err(invalid(
+            "has no port",
+            format!("write \"localhost:{example}\""),
+        )),
     }
 }
 

@@ -95,7 +95,7 @@ impl ReloadTask {
         if is_reported {
             (self.target.hooks.progress)(ReloadProgress::Reloading);
         }
-        self.target.live_config.notes().set_reloading(true);
+        self.target.live_config.notes().set_reloading(is_reported);
         let reloaded = self.try_reload().await;
         self.target.live_config.notes().set_reloading(false);
         match reloaded {

@@ -109,7 +109,7 @@ pub(crate) fn admin(values: &mut Values) -> Option<AdminConfig> {
     }
     let listen: Vec<Listen> = texts
         .iter()
-        .filter_map(|text| values.checked(path, address::listen(text)))
+        .filter_map(|text| values.checked(path, address::admin_listen(text)))
         .collect();
     (listen.len() == texts.len()).then_some(AdminConfig {
         listen,
