@@ -58,9 +58,10 @@ pub fn print_line(text: &str) -> bool {
         return false;
     };
     if PRINTS_JSON.load(Ordering::Relaxed) {
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            queue.push(json_line(line, SystemTime::now()).into_bytes());
-        }
+        let now = SystemTime::now();
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let objects: String = lines.map(|line| json_line(line, now)).collect();
+        queue.push(objects.into_bytes());
     } else {
         queue.push(format!("{text}\n").into_bytes());
     }
