@@ -181,29 +181,56 @@ fn uri(target: &Url) -> Option<http::Uri> {
     target.as_str().parse().ok()
 }
 
-/// Whether `NO_PROXY` names the target: by curl's rules, which hyper-util implements, and also by
-/// `*.example.com` and `example.com:8443`, which people write too.
+/// Whether `NO_PROXY` names the target. Names are separated by commas, spaces or both; the rest follows curl's rules,
+/// which hyper-util implements, and what curl ignores although people write it: a final dot, `*.example.com`,
+/// `example.com:8443`, and brackets around an IPv6 address.
 fn is_excepted(target: &Url, except: &str) -> bool {
     let port = target.port_or_known_default();
-    let entries: Vec<&str> = except
-        .split(',')
-        .map(str::trim)
-        .filter_map(|entry| match entry.rsplit_once(':') {
-            Some((name, digits)) if !name.contains(':') => {
-                (digits.parse().ok() == port).then_some(name)
-            }
-            Some(_) | None => Some(entry),
-        })
-        .map(|entry| match entry.strip_prefix('*') {
-            Some(domain) if domain.starts_with('.') => domain,
-            Some(_) | None => entry,
-        })
+    let entries: Vec<String> = except
+        .split(|letter: char| letter == ',' || letter.is_whitespace())
+        .filter_map(|entry| exception(entry, port))
         .collect();
     let rest = Matcher::builder()
         .https("http://any.invalid")
         .no(entries.join(","))
         .build();
-    uri(target).is_some_and(|uri| rest.intercept(&uri).is_none())
+    let mut target = target.clone();
+    let host = target
+        .host_str()
+        .map(|host| without_final_dot(host).to_owned());
+    // Fails only for a URL without a host, which no proxy rule is asked about.
+    let _ = target.set_host(host.as_deref());
+    uri(&target).is_some_and(|uri| rest.intercept(&uri).is_none())
+}
+
+/// One entry of `NO_PROXY` as hyper-util reads it; `None` if it does not apply to this port.
+fn exception(entry: &str, port: Option<u16>) -> Option<String> {
+    let (host, entry_port) = match entry.strip_prefix('[') {
+        Some(rest) => {
+            let (address, rest) = rest.split_once(']')?;
+            match rest.strip_prefix(':') {
+                Some(digits) => (address.to_owned(), Some(digits)),
+                None => (format!("{address}{rest}"), None), // perhaps with a prefix length
+            }
+        }
+        None => match entry.rsplit_once(':') {
+            Some((name, digits)) if !name.contains(':') => (name.to_owned(), Some(digits)),
+            Some(_) | None => (entry.to_owned(), None),
+        },
+    };
+    if entry_port.is_some_and(|digits| digits.parse().ok() != port) {
+        return None;
+    }
+    let host = without_final_dot(&host);
+    let host = match host.strip_prefix('*') {
+        Some(domain) if domain.starts_with('.') => domain,
+        Some(_) | None => host,
+    };
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+fn without_final_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// What the environment and the operating system say about proxies, read once.

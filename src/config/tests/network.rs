@@ -73,23 +73,52 @@ fn no_proxy_names_what_is_reached_directly() {
         ("as.example.com:443", true, false),
         ("as.example.com:8443", true, true),
         ("10.0.0.0/8,::1", true, true),
+        ("localhost api.example.com", false, true),
+        (
+            " localhost ,  api.example.com\tas.example.com ",
+            false,
+            false,
+        ),
+        ("api.example.com.", false, true),
+        (".example.com.", false, false),
+        ("as.example.com.:443", true, false),
+        (". , .. :443 []", true, true),
     ] {
         for variable in ["NO_PROXY", "no_proxy"] {
             let found = ways(loaded(&[("HTTPS_PROXY", PROXY), (variable, list)]));
             assert_eq!(found.map(|way| way.is_some()), [upstream, token], "{list}");
         }
     }
-    for (list, proxied) in [
-        ("192.168.1.0/24", false),
-        ("192.168.1.7", false),
-        ("192.168.2.0/24", true),
+}
+
+#[test]
+fn no_proxy_names_addresses_networks_and_ports() {
+    for (list, host, proxied) in [
+        ("192.168.1.0/24", "192.168.1.7", false),
+        ("192.168.1.7", "192.168.1.7", false),
+        ("192.168.2.0/24", "192.168.1.7", true),
+        ("fd00::5", "[fd00::5]", false),
+        ("[fd00::5]", "[fd00::5]", false),
+        ("FD00:0::5", "[fd00::5]", false),
+        ("[fd00::6]", "[fd00::5]", true),
+        ("fd00::/8", "[fd00::5]", false),
+        ("[fd00::]/8", "[fd00::5]", false),
+        ("[fd00::5]:8443", "[fd00::5]", true),
+        ("[fd00::5]:8443", "[fd00::5]:8443", false),
+        ("[fd00::5]:443", "[fd00::5]", false),
+        ("[fd00::5]:x", "[fd00::5]", true),
+        ("[fd00::5", "[fd00::5]", true),
+        ("as.example.com", "as.example.com.", false),
+        ("192.168.1.7:8443", "192.168.1.7:8443", false),
+        ("192.168.1.7:8443", "192.168.1.7", true),
     ] {
+        let url = format!("https://{host}/token");
         let found = ways(loaded(&[
             ("HTTPS_PROXY", PROXY),
             ("NO_PROXY", list),
-            ("CUPBEARER_TOKEN__URL", "https://192.168.1.7/token"),
+            ("CUPBEARER_TOKEN__URL", &url),
         ]));
-        assert_eq!(found[1].is_some(), proxied, "{list}");
+        assert_eq!(found[1].is_some(), proxied, "{list} {host}");
     }
 }
 
