@@ -4,19 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-
 use crate::config::{
     self, ConfigProblems, InvalidConfig, Loaded, NamedCredential, NamedSources, Overrides,
     Surroundings,
 };
-use crate::credentials::{ClientCertificate, SecretSource, read_regular};
+use crate::credentials::{ClientCertificate, SecretSource};
 use crate::guard;
+use crate::net::{read_ca_file, store_warnings};
 use crate::token::check_private_key;
-
-/// The largest CA bundle that is read, in bytes.
-const MAX_CA_FILE: u64 = 16 << 20;
 
 /// Loads and examines the configuration of every proxy. What an invalid one names is examined too.
 pub(super) async fn load_all(
@@ -34,6 +29,9 @@ pub(super) async fn load_all(
             Ok(loaded) => examined.push(loaded),
             Err(found) => problems.add(found),
         }
+    }
+    if let Some(first) = examined.first_mut() {
+        first.warnings.extend(store_warnings()); // the store belongs to the process
     }
     if problems.is_empty() {
         Ok(examined)
@@ -126,10 +124,12 @@ async fn examine_sources(
             report(error.key(), (error.to_string(), error.remedy()));
         }
     }
-    if let Some(Err(problem)) = named.ca_file.as_deref().map(check_ca_file) {
-        report("network.ca_file", problem);
-    }
     let mut warnings: Vec<String> = exposed_files(named).into_iter().collect();
+    match named.ca_file.as_deref().map(check_ca_file) {
+        Some(Err(problem)) => report("network.ca_file", problem),
+        Some(Ok(warning)) => warnings.extend(warning),
+        None => {}
+    }
     if callers == CallerKeys::Examined {
         for (name, keys) in guard::check_keys(&named.callers).await {
             let key = format!("guard.callers.{name}.key");
@@ -150,24 +150,15 @@ async fn examine_sources(
     (problems, warnings)
 }
 
-/// Whether the file has at least one certificate, and no broken one.
-fn check_ca_file(path: &Path) -> Result<(), (String, String)> {
+/// Whether the file has at least one certificate, and no broken one. A warning if it has something else too.
+fn check_ca_file(path: &Path) -> Result<Option<String>, (String, String)> {
     let shown = path.display();
-    let bytes = read_regular(path, MAX_CA_FILE)
-        .map_err(|error| (format!("{shown}: {error}"), error.remedy()))?;
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        certificate.map_err(|_| {
-            let problem = format!("{shown}: certificate {} is broken", count + 1);
-            (problem, "export it again as PEM".to_owned())
-        })?;
-        count += 1;
-    }
-    if count == 0 {
-        let remedy = "export the certificate of the certification authority as PEM (-----BEGIN CERTIFICATE-----)";
-        return Err((format!("{shown}: has no certificate"), remedy.to_owned()));
-    }
-    Ok(())
+    let read =
+        read_ca_file(path).map_err(|error| (format!("{error} ({shown})"), error.remedy()))?;
+    Ok((!read.other_labels.is_empty()).then(|| {
+        let labels = read.other_labels.join(", ");
+        format!("network.ca_file: only its certificates are used, not {labels} ({shown})")
+    }))
 }
 
 /// Files with secrets that other users can read. These are warnings, not errors: Kubernetes mounts secrets with mode 0644

@@ -4,15 +4,19 @@ use std::net::SocketAddr;
 
 use super::exit::Exit;
 use crate::config::Listen;
+use crate::net::TlsSetupError;
 use crate::{StartError, doctor, server};
 
 pub(super) const fn exit_after(error: &StartError) -> Exit {
     match error {
-        StartError::UnknownUsers(_) | StartError::OpenToNetwork { .. } => Exit::Configuration,
+        StartError::UnknownUsers(_)
+        | StartError::OpenToNetwork { .. }
+        | StartError::Tls(TlsSetupError::CaFile { .. } | TlsSetupError::ClientCertificate { .. }) => {
+            Exit::Configuration
+        }
         StartError::Bind(_)
         | StartError::Loop { .. }
         | StartError::Tls(_)
-        | StartError::TokenClient(_)
         | StartError::Worker(_) => Exit::Failed,
     }
 }
@@ -49,7 +53,6 @@ pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
         }
         StartError::OpenToNetwork { .. }
         | StartError::Tls(_)
-        | StartError::TokenClient(_)
         | StartError::Worker(_) => String::new(),
     };
     with_remedy(error, &remedy)

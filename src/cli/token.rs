@@ -91,7 +91,7 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
         Exit::Configuration
     };
     let tls = net::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
-    let client = client(tls, &config.network.proxy).map_err(|error| unusable(error.to_string()))?;
+    let client = client(tls, &config.network.proxy);
     let token = &config.token;
     let secret = token.credential.read().await.map_err(|error| {
         unusable(format!(

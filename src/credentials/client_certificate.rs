@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_cert::certificate::Version;
 use x509_cert::der::Decode as _;
 use zeroize::Zeroizing;
 
+use super::pem::{CertificateDefect, PemDefect, pem_certificates};
 use super::regular_file::{FileError, read_regular, readable_by_all};
 
 /// A chain has a few KiB; a longer file is the wrong file.
@@ -70,12 +71,14 @@ pub enum ClientCertificateError {
         source: FileError,
     },
     /// The certificate's file holds no certificate, or an invalid one.
-    #[error("{} holds no PEM certificate", path.display())]
+    #[error("{} cannot be used: {defect}", path.display())]
     NoCertificate {
         /// The configuration key that names it.
         key: &'static str,
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        defect: PemDefect,
     },
     /// TLS requires version 3 (RFC 5246 7.4.2, RFC 8446 4.4.2), and so does every other library that checks it.
     #[error("the first certificate in {} has version 1, and TLS requires version 3", path.display())]
@@ -112,8 +115,6 @@ pub enum ClientCertificateError {
         path: PathBuf,
         /// The certificate's file.
         cert: PathBuf,
-        /// The error of rustls.
-        source: Box<rustls::Error>,
     },
 }
 
@@ -136,9 +137,7 @@ impl ClientCertificateError {
     pub fn remedy(&self) -> String {
         match self {
             Self::File { source, .. } => source.remedy(),
-            Self::NoCertificate { .. } => {
-                "export the certificate as PEM (-----BEGIN CERTIFICATE-----)".to_owned()
-            }
+            Self::NoCertificate { defect, .. } => defect.remedy().to_owned(),
             Self::OldVersion { .. } => {
                 "issue it again with an extension, which makes it version 3: `openssl x509 -req -extfile FILE …`, where \
                  FILE contains `basicConstraints = CA:FALSE`"
@@ -182,20 +181,21 @@ impl ClientCertificate {
         let (cert, path) = (&self.cert_file, &self.key_file);
         let (cert_key, key) = (self.to.cert_key(), self.to.private_key_setting());
         let pem = read_file(cert_key, cert)?;
-        let chain = CertificateDer::pem_slice_iter(&pem)
-            .collect::<Result<Vec<_>, _>>()
-            .ok()
-            .filter(|chain| !chain.is_empty())
-            .ok_or_else(|| ClientCertificateError::NoCertificate {
+        // A file may hold the private key too, so other sections are not reported.
+        let chain = pem_certificates(&pem, |_| true)
+            .map_err(|defect| ClientCertificateError::NoCertificate {
                 key: cert_key,
                 path: cert.clone(),
-            })?;
+                defect,
+            })?
+            .certificates;
         let pem = read_file(key, path)?;
         let private =
             PrivateKeyDer::from_pem_slice(&pem).map_err(|_| ClientCertificateError::NoKey {
                 key,
                 path: path.clone(),
             })?;
+        let count = chain.len();
         let is_old = chain
             .first()
             .is_some_and(|first| has_version_1(first.as_ref()));
@@ -217,6 +217,11 @@ impl ClientCertificate {
                 rustls::Error::InvalidCertificate(_) => ClientCertificateError::NoCertificate {
                     key: cert_key,
                     path: cert.clone(),
+                    defect: PemDefect::Broken {
+                        number: 1,
+                        count,
+                        defect: CertificateDefect::NotX509,
+                    },
                 },
                 _ => ClientCertificateError::UnusableKey { key, path, source },
             }

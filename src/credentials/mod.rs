@@ -3,11 +3,13 @@
 //! From the bottom: `secret` is the type that holds one; `process` keeps this process's memory and `child_process`
 //! its environment from others; `regular_file` reads files; `keyring` reads the desktop's keyring;
 //! `secret_error` says why there is no secret; `secret_command` runs a program that prints one; `secret_source`
-//! reads from any of these; `client_certificate` reads a certificate and its private key.
+//! reads from any of these; `pem` reads certificates from text; `client_certificate` reads a certificate and its
+//! private key.
 
 mod child_process;
 mod client_certificate;
 mod keyring;
+mod pem;
 mod process;
 mod regular_file;
 mod secret;
@@ -18,6 +20,7 @@ mod secret_source;
 pub use child_process::{VARIABLE_PREFIX, withhold_private_variables};
 pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use keyring::{KeyringEntry, KeyringError};
+pub use pem::{CertificateDefect, PemCertificates, PemDefect, pem_certificates};
 pub use process::hide_process;
 pub use regular_file::{FileError, read_regular};
 pub use secret::Secret;

@@ -2,7 +2,7 @@
 
 use super::finding::{FailureKind, Finding};
 use crate::config::{ClientAuth, Config, ConfigProblems, Loaded};
-use crate::net::{client_config, with_client_certificate};
+use crate::net::{client_config, system_store, with_client_certificate};
 use crate::text::error_chain;
 use crate::token::{Client, SingleGrant, check_private_key, client};
 
@@ -49,7 +49,7 @@ fn clients(config: &Config) -> Result<Clients, String> {
     let tls = client_config(&config.network).map_err(|error| error_chain(&error))?;
     let upstream_tls = with_client_certificate(&tls, config.upstream.client_certificate.as_ref())
         .map_err(|error| error_chain(&error))?;
-    let client = client(tls.clone(), &config.network.proxy).map_err(|error| error_chain(&error))?;
+    let client = client(tls.clone(), &config.network.proxy);
     let token_tls = with_client_certificate(&tls, config.token.certificate.as_ref())
         .map_err(|error| error_chain(&error))?;
     Ok((token_tls, upstream_tls, client))
@@ -60,10 +60,17 @@ fn accepted(loaded: &Loaded) -> Finding {
         Some(path) => path.display().to_string(),
         None => "no file, only the environment and flags".to_owned(),
     };
-    if loaded.warnings.is_empty() {
-        return Finding::ok(file);
+    let store = system_store();
+    let warnings: Vec<&str> = loaded
+        .warnings
+        .iter()
+        .chain(&store.warnings)
+        .map(String::as_str)
+        .collect();
+    if warnings.is_empty() {
+        return Finding::ok(format!("{file}; trusts {store}"));
     }
-    Finding::note(format!("{file}: {}", loaded.warnings.join("; ")))
+    Finding::note(format!("{file}; trusts {store}: {}", warnings.join("; ")))
         .remedy("correct the keys that are not intended")
 }
 

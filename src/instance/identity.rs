@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::guard::{Guard, KeyWatch};
-use crate::token::{self, ClientError, SecretReader, Tokens};
+use crate::token::{self, SecretReader, Tokens};
 
 /// A token, the task that refreshes it, and the credential that it is requested with.
 pub(super) struct Identity {
@@ -26,19 +26,19 @@ impl Identity {
         config: &Config,
         tls: rustls::ClientConfig,
         proxy: Option<String>,
-    ) -> Result<Arc<Self>, ClientError> {
-        let client = token::client(tls.clone(), &config.network.proxy)?;
+    ) -> Arc<Self> {
+        let client = token::client(tls.clone(), &config.network.proxy);
         let credential = SecretReader::new(config.token.credential.clone());
         let read_secret = Arc::clone(&credential).into_function();
         let (tokens, engine) = token::refresh_task(&config.token, client, read_secret, proxy);
         let mut task = JoinSet::new();
         task.spawn(engine.run());
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             tokens,
             tls,
             credential,
             _task: task,
-        }))
+        })
     }
 
     /// While held, the source of the credential is not read again, and its last value stays in use.

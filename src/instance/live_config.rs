@@ -56,7 +56,7 @@ impl LiveConfig {
     ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
         let tls = net::client_config(&config.network)?;
         context.check(config)?;
-        let identity = Identity::start(config, tls, context.name.clone())?;
+        let identity = Identity::start(config, tls, context.name.clone());
         let tls = net::with_client_certificate(
             &identity.tls,
             config.upstream.client_certificate.as_ref(),
@@ -90,7 +90,7 @@ impl LiveConfig {
             // Reading the system's certificate authorities takes milliseconds, which must not delay requests.
             let tls = tokio::task::spawn_blocking(move || net::client_config(&network));
             let tls = tls.await.map_err(std::io::Error::other)??;
-            Identity::start(config, tls, self.context.name.clone())?
+            Identity::start(config, tls, self.context.name.clone())
         } else {
             Arc::clone(&self.live().identity)
         };

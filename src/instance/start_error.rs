@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{net, server, token};
+use crate::{net, server};
 
 /// Why a proxy cannot start. Does not include what can recover later, such as a missing token or an unreachable upstream.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +32,6 @@ pub enum StartError {
     /// The certificate authorities or the client certificate could not be loaded.
     #[error(transparent)]
     Tls(#[from] net::TlsSetupError),
-    /// The client for the token endpoint could not be created.
-    #[error(transparent)]
-    TokenClient(#[from] token::ClientError),
     /// A thread or its runtime could not be started.
     #[error("a worker thread could not be started")]
     Worker(#[from] std::io::Error),

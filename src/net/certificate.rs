@@ -1,7 +1,7 @@
 //! A server certificate that was rejected: which check failed, and who issued the certificate.
 //!
-//! The platform's verifier alone decides. This file only describes its rejections, inside the error itself, so that
-//! the description appears wherever the error is shown. The price is that the server always receives the alert
+//! The platform's verifier decides, except about a certificate that is itself in `network.ca_file`. This file describes
+//! the rejections, inside the error itself, so that the description appears wherever the error is shown. The price is that the server always receives the alert
 //! `certificate_unknown`, whichever check failed.
 
 use std::fmt::{self, Write as _};
@@ -12,12 +12,26 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use x509_cert::der::Decode as _;
+use x509_cert::der::oid::db::rfc5280::ID_KP_SERVER_AUTH;
+use x509_cert::ext::pkix::ExtendedKeyUsage;
 
+use super::pinned;
+use super::tls_words::certificate_words;
 use crate::text::{Unprintable, sanitize, shorten};
 
 /// A verifier whose errors say what is wrong with the certificate.
 #[derive(Debug)]
-pub(super) struct ExplainingVerifier<V>(pub(super) V);
+pub(super) struct ExplainingVerifier<V> {
+    platform: V,
+    /// The certificates of `network.ca_file`.
+    pinned: Vec<CertificateDer<'static>>,
+}
+
+impl<V> ExplainingVerifier<V> {
+    pub(super) fn new(platform: V, pinned: Vec<CertificateDer<'static>>) -> Self {
+        Self { platform, pinned }
+    }
+}
 
 impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
     fn verify_server_cert(
@@ -28,15 +42,25 @@ impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| match error {
-                rustls::Error::InvalidCertificate(check) => {
-                    let rejected = RejectedCertificate::new(check, end_entity, server_name);
-                    CertificateError::Other(OtherError(Arc::new(rejected))).into()
-                }
-                other => other,
-            })
+        let verified = self.platform.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        let Err(rustls::Error::InvalidCertificate(mut check)) = verified else {
+            return verified;
+        };
+        let is_pinned = || self.pinned.iter().any(|pinned| pinned == end_entity);
+        if check != CertificateError::Revoked && is_pinned() {
+            check = match pinned::check(end_entity, server_name, now) {
+                Ok(()) => return Ok(ServerCertVerified::assertion()),
+                Err(check) => check,
+            };
+        }
+        let rejected = RejectedCertificate::new(check, end_entity, server_name);
+        Err(CertificateError::Other(OtherError(Arc::new(rejected))).into())
     }
 
     fn verify_tls12_signature(
@@ -45,7 +69,7 @@ impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.platform.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -54,11 +78,11 @@ impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.platform.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.platform.supported_verify_schemes()
     }
 }
 
@@ -70,6 +94,9 @@ pub struct RejectedCertificate {
     expected: String,
     /// `None` if the certificate could not be parsed.
     names: Option<IssuerAndSubject>,
+    /// The certificate is restricted to purposes that do not include a server. The platform's verifier reports that as
+    /// an error of its own without public type.
+    is_not_for_servers: bool,
 }
 
 /// Distinguished names in the notation of RFC 4514, shortened and safe to print.
@@ -89,6 +116,7 @@ impl RejectedCertificate {
         Self {
             check,
             expected: expected.to_str().into_owned(),
+            is_not_for_servers: certificate.as_ref().is_some_and(is_not_for_servers),
             names: certificate.map(|certificate| IssuerAndSubject {
                 issuer: quotable_name(&certificate.tbs_certificate().issuer().to_string()),
                 subject: quotable_name(&certificate.tbs_certificate().subject().to_string()),
@@ -171,12 +199,28 @@ impl fmt::Display for RejectedCertificate {
                 listed(presented),
                 self.expected
             ),
-            other => write!(f, "{other} ({issued})"), // rustls's own enum, which grows
+            CertificateError::Other(other) if self.is_not_for_servers && !is_path_error(other) => {
+                let words = certificate_words(&CertificateError::InvalidPurpose);
+                write!(f, "{words} ({issued})")
+            }
+            other => write!(f, "{} ({issued})", certificate_words(other)),
         }
     }
 }
 
 impl std::error::Error for RejectedCertificate {}
+
+fn is_path_error(other: &OtherError) -> bool {
+    other.0.downcast_ref::<webpki::Error>().is_some()
+}
+
+/// Whether the certificate lists purposes, and a server is not among them.
+fn is_not_for_servers(certificate: &x509_cert::Certificate) -> bool {
+    let usage = certificate
+        .tbs_certificate()
+        .get_extension::<ExtendedKeyUsage>();
+    matches!(usage, Ok(Some((_, ExtendedKeyUsage(purposes)))) if !purposes.contains(&ID_KP_SERVER_AUTH))
+}
 
 /// The issuer of a certificate and the end of its validity since 1970; `None` if it cannot be parsed.
 pub(super) fn issuer_and_end(certificate: &CertificateDer<'_>) -> Option<(String, Duration)> {

@@ -7,10 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 
@@ -91,18 +91,14 @@ impl AcceptedCertificate {
     }
 }
 
-/// Whether `verifier` knows the authority. Its other checks were made during the handshake.
+/// Whether `verifier` accepts the certificate. Only one that is pinned in `network.ca_file` is rejected by all.
 fn knows(
     verifier: &dyn ServerCertVerifier,
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
     name: &ServerName<'_>,
 ) -> bool {
-    let result = verifier.verify_server_cert(end_entity, intermediates, name, &[], UnixTime::now());
-    !matches!(
-        result,
-        Err(rustls::Error::InvalidCertificate(
-            CertificateError::UnknownIssuer | CertificateError::BadSignature
-        ))
-    )
+    verifier
+        .verify_server_cert(end_entity, intermediates, name, &[], UnixTime::now())
+        .is_ok()
 }

@@ -1,35 +1,29 @@
 //! The configuration of TLS clients: trusted certificate authorities, client certificates, and one crypto provider.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::sign::SingleCertAndKey;
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
+use super::ca_file::{CaFileError, read_ca_file};
 use super::certificate::ExplainingVerifier;
+use super::tls_words::tls_words;
 use crate::config::NetworkConfig;
 use crate::credentials::{ClientCertificate, ClientCertificateError};
 
 /// A TLS client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSetupError {
-    /// `network.ca_file` cannot be read.
-    #[error("network.ca_file {} cannot be read: {source}", path.display())]
+    /// `network.ca_file` cannot be used.
+    #[error("network.ca_file: {source} ({}); {}", path.display(), source.remedy())]
     CaFile {
         /// The file.
         path: PathBuf,
-        /// The error from reading or parsing it.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// `network.ca_file` contains no certificate.
-    #[error("network.ca_file {} contains no PEM certificate (\"-----BEGIN CERTIFICATE-----\")", path.display())]
-    CaFileEmpty {
-        /// The file.
-        path: PathBuf,
+        /// What is wrong with it.
+        source: CaFileError,
     },
     /// The client certificate cannot be used.
     #[error("{}: {source}; {}", source.key(), source.remedy())]
@@ -39,19 +33,14 @@ pub enum TlsSetupError {
         source: ClientCertificateError,
     },
     /// The crypto provider does not support TLS 1.2 and 1.3.
-    #[error("TLS could not be set up")]
-    Versions {
-        /// The provider's error.
-        source: rustls::Error,
-    },
+    #[error("TLS could not be set up: {}", tls_words(.0))]
+    Versions(rustls::Error),
     /// Neither the system nor `network.ca_file` supplied a certificate authority.
     #[error(
-        "no trusted certificate authorities were found: {source}; install the system's (ca-certificates) or set network.ca_file"
+        "no trusted certificate authorities were found: {}; install the system's (ca-certificates) or set network.ca_file",
+        tls_words(.0)
     )]
-    Roots {
-        /// The verifier's error.
-        source: rustls::Error,
-    },
+    Roots(rustls::Error),
 }
 
 /// TLS 1.2 and 1.3, trusting the system's certificate authorities and those of `network.ca_file`. The upstream and
@@ -61,17 +50,23 @@ pub enum TlsSetupError {
 /// The file cannot be read or contains no certificate, or there is no certificate authority at all.
 pub fn client_config(network: &NetworkConfig) -> Result<rustls::ClientConfig, TlsSetupError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let extra_roots = match &network.ca_file {
-        Some(path) => read_ca_file(path)?,
+    let pinned = match &network.ca_file {
+        Some(path) => {
+            let read = read_ca_file(path).map_err(|source| TlsSetupError::CaFile {
+                path: path.clone(),
+                source,
+            })?;
+            read.certificates
+        }
         None => Vec::new(),
     };
-    let verifier = Verifier::new_with_extra_roots(extra_roots, Arc::clone(&provider))
-        .map_err(|source| TlsSetupError::Roots { source })?;
+    let platform = Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(&provider))
+        .map_err(TlsSetupError::Roots)?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|source| TlsSetupError::Versions { source })?
+        .map_err(TlsSetupError::Versions)?
         .dangerous() // rustls calls every custom verifier so; this one wraps the platform's
-        .with_custom_certificate_verifier(Arc::new(ExplainingVerifier(verifier)))
+        .with_custom_certificate_verifier(Arc::new(ExplainingVerifier::new(platform, pinned)))
         .with_no_client_auth();
     Ok(config)
 }
@@ -101,19 +96,4 @@ pub fn http1_connector(tls: &rustls::ClientConfig) -> TlsConnector {
     let mut tls = tls.clone();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     TlsConnector::from(Arc::new(tls))
-}
-
-fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| TlsSetupError::CaFile {
-            path: path.to_owned(),
-            source,
-        })?;
-    if certificates.is_empty() {
-        return Err(TlsSetupError::CaFileEmpty {
-            path: path.to_owned(),
-        });
-    }
-    Ok(certificates)
 }

@@ -6,6 +6,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 
 use super::certificate::RejectedCertificate;
+use super::tls_words::{alert_name, tls_words};
 use crate::text::causes;
 
 /// Why a TLS handshake failed.
@@ -27,13 +28,13 @@ pub enum TlsFailure {
     #[error("the server requires a client certificate")]
     ClientCertificateRequired,
     /// The server rejected our certificate, or the lack of one, with this alert (RFC 8446 section 6.2).
-    #[error("the server rejected the TLS handshake with the alert {0:?}")]
+    #[error("the server rejected the TLS handshake with the alert {}", alert_name(*.0))]
     Rejected(AlertDescription),
     /// The server closed the connection.
     #[error("the server closed the connection during the TLS handshake")]
     Closed,
     /// Any other violation of the protocol.
-    #[error("the TLS handshake failed: {0}")]
+    #[error("the TLS handshake failed: {}", tls_words(.0))]
     Protocol(rustls::Error),
     /// Any other failure of the connection.
     #[error("the TLS handshake failed: {0}")]

@@ -147,8 +147,10 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
         SendError::Closed { .. } => Reason::UpstreamClosed,
-        SendError::Protocol { .. } | SendError::Switched | SendError::Framing(_) => {
-            Reason::UpstreamProtocol
-        }
+        SendError::InvalidHead(_)
+        | SendError::Interim(_)
+        | SendError::Protocol { .. }
+        | SendError::Switched
+        | SendError::Framing(_) => Reason::UpstreamProtocol,
     }
 }

@@ -4,28 +4,24 @@
 //! Every response is bounded in time and length. No redirect is followed and no connection is kept; a request is repeated
 //! only once, with the server's time, after it was rejected because the clocks differ. This file does not know when it is called, nor what was granted before.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 use tokio::time::timeout;
 use url::Url;
 
-use super::client::{Client, unreachable};
+use super::client::{Client, TokenResponse, unreachable};
 use super::client_auth::{ClientAuthError, ClientCredentials, FormBody};
 use super::discovery::{self, MetadataError};
 use super::grant_error::{GrantError, ResponseDefect};
 use super::response::{self, AccessToken};
 use super::server_clock::ServerClock;
-use super::unreachable::TokenServer;
+use super::unreachable::{HttpFailure, TokenServer};
 use crate::config::{self, ClientAuth, Endpoint};
 use crate::credentials::Secret;
 
@@ -47,7 +43,7 @@ pub(super) struct Grant {
     discovered: Mutex<Option<Url>>,
     server_clock: ServerClock,
     /// Whether the current request has a connection.
-    connected: Arc<AtomicBool>,
+    connected: AtomicBool,
     /// [`REQUEST_TIMEOUT`]; shorter in tests.
     pub(super) limit: Duration,
 }
@@ -75,7 +71,7 @@ impl Grant {
             config,
             discovered: Mutex::new(None),
             server_clock: ServerClock::default(),
-            connected: Arc::default(),
+            connected: AtomicBool::default(),
             limit: REQUEST_TIMEOUT,
         }
     }
@@ -120,23 +116,21 @@ impl Grant {
     }
 
     /// The HTTP client, with the client certificate that is in its files now.
-    async fn http(&self) -> Result<reqwest::Client, GrantError> {
+    async fn http(&self) -> Result<Client, GrantError> {
         let Some(files) = self.config.certificate.clone() else {
-            return Ok(self.client.plain());
+            return Ok(self.client.clone());
         };
         let provider = self.client.tls().crypto_provider().clone();
         let pair = tokio::task::spawn_blocking(move || files.read(&provider))
             .await
             .map_err(|_| GrantError::Internal)?
             .map_err(GrantError::CertificateUnusable)?;
-        self.client
-            .presenting(pair)
-            .map_err(|_| GrantError::Internal)
+        Ok(self.client.presenting(pair))
     }
 
     async fn post(
         &self,
-        http: &reqwest::Client,
+        http: &Client,
         endpoint: Url,
         secret: &Secret,
     ) -> Result<AccessToken, TokenRequestFailure> {
@@ -147,10 +141,12 @@ impl Grant {
             assertion: &self.config.assertion,
         };
         let (headers, form) = self.headers_and_form(&credential)?;
-        let body = reqwest::Body::wrap(ObservedBody::new(form, Arc::clone(&self.connected)));
-        let request = http.post(endpoint.clone()).headers(headers).body(body);
-        let failed = |error| unreachable(self.server(Some(&endpoint)), error);
-        let mut response = request.send().await.map_err(failed)?;
+        let mut request = Request::new(Full::new(form));
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = headers;
+        let failed = |failure| unreachable(self.server(Some(&endpoint)), failure);
+        let sent = http.send(&endpoint, request, &self.connected).await;
+        let mut response = sent.map_err(failed)?;
         let status = response.status();
         if status.is_redirection() {
             return Err(GrantError::Redirected { status }.into());
@@ -191,7 +187,7 @@ impl Grant {
         retry_after.is_none()
     }
 
-    async fn endpoint(&self, http: &reqwest::Client) -> Result<Url, GrantError> {
+    async fn endpoint(&self, http: &Client) -> Result<Url, GrantError> {
         let (issuer, allow_plaintext) = match &self.config.endpoint {
             Endpoint::Url(url) => return Ok(url.clone()),
             Endpoint::Issuer {
@@ -279,7 +275,7 @@ impl Grant {
         &self,
         endpoint: &Url,
         status: StatusCode,
-        response: &mut reqwest::Response,
+        response: &mut TokenResponse,
     ) -> Result<AccessToken, GrantError> {
         let failed = |error| unreachable(self.server(Some(endpoint)), error);
         let body = body(response).await.map_err(failed)?;
@@ -299,7 +295,7 @@ impl Grant {
     }
 
     /// The issuer's metadata, from the first of its two addresses that has a document.
-    async fn metadata(&self, http: &reqwest::Client, issuer: &str) -> Result<Vec<u8>, GrantError> {
+    async fn metadata(&self, http: &Client, issuer: &str) -> Result<Vec<u8>, GrantError> {
         let [openid, oauth] = discovery::addresses(issuer).ok_or(GrantError::Internal)?;
         let openid = match self.document(http, openid).await? {
             Ok(document) => return Ok(document),
@@ -313,13 +309,14 @@ impl Grant {
     /// The document at one address, or the status that shows that it is missing.
     async fn document(
         &self,
-        http: &reqwest::Client,
+        http: &Client,
         address: Url,
     ) -> Result<Result<Vec<u8>, StatusCode>, GrantError> {
         let failed = |error| unreachable(self.server(Some(&address)), error);
-        let request = http.get(address.clone()).header(ACCEPT, JSON);
-        let mut response = request.send().await.map_err(failed)?;
-        self.connected.store(true, Ordering::Relaxed);
+        let mut request = Request::new(Full::default());
+        request.headers_mut().insert(ACCEPT, JSON);
+        let sent = http.send(&address, request, &self.connected).await;
+        let mut response = sent.map_err(failed)?;
         let status = response.status();
         if status == StatusCode::OK {
             let too_long = |_| {
@@ -342,7 +339,7 @@ impl Grant {
 }
 
 async fn error_response(
-    response: &mut reqwest::Response,
+    response: &mut TokenResponse,
     credential: &ClientCredentials<'_>,
 ) -> GrantError {
     let body = if response::may_hold_error_fields(response.headers()) {
@@ -362,8 +359,8 @@ async fn error_response(
 
 /// The response's body, read in chunks until it ends or is too long.
 async fn body(
-    response: &mut reqwest::Response,
-) -> reqwest::Result<Result<Vec<u8>, ResponseDefect>> {
+    response: &mut TokenResponse,
+) -> Result<Result<Vec<u8>, ResponseDefect>, HttpFailure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
@@ -374,38 +371,4 @@ async fn body(
         body.extend_from_slice(&chunk);
     }
     Ok(Ok(body))
-}
-
-/// A request body that records when the client first reads it, since there is a connection by then.
-struct ObservedBody {
-    body: Full<Bytes>,
-    connected: Arc<AtomicBool>,
-}
-
-impl ObservedBody {
-    fn new(bytes: Bytes, connected: Arc<AtomicBool>) -> Self {
-        let body = Full::new(bytes);
-        Self { body, connected }
-    }
-}
-
-impl Body for ObservedBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.connected.store(true, Ordering::Relaxed);
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

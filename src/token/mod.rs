@@ -34,7 +34,7 @@ mod unreachable;
 
 pub use bearer::{Bearer, TokenState};
 pub use cause::Cause;
-pub use client::{Client, ClientError, client};
+pub use client::{Client, client};
 pub use discovery::MetadataError;
 pub use grant_error::{ErrorResponse, GrantError, ResponseDefect};
 pub use handle::{NoNewerToken, Snapshot, TokenUnavailable, Tokens};

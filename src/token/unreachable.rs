@@ -9,7 +9,7 @@ use url::Url;
 
 use super::cause::Cause;
 use crate::config::is_loopback;
-use crate::net::TlsFailure;
+use crate::net::{CorporateProxyError, DialError, InterimFlood, TlsFailure};
 use crate::text::causes;
 
 /// The server that a request goes to, as messages describe it.
@@ -88,6 +88,9 @@ pub enum UnreachableCause {
     /// The response is not HTTP/1.
     #[error("the response is not HTTP/1.1")]
     NotHttp,
+    /// There were too many interim responses.
+    #[error(transparent)]
+    Interim(InterimFlood),
     /// The connection ended before the response was complete.
     #[error("the connection ended before the response was complete")]
     Ended,
@@ -96,20 +99,35 @@ pub enum UnreachableCause {
     Other(#[source] Cause),
 }
 
-/// The error of this room's resolver, so that it can be found among the causes.
-#[derive(Debug, thiserror::Error)]
-#[error("{host}")]
-pub(super) struct UnresolvedName {
-    pub(super) host: String,
-    pub(super) source: Arc<io::Error>,
+/// Where a request failed.
+pub(super) enum HttpFailure {
+    /// On the way to the server.
+    Dial(DialError),
+    /// At the corporate proxy, or on the way to it.
+    Proxy {
+        host: String,
+        error: Box<CorporateProxyError>,
+    },
+    /// In the TLS handshake.
+    Tls(io::Error),
+    /// After the connection was made.
+    Exchange(hyper::Error),
 }
 
 impl Unreachable {
-    /// Classifies the error of a library. `connecting`: whether there was no connection yet.
-    pub(super) fn new(server: TokenServer, connecting: bool, error: Cause) -> Self {
-        let found =
-            causes(&*error).find_map(|cause| UnreachableCause::from_error(connecting, cause));
-        let cause = found.unwrap_or_else(|| UnreachableCause::Other(error));
+    /// Classifies why `server` sent no response.
+    pub(super) fn new(server: TokenServer, failure: HttpFailure) -> Self {
+        let cause = match failure {
+            HttpFailure::Dial(DialError::Unresolved { host, source }) => {
+                UnreachableCause::unresolved(host, source)
+            }
+            HttpFailure::Dial(DialError::Unreachable { source, .. }) => {
+                UnreachableCause::no_connection(source)
+            }
+            HttpFailure::Proxy { host, error } => UnreachableCause::at_proxy(host, *error),
+            HttpFailure::Tls(error) => UnreachableCause::other(error.into()),
+            HttpFailure::Exchange(error) => UnreachableCause::other(error.into()),
+        };
         Self { server, cause }
     }
 
@@ -145,7 +163,9 @@ impl Unreachable {
                 "the problem is on the proxy's side: ask whether it allows connections to the host in {key}"
             ),
             Cause::Tls(failure) => tls_remedy(failure, key),
-            Cause::NotHttp => format!("check that {key} names a token endpoint"),
+            Cause::NotHttp | Cause::Interim(_) => {
+                format!("check that {key} names a token endpoint")
+            }
             Cause::Ended | Cause::Other(_) => outside_remedy(key),
         }
     }
@@ -178,33 +198,53 @@ fn outside_remedy(key: &str) -> String {
 }
 
 impl UnreachableCause {
-    /// Classifies one error among the causes; `None` if it is not recognized.
-    fn from_error(connecting: bool, error: &(dyn Error + 'static)) -> Option<Self> {
-        if let Some(UnresolvedName { host, source }) = error.downcast_ref() {
-            let (host, source) = (host.clone(), Arc::clone(source));
-            return Some(Self::Unresolved { host, source });
+    fn unresolved(host: String, source: io::Error) -> Self {
+        let source = Arc::new(source);
+        Self::Unresolved { host, source }
+    }
+
+    fn no_connection(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            _ => Self::NoRoute(source), // `io::ErrorKind` is non-exhaustive
         }
+    }
+
+    fn at_proxy(host: String, error: CorporateProxyError) -> Self {
+        match error {
+            CorporateProxyError::Unresolved { source } => Self::unresolved(host, source),
+            CorporateProxyError::Unreachable { source, .. } => Self::no_connection(source),
+            CorporateProxyError::CredentialsRequired { .. }
+            | CorporateProxyError::CredentialsRejected { .. } => Self::ProxyCredentials,
+            CorporateProxyError::Refused { .. }
+            | CorporateProxyError::NotHttp
+            | CorporateProxyError::TooLong { .. } => Self::Proxy,
+            CorporateProxyError::Ended { .. } => Self::Ended,
+        }
+    }
+
+    /// Classifies the error of a library.
+    fn other(error: Cause) -> Self {
+        let found = causes(&*error).find_map(Self::from_error);
+        found.unwrap_or(Self::Other(error))
+    }
+
+    /// Classifies one error among the causes; `None` if it is not recognized.
+    fn from_error(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(Self::Tls(TlsFailure::from_tls(error)));
+        }
+        if let Some(flood) = error.downcast_ref() {
+            return Some(Self::Interim(*flood));
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             return Self::from_http(error);
         }
-        let Some(error) = error.downcast_ref::<io::Error>() else {
-            return Self::from_tunnel(error);
-        };
-        match (error.kind(), error.raw_os_error()) {
-            (io::ErrorKind::ConnectionRefused, _) => Some(Self::Refused),
-            (
-                io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe,
-                _,
-            ) => Some(Self::Ended),
-            (_, Some(code)) if connecting => {
-                Some(Self::NoRoute(io::Error::from_raw_os_error(code)))
-            }
+        match error.downcast_ref::<io::Error>()?.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => Some(Self::Ended),
             _ => None, // `io::ErrorKind` is non-exhaustive
         }
     }
@@ -212,23 +252,10 @@ impl UnreachableCause {
     fn from_http(error: &hyper::Error) -> Option<Self> {
         if error.is_parse() {
             Some(Self::NotHttp)
-        } else if error.is_incomplete_message() {
+        } else if error.is_incomplete_message() || error.is_canceled() {
             Some(Self::Ended)
         } else {
             None
         }
-    }
-
-    /// The type of this error is private to reqwest's connector, so only its text can be examined.
-    fn from_tunnel(error: &(dyn Error + 'static)) -> Option<Self> {
-        let text = error.to_string();
-        let problem = text.strip_prefix("tunnel error: ")?;
-        if error.source().is_some() {
-            return None; // there was no connection to the proxy; the source says why
-        }
-        Some(match problem {
-            "proxy authorization required" => Self::ProxyCredentials,
-            _ => Self::Proxy,
-        })
     }
 }

@@ -1,8 +1,11 @@
 //! The errors of this room. Each names the limit or the configuration key that it is about.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::net::{CorporateProxyError, DialError, TlsFailure};
+use super::head_defect::HeadDefect;
+use crate::net::{CorporateProxyError, DialError, InterimFlood, TlsFailure};
+use crate::text::causes;
 
 /// No connection to the upstream could be made.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +104,13 @@ pub enum SendError {
     /// A 101 to a protocol other than the requested one (RFC 9110 section 7.8).
     #[error("the upstream switched to a protocol that was not requested")]
     Switched,
-    /// The response is not HTTP/1.
+    /// The head of the response is not valid, or has too many fields.
+    #[error("the response is not a valid HTTP/1.1 message: {0}")]
+    InvalidHead(HeadDefect),
+    /// There were too many interim responses.
+    #[error(transparent)]
+    Interim(InterimFlood),
+    /// The response is not HTTP/1, for a reason that only hyper knows.
     #[error("the response is not a valid HTTP/1.1 message")]
     Protocol {
         /// hyper's error.
@@ -109,7 +118,7 @@ pub enum SendError {
     },
     /// The response is HTTP/1, but its end could be read in two ways.
     #[error("the framing of the response is ambiguous: {0}")]
-    Framing(&'static str),
+    Framing(Cow<'static, str>),
 }
 
 impl SendError {
@@ -117,6 +126,8 @@ impl SendError {
     pub(super) fn from_exchange(source: hyper::Error) -> Self {
         if let Some(failure) = TlsFailure::late_rejection(&source) {
             Self::Connect(ConnectError::Tls { failure })
+        } else if let Some(flood) = causes(&source).find_map(|cause| cause.downcast_ref()) {
+            Self::Interim(*flood)
         } else if source.is_user() {
             Self::CallerBody { source }
         } else if source.is_parse() {

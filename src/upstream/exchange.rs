@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::errors::SendError;
-use super::framing;
+use super::framing::{self, ResponseFraming};
 use super::limits::{HeadDeadline, StallTimer};
 use super::pool::{IdlePool, PooledConnection};
 use super::response_body::ResponseBody;
@@ -50,6 +50,7 @@ impl<B: OutgoingBody> ExchangeContext<B> {
         start: Instant,
     ) -> Exchange<'_, B, impl Future<Output = HyperResult<B>> + use<B>> {
         let upload = request.body().progress();
+        connection.waker.expect_response();
         let response = connection.sender.try_send_request(request);
         self.deadline(upload.as_deref(), start)
             .arm(&mut connection.head_timer);
@@ -65,6 +66,22 @@ impl<B: OutgoingBody> ExchangeContext<B> {
     /// `upstream.stall_timeout` for the body of this response. An event stream may be silent for any time.
     pub(super) fn stall_limit<T>(&self, response: &Response<T>) -> Option<Duration> {
         (!is_event_stream(response)).then_some(self.stall_timeout)
+    }
+
+    /// The connection of a response, which goes back to the pool after a response whose end was unambiguous.
+    pub(super) fn pooled(
+        &self,
+        connection: Connection<B>,
+        framing: ResponseFraming,
+    ) -> PooledConnection<B> {
+        let pool = match framing {
+            ResponseFraming::Unambiguous => Some(Arc::clone(&self.pool)),
+            ResponseFraming::LengthRemoved => {
+                self.pool.note_removed_length();
+                None
+            }
+        };
+        PooledConnection::new(connection, pool)
     }
 
     pub(super) fn deadline<'a>(
@@ -120,7 +137,9 @@ where
         connection.driver.drive(&mut connection_cx);
         let mut response = match this.response.poll(&mut connection_cx) {
             Poll::Ready(Ok(response)) => response,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Ready(Err(error)) => {
+                return Poll::Ready(Err(ExchangeError::new(error, connection)));
+            }
             Poll::Pending => {
                 connection.waker.register(cx.waker());
                 return this
@@ -130,15 +149,16 @@ where
                     .map(|error| Err(ExchangeError::MaybeSent(error)));
             }
         };
-        if let Err(error) = framing::check(&response, false) {
-            return Poll::Ready(Err(ExchangeError::MaybeSent(error)));
-        }
+        let framing = match framing::check(&mut response, false) {
+            Ok(framing) => framing,
+            Err(error) => return Poll::Ready(Err(ExchangeError::MaybeSent(error))),
+        };
         framing::set_version(&mut response);
         let stall = StallTimer::new(this.context.stall_limit(&response), this.upload.take());
         let connection = this.connection.take().expect("it was there a moment ago");
         Poll::Ready(Ok(response.map(|incoming| {
-            let pool = Arc::clone(&this.context.pool);
-            ResponseBody::new(incoming, PooledConnection::new(connection, pool), stall)
+            let connection = this.context.pooled(connection, framing);
+            ResponseBody::new(incoming, connection, stall)
         })))
     }
 }
@@ -154,10 +174,14 @@ pub(super) enum ExchangeError<B> {
     MaybeSent(SendError),
 }
 
-impl<B> From<TrySendError<Request<TrackedBody<B>>>> for ExchangeError<B> {
-    fn from(mut error: TrySendError<Request<TrackedBody<B>>>) -> Self {
+impl<B: OutgoingBody> ExchangeError<B> {
+    #[cold]
+    fn new(
+        mut error: TrySendError<Request<TrackedBody<B>>>,
+        connection: &mut Connection<B>,
+    ) -> Self {
         let request = error.take_message();
-        let error = SendError::from_exchange(error.into_error());
+        let error = connection.explain(error.into_error());
         match request {
             Some(request) => Self::Unsent {
                 request: Box::new(request),

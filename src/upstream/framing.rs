@@ -3,10 +3,11 @@
 //! hyper's client accepts a response that has both a length and a transfer coding, or a coding that it does not
 //! decode, and leaves the fields in place. Forwarded, they would not describe the body that follows.
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 
 use super::errors::SendError;
+use crate::text::quotable;
 
 /// Adds `Transfer-Encoding: chunked` to a request whose body has no known length. Without that field, hyper silently
 /// omits the body of a GET or HEAD.
@@ -20,32 +21,112 @@ pub(super) fn announce_chunked<B: Body>(request: &mut Request<B>) {
     }
 }
 
-/// Rejects a response whose end is ambiguous, and a 101 to a request that did not ask for an upgrade.
-pub(super) fn check<B>(response: &Response<B>, upgrade_requested: bool) -> Result<(), SendError> {
+/// What the framing of an accepted response means for its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResponseFraming {
+    /// The connection can be used again.
+    Unambiguous,
+    /// A length beside `chunked` was removed. The connection must be closed after the response: whoever sends such a
+    /// response may have meant the length (RFC 9112 section 6.3).
+    LengthRemoved,
+}
+
+/// Rejects a response whose end is ambiguous, and a 101 to a request that did not ask for an upgrade. What many servers
+/// send by mistake and can be read in one way only is corrected: equal lengths become one (RFC 9110 section 8.6), and
+/// a length beside `chunked` is removed.
+pub(super) fn check<B>(
+    response: &mut Response<B>,
+    upgrade_requested: bool,
+) -> Result<ResponseFraming, SendError> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS && !upgrade_requested {
-        return Err(SendError::Framing("101 although no upgrade was requested"));
+        return Err(framing("101 although no upgrade was requested"));
     }
-    let (mut length, mut coding) = (None, None);
+    let (mut length, mut coding, mut is_repeated) = (None, None, false);
     for (name, value) in response.headers() {
-        if *name == header::CONTENT_LENGTH && length.replace(value).is_some() {
-            return Err(SendError::Framing("more than one Content-Length"));
+        if *name == header::CONTENT_LENGTH {
+            is_repeated |= length.replace(value).is_some();
         }
-        if *name == header::TRANSFER_ENCODING && coding.replace(value).is_some() {
-            return Err(SendError::Framing("more than one Transfer-Encoding"));
+        if *name == header::TRANSFER_ENCODING {
+            is_repeated |= coding.replace(value).is_some();
         }
     }
     match (length, coding) {
-        (None, None) => Ok(()),
-        (Some(length), None) if length.as_bytes().iter().all(u8::is_ascii_digit) => Ok(()),
-        (Some(_), None) => Err(SendError::Framing(
-            "a Content-Length that is not a decimal number",
-        )),
-        (None, Some(coding)) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        (None, Some(_)) => Err(SendError::Framing("a Transfer-Encoding other than chunked")),
-        (Some(_), Some(_)) => Err(SendError::Framing(
-            "both Content-Length and Transfer-Encoding",
-        )),
+        (None, None) => Ok(ResponseFraming::Unambiguous),
+        (Some(length), None) if !is_repeated && is_digits(length.as_bytes()) => {
+            Ok(ResponseFraming::Unambiguous)
+        }
+        (None, Some(coding)) if !is_repeated && is_chunked(coding) => {
+            Ok(ResponseFraming::Unambiguous)
+        }
+        (_, None) => join_lengths(response.headers_mut()),
+        (length, Some(_)) => {
+            let has_length = length.is_some();
+            check_codings(response.headers())?;
+            if !has_length {
+                return Ok(ResponseFraming::Unambiguous);
+            }
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            Ok(ResponseFraming::LengthRemoved)
+        }
     }
+}
+
+fn framing(what: impl Into<std::borrow::Cow<'static, str>>) -> SendError {
+    SendError::Framing(what.into())
+}
+
+/// Replaces equal lengths by one.
+#[cold]
+fn join_lengths(headers: &mut HeaderMap) -> Result<ResponseFraming, SendError> {
+    let mut joined = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        for part in value.as_bytes().split(|byte| *byte == b',') {
+            let part = part.trim_ascii();
+            let number: Option<u64> = std::str::from_utf8(part)
+                .ok()
+                .filter(|_| is_digits(part))
+                .and_then(|digits| digits.parse().ok());
+            let Some(number) = number else {
+                let what = format!(
+                    "the Content-Length \"{}\" is not a decimal number",
+                    quotable(value.as_bytes())
+                );
+                return Err(framing(what));
+            };
+            if let Some(other) = joined.replace(number)
+                && other != number
+            {
+                return Err(framing(format!(
+                    "its Content-Length is both {other} and {number}"
+                )));
+            }
+        }
+    }
+    if let Some(length) = joined {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(ResponseFraming::Unambiguous)
+}
+
+#[cold]
+fn check_codings(headers: &HeaderMap) -> Result<(), SendError> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (Some(only), None) if is_chunked(only) => Ok(()),
+        (Some(only), None) => Err(framing(format!(
+            "its Transfer-Encoding is \"{}\", and only \"chunked\" is supported",
+            quotable(only.as_bytes())
+        ))),
+        _ => Err(framing("it has more than one Transfer-Encoding")),
+    }
+}
+
+fn is_digits(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(u8::is_ascii_digit)
+}
+
+fn is_chunked(coding: &HeaderValue) -> bool {
+    coding.as_bytes().eq_ignore_ascii_case(b"chunked")
 }
 
 /// Replaces the upstream's HTTP version by our own (RFC 9110 section 2.5). As a result, a response without a length

@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::waker::WakerState;
 use crate::metrics::ActiveGuard;
-use crate::net::{USER_TIMEOUT, set_user_timeout};
+use crate::net::{InterimFilter, USER_TIMEOUT, set_user_timeout};
 
 /// Only an upload sends this many bytes without receiving one. Fewer fit into the buffers of a peer that does not read.
 const UPLOAD_BYTES: usize = 64 << 10;
@@ -49,6 +49,7 @@ pub(super) struct Io {
     drained: bool,
     /// The TLS buffer has its larger limit.
     has_large_buffer: bool,
+    interim: InterimFilter,
 }
 
 #[derive(Debug)]
@@ -80,6 +81,7 @@ impl Io {
             waker_state,
             drained: false,
             has_large_buffer: false,
+            interim: InterimFilter::default(),
         }
     }
 
@@ -125,6 +127,14 @@ impl Io {
                 TLS_BUFFER_BYTES
             };
             stream.get_mut().1.set_buffer_limit(Some(limit));
+        }
+    }
+
+    /// The first write of a request: interim responses may follow from here on. What arrives earlier belongs to no
+    /// request, and hyper closes the connection when it sees it.
+    fn begin_write(&mut self) {
+        if self.waker_state.take_expects_response() {
+            self.interim.expect_response();
         }
     }
 
@@ -192,13 +202,29 @@ impl AsyncRead for Io {
         if this.would_block(cx) {
             return Poll::Pending;
         }
-        this.waker_state.clear_readable();
-        let before = buf.filled().len();
-        let polled = dispatch!(this, stream => Pin::new(stream).poll_read(cx, buf));
-        if buf.filled().len() > before {
-            this.record_received();
+        if this.interim.is_done() {
+            return this.poll_read_stream(cx, buf);
         }
-        this.drained = polled.is_pending() && this.is_own_waker(cx);
+        let before = buf.filled().len();
+        this.interim.begin_read(buf)?;
+        let polled = this.poll_read_stream(cx, buf);
+        this.interim.end_read(cx, buf, before, polled)
+    }
+}
+
+impl Io {
+    fn poll_read_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.waker_state.clear_readable();
+        let before = buf.filled().len();
+        let polled = dispatch!(self, stream => Pin::new(stream).poll_read(cx, buf));
+        if buf.filled().len() > before {
+            self.record_received();
+        }
+        self.drained = polled.is_pending() && self.is_own_waker(cx);
         polled
     }
 }
@@ -210,6 +236,7 @@ impl AsyncWrite for Io {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.begin_write();
         if this.peer_closed {
             return Poll::Ready(Ok(buf.len()));
         }
@@ -224,6 +251,7 @@ impl AsyncWrite for Io {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.begin_write();
         let all = || bufs.iter().map(|buf| buf.len()).sum();
         if this.peer_closed {
             return Poll::Ready(Ok(all()));

@@ -1,10 +1,11 @@
 //! The two time limits of an exchange: for the head of the response, and between two bytes of its body.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::errors::{BodyError, SendError};
@@ -42,7 +43,7 @@ impl HeadDeadline<'_> {
     pub(super) fn poll(&self, timer: &mut HeadTimer, cx: &mut Context<'_>) -> Poll<SendError> {
         let timer =
             timer.get_or_insert_with(|| Box::pin(sleep_until(self.start + self.check_interval())));
-        while timer.as_mut().poll(cx).is_ready() {
+        while poll_timer(timer.as_mut(), cx).is_ready() {
             let (due, error) = self.next_deadline();
             let now = Instant::now();
             if due <= now {
@@ -125,7 +126,7 @@ impl StallTimer {
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(last_frame + limit)));
-        while sleep.as_mut().poll(cx).is_ready() {
+        while poll_timer(sleep.as_mut(), cx).is_ready() {
             let uploaded = self.upload.as_ref().map(|upload| upload.last_frame());
             let due = uploaded.map_or(last_frame, |uploaded| uploaded.max(last_frame)) + limit;
             if due <= Instant::now() {
@@ -134,6 +135,16 @@ impl StallTimer {
             sleep.as_mut().reset(due);
         }
         Poll::Pending
+    }
+}
+
+/// Polls a timer, also if the task's budget is spent. A peer that always has more to read would otherwise keep every
+/// limit from firing.
+fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+    if coop::has_budget_remaining() {
+        timer.poll(cx)
+    } else {
+        pin!(coop::unconstrained(timer)).poll(cx)
     }
 }
 

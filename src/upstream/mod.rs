@@ -4,7 +4,11 @@
 //! uses it, so dropping the request's future cancels the exchange. The room starts two kinds of tasks: the reaper of
 //! idle connections, and one for an upload whose response begins before the upload has ended.
 //!
-//! From the bottom: `errors`, `framing`; `idle_timeout`, `waker`, `continue_gate`, `upload_progress`, `limits`;
+//! No peer can occupy the thread by always having more to send. What hyper reads until the socket has nothing left is
+//! bounded: a head by hyper's buffer and `net::InterimFilter`, trailers and chunk extensions by hyper, and the frames of
+//! a body by the task's budget, which each of them spends. Timers are polled even if that budget is spent.
+//!
+//! From the bottom: `field_limit`, `head_defect`, `errors`, `framing`; `idle_timeout`, `waker`, `continue_gate`, `upload_progress`, `limits`;
 //! `io`, `connector`, `connection`, `pool`; `response_body`, `exchange`, `send`, `upgrade`.
 
 mod connection;
@@ -12,7 +16,9 @@ mod connector;
 mod continue_gate;
 mod errors;
 mod exchange;
+mod field_limit;
 mod framing;
+mod head_defect;
 mod idle_timeout;
 mod io;
 mod limits;
@@ -24,6 +30,7 @@ mod upload_progress;
 mod waker;
 
 pub use errors::{BodyError, ConnectError, SendError};
+pub use head_defect::HeadDefect;
 pub use response_body::ResponseBody;
 pub use send::Upstream;
 pub use upgrade::{Tunnel, Upgrade};

@@ -7,8 +7,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::field_limit::LearntFieldLimit;
 use super::idle_timeout::IdleTimeoutEstimate;
 use super::upload_progress::OutgoingBody;
+use crate::metrics::Metrics;
+
+/// How often the same defect of the API's responses is logged.
+const NOTE_INTERVAL: Duration = Duration::from_hours(1);
 
 /// How often idle connections are checked. Closed ones are dropped, and those older than `upstream.pool_idle`.
 const REAP_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,10 +23,14 @@ pub(super) struct IdlePool<B: OutgoingBody> {
     /// `upstream.pool_idle`.
     max_idle: Duration,
     pub(super) idle_timeout: IdleTimeoutEstimate,
+    pub(super) field_limit: LearntFieldLimit,
     /// The youngest is last. Connections are taken from the end, so that those that are not needed grow old and close.
     connections: Mutex<Vec<IdleConnection<B>>>,
     /// Wakes the reaper when the pool is no longer empty, and when it is dropped.
     reaper: Arc<Notify>,
+    metrics: Arc<Metrics>,
+    /// When [`IdlePool::note_removed_length`] last wrote a line.
+    length_noted: Mutex<Option<Instant>>,
 }
 
 struct IdleConnection<B: OutgoingBody> {
@@ -31,13 +40,39 @@ struct IdleConnection<B: OutgoingBody> {
 
 impl<B: OutgoingBody> IdlePool<B> {
     /// An empty pool, whose connections are closed after `max_idle` (`upstream.pool_idle`).
-    pub(super) fn new(max_idle: Duration) -> Self {
+    pub(super) fn new(max_idle: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             max_idle,
             idle_timeout: IdleTimeoutEstimate::unknown(),
+            field_limit: LearntFieldLimit::default(),
             connections: Mutex::new(Vec::new()),
             reaper: Arc::new(Notify::new()),
+            metrics,
+            length_noted: Mutex::new(None),
         }
+    }
+
+    /// Logs that a response had a length beside `chunked`, which costs a connection each time: once per interval.
+    #[cold]
+    pub(super) fn note_removed_length(&self) {
+        let mut noted = self
+            .length_noted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if noted.is_none_or(|at| at.elapsed() >= NOTE_INTERVAL) {
+            *noted = Some(Instant::now());
+            tracing::warn!(
+                proxy = self.metrics.proxy(),
+                "the API sends Content-Length beside Transfer-Encoding: chunked: the length is ignored, and its \
+                 connection is closed after each such response"
+            );
+        }
+    }
+
+    /// Accepts more fields from now on: closes the idle connections, whose limit is lower.
+    pub(super) fn raise_field_limit(&self) {
+        self.field_limit.raise();
+        self.clear();
     }
 
     /// Takes the youngest idle connection, and returns how long it has been idle.
@@ -69,6 +104,9 @@ impl<B: OutgoingBody> IdlePool<B> {
     }
 
     fn put(&self, connection: Connection<B>) {
+        if connection.field_limit != self.field_limit.current() {
+            return; // opened before the upstream needed a higher limit
+        }
         let mut idle = self
             .connections
             .lock()
@@ -137,18 +175,21 @@ impl<B: OutgoingBody> Drop for IdlePool<B> {
 /// A connection in use, together with the pool that it goes back to. Dropping it closes the connection.
 pub(super) struct PooledConnection<B: OutgoingBody> {
     pub(super) connection: Connection<B>,
-    pool: Arc<IdlePool<B>>,
+    /// `None` if the connection must not be used again.
+    pool: Option<Arc<IdlePool<B>>>,
 }
 
 impl<B: OutgoingBody> PooledConnection<B> {
-    pub(super) fn new(connection: Connection<B>, pool: Arc<IdlePool<B>>) -> Self {
+    pub(super) fn new(connection: Connection<B>, pool: Option<Arc<IdlePool<B>>>) -> Self {
         Self { connection, pool }
     }
 
     /// Returns the connection to the pool, unless it has ended.
     pub(super) fn release(self) {
-        if self.connection.driver.is_open() {
-            self.pool.put(self.connection);
+        if let Some(pool) = self.pool
+            && self.connection.driver.is_open()
+        {
+            pool.put(self.connection);
         }
     }
 }

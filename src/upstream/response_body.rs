@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, coop};
 
 use super::connection::Connection;
 use super::errors::BodyError;
@@ -26,6 +26,8 @@ struct StreamingBody<B: OutgoingBody> {
     /// The connection, if the response began before the request body ended.
     upload: Option<DetachedUpload>,
     stall: StallTimer,
+    /// A frame was returned, and it was not the last.
+    has_more: bool,
 }
 
 impl<B: OutgoingBody> ResponseBody<B> {
@@ -39,6 +41,7 @@ impl<B: OutgoingBody> ResponseBody<B> {
             connection: Some(connection),
             upload: None,
             stall,
+            has_more: false,
         });
         if !body.stall.is_request_sent() {
             let pooled = body.connection.take();
@@ -93,7 +96,7 @@ struct DetachedUpload(AbortHandle);
 
 impl DetachedUpload {
     fn spawn<B: OutgoingBody>(connection: Connection<B>) -> Option<Self> {
-        let driver = connection.driver.0?;
+        let driver = connection.driver.into_running()?;
         let sender = connection.sender;
         let task = tokio::spawn(async move {
             // An error reaches the reader of the response body.
@@ -110,6 +113,14 @@ impl Drop for DetachedUpload {
     }
 }
 
+/// Counts a frame against the task's budget. One read from the socket may hold thousands of short chunks, so that the
+/// socket alone would limit the task too late.
+fn spend_budget(cx: &mut Context<'_>) {
+    if let Poll::Ready(budget) = coop::poll_proceed(cx) {
+        budget.made_progress();
+    }
+}
+
 impl<B: OutgoingBody> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = BodyError;
@@ -119,6 +130,9 @@ impl<B: OutgoingBody> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self.get_mut().0;
+        if this.has_more && !coop::has_budget_remaining() && coop::poll_proceed(cx).is_pending() {
+            return Poll::Pending;
+        }
         match this.poll_incoming(cx) {
             Poll::Pending => this.stall.poll(cx).map(|error| {
                 this.connection = None;
@@ -130,6 +144,9 @@ impl<B: OutgoingBody> Body for ResponseBody<B> {
                 // Nothing follows trailers, and a reader that has them does not poll again.
                 if frame.is_trailers() || this.incoming.is_end_stream() {
                     this.release();
+                } else {
+                    this.has_more = true;
+                    spend_budget(cx);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

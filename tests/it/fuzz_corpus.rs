@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cupbearer::net;
 use cupbearer::server::fuzzing;
 
 #[test]
@@ -13,6 +14,11 @@ fn every_request_head_of_the_corpus_reads_the_same_wherever_it_is_split() {
 #[test]
 fn every_chunked_body_of_the_corpus_reads_the_same_wherever_it_is_split() {
     replay("chunked_body", fuzzing::read_chunks);
+}
+
+#[test]
+fn every_series_of_interim_responses_of_the_corpus_passes_the_same_wherever_it_is_split() {
+    replay("interim_responses", net::fuzzing::filter_interim);
 }
 
 /// Feeds each input as the target does, and then with every other split.

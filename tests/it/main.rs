@@ -35,6 +35,7 @@ mod reload;
 mod reload_guard;
 #[cfg(feature = "demo")]
 mod replay;
+mod reports;
 mod restart;
 mod rewriting;
 #[cfg(unix)]

@@ -134,7 +134,7 @@ pub(super) fn client() -> super::super::Client {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    super::super::client(tls, &config::ProxyRule::Direct).unwrap()
+    super::super::client(tls, &config::ProxyRule::Direct)
 }
 
 pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {

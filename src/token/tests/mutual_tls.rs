@@ -65,12 +65,12 @@ async fn the_certificate_is_presented_and_without_it_there_is_no_token() {
     let mut config = config(url.parse().unwrap(), ClientAuth::Tls);
     let without = Grant::new(
         config.clone(),
-        super::super::client(tls.clone(), &crate::config::ProxyRule::Direct).unwrap(),
+        super::super::client(tls.clone(), &crate::config::ProxyRule::Direct),
     );
     config.certificate = Some(files);
     let with = Grant::new(
         config,
-        super::super::client(tls, &crate::config::ProxyRule::Direct).unwrap(),
+        super::super::client(tls, &crate::config::ProxyRule::Direct),
     );
     let secret = Secret::new("unused");
 

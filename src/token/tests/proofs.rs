@@ -384,7 +384,7 @@ async fn a_missing_or_mismatched_certificate_is_reported_and_nothing_is_sent() {
 
     for (certificate, private, expected) in [
         (None, None, "does not exist"),
-        (Some("x".to_owned()), None, "holds no PEM certificate"),
+        (Some("x".to_owned()), None, "contains no PEM certificate"),
         (Some(one.cert.pem()), None, "does not exist"),
         (
             Some(one.cert.pem()),

@@ -3,7 +3,7 @@
 
 mod client_certificate;
 mod corporate_proxy;
-mod peers;
+pub(crate) mod peers;
 mod replaced;
 mod tls;
 mod token_endpoint;
@@ -22,24 +22,24 @@ use peers::{Peer, TOKEN};
 const CLIENT_SECRET: &str = crate::support::SECRET;
 
 /// A running proxy and its files.
-struct Cupbearer {
+pub(crate) struct Cupbearer {
     running: RunningProxy,
     _directory: tempfile::TempDir,
 }
 
 /// The configuration of a proxy.
-struct Setup<'a> {
-    upstream: &'a str,
-    token_url: &'a str,
+pub(crate) struct Setup<'a> {
+    pub(crate) upstream: &'a str,
+    pub(crate) token_url: &'a str,
     /// Certificate authorities to trust in addition to the system's, as PEM.
-    trusted: &'a str,
+    pub(crate) trusted: &'a str,
     /// Further lines of the configuration.
-    more: &'a str,
-    variables: &'a [(&'a str, &'a str)],
+    pub(crate) more: &'a str,
+    pub(crate) variables: &'a [(&'a str, &'a str)],
 }
 
 impl Setup<'_> {
-    fn start(&self) -> Cupbearer {
+    pub(crate) fn start(&self) -> Cupbearer {
         crate::support::log_leaks::watch();
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
@@ -82,7 +82,7 @@ impl Setup<'_> {
 
 impl Cupbearer {
     /// The complete response to `GET /`, which must arrive within 20 s.
-    async fn get(&self) -> String {
+    pub(crate) async fn get(&self) -> String {
         let exchange = async {
             let mut stream = TcpStream::connect(self.running.addresses[0]).await.unwrap();
             let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -98,17 +98,7 @@ impl Cupbearer {
 
     /// The problem details that `GET /` is answered with. Panics if they contain a secret.
     async fn problem(&self) -> Problem {
-        let answer = self.get().await;
-        for secret in [TOKEN, CLIENT_SECRET] {
-            assert!(!answer.contains(secret), "{answer}");
-        }
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
-        Problem {
-            head: head.to_owned(),
-            reason: body["reason"].as_str().unwrap().to_owned(),
-            detail: body["detail"].as_str().unwrap().to_owned(),
-        }
+        Problem::of(&self.get().await)
     }
 
     /// The error of the first token request, on one line.
@@ -118,16 +108,31 @@ impl Cupbearer {
     }
 }
 
-struct Problem {
+pub(crate) struct Problem {
     head: String,
     reason: String,
     detail: String,
 }
 
 impl Problem {
+    /// The problem details of a response. Panics if they contain a secret.
+    #[track_caller]
+    pub(crate) fn of(answer: &str) -> Self {
+        for secret in [TOKEN, CLIENT_SECRET] {
+            assert!(!answer.contains(secret), "{answer}");
+        }
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
+        Self {
+            head: head.to_owned(),
+            reason: body["reason"].as_str().unwrap().to_owned(),
+            detail: body["detail"].as_str().unwrap().to_owned(),
+        }
+    }
+
     /// Asserts the reason and the `Proxy-Status` error type, and that the detail contains all of these words.
     #[track_caller]
-    fn is(&self, reason: &str, error: &str, words: &[&str]) {
+    pub(crate) fn is(&self, reason: &str, error: &str, words: &[&str]) {
         assert_eq!(self.reason, reason, "{}", self.detail);
         assert!(
             self.head.contains(&format!("error={error};")),

@@ -14,24 +14,24 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirec
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-pub(super) const TOKEN: &str = crate::support::TOKEN;
+pub(crate) const TOKEN: &str = crate::support::TOKEN;
 
 /// A certificate authority.
-pub(super) struct Ca {
-    pub(super) pem: String,
+pub(crate) struct Ca {
+    pub(crate) pem: String,
     der: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key.
-pub(super) struct Identity {
+pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
-    pub(super) pem: String,
-    pub(super) key: KeyPair,
+    pub(crate) pem: String,
+    pub(crate) key: KeyPair,
 }
 
 impl Ca {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -45,17 +45,24 @@ impl Ca {
     }
 
     /// A server certificate, valid for this name and between these years.
-    pub(super) fn issue_for(&self, name: &str, years: [i32; 2]) -> Identity {
+    pub(crate) fn issue_for(&self, name: &str, years: [i32; 2]) -> Identity {
         self.sign(&server_params(name, years))
     }
 
-    pub(super) fn issue(&self, name: &str) -> Identity {
+    pub(crate) fn issue(&self, name: &str) -> Identity {
         self.issue_for(name, [2000, 4000])
     }
 
-    pub(super) fn issue_to_client(&self, name: &str) -> Identity {
+    pub(crate) fn issue_to_client(&self, name: &str) -> Identity {
         let mut params = server_params(name, [2000, 4000]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    /// A server certificate whose only name is its common name.
+    pub(crate) fn issue_without_san(&self, name: &str) -> Identity {
+        let mut params = server_params(name, [2000, 4000]);
+        params.subject_alt_names.clear();
         self.sign(&params)
     }
 
@@ -71,7 +78,7 @@ impl Ca {
 }
 
 /// A self-signed certificate.
-pub(super) fn self_signed(name: &str) -> Identity {
+pub(crate) fn self_signed(name: &str) -> Identity {
     let key = KeyPair::generate().unwrap();
     let mut params = server_params(name, [2000, 4000]);
     // A name that is in no system's store.
@@ -86,6 +93,48 @@ pub(super) fn self_signed(name: &str) -> Identity {
     }
 }
 
+/// Builds a self-signed certificate that is marked as an authority, as plain `openssl req -x509` does.
+pub(crate) struct SelfSigned(CertificateParams);
+
+impl SelfSigned {
+    pub(crate) fn authority() -> Self {
+        let mut params = server_params("unused", [2000, 4000]);
+        params.subject_alt_names.clear();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "self-made");
+        Self(params)
+    }
+
+    pub(crate) fn san(mut self, name: &str) -> Self {
+        let names = CertificateParams::new([name.to_owned()]).unwrap();
+        self.0.subject_alt_names = names.subject_alt_names;
+        self
+    }
+
+    pub(crate) fn common_name(mut self, name: &str) -> Self {
+        self.0.distinguished_name.push(DnType::CommonName, name);
+        self
+    }
+
+    pub(crate) fn years(mut self, [from, to]: [i32; 2]) -> Self {
+        self.0.not_before = date_time_ymd(from, 1, 1);
+        self.0.not_after = date_time_ymd(to, 1, 1);
+        self
+    }
+
+    pub(crate) fn issue(self) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let cert = self.0.self_signed(&key).unwrap();
+        Identity {
+            chain: vec![cert.der().clone()],
+            pem: cert.pem(),
+            key,
+        }
+    }
+}
+
 fn server_params(name: &str, [from, to]: [i32; 2]) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -96,26 +145,26 @@ fn server_params(name: &str, [from, to]: [i32; 2]) -> CertificateParams {
 
 /// The bytes that a peer received.
 #[derive(Clone, Default)]
-pub(super) struct ReceivedRequest(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct ReceivedRequest(Arc<Mutex<Vec<u8>>>);
 
 impl ReceivedRequest {
     fn record(&self, bytes: &[u8]) {
         self.0.lock().unwrap().extend_from_slice(bytes);
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
-    pub(super) fn count(&self, words: &str) -> usize {
+    pub(crate) fn count(&self, words: &str) -> usize {
         self.text().matches(words).count()
     }
 }
 
 /// A server on a free loopback port.
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    pub(super) seen: ReceivedRequest,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) seen: ReceivedRequest,
 }
 
 impl Peer {
@@ -137,16 +186,16 @@ impl Peer {
     }
 
     /// Answers `POST /token` with a token, and any other request with `ok`.
-    pub(super) async fn plain() -> Self {
+    pub(crate) async fn plain() -> Self {
         Self::new(answer).await
     }
 
-    pub(super) async fn tls(identity: &Identity) -> Self {
+    pub(crate) async fn tls(identity: &Identity) -> Self {
         Self::accepting(server(identity, None)).await
     }
 
     /// Accepts only clients whose certificate `clients` has issued.
-    pub(super) async fn mutual_tls(
+    pub(crate) async fn mutual_tls(
         identity: &Identity,
         clients: &Ca,
         version: &'static rustls::SupportedProtocolVersion,
@@ -168,7 +217,7 @@ impl Peer {
     }
 
     /// Sends these bytes once the client has sent something, and closes when the client does.
-    pub(super) async fn saying(bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn saying(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::new(move |mut stream, seen| {
             let bytes = bytes.clone();
@@ -186,7 +235,7 @@ impl Peer {
     }
 
     /// Reads the first bytes and closes the connection.
-    pub(super) async fn closing() -> Self {
+    pub(crate) async fn closing() -> Self {
         Self::new(|mut stream, _| async move {
             let _ = stream.read(&mut [0; 4096]).await;
         })
@@ -195,7 +244,7 @@ impl Peer {
 
     /// A corporate proxy. Whatever host a client names, it connects to that port on this machine. If `credentials` is
     /// given, it requires a `Proxy-Authorization` with this value.
-    pub(super) async fn proxy(credentials: Option<&'static str>) -> Self {
+    pub(crate) async fn proxy(credentials: Option<&'static str>) -> Self {
         Self::new(move |mut stream, seen| async move {
             let head = read_head(&mut stream).await;
             seen.record(head.as_bytes());

@@ -63,6 +63,30 @@ impl Binary {
         Self::spawn(command, directory).await
     }
 
+    /// Runs a command to its end, with an environment that contains only these variables. Returns its exit code and
+    /// everything that it printed.
+    pub(crate) async fn run(
+        config: &Config<'_>,
+        command: &str,
+        variables: &[(&str, &str)],
+    ) -> (Option<i32>, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = config.write(directory.path());
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        process.env_clear().envs(variables.iter().copied());
+        process.arg(command).arg("--config").arg(file);
+        for setting in config.settings {
+            process.args(["--set", setting]);
+        }
+        process.kill_on_drop(true);
+        let ended = super::within("the end of the process", process.output());
+        let ended = ended.await.unwrap();
+        let output = [ended.stdout, ended.stderr].concat();
+        let output = String::from_utf8_lossy(&output).into_owned();
+        assert_eq!(leaked(&output), None, "a credential is printed: {output}");
+        (ended.status.code(), output)
+    }
+
     /// Starts one process with a proxy for each of these files in `directory`, and waits until the first one listens.
     pub(crate) async fn start_with_files(files: &[PathBuf], directory: TempDir) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));

@@ -72,6 +72,10 @@ impl Answer {
         values(&self.fields, name).first().copied()
     }
 
+    pub(crate) fn fields_named(&self, name: &str) -> Vec<&str> {
+        values(&self.fields, name)
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -325,6 +325,11 @@ impl Connection {
         let _ = self.socket.flush().await;
     }
 
+    /// Writes, and returns whether the peer accepted everything.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).await.is_ok()
+    }
+
     /// Reads and discards bytes until the peer closes the connection.
     pub(crate) async fn closed(&mut self) {
         while self.fill().await.is_some() {

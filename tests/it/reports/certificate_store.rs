@@ -1,0 +1,48 @@
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` that name nothing usable.
+
+use super::config;
+use crate::outbound::peers::Ca;
+use crate::support::Binary;
+
+async fn check(variable: &str, value: &str) -> String {
+    let (code, said) = Binary::run(&config(&[]), "check", &[(variable, value)]).await;
+    assert_eq!(code, Some(0), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn a_variable_that_names_nothing_usable_is_a_warning_with_its_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("empty.pem"), "nothing").unwrap();
+    std::fs::create_dir(path("empty")).unwrap();
+    std::fs::create_dir(path("good")).unwrap();
+    std::fs::write(path("good/ca.pem"), Ca::new("A").pem).unwrap();
+    for (variable, value, words) in [
+        ("SSL_CERT_FILE", path("none"), Some("which does not exist")),
+        (
+            "SSL_CERT_FILE",
+            path("empty.pem"),
+            Some("which holds no certificate"),
+        ),
+        ("SSL_CERT_DIR", path("none"), Some("which does not exist")),
+        (
+            "SSL_CERT_DIR",
+            path("empty"),
+            Some("which holds no certificate"),
+        ),
+        ("SSL_CERT_FILE", path("good/ca.pem"), None),
+        ("SSL_CERT_DIR", path("good"), None),
+    ] {
+        let said = check(variable, &value).await;
+        match words {
+            None => assert!(!said.contains("SSL_CERT"), "{said}"),
+            Some(words) => {
+                let warning = format!(
+                    "warning: {variable} names {value}, {words}; no certificate authority of the system is trusted"
+                );
+                assert!(said.contains(&warning), "{said}");
+            }
+        }
+    }
+}
