@@ -64,7 +64,12 @@ fn accepted(loaded: &Loaded) -> Finding {
     let warnings: Vec<&str> = loaded
         .warnings
         .iter()
-        .chain(&store.warnings)
+        .chain(
+            store
+                .warnings
+                .iter()
+                .filter(|found| !loaded.warnings.contains(found)),
+        )
         .map(String::as_str)
         .collect();
     if warnings.is_empty() {

@@ -18,12 +18,12 @@ use crate::credentials::{ClientCertificate, ClientCertificateError};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSetupError {
     /// `network.ca_file` cannot be used.
-    #[error("network.ca_file: {source} ({}); {}", path.display(), source.remedy())]
+    #[error("network.ca_file: {defect} ({}); {}", path.display(), defect.remedy())]
     CaFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: CaFileError,
+        defect: CaFileError,
     },
     /// The client certificate cannot be used.
     #[error("{}: {source}; {}", source.key(), source.remedy())]
@@ -52,9 +52,9 @@ pub fn client_config(network: &NetworkConfig) -> Result<rustls::ClientConfig, Tl
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let pinned = match &network.ca_file {
         Some(path) => {
-            let read = read_ca_file(path).map_err(|source| TlsSetupError::CaFile {
+            let read = read_ca_file(path).map_err(|defect| TlsSetupError::CaFile {
                 path: path.clone(),
-                source,
+                defect,
             })?;
             read.certificates
         }
