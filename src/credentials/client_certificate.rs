@@ -206,7 +206,6 @@ impl ClientCertificate {
                     key,
                     path,
                     cert: cert.clone(),
-                    source,
                 },
                 rustls::Error::InvalidCertificate(_) if is_old => {
                     ClientCertificateError::OldVersion {

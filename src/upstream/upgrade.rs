@@ -65,7 +65,7 @@ impl<B: OutgoingBody> Upstream<B> {
         let mut head_timer = None;
         let mut response = pin!(sender.try_send_request(TrackedBody::wrap(request)));
         let mut ended = false;
-        let mut response = poll_fn(|cx| {
+        let response = poll_fn(|cx| {
             ended = ended || connection.poll_without_shutdown(cx).is_ready();
             match response.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(Ok(result)),
