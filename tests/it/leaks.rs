@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use cupbearer::config::{self, Overrides, Surroundings};
 
 use crate::support::{
-    Binary, CALLER_KEY, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream, answer,
+    Answer, Binary, CALLER_KEY, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream, answer,
     ask, get, leaked, post, token_answer, until,
 };
 
@@ -49,6 +49,11 @@ async fn verbose_endpoint() -> Upstream {
     .await
 }
 
+/// All of a response: its fields, and its body as text.
+fn shown(answer: &Answer) -> String {
+    format!("{:?} {}", answer.fields, answer.text())
+}
+
 /// Triggers each failure once; returns everything sent to clients.
 async fn trigger_failures(binary: &Binary) -> String {
     let targets = [
@@ -71,7 +76,7 @@ async fn trigger_failures(binary: &Binary) -> String {
     ]);
     let mut responses = Vec::new();
     for request in requests {
-        responses.push(format!("{:?}", ask(binary.address, request).await));
+        responses.push(shown(&ask(binary.address, request).await));
     }
     let mut leaving = Client::connect(binary.address).await;
     leaving
@@ -180,10 +185,10 @@ async fn no_output_contains_a_callers_key_wherever_it_was_sent() {
                         .replace("USER", &format!("x:{CALLER_KEY}"))
                         .replace("KEY", CALLER_KEY)
                         .replace("BASIC", &basic);
-                    responses += &format!("{:?}", ask(binary.address, &*request).await);
+                    responses += &shown(&ask(binary.address, &*request).await);
                     if field.is_empty() {
                         let asked = request.replace("/p", "/status");
-                        responses += &format!("{:?}", ask(binary.admin(), asked).await);
+                        responses += &shown(&ask(binary.admin(), asked).await);
                     }
                 }
             }
@@ -191,7 +196,7 @@ async fn no_output_contains_a_callers_key_wherever_it_was_sent() {
     }
     let tunnel =
         format!("CONNECT x:{CALLER_KEY}@evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    responses += &format!("{:?}", ask(binary.address, tunnel).await);
+    responses += &shown(&ask(binary.address, tunnel).await);
     for path in ["/metrics", "/status", "/"] {
         responses += &ask(binary.admin(), get(path)).await.text();
     }
