@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use cupbearer::config::{self, Overrides, Surroundings};
 
 use crate::support::{
-    Answer, Binary, CALLER_KEY, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream, answer,
-    ask, get, leaked, post, token_answer, until,
+    Answer, Binary, CALLER_KEY, CLIENT_ID, Client, Config, Connection, SECRET, TOKEN, Upstream,
+    answer, ask, get, leaked, post, token_answer, until,
 };
 
 /// An upstream that fails differently for each target.
