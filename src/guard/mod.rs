@@ -241,6 +241,18 @@ impl Guard {
         }
     }
 
+    /// Checks only who a peer is, before it has sent a request.
+    ///
+    /// # Errors
+    ///
+    /// `user_refused`, which every request of this peer would get.
+    pub fn check_peer(&self, peer: &Peer) -> Result<(), Rejection> {
+        if let Some(pending) = &self.pending {
+            pending.check_peer(peer)?;
+        }
+        self.users.check(peer)
+    }
+
     fn check_with_pending(
         &self,
         head: CheckedHead<'_>,

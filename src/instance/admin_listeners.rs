@@ -8,12 +8,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::generation::admin_guard;
+use super::guard_views::NoGuard;
 use super::limits::ADMIN_CONNECTIONS;
 use super::running_proxy::RunningProxy;
 use crate::admin::{self, AdminEndpoints};
 use crate::config;
 use crate::guard::Peer;
 use crate::metrics::{self, Metrics};
+use crate::proxy::{AccessLines, AccessLogger, UnservedResponder};
 use crate::server::{self, DrainPhase, Drained, RequestBody, Server, StopSignal};
 
 /// The admin listeners. They close when this is dropped.
@@ -55,7 +57,13 @@ pub fn start_admin(
         ..ADMIN_LIMITS
     };
     for bound in bound {
-        let server = Server::new(bound, limits, Metrics::new(None));
+        let metrics = Metrics::new(None);
+        let mut server = Server::new(bound, limits, Arc::clone(&metrics));
+        let guard = NoGuard {
+            connections: limits.connections,
+        };
+        let logger = AccessLogger::new(metrics, AccessLines::None);
+        server.respond_to_unserved(Arc::new(UnservedResponder::new(guard, logger)));
         let endpoints = Arc::clone(&endpoints);
         let service = move |peer: Peer| admin::service::<RequestBody>(&endpoints, peer);
         tasks.spawn(server.serve(service, stop_signal.clone(), || Duration::ZERO));
@@ -68,13 +76,15 @@ pub fn start_admin(
     })
 }
 
-/// Enough for a kubelet, one or two Prometheus servers and a few users, all with short requests.
+/// Enough for a kubelet, one or two Prometheus servers and a few users, all with short requests. Probes must get through
+/// whatever other clients do, so whoever does not finish a head or does not read a response gives way soon.
 const ADMIN_LIMITS: server::ConnectionLimits = server::ConnectionLimits {
     connections: ADMIN_CONNECTIONS,
     header_bytes: 16 << 10,
-    header_timeout: Duration::from_secs(5),
+    header_timeout: Duration::from_secs(1),
     keep_alive: Duration::from_secs(75),
     stall_timeout: Duration::from_secs(30),
+    unread_gives_way: Some(Duration::from_millis(100)),
 };
 
 #[cfg(test)]

@@ -15,5 +15,6 @@ pub(super) fn connection_limits(config: &Config, proxies: usize) -> ConnectionLi
         header_timeout: config.limits.header_timeout,
         keep_alive: config.limits.keep_alive,
         stall_timeout: config.upstream.stall_timeout,
+        unread_gives_way: None,
     }
 }

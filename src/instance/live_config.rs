@@ -201,6 +201,16 @@ impl LiveConfig {
         self.followed.borrow().admin_guard.clone()
     }
 
+    /// Calls `use_guard` with the guard that requests pass now, with the restriction if there is one.
+    pub(super) fn with_guard<T>(&self, use_guard: impl FnOnce(&Guard) -> T) -> T {
+        use_guard(&self.followed.borrow().guard)
+    }
+
+    /// How many connections may be open.
+    pub(super) fn connections(&self) -> usize {
+        self.context.limits.connections()
+    }
+
     fn live(&self) -> Arc<ConfigGeneration> {
         Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
     }

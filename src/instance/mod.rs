@@ -7,6 +7,7 @@
 
 mod admin_listeners;
 mod generation;
+mod guard_views;
 mod identity;
 mod limits;
 mod listen_context;
@@ -25,9 +26,10 @@ use tokio::time::Instant;
 use crate::config::{self, Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
-use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, ViaName};
+use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, UnservedResponder, ViaName};
 use crate::server::{self, Server, StopSignal};
 
+use guard_views::LiveGuard;
 use limits::connection_limits;
 use listen_context::ListenContext;
 use worker::{SharedParts, WorkerProxy};
@@ -74,6 +76,7 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
     let metrics = Metrics::new((process.proxies > 1).then_some(&config.name));
     let limits = connection_limits(config, process.proxies);
     let mut server = Server::new(bound, limits, Arc::clone(&metrics));
+    server.reject_when_full();
     let shared = SharedParts {
         metrics: Arc::clone(&metrics),
         via_name: ViaName::generate(&config.name),
@@ -90,16 +93,16 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         access_logger: Arc::clone(&shared.access_logger),
     };
     let (live_config, keys_read) = LiveConfig::new(config, context)?;
+    server.respond_to_unserved(Arc::new(UnservedResponder::new(
+        LiveGuard(Arc::downgrade(&live_config)),
+        Arc::clone(&shared.access_logger),
+    )));
     for number in 1..config.runtime.threads {
         let worker = WorkerProxy::new(shared.clone(), live_config.generations());
         server.add_worker(start_worker(number, worker)?);
     }
     let (stop, stop_signal) = StopSignal::channel();
     let (current, access_logger) = WorkerProxy::new(shared, live_config.generations()).start();
-    server.reject_when_full({
-        let (current, limits) = (Arc::clone(&current), server.live_limits());
-        Arc::new(move |head| current.get().reject_connection(head, limits.connections()))
-    });
     let service = move |peer: Peer| proxy::service(&current, peer, &access_logger);
     let live = Arc::clone(&live_config);
     let serving = server.serve(service, stop_signal, move || live.drain_timeouts().drain);

@@ -27,7 +27,9 @@ pub enum StartError {
         listener: SocketAddr,
     },
     /// `guard.local_users` needs to know who connects, and the system does not tell.
-    #[error("the system cannot identify the user who opened a loopback connection (sock_diag)")]
+    #[error(
+        "the system cannot identify the user who opened a loopback connection (sock_diag, /proc/net/tcp)"
+    )]
     UnknownUsers(#[source] std::io::Error),
     /// The certificate authorities or the client certificate could not be loaded.
     #[error(transparent)]

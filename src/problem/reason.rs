@@ -53,13 +53,13 @@ pub enum Reason {
     TargetRefused,
     /// The method is one that is never forwarded.
     MethodRefused,
-    /// The request body is too large.
-    BodyTooLarge,
-    /// The request head is larger than `limits.header_bytes`.
+    /// The request target is longer than the HTTP library reads.
+    TargetTooLong,
+    /// The request head is larger than `limits.header_bytes`, or has too many fields.
     HeadTooLarge,
     /// The client was too slow.
     ClientTimeout,
-    /// Two servers could interpret the request differently.
+    /// The request is not valid, or two servers could interpret it differently.
     BadRequest,
     /// The request body has a transfer coding that we do not know.
     CodingNotSupported,
@@ -119,7 +119,7 @@ impl Reason {
         Self::RuleRefused,
         Self::TargetRefused,
         Self::MethodRefused,
-        Self::BodyTooLarge,
+        Self::TargetTooLong,
         Self::HeadTooLarge,
         Self::ClientTimeout,
         Self::BadRequest,
@@ -201,7 +201,7 @@ impl Reason {
             Self::Saturated => entry!("saturated", SERVICE_UNAVAILABLE, "connection_limit_reached", "too many simultaneous requests",
                 "Try again after a second, or raise `limits.in_flight`."),
             Self::Draining => entry!("draining", SERVICE_UNAVAILABLE, "proxy_internal_error", "no one: a normal shutdown",
-                "cupbearer is stopping. Send the request again."),
+                "cupbearer stopped before the whole request head had arrived. Send the request again."),
             Self::CallerUnknown => entry!("caller_unknown", UNAUTHORIZED, "http_request_denied", "the caller",
                 "It sent no key, or an unknown one: see [callers.md](callers.md)."),
             Self::HostRefused => entry!("host_refused", FORBIDDEN, "http_request_denied", "the caller",
@@ -216,12 +216,12 @@ impl Reason {
                 "The request line names another host. The tool uses cupbearer as a *forward* proxy; set it as the API's address instead."),
             Self::MethodRefused => entry!("method_refused", METHOD_NOT_ALLOWED, "http_request_denied", "the caller",
                 "`CONNECT`, `TRACE` and `TRACK` are never forwarded. `CONNECT` also means that the tool uses cupbearer as a forward proxy."),
-            Self::BodyTooLarge => entry!("too_large", PAYLOAD_TOO_LARGE, "http_request_error", "the caller",
-                "The request body is too large."),
+            Self::TargetTooLong => entry!("too_large", URI_TOO_LONG, "http_request_error", "the caller",
+                "The request target is longer than 65,534 bytes."),
             Self::HeadTooLarge => entry!("too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "http_request_error", "the caller",
-                "The request head is longer than `limits.header_bytes`."),
+                "The request head is longer than `limits.header_bytes`, or has more than 100 fields."),
             Self::ClientTimeout => entry!("client_timeout", REQUEST_TIMEOUT, "http_request_error", "the caller",
-                "It sent no part of its request body for `upstream.stall_timeout`."),
+                "It did not finish its request head within `limits.header_timeout`, or sent no part of its request body for `upstream.stall_timeout`."),
             Self::BadRequest => entry!("bad_request", BAD_REQUEST, "http_request_error", "the caller",
                 "The request is malformed, or two servers could interpret it differently; `detail` says where."),
             Self::CodingNotSupported => entry!("not_supported", NOT_IMPLEMENTED, "http_request_error", "the caller",

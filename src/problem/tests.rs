@@ -32,7 +32,7 @@ const CONTRACT: [(Reason, &str, u16, &str); 29] = [
     (Reason::RuleRefused, "rule_refused", 403, "http_request_denied"),
     (Reason::TargetRefused, "target_refused", 421, "http_request_denied"),
     (Reason::MethodRefused, "method_refused", 405, "http_request_denied"),
-    (Reason::BodyTooLarge, "too_large", 413, "http_request_error"),
+    (Reason::TargetTooLong, "too_large", 414, "http_request_error"),
     (Reason::HeadTooLarge, "too_large", 431, "http_request_error"),
     (Reason::ClientTimeout, "client_timeout", 408, "http_request_error"),
     (Reason::BadRequest, "bad_request", 400, "http_request_error"),

@@ -37,6 +37,8 @@ pub(super) struct AccessRecord {
     metrics: Arc<Metrics>,
     method: Method,
     path: PathAndQuery,
+    /// The method and the path are unknown.
+    is_unread: bool,
     request_id: RequestId,
     traceparent: Option<HeaderValue>,
     start: Instant,
@@ -68,6 +70,7 @@ impl AccessRecord {
                 .path_and_query()
                 .cloned()
                 .unwrap_or(PathAndQuery::from_static("/")),
+            is_unread: false,
             request_id,
             traceparent: (lines != AccessLines::None)
                 .then(|| trace::traceparent(request.headers()))
@@ -105,6 +108,13 @@ impl AccessRecord {
     pub(super) fn set_failure(&mut self, reason: Reason, error: String) {
         self.reason = Some(reason);
         self.error = Some(error);
+    }
+
+    /// The request line could not be read.
+    pub(super) fn set_unread(&mut self) {
+        self.is_unread = true;
+        // The metrics count it as `other`.
+        self.method = Method::from_bytes(b"UNREAD").unwrap_or_default();
     }
 
     pub(super) fn set_attempt(&mut self, attempt: Option<LastAttempt>) {
@@ -156,7 +166,7 @@ impl AccessRecord {
     fn count(&self, ended: Instant) {
         self.metrics.request_finished(&FinishedRequest {
             method: &self.method,
-            path: self.path.path(),
+            path: if self.is_unread { "" } else { self.path.path() },
             status: self.head.map(|(status, _)| status.as_u16()),
             reason: self.reason.map(Reason::name),
             caller: self.caller.as_ref().map(CallerName::as_str),
@@ -179,14 +189,15 @@ impl AccessRecord {
         let uid = self.uid.map(|uid| format!("uid:{uid}"));
         let caller = self.caller.as_ref().map(CallerName::as_str);
         let (method, path) = (loggable(self.method.as_str()), loggable(self.path.path()));
+        let is_read = !self.is_unread;
         macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
                     target: "cupbearer::access",
                     proxy = self.metrics.proxy(),
                     caller = caller.or(uid.as_deref()),
-                    method = &*method,
-                    path = &*path,
+                    method = is_read.then_some(&*method),
+                    path = is_read.then_some(&*path),
                     status = self.head.map(|(status, _)| status.as_u16()),
                     reason = self.reason.map(Reason::name),
                     error = self.error.as_deref(),

@@ -15,7 +15,6 @@ mod hop_by_hop;
 mod loop_detection;
 mod not_replayed;
 mod origin_ref;
-mod overload;
 mod replay;
 mod request_body;
 mod request_head;
@@ -24,6 +23,7 @@ mod rewrite;
 mod service;
 mod trace;
 mod trailers;
+mod unserved;
 mod upgrade;
 
 use std::any::Any;
@@ -60,6 +60,7 @@ pub use access_record::AccessLines;
 pub use loop_detection::{ViaName, own_listener};
 pub use response_body::ClientResponseBody;
 pub use rewrite::DocumentStore;
+pub use unserved::{GuardView, UnservedResponder};
 pub use upgrade::CarryTunnel;
 
 /// One proxy's data path on one worker.
@@ -166,15 +167,6 @@ impl Proxy {
     /// Closes the idle connections to the upstream, whose other ends may no longer exist.
     pub fn drop_idle_connections(&self) {
         self.upstream.drop_idle();
-    }
-
-    /// The response on a connection that exceeds `limits.connections`, from the first bytes that have arrived on it.
-    #[must_use]
-    pub fn reject_connection(&self, head: &[u8], limit: usize) -> Response<Bytes> {
-        let mut response = overload::too_many_connections(&self.metrics, limit);
-        let cors = self.guard.cors_of_rejection(&overload::origins(head));
-        cors.apply(response.headers_mut());
-        response
     }
 
     async fn forward(

@@ -46,6 +46,8 @@ pub(super) struct ClientIo {
     scanner: HeadScanner,
     linger: Option<Linger>,
     wide_buffer: Option<OwnedSemaphorePermit>,
+    /// What looks like hyper's response to a head that it cannot parse, and has not been written.
+    held: Option<Vec<u8>>,
 }
 
 struct Linger {
@@ -66,7 +68,44 @@ impl ClientIo {
             scanner: HeadScanner::default(),
             linger: None,
             wide_buffer: None,
+            held: None,
         }
+    }
+
+    pub(super) const fn scanner(&self) -> &HeadScanner {
+        &self.scanner
+    }
+
+    /// What looks like hyper's own response. hyper writes such a response last, if at all.
+    pub(super) fn take_held(&mut self) -> Option<Vec<u8>> {
+        self.held.take()
+    }
+
+    /// Writes what was held, because hyper goes on: it was the end of a response that only looked like hyper's own.
+    #[cold]
+    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(held) = &mut self.held {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, held))?;
+            held.drain(..written);
+            if held.is_empty() || written == 0 {
+                self.held = None;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes bytes that are in one piece, but holds back hyper's own response to a head that it cannot parse.
+    fn poll_write_piece(&mut self, cx: &mut Context<'_>, piece: &[u8]) -> Poll<io::Result<usize>> {
+        let piece = match start_of_own_response(piece) {
+            None => piece,
+            Some(0) => {
+                self.held = Some(piece.to_vec());
+                cx.waker().wake_by_ref(); // hyper reads on in the next poll, unless it has given up
+                return Poll::Ready(Ok(piece.len()));
+            }
+            Some(start) => &piece[..start],
+        };
+        Pin::new(&mut self.stream).poll_write(cx, piece)
     }
 
     /// Whether a read may fill `room` bytes. hyper doubles a buffer that was filled.
@@ -91,7 +130,14 @@ impl ClientIo {
     /// Whether the last response has ended and nothing is left unread. The socket is then closed without a shutdown,
     /// which would have the same effect. A tunnel stays busy, because its two directions end one after the other.
     fn is_done(&self) -> bool {
-        !self.connection.is_busy() && !self.connection.is_unread()
+        !self.connection.is_busy() && !self.must_linger()
+    }
+
+    /// Whether the client may still send something, so that closing now could cost it the response. After a head that
+    /// may switch protocols, a response other than 101 is followed by bytes that nothing has read.
+    fn must_linger(&self) -> bool {
+        self.connection.is_unread()
+            || (self.connection.has_left_http() && !self.connection.is_busy())
     }
 
     fn note_write(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -128,6 +174,9 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.held.is_some() {
+            ready!(self.poll_release(cx))?;
+        }
         let before = buf.filled().len();
         let polled = if self.may_fill(buf.remaining()) {
             Pin::new(&mut self.stream).poll_read(cx, buf)
@@ -147,7 +196,10 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if self.held.is_some() {
+            ready!(self.poll_release(cx))?;
+        }
+        let polled = self.poll_write_piece(cx, buf);
         self.note_write(polled)
     }
 
@@ -156,6 +208,9 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.held.is_some() {
+            ready!(self.poll_release(cx))?;
+        }
         let polled = match bufs.iter().map(|buf| buf.len()).sum::<usize>() {
             0..=COALESCED_BYTES => {
                 let mut space = [MaybeUninit::uninit(); COALESCED_BYTES];
@@ -163,8 +218,10 @@ impl AsyncWrite for ClientIo {
                 for buf in bufs {
                     whole.put_slice(buf);
                 }
-                Pin::new(&mut self.stream).poll_write(cx, whole.filled())
+                self.poll_write_piece(cx, whole.filled())
             }
+            // hyper's own response follows only what is in the same buffer.
+            _ if bufs.len() == 1 => self.poll_write_piece(cx, &bufs[0]),
             _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
         };
         self.note_write(polled)
@@ -175,21 +232,48 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.held.is_some() && self.connection.is_busy() {
+            ready!(self.poll_release(cx))?; // hyper has parsed another head
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_done() {
-            return Poll::Ready(Ok(()));
+        if self.is_done() || self.held.is_some() {
+            return Poll::Ready(Ok(())); // `connection` writes the last response itself
         }
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
-        if self.connection.is_unread() {
+        if self.must_linger() {
             ready!(self.poll_linger(cx));
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Where hyper's own response begins, if `bytes` end with it: a status, no body, and no field of ours.
+fn start_of_own_response(bytes: &[u8]) -> Option<usize> {
+    /// With all fields that hyper adds.
+    const LONGEST: usize = 160;
+    if !bytes.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let tail = bytes.len().saturating_sub(LONGEST);
+    let start = tail + memchr::memmem::rfind(&bytes[tail..], b"HTTP/1.")?;
+    let (status_line, fields) = bytes[start..].split_at_checked("HTTP/1.1 400 ".len())?;
+    let is_rejection = [&b" 400 "[..], b" 414 ", b" 431 "]
+        .iter()
+        .any(|status| status_line.ends_with(status));
+    let is_hypers = |line: &[u8]| {
+        line.is_empty()
+            || line == b"content-length: 0"
+            || line == b"connection: close"
+            || line.starts_with(b"date: ")
+    };
+    let mut lines = fields.split(|byte| *byte == b'\n').skip(1);
+    let only_hypers = lines.all(|line| is_hypers(line.strip_suffix(b"\r").unwrap_or(line)));
+    (is_rejection && only_hypers).then_some(start)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
@@ -15,13 +15,22 @@ use pin_project_lite::pin_project;
 
 use super::client_io::{ClientIo, WIDE_BUFFER};
 use super::client_stream::ClientStream;
+use super::head_fault::{UNKNOWN, UnreadableHead, restore};
+use super::last_response;
 use super::registry::ConnectionSlot;
 use super::request_body::RequestBody;
 use super::service::HttpService;
 use super::tracked_connection::{ConnectionCommand, ConnectionPhase, TrackedConnection};
+use super::unserved::{UnservedCause, UnservedRequest};
+use crate::guard::Peer;
 
 /// Serves one connection until it ends.
-pub(super) async fn serve<S: HttpService>(stream: ClientStream, slot: ConnectionSlot, service: S) {
+pub(super) async fn serve<S: HttpService>(
+    stream: ClientStream,
+    slot: ConnectionSlot,
+    peer: Peer,
+    service: S,
+) {
     #[cfg(not(target_os = "linux"))] // on Linux a socket inherits this from its listener
     stream.set_nodelay();
     let header_bytes = slot.registry.limits().header_bytes;
@@ -42,58 +51,204 @@ pub(super) async fn serve<S: HttpService>(stream: ClientStream, slot: Connection
         .max_buf_size(header_bytes.max(WIDE_BUFFER))
         .serve_connection(io, service)
         .with_upgrades();
-    let connection = std::pin::pin!(connection);
-    let ended = ManagedConnection {
+    let mut managed = ManagedConnection {
         connection,
-        tracked,
+        slot: &slot,
         obeyed: ConnectionCommand::Continue,
         is_started: false,
-    }
-    .await;
-    if let Err(error) = ended {
-        // hyper's response to a malformed head has no body to explain it. A client that disconnects is normal.
-        if error.is_parse() || error.is_parse_too_large() {
-            tracing::warn!(reason = "bad_request", %error, "malformed request rejected");
-        } else {
-            tracing::debug!(%error, "connection closed with an error");
+        grace: None,
+    };
+    let ended = match (&mut managed).await {
+        ConnectionEnd::Closed => return,
+        // Dropping hyper's side changes the phase, so this is decided first.
+        ConnectionEnd::Ended(Err(error))
+            if error.is_incomplete_message() && !tracked.can_end_head() =>
+        {
+            return; // a client that disconnects is normal
         }
+        ended => ended,
+    };
+    // Rare, and larger than what every connection needs.
+    Box::pin(end_unserved(
+        managed.connection,
+        ended,
+        header_bytes,
+        &slot,
+        peer,
+    ))
+    .await;
+}
+
+/// How hyper's part of a connection ended.
+enum ConnectionEnd {
+    /// Nothing is left to do.
+    Closed,
+    /// hyper has ended, and may have left a response to us.
+    Ended(hyper::Result<()>),
+    /// The head did not arrive in time.
+    HeadTimeout,
+    /// The server stops, and the head has not arrived.
+    Cut,
+}
+
+/// Ends a connection whose last request no service has seen, if there is one, with a response.
+async fn end_unserved<S: HttpService>(
+    connection: HttpConnection<S>,
+    ended: ConnectionEnd,
+    header_bytes: usize,
+    slot: &ConnectionSlot,
+    peer: Peer,
+) {
+    let Some(parts) = connection.into_parts() else {
+        return; // it has become a tunnel
+    };
+    let (mut io, unparsed) = (parts.io.into_inner(), parts.read_buf);
+    drop(parts.service);
+    let held = io.take_held();
+    let cause = match &ended {
+        ConnectionEnd::Closed => return,
+        ConnectionEnd::Ended(Ok(())) => {
+            if let Some(held) = held {
+                last_response::send(&mut io, slot, &held).await;
+            }
+            return;
+        }
+        ConnectionEnd::Ended(Err(error)) if is_unreadable_head(error, held.is_some()) => None,
+        ConnectionEnd::Ended(Err(error)) => {
+            tracing::debug!(%error, "connection closed with an error"); // a client that disconnects is normal
+            return;
+        }
+        ConnectionEnd::HeadTimeout => Some(UnservedCause::HeadTimeout),
+        ConnectionEnd::Cut => Some(UnservedCause::Draining),
+    };
+    let Some(responses) = slot.registry.responses() else {
+        return;
+    };
+    let framing = io.scanner().fault();
+    let bytes = restore(&unparsed, framing);
+    drop(unparsed);
+    let unserved = match (cause, &ended) {
+        (None, ConnectionEnd::Ended(Err(error))) => {
+            let head = UnreadableHead {
+                bytes: &bytes,
+                framing,
+                is_too_large: error.is_parse_too_large(),
+                has_ended: error.is_incomplete_message(),
+                limit: header_bytes,
+            };
+            match head.fault() {
+                Some(fault) => UnservedRequest::new(UnservedCause::Head(fault), peer, &bytes),
+                None => UnservedRequest::new(UnservedCause::Head(UNKNOWN), peer, &[]),
+            }
+        }
+        (cause, _) => {
+            let cause = cause.unwrap_or(UnservedCause::Head(UNKNOWN));
+            UnservedRequest::new(cause, peer, &bytes)
+        }
+    };
+    drop(bytes);
+    let is_cut = matches!(ended, ConnectionEnd::Cut);
+    let bytes = unserved.response_bytes(responses);
+    drop(unserved);
+    if is_cut {
+        last_response::send_now(&mut io, &bytes).await;
+    } else {
+        last_response::send(&mut io, slot, &bytes).await;
     }
-    drop(slot);
+}
+
+/// Whether hyper has ended because it cannot read a head, and has written nothing about it. hyper responds only to
+/// some of these heads, and that response was held back.
+fn is_unreadable_head(error: &hyper::Error, has_held_response: bool) -> bool {
+    let without_response = error.is_parse_version_h2() || error.is_incomplete_message();
+    has_held_response || without_response
 }
 
 /// hyper's side of a connection.
 type HttpConnection<S> = http1::UpgradeableConnection<TokioIo<ClientIo>, TrackedService<S>>;
 
 /// A connection that obeys its [`ConnectionCommand`].
-struct ManagedConnection<C> {
-    connection: C,
-    tracked: Arc<TrackedConnection>,
+struct ManagedConnection<'a, S: HttpService> {
+    connection: HttpConnection<S>,
+    slot: &'a ConnectionSlot,
     obeyed: ConnectionCommand,
     is_started: bool,
+    /// Ends when the runtime has looked for bytes that have arrived.
+    grace: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl<S: HttpService> Future for ManagedConnection<Pin<&mut HttpConnection<S>>> {
-    type Output = hyper::Result<()>;
+impl<S: HttpService> Future for &mut ManagedConnection<'_, S> {
+    type Output = ConnectionEnd;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let tracked = &self.slot.connection;
         if !self.is_started {
+            tracked.set_waker(cx.waker());
             self.is_started = true;
-            self.tracked.set_waker(cx.waker());
         }
-        let command = self.tracked.command();
+        let command = self.slot.connection.command();
         if command == self.obeyed {
-            return self.connection.as_mut().poll(cx);
+            return self.poll_connection(cx);
         }
+        self.obey(command, cx)
+    }
+}
+
+impl<S: HttpService> ManagedConnection<'_, S> {
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        Pin::new(&mut self.connection)
+            .poll(cx)
+            .map(ConnectionEnd::Ended)
+    }
+
+    fn obey(&mut self, command: ConnectionCommand, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        let tracked = Arc::clone(&self.slot.connection);
         if command == ConnectionCommand::Cut {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(if tracked.can_end_head() {
+                ConnectionEnd::Cut
+            } else {
+                ConnectionEnd::Closed
+            });
         }
-        // A connection that is accepted while the server drains may already have sent a request: read it first.
-        if let Poll::Ready(ended) = self.connection.as_mut().poll(cx) {
+        if command == ConnectionCommand::GiveWay {
+            // A new connection learns only from the runtime that a request has arrived.
+            let grace = self
+                .grace
+                .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
+            ready!(grace.as_mut().poll(cx));
+            self.grace = None;
+        }
+        // A request may have arrived meanwhile, or while the server was draining: read it first.
+        if let Poll::Ready(ended) = self.poll_connection(cx) {
             return Poll::Ready(ended);
         }
-        self.obeyed = command;
-        self.connection.as_mut().graceful_shutdown();
-        self.connection.as_mut().poll(cx)
+        match command {
+            ConnectionCommand::GiveWay => {
+                let limits = self.slot.registry.limits();
+                if tracked.gives_way(limits.unread_gives_way) {
+                    return Poll::Ready(ConnectionEnd::Closed);
+                }
+                tracked.withdraw(command, self.obeyed);
+                self.slot.registry.connection_ended.notify_one();
+                Poll::Pending
+            }
+            ConnectionCommand::EndHead => {
+                if tracked.is_in_phase(ConnectionPhase::Head) {
+                    return Poll::Ready(if tracked.can_end_head() {
+                        ConnectionEnd::HeadTimeout
+                    } else {
+                        ConnectionEnd::Closed
+                    });
+                }
+                tracked.withdraw(command, self.obeyed);
+                Poll::Pending
+            }
+            ConnectionCommand::Continue | ConnectionCommand::Close | ConnectionCommand::Cut => {
+                self.obeyed = command;
+                Pin::new(&mut self.connection).graceful_shutdown();
+                self.poll_connection(cx)
+            }
+        }
     }
 }
 

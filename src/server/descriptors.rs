@@ -8,7 +8,7 @@ const OTHER_DESCRIPTORS: u64 = 64;
 /// have: half of what is not reserved, because each connection may need a second descriptor for the upstream.
 ///
 /// Reserved, up to half of the limit, are descriptors for other purposes, for `admin_connections`, and for the
-/// connections that a full proxy is rejecting. `None` if the limit is not known.
+/// connections that a proxy is rejecting. `None` if the limit is not known.
 #[cfg(unix)]
 #[must_use]
 pub fn connections_per_proxy(proxies: usize, admin_connections: usize) -> Option<usize> {
@@ -28,7 +28,10 @@ pub fn connections_per_proxy(proxies: usize, admin_connections: usize) -> Option
 
 #[cfg(unix)]
 fn reserved(proxies: usize, admin_connections: usize) -> u64 {
-    OTHER_DESCRIPTORS + (admin_connections + proxies * super::overload::MAX_REJECTIONS) as u64
+    /// Because the server is full, and because the guard does not admit the peer.
+    const KINDS_OF_REJECTION: usize = 2;
+    let rejections = proxies * KINDS_OF_REJECTION * super::rejections::MAX_REJECTIONS;
+    OTHER_DESCRIPTORS + (admin_connections + rejections) as u64
 }
 
 #[cfg(unix)]

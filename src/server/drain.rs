@@ -47,6 +47,9 @@ pub struct Drained {
     pub cut: usize,
 }
 
+/// How long the connections may take that are cut.
+const CUT_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Lets every open connection finish within `grace`, then cuts the rest.
 pub(super) async fn drain(
     registry: &Arc<ConnectionRegistry>,
@@ -54,16 +57,19 @@ pub(super) async fn drain(
     stop: &mut StopSignal,
 ) -> Drained {
     registry.send_command_to_all(ConnectionCommand::Close);
-    let finished = async {
-        while registry.count() > 0 {
-            registry.connection_ended.notified().await;
-        }
-    };
     tokio::select! {
-        _ = timeout(grace, finished) => {}
+        _ = timeout(grace, all_ended(registry)) => {}
         () = stop.reached(DrainPhase::Cut) => {}
     }
     let cut = registry.count();
     registry.send_command_to_all(ConnectionCommand::Cut);
+    // A client whose head has not arrived gets a response, which takes no time unless it does not read.
+    let _ = timeout(CUT_TIMEOUT, all_ended(registry)).await;
     Drained { cut }
+}
+
+async fn all_ended(registry: &ConnectionRegistry) {
+    while registry.count() > 0 {
+        registry.connection_ended.notified().await;
+    }
 }

@@ -1,13 +1,15 @@
 //! Checks the raw bytes of request heads before hyper parses them, and rejects what hyper would silently resolve:
 //! `Content-Length` beside `Transfer-Encoding`, a repeated `Content-Length`, and a line feed without its carriage
 //! return. Two servers in a row may read such a head differently, which allows request smuggling (RFC 9112
-//! sections 2.2 and 6.3).
+//! sections 2.2 and 6.3). It also rejects framing that hyper would reject only after it has discarded the head, so that
+//! the response can name what is wrong.
 //!
 //! To reject a head, the scanner overwrites the offending line feed in the buffer that hyper is about to parse; hyper
-//! then responds with 400 and closes the connection. The scanner follows the stream only as far as it must: lines of
-//! heads, and the framing of bodies. After a head that may switch protocols it stops, because either a 101 follows or
-//! the connection closes after the response.
+//! then gives up (`head_fault` says what the client reads). The scanner follows the stream only as far as it must:
+//! lines of heads, and the framing of bodies. After a head that may switch protocols it stops, because either a 101
+//! follows or the connection closes after the response.
 
+use http::Uri;
 use memchr::memchr;
 
 use super::chunk_reader::ChunkReader;
@@ -17,12 +19,36 @@ use super::chunk_reader::ChunkReader;
 /// A longer line is treated in the same way whether it arrives in one read or in several.
 const KEPT_BYTES: usize = 64;
 
+/// Longer request lines are left to hyper, which may discard the head before it rejects the target.
+const CHECKED_REQUEST_LINE: usize = 16 << 10;
+
 /// The scanner of one connection. Public only for `benches/guard.rs`.
 #[derive(Debug, Default)]
 pub struct HeadScanner {
     position: StreamPosition,
     head: HeadFraming,
     partial: PartialLine,
+    fault: Option<FramingFault>,
+}
+
+/// Why the scanner has rejected a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FramingFault {
+    /// RFC 9112 section 2.2 lets servers accept it, and some do not.
+    #[error("a line of the head ends with a line feed but no carriage return")]
+    BareLineFeed,
+    #[error("Content-Length was sent more than once")]
+    RepeatedLength,
+    #[error("Content-Length and Transfer-Encoding were both sent")]
+    LengthAndCoding,
+    #[error("Content-Length is not a plain decimal number")]
+    InvalidLength,
+    #[error("Transfer-Encoding does not end with \"chunked\"")]
+    InvalidCoding,
+    #[error("HTTP/1.0 has no Transfer-Encoding")]
+    CodingInHttp10,
+    #[error("the request target is not valid")]
+    InvalidTarget,
 }
 
 /// What the next byte of the connection belongs to.
@@ -45,9 +71,21 @@ enum StreamPosition {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct HeadFraming {
     has_lines: bool,
+    is_http_10: bool,
     length: ContentLength,
-    has_coding: bool,
+    coding: TransferCoding,
     may_upgrade: bool,
+}
+
+/// The last `Transfer-Encoding` line.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum TransferCoding {
+    #[default]
+    Absent,
+    /// It ends with `chunked`, or is longer than `KEPT_BYTES`, so that hyper decides.
+    Chunked,
+    /// hyper rejects it.
+    Other,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +93,7 @@ enum ContentLength {
     #[default]
     Absent,
     Of(u64),
-    /// hyper rejects it, or its line is longer than `KEPT_BYTES`.
+    /// Its line is longer than `KEPT_BYTES`, so that hyper decides.
     Unreadable,
 }
 
@@ -66,6 +104,8 @@ struct PartialLine {
     /// Length so far, including what was not kept.
     length: usize,
     last: u8,
+    /// Empty unless it is a request line, of which this is all.
+    request_line: Vec<u8>,
 }
 
 impl Default for PartialLine {
@@ -74,12 +114,16 @@ impl Default for PartialLine {
             kept: [0; KEPT_BYTES],
             length: 0,
             last: 0,
+            request_line: Vec::new(),
         }
     }
 }
 
 impl PartialLine {
-    fn push(&mut self, piece: &[u8]) {
+    fn push(&mut self, piece: &[u8], is_request_line: bool) {
+        if is_request_line && self.length + piece.len() <= CHECKED_REQUEST_LINE {
+            self.request_line.extend_from_slice(piece);
+        }
         let start = self.length.min(KEPT_BYTES);
         let kept = piece.len().min(KEPT_BYTES - start);
         self.kept[start..start + kept].copy_from_slice(&piece[..kept]);
@@ -97,6 +141,11 @@ impl HeadScanner {
     #[must_use]
     pub fn has_left_http(&self) -> bool {
         self.position == StreamPosition::AfterHttp
+    }
+
+    /// Why a head was rejected.
+    pub(super) const fn fault(&self) -> Option<FramingFault> {
+        self.fault
     }
 
     /// Whether a head has begun and not ended yet.
@@ -133,14 +182,18 @@ impl HeadScanner {
                 }
                 StreamPosition::Head => {
                     let Some(end) = memchr(b'\n', bytes) else {
-                        self.partial.push(bytes);
+                        self.partial.push(bytes, !self.head.has_lines);
                         return true;
                     };
                     let (line, rest) = bytes.split_at_mut(end + 1);
-                    if !self.end_line(&line[..end]) {
-                        line[end] = 0;
-                        self.position = StreamPosition::Rejected;
-                        return false;
+                    match self.end_line(&line[..end]) {
+                        Ok(position) => self.position = position,
+                        Err(fault) => {
+                            line[end] = 0;
+                            self.position = StreamPosition::Rejected;
+                            self.fault = Some(fault);
+                            return false;
+                        }
                     }
                     bytes = rest;
                 }
@@ -149,78 +202,125 @@ impl HeadScanner {
         true
     }
 
-    /// Takes the last piece of a line, without its line feed. Returns false to reject the head.
-    fn end_line(&mut self, piece: &[u8]) -> bool {
+    /// Takes the last piece of a line, without its line feed. Returns what follows the line.
+    fn end_line(&mut self, piece: &[u8]) -> Result<StreamPosition, FramingFault> {
+        let is_request_line = !self.head.has_lines;
         if self.partial.is_empty() {
-            return match piece {
-                [line @ .., b'\r'] => self.take_line(line, line.len()),
-                _ => false,
+            let [line @ .., b'\r'] = piece else {
+                return Err(FramingFault::BareLineFeed);
             };
+            if is_request_line && line.len() < CHECKED_REQUEST_LINE {
+                self.head.check_request_line(line)?;
+            }
+            return self.head.add_line(line, line.len());
         }
-        self.partial.push(piece);
-        let PartialLine { kept, length, last } = std::mem::take(&mut self.partial);
-        let length = length - 1; // without its last byte, which must be the carriage return
-        last == b'\r' && self.take_line(&kept[..length.min(KEPT_BYTES)], length)
-    }
-
-    fn take_line(&mut self, line: &[u8], length: usize) -> bool {
-        self.head
-            .add_line(line, length)
-            .map(|position| self.position = position)
-            .is_ok()
+        self.partial.push(piece, is_request_line);
+        let partial = std::mem::take(&mut self.partial);
+        if partial.last != b'\r' {
+            return Err(FramingFault::BareLineFeed);
+        }
+        if is_request_line && partial.length <= CHECKED_REQUEST_LINE {
+            let line = &partial.request_line[..partial.length - 1];
+            self.head.check_request_line(line)?;
+        }
+        let length = partial.length - 1; // without the carriage return
+        let line = &partial.kept[..length.min(KEPT_BYTES)];
+        self.head.add_line(line, length)
     }
 }
 
-/// The head can be read in two ways.
-struct AmbiguousFraming;
+#[cold]
+fn check_target(line: &[u8], start: usize) -> Result<(), FramingFault> {
+    let end = line.iter().rposition(|byte| *byte == b' ').unwrap_or(0);
+    match line.get(start..end) {
+        // hyper rejects what lies below `!` before it discards the head.
+        Some(target) if target.iter().all(|byte| *byte > b' ' && *byte != 0x7f) => {
+            Uri::try_from(target).map_or(Err(FramingFault::InvalidTarget), |_| Ok(()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
 
 impl HeadFraming {
+    /// Rejects a target that hyper would reject only after it has discarded the head. This runs for every request, so it
+    /// parses only a target that is unusual.
+    fn check_request_line(&mut self, line: &[u8]) -> Result<(), FramingFault> {
+        let unusual = line.iter().fold(0, |unusual, byte| {
+            unusual
+                | u8::from(byte | 2 == b'>') // and `<`
+                | u8::from(*byte == b'"')
+                | u8::from(*byte == b'`')
+                | (byte & 0x80)
+        });
+        self.is_http_10 = line.ends_with(b" HTTP/1.0");
+        let after_method = line.iter().position(|byte| *byte == b' ').unwrap_or(0) + 1;
+        if unusual == 0 && matches!(line.get(after_method), None | Some(b'/')) {
+            return Ok(());
+        }
+        check_target(line, after_method)
+    }
+
     /// Takes a line of which `line` is at least the first `KEPT_BYTES`, and which has `length` bytes in all. Returns
     /// what follows it.
-    fn add_line(&mut self, line: &[u8], length: usize) -> Result<StreamPosition, AmbiguousFraming> {
+    fn add_line(&mut self, line: &[u8], length: usize) -> Result<StreamPosition, FramingFault> {
         if line.is_empty() {
-            return Ok(self.end());
+            return self.end();
         }
         if !std::mem::replace(&mut self.has_lines, true) {
             return Ok(StreamPosition::Head); // the request line
         }
         match line[0] | 0x20 {
             b'c' => {
-                if let Some(value) = value_of(line, b"content-length")
-                    && std::mem::replace(&mut self.length, ContentLength::read(value, length))
-                        != ContentLength::Absent
-                {
-                    return Err(AmbiguousFraming);
+                if let Some(value) = value_of(line, b"content-length") {
+                    let read = ContentLength::read(value, length)?;
+                    if std::mem::replace(&mut self.length, read) != ContentLength::Absent {
+                        return Err(FramingFault::RepeatedLength);
+                    }
                 }
             }
-            b't' => self.has_coding |= value_of(line, b"transfer-encoding").is_some(),
+            b't' => {
+                if let Some(value) = value_of(line, b"transfer-encoding") {
+                    self.coding = TransferCoding::read(value, length);
+                }
+            }
             b'u' => {
                 self.may_upgrade |= value_of(line, b"upgrade")
                     .is_some_and(|protocol| length > KEPT_BYTES || is_forwarded(protocol));
             }
             _ => {}
         }
-        if self.length != ContentLength::Absent && self.has_coding {
-            return Err(AmbiguousFraming);
+        if self.length != ContentLength::Absent && self.coding != TransferCoding::Absent {
+            return Err(FramingFault::LengthAndCoding);
         }
         Ok(StreamPosition::Head)
     }
 
     /// Takes the empty line. It is ignored before a request line (RFC 9112 section 2.2).
-    fn end(&mut self) -> StreamPosition {
+    fn end(&mut self) -> Result<StreamPosition, FramingFault> {
         if !self.has_lines {
-            return StreamPosition::Head;
+            return Ok(StreamPosition::Head);
         }
         let head = std::mem::take(self);
-        match head.length {
-            // hyper or the guard rejects any other coding and closes the connection.
-            _ if head.has_coding => StreamPosition::Chunked(ChunkReader::Start),
+        Ok(match head.length {
+            _ if head.coding != TransferCoding::Absent => {
+                head.check_coding()?;
+                StreamPosition::Chunked(ChunkReader::Start)
+            }
             ContentLength::Absent | ContentLength::Of(0) if head.may_upgrade => {
                 StreamPosition::AfterHttp
             }
             ContentLength::Absent | ContentLength::Of(0) => StreamPosition::Head,
             ContentLength::Of(length) => StreamPosition::Body(length), // an upgrade with a body is not forwarded
             ContentLength::Unreadable => StreamPosition::AfterHttp,
+        })
+    }
+
+    /// Rejects what hyper would reject. The guard rejects `gzip, chunked`, which hyper accepts.
+    const fn check_coding(&self) -> Result<(), FramingFault> {
+        match self.coding {
+            _ if self.is_http_10 => Err(FramingFault::CodingInHttp10),
+            TransferCoding::Other => Err(FramingFault::InvalidCoding),
+            TransferCoding::Absent | TransferCoding::Chunked => Ok(()),
         }
     }
 }
@@ -240,13 +340,27 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 impl ContentLength {
-    fn read(value: &[u8], line_length: usize) -> Self {
+    fn read(value: &[u8], line_length: usize) -> Result<Self, FramingFault> {
         if line_length > KEPT_BYTES {
-            return Self::Unreadable; // the end of the number may be missing from `value`
+            return Ok(Self::Unreadable); // the end of the number may be missing from `value`
         }
-        let text = std::str::from_utf8(value.trim_ascii()).ok();
-        text.and_then(|text| text.parse().ok())
-            .map_or(Self::Unreadable, Self::Of)
+        let digits = value.trim_ascii();
+        let text = std::str::from_utf8(digits).ok();
+        text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
+            .map(Self::Of)
+            .ok_or(FramingFault::InvalidLength)
+    }
+}
+
+impl TransferCoding {
+    fn read(value: &[u8], line_length: usize) -> Self {
+        let last = value.rsplit(|byte| *byte == b',').next().unwrap_or(value);
+        if line_length > KEPT_BYTES || last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            Self::Chunked
+        } else {
+            Self::Other
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 //! connections enforces their limits (`registry`), instead of a timer for each request.
 //!
 //! What closes a connection: `keep_alive`, `header_timeout` and `stall_timeout` (`tracked_connection`), a client that
-//! is gone (`keepalive`), a full server that needs room (`registry`), and a stop (`drain`).
+//! is gone (`keepalive`), a full server that needs room (`registry`), and a stop (`drain`). What no service gets to see
+//! is answered by [`UnservedResponses`]: a head that cannot be read (`head_fault`), a peer that is not admitted and a
+//! client that finds the server full (`rejections`).
 
 mod bind;
 mod chunk_reader;
@@ -15,12 +17,16 @@ mod descriptors;
 mod drain;
 #[doc(hidden)]
 pub mod fuzzing;
+mod head_fault;
 mod head_scanner;
 mod keepalive;
+mod last_response;
 mod limits;
-mod overload;
 mod peer_user;
+#[cfg(target_os = "linux")]
+mod proc_net;
 mod registry;
+mod rejections;
 mod request_body;
 mod service;
 #[cfg(target_os = "linux")]
@@ -28,6 +34,7 @@ mod sock_diag;
 #[cfg(unix)]
 mod socket_file;
 mod tracked_connection;
+mod unserved;
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -35,6 +42,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::guard::Peer;
 use crate::metrics::Metrics;
@@ -42,21 +50,26 @@ use crate::metrics::Metrics;
 pub use bind::{BindError, BoundListeners, bind};
 pub use descriptors::connections_per_proxy;
 pub use drain::{DrainPhase, Drained, StopSignal};
+pub use head_fault::HeadFault;
 pub use head_scanner::HeadScanner;
 pub use limits::ConnectionLimits;
-pub use overload::OverloadResponse;
 pub use request_body::RequestBody;
 pub use service::{HttpService, SendableBody};
+pub use unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 
 use client_stream::{ClientStream, DetachedStream};
-use overload::OverloadResponder;
 use registry::{ConnectionRegistry, ConnectionSlot};
+use rejections::{RejectedConnection, RejectionPlaces};
 
 /// How long to wait when the system has no descriptor for a new connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// How often a full server looks for an idle connection to close while another connection waits.
+/// How often a full server looks for an idle connection to close while another connection waits, and how long all
+/// connections must have been busy before it rejects new ones.
 const FULL_RETRY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How many connections are rejected before the tasks that respond to them get a turn.
+const REJECTIONS_PER_TURN: usize = 8;
 
 /// A connection on its way from the acceptor to a worker on another thread.
 pub struct Handover {
@@ -99,7 +112,15 @@ pub struct Server {
     registry: Arc<ConnectionRegistry>,
     other_workers: Vec<mpsc::UnboundedSender<Handover>>,
     turn: usize,
-    overload: OverloadResponder,
+    rejects_when_full: bool,
+    /// Clients that find all connections busy.
+    overload: RejectionPlaces,
+    /// Peers that the guard does not admit.
+    not_admitted: RejectionPlaces,
+    /// An accepted connection that has no slot yet.
+    waiting: Option<(ClientStream, Peer)>,
+    /// Since when all connections have been busy.
+    full_since: Option<Instant>,
 }
 
 impl Server {
@@ -114,13 +135,22 @@ impl Server {
             registry: ConnectionRegistry::new(limits, metrics),
             other_workers: Vec::new(),
             turn: 0,
-            overload: OverloadResponder::default(),
+            rejects_when_full: false,
+            overload: RejectionPlaces::default(),
+            not_admitted: RejectionPlaces::default(),
+            waiting: None,
+            full_since: None,
         }
     }
 
-    /// Sends this response to new clients while all connections are busy. By default such clients wait.
-    pub fn reject_when_full(&mut self, response: OverloadResponse) {
-        self.overload = OverloadResponder::new(response);
+    /// Responds to requests that no service gets to see. Without it, their connections are closed.
+    pub fn respond_to_unserved(&mut self, responses: Arc<dyn UnservedResponses>) {
+        self.registry.set_responses(responses);
+    }
+
+    /// Responds to new clients while all connections are busy. By default such clients wait.
+    pub const fn reject_when_full(&mut self) {
+        self.rejects_when_full = true;
     }
 
     /// Where upgraded connections continue.
@@ -176,45 +206,76 @@ impl Server {
         drained
     }
 
-    /// Waits for room, then for the next connection.
+    /// The next connection for which there is room.
     async fn accept(&mut self) -> (ClientStream, Peer) {
-        while self.registry.is_full() {
-            let is_closing_one = self.registry.close_longest_idle();
-            // A connection that becomes idle sends no notification, hence the timeout.
-            let ended = self.registry.connection_ended.notified();
-            let has_timed_out = tokio::time::timeout(FULL_RETRY_INTERVAL, ended)
-                .await
-                .is_err();
-            if has_timed_out && !is_closing_one && !self.registry.close_longest_idle() {
-                self.reject_backlog().await;
+        let mut rejected = 0;
+        loop {
+            if self.waiting.is_none() {
+                self.waiting = Some(self.accept_admitted().await);
+            }
+            if self.wait_for_room().await
+                && let Some(accepted) = self.waiting.take()
+            {
+                return accepted;
+            }
+            if let Some((stream, peer)) = self.waiting.take() {
+                let connection = RejectedConnection {
+                    stream,
+                    peer,
+                    cause: UnservedCause::Full,
+                };
+                self.overload.reject(connection, &self.registry);
+            }
+            rejected += 1;
+            if rejected % REJECTIONS_PER_TURN == 0 {
+                tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Waits until a slot is free. Returns false if this server rejects the client instead, because all connections
+    /// have been busy for a while.
+    async fn wait_for_room(&mut self) -> bool {
+        while self.registry.is_full() {
+            if !self.registry.make_room() {
+                let since = *self.full_since.get_or_insert_with(Instant::now);
+                if self.rejects_when_full && since.elapsed() >= FULL_RETRY_INTERVAL {
+                    return false;
+                }
+            }
+            // A connection that becomes idle sends no notification, hence the timeout.
+            let ended = self.registry.connection_ended.notified();
+            let _ = tokio::time::timeout(FULL_RETRY_INTERVAL, ended).await;
+        }
+        self.full_since = None;
+        true
+    }
+
+    /// The next connection of a peer that the guard admits. Other peers get neither a slot nor a buffer.
+    async fn accept_admitted(&mut self) -> (ClientStream, Peer) {
         loop {
             let turn = self.turn;
             self.turn = turn.wrapping_add(1);
             match accept_any(&self.bound, turn).await {
                 Ok((listener, stream, peer)) => {
                     let peer = self.bound.identify(listener, &stream, peer);
-                    return (stream, peer);
+                    let responses = self.registry.responses();
+                    match responses.map_or(Ok(()), |responses| responses.check_peer(&peer)) {
+                        Ok(()) => return (stream, peer),
+                        Err(rejection) => {
+                            let connection = RejectedConnection {
+                                stream,
+                                peer,
+                                cause: UnservedCause::Peer(rejection),
+                            };
+                            self.not_admitted.reject_if_free(connection, &self.registry);
+                        }
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }
-            }
-        }
-    }
-
-    /// Responds with an error to clients that wait, once all connections have been busy for a while.
-    async fn reject_backlog(&mut self) {
-        while self.overload.has_room() {
-            self.turn = self.turn.wrapping_add(1);
-            // Poll once instead of waiting, because a connection could become idle meanwhile.
-            let mut accepting = std::pin::pin!(accept_any(&self.bound, self.turn));
-            let polled = std::future::poll_fn(|cx| Poll::Ready(accepting.as_mut().poll(cx))).await;
-            match polled {
-                Poll::Ready(Ok((_, stream, _))) => self.overload.reject(stream),
-                Poll::Ready(Err(_)) | Poll::Pending => return,
             }
         }
     }
@@ -241,7 +302,7 @@ impl Server {
         self.turn = self.turn.wrapping_add(1);
         let worker = self.turn % (self.other_workers.len() + 1);
         if worker == 0 {
-            tokio::spawn(connection::serve(stream, slot, make_service(peer)));
+            tokio::spawn(connection::serve(stream, slot, peer, make_service(peer)));
         } else if let Ok(stream) = stream.detach() {
             let _ = self.other_workers[worker - 1].send(Handover { stream, peer, slot });
         }
@@ -279,7 +340,7 @@ where
             next = handovers.recv() => match next {
                 Some(Handover { stream, peer, slot }) => {
                     if let Ok(stream) = stream.attach() {
-                        connections.spawn(connection::serve(stream, slot, make_service(peer)));
+                        connections.spawn(connection::serve(stream, slot, peer, make_service(peer)));
                     }
                 }
                 None => break,

@@ -3,8 +3,8 @@
 //! A timer for each request would cost about as much as the rest of the bookkeeping together. A periodic look at all
 //! connections costs nothing per request, and is late by at most one interval.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ use super::limits::ConnectionLimits;
 use super::tracked_connection::{
     ConnectionCommand, ConnectionPhase, ServerState, TrackedConnection,
 };
+use super::unserved::UnservedResponses;
 use crate::metrics::{ActiveGuard, Metrics};
+
+/// How many of the longest idle connections are found in one search. A search looks at every connection.
+const CANDIDATES: usize = 64;
 
 /// All connections of a server, on all its workers.
 pub(super) struct ConnectionRegistry {
@@ -25,7 +29,8 @@ pub(super) struct ConnectionRegistry {
     pub(super) metrics: Arc<Metrics>,
     state: Arc<ServerState>,
     open: Mutex<OpenConnections>,
-    /// Notified when a connection has ended.
+    responses: OnceLock<Arc<dyn UnservedResponses>>,
+    /// Notified when a connection has ended, or does not give way.
     pub(super) connection_ended: Notify,
 }
 
@@ -33,6 +38,31 @@ pub(super) struct ConnectionRegistry {
 struct OpenConnections {
     next_id: u64,
     by_id: HashMap<u64, Arc<TrackedConnection>>,
+    /// The next connections to give way, the longest idle first: since when, and the id.
+    candidates: VecDeque<(u64, u64)>,
+}
+
+impl OpenConnections {
+    /// Finds the connections that have been idle longest.
+    fn find_candidates(&mut self, limits: &ConnectionLimits) {
+        let mut idle: Vec<_> = self
+            .by_id
+            .iter()
+            .filter(|(_, connection)| is_candidate(connection, limits))
+            .map(|(id, connection)| (connection.since(), *id))
+            .collect();
+        if idle.len() > CANDIDATES {
+            idle.select_nth_unstable(CANDIDATES);
+            idle.truncate(CANDIDATES);
+        }
+        idle.sort_unstable();
+        self.candidates = idle.into();
+    }
+}
+
+fn is_candidate(connection: &TrackedConnection, limits: &ConnectionLimits) -> bool {
+    connection.gives_way(limits.unread_gives_way)
+        && connection.command() == ConnectionCommand::Continue
 }
 
 /// One of the connections that a server may have open, released on drop.
@@ -57,6 +87,7 @@ impl ConnectionRegistry {
             metrics,
             state: ServerState::new(),
             open: Mutex::default(),
+            responses: OnceLock::new(),
             connection_ended: Notify::new(),
         })
     }
@@ -68,6 +99,15 @@ impl ConnectionRegistry {
     /// Changes the limits from the next sweep on, also for connections that are already open.
     pub(super) fn set_limits(&self, limits: ConnectionLimits) {
         self.limits.store(Arc::new(limits));
+    }
+
+    /// Who responds to requests that no service gets to see. Only the first call has an effect.
+    pub(super) fn set_responses(&self, responses: Arc<dyn UnservedResponses>) {
+        let _ = self.responses.set(responses);
+    }
+
+    pub(super) fn responses(&self) -> Option<&dyn UnservedResponses> {
+        self.responses.get().map(AsRef::as_ref)
     }
 
     pub(super) fn register(self: &Arc<Self>) -> ConnectionSlot {
@@ -93,8 +133,11 @@ impl ConnectionRegistry {
         std::future::poll_fn(|cx| {
             slot.connection.set_waker(cx.waker());
             match slot.connection.command() {
-                ConnectionCommand::Continue | ConnectionCommand::Close => tunnel.as_mut().poll(cx),
                 ConnectionCommand::Cut => Poll::Ready(()),
+                ConnectionCommand::Continue
+                | ConnectionCommand::GiveWay
+                | ConnectionCommand::Close
+                | ConnectionCommand::EndHead => tunnel.as_mut().poll(cx),
             }
         })
         .await;
@@ -108,21 +151,27 @@ impl ConnectionRegistry {
         self.count() >= self.limits().connections
     }
 
-    /// Closes the connection that has been idle longest, to make room for a new one. Returns false if no connection is
-    /// idle, apart from those that are already closing.
-    pub(super) fn close_longest_idle(&self) -> bool {
-        let open = self.lock();
-        let longest = open
-            .by_id
-            .values()
-            .filter(|connection| {
-                connection.is_idle() && connection.command() == ConnectionCommand::Continue
-            })
-            .min_by_key(|connection| connection.since());
-        if let Some(connection) = longest {
-            connection.send_command(ConnectionCommand::Close);
+    /// Asks the connection that has been idle longest to give way to a new one. One that has not sent a complete head
+    /// counts as idle. Returns false if there is none, apart from those that are already closing.
+    pub(super) fn make_room(&self) -> bool {
+        let limits = self.limits();
+        self.state.advance_clock();
+        let mut open = self.lock();
+        for search in [false, true] {
+            if search {
+                open.find_candidates(&limits);
+            }
+            while let Some((since, id)) = open.candidates.pop_front() {
+                if let Some(connection) = open.by_id.get(&id)
+                    && connection.since() == since
+                    && is_candidate(connection, &limits)
+                {
+                    connection.send_command(ConnectionCommand::GiveWay);
+                    return true;
+                }
+            }
         }
-        longest.is_some()
+        false
     }
 
     pub(super) fn send_command_to_all(&self, command: ConnectionCommand) {

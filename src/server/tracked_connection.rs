@@ -37,8 +37,12 @@ pub(super) enum ConnectionPhase {
 pub(super) enum ConnectionCommand {
     /// Keep going.
     Continue,
+    /// Close unless a request has arrived, to make room for a new connection.
+    GiveWay,
     /// Finish the current request, then close.
     Close,
+    /// The time for the head is over: close unless it has arrived.
+    EndHead,
     /// Close at once.
     Cut,
 }
@@ -146,8 +150,29 @@ impl TrackedConnection {
         });
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.phase() == ConnectionPhase::Idle
+    }
+
+    /// Whether the connection has no request and no response, so that it may close for a new one: it is idle, or no
+    /// complete head has arrived. `unread_gives_way` is that of the limits.
+    pub(super) fn gives_way(&self, unread_gives_way: Option<Duration>) -> bool {
+        let blocked = self.blocked_ms.load(Ordering::Relaxed);
+        let waited = self.server.now().saturating_sub(blocked);
+        let is_read = blocked == 0
+            || unread_gives_way.is_some_and(|limit| u128::from(waited) > limit.as_millis());
+        !self.is_busy() && is_read
+    }
+
+    pub(super) fn is_in_phase(&self, phase: ConnectionPhase) -> bool {
+        self.phase() == phase
+    }
+
+    /// Whether the beginning of a head has arrived but not its end, and every earlier response has been written: the
+    /// next bytes on the wire may be a response to that head.
+    pub(super) fn can_end_head(&self) -> bool {
+        let in_head = self.in_head.load(Ordering::Relaxed);
+        in_head && self.phase() == ConnectionPhase::Head && !self.is_write_blocked()
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -172,6 +197,11 @@ impl TrackedConnection {
                 Ordering::Relaxed,
             );
         }
+    }
+
+    /// Whether a write waits for the client.
+    fn is_write_blocked(&self) -> bool {
+        self.blocked_ms.load(Ordering::Relaxed) != 0
     }
 
     pub(super) fn set_unread(&self, unread: bool) {
@@ -205,9 +235,18 @@ impl TrackedConnection {
     pub(super) fn command(&self) -> ConnectionCommand {
         match self.command.load(Ordering::Relaxed) {
             0 => ConnectionCommand::Continue,
-            1 => ConnectionCommand::Close,
+            1 => ConnectionCommand::GiveWay,
+            2 => ConnectionCommand::Close,
+            3 => ConnectionCommand::EndHead,
             _ => ConnectionCommand::Cut,
         }
+    }
+
+    /// Replaces a command that no longer applies, unless a stronger one has arrived.
+    pub(super) fn withdraw(&self, command: ConnectionCommand, before: ConnectionCommand) {
+        let (from, to) = (command as u8, before as u8);
+        let order = Ordering::Relaxed;
+        let _ = self.command.compare_exchange(from, to, order, order);
     }
 
     /// Sets the task to wake when a command arrives. Once is enough, because a task keeps its waker.
@@ -236,7 +275,7 @@ impl TrackedConnection {
         }
         match self.phase() {
             ConnectionPhase::Head if exceeds(since, limits.header_timeout) => {
-                ConnectionCommand::Cut
+                ConnectionCommand::EndHead
             }
             // An idle connection closes at once; one that cannot flush its last bytes is cut later.
             ConnectionPhase::Idle if exceeds(since, limits.keep_alive) => ConnectionCommand::Close,

@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
 
 use crate::support::{
-    Answer, Binary, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get, token_answer,
-    until,
+    Answer, Binary, Client, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get,
+    token_answer, until,
 };
 
 async fn start(upstream: &Upstream, token_url: &str, settings: &[&str]) -> Binary {
@@ -408,4 +412,86 @@ async fn a_configured_admin_address_that_is_taken_is_fatal() {
         text.contains(&format!("cannot listen on {address}")),
         "{text}"
     );
+}
+
+/// Renews 200 connections that send half a head, until the returned task is aborted.
+fn attack(admin: SocketAddr, bytes: &'static [u8]) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut attackers = tokio::task::JoinSet::new();
+        for _ in 0..200 {
+            attackers.spawn(async move {
+                while let Ok(mut stream) = tokio::net::TcpStream::connect(admin).await {
+                    let _ = stream.write_all(bytes).await;
+                    let _ = stream.read(&mut [0; 1]).await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            });
+        }
+        attackers.join_all().await;
+    })
+}
+
+/// More half heads than the admin listener has connections, renewed whenever one is closed.
+#[tokio::test]
+async fn probes_get_through_a_flood_of_half_heads_and_of_silent_connections() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let admin = binary.admin();
+    for bytes in [&b""[..], b"G", b"GET /live HTTP/1.1\r\nHo", b"\0"] {
+        let flood = attack(admin, bytes);
+        for _ in 0..20 {
+            let start = Instant::now();
+            assert_eq!(
+                line(admin, "/live").await,
+                (200, "live".to_owned()),
+                "{bytes:?}"
+            );
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(1), "{bytes:?}: {took:?}");
+        }
+        assert_eq!(command(admin, &["health"]).await, (0, "live\n".to_owned()));
+        flood.abort();
+    }
+}
+
+/// Clients that request metrics until the sockets are full, and read none of it.
+#[tokio::test]
+async fn probes_get_through_clients_that_do_not_read() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let admin = binary.admin();
+    let mut clients = Vec::new();
+    for _ in 0..70 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(admin).await.unwrap();
+        let requests = get("/metrics").repeat(200);
+        let mut sent = 0;
+        let sending = async {
+            while sent < requests.len() {
+                stream.writable().await.unwrap();
+                match stream.try_write(&requests.as_bytes()[sent..]) {
+                    Ok(length) => sent += length,
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(50), sending).await;
+        clients.push(stream);
+    }
+    let start = Instant::now();
+    assert_eq!(line(admin, "/live").await, (200, "live".to_owned()));
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn half_a_head_lives_for_a_second_on_the_admin_listener() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let mut client = Client::connect(binary.admin()).await;
+    let start = Instant::now();
+    client.send("GET /live HTTP/1.1\r\nHo").await;
+    assert_eq!(
+        client.answer().await.outcome(),
+        (408, "client_timeout".to_owned())
+    );
+    assert!(start.elapsed() < Duration::from_secs(3));
 }

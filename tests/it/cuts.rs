@@ -100,6 +100,15 @@ async fn a_response_that_stops_half_way_is_cut_after_the_stall_timeout() {
         (answer.status, answer.end, answer.text().as_str()),
         (200, End::Truncated, "half")
     );
+    let reason = || {
+        proxy
+            .running
+            .metrics
+            .recent()
+            .pop()
+            .and_then(|entry| entry.reason)
+    };
+    until("the record", || reason() == Some("upstream_stalled")).await;
 }
 
 /// The network drops the rest, within the head or within the body, or it is only slow.

@@ -201,3 +201,97 @@ async fn while_all_connections_are_busy_new_ones_are_rejected_at_once_until_one_
     assert_eq!(answer.text(), "ok", "the idle connection was closed for it");
     assert!(busy.rest().await.is_empty());
 }
+
+/// A connection on which no complete head has arrived gives way, whether it is silent or in the middle of a head.
+#[tokio::test]
+async fn at_the_limit_the_oldest_connection_without_a_request_is_closed_for_a_new_one() {
+    let upstream = Upstream::echoing().await;
+    for bytes in ["", "G", "GET / HTTP/1.1\r\nHost: localhost\r\nX-"] {
+        let proxy = Proxy::with(&upstream.url(), &[("limits.connections", "3")]).await;
+        let mut flood = Vec::new();
+        for number in 0..30 {
+            let mut client = Client::connect(proxy.address).await;
+            client.send(bytes).await;
+            flood.push(client);
+            if number % 10 == 9 {
+                let start = Instant::now();
+                assert_eq!(ask(proxy.address, get("/new")).await.text(), "/new");
+                assert!(start.elapsed() < Duration::from_secs(1), "{bytes:?}");
+            }
+        }
+        assert!(
+            flood[0].rest().await.is_empty(),
+            "it is closed without a response"
+        );
+        let last = flood.last_mut().unwrap();
+        last.send(get("/last").strip_prefix(bytes).unwrap_or("y: z\r\n\r\n"))
+            .await;
+        assert_eq!(
+            last.answer().await.status,
+            200,
+            "the newest stays open: {bytes:?}"
+        );
+    }
+}
+
+/// More clients than connections, all of which send a request at once.
+#[tokio::test]
+async fn a_connection_with_a_request_is_never_closed_for_a_new_one() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::with(&upstream.url(), &[("limits.connections", "3")]).await;
+    for _ in 0..10 {
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            let mut client = Client::connect(proxy.address).await;
+            client.send(get("/")).await;
+            clients.push(client);
+        }
+        for client in &mut clients {
+            let answer = client.answer().await;
+            assert!([200, 503].contains(&answer.status), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_arrive_in_time_gets_a_408_and_a_silent_connection_gets_nothing() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::with(&upstream.url(), &[("limits.header_timeout", "300ms")]).await;
+    let mut silent = Client::connect(proxy.address).await;
+    for before in ["", "GET /before HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let mut slow = Client::connect(proxy.address).await;
+        slow.send(before).await;
+        if !before.is_empty() {
+            assert_eq!(slow.answer().await.text(), "/before");
+        }
+        slow.send("GET /slow?secret HTTP/1.1\r\nHost: localhost\r\nX-")
+            .await;
+        let answer = slow.answer().await;
+        assert_eq!(answer.outcome(), (408, "client_timeout".to_owned()));
+        assert_eq!(answer.field("connection"), Some("close"));
+        assert!(answer.text().contains("limits.header_timeout"));
+        assert!(slow.rest().await.is_empty());
+        let entry = proxy.running.metrics.recent().pop().unwrap();
+        assert_eq!(
+            (entry.path(), entry.reason),
+            ("/slow", Some("client_timeout"))
+        );
+    }
+    assert!(silent.rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_head_that_has_not_arrived_when_the_proxy_stops_gets_a_503() {
+    let upstream = Upstream::echoing().await;
+    let mut proxy = Proxy::with(&upstream.url(), &[("drain", "200ms")]).await;
+    let mut client = Client::connect(proxy.address).await;
+    client.send("GET /unfinished HTTP/1.1\r\nHo").await;
+    crate::support::until("the connection", || {
+        proxy.running.metrics.client_connections().get() == 1
+    })
+    .await;
+    proxy.stop().await;
+    let answer = client.answer().await;
+    assert_eq!(answer.outcome(), (503, "draining".to_owned()));
+    assert_eq!(answer.field("connection"), Some("close"));
+}

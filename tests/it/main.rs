@@ -45,6 +45,8 @@ mod siege;
 mod smuggling;
 mod support;
 mod tokens;
+#[cfg(unix)]
+mod unreadable_heads;
 mod upgrades;
 #[cfg(unix)]
 mod users;

@@ -319,3 +319,202 @@ async fn a_request_that_the_guard_rejects_never_reaches_the_upstream() {
         "/still-here"
     );
 }
+
+/// A test that produces each reason and status of docs/troubleshooting.md: the file below the repository, and its name.
+const PRODUCED: &[(&str, u16, &str, &str)] = &[
+    (
+        "token_unavailable",
+        503,
+        "tests/it/tokens.rs",
+        "an_unreachable_endpoint_causes_a_503",
+    ),
+    (
+        "token_refused",
+        502,
+        "tests/it/tokens.rs",
+        "rejected_credentials_cause_a_502",
+    ),
+    (
+        "upstream_dns",
+        502,
+        "tests/it/reasons.rs",
+        "an_upstream_that_dns_does_not_know_is_a_502_that_says_so",
+    ),
+    (
+        "upstream_refused",
+        502,
+        "tests/it/reasons.rs",
+        "an_upstream_that_refuses_the_connection_is_a_502_that_says_so",
+    ),
+    (
+        "upstream_connect_timeout",
+        504,
+        "tests/it/reasons.rs",
+        "an_upstream_that_does_not_accept_connections_is_a_504_within_the_connect_timeout",
+    ),
+    (
+        "upstream_proxy",
+        502,
+        "tests/it/outbound/corporate_proxy.rs",
+        "a_407_says_whether_credentials_are_missing_or_wrong",
+    ),
+    (
+        "upstream_tls",
+        502,
+        "tests/it/outbound/tls.rs",
+        "the_error_names_an_unknown_issuer",
+    ),
+    (
+        "upstream_head_timeout",
+        504,
+        "tests/it/reasons.rs",
+        "a_silent_upstream_is_a_504_that_names_the_timeout",
+    ),
+    (
+        "upstream_closed",
+        502,
+        "tests/it/reasons.rs",
+        "an_upstream_that_resets_is_a_502",
+    ),
+    (
+        "upstream_protocol",
+        502,
+        "tests/it/reasons.rs",
+        "a_response_that_is_not_http_is_a_502",
+    ),
+    (
+        "upstream_stalled",
+        504,
+        "tests/it/cuts.rs",
+        "a_response_that_stops_half_way_is_cut_after_the_stall_timeout",
+    ),
+    (
+        "saturated",
+        503,
+        "tests/it/reasons.rs",
+        "a_request_over_the_limit_gets_an_immediate_503_with_retry_after_1",
+    ),
+    (
+        "draining",
+        503,
+        "tests/it/floods.rs",
+        "a_head_that_has_not_arrived_when_the_proxy_stops_gets_a_503",
+    ),
+    (
+        "caller_unknown",
+        401,
+        "src/guard/callers/tests.rs",
+        "a_request_with_no_key_a_wrong_one_or_several_is_rejected",
+    ),
+    (
+        "host_refused",
+        403,
+        "tests/it/reasons.rs",
+        "a_request_that_the_guard_rejects_never_reaches_the_upstream",
+    ),
+    (
+        "origin_refused",
+        403,
+        "tests/it/reasons.rs",
+        "a_request_that_the_guard_rejects_never_reaches_the_upstream",
+    ),
+    (
+        "user_refused",
+        403,
+        "tests/it/users.rs",
+        "an_unlisted_user_is_shown_the_setting_to_change_and_a_listed_user_is_admitted",
+    ),
+    (
+        "rule_refused",
+        403,
+        "src/guard/callers/tests.rs",
+        "each_caller_has_its_own_rules_and_its_rejections_name_it",
+    ),
+    (
+        "target_refused",
+        421,
+        "tests/it/reasons.rs",
+        "a_request_that_the_guard_rejects_never_reaches_the_upstream",
+    ),
+    (
+        "method_refused",
+        405,
+        "tests/it/reasons.rs",
+        "a_request_that_the_guard_rejects_never_reaches_the_upstream",
+    ),
+    (
+        "too_large",
+        414,
+        "tests/it/unreadable_heads.rs",
+        "a_target_that_is_too_long_for_the_http_library_is_a_414",
+    ),
+    (
+        "too_large",
+        431,
+        "tests/it/unreadable_heads.rs",
+        "each_is_answered_by_cupbearer_with_what_is_wrong_and_where",
+    ),
+    (
+        "client_timeout",
+        408,
+        "tests/it/floods.rs",
+        "a_head_that_does_not_arrive_in_time_gets_a_408_and_a_silent_connection_gets_nothing",
+    ),
+    (
+        "bad_request",
+        400,
+        "tests/it/unreadable_heads.rs",
+        "each_is_answered_by_cupbearer_with_what_is_wrong_and_where",
+    ),
+    (
+        "not_supported",
+        501,
+        "tests/it/reasons.rs",
+        "a_request_that_the_guard_rejects_never_reaches_the_upstream",
+    ),
+    (
+        "not_supported",
+        505,
+        "tests/it/unreadable_heads.rs",
+        "each_is_answered_by_cupbearer_with_what_is_wrong_and_where",
+    ),
+    (
+        "loop",
+        508,
+        "tests/it/rewriting/mod.rs",
+        "a_request_that_comes_back_is_a_508_after_one_round",
+    ),
+    (
+        "internal",
+        500,
+        "src/proxy/service/tests.rs",
+        "after_a_panic_the_client_gets_a_500_and_the_next_request_is_served",
+    ),
+];
+
+/// docs/troubleshooting.md lists every reason, so that a reason which nothing produces would be a promise without cover.
+#[test]
+fn each_documented_reason_has_a_test_that_produces_it() {
+    let mut documented: Vec<_> = cupbearer::problem::Reason::ALL
+        .iter()
+        .map(|reason| (reason.name(), reason.status().as_u16()))
+        .collect();
+    documented.dedup();
+    let produced: Vec<_> = PRODUCED
+        .iter()
+        .map(|(name, status, ..)| (*name, *status))
+        .collect();
+    assert_eq!(produced, documented);
+    for (name, _, file, test) in PRODUCED {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(
+            text.contains(&format!("fn {test}(")),
+            "{file} has no {test}"
+        );
+        assert!(
+            text.contains(name) || *name == "internal",
+            "{file} does not name {name}"
+        );
+    }
+}

@@ -230,7 +230,7 @@ async fn a_connection_beyond_the_limit_is_logged_with_its_proxy() {
     busy.send(get("/")).await;
     until("the request is in flight", || upstream.seen_count() == 1).await;
     assert_eq!(ask(binary.address, get("/")).await.reason(), "saturated");
-    let line = line_of(&binary, "connection rejected").await;
+    let line = line_of(&binary, "request").await;
     assert_eq!(
         (&line["proxy"], &line["reason"]),
         (&"small".into(), &"saturated".into()),

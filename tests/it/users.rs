@@ -26,10 +26,8 @@ async fn an_unlisted_user_is_shown_the_setting_to_change_and_a_listed_user_is_ad
     let upstream = Upstream::echoing().await;
     let listed = format!("[{}]", other_uid());
     let proxy = Proxy::with(&upstream.url(), &[("guard.local_users", &listed)]).await;
-    let mut client = Client::connect(proxy.address).await;
     for _ in 0..2 {
-        client.send(get("/")).await;
-        let answer = client.answer().await;
+        let answer = ask(proxy.address, get("/")).await;
         assert_eq!(answer.outcome(), (403, "user_refused".to_owned()));
         let mut allowed = [own_user(), other_uid()];
         allowed.sort_unstable();
@@ -51,6 +49,37 @@ async fn an_unlisted_user_is_shown_the_setting_to_change_and_a_listed_user_is_ad
             assert_eq!(ask(proxy.address, get("/")).await.status, 200, "{users}");
         }
     }
+}
+
+/// Such a peer is rejected when it connects: half a head of it takes neither a connection nor a buffer.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_unlisted_user_takes_no_connection_of_the_listed_ones() {
+    let upstream = Upstream::echoing().await;
+    let listed = format!("[{}]", other_uid());
+    let settings = [("guard.local_users", &*listed), ("limits.connections", "1")];
+    let proxy = Proxy::with(&upstream.url(), &settings).await;
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let mut client = Client::connect(proxy.address).await;
+        client.send("GET /half?secret HTTP/1.1\r\nHo").await;
+        clients.push(client);
+    }
+    let mut outcomes = Vec::new();
+    for client in &mut clients {
+        outcomes.push(client.answer().await.outcome());
+        assert_eq!(proxy.running.metrics.client_connections().get(), 0);
+    }
+    let answered = outcomes.iter().filter(|(status, _)| *status == 403).count();
+    let closed = outcomes.iter().filter(|(status, _)| *status == 0).count();
+    assert_eq!(answered + closed, 50, "{outcomes:?}");
+    assert!(answered >= 32, "as many as there are places: {outcomes:?}");
+    let entry = proxy.running.metrics.recent().pop().unwrap();
+    assert_eq!(
+        (entry.path(), entry.reason),
+        ("/half", Some("user_refused"))
+    );
+    assert_eq!(upstream.seen_count(), 0);
 }
 
 /// Nothing else runs between connect and close, so the proxy accepts a connection that is already closed.

@@ -93,3 +93,67 @@ fn a_content_length_too_long_to_keep_is_never_read_in_part() {
         assert!(scanner.has_left_http(), "split at {split}");
     }
 }
+
+#[test]
+fn framing_that_hyper_would_reject_after_it_has_discarded_the_head_is_rejected_before() {
+    for (fields, fault) in [
+        ("Content-Length: +1", FramingFault::InvalidLength),
+        ("Content-Length: x", FramingFault::InvalidLength),
+        ("Transfer-Encoding: gzip", FramingFault::InvalidCoding),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+            FramingFault::InvalidCoding,
+        ),
+    ] {
+        let stream = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n");
+        assert!(!passes(&stream), "{fields}");
+        let mut scanner = HeadScanner::default();
+        scanner.scan(&mut stream.into_bytes());
+        assert_eq!(scanner.fault(), Some(fault), "{fields}");
+    }
+    assert!(
+        passes("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        "the guard responds"
+    );
+    assert!(!passes(
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ));
+}
+
+/// Whether the target is valid to the type that hyper reads it into.
+#[test]
+fn exactly_the_targets_that_hyper_would_reject_after_it_has_discarded_the_head_are_rejected() {
+    let mut targets: Vec<String> = (0x21..=0x7e_u8)
+        .map(char::from)
+        .flat_map(|byte| {
+            [
+                format!("/a{byte}b"),
+                format!("/a?b{byte}c"),
+                format!("/#{byte}"),
+            ]
+        })
+        .collect();
+    let long = "a".repeat(3000);
+    targets.extend(
+        [
+            "*",
+            "/\u{e9}",
+            "//a",
+            "a",
+            "http://a/b",
+            "http://a<b/",
+            "http://[::1/",
+            "https://a?\"",
+            "a:1",
+        ]
+        .map(str::to_owned),
+    );
+    targets.extend([format!("/{long}?\""), format!("/{long}")]);
+    for target in targets {
+        let valid = Uri::try_from(target.as_str()).is_ok();
+        let stream = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(passes(&stream), valid, "{target}");
+    }
+    let not_utf8 = b"GET /\xff HTTP/1.1\r\n";
+    assert!(!HeadScanner::default().scan(&mut not_utf8.to_vec()));
+}

@@ -29,3 +29,24 @@ async fn a_later_connection_from_the_same_port_is_not_mistaken_for_an_earlier_on
     let own = rustix::process::geteuid().as_raw();
     assert_eq!(users.uid(&stream, peer, at), Some(own));
 }
+
+/// As on gVisor and under qemu-user.
+#[tokio::test]
+async fn a_kernel_without_sock_diag_names_the_user_in_proc_net() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let unsupported = || Err(io::ErrorKind::Unsupported.into());
+    let proc_net = || ProcNet::system().tested(at.ip());
+    let mut users = PeerUserLookup::first_of(unsupported(), proc_net).unwrap();
+    let _client = TcpStream::connect(at).await.unwrap();
+    let (stream, peer) = listener.accept().await.unwrap();
+    let own = rustix::process::geteuid().as_raw();
+    assert_eq!(users.uid(&stream, peer, at), Some(own));
+    let refused = || Err(io::ErrorKind::NotFound.into());
+    let error = PeerUserLookup::first_of(unsupported(), refused).unwrap_err();
+    assert_eq!(
+        error.kind(),
+        io::ErrorKind::Unsupported,
+        "that of sock_diag"
+    );
+}
