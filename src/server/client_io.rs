@@ -1,6 +1,7 @@
 //! The socket of a client connection. It passes what it reads through the head scanner, and reports what it reads and
 //! writes to the connection's `TrackedConnection`.
 
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
@@ -76,9 +77,14 @@ impl ClientIo {
         &self.scanner
     }
 
-    /// What looks like hyper's own response. hyper writes such a response last, if at all.
-    pub(super) fn take_held(&mut self) -> Option<Vec<u8>> {
-        self.held.take()
+    /// Discards what was held, because hyper has given up: it was hyper's own response.
+    pub(super) fn discard_held(&mut self) {
+        self.held = None;
+    }
+
+    /// Writes what was held, because it only looked like hyper's own response.
+    pub(super) async fn write_held(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_release(cx)).await
     }
 
     /// Writes what was held, because hyper goes on: it was the end of a response that only looked like hyper's own.
@@ -89,6 +95,7 @@ impl ClientIo {
             held.drain(..written);
             if held.is_empty() || written == 0 {
                 self.held = None;
+                self.connection.set_held_response(false);
             }
         }
         Poll::Ready(Ok(()))
@@ -100,6 +107,7 @@ impl ClientIo {
             None => piece,
             Some(0) => {
                 self.held = Some(piece.to_vec());
+                self.connection.set_held_response(true);
                 cx.waker().wake_by_ref(); // hyper reads on in the next poll, unless it has given up
                 return Poll::Ready(Ok(piece.len()));
             }

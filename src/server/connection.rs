@@ -58,16 +58,20 @@ pub(super) async fn serve<S: HttpService>(
         is_started: false,
         grace: None,
     };
-    let ended = match (&mut managed).await {
-        ConnectionEnd::Closed => return,
+    let ended = (&mut managed).await;
+    let is_answered = match &ended {
+        ConnectionEnd::Closed => true,
+        ConnectionEnd::Ended(Ok(())) => !tracked.has_held_response(),
         // Dropping hyper's side changes the phase, so this is decided first.
-        ConnectionEnd::Ended(Err(error))
-            if error.is_incomplete_message() && !tracked.can_end_head() =>
-        {
-            return; // a client that disconnects is normal
-        }
-        ended => ended,
+        ConnectionEnd::Ended(Err(error)) => !is_unreadable_head(error, &tracked),
+        ConnectionEnd::HeadTimeout | ConnectionEnd::Cut => false,
     };
+    if is_answered {
+        if let ConnectionEnd::Ended(Err(error)) = ended {
+            tracing::debug!(%error, "connection closed with an error"); // a client that disconnects is normal
+        }
+        return;
+    }
     // Rare, and larger than what every connection needs.
     Box::pin(end_unserved(
         managed.connection,
@@ -104,26 +108,20 @@ async fn end_unserved<S: HttpService>(
     };
     let (mut io, unparsed) = (parts.io.into_inner(), parts.read_buf);
     drop(parts.service);
-    let held = io.take_held();
     let cause = match &ended {
         ConnectionEnd::Closed => return,
         ConnectionEnd::Ended(Ok(())) => {
-            if let Some(held) = held {
-                last_response::send(&mut io, slot, &held).await;
-            }
+            last_response::send(&mut io, slot, &[]).await; // the end of the service's response was held
             return;
         }
-        ConnectionEnd::Ended(Err(error)) if is_unreadable_head(error, held.is_some()) => None,
-        ConnectionEnd::Ended(Err(error)) => {
-            tracing::debug!(%error, "connection closed with an error"); // a client that disconnects is normal
-            return;
-        }
+        ConnectionEnd::Ended(Err(_)) => None,
         ConnectionEnd::HeadTimeout => Some(UnservedCause::HeadTimeout),
         ConnectionEnd::Cut => Some(UnservedCause::Draining),
     };
     let Some(responses) = slot.registry.responses() else {
         return;
     };
+    io.discard_held();
     let framing = io.scanner().fault();
     let bytes = restore(&unparsed, framing);
     drop(unparsed);
@@ -159,9 +157,10 @@ async fn end_unserved<S: HttpService>(
 
 /// Whether hyper has ended because it cannot read a head, and has written nothing about it. hyper responds only to
 /// some of these heads, and that response was held back.
-fn is_unreadable_head(error: &hyper::Error, has_held_response: bool) -> bool {
-    let without_response = error.is_parse_version_h2() || error.is_incomplete_message();
-    has_held_response || without_response
+fn is_unreadable_head(error: &hyper::Error, tracked: &TrackedConnection) -> bool {
+    tracked.has_held_response()
+        || error.is_parse_version_h2()
+        || (error.is_incomplete_message() && tracked.can_end_head())
 }
 
 /// hyper's side of a connection.

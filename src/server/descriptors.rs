@@ -28,9 +28,8 @@ pub fn connections_per_proxy(proxies: usize, admin_connections: usize) -> Option
 
 #[cfg(unix)]
 fn reserved(proxies: usize, admin_connections: usize) -> u64 {
-    /// Because the server is full, and because the guard does not admit the peer.
-    const KINDS_OF_REJECTION: usize = 2;
-    let rejections = proxies * KINDS_OF_REJECTION * super::rejections::MAX_REJECTIONS;
+    use super::rejections::{NOT_ADMITTED_PLACES, OVERLOAD_PLACES};
+    let rejections = proxies * (OVERLOAD_PLACES + NOT_ADMITTED_PLACES);
     OTHER_DESCRIPTORS + (admin_connections + rejections) as u64
 }
 

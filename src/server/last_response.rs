@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client may take while the server stops.
 const TIMEOUT_AT_STOP: Duration = Duration::from_millis(50);
 
-/// Writes `bytes`, then waits until the client has closed, so that it can read them. Meanwhile the connection counts as
+/// Writes what was held and `bytes`, then waits until the client has closed, so that it can read them. Meanwhile the connection counts as
 /// idle: it gives way to a new one, and closes when the server drains.
 pub(super) async fn send(io: &mut ClientIo, slot: &ConnectionSlot, bytes: &[u8]) {
     let tracked = &slot.connection;
@@ -26,9 +26,9 @@ pub(super) async fn send(io: &mut ClientIo, slot: &ConnectionSlot, bytes: &[u8])
     tracked.set_unread(true);
     tracked.withdraw(ConnectionCommand::EndHead, ConnectionCommand::Continue);
     let sending = async {
-        if io.write_all(bytes).await.is_ok() {
-            let _ = io.shutdown().await;
-        }
+        io.write_held().await?;
+        io.write_all(bytes).await?;
+        io.shutdown().await
     };
     let mut sending = pin!(timeout(TIMEOUT, sending));
     poll_fn(|cx| match sending.as_mut().poll(cx) {

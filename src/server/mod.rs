@@ -59,7 +59,7 @@ pub use unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 
 use client_stream::{ClientStream, DetachedStream};
 use registry::{ConnectionRegistry, ConnectionSlot};
-use rejections::{RejectedConnection, RejectionPlaces};
+use rejections::{NOT_ADMITTED_PLACES, OVERLOAD_PLACES, RejectedConnection, RejectionPlaces};
 
 /// How long to wait when the system has no descriptor for a new connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -136,8 +136,8 @@ impl Server {
             other_workers: Vec::new(),
             turn: 0,
             rejects_when_full: false,
-            overload: RejectionPlaces::default(),
-            not_admitted: RejectionPlaces::default(),
+            overload: RejectionPlaces::new(OVERLOAD_PLACES),
+            not_admitted: RejectionPlaces::new(NOT_ADMITTED_PLACES),
             waiting: None,
             full_since: None,
         }

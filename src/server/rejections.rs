@@ -14,8 +14,11 @@ use super::registry::ConnectionRegistry;
 use super::unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 use crate::guard::Peer;
 
-/// How many connections of one kind are rejected at the same time, because each holds a descriptor.
-pub(super) const MAX_REJECTIONS: usize = 32;
+/// How many connections are rejected at the same time because the server is full; each holds a descriptor.
+pub(super) const OVERLOAD_PLACES: usize = 32;
+
+/// How many connections are rejected at the same time because the guard does not admit their peer.
+pub(super) const NOT_ADMITTED_PLACES: usize = 16;
 
 /// How long a rejected connection may take to send the first byte of a request. A silent one holds a place that another
 /// client could use.
@@ -26,8 +29,8 @@ const FIRST_BYTE_TIMEOUT: Duration = Duration::from_millis(100);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A fixed number of places for connections that are rejected, apart from the slots of those that are served.
-#[derive(Default)]
 pub(super) struct RejectionPlaces {
+    capacity: usize,
     /// The oldest first.
     taken: VecDeque<AbortHandle>,
 }
@@ -40,6 +43,13 @@ pub(super) struct RejectedConnection {
 }
 
 impl RejectionPlaces {
+    pub(super) const fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            taken: VecDeque::new(),
+        }
+    }
+
     /// Responds in the background. If all places are taken, the oldest rejection gives way: its client has had the
     /// response for longest.
     pub(super) fn reject(
@@ -68,7 +78,7 @@ impl RejectionPlaces {
 
     fn has_room(&mut self) -> bool {
         self.taken.retain(|task| !task.is_finished());
-        self.taken.len() < MAX_REJECTIONS
+        self.taken.len() < self.capacity
     }
 
     fn respond(&mut self, connection: RejectedConnection, registry: &Arc<ConnectionRegistry>) {

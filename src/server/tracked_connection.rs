@@ -63,6 +63,8 @@ pub(super) struct TrackedConnection {
     unread: AtomicBool,
     /// What follows may be another protocol: no further head is expected.
     left_http: AtomicBool,
+    /// A response has been held back because it looks like hyper's own.
+    held_response: AtomicBool,
     waker: Mutex<Option<Waker>>,
     server: Arc<ServerState>,
 }
@@ -121,6 +123,7 @@ impl TrackedConnection {
             in_head: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             left_http: AtomicBool::new(false),
+            held_response: AtomicBool::new(false),
             waker: Mutex::new(None),
             server,
         }
@@ -218,6 +221,14 @@ impl TrackedConnection {
 
     pub(super) fn has_left_http(&self) -> bool {
         self.left_http.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_held_response(&self, is_held: bool) {
+        self.held_response.store(is_held, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_held_response(&self) -> bool {
+        self.held_response.load(Ordering::Relaxed)
     }
 
     /// Permission to fill the largest read buffer, for the rest of the connection's life.

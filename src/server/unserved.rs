@@ -126,8 +126,12 @@ fn path_of(rest: &[u8]) -> Uri {
         .add(b'{')
         .add(b'}');
     let end = rest.iter().rposition(|byte| *byte == b' ');
+    let is_version = |word: &[u8]| {
+        word.get(..5)
+            .is_some_and(|it| it.eq_ignore_ascii_case(b"http/"))
+    };
     let target = match end {
-        Some(end) if rest[end..].starts_with(b" HTTP/") => &rest[..end],
+        Some(end) if is_version(&rest[end + 1..]) => &rest[..end],
         Some(_) | None => rest,
     };
     let (_, path) = split_target(target);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{End, Fault, Proxy, Relay, Upstream, answer, ask, get};
+use crate::support::{End, Fault, Proxy, Relay, Upstream, answer, ask, get, until};
 
 fn ok(fields: &str, rest: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\n{fields}\r\n{rest}").into_bytes()

@@ -73,7 +73,7 @@ async fn an_unlisted_user_takes_no_connection_of_the_listed_ones() {
     let answered = outcomes.iter().filter(|(status, _)| *status == 403).count();
     let closed = outcomes.iter().filter(|(status, _)| *status == 0).count();
     assert_eq!(answered + closed, 50, "{outcomes:?}");
-    assert!(answered >= 32, "as many as there are places: {outcomes:?}");
+    assert!(answered >= 16, "as many as there are places: {outcomes:?}");
     let entry = proxy.running.metrics.recent().pop().unwrap();
     assert_eq!(
         (entry.path(), entry.reason),

@@ -215,19 +215,19 @@ const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"loca
     "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.").for_process();
 
 const LIMITS_CONNECTIONS: Key<u32> = count("limits.connections", (1, 1_000_000), Default("4096"),
-    "How many client connections may be open at a time.");
+    "How many client connections may be open at a time. At the limit, one without a request is closed for a new one.");
 
 const LIMITS_IN_FLIGHT: Key<u32> = count("limits.in_flight", (1, 1_000_000), Default("1024"),
     "How many requests may be in flight at a time.");
 
 const LIMITS_HEADER_BYTES: Key<usize> = size("limits.header_bytes", HEADER_BYTES, Default("\"64KiB\""),
-    "The largest request head that is accepted; can be set from 8KiB to 16MiB.");
+    "The largest request head that is accepted, with at most 100 fields; can be set from 8KiB to 16MiB.");
 
 const LIMITS_HEADER_TIMEOUT: Key<Duration> = duration("limits.header_timeout", SOME, Default("\"10s\""),
     "How long a request's head may take to arrive, from its first byte or the start of the connection.");
 
 const LIMITS_KEEP_ALIVE: Key<Duration> = duration("limits.keep_alive", SOME, Default("\"75s\""),
-    "How long a client connection may be idle between requests.");
+    "How long a client connection may be idle between requests. Before its first request, header_timeout applies.");
 
 const LOG_FORMAT: Key<LogFormat> = choice("log.format", &[
         ("auto", LogFormat::Auto),

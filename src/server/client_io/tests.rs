@@ -124,10 +124,34 @@ async fn hypers_own_response_is_left_to_be_replaced_and_what_was_before_it_is_wr
     let (mut io, mut client) = connected(&slot).await;
     io.write_all(&[b"before", OWN].concat()).await.unwrap();
     io.shutdown().await.unwrap();
-    assert_eq!(io.take_held().as_deref(), Some(OWN));
+    assert_eq!(io.held.as_deref(), Some(OWN));
+    io.discard_held();
     io.shutdown().await.unwrap();
     drop(io);
     let mut received = Vec::new();
     client.read_to_end(&mut received).await.unwrap();
     assert_eq!(received, b"before");
+}
+
+/// A request with a `Content-Length` line that is too long to follow may be followed by anything.
+#[tokio::test]
+async fn a_response_after_which_nothing_is_scanned_stays_readable_until_the_client_closes() {
+    let slot = registry().register();
+    let (mut io, mut client) = connected(&slot).await;
+    slot.connection.set_left_http();
+    slot.connection
+        .enter(super::super::tracked_connection::ConnectionPhase::Idle);
+    io.write_all(b"response").await.unwrap();
+    let mut closing = tokio::spawn(async move {
+        io.shutdown().await.unwrap();
+        drop(io);
+    });
+    client.write_all(&[b'x'; 10_000]).await.unwrap();
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"response");
+    let waits = tokio::time::timeout(Duration::from_millis(50), &mut closing).await;
+    assert!(waits.is_err(), "a reset could overtake the response");
+    drop(client);
+    closing.await.unwrap();
 }

@@ -9,7 +9,7 @@ fn the_soft_limit_is_raised_and_at_most_half_of_it_is_for_clients() {
     assert_eq!(limit.current, limit.maximum);
     assert_eq!(
         room.map(|room| room as u64),
-        limit.maximum.map(|files| half_of(files, 64 + 64 + 2 * 32))
+        limit.maximum.map(|files| half_of(files, 64 + 64 + 32 + 16))
     );
 }
 
@@ -31,7 +31,7 @@ fn full_proxies_and_a_full_admin_listener_leave_descriptors_for_the_process() {
     for proxies in [1, 2, 8] {
         let (files, admin_connections) = (1024, 64);
         let room = half_of(files, reserved(proxies, admin_connections)) / proxies as u64;
-        let each = 2 * room + 2 * super::super::rejections::MAX_REJECTIONS as u64;
+        let each = 2 * room + 48;
         let all = proxies as u64 * each + admin_connections as u64 + OTHER_DESCRIPTORS;
         assert!(room > 0 && all <= files, "{proxies}: {all}");
     }

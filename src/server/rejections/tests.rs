@@ -85,7 +85,7 @@ async fn take_all_places(
     registry: &Arc<ConnectionRegistry>,
 ) -> Vec<tokio::net::TcpStream> {
     let mut clients = Vec::new();
-    for _ in 0..MAX_REJECTIONS {
+    for _ in 0..places.capacity {
         let (connection, mut client) = rejected().await;
         client.write_all(b"G").await.unwrap();
         places.reject_if_free(connection, registry);
@@ -102,7 +102,7 @@ async fn text(client: &mut tokio::net::TcpStream) -> String {
 
 #[tokio::test]
 async fn a_newcomer_is_closed_while_all_places_are_taken_by_peers_that_are_not_admitted() {
-    let (registry, mut places) = (registry(), RejectionPlaces::default());
+    let (registry, mut places) = (registry(), RejectionPlaces::new(4));
     let _clients = take_all_places(&mut places, &registry).await;
     let (connection, mut client) = rejected().await;
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
@@ -112,7 +112,7 @@ async fn a_newcomer_is_closed_while_all_places_are_taken_by_peers_that_are_not_a
 
 #[tokio::test]
 async fn a_newcomer_takes_the_place_of_the_oldest_client_that_the_full_server_has_answered() {
-    let (registry, mut places) = (registry(), RejectionPlaces::default());
+    let (registry, mut places) = (registry(), RejectionPlaces::new(4));
     let mut clients = take_all_places(&mut places, &registry).await;
     let mut first = String::new();
     while first.is_empty() {
@@ -126,5 +126,5 @@ async fn a_newcomer_takes_the_place_of_the_oldest_client_that_the_full_server_ha
     places.reject(connection, &registry);
     assert!(text(&mut client).await.ends_with("\r\n\r\nno"));
     assert!(start.elapsed() < RESPONSE_TIMEOUT);
-    assert_eq!(places.taken.len(), MAX_REJECTIONS);
+    assert_eq!(places.taken.len(), 4);
 }
