@@ -66,7 +66,7 @@ impl ForwardFailure {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForwardError {
     /// The guard rejected the request.
-    #[error("refused: {}", .0.detail)]
+    #[error("rejected: {}", .0.detail)]
     Refused(Box<Rejection>),
     /// `limits.in_flight` is reached.
     #[error(transparent)]

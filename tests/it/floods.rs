@@ -295,3 +295,25 @@ async fn a_head_that_has_not_arrived_when_the_proxy_stops_gets_a_503() {
     assert_eq!(answer.outcome(), (503, "draining".to_owned()));
     assert_eq!(answer.field("connection"), Some("close"));
 }
+
+/// The head of its request is read as far as it has arrived with the first bytes.
+#[tokio::test]
+async fn the_page_that_sent_a_request_to_a_full_proxy_may_read_the_503() {
+    let (upstream, _go) = paused_upstream().await;
+    let settings = [
+        ("limits.connections", "1"),
+        ("guard.origins", r#"["http://tool.example"]"#),
+    ];
+    let proxy = Proxy::with(&upstream.url(), &settings).await;
+    let mut busy = Client::connect(proxy.address).await;
+    busy.send(get("/")).await;
+    crate::support::until("the request is in flight", || upstream.seen_count() == 1).await;
+    let from_page = "GET /path?secret HTTP/1.1\r\nHost: localhost\r\nOrigin: http://tool.example\r\nX-Request-Id: mine\r\n\r\n";
+    let answer = ask(proxy.address, from_page).await;
+    assert_eq!(answer.outcome(), (503, "saturated".to_owned()));
+    let origin = answer.field("access-control-allow-origin");
+    assert_eq!(origin, Some("http://tool.example"));
+    assert_eq!(answer.field("x-request-id"), Some("mine"));
+    let entry = proxy.running.metrics.recent().pop().unwrap();
+    assert_eq!((entry.path(), entry.reason), ("/path", Some("saturated")));
+}
