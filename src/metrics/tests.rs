@@ -109,6 +109,39 @@ fn reload_outcomes_start_at_zero() {
 }
 
 #[test]
+fn whatever_an_alert_counts_starts_at_zero() {
+    let metrics = Metrics::new(None);
+    metrics.begin_reasons_at_zero(["saturated"]);
+    let saturated = r#"cupbearer_failed_requests_total{reason="saturated"}"#;
+    let refused = r#"cupbearer_config_pending{reason="refused"}"#;
+    let text = read(&metrics);
+    for series in [
+        saturated,
+        refused,
+        r#"cupbearer_config_pending{reason="waiting"}"#,
+        r#"cupbearer_config_pending{reason="restart"}"#,
+        r#"cupbearer_upstream_connections_total{outcome="dns"}"#,
+    ] {
+        assert!(text.contains(&format!("{series} 0\n")), "{series}");
+    }
+    metrics.request_finished(&FinishedRequest {
+        reason: Some("saturated"),
+        caller: Some("ci"),
+        ..request(&Method::GET, "/", Some(503))
+    });
+    metrics.note_pending(PendingChange {
+        refused: true,
+        ..PendingChange::default()
+    });
+    let text = read(&metrics);
+    for series in [saturated, refused] {
+        assert!(text.contains(&format!("{series} 1\n")), "{series}");
+    }
+    metrics.note_pending(PendingChange::default());
+    assert!(read(&metrics).contains(&format!("{refused} 0\n")));
+}
+
+#[test]
 fn token_counters_never_decrease_when_the_identity_changes() {
     let metrics = Metrics::new(None);
     let facts = TokenFacts {

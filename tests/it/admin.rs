@@ -143,6 +143,9 @@ async fn forwarded_and_rejected_requests_are_counted() {
     for line in [
         r#"cupbearer_requests_total{caller="",method="GET",reason="",status_class="2xx"} 1"#,
         r#"cupbearer_requests_total{caller="",method="GET",reason="host_refused",status_class="4xx"} 1"#,
+        r#"cupbearer_failed_requests_total{reason="host_refused"} 1"#,
+        r#"cupbearer_failed_requests_total{reason="saturated"} 0"#,
+        r#"cupbearer_config_pending{reason="refused"} 0"#,
         r#"cupbearer_token_state{state="fresh"} 1"#,
         r#"cupbearer_token_requests_total{outcome="granted"} 1"#,
         r#"cupbearer_upstream_connections_total{outcome="opened"} 1"#,

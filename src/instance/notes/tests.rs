@@ -10,7 +10,16 @@ fn a_note_is_listed_for_as_long_as_it_is_true() {
     assert!(lines[0].ends_with("stays in use: not TOML"), "{lines:?}");
     assert!(lines[1].ends_with("restart: listen, name"), "{lines:?}");
     assert!(notes.has_pending_change());
+    let why = PendingChange {
+        refused: true,
+        waiting: false,
+        restart: true,
+    };
+    assert_eq!(notes.pending_change(), why);
     notes.set_rejected(None);
     notes.set_needs_restart(Vec::new());
     assert!(notes.lines().is_empty() && !notes.has_pending_change());
+    notes.set_reloading(true);
+    assert!(notes.has_pending_change());
+    assert_eq!(notes.pending_change(), PendingChange::default());
 }
