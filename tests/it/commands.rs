@@ -257,3 +257,21 @@ async fn standard_error_that_is_no_terminal_contains_only_json() {
         "{output}"
     );
 }
+
+#[tokio::test]
+async fn without_a_configuration_the_first_sentence_says_how_to_begin() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [&[][..], &["check"], &["doctor"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        command.env_clear().args(arguments).current_dir(&directory);
+        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = run.await.unwrap();
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let first = said.lines().next().unwrap_or_default();
+        assert!(
+            first.contains("nothing is configured: `cupbearer init` writes a configuration"),
+            "{arguments:?}: {said}"
+        );
+    }
+}
