@@ -110,10 +110,17 @@ pub(crate) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, Invali
         match bytes(text) {
             Some(read) if range.contains(&read) => return Ok(read),
             Some(_) => ("is out of range", all),
-            None => (
-                "is not a size",
-                "write a number and B, KiB or MiB, such as \"64KiB\"".to_owned(),
-            ),
+            None => {
+                let example = if range.contains(&(64 << 10)) {
+                    64
+                } else {
+                    range.start() >> 10
+                };
+                (
+                    "is not a size",
+                    format!("write a number and B, KiB or MiB, such as \"{example}KiB\""),
+                )
+            }
         }
     };
     Err((format!("{} {problem}", quoted(text)), remedy).into())
