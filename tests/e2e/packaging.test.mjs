@@ -152,6 +152,21 @@ test("SHA256SUMS covers every file, and packaging the same binary again gives th
   assert.equal(readFileSync(join(again, "SHA256SUMS"), "utf8"), sums);
 });
 
+test("the archive for Kubernetes names the published image in every overlay", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const image = `ghcr.io/example/cupbearer@sha256:${"ab".repeat(32)}`;
+  const stub = ["--binary", packages.stub, "--native", packages.binary, "--formats", "", TARGET];
+  await pack(directory, [...stub, "--image", image]);
+  const refused = await run(join(FOLDER, "build"), [...stub, "--out", directory, "--image", "ghcr.io/example/cupbearer:0.1.0"]);
+  assert.match(refused.stderr, /--image needs NAME@sha256:DIGEST/);
+  const name = `cupbearer-${VERSION}-kubernetes`;
+  await succeeds("tar", ["--extract", "--directory", directory, "--file", join(directory, `${name}.tar.gz`)]);
+  for (const overlay of readdirSync(join(directory, name, "overlays"))) {
+    const manifests = await succeeds("kubectl", ["kustomize", join(directory, name, "overlays", overlay)]);
+    assert.ok(manifests.includes(`image: ${image}\n`), manifests);
+  }
+});
+
 /** Runs a bash script as root on a throwaway copy of this machine, in which `packages.scratch` can be read. */
 async function onThrowawayMachine(t, script) {
   const directory = await temporaryDirectory(t);

@@ -1,5 +1,5 @@
-// The files in config/sidecar: the programs that read them accept them, cupbearer accepts their configuration, and they
-// do what docs/sidecar.md says.
+// The files in config/sidecar and the overlays in packaging/kubernetes: the programs that read them accept them, cupbearer
+// accepts their configuration, and they do what docs/sidecar.md says.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -72,6 +72,7 @@ const CONFIGURED = {
   "egress.yaml": ["egress.toml", async () => variables((await podOf("egress.yaml", "Deployment")).cupbearer)],
   "compose.yaml": ["sidecar.toml", async () => (await documents("compose.yaml"))[0].services.cupbearer.environment],
   "cupbearer.service": [null, async () => unitVariables()],
+  "the overlay before-1.29": ["sidecar.toml", async (t) => variables((await rendered(t, "before-1.29")).find(({ kind }) => kind === "Deployment").spec.template.spec.containers[0])],
 };
 
 for (const [name, [toml, environment]] of Object.entries(CONFIGURED)) {
@@ -84,7 +85,7 @@ for (const [name, [toml, environment]] of Object.entries(CONFIGURED)) {
     const here = (text) => text.replaceAll("/run/secrets", directory).replaceAll("%d", directory);
     const config = join(directory, "cupbearer.toml");
     if (toml) writeFileSync(config, here(text(toml)));
-    const env = Object.fromEntries(Object.entries(await environment()).map(([name, value]) => [name, here(value)]));
+    const env = Object.fromEntries(Object.entries(await environment(t)).map(([name, value]) => [name, here(value)]));
     const args = ["check", "--json", ...(toml ? ["--config", config] : [])];
     const { code, stdout, stderr } = await run(CUPBEARER, args, { env, cwd: directory });
     assert.equal(code, 0, stdout + stderr);
@@ -262,4 +263,89 @@ test("systemd accepts the unit, rejects a misspelt one, and rates its exposure a
   for (const line of ["Type=notify", "WatchdogSec=30s", "DynamicUser=yes", "LoadCredential=client_secret:/etc/cupbearer/client_secret"]) {
     assert.ok(lines.includes(line), line);
   }
+});
+
+const OVERLAYS = fileURLToPath(new URL("../../packaging/kubernetes/overlays", import.meta.url));
+const DIGEST = /^registry\.example\.com\/cupbearer@sha256:[0-9a-f]{64}$/;
+
+/** The manifests that `kubectl kustomize` makes of an overlay, in a stable order. */
+async function rendered(t, overlay) {
+  const { code, stdout, stderr } = await run("kubectl", ["kustomize", join(OVERLAYS, overlay)]);
+  assert.equal(code, 0, stderr);
+  const path = join(await temporaryDirectory(t), "rendered.yaml");
+  writeFileSync(path, stdout);
+  const parsed = await python(fileURLToPath(new URL("read_yaml.py", import.meta.url)), path);
+  return byName(JSON.parse(parsed.stdout || assert.fail(parsed.stderr)));
+}
+
+const byName = (documents) => documents.sort((a, b) => `${a.kind}/${a.metadata.name}`.localeCompare(`${b.kind}/${b.metadata.name}`));
+
+/** Replaces the image of cupbearer, which an overlay names by digest, with the one of config/sidecar. */
+function withoutDigest(documents) {
+  const copy = structuredClone(documents);
+  const pod = copy.find(({ kind }) => kind === "Deployment").spec.template.spec;
+  const cupbearer = [...(pod.initContainers ?? []), ...pod.containers].find(({ name }) => name === "cupbearer");
+  assert.match(cupbearer.image, DIGEST);
+  cupbearer.image = "registry.example.com/cupbearer:0.1.0";
+  return copy;
+}
+
+const SAME = { sidecar: ["configmap.yaml", "deployment.yaml"], egress: ["egress.yaml"] };
+
+for (const [overlay, files] of Object.entries(SAME)) {
+  test(`the Kustomize overlay ${overlay} renders ${files.join(" and ")}, with an image by digest`, async (t) => {
+    const expected = byName((await Promise.all(files.map(documents))).flat());
+    assert.deepEqual(withoutDigest(await rendered(t, overlay)), expected);
+  });
+}
+
+test("kubernetes-validate accepts the overlay for clusters before 1.29 in 1.28 and today", async (t) => {
+  assert.deepEqual(readdirSync(OVERLAYS).sort(), ["before-1.29", "egress", "pod-monitor", "sidecar"]);
+  const path = join(await temporaryDirectory(t), "rendered.yaml");
+  writeFileSync(path, (await rendered(t, "before-1.29")).map((document) => JSON.stringify(document)).join("\n---\n"));
+  for (const version of ["1.28", KUBERNETES.at(-1)]) {
+    const { code, stdout, stderr } = await validate(version, path);
+    assert.equal(code, 0, stdout + stderr);
+  }
+});
+
+test("before 1.29 cupbearer is the first container, has a token before the program starts, and serves until the program has stopped", async (t) => {
+  const documents = await rendered(t, "before-1.29");
+  const pod = documents.find(({ kind }) => kind === "Deployment").spec.template.spec;
+  assert.equal(pod.initContainers, undefined);
+  const [cupbearer, program] = pod.containers;
+  assert.deepEqual([cupbearer.name, program.name], ["cupbearer", "app"]);
+  assert.match(cupbearer.image, DIGEST);
+  assert.equal(cupbearer.restartPolicy, undefined);
+  assert.equal(cupbearer.readinessProbe, undefined);
+  assert.deepEqual(cupbearer.lifecycle.postStart.exec.command, ["/cupbearer", "wait", "--max", "10m"]);
+  const delay = Number(/^(\d+)s$/.exec(variables(cupbearer).CUPBEARER_DRAIN_DELAY)[1]);
+  assert.ok(pod.terminationGracePeriodSeconds > delay + seconds("sidecar.toml", "drain"));
+  for (const container of pod.containers) assertHardened(pod, container);
+  assertMountsReach(pod, cupbearer);
+  // Everything else is as with a native sidecar.
+  const native = (await rendered(t, "sidecar")).find(({ kind }) => kind === "Deployment").spec.template.spec;
+  const { restartPolicy, startupProbe, env, ...sidecar } = native.initContainers[0];
+  assert.ok(restartPolicy && startupProbe);
+  const { lifecycle, ...container } = { ...cupbearer, env: cupbearer.env.filter(({ name }) => name !== "CUPBEARER_DRAIN_DELAY") };
+  assert.ok(lifecycle);
+  assert.deepEqual(container, { ...sidecar, env });
+  const { initContainers, ...rest } = native;
+  assert.equal(initContainers.length, 1);
+  assert.deepEqual({ ...pod, containers: [program] }, rest);
+});
+
+test("the PodMonitor selects the port of the sidecar, instead of the annotations", async (t) => {
+  const documents = await rendered(t, "pod-monitor");
+  const { spec } = documents.find(({ kind }) => kind === "PodMonitor");
+  const { metadata, spec: pod } = documents.find(({ kind }) => kind === "Deployment").spec.template;
+  assert.deepEqual(spec.selector.matchLabels, metadata.labels);
+  assert.deepEqual(metadata.annotations, {});
+  const [{ port, path }] = spec.podMetricsEndpoints;
+  const { containerPort } = pod.initContainers[0].ports.find(({ name }) => name === port);
+  assert.equal(containerPort, adminPort("sidecar.toml"));
+  assert.equal(path, "/metrics");
+  const plain = await rendered(t, "sidecar");
+  plain.find(({ kind }) => kind === "Deployment").spec.template.metadata.annotations = {};
+  assert.deepEqual(documents.filter(({ kind }) => kind !== "PodMonitor"), plain);
 });
