@@ -2,7 +2,7 @@
 // the installers. The .deb is installed on a throwaway copy of this machine, an overlay in a mount namespace of its own.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -277,7 +277,7 @@ test("the packaged unit has the protections of the one in config/sidecar, and sy
   assert.ok(exposure <= 2, stdout);
 });
 
-test("the packaged configuration, filled in, serves the users that it lists, with the arguments of the unit", async (t) => {
+test("the packaged configuration, filled in, serves the users that it lists, and the unit's commands start it and send SIGHUP", async (t) => {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
   const api = await startApi(authorizationServer);
@@ -295,9 +295,17 @@ test("the packaged configuration, filled in, serves the users that it lists, wit
     .replaceAll("/etc/cupbearer", directory)
     .replace("[0, 1000]", `[${process.getuid()}]`);
   writeFileSync(config, `listen = "127.0.0.1:0"\n${filledIn}`);
-  const [, line] = /^ExecStart=\/usr\/bin\/cupbearer (.*)$/m.exec(readFileSync(join(FOLDER, "systemd/cupbearer.service"), "utf8"));
+  const unit = readFileSync(join(FOLDER, "systemd/cupbearer.service"), "utf8");
+  const [, line] = /^ExecStart=\/usr\/bin\/cupbearer (.*)$/m.exec(unit);
   const proxy = await startProxy(line.replace("/etc/cupbearer", directory).split(" "));
   t.after(() => proxy.stop());
+  assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200);
+  const [, reload] = /^ExecReload=\/bin\/sh -c '(.*)'$/m.exec(unit);
+  const other = spawn("sleep", ["600"]);
+  await succeeds("/bin/sh", ["-c", reload], { env: { MAINPID: `${other.pid}` } });
+  assert.deepEqual(await once(other, "exit"), [null, "SIGHUP"]);
+});
+  await until(() => /nonsense/.test(proxy.output.stderr), "the reload was not reported");
   assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200);
 });
 
