@@ -8,7 +8,7 @@ use cupbearer::StartError;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use scene::{Scene, exchange, lines_of, start};
+use scene::{Scene, exchange, lines_of, start, start_changed};
 
 const EMPTY: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
@@ -223,7 +223,11 @@ async fn an_upstream_that_is_our_own_listener_is_rejected_at_start() {
     let address = free.local_addr().unwrap();
     drop(free);
     for upstream in [address.to_string(), format!("localhost:{}", address.port())] {
-        let refused = start(&address.to_string(), &upstream, "").await;
+        let other = "127.0.0.1:1";
+        let refused = start_changed(&address.to_string(), other, "", |config| {
+            config.upstream.url.authority = upstream.parse().unwrap();
+        })
+        .await;
         assert!(
             matches!(refused, Err(StartError::Loop { listener }) if listener == address),
             "{upstream}"

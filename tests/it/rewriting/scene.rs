@@ -167,6 +167,16 @@ pub(super) async fn start(
     upstream: &str,
     more: &str,
 ) -> Result<RunningProxy, StartError> {
+    start_changed(listen, upstream, more, |_| {}).await
+}
+
+/// The same after `change`, which no check of a configuration sees.
+pub(super) async fn start_changed(
+    listen: &str,
+    upstream: &str,
+    more: &str,
+    change: impl FnOnce(&mut config::Config),
+) -> Result<RunningProxy, StartError> {
     let endpoint = Scripted::start(|_| token_answer()).await;
     let directory = tempfile::tempdir().unwrap();
     let secret = directory.path().join("secret");
@@ -180,7 +190,8 @@ pub(super) async fn start(
     );
     std::fs::write(&file, text).unwrap();
     log_leaks::watch();
-    let config = load(&file);
+    let mut config = load(&file);
+    change(&mut config);
     let running = cupbearer::start(&config, AccessLines::None)?;
     running.tokens().settled().await;
     Ok(running)
