@@ -10,6 +10,7 @@ use tokio_rustls::TlsConnector;
 
 use super::ca_file::{CaFileError, read_ca_file};
 use super::certificate::ExplainingVerifier;
+use super::system_store::store_warnings;
 use super::tls_words::tls_words;
 use crate::config::NetworkConfig;
 use crate::credentials::{ClientCertificate, ClientCertificateError};
@@ -35,6 +36,9 @@ pub enum TlsSetupError {
     /// The crypto provider does not support TLS 1.2 and 1.3.
     #[error("TLS could not be set up: {}", tls_words(.0))]
     Versions(rustls::Error),
+    /// The system's store holds no certificate, because a variable names another one, and there is no `network.ca_file`.
+    #[error("{0}; correct or unset that variable, or set network.ca_file")]
+    Store(String),
     /// Neither the system nor `network.ca_file` supplied a certificate authority.
     #[error(
         "no trusted certificate authorities were found: {}; install the system's (ca-certificates) or set network.ca_file",
@@ -60,8 +64,8 @@ pub fn client_config(network: &NetworkConfig) -> Result<rustls::ClientConfig, Tl
         }
         None => Vec::new(),
     };
-    let platform = Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(&provider))
-        .map_err(TlsSetupError::Roots)?;
+    let platform =
+        Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(&provider)).map_err(no_roots)?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsSetupError::Versions)?
@@ -69,6 +73,14 @@ pub fn client_config(network: &NetworkConfig) -> Result<rustls::ClientConfig, Tl
         .with_custom_certificate_verifier(Arc::new(ExplainingVerifier::new(platform, pinned)))
         .with_no_client_auth();
     Ok(config)
+}
+
+/// Why no certificate authority was found.
+fn no_roots(error: rustls::Error) -> TlsSetupError {
+    match store_warnings().pop() {
+        Some(warning) => TlsSetupError::Store(warning),
+        None => TlsSetupError::Roots(error),
+    }
 }
 
 /// A copy of `tls` that presents `certificate` to a server that asks for one. The original is left as it is, so the

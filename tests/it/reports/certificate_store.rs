@@ -46,3 +46,41 @@ async fn a_variable_that_names_nothing_usable_is_a_warning_with_its_path() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_doctor_says_which_store_is_in_use_and_how_many_authorities_it_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("ca.pem"), Ca::new("A").pem + &Ca::new("B").pem).unwrap();
+    let settings = [
+        "network.proxy=none",
+        &format!("network.ca_file={}", path("ca.pem")),
+    ];
+    for (settings, value, words) in [
+        (
+            &settings[..1],
+            path("ca.pem"),
+            "trusts 2 certificate authorities of SSL_CERT_FILE=",
+        ),
+        (
+            &settings,
+            path("none"),
+            "trusts 0 certificate authorities of SSL_CERT_FILE=",
+        ),
+        (
+            &settings[..1],
+            path("none"),
+            "correct or unset that variable",
+        ),
+    ] {
+        let variables = [("SSL_CERT_FILE", value.as_str())];
+        let (_, said) = Binary::run(&config(settings), "doctor", &variables).await;
+        let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(line.contains(words), "{said}");
+        assert_eq!(
+            line.contains("which does not exist"),
+            value.ends_with("none"),
+            "{said}"
+        );
+    }
+}
