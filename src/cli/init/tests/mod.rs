@@ -2,6 +2,7 @@
 
 mod paths;
 mod rounds;
+mod validity;
 
 use std::collections::VecDeque;
 use std::io;
