@@ -1,5 +1,6 @@
 // Searches the output and the admin responses of all programs of a run for credentials: for each secret in every
-// encoding, and for each piece of twelve characters of a token or private key. Exits with 1 if it finds any.
+// encoding, and for each piece of twelve characters of a token or private key; and for text that Rust formats for
+// programmers instead of users (`Debug`). Exits with 1 if it finds any.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +8,11 @@ import { CREDENTIALS, DIRECTORY } from "./printed.mjs";
 
 /** The length in characters of a piece that counts as a leak. */
 const PIECE = 12;
+
+/** What `Debug` makes of the values that errors contain most often, and of any struct or nested variant. */
+const DEBUG = /\b(?:Some|Ok|Err)\(|\bOs \{ code|\b[A-Z]\w* \{ [a-z_]+: |\b[A-Z][a-z]+\w*\([A-Z][a-z]+\w*[({)]/;
+/** Lines of the most verbose levels are for programmers. */
+const VERBOSE = /\bTRACE\b|\bDEBUG\b/;
 
 const credentials = readFileSync(CREDENTIALS, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 const words = new Set(credentials.filter(({ secret }) => secret).flatMap(encodingsOf));
@@ -22,7 +28,7 @@ for (const file of files) {
   characters += text.length;
   traced += /TRACE/.test(text);
   adminLogs += file.endsWith(".admin.log");
-  for (const found of hitsIn(text)) {
+  for (const found of [...hitsIn(text), ...debugTextIn(text)]) {
     hits += 1;
     console.error(`FAILED  ${found} is printed by ${text.split("\n", 1)[0]}; see ${join(DIRECTORY, file)}`);
   }
@@ -56,6 +62,11 @@ function piecesOf({ token }) {
   return (parts.length === 3 ? parts.slice(1) : parts).flatMap((part) =>
     part.length < PIECE ? [part] : Array.from({ length: part.length - PIECE + 1 }, (_, start) => part.slice(start, start + PIECE)),
   );
+}
+
+function* debugTextIn(text) {
+  const line = text.split("\n").slice(1).find((line) => DEBUG.test(line) && !VERBOSE.test(line));
+  if (line) yield `Debug text, ${JSON.stringify(line)},`;
 }
 
 function* hitsIn(text) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::{Config, within};
+use crate::support::{Config, debug_text, within};
 
 /// The two servers of the demo, and a configuration for them.
 struct DoctorFixture {
@@ -70,6 +70,14 @@ impl DoctorFixture {
 
     fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// With the servers and the settings of another one.
+    fn like(mut self, other: &Self) -> Self {
+        self.upstream = Some(other.demo.api_url.clone());
+        self.token_url = Some(other.demo.token_url.clone());
+        self.settings.clone_from(&other.settings);
         self
     }
 
@@ -142,6 +150,7 @@ impl DoctorFixture {
                 secret.is_empty() || !text.contains(&secret),
                 "the secret: {text}"
             );
+            assert_eq!(debug_text(text), None);
         }
         said
     }

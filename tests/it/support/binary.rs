@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::proxy::write_configuration;
-use super::{leaked, until};
+use super::{debug_text, leaked, until};
 
 /// The configuration of the binary.
 pub(crate) struct Config<'a> {
@@ -154,10 +154,11 @@ impl Binary {
         rest.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// Everything printed so far. Panics if it contains a credential.
+    /// Everything printed so far. Panics if it contains a credential, or text for programmers.
     pub(crate) fn output(&self) -> String {
         let output = String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned();
         assert_eq!(leaked(&output), None, "a credential is printed: {output}");
+        assert_eq!(debug_text(&output), None, "{output}");
         output
     }
 

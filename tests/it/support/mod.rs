@@ -5,6 +5,7 @@
 #[cfg(unix)]
 mod binary;
 mod client;
+mod debug_text;
 pub(crate) mod log_leaks;
 mod message;
 mod proxy;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 #[cfg(unix)]
 pub(crate) use binary::{Binary, Config};
 pub(crate) use client::{Answer, Client, End, ask, get, many_fields, post};
+pub(crate) use debug_text::debug_text;
 pub(crate) use proxy::{Proxy, SECRET, TOKEN, token_answer};
 pub(crate) use relay::{Fault, Relay};
 pub(crate) use reloading_proxy::ReloadingProxy;
