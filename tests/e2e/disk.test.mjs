@@ -1,9 +1,9 @@
-// Invalid files: cupbearer either does not start and says why, or it serves completely. It never hangs, and never
+// Invalid files and full disks: cupbearer either does not start and says why, or it serves completely. It never hangs, and never
 // serves with half of its configuration.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SECRET, ask, configurationFor, startCombinedServer, writeSecret } from "./stand_ins.mjs";
@@ -64,3 +64,44 @@ for (const [name, content] of [["garbage", "garbage"], ["a certificate cut in ha
     assert.ok(output.includes("network.ca_file") && output.includes(bundle), output);
   });
 }
+
+/** Runs cupbearer where no file can grow, as on a full disk: the signal for that is ignored, so that writing fails. */
+const onFullDisk = (args, options) =>
+  run("sh", ["-c", `trap '' XFSZ; ulimit -f 0; exec "$0" "$@"`, CUPBEARER, ...args], options);
+
+test("on a full disk keygen leaves no file, and the next attempt succeeds", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const out = join(directory, "key.pem");
+  for (const args of [["keygen", "--algorithm", "ES256", "--out", out], ["keygen", "--caller", "ci", "--out", out]]) {
+    const full = await onFullDisk(args);
+    assert.equal(full.code, 1, full.stderr);
+    assert.match(full.stderr, /cannot be written: /);
+    assert.equal(full.stdout, "", "the public half without the private one");
+    assert.deepEqual(readdirSync(directory), []);
+    const next = await run(CUPBEARER, args);
+    assert.equal(next.code, 0, next.stderr);
+    assert.deepEqual(readdirSync(directory), ["key.pem"]);
+    rmSync(out);
+  }
+});
+
+test("keygen keeps no private key if the public half cannot be printed", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const out = join(directory, "key.pem");
+  const full = await run("sh", ["-c", `"$0" keygen --algorithm ES256 --out "$1" >/dev/full`, CUPBEARER, out]);
+  assert.equal(full.code, 1, full.stderr);
+  assert.match(full.stderr, /standard output: /);
+  assert.deepEqual(readdirSync(directory), []);
+  assert.equal((await run(CUPBEARER, ["keygen", "--algorithm", "ES256", "--out", out])).code, 0);
+});
+
+test("on a full disk init leaves neither the secret nor the configuration", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const out = join(directory, "c.toml");
+  const args = ["init", "--no-doctor", "--force", "--upstream", "https://api.example.com", "--token-endpoint", "https://as.example.com/token",
+    "--client-id", "id", "--secret-stdin", "--out", out];
+  const full = await onFullDisk(args, { input: SECRET });
+  assert.equal(full.code, 1, full.stderr);
+  assert.match(full.stderr, /cannot be written: /);
+  assert.deepEqual(readdirSync(directory), []);
+});

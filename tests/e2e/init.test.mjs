@@ -2,14 +2,16 @@
 // a certified authorization server; and what init must never do.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { startApi } from "./api.mjs";
 import { startSession } from "./keyring_session.mjs";
 import { registerSecret } from "./printed.mjs";
-import { CUPBEARER, run, start, startProxy, statusOf, temporaryDirectory } from "./support.mjs";
+import { CUPBEARER, run, start, startProxy, statusOf, temporaryDirectory, until } from "./support.mjs";
 import { CTRL_C, CTRL_D, converse } from "./terminal.mjs";
 
 const { id: ID, secret: SECRET } = CLIENTS.basic;
@@ -170,6 +172,102 @@ test("nothing is overwritten without a yes or --force, and an interrupted run le
   assert.match(readFileSync(file, "utf8"), /client_id = /);
 });
 
+test("odd answers are explained and asked for again, and check accepts what is written", async (t) => {
+  const { flags, directory, apiUrl, tokenUrl, env } = await servers(t);
+  const file = join(directory, "my files", "it's.toml");
+  const questions = [
+    ["The API\\.[\\s\\S]*> ", ["", "docs", "ftp://x/", "https://", "javascript:alert(1)", "https://user:pw@x.com"], "is not an address", `${apiUrl}/docs`],
+    ["Token Endpoint[\\s\\S]*> ", ["", "?", "https://auth.pingone.eu/as/token", "http://as.example.com/token"], ": ", tokenUrl],
+    ["Client ID:[\\s\\S]*> ", ["", "   ", "\u00f6"], "is not a client id", ID],
+    ["Authentication Method[\\s\\S]*\\] ", ["0", "4", "basic", "-1"], "not one of the choices", "client_secret_basic"],
+    ["Scopes[\\s\\S]*\\] ", ["a  b", "\"a\"", "\u00e4"], "is not a valid scope", ""],
+    ["Where should the Client Secret be stored[\\s\\S]*\\] ", ["9", "yes"], "not one of the choices", "1"],
+    ["Client Secret \\(it is not shown[\\s\\S]*: ", ["", ID, ` ${SECRET}`], "secret (is empty|begins or ends)|this is the client id", SECRET],
+    ["Where should the configuration be written[\\s\\S]*\\] ", [directory, `${directory}/`, join(directory, "x.client_secret")], "is a directory|not the name of a file|is where the secret would be stored", file],
+  ];
+  const script = questions.flatMap(([question, odd, complaint, answer]) => {
+    const asked = question.slice(question.lastIndexOf("]*") + 2);
+    const again = odd.slice(1).map((text) => [`(${complaint})[\\s\\S]*${asked}`, text]);
+    return [[question, odd[0]], ...again, [`(${complaint})[\\s\\S]*${asked}`, answer]];
+  });
+  const { code, screen } = await converse(["init", ...listenOf(flags)], script, { env, cwd: directory });
+  assert.equal(code, 0, screen);
+  assert.ok(!screen.includes(SECRET), "the secret is on the screen");
+  const checked = await run(CUPBEARER, ["check", "--config", file]);
+  assert.equal(checked.code, 0, checked.stderr);
+  const line = / {2}(cupbearer --config .*)\r\n/.exec(screen)[1];
+  const said = await run("sh", ["-c", line.replace(/^cupbearer/, '"$0" health'), CUPBEARER]);
+  assert.ok(!/unexpected|No such file|cannot be read/.test(said.stderr), `${line}: ${said.stderr}`);
+  assert.equal((await run("sh", ["-c", line.replace(/^cupbearer/, '"$0" check'), CUPBEARER])).code, 0, line);
+});
+
+test("Ctrl-C at any question, or while the addresses are tried, leaves no file and no terminal without echo", async (t) => {
+  const { flags, directory, apiUrl, tokenUrl, env } = await servers(t);
+  const asked = join(await temporaryDirectory(t), "asked");
+  const silent = createServer(() => writeFileSync(asked, "")).listen(0, "127.0.0.1"); // accepts, and says nothing
+  await once(silent, "listening");
+  t.after(() => silent.close());
+  const kept = join(directory, "kept.toml");
+  writeFileSync(kept, "kept");
+  const answers = [
+    ["The API\\.[\\s\\S]*> ", apiUrl],
+    ["Token Endpoint[\\s\\S]*> ", tokenUrl],
+    ["Client ID:[\\s\\S]*> ", ID],
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where should the Client Secret be stored[\\s\\S]*\\] ", "1"],
+    ["Client Secret \\(it is not shown", SECRET],
+    ["Where should the configuration be written[\\s\\S]*\\] ", kept],
+    ["Overwrite it\\?[\\s\\S]*\\[no\\] ", "no"],
+  ];
+  const ends = answers.map(([question], index) => [...answers.slice(0, index), [question, CTRL_C]]);
+  const hung = `http://127.0.0.1:${silent.address().port}/token`;
+  ends.push([answers[0], [answers[1][0], hung], ["Trying both addresses", CTRL_C, asked]]);
+  ends.push([answers[0], [answers[1][0], "http://127.0.0.1:1/token"], ["anyway\\?[\\s\\S]*\\[no\\] ", CTRL_C]]);
+  const before = filesBelow(directory);
+  for (const script of ends) {
+    const { code, screen } = await converse(["init", ...listenOf(flags)], script, { env, cwd: directory });
+    assert.ok(code === 1 || code === 254, `${script.at(-1)[0]}: ${code}: ${screen}`); // 254: ended by SIGINT
+    assert.ok(!screen.includes(SECRET), "the secret is on the screen");
+    assert.deepEqual(filesBelow(directory), before, script.at(-1)[0]);
+    assert.equal(readFileSync(kept, "utf8"), "kept");
+  }
+});
+
+test("beside the demo, init names who has the port and prints a line with another one, which works", async (t) => {
+  const demo = await startDemo(t);
+  const directory = await temporaryDirectory(t);
+  const file = join(directory, "c.toml");
+  const secret = join(directory, "secret");
+  writeFileSync(secret, demo.secret, { mode: 0o600 });
+  const flags = ["init", "--upstream", `${demo.api}/docs`, "--token-endpoint", demo.token, "--client-id", demo.id,
+    "--secret-file", secret, "--out", file];
+
+  // The command that the demo proposes needs no other port.
+  const [, hint] = await until(() => / {4}cupbearer init (--listen localhost:\d+)\n/.exec(demo.current()), "the demo proposes nothing");
+  const own = await run(CUPBEARER, [...flags, ...hint.split(" ")], { env: demo.env });
+  assert.equal(own.code, 0, own.stdout + own.stderr);
+
+  flags.push("--force");
+  const env = { ...demo.env, CUPBEARER_ADMIN__LISTEN: demo.admin };
+  flags.push("--listen", `localhost:${demo.port}`);
+  const same = await run(CUPBEARER, flags, { env });
+  assert.equal(same.code, 0, same.stdout + same.stderr);
+  assert.match(same.stderr, /A proxy with this configuration is already running: .*\n.*\nTo run another one beside it:\n {2}cupbearer .* --listen localhost:\d+/);
+  const taken = await run(CUPBEARER, [...flags, "--read-only"], { env });
+  assert.equal(taken.code, 1, taken.stdout + taken.stderr);
+  assert.match(taken.stderr, /is used by another cupbearer \(process \d+\), which forwards to the same API, but as another client or with another guard\./);
+  const [, line, port] = / {2}cupbearer (.* --listen localhost:(\d+))\n/.exec(taken.stderr);
+  assert.match(taken.stderr, new RegExp(`to http://localhost:${port};`));
+  const listens = ({ stdout, stderr }) => /listens on\s+http:\/\/localhost/.test(stdout + stderr);
+  const proxy = await start(line.split(" "), listens, { env: { CUPBEARER_ADMIN__LISTEN: "127.0.0.1:0" } });
+  t.after(() => proxy.stop());
+  assert.equal(await statusOf(`http://localhost:${port}/api/v1/certificates`), 200);
+
+  const log = demo.current();
+  assert.ok(!/who-holds-this-port|host_refused/.test(log), `the demo's log has a trace of the doctor: ${log}`);
+});
+
 test("a working keyring is offered and stores the secret, which the proxy then reads from it", async (t) => {
   const { flags, directory } = await servers(t);
   const session = await startSession(t);
@@ -278,13 +376,26 @@ async function servers(t) {
   for (const secret of [SECRET, "a mistyped secret", "another secret"]) registerSecret(secret, ID);
   const flags = ["init", "--upstream", `${api.url}/docs`, "--token-endpoint", authorizationServer.tokenUrl,
     "--client-id", ID, "--listen", "127.0.0.1:0"];
-  return { flags, directory, tokenUrl: authorizationServer.tokenUrl };
+  const env = withoutKeyring(directory);
+  return { flags, directory, apiUrl: api.url, tokenUrl: authorizationServer.tokenUrl, env };
 }
+
+/** The flags that set the listener. */
+const listenOf = (flags) => flags.slice(flags.indexOf("--listen"), flags.indexOf("--listen") + 2);
+
+/** An environment whose files are all below `directory`, without the keyring of the user who runs the tests. */
+function withoutKeyring(directory) {
+  const home = { HOME: directory, TMPDIR: directory, XDG_CONFIG_HOME: directory, XDG_RUNTIME_DIR: directory };
+  return { ...home, DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(directory, "none")}` };
+}
+
+/** The files and folders of a directory, without what gsettings keeps there, which the doctor asks about proxies. */
+const filesBelow = (directory) => readdirSync(directory, { recursive: true }).filter((name) => !name.startsWith("dconf")).sort();
 
 /** The demo, and the values in its configuration, which a user would paste. */
 async function startDemo(t) {
   const home = await temporaryDirectory(t);
-  const demo = await start(["demo", "--listen", "localhost:0"], ({ stdout, stderr }) => /^ +(\/\S+\.toml)$/m.exec(stdout + stderr), {
+  const demo = await start(["demo", "--listen", "localhost:0", "--set", "admin.listen=127.0.0.1:0"], ({ stdout, stderr }) => /^ +(\/\S+\.toml)$/m.exec(stdout + stderr), {
     env: { TMPDIR: home },
   });
   t.after(() => demo.stop());
@@ -295,6 +406,8 @@ async function startDemo(t) {
   const secret = readFileSync(value("client_secret"), "utf8").trim();
   registerSecret(secret, value("client_id"));
   // Without the keyring of the user who runs the tests.
-  const env = { HOME: home, DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(home, "none")}`, XDG_RUNTIME_DIR: home };
-  return { api, token, id: value("client_id"), secret, env };
+  const current = () => demo.output.stdout + demo.output.stderr;
+  const [, admin] = /admin\s+http:\/\/(\S+?)\//.exec(current());
+  const [, port] = /listens on\s+http:\/\/\S+?:(\d+)/.exec(current());
+  return { api, token, id: value("client_id"), secret, env: withoutKeyring(home), port, admin, current };
 }

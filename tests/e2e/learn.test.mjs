@@ -80,6 +80,28 @@ test("newman: the rules learned from a collection allow the collection", async (
   assert.equal(await statusOf("--user", `x:${proxy.key}`, `${proxy.url}/slow`), 403);
 });
 
+test("--output is tried before the run, and the rules are printed if they cannot be written after it", async (t) => {
+  const { file, directory, api } = await setUp(t);
+  const before = api.seen.length;
+  const missing = await learn(directory, file, ["--output", join(directory, "missing", "ci.toml")], ask("/echo"));
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /cannot be written: .*the program has not been run/);
+  assert.equal(api.seen.length, before, "the program has been run");
+
+  // The program takes the name.
+  const output = join(directory, "ci.toml");
+  const taken = await learn(directory, file, ["--name", "ci", "--output", output], `${ask("/echo")}; echo mine >${output}`);
+  assert.equal(taken.code, 1);
+  assert.match(taken.stderr, /cannot be written: .*the rules have been printed/);
+  assert.deepEqual(allowed(taken.stdout), ["GET /echo"]);
+  assert.equal(await readFile(output, "utf8"), "mine\n");
+  assert.deepEqual((await readdir(directory)).filter((name) => name.startsWith(".cupbearer-")), []);
+
+  const openapi = await learn(directory, file, ["--openapi", join(directory, "none.json")], ask("/echo"));
+  assert.equal(openapi.code, 1);
+  assert.match(openapi.stderr, /there is no file .*none\.json, and as a path of the API it /);
+});
+
 test("the program gets an address and a key but no secret, and learn exits with its exit code", async (t) => {
   const { file, directory, api } = await setUp(t);
   const text = await readFile(file, "utf8");

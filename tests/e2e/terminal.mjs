@@ -16,11 +16,12 @@ export const CTRL_D = "\x04";
  * Runs `cupbearer ARGS` in a pseudo-terminal.
  *
  * @param {string[]} args
- * @param {[string, string][]} script pairs of a regular expression and the line that is typed once it matches
+ * @param {[string, string, string?][]} script a regular expression, the line that is typed once it matches, and a file
+ *   that must exist by then
  * @returns {Promise<{code: number, screen: string}>} everything that the terminal showed, including its echo
  */
 export async function converse(args, script = [], { cwd, env = {} } = {}) {
-  const lines = script.map(([pattern, line]) => [pattern, [CTRL_C, CTRL_D].includes(line) ? line : `${line}\r`]);
+  const lines = script.map(([pattern, line, ...file]) => [pattern, [CTRL_C, CTRL_D].includes(line) ? line : `${line}\r`, ...file]);
   const child = spawn("python3", [PROGRAM, JSON.stringify(lines), CUPBEARER, ...args], {
     env: { ...cleanEnvironment(), TERM: "xterm", ...env },
     cwd,

@@ -3,7 +3,7 @@
     python3 terminal.py SCRIPT PROGRAM ARGUMENT...
 
 SCRIPT is a JSON list of pairs: a regular expression that must match new text on the screen, and the text that is
-then typed. Prints the screen, including everything that the terminal echoed, and exits with the program's code; with
+then typed; a third element is a file that must exist before. Prints the screen, including everything that the terminal echoed, and exits with the program's code; with
 99 if nothing new appears for 60 s, and with 98 if the program leaves the terminal without echo.
 """
 
@@ -14,6 +14,7 @@ import re
 import select
 import sys
 import termios
+import time
 
 LIMIT_S = 60
 
@@ -26,6 +27,8 @@ def main():
     seen, begin = "", 0
     while True:
         while script and (found := re.compile(script[0][0]).search(seen, begin)):
+            for file in script[0][2:]:
+                wait_for(file)
             begin = found.end()
             os.write(terminal, script.pop(0)[1].encode())
         more = read(terminal)
@@ -41,6 +44,15 @@ def main():
     if script:
         sys.exit(f"\nthe program ended before it showed {script[0][0]!r}")
     sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def wait_for(file):
+    deadline = time.monotonic() + LIMIT_S
+    while not os.path.exists(file):
+        if time.monotonic() > deadline:
+            print(f"\nno {file} within {LIMIT_S} s", flush=True)
+            os._exit(99)
+        time.sleep(0.01)
 
 
 def read(terminal):
