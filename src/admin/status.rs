@@ -30,6 +30,7 @@ fn proxy_status(view: &ProxyView) -> ProxyStatus {
     }
     ProxyStatus {
         name: view.name.clone(),
+        fingerprint: (view.fingerprint)(),
         listens_on: view.listens_on.clone(),
         upstream: (view.upstream)(),
         uptime_s: view.since.elapsed().as_secs(),

@@ -12,6 +12,8 @@ use crate::token::{Snapshot, Tokens};
 pub struct ProxyView {
     /// The key `name` of its configuration.
     pub name: String,
+    /// A digest of what it does for whom.
+    pub fingerprint: Arc<dyn Fn() -> String + Send + Sync>,
     /// The URLs it listens on, or `unix:` and a path.
     pub listens_on: Vec<String>,
     /// The URL of the API.

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Exit;
+use super::free_port::free_port_above;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
 use super::preflight;
+use super::quoting::shell_word;
 use super::serve::serve;
 use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
@@ -137,6 +139,19 @@ async fn configure(
     }
 }
 
+/// A proxy beside this one needs another port.
+fn init_command(listen: &Listen) -> String {
+    let port = match listen {
+        Listen::Localhost(port) => Some(*port),
+        Listen::Tcp(address) => Some(address.port()),
+        Listen::Unix { .. } => None,
+    };
+    match port.and_then(free_port_above) {
+        Some(free) => format!("cupbearer init --listen localhost:{free}"),
+        None => "cupbearer init".to_owned(),
+    }
+}
+
 fn is_taken(listen: &Listen) -> bool {
     server::bind(listen).is_err_and(|error| error.source.kind() == std::io::ErrorKind::AddrInUse)
 }
@@ -157,7 +172,7 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
         Listen::Unix { path, .. } => (
             format!(
                 "curl --unix-socket {} http://localhost/api/v1/certificates",
-                path.display()
+                shell_word(path)
             ),
             "not available over a unix socket".to_owned(),
         ),
@@ -176,8 +191,9 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
     ]);
     lines.extend(loaded.file.as_deref().map(|file| {
         format!(
-            "  Configuration of this proxy (cupbearer init asks for the same values):\n    {}",
-            file.display()
+            "  Configuration of this proxy:\n    {}\n  To write one with the same values, for a proxy beside this one:\n    {}",
+            file.display(),
+            init_command(listen),
         )
     }));
     lines.extend([

@@ -15,6 +15,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod exit;
+mod free_port;
 mod health;
 mod http_client;
 mod init;

@@ -14,6 +14,10 @@ use url::{Host, Url};
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
+/// The `Host` of a request that asks which program has a port. A cupbearer rejects it like any other foreign name, but
+/// neither counts nor logs it.
+pub const PORT_PROBE_HOST: &str = "who-holds-this-port.invalid";
+
 /// A listener's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {

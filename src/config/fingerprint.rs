@@ -1,11 +1,52 @@
 //! What identifies the proxy of a configuration, as far as it can be read: enough to recognize it among running
 //! ones. Values that cannot be read count as not set.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
 use super::address::{self, Listen};
 use super::content::Content;
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key};
 use super::sources;
+use super::types::Config;
+
+/// A digest of what a proxy does for whom: its name, its API, the client that it acts as, and its guard. It contains
+/// neither a secret nor where one is kept, and is comparable only within one version of cupbearer.
+#[must_use]
+pub fn running_fingerprint(config: &Config) -> String {
+    let token = &config.token;
+    let callers = config.guard.callers.iter();
+    let callers = callers.map(|caller| {
+        (
+            &caller.name,
+            caller.key.is_some(),
+            caller.uid,
+            &caller.rails,
+        )
+    });
+    let guard = &config.guard;
+    let identity = (
+        token.endpoint.as_str(),
+        &token.client_id,
+        token.auth,
+        &token.scope,
+        &token.params,
+    );
+    let rules = (
+        &guard.hosts,
+        &guard.origins,
+        &guard.local_users,
+        &guard.rails,
+        guard.is_network_open,
+        callers.collect::<Vec<_>>(),
+    );
+    let text = format!(
+        "{:?}",
+        (&config.name, &config.upstream.url, identity, rules)
+    );
+    let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(text);
+    format!("{digest:016x}")
+}
 
 /// What identifies one proxy. A key that is not set says nothing.
 #[derive(Debug, Clone, Default)]

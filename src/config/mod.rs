@@ -48,11 +48,11 @@ mod types;
 mod units;
 mod values;
 
-pub use address::{Listen, Origin};
+pub use address::{Listen, Origin, PORT_PROBE_HOST};
 pub(crate) use address::{is_loopback, is_loopback_origin};
 pub use digests::KeyDigests;
 pub use effective::{EffectiveValue, effective_table};
-pub use fingerprint::{ProxyFingerprint, fingerprint};
+pub use fingerprint::{ProxyFingerprint, fingerprint, running_fingerprint};
 pub use guard::{AccessRules, CallerConfig, GuardConfig, LocalUsers, Rule};
 pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;

@@ -87,9 +87,9 @@ fn used_by_cupbearer(
                 format!(" (process {})", process.pid)
             })
         )),
-        InstanceMatch::Different(upstream) => Finding::failed(
+        InstanceMatch::Different(difference) => Finding::failed(
             FailureKind::Other,
-            format!("{address} is used by {holder}, which forwards to {upstream}"),
+            format!("{address} is used by {holder}, {difference}"),
         )
         .remedy(CHOOSE),
         InstanceMatch::Unknown => Finding::note(format!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::running_instance;
 use super::socket_owner::{HolderProcess, socket_owner};
-use crate::config::Listen;
+use crate::config::{Listen, PORT_PROBE_HOST};
 
 /// A program on loopback answers at once, unless it is stuck.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ impl fmt::Display for PortHolder {
 }
 
 /// Which program listens on `address`. It is a cupbearer if the admin listener at `admin` says so, or if its own
-/// response does; the latter appears in its log as a rejected request. Blocks, for at most 2 s per address.
+/// response does; a cupbearer neither counts nor logs that request. Blocks, for at most 2 s per address.
 #[must_use]
 pub fn holder(address: SocketAddr, admin: &[Listen]) -> PortHolder {
     let is_cupbearer = running_instance::status_of(address, admin).is_some()
@@ -62,9 +62,8 @@ fn answers_as_cupbearer(address: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.write_all(
-        b"GET / HTTP/1.1\r\nHost: who-holds-this-port.invalid\r\nConnection: close\r\n\r\n",
-    )?;
+    let request = format!("GET / HTTP/1.1\r\nHost: {PORT_PROBE_HOST}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut head = [0; 2048];
     let mut length = 0;
     while length < head.len() {

@@ -5,10 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::admin::status_api::{ProcessStatus, ProxyStatus};
-use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint};
+use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint, running_fingerprint};
 
 /// An admin listener on loopback answers at once, unless it is stuck.
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often an instance is looked at, until a changed file must have been applied: for 4 s.
+const LOOKS: usize = 21;
 
 /// The most that is read of a response, in bytes; `/status` contains the recent requests.
 const MAX_RESPONSE: u64 = 4 << 20;
@@ -18,14 +21,15 @@ pub(super) struct ConfiguredProxy {
     admin: AdminConfig,
     name: String,
     upstream: String,
+    fingerprint: String,
 }
 
 /// How a running instance relates to this configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InstanceMatch {
-    /// It has the same name and forwards to the same API.
+    /// It has the same name, API, client and guard.
     Same,
-    /// It runs something else; this is what it forwards to.
+    /// It runs something else: what that is, as a clause.
     Different(String),
     /// Nothing answers at the configured admin address, or what answers listens on other ports.
     Unknown,
@@ -38,6 +42,7 @@ impl ConfiguredProxy {
             admin: config.admin.clone(),
             name: config.name.clone(),
             upstream: format!("{scheme}://{authority}"),
+            fingerprint: running_fingerprint(config),
         }
     }
 
@@ -48,26 +53,64 @@ impl ConfiguredProxy {
             admin: AdminConfig::default(),
             name: "cupbearer".to_owned(),
             upstream: "https://api.example.com".to_owned(),
+            fingerprint: "f00d".to_owned(),
         }
     }
 
     /// Asks the configured admin address about the proxy that listens on `address`. Blocks, for at most 2 s per address.
+    ///
+    /// A file that has just been changed takes effect after a moment, so this waits for that moment if only the client or
+    /// the guard differs.
     pub(super) fn compare_with_instance_at(&self, address: SocketAddr) -> InstanceMatch {
-        status_of(address, &self.admin.listen)
-            .and_then(|status| self.compare(&status, address))
-            .unwrap_or(InstanceMatch::Unknown)
+        let mut looks = LOOKS;
+        loop {
+            looks -= 1;
+            let Some(status) = status_of(address, &self.admin.listen) else {
+                return InstanceMatch::Unknown;
+            };
+            match self.compare(&status, address) {
+                Some(InstanceMatch::Different(_))
+                    if looks > 0 && self.may_reload(&status, address) =>
+                {
+                    pause();
+                }
+                Some(found) => return found,
+                None => return InstanceMatch::Unknown,
+            }
+        }
+    }
+
+    fn may_reload(&self, status: &ProcessStatus, address: SocketAddr) -> bool {
+        proxy_at(status, address)
+            .is_some_and(|proxy| proxy.name == self.name && proxy.upstream == self.upstream)
     }
 
     fn compare(&self, status: &ProcessStatus, address: SocketAddr) -> Option<InstanceMatch> {
         let proxy = proxy_at(status, address).filter(|proxy| !proxy.upstream.is_empty())?;
-        Some(
-            if proxy.name == self.name && proxy.upstream == self.upstream {
-                InstanceMatch::Same
-            } else {
-                InstanceMatch::Different(proxy.upstream.clone())
-            },
-        )
+        // Another version computes another fingerprint, or none.
+        let is_comparable = status.version == env!("CARGO_PKG_VERSION")
+            && !proxy.fingerprint.is_empty()
+            && proxy.has_pending_change != Some(true);
+        let is_same_api = proxy.name == self.name && proxy.upstream == self.upstream;
+        Some(if !is_same_api {
+            InstanceMatch::Different(format!("which forwards to {}", proxy.upstream))
+        } else if is_comparable && proxy.fingerprint != self.fingerprint {
+            let difference =
+                "which forwards to the same API, but as another client or with another guard";
+            InstanceMatch::Different(difference.to_owned())
+        } else {
+            InstanceMatch::Same
+        })
     }
+}
+
+/// Between two looks.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the caller has a thread of its own, since asking blocks anyway"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(200));
 }
 
 /// The `/status` at one of these admin addresses, if it has a proxy that listens on `address`. Blocks, for at most 2 s

@@ -6,6 +6,7 @@ use http::{HeaderValue, Version};
 use super::fields::FieldLines;
 use super::peer::Transport;
 use super::rejection::Rejection;
+use crate::config::PORT_PROBE_HOST;
 use crate::problem::Reason;
 use crate::text::{quotable, quotable_authority};
 
@@ -127,7 +128,10 @@ fn wrong_host(host: &[u8]) -> Rejection {
             format!("Host \"{whole}\" is not a host name with an optional port."),
         ),
     };
-    Rejection::new(reason, detail)
+    Rejection {
+        is_recorded: host != PORT_PROBE_HOST.as_bytes(),
+        ..Rejection::new(reason, detail)
+    }
 }
 
 /// Whether a host and a port may contain this character at all (RFC 3986 section 3.2).

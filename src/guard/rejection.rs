@@ -21,6 +21,8 @@ pub struct Rejection {
     pub format: ProblemFormat,
     /// Which of `guard.callers` sent the request, if that is known.
     pub caller: Option<CallerName>,
+    /// Whether the request is counted and logged; not if it only asks which program has the port.
+    pub is_recorded: bool,
     /// Whether the page that sent the request may read the response.
     pub cors: Cors,
 }
@@ -32,6 +34,7 @@ impl Rejection {
             detail: detail.into(),
             format: ProblemFormat::Json,
             caller: None,
+            is_recorded: true,
             cors: Cors::Off,
         }
     }

@@ -12,7 +12,7 @@ use super::limits::connection_limits;
 use super::listen_context::ListenContext;
 use super::notes::ConfigNotes;
 use super::start_error::StartError;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::guard::Guard;
 use crate::net;
 use crate::proxy::AccessLines;
@@ -190,6 +190,10 @@ impl LiveConfig {
         let live = self.live();
         let url = &live.config.upstream.url;
         format!("{}://{}", url.scheme, url.authority)
+    }
+
+    pub(super) fn fingerprint(&self) -> String {
+        config::running_fingerprint(&self.live().config)
     }
 
     pub(super) fn token_endpoint(&self) -> String {

@@ -60,6 +60,7 @@ impl RunningProxy {
         );
         ProxyView {
             name: self.name.clone(),
+            fingerprint: text(LiveConfig::fingerprint),
             listens_on: self.listens_on.clone(),
             upstream: text(LiveConfig::upstream),
             token_from: text(LiveConfig::token_endpoint),

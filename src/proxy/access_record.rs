@@ -50,6 +50,7 @@ pub(super) struct AccessRecord {
     caller: Option<CallerName>,
     upload_counter: Option<UploadCounter>,
     bytes_out: u64,
+    is_discarded: bool,
 }
 
 impl AccessRecord {
@@ -83,6 +84,7 @@ impl AccessRecord {
             caller: None,
             upload_counter: None,
             bytes_out: 0,
+            is_discarded: false,
         }
     }
 
@@ -115,6 +117,12 @@ impl AccessRecord {
         self.is_unread = true;
         // The metrics count it as `other`.
         self.method = Method::from_bytes(b"UNREAD").unwrap_or_default();
+    }
+
+    /// The request is neither counted nor logged.
+    #[cold]
+    pub(super) fn discard(&mut self) {
+        self.is_discarded = true;
     }
 
     pub(super) fn set_attempt(&mut self, attempt: Option<LastAttempt>) {
@@ -154,6 +162,9 @@ impl AccessRecord {
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
+        if self.is_discarded {
+            return;
+        }
         let ended = Instant::now();
         self.count(ended);
         if self.gets_a_line() {

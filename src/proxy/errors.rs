@@ -39,6 +39,11 @@ impl ForwardFailure {
         }
     }
 
+    /// Whether the request is counted and logged.
+    pub(super) fn is_recorded(&self) -> bool {
+        !matches!(&self.error, ForwardError::Refused(rejection) if !rejection.is_recorded)
+    }
+
     /// The response that tells the client why.
     pub(super) fn response(&self, id: &RequestId) -> Response<Bytes> {
         let mut response = self.problem(id);

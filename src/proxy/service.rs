@@ -164,6 +164,9 @@ fn failure_response(
     record: &mut AccessRecord,
 ) -> Response<ClientResponseBody> {
     record.set_failure(failed.error.reason(), error_chain(&failed.error));
+    if !failed.is_recorded() {
+        record.discard();
+    }
     let response = failed.response(record.request_id());
     record.set_caller(failed.caller);
     response.map(ClientResponseBody::generated)

@@ -2,12 +2,10 @@
 
 use std::io::ErrorKind;
 
+use crate::cli::free_port::free_port_above;
 use crate::config::Listen;
 use crate::doctor::{Check, Outcome};
 use crate::server;
-
-/// So many ports above the taken one are tried.
-const PORTS_TRIED: u16 = 100;
 
 /// What is known about the port of the new proxy.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +13,10 @@ pub(super) enum PortState {
     /// It is free, or nobody has looked.
     Free,
     /// The proxy that uses it runs this configuration.
-    RunsThis,
+    RunsThis {
+        /// A port that is free on every loopback address.
+        free: u16,
+    },
     /// It is used by something else.
     Taken {
         /// What the doctor says about it.
@@ -34,7 +35,7 @@ impl PortState {
         };
         let message = check.finding.message.clone();
         match (&check.finding.outcome, free_port_above(port)) {
-            (Outcome::Ok, _) => Self::RunsThis,
+            (Outcome::Ok, Some(free)) => Self::RunsThis { free },
             (_, Some(free)) => Self::Taken { by: message, free },
             (_, None) => Self::Free,
         }
@@ -50,11 +51,4 @@ fn taken_port(listen: &Listen) -> Option<u16> {
     let bound = server::bind(listen);
     let is_taken = bound.is_err_and(|error| error.source.kind() == ErrorKind::AddrInUse);
     is_taken.then_some(port)
-}
-
-/// The admin listener of this proxy may be below it, so the search begins two ports further.
-fn free_port_above(port: u16) -> Option<u16> {
-    let first = port.checked_add(2)?;
-    let last = first.saturating_add(PORTS_TRIED);
-    (first..=last).find(|port| server::bind(&Listen::Localhost(*port)).is_ok())
 }

@@ -119,17 +119,15 @@ pub(super) fn next_steps(
         Some(listen) => Some(format!("http://{listen}")),
     };
     match port {
-        PortState::Free => format!("\nNow run:\n  cupbearer{flag}\n{}", usage(url)),
-        PortState::RunsThis => {
-            let words = usage(url);
-            format!(
-                "\nThe proxy with this configuration is already running. There is nothing to start:\n{words}"
-            )
-        }
+        PortState::Free => format!("\nNow run:\n  cupbearer{flag}\nand {}", usage(url)),
+        PortState::RunsThis { free } => format!(
+            "\nA proxy with this configuration is already running: {}\nTo run another one beside it:\n  cupbearer{flag} --listen localhost:{free}",
+            usage(url)
+        ),
         PortState::Taken { by, free } => {
             let words = usage(Some(format!("http://localhost:{free}")));
             format!(
-                "\n{by}. Use another port for this proxy. Now run:\n  cupbearer{flag} --listen localhost:{free}\n{words}"
+                "\n{by}. Use another port for this proxy. Now run:\n  cupbearer{flag} --listen localhost:{free}\nand {words}"
             )
         }
     }
@@ -150,10 +148,10 @@ fn is_found_without_flag(path: &Path, surroundings: &Surroundings) -> bool {
 
 fn usage(url: Option<String>) -> String {
     url.map_or_else(
-        || "and send your requests to the address that it prints.".to_owned(),
+        || "send your requests to the address that it prints.".to_owned(),
         |url| {
             format!(
-                "and send the requests of Postman, curl or a browser to {url}; they need no authorization.\n\
+                "send the requests of Postman, curl or a browser to {url}; they need no authorization.\n\
                  The documentation of the API, if it serves one there, is at {url}/docs."
             )
         },

@@ -61,11 +61,15 @@ fn an_instance_with_the_same_name_and_api_at_this_address_is_the_same() {
         ),
         (
             status("cupbearer", theirs, "127.0.0.1:6749"),
-            Some(InstanceMatch::Different(theirs.to_owned())),
+            Some(InstanceMatch::Different(format!(
+                "which forwards to {theirs}"
+            ))),
         ),
         (
             status("prod", ours, "127.0.0.1:6749"),
-            Some(InstanceMatch::Different(ours.to_owned())),
+            Some(InstanceMatch::Different(format!(
+                "which forwards to {ours}"
+            ))),
         ),
         (status("cupbearer", ours, "127.0.0.1:6740"), None),
         ("7".to_owned(), None),
@@ -73,5 +77,32 @@ fn an_instance_with_the_same_name_and_api_at_this_address_is_the_same() {
         let status = serde_json::from_str(&text).ok();
         let instance = status.and_then(|status| configured.compare(&status, address));
         assert_eq!(instance, expected, "{text}");
+    }
+}
+
+#[test]
+fn an_instance_with_another_fingerprint_is_another_one_unless_it_cannot_be_compared() {
+    let configured = ConfiguredProxy::without_admin();
+    let address = "127.0.0.1:6749".parse().unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    for (version, fingerprint, has_pending_change, is_same) in [
+        (version, "f00d", false, true),
+        (version, "beef", false, false),
+        (version, "beef", true, true),
+        (version, "", false, true),
+        ("0.0.0", "beef", false, true),
+    ] {
+        let text = format!(
+            r#"{{"version": "{version}", "proxies": [{{"name": "cupbearer", "upstream": "https://api.example.com",
+                "fingerprint": "{fingerprint}", "has_pending_change": {has_pending_change},
+                "listens_on": ["http://127.0.0.1:6749"]}}]}}"#
+        );
+        let status = serde_json::from_str(&text).unwrap();
+        let found = configured.compare(&status, address);
+        assert_eq!(
+            found == Some(InstanceMatch::Same),
+            is_same,
+            "{text}: {found:?}"
+        );
     }
 }

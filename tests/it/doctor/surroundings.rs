@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use super::DoctorFixture;
-use crate::support::{Binary, Config, closed_port};
+use crate::support::{Binary, Config, ask, closed_port, get, until};
 
 #[tokio::test]
 async fn an_invalid_configuration_is_the_only_check() {
@@ -134,7 +134,7 @@ async fn an_unreachable_corporate_proxy_is_named_instead_of_its_target() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_names_its_program_unless_that_is_the_cupbearer_of_this_configuration() {
+async fn a_port_in_use_names_its_program() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap();
     let report = DoctorFixture::open()
@@ -152,8 +152,10 @@ async fn a_port_in_use_names_its_program_unless_that_is_the_cupbearer_of_this_co
             report.said("listener")
         );
     }
-    drop(listener);
+}
 
+/// A running cupbearer, and the configuration that it runs.
+async fn running_cupbearer() -> (Binary, DoctorFixture) {
     let fixture = DoctorFixture::open().await;
     let secret = fixture.secret();
     let running = Binary::start(&Config {
@@ -164,6 +166,12 @@ async fn a_port_in_use_names_its_program_unless_that_is_the_cupbearer_of_this_co
     let fixture = fixture
         .set(&format!("listen={}", running.address))
         .set(&format!("admin.listen={}", running.admin()));
+    (running, fixture)
+}
+
+#[tokio::test]
+async fn the_cupbearer_of_this_configuration_is_told_from_one_with_another_client_or_guard() {
+    let (running, fixture) = running_cupbearer().await;
     let report = fixture.examine().await;
     assert_eq!(report.exit, 0, "{}", report.all("listener"));
     let said = report.said("listener");
@@ -172,20 +180,35 @@ async fn a_port_in_use_names_its_program_unless_that_is_the_cupbearer_of_this_co
         "{said}"
     );
 
+    for other in ["token.client_id=another", "guard.read_only=true"] {
+        let report = DoctorFixture::open()
+            .await
+            .like(&fixture)
+            .set(other)
+            .examine()
+            .await;
+        let said = report.said("listener");
+        assert!(
+            said.contains("as another client or with another guard"),
+            "{other}: {said}"
+        );
+    }
+
     let fixture = fixture.set("name=another");
     let report = fixture.examine().await;
     assert_eq!(report.exit, 1);
-    let log = running.output();
-    assert!(
-        !log.contains("host_refused"),
-        "the doctor leaves no trace in its log: {log}"
-    );
     let said = report.said("listener");
     assert!(
         said.contains("used by another cupbearer") && said.contains("which forwards to http://"),
         "{said}"
     );
 
+    assert!(!running.output().contains("host_refused"));
+}
+
+#[tokio::test]
+async fn asking_who_has_a_port_leaves_no_trace_in_the_cupbearer_that_has_it() {
+    let (running, fixture) = running_cupbearer().await;
     let fixture = fixture.set(&format!("admin.listen=127.0.0.1:{}", closed_port().await));
     let report = fixture.examine().await;
     assert_eq!(report.exit, 0);
@@ -199,4 +222,15 @@ async fn a_port_in_use_names_its_program_unless_that_is_the_cupbearer_of_this_co
             .err
             .contains("has the port: stop it, or choose another")
     );
+    let status = ask(running.admin(), get("/status")).await.text();
+    for said in [running.output(), status] {
+        let is_silent = !said.contains("host_refused") && !said.contains("who-holds-this-port");
+        assert!(is_silent, "asking who has the port leaves a trace: {said}");
+    }
+    let foreign = "GET / HTTP/1.1\r\nHost: foreign.example\r\n\r\n".to_owned();
+    assert_eq!(ask(running.address, foreign).await.status, 403);
+    until("another foreign host is logged", || {
+        running.output().contains("host_refused")
+    })
+    .await;
 }

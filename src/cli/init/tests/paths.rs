@@ -225,9 +225,13 @@ fn a_taken_port_is_named_and_another_one_proposed() {
         "{text}"
     );
     assert!(text.contains("to http://localhost:6753;"), "{text}");
-    let text = writing::next_steps(&config, path, &nowhere, &PortState::RunsThis);
+    let text = writing::next_steps(&config, path, &nowhere, &PortState::RunsThis { free: 6753 });
     assert!(
-        text.contains("already running") && !text.contains("Now run"),
+        text.contains("already running: send the requests"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("\n  cupbearer --config /c.toml --listen localhost:6753"),
         "{text}"
     );
 }

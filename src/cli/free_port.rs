@@ -1,0 +1,15 @@
+//! A port for a proxy beside another one.
+
+use crate::config::Listen;
+use crate::server;
+
+/// So many ports above the taken one are tried.
+const PORTS_TRIED: u16 = 100;
+
+/// A port that is free on every loopback address. The one above a proxy's is often that of its admin listener, so the
+/// search begins two ports further.
+pub(super) fn free_port_above(port: u16) -> Option<u16> {
+    let first = port.checked_add(2)?;
+    let last = first.saturating_add(PORTS_TRIED);
+    (first..=last).find(|port| server::bind(&Listen::Localhost(*port)).is_ok())
+}
