@@ -32,7 +32,7 @@ export function recordOutput(child, args) {
 
 /** Records the responses of a running cupbearer's admin listener, if its banner shows one. */
 export async function recordAdminResponses(pid, banner) {
-  const [, url] = /^ {2}admin {8}(http:\/\/\S+?)\/ /m.exec(banner) ?? [];
+  const [, url] = /admin {8}(http:\/\/\S+?)\/ /.exec(banner) ?? [];
   if (!url) return;
   for (const path of ["/metrics", "/status", "/", "/ready"]) {
     const request = fetch(url + path, { signal: AbortSignal.timeout(2000) });
