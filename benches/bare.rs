@@ -255,7 +255,11 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             async move {
                 Ok::<_, Infallible>(
                     upstream
-                        .send(tokio::time::Instant::now(), request, || None)
+                        .send(
+                            tokio::time::Instant::now(),
+                            request,
+                            upstream::WithoutRenewal,
+                        )
                         .await
                         .expect("the upstream answers"),
                 )

@@ -20,7 +20,11 @@ impl Readiness {
     /// Ready if every proxy is. The line is that of the first proxy that is not.
     pub(super) fn of_all(views: &[ProxyView]) -> Self {
         Self::first_unready(views, "ready", |view| {
-            Self::of(&view.snapshot(), (view.is_stopping)())
+            let is_stopping = (view.is_stopping)();
+            match Self::of_tasks(&view.metrics.stopped_tasks().names()) {
+                Some(unready) if !is_stopping => unready,
+                _ => Self::of(&view.snapshot(), is_stopping),
+            }
         })
     }
 
@@ -64,6 +68,18 @@ impl Readiness {
         Self::ready(format!("{} proxies {state}", views.len()))
     }
 
+    /// Not ready if a background task has stopped, since what it does is no longer done.
+    fn of_tasks(stopped: &[&str]) -> Option<Self> {
+        (!stopped.is_empty()).then(|| Self {
+            is_ready: false,
+            line: format!(
+                "not ready: stopped because of a bug in cupbearer: {}; restart it, and please report the bug",
+                stopped.join(", ")
+            ),
+            retry_in: None,
+        })
+    }
+
     fn of(snapshot: &Snapshot, is_stopping: bool) -> Self {
         let state = snapshot.state.as_str();
         if is_stopping {
@@ -75,15 +91,18 @@ impl Readiness {
         }
         if snapshot.state.is_usable() {
             let usable = Duration::from_secs(snapshot.usable_for.as_secs());
+            let usable = humantime::format_duration(usable);
+            if let Some(error) = &snapshot.last_error {
+                return Self::ready(format!(
+                    "ready, but refreshing fails: {error}; {usable} left"
+                ));
+            }
             let note = if snapshot.refused_although_fresh {
                 "; the API refuses it although it is fresh: a missing role?"
             } else {
                 ""
             };
-            return Self::ready(format!(
-                "ready: token {state}, valid for {}{note}",
-                humantime::format_duration(usable)
-            ));
+            return Self::ready(format!("ready: token {state}, valid for {usable}{note}"));
         }
         let (reason, remedy) = match (&snapshot.last_error, snapshot.refused) {
             (Some(_), true) => (

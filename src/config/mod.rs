@@ -63,7 +63,7 @@ pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
 pub use path_spelling::{has_ntfs_alias, is_ambiguous_text};
 pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
-pub use several::{holder_of_admin, load_all, load_one_of};
+pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
 pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig};
 pub use types::{
     AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,

@@ -59,6 +59,10 @@ impl ConfigProblems {
         });
     }
 
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&ConfigProblem) -> bool) {
+        self.found.retain(keep);
+    }
+
     /// Sets the sentence that is printed before the problems.
     pub(crate) fn introduce(&mut self, words: &'static str) {
         self.first_of_all = Some(words);

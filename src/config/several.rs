@@ -3,6 +3,7 @@
 
 use super::address::{self, Listen};
 use super::content::{Content, ValueSource};
+use super::digests::KeyDigests;
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key, Scope};
 use super::layers::Layers;
@@ -42,7 +43,8 @@ pub fn load_all(
     }
 }
 
-/// Reads one proxy's configuration again. The others matter only where two must not be equal.
+/// Reads one proxy's configuration again. The others matter only where two must not be equal, and only for what this one
+/// has changed since `in_use`: whichever file has changed must give way.
 ///
 /// # Errors
 /// What is wrong with this one.
@@ -53,15 +55,55 @@ pub fn load_one_of(
     all: &[Overrides],
     place: usize,
     surroundings: &Surroundings,
+    in_use: &KeyDigests,
 ) -> Result<Loaded, ConfigProblems> {
     let others = all.iter().enumerate().filter(|(other, _)| *other != place);
     let mut order: Vec<&Overrides> = others.map(|(_, other)| other).collect();
     // Of two that conflict, the later one is reported.
     order.push(&all[place]);
-    let layers = read_together(&order, surroundings)
+    let mut layers = read_together(&order, surroundings)
         .pop()
         .expect("there is at least this one");
+    let own = KeyDigests::of(&layers);
+    let changed = own.changed_from(in_use);
+    let is_shared = |path: &str| path == keys::NAME.path() || path == keys::LISTEN.path();
+    layers.problems.retain(|problem| {
+        let is_conflict = is_shared(&problem.key) || is_of_process(&problem.key);
+        !is_conflict || changed.contains(&problem.key)
+    });
+    // What another file sets for the process is applied when that file is read.
+    let file = layers.file.clone();
+    layers.values.retain(|path, value| match &value.source {
+        ValueSource::File { path: from, .. } => !is_of_process(path) || Some(from) == file.as_ref(),
+        ValueSource::Variable(_) | ValueSource::Flag(_) => true,
+    });
     finish(layers, surroundings).map_err(|invalid| invalid.problems)
+}
+
+/// Whether the configuration, as it is now, names the same token endpoint and the same client as `before`. If not, or if
+/// it cannot be read, its secret may be meant for another server.
+#[must_use]
+pub fn names_same_client(
+    overrides: &Overrides,
+    surroundings: &Surroundings,
+    before: &KeyDigests,
+) -> bool {
+    let layers = sources::read(overrides, surroundings);
+    let changed = KeyDigests::of(&layers).changed_from(before);
+    !layers.incomplete && !changed.iter().any(|key| is_of_client(key))
+}
+
+/// Whether the key names the token endpoint or the client.
+fn is_of_client(path: &str) -> bool {
+    [
+        keys::TOKEN_URL.path(),
+        keys::TOKEN_ISSUER.path(),
+        keys::TOKEN_PINGONE_DOMAIN.path(),
+        keys::TOKEN_PINGONE_REGION.path(),
+        keys::TOKEN_PINGONE_ENVIRONMENT_ID.path(),
+        keys::TOKEN_CLIENT_ID.path(),
+    ]
+    .contains(&path)
 }
 
 fn read_together(all: &[&Overrides], surroundings: &Surroundings) -> Vec<Layers> {

@@ -35,6 +35,8 @@ pub struct TokenConfig {
     pub params: BTreeMap<String, String>,
     /// `token.default_lifetime`: used where the response has no `expires_in`.
     pub default_lifetime: Duration,
+    /// `token.accept_type`: a `token_type` that means Bearer.
+    pub accept_type: Option<String>,
     /// `token.wait`: how long a request waits for the attempt in flight.
     pub wait: Duration,
 }

@@ -54,7 +54,7 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
                 "log in to the network first",
             ),
         GrantError::Unusable { defect, .. } => {
-            unusable(*defect, failed(FailureKind::Unreachable), context)
+            unusable(defect, failed(FailureKind::Unreachable), context)
         }
         GrantError::Unreachable(unreachable) => failed(FailureKind::Unreachable)
             .remedy(joined(failure, related_checks(unreachable))),
@@ -195,12 +195,12 @@ fn unavailable(status: StatusCode, retry_after: Option<Duration>, finding: Findi
 }
 
 /// A success without a token that can be used.
-fn unusable(defect: ResponseDefect, finding: Finding, context: &DoctorContext<'_>) -> Finding {
+fn unusable(defect: &ResponseDefect, finding: Finding, context: &DoctorContext<'_>) -> Finding {
     match defect {
         ResponseDefect::NotJson | ResponseDefect::Empty | ResponseDefect::TooLong { .. } => {
             not_from_the_server(StatusCode::OK, finding, context)
         }
-        ResponseDefect::TokenType => finding
+        ResponseDefect::TokenType { .. } => finding
             .remedy("have the server issue plain Bearer tokens to this client, without DPoP"),
         ResponseDefect::Compressed
         | ResponseDefect::NoToken

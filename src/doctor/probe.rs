@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Empty};
 use tokio::time::Instant;
 
 use crate::config;
-use crate::upstream::{BodyError, SendError, Upstream};
+use crate::upstream::{BodyError, SendError, Upstream, WithoutRenewal};
 
 /// How much of a response is read, in bytes.
 const MAX_BODY: usize = 256 << 10;
@@ -87,7 +87,7 @@ pub(super) async fn get(
         request.headers_mut().insert(AUTHORIZATION, bearer.clone());
     }
     let sent = Upstream::uncounted(&server, tls)
-        .send(Instant::now(), request, || None)
+        .send(Instant::now(), request, WithoutRenewal)
         .await;
     let (head, mut body) = sent?.into_parts();
     let mut bytes = Vec::new();

@@ -7,51 +7,45 @@ use tokio::sync::{oneshot, watch};
 use super::identity::{Identity, KeyFollower};
 use crate::config::{Config, GuardConfig};
 use crate::guard::Guard;
+use crate::metrics::StoppedTasks;
 use crate::token::Tokens;
 
 /// A configuration with its guard, its identity and its TLS settings. It is prepared while another one serves, then it
 /// becomes the live one.
 #[derive(Clone)]
 pub struct ConfigGeneration {
+    /// Counts the generations that workers are given.
+    pub(super) number: u64,
     pub(super) config: Arc<Config>,
-    pub(super) guard: Guard,
-    /// What the admin listener requires on behalf of this proxy.
-    pub(super) admin_guard: Guard,
+    pub(super) guards: Guards,
     pub(super) identity: Arc<Identity>,
     /// The TLS configuration for the upstream, with its client certificate.
     pub(super) tls: rustls::ClientConfig,
-    _keys: Arc<KeyFollower>,
 }
 
 /// Follows the generation that serves requests.
 pub(super) type GenerationReceiver = watch::Receiver<Arc<ConfigGeneration>>;
 
 impl ConfigGeneration {
-    /// The receiver is that of [`KeyFollower::start`].
     pub(super) fn new(
         config: &Config,
         identity: Arc<Identity>,
         tls: rustls::ClientConfig,
-        proxy: Option<String>,
-    ) -> (Self, oneshot::Receiver<()>) {
-        let guard = Guard::new(&config.guard);
-        let (keys, keys_read) = KeyFollower::start(&guard, proxy);
-        let generation = Self {
+        guards: Guards,
+    ) -> Self {
+        Self {
+            number: 0,
             config: Arc::new(config.clone()),
-            guard,
-            admin_guard: admin_guard(&config.guard),
+            guards,
             identity,
             tls,
-            _keys: keys,
-        };
-        (generation, keys_read)
+        }
     }
 
     /// The same generation, which admits only what `other` admits too.
-    pub(super) fn restricted_by(&self, other: &Self) -> Self {
+    pub(super) fn restricted_by(&self, other: &Guards) -> Self {
         Self {
-            guard: self.guard.and(&other.guard),
-            admin_guard: self.admin_guard.and(&other.admin_guard),
+            guards: self.guards.and(other),
             ..self.clone()
         }
     }
@@ -60,6 +54,41 @@ impl ConfigGeneration {
     #[must_use]
     pub fn tokens(&self) -> Tokens {
         self.identity.tokens.clone()
+    }
+}
+
+/// What a configuration admits. The files with the keys of its callers are followed for as long as this exists.
+#[derive(Clone)]
+pub struct Guards {
+    pub(super) data: Guard,
+    /// What the admin listener requires on behalf of this proxy.
+    pub(super) admin: Guard,
+    keys: Vec<Arc<KeyFollower>>,
+}
+
+impl Guards {
+    /// The receiver is that of [`KeyFollower::start`].
+    pub(super) fn start(
+        config: &GuardConfig,
+        proxy: Option<String>,
+        stopped_tasks: &StoppedTasks,
+    ) -> (Self, oneshot::Receiver<()>) {
+        let data = Guard::new(config);
+        let (keys, keys_read) = KeyFollower::start(&data, proxy, stopped_tasks);
+        let guards = Self {
+            data,
+            admin: admin_guard(config),
+            keys: vec![keys],
+        };
+        (guards, keys_read)
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            data: self.data.and(&other.data),
+            admin: self.admin.and(&other.admin),
+            keys: [&self.keys[..], &other.keys[..]].concat(),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::guard::{Guard, KeyWatch};
-use crate::token::{self, SecretReader, Tokens};
+use crate::metrics::StoppedTasks;
+use crate::token::{self, SecretOwnership, SecretReader, Tokens};
 
 /// A token, the task that refreshes it, and the credential that it is requested with.
 pub(super) struct Identity {
@@ -26,13 +27,14 @@ impl Identity {
         config: &Config,
         tls: rustls::ClientConfig,
         proxy: Option<String>,
+        stopped_tasks: &StoppedTasks,
     ) -> Arc<Self> {
         let client = token::client(tls.clone(), &config.network.proxy);
         let credential = SecretReader::new(config.token.credential.clone());
         let read_secret = Arc::clone(&credential).into_function();
         let (tokens, engine) = token::refresh_task(&config.token, client, read_secret, proxy);
         let mut task = JoinSet::new();
-        task.spawn(engine.run());
+        task.spawn(stopped_tasks.clone().watch("token refresh", engine.run()));
         Arc::new(Self {
             tokens,
             tls,
@@ -41,9 +43,9 @@ impl Identity {
         })
     }
 
-    /// While held, the source of the credential is not read again, and its last value stays in use.
-    pub(super) fn hold_credential(&self, hold: bool) {
-        self.credential.suspend(hold);
+    /// Uses a changed credential only while it belongs to this identity.
+    pub(super) fn bind_credential(&self, ownership: SecretOwnership) {
+        self.credential.bind(ownership);
     }
 }
 
@@ -58,15 +60,17 @@ impl KeyFollower {
     pub(super) fn start(
         guard: &Guard,
         proxy: Option<String>,
+        stopped_tasks: &StoppedTasks,
     ) -> (Arc<Self>, oneshot::Receiver<()>) {
         let (read, all_read) = oneshot::channel();
         let mut task = JoinSet::new();
         if let Some(callers) = guard.callers() {
-            task.spawn(async move {
+            let following = async move {
                 let watch = KeyWatch::load(callers, proxy).await;
                 let _ = read.send(());
                 watch.follow().await
-            });
+            };
+            task.spawn(stopped_tasks.clone().watch("caller keys", following));
         }
         (Arc::new(Self { _task: task }), all_read)
     }

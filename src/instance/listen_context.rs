@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::start_error::StartError;
 use crate::config::{Config, Listen, LocalUsers};
+use crate::metrics::StoppedTasks;
 use crate::proxy::{self, AccessLogger};
 use crate::server::LiveLimits;
 
@@ -19,6 +20,7 @@ pub(super) struct ListenContext {
     /// The name of the proxy, if there are several.
     pub(super) name: Option<String>,
     pub(super) access_logger: Arc<AccessLogger>,
+    pub(super) stopped_tasks: StoppedTasks,
 }
 
 impl ListenContext {

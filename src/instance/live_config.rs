@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::generation::{ConfigGeneration, GenerationReceiver};
+use super::generation::{ConfigGeneration, Guards};
 use super::identity::Identity;
 use super::limits::connection_limits;
 use super::listen_context::ListenContext;
 use super::notes::ConfigNotes;
 use super::start_error::StartError;
+use super::worker::GenerationFollower;
 use crate::config::{self, Config};
 use crate::guard::Guard;
+use crate::metrics::StoppedTasks;
 use crate::net;
 use crate::proxy::AccessLines;
-use crate::token::Tokens;
+use crate::token::{SecretOwnership, Tokens};
 
 /// The live configuration of one proxy.
 pub struct LiveConfig {
@@ -24,9 +26,18 @@ pub struct LiveConfig {
     /// The live generation. Workers follow `followed`, which may be more restricted.
     live: Mutex<Arc<ConfigGeneration>>,
     followed: watch::Sender<Arc<ConfigGeneration>>,
+    /// The number of the generation that each worker serves.
+    workers: Mutex<Vec<watch::Receiver<u64>>>,
     drain_timeouts: Mutex<DrainTimeouts>,
     notes: ConfigNotes,
 }
+
+/// A worker has stopped because of a bug, so it does not serve the new configuration.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error(
+    "a worker has stopped because of a bug in cupbearer, so a changed configuration cannot be used: restart cupbearer"
+)]
+pub struct WorkerStopped;
 
 /// How long a stop may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,43 +67,63 @@ impl LiveConfig {
     ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
         let tls = net::client_config(&config.network)?;
         context.check(config)?;
-        let identity = Identity::start(config, tls, context.name.clone());
+        let identity = Identity::start(config, tls, context.name.clone(), &context.stopped_tasks);
         let tls = net::with_client_certificate(
             &identity.tls,
             config.upstream.client_certificate.as_ref(),
         )?;
-        let (generation, keys_read) =
-            ConfigGeneration::new(config, identity, tls, context.name.clone());
-        let generation = Arc::new(generation);
+        let name = context.name.clone();
+        let (guards, keys_read) = Guards::start(&config.guard, name, &context.stopped_tasks);
+        let generation = Arc::new(ConfigGeneration::new(config, identity, tls, guards));
         let live = Self {
             context,
             live: Mutex::new(Arc::clone(&generation)),
             followed: watch::Sender::new(generation),
+            workers: Mutex::default(),
             drain_timeouts: Mutex::new(DrainTimeouts::of(config)),
             notes: ConfigNotes::default(),
         };
         Ok((Arc::new(live), keys_read))
     }
 
-    /// Prepares a generation without changing anything for requests: reads its certificates and the keys of its callers,
-    /// and starts to request a token if it has a `new_identity`.
+    /// Starts to read the keys of the callers of `config`, and returns what it admits. The receiver completes once every
+    /// key has been read, or fails if there are no callers.
+    ///
+    /// # Errors
+    /// This configuration may not be served here.
+    pub fn prepare_guards(
+        &self,
+        config: &Config,
+    ) -> Result<(Guards, oneshot::Receiver<()>), StartError> {
+        self.context.check(config)?;
+        let name = self.context.name.clone();
+        let stopped_tasks = &self.context.stopped_tasks;
+        Ok(Guards::start(&config.guard, name, stopped_tasks))
+    }
+
+    /// Prepares a generation without changing anything for requests: reads its certificates, and starts to request a
+    /// token if it has a `new_identity`, whose secret belongs to it as long as that says so.
     ///
     /// # Errors
     /// The same as at the start.
     pub async fn prepare(
         &self,
         config: &Config,
-        new_identity: bool,
+        new_identity: Option<SecretOwnership>,
+        guards: Guards,
     ) -> Result<Arc<ConfigGeneration>, StartError> {
-        self.context.check(config)?;
-        let identity = if new_identity {
-            let network = config.network.clone();
-            // Reading the system's certificate authorities takes milliseconds, which must not delay requests.
-            let tls = tokio::task::spawn_blocking(move || net::client_config(&network));
-            let tls = tls.await.map_err(std::io::Error::other)??;
-            Identity::start(config, tls, self.context.name.clone())
-        } else {
-            Arc::clone(&self.live().identity)
+        let identity = match new_identity {
+            Some(ownership) => {
+                let network = config.network.clone();
+                // Reading the system's certificate authorities takes milliseconds, which must not delay requests.
+                let tls = tokio::task::spawn_blocking(move || net::client_config(&network));
+                let tls = tls.await.map_err(std::io::Error::other)??;
+                let name = self.context.name.clone();
+                let identity = Identity::start(config, tls, name, &self.context.stopped_tasks);
+                identity.bind_credential(ownership);
+                identity
+            }
+            None => Arc::clone(&self.live().identity),
         };
         let (tls, certificate) = (
             identity.tls.clone(),
@@ -103,49 +134,75 @@ impl LiveConfig {
             net::with_client_certificate(&tls, certificate.as_ref())
         });
         let tls = tls.await.map_err(std::io::Error::other)??;
-        let name = self.context.name.clone();
-        let (generation, keys_read) = ConfigGeneration::new(config, identity, tls, name);
-        let _ = keys_read.await; // fails if there are no callers
-        Ok(Arc::new(generation))
+        Ok(Arc::new(ConfigGeneration::new(
+            config, identity, tls, guards,
+        )))
     }
 
-    /// Serves requests with this generation from now on. Requests in flight keep theirs.
-    pub fn replace(&self, generation: Arc<ConfigGeneration>) {
+    /// Serves requests with this generation from now on. Requests in flight keep theirs. Returns once every worker has
+    /// taken it over.
+    ///
+    /// # Errors
+    /// A worker has stopped, so the generation is not served there.
+    pub async fn replace(&self, generation: Arc<ConfigGeneration>) -> Result<(), WorkerStopped> {
         let before = self.live();
         if !Arc::ptr_eq(&generation.identity, &before.identity) {
             let tokens = &generation.identity.tokens;
             tokens.add_counts_of(&before.identity.tokens);
         }
-        before.guard.succeeded_by(&generation.guard);
+        before.guards.data.succeeded_by(&generation.guards.data);
         let limits = connection_limits(&generation.config, self.context.proxies);
         self.context.limits.set(limits);
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&generation);
-        self.followed.send_replace(generation);
+        let number = self.publish(ConfigGeneration::clone(&generation));
+        let workers = self
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for mut worker in workers {
+            let served = worker.wait_for(|served| *served >= number).await;
+            served.map_err(|_| WorkerStopped)?;
+        }
+        Ok(())
     }
 
-    /// Admits only what both the live and the `prepared` generation admit, until [`Self::replace`] or [`Self::unrestrict`].
-    pub fn restrict(&self, prepared: &ConfigGeneration) {
+    /// Gives a generation to the workers, and returns its number.
+    fn publish(&self, generation: ConfigGeneration) -> u64 {
+        let mut number = 0;
+        self.followed.send_modify(|followed| {
+            number = followed.number + 1;
+            *followed = Arc::new(ConfigGeneration {
+                number,
+                ..generation
+            });
+        });
+        number
+    }
+
+    /// Admits only what both the live generation and `guards` admit, until [`Self::replace`] or [`Self::unrestrict`].
+    pub fn restrict(&self, guards: &Guards) {
         let live = self.live();
-        live.guard.restrict_leases(Some(&prepared.guard));
-        self.followed
-            .send_replace(Arc::new(live.restricted_by(prepared)));
+        live.guards.data.restrict_leases(Some(&guards.data));
+        self.publish(live.restricted_by(guards));
     }
 
     /// Lifts the restriction.
     pub fn unrestrict(&self) {
         let live = self.live();
-        live.guard.restrict_leases(None);
-        self.followed.send_replace(live);
+        live.guards.data.restrict_leases(None);
+        self.publish(ConfigGeneration::clone(&live));
     }
 
-    /// Must be called for each configuration `next` that may replace this one. If `next` has another token endpoint or
-    /// client, a changed credential is meant for that one, so the live identity keeps the one that it has read. A later
-    /// configuration with the same endpoint and client lifts that.
-    pub fn hold_credential(&self, next: &Config) {
-        let live = self.live();
-        let (current, next) = (&live.config.token, &next.token);
-        let is_other = current.endpoint != next.endpoint || current.client_id != next.client_id;
-        live.identity.hold_credential(is_other);
+    /// Uses a changed credential of the live identity only while it belongs to it.
+    pub fn bind_credential(&self, ownership: SecretOwnership) {
+        self.live().identity.bind_credential(ownership);
+    }
+
+    /// The background tasks of this proxy that have stopped.
+    #[must_use]
+    pub fn stopped_tasks(&self) -> &StoppedTasks {
+        &self.context.stopped_tasks
     }
 
     /// Replaces `drain` and `drain_delay`.
@@ -182,8 +239,17 @@ impl LiveConfig {
         &self.notes
     }
 
-    pub(super) fn generations(&self) -> GenerationReceiver {
-        self.followed.subscribe()
+    /// What one more worker follows.
+    pub(super) fn add_worker(&self) -> GenerationFollower {
+        let served = watch::Sender::new(0);
+        self.workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(served.subscribe());
+        GenerationFollower {
+            generations: self.followed.subscribe(),
+            served,
+        }
     }
 
     pub(super) fn upstream(&self) -> String {
@@ -202,12 +268,12 @@ impl LiveConfig {
 
     /// What the admin listener requires on behalf of this proxy, with the restriction if there is one.
     pub(super) fn admin_guard(&self) -> Guard {
-        self.followed.borrow().admin_guard.clone()
+        self.followed.borrow().guards.admin.clone()
     }
 
     /// Calls `use_guard` with the guard that requests pass now, with the restriction if there is one.
     pub(super) fn with_guard<T>(&self, use_guard: impl FnOnce(&Guard) -> T) -> T {
-        use_guard(&self.followed.borrow().guard)
+        use_guard(&self.followed.borrow().guards.data)
     }
 
     /// How many connections may be open.

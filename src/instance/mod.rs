@@ -35,8 +35,8 @@ use listen_context::ListenContext;
 use worker::{SharedParts, WorkerProxy};
 
 pub use admin_listeners::{AdminListeners, start_admin};
-pub use generation::ConfigGeneration;
-pub use live_config::{DrainTimeouts, LiveConfig};
+pub use generation::{ConfigGeneration, Guards};
+pub use live_config::{DrainTimeouts, LiveConfig, WorkerStopped};
 pub use notes::ConfigNotes;
 pub use running_proxy::{RunningProxy, StopHandle};
 pub use start_error::StartError;
@@ -91,6 +91,7 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         proxies: process.proxies,
         name: metrics.proxy().map(str::to_owned),
         access_logger: Arc::clone(&shared.access_logger),
+        stopped_tasks: metrics.stopped_tasks().clone(),
     };
     let (live_config, keys_read) = LiveConfig::new(config, context)?;
     server.respond_to_unserved(Arc::new(UnservedResponder::new(
@@ -98,19 +99,20 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         Arc::clone(&shared.access_logger),
     )));
     for number in 1..config.runtime.threads {
-        let worker = WorkerProxy::new(shared.clone(), live_config.generations());
+        let worker = WorkerProxy::new(shared.clone(), live_config.add_worker());
         server.add_worker(start_worker(number, worker)?);
     }
     let (stop, stop_signal) = StopSignal::channel();
-    let (current, access_logger) = WorkerProxy::new(shared, live_config.generations()).start();
+    let (current, access_logger) = WorkerProxy::new(shared, live_config.add_worker()).start();
     let service = move |peer: Peer| proxy::service(&current, peer, &access_logger);
     let live = Arc::clone(&live_config);
     let serving = server.serve(service, stop_signal, move || live.drain_timeouts().drain);
-    let server = tokio::spawn(async move {
+    let serving = async move {
         // Connections wait in the backlog until the keys of the callers have been read.
         let _ = keys_read.await;
         serving.await
-    });
+    };
+    let server = tokio::spawn(metrics.stopped_tasks().clone().watch("listener", serving));
     Ok(RunningProxy {
         name: config.name.clone(),
         listens_on: urls(&config.listen, &addresses),
@@ -145,14 +147,16 @@ fn start_worker(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let stopped_tasks = worker.stopped_tasks();
     std::thread::Builder::new()
         .name(format!("worker-{number}"))
         .spawn(move || {
-            runtime.block_on(async move {
+            let serving = async move {
                 let (current, access_logger) = worker.start();
                 let service = move |peer: Peer| proxy::service(&current, peer, &access_logger);
                 server::run_worker(handovers, service).await;
-            });
+            };
+            runtime.block_on(stopped_tasks.watch("worker", serving));
         })?;
     Ok(sender)
 }

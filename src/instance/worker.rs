@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 
 use super::generation::{ConfigGeneration, GenerationReceiver};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, StoppedTasks};
 use crate::proxy::{self, AccessLogger, CurrentProxy, DocumentStore, Proxy, ViaName};
 use crate::server;
 
@@ -20,18 +20,31 @@ pub(super) struct SharedParts {
     pub(super) access_logger: Arc<AccessLogger>,
 }
 
+/// What a worker follows, and where it says how far it has got.
+pub(super) struct GenerationFollower {
+    pub(super) generations: GenerationReceiver,
+    /// The number of the generation that the worker serves.
+    pub(super) served: watch::Sender<u64>,
+}
+
 /// Builds and replaces the proxy of one worker.
 pub(super) struct WorkerProxy {
     shared: SharedParts,
     generations: GenerationReceiver,
+    served: watch::Sender<u64>,
 }
 
 impl WorkerProxy {
-    pub(super) fn new(shared: SharedParts, generations: GenerationReceiver) -> Self {
+    pub(super) fn new(shared: SharedParts, follower: GenerationFollower) -> Self {
         Self {
             shared,
-            generations,
+            generations: follower.generations,
+            served: follower.served,
         }
+    }
+
+    pub(super) fn stopped_tasks(&self) -> StoppedTasks {
+        self.shared.metrics.stopped_tasks().clone()
     }
 
     /// Starts the proxy on the current runtime. Returns it, and the logger of its requests.
@@ -39,14 +52,16 @@ impl WorkerProxy {
         let generation = Arc::clone(&self.generations.borrow_and_update());
         let current = CurrentProxy::new(self.build(&generation));
         let access_logger = Arc::clone(&self.shared.access_logger);
-        tokio::spawn(self.follow(Arc::downgrade(&current)));
+        let tasks = self.stopped_tasks();
+        let following = self.follow(Arc::downgrade(&current));
+        tokio::spawn(tasks.watch("configuration of a worker", following));
         (current, access_logger)
     }
 
     fn build(&self, generation: &ConfigGeneration) -> Proxy {
         let tunnels = self.shared.tunnels.clone();
         let dependencies = proxy::Dependencies {
-            guard: generation.guard.clone(),
+            guard: generation.guards.data.clone(),
             in_flight: generation.config.limits.in_flight,
             metrics: Arc::clone(&self.shared.metrics),
             tokens: generation.identity.tokens.clone(),
@@ -58,7 +73,7 @@ impl WorkerProxy {
         Proxy::new(dependencies, &generation.config.upstream, &generation.tls)
     }
 
-    /// Replaces the proxy whenever its generation is replaced. When the clock steps, as after a laptop's sleep, it drops
+    /// Replaces the proxy whenever its generation is replaced. Ends only with the worker. When the clock steps, as after a laptop's sleep, it drops
     /// idle connections, which are dead although only a timeout would reveal it.
     async fn follow(mut self, current: Weak<CurrentProxy>) {
         let mut clock_steps = self.clock_steps();
@@ -69,6 +84,7 @@ impl WorkerProxy {
                     let generation = Arc::clone(&self.generations.borrow_and_update());
                     clock_steps = self.clock_steps();
                     current.replace(self.build(&generation));
+                    self.served.send_replace(generation.number);
                 }
                 Ok(()) = clock_steps.changed() => match current.upgrade() {
                     Some(current) => current.get().drop_idle_connections(),

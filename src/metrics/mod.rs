@@ -15,6 +15,7 @@ mod recent;
 mod registrar;
 mod request;
 mod requests;
+mod tasks;
 mod token;
 mod traffic;
 
@@ -34,6 +35,7 @@ pub use pending::PendingChange;
 pub use process::ProcessMetrics;
 pub use recent::JournalEntry;
 pub use request::{FinishedRequest, RequestObserver};
+pub use tasks::StoppedTasks;
 pub use token::TokenFacts;
 
 /// The media type of [`text`]: the exposition format that every version of Prometheus reads.
@@ -51,6 +53,7 @@ pub struct Metrics {
     token: TokenMetrics,
     reloads: IntCounterVec,
     pending: PendingGauges,
+    stopped_tasks: StoppedTasks,
     observer: OnceLock<RequestObserver>,
 }
 
@@ -75,6 +78,7 @@ impl Metrics {
             token: TokenMetrics::new(&register),
             reloads,
             pending: PendingGauges::new(&register),
+            stopped_tasks: StoppedTasks::default(),
             observer: OnceLock::new(),
             registry: register.registry,
         })
@@ -103,6 +107,12 @@ impl Metrics {
     #[must_use]
     pub fn recent(&self) -> Vec<JournalEntry> {
         self.requests.recent()
+    }
+
+    /// The background tasks that have stopped.
+    #[must_use]
+    pub fn stopped_tasks(&self) -> &StoppedTasks {
+        &self.stopped_tasks
     }
 
     /// Requests whose response has not ended yet.

@@ -8,6 +8,7 @@ mod access_logger;
 mod access_record;
 mod admission;
 mod attempt;
+mod authorize;
 mod challenge;
 mod errors;
 mod header_lines;
@@ -41,10 +42,11 @@ use crate::metrics::Metrics;
 use crate::problem::ProblemFormat;
 use crate::server::RequestBody;
 use crate::token::{Bearer, TokenUnavailable, Tokens};
-use crate::upstream::{SendError, Upgrade, Upstream};
+use crate::upstream::{Upgrade, Upstream};
 
 use admission::{Admission, Permit};
 use attempt::LastAttempt;
+use authorize::AuthorizedRequest;
 use challenge::has_insufficient_scope;
 use errors::{ForwardError, ForwardFailure};
 use not_replayed::NotReplayed;
@@ -216,17 +218,20 @@ impl Proxy {
     ) -> Result<Forwarded, ForwardError> {
         self.via_name.check(&head.headers)?;
         let permit = self.admission.enter()?;
-        let bearer = self.bearer().await?;
+        let mut bearer = self.bearer().await?;
         if let Some(upgrade) = ClientUpgrade::requested_by(head) {
             return Box::pin(self.upgrade(head, upgrade, bearer, permit)).await;
         }
         let body = ReplayableBody::new(body, self.retry_body, head.upload_counter.take());
-        let mut response = pin!(self.send(head, &bearer, body.first_attempt())).await?;
+        let mut response = pin!(self.send(head, &mut bearer, body.first_attempt())).await?;
         let mut attempt = LastAttempt::first(&bearer);
         if response.status() == StatusCode::UNAUTHORIZED {
             (response, attempt) = Box::pin(self.replay(head, &bearer, body, response)).await?;
         } else {
             body.discard_copy();
+            if response.status().is_success() {
+                self.tokens.accepted(bearer.generation);
+            }
         }
         self.finish_head(head, attempt, response.headers_mut());
         let response = if expects_document {
@@ -251,16 +256,31 @@ impl Proxy {
         }
     }
 
-    /// One attempt, up to the head of its response.
+    /// One attempt, up to the head of its response. `bearer` becomes the one that was sent last.
     fn send<'a>(
         &'a self,
         head: &'a RequestHead,
-        bearer: &'a Bearer,
+        bearer: &'a mut Bearer,
         body: UpstreamRequestBody,
-    ) -> impl Future<Output = Result<Response<UpstreamResponseBody>, SendError>> + Send + 'a {
+    ) -> impl Future<Output = Result<Response<UpstreamResponseBody>, ForwardError>> + Send + 'a
+    {
         let request = self.request_template.request(head, bearer, body);
-        let retry = || self.request_template.retry(head, bearer);
-        self.upstream.send(bearer.at, request, retry)
+        let now = bearer.at;
+        self.upstream
+            .send(now, request, self.authorized(head, bearer))
+    }
+
+    fn authorized<'a>(
+        &'a self,
+        head: &'a RequestHead,
+        bearer: &'a mut Bearer,
+    ) -> AuthorizedRequest<'a> {
+        AuthorizedRequest {
+            tokens: &self.tokens,
+            template: &self.request_template,
+            head,
+            bearer,
+        }
     }
 
     /// The upstream responded with a 401: if that is about the token, the request is sent once more with a newer one,
@@ -271,21 +291,22 @@ impl Proxy {
         rejected: &Bearer,
         body: ReplayableBody,
         response: Response<UpstreamResponseBody>,
-    ) -> Result<(Response<UpstreamResponseBody>, LastAttempt), SendError> {
+    ) -> Result<(Response<UpstreamResponseBody>, LastAttempt), ForwardError> {
         let mut first = LastAttempt::first(rejected);
         first.note_head();
         if has_insufficient_scope(response.headers()) {
             body.discard_copy();
             return Ok((response, first.not_replayed(NotReplayed::InsufficientScope)));
         }
-        let (newer, body) = match replay::prepare(&self.tokens, rejected, body.reclaim()).await {
+        let (route, body) = (head.route(), body.reclaim());
+        let (mut newer, body) = match replay::prepare(&self.tokens, rejected, route, body).await {
             Ok(prepared) => prepared,
             Err(why) => return Ok((response, first.not_replayed(why))),
         };
         drop(response); // and its connection, which may have sent only a part of the first attempt
-        let response = self.send(head, &newer, body).await?;
-        self.tokens
-            .replayed(response.status() != StatusCode::UNAUTHORIZED);
+        let response = self.send(head, &mut newer, body).await?;
+        let is_accepted = response.status() != StatusCode::UNAUTHORIZED;
+        self.tokens.replayed(newer.generation, route, is_accepted);
         Ok((response, LastAttempt::replayed(&newer)))
     }
 
@@ -301,18 +322,20 @@ impl Proxy {
         &self,
         head: &RequestHead,
         upgrade: ClientUpgrade,
-        bearer: Bearer,
+        mut bearer: Bearer,
         permit: Permit,
     ) -> Result<Forwarded, ForwardError> {
-        let mut outcome = self.send_upgrade(head, &upgrade, &bearer).await?;
+        let mut outcome = self.send_upgrade(head, &upgrade, &mut bearer).await?;
         let mut attempt = LastAttempt::first(&bearer);
         if let Some(rejected) = unauthorized(&outcome) {
             attempt.note_head();
-            match replay::prepare_upgrade(&self.tokens, &bearer, rejected).await {
-                Ok(newer) => {
-                    outcome = self.send_upgrade(head, &upgrade, &newer).await?;
+            let route = head.route();
+            match replay::prepare_upgrade(&self.tokens, &bearer, route, rejected).await {
+                Ok(mut newer) => {
+                    outcome = self.send_upgrade(head, &upgrade, &mut newer).await?;
                     attempt = LastAttempt::replayed(&newer);
-                    self.tokens.replayed(unauthorized(&outcome).is_none());
+                    let is_accepted = unauthorized(&outcome).is_none();
+                    self.tokens.replayed(newer.generation, route, is_accepted);
                 }
                 Err(why) => attempt = attempt.not_replayed(why),
             }
@@ -343,12 +366,13 @@ impl Proxy {
         &self,
         head: &RequestHead,
         upgrade: &ClientUpgrade,
-        bearer: &Bearer,
-    ) -> Result<Upgrade<UpstreamRequestBody>, SendError> {
+        bearer: &mut Bearer,
+    ) -> Result<Upgrade<UpstreamRequestBody>, ForwardError> {
         let body = UpstreamRequestBody::Empty;
         let mut request = self.request_template.request(head, bearer, body);
         upgrade.mark(request.headers_mut());
-        self.upstream.upgrade(request).await
+        let renewal = self.authorized(head, bearer);
+        self.upstream.upgrade(request, renewal).await
     }
 }
 

@@ -9,16 +9,17 @@ use super::challenge::has_insufficient_scope;
 use super::not_replayed::NotReplayed;
 use super::request_body::{ReclaimedBody, UpstreamRequestBody};
 use crate::problem::PROXY_STATUS;
-use crate::token::{Bearer, NoNewerToken, Tokens};
+use crate::token::{Bearer, NoNewerToken, RequestRoute, Tokens};
 
 /// What a replay needs: a newer token and the whole body. This waits for the token even if the body cannot be
 /// replayed, so that a caller who tries again at once does not get the same 401.
 pub(super) async fn prepare(
     tokens: &Tokens,
     rejected: &Bearer,
+    route: RequestRoute,
     body: ReclaimedBody,
 ) -> Result<(Bearer, UpstreamRequestBody), NotReplayed> {
-    let newer = tokens.newer_than(rejected.generation).await;
+    let newer = tokens.newer_than(rejected.generation, route).await;
     let body = body.replay().ok_or(NotReplayed::BodyTooLong)?;
     let newer = newer.map_err(|none| match none {
         NoNewerToken::Paused { .. } => NotReplayed::RefreshPaused,
@@ -32,12 +33,13 @@ pub(super) async fn prepare(
 pub(super) async fn prepare_upgrade(
     tokens: &Tokens,
     rejected: &Bearer,
+    route: RequestRoute,
     headers: &HeaderMap,
 ) -> Result<Bearer, NotReplayed> {
     if has_insufficient_scope(headers) {
         return Err(NotReplayed::InsufficientScope);
     }
-    let (newer, _empty) = prepare(tokens, rejected, ReclaimedBody::Empty).await?;
+    let (newer, _empty) = prepare(tokens, rejected, route, ReclaimedBody::Empty).await?;
     Ok(newer)
 }
 

@@ -16,7 +16,7 @@ use crate::config;
 use crate::guard::Lease;
 use crate::problem::X_REQUEST_ID;
 use crate::server::RequestBody;
-use crate::token::Bearer;
+use crate::token::{Bearer, RequestRoute};
 
 /// A request's head as the client sent it, from which each attempt's request is built.
 pub(super) struct RequestHead {
@@ -59,6 +59,11 @@ impl RequestHead {
         self.headers
             .get(header::HOST)
             .filter(|host| !host.is_empty())
+    }
+
+    /// What the request asks for, without its query.
+    pub(super) fn route(&self) -> RequestRoute {
+        RequestRoute::of(self.method.as_str(), self.path.path())
     }
 
     /// Whether a browser sent the request. Only browsers say where a request comes from (Fetch, "HTTP-network-or-cache

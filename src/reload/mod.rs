@@ -73,7 +73,9 @@ impl Reloads {
                     ..hooks.clone()
                 },
             };
-            tasks.spawn(ReloadTask::new(target, source.loaded, requests.subscribe()).run());
+            let stopped_tasks = target.live_config.stopped_tasks().clone();
+            let task = ReloadTask::new(target, source.loaded, requests.subscribe());
+            tasks.spawn(stopped_tasks.watch("configuration reload", task.run()));
         }
         Self {
             requests,

@@ -1,21 +1,25 @@
 //! Follows the configuration of one proxy for as long as the proxy runs.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::file_watch::{FileWatch, MAX_FILE_BYTES, ReloadTrigger};
 use super::hooks::{ReloadHooks, ReloadProgress};
 use super::plan::{ReloadPlan, need_restart};
 use crate::config::{
     Config, ConfigProblems, KeyDigests, Loaded, Overrides, Surroundings, load_one_of,
+    names_same_client,
 };
 use crate::credentials::{ClientCertificate, read_regular};
-use crate::instance::{ConfigGeneration, LiveConfig};
+use crate::instance::{ConfigGeneration, Guards, LiveConfig};
 use crate::metrics::Metrics;
 use crate::text::error_chain;
-use crate::token::Tokens;
+use crate::token::{SecretOwnership, Tokens};
 
 /// The proxy that a task reloads.
 pub(super) struct ReloadTarget {
@@ -30,6 +34,10 @@ pub(super) struct ReloadTarget {
     pub(super) hooks: ReloadHooks,
 }
 
+/// How long a configuration may be examined before what it forbids applies. It usually takes milliseconds, and a caller
+/// that is only renamed loses no request then.
+const EXAMINATION_GRACE: Duration = Duration::from_millis(250);
+
 /// The task that reloads one proxy.
 pub(super) struct ReloadTask {
     target: ReloadTarget,
@@ -38,15 +46,43 @@ pub(super) struct ReloadTask {
     in_use: KeyDigests,
     /// The files of the live configuration.
     files: Vec<PathBuf>,
+    /// The newest configuration, while its secrets and certificates are read.
+    examination: Option<Examination>,
     /// A valid configuration whose new identity has no token yet.
     pending: Option<PendingReload>,
-    /// Whether the guard of `pending` must admit requests too.
-    is_restricted: bool,
+    /// The guards that must admit requests besides the live ones.
+    restriction: Option<Guards>,
     /// Why the newest configuration cannot be used.
     rejected: Option<String>,
+    /// The settings of that configuration, if it could be read.
+    rejected_settings: Option<KeyDigests>,
     /// The keys that need a restart, as last reported.
     needs_restart: Vec<String>,
 }
+
+/// What a configuration says, compared to what is in use.
+struct Change {
+    settings: KeyDigests,
+    changed: Vec<String>,
+    needs_restart: Vec<String>,
+    is_requested: bool,
+    /// Reports the end of the reload when it is dropped.
+    _progress: Option<ReportedReload>,
+}
+
+/// A configuration whose secrets and certificates are being read.
+struct Examination {
+    change: Change,
+    guards: Guards,
+    /// When its guards must admit requests too, if they are new.
+    restricts_at: Option<Instant>,
+    /// What was in force before its guards, once they must.
+    earlier: Option<Option<Guards>>,
+    outcome: Pin<Box<dyn Future<Output = Result<Examined, String>> + Send>>,
+}
+
+/// A configuration that can be used, and its generation.
+type Examined = (Loaded, Arc<ConfigGeneration>);
 
 struct PendingReload {
     prepared: Arc<ConfigGeneration>,
@@ -58,6 +94,31 @@ struct PendingReload {
     is_failure_reported: bool,
 }
 
+/// Reports that a reload has begun, and that it has ended when this is dropped.
+struct ReportedReload {
+    progress: Arc<dyn Fn(ReloadProgress) + Send + Sync>,
+    live_config: Arc<LiveConfig>,
+}
+
+impl ReportedReload {
+    fn begin(target: &ReloadTarget) -> Self {
+        let reported = Self {
+            progress: Arc::clone(&target.hooks.progress),
+            live_config: Arc::clone(&target.live_config),
+        };
+        (reported.progress)(ReloadProgress::Reloading);
+        reported.live_config.notes().set_reloading(true);
+        reported
+    }
+}
+
+impl Drop for ReportedReload {
+    fn drop(&mut self) {
+        self.live_config.notes().set_reloading(false);
+        (self.progress)(ReloadProgress::Ready);
+    }
+}
+
 impl ReloadTask {
     pub(super) fn new(
         target: ReloadTarget,
@@ -65,16 +126,21 @@ impl ReloadTask {
         requests: watch::Receiver<u64>,
     ) -> Self {
         let mut watch = FileWatch::new(requests);
-        let files = files(loaded);
+        let files = files_of(loaded);
         watch.follow(files.clone());
+        target
+            .live_config
+            .bind_credential(target.secret_ownership(loaded.digests.clone()));
         Self {
             target,
             watch,
             in_use: with_contents(loaded),
             files,
+            examination: None,
             pending: None,
-            is_restricted: false,
+            restriction: None,
             rejected: None,
+            rejected_settings: None,
             needs_restart: Vec::new(),
         }
     }
@@ -82,49 +148,39 @@ impl ReloadTask {
     /// Never returns.
     pub(super) async fn run(mut self) {
         loop {
+            let restriction_due = restriction_due(self.examination.as_ref());
             tokio::select! {
                 trigger = self.watch.next(self.rejected.is_some()) => self.reload(trigger).await,
-                () = first_token(&mut self.pending, &self.target) => self.apply_pending(),
+                outcome = examined(&mut self.examination) => self.finish(outcome).await,
+                () = restriction_due => self.restrict_early(),
+                () = first_token(&mut self.pending, &self.target) => self.apply_pending().await,
             }
         }
     }
 
+    /// Loads the configuration, whose files are stable. A newer one, valid or not, ends what an older one waits for.
     async fn reload(&mut self, trigger: ReloadTrigger) {
-        let is_reported = trigger != ReloadTrigger::Start;
         let is_requested = trigger == ReloadTrigger::Requested;
-        if is_reported {
-            (self.target.hooks.progress)(ReloadProgress::Reloading);
-        }
-        self.target.live_config.notes().set_reloading(is_reported);
-        let reloaded = self.try_reload().await;
-        self.target.live_config.notes().set_reloading(false);
-        match reloaded {
-            Ok(is_new) => {
-                if self.rejected.take().is_some() {
-                    self.target.live_config.notes().set_rejected(None);
-                    tracing::info!(proxy = self.target.name, "configuration valid again");
-                } else if is_requested && !is_new {
-                    tracing::info!(proxy = self.target.name, "configuration unchanged");
-                }
+        let progress =
+            (trigger != ReloadTrigger::Start).then(|| ReportedReload::begin(&self.target));
+        let (loaded, settings) = match self.load_settled().await {
+            Ok(read) => read,
+            Err(reason) => {
+                self.end_examination();
+                self.discard_pending();
+                self.rejected_settings = None;
+                return self.reject(reason, is_requested);
             }
-            Err(reason) => self.reject(reason, is_requested),
+        };
+        if self.is_under_way(&settings) {
+            return;
         }
-        if is_reported {
-            (self.target.hooks.progress)(ReloadProgress::Ready);
-        }
-    }
-
-    /// Loads the configuration and applies it. Returns whether anything has changed since the last time, or a description
-    /// of why it cannot be used.
-    async fn try_reload(&mut self) -> Result<bool, String> {
-        let (loaded, settings) = self.load_settled().await?;
-        // Before any wait, so that the live identity does not read a credential that is meant for the new one.
-        self.target.live_config.hold_credential(&loaded.config);
-        if let Some(pending) = &self.pending
-            && settings.changed_from(&pending.settings).is_empty()
-        {
-            return Ok(false);
-        }
+        let is_new = self.end_examination() | self.discard_pending();
+        // The end of the earlier one was reported just now.
+        self.target
+            .live_config
+            .notes()
+            .set_reloading(progress.is_some());
         let changed = settings.changed_from(&self.in_use);
         let needs_restart = need_restart(&changed);
         let changed: Vec<String> = changed
@@ -132,40 +188,131 @@ impl ReloadTask {
             .filter(|key| !needs_restart.contains(key))
             .collect();
         if changed.is_empty() {
-            let is_new = self.pending.is_some() || needs_restart != self.needs_restart;
-            self.discard_pending();
+            let is_new = is_new || needs_restart != self.needs_restart;
             self.restrict(None);
-            self.watch.follow(files(&loaded));
+            self.watch.follow(files_of(&loaded));
             self.note_restart(needs_restart);
-            return Ok(is_new);
+            return self.accept(is_requested && !is_new);
         }
-        let examined = (self.target.hooks.examine)(loaded).await;
-        let loaded = examined.map_err(|problems| one_line(&problems))?;
-        let plan = ReloadPlan::of(&changed);
-        let prepared = self
-            .target
-            .live_config
-            .prepare(&loaded.config, plan.identity());
-        let prepared = prepared.await.map_err(|error| error_chain(&error))?;
-        self.discard_pending();
-        let files = files(&loaded);
+        let change = Change {
+            settings,
+            changed,
+            needs_restart,
+            is_requested,
+            _progress: progress,
+        };
+        if let Err(reason) = self.examine(loaded, change) {
+            self.reject(reason, is_requested);
+        }
+    }
+
+    /// Whether these settings are being examined or wait for a token already.
+    fn is_under_way(&self, settings: &KeyDigests) -> bool {
+        let examined = self.examination.as_ref().map(|one| &one.change.settings);
+        let pending = self.pending.as_ref().map(|one| &one.settings);
+        let newest = examined.or(pending);
+        newest.is_some_and(|known| settings.changed_from(known).is_empty())
+    }
+
+    /// Begins to read the secrets and certificates of a configuration.
+    fn examine(&mut self, loaded: Loaded, change: Change) -> Result<(), String> {
+        let live_config = Arc::clone(&self.target.live_config);
+        let (guards, keys_read) = live_config
+            .prepare_guards(&loaded.config)
+            .map_err(|error| error_chain(&error))?;
+        let plan = ReloadPlan::of(&change.changed);
+        let identity = plan
+            .identity()
+            .then(|| self.target.secret_ownership(loaded.digests.clone()));
+        // One that was rejected changes nothing when it is tried again.
+        let is_known = self.rejected_settings.as_ref() == Some(&change.settings);
+        let restricts_at = (plan.guard() && !is_known).then(|| Instant::now() + EXAMINATION_GRACE);
+        let examine = Arc::clone(&self.target.hooks.examine);
+        let prepared_guards = guards.clone();
+        let outcome = async move {
+            let loaded = examine(loaded)
+                .await
+                .map_err(|problems| one_line(&problems))?;
+            let _ = keys_read.await; // fails if there are no callers
+            let prepared = live_config.prepare(&loaded.config, identity, prepared_guards);
+            let prepared = prepared.await.map_err(|error| error_chain(&error))?;
+            Ok((loaded, prepared))
+        };
+        self.examination = Some(Examination {
+            change,
+            guards,
+            restricts_at,
+            earlier: None,
+            outcome: Box::pin(outcome),
+        });
+        Ok(())
+    }
+
+    /// The examination takes long: what the new configuration forbids applies before it ends.
+    fn restrict_early(&mut self) {
+        if let Some(examination) = &mut self.examination {
+            examination.restricts_at = None;
+            examination.earlier = Some(self.restriction.take());
+            self.target.live_config.restrict(&examination.guards);
+            self.restriction = Some(examination.guards.clone());
+        }
+    }
+
+    /// Ends an examination without a result, and returns whether there was one. What was forbidden before stays forbidden.
+    fn end_examination(&mut self) -> bool {
+        let examination = self.examination.take();
+        let is_ended = examination.is_some();
+        if let Some(earlier) = examination.and_then(|one| one.earlier) {
+            self.restrict(earlier);
+        }
+        is_ended
+    }
+
+    async fn finish(&mut self, outcome: Result<Examined, String>) {
+        let Some(examination) = self.examination.take() else {
+            return;
+        };
+        let change = examination.change;
+        let (loaded, prepared) = match outcome {
+            Ok(examined) => examined,
+            Err(reason) => {
+                if let Some(earlier) = examination.earlier {
+                    self.restrict(earlier);
+                }
+                self.rejected_settings = Some(change.settings);
+                return self.reject(reason, change.is_requested);
+            }
+        };
+        let plan = ReloadPlan::of(&change.changed);
+        let files = files_of(&loaded);
         self.watch.follow(union(&files, &self.files));
-        self.note_restart(needs_restart);
+        self.note_restart(change.needs_restart);
         let pending = PendingReload {
             tokens: prepared.tokens(),
             prepared,
             config: loaded.config,
-            settings,
+            settings: change.settings,
             files,
-            changed,
+            changed: change.changed,
             is_failure_reported: false,
         };
         if plan.identity() {
-            self.wait_for_token(pending, plan.guard());
-        } else {
-            self.apply(pending);
+            self.wait_for_token(pending, plan.guard().then_some(examination.guards));
+            self.accept(false);
+        } else if self.apply(pending).await {
+            self.accept(false);
         }
-        Ok(true)
+    }
+
+    /// The newest configuration is valid. That it `is_unchanged` interests only someone who has asked for a reload.
+    fn accept(&mut self, is_unchanged: bool) {
+        self.rejected_settings = None;
+        if self.rejected.take().is_some() {
+            self.target.live_config.notes().set_rejected(None);
+            tracing::info!(proxy = self.target.name, "configuration valid again");
+        } else if is_unchanged {
+            tracing::info!(proxy = self.target.name, "configuration unchanged");
+        }
     }
 
     /// Loads the configuration once its file is stable. If the file changes meanwhile, waits and loads it again.
@@ -180,61 +327,66 @@ impl ReloadTask {
     }
 
     /// Loads on another thread, because a file system that does not respond must not delay requests.
-    async fn load(&self) -> Result<(Loaded, KeyDigests), String> {
+    fn load(&self) -> impl Future<Output = Result<(Loaded, KeyDigests), String>> + Send + use<> {
         let (all, index) = (self.target.all.clone(), self.target.index);
         let surroundings = self.target.surroundings.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let loaded = load_one_of(&all, index, &surroundings)?;
-            let settings = with_contents(&loaded);
-            Ok((loaded, settings))
-        });
-        let read = read.await.map_err(|error| error_chain(&error))?;
-        read.map_err(|problems: ConfigProblems| one_line(&problems))
+        let in_use = self.in_use.clone();
+        async move {
+            let read = tokio::task::spawn_blocking(move || {
+                let loaded = load_one_of(&all, index, &surroundings, &in_use)?;
+                let settings = with_contents(&loaded);
+                Ok((loaded, settings))
+            });
+            let read = read.await.map_err(|error| error_chain(&error))?;
+            read.map_err(|problems: ConfigProblems| one_line(&problems))
+        }
     }
 
-    fn wait_for_token(&mut self, pending: PendingReload, has_new_guard: bool) {
+    fn wait_for_token(&mut self, pending: PendingReload, new_guards: Option<Guards>) {
         let keys = pending.changed.join(", ");
         tracing::info!(
             proxy = self.target.name,
             keys,
             "configuration changed; waiting for the first token of its new identity"
         );
-        self.restrict(has_new_guard.then_some(&pending.prepared));
+        self.restrict(new_guards);
         let tokens = pending.tokens.clone();
         self.target.live_config.notes().set_pending(Some(tokens));
         self.pending = Some(pending);
     }
 
-    /// Discards a pending configuration, because a newer one replaces it or the files say again what is live.
-    fn discard_pending(&mut self) {
-        if self.pending.take().is_some() {
+    /// Discards a pending configuration, because there is a newer one, and returns whether there was one.
+    fn discard_pending(&mut self) -> bool {
+        let is_pending = self.pending.take().is_some();
+        if is_pending {
             self.target.live_config.notes().set_pending(None);
             tracing::info!(
                 proxy = self.target.name,
                 "the configuration that waited for its first token was discarded"
             );
         }
+        is_pending
     }
 
-    /// Makes a pending guard apply before its configuration serves, so that nothing it forbids is admitted; `None` lifts
-    /// that.
-    fn restrict(&mut self, pending: Option<&ConfigGeneration>) {
-        match pending {
-            Some(prepared) => self.target.live_config.restrict(prepared),
-            None if self.is_restricted => self.target.live_config.unrestrict(),
+    /// Makes guards apply before their configuration serves, so that nothing they forbid is admitted; `None` lifts that.
+    fn restrict(&mut self, guards: Option<Guards>) {
+        match &guards {
+            Some(guards) => self.target.live_config.restrict(guards),
+            None if self.restriction.is_some() => self.target.live_config.unrestrict(),
             None => {}
         }
-        self.is_restricted = pending.is_some();
+        self.restriction = guards;
     }
 
-    fn apply_pending(&mut self) {
+    async fn apply_pending(&mut self) {
         if let Some(pending) = self.pending.take() {
             self.target.live_config.notes().set_pending(None);
-            self.apply(pending);
+            self.apply(pending).await;
         }
     }
 
-    fn apply(&mut self, pending: PendingReload) {
+    /// Returns whether the configuration is in use now. It is counted as applied only if it is.
+    async fn apply(&mut self, pending: PendingReload) -> bool {
         let PendingReload {
             prepared,
             config,
@@ -245,8 +397,11 @@ impl ReloadTask {
         } = pending;
         let plan = ReloadPlan::of(&changed);
         if plan.generation() {
-            self.target.live_config.replace(prepared);
-            self.is_restricted = false;
+            self.restriction = None; // the new generation replaces the restricted one
+            if let Err(stopped) = self.target.live_config.replace(prepared).await {
+                self.reject(error_chain(&stopped), false);
+                return false;
+            }
         }
         self.restrict(None);
         if plan.process() {
@@ -264,6 +419,7 @@ impl ReloadTask {
             keys = changed.join(", "),
             "configuration applied"
         );
+        true
     }
 
     fn note_restart(&mut self, keys: Vec<String>) {
@@ -307,6 +463,40 @@ impl ReloadTask {
     }
 }
 
+impl ReloadTarget {
+    /// Whether the configuration still names the token endpoint and the client that are named in `settings`.
+    fn secret_ownership(&self, settings: KeyDigests) -> SecretOwnership {
+        let (overrides, surroundings) = (self.all[self.index].clone(), self.surroundings.clone());
+        let inputs = Arc::new((overrides, surroundings, settings));
+        Arc::new(move || {
+            let inputs = Arc::clone(&inputs);
+            let read = tokio::task::spawn_blocking(move || {
+                names_same_client(&inputs.0, &inputs.1, &inputs.2)
+            });
+            Box::pin(async move { read.await.unwrap_or(false) })
+        })
+    }
+}
+
+/// Waits for the end of an examination.
+async fn examined(examination: &mut Option<Examination>) -> Result<Examined, String> {
+    match examination {
+        Some(examination) => examination.outcome.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the guards of the configuration that is examined must apply.
+fn restriction_due(examination: Option<&Examination>) -> impl Future<Output = ()> + use<> {
+    let at = examination.and_then(|one| one.restricts_at);
+    async move {
+        match at {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Waits for the first token of a pending configuration. Reports once if the first attempt fails.
 async fn first_token(pending: &mut Option<PendingReload>, target: &ReloadTarget) {
     let Some(pending) = pending else {
@@ -328,7 +518,7 @@ async fn first_token(pending: &mut Option<PendingReload>, target: &ReloadTarget)
 }
 
 /// The configuration file, and the files that it names, except those that other tasks follow.
-fn files(loaded: &Loaded) -> Vec<PathBuf> {
+fn files_of(loaded: &Loaded) -> Vec<PathBuf> {
     let own = loaded.file.clone();
     own.into_iter()
         .chain(

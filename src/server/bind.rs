@@ -50,7 +50,7 @@ impl ListeningSocket {
     /// Makes the system end connections whose client is gone.
     pub(super) fn enable_keepalive(&self, user_timeout: Duration) {
         match self {
-            Self::Tcp(listener, _) => enable_keepalive(listener, user_timeout),
+            Self::Tcp(listener, _) => enable_keepalive(&listener.into(), user_timeout),
             #[cfg(unix)]
             Self::Unix(_) => {} // both ends are on this machine, so the system knows
         }

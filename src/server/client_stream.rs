@@ -3,11 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+
+use super::keepalive::enable_keepalive;
 
 /// A client's socket, on the runtime that serves it.
 pub(super) enum ClientStream {
@@ -31,6 +34,15 @@ impl ClientStream {
             Self::Tcp(stream) => drop(stream.set_nodelay(true)),
             #[cfg(unix)]
             Self::Unix(_) => {} // has no such algorithm
+        }
+    }
+
+    /// Replaces the timeout that it has inherited from its listener.
+    pub(super) fn set_user_timeout(&self, timeout: Duration) {
+        match self {
+            Self::Tcp(stream) => enable_keepalive(&stream.into(), timeout),
+            #[cfg(unix)]
+            Self::Unix(_) => {} // both ends are on this machine, so the system knows
         }
     }
 

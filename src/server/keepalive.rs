@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpListener;
 
 /// How long a client may be silent before the first probe.
 const IDLE: Duration = Duration::from_secs(15);
@@ -17,14 +16,13 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Without `TCP_USER_TIMEOUT`, the connection ends after this many unanswered probes.
 const PROBES: u32 = 3;
 
-/// Makes the system end every connection accepted from now on once its client has been silent for `user_timeout`,
-/// whether bytes wait for the client or not (RFC 5482).
+/// Makes the system end a connection once its client has been silent for `user_timeout`, whether bytes wait for the client
+/// or not (RFC 5482). For a listener, that applies to the connections accepted from now on.
 ///
 /// The server passes `upstream.stall_timeout`, because Linux also counts the time in which a client leaves its receive
-/// window closed. The options are set on the listener and inherited by accepted sockets, so they cost nothing for each
-/// connection.
-pub(super) fn enable_keepalive(listener: &TcpListener, user_timeout: Duration) {
-    let socket = SockRef::from(listener);
+/// window closed. Accepted sockets inherit the options of their listener, so they cost nothing for each connection until a
+/// reload changes the timeout.
+pub(super) fn enable_keepalive(socket: &SockRef<'_>, user_timeout: Duration) {
     let keepalive = TcpKeepalive::new()
         .with_time(IDLE.min(user_timeout).max(SHORTEST))
         .with_interval(INTERVAL.min(user_timeout).max(SHORTEST))

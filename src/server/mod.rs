@@ -121,6 +121,8 @@ pub struct Server {
     waiting: Option<(ClientStream, Peer)>,
     /// Since when all connections have been busy.
     full_since: Option<Instant>,
+    /// The timeout that accepted sockets inherit.
+    inherited_timeout: Duration,
 }
 
 impl Server {
@@ -140,6 +142,7 @@ impl Server {
             not_admitted: RejectionPlaces::new(NOT_ADMITTED_PLACES),
             waiting: None,
             full_since: None,
+            inherited_timeout: limits.stall_timeout,
         }
     }
 
@@ -258,6 +261,10 @@ impl Server {
             self.turn = turn.wrapping_add(1);
             match accept_any(&self.bound, turn).await {
                 Ok((listener, stream, peer)) => {
+                    let timeout = self.registry.limits().stall_timeout;
+                    if timeout != self.inherited_timeout {
+                        stream.set_user_timeout(timeout);
+                    }
                     let peer = self.bound.identify(listener, &stream, peer);
                     let responses = self.registry.responses();
                     match responses.map_or(Ok(()), |responses| responses.check_peer(&peer)) {

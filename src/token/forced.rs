@@ -1,31 +1,74 @@
 //! How often the upstream's 401s may force a refresh: once for all of them, followed by a pause that grows while the
 //! replayed requests are rejected too. Pure: the time is an argument.
+//!
+//! Some APIs respond with 401 to a route for which a role is missing, whatever the token. Such a route has a pause of its
+//! own, so that its 401s do not keep others from noticing that the token was revoked. What all routes together may force
+//! is bounded too, since a client can invent routes.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::schedule::{FORCED_PAUSE_MAX, FORCED_PAUSE_MIN};
 
+/// How many routes are remembered.
+const MAX_ROUTES: usize = 16;
+/// How many routes may force a refresh without a pause between them.
+const BURST: u32 = 3;
+
+/// What a request asks for, as far as the upstream may require another role for it: method and path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestRoute(u64);
+
+impl RequestRoute {
+    /// The route of a request. Only its digest is kept, since a path may be confidential.
+    #[must_use]
+    pub fn of(method: &str, path: &str) -> Self {
+        let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one((method, path));
+        Self(digest)
+    }
+}
+
 /// The forced refreshes so far, and when the next one may start.
 #[derive(Debug)]
 pub(super) struct ForcedRefreshes {
     /// The number of the attempt that satisfies the last demand.
     attempt: u64,
+    /// Whether that demand used up one of `spare`.
+    used_spare: bool,
+    /// The routes that have forced a refresh, the latest last.
+    routes: Vec<RoutePause>,
+    /// How many routes without a pause of their own may force a refresh now.
+    spare: u32,
+    /// When `spare` last changed.
+    counted: Option<Instant>,
+    /// How long it takes until there is one more.
+    pause: Duration,
+    /// The last forced refresh did not help, and no request has been accepted since.
+    is_ineffective: bool,
+}
+
+#[derive(Debug)]
+struct RoutePause {
+    route: RequestRoute,
+    /// When it last forced a refresh; `None` if there was no newer token.
     last: Option<Instant>,
     pause: Duration,
-    /// Whether a replay was accepted since the last forced refresh; `None` before the first replay.
+    /// Whether a replay was accepted since; `None` before the first replay.
     accepted: Option<bool>,
 }
 
 impl ForcedRefreshes {
     pub(super) const fn new() -> Self {
-        // A replay before the first forced refresh says nothing about whether forcing helps.
         Self {
             attempt: 0,
-            last: None,
+            used_spare: false,
+            routes: Vec::new(),
+            spare: BURST,
+            counted: None,
             pause: FORCED_PAUSE_MIN,
-            accepted: Some(false),
+            is_ineffective: false,
         }
     }
 
@@ -34,43 +77,136 @@ impl ForcedRefreshes {
         self.attempt > finished
     }
 
-    /// Demands that attempt `number` be made now.
+    /// Demands that attempt `number` be made as soon as it may.
     ///
     /// # Errors
-    /// How long forced refreshes are still paused.
-    pub(super) fn demand(&mut self, number: u64, now: Instant) -> Result<(), Duration> {
-        let since = self
-            .last
-            .map_or(Duration::MAX, |last| now.saturating_duration_since(last));
-        if since < self.pause {
-            return Err(self.pause.saturating_sub(since));
+    /// How long refreshes that this route forces are still paused.
+    pub(super) fn demand(
+        &mut self,
+        number: u64,
+        route: RequestRoute,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        self.replenish(now);
+        let known = self.routes.iter().position(|known| known.route == route);
+        let mut own = RoutePause {
+            route,
+            last: None,
+            pause: FORCED_PAUSE_MIN,
+            accepted: None,
+        };
+        if let Some(known) = known {
+            let left = self.routes[known].left(now);
+            if !left.is_zero() {
+                return Err(left);
+            }
+            own.pause = self.routes[known].pause;
+        }
+        // A route that is known for its own 401s has paused long enough.
+        self.used_spare = own.pause == FORCED_PAUSE_MIN;
+        if self.used_spare {
+            if self.spare == 0 {
+                return Err(self.until_spare(now));
+            }
+            self.spare -= 1;
+            self.counted.get_or_insert(now);
         }
         self.attempt = number;
-        self.last = Some(now);
-        self.accepted = None;
+        own.last = Some(now);
+        self.remember(own);
         Ok(())
     }
 
-    /// Records the upstream's response to one replay. A hundred replays after one refresh count once, and a single
-    /// accepted one outweighs the others: the token was at fault then, and the refresh helped.
-    pub(super) fn replayed(&mut self, accepted: bool) {
-        match (accepted, self.accepted) {
-            (true, _) => {
-                self.pause = FORCED_PAUSE_MIN;
-                self.accepted = Some(true);
+    /// The attempt that was demanded yielded no token: it does not count.
+    pub(super) fn failed(&mut self, number: u64) {
+        if self.attempt == number
+            && let Some(last) = self.routes.last_mut()
+        {
+            last.last = None;
+            if self.used_spare {
+                self.spare = (self.spare + 1).min(BURST);
             }
-            (false, None) => {
-                self.pause = (self.pause * 2).min(FORCED_PAUSE_MAX);
-                self.accepted = Some(false);
-            }
-            (false, Some(_)) => {}
         }
+    }
+
+    /// Records the upstream's response to one replay. A hundred replays after one refresh count once, and a single
+    /// accepted one outweighs the others: the token was at fault then, and the refresh helped. `is_in_use` if other
+    /// requests have been accepted with the same token.
+    pub(super) fn replayed(&mut self, route: RequestRoute, accepted: bool, is_in_use: bool) {
+        let known = self.routes.iter_mut().find(|known| known.route == route);
+        if accepted {
+            if let Some(known) = known {
+                known.pause = FORCED_PAUSE_MIN;
+                known.accepted = Some(true);
+            }
+            return self.worked();
+        }
+        match known {
+            Some(known) if known.accepted.is_some() => return,
+            Some(known) => {
+                let is_first = known.pause == FORCED_PAUSE_MIN;
+                known.pause = (known.pause * 2).min(FORCED_PAUSE_MAX);
+                known.accepted = Some(false);
+                if is_first && !is_in_use {
+                    self.pause = (self.pause * 2).min(FORCED_PAUSE_MAX);
+                }
+            }
+            // It waited for the refresh that another route had forced.
+            None => {
+                let last = self.routes.last().and_then(|forced| forced.last);
+                self.remember(RoutePause {
+                    route,
+                    last,
+                    pause: FORCED_PAUSE_MIN * 2,
+                    accepted: Some(false),
+                });
+            }
+        }
+        self.is_ineffective |= !is_in_use;
+    }
+
+    /// A request was accepted with the newest token.
+    pub(super) const fn worked(&mut self) {
+        self.is_ineffective = false;
+        self.pause = FORCED_PAUSE_MIN;
     }
 
     /// Whether the last forced refresh did not help: the upstream rejects a fresh token too, perhaps because a role is
     /// missing.
     pub(super) const fn was_ineffective(&self) -> bool {
-        self.last.is_some() && matches!(self.accepted, Some(false))
+        self.is_ineffective
+    }
+
+    fn remember(&mut self, own: RoutePause) {
+        self.routes.retain(|known| known.route != own.route);
+        if self.routes.len() == MAX_ROUTES {
+            self.routes.remove(0);
+        }
+        self.routes.push(own);
+    }
+
+    fn replenish(&mut self, now: Instant) {
+        while let Some(counted) = self.counted {
+            if now.saturating_duration_since(counted) < self.pause {
+                return;
+            }
+            self.spare += 1;
+            self.counted = (self.spare < BURST).then(|| counted + self.pause);
+        }
+    }
+
+    fn until_spare(&self, now: Instant) -> Duration {
+        let since = self.counted.map(|at| now.saturating_duration_since(at));
+        self.pause.saturating_sub(since.unwrap_or_default())
+    }
+}
+
+impl RoutePause {
+    fn left(&self, now: Instant) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| {
+            self.pause
+                .saturating_sub(now.saturating_duration_since(last))
+        })
     }
 }
 

@@ -42,8 +42,8 @@ pub(super) struct Grant {
     /// The endpoint from the issuer's metadata; `None` before the metadata is read, and after the endpoint has moved.
     discovered: Mutex<Option<Url>>,
     server_clock: ServerClock,
-    /// Whether the current request has a connection.
-    connected: AtomicBool,
+    /// Whether it has been logged that the token type is missing.
+    has_warned: AtomicBool,
     /// [`REQUEST_TIMEOUT`]; shorter in tests.
     pub(super) limit: Duration,
 }
@@ -71,7 +71,7 @@ impl Grant {
             config,
             discovered: Mutex::new(None),
             server_clock: ServerClock::default(),
-            connected: AtomicBool::default(),
+            has_warned: AtomicBool::new(false),
             limit: REQUEST_TIMEOUT,
         }
     }
@@ -87,32 +87,37 @@ impl Grant {
     /// Why there is no token. Returns within [`REQUEST_TIMEOUT`] in every case, metadata included.
     pub(super) async fn exchange(&self, secret: &Secret) -> Result<AccessToken, GrantError> {
         let limit = self.limit;
-        self.connected.store(false, Ordering::Relaxed);
-        timeout(limit, self.request_token(secret))
-            .await
-            .unwrap_or_else(|_| {
-                Err(GrantError::TimedOut {
-                    limit,
-                    server: self.server(None),
-                    connected: self.connected.load(Ordering::Relaxed),
-                })
-            })
+        let connected = AtomicBool::new(false);
+        let outcome = match timeout(limit, self.request_token(secret, &connected)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(GrantError::TimedOut {
+                limit,
+                server: self.server(None),
+                connected: connected.load(Ordering::Relaxed),
+            }),
+        };
+        if let Err(error) = &outcome {
+            self.forget_moved_endpoint(error);
+        }
+        outcome
     }
 
-    async fn request_token(&self, secret: &Secret) -> Result<AccessToken, GrantError> {
+    /// Sets `connected` as long as the current request has a connection.
+    async fn request_token(
+        &self,
+        secret: &Secret,
+        connected: &AtomicBool,
+    ) -> Result<AccessToken, GrantError> {
         let http = self.http().await?;
-        let endpoint = self.endpoint(&http).await?;
-        self.connected.store(false, Ordering::Relaxed); // the metadata may come from another server
-        let mut outcome = self.post(&http, endpoint.clone(), secret).await;
+        let endpoint = self.endpoint(&http, connected).await?;
+        connected.store(false, Ordering::Relaxed); // the metadata may come from another server
+        let mut outcome = self.post(&http, endpoint.clone(), secret, connected).await;
         if let Err(failed) = &outcome
             && failed.clock_corrected
         {
-            outcome = self.post(&http, endpoint, secret).await;
+            outcome = self.post(&http, endpoint, secret, connected).await;
         }
-        outcome.map_err(|failed| {
-            self.forget_moved_endpoint(&failed.error);
-            failed.error
-        })
+        outcome.map_err(|failed| failed.error)
     }
 
     /// The HTTP client, with the client certificate that is in its files now.
@@ -133,6 +138,7 @@ impl Grant {
         http: &Client,
         endpoint: Url,
         secret: &Secret,
+        connected: &AtomicBool,
     ) -> Result<AccessToken, TokenRequestFailure> {
         let credential = ClientCredentials {
             method: self.config.auth,
@@ -145,7 +151,7 @@ impl Grant {
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
         let failed = |failure| unreachable(self.server(Some(&endpoint)), failure);
-        let sent = http.send(&endpoint, request, &self.connected).await;
+        let sent = http.send(&endpoint, request, connected).await;
         let mut response = sent.map_err(failed)?;
         let status = response.status();
         if status.is_redirection() {
@@ -187,7 +193,7 @@ impl Grant {
         retry_after.is_none()
     }
 
-    async fn endpoint(&self, http: &Client) -> Result<Url, GrantError> {
+    async fn endpoint(&self, http: &Client, connected: &AtomicBool) -> Result<Url, GrantError> {
         let (issuer, allow_plaintext) = match &self.config.endpoint {
             Endpoint::Url(url) => return Ok(url.clone()),
             Endpoint::Issuer {
@@ -199,7 +205,7 @@ impl Grant {
             return Ok(known);
         }
         let with_certificate = self.config.certificate.is_some();
-        let document = self.metadata(http, issuer).await?;
+        let document = self.metadata(http, issuer, connected).await?;
         let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
             .map_err(GrantError::Metadata)?;
         tracing::info!(
@@ -221,6 +227,8 @@ impl Grant {
     fn forget_moved_endpoint(&self, error: &GrantError) {
         let may_have_moved = match error {
             GrantError::Unreachable(_) | GrantError::Redirected { .. } => true,
+            // An address that no longer exists swallows packets.
+            GrantError::TimedOut { connected, .. } => !connected,
             GrantError::Refused { status, .. } => {
                 [StatusCode::NOT_FOUND, StatusCode::GONE].contains(status)
             }
@@ -229,7 +237,6 @@ impl Grant {
             | GrantError::KeyUnusable(_)
             | GrantError::CertificateUnusable(_)
             | GrantError::Metadata(_)
-            | GrantError::TimedOut { .. }
             | GrantError::Unavailable { .. }
             | GrantError::Unusable { .. }
             | GrantError::Internal => false,
@@ -279,10 +286,16 @@ impl Grant {
     ) -> Result<AccessToken, GrantError> {
         let failed = |error| unreachable(self.server(Some(endpoint)), error);
         let body = body(response).await.map_err(failed)?;
-        let read = body.and_then(|body| {
-            response::access_token(response.headers(), &body, self.config.default_lifetime)
-        });
-        read.map_err(|defect| GrantError::Unusable { status, defect })
+        let read =
+            body.and_then(|body| response::access_token(response.headers(), &body, &self.config));
+        let token = read.map_err(|defect| GrantError::Unusable { status, defect })?;
+        if token.is_untyped && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                proxy = self.proxy,
+                "the token endpoint names no token_type; its tokens are sent as Bearer"
+            );
+        }
+        Ok(token)
     }
 
     /// The server at `url`, or the one that the next request goes to first.
@@ -295,13 +308,18 @@ impl Grant {
     }
 
     /// The issuer's metadata, from the first of its two addresses that has a document.
-    async fn metadata(&self, http: &Client, issuer: &str) -> Result<Vec<u8>, GrantError> {
+    async fn metadata(
+        &self,
+        http: &Client,
+        issuer: &str,
+        connected: &AtomicBool,
+    ) -> Result<Vec<u8>, GrantError> {
         let [openid, oauth] = discovery::addresses(issuer).ok_or(GrantError::Internal)?;
-        let openid = match self.document(http, openid).await? {
+        let openid = match self.document(http, openid, connected).await? {
             Ok(document) => return Ok(document),
             Err(status) => status,
         };
-        self.document(http, oauth)
+        self.document(http, oauth, connected)
             .await?
             .map_err(|oauth| GrantError::Metadata(MetadataError::Absent { openid, oauth }))
     }
@@ -311,11 +329,12 @@ impl Grant {
         &self,
         http: &Client,
         address: Url,
+        connected: &AtomicBool,
     ) -> Result<Result<Vec<u8>, StatusCode>, GrantError> {
         let failed = |error| unreachable(self.server(Some(&address)), error);
         let mut request = Request::new(Full::default());
         request.headers_mut().insert(ACCEPT, JSON);
-        let sent = http.send(&address, request, &self.connected).await;
+        let sent = http.send(&address, request, connected).await;
         let mut response = sent.map_err(failed)?;
         let status = response.status();
         if status == StatusCode::OK {
@@ -338,20 +357,32 @@ impl Grant {
     }
 }
 
+/// Some servers send their JSON as `text/plain` or with another type, so a body of any type is read as long as it looks
+/// like an object.
 async fn error_response(
     response: &mut TokenResponse,
     credential: &ClientCredentials<'_>,
 ) -> GrantError {
-    let body = if response::may_hold_error_fields(response.headers()) {
-        body(response).await.ok()
-    } else {
-        None
+    let is_json = response::may_be_json(response.headers());
+    let looks_like_object = |body: &[u8]| {
+        let start = if is_json {
+            body.trim_ascii_start()
+        } else {
+            body
+        };
+        start.first().is_none_or(|first| *first == b'{')
     };
-    let body = body.and_then(Result::ok);
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if !looks_like_object(&body) || body.len() > MAX_RESPONSE_BYTES {
+            break;
+        }
+    }
     response::error(
         response.status(),
         response.headers(),
-        body.as_deref(),
+        looks_like_object(&body).then_some(&*body),
         credential,
         SystemTime::now(),
     )

@@ -109,6 +109,36 @@ impl GrantError {
         }
     }
 
+    /// Whether other requests that are still in progress are not worth waiting for, or must not be repeated so soon.
+    pub(super) fn ends_attempt(&self) -> bool {
+        match self.class() {
+            FailureClass::Configuration | FailureClass::Throttled => true,
+            FailureClass::Outage => {
+                self.retry_after().is_some() || matches!(self, Self::TimedOut { .. })
+            }
+        }
+    }
+
+    /// What two failures have in common if only one of them needs to be logged: without ids and times.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::Refused {
+                status, response, ..
+            }
+            | Self::Unavailable {
+                status, response, ..
+            } => match response {
+                ErrorResponse::Fields {
+                    code: Some(code), ..
+                } => format!("{status} {code}"),
+                ErrorResponse::Fields { code: None, .. } | ErrorResponse::Other { .. } => {
+                    status.to_string()
+                }
+            },
+            other => other.causes(),
+        }
+    }
+
     pub(super) fn class(&self) -> FailureClass {
         match self {
             Self::SecretUnreadable(_)
@@ -214,8 +244,8 @@ fn timeout_remedy(server: &TokenServer, connected: bool) -> String {
     }
 }
 
-/// What is wrong with a successful response. Holds no part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// What is wrong with a successful response. Of the response it holds at most the type, if that is a short word.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseDefect {
     /// There is no body.
     #[error("the response is empty")]
@@ -246,12 +276,23 @@ pub enum ResponseDefect {
         /// The longest that is accepted.
         limit: usize,
     },
-    /// It is missing, or another type such as `DPoP`, which must not be sent as Bearer (RFC 9449).
-    #[error("its token_type is not Bearer")]
-    TokenType,
+    /// Another type such as `DPoP`, which must not be sent as Bearer (RFC 9449).
+    #[error("its token_type is {said}, not Bearer{}", accept_type_hint(said))]
+    TokenType {
+        /// The type in quotes, or what it is instead of a word.
+        said: String,
+    },
     /// It is zero, negative or not a number.
     #[error("its expires_in is not a positive number of seconds")]
     Lifetime,
+}
+
+/// A proof must accompany each use of a `DPoP` token, so no setting can make it a bearer token.
+fn accept_type_hint(said: &str) -> String {
+    if !said.starts_with('"') || said.eq_ignore_ascii_case("\"dpop\"") {
+        return String::new();
+    }
+    format!("; if that server means Bearer by it, set token.accept_type = {said}")
 }
 
 /// What an error response says (RFC 6749 5.2), sanitized and shortened.

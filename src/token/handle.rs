@@ -5,14 +5,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bearer::{Bearer, TokenState};
+use super::forced::RequestRoute;
 use super::grant_error::GrantError;
-use super::schedule::WAIT_AFTER_FAILURE;
+use super::schedule::{WAIT_AFTER_EXPIRY, WAIT_AFTER_FAILURE};
 use super::status::{AttemptCounts, SharedStatus, TaskStatus, Wait};
 
 /// Why a request gets no bearer token.
@@ -109,8 +111,8 @@ impl Tokens {
         self.shared.status.borrow().usable(self.shared.clock.now())
     }
 
-    /// A token that may be sent. Waits for it at most `token.wait`, and at most 1 s if an attempt has failed since the
-    /// last usable token.
+    /// A token that may be sent. Waits for it at most `token.wait`; at most 1 s if an attempt has failed since the last
+    /// usable token, and at most 2 s if that has expired during the attempt that is in progress.
     ///
     /// # Errors
     /// [`TokenUnavailable`] when that time has passed, or at once if the configuration is rejected.
@@ -137,6 +139,8 @@ impl Tokens {
                     if failure.is_rejection() && !status.in_flight() {
                         return Err(self.unavailable(&status));
                     }
+                } else if status.hangs_since_expiry(self.shared.clock.now()) {
+                    deadline = deadline.min(Instant::now() + WAIT_AFTER_EXPIRY);
                 }
             }
             if timeout_at(deadline, changes.changed()).await.is_err() {
@@ -146,7 +150,7 @@ impl Tokens {
     }
 
     fn unavailable(&self, status: &TaskStatus) -> TokenUnavailable {
-        let left = status.planned_in(self.shared.clock.now());
+        let left = status.next_request_in(self.shared.clock.now());
         let retry_after = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
             .max(Duration::from_secs(1));
         match &status.failure {
@@ -158,17 +162,21 @@ impl Tokens {
         }
     }
 
-    /// For a request that the upstream answered with 401 when it carried this generation: waits at most `token.wait`
-    /// for a newer token.
+    /// For a request of this route that the upstream answered with 401 when it carried this generation: waits at most
+    /// `token.wait` for a newer token.
     ///
-    /// Until then the rejected token stays in use for other requests. Any number of callers cause a single attempt.
-    /// Forced attempts start at least 30 s apart, and up to 15 min apart while the replayed requests are rejected too.
+    /// Until then the rejected token stays in use for other requests. Any number of callers cause a single attempt. `forced`
+    /// describes how often attempts may be forced.
     ///
     /// # Errors
     /// [`NoNewerToken`]; the current token then stays in use.
-    pub async fn newer_than(&self, generation: u64) -> Result<Bearer, NoNewerToken> {
+    pub async fn newer_than(
+        &self,
+        generation: u64,
+        route: RequestRoute,
+    ) -> Result<Bearer, NoNewerToken> {
         let mut changes = self.shared.status.subscribe();
-        let (attempt, limit) = match self.demand(generation)? {
+        let (attempt, limit) = match self.demand(generation, route)? {
             Demand::Satisfied(bearer) => return Ok(bearer),
             Demand::Attempt { number, limit } => (number, limit),
         };
@@ -190,13 +198,13 @@ impl Tokens {
                 }
             }
             if timeout_at(deadline, changes.changed()).await.is_err() {
-                return Err(NoNewerToken::Late { limit });
+                return Err(self.no_newer_token(limit));
             }
         }
     }
 
     /// Finds the attempt that will yield a newer token, and demands one if there is none.
-    fn demand(&self, generation: u64) -> Result<Demand, NoNewerToken> {
+    fn demand(&self, generation: u64, route: RequestRoute) -> Result<Demand, NoNewerToken> {
         let now = self.shared.clock.now();
         let mut forced = self.shared.forced();
         let status = self.shared.status.borrow();
@@ -204,26 +212,36 @@ impl Tokens {
             return Ok(Demand::Satisfied(bearer));
         }
         let number = status.finished + 1;
+        let limit = self.shared.wait;
         if status.in_flight() || forced.is_outstanding(status.finished) {
-            return Ok(Demand::Attempt {
-                number,
-                limit: self.shared.wait,
-            });
+            return Ok(Demand::Attempt { number, limit });
         }
-        if !status.forced_in(now).is_zero() {
-            return Ok(Demand::Attempt {
-                number,
-                limit: self.shared.wait.min(WAIT_AFTER_FAILURE),
-            });
-        }
+        let left = status.forced_in(now);
+        let limit = match &status.failure {
+            // The token endpoint has just failed, and the attempt after that is too far off to wait for.
+            Some(cause) if left > limit.min(WAIT_AFTER_FAILURE) => {
+                return Err(NoNewerToken::Failed {
+                    cause: Arc::clone(cause),
+                });
+            }
+            Some(_) if !left.is_zero() => limit.min(left + WAIT_AFTER_FAILURE),
+            Some(_) | None => limit,
+        };
         forced
-            .demand(number, now.monotonic)
+            .demand(number, route, now.monotonic)
             .map_err(|left| NoNewerToken::Paused { left })?;
         self.shared.wake.notify_one();
-        Ok(Demand::Attempt {
-            number,
-            limit: self.shared.wait,
-        })
+        Ok(Demand::Attempt { number, limit })
+    }
+
+    /// Why there is no newer token after `limit`.
+    fn no_newer_token(&self, limit: Duration) -> NoNewerToken {
+        match &self.shared.status.borrow().failure {
+            Some(cause) if limit < self.shared.wait => NoNewerToken::Failed {
+                cause: Arc::clone(cause),
+            },
+            Some(_) | None => NoNewerToken::Late { limit },
+        }
     }
 
     /// Requests a token now, regardless of the schedule: for a person who has just corrected a mistake at the
@@ -254,10 +272,36 @@ impl Tokens {
         }
     }
 
-    /// Reports how the upstream answered a request that was replayed with a newer token: `accepted` unless it was a
-    /// 401 again. Adjusts the pause between forced refreshes.
-    pub fn replayed(&self, accepted: bool) {
-        self.shared.forced().replayed(accepted);
+    /// Reports how the upstream answered a request of this route that was replayed with a newer token of this
+    /// generation: `accepted` unless it was a 401 again. Adjusts the pause between forced refreshes.
+    pub fn replayed(&self, generation: u64, route: RequestRoute, accepted: bool) {
+        let is_in_use = self.shared.accepted.load(Ordering::Relaxed) >= generation;
+        self.shared.forced().replayed(route, accepted, is_in_use);
+    }
+
+    /// Reports that the upstream has accepted a request with the token of this generation. Called for every such request,
+    /// so it does something only for the first with each token.
+    pub fn accepted(&self, generation: u64) {
+        if self.shared.accepted.load(Ordering::Relaxed) < generation {
+            self.note_accepted(generation);
+        }
+    }
+
+    #[cold]
+    fn note_accepted(&self, generation: u64) {
+        self.shared
+            .accepted
+            .fetch_max(generation, Ordering::Relaxed);
+        let mut forced = self.shared.forced();
+        let status = self.shared.status.borrow();
+        // An older token says nothing about the newest one.
+        if status
+            .token
+            .as_ref()
+            .is_some_and(|token| token.generation == generation)
+        {
+            forced.worked();
+        }
     }
 
     /// The current state.

@@ -1,4 +1,5 @@
-//! The task that keeps the token fresh. It never ends, and sends one request at a time.
+//! The task that keeps the token fresh. It never ends, and sends one request at a time. Only if there is no usable token, it
+//! starts another beside one that takes long.
 //!
 //! It decides by `schedule` and acts through two closures, which request a token and read the secret, so that tests can
 //! run it against paused time. It never discards a token that is still usable.
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::bearer::TokenState;
 use super::client::Client;
@@ -19,7 +20,10 @@ use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::handle::Tokens;
 use super::response::AccessToken;
-use super::schedule::{self, CLOCK_STEP, Delays, FailureClass, MAX_SLEEP, SECRET_POLL};
+use super::schedule::{
+    self, ATTEMPT_OVERLAP, CLOCK_STEP, Delays, FailureClass, LOG_INTERVAL, MAX_OVERLAPPING,
+    MAX_SLEEP, MIN_BETWEEN_ATTEMPTS, SECRET_POLL,
+};
 use super::secret_reader::ReadSecret;
 use super::status::{CurrentToken, SharedStatus, TaskStatus, Wait};
 use crate::config;
@@ -82,6 +86,15 @@ pub struct RefreshTask {
     /// When the clocks were last read.
     last_look: Timestamp,
     last_state: TokenState,
+    /// The failure that was logged last; `None` after a success.
+    logged: Option<LoggedFailure>,
+}
+
+/// A failure in the log, and how often it was repeated since.
+struct LoggedFailure {
+    kind: String,
+    at: Instant,
+    repeated: u32,
 }
 
 /// What triggers an attempt.
@@ -114,6 +127,7 @@ impl RefreshTask {
             poll_failed: false,
             last_look: now,
             last_state: TokenState::Starting,
+            logged: None,
         };
         (Tokens::new(shared), task)
     }
@@ -149,10 +163,28 @@ impl RefreshTask {
         self.last_look = now;
         let state = self.shared.status.borrow().state(now);
         if state == TokenState::Expired && self.last_state != TokenState::Expired {
-            tracing::error!(proxy = self.proxy, "token expired");
+            self.log_expiry();
         }
         self.last_state = state;
         now
+    }
+
+    fn log_expiry(&self) {
+        let failure = self.shared.status.borrow().failure.clone();
+        let is_rejected = failure
+            .as_ref()
+            .is_some_and(|failure| failure.is_rejection());
+        let error = failure.map_or_else(
+            || "the token request is still in progress".to_owned(),
+            |failure| failure.chain(),
+        );
+        let status = if is_rejected { 502 } else { 503 };
+        tracing::error!(
+            proxy = self.proxy,
+            error,
+            status,
+            "token expired; requests get this status until there is a new one"
+        );
     }
 
     fn due(&self, now: Timestamp) -> Option<AttemptTrigger> {
@@ -161,7 +193,9 @@ impl RefreshTask {
         if status.planned_in(now).is_zero() {
             return Some(AttemptTrigger::Scheduled);
         }
-        let demanded = forced.is_outstanding(status.finished) && status.spacing_left(now).is_zero();
+        let demanded = forced.is_outstanding(status.finished)
+            && status.spacing_left(now).is_zero()
+            && status.forced_in(now).is_zero();
         demanded.then_some(AttemptTrigger::Forced)
     }
 
@@ -211,7 +245,7 @@ impl RefreshTask {
         let status = self.shared.status.borrow();
         let mut time = status.planned_in(now).min(MAX_SLEEP);
         if forced.is_outstanding(status.finished) {
-            time = time.min(status.spacing_left(now));
+            time = time.min(status.spacing_left(now).max(status.forced_in(now)));
         }
         let usable_in = status.usable_in(now);
         if !usable_in.is_zero() {
@@ -230,23 +264,74 @@ impl RefreshTask {
             .is_some_and(|known| known.expose() == secret.expose())
     }
 
+    /// Makes one attempt. It begins again if the source of the secret changes meanwhile: the old secret may be what the
+    /// server hesitates about, and it is of no use in any case.
     async fn attempt(&mut self, trigger: AttemptTrigger) {
         let start = self.inputs.clock.now();
         self.shared.status.send_modify(|status| {
             status.started += 1;
             status.last_start = Some(start);
         });
-        match catch_panic(self.obtain()).await {
+        let outcome = loop {
+            if self.secret.is_none() {
+                match catch_panic(read(&self.read_secret)).await {
+                    Ok(secret) => self.secret = Some(secret),
+                    Err(error) => break Err(error),
+                }
+            }
+            self.note_request(true);
+            let changed = self.changed_secret();
+            tokio::select! {
+                outcome = catch_panic(self.obtain()) => break outcome,
+                secret = changed => {
+                    tracing::info!(proxy = self.proxy, "token secret changed");
+                    self.secret = Some(secret);
+                    self.last_poll = Some(Instant::now());
+                }
+            }
+        };
+        match outcome {
             Ok((requested_at, token)) => self.adopt(requested_at, token),
             Err(error) => self.record_failure(trigger, error),
         }
     }
 
+    /// Notes that a request is about to be sent, the first one of an attempt or another.
+    fn note_request(&self, is_first: bool) {
+        let now = self.inputs.clock.now();
+        self.shared.status.send_modify(|status| {
+            status.last_start = Some(now);
+            if is_first {
+                status.started_with_token = status.is_usable(now);
+            }
+        });
+    }
+
+    /// Waits until the source holds another secret than the one that the attempt uses. It is read as often as between
+    /// attempts, but not within a second of the attempt.
+    fn changed_secret(&self) -> impl Future<Output = Secret> + Send + use<> {
+        let read_secret = Arc::clone(&self.read_secret);
+        let (last_poll, known) = (self.last_poll, self.secret.clone());
+        async move {
+            let (Some(last_poll), Some(known)) = (last_poll, known) else {
+                return std::future::pending().await;
+            };
+            let mut next = (last_poll + SECRET_POLL).max(Instant::now() + MIN_BETWEEN_ATTEMPTS);
+            loop {
+                sleep_until(next).await;
+                next = Instant::now() + SECRET_POLL;
+                if let Ok(secret) = catch_panic(read(&read_secret)).await
+                    && secret.expose() != known.expose()
+                {
+                    return secret;
+                }
+            }
+        }
+    }
+
     /// Sends one request, and a second one only if the first was rejected and the source holds another secret now.
     async fn obtain(&mut self) -> Result<(Timestamp, AccessToken), GrantError> {
-        if self.secret.is_none() {
-            self.secret = Some(read(&self.read_secret).await?);
-        }
+        let start = Instant::now();
         let rejection = match self.request().await {
             Err(error) if error.is_rejection() => error,
             outcome => return outcome,
@@ -254,21 +339,48 @@ impl RefreshTask {
         match read(&self.read_secret).await {
             Ok(secret) if !self.is_known(&secret) => {
                 self.secret = Some(secret);
+                sleep_until(start + MIN_BETWEEN_ATTEMPTS).await;
+                self.note_request(false);
                 self.request().await
             }
             Ok(_) | Err(_) => Err(rejection),
         }
     }
 
+    /// Sends a request. While there is no usable token, sends another one beside it whenever they take long: what counts
+    /// is the first token.
     async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
         let secret = self.secret.clone().ok_or(GrantError::SecretEmpty)?;
-        let requested_at = self.inputs.clock.now();
-        let token = (self.request_token)(secret).await?;
-        Ok((requested_at, token))
+        let mut running = Vec::with_capacity(1);
+        loop {
+            running.push((
+                self.inputs.clock.now(),
+                (self.request_token)(secret.clone()),
+            ));
+            loop {
+                match timeout(ATTEMPT_OVERLAP, first_to_end(&mut running)).await {
+                    Ok((requested_at, Ok(token))) => return Ok((requested_at, token)),
+                    Ok((_, Err(error))) if running.is_empty() || error.ends_attempt() => {
+                        return Err(error);
+                    }
+                    Ok((_, Err(_))) => {}
+                    Err(_) if running.len() < MAX_OVERLAPPING && !self.has_token() => break,
+                    Err(_) => {}
+                }
+            }
+            self.note_request(false);
+        }
+    }
+
+    fn has_token(&self) -> bool {
+        let now = self.inputs.clock.now();
+        self.shared.status.borrow().is_usable(now)
     }
 
     fn adopt(&mut self, requested_at: Timestamp, token: AccessToken) {
-        let AccessToken { header, lifetime } = token;
+        let AccessToken {
+            header, lifetime, ..
+        } = token;
         let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
         let mut generation = 0;
         self.shared.status.send_modify(|status| {
@@ -291,10 +403,12 @@ impl RefreshTask {
             status.forced_wait = Wait::ended(requested_at);
             status.finished = status.started;
             status.failures = 0;
+            status.forced_failures = 0;
             status.failure = None;
             status.last_success = Some(requested_at.wall);
             status.attempts.granted += 1;
         });
+        self.logged = None;
         tracing::info!(
             proxy = self.proxy,
             generation,
@@ -310,33 +424,82 @@ impl RefreshTask {
         let now = self.inputs.clock.now();
         let draw = (self.inputs.draw)();
         let failure = Arc::new(failure);
-        let (mut attempt, mut retry_in) = (0, Duration::ZERO);
+        let (mut number, mut failures, mut retry_in) = (0, 0, Duration::ZERO);
         self.shared.status.send_modify(|status| {
-            let failures = status.failures.saturating_add(1);
+            let counted = match trigger {
+                AttemptTrigger::Scheduled => &mut status.failures,
+                AttemptTrigger::Forced => &mut status.forced_failures,
+            };
+            *counted = counted.saturating_add(1);
+            failures = *counted;
             let (class, retry_after) = (failure.class(), failure.retry_after());
             let usable_in = status.usable_in(now);
             let delays = schedule::delays(class, failures, retry_after, usable_in, draw);
-            let wait = Wait { since: now, delays };
+            // A request that was never answered has been a wait too.
+            let since = match (&*failure, status.last_start) {
+                (GrantError::TimedOut { .. }, Some(last)) => last,
+                _ => now,
+            };
+            let wait = Wait { since, delays };
             status.forced_wait = wait;
             if trigger == AttemptTrigger::Scheduled {
-                status.failures = failures;
                 status.plan = wait;
             }
             count(status, &failure);
             status.failure = Some(Arc::clone(&failure));
             status.finished = status.started;
-            (attempt, retry_in) = (failures, status.planned_in(now));
+            number = status.finished;
+            retry_in = status.planned_in(now);
         });
-        let retry_in_ms = millis(retry_in);
+        self.shared.forced().failed(number);
+        self.log_failure(&failure, failures, retry_in);
+    }
+
+    /// Logs a failure if it differs from the last one, and otherwise once a minute.
+    fn log_failure(&mut self, failure: &GrantError, attempt: u32, retry_in: Duration) {
+        let kind = failure.kind();
+        let now = Instant::now();
+        let mut repeated = 0;
+        if let Some(logged) = &mut self.logged
+            && logged.kind == kind
+        {
+            logged.repeated += 1;
+            repeated = logged.repeated;
+            if now.saturating_duration_since(logged.at) < LOG_INTERVAL {
+                return;
+            }
+        }
+        self.logged = Some(LoggedFailure {
+            kind,
+            at: now,
+            repeated: 0,
+        });
         tracing::warn!(
             proxy = self.proxy,
             reason = failure.reason(),
             attempt,
-            retry_in_ms,
+            repeated,
+            retry_in_ms = millis(retry_in),
             error = failure.chain(),
             "token request failed"
         );
     }
+}
+
+/// Waits until one of the requests has ended, and removes it.
+async fn first_to_end(
+    running: &mut Vec<(Timestamp, RequestingToken)>,
+) -> (Timestamp, Result<AccessToken, GrantError>) {
+    std::future::poll_fn(|context| {
+        for index in 0..running.len() {
+            if let Poll::Ready(outcome) = running[index].1.as_mut().poll(context) {
+                let (requested_at, _) = running.swap_remove(index);
+                return Poll::Ready((requested_at, outcome));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 fn count(status: &mut TaskStatus, failure: &GrantError) {

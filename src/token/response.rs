@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::client_auth::ClientCredentials;
 use super::grant_error::{ErrorResponse, GrantError, ResponseDefect};
 use super::schedule;
+use crate::config::TokenConfig;
 use crate::text::{Unprintable, sanitize};
 
 /// A longer token exceeds every server's header limit; those of Ping reach 16 KiB.
@@ -33,6 +34,8 @@ pub struct AccessToken {
     pub header: HeaderValue,
     /// Counted from the moment before the request was sent.
     pub lifetime: Duration,
+    /// The response did not say that it is a bearer token.
+    pub is_untyped: bool,
 }
 
 impl AccessToken {
@@ -45,30 +48,56 @@ impl AccessToken {
     }
 }
 
-/// Reads a successful response.
+/// Reads a successful response. The type `accept_type` counts as Bearer too.
 ///
 /// # Errors
 /// The first [`ResponseDefect`] found.
 pub(super) fn access_token(
     headers: &HeaderMap,
     body: &[u8],
-    default_lifetime: Duration,
+    config: &TokenConfig,
 ) -> Result<AccessToken, ResponseDefect> {
     let response = SuccessfulResponse::parse(headers, body)?;
     let header = bearer(response.access_token.as_ref())?;
-    if !response
-        .token_type
-        .as_ref()
-        .and_then(Value::as_str)
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"))
-    {
-        return Err(ResponseDefect::TokenType);
-    }
-    let lifetime = lifetime(response.expires_in.as_ref(), default_lifetime)?;
-    Ok(AccessToken { header, lifetime })
+    let is_untyped = is_untyped(response.token_type.as_ref(), config.accept_type.as_deref())?;
+    let lifetime = lifetime(response.expires_in.as_ref(), config.default_lifetime)?;
+    Ok(AccessToken {
+        header,
+        lifetime,
+        is_untyped,
+    })
 }
 
-/// Reads an error response. `body` is `None` if its media type cannot hold error fields.
+/// Whether the type is missing (RFC 6749 5.1 requires it, but some servers leave it out). Any type but Bearer and the
+/// accepted one is an error.
+fn is_untyped(
+    token_type: Option<&Value>,
+    accept_type: Option<&str>,
+) -> Result<bool, ResponseDefect> {
+    let said = match token_type {
+        None | Some(Value::Null) => return Ok(true),
+        Some(Value::String(kind)) => kind,
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            let said = "not a string".to_owned();
+            return Err(ResponseDefect::TokenType { said });
+        }
+    };
+    let mut accepted = ["bearer"].into_iter().chain(accept_type);
+    if accepted.any(|kind| said.eq_ignore_ascii_case(kind)) {
+        return Ok(false);
+    }
+    // The longest type in use has 17 characters; anything else may be a misplaced token.
+    let is_word = said.len() <= 24 && said.bytes().all(|byte| byte.is_ascii_graphic());
+    Err(ResponseDefect::TokenType {
+        said: if is_word {
+            format!("{said:?}")
+        } else {
+            "not a word".to_owned()
+        },
+    })
+}
+
+/// Reads an error response. `body` is `None` if it is no JSON object.
 pub(super) fn error(
     status: StatusCode,
     headers: &HeaderMap,
@@ -122,8 +151,8 @@ pub(super) fn ahead_of(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
     }
 }
 
-/// Whether an error response may hold JSON. A body of another type is not read, let alone quoted.
-pub(super) fn may_hold_error_fields(headers: &HeaderMap) -> bool {
+/// Whether the type of a response is JSON; if there is none, it may be.
+pub(super) fn may_be_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|kind| {
         kind.to_str()
             .is_ok_and(|kind| kind.to_ascii_lowercase().contains("json"))

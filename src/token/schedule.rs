@@ -15,7 +15,16 @@ pub(super) const SECRET_POLL: Duration = Duration::from_secs(2);
 pub(super) const CLOCK_STEP: Duration = Duration::from_secs(10);
 /// How long a request waits for a token if an attempt has failed since the last usable one.
 pub(super) const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// Forced refreshes (after a 401) start at least this far apart …
+/// How long a request waits if the token has expired during an attempt, which has then taken too long already.
+pub(super) const WAIT_AFTER_EXPIRY: Duration = Duration::from_secs(2);
+/// While there is no usable token, another attempt starts beside one that has not ended within this time. An endpoint that
+/// has returned answers the new one at once, while the old one may hang until it times out.
+pub(super) const ATTEMPT_OVERLAP: Duration = Duration::from_secs(4);
+/// How many attempts may overlap.
+pub(super) const MAX_OVERLAPPING: usize = 3;
+/// How often the same failure is logged.
+pub(super) const LOG_INTERVAL: Duration = Duration::from_mins(1);
+/// Refreshes that are forced by the 401s of one route (see `forced`) start at least this far apart …
 pub(super) const FORCED_PAUSE_MIN: Duration = Duration::from_secs(30);
 /// … and at most this far apart, if every replay so far was rejected too.
 pub(super) const FORCED_PAUSE_MAX: Duration = Duration::from_mins(15);

@@ -1,7 +1,8 @@
-//! Reads an identity's secret from its source, unless reading is suspended. Does not know the token endpoint.
+//! Reads an identity's secret from its source, for as long as the source belongs to that identity. Does not know the token
+//! endpoint.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::cause::Cause;
 use crate::credentials::{Secret, SecretSource};
@@ -12,31 +13,38 @@ type ReadingSecret = Pin<Box<dyn Future<Output = Result<Secret, Cause>> + Send>>
 /// Reads the client secret from its source.
 pub type ReadSecret = Arc<dyn Fn() -> ReadingSecret + Send + Sync>;
 
+/// Whether the source still holds the secret of this identity, and not yet that of another token endpoint or client.
+pub type SecretOwnership =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
 /// The source of a secret, and the last secret that was read from it.
 pub struct SecretReader {
     source: SecretSource,
-    state: Mutex<ReaderState>,
+    ownership: OnceLock<SecretOwnership>,
+    last: Mutex<Option<Secret>>,
 }
 
-#[derive(Default)]
-struct ReaderState {
-    is_suspended: bool,
-    last: Option<Secret>,
-}
-
-/// The source may already hold the secret of another identity.
+/// The source may hold the secret of another identity.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "it is not read while a new configuration, with another token endpoint or client, is about to take effect"
+    "it is not used while the configuration names another token endpoint or client, or cannot be read"
 )]
-struct ReadingSuspended;
+struct SecretOfAnother;
 
 impl SecretReader {
     /// Reads nothing yet.
     #[must_use]
     pub fn new(source: SecretSource) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self { source, state })
+        Arc::new(Self {
+            source,
+            ownership: OnceLock::new(),
+            last: Mutex::default(),
+        })
+    }
+
+    /// Uses a secret that was not read before only if it belongs to this identity. The first call decides.
+    pub fn bind(&self, ownership: SecretOwnership) {
+        let _ = self.ownership.set(ownership);
     }
 
     /// As the function that the refresh task calls.
@@ -48,35 +56,25 @@ impl SecretReader {
         })
     }
 
-    /// Suspends or resumes reading. While it is suspended, the last secret that was read stays in use.
-    pub fn suspend(&self, suspend: bool) {
-        self.lock().is_suspended = suspend;
-    }
-
+    /// A new secret is asked about after it was read: whoever changes the configuration first and the secret then is
+    /// noticed, however little time passes between the two.
     async fn read(&self) -> Result<Secret, Cause> {
-        if self.lock().is_suspended {
-            return self.last();
-        }
-        let read = self.source.read().await;
+        let secret = self.source.read().await?;
+        let is_known = self
+            .lock()
+            .as_ref()
+            .is_some_and(|last| last.expose() == secret.expose());
+        if !is_known
+            && let Some(is_owned) = self.ownership.get()
+            && !is_owned().await
         {
-            let mut state = self.lock();
-            if !state.is_suspended {
-                state.last = read.as_ref().ok().cloned().or(state.last.take());
-                return read.map_err(Into::into);
-            }
+            return self.lock().clone().ok_or_else(|| SecretOfAnother.into());
         }
-        // Reading was suspended in the meantime.
-        self.last()
+        *self.lock() = Some(secret.clone());
+        Ok(secret)
     }
 
-    fn last(&self) -> Result<Secret, Cause> {
-        self.lock()
-            .last
-            .clone()
-            .ok_or_else(|| ReadingSuspended.into())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ReaderState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Secret>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure, except for [`SharedStatus`], which the handle and the task share. Nothing here waits.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use super::bearer::{Bearer, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
-use super::schedule::{self, Delays, MIN_BETWEEN_ATTEMPTS};
+use super::schedule::{self, ATTEMPT_OVERLAP, Delays, MIN_BETWEEN_ATTEMPTS};
 
 /// What the handle and the task share.
 ///
@@ -26,6 +27,8 @@ pub(super) struct SharedStatus {
     pub(super) wake: Notify,
     /// How often the wall clock has jumped.
     pub(super) clock_steps: watch::Sender<u64>,
+    /// The newest token with which the upstream has accepted a request.
+    pub(super) accepted: AtomicU64,
     pub(super) clock: Clock,
     /// `token.wait`.
     pub(super) wait: Duration,
@@ -38,6 +41,7 @@ impl SharedStatus {
             forced: Mutex::new(ForcedRefreshes::new()),
             wake: Notify::new(),
             clock_steps: watch::Sender::new(0),
+            accepted: AtomicU64::new(0),
             clock,
             wait,
         }
@@ -138,9 +142,14 @@ pub(super) struct TaskStatus {
     pub(super) forced_wait: Wait,
     pub(super) started: u64,
     pub(super) finished: u64,
+    /// When the last request was sent. An attempt may send several.
     pub(super) last_start: Option<Timestamp>,
+    /// Whether there was a usable token when the last attempt started.
+    pub(super) started_with_token: bool,
     /// Consecutive failures, not counting forced attempts; 0 after a success.
     pub(super) failures: u32,
+    /// The same of forced attempts.
+    pub(super) forced_failures: u32,
     /// The last failure since the last success, if any.
     pub(super) failure: Option<Arc<GrantError>>,
     pub(super) last_success: Option<SystemTime>,
@@ -156,7 +165,9 @@ impl TaskStatus {
             started: 0,
             finished: 0,
             last_start: None,
+            started_with_token: false,
             failures: 0,
+            forced_failures: 0,
             failure: None,
             last_success: None,
             attempts: AttemptCounts::default(),
@@ -177,7 +188,7 @@ impl TaskStatus {
             .map_or(Duration::ZERO, |token| token.usable_in(now))
     }
 
-    fn is_usable(&self, now: Timestamp) -> bool {
+    pub(super) fn is_usable(&self, now: Timestamp) -> bool {
         !self.usable_in(now).is_zero()
     }
 
@@ -212,6 +223,19 @@ impl TaskStatus {
     /// The time until an attempt may be forced after the last failure.
     pub(super) fn forced_in(&self, now: Timestamp) -> Duration {
         self.forced_wait.left(self.is_usable(now), now)
+    }
+
+    /// The time until the token endpoint is asked again, at the latest.
+    pub(super) fn next_request_in(&self, now: Timestamp) -> Duration {
+        match self.last_start {
+            Some(last) if self.in_flight() => ATTEMPT_OVERLAP.saturating_sub(last.age(now)),
+            _ => self.planned_in(now),
+        }
+    }
+
+    /// Whether the attempt in flight began so long ago that the token has expired meanwhile.
+    pub(super) fn hangs_since_expiry(&self, now: Timestamp) -> bool {
+        self.in_flight() && self.started_with_token && !self.is_usable(now)
     }
 
     /// The rest of the minimum time between two attempts.

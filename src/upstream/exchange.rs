@@ -113,13 +113,6 @@ pin_project! {
     }
 }
 
-impl<B: OutgoingBody, F> Exchange<'_, B, F> {
-    /// When the request was sent.
-    pub(super) fn start(&self) -> Instant {
-        self.start
-    }
-}
-
 impl<B, F> Future for Exchange<'_, B, F>
 where
     B: OutgoingBody,

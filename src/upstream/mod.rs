@@ -32,6 +32,6 @@ mod waker;
 pub use errors::{BodyError, ConnectError, SendError};
 pub use head_defect::HeadDefect;
 pub use response_body::ResponseBody;
-pub use send::Upstream;
+pub use send::{RequestRenewal, Upstream, WithoutRenewal};
 pub use upgrade::{Tunnel, Upgrade};
 pub use upload_progress::OutgoingBody;

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::connector::Connector;
-use super::errors::SendError;
+use super::errors::{ConnectError, SendError};
 use super::exchange::{Exchange, ExchangeContext, ExchangeError, HyperResult};
 use super::field_limit::FieldLimit;
 use super::framing;
@@ -39,6 +39,37 @@ impl<B: OutgoingBody> Clone for Upstream<B> {
             connector: Arc::clone(&self.connector),
             context: self.context.clone(),
         }
+    }
+}
+
+/// What may change while a request waits to be sent. It waits for a name, a connection and a handshake, and once more if
+/// its connection is lost.
+pub trait RequestRenewal<B>: Send {
+    /// Why the request must not be sent after all.
+    type Error: From<SendError> + Send;
+
+    /// Called after each wait, immediately before the head is written, so that no field in it is out of date.
+    fn renew(
+        &mut self,
+        headers: &mut HeaderMap,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// A copy of the request, to be sent although the first may have been carried out. `None` if that could do harm.
+    fn copy(&mut self) -> Option<Request<B>>;
+}
+
+/// For a request that is sent as it is, and only once.
+pub struct WithoutRenewal;
+
+impl<B> RequestRenewal<B> for WithoutRenewal {
+    type Error = SendError;
+
+    async fn renew(&mut self, _headers: &mut HeaderMap) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    fn copy(&mut self) -> Option<Request<B>> {
+        None
     }
 }
 
@@ -80,20 +111,21 @@ impl<B: OutgoingBody> Upstream<B> {
     /// Sends one request and returns the response when its head has arrived. `now` is the current time.
     ///
     /// A request of which a reused connection has sent nothing is sent on the next connection. A request that may have
-    /// been sent is sent once more, on a new connection, only if `retry` returns a copy of it. The caller does so for
-    /// a safe method without a body (RFC 9110 section 9.2.2). The same holds for a request whose response had too many
-    /// fields, if a new connection accepts more.
+    /// been sent is sent once more, on a new connection, only if `renewal` returns a copy of it. It does so for a safe
+    /// method without a body (RFC 9110 section 9.2.2). The same holds for a request whose response had too many fields,
+    /// if a new connection accepts more.
     ///
     /// # Errors
-    /// No connection could be made, no response head arrived in time, or the response is not valid.
+    /// No connection could be made, no response head arrived in time, the response is not valid, or the request could
+    /// not be renewed.
     pub fn send<'a, R>(
         &'a self,
         now: Instant,
         request: Request<B>,
-        retry: R,
-    ) -> impl Future<Output = SendResult<B>> + Send + 'a
+        renewal: R,
+    ) -> impl Future<Output = SendResult<B, R::Error>> + Send + 'a
     where
-        R: FnOnce() -> Option<Request<B>> + Send + 'a,
+        R: RequestRenewal<B> + 'a,
     {
         let mut request = TrackedBody::wrap(request);
         framing::announce_chunked(&mut request);
@@ -104,10 +136,10 @@ impl<B: OutgoingBody> Upstream<B> {
                 upstream: self,
                 age,
                 repeatable,
-                retry: Some(retry),
+                renewal: Some(renewal),
             },
             None => Sending::Boxed {
-                future: Box::pin(self.send_on_new_connection(request, retry)),
+                future: Box::pin(self.send_on_new_connection(request, renewal)),
             },
         }
     }
@@ -116,23 +148,24 @@ impl<B: OutgoingBody> Upstream<B> {
     async fn retry_unsent<R>(
         &self,
         mut error: ExchangeError<B>,
-        now: Instant,
         repeatable: bool,
-        retry: R,
-    ) -> SendResult<B>
+        mut renewal: R,
+    ) -> SendResult<B, R::Error>
     where
-        R: FnOnce() -> Option<Request<B>>,
+        R: RequestRenewal<B>,
     {
         loop {
-            let request = match error {
+            let mut request = match error {
                 ExchangeError::Unsent { request, .. } => *request,
                 ExchangeError::MaybeSent(error @ SendError::Closed { .. }) => {
-                    return self.retry(error, retry).await;
+                    return self.retry(error, renewal).await;
                 }
-                ExchangeError::MaybeSent(error) => return self.retry_wider(error, retry).await,
+                ExchangeError::MaybeSent(error) => return self.retry_wider(error, renewal).await,
             };
+            renewal.renew(request.headers_mut()).await?;
+            let now = Instant::now();
             let Some((connection, age)) = self.context.pool.take(now, repeatable) else {
-                return self.send_on_new_connection(request, retry).await;
+                return self.send_on_new_connection(request, renewal).await;
             };
             let result = self.context.begin(connection, request, now).await;
             self.learn_idle_timeout(age, &result);
@@ -146,50 +179,67 @@ impl<B: OutgoingBody> Upstream<B> {
     async fn send_on_new_connection<R>(
         &self,
         request: Request<TrackedBody<B>>,
-        retry: R,
-    ) -> SendResult<B>
+        mut renewal: R,
+    ) -> SendResult<B, R::Error>
     where
-        R: FnOnce() -> Option<Request<B>>,
+        R: RequestRenewal<B>,
     {
-        match self.send_last(request).await {
-            Err(error @ SendError::InvalidHead(_)) => self.retry_wider(error, retry).await,
-            result => result,
+        match self.send_last(request, &mut renewal).await? {
+            Err(error @ SendError::InvalidHead(_)) => self.retry_wider(error, renewal).await,
+            result => Ok(result?),
         }
     }
 
     /// If the response had too many fields for its connection, but not for those that are opened from now on, sends the
     /// request once more.
-    async fn retry_wider<R>(&self, error: SendError, retry: R) -> SendResult<B>
+    async fn retry_wider<R>(&self, error: SendError, renewal: R) -> SendResult<B, R::Error>
     where
-        R: FnOnce() -> Option<Request<B>>,
+        R: RequestRenewal<B>,
     {
         const USUAL: usize = FieldLimit::Usual.fields();
         let SendError::InvalidHead(HeadDefect::TooManyFields { limit: USUAL, .. }) = error else {
-            return Err(error);
+            return Err(error.into());
         };
         self.context.pool.raise_field_limit();
-        self.retry(error, retry).await
+        self.retry(error, renewal).await
     }
 
-    async fn retry<R>(&self, error: SendError, retry: R) -> SendResult<B>
+    async fn retry<R>(&self, error: SendError, mut renewal: R) -> SendResult<B, R::Error>
     where
-        R: FnOnce() -> Option<Request<B>>,
+        R: RequestRenewal<B>,
     {
-        match retry() {
-            Some(copy) => self.send_last(TrackedBody::wrap(copy)).await,
-            None => Err(error),
+        match renewal.copy() {
+            Some(copy) => Ok(self
+                .send_last(TrackedBody::wrap(copy), &mut renewal)
+                .await??),
+            None => Err(error.into()),
         }
     }
 
-    /// Sends the request on a new connection, whatever comes of it.
-    async fn send_last(&self, request: Request<TrackedBody<B>>) -> SendResult<B> {
+    /// Sends the request on a new connection, whatever comes of it. The outer error is that of the renewal.
+    async fn send_last<R>(
+        &self,
+        mut request: Request<TrackedBody<B>>,
+        renewal: &mut R,
+    ) -> Result<SendResult<B, SendError>, R::Error>
+    where
+        R: RequestRenewal<B>,
+    {
+        let connection = match self.connect().await {
+            Ok(connection) => connection,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        renewal.renew(request.headers_mut()).await?;
+        let exchange = self.context.begin(connection, request, Instant::now());
+        Ok(exchange.await.map_err(|failed| match failed {
+            ExchangeError::Unsent { error, .. } | ExchangeError::MaybeSent(error) => error,
+        }))
+    }
+
+    async fn connect(&self) -> Result<Connection<B>, ConnectError> {
         let field_limit = self.context.pool.field_limit.current();
         let io = self.connector.connect().await?;
-        let connection = Connection::open(io, field_limit).await?;
-        let exchange = self.context.begin(connection, request, Instant::now());
-        exchange.await.map_err(|failed| match failed {
-            ExchangeError::Unsent { error, .. } | ExchangeError::MaybeSent(error) => error,
-        })
+        Connection::open(io, field_limit).await
     }
 
     /// Learns from an exchange over a connection that had been idle for `age`.
@@ -209,13 +259,13 @@ impl<B: OutgoingBody> Upstream<B> {
 }
 
 /// What one send returns.
-type SendResult<B> = Result<Response<ResponseBody<B>>, SendError>;
+type SendResult<B, E> = Result<Response<ResponseBody<B>>, E>;
 
 pin_project! {
     /// The future of one send. An `async` block would hold, and copy, the state of the exchange twice, and every
     /// request goes through here.
     #[project = SendingProjection]
-    enum Sending<'a, B: OutgoingBody, F, R> {
+    enum Sending<'a, B: OutgoingBody, F, R: RequestRenewal<B>> {
         // The usual case: an idle connection was available.
         OnIdleConnection {
             #[pin]
@@ -223,10 +273,10 @@ pin_project! {
             upstream: &'a Upstream<B>,
             age: Duration,
             repeatable: bool,
-            retry: Option<R>,
+            renewal: Option<R>,
         },
         // A new connection, or a retry: rare, and larger than all the rest.
-        Boxed { future: Pin<Box<dyn Future<Output = SendResult<B>> + Send + 'a>> },
+        Boxed { future: Pin<Box<dyn Future<Output = SendResult<B, R::Error>> + Send + 'a>> },
     }
 }
 
@@ -234,30 +284,30 @@ impl<'a, B, F, R> Future for Sending<'a, B, F, R>
 where
     B: OutgoingBody,
     F: Future<Output = HyperResult<B>>,
-    R: FnOnce() -> Option<Request<B>> + Send + 'a,
+    R: RequestRenewal<B> + 'a,
 {
-    type Output = SendResult<B>;
+    type Output = SendResult<B, R::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let future = match self.as_mut().project() {
             SendingProjection::Boxed { future } => return future.as_mut().poll(cx),
             SendingProjection::OnIdleConnection {
-                mut exchange,
+                exchange,
                 upstream,
                 age,
                 repeatable,
-                retry,
+                renewal,
             } => {
-                let result = ready!(exchange.as_mut().poll(cx));
+                let result = ready!(exchange.poll(cx));
                 upstream.learn_idle_timeout(*age, &result);
                 let error = match result {
                     Ok(response) => return Poll::Ready(Ok(response)),
                     Err(error) => error,
                 };
-                let retry = retry
+                let renewal = renewal
                     .take()
                     .expect("a future is not polled after it was ready");
-                Box::pin(upstream.retry_unsent(error, exchange.start(), *repeatable, retry))
+                Box::pin(upstream.retry_unsent(error, *repeatable, renewal))
             }
         };
         self.set(Self::Boxed { future });

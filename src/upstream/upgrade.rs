@@ -16,7 +16,7 @@ use super::framing;
 use super::io::Io;
 use super::limits::StallTimer;
 use super::response_body::ResponseBody;
-use super::send::Upstream;
+use super::send::{RequestRenewal, Upstream};
 use super::upload_progress::{OutgoingBody, TrackedBody};
 
 /// The upstream's response to an upgrade request.
@@ -54,10 +54,22 @@ impl<B: OutgoingBody> Upstream<B> {
     /// Sends a request to upgrade on a new connection.
     ///
     /// # Errors
-    /// As for [`Upstream::send`], and if a 101 names another protocol than the requested one.
-    pub async fn upgrade(&self, request: Request<B>) -> Result<Upgrade<B>, SendError> {
+    /// As for [`Upstream::send`], or a 101 names another protocol than the requested one.
+    pub async fn upgrade<R>(
+        &self,
+        mut request: Request<B>,
+        mut renewal: R,
+    ) -> Result<Upgrade<B>, R::Error>
+    where
+        R: RequestRenewal<B>,
+    {
+        let io = self.connector.connect().await.map_err(SendError::from)?;
+        renewal.renew(request.headers_mut()).await?;
+        Ok(self.upgrade_on(io, request).await?)
+    }
+
+    async fn upgrade_on(&self, io: Io, request: Request<B>) -> Result<Upgrade<B>, SendError> {
         let requested = request.headers().get(header::UPGRADE).cloned();
-        let io = self.connector.connect().await?;
         let field_limit = self.context.pool.field_limit.current();
         let (mut sender, mut connection, waker) = handshake(io, field_limit).await?;
         waker.expect_response();

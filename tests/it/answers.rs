@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{
-    Answer, Client, Connection, End, Proxy, Upstream, answer, ask, get, many_fields, within,
+    Answer, Client, Connection, End, Proxy, Upstream, answer, ask, get, many_fields,
+    server_certificate, within,
 };
 
 /// What a client receives if the upstream responds with `bytes` and keeps the connection open.
@@ -380,24 +381,6 @@ async fn server_sent_events_arrive_one_by_one() {
     client.read_until(b"data: 00005\n\n\r\n").await;
     drop(more);
     within("the end", client.read_until(b"0\r\n\r\n")).await;
-}
-
-/// A server certificate for `localhost`, and the file with the CA that makes it trusted.
-fn server_certificate() -> (Arc<rustls::ServerConfig>, tempfile::NamedTempFile) {
-    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let ca_file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&ca_file, issued.cert.pem()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![issued.cert.der().clone()],
-            issued.signing_key.serialize_der().try_into().unwrap(),
-        )
-        .unwrap();
-    (Arc::new(tls), ca_file)
 }
 
 #[tokio::test]

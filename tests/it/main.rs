@@ -15,6 +15,7 @@ mod cors;
 mod cuts;
 #[cfg(all(unix, feature = "demo"))]
 mod doctor;
+mod expiry;
 mod floods;
 mod forwarding;
 mod fuzz_corpus;
@@ -33,6 +34,7 @@ mod outbound;
 mod reasons;
 mod reload;
 mod reload_guard;
+mod reload_secret;
 #[cfg(feature = "demo")]
 mod replay;
 mod reports;

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cupbearer::config::{self, Overrides, Surroundings};
 use cupbearer::metrics::ProcessMetrics;
-use cupbearer::{config, start_admin};
+use cupbearer::reload::Examine;
+use cupbearer::start_admin;
+use tokio::sync::watch;
 
 use crate::support::{
     CLIENT_ID, Connection, ReloadingProxy, SECRET, Upstream, answer, ask, get, token_answer, until,
@@ -211,4 +214,139 @@ async fn a_secret_that_changes_with_the_token_endpoint_is_not_sent_to_the_previo
         sent() == 2
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_newer_file_ends_what_waits_even_if_it_is_invalid_and_what_was_forbidden_stays_so() {
+    let scene = Scene::new().await;
+    let proxy = scene.start("").await;
+    let address = proxy.running.addresses[0];
+    let may = Arc::new(AtomicBool::new(false));
+    let endpoint = granting_once(&may).await;
+    proxy.replace(&scene.with_token_endpoint(&endpoint, "guard.deny = [\"GET /a\"]"));
+    is_pending(&proxy).await;
+    while ask(address, get("/a")).await.status != 403 {}
+
+    proxy.replace(&scene.with_token_endpoint(&endpoint, "guard.dany = [\"GET /a\"]"));
+    until("the typing error is reported", || {
+        proxy.notes().concat().contains("guard.dany")
+    })
+    .await;
+    assert!(
+        !proxy.notes().concat().contains("first token"),
+        "{:?}",
+        proxy.notes()
+    );
+    assert_eq!(ask(address, get("/a")).await.status, 403);
+    may.store(true, Ordering::SeqCst);
+    let requests = endpoint.seen_count();
+    let before = proxy.applied();
+    proxy
+        .replace_and_wait(&scene.text("guard.deny = [\"GET /b\"]"))
+        .await;
+    assert_eq!(proxy.applied(), before + 1);
+    assert_eq!(ask(address, get("/a")).await.status, 200);
+    assert_eq!(ask(address, get("/b")).await.status, 403);
+    assert_eq!(endpoint.seen_count(), requests, "its identity has ended");
+}
+
+/// A token endpoint that grants nothing until it may.
+async fn granting_once(may: &Arc<AtomicBool>) -> Upstream {
+    let may = Arc::clone(may);
+    Upstream::scripted(move |mut connection: Connection| {
+        let may = Arc::clone(&may);
+        async move {
+            while connection.request().await.is_some() {
+                let bytes = if may.load(Ordering::SeqCst) {
+                    token_answer()
+                } else {
+                    answer("503 Service Unavailable", "", "")
+                };
+                connection.write(&bytes).await;
+            }
+        }
+    })
+    .await
+}
+
+/// An examination that lasts until the test says how it ends.
+fn slow_examination() -> (Examine, watch::Sender<Option<bool>>) {
+    let verdict = watch::Sender::new(None);
+    let shared = verdict.clone();
+    let examine: Examine = Arc::new(move |loaded| {
+        let mut verdict = shared.subscribe();
+        Box::pin(async move {
+            let is_fine = *verdict.wait_for(Option::is_some).await.unwrap();
+            if is_fine == Some(true) {
+                return Ok(loaded);
+            }
+            let missing = Overrides {
+                file: Some("/no-such-secret".into()),
+                ..Overrides::default()
+            };
+            Err(config::load(&missing, &Surroundings::default())
+                .err()
+                .unwrap())
+        })
+    });
+    (examine, verdict)
+}
+
+#[tokio::test]
+async fn what_a_file_forbids_applies_while_its_secrets_are_read_and_only_then_if_they_are_unusable()
+{
+    let scene = Scene::new().await;
+    let (examine, verdict) = slow_examination();
+    let proxy = ReloadingProxy::examining(scene.file("cupbearer.toml"), &scene.text(""), examine);
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let address = proxy.running.addresses[0];
+    let stricter = scene.text("guard.deny = [\"GET /a\"]");
+
+    proxy.replace(&stricter);
+    while ask(address, get("/a")).await.status != 403 {}
+    assert_eq!(proxy.applied(), 0);
+    verdict.send_replace(Some(false));
+    until("the secret is reported as missing", || {
+        proxy.notes().concat().contains("/no-such-secret")
+    })
+    .await;
+    assert_eq!(
+        ask(address, get("/a")).await.status,
+        200,
+        "an unusable file changes nothing"
+    );
+
+    // A newer file ends the examination of an older one.
+    verdict.send_replace(None);
+    proxy.replace(&scene.text("guard.deny = [\"GET /c\"]"));
+    while ask(address, get("/c")).await.status != 403 {}
+    proxy.replace(&stricter.replace("/a", "/b"));
+    while ask(address, get("/b")).await.status != 403 {}
+    verdict.send_replace(Some(true));
+    until("it is in use", || proxy.applied() == 1).await;
+    assert_eq!(ask(address, get("/b")).await.status, 403);
+    assert_eq!(ask(address, get("/c")).await.status, 200);
+    assert!(proxy.notes().is_empty(), "{:?}", proxy.notes());
+}
+
+#[tokio::test]
+async fn a_background_task_that_has_stopped_makes_the_proxy_unready_and_is_named() {
+    let scene = Scene::new().await;
+    let proxy = scene.start("").await;
+    let listen = config::AdminConfig {
+        listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
+        is_configured: true,
+    };
+    let proxies = std::slice::from_ref(&proxy.running);
+    let listeners = start_admin(&listen, proxies, &[], ProcessMetrics::new(|| 0)).unwrap();
+    assert_eq!(ask(listeners.addresses[0], get("/ready")).await.status, 200);
+    let tasks = proxy.running.metrics.stopped_tasks().clone();
+    tasks.watch("configuration reload", async {}).await;
+    let answer = ask(listeners.addresses[0], get("/ready")).await;
+    assert_eq!(answer.status, 503);
+    assert!(
+        answer.text().contains("configuration reload"),
+        "{}",
+        answer.text()
+    );
 }

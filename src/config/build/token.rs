@@ -36,6 +36,7 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     let scope = scope(values);
     let params = params(values);
     let default_lifetime = values.read(&keys::TOKEN_DEFAULT_LIFETIME);
+    let accept_type = accept_type(values);
     let wait = values.read(&keys::TOKEN_WAIT);
     let assertion = Assertion {
         algorithm: algorithm.as_ref().ok().copied().flatten(),
@@ -63,8 +64,22 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
         scope,
         params: params?,
         default_lifetime: default_lifetime?,
+        accept_type,
         wait: wait?,
     })
+}
+
+/// `token.accept_type`, if it is set.
+fn accept_type(values: &mut Values) -> Option<String> {
+    let kind = values.read(&keys::TOKEN_ACCEPT_TYPE)?;
+    if kind.eq_ignore_ascii_case("dpop") {
+        let problem = (
+            "a DPoP token is bound to a key and cannot be sent as Bearer (RFC 9449)",
+            "remove it, and have the authorization server issue bearer tokens to this client",
+        );
+        values.reject(keys::TOKEN_ACCEPT_TYPE.path(), problem);
+    }
+    Some(kind)
 }
 
 /// An endpoint, and the default audience of assertions there: the issuer where it is known

@@ -186,6 +186,9 @@ const TOKEN_PARAMS: Key<Vec<(String, String)>> = map("token.params", Default("{}
 const TOKEN_DEFAULT_LIFETIME: Key<Duration> = duration("token.default_lifetime", SOME, Default("\"5m\""),
     "How long a token is valid if the response does not say.");
 
+const TOKEN_ACCEPT_TYPE: Key<String> = text("token.accept_type", Unset("\"BearerToken\""),
+    "A token_type in the response that means Bearer, for servers that call it something else.");
+
 const TOKEN_WAIT: Key<Duration> = duration("token.wait", ANY, Default("\"10s\""),
     "How long a request waits for the first token or a newer one.");
 

@@ -1,16 +1,24 @@
 use super::*;
 
+fn route(path: &str) -> RequestRoute {
+    RequestRoute::of("GET", path)
+}
+
 #[test]
 fn rejected_replays_double_the_pause_from_30_s_to_15_min_once_per_refresh() {
     let mut forced = ForcedRefreshes::new();
     let mut now = Instant::now();
     let mut pauses = Vec::new();
     for number in 1..=8 {
-        forced.demand(number, now).expect("the pause is over");
+        forced
+            .demand(number, route("/"), now)
+            .expect("the pause is over");
         for _ in 0..100 {
-            forced.replayed(false);
+            forced.replayed(route("/"), false, false);
         }
-        let pause = forced.demand(number + 1, now).expect_err("paused");
+        let pause = forced
+            .demand(number + 1, route("/"), now)
+            .expect_err("paused");
         pauses.push(pause.as_secs());
         now += pause;
     }
@@ -22,24 +30,66 @@ fn rejected_replays_double_the_pause_from_30_s_to_15_min_once_per_refresh() {
 fn an_accepted_replay_resets_the_pause_regardless_of_the_others() {
     let mut forced = ForcedRefreshes::new();
     let start = Instant::now();
-    forced.demand(1, start).unwrap();
-    forced.replayed(false);
-    forced.demand(2, start + Duration::from_mins(1)).unwrap();
+    forced.demand(1, route("/"), start).unwrap();
+    forced.replayed(route("/"), false, false);
+    let later = start + Duration::from_mins(1);
+    forced.demand(2, route("/"), later).unwrap();
     for accepted in [false, true, false, false] {
-        forced.replayed(accepted);
+        forced.replayed(route("/"), accepted, false);
     }
-    assert_eq!(
-        forced.demand(3, start + Duration::from_mins(1)),
-        Err(FORCED_PAUSE_MIN)
-    );
+    assert_eq!(forced.demand(3, route("/"), later), Err(FORCED_PAUSE_MIN));
     assert!(!forced.was_ineffective());
 }
 
 #[test]
-fn a_rejected_replay_without_a_forced_refresh_changes_nothing() {
+fn a_route_that_is_always_rejected_pauses_no_other_and_many_of_them_are_bounded() {
     let mut forced = ForcedRefreshes::new();
-    forced.replayed(false);
     let start = Instant::now();
-    forced.demand(1, start).unwrap();
-    assert_eq!(forced.demand(2, start), Err(FORCED_PAUSE_MIN));
+    let after = |seconds| start + Duration::from_secs(seconds);
+    forced.demand(1, route("/bad"), start).unwrap();
+    forced.replayed(route("/bad"), false, false);
+    forced
+        .demand(2, route("/good"), start)
+        .expect("a pause of its own");
+    forced.replayed(route("/good"), true, false);
+    assert!(forced.demand(3, route("/bad"), after(59)).is_err());
+    assert!(forced.demand(3, route("/good"), after(29)).is_err());
+
+    // Invented paths: three at once, then one in every pause, which doubles as long as nothing is accepted.
+    let mut demanded = 0;
+    for second in 1_000..4_600 {
+        let path = format!("/{second}");
+        if forced.demand(second, route(&path), after(second)).is_ok() {
+            forced.replayed(route(&path), false, false);
+            demanded += 1;
+        }
+    }
+    assert!((5..=10).contains(&demanded), "{demanded} in an hour");
+    assert!(forced.routes.len() <= MAX_ROUTES);
+    // With the same token other requests are accepted, so it is not at fault: at most one in 30 s.
+    forced.worked();
+    let mut demanded = 0;
+    for second in 10_000..13_600 {
+        let path = format!("/{second}");
+        if forced.demand(second, route(&path), after(second)).is_ok() {
+            forced.replayed(route(&path), false, true);
+            demanded += 1;
+        }
+    }
+    assert!((100..=124).contains(&demanded), "{demanded} in an hour");
+    assert!(!forced.was_ineffective());
+}
+
+#[test]
+fn a_demand_that_yielded_no_token_does_not_count() {
+    let mut forced = ForcedRefreshes::new();
+    let now = Instant::now();
+    for number in 1..20 {
+        forced
+            .demand(number, route("/"), now)
+            .expect("nothing was gained");
+        forced.failed(number);
+    }
+    forced.demand(20, route("/"), now).unwrap();
+    assert_eq!(forced.demand(21, route("/"), now), Err(FORCED_PAUSE_MIN));
 }

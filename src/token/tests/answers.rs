@@ -8,7 +8,7 @@ use http::header::{
 };
 
 use super::scene::s;
-use crate::config::ClientAuth;
+use crate::config::{ClientAuth, TokenConfig};
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant_error::{GrantError, ResponseDefect};
@@ -25,7 +25,12 @@ fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
 }
 
 fn read(body: &str) -> Result<Duration, ResponseDefect> {
-    access_token(&HeaderMap::new(), body.as_bytes(), DEFAULT).map(|token| token.lifetime)
+    access_token(&HeaderMap::new(), body.as_bytes(), &plain()).map(|token| token.lifetime)
+}
+
+fn plain() -> TokenConfig {
+    let url = "https://as.example.com/token".parse().unwrap();
+    super::endpoint::config(url, ClientAuth::Basic)
 }
 
 fn grant_error(status: u16, headers: &HeaderMap, body: &str) -> GrantError {
@@ -75,6 +80,39 @@ fn every_form_of_lifetime_is_read_or_is_an_error() {
     );
 }
 
+fn of_type(said: &str) -> ResponseDefect {
+    ResponseDefect::TokenType {
+        said: said.to_owned(),
+    }
+}
+
+#[test]
+fn a_missing_token_type_means_bearer_and_another_one_only_if_it_is_configured() {
+    let read = |body: &str, accept_type: Option<&str>| {
+        let config = TokenConfig {
+            accept_type: accept_type.map(str::to_owned),
+            ..plain()
+        };
+        access_token(&HeaderMap::new(), body.as_bytes(), &config).map(|token| token.is_untyped)
+    };
+    assert_eq!(read(r#"{"access_token":"t"}"#, None), Ok(true));
+    assert_eq!(
+        read(r#"{"access_token":"t","token_type":null}"#, None),
+        Ok(true)
+    );
+    let apigee = r#"{"access_token":"t","token_type":"BearerToken"}"#;
+    assert_eq!(read(apigee, Some("BearerToken")), Ok(false));
+    assert_eq!(read(apigee, Some("bearertoken")), Ok(false));
+    let text = read(apigee, None).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "its token_type is \"BearerToken\", not Bearer; if that server means Bearer by it, set \
+         token.accept_type = \"BearerToken\""
+    );
+    let text = of_type("\"DPoP\"").to_string();
+    assert_eq!(text, "its token_type is \"DPoP\", not Bearer");
+}
+
 #[test]
 fn every_success_without_a_token_that_can_be_sent_is_an_error_of_its_own() {
     let long = format!(
@@ -120,21 +158,32 @@ fn every_success_without_a_token_that_can_be_sent_is_an_error_of_its_own() {
             long.as_str(),
             ResponseDefect::TokenTooLong { limit: 65_536 },
         ),
-        (r#"{"access_token":"t"}"#, ResponseDefect::TokenType),
         (
             r#"{"access_token":"t","token_type":"DPoP"}"#,
-            ResponseDefect::TokenType,
+            of_type("\"DPoP\""),
+        ),
+        (
+            r#"{"access_token":"t","token_type":"BearerToken"}"#,
+            of_type("\"BearerToken\""),
         ),
         (
             r#"{"access_token":"t","token_type":"Bearer "}"#,
-            ResponseDefect::TokenType,
+            of_type("not a word"),
+        ),
+        (
+            r#"{"access_token":"t","token_type":"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}"#,
+            of_type("not a word"),
+        ),
+        (
+            r#"{"access_token":"t","token_type":7}"#,
+            of_type("not a string"),
         ),
     ] {
         assert_eq!(read(body), Err(defect), "{}", &body[..body.len().min(60)]);
     }
     let gzip = headers(&[(CONTENT_ENCODING, "gzip")]);
     assert_eq!(
-        access_token(&gzip, b"\x1f\x8b\x08", DEFAULT).unwrap_err(),
+        access_token(&gzip, b"\x1f\x8b\x08", &plain()).unwrap_err(),
         ResponseDefect::Compressed
     );
 }
@@ -142,7 +191,7 @@ fn every_success_without_a_token_that_can_be_sent_is_an_error_of_its_own() {
 #[test]
 fn the_bearer_is_sensitive_and_exactly_the_token() {
     let body = br#"{"access_token":"abc.def-_~+/==","token_type":"bearer","expires_in":60}"#;
-    let header = access_token(&HeaderMap::new(), body, DEFAULT)
+    let header = access_token(&HeaderMap::new(), body, &plain())
         .unwrap()
         .header;
     assert_eq!(header.as_bytes(), b"Bearer abc.def-_~+/==");

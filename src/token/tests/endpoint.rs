@@ -150,6 +150,7 @@ pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
         scope: Some("read write".to_owned()),
         params: [("audience".to_owned(), "https://api.example.com".to_owned())].into(),
         default_lifetime: Duration::from_mins(5),
+        accept_type: None,
         wait: s(10),
     }
 }
@@ -272,7 +273,7 @@ async fn a_timeout_tells_whether_there_was_a_connection() {
 
 /// An address at which a connection attempt gets no reply: its queue is full.
 #[cfg(target_os = "linux")]
-fn silent() -> (socket2::Socket, Vec<socket2::Socket>, std::net::SocketAddr) {
+pub(super) fn silent() -> (socket2::Socket, Vec<socket2::Socket>, std::net::SocketAddr) {
     use socket2::{Domain, Socket, Type};
     let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let queue = socket();
@@ -317,6 +318,19 @@ async fn at_most_one_mebibyte_of_a_response_is_read() {
         );
         // what was in the socket buffers when the connection was closed
         assert!(endpoint.flooded.load(Ordering::Relaxed) < 10_000_000);
+    }
+}
+
+#[tokio::test]
+async fn an_oauth_error_is_read_whatever_its_type_says() {
+    let json = r#"{"error":"invalid_scope","error_description":"unknown scope"}"#;
+    for kind in ["text/plain", "text/html; charset=utf-8", "application/json"] {
+        let act = answer("400 Bad Request", kind, json);
+        let endpoint = Endpoint::new(move |_| act.clone()).await;
+        let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
+        let expected = "the token endpoint rejected the request with 400 Bad Request: \
+                        invalid_scope: unknown scope";
+        assert_eq!(failure.to_string(), expected, "{kind}");
     }
 }
 

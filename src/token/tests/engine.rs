@@ -3,10 +3,11 @@
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::scene::{Scene, grant, invalid_client, ms, s, settle, throttled, unavailable};
-use crate::token::{
-    GrantError, TokenServer, TokenState, TokenUnavailable, Unreachable, UnreachableCause,
+use super::scene::{
+    ATTEMPT_LIMIT, Scene, grant, invalid_client, ms, s, server, settle, throttled, timed_out,
+    unavailable,
 };
+use crate::token::{GrantError, TokenState, TokenUnavailable, Unreachable, UnreachableCause};
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_first_requests_cause_one_token_request_and_all_get_the_token() {
@@ -302,22 +303,6 @@ async fn a_300_s_token_is_not_refreshed_on_every_wakeup_and_a_ten_year_token_not
     assert_eq!(long.attempts(), 1);
 }
 
-fn server() -> TokenServer {
-    TokenServer {
-        address: "as.example.com:443".to_owned(),
-        key: "token.url",
-        proxy: None,
-    }
-}
-
-fn timed_out() -> GrantError {
-    GrantError::TimedOut {
-        limit: s(10),
-        server: server(),
-        connected: true,
-    }
-}
-
 fn refused_connection() -> GrantError {
     let unreachable = Unreachable {
         server: server(),
@@ -334,7 +319,7 @@ async fn the_task_survives_every_kind_of_failure_including_a_panic() {
             2 => unavailable(None),
             3 => throttled(s(1)),
             4 => invalid_client(),
-            5 => Err(timed_out()),
+            5 => timed_out(),
             6 => Err(refused_connection()),
             7 => Err(GrantError::Redirected {
                 status: http::StatusCode::FOUND,
@@ -350,4 +335,99 @@ async fn the_task_survives_every_kind_of_failure_including_a_panic() {
     sleep(s(300)).await;
     assert_eq!(scene.attempts(), 9);
     assert_eq!(scene.tokens.snapshot().state, TokenState::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_2_s_at_most_if_the_token_has_expired_during_an_attempt() {
+    let scene = Scene::new(|number, _| match number {
+        1 => (ms(0), grant(s(10))),
+        _ => (ATTEMPT_LIMIT, timed_out()),
+    });
+    sleep(ms(9_600)).await; // the attempt that began at 6 s hangs; the token expires at 9.5 s
+    let start = Instant::now();
+    let refused = scene.tokens.bearer().await.expect_err("it has expired");
+    assert_eq!(start.elapsed(), s(2));
+    let TokenUnavailable::NotYet { retry_after } = refused else {
+        panic!("{refused}");
+    };
+    let announced = scene.attempts() + 1;
+    sleep(retry_after).await;
+    settle().await;
+    assert!(
+        scene.attempts() >= announced,
+        "the announced attempt is made"
+    );
+}
+
+/// An attempt that began before the endpoint returned may hang until it times out. The other one is answered.
+#[test]
+fn an_endpoint_that_returns_during_attempts_that_hang_is_noticed_within_5_s() {
+    for offset in (0..24_000).step_by(700) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.unwrap().block_on(async move {
+            let start = Instant::now();
+            let back = s(60) + ms(offset);
+            let scene = Scene::new(move |_, _| {
+                let out = start.elapsed() > s(10) && start.elapsed() < back;
+                if out {
+                    (ATTEMPT_LIMIT, timed_out())
+                } else {
+                    (ms(200), grant(s(20)))
+                }
+            });
+            sleep(back).await;
+            assert!(scene.tokens.usable().is_none());
+            sleep(s(5)).await;
+            assert!(scene.tokens.usable().is_some(), "back at {back:?}");
+            assert!(
+                scene.gaps().iter().all(|gap| *gap >= 1000),
+                "{:?}",
+                scene.gaps()
+            );
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_takes_8_s_still_issues_tokens() {
+    let scene = Scene::new(|_, _| (s(8), grant(s(20))));
+    sleep(s(9)).await;
+    assert!(scene.tokens.usable().is_some());
+    for _ in 0..100 {
+        sleep(s(1)).await;
+        assert!(scene.tokens.snapshot().failures == 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_secret_ends_an_attempt_that_hangs() {
+    let scene = Scene::new(|_, secret| match secret {
+        "right" => (ms(100), grant(s(3600))),
+        _ => (ATTEMPT_LIMIT, timed_out()),
+    });
+    sleep(s(3)).await;
+    scene.set_secret(Ok("right"));
+    sleep(s(3)).await;
+    assert!(scene.tokens.usable().is_some());
+    assert!(
+        scene.gaps().iter().all(|gap| *gap >= 1000),
+        "{:?}",
+        scene.gaps()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_read_again_after_a_rejection_is_tried_a_second_later() {
+    let scene = Scene::with_source(false, |_, secret| match secret {
+        "first" => (ms(7), invalid_client()),
+        _ => (ms(7), grant(s(3600))),
+    });
+    settle().await;
+    scene.set_secret(Ok("second"));
+    sleep(s(2)).await;
+    assert!(scene.tokens.usable().is_some());
+    assert_eq!(scene.gaps(), [1000]);
 }

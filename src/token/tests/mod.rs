@@ -5,6 +5,7 @@ mod clocks;
 mod endpoint;
 mod engine;
 mod fleet;
+mod logged;
 mod mutual_tls;
 mod proofs;
 mod rejected;

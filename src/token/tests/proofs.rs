@@ -297,6 +297,24 @@ async fn an_issuer_alone_is_enough_at_either_address_and_its_metadata_is_read_on
     }
 }
 
+#[cfg(target_os = "linux")] // on other systems a full queue refuses connections
+#[tokio::test]
+async fn metadata_is_read_again_if_the_endpoint_swallows_connection_attempts() {
+    let (_queue, _waiting, address) = super::endpoint::silent();
+    let server = issuer("/.well-known/openid-configuration", move |own| {
+        format!(r#"{{"issuer":"{own}","token_endpoint":"http://{address}/token"}}"#)
+    })
+    .await;
+    let own = server.url.origin().ascii_serialization();
+    let mut grant = Grant::new(by_issuer(own), client());
+    grant.limit = super::scene::ms(300);
+    for _ in 0..2 {
+        let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        assert!(failure.chain().contains("no connection to"), "{failure}");
+    }
+    assert_eq!(server.requests.lock().unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn metadata_that_must_not_be_used_gets_no_secret_and_is_read_again() {
     type Document = fn(&str) -> String;

@@ -12,9 +12,11 @@ use crate::token::clock::Clock;
 use crate::token::grant_error::{ErrorResponse, GrantError};
 use crate::token::refresh::{RequestToken, TaskInputs};
 use crate::token::response::AccessToken;
-use crate::token::{ReadSecret, RefreshTask, Tokens};
+use crate::token::{ReadSecret, RefreshTask, TokenServer, Tokens};
 
 pub(super) const WAIT: Duration = Duration::from_secs(10);
+/// How long one request may take, as in `grant`.
+pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -151,7 +153,11 @@ fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSe
 pub(super) fn grant(lifetime: Duration) -> Outcome {
     let mut header = HeaderValue::from_static("Bearer eyJ.token");
     header.set_sensitive(true);
-    Ok(AccessToken { header, lifetime })
+    Ok(AccessToken {
+        header,
+        lifetime,
+        is_untyped: false,
+    })
 }
 
 pub(super) fn unavailable(retry_after: Option<Duration>) -> Outcome {
@@ -181,6 +187,23 @@ pub(super) fn invalid_client() -> Outcome {
         response,
         retry_after: None,
     })
+}
+
+/// What a request that is never answered ends with, after [`ATTEMPT_LIMIT`].
+pub(super) fn timed_out() -> Outcome {
+    Err(GrantError::TimedOut {
+        limit: ATTEMPT_LIMIT,
+        server: server(),
+        connected: true,
+    })
+}
+
+pub(super) fn server() -> TokenServer {
+    TokenServer {
+        address: "as.example.com:443".to_owned(),
+        key: "token.url",
+        proxy: None,
+    }
 }
 
 fn html() -> ErrorResponse {

@@ -11,7 +11,7 @@ use crate::config::ClientAuth;
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant::Grant;
-use crate::token::{ReadSecret, refresh_task};
+use crate::token::{ReadSecret, RequestRoute, refresh_task};
 
 const TOKEN: &str =
     "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
@@ -19,7 +19,13 @@ const BASIC: &str = "YXBwOmNvcnJlY3QlMjBob3JzZSUyQmJhdHRlcnk=";
 
 /// Records every line that is logged.
 #[derive(Clone, Default)]
-struct RecordedLog(Arc<Mutex<Vec<u8>>>);
+pub(super) struct RecordedLog(Arc<Mutex<Vec<u8>>>);
+
+impl RecordedLog {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for RecordedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -123,7 +129,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
                 Ok(bearer) => assert_silent(&format!("{bearer:?}")),
                 Err(error) => assert_silent(&format!("{error:?} {error}")),
             }
-            if let Err(error) = tokens.newer_than(0).await {
+            if let Err(error) = tokens.newer_than(0, RequestRoute::of("GET", "/")).await {
                 assert_silent(&format!("{error:?} {error}"));
             }
             task.abort();
@@ -137,7 +143,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
             assert_silent(&format!("{grant:?}"));
         }
     }
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged = lines.text();
     assert!(
         logged.contains("token request failed") && logged.contains("token fresh"),
         "{logged}"

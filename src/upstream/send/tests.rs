@@ -41,7 +41,7 @@ fn without_reaper(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
 
 async fn ask(upstream: &Upstream<Empty<Bytes>>, now: Instant) {
     let request = Request::get("/").header("host", "x").body(Empty::new());
-    let sent = upstream.send(now, request.unwrap(), || None).await;
+    let sent = upstream.send(now, request.unwrap(), WithoutRenewal).await;
     assert!(sent.unwrap().into_body().frame().await.is_none());
 }
 

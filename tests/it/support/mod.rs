@@ -5,6 +5,7 @@
 #[cfg(unix)]
 mod binary;
 mod client;
+mod clock;
 mod debug_text;
 pub(crate) mod log_leaks;
 mod message;
@@ -21,12 +22,13 @@ use tokio::time::{Instant, sleep, timeout};
 #[cfg(unix)]
 pub(crate) use binary::{Binary, Config};
 pub(crate) use client::{Answer, Client, End, ask, get, many_fields, post};
+pub(crate) use clock::StoppedClock;
 pub(crate) use debug_text::debug_text;
 pub(crate) use proxy::{Proxy, SECRET, TOKEN, token_answer};
 pub(crate) use relay::{Fault, Relay};
 pub(crate) use reloading_proxy::ReloadingProxy;
 pub(crate) use secrets::{CALLER_KEY, CLIENT_ID, leaked};
-pub(crate) use upstream::{Connection, Upstream, answer};
+pub(crate) use upstream::{Connection, Upstream, answer, server_certificate};
 
 /// Far longer than anything here takes, so only a hang reaches it.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cupbearer::config::{self, Overrides, Surroundings};
 use cupbearer::proxy::AccessLines;
-use cupbearer::reload::{ReloadHooks, ReloadSource, Reloads};
+use cupbearer::reload::{Examine, ReloadHooks, ReloadSource, Reloads};
 use cupbearer::{RunningProxy, start};
 
 use super::{log_leaks, until};
@@ -23,22 +23,49 @@ impl ReloadingProxy {
             file: Some(file.clone()),
             ..Overrides::default()
         };
-        Self::load(file, text, overrides, &Surroundings::default())
+        Self::load(
+            file,
+            text,
+            overrides,
+            &Surroundings::default(),
+            nothing_to_examine(),
+        )
+    }
+
+    /// The same, with what is done before a changed configuration is used.
+    pub(crate) fn examining(file: PathBuf, text: &str, examine: Examine) -> Self {
+        let overrides = Overrides {
+            file: Some(file.clone()),
+            ..Overrides::default()
+        };
+        Self::load(file, text, overrides, &Surroundings::default(), examine)
     }
 
     /// Writes `text` to `file` and starts a proxy that discovers the file by itself.
     pub(crate) fn discovered(file: PathBuf, text: &str, surroundings: &Surroundings) -> Self {
-        Self::load(file, text, Overrides::default(), surroundings)
+        Self::load(
+            file,
+            text,
+            Overrides::default(),
+            surroundings,
+            nothing_to_examine(),
+        )
     }
 
-    fn load(file: PathBuf, text: &str, overrides: Overrides, surroundings: &Surroundings) -> Self {
+    fn load(
+        file: PathBuf,
+        text: &str,
+        overrides: Overrides,
+        surroundings: &Surroundings,
+        examine: Examine,
+    ) -> Self {
         log_leaks::watch();
         std::fs::write(&file, text).unwrap();
         let loaded =
             config::load(&overrides, surroundings).unwrap_or_else(|problems| panic!("{problems}"));
         let running = start(&loaded.config, AccessLines::All).unwrap();
         let hooks = ReloadHooks {
-            examine: Arc::new(|loaded| Box::pin(async { Ok(loaded) })),
+            examine,
             process: Arc::new(|_| {}),
             progress: Arc::new(|_| {}),
         };
@@ -88,4 +115,8 @@ impl ReloadingProxy {
     pub(crate) fn notes(&self) -> Vec<String> {
         self.running.live_config().notes().lines()
     }
+}
+
+fn nothing_to_examine() -> Examine {
+    Arc::new(|loaded| Box::pin(async { Ok(loaded) }))
 }

@@ -20,6 +20,25 @@ pub(crate) fn answer(status: &str, fields: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A server certificate for `localhost` and `api.test`, and the file with the CA that makes it trusted.
+pub(crate) fn server_certificate() -> (Arc<rustls::ServerConfig>, tempfile::NamedTempFile) {
+    let names = ["localhost", "api.test"].map(str::to_owned);
+    let issued = rcgen::generate_simple_self_signed(names).unwrap();
+    let ca_file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&ca_file, issued.cert.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![issued.cert.der().clone()],
+            issued.signing_key.serialize_der().try_into().unwrap(),
+        )
+        .unwrap();
+    (Arc::new(tls), ca_file)
+}
+
 /// A request as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedRequest {

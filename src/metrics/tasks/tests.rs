@@ -1,0 +1,18 @@
+use super::*;
+
+#[tokio::test]
+async fn a_task_that_ends_or_panics_is_named_and_one_that_is_stopped_is_not() {
+    let tasks = StoppedTasks::default();
+    let stopped = tokio::spawn(tasks.clone().watch("stopped", std::future::pending::<()>()));
+    tokio::task::yield_now().await;
+    stopped.abort();
+    assert!(stopped.await.is_err());
+    assert_eq!(tasks.names(), [""; 0]);
+
+    tokio::spawn(tasks.clone().watch("ended", async {}))
+        .await
+        .unwrap();
+    let panicked = tokio::spawn(tasks.clone().watch("panicked", async { panic!("a bug") }));
+    assert!(panicked.await.is_err());
+    assert_eq!(tasks.names(), ["ended", "panicked"]);
+}

@@ -1,0 +1,38 @@
+//! The token of an attempt, which is checked again whenever the attempt has waited before its head is written.
+
+use http::{HeaderMap, Request, header};
+
+use super::errors::ForwardError;
+use super::request_body::UpstreamRequestBody;
+use super::request_head::{RequestHead, RequestTemplate};
+use crate::token::{Bearer, Tokens};
+use crate::upstream::RequestRenewal;
+
+/// A request on its way to the upstream, and the token that it carries.
+pub(super) struct AuthorizedRequest<'a> {
+    pub(super) tokens: &'a Tokens,
+    pub(super) template: &'a RequestTemplate,
+    pub(super) head: &'a RequestHead,
+    /// The token that the request carries now.
+    pub(super) bearer: &'a mut Bearer,
+}
+
+impl RequestRenewal<UpstreamRequestBody> for AuthorizedRequest<'_> {
+    type Error = ForwardError;
+
+    /// A token that has expired meanwhile is never sent: the request waits for the next one, or is answered with a 503.
+    async fn renew(&mut self, headers: &mut HeaderMap) -> Result<(), ForwardError> {
+        let current = self.tokens.bearer().await?;
+        if current.generation != self.bearer.generation {
+            headers.insert(header::AUTHORIZATION, current.header.clone());
+            self.bearer.header = current.header;
+            self.bearer.generation = current.generation;
+        }
+        Ok(())
+    }
+
+    /// The upstream may have carried out the request, so only one with a safe method and without a body is sent again.
+    fn copy(&mut self) -> Option<Request<UpstreamRequestBody>> {
+        self.template.retry(self.head, self.bearer)
+    }
+}
