@@ -25,7 +25,7 @@ const REPOSITORY = "https://github.com/example/cupbearer";
 
 /**
  * Archive and .deb of the binary under test; all packages with a script as the program, which saves compressing it; and
- * archive and .deb of a newer version, also with the script.
+ * archive, .deb and .rpm of a newer version, also with the script.
  */
 const packages = { scratch: "", out: "", light: "", newer: "", binary: "", stub: "" };
 
@@ -41,7 +41,7 @@ before(async () => {
   const stub = ["--binary", packages.stub, "--native", packages.binary, TARGET];
   await pack(packages.out, ["--binary", packages.binary, "--formats", "deb", TARGET]);
   await pack(packages.light, stub);
-  await pack(packages.newer, [...stub, "--version", NEWER, "--formats", "deb"]);
+  await pack(packages.newer, [...stub, "--version", NEWER, "--formats", "deb rpm"]);
 });
 
 after(() => rm(packages.scratch, { recursive: true, force: true }));
@@ -199,6 +199,8 @@ const SYSTEMCTL = `
 
 const parts = (text) => Object.fromEntries(text.split(/^== /m).slice(1).map((part) => [part.slice(0, part.indexOf("\n")), part.slice(part.indexOf("\n") + 1)]));
 
+const MODES = ["drwxr-x--- root:cupbearer /etc/cupbearer", "-rw-r----- root:cupbearer /etc/cupbearer/cupbearer.toml", "-rwxr-xr-x root:root /usr/bin/cupbearer"];
+
 test("the .deb makes a user, protects the configuration, starts nothing, and says how to admit other users", async (t) => {
   const { install, modes, user, unit, empty, check, others, upgrade, kept } = parts(await onThrowawayMachine(t, `${SYSTEMCTL}
     part install
@@ -226,7 +228,6 @@ test("the .deb makes a user, protects the configuration, starts nothing, and say
     grep '^url' /etc/cupbearer/cupbearer.toml`));
   assert.match(install, /guard\.local_users = \[0, 4711\]/);
   assert.deepEqual(install.match(/^systemctl .*/gm), ["systemctl daemon-reload"]);
-  const MODES = ["drwxr-x--- root:cupbearer /etc/cupbearer", "-rw-r----- root:cupbearer /etc/cupbearer/cupbearer.toml", "-rwxr-xr-x root:root /usr/bin/cupbearer"];
   assert.deepEqual(modes.trim().split("\n"), MODES);
   assert.match(user, /^cupbearer:.*:\/:\/usr\/sbin\/nologin$/m);
   assert.equal(unit, "");
@@ -262,6 +263,33 @@ test("removing the .deb stops the service and keeps the configuration, and purgi
   assert.equal(kept, "client_secret\ncupbearer.toml\n");
   assert.deepEqual(purge.match(/^systemctl .*/gm), ["systemctl daemon-reload"]);
   assert.equal(left, "");
+});
+
+test("the .rpm does the same: user, modes, upgrade and removal", async (t) => {
+  const RPM = "rpm --force-debian --nodeps"; // Debian's rpm knows no installed packages
+  const { install, modes, upgrade, kept, remove, left } = parts(await onThrowawayMachine(t, `${SYSTEMCTL}
+    part install
+    ${RPM} --install ${one(packages.light, ".rpm")}
+    part modes
+    stat --format '%A %U:%G %n' /etc/cupbearer /etc/cupbearer/* /usr/bin/cupbearer
+    echo mine >>/etc/cupbearer/cupbearer.toml
+    part upgrade
+    ${RPM} --upgrade ${one(packages.newer, ".rpm")}
+    part kept
+    stat --format '%A %U:%G %n' /etc/cupbearer /etc/cupbearer/* /usr/bin/cupbearer
+    tail -n 1 /etc/cupbearer/cupbearer.toml
+    part remove
+    ${RPM} --erase cupbearer
+    part left
+    find /etc/cupbearer /usr -xdev -name '*cupbearer*'`));
+  assert.match(install, /guard\.local_users = \[0, 4711\]/);
+  assert.deepEqual(install.match(/^systemctl .*/gm), ["systemctl daemon-reload"]);
+  assert.deepEqual(modes.trim().split("\n"), MODES);
+  assert.deepEqual(upgrade.match(/^systemctl .*/gm), ["systemctl daemon-reload", "systemctl try-restart cupbearer.service"]);
+  assert.ok(!upgrade.includes("guard.local_users"), upgrade);
+  assert.equal(kept, `${modes}mine\n`);
+  assert.deepEqual(remove.match(/^systemctl .*/gm), ["systemctl disable --now cupbearer.service", "systemctl daemon-reload"]);
+  assert.equal(left, "/etc/cupbearer\n/etc/cupbearer/cupbearer.toml.rpmsave\n");
 });
 
 test("the packaged unit has the protections of the one in config/sidecar, and systemd rates its exposure as low", async (t) => {
