@@ -4,7 +4,7 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { CREDENTIALS, DIRECTORY } from "./printed.mjs";
+import { CREDENTIALS, DIRECTORY, TRACED } from "./printed.mjs";
 
 /** The length in characters of a piece that counts as a leak. */
 const PIECE = 12;
@@ -26,7 +26,7 @@ let hits = 0;
 for (const file of files) {
   const text = readFileSync(join(DIRECTORY, file), "utf8");
   characters += text.length;
-  traced += /TRACE/.test(text);
+  traced += text.split("\n", 1)[0].endsWith(TRACED);
   adminLogs += file.endsWith(".admin.log");
   for (const found of [...hitsIn(text), ...debugTextIn(text)]) {
     hits += 1;

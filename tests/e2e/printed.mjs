@@ -21,10 +21,13 @@ export function registerToken(token) {
   append(CREDENTIALS, `${JSON.stringify({ token })}\n`);
 }
 
-/** Records everything that a cupbearer process prints. */
-export function recordOutput(child, args) {
+/** Ends the first line of what a process printed that had to log at level trace, whether or not it had something to log there. */
+export const TRACED = " (log level trace)";
+
+/** Records everything that a cupbearer process prints. `env` is its environment. */
+export function recordOutput(child, args, env = {}) {
   const file = join(DIRECTORY, `${process.pid}-${child.pid}.log`);
-  append(file, `cupbearer ${args.join(" ")}\n`);
+  append(file, `cupbearer ${args.join(" ")}${env.CUPBEARER_LOG__LEVEL === "trace" ? TRACED : ""}\n`);
   for (const stream of [child.stderr, ...(args[0] === "token" ? [] : [child.stdout])]) { // `cupbearer token` prints a token on purpose
     stream.on("data", (text) => append(file, text));
   }

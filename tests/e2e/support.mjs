@@ -88,12 +88,10 @@ export async function startProxy(args, options) {
  */
 export async function start(args, find, { env, under = [] } = {}) {
   const [program, ...words] = [...under, CUPBEARER, ...args];
-  const child = spawn(program, words, {
-    env: { ...cleanEnvironment(), ...traceLevel(args), ...adminListener(args), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const environment = { ...cleanEnvironment(), ...traceLevel(args), ...adminListener(args), ...env };
+  const child = spawn(program, words, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
-  recordOutput(child, args);
+  recordOutput(child, args, environment);
   const exit = once(child, "exit");
   let dead;
   exit.then(
@@ -134,7 +132,7 @@ export async function run(program, args, { input, cwd, env, limitMs = 120_000 } 
   const environment = { ...cleanEnvironment(), ...(isOurs ? traceLevel(args) : {}), ...env };
   const child = spawn(program, args, { env: environment, cwd, stdio: ["pipe", "pipe", "pipe"] });
   const output = collect(child);
-  if (isOurs) recordOutput(child, args);
+  if (isOurs) recordOutput(child, args, environment);
   child.stdin.on("error", () => {}); // a program may stop reading its input early
   if (input?.pipe) input.pipe(child.stdin);
   else child.stdin.end(input);
