@@ -1,6 +1,7 @@
 //! The token of an attempt, which is checked again whenever the attempt has waited before its head is written.
 
 use http::{HeaderMap, Request, header};
+use tokio::time::Instant;
 
 use super::errors::ForwardError;
 use super::request_body::UpstreamRequestBody;
@@ -22,7 +23,10 @@ impl RequestRenewal<UpstreamRequestBody> for AuthorizedRequest<'_> {
 
     /// A token that has expired meanwhile is never sent: the request waits for the next one, or is answered with a 503.
     async fn renew(&mut self, headers: &mut HeaderMap) -> Result<(), ForwardError> {
+        let asked = Instant::now();
         let current = self.tokens.bearer().await?;
+        // The wait for a token is not the upstream's time.
+        self.bearer.at += current.at.saturating_duration_since(asked);
         if current.generation != self.bearer.generation {
             headers.insert(header::AUTHORIZATION, current.header.clone());
             self.bearer.header = current.header;
