@@ -70,7 +70,7 @@ function Confirm-Attestation([string] $Archive) {
 function Install-Cupbearer {
     $target = 'x86_64-pc-windows-gnu'
     if (-not $script:From) {
-        if ($Repository -notmatch '^https://') { throw 'this copy names no repository: say with -From where the files of the release are' }
+        if ($Repository -notmatch '^https://') { throw 'this copy names no repository: use -From to say where the files of the release are' }
         $script:From = if ($Version) { "$Repository/releases/download/v$Version" } else { "$Repository/releases/latest/download" }
     }
     $script:From = $From.TrimEnd('/')
@@ -93,7 +93,7 @@ function Install-Cupbearer {
         New-Item -ItemType Directory -Force -Path $To | Out-Null
         Copy-Item -Force -LiteralPath (Join-Path $work (Join-Path ($name -replace '\.zip$', '') 'cupbearer.exe')) -Destination $Program
         Write-Output "Installed $(& $Program --version) as $Program"
-        if (($env:Path -split ';') -notcontains $To) { Write-Output "$To is not in Path: add it, or call the program by its full name." }
+        if (($env:Path -split ';') -notcontains $To) { Write-Output "$To is not in Path: add it, or run the program by its full path." }
         Write-Output 'Next: cupbearer demo, or cupbearer init.'
     } finally {
         Remove-Item -Recurse -Force -LiteralPath $work
@@ -101,7 +101,7 @@ function Install-Cupbearer {
 }
 
 if ($Uninstall) {
-    if (-not (Test-Path -LiteralPath $Program)) { throw "there is no $Program; -To says where else it is" }
+    if (-not (Test-Path -LiteralPath $Program)) { throw "there is no $Program; name the folder with -To" }
     Remove-Item -LiteralPath $Program
     Write-Output "Removed $Program"
     Write-Output 'Configuration files, and secrets in files or in the credential manager, are still there.'

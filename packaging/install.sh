@@ -52,7 +52,7 @@ install() {
   if [ -z "$from" ]; then
     case $repository in
       https://*) ;;
-      *) fail 'this copy names no repository: say with --from where the files of the release are' ;;
+      *) fail 'this copy names no repository: use --from to say where the files of the release are' ;;
     esac
     if [ -n "$version" ]; then
       from=$repository/releases/download/v$version
@@ -77,7 +77,7 @@ install() {
   say "Installed $("$directory/cupbearer" --version) as $directory/cupbearer"
   case :$PATH: in
     *:"$directory":*) ;;
-    *) say "$directory is not in PATH: add it, or call the program by its full name." ;;
+    *) say "$directory is not in PATH: add it, or run the program by its full path." ;;
   esac
   if [ "$(uname -s)" = Darwin ]; then
     say 'This build is not notarised. If macOS refuses to run it:'
@@ -153,7 +153,7 @@ verify_checksum() {
   say "Checksum of $archive: as in SHA256SUMS"
 }
 
-# A failed verification ends the installation; one that is not possible is said.
+# A failed verification ends the installation; if verification is impossible, a message says so.
 verify_attestation() {
   reason=''
   case $repository in
@@ -193,7 +193,7 @@ place() {
 
 uninstall() {
   if [ ! -e "$directory/cupbearer" ]; then
-    fail "there is no $directory/cupbearer; --to says where else it is"
+    fail "there is no $directory/cupbearer; name the directory with --to"
   fi
   rm "$directory/cupbearer"
   say "Removed $directory/cupbearer"
@@ -209,5 +209,5 @@ fail() {
   exit 1
 }
 
-# Last, so that a download that was cut does nothing.
+# Last, so that a truncated download does nothing.
 main "$@"

@@ -18,7 +18,7 @@ use crate::config::{self, Listen, ProxyFingerprint};
 use crate::doctor;
 use crate::text::{Unprintable, sanitize_lines};
 
-/// For all requests of a command together. A healthy process responds much sooner.
+/// The time limit for all requests of a command together. A healthy process responds much sooner.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why there is no response, and what to do about it.
@@ -55,9 +55,9 @@ pub(super) enum AdminError {
 pub(super) struct AdminListener {
     address: Listen,
     deadline: Instant,
-    /// What it responds to `/status`.
+    /// Its response to `/status`.
     pub(super) response: TextResponse,
-    /// The same, read. `None` if it serves only probes here, or not to this user.
+    /// The same, parsed. `None` if it serves only probes here, or does not admit this user.
     pub(super) status: Option<ProcessStatus>,
 }
 
@@ -100,7 +100,7 @@ impl AdminListener {
         })
     }
 
-    /// Asks a probe: `/live` or `/ready`.
+    /// Requests a probe: `/live` or `/ready`.
     pub(super) async fn probe(&self, path: &str) -> Result<TextResponse, AdminError> {
         let response = self.request(Method::GET, path).await?;
         let word = path.trim_start_matches('/');
@@ -113,7 +113,7 @@ impl AdminListener {
 }
 
 impl TextResponse {
-    /// The text, without what steers a terminal.
+    /// The text, without terminal control characters.
     pub(super) fn printable(&self) -> String {
         sanitize_lines(&self.text, Unprintable::Mark)
     }
@@ -132,8 +132,8 @@ fn refuses_status(response: &TextResponse) -> bool {
         || response.status == StatusCode::NOT_FOUND && response.text == admin::ONLY_LOCAL
 }
 
-/// The response to `/status` of the first address of `admin.listen` that sends one, and that address. Those that hang
-/// share the time.
+/// The response to `/status` from the first address of `admin.listen` that sends one, and that address. Addresses that
+/// hang share the time.
 async fn first_response(
     invocation: &Invocation,
     deadline: Instant,
@@ -175,7 +175,8 @@ async fn within(
     }
 }
 
-/// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose the address with `--admin`.
+/// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose the
+/// address with `--admin`.
 fn other_instance(status: &str, invocation: &Invocation) -> Option<String> {
     let Invocation {
         proxies,

@@ -68,7 +68,7 @@ impl DoctorArgs {
     }
 }
 
-/// Makes and shows all checks.
+/// Runs and shows all checks.
 pub(super) async fn examine_visibly(options: &DoctorOptions<'_>) -> Vec<Check> {
     let _hidden = credentials::hide_process();
     let style = TerminalStyle::of_standard_output();

@@ -3,7 +3,7 @@
 use crate::config::Listen;
 use crate::server;
 
-/// So many ports above the taken one are tried.
+/// How many ports above the taken one are tried.
 const PORTS_TRIED: u16 = 100;
 
 /// A port that is free on every loopback address. The one above a proxy's is often that of its admin listener, so the

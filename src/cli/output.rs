@@ -14,7 +14,7 @@ pub(super) fn say(message: &str) {
     }
 }
 
-/// Problems of the configuration as standard error shows them: fitted to a terminal, else one line for each.
+/// Problems of the configuration as standard error shows them: wrapped on a terminal, otherwise one line for each.
 pub(super) fn fitted(problems: &ConfigProblems) -> String {
     terminal_width().map_or_else(|| problems.to_string(), |width| problems.at_width(width))
 }
@@ -37,7 +37,7 @@ pub(super) fn print(line: &str) {
     let _closed = writeln!(io::stdout(), "{line}");
 }
 
-/// The same; false if nobody can read it any more.
+/// The same, but returns false if standard output is closed.
 #[must_use]
 pub(super) fn try_print(line: &str) -> bool {
     let mut out = io::stdout();

@@ -150,7 +150,7 @@ async fn examine_sources(
     (problems, warnings)
 }
 
-/// Whether the file has at least one certificate, and no broken one. A warning if it has something else too.
+/// Whether the file has at least one certificate, and no broken one. Returns a warning if it contains anything else.
 fn check_ca_file(path: &Path) -> Result<Option<String>, (String, String)> {
     let shown = path.display();
     let read =

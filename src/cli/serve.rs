@@ -38,7 +38,7 @@ pub(super) async fn serve(
             return Exit::Configuration;
         }
     };
-    // Whoever reads a log in JSON reads all of it.
+    // A program that parses a JSON log parses every line.
     telemetry.print_like_the_log();
     for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
         say(&format!("warning: {warning}"));

@@ -52,7 +52,7 @@ impl StatusArgs {
                     return Exit::Failed;
                 }
             };
-            // A reader that is gone wants no more.
+            // Standard output is closed: nothing reads what follows.
             if !try_print(&format!("{clear}{text}")) || !self.watch {
                 return Exit::Fine;
             }
@@ -78,7 +78,7 @@ impl StatusArgs {
     }
 }
 
-/// The same JSON without characters that steer a terminal, which JSON allows in strings.
+/// The same JSON without terminal control characters, which JSON allows in strings.
 fn escape_unprintable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {

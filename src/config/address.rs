@@ -391,11 +391,11 @@ fn is_other_origin(text: &str) -> bool {
     })
 }
 
-/// What to write where nothing can be made of what was written.
+/// What to write if the given text suggests nothing better.
 const EXAMPLE: &str = "write scheme, host and perhaps a port: \"https://api.example.com:8443\"";
 
 /// An http or https URL with a host. One with a user name or password is rejected and never quoted. What is proposed
-/// instead is something that `accepts` accepts.
+/// instead satisfies `accepts`.
 fn http_url(text: &str, accepts: &dyn Fn(&str) -> bool) -> Result<Url, InvalidValue> {
     let rest = match text.split_once("://") {
         Some(("http" | "https", rest)) => rest,

@@ -1,5 +1,4 @@
-//! Different spellings of one path: letters that servers fold into each other, and names that a file system knows
-//! twice.
+//! Different spellings of one path: letters that servers fold into each other, and alternative names in a file system.
 
 use std::borrow::Cow;
 
@@ -15,8 +14,8 @@ pub(super) fn fold_case(text: &str) -> Cow<'_, str> {
 
 /// Whether servers may compare this text differently, because some of them normalize it (Unicode's NFC), take letters for
 /// others or ignore them: letters whose compatibility form (NFKC) or case folding contains ASCII or several letters, and
-/// characters that are combined with others or invisible. There is no form of such a letter in which all servers compare it
-/// alike.
+/// characters that are combined with others or invisible. No form of such a letter is compared in the same way by all
+/// servers.
 #[must_use]
 pub fn is_ambiguous_text(text: &str) -> bool {
     if text.is_ascii() {
@@ -35,7 +34,7 @@ fn ascii(text: &str) -> usize {
     text.bytes().filter(u8::is_ascii).count()
 }
 
-/// How many characters are no accents: `ß` folds to two letters, but `ΐ` to one with accents.
+/// How many characters are not accents: `ß` folds to two letters, but `ΐ` to one with accents.
 fn letters(text: &str) -> usize {
     let is_accent = |letter: &char| matches!(u32::from(*letter), 0x300..=0x36f);
     text.chars().filter(|letter| !is_accent(letter)).count()

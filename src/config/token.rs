@@ -41,7 +41,7 @@ pub struct TokenConfig {
     pub wait: Duration,
 }
 
-/// `token.scope` (RFC 6749 3.3): words of printable ASCII without `"` and `\`, one space between.
+/// `token.scope` (RFC 6749 3.3): words of printable ASCII without `"` and `\`, separated by single spaces.
 pub(crate) fn scope(text: String) -> Result<String, InvalidValue> {
     let is_word = |word: &str| {
         !word.is_empty()
@@ -54,7 +54,7 @@ pub(crate) fn scope(text: String) -> Result<String, InvalidValue> {
     }
     Err((
         format!("{} is not a valid scope", quoted(&text)),
-        "write names with one space between, such as \"read write\"",
+        "write scope names separated by single spaces, such as \"read write\"",
     )
         .into())
 }

@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_hours(365 * 24);
 /// The units of a duration, the longest first, each with its milliseconds.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
-/// Reads `"10s"`, `"500ms"`, `"1h 30m"`: at least `least`.
+/// Parses `"10s"`, `"500ms"`, `"1h 30m"`, which must be at least `least`.
 pub(crate) fn duration(text: &str, least: Duration) -> Result<Duration, InvalidValue> {
     let (problem, remedy) = match with_units(text) {
         Some(read) if read > LONGEST => (
@@ -88,7 +88,7 @@ fn meant_durations(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Reads `"64KiB"` as a number of bytes between these.
+/// Parses `"64KiB"` as a number of bytes within this range.
 pub(crate) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, InvalidValue> {
     let bytes = |text: &str| {
         let read = text.trim().parse::<ByteSize>();

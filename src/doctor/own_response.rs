@@ -6,7 +6,7 @@ use super::finding::{FailureKind, Finding};
 use super::probe::ProbeResponse;
 use crate::text::excerpt;
 
-/// The most characters of an explanation to show. Those of cupbearer are sentences.
+/// The most characters of an explanation to show. Explanations of cupbearer are sentences.
 const LONGEST: usize = 400;
 
 /// What a cupbearer says in place of the API.
@@ -43,7 +43,7 @@ impl CupbearerResponse {
         match reason.as_str() {
             "loop" => Finding::failed(
                 FailureKind::Other,
-                format!("{message} The requests go round in a circle of proxies."),
+                format!("{message} The requests go round in a loop of proxies."),
             )
             .remedy(itself),
             "caller_unknown" => Finding::failed(FailureKind::Other, message)

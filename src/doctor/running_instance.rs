@@ -10,7 +10,7 @@ use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint, runni
 /// An admin listener on loopback answers at once, unless it is stuck.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often an instance is looked at, until a changed file must have been applied: for 4 s.
+/// How often an instance is examined, until a changed file must have been applied: for 4 s.
 const LOOKS: usize = 21;
 
 /// The most that is read of a response, in bytes; `/status` contains the recent requests.
@@ -104,7 +104,7 @@ impl ConfiguredProxy {
     }
 }
 
-/// Between two looks.
+/// The time between two of these examinations.
 #[expect(
     clippy::disallowed_methods,
     reason = "the caller has a thread of its own, since asking blocks anyway"

@@ -9,7 +9,7 @@ use http::HeaderValue;
 
 use super::probe::ProbeResponse;
 
-/// So many bytes of the token count as the token: servers shorten what they quote.
+/// How many bytes of the token count as the token, because servers shorten what they quote.
 const PIECE: usize = 12;
 /// How many encodings inside one another are decoded.
 const DEEPEST: usize = 4;

@@ -181,7 +181,8 @@ impl Guard {
     ///
     /// A [`Rejection`] for the first rule that the request breaks, in this order: `user_refused`, `method_refused`,
     /// `bad_request` or `target_refused` for the target, `bad_request` or `not_supported` for the framing, `bad_request` or
-    /// `host_refused` for `Host`, `target_refused` for a target that contradicts it, `origin_refused`, `caller_unknown`, `rule_refused`.
+    /// `host_refused` for `Host`, `target_refused` for a target that contradicts it, `origin_refused`, `caller_unknown`,
+    /// `rule_refused`.
     ///
     /// A preflight for a page of `guard.origins` passes without a caller and without rules, because a browser never sends
     /// a key with it. Its response is [`Admitted::preflight`].
@@ -204,7 +205,7 @@ impl Guard {
             })
     }
 
-    /// Who sent a request that was rejected before its caller was identified: above all then, the log should tell. `None`
+    /// Who sent a request that was rejected before its caller was identified, for the log. `None`
     /// if a pending configuration has another name for the caller.
     #[cold]
     fn caller_of(&self, head: CheckedHead<'_>, peer: &Peer) -> Option<CallerName> {

@@ -67,7 +67,7 @@ impl Metrics {
         };
         let reloads = register.counters(
             "cupbearer_reload_total",
-            "Changes of the configuration: applied, or refused, in which case the old one stays in use.",
+            "Changes to the configuration, by outcome.",
             &["outcome"],
         );
         at_zero(&reloads, RELOAD_OUTCOMES);

@@ -1,4 +1,4 @@
-//! rustls's errors in words. Their own texts contain names of Rust variants, which a reader cannot look up.
+//! rustls's errors in words. Their own texts contain names of Rust variants, which mean nothing to users.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -56,11 +56,11 @@ fn path_words(error: &webpki::Error) -> &'static str {
     use webpki::Error as Path;
     match error {
         Path::CaUsedAsEndEntity => {
-            "it is the certificate of a certification authority, not of a server; to trust it for this server, add \
+            "it is the certificate of a certificate authority, not of a server; to trust it for this server, add \
              exactly this certificate to network.ca_file"
         }
         Path::EndEntityUsedAsCa => {
-            "it was issued with a certificate that is not one of a certification authority"
+            "its issuer's certificate is not that of a certificate authority"
         }
         Path::CertDistrusted => "its issuer is distrusted",
         Path::ExtensionValueInvalid | Path::MalformedExtensions => {
@@ -79,9 +79,9 @@ fn path_words(error: &webpki::Error) -> &'static str {
         | Path::MaximumPathBuildCallsExceeded
         | Path::MaximumSignatureChecksExceeded => "its chain is too costly to check",
         Path::SignatureAlgorithmMismatch => "it names two different signature algorithms",
-        Path::TrailingData(_) => "it has bytes after its end",
+        Path::TrailingData(_) => "it is followed by unexpected bytes",
         Path::UnsupportedCertVersion => {
-            "it is not of X.509 version 3; issue it again with a subject alternative name"
+            "it is not an X.509 version 3 certificate; reissue it with a subject alternative name"
         }
         Path::UnsupportedCriticalExtension => {
             "it has a critical extension that cupbearer does not know"
@@ -95,13 +95,13 @@ fn path_words(error: &webpki::Error) -> &'static str {
 pub(super) fn tls_words(error: &Error) -> Cow<'static, str> {
     match error {
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
-            "the server sent a message that does not belong there".into()
+            "the server sent an unexpected message".into()
         }
         Error::InvalidMessage(what) => {
             format!("the server sent a malformed message ({})", in_words(what)).into()
         }
         Error::NoCertificatesPresented => "the server presented no certificate".into(),
-        Error::DecryptError => "a message of the server could not be decrypted".into(),
+        Error::DecryptError => "a message from the server could not be decrypted".into(),
         Error::EncryptError => "a message to the server could not be encrypted".into(),
         Error::PeerIncompatible(what) => format!(
             "the server supports nothing that cupbearer supports ({})",
@@ -119,10 +119,10 @@ pub(super) fn tls_words(error: &Error) -> Cow<'static, str> {
         Error::NoApplicationProtocol => "the server does not support HTTP/1.1 (ALPN)".into(),
         Error::General(words) => words.clone().into(),
         Error::Other(other) => other.0.to_string().into(),
-        Error::FailedToGetCurrentTime => "the system does not tell the time".into(),
-        Error::FailedToGetRandomBytes => "the system has no random numbers".into(),
+        Error::FailedToGetCurrentTime => "the system clock cannot be read".into(),
+        Error::FailedToGetRandomBytes => "the system provides no random numbers".into(),
         Error::InconsistentKeys(_) => "the private key does not belong to the certificate".into(),
-        _ => "the TLS library reports an error that it does not describe".into(), // rustls's own enum, which grows
+        _ => "the TLS library reported an unknown error".into(), // rustls's own enum, which grows
     }
 }
 

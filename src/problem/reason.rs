@@ -53,7 +53,7 @@ pub enum Reason {
     TargetRefused,
     /// The method is one that is never forwarded.
     MethodRefused,
-    /// The request target is longer than the HTTP library reads.
+    /// The request target is longer than the HTTP library accepts.
     TargetTooLong,
     /// The request head is larger than `limits.header_bytes`, or has too many fields.
     HeadTooLarge,
@@ -61,9 +61,9 @@ pub enum Reason {
     ClientTimeout,
     /// The request is not valid, or two servers could interpret it differently.
     BadRequest,
-    /// The request body has a transfer coding that we do not know.
+    /// The request body has a transfer coding that is not supported.
     CodingNotSupported,
-    /// The request has another major or minor version than HTTP/1.0 and HTTP/1.1.
+    /// The request's version is neither HTTP/1.0 nor HTTP/1.1.
     VersionNotSupported,
     /// The request has passed through this proxy before.
     Loop,
@@ -225,9 +225,9 @@ impl Reason {
             Self::BadRequest => entry!("bad_request", BAD_REQUEST, "http_request_error", "the caller",
                 "The request is malformed, or two servers could interpret it differently; `detail` says where."),
             Self::CodingNotSupported => entry!("not_supported", NOT_IMPLEMENTED, "http_request_error", "the caller",
-                "The only transfer coding of a request body is `chunked`: send a compressed body with `Content-Encoding`."),
+                "The only supported transfer coding is `chunked`: send a compressed body with `Content-Encoding`."),
             Self::VersionNotSupported => entry!("not_supported", HTTP_VERSION_NOT_SUPPORTED, "http_request_error", "the caller",
-                "Requests are HTTP/1.1 or HTTP/1.0."),
+                "Only HTTP/1.1 and HTTP/1.0 are supported."),
             Self::Loop => entry!("loop", LOOP_DETECTED, "proxy_loop_detected", "your configuration",
                 "`upstream.url` leads back to cupbearer."),
             Self::Internal => entry!("internal", INTERNAL_SERVER_ERROR, "proxy_internal_error", "cupbearer",

@@ -310,7 +310,7 @@ impl Proxy {
         Ok((response, LastAttempt::replayed(&newer)))
     }
 
-    /// The last steps for the head of every response of the upstream.
+    /// The final changes to the head of every response of the upstream.
     fn finish_head(&self, head: &RequestHead, attempt: LastAttempt, headers: &mut HeaderMap) {
         hop_by_hop::strip_response(headers);
         replay::note_not_replayed(attempt, headers);

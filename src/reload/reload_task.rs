@@ -304,7 +304,7 @@ impl ReloadTask {
         }
     }
 
-    /// The newest configuration is valid. That it `is_unchanged` interests only someone who has asked for a reload.
+    /// The newest configuration is valid. That it `is_unchanged` matters only if a reload was requested.
     fn accept(&mut self, is_unchanged: bool) {
         self.rejected_settings = None;
         if self.rejected.take().is_some() {

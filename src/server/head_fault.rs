@@ -15,7 +15,7 @@ const MAX_FIELDS: usize = 100;
 /// The longest request target that hyper reads, in bytes.
 const MAX_TARGET: usize = 65_534;
 
-/// Why the head of a request cannot be read. The text repeats one byte of the head at most, and no value of a field.
+/// Why the head of a request cannot be read. The text repeats at most one byte of the head, and no value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadFault {
     /// A client that uses `https://`.
@@ -39,7 +39,7 @@ pub enum HeadFault {
         /// Whether it would be allowed if it were percent-encoded.
         is_encodable: bool,
     },
-    /// More fields than hyper reads.
+    /// More fields than hyper accepts.
     #[error("too many fields ({count}, at most {})", MAX_FIELDS)]
     TooManyFields {
         /// As many as have arrived.
@@ -51,7 +51,7 @@ pub enum HeadFault {
         /// The limit.
         limit: usize,
     },
-    /// Longer than hyper reads.
+    /// Longer than hyper accepts.
     #[error("the request target is longer than {} bytes", MAX_TARGET)]
     TargetTooLong,
     /// Anything else.
@@ -100,7 +100,7 @@ pub(super) fn restore(unparsed: &[u8], framing: Option<FramingFault>) -> Vec<u8>
 }
 
 impl UnreadableHead<'_> {
-    /// What is wrong with it. `None` if that is not to be seen, because hyper discarded the head before it gave up, so
+    /// What is wrong with it. `None` if that cannot be determined, because hyper discarded the head before it gave up, so
     /// that the bytes are not those of the head.
     pub(super) fn fault(&self) -> Option<HeadFault> {
         if let [0x16] | [0x16, 0x03, ..] = self.bytes {
@@ -160,7 +160,7 @@ impl UnreadableHead<'_> {
 }
 
 const ENDED: HeadFault = HeadFault::fixed("the connection ended before the head did");
-/// If [`UnreadableHead::fault`] cannot tell.
+/// The fault if [`UnreadableHead::fault`] finds none.
 pub(super) const UNKNOWN: HeadFault = HeadFault::fixed("the head is not valid HTTP/1.1");
 const NO_VERSION: HeadFault = HeadFault::fixed("the request line does not end with HTTP/1.1");
 

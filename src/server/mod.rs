@@ -119,7 +119,7 @@ pub struct Server {
     not_admitted: RejectionPlaces,
     /// An accepted connection that has no slot yet.
     waiting: Option<(ClientStream, Peer)>,
-    /// Since when all connections have been busy.
+    /// When all connections became busy.
     full_since: Option<Instant>,
     /// The timeout that accepted sockets inherit.
     inherited_timeout: Duration,

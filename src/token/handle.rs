@@ -218,7 +218,7 @@ impl Tokens {
         }
         let left = status.forced_in(now);
         let limit = match &status.failure {
-            // The token endpoint has just failed, and the attempt after that is too far off to wait for.
+            // The token endpoint has just failed, and the attempt after that is too far in the future to wait for.
             Some(cause) if left > limit.min(WAIT_AFTER_FAILURE) => {
                 return Err(NoNewerToken::Failed {
                     cause: Arc::clone(cause),

@@ -265,7 +265,7 @@ impl RefreshTask {
     }
 
     /// Makes one attempt. It begins again if the source of the secret changes meanwhile: the old secret may be what the
-    /// server hesitates about, and it is of no use in any case.
+    /// server is slow about, and it is of no use in any case.
     async fn attempt(&mut self, trigger: AttemptTrigger) {
         let start = self.inputs.clock.now();
         self.shared.status.send_modify(|status| {

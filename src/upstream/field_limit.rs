@@ -1,7 +1,7 @@
 //! How many fields a response may have, learnt from the responses of the upstream.
 //!
-//! hyper accepts 100 at no cost. A higher limit makes every response of a connection dearer (9 % of the instructions of a
-//! small request), so only an upstream that has once sent more gets it, on its next connections.
+//! hyper accepts 100 at no cost. A higher limit makes every response of a connection more expensive (9 % of the
+//! instructions of a small request), so it applies only to an upstream that has sent more, and to its next connections.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

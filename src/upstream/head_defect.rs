@@ -9,7 +9,7 @@ use crate::text::quotable;
 /// The most that hyper buffers of a head.
 const MAX_HEAD_KIB: usize = 408;
 
-/// What an upstream gets that has once sent too many fields.
+/// The limit for an upstream that has sent too many fields once.
 const RAISED_LIMIT: usize = FieldLimit::Raised.fields();
 
 /// Why a response head was rejected. Fields are counted from 1.

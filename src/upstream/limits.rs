@@ -138,7 +138,7 @@ impl StallTimer {
     }
 }
 
-/// Polls a timer, also if the task's budget is spent. A peer that always has more to read would otherwise keep every
+/// Polls a timer, even if the task's budget is spent. A peer that always has more to read would otherwise keep every
 /// limit from firing.
 fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
     if coop::has_budget_remaining() {

@@ -216,7 +216,7 @@ impl<B: OutgoingBody> Upstream<B> {
         }
     }
 
-    /// Sends the request on a new connection, whatever comes of it. The outer error is that of the renewal.
+    /// Sends the request on a new connection, without another retry. The outer error is that of the renewal.
     async fn send_last<R>(
         &self,
         mut request: Request<TrackedBody<B>>,

@@ -433,7 +433,7 @@ test("install.sh refuses another version than the one asked for, an unencrypted 
   const unencrypted = await install(t, "sh", ["--from", "http://mirror.example"]);
   assert.match(unencrypted.stderr, /not encrypted: use https/);
   const nowhere = await install(t, "sh", [], { repository: "" });
-  assert.match(nowhere.stderr, /names no repository: say with --from/);
+  assert.match(nowhere.stderr, /names no repository: use --from to say/);
   for (const { code } of [other, unencrypted, nowhere]) assert.equal(code, 1);
   assert.deepEqual(paths, ["/SHA256SUMS"]);
 });

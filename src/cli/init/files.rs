@@ -11,7 +11,7 @@ use super::parse::absolute;
 use crate::cli::staged_file::{StagedFile, directory_of, exists};
 use crate::config::InvalidValue;
 
-/// As many symbolic links are followed as on Linux.
+/// How many symbolic links are followed, as on Linux.
 const MOST_LINKS: usize = 40;
 
 /// What happens to an existing file.
@@ -178,7 +178,7 @@ impl PreviousFile {
     pub(super) fn restore(self) {
         let _best_effort = match self.kept {
             Some(kept) => kept.persist(&self.path).map_err(|error| error.error),
-            // The file system has no second names.
+            // The file system does not support hard links.
             None if self.existed => Ok(()),
             None => fs::remove_file(&self.path),
         };

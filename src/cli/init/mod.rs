@@ -170,7 +170,7 @@ async fn interactive(
 /// What the doctor says about the new configuration.
 struct TriedConfig {
     exit: Exit,
-    /// Whether every check but that of the port has passed.
+    /// Whether every check except the one of the port has passed.
     is_right: bool,
     port: PortState,
 }

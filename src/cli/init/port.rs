@@ -1,4 +1,4 @@
-//! Whether the port of the new proxy is free, after the doctor has looked who uses it.
+//! Whether the port of the new proxy is free, after the doctor has determined who uses it.
 
 use std::io::ErrorKind;
 
@@ -10,7 +10,7 @@ use crate::server;
 /// What is known about the port of the new proxy.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PortState {
-    /// It is free, or nobody has looked.
+    /// It is free, or has not been checked.
     Free,
     /// The proxy that uses it runs this configuration.
     RunsThis {

@@ -68,7 +68,7 @@ fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint) -> String {
         scope: None,
         read_only: false,
         listen: None,
-        // Nothing can be below a file, so that there is certainly no secret.
+        // Nothing can be below a file, so there is certainly no secret.
         secret: SecretLocation::File(PathBuf::from("/dev/null/not-asked-yet")),
     };
     document::text(&config, None)

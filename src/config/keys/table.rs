@@ -23,7 +23,7 @@ const HEADER_BYTES: (u64, u64) = (8 << 10, 16 << 20);
 /// This much is held in memory for each request in flight, until the response head.
 const RETRY_BYTES: (u64, u64) = (0, 16 << 20);
 
-/// No document is longer than 8 MiB, and few hold as much as one.
+/// No document is longer than 8 MiB, and few contain as much as 1 MiB.
 const DOCUMENT_BYTES: (u64, u64) = (1 << 20, 1 << 30);
 
 /// The largest number is not a user's: it means "unchanged" (-1).
@@ -82,7 +82,7 @@ const UPSTREAM_OPENAPI: Key<Vec<String>> = texts("upstream.openapi",
     "Paths of the API's OpenAPI documents: \"*\" matches one path segment, \"**\" any number of them.");
 
 const UPSTREAM_OPENAPI_MEMORY: Key<usize> = size("upstream.openapi_memory", DOCUMENT_BYTES, Default("\"64MiB\""),
-    "How much memory OpenAPI documents may take together while they are rewritten and sent. Beyond it they pass unchanged.");
+    "How much memory all OpenAPI documents together may take while they are rewritten and sent. Beyond it, they are forwarded unchanged.");
 
 const UPSTREAM_COOKIES: Key<bool> = switch("upstream.cookies", Default("false"),
     "Forward a browser's cookies to the API. Browsers share the cookies of localhost among all its ports.");
@@ -187,7 +187,7 @@ const TOKEN_DEFAULT_LIFETIME: Key<Duration> = duration("token.default_lifetime",
     "How long a token is valid if the response does not say.");
 
 const TOKEN_ACCEPT_TYPE: Key<String> = text("token.accept_type", Unset("\"BearerToken\""),
-    "A token_type in the response that means Bearer, for servers that call it something else.");
+    "A token_type that means Bearer, for token endpoints that call it something else.");
 
 const TOKEN_WAIT: Key<Duration> = duration("token.wait", ANY, Default("\"10s\""),
     "How long a request waits for the first token or a newer one.");
@@ -218,7 +218,7 @@ const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"loca
     "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.").for_process();
 
 const LIMITS_CONNECTIONS: Key<u32> = count("limits.connections", (1, 1_000_000), Default("4096"),
-    "How many client connections may be open at a time. At the limit, one without a request is closed for a new one.");
+    "How many client connections may be open at a time. At the limit, one without a request is closed to make room for a new one.");
 
 const LIMITS_IN_FLIGHT: Key<u32> = count("limits.in_flight", (1, 1_000_000), Default("1024"),
     "How many requests may be in flight at a time.");

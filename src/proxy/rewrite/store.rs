@@ -145,7 +145,7 @@ impl DocumentStore {
             *last = Some(now);
             tracing::warn!(
                 proxy = self.proxy.as_deref(),
-                "an OpenAPI document is not rewritten, because upstream.openapi_memory does not suffice"
+                "an OpenAPI document is forwarded unchanged, because upstream.openapi_memory is too small"
             );
         }
     }

@@ -92,7 +92,7 @@ async fn an_authority_that_is_not_pinned_is_rejected_in_words() {
     rejected(
         &answered,
         &[
-            "it is the certificate of a certification authority, not of a server",
+            "it is the certificate of a certificate authority, not of a server",
             "network.ca_file",
         ],
     );
