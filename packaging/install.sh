@@ -3,7 +3,7 @@
 #
 #   sh install.sh                  installs the latest release
 #   sh install.sh --version 0.1.0  installs this one
-#   sh install.sh --to DIR         into DIR (default: /usr/local/bin for root, else ~/.local/bin)
+#   sh install.sh --to DIR         into DIR (default: /usr/local/bin for root, otherwise ~/.local/bin)
 #   sh install.sh --from URL       from a mirror or a folder that holds the files of a release
 #   sh install.sh --uninstall      removes the program; configuration and secrets stay
 #
@@ -38,7 +38,7 @@ usage() {
 Installs cupbearer for Linux or macOS, or removes it.
 
   --version V   installs this release instead of the latest
-  --to DIR      into DIR (default: /usr/local/bin for root, else ~/.local/bin)
+  --to DIR      into DIR (default: /usr/local/bin for root, otherwise ~/.local/bin)
   --from URL    from a mirror or a folder that holds the files of a release
   --uninstall   removes the program; configuration and secrets stay
 HELP

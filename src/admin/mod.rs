@@ -1,10 +1,10 @@
 //! The admin listener: the probes of a kubelet, the metrics for Prometheus, the status for people, and two requests
 //! that change something.
 //!
-//! It never hands out a token and never forwards a request. Everyone may use the probes and the metrics, since they are
-//! asked for by IP address from other machines; only a web page on this machine whose name was made to resolve to it may
-//! not. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each
-//! proxy.
+//! It never hands out a token and never forwards a request. Everyone may use the probes and the metrics, since other
+//! machines request them by IP address, except for a web page in a browser on this machine whose host name was made to
+//! resolve to it. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room knows
+//! neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each proxy.
 
 mod page;
 mod readiness;
@@ -83,7 +83,7 @@ impl AdminEndpoints {
         }
     }
 
-    /// What everyone may read, except for a page that has been made to resolve to this machine.
+    /// Responds to what everyone may request, except for a web page whose host name was made to resolve to this machine.
     fn respond_if_host<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
         for guard in self.guards() {
             if let Err(rejection) = guard.check_host(request, peer) {

@@ -31,7 +31,7 @@ pub struct ProcessStatus {
 pub struct ProxyStatus {
     /// The key `name` of its configuration.
     pub name: String,
-    /// A digest of what it does for whom; empty if another version did not send one.
+    /// A digest of its name, API, client and guard; empty if another version did not send one.
     pub fingerprint: String,
     /// The URLs it listens on, or `unix:` and a path.
     pub listens_on: Vec<String>,

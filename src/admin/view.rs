@@ -12,7 +12,7 @@ use crate::token::{Snapshot, Tokens};
 pub struct ProxyView {
     /// The key `name` of its configuration.
     pub name: String,
-    /// A digest of what it does for whom.
+    /// A digest of its name, API, client and guard.
     pub fingerprint: Arc<dyn Fn() -> String + Send + Sync>,
     /// The URLs it listens on, or `unix:` and a path.
     pub listens_on: Vec<String>,

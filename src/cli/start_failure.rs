@@ -40,7 +40,7 @@ impl ConfiguredListener {
     }
 }
 
-/// Why a proxy cannot start, and the remedy. `admin` is where a cupbearer that has the port would respond. Blocks if it
+/// Why a proxy cannot start, and the remedy. `admin` is where a cupbearer that uses the port would respond. Blocks if it
 /// asks there.
 pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
     let remedy = match error {
@@ -58,7 +58,7 @@ pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
     with_remedy(error, &remedy)
 }
 
-/// Why the admin listener cannot start. Blocks if it asks which process has the port.
+/// Why the admin listener cannot start. Blocks if it asks which process uses the port.
 pub(super) fn explain_admin(error: &server::BindError, listen: &[Listen]) -> String {
     let remedy = bind_remedy(error, ConfiguredListener::Admin, listen);
     with_remedy(error, &remedy)
@@ -71,7 +71,7 @@ fn with_remedy(error: &dyn std::error::Error, remedy: &str) -> String {
     format!("cupbearer cannot start: {error}{cause}{separator}{remedy}")
 }
 
-/// Why the proxy runs without an admin listener. Blocks if it asks which process has the port.
+/// Why the proxy runs without an admin listener. Blocks if it asks which process uses the port.
 pub(super) fn explain_missing_admin(error: &server::BindError, listen: &[Listen]) -> String {
     let is_taken = error.source.kind() == std::io::ErrorKind::AddrInUse;
     let process = is_taken
@@ -110,7 +110,7 @@ fn bind_remedy(
     let another = listener.another();
     if let Some(port) = taken_port(error) {
         let holder = doctor::holder(port, admin);
-        return format!("{holder} has the port: stop it, or choose {another}");
+        return format!("{holder} is using the port: stop it, or choose {another}");
     }
     let is_unix = matches!(error.address, Listen::Unix { .. });
     match error.source.kind() {

@@ -14,7 +14,7 @@ use url::{Host, Url};
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
-/// The `Host` of a request that asks which program has a port. A cupbearer rejects it like any other foreign name, but
+/// The `Host` of a request that asks which program uses a port. A cupbearer rejects it like any other foreign name, but
 /// neither counts nor logs it.
 pub const PORT_PROBE_HOST: &str = "who-holds-this-port.invalid";
 

@@ -10,7 +10,7 @@ use super::keys::{self, Key};
 use super::sources;
 use super::types::Config;
 
-/// A digest of what a proxy does for whom: its name, its API, the client that it acts as, and its guard. It contains
+/// A digest that identifies a proxy: its name, its API, the client that it acts as, and its guard. It contains
 /// neither a secret nor where one is kept, and is comparable only within one version of cupbearer.
 #[must_use]
 pub fn running_fingerprint(config: &Config) -> String {

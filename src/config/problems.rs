@@ -74,7 +74,7 @@ impl ConfigProblems {
         self.first_of_all
     }
 
-    /// The text for a terminal with this many columns: as a table if that fits, else each problem in lines of its own.
+    /// The text for a terminal with this many columns: as a table if that fits, otherwise each problem in lines of its own.
     #[must_use]
     pub fn at_width(&self, columns: usize) -> String {
         let table = self.to_string();

@@ -48,7 +48,7 @@ const fn is_authority_byte(byte: u8) -> bool {
 }
 
 /// Requires exactly one `Host` line with an accepted name, with or without a port. A request without one, with several, or
-/// with something that is no host is malformed (RFC 9112 section 3.2), except that HTTP/1.0 does not require `Host`.
+/// with something that is not a host is malformed (RFC 9112 section 3.2), except that HTTP/1.0 does not require `Host`.
 pub(super) fn check<'a>(
     lines: FieldLines<'a>,
     version: Version,

@@ -21,7 +21,7 @@ pub struct Rejection {
     pub format: ProblemFormat,
     /// Which of `guard.callers` sent the request, if that is known.
     pub caller: Option<CallerName>,
-    /// Whether the request is counted and logged; not if it only asks which program has the port.
+    /// Whether the request is counted and logged; not if it only asks which program uses the port.
     pub is_recorded: bool,
     /// Whether the page that sent the request may read the response.
     pub cors: Cors,

@@ -54,7 +54,7 @@ impl RequestHead {
     }
 
     /// The address that the client used. The guard has checked that it is ours. Over a unix socket it may be empty, which
-    /// is no address.
+    /// is not an address.
     pub(super) fn host(&self) -> Option<&HeaderValue> {
         self.headers
             .get(header::HOST)

@@ -87,7 +87,7 @@ impl ClientIo {
         poll_fn(|cx| self.poll_release(cx)).await
     }
 
-    /// Writes what was held, because hyper goes on: it was the end of a response that only looked like hyper's own.
+    /// Writes what was held, because hyper continues: it was the end of a response that only looked like hyper's own.
     #[cold]
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(held) = &mut self.held {

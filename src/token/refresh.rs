@@ -265,7 +265,7 @@ impl RefreshTask {
     }
 
     /// Makes one attempt. It begins again if the source of the secret changes meanwhile: the old secret may be what the
-    /// server is slow about, and it is of no use in any case.
+    /// server is slow to reject, and it is of no use in any case.
     async fn attempt(&mut self, trigger: AttemptTrigger) {
         let start = self.inputs.clock.now();
         self.shared.status.send_modify(|status| {
@@ -307,7 +307,7 @@ impl RefreshTask {
         });
     }
 
-    /// Waits until the source holds another secret than the one that the attempt uses. It is read as often as between
+    /// Waits until the source holds a secret other than the one that the attempt uses. It is read as often as between
     /// attempts, but not within a second of the attempt.
     fn changed_secret(&self) -> impl Future<Output = Secret> + Send + use<> {
         let read_secret = Arc::clone(&self.read_secret);
@@ -347,8 +347,8 @@ impl RefreshTask {
         }
     }
 
-    /// Sends a request. While there is no usable token, sends another one beside it whenever they take long: what counts
-    /// is the first token.
+    /// Sends a request. While there is no usable token, sends another one beside it whenever they take long, and uses the
+    /// first token.
     async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
         let secret = self.secret.clone().ok_or(GrantError::SecretEmpty)?;
         let mut running = Vec::with_capacity(1);

@@ -97,7 +97,7 @@ fn is_untyped(
     })
 }
 
-/// Reads an error response. `body` is `None` if it is no JSON object.
+/// Reads an error response. `body` is `None` if it is not a JSON object.
 pub(super) fn error(
     status: StatusCode,
     headers: &HeaderMap,

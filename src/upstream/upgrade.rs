@@ -54,7 +54,7 @@ impl<B: OutgoingBody> Upstream<B> {
     /// Sends a request to upgrade on a new connection.
     ///
     /// # Errors
-    /// As for [`Upstream::send`], or a 101 names another protocol than the requested one.
+    /// As for [`Upstream::send`], or a 101 names a protocol other than the requested one.
     pub async fn upgrade<R>(
         &self,
         mut request: Request<B>,

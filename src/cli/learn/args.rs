@@ -29,7 +29,7 @@ upstream.openapi with a few GETs. Without one, each path is listed as it was req
 The output of the program is left unchanged. The rules follow on standard output when the program has ended, or go \
 to the file of --output. Messages go to standard error.
 Exit code: that of the program if it is not 0; 128 plus the number of a signal that arrives after its end; 1 if it \
-sent no request, or if --check finds a request that the rules refuse (unused rules are listed, but are no failure); \
+sent no request, or if --check finds a request that the rules refuse (unused rules are listed, but are not a failure); \
 3, 4 and 5 as for all commands.")]
 pub(crate) struct LearnArgs {
     /// Name of the caller in the printed rules [default: that of the program]

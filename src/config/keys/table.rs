@@ -63,7 +63,7 @@ const DRAIN: Key<Duration> = duration("drain", ANY, Default("\"10s\""),
     "How long requests in flight may take to finish after the proxy has been asked to stop.").for_process();
 
 const DRAIN_DELAY: Key<Duration> = duration("drain_delay", ANY, Default("\"0s\""),
-    "How long the proxy goes on accepting connections before that, while it already reports that it is not ready.").for_process();
+    "How long the proxy keeps accepting connections before that, while it already reports that it is not ready.").for_process();
 
 const UPSTREAM_URL: Key<String> = text("upstream.url", Required("\"https://api.example.com\""),
     "The API: scheme, host and port only; https, or http to loopback.");
@@ -112,7 +112,7 @@ const UPSTREAM_CLIENT_KEY_FILE: Key<String> = text("upstream.client_key_file", U
     "Mutual TLS: the certificate's private key (PEM, without a passphrase).");
 
 const NETWORK_PROXY: Key<String> = proxy("network.proxy", Default("\"system\""),
-    "The corporate proxy for https to the API and the token endpoint, never for loopback: \"system\" (HTTPS_PROXY and NO_PROXY, else the settings of macOS or Windows), \"none\", or \"http://USER:PASSWORD@HOST:PORT\".");
+    "The corporate proxy for https to the API and the token endpoint, never for loopback: \"system\" (HTTPS_PROXY and NO_PROXY, otherwise the settings of macOS or Windows), \"none\", or \"http://USER:PASSWORD@HOST:PORT\".");
 
 const NETWORK_CA_FILE: Key<String> = text("network.ca_file", Unset("\"/etc/ssl/corporate.pem\""),
     "Certificate authorities (PEM) to trust in addition to the system's, for the API and the token endpoint.");
@@ -155,7 +155,7 @@ const TOKEN_PRIVATE_KEY: SecretKey = secret("token.private_key", Unset("{ file =
     "private_key_jwt: where to find the private key, in PEM (PKCS#8, PKCS#1, SEC1) or as a JWK. `cupbearer keygen` creates one.");
 
 const TOKEN_KEY_ID: Key<String> = text("token.key_id", Unset("\"2026-01\""),
-    "private_key_jwt: the id of the key at the authorization server. Default: the JWK's own id, else the key's thumbprint (RFC 7638).");
+    "private_key_jwt: the id of the key at the authorization server. Default: the JWK's own id, otherwise the key's thumbprint (RFC 7638).");
 
 const TOKEN_ALGORITHM: Key<Algorithm> = choice("token.algorithm", &[
         ("HS256", Algorithm::Hs256),
@@ -237,7 +237,7 @@ const LOG_FORMAT: Key<LogFormat> = choice("log.format", &[
         ("text", LogFormat::Text),
         ("json", LogFormat::Json),
     ], Default("\"auto\""),
-    "auto (text on a terminal, else json), text or json.").for_process();
+    "auto (text on a terminal, otherwise json), text or json.").for_process();
 
 const LOG_LEVEL: Key<String> = text("log.level", Default("\"info\""),
     "error, warn, info, debug, trace or off; or directives such as \"info,hyper=debug\".").for_process();
@@ -247,7 +247,7 @@ const LOG_ACCESS: Key<AccessLog> = choice("log.access", &[
         ("all", AccessLog::All),
         ("none", AccessLog::None),
     ], Default("\"auto\""),
-    "auto (every request on a terminal, else writes and failures), all or none.").for_process();
+    "auto (every request on a terminal, otherwise writes and failures), all or none.").for_process();
 
 const RUNTIME_THREADS: Key<u32> = count("runtime.threads", (1, 1024), Default("1"),
     "How many threads serve requests.").for_process();

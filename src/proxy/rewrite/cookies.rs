@@ -33,7 +33,7 @@ pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
             None => new.extend(part),
         }
     }
-    // Without a name and a value it is no cookie, and must not become an empty field.
+    // Without a name and a value it is not a cookie, and must not become an empty field.
     let is_empty = new.trim_ascii().is_empty();
     HeaderValue::from_bytes(&new).ok().filter(|_| !is_empty)
 }

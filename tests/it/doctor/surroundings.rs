@@ -220,7 +220,7 @@ async fn asking_who_has_a_port_leaves_no_trace_in_the_cupbearer_that_has_it() {
     assert!(
         refused
             .err
-            .contains("has the port: stop it, or choose another")
+            .contains("is using the port: stop it, or choose another")
     );
     let status = ask(running.admin(), get("/status")).await.text();
     for said in [running.output(), status] {
