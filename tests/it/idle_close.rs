@@ -53,7 +53,9 @@ async fn upstream(schedule: Schedule, executions: &Executions) -> Upstream {
     Upstream::scripted(move |mut connection: Connection| {
         let executions = Arc::clone(&executions);
         async move {
-            while let Ok(Some(request)) = timeout(schedule.idle, connection.request()).await {
+            // A connection is idle only after a response, however long a busy machine takes to use a new one.
+            let mut next = connection.request().await;
+            while let Some(request) = next {
                 *executions
                     .lock()
                     .unwrap()
@@ -64,6 +66,9 @@ async fn upstream(schedule: Schedule, executions: &Executions) -> Upstream {
                 connection
                     .write(&answer("200 OK", "", &request.target))
                     .await;
+                next = timeout(schedule.idle, connection.request())
+                    .await
+                    .unwrap_or_default();
             }
         }
     })
