@@ -160,6 +160,28 @@ pub fn quotable_authority(value: &[u8]) -> String {
     quotable(&[scheme, b"...", &value[at..]].concat())
 }
 
+/// A path without the user names and passwords of the authorities in it, which are there if a program appends a whole URL
+/// to the address of the proxy: each is replaced by `...`. An authority follows an empty segment, or has a colon before
+/// its last `@`.
+#[must_use]
+pub fn without_user_info(path: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'@', path.as_bytes()).is_none() {
+        return path.into();
+    }
+    let mut is_after_empty = false;
+    let segments = path.split('/').enumerate().map(|(index, segment)| {
+        let shown = match segment.rsplit_once('@') {
+            Some((user, host)) if is_after_empty || user.contains(':') => {
+                format!("...@{host}").into()
+            }
+            Some(_) | None => Cow::from(segment),
+        };
+        is_after_empty = index > 0 && segment.is_empty();
+        shown
+    });
+    segments.collect::<Vec<_>>().join("/").into()
+}
+
 /// How many bytes of a path [`loggable`] repeats.
 const LOGGABLE_BYTES: usize = 2 << 10;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use http::Method;
 
 use super::path_pattern::PathPattern;
-use super::path_spelling::{has_ntfs_alias, is_ambiguous_text};
+use super::path_spelling::{has_ntfs_alias, has_session_segment, is_ambiguous_text};
 use super::problems::InvalidValue;
 use crate::credentials::SecretSource;
 use crate::text::quoted;
@@ -179,6 +179,12 @@ fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, InvalidValu
     if has_ntfs_alias(text) {
         return invalid(
             "contains a \"~\" before a digit, or a \"$\" after a colon, which on Windows may be another name of a file",
+            "write * for the whole segment: such requests are always rejected where there are rules",
+        );
+    }
+    if has_session_segment(text) {
+        return invalid(
+            "contains a segment that begins like \"(S(\", which ASP.NET removes from a path",
             "write * for the whole segment: such requests are always rejected where there are rules",
         );
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::path_spelling::fold_case;
+use super::path_spelling::fold;
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
@@ -100,7 +100,7 @@ impl PathPattern {
     #[must_use]
     pub fn loose(&self) -> LoosePattern {
         let text = self.to_string();
-        let folded = fold_case(text.strip_suffix('/').unwrap_or(&text));
+        let folded = fold(text.strip_suffix('/').unwrap_or(&text));
         let segments = folded.split('/').skip(1).map(PatternSegment::of);
         LoosePattern(Self::of(segments.collect()))
     }
@@ -135,7 +135,7 @@ impl<'p> LoosePath<'p> {
         Self(if path.is_ascii() {
             path.into()
         } else {
-            fold_case(path)
+            fold(path)
         })
     }
 }

@@ -5,10 +5,18 @@ use std::borrow::Cow;
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-/// Text in which two spellings that differ only in case are the same (Unicode, section 3.13: full case folding, which also
-/// takes `ς` and `Σ`, or `µ` and `μ`, for one letter).
+/// Text in which two spellings are the same that differ only in case (Unicode, section 3.13: full case folding, which also
+/// takes `ς` and `Σ` for one letter) or in what Unicode's NFKC takes for the same letter, such as the forms of Arabic
+/// letters.
 #[must_use]
-pub(super) fn fold_case(text: &str) -> Cow<'_, str> {
+pub(super) fn fold(text: &str) -> Cow<'_, str> {
+    match ComposingNormalizerBorrowed::new_nfkc().normalize(text) {
+        Cow::Borrowed(text) => fold_case(text),
+        Cow::Owned(text) => fold_case(&text).into_owned().into(),
+    }
+}
+
+fn fold_case(text: &str) -> Cow<'_, str> {
     CaseMapper::new().fold_string(text)
 }
 
@@ -44,7 +52,7 @@ fn letters(text: &str) -> usize {
 /// letters of living languages (`ā` to `a`).
 fn is_lookalike(character: char) -> bool {
     matches!(u32::from(character),
-        0x80..=0xa0 | 0xaa | 0xad | 0xb2 | 0xb3 | 0xb9 | 0xba | 0xbc..=0xbe // C1, no-break and soft, ª ² ³ ¹ º ¼
+        0x80..=0xa6 | 0xa8..=0xaf | 0xb2..=0xb4 | 0xb6..=0xbf | 0xd7 | 0xf7 // C1, signs except § ° ± µ
         | 0x130..=0x133 | 0x13f | 0x140 | 0x149 | 0x17f | 0x1c4..=0x1cc | 0x1f1..=0x1f3 // İ ı ĳ ŀ ŉ ſ ǆ ǉ ǳ
         | 0x2b0..=0x2b8 | 0x2bc | 0x2e0..=0x2e3 // ʰ ˢ and the like
         | 0x300..=0x36f | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x20d0..=0x20ff | 0xfe20..=0xfe2f // combining
@@ -56,7 +64,7 @@ fn is_lookalike(character: char) -> bool {
         | 0xfff0..=0xffff | 0x1d400..=0x1d7ff | 0x1f100..=0x1f1ff | 0x1fbf0..=0x1fbf9 // mathematical letters
         | 0xe0000..=0x10_ffff) // tags, private use
         || matches!(u32::from(character), 0x180b..=0x180f | 0xe000..=0xf8ff
-            | 0x61c | 0x115f | 0x1160 | 0x1680 | 0x17b4 | 0x17b5 | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a)
+            | 0x61c | 0x115f | 0x1160 | 0x1680 | 0x2800 | 0x17b4 | 0x17b5 | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a)
 }
 
 /// Whether a decoded path has a name that NTFS resolves to another one: a short name (`SECRE~1`) or a stream
@@ -68,6 +76,17 @@ pub fn has_ntfs_alias(path: &str) -> bool {
         (b'~', Some(next)) => next.is_ascii_digit(),
         (_, next) => next == Some(&b'$'),
     })
+}
+
+/// Whether a decoded path has a segment that begins like `(S(…))`, which ASP.NET removes together with the session that it
+/// names.
+#[must_use]
+pub fn has_session_segment(path: &str) -> bool {
+    let segments = path.as_bytes().split(|byte| *byte == b'/');
+    path.contains("/(")
+        && segments.skip(1).any(
+            |segment| matches!(segment, [b'(', letter, b'(', ..] if letter.is_ascii_alphabetic()),
+        )
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::rejection::Rejection;
-use crate::config::{has_ntfs_alias, is_ambiguous_text};
+use crate::config::{has_ntfs_alias, has_session_segment, is_ambiguous_text};
 use crate::problem::Reason;
 use crate::text::quotable;
 
@@ -62,6 +62,8 @@ pub(super) enum PathAmbiguity {
     Lookalike,
     /// A name that NTFS resolves to another one.
     NtfsAlias,
+    /// A segment that ASP.NET removes.
+    SessionSegment,
     /// `//`.
     EmptySegment,
     /// A segment that ends in a dot, including `.` and `..`, or begins or ends with a space.
@@ -83,6 +85,9 @@ impl PathAmbiguity {
                 "has a character that some servers treat as another one, or ignore".to_owned()
             }
             Self::NtfsAlias => "has a ~ before a digit, or a $ after a colon, which on Windows may be another name of a file".to_owned(),
+            Self::SessionSegment => {
+                "has a segment that begins like (S(...)), which ASP.NET removes".to_owned()
+            }
             Self::EmptySegment => "has an empty segment (//)".to_owned(),
             Self::SegmentEnd => {
                 "has a segment that ends in a dot (including /./ and /../), or begins or ends with a space"
@@ -101,6 +106,9 @@ pub(super) fn decode_path(path: &str) -> Result<Cow<'_, str>, PathAmbiguity> {
     let decoded = decode(path)?;
     if has_ntfs_alias(&decoded) {
         return Err(PathAmbiguity::NtfsAlias);
+    }
+    if has_session_segment(&decoded) {
+        return Err(PathAmbiguity::SessionSegment);
     }
     Ok(decoded)
 }

@@ -15,7 +15,7 @@ use super::trace;
 use crate::guard::CallerName;
 use crate::metrics::{FinishedRequest, Metrics};
 use crate::problem::{Reason, RequestId};
-use crate::text::{error_chain, loggable};
+use crate::text::{error_chain, loggable, without_user_info};
 use crate::upstream::BodyError;
 
 /// Which requests get a line in the access log.
@@ -175,9 +175,10 @@ impl Drop for AccessRecord {
 
 impl AccessRecord {
     fn count(&self, ended: Instant) {
+        let path = without_user_info(self.path.path());
         self.metrics.request_finished(&FinishedRequest {
             method: &self.method,
-            path: if self.is_unread { "" } else { self.path.path() },
+            path: if self.is_unread { "" } else { &*path },
             status: self.head.map(|(status, _)| status.as_u16()),
             reason: self.reason.map(Reason::name),
             caller: self.caller.as_ref().map(CallerName::as_str),
@@ -199,7 +200,8 @@ impl AccessRecord {
         // The name of a caller cannot contain a colon.
         let uid = self.uid.map(|uid| format!("uid:{uid}"));
         let caller = self.caller.as_ref().map(CallerName::as_str);
-        let (method, path) = (loggable(self.method.as_str()), loggable(self.path.path()));
+        let path = without_user_info(self.path.path());
+        let (method, path) = (loggable(self.method.as_str()), loggable(&path));
         let is_read = !self.is_unread;
         macro_rules! log {
             ($level:ident) => {

@@ -18,7 +18,8 @@ fn is_hop_by_hop(name: &str) -> bool {
 }
 
 /// Whether a request field is not forwarded: hop-by-hop fields; framing, which is written anew; credentials and claims
-/// about who sends the request, which are ours to make (RFC 9700 section 4.13).
+/// about who sends the request, which are ours to make (RFC 9700 section 4.13). `_` counts as `-`, because a CGI-like
+/// server cannot tell them apart (RFC 3875 section 4.1.18).
 pub(super) fn is_removed_from_request(name: &HeaderName) -> bool {
     match *name {
         // The fields of nearly every request are recognized without reading their names.
@@ -33,12 +34,26 @@ pub(super) fn is_removed_from_request(name: &HeaderName) -> bool {
         | header::USER_AGENT => false,
         _ => {
             let name = name.as_str();
-            is_hop_by_hop(name)
-                || matches!(name, "dpop" | "forwarded" | "x-real-ip" | "x-cupbearer-key")
-                || name.starts_with("proxy-")
-                || name.starts_with("x-forwarded-")
+            is_removed_name(name) || name.contains('_') && is_removed_name(&name.replace('_', "-"))
         }
     }
+}
+
+fn is_removed_name(name: &str) -> bool {
+    is_hop_by_hop(name)
+        || matches!(
+            name,
+            "content-length" | "dpop" | "forwarded" | "x-real-ip" | "x-cupbearer-key"
+        )
+        || name.starts_with("proxy-")
+        || name.starts_with("x-forwarded-")
+}
+
+/// Whether a CGI-like server takes two names for the same.
+pub(super) fn is_same_name(one: &HeaderName, other: &HeaderName) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let (one, other) = (one.as_str(), other.as_str());
+    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
 }
 
 /// Whether a response field is not forwarded: hop-by-hop fields, and those that would bind a browser to `localhost` or

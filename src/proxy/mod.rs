@@ -220,7 +220,8 @@ impl Proxy {
         let permit = self.admission.enter()?;
         let mut bearer = self.bearer().await?;
         if let Some(upgrade) = ClientUpgrade::requested_by(head) {
-            return Box::pin(self.upgrade(head, upgrade, bearer, permit)).await;
+            let upgrading = self.upgrade(head, upgrade, expects_document, bearer, permit);
+            return Box::pin(upgrading).await;
         }
         let body = ReplayableBody::new(body, self.retry_body, head.upload_counter.take());
         let mut response = pin!(self.send(head, &mut bearer, body.first_attempt())).await?;
@@ -322,6 +323,7 @@ impl Proxy {
         &self,
         head: &RequestHead,
         upgrade: ClientUpgrade,
+        expects_document: bool,
         mut bearer: Bearer,
         permit: Permit,
     ) -> Result<Forwarded, ForwardError> {
@@ -351,7 +353,13 @@ impl Proxy {
             }
             Upgrade::Answered(mut response) => {
                 self.finish_head(head, attempt, response.headers_mut());
-                (ClientResponseBody::streamed(response), Some(permit))
+                let response = if expects_document {
+                    attempt.note_head();
+                    self.rewrite.document(head, response).await
+                } else {
+                    ClientResponseBody::streamed(response)
+                };
+                (response, Some(permit))
             }
         };
         Ok(Forwarded {

@@ -7,7 +7,7 @@ use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
 use super::header_lines::{contains, lines};
-use super::hop_by_hop::{NominatedFields, is_removed_from_request};
+use super::hop_by_hop::{NominatedFields, is_removed_from_request, is_same_name};
 use super::loop_detection::{ViaLines, ViaName};
 use super::origin_ref::OriginRef;
 use super::request_body::{UploadCounter, UpstreamRequestBody};
@@ -147,6 +147,7 @@ impl RequestTemplate {
             match *name {
                 _ if is_removed_from_request(name)
                     || nominated.contains(name)
+                    || self.sets(name)
                     || is_moot(name, head) => {}
                 header::COOKIE if !self.forwards_browser_cookies && head.is_from_browser() => {}
                 header::ORIGIN | header::REFERER => {
@@ -190,7 +191,9 @@ impl RequestTemplate {
 
     /// Whether `upstream.headers` has the field.
     fn sets(&self, name: &HeaderName) -> bool {
-        self.fixed.iter().any(|(fixed, _)| fixed == name)
+        self.fixed
+            .iter()
+            .any(|(fixed, _)| is_same_name(fixed, name))
     }
 
     /// `Origin` or `Referer`: if it names us, it names the upstream instead, as if the upstream's own page sent the

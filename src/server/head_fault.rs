@@ -209,8 +209,8 @@ fn target_fault(target: &[u8]) -> Option<HeadFault> {
     let invalid = path.iter().position(|byte| {
         in_query |= *byte == b'?';
         match byte {
-            b'<' => true,
-            b'>' | b'`' => !in_query,
+            b'<' | b'>' => true,
+            b'`' => !in_query,
             b'"' => in_query,
             _ => false,
         }

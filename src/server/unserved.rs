@@ -71,8 +71,10 @@ impl UnservedRequest {
             let value = parts
                 .next()
                 .map(|value| HeaderValue::from_bytes(value.trim_ascii()));
-            if let (Some(Ok(name)), Some(Ok(value))) = (name, value) {
-                request.headers_mut().append(name, value);
+            if let (Some(Ok(name)), Some(Ok(value))) = (name, value)
+                && request.headers_mut().try_append(name, value).is_err()
+            {
+                break; // more than a map can hold
             }
         }
         Self {

@@ -125,3 +125,19 @@ fn a_quoted_value_is_short_and_free_of_control_characters() {
     assert_eq!(quoted("a\u{1b}[2J\n"), "\"a\\u{1b}[2J\\n\"");
     assert_eq!(quoted(&"x".repeat(1000)).chars().count(), 63);
 }
+
+#[test]
+fn a_path_is_shown_without_the_passwords_of_urls_in_it() {
+    for (path, shown) in [
+        ("/", "/"),
+        ("/users/me@x.example", "/users/me@x.example"),
+        ("/@scope/name", "/@scope/name"),
+        ("/http://x:KEY@localhost/p", "/http://...@localhost/p"),
+        ("/http://KEY@localhost", "/http://...@localhost"),
+        ("/http:/x:KEY@localhost/a@b", "/http:/...@localhost/a@b"),
+        ("//x:K@Y@localhost//KEY@h", "//...@localhost//...@h"),
+        ("/x:KEY@localhost", "/...@localhost"),
+    ] {
+        assert_eq!(without_user_info(path), shown, "{path}");
+    }
+}

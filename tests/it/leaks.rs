@@ -126,8 +126,11 @@ async fn no_output_at_trace_level_contains_a_credential() {
 
 /// Requests for `/p` with a caller's key in every place where a program may put it.
 fn with_misplaced_keys() -> Vec<String> {
-    const TARGETS: [&str; 4] = [
+    const TARGETS: [&str; 7] = [
         "/p",
+        "//USER@localhost/p",
+        "/http://KEY@localhost/p",
+        "/http:/USER@localhost/p<",
         "http://USER@localhost/p",
         "http://USER@evil.example/p",
         "https://USER@localhost/",

@@ -29,6 +29,8 @@ fn a_byte_that_a_target_may_not_contain_is_named_with_its_position() {
             r#"byte 12 of the request target: "\"""#,
         ),
         ("/s?a=<b>", r#"byte 6 of the request target: "<""#),
+        ("/s?a=b>", r#"byte 7 of the request target: ">""#),
+        ("/a>b", r#"byte 3 of the request target: ">""#),
         ("/a`b", r#"byte 3 of the request target: "`""#),
         ("/a<b", r#"byte 3 of the request target: "<""#),
         ("/a b", r#"byte 3 of the request target: " ""#),

@@ -60,6 +60,14 @@ async fn the_servers_of_a_document_become_the_address_that_the_client_used() {
 }
 
 #[tokio::test]
+async fn a_document_that_answers_an_upgrade_is_rewritten() {
+    let scene = with("200 OK", "Content-Type: application/json", DOCUMENT.into()).await;
+    let request = "GET /openapi.json\nConnection: upgrade\nUpgrade: websocket";
+    let answer = scene.get(request).await;
+    assert_eq!(body_of(&answer), named(DOCUMENT, &scene.proxy));
+}
+
+#[tokio::test]
 async fn the_whole_document_is_requested_without_compression_and_its_validators_are_removed() {
     let fields: &'static str =
         format!("Content-Type: application/vnd.oai.openapi+json; version=3\n{VALIDATORS}").leak();
