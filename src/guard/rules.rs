@@ -10,7 +10,7 @@ use super::path::{PathAmbiguity, decode_path};
 use super::rejection::Rejection;
 use crate::config::{AccessRules, LoosePath, LoosePattern, Rule};
 use crate::problem::Reason;
-use crate::text::quotable;
+use crate::text::{quotable, without_user_info};
 
 /// The rules for every request, or for those of one caller.
 #[derive(Debug, Clone)]
@@ -153,8 +153,12 @@ fn allows(rule: &Rule, method: &Method, path: &str) -> bool {
 }
 
 fn describe(input: RuleInput<'_>) -> String {
-    let (method, path) = (input.method.as_str().as_bytes(), input.path.as_bytes());
-    format!("{} {}", quotable(method), quotable(path))
+    let (method, path) = (input.method.as_str(), without_user_info(input.path));
+    format!(
+        "{} {}",
+        quotable(method.as_bytes()),
+        quotable(path.as_bytes())
+    )
 }
 
 fn rejected(detail: String) -> Rejection {

@@ -229,3 +229,17 @@ fn a_rejection_names_the_key_and_the_request() {
         "GET /admin matches a rule of guard.deny."
     );
 }
+
+#[test]
+fn a_rejection_repeats_no_password_of_a_url_in_the_path() {
+    let guard = guard(Some(&["GET /a"]), &[], false);
+    let target = "/http:/x:KEY@localhost/p";
+    let rejection = guard
+        .check(&request("GET", target, &[OURS]), &someone())
+        .unwrap_err();
+    assert!(
+        rejection.detail.contains("/http:/...@localhost/p"),
+        "{}",
+        rejection.detail
+    );
+}
