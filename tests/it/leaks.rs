@@ -126,11 +126,8 @@ async fn no_output_at_trace_level_contains_a_credential() {
 
 /// Requests for `/p` with a caller's key in every place where a program may put it.
 fn with_misplaced_keys() -> Vec<String> {
-    const TARGETS: [&str; 7] = [
+    const TARGETS: [&str; 4] = [
         "/p",
-        "//USER@localhost/p",
-        "/http://KEY@localhost/p",
-        "/http:/USER@localhost/p<",
         "http://USER@localhost/p",
         "http://USER@evil.example/p",
         "https://USER@localhost/",
@@ -168,6 +165,11 @@ fn with_misplaced_keys() -> Vec<String> {
                 .replace("BASIC", &basic_key());
             requests.push(request.replace("KEY", CALLER_KEY));
         }
+    }
+    for target in ["/http://KEY@localhost/p", "//x:KEY@localhost/p<"] {
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer-Key: KEY\r\n\r\n");
+        requests.push(request.replace("KEY", CALLER_KEY));
     }
     requests
 }
