@@ -135,7 +135,7 @@ impl<'p> LoosePath<'p> {
         Self(if path.is_ascii() {
             path.into()
         } else {
-            fold(path)
+            fold(path).into()
         })
     }
 }

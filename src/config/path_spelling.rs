@@ -9,11 +9,11 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 /// takes `ς` and `Σ` for one letter) or in what Unicode's NFKC takes for the same letter, such as the forms of Arabic
 /// letters.
 #[must_use]
-pub(super) fn fold(text: &str) -> Cow<'_, str> {
-    match ComposingNormalizerBorrowed::new_nfkc().normalize(text) {
-        Cow::Borrowed(text) => fold_case(text),
-        Cow::Owned(text) => fold_case(&text).into_owned().into(),
-    }
+pub(super) fn fold(text: &str) -> String {
+    let nfkc = ComposingNormalizerBorrowed::new_nfkc();
+    // Folding takes some letters apart.
+    let folded = fold_case(&nfkc.normalize(text)).into_owned();
+    nfkc.normalize(&folded).into_owned()
 }
 
 fn fold_case(text: &str) -> Cow<'_, str> {
