@@ -7,6 +7,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::net::WithoutInterim;
+
 /// The longest body that is read, in bytes. The longest that is expected is an OpenAPI document.
 const MAX_BODY: usize = 8 << 20;
 
@@ -27,7 +29,8 @@ pub(super) async fn send<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(WithoutInterim::new(stream))).await?;
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();

@@ -1,6 +1,6 @@
 //! A file that appears only when it is complete: it is written aside and then renamed.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -21,17 +21,23 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFile {
-    /// Creates it in the directory of `destination`.
+    /// Creates it in the directory of `destination`. An error does not name the file, whose name tells the user nothing.
     pub(super) fn create(destination: &Path, mode: FileMode) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(
+            &mut options,
+            match mode {
+                FileMode::Owner => 0o600,
+                FileMode::Default => 0o666, // without what the process's umask excludes
+            },
+        );
+        #[cfg(not(unix))]
+        let _ = mode;
         let mut new = tempfile::Builder::new();
         new.prefix(".cupbearer-");
-        #[cfg(unix)]
-        if mode == FileMode::Default {
-            // The process's umask is applied to this.
-            new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        }
-        let created = new.tempfile_in(directory_of(destination));
-        let file = created.map_err(without_path)?;
+        let file = new.make_in(directory_of(destination), |path| options.open(path))?;
         Ok(Self { file })
     }
 
@@ -58,16 +64,6 @@ impl StagedFile {
     }
 }
 
-/// The error of the system: `tempfile` adds the path of the temporary file, which tells the user nothing.
-fn without_path(error: io::Error) -> io::Error {
-    let cause = error.get_ref().and_then(std::error::Error::source);
-    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
-    }
-}
-
 /// Whether the name is taken, even by a dangling symbolic link.
 pub(super) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
@@ -80,3 +76,6 @@ pub(super) fn directory_of(path: &Path) -> &Path {
         Some(_) | None => Path::new("."),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -319,6 +319,31 @@ pub(crate) fn is_loopback_origin(origin: &Origin) -> bool {
 /// A name in `guard.hosts`.
 pub(crate) fn host_name(text: &str) -> Result<String, InvalidValue> {
     let remedy = |name: &str| format!("write {name:?}: lower case, without scheme and port");
+    if host_name_is_usable(text) {
+        return Ok(text.to_owned());
+    }
+    let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let literal = host.trim_start_matches('[').split(']').next();
+    let name = host.split(':').next().unwrap_or_default();
+    let guess = match literal.and_then(|literal| literal.parse::<Ipv6Addr>().ok()) {
+        Some(address) => format!("[{address}]"),
+        None => name.trim_matches('.').to_ascii_lowercase(),
+    };
+    let example = if host_name_is_usable(&guess) {
+        guess.as_str()
+    } else {
+        "proxy.example.com"
+    };
+    Err((
+        format!("{} is not a host name", quoted(text)),
+        remedy(example),
+    )
+        .into())
+}
+
+fn host_name_is_usable(text: &str) -> bool {
     let is_v6 = text
         .strip_prefix('[')
         .and_then(|inner| inner.strip_suffix(']'))
@@ -329,26 +354,7 @@ pub(crate) fn host_name(text: &str) -> Result<String, InvalidValue> {
         && text
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'));
-    if is_name || is_v6 {
-        return Ok(text.to_owned());
-    }
-    let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let name = after_scheme.split([':', '/']).next().unwrap_or_default();
-    let guess = name.trim_matches('.').to_ascii_lowercase();
-    let usable = !guess.is_empty()
-        && guess
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    let example = if usable {
-        guess.as_str()
-    } else {
-        "proxy.example.com"
-    };
-    Err((
-        format!("{} is not a host name", quoted(text)),
-        remedy(example),
-    )
-        .into())
+    is_name || is_v6
 }
 
 /// An origin in `guard.origins`.
@@ -361,22 +367,35 @@ pub(crate) fn web_origin(text: &str) -> Result<String, InvalidValue> {
             "list each origin: otherwise every page on the web could call".into(),
         ));
     }
-    let known = Url::parse(text)
+    // The page of a WebSocket has an origin with http.
+    let as_page = match text.split_once("://") {
+        Some(("ws", rest)) => format!("http://{rest}"),
+        Some(("wss", rest)) => format!("https://{rest}"),
+        Some(_) | None => text.to_owned(),
+    };
+    let url = Url::parse(&as_page)
         .ok()
-        .map(|url| url.origin())
-        .filter(url::Origin::is_tuple)
-        .map(|origin| origin.ascii_serialization());
-    match known {
-        Some(origin) if origin == text => Ok(origin),
-        Some(origin) if !text.contains('*') && !text.contains('@') => {
-            Err(invalid(format!("write {origin:?}")))
-        }
-        None if is_other_origin(text) => Ok(text.to_owned()),
-        Some(_) | None => Err(invalid(
-            "write scheme, host and port: \"https://tool.example.com\"".into(),
-        )),
+        .filter(|url| url.origin().is_tuple());
+    let Some(url) = url else {
+        return if is_other_origin(text) {
+            Ok(text.to_owned())
+        } else {
+            Err(invalid(ORIGIN_EXAMPLE.into()))
+        };
+    };
+    let is_http = matches!(url.scheme(), "http" | "https");
+    if !is_http || text.contains(['*', '@']) || !is_valid_host(&url) {
+        return Err(invalid(ORIGIN_EXAMPLE.into()));
+    }
+    let origin = url.origin().ascii_serialization();
+    if origin == text {
+        Ok(origin)
+    } else {
+        Err(invalid(format!("write {origin:?}")))
     }
 }
+
+const ORIGIN_EXAMPLE: &str = "write scheme, host and port: \"https://tool.example.com\"";
 
 /// A browser extension's origin, such as `chrome-extension://…`, which the standard for URLs does not define.
 fn is_other_origin(text: &str) -> bool {

@@ -51,8 +51,10 @@ pub fn running_fingerprint(config: &Config) -> String {
 /// What identifies one proxy. A key that is not set says nothing.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyFingerprint {
-    /// Where it was read, in words: a file or the environment.
+    /// Where it was read, in words: a file or the environment; or which file could not be read, and why.
     pub named: String,
+    /// Whether the file could not be read, so that nothing below is known of it.
+    pub is_unreadable: bool,
     /// `name`.
     pub name: Option<String>,
     /// `upstream.url`: scheme, host and port.
@@ -70,11 +72,15 @@ pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyF
         Content::Toml(_) | Content::Secret(_) | Content::Invalid => None,
     };
     let upstream = text(&keys::UPSTREAM_URL).and_then(|text| address::origin(&text, true).ok());
+    let unreadable = layers.incomplete.then(|| layers.problems.iter().next());
+    let named = match (unreadable.flatten(), &layers.file) {
+        (Some(one), _) => format!("{}, which {}", one.key, one.problem),
+        (None, Some(file)) => file.display().to_string(),
+        (None, None) => "this environment".to_owned(),
+    };
     ProxyFingerprint {
-        named: layers.file.as_ref().map_or_else(
-            || "this environment".to_owned(),
-            |file| file.display().to_string(),
-        ),
+        named,
+        is_unreadable: layers.incomplete,
         name: text(&keys::NAME),
         upstream: upstream.map(|origin| format!("{}://{}", origin.scheme, origin.authority)),
         listen: text(&keys::LISTEN).and_then(|text| address::listen(&text).ok()),

@@ -39,7 +39,16 @@ impl PathPattern {
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let Some(rest) = text.strip_prefix('/') else {
             let problem = format!("{} does not start with a slash", quoted(text));
-            return Err((problem, format!("write {}", quoted(&format!("/{text}")))).into());
+            let after_host = text
+                .split_once("://")
+                .and_then(|(_, rest)| rest.split_once('/'));
+            let proposed = format!("/{}", after_host.map_or(text, |(_, path)| path));
+            let remedy = if Self::parse(&proposed).is_ok() && !proposed.contains("//") {
+                format!("write {proposed:?}")
+            } else {
+                "write a path, such as \"/api/v1/**\"".to_owned()
+            };
+            return Err((problem, remedy).into());
         };
         let segments = rest.split('/').map(|segment| match PatternSegment::of(segment) {
             PatternSegment::Text(_) if segment.contains('*') => Err((

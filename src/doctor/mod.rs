@@ -14,6 +14,7 @@ mod finding;
 mod grant;
 mod issuer;
 mod listener;
+mod local_exchange;
 mod own_response;
 mod port_holder;
 mod prerequisites;

@@ -1,16 +1,15 @@
 //! Which program uses a port of this machine: a cupbearer, if it says so, or a process that the system names.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::local_exchange::exchange;
 use super::running_instance;
 use super::socket_owner::{HolderProcess, socket_owner};
 use crate::config::{Listen, PORT_PROBE_HOST};
 
-/// A program on loopback answers at once, unless it is stuck.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// The most that is read of a response, in bytes; only its head matters.
+const MAX_RESPONSE: usize = 2048;
 
 /// The program that uses a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,23 +58,15 @@ pub(super) fn holder_if(address: SocketAddr, is_cupbearer: bool) -> PortHolder {
 /// Sends a request for a host that no cupbearer serves. A cupbearer rejects it with its own `Proxy-Status` (RFC 9209)
 /// and forwards nothing.
 fn answers_as_cupbearer(address: SocketAddr) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
     let request = format!("GET / HTTP/1.1\r\nHost: {PORT_PROBE_HOST}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut head = [0; 2048];
-    let mut length = 0;
-    while length < head.len() {
-        match stream.read(&mut head[length..])? {
-            0 => break,
-            more => length += more,
-        }
-        if head[..length].windows(4).any(|end| end == b"\r\n\r\n") {
-            break;
-        }
-    }
-    let head = String::from_utf8_lossy(&head[..length]).to_ascii_lowercase();
+    let has_head = |read: &[u8]| read.windows(4).any(|end| end == b"\r\n\r\n");
+    let head = exchange(
+        reachable(address),
+        request.as_bytes(),
+        MAX_RESPONSE,
+        has_head,
+    )?;
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
     Ok(head.contains("\r\nproxy-status: cupbearer;"))
 }
 

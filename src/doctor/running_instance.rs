@@ -1,20 +1,17 @@
 //! Whether a running cupbearer runs this configuration, according to `/status` of its admin listener.
 
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use super::local_exchange::exchange;
 use crate::admin::status_api::{ProcessStatus, ProxyStatus};
 use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint, running_fingerprint};
-
-/// An admin listener on loopback answers at once, unless it is stuck.
-const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often an instance is examined, until a changed file must have been applied: for 4 s.
 const LOOKS: usize = 21;
 
 /// The most that is read of a response, in bytes; `/status` contains the recent requests.
-const MAX_RESPONSE: u64 = 4 << 20;
+const MAX_RESPONSE: usize = 4 << 20;
 
 /// The part of a configuration that is compared with a running instance.
 pub(super) struct ConfiguredProxy {
@@ -144,6 +141,9 @@ pub fn upstream_if_unrelated(status: &str, own: &[ProxyFingerprint]) -> Option<S
 }
 
 fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
+    if own.is_unreadable && proxy.has_pending_change != Some(true) {
+        return true; // the proxy of this file would report that it cannot be read
+    }
     // Empty if that version of cupbearer does not send it.
     let is_same = |theirs: &str, own: &Option<String>| {
         let own = own.as_deref().filter(|_| !theirs.is_empty());
@@ -208,14 +208,11 @@ fn addresses(listen: &Listen) -> Vec<SocketAddr> {
 }
 
 fn status(admin: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&admin, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
     // HTTP/1.0: the body ends with the connection.
-    stream.write_all(b"GET /status HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(MAX_RESPONSE).read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let request = b"GET /status HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    let response = exchange(admin, request, MAX_RESPONSE, |_| false)?;
+    let response = String::from_utf8(response).map_err(std::io::Error::other)?;
+    let (_, body) = response.split_once("\r\n\r\n").unwrap_or_default();
     Ok(body.to_owned())
 }
 

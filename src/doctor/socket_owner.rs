@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+#[cfg(target_os = "linux")]
+use crate::text::{Unprintable, sanitize};
+
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HolderProcess {
@@ -90,12 +93,19 @@ fn process_with_socket(inode: u64) -> Option<HolderProcess> {
         if !has_it {
             return None;
         }
-        let name = fs::read_to_string(entry.path().join("comm")).ok()?;
+        let comm = fs::read(entry.path().join("comm")).ok()?;
         Some(HolderProcess {
-            name: name.trim().to_owned(),
+            name: printable_name(&comm),
             pid,
         })
     })
+}
+
+/// Any program can give itself a name that steers a terminal.
+#[cfg(target_os = "linux")]
+fn printable_name(comm: &[u8]) -> String {
+    let name = String::from_utf8_lossy(comm);
+    sanitize(name.trim(), Unprintable::Mark)
 }
 
 /// Other systems tell nothing without running a program.

@@ -150,7 +150,7 @@ impl Answers {
             (self.client_id.known().is_none(), "--client-id"),
             (
                 self.secret.known().is_none(),
-                "and one of --secret-file, --secret-command, --secret-keyring or --secret-stdin",
+                "one of --secret-file, --secret-command, --secret-keyring or --secret-stdin",
             ),
         ];
         let missing: Vec<&str> = flags
@@ -158,7 +158,7 @@ impl Answers {
             .filter_map(|(is_missing, flag)| is_missing.then_some(flag))
             .collect();
         format!(
-            "without a terminal to ask on, these flags are required: {}; give them, or run the command on a terminal without --yes",
+            "without a terminal to ask on, these are missing: {}; give them, or run the command on a terminal without --yes",
             missing.join(", ")
         )
     }

@@ -36,6 +36,9 @@ pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<
         format!("{shown} is not the name of a file")
     } else if path.is_dir() {
         format!("{shown} is a directory")
+    } else if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        // Moved there, the configuration would take the place of a device such as /dev/null.
+        format!("{shown} is not a regular file")
     } else if path.to_str().is_none() {
         format!("{shown} is not UTF-8")
     } else {
@@ -131,7 +134,12 @@ pub(super) fn make_parent(path: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory_of(path))
+    let created = builder.create(directory_of(path));
+    created.map_err(|error| match error.kind() {
+        // Something else has the name of a directory.
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => error,
+    })
 }
 
 /// Where the configuration really goes. A symbolic link to it is followed, since people keep those in repositories. One

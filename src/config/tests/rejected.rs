@@ -24,6 +24,8 @@ const REFUSED: &[(&str, &str)] = &[
         "guard.allow: \"/api/**\" is not a method and a path: write \"GET /api/v1/**\"",
     ),
     ("guard.allow = []", "guard.allow: allows nothing at all"),
+    ("guard.allow = [\"GET http://a/b\"]", "write \"/b\""),
+    ("guard.allow = [\"GET a//b\"]", "write a path, such as"),
     (
         "guard.deny = [\"GTE /x\"]",
         "guard.deny: \"GTE\" is not a method that a rule can name",
@@ -194,6 +196,12 @@ const REFUSED: &[(&str, &str)] = &[
         "write \"box.example.com\"",
     ),
     ("guard.hosts = [\"*.example.com\"]", "is not a host name"),
+    ("guard.hosts = [\"fd00::1\"]", "write \"[fd00::1]\""),
+    ("guard.hosts = [\"[FD00::1]:80\"]", "write \"[fd00::1]\""),
+    (
+        "guard.hosts = [\"http://x@A.example:80/\"]",
+        "write \"a.example\"",
+    ),
     ("guard.origins = [\"*\"]", "list each origin"),
     ("guard.origins = [\"null\"]", "list each origin"),
     (
@@ -202,6 +210,18 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "guard.origins = [\"HTTPS://A.example:443\"]",
+        "write \"https://a.example\"",
+    ),
+    (
+        "guard.origins = [\"https://*.a.example\"]",
+        "is not a web origin: write scheme, host and port",
+    ),
+    (
+        "guard.origins = [\"https://a..example\"]",
+        "is not a web origin",
+    ),
+    (
+        "guard.origins = [\"wss://a.example\"]",
         "write \"https://a.example\"",
     ),
     (

@@ -34,6 +34,12 @@ fn an_unrelated_instance_differs_in_name_api_or_address_and_has_no_pending_chang
     }
     let nothing_in_common = own("two", "http://b", Some(Listen::Localhost(6740)));
     assert!(upstream_if_unrelated(&status(true), &[nothing_in_common]).is_some());
+    let unreadable = [ProxyFingerprint {
+        is_unreadable: true,
+        ..ProxyFingerprint::default()
+    }];
+    assert!(upstream_if_unrelated(&status(false), &unreadable).is_some());
+    assert_eq!(upstream_if_unrelated(&status(true), &unreadable), None);
     // An older version sends no such field.
     let older = status(false).replace("has_pending_change", "unknown");
     assert!(upstream_if_unrelated(&older, &[own("one", "http://a", None)]).is_none());

@@ -33,3 +33,9 @@ fn a_listening_socket_is_found_by_its_address_or_the_unspecified_one() {
         assert_eq!(listening(&text, wanted), expected, "{text} {wanted}");
     }
 }
+
+#[test]
+fn the_name_of_a_process_cannot_steer_a_terminal() {
+    assert_eq!(printable_name(b"cupbearer\n"), "cupbearer");
+    assert_eq!(printable_name(b"\x1b[2J\xff x\n"), "?[2J\u{fffd} x");
+}

@@ -388,7 +388,9 @@ fn without_a_terminal_all_missing_or_invalid_flags_are_reported_at_once() {
         "{nowhere}"
     );
     assert!(
-        missing.contains("--client-id, and one of --secret-file"),
+        missing.contains(
+            "these are missing: --upstream, --token-endpoint, --client-id, one of --secret-file"
+        ),
         "{missing}"
     );
     for flag in ["--upstream", "--client-id", "--listen"] {

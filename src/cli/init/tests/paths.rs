@@ -110,8 +110,12 @@ async fn a_destination_that_is_no_file_leaves_no_secret_beside_it() {
     let at = |name: &str| directory.path().join(name);
     fs::create_dir(at("dir")).unwrap();
     fs::create_dir(at("taken.client_secret")).unwrap();
+    #[cfg(unix)]
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
     for (name, words) in [
         ("dir", "is a directory"),
+        #[cfg(unix)]
+        ("socket", "is not a regular file"),
         ("dir/", "is not the name of a file"),
         ("new/", "is not the name of a file"),
         ("dir/..", "is not the name of a file"),
@@ -124,6 +128,26 @@ async fn a_destination_that_is_no_file_leaves_no_secret_beside_it() {
         };
         assert_refused(directory.path(), args, words).await;
     }
+}
+
+#[tokio::test]
+async fn a_file_in_place_of_the_directory_is_named_as_what_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let args = InitArgs {
+        out: Some(file.join("c.toml")),
+        force: true,
+        ..api()
+    };
+    let refused = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+    let Err(InitError::Failed(message)) = refused else {
+        panic!("not refused");
+    };
+    assert!(
+        message.contains("cannot be written: not a directory"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
