@@ -1,7 +1,7 @@
 //! The commands that ask a running proxy, when something else responds at `admin.listen`: another program, one that never
 //! responds, a cupbearer with another configuration.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,9 +29,19 @@ fn configuration(directory: &Path, upstream: &str, admin: &str) -> std::path::Pa
 
 /// Runs a command with this configuration. Returns its exit code, standard output and standard error.
 async fn run(arguments: &[&str], file: &Path) -> (i32, String, String) {
+    run_with(arguments, file, &[]).await
+}
+
+/// The same with these environment variables.
+async fn run_with(
+    arguments: &[&str],
+    file: &Path,
+    variables: &[(&str, &str)],
+) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
     command
         .env_clear()
+        .envs(variables.iter().copied())
         .args(arguments)
         .arg("--config")
         .arg(file);
@@ -184,6 +194,70 @@ async fn wait_gives_up_in_time_even_if_every_address_hangs() {
         took >= Duration::from_secs(2) && took < Duration::from_millis(3800),
         "{took:?}"
     );
+}
+
+#[tokio::test]
+async fn with_a_file_that_cannot_be_read_every_command_rejects_a_proxy_that_does_not_say_the_same()
+{
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let mut binary = Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "commands",
+        secret: SECRET,
+        settings: &["admin.listen=127.0.0.1:0"],
+    })
+    .await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+    let directory = tempfile::tempdir().unwrap();
+    let admin = admin.to_string();
+    let variables = [("CUPBEARER_ADMIN__LISTEN", &*admin)];
+    let broken = directory.path().join("broken.toml");
+    std::fs::write(&broken, "x = ").unwrap();
+    for (file, problem) in [
+        (directory.path().join("missing.toml"), "does not exist"),
+        (broken, "is not TOML"),
+    ] {
+        for (arguments, expected) in COMMANDS {
+            let (code, stdout, stderr) = run_with(arguments, &file, &variables).await;
+            let said = stdout + &stderr;
+            assert_eq!(code, expected, "{arguments:?}: {said}");
+            let whose = format!("is not the one of {}, which {problem}", file.display());
+            assert!(said.contains(&whose), "{arguments:?}: {said}");
+        }
+    }
+    assert!(
+        binary.exit_status().is_none(),
+        "quit has stopped another proxy"
+    );
+}
+
+/// Sends a piece again and again to everyone who connects.
+fn endless(piece: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || while stream.write_all(piece).is_ok() {});
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn interim_responses_without_an_end_are_no_response() {
+    let port = endless(&b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(2000).leak()[..]);
+    let directory = tempfile::tempdir().unwrap();
+    let admin = format!("127.0.0.1:{port}");
+    let file = configuration(directory.path(), "https://api.example.com", &admin);
+    for (arguments, expected) in COMMANDS {
+        let (code, stdout, stderr) = run(arguments, &file).await;
+        let said = stdout + &stderr;
+        assert_eq!(code, expected, "{arguments:?}: {said}");
+        assert!(said.contains("interim responses"), "{arguments:?}: {said}");
+    }
 }
 
 #[tokio::test]
