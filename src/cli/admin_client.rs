@@ -16,7 +16,7 @@ use crate::admin;
 use crate::admin::status_api::ProcessStatus;
 use crate::config::{self, Listen, ProxyFingerprint};
 use crate::doctor;
-use crate::text::{Unprintable, sanitize_lines};
+use crate::text::{Unprintable, error_chain, sanitize_lines};
 
 /// The time limit for all requests of a command together. A healthy process responds much sooner.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -170,7 +170,7 @@ async fn within(
     sent: impl Future<Output = Result<TextResponse, BoxedError>>,
 ) -> Result<TextResponse, String> {
     match timeout_at(deadline, sent).await {
-        Ok(sent) => sent.map_err(|error| error.to_string()),
+        Ok(sent) => sent.map_err(|error| error_chain(&*error)),
         Err(_) => Err("no response in time".to_owned()),
     }
 }
