@@ -80,8 +80,8 @@ pub fn load_one_of(
     finish(layers, surroundings).map_err(|invalid| invalid.problems)
 }
 
-/// Whether the configuration, as it is now, names the same token endpoint and the same client as `before`. If not, or if
-/// it cannot be read, its secret may be meant for another server.
+/// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`. If not, or
+/// if it cannot be read, what the source contains may be meant for another server.
 #[must_use]
 pub fn names_same_client(
     overrides: &Overrides,
@@ -93,7 +93,7 @@ pub fn names_same_client(
     !layers.incomplete && !changed.iter().any(|key| is_of_client(key))
 }
 
-/// Whether the key names the token endpoint or the client.
+/// Whether the key names the token endpoint, the client or where its secret is.
 fn is_of_client(path: &str) -> bool {
     [
         keys::TOKEN_URL.path(),
@@ -102,6 +102,8 @@ fn is_of_client(path: &str) -> bool {
         keys::TOKEN_PINGONE_REGION.path(),
         keys::TOKEN_PINGONE_ENVIRONMENT_ID.path(),
         keys::TOKEN_CLIENT_ID.path(),
+        keys::TOKEN_CLIENT_SECRET.path(),
+        keys::TOKEN_PRIVATE_KEY.path(),
     ]
     .contains(&path)
 }

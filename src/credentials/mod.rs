@@ -17,7 +17,7 @@ mod secret_command;
 mod secret_error;
 mod secret_source;
 
-pub use child_process::{VARIABLE_PREFIX, withhold_private_variables};
+pub use child_process::{VARIABLE_PREFIX, withhold_private_variables, withhold_variable};
 pub use client_certificate::{ClientCertificate, ClientCertificateError, PresentedTo};
 pub use keyring::{KeyringEntry, KeyringError};
 pub use pem::{CertificateDefect, PemCertificates, PemDefect, pem_certificates};

@@ -464,7 +464,7 @@ impl ReloadTask {
 }
 
 impl ReloadTarget {
-    /// Whether the configuration still names the token endpoint and the client that are named in `settings`.
+    /// Whether the configuration still names the token endpoint, the client and the secret source of `settings`.
     fn secret_ownership(&self, settings: KeyDigests) -> SecretOwnership {
         let (overrides, surroundings) = (self.all[self.index].clone(), self.surroundings.clone());
         let inputs = Arc::new((overrides, surroundings, settings));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::bearer::TokenState;
 use super::client::Client;
@@ -347,25 +347,30 @@ impl RefreshTask {
         }
     }
 
-    /// Sends a request. While there is no usable token, sends another one beside it whenever they take long, and uses the
-    /// first token.
+    /// Sends a request. While there is no usable token, sends another one beside it whenever the last one takes long, and
+    /// uses the first token. If one has failed by then, the attempt ends, and the schedule decides.
     async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
         let secret = self.secret.clone().ok_or(GrantError::SecretEmpty)?;
         let mut running = Vec::with_capacity(1);
+        let mut failure = None;
         loop {
+            let mut next = Instant::now() + ATTEMPT_OVERLAP;
             running.push((
                 self.inputs.clock.now(),
                 (self.request_token)(secret.clone()),
             ));
             loop {
-                match timeout(ATTEMPT_OVERLAP, first_to_end(&mut running)).await {
+                match timeout_at(next, first_to_end(&mut running)).await {
                     Ok((requested_at, Ok(token))) => return Ok((requested_at, token)),
                     Ok((_, Err(error))) if running.is_empty() || error.ends_attempt() => {
                         return Err(error);
                     }
-                    Ok((_, Err(_))) => {}
-                    Err(_) if running.len() < MAX_OVERLAPPING && !self.has_token() => break,
-                    Err(_) => {}
+                    Ok((_, Err(error))) => failure = Some(error),
+                    Err(_) => match failure {
+                        Some(error) => return Err(error),
+                        None if running.len() < MAX_OVERLAPPING && !self.has_token() => break,
+                        None => next = Instant::now() + MIN_BETWEEN_ATTEMPTS,
+                    },
                 }
             }
             self.note_request(false);
@@ -435,9 +440,9 @@ impl RefreshTask {
             let (class, retry_after) = (failure.class(), failure.retry_after());
             let usable_in = status.usable_in(now);
             let delays = schedule::delays(class, failures, retry_after, usable_in, draw);
-            // A request that was never answered has been a wait too.
-            let since = match (&*failure, status.last_start) {
-                (GrantError::TimedOut { .. }, Some(last)) => last,
+            // A request that took long has been a wait too.
+            let since = match (class, retry_after, status.last_start) {
+                (FailureClass::Outage, None, Some(last)) => last,
                 _ => now,
             };
             let wait = Wait { since, delays };

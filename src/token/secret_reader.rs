@@ -27,7 +27,7 @@ pub struct SecretReader {
 /// The source may hold the secret of another identity.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "it is not used while the configuration names another token endpoint or client, or cannot be read"
+    "it is not used while the configuration names another token endpoint, client or source, or cannot be read"
 )]
 struct SecretOfAnother;
 

@@ -182,3 +182,25 @@ async fn a_pending_identity_never_sends_the_secret_of_the_one_that_replaces_it()
     assert_eq!(secrets_at(&scene.dead), only(FIRST));
     assert_eq!(secrets_at(&scene.first), only(FIRST));
 }
+
+#[tokio::test]
+async fn an_identity_never_sends_what_its_file_contains_once_its_client_has_another() {
+    let scene = Scene::new().await;
+    let proxy = scene.start().await;
+    let mut held = Client::connect(proxy.running.addresses[0]).await;
+    held.send(get("/held")).await;
+    scene
+        .clock
+        .until("the request waits", || scene.api.seen_count() == 1)
+        .await;
+    let own = scene.file("another");
+    std::fs::write(&own, FIRST).unwrap();
+    let shared = scene.file("secret").display().to_string();
+    let moved = scene.text(&scene.first, "first", "");
+    let moved = moved.replace(&shared, &own.display().to_string());
+    scene.replace(&proxy, &moved).await;
+    // Now the file belongs to another proxy's client, for example.
+    scene.write_secret(SECOND);
+    scene.pass_time().await;
+    assert_eq!(secrets_at(&scene.first), only(FIRST));
+}

@@ -8,3 +8,21 @@ fn variables_of_the_configuration_and_of_the_service_manager_are_private() {
     assert!(!is_private("PATH".as_ref()));
     assert!(!is_private("CUPBEARER".as_ref()));
 }
+
+#[test]
+fn a_variable_that_is_named_as_the_source_of_a_secret_is_withheld_from_every_program() {
+    let name = "CARGO_PKG_DESCRIPTION"; // cargo sets it
+    let is_removed = |command: &Command| {
+        let changed = command.as_std().get_envs();
+        changed
+            .filter(|(_, value)| value.is_none())
+            .any(|(removed, _)| removed == name)
+    };
+    let mut before = Command::new("program");
+    withhold_private_variables(&mut before);
+    assert!(!is_removed(&before));
+    withhold_variable(name);
+    let mut after = Command::new("program");
+    withhold_private_variables(&mut after);
+    assert!(is_removed(&after));
+}

@@ -1,11 +1,13 @@
 //! The refresh task: schedule, one request at a time, waiting requests, failing closed.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::scene::{
-    ATTEMPT_LIMIT, Scene, grant, invalid_client, ms, s, server, settle, throttled, timed_out,
-    unavailable,
+    ATTEMPT_LIMIT, Outcome, Scene, grant, invalid_client, ms, s, server, settle, throttled,
+    timed_out, unavailable,
 };
 use crate::token::{GrantError, TokenState, TokenUnavailable, Unreachable, UnreachableCause};
 
@@ -362,6 +364,19 @@ async fn a_request_waits_2_s_at_most_if_the_token_has_expired_during_an_attempt(
 /// An attempt that began before the endpoint returned may hang until it times out. The other one is answered.
 #[test]
 fn an_endpoint_that_returns_during_attempts_that_hang_is_noticed_within_5_s() {
+    is_noticed_within_5_s(ATTEMPT_LIMIT, timed_out);
+}
+
+/// A gateway answers for an endpoint that it cannot reach, but not at once.
+#[test]
+fn an_endpoint_that_returns_behind_a_gateway_that_is_slow_to_fail_is_noticed_within_5_s() {
+    for latency in [2_000, 3_900, 5_000, 7_000, 9_500] {
+        is_noticed_within_5_s(ms(latency), || unavailable(None));
+    }
+}
+
+/// `failure` is what a request ends with after `latency`, until the endpoint has returned.
+fn is_noticed_within_5_s(latency: Duration, failure: fn() -> Outcome) {
     for offset in (0..24_000).step_by(700) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -373,7 +388,7 @@ fn an_endpoint_that_returns_during_attempts_that_hang_is_noticed_within_5_s() {
             let scene = Scene::new(move |_, _| {
                 let out = start.elapsed() > s(10) && start.elapsed() < back;
                 if out {
-                    (ATTEMPT_LIMIT, timed_out())
+                    (latency, failure())
                 } else {
                     (ms(200), grant(s(20)))
                 }
@@ -381,7 +396,10 @@ fn an_endpoint_that_returns_during_attempts_that_hang_is_noticed_within_5_s() {
             sleep(back).await;
             assert!(scene.tokens.usable().is_none());
             sleep(s(5)).await;
-            assert!(scene.tokens.usable().is_some(), "back at {back:?}");
+            assert!(
+                scene.tokens.usable().is_some(),
+                "back at {back:?}, {latency:?}"
+            );
             assert!(
                 scene.gaps().iter().all(|gap| *gap >= 1000),
                 "{:?}",
