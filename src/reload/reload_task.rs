@@ -258,14 +258,10 @@ impl ReloadTask {
         }
     }
 
-    /// Ends an examination without a result, and returns whether there was one. What was forbidden before stays forbidden.
+    /// Ends an examination without a result, and returns whether there was one. What it forbids already stays forbidden
+    /// until a newer configuration decides about that, since that one may forbid the same.
     fn end_examination(&mut self) -> bool {
-        let examination = self.examination.take();
-        let is_ended = examination.is_some();
-        if let Some(earlier) = examination.and_then(|one| one.earlier) {
-            self.restrict(earlier);
-        }
-        is_ended
+        self.examination.take().is_some()
     }
 
     async fn finish(&mut self, outcome: Result<Examined, String>) {

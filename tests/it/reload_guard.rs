@@ -316,10 +316,16 @@ async fn what_a_file_forbids_applies_while_its_secrets_are_read_and_only_then_if
         "an unusable file changes nothing"
     );
 
-    // A newer file ends the examination of an older one.
+    // A newer file ends the examination of an older one. If it is invalid, what was forbidden stays so.
     verdict.send_replace(None);
     proxy.replace(&scene.text("guard.deny = [\"GET /c\"]"));
     while ask(address, get("/c")).await.status != 403 {}
+    proxy.replace(&scene.text("guard.dany = [\"GET /c\"]"));
+    until("the typing error is reported", || {
+        proxy.notes().concat().contains("guard.dany")
+    })
+    .await;
+    assert_eq!(ask(address, get("/c")).await.status, 403);
     proxy.replace(&stricter.replace("/a", "/b"));
     while ask(address, get("/b")).await.status != 403 {}
     verdict.send_replace(Some(true));
