@@ -15,8 +15,7 @@ pub struct ConnectionLimits {
     pub keep_alive: Duration,
     /// How long a client may leave bytes that wait for it unread.
     pub stall_timeout: Duration,
-    /// A connection whose response has waited so long for its client gives way to a new one at the limit, and a
-    /// connection ends after its current response while new ones wait. `None` if it counts as busy until
-    /// `stall_timeout` expires.
+    /// A connection whose response has waited so long for its client gives way to a new one at the limit. `None` if it
+    /// counts as busy until `stall_timeout` expires.
     pub unread_gives_way: Option<Duration>,
 }

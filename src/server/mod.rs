@@ -239,12 +239,7 @@ impl Server {
     /// Waits until a slot is free. Returns false if this server rejects the client instead, because all connections
     /// have been busy for a while.
     async fn wait_for_room(&mut self) -> bool {
-        let unread_gives_way = self.registry.limits().unread_gives_way;
-        let retry_interval = unread_gives_way.unwrap_or(FULL_RETRY_INTERVAL);
-        let mut was_full = false;
         while self.registry.is_full() {
-            was_full = true;
-            self.registry.set_crowded(true);
             if !self.registry.make_room() {
                 let since = *self.full_since.get_or_insert_with(Instant::now);
                 if self.rejects_when_full && since.elapsed() >= FULL_RETRY_INTERVAL {
@@ -253,10 +248,7 @@ impl Server {
             }
             // A connection that becomes idle sends no notification, hence the timeout.
             let ended = self.registry.connection_ended.notified();
-            let _ = tokio::time::timeout(retry_interval, ended).await;
-        }
-        if !was_full {
-            self.registry.set_crowded(false);
+            let _ = tokio::time::timeout(FULL_RETRY_INTERVAL, ended).await;
         }
         self.full_since = None;
         true

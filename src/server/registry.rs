@@ -189,12 +189,6 @@ impl ConnectionRegistry {
         self.state.is_closing()
     }
 
-    /// Where unread responses give way, every response closes its connection from now on, or no longer does.
-    pub(super) fn set_crowded(&self, is_crowded: bool) {
-        let applies = self.limits().unread_gives_way.is_some();
-        self.state.set_crowded(is_crowded && applies);
-    }
-
     /// Periodically closes the connections that exceed a limit. Never returns.
     ///
     /// A sweep that comes very late means that the whole process was late: it was stopped, or the machine was

@@ -77,8 +77,6 @@ pub(super) struct ServerState {
     now_ms: AtomicU64,
     /// Every response says `Connection: close`.
     closing: AtomicBool,
-    /// The same, as long as new connections wait for room.
-    crowded: AtomicBool,
     wide_connections: Arc<Semaphore>,
 }
 
@@ -88,7 +86,6 @@ impl ServerState {
             start: Instant::now(),
             now_ms: AtomicU64::new(1),
             closing: AtomicBool::new(false),
-            crowded: AtomicBool::new(false),
             wide_connections: Arc::new(Semaphore::new(WIDE_CONNECTIONS)),
         })
     }
@@ -113,12 +110,6 @@ impl ServerState {
 
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
-    }
-
-    /// While this is set, a connection ends after its current response, so that a client with one request after the
-    /// other does not keep it from new ones.
-    pub(super) fn set_crowded(&self, is_crowded: bool) {
-        self.crowded.store(is_crowded, Ordering::Relaxed);
     }
 }
 
@@ -166,15 +157,14 @@ impl TrackedConnection {
         self.phase() == ConnectionPhase::Idle
     }
 
-    /// Whether the connection may close for a new one: it has no request and no response, which is so if it is idle or
-    /// no complete head has arrived, or its client leaves a response unread. `unread_gives_way` is that of the limits.
+    /// Whether the connection has no request and no response, so that it may close for a new one: it is idle, or no
+    /// complete head has arrived. `unread_gives_way` is that of the limits.
     pub(super) fn gives_way(&self, unread_gives_way: Option<Duration>) -> bool {
         let blocked = self.blocked_ms.load(Ordering::Relaxed);
-        if blocked == 0 {
-            return !self.is_busy();
-        }
         let waited = self.server.now().saturating_sub(blocked);
-        unread_gives_way.is_some_and(|limit| u128::from(waited) > limit.as_millis())
+        let is_read = blocked == 0
+            || unread_gives_way.is_some_and(|limit| u128::from(waited) > limit.as_millis());
+        !self.is_busy() && is_read
     }
 
     pub(super) fn is_in_phase(&self, phase: ConnectionPhase) -> bool {
@@ -250,7 +240,7 @@ impl TrackedConnection {
 
     /// Whether every response closes its connection.
     pub(super) fn is_closing(&self) -> bool {
-        self.server.is_closing() || self.server.crowded.load(Ordering::Relaxed)
+        self.server.is_closing()
     }
 
     pub(super) fn command(&self) -> ConnectionCommand {
