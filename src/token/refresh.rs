@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::bearer::TokenState;
 use super::client::Client;
@@ -287,6 +287,7 @@ impl RefreshTask {
                     tracing::info!(proxy = self.proxy, "token secret changed");
                     self.secret = Some(secret);
                     self.last_poll = Some(Instant::now());
+                    self.keep_spacing().await;
                 }
             }
         };
@@ -305,6 +306,16 @@ impl RefreshTask {
                 status.started_with_token = status.is_usable(now);
             }
         });
+    }
+
+    /// Waits until another request may start. The last one may be younger than the attempt.
+    async fn keep_spacing(&self) {
+        let left = self
+            .shared
+            .status
+            .borrow()
+            .spacing_left(self.inputs.clock.now());
+        sleep(left).await;
     }
 
     /// Waits until the source holds a secret other than the one that the attempt uses. It is read as often as between
@@ -331,7 +342,6 @@ impl RefreshTask {
 
     /// Sends one request, and a second one only if the first was rejected and the source holds another secret now.
     async fn obtain(&mut self) -> Result<(Timestamp, AccessToken), GrantError> {
-        let start = Instant::now();
         let rejection = match self.request().await {
             Err(error) if error.is_rejection() => error,
             outcome => return outcome,
@@ -339,7 +349,7 @@ impl RefreshTask {
         match read(&self.read_secret).await {
             Ok(secret) if !self.is_known(&secret) => {
                 self.secret = Some(secret);
-                sleep_until(start + MIN_BETWEEN_ATTEMPTS).await;
+                self.keep_spacing().await;
                 self.note_request(false);
                 self.request().await
             }

@@ -25,6 +25,7 @@ export const REQUEST_RULES = {
   Forwarded: dropped,
   "X-Forwarded-*": dropped,
   "X-Real-IP": dropped,
+  "X-Cupbearer-Key": dropped,
   Expect: (direct, through) => through.length === 0,
   Origin: asTheRowSays,
   Referer: asTheRowSays,

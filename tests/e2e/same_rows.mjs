@@ -36,7 +36,7 @@ const requests = [
   { name: "an origin and a referrer", headers: [["Origin", "http://@HOST@"], ["Referer", "http://@HOST@/page?x"]], clients: ["curl", "requests", "httpx", "http"], expectSeen: { origin: ["http://@UPSTREAM@"], referer: ["http://@UPSTREAM@/page?x"] } },
   { name: "a request id", headers: [["X-Request-Id", "this-one"]], expect: { "x-request-id": ["this-one"] } },
   { name: "Via of a proxy before us", headers: [["Via", "1.1 corporate, 1.0 other"]] },
-  { name: "claims about who asks", headers: [["DPoP", "x"], ["Forwarded", "for=a"], ["X-Forwarded-For", "1.2.3.4"], ["X-Forwarded-Proto", "https"], ["X-Real-IP", "1.2.3.4"]] },
+  { name: "claims about who asks", headers: [["DPoP", "x"], ["Forwarded", "for=a"], ["X-Forwarded-For", "1.2.3.4"], ["X-Forwarded-Proto", "https"], ["X-Real-IP", "1.2.3.4"], ["X-Cupbearer-Key", "cbk_x"]] },
   { name: "fields of one connection", headers: [["Connection", "keep-alive, X-Gone"], ["X-Gone", "1"], ["Keep-Alive", "timeout=5"], ["Proxy-Connection", "keep-alive"], ["Proxy-Authorization", "Basic eDp5"]], clients: EXACT },
   { name: "a client that takes trailers", headers: [["TE", "trailers"], ["Connection", "TE"]], clients: EXACT, wants: { trailers: true } },
   { name: "a client that takes codings", headers: [["TE", "gzip;q=0.5"], ["Connection", "TE"]], clients: EXACT },
@@ -66,6 +66,9 @@ const requests = [
   { name: "trailers of a request", method: "POST", body: Buffer.from("abc"), chunked: true, headers: [["Trailer", "X-Sum, X-Two"]], trailers: [["X-Sum", "1"], ["X-Two", "a"], ["X-Two", "b"]], clients: ["http"] },
 ];
 
+/** A newer token might have the scope, but the proxy can ask for the same one only. */
+const NOT_SENT_AGAIN = 'cupbearer; received-status=401; details="not sent again: the token lacks a scope"';
+
 /** Statuses, fields and bodies of responses: the client must receive the same response. */
 const answers = [
   ...[200, 201, 202, 203, 204, 205, 206, 207, 226, 299, 300, 301, 302, 303, 304, 305, 307, 308, 400, 402, 403, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 418, 421, 422, 423, 425, 426, 428, 429, 431, 444, 451, 499, 500, 501, 502, 503, 504, 505, 507, 508, 511, 520, 599].map((status) => ({
@@ -75,6 +78,7 @@ const answers = [
   ...[401, 407].map((status) => ({
     name: `status ${status}`, clients: ["curl", "requests", "httpx", "http"], // fetch does not expose a 407
     answer: (_, response) => says(response, status, [["WWW-Authenticate", "Bearer error=\"insufficient_scope\", scope=\"a b\""]], "no"),
+    ...(status === 401 && { expect: { "proxy-status": [NOT_SENT_AGAIN] } }),
   })),
   { name: "a reason of its own", answer: (_, response) => says(response, 200, TEXT, "x", "Just Fine, (thanks)") },
   { name: "no reason at all", clients: ["curl", "http", "httpx"], answer: (_, response) => saysRaw(response, `HTTP/1.1 200 \r\nDate: ${DATE}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx`) },

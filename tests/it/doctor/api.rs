@@ -163,7 +163,7 @@ async fn a_token_that_the_api_repeats_in_any_encoding_is_not_printed() {
 #[tokio::test]
 async fn a_response_of_another_cupbearer_is_explained_by_its_reason() {
     for (status, reason, exit, words) in [
-        ("508 Loop Detected", "loop", 1, "in a circle of proxies"),
+        ("508 Loop Detected", "loop", 1, "in a loop of proxies"),
         (
             "401 Unauthorized",
             "caller_unknown",
