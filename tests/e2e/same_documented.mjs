@@ -49,7 +49,6 @@ export const ANSWER_RULES = {
   "Strict-Transport-Security": dropped,
   "Clear-Site-Data": dropped,
   "Access-Control-*": dropped,
-  "Proxy-Status": dropped,
   "X-Request-Id": added,
   Date: (direct, through) => through.length === 1 && isNow(through[0]) && (direct.length === 0 || isNow(direct[0])),
   Location: asTheRowSays,
