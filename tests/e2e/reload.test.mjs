@@ -3,8 +3,10 @@
 // process.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { Agent, request as send } from "node:http";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { test } from "node:test";
@@ -161,9 +163,13 @@ test("two proxies in one process each have their own listener, identity, guard a
   assert.match(metrics, /^cupbearer_token_state\{proxy="two",state="expired"\} 1$/m);
   assert.match(metrics, /^cupbearer_requests_total\{caller="",method="GET",proxy="two",reason="token_unavailable",status_class="5xx"\} 1$/m);
 
+  await disconnectDuringResponse(first);
   assert.ok(!proxies.output.stderr.includes('"level":"DEBUG"'));
   writeFileSync(one.file, text(one, "one", process.replace("info", "debug")));
-  await until(() => proxies.output.stderr.includes('"level":"DEBUG"'), "the log level follows the file");
+  await until(async () => {
+    await disconnectDuringResponse(first); // logged at level debug
+    return proxies.output.stderr.includes('"level":"DEBUG"');
+  }, "the log level follows the file");
   writeFileSync(two.file, "broken");
   await until(async () => (await proxies.status()).proxies[1].notes.some((note) => note.includes("is not TOML")), "the note of the second proxy");
   writeFileSync(one.file, text(one, "one", `${process}${STRICTER}`));
@@ -174,7 +180,10 @@ test("two proxies in one process each have their own listener, identity, guard a
 
 test("a proxy that cannot start does not prevent the other one from serving", async (t) => {
   const [one, two] = [await startServers(t), await startServers(t)];
-  const taken = new URL(one.api.url).port;
+  const other = createServer((connection) => connection.destroy()).listen(0, "127.0.0.1");
+  t.after(() => other.close());
+  await once(other, "listening");
+  const taken = other.address().port; // only the start notices that, and no check of the configuration
   writeFileSync(one.file, `name = "one"\n${one.text("[admin]\nlisten = '127.0.0.1:0'\n").replace("127.0.0.1:0", `127.0.0.1:${taken}`)}`);
   writeFileSync(two.file, `name = "two"\n${two.text("")}`);
   const proxies = await startSeveral(t, [one.file, two.file], 1);
@@ -361,6 +370,17 @@ function ask(url, path, method = "GET", agent = undefined) {
         const isProblem = response.headers["content-type"]?.startsWith("application/problem+json");
         resolve({ status: response.statusCode, text, reason: isProblem ? JSON.parse(text).reason : undefined });
       });
+    });
+    request.on("error", reject).end();
+  });
+}
+
+/** Disconnects after the first half of a response. */
+function disconnectDuringResponse(url) {
+  return new Promise((resolve, reject) => {
+    const request = send(`${url}/slow`, { agent: false }, (response) => {
+      response.once("data", () => request.destroy());
+      response.on("error", () => {}).on("close", resolve);
     });
     request.on("error", reject).end();
   });
