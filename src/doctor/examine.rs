@@ -65,7 +65,7 @@ pub async fn examine(
     run.record(NO_PROXY, no_proxy).await;
 
     let token = match &endpoint {
-        Some(server) => token(&mut run, &context, &prerequisites, server, request).await,
+        Some(server) => Box::pin(token(&mut run, &context, &prerequisites, server, request)).await,
         None => None,
     };
     run.skip_through(GRANT, "the token endpoint cannot be reached")

@@ -163,15 +163,12 @@ fn without_escapes(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
-        match escaped(rest) {
-            Some((character, length)) => {
-                plain.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = &rest[length..];
-            }
-            None => {
-                plain.push(*first);
-                rest = after;
-            }
+        if let Some((character, length)) = escaped(rest) {
+            plain.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = &rest[length..];
+        } else {
+            plain.push(*first);
+            rest = after;
         }
     }
     plain

@@ -37,7 +37,11 @@ fn type_of(family: &MetricFamily) -> &'static str {
 fn labels(family: &MetricFamily) -> String {
     const FEW: usize = 8;
     let mut labels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for pair in family.get_metric().iter().flat_map(|one| one.get_label()) {
+    for pair in family
+        .get_metric()
+        .iter()
+        .flat_map(prometheus::proto::Metric::get_label)
+    {
         labels.entry(pair.name()).or_default().insert(pair.value());
     }
     let each = labels.into_iter().map(|(name, values)| {

@@ -178,7 +178,7 @@ impl AccessRecord {
         let path = without_user_info(self.path.path());
         self.metrics.request_finished(&FinishedRequest {
             method: &self.method,
-            path: if self.is_unread { "" } else { &*path },
+            path: if self.is_unread { "" } else { &path },
             status: self.head.map(|(status, _)| status.as_u16()),
             reason: self.reason.map(Reason::name),
             caller: self.caller.as_ref().map(CallerName::as_str),

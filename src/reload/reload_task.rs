@@ -76,8 +76,9 @@ struct Examination {
     guards: Guards,
     /// When its guards must admit requests too, if they are new.
     restricts_at: Option<Instant>,
-    /// What was in force before its guards, once they must.
-    earlier: Option<Option<Guards>>,
+    /// Whether they do, and what else restricted requests before.
+    has_restricted: bool,
+    earlier: Option<Guards>,
     outcome: Pin<Box<dyn Future<Output = Result<Examined, String>> + Send>>,
 }
 
@@ -242,6 +243,7 @@ impl ReloadTask {
             change,
             guards,
             restricts_at,
+            has_restricted: false,
             earlier: None,
             outcome: Box::pin(outcome),
         });
@@ -252,7 +254,8 @@ impl ReloadTask {
     fn restrict_early(&mut self) {
         if let Some(examination) = &mut self.examination {
             examination.restricts_at = None;
-            examination.earlier = Some(self.restriction.take());
+            examination.has_restricted = true;
+            examination.earlier = self.restriction.take();
             self.target.live_config.restrict(&examination.guards);
             self.restriction = Some(examination.guards.clone());
         }
@@ -272,8 +275,8 @@ impl ReloadTask {
         let (loaded, prepared) = match outcome {
             Ok(examined) => examined,
             Err(reason) => {
-                if let Some(earlier) = examination.earlier {
-                    self.restrict(earlier);
+                if examination.has_restricted {
+                    self.restrict(examination.earlier);
                 }
                 self.rejected_settings = Some(change.settings);
                 return self.reject(reason, change.is_requested);

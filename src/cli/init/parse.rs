@@ -131,10 +131,10 @@ fn keyring_entry(text: &str) -> Result<KeyringEntry, InvalidValue> {
 
 /// Refuses a typed secret that is most likely a mistake.
 pub(super) fn secret(typed: Secret, client_id: &str) -> Result<Secret, InvalidValue> {
+    const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFE\xFF", b"\xFF\xFE"];
     // Exposed to look for mistakes in copying.
     let bytes = typed.expose();
     let is_space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
-    const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFE\xFF", b"\xFF\xFE"];
     let has_mark = BYTE_ORDER_MARKS.iter().any(|mark| bytes.starts_with(mark));
     let problem = if bytes.is_empty() {
         "the secret is empty"

@@ -9,8 +9,14 @@ fn filter(token: &str) -> TokenFilter {
     TokenFilter::new(&HeaderValue::try_from(format!("Bearer {token}")).unwrap())
 }
 
+/// Encodes each byte of a text that is ASCII.
+fn each_byte(text: &str, encode: fn(u8) -> String) -> String {
+    text.bytes()
+        .fold(String::new(), |all, byte| all + &encode(byte))
+}
+
 fn percent(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    each_byte(text, |byte| format!("%{byte:02x}"))
 }
 
 /// One way in which a server may repeat text.
@@ -19,9 +25,7 @@ type Encoding = fn(&str) -> String;
 const ENCODINGS: [(&str, Encoding); 9] = [
     ("JSON", |text| text.replace('/', "\\/")),
     ("JSON, every character", |text| {
-        text.chars()
-            .map(|character| format!("\\u{:04X}", u32::from(character)))
-            .collect()
+        each_byte(text, |byte| format!("\\u{byte:04X}"))
     }),
     ("percent", percent),
     ("base64", |text| BASE64_STANDARD.encode(text)),
@@ -36,17 +40,13 @@ const ENCODINGS: [(&str, Encoding); 9] = [
         lines.join("\r\n")
     }),
     ("hexadecimal", |text| {
-        text.bytes().map(|byte| format!("{byte:02x}")).collect()
+        each_byte(text, |byte| format!("{byte:02x}"))
     }),
     ("HTML", |text| {
-        text.chars()
-            .map(|character| format!("&#x{:x};", u32::from(character)))
-            .collect()
+        each_byte(text, |byte| format!("&#x{byte:x};"))
     }),
     ("HTML, decimal", |text| {
-        text.chars()
-            .map(|character| format!("&#{};", u32::from(character)))
-            .collect()
+        each_byte(text, |byte| format!("&#{byte};"))
     }),
 ];
 

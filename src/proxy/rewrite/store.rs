@@ -25,7 +25,7 @@ const MEMORY_WAIT: Duration = Duration::from_secs(2);
 const KEPT: usize = 16;
 
 /// The least time between two log lines about a document for which there was no memory.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// All documents of one proxy, shared by its workers and generations.
 pub struct DocumentStore {

@@ -181,6 +181,10 @@ fn every_success_without_a_token_that_can_be_sent_is_an_error_of_its_own() {
     ] {
         assert_eq!(read(body), Err(defect), "{}", &body[..body.len().min(60)]);
     }
+}
+
+#[test]
+fn a_compressed_success_is_called_that() {
     let gzip = headers(&[(CONTENT_ENCODING, "gzip")]);
     assert_eq!(
         access_token(&gzip, b"\x1f\x8b\x08", &plain()).unwrap_err(),

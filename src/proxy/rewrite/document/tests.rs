@@ -77,13 +77,13 @@ fn servers_are_rewritten_wherever_a_document_may_have_them() {
         let expected = is_rewritten.then_some(expected);
         assert_eq!(over_tls(&document), expected, "{place}");
     }
-    const SERVER: &str = r#""server":{"url":"https://api.example.com/v1"}"#;
+    let server = r#""server":{"url":"https://api.example.com/v1"}"#;
     for place in [
         r#""components":{"links":{"l":{@}}}"#,
         r#""components":{"responses":{"r":{"links":{"l":{@}}}}}"#,
         r#""paths":{"/a":{"get":{"responses":{"200":{"links":{"l":{@}}}}}}}"#,
     ] {
-        let document = format!(r#"{{"openapi":"3.1.0",{}}}"#, place.replace('@', SERVER));
+        let document = format!(r#"{{"openapi":"3.1.0",{}}}"#, place.replace('@', server));
         let expected = document.replace("https://api.example.com/v1", "http://localhost:6749/v1");
         assert_eq!(over_tls(&document), Some(expected), "{place}");
     }
