@@ -233,12 +233,11 @@ async fn whatever_form_a_target_has_a_path_is_sent_or_nothing() {
             .drain(before..)
             .map(|seen| seen.target)
             .collect();
-        match expected {
-            Some(expected) => assert_eq!(sent, [expected], "{method} {target}"),
-            None => {
-                assert_eq!(answer.status, 400, "{method} {target}");
-                assert_eq!(sent, [""; 0], "{method} {target}");
-            }
+        if let Some(expected) = expected {
+            assert_eq!(sent, [expected], "{method} {target}");
+        } else {
+            assert_eq!(answer.status, 400, "{method} {target}");
+            assert_eq!(sent, [""; 0], "{method} {target}");
         }
     }
 }

@@ -240,76 +240,80 @@ async fn a_request_over_the_limit_gets_an_immediate_503_with_retry_after_1() {
     until("a slot is free again", || upstream.open() == 1).await;
 }
 
+const DENIED: &str = "http_request_denied";
+const ERROR: &str = "http_request_error";
+
+/// What is sent, the status, the reason, and the error of `Proxy-Status`.
+const REJECTED: [(&str, u16, &str, &str); 12] = [
+    ("GET / HTTP/1.1\r\n\r\n", 400, "bad_request", ERROR),
+    ("GET / HTTP/1.0\r\n\r\n", 403, "host_refused", DENIED),
+    (
+        "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        403,
+        "host_refused",
+        DENIED,
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        400,
+        "bad_request",
+        ERROR,
+    ),
+    (
+        "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        421,
+        "target_refused",
+        DENIED,
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n",
+        403,
+        "origin_refused",
+        DENIED,
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n",
+        403,
+        "origin_refused",
+        DENIED,
+    ),
+    (
+        "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        405,
+        "method_refused",
+        DENIED,
+    ),
+    (
+        "CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        405,
+        "method_refused",
+        DENIED,
+    ),
+    (
+        "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        400,
+        "bad_request",
+        ERROR,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+        "not_supported",
+        ERROR,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        400,
+        "bad_request",
+        ERROR,
+    ),
+];
+
 #[tokio::test]
 async fn a_request_that_the_guard_rejects_never_reaches_the_upstream() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
-    let denied = "http_request_denied";
-    let error = "http_request_error";
-    for (request, status, reason, proxy_error) in [
-        ("GET / HTTP/1.1\r\n\r\n", 400, "bad_request", error),
-        ("GET / HTTP/1.0\r\n\r\n", 403, "host_refused", denied),
-        (
-            "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-            403,
-            "host_refused",
-            denied,
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-            400,
-            "bad_request",
-            error,
-        ),
-        (
-            "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            421,
-            "target_refused",
-            denied,
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n",
-            403,
-            "origin_refused",
-            denied,
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n",
-            403,
-            "origin_refused",
-            denied,
-        ),
-        (
-            "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            405,
-            "method_refused",
-            denied,
-        ),
-        (
-            "CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            405,
-            "method_refused",
-            denied,
-        ),
-        (
-            "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            400,
-            "bad_request",
-            error,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-            501,
-            "not_supported",
-            error,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-            400,
-            "bad_request",
-            error,
-        ),
-    ] {
+    for (request, status, reason, proxy_error) in REJECTED {
         let answer = ask(proxy.address, request).await;
         assert_is(&answer, status, reason, proxy_error);
     }

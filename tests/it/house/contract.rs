@@ -236,7 +236,7 @@ fn labels(text: &str, metric: &str) -> String {
     let names = series.unwrap_or_default().split("\",");
     let names = names.filter_map(|label| label.split_once('='));
     let names = names.map(|(name, _)| name).filter(|name| *name != "le");
-    names.map(|name| format!(" {name}")).collect()
+    names.fold(String::new(), |all, name| all + " " + name)
 }
 
 /// The path and the type of each field of `/status`.

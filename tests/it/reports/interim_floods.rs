@@ -1,9 +1,11 @@
 //! Interim responses (1xx) without an end, from the API and from the token endpoint. The proxy and the servers of these
 //! tests share one thread, so a loop that never yields would also stop the test's own clock.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::protocol_error;
+use tokio::time::Instant;
+
 use crate::support::{
     Client, Connection, Proxy, TOKEN, Upstream, answer, ask, figure, get, token_answer, within,
 };

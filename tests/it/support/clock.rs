@@ -41,6 +41,7 @@ impl StoppedClock {
     }
 
     /// Waits until the condition holds, without moving the clock.
+    #[allow(clippy::disallowed_types, reason = "tokio's clock stands still")]
     pub(crate) async fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let start = std::time::Instant::now();
         while !condition() {
@@ -55,6 +56,7 @@ impl StoppedClock {
 }
 
 /// Gives the sockets two milliseconds of real time.
+#[allow(clippy::disallowed_methods, reason = "runs on a thread of its own")]
 async fn real_pause() {
     let _ = spawn_blocking(|| std::thread::sleep(Duration::from_millis(2))).await;
 }
