@@ -58,7 +58,7 @@ pub use service::{HttpService, SendableBody};
 pub use unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 
 use client_stream::{ClientStream, DetachedStream};
-use registry::{ConnectionRegistry, ConnectionSlot};
+use registry::{ConnectionRegistry, ConnectionSlot, HEAD_GRACE, RoomOutlook};
 use rejections::{NOT_ADMITTED_PLACES, OVERLOAD_PLACES, RejectedConnection, RejectionPlaces};
 
 /// How long to wait when the system has no descriptor for a new connection.
@@ -67,6 +67,9 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// How often a full server looks for an idle connection to close while another connection waits, and how long all
 /// connections must have been busy before it rejects new ones.
 const FULL_RETRY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often a full server looks whether its new connections have sent a request.
+const SPARED_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How many connections are rejected before the tasks that respond to them get a turn.
 const REJECTIONS_PER_TURN: usize = 8;
@@ -121,6 +124,9 @@ pub struct Server {
     waiting: Option<(ClientStream, Peer)>,
     /// When all connections became busy.
     full_since: Option<Instant>,
+    /// Since when new connections have been spared although others wait. After [`HEAD_GRACE`] they no longer are, so that
+    /// a flood does not hold up the others any longer.
+    sparing_since: Option<Instant>,
     /// The timeout that accepted sockets inherit.
     inherited_timeout: Duration,
 }
@@ -142,6 +148,7 @@ impl Server {
             not_admitted: RejectionPlaces::new(NOT_ADMITTED_PLACES),
             waiting: None,
             full_since: None,
+            sparing_since: None,
             inherited_timeout: limits.stall_timeout,
         }
     }
@@ -221,13 +228,14 @@ impl Server {
             {
                 return accepted;
             }
+            self.overload.make_room().await;
             if let Some((stream, peer)) = self.waiting.take() {
                 let connection = RejectedConnection {
                     stream,
                     peer,
                     cause: UnservedCause::Full,
                 };
-                self.overload.reject(connection, &self.registry);
+                self.overload.reject_if_free(connection, &self.registry);
             }
             rejected += 1;
             if rejected % REJECTIONS_PER_TURN == 0 {
@@ -239,16 +247,32 @@ impl Server {
     /// Waits until a slot is free. Returns false if this server rejects the client instead, because all connections
     /// have been busy for a while.
     async fn wait_for_room(&mut self) -> bool {
+        if !self.registry.is_full() {
+            self.sparing_since = None;
+        }
         while self.registry.is_full() {
-            if !self.registry.make_room() {
-                let since = *self.full_since.get_or_insert_with(Instant::now);
-                if self.rejects_when_full && since.elapsed() >= FULL_RETRY_INTERVAL {
-                    return false;
+            let is_sparing = |since: Instant| since.elapsed() < HEAD_GRACE;
+            let outlook = self
+                .registry
+                .make_room(self.sparing_since.is_none_or(is_sparing));
+            let mut interval = FULL_RETRY_INTERVAL;
+            match outlook {
+                RoomOutlook::Asked => {}
+                RoomOutlook::Spared => {
+                    self.sparing_since.get_or_insert_with(Instant::now);
+                    interval = SPARED_RETRY_INTERVAL;
+                }
+                RoomOutlook::AllBusy => {
+                    self.sparing_since = None;
+                    let since = *self.full_since.get_or_insert_with(Instant::now);
+                    if self.rejects_when_full && since.elapsed() >= FULL_RETRY_INTERVAL {
+                        return false;
+                    }
                 }
             }
-            // A connection that becomes idle sends no notification, hence the timeout.
+            // A connection that becomes busy or idle sends no notification, hence the timeout.
             let ended = self.registry.connection_ended.notified();
-            let _ = tokio::time::timeout(FULL_RETRY_INTERVAL, ended).await;
+            let _ = tokio::time::timeout(interval, ended).await;
         }
         self.full_since = None;
         true

@@ -22,6 +22,21 @@ use crate::metrics::{ActiveGuard, Metrics};
 /// How many of the longest idle connections are found in one search. A search looks at every connection.
 const CANDIDATES: usize = 64;
 
+/// How long a client may take to send a head before its connection gives way to a new one. A client that opens
+/// hundreds of connections at once sends its first request only when it has opened the last of them.
+pub(super) const HEAD_GRACE: Duration = Duration::from_millis(250);
+
+/// Whether a full server will have room for a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RoomOutlook {
+    /// A connection has been asked to give way.
+    Asked,
+    /// The only connections without a request are new.
+    Spared,
+    /// No connection gives way, apart from those that are already closing.
+    AllBusy,
+}
+
 /// All connections of a server, on all its workers.
 pub(super) struct ConnectionRegistry {
     /// Replaced by a reload.
@@ -152,10 +167,11 @@ impl ConnectionRegistry {
     }
 
     /// Asks the connection that has been idle longest to give way to a new one. One that has not sent a complete head
-    /// counts as idle. Returns false if there is none, apart from those that are already closing.
-    pub(super) fn make_room(&self) -> bool {
+    /// counts as idle, but is left alone at first if `spares_new`.
+    pub(super) fn make_room(&self, spares_new: bool) -> RoomOutlook {
         let limits = self.limits();
-        self.state.advance_clock();
+        let now = self.state.advance_clock();
+        let mut is_spared = false;
         let mut open = self.lock();
         for search in [false, true] {
             if search {
@@ -166,12 +182,20 @@ impl ConnectionRegistry {
                     && connection.since() == since
                     && is_candidate(connection, &limits)
                 {
+                    if spares_new && connection.is_new(HEAD_GRACE, now) {
+                        is_spared = true;
+                        continue;
+                    }
                     connection.send_command(ConnectionCommand::GiveWay);
-                    return true;
+                    return RoomOutlook::Asked;
                 }
             }
         }
-        false
+        if is_spared {
+            RoomOutlook::Spared
+        } else {
+            RoomOutlook::AllBusy
+        }
     }
 
     pub(super) fn send_command_to_all(&self, command: ConnectionCommand) {

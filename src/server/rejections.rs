@@ -3,9 +3,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -32,7 +34,23 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct RejectionPlaces {
     capacity: usize,
     /// The oldest first.
-    taken: VecDeque<AbortHandle>,
+    taken: VecDeque<TakenPlace>,
+    /// Notified when a response has been written, or a place is free.
+    changed: Arc<Notify>,
+}
+
+struct TakenPlace {
+    task: AbortHandle,
+    is_answered: Arc<AtomicBool>,
+}
+
+/// Notifies on drop, because a task also ends by being aborted.
+struct NotifyOnDrop(Arc<Notify>);
+
+impl Drop for NotifyOnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 /// A connection that is rejected.
@@ -43,26 +61,28 @@ pub(super) struct RejectedConnection {
 }
 
 impl RejectionPlaces {
-    pub(super) const fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity,
             taken: VecDeque::new(),
+            changed: Arc::default(),
         }
     }
 
-    /// Responds in the background. If all places are taken, the oldest rejection gives way: its client has had the
-    /// response for longest.
-    pub(super) fn reject(
-        &mut self,
-        connection: RejectedConnection,
-        registry: &Arc<ConnectionRegistry>,
-    ) {
-        if !self.has_room()
-            && let Some(oldest) = self.taken.pop_front()
-        {
-            oldest.abort();
+    /// Waits until a place is free. If all are taken, the oldest rejection that has been answered gives way: its client
+    /// has had the response for longest.
+    pub(super) async fn make_room(&mut self) {
+        while !self.has_room() {
+            let is_answered = |place: &TakenPlace| place.is_answered.load(Ordering::Relaxed);
+            if let Some(oldest) = self.taken.iter().position(is_answered)
+                && let Some(place) = self.taken.remove(oldest)
+            {
+                place.task.abort();
+                return;
+            }
+            // A task that ends notifies shortly before it is finished, hence the timeout.
+            let _ = timeout(FIRST_BYTE_TIMEOUT, self.changed.notified()).await;
         }
-        self.respond(connection, registry);
     }
 
     /// Responds in the background if a place is free. Otherwise closes the connection.
@@ -77,7 +97,7 @@ impl RejectionPlaces {
     }
 
     fn has_room(&mut self) -> bool {
-        self.taken.retain(|task| !task.is_finished());
+        self.taken.retain(|place| !place.task.is_finished());
         self.taken.len() < self.capacity
     }
 
@@ -88,12 +108,22 @@ impl RejectionPlaces {
             cause,
         } = connection;
         let registry = Arc::clone(registry);
+        let is_answered = Arc::<AtomicBool>::default();
+        let (answered, changed) = (Arc::clone(&is_answered), Arc::clone(&self.changed));
         let task = tokio::spawn(async move {
+            let changed = NotifyOnDrop(changed);
+            let note_answered = || {
+                answered.store(true, Ordering::Relaxed);
+                changed.0.notify_one();
+            };
             if let Some(responses) = registry.responses() {
-                let _ = respond(stream, responses, peer, cause).await;
+                let _ = respond(stream, responses, peer, cause, note_answered).await;
             }
         });
-        self.taken.push_back(task.abort_handle());
+        self.taken.push_back(TakenPlace {
+            task: task.abort_handle(),
+            is_answered,
+        });
     }
 }
 
@@ -102,6 +132,7 @@ async fn respond<S>(
     responses: &dyn UnservedResponses,
     peer: Peer,
     cause: UnservedCause,
+    note_answered: impl FnOnce(),
 ) -> std::io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -118,6 +149,7 @@ where
     let responding = async {
         stream.write_all(&bytes).await?;
         stream.shutdown().await?;
+        note_answered();
         while stream.read(&mut piece).await? > 0 {}
         Ok(())
     };

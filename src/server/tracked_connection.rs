@@ -167,6 +167,12 @@ impl TrackedConnection {
         !self.is_busy() && is_read
     }
 
+    /// Whether the connection has waited for a head for less than `grace`.
+    pub(super) fn is_new(&self, grace: Duration, now: u64) -> bool {
+        let waited = now.saturating_sub(self.since());
+        self.phase() == ConnectionPhase::Head && u128::from(waited) < grace.as_millis()
+    }
+
     pub(super) fn is_in_phase(&self, phase: ConnectionPhase) -> bool {
         self.phase() == phase
     }

@@ -253,6 +253,29 @@ async fn a_connection_with_a_request_is_never_closed_for_a_new_one() {
     }
 }
 
+/// More clients than connections, all of which connect before the first of them sends its request, as in Node.
+#[tokio::test]
+async fn clients_that_connect_together_and_then_send_are_all_answered() {
+    let (upstream, _go) = paused_upstream().await;
+    let proxy = Proxy::with(&upstream.url(), &[("limits.connections", "3")]).await;
+    let mut clients = Vec::new();
+    for _ in 0..60 {
+        clients.push(Client::connect(proxy.address).await);
+    }
+    crate::support::until("the proxy has accepted", || {
+        proxy.running.metrics.client_connections().get() == 3
+    })
+    .await;
+    for client in &mut clients {
+        client.send(get("/")).await;
+    }
+    crate::support::until("the requests are in flight", || upstream.seen_count() == 3).await;
+    for client in clients.iter_mut().skip(3) {
+        let answer = within("an answer", client.answer()).await;
+        assert_eq!(answer.outcome(), (503, "saturated".to_owned()));
+    }
+}
+
 #[tokio::test]
 async fn a_head_that_does_not_arrive_in_time_gets_a_408_and_a_silent_connection_gets_nothing() {
     let upstream = Upstream::echoing().await;

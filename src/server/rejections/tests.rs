@@ -24,7 +24,7 @@ async fn time_held(request: &[u8]) -> Duration {
     let (mut client, stream) = tokio::io::duplex(4096);
     client.write_all(request).await.unwrap();
     let start = tokio::time::Instant::now();
-    let _ = respond(stream, &No, Peer::unix(None), UnservedCause::Full).await;
+    let _ = respond(stream, &No, Peer::unix(None), UnservedCause::Full, || {}).await;
     start.elapsed().max(Duration::from_millis(1))
 }
 
@@ -123,8 +123,31 @@ async fn a_newcomer_takes_the_place_of_the_oldest_client_that_the_full_server_ha
     let start = tokio::time::Instant::now();
     let (connection, mut client) = rejected().await;
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    places.reject(connection, &registry);
+    places.make_room().await;
+    places.reject_if_free(connection, &registry);
     assert!(text(&mut client).await.ends_with("\r\n\r\nno"));
     assert!(start.elapsed() < RESPONSE_TIMEOUT);
     assert_eq!(places.taken.len(), 4);
+}
+
+/// Twice as many clients as places at once, none of which closes. All send their request only after they have connected.
+#[tokio::test]
+async fn no_client_of_a_full_server_loses_its_place_before_it_has_been_answered() {
+    let (registry, mut places) = (registry(), RejectionPlaces::new(4));
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let (connection, mut client) = rejected().await;
+        places.make_room().await;
+        places.reject_if_free(connection, &registry);
+        clients.push(tokio::spawn(async move {
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            let mut piece = [0; 100];
+            let length = client.read(&mut piece).await.unwrap();
+            (client, length)
+        }));
+    }
+    for client in clients {
+        let (_client, length) = client.await.unwrap();
+        assert!(length > 0);
+    }
 }
