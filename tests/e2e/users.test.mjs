@@ -171,27 +171,48 @@ test("an abandoned socket is replaced, but not a socket in use, a file or a symb
   assert.ok((await lstat(link)).isSymbolicLink());
 });
 
+// Runs a program with a seccomp filter that denies netlink sockets (family 16), as some container runtimes do. If the first
+// argument is "hide", the program finds no /proc either.
+const WITHOUT_NETLINK = `
+import ctypes, os, platform, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+how, *program = sys.argv[1:]
+if how == "hide":
+    assert libc.unshare(0x20000) == 0 and libc.mount(b"none", b"/", None, 0x44000, None) == 0, ctypes.get_errno()
+    assert libc.mount(b"none", b"/proc", b"tmpfs", 0, None) == 0, ctypes.get_errno()
+number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+code = [(0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 0, 1, 16), (0x06, 0, 0, 0x50000 | 93), (0x06, 0, 0, 0x7fff0000)]
+buffer = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Filter(len(code), ctypes.addressof(buffer))), 0, 0) == 0, ctypes.get_errno()
+os.execv(program[0], program)
+`;
+
+test("without sock_diag, users are told apart by the kernel's table of sockets", async (t) => {
+  const { api, file, proxy: before } = await listening(t, "127.0.0.1:0", /listens on\s+http/);
+  await before.stop();
+  const listens = /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/;
+  const under = ["python3", "-c", WITHOUT_NETLINK, "show"];
+  const proxy = await start(["--config", file, "--listen", "127.0.0.1:0"], ({ stderr }) => listens.exec(stderr), { under });
+  t.after(() => proxy.stop());
+  const path = `${proxy.found[1]}/api/v1/certificates`;
+  const { stdout } = await asOther(...CURL, path);
+  assert.equal(JSON.parse(stdout).reason, "user_refused");
+  assert.equal(api.seen.length, 0);
+  assert.equal((await run(CURL[0], [...CURL.slice(1), "--fail", path])).code, 0);
+  assert.equal(api.seen.length, 1);
+});
+
 test("a proxy that cannot tell users apart does not start and says what to write", async (t) => {
   const { api, file, proxy } = await listening(t, "127.0.0.1:0", /listens on\s+http/);
   await proxy.stop();
-  // A seccomp filter that denies netlink sockets (family 16), as some container runtimes do.
-  const DENY = `
-import ctypes, os, platform, struct, sys
-number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
-code = [(0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 0, 1, 16), (0x06, 0, 0, 0x50000 | 93), (0x06, 0, 0, 0x7fff0000)]
-program = b"".join(struct.pack("HBBI", *line) for line in code)
-buffer = ctypes.create_string_buffer(program)
-class Filter(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(Filter(len(code), ctypes.addressof(buffer))), 0, 0) == 0, ctypes.get_errno()
-os.execv(sys.argv[1], sys.argv[1:])
-`;
-  const denied = (...args) => run("python3", ["-c", DENY, CUPBEARER, "--config", file, ...args], { limitMs: 3000 });
+  const words = ["-c", WITHOUT_NETLINK, "hide", CUPBEARER, "--config", file];
+  const denied = (...args) => run("python3", [...words, ...args], { limitMs: 3000 });
   const { code, stderr } = await denied();
   assert.equal(code, 3, stderr);
-  assert.match(stderr, /cannot identify the user who opened .*write guard\.local_users = "any".*unix:\/PATH/);
+  assert.match(stderr, /cannot identify the user who opened .*write guard\.local_users = \\"any\\".*unix:\/PATH/);
   const any = await denied("--set", "guard.local_users=any"); // runs until the time limit
   assert.match(any.stderr, /listens on\s+http/);
   assert.equal(api.seen.length, 0);
