@@ -209,11 +209,11 @@ test("a proxy that cannot tell users apart does not start and says what to write
   const { api, file, proxy } = await listening(t, "127.0.0.1:0", /listens on\s+http/);
   await proxy.stop();
   const words = ["-c", WITHOUT_NETLINK, "hide", CUPBEARER, "--config", file];
-  const denied = (...args) => run("python3", [...words, ...args], { limitMs: 3000 });
-  const { code, stderr } = await denied();
+  const denied = (limitMs, ...args) => run("python3", [...words, ...args], { limitMs });
+  const { code, stderr } = await denied(20_000);
   assert.equal(code, 3, stderr);
   assert.match(stderr, /cannot identify the user who opened .*write guard\.local_users = \\"any\\".*unix:\/PATH/);
-  const any = await denied("--set", "guard.local_users=any"); // runs until the time limit
+  const any = await denied(5000, "--set", "guard.local_users=any"); // runs until the time limit
   assert.match(any.stderr, /listens on\s+http/);
   assert.equal(api.seen.length, 0);
 });
