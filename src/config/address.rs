@@ -1,11 +1,9 @@
-//! Addresses as people write them: listeners, URLs, host names and web origins.
+//! Addresses of servers and pages as people write them: URLs, host names and web origins.
 //!
 //! The same parsed URL decides both whether it is loopback and where connections go, so that no spelling (`127.1`,
 //! `LOCALHOST`) can mean two things. No name is ever resolved.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::uri::{Authority, Scheme};
 use rustls::pki_types::ServerName;
@@ -13,86 +11,6 @@ use url::{Host, Url};
 
 use super::problems::InvalidValue;
 use crate::text::quoted;
-
-/// The `Host` of a request that asks which program uses a port. A cupbearer rejects it like any other foreign name, but
-/// neither counts nor logs it.
-pub const PORT_PROBE_HOST: &str = "who-holds-this-port.invalid";
-
-/// A listener's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listen {
-    /// `localhost:PORT`: every loopback address family of this machine.
-    Localhost(u16),
-    /// One address; port 0 means any free one.
-    Tcp(SocketAddr),
-    /// `unix:/PATH`: a unix socket.
-    Unix {
-        /// Absolute.
-        path: PathBuf,
-        /// `listen_mode`: the socket file's permissions.
-        mode: u32,
-    },
-}
-
-impl Listen {
-    /// Whether only this machine can connect: a unix socket or loopback, which is `127.0.0.0/8`, `::1` or the
-    /// name `localhost`, which is never resolved.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Localhost(_) | Self::Unix { .. } => true,
-            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
-        }
-    }
-
-    /// Whether one machine cannot listen on both at the same time.
-    #[must_use]
-    pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
-        if let (Self::Unix { path, .. }, Self::Unix { path: other, .. }) = (self, other) {
-            return path == other;
-        }
-        self.sockets()
-            .iter()
-            .any(|one| other.sockets().iter().any(|two| overlap(*one, *two)))
-    }
-
-    /// The TCP addresses that are bound, of which a machine may lack some.
-    pub(crate) fn sockets(&self) -> Vec<SocketAddr> {
-        match self {
-            Self::Localhost(port) => vec![
-                (Ipv4Addr::LOCALHOST, *port).into(),
-                (Ipv6Addr::LOCALHOST, *port).into(),
-            ],
-            Self::Tcp(address) => vec![*address],
-            Self::Unix { .. } => Vec::new(),
-        }
-    }
-}
-
-/// Whether a socket that listens on one of these addresses keeps another one from listening on the other.
-fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
-    // An unspecified IPv6 address takes IPv4 connections too, except on Windows.
-    let covers = |wide: IpAddr, ip: IpAddr| match wide {
-        IpAddr::V4(wide) => wide.is_unspecified() && ip.to_canonical().is_ipv4(),
-        IpAddr::V6(wide) => wide.is_unspecified() && (ip.is_ipv6() || cfg!(not(windows))),
-    };
-    let (one_ip, two_ip) = (one.ip(), two.ip());
-    one.port() != 0
-        && one.port() == two.port()
-        && (one_ip.to_canonical() == two_ip.to_canonical()
-            || covers(one_ip, two_ip)
-            || covers(two_ip, one_ip))
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Localhost(port) => write!(f, "localhost:{port}"),
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// The scheme and authority that all requests are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,86 +66,6 @@ impl Origin {
     pub(crate) fn to_url(&self) -> Option<Url> {
         Url::parse(&format!("{}://{}/", self.scheme, self.authority)).ok()
     }
-}
-
-/// The longest path of a unix socket, without its final NUL (`sun_path`: 108 on Linux, 104 elsewhere).
-const LONGEST_SOCKET_PATH: usize = 103;
-
-/// The mode of a unix socket where none is set: its owner only.
-const OWNER_ONLY: u32 = 0o600;
-
-/// `listen`: `localhost:PORT`, `ADDRESS:PORT` or `unix:/PATH`.
-pub(crate) fn listen(text: &str) -> Result<Listen, InvalidValue> {
-    listen_near(text, 6749)
-}
-
-/// An address in `admin.listen`, as in [`listen`].
-pub(crate) fn admin_listen(text: &str) -> Result<Listen, InvalidValue> {
-    listen_near(text, 6750)
-}
-
-/// `example` is the port to propose.
-fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
-    let invalid =
-        |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
-    if let Some(path) = text.strip_prefix("unix:") {
-        return match unusable_socket(path) {
-            None => Ok(Listen::Unix {
-                path: path.into(),
-                mode: OWNER_ONLY,
-            }),
-            Some(problem) => Err(invalid(
-                problem,
-                format!("write \"unix:/run/cupbearer/api.sock\" or \"localhost:{example}\""),
-            )),
-        };
-    }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Listen::Tcp(address));
-    }
-    if let Ok(address) = text.parse::<IpAddr>() {
-        let remedy = if address.is_loopback() {
-            format!("write \"{}\"", SocketAddr::new(address, example))
-        } else {
-            format!("write \"localhost:{example}\", or put a port after the address")
-        };
-        return Err(invalid("has no port", remedy));
-    }
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (name, Some(port)),
-        None if text.parse::<u16>().is_ok() => ("", Some(text)),
-        None => (text, None),
-    };
-    match port.map(str::parse::<u16>) {
-        Some(Ok(port)) if name.eq_ignore_ascii_case("localhost") => Ok(Listen::Localhost(port)),
-        Some(Ok(port)) if name.is_empty() => Err(invalid(
-            "has no host",
-            format!("write \"localhost:{port}\""),
-        )),
-        Some(Ok(port)) => Err(invalid(
-            "is neither localhost nor an IP address",
-            format!("write \"localhost:{port}\", or an address of this machine"),
-        )),
-        Some(Err(_)) => Err(invalid(
-            "has an invalid port",
-            format!("write a port from 0 to 65535, such as \"localhost:{example}\""),
-        )),
-        None => Err(invalid(
-            "has no port",
-            format!("write \"localhost:{example}\""),
-        )),
-    }
-}
-
-/// Why `path` cannot be the path of a unix socket.
-fn unusable_socket(path: &str) -> Option<&'static str> {
-    if cfg!(not(unix)) {
-        return Some("is a unix socket, which this system does not support");
-    }
-    if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
-        return Some("is not the absolute path of a socket");
-    }
-    (path.len() > LONGEST_SOCKET_PATH).then_some("is longer than the path of a socket can be")
 }
 
 /// `upstream.url`: scheme, host and port, and nothing else. The remedy proposes http only where `plaintext` is

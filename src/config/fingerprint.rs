@@ -3,10 +3,11 @@
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
-use super::address::{self, Listen};
+use super::address;
 use super::content::Content;
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key};
+use super::listen::{self, Listen};
 use super::sources;
 use super::types::Config;
 
@@ -83,7 +84,7 @@ pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyF
         is_unreadable: layers.incomplete,
         name: text(&keys::NAME),
         upstream: upstream.map(|origin| format!("{}://{}", origin.scheme, origin.authority)),
-        listen: text(&keys::LISTEN).and_then(|text| address::listen(&text).ok()),
+        listen: text(&keys::LISTEN).and_then(|text| listen::listen(&text).ok()),
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Bottom-up; each item uses only the items above it in this list:
 //!
-//! - `problems`, `units`, `address`, `path_spelling`, `path_pattern`, `inputs`, `network`, `guard`, `token` and `types`:
+//! - `problems`, `units`, `address`, `listen`, `path_spelling`, `path_pattern`, `inputs`, `network`, `guard`, `token` and `types`:
 //!   the types, and the text that each is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `named_sources`: what a configuration names, known even if it is invalid;
@@ -30,6 +30,7 @@ mod guard;
 mod inputs;
 pub mod keys;
 mod layers;
+mod listen;
 mod load;
 mod named_sources;
 mod network;
@@ -48,7 +49,7 @@ mod types;
 mod units;
 mod values;
 
-pub use address::{Listen, Origin, PORT_PROBE_HOST};
+pub use address::Origin;
 pub(crate) use address::{is_loopback, is_loopback_origin};
 pub use digests::KeyDigests;
 pub use effective::{EffectiveValue, effective_table};
@@ -56,6 +57,7 @@ pub use fingerprint::{ProxyFingerprint, fingerprint, running_fingerprint};
 pub use guard::{AccessRules, CallerConfig, GuardConfig, LocalUsers, Rule};
 pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
+pub use listen::{Listen, PORT_PROBE_HOST};
 pub use load::{InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
 pub use named_sources::{NamedCredential, NamedSources};
 pub use network::{ProxyRule, ProxyUrl};

@@ -4,7 +4,7 @@
 use url::Url;
 
 use super::problems::InvalidValue;
-use super::{address, keys, token};
+use super::{address, keys, listen, token};
 use crate::text::quoted;
 use crate::vendor::pingone::{PingOneEndpoint, is_own_host, managed_api};
 
@@ -137,7 +137,7 @@ pub(crate) fn client_id(
     }
 }
 
-/// Checks a value for `token.scope`; `None` if there is none.
+/// Checks a value for `token.scope`; `None` if the text is empty.
 pub(crate) fn scope(text: &str) -> Result<Option<String>, InvalidValue> {
     match text.trim() {
         "" => Ok(None),
@@ -148,7 +148,7 @@ pub(crate) fn scope(text: &str) -> Result<Option<String>, InvalidValue> {
 /// Checks a value for `listen` in a configuration that has no callers.
 pub(crate) fn listen(text: &str) -> Result<String, InvalidValue> {
     let text = text.trim();
-    if address::listen(text)?.is_local() {
+    if listen::listen(text)?.is_local() {
         return Ok(text.to_owned());
     }
     Err((

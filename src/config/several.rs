@@ -1,12 +1,12 @@
 //! Several proxies in one process: one file each. Keys of the process are set in one of the files, and keys of a proxy
 //! in its own file and nowhere else.
 
-use super::address::{self, Listen};
 use super::content::{Content, ValueSource};
 use super::digests::KeyDigests;
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key, Scope};
 use super::layers::Layers;
+use super::listen::{self, Listen};
 use super::load::{InvalidConfig, Loaded, finish};
 use super::problems::ConfigProblems;
 use super::sources;
@@ -214,7 +214,7 @@ fn require_separate_listeners(all: &mut [Layers]) {
             None => keys::LISTEN.info.default(),
         };
         let text = value.as_ref().and_then(toml::Value::as_str);
-        let Some(listen) = text.and_then(|text| address::listen(text).ok()) else {
+        let Some(listen) = text.and_then(|text| listen::listen(text).ok()) else {
             continue; // reported when it is read
         };
         match seen.iter().find(|(known, _)| known.conflicts_with(&listen)) {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::address::{Listen, Origin};
+use super::address::Origin;
 use super::guard::GuardConfig;
+use super::listen::Listen;
 use super::network::{ProxyRule, ProxyUrl};
 use super::path_pattern::PathPattern;
 use super::token::TokenConfig;

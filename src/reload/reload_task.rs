@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::file_watch::{FileWatch, MAX_FILE_BYTES, ReloadTrigger};
+use super::file_watch::{FileWatch, ReloadTrigger};
+use super::followed_files::{files_of, union, with_contents};
 use super::hooks::{ReloadHooks, ReloadProgress};
 use super::plan::{ReloadPlan, need_restart};
 use crate::config::{
     Config, ConfigProblems, KeyDigests, Loaded, Overrides, Surroundings, load_one_of,
     names_same_client,
 };
-use crate::credentials::{ClientCertificate, read_regular};
 use crate::instance::{ConfigGeneration, Guards, LiveConfig};
 use crate::metrics::Metrics;
 use crate::text::error_chain;
@@ -514,55 +514,6 @@ async fn first_token(pending: &mut Option<PendingReload>, target: &ReloadTarget)
         }
     }
     pending.tokens.obtained().await;
-}
-
-/// The configuration file, and the files that it names, except those that other tasks follow.
-fn files_of(loaded: &Loaded) -> Vec<PathBuf> {
-    let own = loaded.file.clone();
-    own.into_iter()
-        .chain(
-            named_files(&loaded.config)
-                .into_iter()
-                .map(|(_, file)| file),
-        )
-        .collect()
-}
-
-/// All of `files`, and those of `others` that are not among them.
-fn union(files: &[PathBuf], others: &[PathBuf]) -> Vec<PathBuf> {
-    let more = others.iter().filter(|other| !files.contains(other));
-    files.iter().chain(more).cloned().collect()
-}
-
-/// The files to follow, each with its key. The token's client certificate is read again for each attempt, and secrets and
-/// callers' keys are followed elsewhere.
-fn named_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
-    let authorities = config.network.ca_file.clone();
-    let mut named: Vec<_> = authorities
-        .map(|file| ("network.ca_file", file))
-        .into_iter()
-        .collect();
-    if let Some(ClientCertificate {
-        to,
-        cert_file,
-        key_file,
-    }) = &config.upstream.client_certificate
-    {
-        named.push((to.cert_key(), cert_file.clone()));
-        named.push((to.private_key_setting(), key_file.clone()));
-    }
-    named
-}
-
-fn with_contents(loaded: &Loaded) -> KeyDigests {
-    let mut settings = loaded.digests.clone();
-    for (key, file) in named_files(&loaded.config) {
-        // A file that cannot be read is rejected later, where it is used.
-        if let Ok(bytes) = read_regular(&file, MAX_FILE_BYTES) {
-            settings.note_content(key, &bytes);
-        }
-    }
-    settings
 }
 
 /// All problems on one line, for the log and the page.

@@ -16,13 +16,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use super::bearer::TokenState;
 use super::client::Client;
 use super::clock::{Clock, Timestamp};
+use super::failure_log::FailureLog;
 use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::handle::Tokens;
 use super::response::AccessToken;
 use super::schedule::{
-    self, ATTEMPT_OVERLAP, CLOCK_STEP, Delays, FailureClass, LOG_INTERVAL, MAX_OVERLAPPING,
-    MAX_SLEEP, MIN_BETWEEN_ATTEMPTS, SECRET_POLL,
+    self, ATTEMPT_OVERLAP, CLOCK_STEP, Delays, FailureClass, MAX_OVERLAPPING, MAX_SLEEP,
+    MIN_BETWEEN_ATTEMPTS, SECRET_POLL,
 };
 use super::secret_reader::ReadSecret;
 use super::status::{CurrentToken, SharedStatus, TaskStatus, Wait};
@@ -86,15 +87,7 @@ pub struct RefreshTask {
     /// When the clocks were last read.
     last_look: Timestamp,
     last_state: TokenState,
-    /// The failure that was logged last; `None` after a success.
-    logged: Option<LoggedFailure>,
-}
-
-/// A failure in the log, and how often it was repeated since.
-struct LoggedFailure {
-    kind: String,
-    at: Instant,
-    repeated: u32,
+    failure_log: FailureLog,
 }
 
 /// What triggers an attempt.
@@ -127,7 +120,7 @@ impl RefreshTask {
             poll_failed: false,
             last_look: now,
             last_state: TokenState::Starting,
-            logged: None,
+            failure_log: FailureLog::default(),
         };
         (Tokens::new(shared), task)
     }
@@ -423,7 +416,7 @@ impl RefreshTask {
             status.last_success = Some(requested_at.wall);
             status.attempts.granted += 1;
         });
-        self.logged = None;
+        self.failure_log.forget();
         tracing::info!(
             proxy = self.proxy,
             generation,
@@ -467,37 +460,8 @@ impl RefreshTask {
             retry_in = status.planned_in(now);
         });
         self.shared.forced().failed(number);
-        self.log_failure(&failure, failures, retry_in);
-    }
-
-    /// Logs a failure if it differs from the last one, and otherwise once a minute.
-    fn log_failure(&mut self, failure: &GrantError, attempt: u32, retry_in: Duration) {
-        let kind = failure.kind();
-        let now = Instant::now();
-        let mut repeated = 0;
-        if let Some(logged) = &mut self.logged
-            && logged.kind == kind
-        {
-            logged.repeated += 1;
-            repeated = logged.repeated;
-            if now.saturating_duration_since(logged.at) < LOG_INTERVAL {
-                return;
-            }
-        }
-        self.logged = Some(LoggedFailure {
-            kind,
-            at: now,
-            repeated: 0,
-        });
-        tracing::warn!(
-            proxy = self.proxy,
-            reason = failure.reason(),
-            attempt,
-            repeated,
-            retry_in_ms = millis(retry_in),
-            error = failure.chain(),
-            "token request failed"
-        );
+        let proxy = self.proxy.as_deref();
+        self.failure_log.log(proxy, &failure, failures, retry_in);
     }
 }
 

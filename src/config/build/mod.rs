@@ -13,9 +13,9 @@ use self::guard::guard;
 use self::network::network;
 use self::token::token;
 use self::upstream::upstream;
-use super::address::{self, Listen};
 use super::guard::GuardConfig;
 use super::keys;
+use super::listen::{self, Listen};
 use super::types::{AdminConfig, Config, LimitsConfig, LogConfig, RuntimeConfig, UpstreamConfig};
 use super::values::Values;
 use crate::text::quoted;
@@ -75,7 +75,7 @@ fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
     let path = keys::LISTEN.path();
     let mode = values.read(&keys::LISTEN_MODE);
     let text = values.read(&keys::LISTEN)?;
-    let listen = values.checked(path, address::listen(&text))?;
+    let listen = values.checked(path, listen::listen(&text))?;
     if let Listen::Unix { path, .. } = listen {
         return Some(Listen::Unix { path, mode: mode? });
     }
@@ -109,7 +109,7 @@ pub(crate) fn admin(values: &mut Values) -> Option<AdminConfig> {
     }
     let listen: Vec<Listen> = texts
         .iter()
-        .filter_map(|text| values.checked(path, address::admin_listen(text)))
+        .filter_map(|text| values.checked(path, listen::admin_listen(text)))
         .collect();
     (listen.len() == texts.len()).then_some(AdminConfig {
         listen,
@@ -159,7 +159,7 @@ fn reject_shared_addresses(
         let remedy = if other == "listen" {
             let free = ["localhost:6750", "localhost:6751"]
                 .into_iter()
-                .find(|text| address::listen(text).is_ok_and(|free| !free.conflicts_with(one)));
+                .find(|text| listen::listen(text).is_ok_and(|free| !free.conflicts_with(one)));
             format!("write another port, such as {:?}", free.unwrap_or("off"))
         } else {
             "remove one of them".to_owned()
