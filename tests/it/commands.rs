@@ -54,6 +54,18 @@ async fn run_with(
     (code, text(output.stdout), text(output.stderr))
 }
 
+/// Starts a proxy with an admin listener.
+async fn start(upstream: &Upstream, endpoint: &Upstream, settings: &[&str]) -> Binary {
+    Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "commands",
+        secret: SECRET,
+        settings: &[&["admin.listen=127.0.0.1:0"], settings].concat(),
+    })
+    .await
+}
+
 fn address(server: &Upstream) -> String {
     server.url().replace("http://", "")
 }
@@ -108,14 +120,7 @@ async fn every_command_rejects_a_program_that_is_not_a_cupbearer() {
 async fn every_command_rejects_a_cupbearer_with_another_configuration() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
-    let binary = Binary::start(&Config {
-        upstream: &upstream.url(),
-        token_url: &endpoint.url(),
-        client_id: "commands",
-        secret: SECRET,
-        settings: &["admin.listen=127.0.0.1:0"],
-    })
-    .await;
+    let binary = start(&upstream, &endpoint, &[]).await;
     let admin = binary.admin();
     while ask(admin, get("/ready")).await.status != 200 {}
     let directory = tempfile::tempdir().unwrap();
@@ -203,14 +208,7 @@ async fn with_a_file_that_cannot_be_read_every_command_rejects_a_proxy_that_does
 {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
-    let mut binary = Binary::start(&Config {
-        upstream: &upstream.url(),
-        token_url: &endpoint.url(),
-        client_id: "commands",
-        secret: SECRET,
-        settings: &["admin.listen=127.0.0.1:0"],
-    })
-    .await;
+    let mut binary = start(&upstream, &endpoint, &[]).await;
     let admin = binary.admin();
     while ask(admin, get("/ready")).await.status != 200 {}
     let directory = tempfile::tempdir().unwrap();
@@ -283,14 +281,7 @@ async fn wait_rejects_a_duration_in_months() {
 async fn status_watch_ends_when_nobody_reads_it_any_more() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
-    let binary = Binary::start(&Config {
-        upstream: &upstream.url(),
-        token_url: &endpoint.url(),
-        client_id: "commands",
-        secret: SECRET,
-        settings: &["admin.listen=127.0.0.1:0"],
-    })
-    .await;
+    let binary = start(&upstream, &endpoint, &[]).await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
     command.env_clear().args(["status", "--watch", "--admin"]);
     command
@@ -315,14 +306,7 @@ async fn status_watch_ends_when_nobody_reads_it_any_more() {
 async fn standard_error_that_is_no_terminal_contains_only_json() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
-    let mut binary = Binary::start(&Config {
-        upstream: &upstream.url(),
-        token_url: &endpoint.url(),
-        client_id: "commands",
-        secret: SECRET,
-        settings: &["admin.listen=127.0.0.1:0", "guard.local_users=any"],
-    })
-    .await;
+    let mut binary = start(&upstream, &endpoint, &["guard.local_users=any"]).await;
     until("the last line of the banner", || {
         binary.output().contains("valid until")
     })

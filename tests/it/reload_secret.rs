@@ -100,6 +100,15 @@ impl Scene {
         self.clock.run(proxy.replace_and_wait(text)).await;
     }
 
+    /// Sends a request that is in flight, with the identity of now, until the client is dropped.
+    async fn hold_request(&self, proxy: &ReloadingProxy) -> Client {
+        let mut client = Client::connect(proxy.running.addresses[0]).await;
+        client.send(get("/held")).await;
+        let arrived = || self.api.seen_count() == 1;
+        self.clock.until("the request waits", arrived).await;
+        client
+    }
+
     async fn pass_time(&self) {
         self.clock.run(tokio::time::sleep(LONG)).await;
     }
@@ -127,12 +136,7 @@ fn only(secret: &str) -> BTreeSet<String> {
 async fn an_identity_that_requests_still_use_never_sends_the_secret_of_a_later_one() {
     let scene = Scene::new().await;
     let proxy = scene.start().await;
-    let mut held = Client::connect(proxy.running.addresses[0]).await;
-    held.send(get("/held")).await;
-    scene
-        .clock
-        .until("the request waits", || scene.api.seen_count() == 1)
-        .await;
+    let _held = scene.hold_request(&proxy).await;
     let scope = scene.text(&scene.first, "first", "scope = \"other\"\n");
     scene.replace(&proxy, &scope).await;
     proxy.replace(&scene.text(&scene.second, "second", ""));
@@ -187,12 +191,7 @@ async fn a_pending_identity_never_sends_the_secret_of_the_one_that_replaces_it()
 async fn an_identity_never_sends_what_its_file_contains_once_its_client_has_another() {
     let scene = Scene::new().await;
     let proxy = scene.start().await;
-    let mut held = Client::connect(proxy.running.addresses[0]).await;
-    held.send(get("/held")).await;
-    scene
-        .clock
-        .until("the request waits", || scene.api.seen_count() == 1)
-        .await;
+    let _held = scene.hold_request(&proxy).await;
     let own = scene.file("another");
     std::fs::write(&own, FIRST).unwrap();
     let shared = scene.file("secret").display().to_string();

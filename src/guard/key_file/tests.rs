@@ -12,12 +12,12 @@ const OLD: &str = "the-old-key-000001";
 const NEW: &str = "the-new-key-000001";
 const OTHER: &str = "the-key-of-another-1";
 
-struct Scene {
+struct WatchedKeyFile {
     directory: TempDir,
     guard: Guard,
 }
 
-impl Scene {
+impl WatchedKeyFile {
     /// `ci` and `backup`, each with a file that is followed.
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ fn write(path: &Path, text: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_removed_from_its_file_stops_working_within_3_s_and_others_keep_working() {
-    let scene = Scene::new().await;
+    let scene = WatchedKeyFile::new().await;
     assert!(scene.is_admitted(OLD) && scene.is_admitted(OTHER));
 
     write(&scene.file("ci"), &format!("{OLD}\n{NEW}\n"));
@@ -75,7 +75,7 @@ async fn a_key_removed_from_its_file_stops_working_within_3_s_and_others_keep_wo
 
 #[tokio::test(start_paused = true)]
 async fn an_emptied_file_revokes_every_key() {
-    let scene = Scene::new().await;
+    let scene = WatchedKeyFile::new().await;
     write(&scene.file("ci"), "");
     three_seconds().await;
     assert!(!scene.is_admitted(OLD) && scene.is_admitted(OTHER));
@@ -83,7 +83,7 @@ async fn an_emptied_file_revokes_every_key() {
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_file_changes_nothing_and_a_broken_one_revokes_what_it_lacks() {
-    let scene = Scene::new().await;
+    let scene = WatchedKeyFile::new().await;
     std::fs::remove_file(scene.file("ci")).unwrap();
     three_seconds().await;
     assert!(scene.is_admitted(OLD));
@@ -126,7 +126,7 @@ async fn a_missing_file_changes_nothing_and_a_broken_one_revokes_what_it_lacks()
 
 #[tokio::test(start_paused = true)]
 async fn a_file_with_the_key_of_another_caller_is_used_once_that_caller_no_longer_has_it() {
-    let scene = Scene::new().await;
+    let scene = WatchedKeyFile::new().await;
     write(&scene.file("backup"), &format!("# {OTHER}\n{OLD}\n{NEW}\n"));
     three_seconds().await;
     assert_eq!(
@@ -156,7 +156,7 @@ async fn a_command_that_hangs_does_not_delay_the_revocation_of_a_key_in_a_file()
     let watch = KeyWatch::load(guard.callers().unwrap(), None).await;
     tokio::spawn(watch.follow());
     sleep(RETRY_INTERVAL + POLL_INTERVAL).await;
-    let scene = Scene { directory, guard };
+    let scene = WatchedKeyFile { directory, guard };
     assert!(scene.is_admitted(OLD));
     write(&file, "# none\n");
     three_seconds().await;
@@ -173,7 +173,7 @@ async fn a_file_does_not_count_while_it_still_changes() {
         path.display()
     )));
     let mut watch = KeyWatch::load(guard.callers().unwrap(), None).await;
-    let scene = Scene { directory, guard };
+    let scene = WatchedKeyFile { directory, guard };
 
     write(&path, "");
     let writer = async {

@@ -5,13 +5,13 @@ use http::HeaderValue;
 use super::*;
 
 /// A client's body, frame by frame. At a `None` the client has not sent the next frame yet.
-struct Client {
+struct ClientBody {
     frames: VecDeque<Option<Frame<Bytes>>>,
     left: Option<u64>,
     alive: Arc<()>,
 }
 
-impl Client {
+impl ClientBody {
     fn sends(pieces: &[&'static str]) -> Self {
         Self {
             frames: pieces.iter().map(|piece| Some(data(piece))).collect(),
@@ -47,7 +47,7 @@ fn length_of(frame: &Frame<Bytes>) -> u64 {
     frame.data_ref().map_or(0, |data| data.len() as u64)
 }
 
-impl Body for Client {
+impl Body for ClientBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -77,12 +77,12 @@ impl Body for Client {
     }
 }
 
-fn poll(body: &mut UpstreamRequestBody<Client>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+fn poll(body: &mut UpstreamRequestBody<ClientBody>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
     Pin::new(body).poll_frame(&mut Context::from_waker(std::task::Waker::noop()))
 }
 
 /// Reads what has arrived. A trailer section reads as `|`, the end as `.`.
-fn take(body: &mut UpstreamRequestBody<Client>) -> String {
+fn take(body: &mut UpstreamRequestBody<ClientBody>) -> String {
     let mut text = String::new();
     loop {
         match poll(body) {
@@ -98,7 +98,7 @@ fn take(body: &mut UpstreamRequestBody<Client>) -> String {
 
 #[test]
 fn a_request_without_a_body_shares_nothing_and_can_always_be_replayed() {
-    let body = ReplayableBody::new(Client::sends(&[]).with_length(), 8, None);
+    let body = ReplayableBody::new(ClientBody::sends(&[]).with_length(), 8, None);
     assert!(body.0.is_none());
     assert!(matches!(body.first_attempt(), UpstreamRequestBody::Empty));
     assert!(matches!(
@@ -109,7 +109,7 @@ fn a_request_without_a_body_shares_nothing_and_can_always_be_replayed() {
 
 #[test]
 fn a_partly_read_body_is_replayed_in_full_with_its_length() {
-    let client = Client::sends(&["abc", "de", "f"]).with_length();
+    let client = ClientBody::sends(&["abc", "de", "f"]).with_length();
     let body = ReplayableBody::new(client.pauses_before(2), 8, None);
     let mut first = body.first_attempt();
     assert_eq!(first.size_hint().exact(), Some(6));
@@ -126,7 +126,7 @@ fn a_partly_read_body_is_replayed_in_full_with_its_length() {
 
 #[test]
 fn a_fully_read_chunked_body_is_replayed_chunked_with_its_trailers() {
-    let body = ReplayableBody::new(Client::sends(&["abc", "de"]).with_trailers(), 8, None);
+    let body = ReplayableBody::new(ClientBody::sends(&["abc", "de"]).with_trailers(), 8, None);
     assert_eq!(take(&mut body.first_attempt()), "abcde|.");
     let mut replay = body.reclaim().replay().unwrap();
     assert_eq!(replay.size_hint().exact(), None);
@@ -137,7 +137,7 @@ fn a_fully_read_chunked_body_is_replayed_chunked_with_its_trailers() {
 /// hyper does not poll again after trailers, so the end itself is never seen.
 #[test]
 fn trailers_that_were_the_last_frame_read_are_replayed() {
-    let body = ReplayableBody::new(Client::sends(&["abc"]).with_trailers(), 8, None);
+    let body = ReplayableBody::new(ClientBody::sends(&["abc"]).with_trailers(), 8, None);
     let mut first = body.first_attempt();
     assert!(poll(&mut first).is_ready());
     assert!(poll(&mut first).is_ready());
@@ -146,7 +146,7 @@ fn trailers_that_were_the_last_frame_read_are_replayed() {
 
 #[test]
 fn trailers_that_arrive_after_a_replayed_prefix_are_forwarded() {
-    let client = Client::sends(&["abc", "de"]).pauses_before(1);
+    let client = ClientBody::sends(&["abc", "de"]).pauses_before(1);
     let body = ReplayableBody::new(client.with_trailers(), 8, None);
     assert_eq!(take(&mut body.first_attempt()), "abc");
     assert_eq!(take(&mut body.reclaim().replay().unwrap()), "abcde|.");
@@ -156,9 +156,9 @@ fn trailers_that_arrive_after_a_replayed_prefix_are_forwarded() {
 fn a_body_at_the_limit_is_replayed_and_a_longer_one_is_not() {
     for (limit, is_replayed) in [(5, true), (4, false), (0, false)] {
         for client in [
-            Client::sends(&["abc", "de"]),
-            Client::sends(&["abc", "de"]).with_length(),
-            Client::sends(&["abcde"]).with_length(),
+            ClientBody::sends(&["abc", "de"]),
+            ClientBody::sends(&["abc", "de"]).with_length(),
+            ClientBody::sends(&["abcde"]).with_length(),
         ] {
             let body = ReplayableBody::new(client, limit, None);
             assert_eq!(take(&mut body.first_attempt()), "abcde.");
@@ -169,7 +169,7 @@ fn a_body_at_the_limit_is_replayed_and_a_longer_one_is_not() {
 
 #[test]
 fn a_large_body_of_which_little_was_read_is_replayed() {
-    let client = Client::sends(&["abc", "defghijklmno"]).with_length();
+    let client = ClientBody::sends(&["abc", "defghijklmno"]).with_length();
     let body = ReplayableBody::new(client.pauses_before(1), 4, None);
     assert_eq!(take(&mut body.first_attempt()), "abc");
     let mut replay = body.reclaim().replay().unwrap();
@@ -178,7 +178,7 @@ fn a_large_body_of_which_little_was_read_is_replayed() {
 
 #[test]
 fn the_first_attempt_gets_no_more_frames_and_no_end_after_the_body_was_reclaimed() {
-    let body = ReplayableBody::new(Client::sends(&["abc", "de"]).pauses_before(1), 8, None);
+    let body = ReplayableBody::new(ClientBody::sends(&["abc", "de"]).pauses_before(1), 8, None);
     let mut first = body.first_attempt();
     assert_eq!(take(&mut first), "abc");
     let reclaimed = body.reclaim();
@@ -190,7 +190,7 @@ fn the_first_attempt_gets_no_more_frames_and_no_end_after_the_body_was_reclaimed
 
 #[test]
 fn a_reclaimed_body_that_is_not_replayed_is_dropped_although_its_connection_is_still_open() {
-    let client = Client::sends(&["abc", "de"]);
+    let client = ClientBody::sends(&["abc", "de"]);
     let alive = Arc::downgrade(&client.alive);
     let body = ReplayableBody::new(client, 8, None);
     let first = body.first_attempt();
@@ -201,11 +201,11 @@ fn a_reclaimed_body_that_is_not_replayed_is_dropped_although_its_connection_is_s
 
 #[test]
 fn the_prefix_is_kept_only_until_another_response_begins_and_only_while_it_is_complete() {
-    let kept = |body: &ReplayableBody<Client>| {
+    let kept = |body: &ReplayableBody<ClientBody>| {
         let shared = body.0.as_ref().unwrap();
         shared.lock().as_ref().unwrap().prefix.clone()
     };
-    let body = ReplayableBody::new(Client::sends(&["abc", "de"]).pauses_before(1), 4, None);
+    let body = ReplayableBody::new(ClientBody::sends(&["abc", "de"]).pauses_before(1), 4, None);
     let mut first = body.first_attempt();
     assert_eq!(
         kept(&body),
@@ -217,7 +217,7 @@ fn the_prefix_is_kept_only_until_another_response_begins_and_only_while_it_is_co
     take(&mut first);
     assert_eq!(kept(&body), None, "longer than the limit");
 
-    let body = ReplayableBody::new(Client::sends(&["abc", "de"]).pauses_before(1), 8, None);
+    let body = ReplayableBody::new(ClientBody::sends(&["abc", "de"]).pauses_before(1), 8, None);
     let mut first = body.first_attempt();
     take(&mut first);
     let UpstreamRequestBody::First(FirstAttemptBody(shared)) = &first else {

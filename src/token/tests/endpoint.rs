@@ -39,13 +39,13 @@ pub(super) fn answer(status: &str, kind: &str, body: &str) -> Act {
 }
 
 /// An endpoint on a free port, and the requests that it received, as text.
-pub(super) struct Endpoint {
+pub(super) struct ScriptedEndpoint {
     pub(super) url: Url,
     pub(super) requests: Arc<Mutex<Vec<String>>>,
     flooded: Arc<AtomicUsize>,
 }
 
-impl Endpoint {
+impl ScriptedEndpoint {
     pub(super) async fn new(act: impl Fn(usize) -> Act + Send + 'static) -> Self {
         Self::of_requests(move |number, _| act(number)).await
     }
@@ -182,7 +182,7 @@ async fn one_post_with_one_client_authentication_yields_the_token() {
              &client_id=app&client_secret=correct+horse%2Bbattery",
         ),
     ] {
-        let endpoint = Endpoint::new(|_| answer("200 OK", "application/json", GOOD)).await;
+        let endpoint = ScriptedEndpoint::new(|_| answer("200 OK", "application/json", GOOD)).await;
         let granted = endpoint.exchange(auth).await.unwrap();
         assert_eq!(
             (granted.header.as_bytes(), granted.lifetime),
@@ -206,13 +206,13 @@ async fn one_post_with_one_client_authentication_yields_the_token() {
 
 #[tokio::test]
 async fn a_redirect_is_an_error_and_its_target_sees_no_connection() {
-    let canary = Endpoint::new(|_| answer("200 OK", "application/json", GOOD)).await;
+    let canary = ScriptedEndpoint::new(|_| answer("200 OK", "application/json", GOOD)).await;
     for status in [301, 302, 303, 307, 308] {
         let head = format!(
             "HTTP/1.1 {status} Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
             canary.url
         );
-        let endpoint = Endpoint::new(move |_| Act::Send(head.clone().into_bytes())).await;
+        let endpoint = ScriptedEndpoint::new(move |_| Act::Send(head.clone().into_bytes())).await;
         let failure = endpoint.exchange(ClientAuth::Post).await.unwrap_err();
         assert!(
             matches!(failure, GrantError::Redirected { status: seen } if seen.as_u16() == status),
@@ -228,7 +228,7 @@ async fn a_silent_or_slow_endpoint_is_abandoned_when_the_limit_expires() {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n";
     for start in ["", "HTTP/1.1 200 OK\r\nX-Slow:", head] {
-        let endpoint = Endpoint::new(move |_| Act::Drip(start.as_bytes().to_vec())).await;
+        let endpoint = ScriptedEndpoint::new(move |_| Act::Drip(start.as_bytes().to_vec())).await;
         let outcome = timeout(s(5), endpoint.exchange(ClientAuth::Basic))
             .await
             .expect("it ends");
@@ -245,7 +245,8 @@ async fn a_silent_or_slow_endpoint_is_abandoned_when_the_limit_expires() {
 
 #[tokio::test]
 async fn a_timeout_tells_whether_there_was_a_connection() {
-    let endpoint = Endpoint::new(|_| Act::Drip(b"HTTP/1.1 200 OK\r\nX-Slow:".to_vec())).await;
+    let endpoint =
+        ScriptedEndpoint::new(|_| Act::Drip(b"HTTP/1.1 200 OK\r\nX-Slow:".to_vec())).await;
     let address = endpoint.url.authority().to_owned();
     let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
     let expected = format!(
@@ -304,7 +305,7 @@ async fn at_most_one_mebibyte_of_a_response_is_read() {
     ] {
         let head =
             format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{framing}\r\n\r\n");
-        let endpoint = Endpoint::new(move |_| Act::Flood(head.clone().into_bytes())).await;
+        let endpoint = ScriptedEndpoint::new(move |_| Act::Flood(head.clone().into_bytes())).await;
         let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
         assert!(
             matches!(
@@ -326,7 +327,7 @@ async fn an_oauth_error_is_read_whatever_its_type_says() {
     let json = r#"{"error":"invalid_scope","error_description":"unknown scope"}"#;
     for kind in ["text/plain", "text/html; charset=utf-8", "application/json"] {
         let act = answer("400 Bad Request", kind, json);
-        let endpoint = Endpoint::new(move |_| act.clone()).await;
+        let endpoint = ScriptedEndpoint::new(move |_| act.clone()).await;
         let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
         let expected = "the token endpoint rejected the request with 400 Bad Request: \
                         invalid_scope: unknown scope";
@@ -338,7 +339,7 @@ async fn an_oauth_error_is_read_whatever_its_type_says() {
 async fn an_error_page_is_not_read() {
     let head =
         "HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n";
-    let endpoint = Endpoint::new(move |_| Act::Drip(head.as_bytes().to_vec())).await;
+    let endpoint = ScriptedEndpoint::new(move |_| Act::Drip(head.as_bytes().to_vec())).await;
     let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
@@ -357,7 +358,7 @@ async fn a_refused_or_broken_connection_is_reported_with_its_cause() {
 
     let cut = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"access_token\":\"abc";
     for bytes in ["", cut] {
-        let endpoint = Endpoint::new(move |_| Act::Send(bytes.as_bytes().to_vec())).await;
+        let endpoint = ScriptedEndpoint::new(move |_| Act::Send(bytes.as_bytes().to_vec())).await;
         let failure = endpoint.exchange(ClientAuth::Basic).await.unwrap_err();
         assert!(matches!(failure, GrantError::Unreachable(_)), "{failure}");
         assert!(!failure.chain().contains("abc"), "{}", failure.chain());
@@ -366,7 +367,7 @@ async fn a_refused_or_broken_connection_is_reported_with_its_cause() {
 
 #[tokio::test]
 async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
-    let endpoint = Endpoint::new(|number| match number {
+    let endpoint = ScriptedEndpoint::new(|number| match number {
         1 => answer("200 OK", "application/json", ""),
         _ => answer("200 OK", "application/json", GOOD),
     })
@@ -398,7 +399,7 @@ async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
 #[tokio::test]
 async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
     let body = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":2}"#;
-    let endpoint = Endpoint::new(move |_| answer("200 OK", "application/json", body)).await;
+    let endpoint = ScriptedEndpoint::new(move |_| answer("200 OK", "application/json", body)).await;
     let (tokens, task) = refresh_task(
         &config(endpoint.url.clone(), ClientAuth::Basic),
         client(),

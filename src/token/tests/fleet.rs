@@ -15,7 +15,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
-use super::endpoint::{Act, Endpoint, answer, client, config};
+use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
 use super::scene::{grant, ms, paused_clock, s, throttled};
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
@@ -179,7 +179,7 @@ async fn two_hundred_tasks_get_their_tokens_from_a_real_endpoint_that_throttles(
     const BODY: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
     let start = Instant::now();
     let window = Mutex::new(Window::new(60));
-    let endpoint = Endpoint::new(move |_| {
+    let endpoint = ScriptedEndpoint::new(move |_| {
         if window.lock().unwrap().admits(start.elapsed()) {
             return answer("200 OK", "application/json", BODY);
         }

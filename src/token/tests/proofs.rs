@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use jsonwebtoken::{Algorithm as Name, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
-use super::endpoint::{Act, Endpoint, answer, client, config};
+use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
 use super::scene::s;
 use crate::config::{self, Algorithm, ClientAuth};
 use crate::credentials::{self, Secret};
@@ -38,7 +38,11 @@ fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
-async fn asked(config: config::TokenConfig, secret: &Secret, endpoint: &Endpoint) -> Vec<String> {
+async fn asked(
+    config: config::TokenConfig,
+    secret: &Secret,
+    endpoint: &ScriptedEndpoint,
+) -> Vec<String> {
     let grant = Grant::new(config, client());
     grant.exchange(secret).await.unwrap();
     grant.exchange(secret).await.unwrap();
@@ -91,7 +95,7 @@ async fn an_assertion_is_signed_short_lived_used_once_and_has_one_audience() {
         by_key(Algorithm::Rs256, Some(Algorithm::Rs512), Name::RS512),
         by_key(Algorithm::Es256, None, Name::ES256),
     ] {
-        let endpoint = Endpoint::new(|_| granted()).await;
+        let endpoint = ScriptedEndpoint::new(|_| granted()).await;
         let mut config = config(endpoint.url.clone(), case.auth);
         config.assertion.algorithm = case.algorithm;
         let requests = asked(config, &case.secret, &endpoint).await;
@@ -138,7 +142,7 @@ fn verify(case: &Case, request: &str) -> String {
 #[tokio::test]
 async fn a_configured_key_id_is_sent_instead_of_the_thumbprint() {
     let key = generate_key(Algorithm::Es256).unwrap();
-    let endpoint = Endpoint::new(|_| granted()).await;
+    let endpoint = ScriptedEndpoint::new(|_| granted()).await;
     let mut config = config(endpoint.url.clone(), ClientAuth::PrivateKeyJwt);
     config.assertion.key_id = Some("2026-01".to_owned());
     let requests = asked(config, &key.private, &endpoint).await;
@@ -148,7 +152,7 @@ async fn a_configured_key_id_is_sent_instead_of_the_thumbprint() {
 
 #[tokio::test]
 async fn a_key_that_cannot_sign_is_reported_before_anything_is_sent() {
-    let endpoint = Endpoint::new(|_| granted()).await;
+    let endpoint = ScriptedEndpoint::new(|_| granted()).await;
     let grant = Grant::new(
         config(endpoint.url.clone(), ClientAuth::PrivateKeyJwt),
         client(),
@@ -180,7 +184,7 @@ fn rejection(ahead_s: i64) -> Act {
 #[tokio::test]
 async fn after_a_rejection_by_a_server_with_another_clock_the_next_assertion_carries_its_time() {
     for ahead in [600, -600] {
-        let endpoint = Endpoint::new(move |number| match number {
+        let endpoint = ScriptedEndpoint::new(move |number| match number {
             1 => rejection(ahead),
             _ => granted(),
         })
@@ -216,7 +220,7 @@ async fn a_rejection_for_another_reason_is_not_repeated_and_corrects_no_clock() 
         (ClientAuth::Basic, 600),
         (ClientAuth::Post, -600),
     ] {
-        let endpoint = Endpoint::new(move |_| rejection(ahead)).await;
+        let endpoint = ScriptedEndpoint::new(move |_| rejection(ahead)).await;
         let grant = Grant::new(config(endpoint.url.clone(), auth), client());
         grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
         assert_eq!(
@@ -226,7 +230,7 @@ async fn a_rejection_for_another_reason_is_not_repeated_and_corrects_no_clock() 
         );
     }
     // the clocks differ, but that is not the only reason: one more request, not a loop
-    let endpoint = Endpoint::new(|_| rejection(600)).await;
+    let endpoint = ScriptedEndpoint::new(|_| rejection(600)).await;
     let grant = Grant::new(
         config(endpoint.url.clone(), ClientAuth::SecretJwt),
         client(),
@@ -238,10 +242,13 @@ async fn a_rejection_for_another_reason_is_not_repeated_and_corrects_no_clock() 
 }
 
 /// A server with metadata at the address `at`.
-async fn issuer(at: &'static str, document: impl Fn(&str) -> String + Send + 'static) -> Endpoint {
+async fn issuer(
+    at: &'static str,
+    document: impl Fn(&str) -> String + Send + 'static,
+) -> ScriptedEndpoint {
     let own = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
     let known = std::sync::Arc::clone(&own);
-    let endpoint = Endpoint::of_requests(move |_, request| {
+    let endpoint = ScriptedEndpoint::of_requests(move |_, request| {
         if request.starts_with("POST ") {
             return granted();
         }
@@ -375,7 +382,7 @@ async fn metadata_is_bounded_like_a_response_and_its_redirects_are_not_followed(
             "responded with 503",
         ),
     ] {
-        let endpoint = Endpoint::new(move |_| act.clone()).await;
+        let endpoint = ScriptedEndpoint::new(move |_| act.clone()).await;
         let own = endpoint.url.origin().ascii_serialization();
         let mut grant = Grant::new(by_issuer(own), client());
         grant.limit = Duration::from_millis(300);
@@ -394,7 +401,7 @@ async fn a_missing_or_mismatched_certificate_is_reported_and_nothing_is_sent() {
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),
     };
-    let endpoint = Endpoint::new(|_| granted()).await;
+    let endpoint = ScriptedEndpoint::new(|_| granted()).await;
     let mut config = config(endpoint.url.clone(), ClientAuth::Tls);
     config.certificate = Some(files.clone());
     let grant = Grant::new(config, client());

@@ -10,6 +10,20 @@ fn route() -> RequestRoute {
     RequestRoute::of("GET", "/")
 }
 
+/// The token endpoint grants tokens of an hour, but fails once, at its second request.
+fn scene_whose_second_request_fails() -> Scene {
+    Scene::new(|number, _| {
+        (
+            ms(10),
+            if number == 2 {
+                unavailable(None)
+            } else {
+                grant(s(3600))
+            },
+        )
+    })
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_hundred_401s_cause_one_token_request_and_the_rejected_token_stays_in_use_until_then() {
     let scene = Scene::new(|_, _| (ms(500), grant(s(3600))));
@@ -81,16 +95,7 @@ async fn forced_refreshes_are_30_s_apart_and_the_pause_doubles_to_15_min_while_r
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_forced_refresh_changes_nothing() {
-    let scene = Scene::new(|number, _| {
-        (
-            ms(10),
-            if number == 2 {
-                unavailable(None)
-            } else {
-                grant(s(3600))
-            },
-        )
-    });
+    let scene = scene_whose_second_request_fails();
     scene.tokens.bearer().await.unwrap();
     sleep(s(5)).await;
     let before = scene.tokens.snapshot();
@@ -229,16 +234,7 @@ async fn a_request_that_is_accepted_clears_that_a_fresh_token_was_rejected() {
 
 #[tokio::test(start_paused = true)]
 async fn a_revoked_token_is_replaced_at_the_pace_of_the_back_off_after_the_endpoint_has_failed() {
-    let scene = Scene::new(|number, _| {
-        (
-            ms(10),
-            if number == 2 {
-                unavailable(None)
-            } else {
-                grant(s(3600))
-            },
-        )
-    });
+    let scene = scene_whose_second_request_fails();
     scene.tokens.bearer().await.unwrap();
     sleep(s(5)).await;
     let failed = scene.tokens.newer_than(1, route()).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::endpoint::{Act, Endpoint, SECRET, answer, config};
+use super::endpoint::{Act, SECRET, ScriptedEndpoint, answer, config};
 use super::scene::ms;
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
@@ -113,7 +113,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
     for act in acts {
         for auth in [ClientAuth::Basic, ClientAuth::Post] {
             let act = act.clone();
-            let endpoint = Endpoint::new(move |_| act.clone()).await;
+            let endpoint = ScriptedEndpoint::new(move |_| act.clone()).await;
             let mut config = config(endpoint.url.clone(), auth);
             config.wait = ms(50);
             let (tokens, task) = refresh_task(
