@@ -164,7 +164,7 @@ async fn first_response(
     }
 }
 
-/// The response, or why there is none.
+/// The response, or why the request failed.
 async fn within(
     deadline: Instant,
     sent: impl Future<Output = Result<TextResponse, BoxedError>>,

@@ -104,7 +104,7 @@ fn other_urls(addresses: &[SocketAddr], url: &str) -> String {
     }
 }
 
-/// The last line: until when the token is valid, or why there is none.
+/// The last line: until when the token is valid, or why no token has been granted.
 pub(super) fn token_line(snapshot: &Snapshot) -> String {
     match (&snapshot.last_error, snapshot.expires_at) {
         (None, Some(expires_at)) => {

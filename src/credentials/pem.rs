@@ -32,7 +32,7 @@ pub struct PemCertificates {
 /// Why a file's certificates cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PemDefect {
-    /// There is none.
+    /// The file holds no certificate.
     #[error("it contains no PEM certificate (\"-----BEGIN CERTIFICATE-----\")")]
     NoCertificate,
     /// The text is not ASCII or UTF-8.

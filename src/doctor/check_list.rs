@@ -74,7 +74,7 @@ pub(super) const CLOCK: CheckName = name(
 pub(super) const GRANT: CheckName = name(
     "grant",
     "access token",
-    "an access token, or why there is none",
+    "whether the token endpoint grants an access token, and if not, why",
 );
 pub(super) const TOKEN_FORM: CheckName = name("token.form", "token: form", "JWT or opaque; size");
 pub(super) const TOKEN_ISSUER: CheckName = name(

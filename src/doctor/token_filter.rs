@@ -126,7 +126,7 @@ fn decodings(text: &[u8]) -> Vec<Vec<u8>> {
     decodings
 }
 
-/// The decoded runs one after the other; `None` if there are none.
+/// The decoded runs one after the other; `None` if no run is long enough.
 fn of_runs(
     text: &[u8],
     is_digit: impl Fn(&u8) -> bool,

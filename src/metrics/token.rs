@@ -57,7 +57,7 @@ impl TokenMetrics {
             states,
             expires_at: gauge(
                 "cupbearer_token_expires_at_seconds",
-                "When the access token expires, in Unix time; 0 if there is none.",
+                "When the access token expires, in Unix time; 0 before the first token.",
             ),
             last_success: gauge(
                 "cupbearer_token_last_success_seconds",

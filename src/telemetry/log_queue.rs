@@ -41,7 +41,7 @@ struct QueueCounters {
 }
 
 impl QueueCounters {
-    /// Reserves room for a line. Returns false if there is none.
+    /// Reserves room for a line. Returns false if the queue is full.
     fn reserve(&self, bytes: usize) -> bool {
         let fits = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= QUEUE_BYTES;
         if !fits {

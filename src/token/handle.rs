@@ -1,4 +1,4 @@
-//! The handle on the access token: a bearer that may be sent, or the reason why there is none.
+//! The handle on the access token: a bearer that may be sent, or the error that explains why none can be sent.
 //!
 //! Requests never call the token endpoint: they use the token that the refresh task keeps, or wait for it for a
 //! bounded time.
@@ -203,7 +203,7 @@ impl Tokens {
         }
     }
 
-    /// Finds the attempt that will yield a newer token, and demands one if there is none.
+    /// Finds the attempt that will yield a newer token, and demands one if no such attempt is planned.
     fn demand(&self, generation: u64, route: RequestRoute) -> Result<Demand, NoNewerToken> {
         let now = self.shared.clock.now();
         let mut forced = self.shared.forced();

@@ -151,7 +151,7 @@ pub(super) fn ahead_of(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
     }
 }
 
-/// Whether the type of a response is JSON; if there is none, it may be.
+/// Whether a response may be JSON: its type says so, or it has no type.
 pub(super) fn may_be_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|kind| {
         kind.to_str()

@@ -39,7 +39,7 @@ impl TokenServer {
         Url::parse(&format!("http://{}/", self.address)).is_ok_and(|url| is_loopback(&url))
     }
 
-    /// The proxy as part of a sentence; empty if there is none.
+    /// The proxy as part of a sentence; empty without a proxy.
     pub(super) fn through_proxy(&self) -> String {
         match &self.proxy {
             None => String::new(),

@@ -98,7 +98,7 @@ impl HeadDefect {
         matches!(self, Self::TooManyFields { .. } | Self::TooLong)
     }
 
-    /// Finds the first defect of `head`, whose end may be missing. `None` if there is none.
+    /// Finds the first defect of `head`, whose end may be missing. `None` if the head is valid.
     pub(super) fn find(head: &[u8], limit: usize) -> Option<Self> {
         let mut lines = complete_lines(head).skip_while(|line| line.is_empty());
         match lines.next() {

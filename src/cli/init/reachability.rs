@@ -10,7 +10,7 @@ use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 use crate::config::{Overrides, Setting, Surroundings};
 use crate::doctor::{Check, DoctorOptions, Outcome};
 
-/// The doctor's failed checks of names, connections, certificates and metadata; `None` if there are none.
+/// The doctor's failed checks of names, connections, certificates and metadata; `None` if all passed.
 ///
 /// Writes no file, so that nothing is left behind if Ctrl-C ends it.
 pub(super) async fn failures(
