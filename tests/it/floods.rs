@@ -77,7 +77,7 @@ async fn a_partial_head_on_a_used_connection_is_limited_by_the_header_timeout() 
     let start = Instant::now();
     client.rest().await;
     assert!(
-        start.elapsed() < Duration::from_millis(300) + Duration::from_secs(2),
+        start.elapsed() < Duration::from_secs(6),
         "{:?}",
         start.elapsed()
     );
@@ -96,7 +96,7 @@ async fn a_partial_head_that_came_with_an_earlier_request_is_limited_by_the_head
     let start = Instant::now();
     client.rest().await;
     assert!(
-        start.elapsed() < Duration::from_millis(300) + Duration::from_secs(2),
+        start.elapsed() < Duration::from_secs(6),
         "{:?}",
         start.elapsed()
     );
@@ -115,7 +115,7 @@ async fn a_head_sent_byte_by_byte_is_cut_off_at_the_limit() {
         .is_err()
     {
         client.send("y").await;
-        assert!(start.elapsed() < Duration::from_secs(3), "still open");
+        assert!(start.elapsed() < Duration::from_secs(6), "still open");
     }
 }
 
@@ -130,7 +130,7 @@ async fn an_idle_connection_is_closed_after_its_limit() {
     assert!(client.rest().await.is_empty());
     let took = start.elapsed();
     assert!(
-        took > Duration::from_millis(200) && took < Duration::from_secs(2),
+        took > Duration::from_millis(200) && took < Duration::from_secs(6),
         "{took:?}"
     );
 }

