@@ -1,7 +1,7 @@
 //! Measures what the guard costs per request, in nanoseconds of one core: `cargo bench --bench guard`.
 //!
-//! The limit is 300 ns with every check in use. The fastest of several rounds counts, because slower ones include other work
-//! of the machine.
+//! The limit is 300 ns with every check in use. The fastest of several rounds counts, because slower ones include other
+//! work of the machine.
 #![allow(
     clippy::print_stdout,
     reason = "a benchmark's figures go to standard output"

@@ -145,8 +145,8 @@ pub fn quotable(value: &[u8]) -> String {
     text
 }
 
-/// [`quotable`] for a value that may hold an authority, such as `Host` or `Origin`. Everything up to the last `@` may be a
-/// user name and a password, and is replaced by `...`; only the scheme before it is kept.
+/// [`quotable`] for a value that may hold an authority, such as `Host` or `Origin`. Everything up to the last `@` may
+/// be a user name and a password, and is replaced by `...`; only the scheme before it is kept.
 #[must_use]
 pub fn quotable_authority(value: &[u8]) -> String {
     let Some(at) = memchr::memrchr(b'@', value) else {
@@ -160,9 +160,9 @@ pub fn quotable_authority(value: &[u8]) -> String {
     quotable(&[scheme, b"...", &value[at..]].concat())
 }
 
-/// A path without the user names and passwords of the authorities in it, which are there if a program appends a whole URL
-/// to the address of the proxy: each is replaced by `...`. An authority follows an empty segment, or has a colon before
-/// its last `@`.
+/// A path without the user names and passwords of the authorities in it, which are there if a program appends a whole
+/// URL to the address of the proxy: each is replaced by `...`. An authority follows an empty segment, or has a colon
+/// before its last `@`.
 #[must_use]
 pub fn without_user_info(path: &str) -> Cow<'_, str> {
     if memchr::memchr(b'@', path.as_bytes()).is_none() {

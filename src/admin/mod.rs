@@ -3,8 +3,8 @@
 //!
 //! It never hands out a token and never forwards a request. Everyone may use the probes and the metrics, since other
 //! machines request them by IP address, except for a web page in a browser on this machine whose host name was made to
-//! resolve to it. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room knows
-//! neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each proxy.
+//! resolve to it. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room
+//! knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each proxy.
 
 mod page;
 mod readiness;
@@ -83,7 +83,8 @@ impl AdminEndpoints {
         }
     }
 
-    /// Responds to what everyone may request, except for a web page whose host name was made to resolve to this machine.
+    /// Responds to what everyone may request, except for a web page whose host name was made to resolve to this
+    /// machine.
     fn respond_if_host<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
         for guard in self.guards() {
             if let Err(rejection) = guard.check_host(request, peer) {

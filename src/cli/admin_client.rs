@@ -62,8 +62,8 @@ pub(super) struct AdminListener {
 }
 
 impl AdminListener {
-    /// Finds the admin listener of the running cupbearer and recognizes it by its `/status`. `limit` is for this and for
-    /// the requests that follow.
+    /// Finds the admin listener of the running cupbearer and recognizes it by its `/status`. `limit` is for this and
+    /// for the requests that follow.
     pub(super) async fn find(invocation: &Invocation, limit: Duration) -> Result<Self, AdminError> {
         let deadline = Instant::now() + limit;
         let (address, response) = first_response(invocation, deadline).await?;
@@ -175,8 +175,8 @@ async fn within(
     }
 }
 
-/// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose the
-/// address with `--admin`.
+/// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose
+/// the address with `--admin`.
 fn other_instance(status: &str, invocation: &Invocation) -> Option<String> {
     let Invocation {
         proxies,

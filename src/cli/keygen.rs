@@ -1,8 +1,8 @@
-//! `cupbearer keygen`: a private key for `private_key_jwt` with its public JWK set, or with `--caller` a key for a caller
-//! of this proxy.
+//! `cupbearer keygen`: a private key for `private_key_jwt` with its public JWK set, or with `--caller` a key for a
+//! caller of this proxy.
 //!
-//! The private key is written to a new file of mode 0600 and nowhere else. A caller's key is written to such a file too,
-//! or to standard output if no file is named. If one half of a pair cannot be written, the other is not kept.
+//! The private key is written to a new file of mode 0600 and nowhere else. A caller's key is written to such a file
+//! too, or to standard output if no file is named. If one half of a pair cannot be written, the other is not kept.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,11 +1,11 @@
 //! The command line. This room is the only one that prints.
 //!
-//! Each command has a file of its own, with its arguments, its help and what it does. To add one, write such a file with
-//! a struct that derives `Args` and has an `execute` method, and name it in [`Command`] below.
+//! Each command has a file of its own, with its arguments, its help and what it does. To add one, write such a file
+//! with a struct that derives `Args` and has an `execute` method, and name it in [`Command`] below.
 //!
 //! The other files are shared: `exit` (exit codes), `output` (printing), `invocation` (the flags that set
-//! configuration), `preflight` (reading what a configuration names), `staged_file` (writing files), `quoting` (paths in advice), `admin_client`
-//! (asking a running proxy), `serve` (running proxies, for `run` and `demo`).
+//! configuration), `preflight` (reading what a configuration names), `staged_file` (writing files), `quoting` (paths in
+//! advice), `admin_client` (asking a running proxy), `serve` (running proxies, for `run` and `demo`).
 
 mod admin_client;
 mod banner;

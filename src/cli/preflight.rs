@@ -1,5 +1,5 @@
-//! Reads what a configuration names (the secret, keys, certificates) before anything starts, and reports all problems at
-//! once.
+//! Reads what a configuration names (the secret, keys, certificates) before anything starts, and reports all problems
+//! at once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -52,8 +52,8 @@ pub(super) async fn load(
     }
 }
 
-/// The same without the keys of the configured callers, for a run in which none of them takes part: their keys may be on
-/// another machine.
+/// The same without the keys of the configured callers, for a run in which none of them takes part: their keys may be
+/// on another machine.
 pub(super) async fn load_without_callers(
     overrides: &Overrides,
     surroundings: &Surroundings,
@@ -161,8 +161,8 @@ fn check_ca_file(path: &Path) -> Result<Option<String>, (String, String)> {
     }))
 }
 
-/// Files with secrets that other users can read. These are warnings, not errors: Kubernetes mounts secrets with mode 0644
-/// by default.
+/// Files with secrets that other users can read. These are warnings, not errors: Kubernetes mounts secrets with mode
+/// 0644 by default.
 fn exposed_files(named: &NamedSources) -> BTreeSet<String> {
     let credential = named.credential.as_ref();
     named

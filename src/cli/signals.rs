@@ -34,7 +34,8 @@ impl ProcessSignal {
     }
 }
 
-/// Receives them. Once this exists, these signals no longer end the process: something must wait for them until the end.
+/// Receives them. Once this exists, these signals no longer end the process: something must wait for them until the
+/// end.
 pub(super) struct SignalListener {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,

@@ -21,7 +21,8 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFile {
-    /// Creates it in the directory of `destination`. An error does not name the file, whose name tells the user nothing.
+    /// Creates it in the directory of `destination`. An error does not name the file, whose name tells the user
+    /// nothing.
     pub(super) fn create(destination: &Path, mode: FileMode) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);

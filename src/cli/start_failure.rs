@@ -40,8 +40,8 @@ impl ConfiguredListener {
     }
 }
 
-/// Why a proxy cannot start, and the remedy. `admin` is where a cupbearer that uses the port would respond. Blocks if it
-/// asks there.
+/// Why a proxy cannot start, and the remedy. `admin` is where a cupbearer that uses the port would respond. Blocks if
+/// it asks there.
 pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
     let remedy = match error {
         StartError::Bind(bind) => bind_remedy(bind, ConfiguredListener::Proxy, admin),

@@ -1,4 +1,5 @@
-//! Addresses of listeners as people write them: `localhost:PORT`, `ADDRESS:PORT`, `unix:/PATH`. No name is ever resolved.
+//! Addresses of listeners as people write them: `localhost:PORT`, `ADDRESS:PORT`, `unix:/PATH`. No name is ever
+//! resolved.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-/// Text in which two spellings are the same that differ only in case (Unicode, section 3.13: full case folding, which also
-/// takes `ς` and `Σ` for one letter) or in what Unicode's NFKC takes for the same letter, such as the forms of Arabic
-/// letters.
+/// Text in which two spellings are the same that differ only in case (Unicode, section 3.13: full case folding, which
+/// also takes `ς` and `Σ` for one letter) or in what Unicode's NFKC takes for the same letter, such as the forms of
+/// Arabic letters.
 #[must_use]
 pub(super) fn fold(text: &str) -> String {
     let nfkc = ComposingNormalizerBorrowed::new_nfkc();
@@ -20,10 +20,10 @@ fn fold_case(text: &str) -> Cow<'_, str> {
     CaseMapper::new().fold_string(text)
 }
 
-/// Whether servers may compare this text differently, because some of them normalize it (Unicode's NFC), take letters for
-/// others or ignore them: letters whose compatibility form (NFKC) or case folding contains ASCII or several letters, and
-/// characters that are combined with others or invisible. No form of such a letter is compared in the same way by all
-/// servers.
+/// Whether servers may compare this text differently, because some of them normalize it (Unicode's NFC), take letters
+/// for others or ignore them: letters whose compatibility form (NFKC) or case folding contains ASCII or several
+/// letters, and characters that are combined with others or invisible. No form of such a letter is compared in the same
+/// way by all servers.
 #[must_use]
 pub fn is_ambiguous_text(text: &str) -> bool {
     if text.is_ascii() {
@@ -48,8 +48,8 @@ fn letters(text: &str) -> usize {
     text.chars().filter(|letter| !is_accent(letter)).count()
 }
 
-/// Combining and invisible characters, and those that look like ASCII or that Windows converts to it ("best fit"), except
-/// letters of living languages (`ā` to `a`).
+/// Combining and invisible characters, and those that look like ASCII or that Windows converts to it ("best fit"),
+/// except letters of living languages (`ā` to `a`).
 fn is_lookalike(character: char) -> bool {
     matches!(u32::from(character),
         0x80..=0xa6 | 0xa8..=0xaf | 0xb2..=0xb4 | 0xb6..=0xbf | 0xd7 | 0xf7 // C1, signs except § ° ± µ
@@ -78,8 +78,8 @@ pub fn has_ntfs_alias(path: &str) -> bool {
     })
 }
 
-/// Whether a decoded path has a segment that begins like `(S(…))`, which ASP.NET removes together with the session that it
-/// names.
+/// Whether a decoded path has a segment that begins like `(S(…))`, which ASP.NET removes together with the session that
+/// it names.
 #[must_use]
 pub fn has_session_segment(path: &str) -> bool {
     let segments = path.as_bytes().split(|byte| *byte == b'/');

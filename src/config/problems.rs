@@ -74,7 +74,8 @@ impl ConfigProblems {
         self.first_of_all
     }
 
-    /// The text for a terminal with this many columns: as a table if that fits, otherwise each problem in lines of its own.
+    /// The text for a terminal with this many columns: as a table if that fits, otherwise each problem in lines of its
+    /// own.
     #[must_use]
     pub fn at_width(&self, columns: usize) -> String {
         let table = self.to_string();
@@ -153,8 +154,8 @@ impl fmt::Display for ConfigProblems {
 
 impl std::error::Error for ConfigProblems {}
 
-/// Adds `words` in lines of at most `columns` characters, each after `indent`. A word that is longer is not cut, since it
-/// may be copied.
+/// Adds `words` in lines of at most `columns` characters, each after `indent`. A word that is longer is not cut, since
+/// it may be copied.
 fn wrap(text: &mut String, indent: &str, words: &str, columns: usize) {
     let mut width = 0;
     for word in words.split(' ') {

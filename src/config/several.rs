@@ -43,8 +43,8 @@ pub fn load_all(
     }
 }
 
-/// Reads one proxy's configuration again. The others matter only where two must not be equal, and only for what this one
-/// has changed since `in_use`: whichever file has changed must give way.
+/// Reads one proxy's configuration again. The others matter only where two must not be equal, and only for what this
+/// one has changed since `in_use`: whichever file has changed must give way.
 ///
 /// # Errors
 /// What is wrong with this one.
@@ -80,8 +80,8 @@ pub fn load_one_of(
     finish(layers, surroundings).map_err(|invalid| invalid.problems)
 }
 
-/// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`. If not, or
-/// if it cannot be read, what the source contains may be meant for another server.
+/// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`. If
+/// not, or if it cannot be read, what the source contains may be meant for another server.
 #[must_use]
 pub fn names_same_client(
     overrides: &Overrides,

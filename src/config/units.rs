@@ -67,7 +67,8 @@ fn in_units(duration: Duration) -> String {
     format!("{}{unit}", milliseconds / size)
 }
 
-/// What someone may have meant by a text that is not a duration: seconds without their unit, another way to write a unit.
+/// What someone may have meant by a text that is not a duration: seconds without their unit, another way to write a
+/// unit.
 fn meant_durations(text: &str) -> Vec<String> {
     if let Ok(seconds) = text.trim().parse::<f64>() {
         let Ok(meant) = Duration::try_from_secs_f64(seconds) else {

@@ -29,7 +29,8 @@ pub fn withhold_private_variables(command: &mut Command) {
     }
 }
 
-/// A variable of the configuration, one that it names as the source of a secret, or one that a service manager uses to talk to this process.
+/// A variable of the configuration, one that it names as the source of a secret, or one that a service manager uses to
+/// talk to this process.
 fn is_private(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     let has_prefix = |prefix: &str| {

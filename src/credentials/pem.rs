@@ -1,5 +1,5 @@
-//! Certificates in PEM files (RFC 7468) as people make them: joined without a line end, with a byte order mark, indented,
-//! or broken. A certificate is either read or reported, never skipped.
+//! Certificates in PEM files (RFC 7468) as people make them: joined without a line end, with a byte order mark,
+//! indented, or broken. A certificate is either read or reported, never skipped.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;

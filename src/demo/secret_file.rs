@@ -1,7 +1,7 @@
 //! The file from which the proxy reads the client secret. Only its owner can read it.
 //!
-//! A file rather than an environment variable, because the documentation recommends one, and because it can be rewritten
-//! to try a rotation.
+//! A file rather than an environment variable, because the documentation recommends one, and because it can be
+//! rewritten to try a rotation.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};

@@ -264,8 +264,8 @@ impl DemoState {
         self.lock().api_requests.push(request);
     }
 
-    /// Ignores poisoning: a test that panicked inside [`DemoState::change`] must not cause a second panic that hides the
-    /// first.
+    /// Ignores poisoning: a test that panicked inside [`DemoState::change`] must not cause a second panic that hides
+    /// the first.
     fn lock(&self) -> MutexGuard<'_, StateInner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

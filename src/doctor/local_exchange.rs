@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// For the connection, and again for the request with the whole response. A program on loopback responds at once, unless
-/// it is stuck.
+/// For the connection, and again for the request with the whole response. A program on loopback responds at once,
+/// unless it is stuck.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// What the program at `address` responds: until `is_enough`, until it closes the connection, or the first `longest`

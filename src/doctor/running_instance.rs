@@ -54,10 +54,11 @@ impl ConfiguredProxy {
         }
     }
 
-    /// Asks the configured admin address about the proxy that listens on `address`. Blocks, for at most 2 s per address.
+    /// Asks the configured admin address about the proxy that listens on `address`. Blocks, for at most 2 s per
+    /// address.
     ///
-    /// A file that has just been changed takes effect after a moment, so this waits for that moment if only the client or
-    /// the guard differs.
+    /// A file that has just been changed takes effect after a moment, so this waits for that moment if only the client
+    /// or the guard differs.
     pub(super) fn compare_with_instance_at(&self, address: SocketAddr) -> InstanceMatch {
         let mut looks = LOOKS;
         loop {

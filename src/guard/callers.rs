@@ -1,4 +1,5 @@
-//! Named callers (`guard.callers`): identifies the caller of a request by its key, by the user that sends it, or by both.
+//! Named callers (`guard.callers`): identifies the caller of a request by its key, by the user that sends it, or by
+//! both.
 //!
 //! Keys can be replaced while the proxy serves (`key_file`); each request is checked against the current ones.
 

@@ -1,8 +1,8 @@
 //! CORS (Fetch, section 3.2), which the proxy handles itself. The upstream's own fields are removed, because only
 //! `guard.origins` decides which pages may read a response.
 //!
-//! `Access-Control-Allow-Credentials` is never sent: another page must not benefit from cookies, or from a key typed into
-//! the browser's own dialog. A page that has a key sends it itself.
+//! `Access-Control-Allow-Credentials` is never sent: another page must not benefit from cookies, or from a key typed
+//! into the browser's own dialog. A page that has a key sends it itself.
 
 use bytes::Bytes;
 use http::header::{
@@ -18,8 +18,8 @@ const REQUEST_PRIVATE_NETWORK: HeaderName =
 const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 
-/// Without credentials, `*` means every field (Fetch, section 3.3.3). A page that may read the body may also read `ETag`,
-/// `Location` or `X-Request-Id`.
+/// Without credentials, `*` means every field (Fetch, section 3.3.3). A page that may read the body may also read
+/// `ETag`, `Location` or `X-Request-Id`.
 const EVERY_FIELD: HeaderValue = HeaderValue::from_static("*");
 
 /// In seconds; Chromium's own maximum. It only saves round trips: an origin that is no longer configured is rejected at
@@ -75,8 +75,8 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The response to a preflight. It allows whatever the browser asks for: a method or a path that is not allowed is rejected
-/// at the request itself, with a reason that the page can read.
+/// The response to a preflight. It allows whatever the browser asks for: a method or a path that is not allowed is
+/// rejected at the request itself, with a reason that the page can read.
 pub(super) fn preflight(cors: &Cors, requested: &HeaderMap) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;

@@ -48,8 +48,8 @@ const OVERRIDES: [&str; 5] = [
     "x-rewrite-url",
 ];
 
-/// Whether some servers let the field of this name replace the method or the path of a request. Case is ignored, and `_`
-/// counts as `-`, because a CGI-like server cannot tell them apart (RFC 3875 section 4.1.18).
+/// Whether some servers let the field of this name replace the method or the path of a request. Case is ignored, and
+/// `_` counts as `-`, because a CGI-like server cannot tell them apart (RFC 3875 section 4.1.18).
 #[must_use]
 pub fn is_override(name: &[u8]) -> bool {
     let plain = |byte: &u8| match byte {

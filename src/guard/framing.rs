@@ -1,9 +1,9 @@
 //! The end of a request must be unambiguous (RFC 9112 section 6.3).
 //!
-//! hyper rejects differing or invalid lengths, a final coding other than `chunked`, and any coding in HTTP/1.0. It drops
-//! equal repeated lengths, and a length beside a coding, before the guard sees them; `server::HeadScanner` rejects those
-//! in the raw bytes. hyper accepts a repeated field and `gzip, chunked`, which are rejected here. This file checks all
-//! of it again, so that what is forwarded does not depend on one release of a parser.
+//! hyper rejects differing or invalid lengths, a final coding other than `chunked`, and any coding in HTTP/1.0. It
+//! drops equal repeated lengths, and a length beside a coding, before the guard sees them; `server::HeadScanner`
+//! rejects those in the raw bytes. hyper accepts a repeated field and `gzip, chunked`, which are rejected here. This
+//! file checks all of it again, so that what is forwarded does not depend on one release of a parser.
 
 use http::{HeaderName, Version};
 
@@ -43,8 +43,8 @@ pub(super) fn check(fields: &GuardFields<'_>, version: Version) -> Result<(), Re
     }
 }
 
-/// Whether the codings are a valid list that ends in `chunked`, so that the end of the request is known but not its content
-/// (RFC 9112 section 6.1).
+/// Whether the codings are a valid list that ends in `chunked`, so that the end of the request is known but not its
+/// content (RFC 9112 section 6.1).
 fn is_unknown(codings: &[u8]) -> bool {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let mut reversed = codings.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);

@@ -10,8 +10,8 @@ use crate::config::PORT_PROBE_HOST;
 use crate::problem::Reason;
 use crate::text::{quotable, quotable_authority};
 
-/// Constants, never resolved. Any port is accepted, because `-p 9000:6749` and `ssh -L` change it, and a page cannot make
-/// a browser send one of these names to another machine.
+/// Constants, never resolved. Any port is accepted, because `-p 9000:6749` and `ssh -L` change it, and a page cannot
+/// make a browser send one of these names to another machine.
 const LOOPBACK_NAMES: [&[u8]; 3] = [b"localhost", b"127.0.0.1", b"[::1]"];
 
 /// The hosts that a listener accepts.
@@ -47,8 +47,9 @@ const fn is_authority_byte(byte: u8) -> bool {
         || matches!(byte, b'.' | b'-' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
 }
 
-/// Requires exactly one `Host` line with an accepted name, with or without a port. A request without one, with several, or
-/// with something that is not a host is malformed (RFC 9112 section 3.2), except that HTTP/1.0 does not require `Host`.
+/// Requires exactly one `Host` line with an accepted name, with or without a port. A request without one, with several,
+/// or with something that is not a host is malformed (RFC 9112 section 3.2), except that HTTP/1.0 does not require
+/// `Host`.
 pub(super) fn check<'a>(
     lines: FieldLines<'a>,
     version: Version,
@@ -73,8 +74,8 @@ pub(super) fn check<'a>(
     }
 }
 
-/// Whether an authority is one of our names, with or without a port. Host names are case-insensitive (RFC 3986 section 3.2.2).
-/// Everything else is compared literally, so a trailing dot or `a@` makes another name.
+/// Whether an authority is one of our names, with or without a port. Host names are case-insensitive (RFC 3986 section
+/// 3.2.2). Everything else is compared literally, so a trailing dot or `a@` makes another name.
 fn is_ours(authority: &[u8], hosts: &[String]) -> bool {
     let Some(name) = name_of(authority) else {
         return false;

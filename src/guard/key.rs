@@ -1,8 +1,8 @@
 //! A caller's key: its format, how a source holds several, and what is kept of it in memory.
 //!
-//! A key that we make is `cbk_`, 30 random letters and digits (178 bits), and a checksum of 6 more: `cbk_[0-9A-Za-z]{36}`.
-//! A secret scanner finds such a key by its prefix, and recognizes a made-up one by its checksum. Other keys are accepted
-//! too.
+//! A key that we make is `cbk_`, 30 random letters and digits (178 bits), and a checksum of 6 more:
+//! `cbk_[0-9A-Za-z]{36}`. A secret scanner finds such a key by its prefix, and recognizes a made-up one by its
+//! checksum. Other keys are accepted too.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ const LONGEST: usize = 256;
 
 /// The SHA-256 digest of a key, which is all that is kept of it.
 ///
-/// All digests have the same length, so a comparison takes the same time whatever was sent, and anything it could reveal
-/// about a digest says nothing about the key.
+/// All digests have the same length, so a comparison takes the same time whatever was sent, and anything it could
+/// reveal about a digest says nothing about the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyDigest([u64; 4]);
 
@@ -70,8 +70,8 @@ pub enum CallerKeyError {
     Mistyped(usize),
 }
 
-/// The keys in a source, one per line. Empty lines and lines that begin with `#` are ignored: to revoke a key, remove it or
-/// put `#` before it.
+/// The keys in a source, one per line. Empty lines and lines that begin with `#` are ignored: to revoke a key, remove
+/// it or put `#` before it.
 ///
 /// # Errors
 /// The first line that is not a valid key.
@@ -81,8 +81,8 @@ pub fn parse_keys(text: &[u8]) -> Result<Vec<KeyDigest>, CallerKeyError> {
         .collect()
 }
 
-/// The first word of each line that could hold a key, valid or not: a key that is not among them has been removed, whatever
-/// else is wrong with the source.
+/// The first word of each line that could hold a key, valid or not: a key that is not among them has been removed,
+/// whatever else is wrong with the source.
 pub(super) fn mentioned_keys(text: &[u8]) -> Vec<KeyDigest> {
     let words = key_lines(text).filter_map(|(line, _)| line.split(u8::is_ascii_whitespace).next());
     words.map(KeyDigest::of).collect()

@@ -1,8 +1,8 @@
 //! Reads the keys of callers from their sources, at start and whenever a file changes.
 //!
-//! A changed file counts once two reads half a second apart are equal, so that a half-written file never does. A key that
-//! is no longer in its file is revoked then, even if the rest of the file cannot be used; its new keys are valid once all
-//! of it can. Only a file that cannot be read at all changes nothing.
+//! A changed file counts once two reads half a second apart are equal, so that a half-written file never does. A key
+//! that is no longer in its file is revoked then, even if the rest of the file cannot be used; its new keys are valid
+//! once all of it can. Only a file that cannot be read at all changes nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -33,8 +33,8 @@ impl Lease {
         })
     }
 
-    /// Returns once the key is revoked: no caller has it any more, or another configuration, serving or pending, does not
-    /// know it.
+    /// Returns once the key is revoked: no caller has it any more, or another configuration, serving or pending, does
+    /// not know it.
     pub async fn revoked(mut self) {
         loop {
             // Subscribe before looking, so that no change is missed.

@@ -2,8 +2,8 @@
 //! its caller (`callers`), and by what that caller may do (`rules`).
 //!
 //! Three checks keep web pages out, and none replaces another: only `Host` reveals DNS rebinding and 0.0.0.0, only
-//! `Origin` reveals a cross-site WebSocket, and only `Sec-Fetch-Site` reveals a no-cors GET. The other checks reject what
-//! hyper accepts although servers could interpret it differently.
+//! `Origin` reveals a cross-site WebSocket, and only `Sec-Fetch-Site` reveals a no-cors GET. The other checks reject
+//! what hyper accepts although servers could interpret it differently.
 //!
 //! Admitting a request never waits. It allocates only to decode a percent-encoded path, and only if there are rules.
 
@@ -106,8 +106,8 @@ struct CheckedHead<'a> {
     headers: &'a HeaderMap,
 }
 
-/// A path in the decoded form that rules match. `None` if servers could interpret it differently, so that it never passes
-/// where there are rules.
+/// A path in the decoded form that rules match. `None` if servers could interpret it differently, so that it never
+/// passes where there are rules.
 #[must_use]
 pub fn readable_path(path: &str) -> Option<Cow<'_, str>> {
     path::decode_path(path).ok()
@@ -127,8 +127,8 @@ impl Guard {
         }
     }
 
-    /// A guard that admits only requests which `pending` admits too, and under the same caller name. If `pending` has no
-    /// callers, this guard alone identifies the caller.
+    /// A guard that admits only requests which `pending` admits too, and under the same caller name. If `pending` has
+    /// no callers, this guard alone identifies the caller.
     #[must_use]
     pub fn and(&self, pending: &Self) -> Self {
         Self {
@@ -143,8 +143,8 @@ impl Guard {
         self.callers.clone()
     }
 
-    /// The lease of an admitted request, by which its tunnel learns that its key is revoked. `None` if the request needed
-    /// no key.
+    /// The lease of an admitted request, by which its tunnel learns that its key is revoked. `None` if the request
+    /// needed no key.
     #[must_use]
     pub fn lease(&self, headers: &HeaderMap, peer: &Peer) -> Option<Lease> {
         Lease::new(self.callers.as_ref()?, headers, peer)
@@ -180,12 +180,12 @@ impl Guard {
     /// # Errors
     ///
     /// A [`Rejection`] for the first rule that the request breaks, in this order: `user_refused`, `method_refused`,
-    /// `bad_request` or `target_refused` for the target, `bad_request` or `not_supported` for the framing, `bad_request` or
-    /// `host_refused` for `Host`, `target_refused` for a target that contradicts it, `origin_refused`, `caller_unknown`,
-    /// `rule_refused`.
+    /// `bad_request` or `target_refused` for the target, `bad_request` or `not_supported` for the framing,
+    /// `bad_request` or `host_refused` for `Host`, `target_refused` for a target that contradicts it, `origin_refused`,
+    /// `caller_unknown`, `rule_refused`.
     ///
-    /// A preflight for a page of `guard.origins` passes without a caller and without rules, because a browser never sends
-    /// a key with it. Its response is [`Admitted::preflight`].
+    /// A preflight for a page of `guard.origins` passes without a caller and without rules, because a browser never
+    /// sends a key with it. Its response is [`Admitted::preflight`].
     pub fn check<B>(&self, request: &Request<B>, peer: &Peer) -> Result<Admitted, Rejection> {
         let head = CheckedHead {
             method: request.method(),

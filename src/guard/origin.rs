@@ -1,7 +1,7 @@
 //! Checks `Origin` and fetch metadata: which page, if any, made the browser send a request.
 //!
-//! `Origin` is the only field that reveals a cross-site WebSocket, and `Sec-Fetch-Site` the only one that reveals a no-cors
-//! GET. Programs send neither.
+//! `Origin` is the only field that reveals a cross-site WebSocket, and `Sec-Fetch-Site` the only one that reveals a
+//! no-cors GET. Programs send neither.
 
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -41,7 +41,8 @@ impl RequestOrigin<'_> {
     }
 }
 
-/// Checks `Origin`. `host` must have passed its own check, because the origin of a DNS rebinding page equals its `Host`.
+/// Checks `Origin`. `host` must have passed its own check, because the origin of a DNS rebinding page equals its
+/// `Host`.
 pub(super) fn check_origin<'a>(
     lines: FieldLines<'a>,
     host: &HeaderValue,
@@ -125,8 +126,8 @@ fn other_page(lines: FieldLines<'_>) -> String {
     }
 }
 
-/// Whether a link on another page was opened in a tab of its own. This is the only cross-origin request that a person may
-/// continue, by a click on a page of ours.
+/// Whether a link on another page was opened in a tab of its own. This is the only cross-origin request that a person
+/// may continue, by a click on a page of ours.
 pub(super) fn is_cross_origin_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let says =
         |name: &HeaderName, value: &str| only(headers, name).is_some_and(|line| line == value);

@@ -1,8 +1,8 @@
 //! Decodes the path of a request for rules, and rejects a path that two servers could interpret differently.
 //!
 //! nginx removes dot segments and repeated slashes; Node and `FastAPI` do not. Some servers decode twice, some remove
-//! `;…`, some treat `\` as a slash, some drop dots and spaces at the end of a name. A rule would have to be right for all
-//! of them, so a path on which they disagree never passes. The path that is forwarded is never changed.
+//! `;…`, some treat `\` as a slash, some drop dots and spaces at the end of a name. A rule would have to be right for
+//! all of them, so a path on which they disagree never passes. The path that is forwarded is never changed.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! Checks what a caller may do: `read_only`, `allow` and `deny`, on the decoded path (`path`).
 //!
-//! `deny` wins. It ignores case and a slash at the end of a path or of the rule, while `allow` matches exactly as written.
-//! The same holds for methods: they are case-sensitive, but some servers ignore their case.
+//! `deny` wins. It ignores case and a slash at the end of a path or of the rule, while `allow` matches exactly as
+//! written. The same holds for methods: they are case-sensitive, but some servers ignore their case.
 
 use http::Method;
 

@@ -28,8 +28,8 @@ pub struct AdminListeners {
     _stop: watch::Sender<DrainPhase>,
 }
 
-/// Listens on `admin.listen`, and serves the endpoints for `running` in the background of the current runtime. The guards
-/// of the proxies that are `not_running` must admit a request too.
+/// Listens on `admin.listen`, and serves the endpoints for `running` in the background of the current runtime. The
+/// guards of the proxies that are `not_running` must admit a request too.
 ///
 /// # Errors
 /// A listener could not be bound. If `admin.listen` is not configured, the proxies can run without it.
@@ -76,8 +76,8 @@ pub fn start_admin(
     })
 }
 
-/// Enough for a kubelet, one or two Prometheus servers and a few users, all with short requests. Probes must get through
-/// whatever other clients do, so whoever does not finish a head or does not read a response gives way soon.
+/// Enough for a kubelet, one or two Prometheus servers and a few users, all with short requests. Probes must get
+/// through whatever other clients do, so whoever does not finish a head or does not read a response gives way soon.
 const ADMIN_LIMITS: server::ConnectionLimits = server::ConnectionLimits {
     connections: ADMIN_CONNECTIONS,
     header_bytes: 16 << 10,

@@ -1,5 +1,5 @@
-//! The background tasks of a generation: one keeps its token, one follows the key files of its callers. Each ends once the
-//! last generation that uses it is gone.
+//! The background tasks of a generation: one keeps its token, one follows the key files of its callers. Each ends once
+//! the last generation that uses it is gone.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -55,8 +55,8 @@ pub(super) struct KeyFollower {
 }
 
 impl KeyFollower {
-    /// Starts the task. The receiver completes once every key has been read, or fails if there are no callers. `proxy` is
-    /// the name to log, if there are several proxies.
+    /// Starts the task. The receiver completes once every key has been read, or fails if there are no callers. `proxy`
+    /// is the name to log, if there are several proxies.
     pub(super) fn start(
         guard: &Guard,
         proxy: Option<String>,

@@ -1,5 +1,5 @@
-//! The configuration that requests are served with, and how another one replaces it: a new generation is prepared beside
-//! it, then swapped in for all workers at once. Requests in flight keep the generation that they began with.
+//! The configuration that requests are served with, and how another one replaces it: a new generation is prepared
+//! beside it, then swapped in for all workers at once. Requests in flight keep the generation that they began with.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -86,8 +86,8 @@ impl LiveConfig {
         Ok((Arc::new(live), keys_read))
     }
 
-    /// Starts to read the keys of the callers of `config`, and returns what it admits. The receiver completes once every
-    /// key has been read, or fails if there are no callers.
+    /// Starts to read the keys of the callers of `config`, and returns what it admits. The receiver completes once
+    /// every key has been read, or fails if there are no callers.
     ///
     /// # Errors
     /// This configuration may not be served here.

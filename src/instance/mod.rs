@@ -2,8 +2,8 @@
 //! upstream together.
 //!
 //! A `generation` is a configuration with everything that it needs to serve, prepared or live. `live_config` holds the
-//! live one and swaps it, and each `worker` builds its proxy from it. `admin_listeners` serve all proxies of the process.
-//! `reload` decides when a generation is replaced.
+//! live one and swaps it, and each `worker` builds its proxy from it. `admin_listeners` serve all proxies of the
+//! process. `reload` decides when a generation is replaced.
 
 mod admin_listeners;
 mod generation;

@@ -1,4 +1,5 @@
-//! What an operator should know about the configuration of a proxy. `/status` shows each note for as long as it is true.
+//! What an operator should know about the configuration of a proxy. `/status` shows each note for as long as it is
+//! true.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::{net, server};
 
-/// Why a proxy cannot start. Does not include what can recover later, such as a missing token or an unreachable upstream.
+/// Why a proxy cannot start. Does not include what can recover later, such as a missing token or an unreachable
+/// upstream.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener could not be bound.

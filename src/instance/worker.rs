@@ -73,8 +73,8 @@ impl WorkerProxy {
         Proxy::new(dependencies, &generation.config.upstream, &generation.tls)
     }
 
-    /// Replaces the proxy whenever its generation is replaced. Ends only with the worker. When the clock steps, as after a laptop's sleep, it drops
-    /// idle connections, which are dead although only a timeout would reveal it.
+    /// Replaces the proxy whenever its generation is replaced. Ends only with the worker. When the clock steps, as
+    /// after a laptop's sleep, it drops idle connections, which are dead although only a timeout would reveal it.
     async fn follow(mut self, current: Weak<CurrentProxy>) {
         let mut clock_steps = self.clock_steps();
         loop {

@@ -41,7 +41,8 @@ pub(super) struct PathTemplate {
     pub(super) methods: BTreeSet<String>,
 }
 
-/// A segment of a path template. If a path matches several templates, the variant that is listed first takes precedence.
+/// A segment of a path template. If a path matches several templates, the variant that is listed first takes
+/// precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TemplateSegment {
     Text(String),
@@ -163,8 +164,8 @@ fn operations(item: &Map<String, Value>) -> impl Iterator<Item = (String, &Value
     known.map(|(name, operation)| (name.to_ascii_uppercase(), operation))
 }
 
-/// The base paths in `servers` (OpenAPI 3), without a trailing slash. Relative ones are resolved against the path of the
-/// document.
+/// The base paths in `servers` (OpenAPI 3), without a trailing slash. Relative ones are resolved against the path of
+/// the document.
 fn bases_of(holder: &Value, at: &str) -> Option<Vec<String>> {
     let here = Url::parse("http://api.invalid").ok()?.join(at).ok()?;
     let servers = holder.get("servers")?.as_array()?;

@@ -45,8 +45,8 @@ pub struct RequestOutcomes {
 pub struct ObservedRequests {
     /// Each different request, with its outcomes.
     pub requests: BTreeMap<ObservedRequest, RequestOutcomes>,
-    /// How many requests were rejected because they lacked the key of this run or for another reason than a path rule, by
-    /// reason.
+    /// How many requests were rejected because they lacked the key of this run or for another reason than a path rule,
+    /// by reason.
     pub rejected_by_reason: BTreeMap<&'static str, u64>,
     /// How many different requests were not kept because there were too many.
     pub dropped: u64,

@@ -1,7 +1,7 @@
 //! What is counted: metrics with closed labels in Prometheus' text format, and a journal of recent requests.
 //!
-//! This module depends on no other: callers pass strings and numbers. A label never holds text from a client, so clients
-//! cannot create series. Secrets, queries and bodies never reach this module.
+//! This module depends on no other: callers pass strings and numbers. A label never holds text from a client, so
+//! clients cannot create series. Secrets, queries and bodies never reach this module.
 //!
 //! To add a metric, define it in the file of its subject (`requests`, `traffic`, `token`, `process`, or [`Metrics`]
 //! itself), with its name, help and labels, and count where the thing happens.

@@ -1,8 +1,8 @@
 //! A server certificate that was rejected: which check failed, and who issued the certificate.
 //!
 //! The platform's verifier decides, except about a certificate that is itself in `network.ca_file`. This file describes
-//! the rejections, inside the error itself, so that the description appears wherever the error is shown. The price is that the server always receives the alert
-//! `certificate_unknown`, whichever check failed.
+//! the rejections, inside the error itself, so that the description appears wherever the error is shown. The price is
+//! that the server always receives the alert `certificate_unknown`, whichever check failed.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;

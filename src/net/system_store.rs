@@ -1,5 +1,5 @@
-//! The system's certificate authorities as the platform's verifier reads them: which store it uses, how many authorities
-//! that contains, and why it contains none.
+//! The system's certificate authorities as the platform's verifier reads them: which store it uses, how many
+//! authorities that contains, and why it contains none.
 
 use std::fmt;
 

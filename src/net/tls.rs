@@ -36,7 +36,8 @@ pub enum TlsSetupError {
     /// The crypto provider does not support TLS 1.2 and 1.3.
     #[error("TLS could not be set up: {}", tls_words(.0))]
     Versions(rustls::Error),
-    /// The system's store holds no certificate, because a variable names another one, and there is no `network.ca_file`.
+    /// The system's store holds no certificate, because a variable names another one, and there is no
+    /// `network.ca_file`.
     #[error("{0}; correct or unset that variable, or set network.ca_file")]
     Store(String),
     /// Neither the system nor `network.ca_file` supplied a certificate authority.

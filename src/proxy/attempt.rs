@@ -11,8 +11,8 @@ pub(super) struct LastAttempt {
     /// The generation of its token.
     pub(super) generation: u64,
     pub(super) started: Instant,
-    /// When the head of its response arrived, if the proxy then did something before it responded: waited for a newer token,
-    /// or rewrote a document.
+    /// When the head of its response arrived, if the proxy then did something before it responded: waited for a newer
+    /// token, or rewrote a document.
     pub(super) head: Option<Instant>,
     /// `None` unless the first attempt got a 401.
     pub(super) replay: Option<Result<(), NotReplayed>>,

@@ -1,8 +1,8 @@
 //! The life of a forwarded request, in the order in which it happens: start reading at [`Proxy::forward_admitted`].
 //!
-//! Uses `guard` (may it pass), `token` (a bearer) and `upstream` (one send, and one more after a 401). It never collects
-//! a body, except for `OpenAPI` documents in `rewrite`. It never starts a task: dropping the returned future is how a
-//! client's disconnect reaches the upstream.
+//! Uses `guard` (may it pass), `token` (a bearer) and `upstream` (one send, and one more after a 401). It never
+//! collects a body, except for `OpenAPI` documents in `rewrite`. It never starts a task: dropping the returned future
+//! is how a client's disconnect reaches the upstream.
 
 mod access_logger;
 mod access_record;

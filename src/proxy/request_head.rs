@@ -53,8 +53,8 @@ impl RequestHead {
         (head, body)
     }
 
-    /// The address that the client used. The guard has checked that it is ours. Over a unix socket it may be empty, which
-    /// is not an address.
+    /// The address that the client used. The guard has checked that it is ours. Over a unix socket it may be empty,
+    /// which is not an address.
     pub(super) fn host(&self) -> Option<&HeaderValue> {
         self.headers
             .get(header::HOST)
@@ -75,8 +75,8 @@ impl RequestHead {
     }
 }
 
-/// The path and query to send. `http` reports the empty one of `http://host#fragment` as `/`, but would write nothing, and
-/// servers disagree about a request line without a target.
+/// The path and query to send. `http` reports the empty one of `http://host#fragment` as `/`, but would write nothing,
+/// and servers disagree about a request line without a target.
 fn target_of(uri: Uri) -> PathAndQuery {
     const ROOT: &str = "/";
     let target = uri.into_parts().path_and_query;

@@ -21,8 +21,8 @@ pub(super) fn keep_announced(headers: &mut HeaderMap, may_pass: impl Fn(&HeaderN
     }
 }
 
-/// A line of `Trailer` without the names that must not pass as trailers, or that `may_pass` rejects. `None` if no name is
-/// left.
+/// A line of `Trailer` without the names that must not pass as trailers, or that `may_pass` rejects. `None` if no name
+/// is left.
 #[cold]
 pub(super) fn announced(
     line: &HeaderValue,
@@ -71,8 +71,8 @@ fn filtered_trailers(frame: Frame<Bytes>, is_removed: fn(&HeaderName) -> bool) -
     }
 }
 
-/// Fields that decide about framing, routing, the meaning of the request, credentials, caching or how content is read. A
-/// recipient that merges trailers into the head would obey them (RFC 9110 section 6.5.1).
+/// Fields that decide about framing, routing, the meaning of the request, credentials, caching or how content is read.
+/// A recipient that merges trailers into the head would obey them (RFC 9110 section 6.5.1).
 fn is_forbidden(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(

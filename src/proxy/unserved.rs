@@ -1,5 +1,5 @@
-//! The responses to requests that reach no proxy: the head cannot be read, the peer is not admitted, all connections are
-//! busy. Each is counted and logged like any other failure, with what could be read.
+//! The responses to requests that reach no proxy: the head cannot be read, the peer is not admitted, all connections
+//! are busy. Each is counted and logged like any other failure, with what could be read.
 
 use std::sync::Arc;
 

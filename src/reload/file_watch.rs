@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use crate::credentials::read_regular;
 
-/// How often files are read. Together with `SETTLE_TIME`, this is half of the 3 s within which a change must be noticed.
+/// How often files are read. Together with `SETTLE_TIME`, this is half of the 3 s within which a change must be
+/// noticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far apart two equal reads must be, because a half-written file may be valid.

@@ -24,8 +24,8 @@ pub(super) fn union(files: &[PathBuf], others: &[PathBuf]) -> Vec<PathBuf> {
     files.iter().chain(more).cloned().collect()
 }
 
-/// The files to follow, each with its key. The token's client certificate is read again for each attempt, and secrets and
-/// callers' keys are followed elsewhere.
+/// The files to follow, each with its key. The token's client certificate is read again for each attempt, and secrets
+/// and callers' keys are followed elsewhere.
 fn named_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
     let authorities = config.network.ca_file.clone();
     let mut named: Vec<_> = authorities

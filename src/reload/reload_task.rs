@@ -367,7 +367,8 @@ impl ReloadTask {
         is_pending
     }
 
-    /// Makes guards apply before their configuration serves, so that nothing they forbid is admitted; `None` lifts that.
+    /// Makes guards apply before their configuration serves, so that nothing they forbid is admitted; `None` lifts
+    /// that.
     fn restrict(&mut self, guards: Option<Guards>) {
         match &guards {
             Some(guards) => self.target.live_config.restrict(guards),

@@ -100,8 +100,8 @@ pub(super) fn restore(unparsed: &[u8], framing: Option<FramingFault>) -> Vec<u8>
 }
 
 impl UnreadableHead<'_> {
-    /// What is wrong with it. `None` if that cannot be determined, because hyper discarded the head before it gave up, so
-    /// that the bytes are not those of the head.
+    /// What is wrong with it. `None` if that cannot be determined, because hyper discarded the head before it gave up,
+    /// so that the bytes are not those of the head.
     pub(super) fn fault(&self) -> Option<HeadFault> {
         if let [0x16] | [0x16, 0x03, ..] = self.bytes {
             return Some(HeadFault::Tls); // a handshake record (RFC 8446 section 5.1)

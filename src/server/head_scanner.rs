@@ -242,8 +242,8 @@ fn check_target(line: &[u8], start: usize) -> Result<(), FramingFault> {
 }
 
 impl HeadFraming {
-    /// Rejects a target that hyper would reject only after it has discarded the head. This runs for every request, so it
-    /// parses only a target that is unusual.
+    /// Rejects a target that hyper would reject only after it has discarded the head. This runs for every request, so
+    /// it parses only a target that is unusual.
     fn check_request_line(&mut self, line: &[u8]) -> Result<(), FramingFault> {
         let unusual = line.iter().fold(0, |unusual, byte| {
             unusual

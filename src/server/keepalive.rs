@@ -16,12 +16,12 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Without `TCP_USER_TIMEOUT`, the connection ends after this many unanswered probes.
 const PROBES: u32 = 3;
 
-/// Makes the system end a connection once its client has been silent for `user_timeout`, whether bytes wait for the client
-/// or not (RFC 5482). For a listener, that applies to the connections accepted from now on.
+/// Makes the system end a connection once its client has been silent for `user_timeout`, whether bytes wait for the
+/// client or not (RFC 5482). For a listener, that applies to the connections accepted from now on.
 ///
 /// The server passes `upstream.stall_timeout`, because Linux also counts the time in which a client leaves its receive
-/// window closed. Accepted sockets inherit the options of their listener, so they cost nothing for each connection until a
-/// reload changes the timeout.
+/// window closed. Accepted sockets inherit the options of their listener, so they cost nothing for each connection
+/// until a reload changes the timeout.
 pub(super) fn enable_keepalive(socket: &SockRef<'_>, user_timeout: Duration) {
     let keepalive = TcpKeepalive::new()
         .with_time(IDLE.min(user_timeout).max(SHORTEST))

@@ -18,8 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client may take while the server stops.
 const TIMEOUT_AT_STOP: Duration = Duration::from_millis(50);
 
-/// Writes what was held and `bytes`, then waits until the client has closed, so that it can read them. Meanwhile the connection counts as
-/// idle: it gives way to a new one, and closes when the server drains.
+/// Writes what was held and `bytes`, then waits until the client has closed, so that it can read them. Meanwhile the
+/// connection counts as idle: it gives way to a new one, and closes when the server drains.
 pub(super) async fn send(io: &mut ClientIo, slot: &ConnectionSlot, bytes: &[u8]) {
     let tracked = &slot.connection;
     tracked.enter(ConnectionPhase::Idle);

@@ -1,4 +1,5 @@
-//! Listeners and client connections: bind, accept, serve, drain. It is generic over a service and does not depend on the proxy.
+//! Listeners and client connections: bind, accept, serve, drain. It is generic over a service and does not depend on
+//! the proxy.
 //!
 //! One task accepts. Each connection lives on one worker, which is a thread with its own runtime. One sweep over all
 //! connections enforces their limits (`registry`), instead of a timer for each request.
@@ -124,8 +125,8 @@ pub struct Server {
     waiting: Option<(ClientStream, Peer)>,
     /// When all connections became busy.
     full_since: Option<Instant>,
-    /// Since when new connections have been spared although others wait. After [`HEAD_GRACE`] they no longer are, so that
-    /// a flood does not hold up the others any longer.
+    /// Since when new connections have been spared although others wait. After [`HEAD_GRACE`] they no longer are, so
+    /// that a flood does not hold up the others any longer.
     sparing_since: Option<Instant>,
     /// The timeout that accepted sockets inherit.
     inherited_timeout: Duration,

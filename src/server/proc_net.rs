@@ -1,5 +1,5 @@
-//! Reads which user owns the other end of a loopback TCP connection from `/proc/net/tcp` and `/proc/net/tcp6` (`proc(5)`),
-//! for kernels without `sock_diag`.
+//! Reads which user owns the other end of a loopback TCP connection from `/proc/net/tcp` and `/proc/net/tcp6`
+//! (`proc(5)`), for kernels without `sock_diag`.
 //!
 //! Each look-up reads the whole table, which takes milliseconds where there are thousands of sockets.
 

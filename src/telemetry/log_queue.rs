@@ -1,7 +1,7 @@
 //! A bounded queue in front of standard error. A thread writes its lines, so that logging never waits.
 //!
-//! This is not `tracing-appender`, because that does not count lines that a full disk or a closed pipe rejects, and at exit
-//! it prints to standard output, which may be just as blocked, and panics if that is closed.
+//! This is not `tracing-appender`, because that does not count lines that a full disk or a closed pipe rejects, and at
+//! exit it prints to standard output, which may be just as blocked, and panics if that is closed.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

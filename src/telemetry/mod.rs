@@ -37,8 +37,8 @@ impl Telemetry {
         PRINTS_JSON.store(self.is_json, Ordering::Relaxed);
     }
 
-    /// Returns a function that changes the log level. A line below the level still costs only one load of a flag; another
-    /// one costs an uncontended lock in addition to its writing.
+    /// Returns a function that changes the log level. A line below the level still costs only one load of a flag;
+    /// another one costs an uncontended lock in addition to its writing.
     pub fn change_level(&self) -> impl Fn(&LogConfig) + Send + Sync + 'static {
         let replace_filter = self.replace_filter.clone();
         move |log| {

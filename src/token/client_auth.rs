@@ -1,5 +1,5 @@
-//! Client authentication at the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705): exactly one method per request, never
-//! another one on trial.
+//! Client authentication at the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705): exactly one method per request,
+//! never another one on trial.
 //!
 //! Uses the bytes of the secret, as `assertion` and `key` do; it neither sends nor logs them.
 

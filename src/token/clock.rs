@@ -1,7 +1,7 @@
 //! The age of a token by two clocks. Decides nothing.
 //!
-//! On Linux, `Instant` does not advance while the machine is suspended, and the wall clock can be set: a token is as old
-//! as the clock that reports the greater age.
+//! On Linux, `Instant` does not advance while the machine is suspended, and the wall clock can be set: a token is as
+//! old as the clock that reports the greater age.
 
 use std::time::{Duration, SystemTime};
 

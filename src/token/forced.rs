@@ -1,9 +1,9 @@
 //! How often the upstream's 401s may force a refresh: once for all of them, followed by a pause that grows while the
 //! replayed requests are rejected too. Pure: the time is an argument.
 //!
-//! Some APIs respond with 401 to a route for which a role is missing, whatever the token. Such a route has a pause of its
-//! own, so that its 401s do not keep others from noticing that the token was revoked. What all routes together may force
-//! is bounded too, since a client can invent routes.
+//! Some APIs respond with 401 to a route for which a role is missing, whatever the token. Such a route has a pause of
+//! its own, so that its 401s do not keep others from noticing that the token was revoked. What all routes together may
+//! force is bounded too, since a client can invent routes.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! One access token request (RFC 6749 4.4.2) and what it needs: the endpoint, the client certificate and the server's
 //! time.
 //!
-//! Every response is bounded in time and length. No redirect is followed and no connection is kept; a request is repeated
-//! only once, with the server's time, after it was rejected because the clocks differ. This file does not know when it is called, nor what was granted before.
+//! Every response is bounded in time and length. No redirect is followed and no connection is kept; a request is
+//! repeated only once, with the server's time, after it was rejected because the clocks differ. This file does not know
+//! when it is called, nor what was granted before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -168,8 +169,8 @@ impl Grant {
         })
     }
 
-    /// After a rejection: corrects the server's clock, and returns whether the next assertion will carry another time than
-    /// the rejected one.
+    /// After a rejection: corrects the server's clock, and returns whether the next assertion will carry another time
+    /// than the rejected one.
     fn correct_clock(&self, headers: &HeaderMap, error: &GrantError) -> bool {
         let GrantError::Refused { retry_after, .. } = error else {
             return false;

@@ -165,8 +165,8 @@ impl Tokens {
     /// For a request of this route that the upstream answered with 401 when it carried this generation: waits at most
     /// `token.wait` for a newer token.
     ///
-    /// Until then the rejected token stays in use for other requests. Any number of callers cause a single attempt. `forced`
-    /// describes how often attempts may be forced.
+    /// Until then the rejected token stays in use for other requests. Any number of callers cause a single attempt.
+    /// `forced` describes how often attempts may be forced.
     ///
     /// # Errors
     /// [`NoNewerToken`]; the current token then stays in use.
@@ -279,8 +279,8 @@ impl Tokens {
         self.shared.forced().replayed(route, accepted, is_in_use);
     }
 
-    /// Reports that the upstream has accepted a request with the token of this generation. Called for every such request,
-    /// so it does something only for the first with each token.
+    /// Reports that the upstream has accepted a request with the token of this generation. Called for every such
+    /// request, so it does something only for the first with each token.
     pub fn accepted(&self, generation: u64) {
         if self.shared.accepted.load(Ordering::Relaxed) < generation {
             self.note_accepted(generation);

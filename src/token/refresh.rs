@@ -1,5 +1,5 @@
-//! The task that keeps the token fresh. It never ends, and sends one request at a time. Only if there is no usable token, it
-//! starts another beside one that takes long.
+//! The task that keeps the token fresh. It never ends, and sends one request at a time. Only if there is no usable
+//! token, it starts another beside one that takes long.
 //!
 //! It decides by `schedule` and acts through two closures, which request a token and read the secret, so that tests can
 //! run it against paused time. It never discards a token that is still usable.
@@ -39,8 +39,8 @@ type RequestingToken = Pin<Box<dyn Future<Output = Result<AccessToken, GrantErro
 /// Requests one token from the token endpoint.
 pub(super) type RequestToken = Arc<dyn Fn(Secret) -> RequestingToken + Send + Sync>;
 
-/// The token of one configuration: the handle, and the task that must be run. `proxy` is the proxy's name in the log, if
-/// there are several proxies.
+/// The token of one configuration: the handle, and the task that must be run. `proxy` is the proxy's name in the log,
+/// if there are several proxies.
 #[must_use]
 pub fn refresh_task(
     config: &config::TokenConfig,
@@ -350,8 +350,8 @@ impl RefreshTask {
         }
     }
 
-    /// Sends a request. While there is no usable token, sends another one beside it whenever the last one takes long, and
-    /// uses the first token. If one has failed by then, the attempt ends, and the schedule decides.
+    /// Sends a request. While there is no usable token, sends another one beside it whenever the last one takes long,
+    /// and uses the first token. If one has failed by then, the attempt ends, and the schedule decides.
     async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
         let secret = self.secret.clone().ok_or(GrantError::SecretEmpty)?;
         let mut running = Vec::with_capacity(1);
@@ -426,8 +426,8 @@ impl RefreshTask {
         );
     }
 
-    /// A failure never discards the token. A failed forced attempt does not change the schedule either: the token may not
-    /// be at fault.
+    /// A failure never discards the token. A failed forced attempt does not change the schedule either: the token may
+    /// not be at fault.
     fn record_failure(&mut self, trigger: AttemptTrigger, failure: GrantError) {
         let now = self.inputs.clock.now();
         let draw = (self.inputs.draw)();

@@ -1,7 +1,7 @@
 //! Reads the token endpoint's responses (RFC 6749 5.1 and 5.2, and the other form of errors that Ping uses).
 //!
-//! Pure: takes status, headers and bytes, returns a token or a [`GrantError`]. Of a body, nothing leaves this file but the
-//! token itself and the sanitized error fields.
+//! Pure: takes status, headers and bytes, returns a token or a [`GrantError`]. Of a body, nothing leaves this file but
+//! the token itself and the sanitized error fields.
 
 use std::time::{Duration, SystemTime};
 
@@ -159,8 +159,8 @@ pub(super) fn may_be_json(headers: &HeaderMap) -> bool {
     })
 }
 
-/// `Retry-After` in either form (RFC 9110 10.2.3). A date is compared with the response's own `Date` if there is one, so
-/// that the clocks may differ.
+/// `Retry-After` in either form (RFC 9110 10.2.3). A date is compared with the response's own `Date` if there is one,
+/// so that the clocks may differ.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name| {
         headers

@@ -1,5 +1,5 @@
-//! When to request a token, and how long to wait after a failure: pure functions of lifetime, failures, `Retry-After` and
-//! a random draw.
+//! When to request a token, and how long to wait after a failure: pure functions of lifetime, failures, `Retry-After`
+//! and a random draw.
 //!
 //! Time and randomness are arguments; a `draw` is uniform in 0..1. Nothing here reads a clock, sleeps or logs.
 
@@ -17,8 +17,8 @@ pub(super) const CLOCK_STEP: Duration = Duration::from_secs(10);
 pub(super) const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How long a request waits if the token has expired during an attempt, which has then taken too long already.
 pub(super) const WAIT_AFTER_EXPIRY: Duration = Duration::from_secs(2);
-/// While there is no usable token, another attempt starts beside one that has not ended within this time. An endpoint that
-/// has returned answers the new one at once, while the old one may hang until it times out.
+/// While there is no usable token, another attempt starts beside one that has not ended within this time. An endpoint
+/// that has returned answers the new one at once, while the old one may hang until it times out.
 pub(super) const ATTEMPT_OVERLAP: Duration = Duration::from_secs(4);
 /// How many attempts may overlap.
 pub(super) const MAX_OVERLAPPING: usize = 3;
@@ -33,8 +33,8 @@ pub(super) const FORCED_PAUSE_MAX: Duration = Duration::from_mins(15);
 const LONGEST_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-/// Without a usable token an unreachable endpoint is tried at least this often. Together with the jitter and the request
-/// itself, a recovery is noticed within 5 s (tests/survives.md 4 and 45), which 30 s would not allow.
+/// Without a usable token an unreachable endpoint is tried at least this often. Together with the jitter and the
+/// request itself, a recovery is noticed within 5 s (tests/survives.md 4 and 45), which 30 s would not allow.
 const LONGEST_BACK_OFF_WITHOUT_TOKEN: Duration = Duration::from_secs(3);
 const AFTER_REJECTION: Duration = Duration::from_mins(1);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);

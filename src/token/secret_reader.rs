@@ -1,5 +1,5 @@
-//! Reads an identity's secret from its source, for as long as the source belongs to that identity. Does not know the token
-//! endpoint.
+//! Reads an identity's secret from its source, for as long as the source belongs to that identity. Does not know the
+//! token endpoint.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -17,8 +17,8 @@ use super::schedule::{self, ATTEMPT_OVERLAP, Delays, MIN_BETWEEN_ATTEMPTS};
 
 /// What the handle and the task share.
 ///
-/// The status is in a `watch` rather than behind an atomic pointer: the `watch` also wakes the waiting requests, so that a
-/// token and its notification are one step. Its uncontended read lock costs no more than the two clock reads.
+/// The status is in a `watch` rather than behind an atomic pointer: the `watch` also wakes the waiting requests, so
+/// that a token and its notification are one step. Its uncontended read lock costs no more than the two clock reads.
 pub(super) struct SharedStatus {
     pub(super) status: watch::Sender<TaskStatus>,
     /// Locked before `status` is read, never after.

@@ -5,11 +5,12 @@
 //! idle connections, and one for an upload whose response begins before the upload has ended.
 //!
 //! No peer can occupy the thread by always having more to send. What hyper reads until the socket has nothing left is
-//! bounded: a head by hyper's buffer and `net::InterimFilter`, trailers and chunk extensions by hyper, and the frames of
-//! a body by the task's budget, which each of them spends. Timers are polled even if that budget is spent.
+//! bounded: a head by hyper's buffer and `net::InterimFilter`, trailers and chunk extensions by hyper, and the frames
+//! of a body by the task's budget, which each of them spends. Timers are polled even if that budget is spent.
 //!
-//! From the bottom: `field_limit`, `head_defect`, `errors`, `framing`; `idle_timeout`, `waker`, `continue_gate`, `upload_progress`, `limits`;
-//! `io`, `connector`, `connection`, `pool`; `response_body`, `exchange`, `send`, `upgrade`.
+//! From the bottom: `field_limit`, `head_defect`, `errors`, `framing`; `idle_timeout`, `waker`, `continue_gate`,
+//! `upload_progress`, `limits`; `io`, `connector`, `connection`, `pool`; `response_body`, `exchange`, `send`,
+//! `upgrade`.
 
 mod connection;
 mod connector;

@@ -42,8 +42,8 @@ impl<B: OutgoingBody> Clone for Upstream<B> {
     }
 }
 
-/// What may change while a request waits to be sent. It waits for a name, a connection and a handshake, and once more if
-/// its connection is lost.
+/// What may change while a request waits to be sent. It waits for a name, a connection and a handshake, and once more
+/// if its connection is lost.
 pub trait RequestRenewal<B>: Send {
     /// Why the request must not be sent after all.
     type Error: From<SendError> + Send;

@@ -1,4 +1,5 @@
-//! What cupbearer knows about particular vendors: regions, endpoints, set-up steps, and what their servers' errors mean.
+//! What cupbearer knows about particular vendors: regions, endpoints, set-up steps, and what their servers' errors
+//! mean.
 //!
 //! Pure functions from text to text: nothing here connects to anything, and nothing here knows the
 //! configuration.

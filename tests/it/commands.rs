@@ -1,5 +1,5 @@
-//! The commands that ask a running proxy, when something else responds at `admin.listen`: another program, one that never
-//! responds, a cupbearer with another configuration.
+//! The commands that ask a running proxy, when something else responds at `admin.listen`: another program, one that
+//! never responds, a cupbearer with another configuration.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};

@@ -1,5 +1,5 @@
-//! Ten thousand requests, malformed in every way that the generator produces. The upstream parses strictly (`support::upstream`
-//! panics at anything but canonical framing), and no client receives another client's response.
+//! Ten thousand requests, malformed in every way that the generator produces. The upstream parses strictly
+//! (`support::upstream` panics at anything but canonical framing), and no client receives another client's response.
 
 use std::net::SocketAddr;
 

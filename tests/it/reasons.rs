@@ -496,7 +496,8 @@ const PRODUCED: &[(&str, u16, &str, &str)] = &[
     ),
 ];
 
-/// docs/troubleshooting.md lists every reason, so that a reason which nothing produces would be a promise without cover.
+/// docs/troubleshooting.md lists every reason, so that a reason which nothing produces would be a promise without
+/// cover.
 #[test]
 fn each_documented_reason_has_a_test_that_produces_it() {
     let mut documented: Vec<_> = cupbearer::problem::Reason::ALL

@@ -157,8 +157,8 @@ async fn severe_heads_after_a_valid_request_are_rejected_too() {
     }
 }
 
-/// What follows an upgrade request is never a request: after a 101 it belongs to the tunnel, and otherwise the connection
-/// closes.
+/// What follows an upgrade request is never a request: after a 101 it belongs to the tunnel, and otherwise the
+/// connection closes.
 #[tokio::test]
 async fn nothing_is_forwarded_after_an_upgrade_that_was_not_accepted() {
     let upstream = Upstream::echoing().await;

@@ -1,5 +1,5 @@
-//! Requests whose head cannot be read: the response says that it is cupbearer's, what is wrong and where, and the request
-//! is logged and counted with what could be read.
+//! Requests whose head cannot be read: the response says that it is cupbearer's, what is wrong and where, and the
+//! request is logged and counted with what could be read.
 
 use crate::support::{
     Answer, Binary, Client, Config, Proxy, SECRET, Upstream, ask, get, many_fields, token_answer,

@@ -1,5 +1,5 @@
-//! Which users may connect over loopback and over unix sockets. Connecting as another user needs privileges that a test run
-//! may lack, so `tests/e2e/users` tests that.
+//! Which users may connect over loopback and over unix sockets. Connecting as another user needs privileges that a test
+//! run may lack, so `tests/e2e/users` tests that.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -23,8 +23,8 @@ pub(super) enum Existing {
     Replace,
 }
 
-/// The file for a typed secret: `config.client_secret` beside `config.toml`. Its path is absolute, since the proxy may be
-/// started in another directory.
+/// The file for a typed secret: `config.client_secret` beside `config.toml`. Its path is absolute, since the proxy may
+/// be started in another directory.
 pub(super) fn secret_path(configuration: &Path) -> PathBuf {
     absolute(&configuration.with_extension("client_secret"))
 }

@@ -52,8 +52,8 @@ impl Dialogue for Terminal {
     }
 }
 
-/// Uses the line editing of the terminal without its echo. The echo is off before the prompt appears, so that text which
-/// is pasted at once is not shown either.
+/// Uses the line editing of the terminal without its echo. The echo is off before the prompt appears, so that text
+/// which is pasted at once is not shown either.
 #[cfg(unix)]
 mod no_echo {
     use std::io::{self, Write as _};

@@ -28,8 +28,8 @@ pub(super) fn secret_variables(config: &Config) -> Vec<String> {
         .collect()
 }
 
-/// Runs the program to its end, with our standard input and outputs. `added` are variables for it, `withheld` those that
-/// it does not get.
+/// Runs the program to its end, with our standard input and outputs. `added` are variables for it, `withheld` those
+/// that it does not get.
 pub(super) async fn run(
     command: &[OsString],
     added: &[(&str, &str)],

@@ -1,4 +1,5 @@
-//! The file of `--output`: opened before the program runs, so that its rules are not lost because a directory is missing.
+//! The file of `--output`: opened before the program runs, so that its rules are not lost because a directory is
+//! missing.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -116,8 +116,8 @@ fn openapi(values: &mut Values) -> Option<Vec<PathPattern>> {
     Some(good)
 }
 
-/// Fields that the proxy sets itself: the credential, its target, framing, those of one connection, and those by which a
-/// request is recognized. The others replace those of the client.
+/// Fields that the proxy sets itself: the credential, its target, framing, those of one connection, and those by which
+/// a request is recognized. The others replace those of the client.
 const NOT_FIXED: [&str; 13] = [
     "authorization",
     "connection",

@@ -29,7 +29,8 @@ const DOCUMENT_BYTES: (u64, u64) = (1 << 20, 1 << 30);
 /// The largest number is not a user's: it means "unchanged" (-1).
 const UIDS: (u32, u32) = (0, u32::MAX - 1);
 
-/// Only Linux reports which user is at the other end of a TCP connection; on other systems the banner says that the check is off.
+/// Only Linux reports which user is at the other end of a TCP connection; on other systems the banner says that the
+/// check is off.
 const LOCAL_USERS: &str = if cfg!(target_os = "linux") {
     "\"same\""
 } else {

@@ -34,7 +34,8 @@ fn text_that_normalization_changes_is_ambiguous() {
     }
 }
 
-/// For all letters that have case: whichever way a server ignores it, it finds two paths equal only if their foldings are.
+/// For all letters that have case: whichever way a server ignores it, it finds two paths equal only if their foldings
+/// are.
 #[test]
 fn every_letter_that_may_pass_folds_like_its_other_cases_and_never_to_ascii() {
     let folded = fold;

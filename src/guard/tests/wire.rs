@@ -263,8 +263,8 @@ async fn hyper_itself_rejects_invalid_framing() {
     assert_eq!(exchange(old).await, (400, String::new()));
 }
 
-/// hyper resolves these before the guard sees them: a coding wins over a length, and equal lengths become one. The conflict
-/// cannot be forwarded, because nothing of it is left.
+/// hyper resolves these before the guard sees them: a coding wins over a length, and equal lengths become one. The
+/// conflict cannot be forwarded, because nothing of it is left.
 #[tokio::test]
 async fn conflicting_lengths_that_hyper_resolves_are_unambiguous() {
     for fields in [
@@ -276,8 +276,8 @@ async fn conflicting_lengths_that_hyper_resolves_are_unambiguous() {
     }
 }
 
-/// hyper accepts a bare LF as the end of a line, which RFC 9112 section 2.2 permits. The guard checks a field after one like
-/// any other, and it is forwarded with CR LF, if at all.
+/// hyper accepts a bare LF as the end of a line, which RFC 9112 section 2.2 permits. The guard checks a field after one
+/// like any other, and it is forwarded with CR LF, if at all.
 #[tokio::test]
 async fn a_field_after_a_bare_line_feed_is_checked_like_any_other() {
     let response = exchange("GET /x HTTP/1.1\nHost: localhost\n\n").await;

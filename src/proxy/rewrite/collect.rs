@@ -78,8 +78,8 @@ pub(super) struct DocumentRewriter {
 }
 
 impl DocumentRewriter {
-    /// Collects the body of a response, and forwards it with its servers rewritten, or else byte for byte. `client` is the
-    /// authority that the client used.
+    /// Collects the body of a response, and forwards it with its servers rewritten, or else byte for byte. `client` is
+    /// the authority that the client used.
     pub(super) async fn forward(
         &self,
         response: Response<UpstreamResponseBody>,

@@ -5,8 +5,8 @@ use http::HeaderValue;
 /// A cookie that a client can store although it uses plain HTTP and another host name. `None` means that it stays byte
 /// for byte.
 ///
-/// `Domain` is removed because it names the upstream. `Secure` is removed because our listeners speak plain HTTP, unless
-/// the prefix of the cookie's name requires it (RFC 6265bis section 4.1.3). Browsers reject `SameSite=None` and
+/// `Domain` is removed because it names the upstream. `Secure` is removed because our listeners speak plain HTTP,
+/// unless the prefix of the cookie's name requires it (RFC 6265bis section 4.1.3). Browsers reject `SameSite=None` and
 /// `Partitioned` without `Secure`, so in that case the first becomes `Lax` and the second is removed.
 pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
     let mut parts = value.as_bytes().split(|byte| *byte == b';');

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::proxy::origin_ref::OriginRef;
 
-/// The document with its servers rewritten. `None` means that it stays as it is, because it is not JSON, not `OpenAPI`, or
-/// does not name the upstream. `client` is the authority that the client used.
+/// The document with its servers rewritten. `None` means that it stays as it is, because it is not JSON, not `OpenAPI`,
+/// or does not name the upstream. `client` is the authority that the client used.
 pub(super) fn rewritten(document: &[u8], upstream: OriginRef<'_>, client: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(document).ok()?;
     let values = ServerValues::of(text)
@@ -89,8 +89,8 @@ impl<'t> ServerValues<'t> {
         self.urls.iter().filter_map(new_url).collect()
     }
 
-    /// A missing `host` means the host that served the document, which for its reader is this proxy. `schemes` beside it
-    /// still have the scheme of the upstream.
+    /// A missing `host` means the host that served the document, which for its reader is this proxy. `schemes` beside
+    /// it still have the scheme of the upstream.
     fn host_edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
         let host: Option<String> = self.host.and_then(|raw| serde_json::from_str(raw).ok());
         let names_upstream = host

@@ -1,8 +1,8 @@
 //! Replaces the upstream's address in responses with the one that the client used (`upstream.rewrite`), so that
 //! redirects, cookies and `OpenAPI` documents lead back through the proxy.
 //!
-//! docs/forwarding.md lists every field that may change; nothing else does. Only `collect` reads a body, and only `store`
-//! holds one.
+//! docs/forwarding.md lists every field that may change; nothing else does. Only `collect` reads a body, and only
+//! `store` holds one.
 
 mod collect;
 mod cookies;

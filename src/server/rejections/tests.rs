@@ -130,7 +130,8 @@ async fn a_newcomer_takes_the_place_of_the_oldest_client_that_the_full_server_ha
     assert_eq!(places.taken.len(), 4);
 }
 
-/// Twice as many clients as places at once, none of which closes. All send their request only after they have connected.
+/// Twice as many clients as places at once, none of which closes. All send their request only after they have
+/// connected.
 #[tokio::test]
 async fn no_client_of_a_full_server_loses_its_place_before_it_has_been_answered() {
     let (registry, mut places) = (registry(), RejectionPlaces::new(4));

@@ -1,6 +1,7 @@
 //! Enforces the structure that docs/architecture.md describes: which room may depend on which, and what may be
 //! done in one place only. The rules are checked against `src/`, and against examples that break them.
 
+mod comments;
 #[cfg(target_os = "linux")]
 mod contract;
 mod cycles;

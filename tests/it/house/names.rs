@@ -7,7 +7,8 @@ use super::source::File;
 /// Names that every module may define.
 const STANDARD: [&str; 3] = ["Error", "Config", "Builder"];
 
-/// Each repeated name with the places where it is defined. Associated types (`type Output = …` in an `impl`) do not count.
+/// Each repeated name with the places where it is defined. Associated types (`type Output = …` in an `impl`) do not
+/// count.
 pub(super) fn repeated(files: &[File]) -> Vec<String> {
     let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for file in files {
