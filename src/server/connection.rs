@@ -201,52 +201,65 @@ impl<S: HttpService> ManagedConnection<'_, S> {
     }
 
     fn obey(&mut self, command: ConnectionCommand, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
-        let tracked = Arc::clone(&self.slot.connection);
-        if command == ConnectionCommand::Cut {
-            return Poll::Ready(if tracked.can_end_head() {
-                ConnectionEnd::Cut
-            } else {
-                ConnectionEnd::Closed
-            });
+        match command {
+            ConnectionCommand::Continue => self.poll_connection(cx),
+            ConnectionCommand::GiveWay => self.give_way(cx),
+            ConnectionCommand::Close => self.close(cx),
+            ConnectionCommand::EndHead => self.end_head(cx),
+            ConnectionCommand::Cut => Poll::Ready(self.closed_or(ConnectionEnd::Cut)),
         }
-        if command == ConnectionCommand::GiveWay {
-            // A new connection learns only from the runtime that a request has arrived.
-            let grace = self
-                .grace
-                .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
-            ready!(grace.as_mut().poll(cx));
-            self.grace = None;
-        }
-        // A request may have arrived meanwhile, or while the server was draining: read it first.
+    }
+
+    fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        // A new connection learns only from the runtime that a request has arrived.
+        let grace = self
+            .grace
+            .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
+        ready!(grace.as_mut().poll(cx));
+        self.grace = None;
+        // A request may have arrived meanwhile: read it first.
         if let Poll::Ready(ended) = self.poll_connection(cx) {
             return Poll::Ready(ended);
         }
-        match command {
-            ConnectionCommand::GiveWay => {
-                let limits = self.slot.registry.limits();
-                if tracked.gives_way(limits.unread_gives_way) {
-                    return Poll::Ready(ConnectionEnd::Closed);
-                }
-                tracked.withdraw(command, self.obeyed);
-                self.slot.registry.connection_ended.notify_one();
-                Poll::Pending
-            }
-            ConnectionCommand::EndHead => {
-                if tracked.is_in_phase(ConnectionPhase::Head) {
-                    return Poll::Ready(if tracked.can_end_head() {
-                        ConnectionEnd::HeadTimeout
-                    } else {
-                        ConnectionEnd::Closed
-                    });
-                }
-                tracked.withdraw(command, self.obeyed);
-                Poll::Pending
-            }
-            ConnectionCommand::Continue | ConnectionCommand::Close | ConnectionCommand::Cut => {
-                self.obeyed = command;
-                Pin::new(&mut self.connection).graceful_shutdown();
-                self.poll_connection(cx)
-            }
+        let tracked = &self.slot.connection;
+        let limits = self.slot.registry.limits();
+        if tracked.gives_way(limits.unread_gives_way) {
+            return Poll::Ready(ConnectionEnd::Closed);
+        }
+        tracked.withdraw(ConnectionCommand::GiveWay, self.obeyed);
+        self.slot.registry.connection_ended.notify_one();
+        Poll::Pending
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        // A request may have arrived while the server was draining: read it first.
+        if let Poll::Ready(ended) = self.poll_connection(cx) {
+            return Poll::Ready(ended);
+        }
+        self.obeyed = ConnectionCommand::Close;
+        Pin::new(&mut self.connection).graceful_shutdown();
+        self.poll_connection(cx)
+    }
+
+    fn end_head(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        // The rest of the head may have arrived meanwhile: read it first.
+        if let Poll::Ready(ended) = self.poll_connection(cx) {
+            return Poll::Ready(ended);
+        }
+        let tracked = &self.slot.connection;
+        if tracked.is_in_phase(ConnectionPhase::Head) {
+            return Poll::Ready(self.closed_or(ConnectionEnd::HeadTimeout));
+        }
+        tracked.withdraw(ConnectionCommand::EndHead, self.obeyed);
+        Poll::Pending
+    }
+
+    /// `end` if the client can be sent a response to a head that has not ended; otherwise nothing is left to do.
+    fn closed_or(&self, end: ConnectionEnd) -> ConnectionEnd {
+        if self.slot.connection.can_end_head() {
+            end
+        } else {
+            ConnectionEnd::Closed
         }
     }
 }
