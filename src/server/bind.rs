@@ -10,10 +10,10 @@ use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::client_stream::ClientStream;
-use super::keepalive::enable_keepalive;
 use super::peer_user::PeerUserLookup;
 #[cfg(unix)]
 use super::socket_file::{self, SocketFile};
+use super::tcp_keepalive::enable_keepalive;
 use crate::config::Listen;
 use crate::guard::{Peer, Transport};
 

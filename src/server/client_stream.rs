@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::keepalive::enable_keepalive;
+use super::tcp_keepalive::enable_keepalive;
 
 /// A client's socket, on the runtime that serves it.
 pub(super) enum ClientStream {

@@ -5,9 +5,9 @@
 //! connections enforces their limits (`registry`), instead of a timer for each request.
 //!
 //! What closes a connection: `keep_alive`, `header_timeout` and `stall_timeout` (`tracked_connection`), a client that
-//! is gone (`keepalive`), a full server that needs room (`registry`), and a stop (`drain`). What no service gets to see
-//! is answered by [`UnservedResponses`]: a head that cannot be read (`head_fault`), a peer that is not admitted and a
-//! client that finds the server full (`rejections`).
+//! is gone (`tcp_keepalive`), a full server that needs room (`registry`), and a stop (`drain`). What no service gets to
+//! see is answered by [`UnservedResponses`]: a head that cannot be read (`head_fault`), a peer that is not admitted and
+//! a client that finds the server full (`rejections`).
 
 mod bind;
 mod chunk_reader;
@@ -20,7 +20,6 @@ mod drain;
 pub mod fuzzing;
 mod head_fault;
 mod head_scanner;
-mod keepalive;
 mod last_response;
 mod limits;
 mod peer_user;
@@ -34,6 +33,7 @@ mod service;
 mod sock_diag;
 #[cfg(unix)]
 mod socket_file;
+mod tcp_keepalive;
 mod tracked_connection;
 mod unserved;
 

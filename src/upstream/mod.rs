@@ -8,9 +8,9 @@
 //! bounded: a head by hyper's buffer and `net::InterimFilter`, trailers and chunk extensions by hyper, and the frames
 //! of a body by the task's budget, which each of them spends. Timers are polled even if that budget is spent.
 //!
-//! From the bottom: `field_limit`, `head_defect`, `errors`, `framing`; `idle_timeout`, `waker`, `continue_gate`,
-//! `upload_progress`, `limits`; `io`, `connector`, `connection`, `pool`; `response_body`, `exchange`, `send`,
-//! `upgrade`.
+//! From the bottom: `field_limit`, `head_defect`, `errors`, `framing`; `idle_timeout_estimate`, `waker`,
+//! `continue_gate`, `upload_progress`, `limits`; `io`, `connector`, `connection`, `pool`; `response_body`, `exchange`,
+//! `send`, `upgrade`.
 
 mod connection;
 mod connector;
@@ -20,7 +20,7 @@ mod exchange;
 mod field_limit;
 mod framing;
 mod head_defect;
-mod idle_timeout;
+mod idle_timeout_estimate;
 mod io;
 mod limits;
 mod pool;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::field_limit::LearntFieldLimit;
-use super::idle_timeout::IdleTimeoutEstimate;
+use super::idle_timeout_estimate::IdleTimeoutEstimate;
 use super::upload_progress::OutgoingBody;
 use crate::metrics::Metrics;
 
@@ -91,7 +91,7 @@ impl<B: OutgoingBody> IdlePool<B> {
                 idle.clear(); // all the others are older
                 return None;
             }
-            if !repeatable && !self.idle_timeout.exceeds(age) {
+            if !repeatable && !self.idle_timeout.expects_open(age) {
                 idle.push(IdleConnection { connection, since }); // all the others are older
                 return None;
             }

@@ -61,8 +61,8 @@ async fn a_request_that_finds_its_idle_connection_closed_lowers_the_estimate() {
     drop(stream);
     tokio::task::yield_now().await; // lets the runtime notice that the connection was closed
     let age = Duration::from_secs(5);
-    assert!(upstream.context.pool.idle_timeout.exceeds(age));
+    assert!(upstream.context.pool.idle_timeout.expects_open(age));
     let later = Instant::now() + age;
     tokio::join!(ask(&upstream, later), answer(&listener));
-    assert!(!upstream.context.pool.idle_timeout.exceeds(age));
+    assert!(!upstream.context.pool.idle_timeout.expects_open(age));
 }

@@ -20,7 +20,7 @@ impl IdleTimeoutEstimate {
     }
 
     /// Whether a connection that has been idle for `age` is unlikely to be closed right now.
-    pub(super) fn exceeds(&self, age: Duration) -> bool {
+    pub(super) fn expects_open(&self, age: Duration) -> bool {
         let known = self.0.load(Ordering::Relaxed);
         micros(age) < known - known / 10
     }
