@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
-use super::admission::TooManyInFlight;
+use super::in_flight_limit::TooManyInFlight;
 use super::loop_detection::RequestLoop;
 use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};

@@ -6,13 +6,13 @@
 
 mod access_logger;
 mod access_record;
-mod admission;
 mod attempt;
 mod authorize;
 mod challenge;
 mod errors;
 mod header_lines;
 mod hop_by_hop;
+mod in_flight_limit;
 mod loop_detection;
 mod not_replayed;
 mod origin_ref;
@@ -44,11 +44,11 @@ use crate::server::RequestBody;
 use crate::token::{Bearer, TokenUnavailable, Tokens};
 use crate::upstream::{Upgrade, Upstream};
 
-use admission::{Admission, Permit};
 use attempt::LastAttempt;
 use authorize::AuthorizedRequest;
 use challenge::has_insufficient_scope;
 use errors::{ForwardError, ForwardFailure};
+use in_flight_limit::{InFlightLimit, Permit};
 use not_replayed::NotReplayed;
 use request_body::{ReplayableBody, UpstreamRequestBody};
 use request_head::{RequestHead, RequestTemplate};
@@ -69,7 +69,7 @@ pub use upgrade::CarryTunnel;
 pub struct Proxy {
     guard: Guard,
     metrics: Arc<Metrics>,
-    admission: Admission,
+    in_flight_limit: InFlightLimit,
     tokens: Tokens,
     upstream: Upstream<UpstreamRequestBody>,
     via_name: ViaName,
@@ -153,7 +153,10 @@ impl Proxy {
         let metrics = dependencies.metrics;
         Self {
             guard: dependencies.guard,
-            admission: Admission::new(metrics.in_flight().clone(), dependencies.in_flight),
+            in_flight_limit: InFlightLimit::new(
+                metrics.in_flight().clone(),
+                dependencies.in_flight,
+            ),
             tokens: dependencies.tokens,
             upstream: Upstream::new(config, tls, Arc::clone(&metrics)),
             metrics,
@@ -217,7 +220,7 @@ impl Proxy {
         expects_document: bool,
     ) -> Result<Forwarded, ForwardError> {
         self.via_name.check(&head.headers)?;
-        let permit = self.admission.enter()?;
+        let permit = self.in_flight_limit.acquire()?;
         let mut bearer = self.bearer().await?;
         if let Some(upgrade) = ClientUpgrade::requested_by(head) {
             let upgrading = self.upgrade(head, upgrade, expects_document, bearer, permit);

@@ -14,9 +14,9 @@ use http_body::{Body, Frame};
 
 use super::access_logger::AccessLogger;
 use super::access_record::AccessRecord;
-use super::admission::Permit;
 use super::attempt::LastAttempt;
 use super::errors::ForwardFailure;
+use super::in_flight_limit::Permit;
 use super::response_body::{ClientResponseBody, EndOfResponse};
 use crate::guard::CallerName;
 use crate::problem::{ProblemResponse, Reason, RequestId, X_REQUEST_ID};
@@ -29,7 +29,7 @@ pub(super) struct Forwarded {
     /// `None` if the response does not come from the upstream.
     pub(super) attempt: Option<LastAttempt>,
     pub(super) caller: Option<CallerName>,
-    /// `None` if the request was not admitted, or if a tunnel holds the permit.
+    /// `None` for a preflight, which needs none, and after an upgrade, whose tunnel holds it.
     pub(super) permit: Option<Permit>,
 }
 

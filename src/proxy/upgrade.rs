@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::admission::Permit;
+use super::in_flight_limit::Permit;
 use super::request_head::RequestHead;
 use crate::guard::Lease;
 use crate::metrics::Metrics;

@@ -2,9 +2,9 @@
 
 use crate::metrics::{ActiveCount, ActiveGuard};
 
-/// Admits requests up to a limit.
+/// Gives out as many permits as requests may be in flight.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct InFlightLimit {
     in_flight: ActiveCount,
     limit: usize,
 }
@@ -19,13 +19,13 @@ pub(super) struct TooManyInFlight {
     pub(super) limit: usize,
 }
 
-impl Admission {
+impl InFlightLimit {
     pub(super) fn new(in_flight: ActiveCount, limit: usize) -> Self {
         Self { in_flight, limit }
     }
 
     /// Takes a slot immediately or not at all, because a queue would only move the wait.
-    pub(super) fn enter(&self) -> Result<Permit, TooManyInFlight> {
+    pub(super) fn acquire(&self) -> Result<Permit, TooManyInFlight> {
         self.in_flight
             .enter_below(self.limit)
             .ok_or(TooManyInFlight { limit: self.limit })
