@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::config::{
-    self, ConfigProblems, InvalidConfig, Loaded, NamedCredential, NamedSources, Overrides,
-    Surroundings,
+    self, ConfigProblems, InvalidConfig, Loaded, NamedSources, Overrides, RequestSource,
+    SecretForm, Surroundings,
 };
 use crate::credentials::{ClientCertificate, SecretSource};
 use crate::guard;
@@ -105,18 +105,9 @@ async fn examine_sources(
     let mut report = |key: &str, problem: (String, String)| {
         problems.push(key, named.source_of(key), problem);
     };
-    if let Some(NamedCredential { source, key, signs }) = &named.credential {
-        match source.read().await {
-            Ok(credential) => {
-                // Any text can be a client secret, but not a private key.
-                if let Some(Err(error)) = signs
-                    .as_ref()
-                    .map(|signs| check_private_key(signs, &credential))
-                {
-                    report(key, (error.to_string(), error.remedy().to_owned()));
-                }
-            }
-            Err(error) => report(key, (error.in_full(), error.remedy())),
+    for request in &named.requests {
+        if let Err(problem) = examine_request_source(request).await {
+            report(request.key, problem);
         }
     }
     for certificate in &named.certificates {
@@ -150,6 +141,18 @@ async fn examine_sources(
     (problems, warnings)
 }
 
+/// Whether a secret of token requests can be read, and used where this can be told.
+async fn examine_request_source(request: &RequestSource) -> Result<(), (String, String)> {
+    let secret = request.source.read().await;
+    let secret = secret.map_err(|error| (error.in_full(), error.remedy()))?;
+    match &request.form {
+        // Any text can be a client secret, but not a private key.
+        SecretForm::PrivateKey(signs) => check_private_key(signs, &secret)
+            .map_err(|error| (error.to_string(), error.remedy().to_owned())),
+        SecretForm::Text | SecretForm::CertificateKey => Ok(()),
+    }
+}
+
 /// Whether the file has at least one certificate, and no broken one. Returns a warning if it contains anything else.
 fn check_ca_file(path: &Path) -> Result<Option<String>, (String, String)> {
     let shown = path.display();
@@ -164,12 +167,11 @@ fn check_ca_file(path: &Path) -> Result<Option<String>, (String, String)> {
 /// Files with secrets that other users can read. These are warnings, not errors: Kubernetes mounts secrets with mode
 /// 0644 by default.
 fn exposed_files(named: &NamedSources) -> BTreeSet<String> {
-    let credential = named.credential.as_ref();
     named
         .certificates
         .iter()
         .filter_map(ClientCertificate::exposed)
-        .chain(credential.and_then(|credential| credential.source.exposed()))
+        .chain(named.requests.iter().filter_map(|one| one.source.exposed()))
         .collect()
 }
 

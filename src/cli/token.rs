@@ -12,7 +12,7 @@ use super::output::{fitted, say};
 use crate::config::{self, Config};
 use crate::doctor::{DecodedToken, decode, relative};
 use crate::text::{Unprintable, sanitize};
-use crate::token::{AccessToken, GrantError, SingleGrant, client};
+use crate::token::{AccessToken, GrantError, RequestSecrets, SingleGrant, client};
 use crate::{credentials, net};
 
 /// Request an access token and print it
@@ -93,15 +93,16 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
     let tls = net::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
     let client = client(tls, &config.network.proxy);
     let token = &config.token;
-    let secret = token.credential.read().await.map_err(|error| {
+    let secrets = RequestSecrets::read(&token.sources).await;
+    let secrets = secrets.map_err(|(source, error)| {
         unusable(format!(
             "{}: {}; {}",
-            token.credential_key,
+            source.key,
             error.in_full(),
             error.remedy()
         ))
     })?;
-    let grant = SingleGrant::new(token, client, secret);
+    let grant = SingleGrant::new(token, client, secrets);
     grant.request().await.map_err(|failure| {
         say(&format!(
             "cupbearer token: {}; run cupbearer doctor to find the cause",

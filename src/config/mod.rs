@@ -59,14 +59,16 @@ pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
 pub use listen::{Listen, PORT_PROBE_HOST};
 pub use load::{InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
-pub use named_sources::{NamedCredential, NamedSources};
+pub use named_sources::NamedSources;
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
 pub use path_spelling::{has_ntfs_alias, has_session_segment, is_ambiguous_text};
 pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
-pub use token::{Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig};
+pub use token::{
+    Algorithm, Assertion, ClientAuth, Endpoint, RequestSource, SecretForm, SourceRole, TokenConfig,
+};
 pub use types::{
     AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,
     RuntimeConfig, UpstreamConfig,

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::guard::CallerConfig;
-use super::token::Assertion;
-use crate::credentials::{ClientCertificate, SecretSource};
+use super::token::RequestSource;
+use crate::credentials::ClientCertificate;
 
 /// The secrets and files of one configuration.
 #[derive(Debug, Clone, Default)]
 pub struct NamedSources {
-    /// What the client authenticates with.
-    pub credential: Option<NamedCredential>,
+    /// What token requests are made with.
+    pub requests: Vec<RequestSource>,
     /// The client certificates for the API and the token endpoint.
     pub certificates: Vec<ClientCertificate>,
     /// `network.ca_file`.
@@ -21,17 +21,6 @@ pub struct NamedSources {
     pub callers: Vec<CallerConfig>,
     /// Where each key was set.
     pub(super) set_in: BTreeMap<String, String>,
-}
-
-/// What the client authenticates with.
-#[derive(Debug, Clone)]
-pub struct NamedCredential {
-    /// Where it is.
-    pub source: SecretSource,
-    /// The key that says so.
-    pub key: &'static str,
-    /// If it is a private key: what it signs.
-    pub signs: Option<Assertion>,
 }
 
 impl NamedSources {

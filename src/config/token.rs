@@ -18,10 +18,8 @@ pub struct TokenConfig {
     pub endpoint_key: &'static str,
     /// `token.client_id`.
     pub client_id: String,
-    /// What the client authenticates with, read when it is needed.
-    pub credential: SecretSource,
-    /// The key that sets it: `token.client_secret`, `token.private_key` or `token.client_key_file`.
-    pub credential_key: &'static str,
+    /// What a request is made with, read when it is needed. At least one.
+    pub sources: Vec<RequestSource>,
     /// `token.auth`.
     pub auth: ClientAuth,
     /// What an assertion contains besides the client id.
@@ -39,6 +37,54 @@ pub struct TokenConfig {
     pub accept_type: Option<String>,
     /// `token.wait`: how long a request waits for the attempt in flight.
     pub wait: Duration,
+}
+
+impl TokenConfig {
+    /// What the client authenticates with.
+    #[must_use]
+    pub fn credential(&self) -> Option<&RequestSource> {
+        self.sources
+            .iter()
+            .find(|source| source.role == SourceRole::Client)
+    }
+
+    /// The key of what the client authenticates with, or else of what the grant is requested with.
+    #[must_use]
+    pub fn credential_key(&self) -> &'static str {
+        let source = self.credential().or(self.sources.first());
+        source.map_or("token.auth", |source| source.key)
+    }
+}
+
+/// A secret that a token request contains or is signed with.
+#[derive(Debug, Clone)]
+pub struct RequestSource {
+    /// What the request needs it for.
+    pub role: SourceRole,
+    /// Where it is.
+    pub source: SecretSource,
+    /// The key that says so.
+    pub key: &'static str,
+    /// What it must be, as far as this can be checked before it is sent.
+    pub form: SecretForm,
+}
+
+/// What a token request needs a secret for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SourceRole {
+    /// The client authenticates with it.
+    Client,
+}
+
+/// What a secret must be.
+#[derive(Debug, Clone)]
+pub enum SecretForm {
+    /// Any text.
+    Text,
+    /// A private key that can sign this.
+    PrivateKey(Assertion),
+    /// The private key of a client certificate, which is checked together with it.
+    CertificateKey,
 }
 
 /// `token.scope` (RFC 6749 3.3): words of printable ASCII without `"` and `\`, separated by single spaces.

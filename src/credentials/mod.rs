@@ -1,6 +1,6 @@
 //! Credentials: secrets that cannot be printed, where they are read from, and client certificates.
 //!
-//! From the bottom: `secret` is the type that holds one; `process` keeps this process's memory and `child_process`
+//! From the bottom: `secret` is the type that holds one, and `secret_echo` recognizes one that a server repeats; `process` keeps this process's memory and `child_process`
 //! its environment from others; `regular_file` reads files; `keyring` reads the desktop's keyring;
 //! `secret_error` says why there is no secret; `secret_command` runs a program that prints one; `secret_source`
 //! reads from any of these; `pem` reads certificates from text; `client_certificate` reads a certificate and its
@@ -14,6 +14,7 @@ mod process;
 mod regular_file;
 mod secret;
 mod secret_command;
+mod secret_echo;
 mod secret_error;
 mod secret_source;
 
@@ -24,5 +25,6 @@ pub use pem::{CertificateDefect, PemCertificates, PemDefect, pem_certificates};
 pub use process::hide_process;
 pub use regular_file::{FileError, read_regular};
 pub use secret::Secret;
+pub use secret_echo::SecretEcho;
 pub use secret_error::SecretError;
 pub use secret_source::SecretSource;

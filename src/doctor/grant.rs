@@ -15,7 +15,7 @@ use crate::vendor::{ClientSettings, TokenEndpointRejection};
 /// The finding about a token request that brought no token.
 pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Finding {
     let failed = |kind| Finding::failed(kind, failure.causes());
-    let key = context.config.token.credential_key;
+    let key = context.config.token.credential_key();
     match failure {
         GrantError::Refused { status, response, .. } => rejected(
             *status,
@@ -104,7 +104,7 @@ fn rejected(
     let token = &context.config.token;
     let is_url = matches!(token.endpoint, Endpoint::Url(_));
     let client = ClientSettings {
-        credential_key: token.credential_key,
+        credential_key: token.credential_key(),
         auth_method: method_name(token.auth),
         scope: token.scope.as_deref(),
         environment_id: server.environment_id.as_deref().filter(|_| is_url),
@@ -130,7 +130,7 @@ fn by_error_code(
     finding: Finding,
     context: &DoctorContext<'_>,
 ) -> Finding {
-    let key = context.config.token.credential_key;
+    let key = context.config.token.credential_key();
     match code {
         "invalid_client" => finding
             .either(

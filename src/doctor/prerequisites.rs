@@ -1,10 +1,11 @@
 //! The checks that send nothing: the configuration, the files that it names, and the secret.
 
 use super::finding::{FailureKind, Finding};
-use crate::config::{ClientAuth, Config, ConfigProblems, Loaded};
+use crate::config::{Config, ConfigProblems, Loaded, RequestSource, SecretForm};
+use crate::credentials::Secret;
 use crate::net::{client_config, system_store, with_client_certificate};
 use crate::text::error_chain;
-use crate::token::{Client, SingleGrant, check_private_key, client};
+use crate::token::{Client, RequestSecrets, SingleGrant, check_private_key, client};
 
 /// What every later check needs.
 pub(super) struct Prerequisites {
@@ -94,48 +95,69 @@ fn rejected(problems: &ConfigProblems) -> Finding {
     })
 }
 
-/// Checks that the secret can be read and used, and who else can read it. Returns what the token request needs.
+/// Checks that the secrets can be read and used, and who else can read them. Returns what the token request needs.
 pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<SingleGrant>) {
     let token = &config.token;
-    let key = token.credential_key;
-    let secret = match token.credential.read().await {
-        Ok(secret) => secret,
-        Err(error) => {
-            let finding = Finding::failed(
-                FailureKind::Configuration,
-                format!("{key}: {}", error.in_full()),
-            );
+    let secrets = match RequestSecrets::read(&token.sources).await {
+        Ok(secrets) => secrets,
+        Err((source, error)) => {
+            let cause = format!("{}: {}", source.key, error.in_full());
+            let finding = Finding::failed(FailureKind::Configuration, cause);
             return (finding.remedy(error.remedy()), None);
         }
     };
-    let is_text = match token.auth {
-        ClientAuth::PrivateKeyJwt => {
-            if let Err(error) = check_private_key(&token.assertion, &secret) {
-                let finding =
-                    Finding::failed(FailureKind::Configuration, format!("{key}: {error}"));
-                return (finding.remedy(error.remedy()), None);
+    let mut places = Vec::with_capacity(token.sources.len());
+    for source in &token.sources {
+        let secret = secrets.get(source.role);
+        match secret.map_or(SourceDoubt::None, |secret| doubt(source, secret)) {
+            SourceDoubt::None => {
+                places.push(format!("{} from {}", source.key, source.source.describe()))
+            }
+            SourceDoubt::Note(finding) => {
+                return (finding, Some(SingleGrant::new(token, client, secrets)));
+            }
+            SourceDoubt::Unusable(finding) => return (finding, None),
+        }
+    }
+    let finding = Finding::ok(places.join(", "));
+    (finding, Some(SingleGrant::new(token, client, secrets)))
+}
+
+/// What is doubtful about one secret.
+enum SourceDoubt {
+    None,
+    /// It can be used.
+    Note(Finding),
+    /// It cannot.
+    Unusable(Finding),
+}
+
+fn doubt(source: &RequestSource, secret: &Secret) -> SourceDoubt {
+    let place = source.source.describe();
+    let is_text = match &source.form {
+        SecretForm::PrivateKey(signs) => {
+            if let Err(error) = check_private_key(signs, secret) {
+                let cause = format!("{}: {error}", source.key);
+                let finding = Finding::failed(FailureKind::Configuration, cause);
+                return SourceDoubt::Unusable(finding.remedy(error.remedy()));
             }
             false
         }
-        ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => true,
-        ClientAuth::Tls => false,
+        SecretForm::Text => true,
+        SecretForm::CertificateKey => false,
     };
+    if source.source.exposed().is_some() {
+        let finding = Finding::note(format!("{place} can be read by every user of this machine"));
+        return SourceDoubt::Note(
+            finding.remedy("let only its owner read it, for example with chmod 600"),
+        );
+    }
     // Exposed to find white space at its ends, which pasting can add. Nothing of it is kept or shown.
-    let is_padded = is_text && secret.expose().trim_ascii() != secret.expose();
-    let source = token.credential.describe();
-    let finding = if token.credential.exposed().is_some() {
-        Finding::note(format!(
-            "{source} can be read by every user of this machine"
-        ))
-        .remedy("let only its owner read it, for example with chmod 600")
-    } else if is_padded {
-        Finding::note(format!(
-            "{source} starts or ends with a space or a line end, which is sent as part of the secret"
-        ))
-        .remedy("remove it, unless it belongs to the secret")
-    } else {
-        Finding::ok(format!("{key} from {source}"))
-    };
-    let once = SingleGrant::new(token, client, secret);
-    (finding, Some(once))
+    if is_text && secret.expose().trim_ascii() != secret.expose() {
+        let finding = Finding::note(format!(
+            "{place} starts or ends with a space or a line end, which is sent as part of the secret"
+        ));
+        return SourceDoubt::Note(finding.remedy("remove it, unless it belongs to the secret"));
+    }
+    SourceDoubt::None
 }

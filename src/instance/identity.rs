@@ -30,7 +30,7 @@ impl Identity {
         stopped_tasks: &StoppedTasks,
     ) -> Arc<Self> {
         let client = token::client(tls.clone(), &config.network.proxy);
-        let credential = SecretReader::new(config.token.credential.clone());
+        let credential = SecretReader::new(config.token.sources.clone());
         let read_secret = Arc::clone(&credential).into_function();
         let (tokens, engine) = token::refresh_task(&config.token, client, read_secret, proxy);
         let mut task = JoinSet::new();

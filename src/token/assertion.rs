@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::key::{PrivateKey, PrivateKeyError};
 use crate::config::{self, Algorithm};
-use crate::credentials::Secret;
 
 /// `client_assertion_type` (RFC 7523 2.2).
 pub(super) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -31,7 +30,7 @@ const JTI_BYTES: usize = 16;
 pub(super) fn with_secret(
     client_id: &str,
     config: &config::Assertion,
-    secret: &Secret,
+    secret: &[u8],
     now: SystemTime,
 ) -> Result<String, PrivateKeyError> {
     let algorithm = config.algorithm.unwrap_or(Algorithm::Hs256);
@@ -46,7 +45,7 @@ pub(super) fn with_secret(
     };
     let header = json!({ "alg": algorithm.as_str(), "typ": "JWT" });
     let input = signing_input(&header, &claims(client_id, &config.audience, now)?);
-    let tag = hmac::sign(&hmac::Key::new(hash, secret.expose()), input.as_bytes());
+    let tag = hmac::sign(&hmac::Key::new(hash, secret), input.as_bytes());
     Ok(join(input, tag.as_ref()))
 }
 
@@ -57,7 +56,7 @@ pub(super) fn with_secret(
 pub(super) fn with_key(
     client_id: &str,
     config: &config::Assertion,
-    key: &Secret,
+    key: &[u8],
     now: SystemTime,
 ) -> Result<String, PrivateKeyError> {
     let key = PrivateKey::read(key)?;

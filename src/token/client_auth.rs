@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::assertion;
 use super::key::PrivateKeyError;
 use crate::config::{self, ClientAuth};
-use crate::credentials::Secret;
+use crate::credentials::{Secret, SecretEcho};
 
 /// RFC 6749 2.3.1 requires both parts of Basic to be encoded. Everything but the unreserved characters of RFC 3986 is,
 /// so that servers that decode `+` as a space and servers that do not get the same result.
@@ -25,15 +25,13 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// A text that contains at least this many consecutive bytes of a secret discloses it.
-const DISCLOSING_BYTES: usize = 12;
-
 /// A client's id and secret, and the method by which they are sent.
 #[derive(Debug)]
 pub(super) struct ClientCredentials<'a> {
     pub(super) method: ClientAuth,
     pub(super) id: &'a str,
-    pub(super) secret: &'a Secret,
+    /// `None` if the method needs none.
+    pub(super) secret: Option<&'a Secret>,
     pub(super) assertion: &'a config::Assertion,
 }
 
@@ -60,14 +58,15 @@ impl ClientCredentials<'_> {
             }
             ClientAuth::Post => {
                 form.append_pair("client_id", self.id.as_bytes());
-                form.append_pair("client_secret", self.secret.expose());
+                form.append_pair("client_secret", self.secret());
             }
             ClientAuth::SecretJwt => {
-                let assertion = assertion::with_secret(self.id, self.assertion, self.secret, now)?;
+                let assertion =
+                    assertion::with_secret(self.id, self.assertion, self.secret(), now)?;
                 form.append_assertion(&assertion);
             }
             ClientAuth::PrivateKeyJwt => {
-                let assertion = assertion::with_key(self.id, self.assertion, self.secret, now)?;
+                let assertion = assertion::with_key(self.id, self.assertion, self.secret(), now)?;
                 form.append_assertion(&assertion);
             }
             // RFC 8705 2: the certificate of the connection authenticates the client, `client_id` identifies it.
@@ -76,24 +75,31 @@ impl ClientCredentials<'_> {
         Ok(())
     }
 
-    /// Whether `text` contains the secret, or enough of it to disclose it, in any form in which it is sent.
+    /// The secret's bytes.
+    pub(super) fn secret(&self) -> &[u8] {
+        self.secret.map_or(&[], Secret::expose)
+    }
+
+    /// Whether `text` repeats enough of a secret of the request to disclose it, in whichever encoding.
     pub(super) fn appears_in(&self, text: &str) -> bool {
         match self.method {
             ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => {}
             // A private key is never sent, and an assertion is withheld like any long opaque word.
             ClientAuth::PrivateKeyJwt | ClientAuth::Tls => return false,
         }
-        let secret = self.secret.expose();
+        let secret = self.secret();
         let mut form = FormBody::with_capacity_for(secret.len());
         form.append(secret);
-        [
+        // A few bytes of a form in which it is sent decode to fewer bytes of the secret than count as the secret.
+        let (encoded, basic) = (encoded(secret), self.basic_credentials());
+        let sent = [
             secret,
-            encoded(secret).as_bytes(),
+            encoded.as_bytes(),
             form.0.as_bytes(),
-            self.basic_credentials().as_bytes(),
-        ]
-        .into_iter()
-        .any(|secret| discloses(text.as_bytes(), secret))
+            basic.as_bytes(),
+        ];
+        sent.into_iter()
+            .any(|sent| SecretEcho::of(sent).is_in(text.as_bytes()))
     }
 
     fn basic(&self) -> Result<HeaderValue, InvalidHeaderValue> {
@@ -109,12 +115,12 @@ impl ClientCredentials<'_> {
         let mut pair = Zeroizing::new(String::with_capacity(self.encoded_capacity()));
         pair.push_str(&encoded(self.id.as_bytes()));
         pair.push(':');
-        pair.push_str(&encoded(self.secret.expose()));
+        pair.push_str(&encoded(self.secret()));
         Zeroizing::new(STANDARD.encode(pair.as_bytes()))
     }
 
     fn encoded_capacity(&self) -> usize {
-        3 * (self.id.len() + self.secret.expose().len()) + 1
+        3 * (self.id.len() + self.secret().len()) + 1
     }
 }
 
@@ -166,14 +172,6 @@ fn wiped(text: Zeroizing<String>) -> Bytes {
         }
     }
     Bytes::from_owner(WipedText(text))
-}
-
-fn discloses(text: &[u8], secret: &[u8]) -> bool {
-    let length = DISCLOSING_BYTES.min(secret.len());
-    length > 0
-        && secret
-            .windows(length)
-            .any(|piece| text.windows(piece.len()).any(|window| window == piece))
 }
 
 #[cfg(test)]

@@ -20,11 +20,11 @@ use super::client::{Client, TokenResponse, unreachable};
 use super::client_auth::{ClientAuthError, ClientCredentials, FormBody};
 use super::discovery::{self, MetadataError};
 use super::grant_error::{GrantError, ResponseDefect};
+use super::request_secrets::RequestSecrets;
 use super::response::{self, AccessToken};
 use super::server_clock::ServerClock;
 use super::unreachable::{HttpFailure, TokenServer};
-use crate::config::{self, ClientAuth, Endpoint};
-use crate::credentials::Secret;
+use crate::config::{self, ClientAuth, Endpoint, SourceRole};
 
 /// From the name lookup to the last byte of the response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -86,10 +86,13 @@ impl Grant {
     ///
     /// # Errors
     /// Why there is no token. Returns within [`REQUEST_TIMEOUT`] in every case, metadata included.
-    pub(super) async fn exchange(&self, secret: &Secret) -> Result<AccessToken, GrantError> {
+    pub(super) async fn exchange(
+        &self,
+        secrets: &RequestSecrets,
+    ) -> Result<AccessToken, GrantError> {
         let limit = self.limit;
         let connected = AtomicBool::new(false);
-        let outcome = match timeout(limit, self.request_token(secret, &connected)).await {
+        let outcome = match timeout(limit, self.request_token(secrets, &connected)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(GrantError::TimedOut {
                 limit,
@@ -106,17 +109,17 @@ impl Grant {
     /// Sets `connected` as long as the current request has a connection.
     async fn request_token(
         &self,
-        secret: &Secret,
+        secrets: &RequestSecrets,
         connected: &AtomicBool,
     ) -> Result<AccessToken, GrantError> {
         let http = self.http().await?;
         let endpoint = self.endpoint(&http, connected).await?;
         connected.store(false, Ordering::Relaxed); // the metadata may come from another server
-        let mut outcome = self.post(&http, endpoint.clone(), secret, connected).await;
+        let mut outcome = self.post(&http, endpoint.clone(), secrets, connected).await;
         if let Err(failed) = &outcome
             && failed.clock_corrected
         {
-            outcome = self.post(&http, endpoint, secret, connected).await;
+            outcome = self.post(&http, endpoint, secrets, connected).await;
         }
         outcome.map_err(|failed| failed.error)
     }
@@ -138,13 +141,13 @@ impl Grant {
         &self,
         http: &Client,
         endpoint: Url,
-        secret: &Secret,
+        secrets: &RequestSecrets,
         connected: &AtomicBool,
     ) -> Result<AccessToken, TokenRequestFailure> {
         let credential = ClientCredentials {
             method: self.config.auth,
             id: &self.config.client_id,
-            secret,
+            secret: secrets.get(SourceRole::Client),
             assertion: &self.config.assertion,
         };
         let (headers, form) = self.headers_and_form(&credential)?;
@@ -159,7 +162,9 @@ impl Grant {
             return Err(GrantError::Redirected { status }.into());
         }
         if status.is_success() {
-            return Ok(self.access_token(&endpoint, status, &mut response).await?);
+            return Ok(self
+                .access_token(&endpoint, &credential, &mut response)
+                .await?);
         }
         let error = error_response(&mut response, &credential).await;
         let clock_corrected = self.correct_clock(response.headers(), &error);
@@ -261,7 +266,7 @@ impl Grant {
         let length = values.sum::<usize>()
             + scope.len()
             + config.client_id.len()
-            + credential.secret.expose().len();
+            + credential.secret().len();
         let mut form = FormBody::with_capacity_for(length);
         form.append_pair("grant_type", b"client_credentials");
         if let Some(scope) = &config.scope {
@@ -282,13 +287,15 @@ impl Grant {
     async fn access_token(
         &self,
         endpoint: &Url,
-        status: StatusCode,
+        credential: &ClientCredentials<'_>,
         response: &mut TokenResponse,
     ) -> Result<AccessToken, GrantError> {
         let failed = |error| unreachable(self.server(Some(endpoint)), error);
         let body = body(response).await.map_err(failed)?;
-        let read =
-            body.and_then(|body| response::access_token(response.headers(), &body, &self.config));
+        let status = response.status();
+        let read = body.and_then(|body| {
+            response::access_token(response.headers(), &body, &self.config, credential)
+        });
         let token = read.map_err(|defect| GrantError::Unusable { status, defect })?;
         if token.is_untyped && !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(

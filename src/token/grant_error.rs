@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::cause::Cause;
 use super::discovery::MetadataError;
 use super::key::PrivateKeyError;
+use super::request_secrets::UnreadableSecret;
 use super::schedule::FailureClass;
 use super::unreachable::{TokenServer, Unreachable};
 use crate::credentials::ClientCertificateError;
@@ -17,11 +17,11 @@ use crate::text::error_chain;
 /// Why one token request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
-    /// The secret cannot be read from its source.
-    #[error("the client secret cannot be read")]
-    SecretUnreadable(#[source] Cause),
-    /// The secret is empty.
-    #[error("the client secret is empty")]
+    /// A secret cannot be read from its source.
+    #[error(transparent)]
+    SecretUnreadable(UnreadableSecret),
+    /// A secret is empty.
+    #[error("the secret is empty")]
     SecretEmpty,
     /// The secret of `private_key_jwt` is not a private key, or not one that can sign.
     #[error("the private key cannot be used")]

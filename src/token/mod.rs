@@ -4,11 +4,11 @@
 //! config -> refresh (the task) -> grant (one request) -> status -> handle -> proxy
 //!             uses schedule          uses client_auth (assertion, key), discovery, response
 //! ```
-//! From the bottom: `schedule` and `clock` decide about time; `key` and `assertion` sign, and `client_auth`
-//! authenticates the client; `unreachable`, `discovery` and `grant_error` say what failed; `client` sends a request and
-//! `response` reads what comes back; `grant` makes one request; `status` is what the task and the `handle` share;
-//! `refresh` is the task, which reads the secret through `secret_reader` and logs failures through `failure_log`.
-//! `single_grant` requests one token without the task.
+//! From the bottom: `schedule` and `clock` decide about time; `key` and `assertion` sign, and `client_auth` authenticates
+//! the client; `unreachable`, `discovery` and `grant_error` say what failed; `client` sends a request and `response`
+//! reads what comes back; `grant` makes one request; `status` is what the task and the `handle` share; `refresh` is the
+//! task, which reads the secrets through `secret_reader` and logs failures through `failure_log`. `single_grant` requests
+//! one token without the task.
 
 mod assertion;
 mod bearer;
@@ -24,6 +24,7 @@ mod grant_error;
 mod handle;
 mod key;
 mod refresh;
+mod request_secrets;
 mod response;
 mod schedule;
 mod secret_reader;
@@ -43,8 +44,9 @@ pub use grant_error::{ErrorResponse, GrantError, ResponseDefect};
 pub use handle::{NoNewerToken, Snapshot, TokenUnavailable, Tokens};
 pub use key::{GeneratedKey, PrivateKeyError, check_private_key, generate_key};
 pub use refresh::{RefreshTask, refresh_task};
+pub use request_secrets::{RequestSecrets, UnreadableSecret};
 pub use response::AccessToken;
-pub use secret_reader::{ReadSecret, SecretOwnership, SecretReader};
+pub use secret_reader::{ReadSecrets, SecretOwnership, SecretReader};
 pub use single_grant::SingleGrant;
 pub use status::AttemptCounts;
 pub use unreachable::{TokenServer, Unreachable, UnreachableCause};

@@ -20,15 +20,15 @@ use super::failure_log::FailureLog;
 use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::handle::Tokens;
+use super::request_secrets::{RequestSecrets, UnreadableSecret};
 use super::response::AccessToken;
 use super::schedule::{
     self, ATTEMPT_OVERLAP, CLOCK_STEP, Delays, FailureClass, MAX_OVERLAPPING, MAX_SLEEP,
     MIN_BETWEEN_ATTEMPTS, SECRET_POLL,
 };
-use super::secret_reader::ReadSecret;
+use super::secret_reader::ReadSecrets;
 use super::status::{CurrentToken, SharedStatus, TaskStatus, Wait};
 use crate::config;
-use crate::credentials::Secret;
 
 /// Longer than a secret's command may run (30 s). A reader that hangs must not block the task.
 const SECRET_TIMEOUT: Duration = Duration::from_secs(35);
@@ -37,7 +37,7 @@ const SECRET_TIMEOUT: Duration = Duration::from_secs(35);
 type RequestingToken = Pin<Box<dyn Future<Output = Result<AccessToken, GrantError>> + Send>>;
 
 /// Requests one token from the token endpoint.
-pub(super) type RequestToken = Arc<dyn Fn(Secret) -> RequestingToken + Send + Sync>;
+pub(super) type RequestToken = Arc<dyn Fn(RequestSecrets) -> RequestingToken + Send + Sync>;
 
 /// The token of one configuration: the handle, and the task that must be run. `proxy` is the proxy's name in the log,
 /// if there are several proxies.
@@ -45,15 +45,16 @@ pub(super) type RequestToken = Arc<dyn Fn(Secret) -> RequestingToken + Send + Sy
 pub fn refresh_task(
     config: &config::TokenConfig,
     client: Client,
-    read_secret: ReadSecret,
+    read_secret: ReadSecrets,
     proxy: Option<String>,
 ) -> (Tokens, RefreshTask) {
     let grant = Arc::new(Grant::new(config.clone(), client).for_proxy(proxy.clone()));
-    let request_token: RequestToken = Arc::new(move |secret| {
+    let request_token: RequestToken = Arc::new(move |secrets| {
         let grant = Arc::clone(&grant);
-        Box::pin(async move { grant.exchange(&secret).await })
+        Box::pin(async move { grant.exchange(&secrets).await })
     });
-    let poll_secret = config.credential.may_change();
+    let mut sources = config.sources.iter();
+    let poll_secret = sources.any(|source| source.source.may_change());
     let inputs = TaskInputs {
         clock: Clock::SYSTEM,
         draw: fastrand::f64,
@@ -77,9 +78,9 @@ pub struct RefreshTask {
     proxy: Option<String>,
     inputs: TaskInputs,
     request_token: RequestToken,
-    read_secret: ReadSecret,
-    /// The secret of the last attempt.
-    secret: Option<Secret>,
+    read_secret: ReadSecrets,
+    /// The secrets of the last attempt.
+    secrets: Option<RequestSecrets>,
     /// When the secret's source was last read; `None` if its secret cannot change.
     last_poll: Option<Instant>,
     /// Whether that reading failed, and the failure has been logged.
@@ -104,7 +105,7 @@ impl RefreshTask {
         wait: Duration,
         inputs: TaskInputs,
         request_token: RequestToken,
-        read_secret: ReadSecret,
+        read_secret: ReadSecrets,
         poll_secret: bool,
     ) -> (Tokens, Self) {
         let shared = Arc::new(SharedStatus::new(wait, inputs.clock));
@@ -115,7 +116,7 @@ impl RefreshTask {
             inputs,
             request_token,
             read_secret,
-            secret: None,
+            secrets: None,
             last_poll: poll_secret.then_some(now.monotonic),
             poll_failed: false,
             last_look: now,
@@ -210,18 +211,18 @@ impl RefreshTask {
         let read = catch_panic(read(&self.read_secret)).await;
         self.last_poll = Some(Instant::now());
         match read {
-            Ok(secret) => {
+            Ok(secrets) => {
                 self.poll_failed = false;
-                if !self.is_known(&secret) {
+                if !self.is_known(&secrets) {
                     tracing::info!(proxy = self.proxy, "token secret changed");
-                    self.secret = Some(secret);
+                    self.secrets = Some(secrets);
                     let now = self.inputs.clock.now();
                     self.shared
                         .status
                         .send_modify(|status| status.plan = Wait::ended(now));
                 }
             }
-            Err(error) if !self.poll_failed && self.secret.is_some() => {
+            Err(error) if !self.poll_failed && self.secrets.is_some() => {
                 self.poll_failed = true;
                 tracing::warn!(
                     proxy = self.proxy,
@@ -250,11 +251,10 @@ impl RefreshTask {
         time
     }
 
-    fn is_known(&self, secret: &Secret) -> bool {
-        // Not compared in constant time: both secrets are local, and no caller can measure this.
-        self.secret
+    fn is_known(&self, secrets: &RequestSecrets) -> bool {
+        self.secrets
             .as_ref()
-            .is_some_and(|known| known.expose() == secret.expose())
+            .is_some_and(|known| known.equal(secrets))
     }
 
     /// Makes one attempt. It begins again if the source of the secret changes meanwhile: the old secret may be what the
@@ -266,9 +266,9 @@ impl RefreshTask {
             status.last_start = Some(start);
         });
         let outcome = loop {
-            if self.secret.is_none() {
+            if self.secrets.is_none() {
                 match catch_panic(read(&self.read_secret)).await {
-                    Ok(secret) => self.secret = Some(secret),
+                    Ok(secrets) => self.secrets = Some(secrets),
                     Err(error) => break Err(error),
                 }
             }
@@ -276,9 +276,9 @@ impl RefreshTask {
             let changed = self.changed_secret();
             tokio::select! {
                 outcome = catch_panic(self.obtain()) => break outcome,
-                secret = changed => {
+                secrets = changed => {
                     tracing::info!(proxy = self.proxy, "token secret changed");
-                    self.secret = Some(secret);
+                    self.secrets = Some(secrets);
                     self.last_poll = Some(Instant::now());
                     self.keep_spacing().await;
                 }
@@ -313,9 +313,9 @@ impl RefreshTask {
 
     /// Waits until the source holds a secret other than the one that the attempt uses. It is read as often as between
     /// attempts, but not within a second of the attempt.
-    fn changed_secret(&self) -> impl Future<Output = Secret> + Send + use<> {
+    fn changed_secret(&self) -> impl Future<Output = RequestSecrets> + Send + use<> {
         let read_secret = Arc::clone(&self.read_secret);
-        let (last_poll, known) = (self.last_poll, self.secret.clone());
+        let (last_poll, known) = (self.last_poll, self.secrets.clone());
         async move {
             let (Some(last_poll), Some(known)) = (last_poll, known) else {
                 return std::future::pending().await;
@@ -324,10 +324,10 @@ impl RefreshTask {
             loop {
                 sleep_until(next).await;
                 next = Instant::now() + SECRET_POLL;
-                if let Ok(secret) = catch_panic(read(&read_secret)).await
-                    && secret.expose() != known.expose()
+                if let Ok(secrets) = catch_panic(read(&read_secret)).await
+                    && !secrets.equal(&known)
                 {
-                    return secret;
+                    return secrets;
                 }
             }
         }
@@ -340,8 +340,8 @@ impl RefreshTask {
             outcome => return outcome,
         };
         match read(&self.read_secret).await {
-            Ok(secret) if !self.is_known(&secret) => {
-                self.secret = Some(secret);
+            Ok(secrets) if !self.is_known(&secrets) => {
+                self.secrets = Some(secrets);
                 self.keep_spacing().await;
                 self.note_request(false);
                 self.request().await
@@ -353,14 +353,14 @@ impl RefreshTask {
     /// Sends a request. While there is no usable token, sends another one beside it whenever the last one takes long,
     /// and uses the first token. If one has failed by then, the attempt ends, and the schedule decides.
     async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
-        let secret = self.secret.clone().ok_or(GrantError::SecretEmpty)?;
+        let secrets = self.secrets.clone().ok_or(GrantError::SecretEmpty)?;
         let mut running = Vec::with_capacity(1);
         let mut failure = None;
         loop {
             let mut next = Instant::now() + ATTEMPT_OVERLAP;
             running.push((
                 self.inputs.clock.now(),
-                (self.request_token)(secret.clone()),
+                (self.request_token)(secrets.clone()),
             ));
             loop {
                 match timeout_at(next, first_to_end(&mut running)).await {
@@ -490,12 +490,15 @@ fn count(status: &mut TaskStatus, failure: &GrantError) {
     }
 }
 
-async fn read(source: &ReadSecret) -> Result<Secret, GrantError> {
+async fn read(source: &ReadSecrets) -> Result<RequestSecrets, GrantError> {
     match timeout(SECRET_TIMEOUT, source()).await {
-        Ok(Ok(secret)) if secret.is_empty() => Err(GrantError::SecretEmpty),
-        Ok(Ok(secret)) => Ok(secret),
-        Ok(Err(cause)) => Err(GrantError::SecretUnreadable(cause)),
-        Err(elapsed) => Err(GrantError::SecretUnreadable(elapsed.into())),
+        Ok(Ok(secrets)) if secrets.has_empty() => Err(GrantError::SecretEmpty),
+        Ok(Ok(secrets)) => Ok(secrets),
+        Ok(Err(unreadable)) => Err(GrantError::SecretUnreadable(unreadable)),
+        Err(elapsed) => Err(GrantError::SecretUnreadable(UnreadableSecret {
+            what: "the secret",
+            cause: elapsed.into(),
+        })),
     }
 }
 

@@ -56,10 +56,12 @@ pub(super) fn access_token(
     headers: &HeaderMap,
     body: &[u8],
     config: &TokenConfig,
+    credential: &ClientCredentials<'_>,
 ) -> Result<AccessToken, ResponseDefect> {
     let response = SuccessfulResponse::parse(headers, body)?;
     let header = bearer(response.access_token.as_ref())?;
-    let is_untyped = is_untyped(response.token_type.as_ref(), config.accept_type.as_deref())?;
+    let accept_type = config.accept_type.as_deref();
+    let is_untyped = is_untyped(response.token_type.as_ref(), accept_type, credential)?;
     let lifetime = lifetime(response.expires_in.as_ref(), config.default_lifetime)?;
     Ok(AccessToken {
         header,
@@ -73,6 +75,7 @@ pub(super) fn access_token(
 fn is_untyped(
     token_type: Option<&Value>,
     accept_type: Option<&str>,
+    credential: &ClientCredentials<'_>,
 ) -> Result<bool, ResponseDefect> {
     let said = match token_type {
         None | Some(Value::Null) => return Ok(true),
@@ -87,7 +90,9 @@ fn is_untyped(
         return Ok(false);
     }
     // The longest type in use has 17 characters; anything else may be a misplaced token.
-    let is_word = said.len() <= 24 && said.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_word = said.len() <= 24
+        && said.bytes().all(|byte| byte.is_ascii_graphic())
+        && !credential.appears_in(said);
     Err(ResponseDefect::TokenType {
         said: if is_word {
             format!("{said:?}")

@@ -7,14 +7,14 @@ use std::fmt;
 use super::client::Client;
 use super::grant::Grant;
 use super::grant_error::GrantError;
+use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
 use crate::config;
-use crate::credentials::Secret;
 
 /// Everything that is needed to request one token.
 pub struct SingleGrant {
     grant: Grant,
-    secret: Secret,
+    secrets: RequestSecrets,
 }
 
 impl fmt::Debug for SingleGrant {
@@ -24,12 +24,12 @@ impl fmt::Debug for SingleGrant {
 }
 
 impl SingleGrant {
-    /// `secret` is what was read from [`config::TokenConfig::credential`].
+    /// `secrets` is what was read from [`config::TokenConfig::sources`].
     #[must_use]
-    pub fn new(config: &config::TokenConfig, client: Client, secret: Secret) -> Self {
+    pub fn new(config: &config::TokenConfig, client: Client, secrets: RequestSecrets) -> Self {
         Self {
             grant: Grant::new(config.clone(), client),
-            secret,
+            secrets,
         }
     }
 
@@ -39,9 +39,9 @@ impl SingleGrant {
     /// # Errors
     /// Why there is no token.
     pub async fn request(&self) -> Result<AccessToken, GrantError> {
-        if self.secret.is_empty() {
+        if self.secrets.has_empty() {
             return Err(GrantError::SecretEmpty);
         }
-        self.grant.exchange(&self.secret).await
+        self.grant.exchange(&self.secrets).await
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn secret_variables(config: &Config) -> Vec<String> {
     let callers = config.guard.callers.iter();
     let sources = callers.filter_map(|caller| caller.key.as_ref());
     sources
-        .chain([&config.token.credential])
+        .chain(config.token.sources.iter().map(|one| &one.source))
         .filter_map(|source| match source {
             SecretSource::Env(name) => Some(name.clone()),
             SecretSource::File(_)

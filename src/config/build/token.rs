@@ -7,10 +7,10 @@ use url::Url;
 
 use crate::config::address;
 use crate::config::keys::{self, Key};
-use crate::config::named_sources::NamedCredential;
 use crate::config::problems::InvalidValue;
 use crate::config::token::{
-    self as config_token, Algorithm, Assertion, ClientAuth, Endpoint, TokenConfig,
+    self as config_token, Algorithm, Assertion, ClientAuth, Endpoint, RequestSource, SecretForm,
+    SourceRole, TokenConfig,
 };
 use crate::config::values::Values;
 use crate::credentials::{ClientCertificate, PresentedTo, SecretSource};
@@ -45,21 +45,25 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
             .or_else(|| Some(named.as_ref()?.audience.clone()))
             .unwrap_or_default(),
     };
-    if let (Some(credential), ClientAuth::PrivateKeyJwt) = (
-        &mut values.named.credential,
-        auth.unwrap_or(ClientAuth::Basic),
-    ) {
-        credential.signs = Some(assertion.clone());
-    }
-    let (proof, named, _) = (proof?, named?, algorithm.ok()?);
+    let sources = proof.credential.map(|(source, key)| RequestSource {
+        role: SourceRole::Client,
+        source,
+        key,
+        form: match auth.unwrap_or(ClientAuth::Basic) {
+            ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => SecretForm::Text,
+            ClientAuth::PrivateKeyJwt => SecretForm::PrivateKey(assertion.clone()),
+            ClientAuth::Tls => SecretForm::CertificateKey,
+        },
+    });
+    values.named.requests.extend(sources.clone());
+    let (named, _) = (named?, algorithm.ok()?);
     Some(TokenConfig {
         endpoint: named.endpoint,
         endpoint_key: named.key,
         client_id: client_id?,
-        credential: proof.credential,
-        credential_key: proof.credential_key,
+        sources: vec![sources?],
         auth: auth?,
-        certificate: proof.certificate,
+        certificate: proof.certificate.ok()?,
         assertion,
         scope,
         params: params?,
@@ -217,13 +221,13 @@ fn encrypted(
 
 /// What the client authenticates with.
 struct Proof {
-    credential: SecretSource,
-    credential_key: &'static str,
-    certificate: Option<ClientCertificate>,
+    /// `None` if a problem has been reported.
+    credential: Option<(SecretSource, &'static str)>,
+    certificate: Result<Option<ClientCertificate>, Reported>,
 }
 
 /// Exactly the credential that the method uses. If another one is set, a warning says that it is unused.
-fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
+fn proof(values: &mut Values, auth: ClientAuth) -> Proof {
     let wanted = match auth {
         ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => {
             Some(keys::TOKEN_CLIENT_SECRET)
@@ -245,21 +249,16 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Option<Proof> {
     let certificate = certificate(values, auth);
     let named = certificate.as_ref().ok().and_then(Option::as_ref);
     values.named.certificates.extend(named.cloned());
-    let (credential, credential_key) = if let Some(key) = wanted {
-        (values.required_secret(&key)?, key.path())
-    } else {
-        (SecretSource::File(named?.key_file.clone()), KEY_FILE)
+    let credential = match wanted {
+        Some(key) => values
+            .required_secret(&key)
+            .map(|source| (source, key.path())),
+        None => named.map(|files| (SecretSource::File(files.key_file.clone()), KEY_FILE)),
     };
-    values.named.credential = Some(NamedCredential {
-        source: credential.clone(),
-        key: credential_key,
-        signs: None,
-    });
-    Some(Proof {
+    Proof {
         credential,
-        credential_key,
-        certificate: certificate.ok()?,
-    })
+        certificate,
+    }
 }
 
 /// A problem has been reported, whereas an unset key is not a problem.

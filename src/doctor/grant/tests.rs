@@ -5,7 +5,7 @@ use std::io;
 use super::*;
 use crate::doctor::finding::Outcome;
 use crate::doctor::sample::config;
-use crate::token::TokenServer;
+use crate::token::{TokenServer, UnreadableSecret};
 use crate::vendor::SetupStep;
 
 fn rejected_with(status: u16, code: &str, description: &str) -> GrantError {
@@ -216,7 +216,10 @@ fn errors_of_another_server_are_explained_by_their_code_and_without_steps() {
 
 #[test]
 fn an_unusable_secret_is_a_failure_of_the_configuration() {
-    let unreadable = GrantError::SecretUnreadable(io::Error::other("x").into());
+    let unreadable = GrantError::SecretUnreadable(UnreadableSecret {
+        what: "token.client_secret",
+        cause: io::Error::other("x").into(),
+    });
     for failure in [unreadable, GrantError::SecretEmpty] {
         let finding = explained(&failure, &[]);
         assert_eq!(finding.outcome, Outcome::Failed(FailureKind::Configuration));

@@ -15,7 +15,7 @@ fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
     ClientCredentials {
         method,
         id,
-        secret: &secret,
+        secret: Some(&secret),
         assertion: &assertion(),
     }
     .authenticate(&mut form, &mut headers, SystemTime::UNIX_EPOCH)
@@ -71,7 +71,7 @@ fn the_secret_is_recognised_in_every_form_in_which_it_is_sent_and_in_parts() {
     let credential = ClientCredentials {
         method: ClientAuth::Basic,
         id: "app",
-        secret: &secret,
+        secret: Some(&secret),
         assertion: &assertion(),
     };
     let basic = STANDARD.encode("app:correct%20horse%2Bbattery");

@@ -21,5 +21,7 @@ pub(super) use private_key::PrivateKey;
 /// # Errors
 /// See [`PrivateKeyError`].
 pub fn check_private_key(config: &config::Assertion, key: &Secret) -> Result<(), PrivateKeyError> {
-    PrivateKey::read(key)?.algorithm(config.algorithm).map(drop)
+    PrivateKey::read(key.expose())?
+        .algorithm(config.algorithm)
+        .map(drop)
 }

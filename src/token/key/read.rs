@@ -12,15 +12,14 @@ use zeroize::Zeroizing;
 use super::error::PrivateKeyError;
 use super::private_key::{PrivateKey, SigningPair};
 use crate::config::Algorithm;
-use crate::credentials::Secret;
 
 impl PrivateKey {
     /// Reads the key.
     ///
     /// # Errors
     /// See [`PrivateKeyError`].
-    pub(crate) fn read(secret: &Secret) -> Result<Self, PrivateKeyError> {
-        let text = secret.expose().trim_ascii();
+    pub(crate) fn read(secret: &[u8]) -> Result<Self, PrivateKeyError> {
+        let text = secret.trim_ascii();
         if text.starts_with(b"{") || text.starts_with(b"[") {
             return Jwk::parse(text)?.into_key();
         }

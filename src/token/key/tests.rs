@@ -26,7 +26,7 @@ const EC_JWK: &str = r#"{"kty":"EC","crv":"P-256",
     "d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","use":"enc","kid":"1"}"#;
 
 fn read(text: &str) -> Result<PrivateKey, PrivateKeyError> {
-    PrivateKey::read(&Secret::new(text))
+    PrivateKey::read(text.as_ref())
 }
 
 fn pem(algorithm: Algorithm) -> String {
@@ -59,7 +59,7 @@ fn a_thumbprint_is_computed_as_in_the_rfc() {
 fn the_public_half_of_a_new_key_verifies_its_signatures() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
         let new = generate_key(algorithm).unwrap();
-        let key = PrivateKey::read(&new.private).unwrap();
+        let key = PrivateKey::read(new.private.expose()).unwrap();
         assert_eq!(key.algorithm(None), Ok(algorithm));
         assert_eq!(key.id(None), new.id);
         let public = &new.public["keys"][0];

@@ -12,9 +12,10 @@ use crate::config::{ClientAuth, TokenConfig};
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant_error::{GrantError, ResponseDefect};
-use crate::token::response::{access_token, error};
+use crate::token::response::{AccessToken, access_token, error};
 use crate::token::schedule::FailureClass;
 
+const SECRET: &str = "correct horse battery staple";
 const DEFAULT: Duration = Duration::from_mins(5);
 
 fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
@@ -25,7 +26,7 @@ fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
 }
 
 fn read(body: &str) -> Result<Duration, ResponseDefect> {
-    access_token(&HeaderMap::new(), body.as_bytes(), &plain()).map(|token| token.lifetime)
+    read_success(&HeaderMap::new(), body.as_bytes(), &plain()).map(|token| token.lifetime)
 }
 
 fn plain() -> TokenConfig {
@@ -33,12 +34,27 @@ fn plain() -> TokenConfig {
     super::endpoint::config(url, ClientAuth::Basic)
 }
 
-fn grant_error(status: u16, headers: &HeaderMap, body: &str) -> GrantError {
-    let secret = Secret::new("correct horse battery staple");
+fn read_success(
+    headers: &HeaderMap,
+    body: &[u8],
+    config: &TokenConfig,
+) -> Result<AccessToken, ResponseDefect> {
+    let secret = Secret::new(SECRET);
     let credential = ClientCredentials {
         method: ClientAuth::Basic,
         id: "app",
-        secret: &secret,
+        secret: Some(&secret),
+        assertion: &config.assertion,
+    };
+    access_token(headers, body, config, &credential)
+}
+
+fn grant_error(status: u16, headers: &HeaderMap, body: &str) -> GrantError {
+    let secret = Secret::new(SECRET);
+    let credential = ClientCredentials {
+        method: ClientAuth::Basic,
+        id: "app",
+        secret: Some(&secret),
         assertion: &super::endpoint::assertion(),
     };
     let status = StatusCode::from_u16(status).unwrap();
@@ -93,7 +109,7 @@ fn a_missing_token_type_means_bearer_and_another_one_only_if_it_is_configured() 
             accept_type: accept_type.map(str::to_owned),
             ..plain()
         };
-        access_token(&HeaderMap::new(), body.as_bytes(), &config).map(|token| token.is_untyped)
+        read_success(&HeaderMap::new(), body.as_bytes(), &config).map(|token| token.is_untyped)
     };
     assert_eq!(read(r#"{"access_token":"t"}"#, None), Ok(true));
     assert_eq!(
@@ -184,10 +200,28 @@ fn every_success_without_a_token_that_can_be_sent_is_an_error_of_its_own() {
 }
 
 #[test]
+fn a_token_type_that_repeats_the_secret_is_not_shown() {
+    for said in ["horse-battery", "horse%20battery", "aG9yc2UgYmF0dGVyeQ=="] {
+        let body = format!(r#"{{"access_token":"t","token_type":"{said}"}}"#);
+        let secret = Secret::new("horse battery, horse-battery");
+        let config = plain();
+        let credential = ClientCredentials {
+            method: ClientAuth::Basic,
+            id: "app",
+            secret: Some(&secret),
+            assertion: &config.assertion,
+        };
+        let defect = access_token(&HeaderMap::new(), body.as_bytes(), &config, &credential);
+        let shown = defect.unwrap_err().to_string();
+        assert!(!shown.contains(said), "{shown}");
+    }
+}
+
+#[test]
 fn a_compressed_success_is_called_that() {
     let gzip = headers(&[(CONTENT_ENCODING, "gzip")]);
     assert_eq!(
-        access_token(&gzip, b"\x1f\x8b\x08", &plain()).unwrap_err(),
+        read_success(&gzip, b"\x1f\x8b\x08", &plain()).unwrap_err(),
         ResponseDefect::Compressed
     );
 }
@@ -195,7 +229,7 @@ fn a_compressed_success_is_called_that() {
 #[test]
 fn the_bearer_is_sensitive_and_exactly_the_token() {
     let body = br#"{"access_token":"abc.def-_~+/==","token_type":"bearer","expires_in":60}"#;
-    let header = access_token(&HeaderMap::new(), body, &plain())
+    let header = read_success(&HeaderMap::new(), body, &plain())
         .unwrap()
         .header;
     assert_eq!(header.as_bytes(), b"Bearer abc.def-_~+/==");
@@ -249,6 +283,9 @@ fn an_error_that_contains_the_secret_a_token_or_terminal_controls_is_not_shown_u
         "bad pair YXBwOmNvcnJlY3QlMjBob3JzZSUyMGJhdHRlcnklMjBzdGFwbGU=",
         "in pieces: orse battery sta",
         "corr\\u0007ect horse battery staple",
+        "bad: Y29ycmVjdCBob3JzZSBiYXR0ZXJ5IHN0YXBsZQ==",
+        "bad: 636f727265637420686f72736520626174746572792073",
+        "bad: CORRECT HORSE BATTERY STAPLE",
         "old token eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJl",
     ] {
         let message = grant_error(
@@ -258,7 +295,7 @@ fn an_error_that_contains_the_secret_a_token_or_terminal_controls_is_not_shown_u
         );
         for shown in [message.to_string(), format!("{message:?}")] {
             assert!(shown.contains("withheld"), "{shown}");
-            for piece in ["horse", "YXBwOm", "eyJ"] {
+            for piece in ["horse", "HORSE", "YXBwOm", "Y29y", "636f", "eyJ"] {
                 assert!(!shown.contains(piece), "{shown}");
             }
         }

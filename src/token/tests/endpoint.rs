@@ -9,13 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
-use super::scene::{ms, s};
+use super::scene::{client_secret, ms, s};
 use crate::config::{self, ClientAuth};
 use crate::credentials::{Secret, SecretSource};
 use crate::token::grant::Grant;
 use crate::token::grant_error::{GrantError, ResponseDefect};
 use crate::token::response::AccessToken;
-use crate::token::{ReadSecret, TokenState, refresh_task};
+use crate::token::{ReadSecrets, TokenState, refresh_task};
 
 pub(super) const SECRET: &str = "correct horse+battery";
 const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
@@ -84,7 +84,7 @@ impl ScriptedEndpoint {
     async fn exchange(&self, auth: ClientAuth) -> Result<AccessToken, GrantError> {
         let mut grant = Grant::new(config(self.url.clone(), auth), client());
         grant.limit = ms(500);
-        grant.exchange(&Secret::new(SECRET)).await
+        grant.exchange(&client_secret(Secret::new(SECRET))).await
     }
 }
 
@@ -141,9 +141,13 @@ pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
     config::TokenConfig {
         endpoint: config::Endpoint::Url(endpoint),
         endpoint_key: "token.url",
-        credential_key: "token.client_secret",
         client_id: "app".to_owned(),
-        credential: SecretSource::Value(Secret::new(SECRET)),
+        sources: vec![config::RequestSource {
+            role: config::SourceRole::Client,
+            source: SecretSource::Value(Secret::new(SECRET)),
+            key: "token.client_secret",
+            form: config::SecretForm::Text,
+        }],
         auth,
         assertion: assertion(),
         certificate: None,
@@ -163,8 +167,8 @@ pub(super) fn assertion() -> config::Assertion {
     }
 }
 
-fn reader() -> ReadSecret {
-    Arc::new(|| Box::pin(async { Ok(Secret::new(SECRET)) }))
+fn reader() -> ReadSecrets {
+    Arc::new(|| Box::pin(async { Ok(client_secret(Secret::new(SECRET))) }))
 }
 
 #[tokio::test]
@@ -264,7 +268,10 @@ async fn a_timeout_tells_whether_there_was_a_connection() {
         let url = Url::parse(&format!("http://{address}/token")).unwrap();
         let mut grant = Grant::new(config(url, ClientAuth::Basic), client());
         grant.limit = ms(300);
-        let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        let failure = grant
+            .exchange(&client_secret(Secret::new(SECRET)))
+            .await
+            .unwrap_err();
         let expected = format!(
             "no connection to the token endpoint {address} within 300ms; start it, or correct the port in token.url"
         );
@@ -353,7 +360,10 @@ async fn a_refused_or_broken_connection_is_reported_with_its_cause() {
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let grant = Grant::new(config(url, ClientAuth::Basic), client());
-    let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+    let failure = grant
+        .exchange(&client_secret(Secret::new(SECRET)))
+        .await
+        .unwrap_err();
     assert!(failure.chain().contains("refused"), "{}", failure.chain());
 
     let cut = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"access_token\":\"abc";

@@ -191,7 +191,7 @@ async fn a_missing_secret_counts_as_a_rejection_and_is_tried_within_5_s_once_it_
     let snapshot = scene.tokens.settled().await;
     assert_eq!(
         snapshot.last_error.as_deref(),
-        Some("the client secret cannot be read: no such file")
+        Some("token.client_secret cannot be read: no such file")
     );
     assert!(matches!(
         scene.tokens.bearer().await,

@@ -16,12 +16,12 @@ use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
 use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
-use super::scene::{grant, ms, paused_clock, s, throttled};
+use super::scene::{client_secret, grant, ms, paused_clock, s, throttled};
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
 use crate::token::refresh::{RequestToken, TaskInputs};
 use crate::token::schedule::{self, FailureClass};
-use crate::token::{ReadSecret, RefreshTask, Tokens, refresh_task};
+use crate::token::{ReadSecrets, RefreshTask, Tokens, refresh_task};
 
 const PROXIES: usize = 5000;
 /// How many requests the endpoint grants per second. It answers the others with 429 and `Retry-After: 1`.
@@ -55,8 +55,8 @@ impl Window {
     }
 }
 
-fn reader() -> ReadSecret {
-    Arc::new(|| Box::pin(async { Ok(Secret::new("s")) }))
+fn reader() -> ReadSecrets {
+    Arc::new(|| Box::pin(async { Ok(client_secret(Secret::new("s"))) }))
 }
 
 #[tokio::test(start_paused = true)]

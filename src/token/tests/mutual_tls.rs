@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::endpoint::config;
+use super::scene::client_secret;
 use crate::config::ClientAuth;
 use crate::credentials::{ClientCertificate, PresentedTo, Secret};
 use crate::token::grant::Grant;
@@ -74,10 +75,10 @@ async fn the_certificate_is_presented_and_without_it_there_is_no_token() {
     );
     let secret = Secret::new("unused");
 
-    assert!(with.exchange(&secret).await.is_ok());
-    assert!(with.exchange(&secret).await.is_ok());
+    assert!(with.exchange(&client_secret(secret.clone())).await.is_ok());
+    assert!(with.exchange(&client_secret(secret.clone())).await.is_ok());
     assert!(matches!(
-        without.exchange(&secret).await,
+        without.exchange(&client_secret(secret.clone())).await,
         Err(GrantError::Unreachable(_))
     ));
 }

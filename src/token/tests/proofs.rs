@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm as Name, DecodingKey, Validation, decode, decode_he
 use serde_json::Value;
 
 use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
-use super::scene::s;
+use super::scene::{client_secret, s};
 use crate::config::{self, Algorithm, ClientAuth};
 use crate::credentials::{self, Secret};
 use crate::token::grant::Grant;
@@ -44,8 +44,14 @@ async fn asked(
     endpoint: &ScriptedEndpoint,
 ) -> Vec<String> {
     let grant = Grant::new(config, client());
-    grant.exchange(secret).await.unwrap();
-    grant.exchange(secret).await.unwrap();
+    grant
+        .exchange(&client_secret(secret.clone()))
+        .await
+        .unwrap();
+    grant
+        .exchange(&client_secret(secret.clone()))
+        .await
+        .unwrap();
     endpoint.requests.lock().unwrap().clone()
 }
 
@@ -157,7 +163,10 @@ async fn a_key_that_cannot_sign_is_reported_before_anything_is_sent() {
         config(endpoint.url.clone(), ClientAuth::PrivateKeyJwt),
         client(),
     );
-    let failure = grant.exchange(&Secret::new("hunter2")).await.unwrap_err();
+    let failure = grant
+        .exchange(&client_secret(Secret::new("hunter2")))
+        .await
+        .unwrap_err();
     assert!(failure.is_rejection());
     assert_eq!(
         failure.chain(),
@@ -222,7 +231,10 @@ async fn a_rejection_for_another_reason_is_not_repeated_and_corrects_no_clock() 
     ] {
         let endpoint = ScriptedEndpoint::new(move |_| rejection(ahead)).await;
         let grant = Grant::new(config(endpoint.url.clone(), auth), client());
-        grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        grant
+            .exchange(&client_secret(Secret::new(SECRET)))
+            .await
+            .unwrap_err();
         assert_eq!(
             endpoint.requests.lock().unwrap().len(),
             1,
@@ -236,7 +248,10 @@ async fn a_rejection_for_another_reason_is_not_repeated_and_corrects_no_clock() 
         client(),
     );
     for asked in [2, 3] {
-        grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        grant
+            .exchange(&client_secret(Secret::new(SECRET)))
+            .await
+            .unwrap_err();
         assert_eq!(endpoint.requests.lock().unwrap().len(), asked);
     }
 }
@@ -316,7 +331,10 @@ async fn metadata_is_read_again_if_the_endpoint_swallows_connection_attempts() {
     let mut grant = Grant::new(by_issuer(own), client());
     grant.limit = super::scene::ms(300);
     for _ in 0..2 {
-        let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        let failure = grant
+            .exchange(&client_secret(Secret::new(SECRET)))
+            .await
+            .unwrap_err();
         assert!(failure.chain().contains("no connection to"), "{failure}");
     }
     assert_eq!(server.requests.lock().unwrap().len(), 2);
@@ -345,7 +363,10 @@ async fn metadata_that_must_not_be_used_gets_no_secret_and_is_read_again() {
         let own = server.url.origin().ascii_serialization();
         let grant = Grant::new(by_issuer(own), client());
         for _ in 0..2 {
-            let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+            let failure = grant
+                .exchange(&client_secret(Secret::new(SECRET)))
+                .await
+                .unwrap_err();
             assert!(failure.chain().contains(expected), "{}", failure.chain());
             assert!(failure.is_rejection());
         }
@@ -360,7 +381,10 @@ async fn an_issuer_without_metadata_counts_as_unavailable_not_as_a_rejection() {
     let server = issuer("/nowhere", |_| String::new()).await;
     let own = server.url.origin().ascii_serialization();
     let grant = Grant::new(by_issuer(own), client());
-    let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+    let failure = grant
+        .exchange(&client_secret(Secret::new(SECRET)))
+        .await
+        .unwrap_err();
     assert!(failure.chain().contains("not found: "), "{failure}");
     assert!(!failure.is_rejection());
 }
@@ -386,7 +410,10 @@ async fn metadata_is_bounded_like_a_response_and_its_redirects_are_not_followed(
         let own = endpoint.url.origin().ascii_serialization();
         let mut grant = Grant::new(by_issuer(own), client());
         grant.limit = Duration::from_millis(300);
-        let failure = grant.exchange(&Secret::new(SECRET)).await.unwrap_err();
+        let failure = grant
+            .exchange(&client_secret(Secret::new(SECRET)))
+            .await
+            .unwrap_err();
         assert!(failure.chain().contains(expected), "{}", failure.chain());
     }
 }
@@ -427,7 +454,10 @@ async fn a_missing_or_mismatched_certificate_is_reported_and_nothing_is_sent() {
                 std::fs::write(path, text).unwrap();
             }
         }
-        let failure = grant.exchange(&key).await.unwrap_err();
+        let failure = grant
+            .exchange(&client_secret(key.clone()))
+            .await
+            .unwrap_err();
         assert!(matches!(failure, GrantError::CertificateUnusable(_)));
         assert!(failure.chain().contains(expected), "{}", failure.chain());
     }
@@ -435,7 +465,14 @@ async fn a_missing_or_mismatched_certificate_is_reported_and_nothing_is_sent() {
 
     // once the right key is in place, the next request succeeds
     std::fs::write(&files.key_file, one.signing_key.serialize_pem()).unwrap();
-    assert_eq!(grant.exchange(&key).await.unwrap().lifetime, s(3600));
+    assert_eq!(
+        grant
+            .exchange(&client_secret(key.clone()))
+            .await
+            .unwrap()
+            .lifetime,
+        s(3600)
+    );
     let requests = endpoint.requests.lock().unwrap();
     assert!(requests[0].ends_with("&client_id=app"), "{}", requests[0]);
 }

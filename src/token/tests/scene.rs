@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, sleep};
 
+use crate::config::SourceRole;
 use crate::credentials::Secret;
 use crate::token::clock::Clock;
 use crate::token::grant_error::{ErrorResponse, GrantError};
 use crate::token::refresh::{RequestToken, TaskInputs};
 use crate::token::response::AccessToken;
-use crate::token::{ReadSecret, RefreshTask, TokenServer, Tokens};
+use crate::token::{
+    ReadSecrets, RefreshTask, RequestSecrets, TokenServer, Tokens, UnreadableSecret,
+};
 
 pub(super) const WAIT: Duration = Duration::from_secs(10);
 /// How long one request may take, as in `grant`.
@@ -118,7 +121,7 @@ impl Scene {
 fn request_token(requested: Arc<Mutex<Vec<Duration>>>, script: Script) -> RequestToken {
     let script = Arc::new(Mutex::new(script));
     let start = Instant::now();
-    Arc::new(move |secret| {
+    Arc::new(move |secrets| {
         let number = {
             let mut requested = requested.lock().unwrap();
             requested.push(start.elapsed());
@@ -126,7 +129,8 @@ fn request_token(requested: Arc<Mutex<Vec<Duration>>>, script: Script) -> Reques
         };
         let script = Arc::clone(&script);
         Box::pin(async move {
-            let secret = String::from_utf8(secret.expose().to_vec()).unwrap();
+            let secret = secrets.get(SourceRole::Client).unwrap().expose();
+            let secret = String::from_utf8(secret.to_vec()).unwrap();
             let act = || {
                 script
                     .lock()
@@ -141,11 +145,22 @@ fn request_token(requested: Arc<Mutex<Vec<Duration>>>, script: Script) -> Reques
     })
 }
 
-fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSecret {
+fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSecrets {
     Arc::new(move || {
         let secret = *secret.lock().unwrap();
-        Box::pin(async move { secret.map(Secret::new).map_err(Into::into) })
+        Box::pin(async move {
+            let cause = secret.map(Secret::new);
+            cause.map(client_secret).map_err(|cause| UnreadableSecret {
+                what: "token.client_secret",
+                cause: cause.into(),
+            })
+        })
     })
+}
+
+/// The secrets of a request that needs only the client's.
+pub(super) fn client_secret(secret: Secret) -> RequestSecrets {
+    RequestSecrets::new([(SourceRole::Client, secret)])
 }
 
 /// A token with this lifetime.

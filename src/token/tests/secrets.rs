@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::endpoint::{Act, SECRET, ScriptedEndpoint, answer, config};
-use super::scene::ms;
+use super::scene::{client_secret, ms};
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant::Grant;
-use crate::token::{ReadSecret, RequestRoute, refresh_task};
+use crate::token::{ReadSecrets, RequestRoute, refresh_task};
 
 const TOKEN: &str =
     "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
@@ -73,7 +73,7 @@ fn a_credential_does_not_print() {
         ClientCredentials {
             method: ClientAuth::Basic,
             id: "app",
-            secret: &secret,
+            secret: Some(&secret),
             assertion: &super::endpoint::assertion(),
         }
     ));
@@ -109,7 +109,8 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
         answer("403 Forbidden", &format!("text/{TOKEN}"), &html),
         Act::Send(good.clone().into_bytes()),
     ];
-    let read_secret: ReadSecret = Arc::new(|| Box::pin(async { Ok(Secret::new(SECRET)) }));
+    let read_secret: ReadSecrets =
+        Arc::new(|| Box::pin(async { Ok(client_secret(Secret::new(SECRET))) }));
     for act in acts {
         for auth in [ClientAuth::Basic, ClientAuth::Post] {
             let act = act.clone();
@@ -134,7 +135,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
             }
             task.abort();
             let grant = Grant::new(config, super::endpoint::client());
-            match grant.exchange(&Secret::new(SECRET)).await {
+            match grant.exchange(&client_secret(Secret::new(SECRET))).await {
                 Ok(granted) => assert_silent(&format!("{granted:?}")),
                 Err(failure) => {
                     assert_silent(&format!("{failure:?} {failure} {}", failure.chain()));

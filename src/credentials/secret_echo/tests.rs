@@ -1,0 +1,111 @@
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use proptest::prelude::*;
+
+use super::*;
+
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJz dWIi OiJtZSJ9/+==.c2lnbmF0dXJlLW9mLXRoaXM";
+
+fn echo(secret: &str) -> SecretEcho {
+    SecretEcho::of(secret.as_bytes())
+}
+
+/// Encodes each byte of a text that is ASCII.
+fn each_byte(text: &str, encode: fn(u8) -> String) -> String {
+    text.bytes()
+        .fold(String::new(), |all, byte| all + &encode(byte))
+}
+
+fn percent(text: &str) -> String {
+    each_byte(text, |byte| format!("%{byte:02x}"))
+}
+
+/// One way in which a server may repeat text.
+type Encoding = fn(&str) -> String;
+
+const ENCODINGS: [(&str, Encoding); 10] = [
+    ("JSON", |text| text.replace('/', "\\/")),
+    ("JSON, every character", |text| {
+        each_byte(text, |byte| format!("\\u{byte:04X}"))
+    }),
+    ("percent", percent),
+    ("form", |text| {
+        form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    }),
+    ("base64", |text| BASE64_STANDARD.encode(text)),
+    ("base64url", |text| BASE64_URL_SAFE_NO_PAD.encode(text)),
+    ("base64 in lines", |text| {
+        let whole = BASE64_STANDARD.encode(format!("Authorization: Bearer {text}"));
+        let lines: Vec<&str> = whole
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
+        lines.join("\r\n")
+    }),
+    ("hexadecimal", |text| {
+        each_byte(text, |byte| format!("{byte:02x}"))
+    }),
+    ("HTML", |text| {
+        each_byte(text, |byte| format!("&#x{byte:x};"))
+    }),
+    ("HTML, decimal", |text| {
+        each_byte(text, |byte| format!("&#{byte};"))
+    }),
+];
+
+#[test]
+fn a_secret_is_recognized_in_every_encoding_and_in_two_of_them_at_once() {
+    let echo = echo(TOKEN);
+    for (outer_name, outer) in ENCODINGS {
+        assert!(
+            echo.is_in(format!("token: {}", outer(TOKEN)).as_bytes()),
+            "{outer_name}"
+        );
+        for (inner_name, inner) in ENCODINGS {
+            let text = format!("x{}y", outer(&format!("\"{}\"", inner(TOKEN))));
+            assert!(
+                echo.is_in(text.as_bytes()),
+                "{inner_name} in {outer_name}: {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_piece_of_the_secret_counts_and_its_case_does_not() {
+    let echo = echo(TOKEN);
+    for text in [
+        &TOKEN[..40],
+        &TOKEN[30..],
+        &TOKEN.to_ascii_lowercase(),
+        &format!("https://{}.example.com/", &TOKEN[..19]),
+    ] {
+        assert!(echo.is_in(text.as_bytes()), "{text}");
+    }
+    for text in [
+        "",
+        "eyJhbGciOiJ",
+        "Access token is missing required scopes.",
+        "https://login.example.com/realms/0123abcd-4567-89ab-cdef-0123456789ab/authorize#state",
+        "%%%zz\\u00\\x\\&#;&#x;&#99999999999;%ff",
+    ] {
+        assert!(!echo.is_in(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn a_short_secret_is_recognized_too() {
+    let echo = echo("s3s4m3");
+    assert!(echo.is_in(b"no s3s4m3 here"));
+    assert!(echo.is_in(BASE64_STANDARD.encode("token=s3s4m3").as_bytes()));
+    assert!(!echo.is_in(b"s3s4m"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_search_fail(text in any::<Vec<u8>>(), secret in "[!-~]{1,80}") {
+        let echo = echo(&secret);
+        let _ = echo.is_in(&text);
+        prop_assert!(echo.is_in(secret.as_bytes()));
+    }
+}
