@@ -3,6 +3,7 @@
 //! Every key of a table is read before any missing one ends the reading, so that all problems are found at once.
 
 mod guard;
+mod limits;
 mod network;
 mod token;
 mod upstream;
@@ -10,13 +11,14 @@ mod upstream;
 use tracing_subscriber::EnvFilter;
 
 use self::guard::guard;
+use self::limits::limits;
 use self::network::network;
 use self::token::token;
 use self::upstream::upstream;
 use super::guard::GuardConfig;
 use super::keys;
 use super::listen::{self, Listen};
-use super::types::{AdminConfig, Config, LimitsConfig, LogConfig, RuntimeConfig, UpstreamConfig};
+use super::types::{AdminConfig, Config, LogConfig, RuntimeConfig, UpstreamConfig};
 use super::values::Values;
 use crate::text::quoted;
 
@@ -166,21 +168,6 @@ fn reject_shared_addresses(
         };
         values.reject(path, (problem, remedy));
     }
-}
-
-fn limits(values: &mut Values) -> Option<LimitsConfig> {
-    let connections = values.read(&keys::LIMITS_CONNECTIONS);
-    let in_flight = values.read(&keys::LIMITS_IN_FLIGHT);
-    let header_bytes = values.read(&keys::LIMITS_HEADER_BYTES);
-    let header_timeout = values.read(&keys::LIMITS_HEADER_TIMEOUT);
-    let keep_alive = values.read(&keys::LIMITS_KEEP_ALIVE);
-    Some(LimitsConfig {
-        connections: usize::try_from(connections?).ok()?,
-        in_flight: usize::try_from(in_flight?).ok()?,
-        header_bytes: header_bytes?,
-        header_timeout: header_timeout?,
-        keep_alive: keep_alive?,
-    })
 }
 
 fn log(values: &mut Values) -> Option<LogConfig> {
