@@ -263,7 +263,8 @@ async fn quit_requested(admin: Option<&AdminListeners>) {
     }
 }
 
-/// The signals that stop the process. SIGHUP reloads the configuration instead, unless the process has a terminal.
+/// The signals that stop the process. SIGHUP reloads the configuration instead, unless the process has a terminal. A
+/// command that does not reload ignores it.
 struct StopRequests<'a> {
     signals: SignalListener,
     reloads: Option<&'a Reloads>,
@@ -273,8 +274,13 @@ struct StopRequests<'a> {
 impl StopRequests<'_> {
     async fn next(&mut self) {
         while self.signals.next().await.is_hangup() && !self.has_terminal {
-            if let Some(reloads) = self.reloads {
-                reloads.reload_now();
+            match self.reloads {
+                Some(reloads) => reloads.reload_now(),
+                None => {
+                    tracing::info!(
+                        "SIGHUP ignored: this command does not reload its configuration"
+                    );
+                }
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Reloads a changed configuration, on SIGHUP or when a file has changed: validates it, and replaces the live one.
 //!
 //! What happens on SIGHUP: `cli` receives the signal and calls [`Reloads::reload_now`] (if standard input was a
-//! terminal at start, SIGHUP means that the terminal was closed, and the process stops instead). It wakes one
-//! `reload_task` per proxy. The task waits until the files are stable (`file_watch`), loads the configuration, decides
-//! what the changed keys require (`plan`), prepares a new generation, and swaps it in (`instance`). Until everything
-//! that the new configuration needs is there, which for a new identity includes its first token, only what it forbids
-//! may apply. A configuration that cannot be read is reported, and admits no request that was not admitted before.
+//! terminal at start, SIGHUP means that the terminal was closed, and the process stops instead; `demo`, which never
+//! reloads, ignores it otherwise). It wakes one `reload_task` per proxy. The task waits until the files are stable
+//! (`file_watch`), loads the configuration, decides what the changed keys require (`plan`), prepares a new generation,
+//! and swaps it in (`instance`). Until everything that the new configuration needs is there, which for a new identity
+//! includes its first token, only what it forbids may apply. A configuration that cannot be read is reported, and
+//! admits no request that was not admitted before.
 
 mod file_watch;
 mod followed_files;

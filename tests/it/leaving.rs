@@ -249,4 +249,14 @@ mod signals {
             second.elapsed()
         );
     }
+
+    #[cfg(feature = "demo")]
+    #[tokio::test]
+    async fn sighup_without_a_terminal_is_ignored_by_the_demo_which_logs_that() {
+        let mut demo = Binary::start_demo().await;
+        demo.signal(rustix::process::Signal::HUP);
+        until("the line", || demo.output().contains("SIGHUP ignored")).await;
+        demo.terminate();
+        assert_eq!(demo.wait().await.0.code(), Some(0));
+    }
 }

@@ -97,6 +97,18 @@ impl Binary {
         Self::spawn(command, directory).await
     }
 
+    /// Starts `cupbearer demo` without an admin listener.
+    #[cfg(feature = "demo")]
+    pub(crate) async fn start_demo() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        // The demo removes what it has created there, unless it is killed.
+        command.env_clear().env("TMPDIR", directory.path());
+        command.args(["demo", "--listen", "127.0.0.1:0"]);
+        command.args(["--set", "admin.listen=off"]);
+        Self::spawn(command, directory).await
+    }
+
     async fn spawn(mut command: Command, directory: TempDir) -> Self {
         let mut child = command
             .stdin(Stdio::null())
