@@ -1,5 +1,8 @@
 //! A client certificate and its private key (mutual TLS), for the upstream or the token endpoint: which files hold
 //! them, reading these, and what can be wrong with them. No error contains the private key.
+//!
+//! Those for the upstream are read when TLS is set up: at the start, and whenever `reload` prepares a new generation.
+//! Those for the token endpoint are read for each token request.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,8 @@
-//! Why a request was not forwarded. This is the only place that turns what the other files find into a status and a
+//! Why a request was not forwarded, or got no response: turns what the files of the main path find into a reason and a
 //! sentence for the client.
+//!
+//! Reasons are also chosen in `guard` (a rejection), `unserved` (a request that reaches no proxy), `service` (a panic),
+//! `access_record` (a response that breaks off) and `admin` (its own endpoints).
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! Which fields are removed on the way to the upstream and on the way back: hop-by-hop fields, which belong to one
 //! connection (RFC 9110 section 7.6.1), and those that are ours to set or would mislead the recipient.
 //!
-//! What is removed from a head is removed from the trailers after it, too.
+//! Requests: `RequestTemplate::headers` (`request_head`) builds the outgoing head without these fields. Responses:
+//! `Proxy::finish_head` (`mod.rs`) removes them with [`strip_response`]. What is removed from a head is removed from
+//! the trailers after it, too.
 
 use http::HeaderValue;
 use http::header::{self, HeaderMap, HeaderName};

@@ -1,5 +1,7 @@
 //! What a 401 of the upstream means: the request is replayed once with a newer token, or the 401 is passed on.
 //!
+//! The steps are in `Proxy::replay`, and for an upgrade in `Proxy::upgrade` (`mod.rs`); this file prepares them.
+//!
 //! A replay is not a retry. `upstream` retries what a lost connection left unsent, with the same token.
 
 use http::{HeaderMap, HeaderValue};

@@ -1,8 +1,9 @@
 //! The task that keeps the token fresh. It never ends, and sends one request at a time. Only if there is no usable
 //! token, it starts another beside one that takes long.
 //!
-//! It decides by `schedule` and acts through two closures, which request a token and read the secret, so that tests can
-//! run it against paused time. It never discards a token that is still usable.
+//! It decides by `schedule`, and by `forced` about the attempts that 401s of the upstream demand. It acts through two
+//! closures, which request a token and read the secret, so that tests can run it against paused time. It never discards
+//! a token that is still usable.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,8 @@
 //! When to request a token, and how long to wait after a failure: pure functions of lifetime, failures, `Retry-After`
 //! and a random draw.
 //!
-//! Time and randomness are arguments; a `draw` is uniform in 0..1. Nothing here reads a clock, sleeps or logs.
+//! Time and randomness are arguments; a `draw` is uniform in 0..1. Nothing here reads a clock, sleeps or logs. When
+//! 401s of the upstream may force a request outside this schedule is decided in `forced`.
 
 use std::time::Duration;
 
