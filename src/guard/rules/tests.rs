@@ -17,6 +17,14 @@ fn verdict(guard: &Guard, method: &str, target: &str, more: Pairs<'_>) -> &'stat
     }
 }
 
+/// Each request is a method, a target, and the expected verdict.
+fn assert_verdicts(guard: &Guard, requests: &[(&str, &str, &str)]) {
+    for (method, target, expected) in requests {
+        let verdict = verdict(guard, method, target, &[]);
+        assert_eq!(verdict, *expected, "{method} {target}");
+    }
+}
+
 #[test]
 fn only_what_a_rule_allows_passes_and_get_includes_head() {
     let guard = guard(
@@ -24,7 +32,7 @@ fn only_what_a_rule_allows_passes_and_get_includes_head() {
         &[],
         false,
     );
-    for (method, target, expected) in [
+    let expected = [
         ("GET", "/api/v1/certificates", "passes"),
         ("GET", "/api/v1/certificates?limit=1;x=%2F", "passes"),
         ("HEAD", "/api/v1/certificates", "passes"),
@@ -43,13 +51,8 @@ fn only_what_a_rule_allows_passes_and_get_includes_head() {
         ("GET", "/api/v1/../../admin", "rule_refused"),
         ("GET", "/api/v1/%2e%2e/%2e%2e/admin", "rule_refused"),
         ("GET", "/api/v1/..%2f..%2fadmin", "rule_refused"),
-    ] {
-        assert_eq!(
-            verdict(&guard, method, target, &[]),
-            expected,
-            "{method} {target}"
-        );
-    }
+    ];
+    assert_verdicts(&guard, &expected);
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn deny_wins_and_ignores_case() {
         &["* /admin/**", "DELETE /a/*", "GET /g"],
         false,
     );
-    for (method, target, expected) in [
+    let expected = [
         ("GET", "/", "passes"),
         ("GET", "/admins", "passes"),
         ("GET", "/admin", "rule_refused"),
@@ -73,13 +76,8 @@ fn deny_wins_and_ignores_case() {
         ("HEAD", "/g", "rule_refused"),
         ("head", "/g", "rule_refused"),
         ("POST", "/g", "passes"),
-    ] {
-        assert_eq!(
-            verdict(&guard, method, target, &[]),
-            expected,
-            "{method} {target}"
-        );
-    }
+    ];
+    assert_verdicts(&guard, &expected);
 }
 
 #[test]
