@@ -4,11 +4,11 @@
 //! config -> refresh (the task) -> grant (one request) -> status -> handle -> proxy
 //!             uses schedule          uses client_auth (assertion, key), discovery, response
 //! ```
-//! From the bottom: `schedule` and `clock` decide about time; `key` and `assertion` sign, and `client_auth` authenticates
-//! the client; `unreachable`, `discovery` and `grant_error` say what failed; `client` sends a request and `response`
-//! reads what comes back; `grant` makes one request; `status` is what the task and the `handle` share; `refresh` is the
-//! task, which reads the secrets through `secret_reader` and logs failures through `failure_log`. `single_grant` requests
-//! one token without the task.
+//! From the bottom: `schedule` and `clock` decide about time; `key` and `assertion` sign, and `client_auth`
+//! authenticates the client; `unreachable`, `discovery` and `grant_error` say what failed; `client` sends a request and
+//! `response` reads what comes back; `grant` makes one request; `status` is what the task and the `handle` share;
+//! `refresh` is the task, which reads the secrets through `secret_reader` and logs failures through `failure_log`.
+//! `single_grant` requests one token without the task.
 
 mod assertion;
 mod bearer;

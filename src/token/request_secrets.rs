@@ -46,8 +46,8 @@ impl RequestSecrets {
         self.all().any(Secret::is_empty)
     }
 
-    /// Whether a request would be made with the same secrets. Not compared in constant time: both sides are local, and no
-    /// caller can measure this.
+    /// Whether a request would be made with the same secrets. Not compared in constant time: both sides are local, and
+    /// no caller can measure this.
     pub(super) fn equal(&self, other: &Self) -> bool {
         let same = |(one, other): ((&SourceRole, &Secret), (&SourceRole, &Secret))| {
             one.0 == other.0 && one.1.expose() == other.1.expose()
