@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::config::{
     self, ConfigProblems, InvalidConfig, Loaded, NamedSources, Overrides, RequestSource,
@@ -11,7 +12,7 @@ use crate::config::{
 use crate::credentials::{ClientCertificate, SecretSource};
 use crate::guard;
 use crate::net::{read_ca_file, store_warnings};
-use crate::token::check_private_key;
+use crate::token::{PresentedTokenDefect, check_presented, check_private_key, is_awaited};
 
 /// Loads and examines the configuration of every proxy. What an invalid one names is examined too.
 pub(super) async fn load_all(
@@ -105,9 +106,11 @@ async fn examine_sources(
     let mut report = |key: &str, problem: (String, String)| {
         problems.push(key, named.source_of(key), problem);
     };
+    let mut warnings: Vec<String> = exposed_files(named).into_iter().collect();
     for request in &named.requests {
-        if let Err(problem) = examine_request_source(request).await {
-            report(request.key, problem);
+        match examine_request_source(request).await {
+            Ok(warning) => warnings.extend(warning),
+            Err(problem) => report(request.key, problem),
         }
     }
     for certificate in &named.certificates {
@@ -115,7 +118,6 @@ async fn examine_sources(
             report(error.key(), (error.to_string(), error.remedy()));
         }
     }
-    let mut warnings: Vec<String> = exposed_files(named).into_iter().collect();
     match named.ca_file.as_deref().map(check_ca_file) {
         Some(Err(problem)) => report("network.ca_file", problem),
         Some(Ok(warning)) => warnings.extend(warning),
@@ -141,15 +143,37 @@ async fn examine_sources(
     (problems, warnings)
 }
 
-/// Whether a secret of token requests can be read, and used where this can be told.
-async fn examine_request_source(request: &RequestSource) -> Result<(), (String, String)> {
-    let secret = request.source.read().await;
-    let secret = secret.map_err(|error| (error.in_full(), error.remedy()))?;
+/// Whether a secret of token requests can be read, and used where this can be told. Returns a warning if someone else must
+/// write or renew it first.
+async fn examine_request_source(
+    request: &RequestSource,
+) -> Result<Option<String>, (String, String)> {
+    let key = request.key;
+    let secret = match request.source.read().await {
+        Ok(secret) => secret,
+        Err(error) if is_awaited(request, &error) => {
+            let error = error.in_full();
+            return Ok(Some(format!(
+                "{key}: {error}; there is no access token until it is written"
+            )));
+        }
+        Err(error) => return Err((error.in_full(), error.remedy())),
+    };
     match &request.form {
         // Any text can be a client secret, but not a private key.
         SecretForm::PrivateKey(signs) => check_private_key(signs, &secret)
+            .map(|()| None)
             .map_err(|error| (error.to_string(), error.remedy().to_owned())),
-        SecretForm::Text | SecretForm::CertificateKey => Ok(()),
+        SecretForm::Jwt | SecretForm::Token => {
+            match check_presented(request, secret.expose(), SystemTime::now()) {
+                Ok(_) => Ok(None),
+                Err(defect @ PresentedTokenDefect::Expired { .. }) => {
+                    Ok(Some(format!("{key}: {defect}; {}", defect.remedy())))
+                }
+                Err(defect) => Err((defect.to_string(), defect.remedy().to_owned())),
+            }
+        }
+        SecretForm::Text | SecretForm::CertificateKey => Ok(None),
     }
 }
 

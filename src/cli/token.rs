@@ -10,9 +10,11 @@ use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{fitted, say};
 use crate::config::{self, Config};
-use crate::doctor::{DecodedToken, decode, relative};
+use crate::doctor::relative;
 use crate::text::{Unprintable, sanitize};
-use crate::token::{AccessToken, GrantError, RequestSecrets, SingleGrant, client};
+use crate::token::{
+    AccessToken, DecodedToken, GrantError, RequestSecrets, SingleGrant, client, decode,
+};
 use crate::{credentials, net};
 
 /// Request an access token and print it
@@ -115,6 +117,7 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
 fn exit_after(failure: &GrantError) -> Exit {
     match failure {
         GrantError::SecretUnreadable(_)
+        | GrantError::PresentedToken { .. }
         | GrantError::SecretEmpty
         | GrantError::KeyUnusable(_)
         | GrantError::CertificateUnusable(_) => Exit::Configuration,

@@ -67,7 +67,8 @@ pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
 pub use token::{
-    Algorithm, Assertion, ClientAuth, Endpoint, RequestSource, SecretForm, SourceRole, TokenConfig,
+    Algorithm, Assertion, ClientAuth, Endpoint, GrantType, RequestSource, SecretForm, SourceRole,
+    TokenConfig,
 };
 pub use types::{
     AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,

@@ -93,7 +93,7 @@ pub fn names_same_client(
     !layers.incomplete && !changed.iter().any(|key| is_of_client(key))
 }
 
-/// Whether the key names the token endpoint, the client or where its secret is.
+/// Whether the key names the token endpoint, the client or where its secrets are.
 fn is_of_client(path: &str) -> bool {
     [
         keys::TOKEN_URL.path(),
@@ -104,6 +104,10 @@ fn is_of_client(path: &str) -> bool {
         keys::TOKEN_CLIENT_ID.path(),
         keys::TOKEN_CLIENT_SECRET.path(),
         keys::TOKEN_PRIVATE_KEY.path(),
+        keys::TOKEN_CLIENT_ASSERTION.path(),
+        keys::TOKEN_ASSERTION.path(),
+        keys::TOKEN_SUBJECT_TOKEN.path(),
+        keys::TOKEN_ACTOR_TOKEN.path(),
     ]
     .contains(&path)
 }

@@ -16,8 +16,12 @@ pub struct TokenConfig {
     pub endpoint: Endpoint,
     /// The key that sets it.
     pub endpoint_key: &'static str,
-    /// `token.client_id`.
+    /// `token.client_id`; empty if it is not set, which `token.auth = "none"` allows.
     pub client_id: String,
+    /// `token.grant`, and what belongs to it.
+    pub grant: GrantType,
+    /// `token.client_assertion_type`.
+    pub client_assertion_type: String,
     /// What a request is made with, read when it is needed. At least one.
     pub sources: Vec<RequestSource>,
     /// `token.auth`.
@@ -74,6 +78,10 @@ pub struct RequestSource {
 pub enum SourceRole {
     /// The client authenticates with it.
     Client,
+    /// It is exchanged for an access token: the assertion of `jwt_bearer`, the subject token of `token_exchange`.
+    Grant,
+    /// The actor token of `token_exchange`.
+    Actor,
 }
 
 /// What a secret must be.
@@ -85,6 +93,48 @@ pub enum SecretForm {
     PrivateKey(Assertion),
     /// The private key of a client certificate, which is checked together with it.
     CertificateKey,
+    /// A JWT that someone else issues and renews.
+    Jwt,
+    /// A token of any form that someone else issues and renews.
+    Token,
+}
+
+impl SecretForm {
+    /// Whether it is read again for each request, since someone else renews it.
+    #[must_use]
+    pub const fn is_renewed(&self) -> bool {
+        match self {
+            Self::Jwt | Self::Token => true,
+            Self::Text | Self::PrivateKey(_) | Self::CertificateKey => false,
+        }
+    }
+}
+
+/// `token.grant` as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GrantName {
+    /// `client_credentials`.
+    ClientCredentials,
+    /// `jwt_bearer`.
+    JwtBearer,
+    /// `token_exchange`.
+    TokenExchange,
+}
+
+/// How access tokens are requested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantType {
+    /// RFC 6749 4.4.
+    ClientCredentials,
+    /// RFC 7523 2.1, with the assertion in `token.assertion`.
+    JwtBearer,
+    /// RFC 8693 2.1.
+    TokenExchange {
+        /// `token.subject_token_type`.
+        subject_token_type: String,
+        /// `token.actor_token_type`, if there is an actor token.
+        actor_token_type: Option<String>,
+    },
 }
 
 /// `token.scope` (RFC 6749 3.3): words of printable ASCII without `"` and `\`, separated by single spaces.
@@ -152,6 +202,18 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl GrantType {
+    /// The value of `token.grant`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer => "jwt_bearer",
+            Self::TokenExchange { .. } => "token_exchange",
+        }
+    }
+}
+
 /// How the client authenticates at the token endpoint (RFC 6749 2.3, RFC 7523, RFC 8705).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuth {
@@ -166,6 +228,10 @@ pub enum ClientAuth {
     /// `tls_client_auth`: the certificate of the connection; on the wire also
     /// `self_signed_tls_client_auth` (RFC 8705 2).
     Tls,
+    /// `client_assertion`: a JWT that someone else has issued for this client (RFC 7523 2.2).
+    ClientAssertion,
+    /// `none`: the grant alone decides.
+    None,
 }
 
 /// What an assertion contains besides the client id (RFC 7523 3).

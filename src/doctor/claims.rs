@@ -3,62 +3,18 @@
 //! For people only: no request depends on them, since RFC 9068 forbids clients to rely on the content of a token. The
 //! signature is for the API to verify.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use std::time::{Duration, SystemTime};
 
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
 use crate::text::excerpt;
+use crate::token::{DecodedToken, decode};
 use crate::vendor::{Remedy, SetupStep, advanced_services};
 
 /// A longer token brings the head of a request near the limit of many servers, which is 8 KiB for all fields.
 const LARGE: usize = 7 << 10;
 /// The most characters of a claim to show.
 const LONGEST: usize = 200;
-
-/// The two readable parts of a JSON Web Token.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DecodedToken {
-    /// The header.
-    pub header: Map<String, Value>,
-    /// The claims.
-    pub claims: Map<String, Value>,
-}
-
-/// Decodes a signed JWT (RFC 7519). `None` for any other token, which is opaque to a client.
-#[must_use]
-pub fn decode(token: &str) -> Option<DecodedToken> {
-    let mut parts = token.split('.');
-    let (header, claims) = (parts.next()?, parts.next()?);
-    parts.next()?;
-    let object = |part: &str| {
-        let bytes = BASE64_URL_SAFE_NO_PAD
-            .decode(part.trim_end_matches('='))
-            .ok()?;
-        serde_json::from_slice::<Map<String, Value>>(&bytes).ok()
-    };
-    let decoded = DecodedToken {
-        header: object(header)?,
-        claims: object(claims)?,
-    };
-    parts.next().is_none().then_some(decoded)
-}
-
-impl DecodedToken {
-    fn text(&self, claim: &str) -> Option<&str> {
-        self.claims.get(claim)?.as_str()
-    }
-
-    /// A claim that is a `NumericDate` (RFC 7519 2).
-    fn time(&self, claim: &str) -> Option<SystemTime> {
-        let seconds = self.claims.get(claim)?.as_f64()?;
-        let since = Duration::try_from_secs_f64(seconds).ok()?;
-        UNIX_EPOCH.checked_add(since)
-    }
-}
 
 /// Checks whether the token can be decoded, and whether its size is a problem.
 pub(super) fn form(token: &str) -> (Finding, Option<DecodedToken>) {

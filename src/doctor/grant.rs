@@ -30,6 +30,9 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
         } => unavailable(*status, *retry_after, failed(FailureKind::Unreachable)),
         GrantError::SecretUnreadable(_) | GrantError::SecretEmpty => failed(FailureKind::Configuration)
             .remedy(format!("put the secret where {key} points")),
+        GrantError::PresentedToken { defect, .. } => {
+            failed(FailureKind::Configuration).remedy(defect.remedy())
+        }
         GrantError::KeyUnusable(error) => failed(FailureKind::Configuration).remedy(error.remedy()),
         GrantError::CertificateUnusable(_) => failed(FailureKind::Configuration).remedy(joined(
             failure,
@@ -120,6 +123,8 @@ const fn method_name(auth: ClientAuth) -> &'static str {
         ClientAuth::SecretJwt => "client_secret_jwt",
         ClientAuth::PrivateKeyJwt => "private_key_jwt",
         ClientAuth::Tls => "tls_client_auth",
+        ClientAuth::ClientAssertion => "client_assertion",
+        ClientAuth::None => "none",
     }
 }
 
@@ -143,7 +148,8 @@ fn by_error_code(
             ),
         "invalid_scope" => finding.remedy("set token.scope to scopes that the client may request"),
         "unauthorized_client" | "unsupported_grant_type" => {
-            finding.remedy("allow the grant client_credentials for the client")
+            let grant = context.config.token.grant.as_str();
+            finding.remedy(format!("allow the grant {grant} for the client"))
         }
         "invalid_target" => finding.remedy("correct resource or audience in token.params"),
         _ if status == StatusCode::NOT_FOUND => finding.remedy("correct token.url"),
@@ -202,6 +208,9 @@ fn unusable(defect: &ResponseDefect, finding: Finding, context: &DoctorContext<'
         }
         ResponseDefect::TokenType { .. } => finding
             .remedy("have the server issue plain Bearer tokens to this client, without DPoP"),
+        ResponseDefect::IssuedTokenType => finding.remedy(
+            "ask the server for an access token: set requested_token_type in token.params, or remove it",
+        ),
         ResponseDefect::Compressed
         | ResponseDefect::NoToken
         | ResponseDefect::TokenCharacters

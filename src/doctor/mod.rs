@@ -29,7 +29,7 @@ mod token_filter;
 
 pub use check_list::{CHECKS, CheckName, markdown_table};
 pub use check_run::CheckProgress;
-pub use claims::{DecodedToken, decode, relative};
+pub use claims::relative;
 pub use examine::{DoctorOptions, examine};
 pub use finding::{Check, FailureKind, Finding, Outcome};
 pub use port_holder::{PortHolder, holder};

@@ -1,11 +1,15 @@
 //! The checks that send nothing: the configuration, the files that it names, and the secret.
 
+use std::time::SystemTime;
+
 use super::finding::{FailureKind, Finding};
 use crate::config::{Config, ConfigProblems, Loaded, RequestSource, SecretForm};
 use crate::credentials::Secret;
 use crate::net::{client_config, system_store, with_client_certificate};
 use crate::text::error_chain;
-use crate::token::{Client, RequestSecrets, SingleGrant, check_private_key, client};
+use crate::token::{
+    Client, RequestSecrets, SingleGrant, check_presented, check_private_key, client,
+};
 
 /// What every later check needs.
 pub(super) struct Prerequisites {
@@ -140,6 +144,14 @@ fn doubt(source: &RequestSource, secret: &Secret) -> SourceDoubt {
                 let cause = format!("{}: {error}", source.key);
                 let finding = Finding::failed(FailureKind::Configuration, cause);
                 return SourceDoubt::Unusable(finding.remedy(error.remedy()));
+            }
+            false
+        }
+        SecretForm::Jwt | SecretForm::Token => {
+            if let Err(defect) = check_presented(source, secret.expose(), SystemTime::now()) {
+                let cause = format!("{}: {defect} ({place})", source.key);
+                let finding = Finding::failed(FailureKind::Configuration, cause);
+                return SourceDoubt::Unusable(finding.remedy(defect.remedy()));
             }
             false
         }

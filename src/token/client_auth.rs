@@ -33,6 +33,10 @@ pub(super) struct ClientCredentials<'a> {
     /// `None` if the method needs none.
     pub(super) secret: Option<&'a Secret>,
     pub(super) assertion: &'a config::Assertion,
+    /// `token.client_assertion_type`.
+    pub(super) assertion_type: &'a str,
+    /// What the grant presents.
+    pub(super) presented: Vec<&'a Secret>,
 }
 
 /// Why the client's authentication cannot be added to a request.
@@ -63,12 +67,18 @@ impl ClientCredentials<'_> {
             ClientAuth::SecretJwt => {
                 let assertion =
                     assertion::with_secret(self.id, self.assertion, self.secret(), now)?;
-                form.append_assertion(&assertion);
+                form.append_assertion(assertion::TYPE, assertion.as_bytes());
             }
             ClientAuth::PrivateKeyJwt => {
                 let assertion = assertion::with_key(self.id, self.assertion, self.secret(), now)?;
-                form.append_assertion(&assertion);
+                form.append_assertion(assertion::TYPE, assertion.as_bytes());
             }
+            ClientAuth::ClientAssertion => {
+                form.append_pair("client_id", self.id.as_bytes());
+                form.append_assertion(self.assertion_type, self.secret());
+            }
+            ClientAuth::None if self.id.is_empty() => {}
+            ClientAuth::None => form.append_pair("client_id", self.id.as_bytes()),
             // RFC 8705 2: the certificate of the connection authenticates the client, `client_id` identifies it.
             ClientAuth::Tls => form.append_pair("client_id", self.id.as_bytes()),
         }
@@ -82,12 +92,16 @@ impl ClientCredentials<'_> {
 
     /// Whether `text` repeats enough of a secret of the request to disclose it, in whichever encoding.
     pub(super) fn appears_in(&self, text: &str) -> bool {
-        match self.method {
-            ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => {}
-            // A private key is never sent, and an assertion is withheld like any long opaque word.
-            ClientAuth::PrivateKeyJwt | ClientAuth::Tls => return false,
+        let is_in = |sent: &[u8]| SecretEcho::of(sent).is_in(text.as_bytes());
+        if self.presented.iter().any(|token| is_in(token.expose())) {
+            return true;
         }
-        let secret = self.secret();
+        let secret = match self.method {
+            ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => self.secret(),
+            ClientAuth::ClientAssertion => return is_in(self.secret()),
+            // A private key is never sent, and an assertion is withheld like any long opaque word.
+            ClientAuth::PrivateKeyJwt | ClientAuth::Tls | ClientAuth::None => return false,
+        };
         let mut form = FormBody::with_capacity_for(secret.len());
         form.append(secret);
         // A few bytes of a form in which it is sent decode to fewer bytes of the secret than count as the secret.
@@ -98,8 +112,7 @@ impl ClientCredentials<'_> {
             form.0.as_bytes(),
             basic.as_bytes(),
         ];
-        sent.into_iter()
-            .any(|sent| SecretEcho::of(sent).is_in(text.as_bytes()))
+        sent.into_iter().any(is_in)
     }
 
     fn basic(&self) -> Result<HeaderValue, InvalidHeaderValue> {
@@ -143,9 +156,9 @@ impl FormBody {
         self.append(value);
     }
 
-    fn append_assertion(&mut self, assertion: &str) {
-        self.append_pair("client_assertion_type", assertion::TYPE.as_bytes());
-        self.append_pair("client_assertion", assertion.as_bytes());
+    fn append_assertion(&mut self, kind: &str, assertion: &[u8]) {
+        self.append_pair("client_assertion_type", kind.as_bytes());
+        self.append_pair("client_assertion", assertion);
     }
 
     pub(super) fn into_body(self) -> Bytes {

@@ -17,9 +17,11 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::client::{Client, TokenResponse, unreachable};
-use super::client_auth::{ClientAuthError, ClientCredentials, FormBody};
+use super::client_auth::{ClientAuthError, ClientCredentials};
 use super::discovery::{self, MetadataError};
 use super::grant_error::{GrantError, ResponseDefect};
+use super::grant_form::grant_form;
+use super::presented::check_presented;
 use super::request_secrets::RequestSecrets;
 use super::response::{self, AccessToken};
 use super::server_clock::ServerClock;
@@ -90,10 +92,14 @@ impl Grant {
         &self,
         secrets: &RequestSecrets,
     ) -> Result<AccessToken, GrantError> {
-        let limit = self.limit;
+        let left = self.check_presented(secrets)?;
+        let limit = left.map_or(self.limit, |left| left.min(self.limit));
         let connected = AtomicBool::new(false);
         let outcome = match timeout(limit, self.request_token(secrets, &connected)).await {
             Ok(outcome) => outcome,
+            Err(_) if limit < self.limit => {
+                self.check_presented(secrets).and(Err(GrantError::Internal))
+            }
             Err(_) => Err(GrantError::TimedOut {
                 limit,
                 server: self.server(None),
@@ -104,6 +110,25 @@ impl Grant {
             self.forget_moved_endpoint(error);
         }
         outcome
+    }
+
+    /// How long everything that the request presents is still valid.
+    fn check_presented(&self, secrets: &RequestSecrets) -> Result<Option<Duration>, GrantError> {
+        let now = self.server_clock.now();
+        let mut least = None;
+        for source in &self.config.sources {
+            let Some(secret) = secrets.get(source.role) else {
+                continue;
+            };
+            let left = check_presented(source, secret.expose(), now);
+            let left = left.map_err(|defect| GrantError::PresentedToken {
+                key: source.key,
+                place: source.source.describe(),
+                defect,
+            })?;
+            least = least.into_iter().chain(left).min();
+        }
+        Ok(least)
     }
 
     /// Sets `connected` as long as the current request has a connection.
@@ -149,8 +174,13 @@ impl Grant {
             id: &self.config.client_id,
             secret: secrets.get(SourceRole::Client),
             assertion: &self.config.assertion,
+            assertion_type: &self.config.client_assertion_type,
+            presented: [SourceRole::Grant, SourceRole::Actor]
+                .into_iter()
+                .filter_map(|role| secrets.get(role))
+                .collect(),
         };
-        let (headers, form) = self.headers_and_form(&credential)?;
+        let (headers, form) = self.headers_and_form(&credential, secrets)?;
         let mut request = Request::new(Full::new(form));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
@@ -182,7 +212,11 @@ impl Grant {
         };
         let uses_time = match self.config.auth {
             ClientAuth::SecretJwt | ClientAuth::PrivateKeyJwt => true,
-            ClientAuth::Basic | ClientAuth::Post | ClientAuth::Tls => false,
+            ClientAuth::Basic
+            | ClientAuth::Post
+            | ClientAuth::Tls
+            | ClientAuth::ClientAssertion
+            | ClientAuth::None => false,
         };
         let Some(ahead) = response::ahead_of(headers, SystemTime::now()).filter(|_| uses_time)
         else {
@@ -239,6 +273,7 @@ impl Grant {
                 [StatusCode::NOT_FOUND, StatusCode::GONE].contains(status)
             }
             GrantError::SecretUnreadable(_)
+            | GrantError::PresentedToken { .. }
             | GrantError::SecretEmpty
             | GrantError::KeyUnusable(_)
             | GrantError::CertificateUnusable(_)
@@ -255,26 +290,10 @@ impl Grant {
     fn headers_and_form(
         &self,
         credential: &ClientCredentials<'_>,
+        secrets: &RequestSecrets,
     ) -> Result<(HeaderMap, Bytes), GrantError> {
-        let config = &self.config;
         let mut headers = HeaderMap::from_iter([(ACCEPT, JSON), (CONTENT_TYPE, FORM)]);
-        let values = config
-            .params
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 2);
-        let scope = config.scope.as_deref().unwrap_or_default();
-        let length = values.sum::<usize>()
-            + scope.len()
-            + config.client_id.len()
-            + credential.secret().len();
-        let mut form = FormBody::with_capacity_for(length);
-        form.append_pair("grant_type", b"client_credentials");
-        if let Some(scope) = &config.scope {
-            form.append_pair("scope", scope.as_bytes());
-        }
-        for (name, value) in &config.params {
-            form.append_pair(name, value.as_bytes());
-        }
+        let mut form = grant_form(&self.config, secrets);
         credential
             .authenticate(&mut form, &mut headers, self.server_clock.now())
             .map_err(|error| match error {

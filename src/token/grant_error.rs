@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::discovery::MetadataError;
 use super::key::PrivateKeyError;
+use super::presented::PresentedTokenDefect;
 use super::request_secrets::UnreadableSecret;
 use super::schedule::FailureClass;
 use super::unreachable::{TokenServer, Unreachable};
@@ -20,6 +21,16 @@ pub enum GrantError {
     /// A secret cannot be read from its source.
     #[error(transparent)]
     SecretUnreadable(UnreadableSecret),
+    /// A token that the request would present must not be sent.
+    #[error("{key} cannot be used: {defect} ({place})")]
+    PresentedToken {
+        /// The key that names its source.
+        key: &'static str,
+        /// Its source.
+        place: String,
+        /// What is wrong with it.
+        defect: PresentedTokenDefect,
+    },
     /// A secret is empty.
     #[error("the secret is empty")]
     SecretEmpty,
@@ -141,7 +152,13 @@ impl GrantError {
 
     pub(super) fn class(&self) -> FailureClass {
         match self {
+            // Someone else renews it.
+            Self::SecretUnreadable(UnreadableSecret {
+                is_awaited: true, ..
+            }) => FailureClass::Outage,
+            Self::PresentedToken { defect, .. } if defect.may_pass() => FailureClass::Outage,
             Self::SecretUnreadable(_)
+            | Self::PresentedToken { .. }
             | Self::SecretEmpty
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
@@ -173,6 +190,7 @@ impl GrantError {
                 *retry_after
             }
             Self::SecretUnreadable(_)
+            | Self::PresentedToken { .. }
             | Self::SecretEmpty
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
@@ -196,6 +214,7 @@ impl GrantError {
             Self::CertificateUnusable(error) => {
                 Some(format!("see {}: {}", error.key(), error.remedy()))
             }
+            Self::PresentedToken { defect, .. } => Some(defect.remedy().to_owned()),
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
             | Self::KeyUnusable(_)
@@ -282,14 +301,21 @@ pub enum ResponseDefect {
         /// The type in quotes, or what it is instead of a word.
         said: String,
     },
+    /// The exchange issued something other than an access token (RFC 8693 2.2.1).
+    #[error("its issued_token_type is not that of an access token")]
+    IssuedTokenType,
     /// It is zero, negative or not a number.
     #[error("its expires_in is not a positive number of seconds")]
     Lifetime,
 }
 
-/// A proof must accompany each use of a `DPoP` token, so no setting can make it a bearer token.
+/// A proof must accompany each use of a `DPoP` token, and `N_A` means that it is no access token (RFC 8693 2.2.1), so no
+/// setting can make either a bearer token.
 fn accept_type_hint(said: &str) -> String {
-    if !said.starts_with('"') || said.eq_ignore_ascii_case("\"dpop\"") {
+    let is_no_bearer = ["\"dpop\"", "\"n_a\""]
+        .iter()
+        .any(|other| said.eq_ignore_ascii_case(other));
+    if !said.starts_with('"') || is_no_bearer {
         return String::new();
     }
     format!("; if that server means Bearer by it, set token.accept_type = {said}")

@@ -215,12 +215,7 @@ impl RefreshTask {
             Ok(secrets) => {
                 self.poll_failed = false;
                 if !self.is_known(&secrets) {
-                    tracing::info!(proxy = self.proxy, "token secret changed");
-                    self.secrets = Some(secrets);
-                    let now = self.inputs.clock.now();
-                    self.shared
-                        .status
-                        .send_modify(|status| status.plan = Wait::ended(now));
+                    self.use_changed(secrets);
                 }
             }
             Err(error) if !self.poll_failed && self.secrets.is_some() => {
@@ -232,6 +227,22 @@ impl RefreshTask {
                 );
             }
             Err(_) => {}
+        }
+    }
+
+    /// Tries changed secrets at once. A renewed assertion is kept for the next attempt while the token is fresh.
+    fn use_changed(&mut self, secrets: RequestSecrets) {
+        let known = self.secrets.as_ref();
+        let is_renewal = known.is_some_and(|known| !known.differs_in_kept(&secrets));
+        self.secrets = Some(secrets);
+        let now = self.inputs.clock.now();
+        self.shared.status.send_modify(|status| {
+            if !is_renewal || status.failure.is_some() || !status.is_usable(now) {
+                status.plan = Wait::ended(now);
+            }
+        });
+        if !is_renewal {
+            tracing::info!(proxy = self.proxy, "token secret changed");
         }
     }
 
@@ -267,9 +278,12 @@ impl RefreshTask {
             status.last_start = Some(start);
         });
         let outcome = loop {
-            if self.secrets.is_none() {
+            let is_known = self.secrets.as_ref();
+            if is_known.is_none_or(RequestSecrets::has_renewed) {
                 match catch_panic(read(&self.read_secret)).await {
                     Ok(secrets) => self.secrets = Some(secrets),
+                    // What was read last is still valid, or its end is noticed before it is sent.
+                    Err(_) if self.secrets.is_some() => {}
                     Err(error) => break Err(error),
                 }
             }
@@ -498,6 +512,7 @@ async fn read(source: &ReadSecrets) -> Result<RequestSecrets, GrantError> {
         Ok(Err(unreadable)) => Err(GrantError::SecretUnreadable(unreadable)),
         Err(elapsed) => Err(GrantError::SecretUnreadable(UnreadableSecret {
             what: "the secret",
+            is_awaited: false,
             cause: elapsed.into(),
         })),
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::client_auth::ClientCredentials;
 use super::grant_error::{ErrorResponse, GrantError, ResponseDefect};
 use super::schedule;
-use crate::config::TokenConfig;
+use crate::config::{GrantType, TokenConfig};
 use crate::text::{Unprintable, sanitize};
 
 /// A longer token exceeds every server's header limit; those of Ping reach 16 KiB.
@@ -62,6 +62,9 @@ pub(super) fn access_token(
     let header = bearer(response.access_token.as_ref())?;
     let accept_type = config.accept_type.as_deref();
     let is_untyped = is_untyped(response.token_type.as_ref(), accept_type, credential)?;
+    if matches!(config.grant, GrantType::TokenExchange { .. }) {
+        is_issued_for_access(response.issued_token_type.as_ref())?;
+    }
     let lifetime = lifetime(response.expires_in.as_ref(), config.default_lifetime)?;
     Ok(AccessToken {
         header,
@@ -100,6 +103,20 @@ fn is_untyped(
             "not a word".to_owned()
         },
     })
+}
+
+/// Whether an exchange issued an access token. A JWT may be one too (RFC 8693 3). The type is required, but some servers
+/// leave it out.
+fn is_issued_for_access(issued_token_type: Option<&Value>) -> Result<(), ResponseDefect> {
+    const ACCESS: [&str; 2] = [
+        "urn:ietf:params:oauth:token-type:access_token",
+        "urn:ietf:params:oauth:token-type:jwt",
+    ];
+    match issued_token_type {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(issued)) if ACCESS.contains(&issued.as_str()) => Ok(()),
+        Some(_) => Err(ResponseDefect::IssuedTokenType),
+    }
 }
 
 /// Reads an error response. `body` is `None` if it is not a JSON object.
@@ -225,6 +242,7 @@ struct SuccessfulResponse {
     access_token: Option<Value>,
     token_type: Option<Value>,
     expires_in: Option<Value>,
+    issued_token_type: Option<Value>,
 }
 
 impl SuccessfulResponse {

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::request_secrets::{RequestSecrets, UnreadableSecret};
+use super::request_secrets::{RequestSecrets, UnreadableSecret, is_awaited};
 use crate::config::RequestSource;
 
 /// The future that a [`ReadSecrets`] returns.
@@ -63,6 +63,7 @@ impl SecretReader {
         let read = RequestSecrets::read(&self.sources).await;
         let secrets = read.map_err(|(source, error)| UnreadableSecret {
             what: source.key,
+            is_awaited: is_awaited(source, &error),
             cause: error.into(),
         })?;
         let is_known = self
@@ -75,6 +76,7 @@ impl SecretReader {
         {
             let last = self.lock().clone();
             return last.ok_or_else(|| UnreadableSecret {
+                is_awaited: false,
                 what: self
                     .sources
                     .first()

@@ -21,6 +21,7 @@ mod forwarding;
 mod fuzz_corpus;
 mod house;
 #[cfg(unix)]
+mod identities;
 mod idle_close;
 #[cfg(unix)]
 mod leaks;

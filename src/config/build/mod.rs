@@ -2,6 +2,7 @@
 //!
 //! Every key of a table is read before any missing one ends the reading, so that all problems are found at once.
 
+mod grant;
 mod guard;
 mod limits;
 mod network;

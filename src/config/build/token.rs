@@ -1,10 +1,11 @@
-//! `token.*`: the endpoint, the client and what it requests.
+//! `token.*`: the endpoint, the client and what it requests. The grant is read in `grant`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use url::Url;
 
+use super::grant;
 use crate::config::address;
 use crate::config::keys::{self, Key};
 use crate::config::problems::InvalidValue;
@@ -27,8 +28,8 @@ const KEY_FILE: &str = keys::TOKEN_CLIENT_KEY_FILE.path();
 /// The whole table.
 pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     let named = token_endpoint(values);
-    let client_id = client_id(values);
     let auth = values.read(&keys::TOKEN_AUTH);
+    let client_id = client_id(values, auth);
     let proof = proof(values, auth.unwrap_or(ClientAuth::Basic));
     let algorithm = algorithm(values, auth);
     let key_id = values.read(&keys::TOKEN_KEY_ID);
@@ -45,23 +46,36 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
             .or_else(|| Some(named.as_ref()?.audience.clone()))
             .unwrap_or_default(),
     };
-    let sources = proof.credential.map(|(source, key)| RequestSource {
-        role: SourceRole::Client,
-        source,
-        key,
-        form: match auth.unwrap_or(ClientAuth::Basic) {
-            ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt => SecretForm::Text,
-            ClientAuth::PrivateKeyJwt => SecretForm::PrivateKey(assertion.clone()),
-            ClientAuth::Tls => SecretForm::CertificateKey,
-        },
-    });
+    let client_assertion_type = client_assertion_type(values, auth);
+    let credential = match auth {
+        Some(ClientAuth::None) => Some(None),
+        Some(auth) => proof.credential.map(|(source, key)| {
+            let form = form(auth, &assertion);
+            Some(RequestSource {
+                role: SourceRole::Client,
+                source,
+                key,
+                form,
+            })
+        }),
+        None => None,
+    };
+    let mut sources: Vec<RequestSource> = credential.iter().flatten().cloned().collect();
     values.named.requests.extend(sources.clone());
+    let grant = grant::grant(values, auth);
+    sources.extend(
+        grant
+            .iter()
+            .flat_map(|(_, sources)| sources.iter().cloned()),
+    );
     let (named, _) = (named?, algorithm.ok()?);
     Some(TokenConfig {
         endpoint: named.endpoint,
         endpoint_key: named.key,
         client_id: client_id?,
-        sources: vec![sources?],
+        grant: credential.and(grant)?.0,
+        client_assertion_type: client_assertion_type?,
+        sources,
         auth: auth?,
         certificate: proof.certificate.ok()?,
         assertion,
@@ -73,9 +87,36 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     })
 }
 
+/// What the credential of a method must be.
+fn form(auth: ClientAuth, assertion: &Assertion) -> SecretForm {
+    match auth {
+        ClientAuth::Basic | ClientAuth::Post | ClientAuth::SecretJwt | ClientAuth::None => {
+            SecretForm::Text
+        }
+        ClientAuth::PrivateKeyJwt => SecretForm::PrivateKey(assertion.clone()),
+        ClientAuth::Tls => SecretForm::CertificateKey,
+        ClientAuth::ClientAssertion => SecretForm::Jwt,
+    }
+}
+
+fn client_assertion_type(values: &mut Values, auth: Option<ClientAuth>) -> Option<String> {
+    const PATH: &str = keys::TOKEN_CLIENT_ASSERTION_TYPE.path();
+    if values.is_set(PATH) && auth != Some(ClientAuth::ClientAssertion) {
+        values.warn(format!("{PATH} is set, but token.auth does not use it"));
+    }
+    values.read(&keys::TOKEN_CLIENT_ASSERTION_TYPE)
+}
+
 /// `token.accept_type`, if it is set.
 fn accept_type(values: &mut Values) -> Option<String> {
     let kind = values.read(&keys::TOKEN_ACCEPT_TYPE)?;
+    if kind.eq_ignore_ascii_case("n_a") {
+        let problem = (
+            "N_A means that the token is no access token (RFC 8693 2.2.1)",
+            "remove it, and request an access token",
+        );
+        values.reject(keys::TOKEN_ACCEPT_TYPE.path(), problem);
+    }
     if kind.eq_ignore_ascii_case("dpop") {
         let problem = (
             "a DPoP token is bound to a key and cannot be sent as Bearer (RFC 9449)",
@@ -233,9 +274,14 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Proof {
             Some(keys::TOKEN_CLIENT_SECRET)
         }
         ClientAuth::PrivateKeyJwt => Some(keys::TOKEN_PRIVATE_KEY),
-        ClientAuth::Tls => None,
+        ClientAuth::ClientAssertion => Some(keys::TOKEN_CLIENT_ASSERTION),
+        ClientAuth::Tls | ClientAuth::None => None,
     };
-    for key in [keys::TOKEN_CLIENT_SECRET, keys::TOKEN_PRIVATE_KEY] {
+    for key in [
+        keys::TOKEN_CLIENT_SECRET,
+        keys::TOKEN_PRIVATE_KEY,
+        keys::TOKEN_CLIENT_ASSERTION,
+    ] {
         let is_wanted = wanted
             .as_ref()
             .is_some_and(|wanted| wanted.path() == key.path());
@@ -303,15 +349,20 @@ fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Result<Option<Alg
         | ClientAuth::Post
         | ClientAuth::SecretJwt
         | ClientAuth::PrivateKeyJwt
-        | ClientAuth::Tls => return Ok(Some(algorithm)),
+        | ClientAuth::Tls
+        | ClientAuth::ClientAssertion
+        | ClientAuth::None => return Ok(Some(algorithm)),
     };
     let problem = format!("{} cannot be used with {method}", algorithm.as_str());
     values.reject(PATH, (problem, format!("write {fitting}, or remove it")));
     Err(Reported)
 }
 
-/// RFC 6749 A.1: printable ASCII. Spaces around it come from pasting.
-fn client_id(values: &mut Values) -> Option<String> {
+/// RFC 6749 A.1: printable ASCII. Spaces around it come from pasting. Empty if it is not set and need not be.
+fn client_id(values: &mut Values, auth: Option<ClientAuth>) -> Option<String> {
+    if auth == Some(ClientAuth::None) && !values.is_set(keys::TOKEN_CLIENT_ID.path()) {
+        return Some(String::new());
+    }
     let id = values.required(&keys::TOKEN_CLIENT_ID)?;
     if id.trim() == id && id.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Some(id);
@@ -332,14 +383,20 @@ fn scope(values: &mut Values) -> Option<String> {
     values.checked(keys::TOKEN_SCOPE.path(), config_token::scope(text))
 }
 
-/// Parameters that have keys of their own, or that the token request sets itself (RFC 6749 4.4.2, RFC 7521 4.2).
-const OWN_PARAMS: [&str; 6] = [
+/// Parameters that have keys of their own, or that the token request sets itself (RFC 6749 4.4.2, RFC 7521 4, RFC 8693
+/// 2.1).
+const OWN_PARAMS: [&str; 11] = [
+    "actor_token",
+    "actor_token_type",
+    "assertion",
     "client_assertion",
     "client_assertion_type",
     "client_id",
     "client_secret",
     "grant_type",
     "scope",
+    "subject_token",
+    "subject_token_type",
 ];
 
 fn params(values: &mut Values) -> Option<BTreeMap<String, String>> {
@@ -352,7 +409,7 @@ fn params(values: &mut Values) -> Option<BTreeMap<String, String>> {
                 PATH,
                 (
                     problem,
-                    "remove it; use token.scope and token.client_id instead",
+                    "remove it, and use the key of token.* that sets it",
                 ),
             );
         }

@@ -8,7 +8,7 @@ use super::kinds::{
     addresses, choice, count, duration, map, mode, proxy, secret, size, switch, text, texts, users,
 };
 use crate::config::guard::LocalUsers;
-use crate::config::token::{Algorithm, ClientAuth};
+use crate::config::token::{Algorithm, ClientAuth, GrantName};
 use crate::config::types::{AccessLog, LogFormat};
 
 /// A duration that may be zero.
@@ -138,7 +138,7 @@ const TOKEN_ALLOW_PLAINTEXT: Key<bool> = switch("token.allow_plaintext", Default
     "Allow http to a token endpoint that is not on loopback. Everyone on the network path can then read the secret.");
 
 const TOKEN_CLIENT_ID: Key<String> = text("token.client_id", Required("\"00000000-0000-0000-0000-000000000000\""),
-    "The id of this client at the authorization server.");
+    "The id of this client at the authorization server. Optional if token.auth is \"none\".");
 
 const TOKEN_CLIENT_SECRET: SecretKey = secret("token.client_secret", Unset("{ file = \"/run/secrets/client_secret\" }"),
     "Where to find the client secret: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.");
@@ -149,8 +149,41 @@ const TOKEN_AUTH: Key<ClientAuth> = choice("token.auth", &[
         ("client_secret_jwt", ClientAuth::SecretJwt),
         ("private_key_jwt", ClientAuth::PrivateKeyJwt),
         ("tls_client_auth", ClientAuth::Tls),
+        ("client_assertion", ClientAuth::ClientAssertion),
+        ("none", ClientAuth::None),
     ], Default("\"client_secret_basic\""),
-    "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or tls_client_auth. No other method is tried.");
+    "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, client_assertion, or none for a grant that needs no client. No other method is tried.");
+
+const TOKEN_CLIENT_ASSERTION: SecretKey = secret("token.client_assertion", Unset("{ file = \"/var/run/secrets/tokens/cupbearer\" }"),
+    "client_assertion: where to find a JWT that identifies this client (RFC 7523), such as a projected service account token of Kubernetes or a SPIFFE JWT-SVID. Read again for each token request.");
+
+const TOKEN_CLIENT_ASSERTION_TYPE: Key<String> = text("token.client_assertion_type",
+    Default("\"urn:ietf:params:oauth:client-assertion-type:jwt-bearer\""),
+    "client_assertion: the type of the assertion.");
+
+const TOKEN_GRANT: Key<GrantName> = choice("token.grant", &[
+        ("client_credentials", GrantName::ClientCredentials),
+        ("jwt_bearer", GrantName::JwtBearer),
+        ("token_exchange", GrantName::TokenExchange),
+    ], Default("\"client_credentials\""),
+    "How access tokens are requested: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693).");
+
+const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
+    "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request.");
+
+const TOKEN_SUBJECT_TOKEN: SecretKey = secret("token.subject_token", Unset("{ file = \"/var/run/secrets/tokens/subject\" }"),
+    "token_exchange: where to find the token that is exchanged. Read again for each token request.");
+
+const TOKEN_SUBJECT_TOKEN_TYPE: Key<String> = text("token.subject_token_type",
+    Unset("\"urn:ietf:params:oauth:token-type:jwt\""),
+    "token_exchange: the type of the subject token (RFC 8693 section 3). Required by token_exchange.");
+
+const TOKEN_ACTOR_TOKEN: SecretKey = secret("token.actor_token", Unset("{ file = \"/var/run/secrets/tokens/actor\" }"),
+    "token_exchange: where to find the token of the party that acts for the subject. Needs actor_token_type.");
+
+const TOKEN_ACTOR_TOKEN_TYPE: Key<String> = text("token.actor_token_type",
+    Unset("\"urn:ietf:params:oauth:token-type:jwt\""),
+    "token_exchange: the type of the actor token.");
 
 const TOKEN_PRIVATE_KEY: SecretKey = secret("token.private_key", Unset("{ file = \"/run/secrets/private_key.pem\" }"),
     "private_key_jwt: where to find the private key, in PEM (PKCS#8, PKCS#1, SEC1) or as a JWK. `cupbearer keygen` creates one.");

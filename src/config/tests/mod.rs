@@ -127,6 +127,7 @@ fn other_value(key: &KeyInfo) -> String {
         ("upstream.url", _) => "\"https://other.example.com\"".into(),
         (_, ValueKind::Text | ValueKind::Secret) => key.fallback.text().into(),
         ("token.auth", _) => "\"tls_client_auth\"".into(),
+        ("token.grant", _) => "\"jwt_bearer\"".into(),
         ("token.algorithm", _) => "\"ES256\"".into(),
         ("guard.network", _) => "\"open\"".into(),
         ("log.format", _) => "\"json\"".into(),
@@ -162,6 +163,7 @@ fn all_but(key: &KeyInfo) -> Vec<(&'static str, &'static str)> {
             ];
             rest.extend(files.iter().filter(|(name, _)| *name != key.variable()));
         }
+        "token.grant" => rest.push(("CUPBEARER_TOKEN__ASSERTION__FILE", "/assertion")),
         "token.pingone.region" => {
             rest[1] = (
                 "CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID",

@@ -22,6 +22,10 @@ fn setting(key: &str) -> Vec<(&'static str, &'static str)> {
         "upstream.url" => drop(variables.remove(0)),
         "token.issuer" | "token.pingone.domain" | "token.url" => drop(variables.remove(1)),
         "token.client_id" => drop(variables.remove(2)),
+        "token.auth" => variables.extend([
+            ("CUPBEARER_TOKEN__GRANT", "jwt_bearer"),
+            ("CUPBEARER_TOKEN__ASSERTION__FILE", "/assertion"),
+        ]),
         _ => {}
     }
     variables

@@ -1,6 +1,10 @@
 //! Tokens with each kind of problem in their claims, and without any.
 
-use serde_json::json;
+use std::time::UNIX_EPOCH;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::doctor::finding::Outcome;

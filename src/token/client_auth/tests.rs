@@ -17,6 +17,9 @@ fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
         id,
         secret: Some(&secret),
         assertion: &assertion(),
+
+        assertion_type: "",
+        presented: Vec::new(),
     }
     .authenticate(&mut form, &mut headers, SystemTime::UNIX_EPOCH)
     .unwrap();
@@ -73,6 +76,9 @@ fn the_secret_is_recognised_in_every_form_in_which_it_is_sent_and_in_parts() {
         id: "app",
         secret: Some(&secret),
         assertion: &assertion(),
+
+        assertion_type: "",
+        presented: Vec::new(),
     };
     let basic = STANDARD.encode("app:correct%20horse%2Bbattery");
     for echo in [

@@ -45,6 +45,9 @@ fn read_success(
         id: "app",
         secret: Some(&secret),
         assertion: &config.assertion,
+
+        assertion_type: "",
+        presented: Vec::new(),
     };
     access_token(headers, body, config, &credential)
 }
@@ -56,6 +59,9 @@ fn grant_error(status: u16, headers: &HeaderMap, body: &str) -> GrantError {
         id: "app",
         secret: Some(&secret),
         assertion: &super::endpoint::assertion(),
+
+        assertion_type: "",
+        presented: Vec::new(),
     };
     let status = StatusCode::from_u16(status).unwrap();
     error(
@@ -210,6 +216,9 @@ fn a_token_type_that_repeats_the_secret_is_not_shown() {
             id: "app",
             secret: Some(&secret),
             assertion: &config.assertion,
+
+            assertion_type: "",
+            presented: Vec::new(),
         };
         let defect = access_token(&HeaderMap::new(), body.as_bytes(), &config, &credential);
         let shown = defect.unwrap_err().to_string();

@@ -142,6 +142,8 @@ pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
         endpoint: config::Endpoint::Url(endpoint),
         endpoint_key: "token.url",
         client_id: "app".to_owned(),
+        grant: config::GrantType::ClientCredentials,
+        client_assertion_type: String::new(),
         sources: vec![config::RequestSource {
             role: config::SourceRole::Client,
             source: SecretSource::Value(Secret::new(SECRET)),

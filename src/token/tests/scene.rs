@@ -152,6 +152,7 @@ fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSe
             let cause = secret.map(Secret::new);
             cause.map(client_secret).map_err(|cause| UnreadableSecret {
                 what: "token.client_secret",
+                is_awaited: false,
                 cause: cause.into(),
             })
         })
@@ -160,7 +161,7 @@ fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSe
 
 /// The secrets of a request that needs only the client's.
 pub(super) fn client_secret(secret: Secret) -> RequestSecrets {
-    RequestSecrets::new([(SourceRole::Client, secret)])
+    RequestSecrets::of_client(secret)
 }
 
 /// A token with this lifetime.

@@ -75,6 +75,9 @@ fn a_credential_does_not_print() {
             id: "app",
             secret: Some(&secret),
             assertion: &super::endpoint::assertion(),
+
+            assertion_type: "",
+            presented: Vec::new(),
         }
     ));
 }

@@ -1,0 +1,113 @@
+//! What can be said of a token that a request presents (a client assertion, an assertion, a subject or actor token) before
+//! it is sent: an expired one is not sent, and neither is one that opens something else.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::jwt::{DecodedToken, decode};
+use crate::config::{RequestSource, SecretForm};
+
+/// Why a token must not be presented.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PresentedTokenDefect {
+    /// It is required to be a JWT, and is not.
+    #[error("it is not a JWT (RFC 7519)")]
+    NotJwt,
+    /// Its `exp` has passed.
+    #[error("it expired at {}", humantime::format_rfc3339_seconds(*.at))]
+    Expired {
+        /// Its `exp`.
+        at: SystemTime,
+    },
+    /// Whoever receives it can use the API of the Kubernetes cluster.
+    #[error("it is a service account token for the API of the Kubernetes cluster itself")]
+    ForCluster,
+}
+
+impl PresentedTokenDefect {
+    /// How to fix it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotJwt => {
+                "name the file or command that holds the token itself, without quotes or a prefix"
+            }
+            Self::Expired { .. } => {
+                "whatever issues it must renew it: look at that program's log, and at this machine's clock"
+            }
+            Self::ForCluster => {
+                "mount a projected volume with a serviceAccountToken whose audience is the authorization server, and name that \
+                 file: see docs/authorization-servers.md"
+            }
+        }
+    }
+
+    /// Whether it may be mended without a change of the configuration.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::NotJwt | Self::Expired { .. } => true,
+            Self::ForCluster => false,
+        }
+    }
+}
+
+/// Checks a token that is read from this source, and returns how long it is still valid, if it says so.
+///
+/// # Errors
+/// Why it must not be presented.
+pub fn check_presented(
+    source: &RequestSource,
+    token: &[u8],
+    now: SystemTime,
+) -> Result<Option<Duration>, PresentedTokenDefect> {
+    if !source.form.is_renewed() {
+        return Ok(None);
+    }
+    let Some(decoded) = std::str::from_utf8(token).ok().and_then(decode) else {
+        return match source.form {
+            SecretForm::Jwt => Err(PresentedTokenDefect::NotJwt),
+            SecretForm::Token
+            | SecretForm::Text
+            | SecretForm::PrivateKey(_)
+            | SecretForm::CertificateKey => Ok(None),
+        };
+    };
+    if is_for_cluster(&decoded) {
+        return Err(PresentedTokenDefect::ForCluster);
+    }
+    match decoded.time("exp") {
+        Some(at) => match at.duration_since(now) {
+            Ok(left) if !left.is_zero() => Ok(Some(left)),
+            Ok(_) | Err(_) => Err(PresentedTokenDefect::Expired { at }),
+        },
+        None => Ok(None),
+    }
+}
+
+/// A token that Kubernetes mounts into each pod by default. Its audience is that of the API server, which by default is
+/// the issuer; older ones have neither audience nor end.
+fn is_for_cluster(token: &DecodedToken) -> bool {
+    const LEGACY_ISSUER: &str = "kubernetes/serviceaccount";
+    let issuer = token.text("iss").unwrap_or_default();
+    if issuer == LEGACY_ISSUER {
+        return true;
+    }
+    if !token.claims.contains_key("kubernetes.io") {
+        return false;
+    }
+    let is_cluster = |audience: &str| {
+        audience == issuer
+            || audience
+                .trim_end_matches('/')
+                .starts_with("https://kubernetes.default.svc")
+    };
+    match token.claims.get("aud") {
+        Some(Value::String(audience)) => is_cluster(audience),
+        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(is_cluster),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+use std::time::UNIX_EPOCH;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::*;
+use crate::config::SourceRole;
+use crate::credentials::{Secret, SecretSource};
+
+const NOW: u64 = 1_800_000_000;
+
+fn source(form: SecretForm) -> RequestSource {
+    RequestSource {
+        role: SourceRole::Grant,
+        source: SecretSource::Value(Secret::new("not read")),
+        key: "token.assertion",
+        form,
+    }
+}
+
+fn jwt(claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.c2ln", part(&json!({ "alg": "RS256" })), part(claims))
+}
+
+fn check(form: SecretForm, token: &str) -> Result<Option<Duration>, PresentedTokenDefect> {
+    let now = UNIX_EPOCH + Duration::from_secs(NOW);
+    check_presented(&source(form), token.as_bytes(), now)
+}
+
+#[test]
+fn a_token_is_presented_until_its_end_and_one_without_end_always() {
+    for (exp, expected) in [
+        (json!(NOW + 1), Ok(Some(Duration::from_secs(1)))),
+        (json!(NOW), Err(())),
+        (json!(NOW - 1), Err(())),
+        (json!(0), Err(())),
+        (json!("tomorrow"), Ok(None)),
+        (Value::Null, Ok(None)),
+    ] {
+        let token = jwt(&json!({ "exp": exp }));
+        for form in [SecretForm::Jwt, SecretForm::Token] {
+            let checked = check(form, &token).map_err(|defect| {
+                assert!(
+                    matches!(defect, PresentedTokenDefect::Expired { .. }),
+                    "{defect}"
+                );
+            });
+            assert_eq!(checked, expected, "{exp}");
+        }
+    }
+}
+
+#[test]
+fn only_what_must_be_a_jwt_is_rejected_if_it_is_none() {
+    for text in ["", "opaque", "a.b.c", "{}", "\"eyJ.eyJ.x\"", "e30.e30"] {
+        assert_eq!(
+            check(SecretForm::Jwt, text),
+            Err(PresentedTokenDefect::NotJwt),
+            "{text}"
+        );
+        assert_eq!(check(SecretForm::Token, text), Ok(None), "{text}");
+        assert_eq!(check(SecretForm::Text, text), Ok(None), "{text}");
+    }
+}
+
+#[test]
+fn a_token_for_the_api_of_the_cluster_is_never_presented() {
+    let cluster = "https://kubernetes.default.svc.cluster.local";
+    let pod = json!({ "namespace": "ci" });
+    for claims in [
+        json!({ "iss": "kubernetes/serviceaccount" }),
+        json!({ "iss": cluster, "aud": [cluster], "kubernetes.io": pod }),
+        json!({ "iss": cluster, "aud": cluster, "kubernetes.io": pod }),
+        json!({ "iss": "https://oidc.eks.example/id/1", "aud": ["https://kubernetes.default.svc"], "kubernetes.io": pod }),
+        json!({ "iss": "https://oidc.eks.example/id/1", "aud": ["https://as.example", "https://oidc.eks.example/id/1"], "kubernetes.io": pod }),
+        json!({ "iss": cluster, "kubernetes.io": pod }),
+    ] {
+        assert_eq!(
+            check(SecretForm::Jwt, &jwt(&claims)),
+            Err(PresentedTokenDefect::ForCluster),
+            "{claims}"
+        );
+    }
+    for claims in [
+        json!({ "iss": cluster, "aud": ["https://as.example.com"], "kubernetes.io": pod }),
+        json!({ "iss": "https://as.example.com", "aud": "https://as.example.com" }),
+    ] {
+        assert_eq!(check(SecretForm::Jwt, &jwt(&claims)), Ok(None), "{claims}");
+    }
+}

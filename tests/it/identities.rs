@@ -1,0 +1,238 @@
+//! Tokens that others issue and renew (client assertions, assertions, subject tokens): read again for each token request,
+//! and never sent once they have expired.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Connection, ReloadingProxy, StoppedClock, Upstream, answer, ask, get, within,
+};
+
+/// Longer than a token lives, and than the longest time between two looks at a file.
+const LONG: Duration = Duration::from_secs(15);
+
+fn jwt(claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.c2ln", part(&json!({ "alg": "RS256" })), part(claims))
+}
+
+/// A token of this subject, which expires in an hour or expired an hour ago.
+fn token(subject: &str, is_valid: bool) -> String {
+    const HOUR: u64 = 3600;
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let exp = if is_valid { now + HOUR } else { now - HOUR };
+    jwt(&json!({ "sub": subject, "aud": "https://as.example.com", "exp": exp }))
+}
+
+struct Scene {
+    clock: StoppedClock,
+    api: Upstream,
+    endpoint: Upstream,
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    /// The tokens of the endpoint live for four seconds.
+    async fn new() -> Self {
+        let endpoint = Upstream::scripted(async |mut connection: Connection| {
+            while connection.request().await.is_some() {
+                let body = r#"{"access_token":"a","token_type":"Bearer","expires_in":4}"#;
+                let fields = "Content-Type: application/json\r\n";
+                connection.write(&answer("200 OK", fields, body)).await;
+            }
+        });
+        Self {
+            clock: StoppedClock::stop(),
+            api: Upstream::echoing().await,
+            endpoint: endpoint.await,
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Replaces a file as Kubernetes and systemd do.
+    fn write(&self, name: &str, text: &str) {
+        let new = self.file("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, self.file(name)).unwrap();
+    }
+
+    /// A proxy with these lines below `[token]`; `FILE` in them stands for the file `presented`.
+    fn start(&self, token: &str) -> ReloadingProxy {
+        let file = self.file("presented");
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nupstream.url = \"{}\"\n[token]\nurl = \"{}\"\nwait = \"0s\"\n{}",
+            self.api.url(),
+            self.endpoint.url(),
+            token.replace("FILE", &format!("{{ file = '{}' }}", file.display())),
+        );
+        ReloadingProxy::start(self.file("cupbearer.toml"), &text)
+    }
+
+    /// The form of each token request so far.
+    fn forms(&self) -> Vec<BTreeMap<String, String>> {
+        let seen = self.endpoint.seen();
+        let forms = seen
+            .iter()
+            .map(|seen| form_urlencoded::parse(&seen.body).into_owned().collect());
+        forms.collect()
+    }
+
+    async fn pass_time(&self) {
+        self.clock.run(tokio::time::sleep(LONG)).await;
+    }
+
+    async fn first_token(&self, proxy: &ReloadingProxy) {
+        within("the first token", proxy.running.tokens().obtained()).await;
+    }
+}
+
+const CLIENT_ASSERTION: &str =
+    "auth = \"client_assertion\"\nclient_id = \"app\"\nclient_assertion = FILE\n";
+
+#[tokio::test]
+async fn a_client_assertion_is_read_again_for_each_token_request() {
+    let scene = Scene::new().await;
+    let (first, second) = (token("first", true), token("second", true));
+    scene.write("presented", &first);
+    let proxy = scene.start(CLIENT_ASSERTION);
+    scene.first_token(&proxy).await;
+    scene.write("presented", &second);
+    scene.pass_time().await;
+
+    let forms = scene.forms();
+    assert_eq!(forms[0]["client_assertion"], first);
+    assert_eq!(forms[1]["client_assertion"], second);
+    for form in &forms {
+        assert_eq!(form["grant_type"], "client_credentials");
+        assert_eq!(form["client_id"], "app");
+        assert_eq!(
+            form["client_assertion_type"],
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        );
+    }
+    assert!(
+        forms.len() < 10,
+        "a renewal alone causes no request: {}",
+        forms.len()
+    );
+}
+
+#[tokio::test]
+async fn an_expired_assertion_is_not_sent_and_a_renewed_one_is_used_within_seconds() {
+    let scene = Scene::new().await;
+    scene.write("presented", &token("old", false));
+    let proxy = scene.start(CLIENT_ASSERTION);
+    scene.pass_time().await;
+    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    assert_eq!(answer.outcome(), (503, "token_unavailable".to_owned()));
+    assert_eq!(scene.endpoint.accepted(), 0, "nothing was sent");
+
+    let renewed = token("new", true);
+    scene.write("presented", &renewed);
+    scene.pass_time().await;
+    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(scene.forms()[0]["client_assertion"], renewed);
+}
+
+#[tokio::test]
+async fn an_assertion_that_is_not_there_yet_is_waited_for() {
+    let scene = Scene::new().await;
+    let proxy = scene.start("auth = \"none\"\ngrant = \"jwt_bearer\"\nassertion = FILE\n");
+    scene.pass_time().await;
+    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    assert_eq!(answer.outcome(), (503, "token_unavailable".to_owned()));
+
+    let assertion = token("me", true);
+    scene.write("presented", &assertion);
+    scene.pass_time().await;
+    assert_eq!(ask(proxy.running.addresses[0], get("/")).await.status, 200);
+    let form = &scene.forms()[0];
+    assert_eq!(
+        form["grant_type"],
+        "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    );
+    assert_eq!(form["assertion"], assertion);
+    assert!(!form.contains_key("client_id"), "{form:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_is_read_again() {
+    let scene = Scene::new().await;
+    let assertion = token("me", true);
+    std::fs::write(scene.file("presented"), &assertion[..assertion.len() / 2]).unwrap();
+    let proxy = scene.start("auth = \"none\"\ngrant = \"jwt_bearer\"\nassertion = FILE\n");
+    scene
+        .clock
+        .run(tokio::time::sleep(Duration::from_millis(300)))
+        .await;
+    std::fs::write(scene.file("presented"), &assertion).unwrap();
+    scene.clock.run(proxy.running.tokens().obtained()).await;
+    assert_eq!(scene.forms()[0]["assertion"], assertion);
+    assert_eq!(scene.forms().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_exchanged_together_with_the_actors() {
+    let scene = Scene::new().await;
+    let (subject, actor) = (token("subject", true), token("actor", true));
+    scene.write("presented", &subject);
+    scene.write("actor", &actor);
+    scene.write("secret", "the client's");
+    let more = format!(
+        "grant = \"token_exchange\"\nclient_id = \"app\"\nauth = \"client_secret_post\"\n\
+         client_secret = {{ file = '{}' }}\nsubject_token = FILE\n\
+         subject_token_type = \"urn:ietf:params:oauth:token-type:jwt\"\nactor_token = {{ file = '{}' }}\n\
+         actor_token_type = \"urn:ietf:params:oauth:token-type:access_token\"\nparams = {{ audience = \"api\" }}\n",
+        scene.file("secret").display(),
+        scene.file("actor").display(),
+    );
+    let proxy = scene.start(&more);
+    scene.first_token(&proxy).await;
+    let expected = [
+        (
+            "grant_type",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ),
+        ("subject_token", &subject),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        ("actor_token", &actor),
+        (
+            "actor_token_type",
+            "urn:ietf:params:oauth:token-type:access_token",
+        ),
+        ("audience", "api"),
+        ("client_id", "app"),
+        ("client_secret", "the client's"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(scene.forms()[0], BTreeMap::from(expected));
+}
+
+#[tokio::test]
+async fn the_token_that_kubernetes_gives_every_pod_is_not_sent() {
+    let scene = Scene::new().await;
+    let cluster = "https://kubernetes.default.svc.cluster.local";
+    let claims =
+        json!({ "iss": cluster, "aud": [cluster], "kubernetes.io": { "namespace": "ci" } });
+    scene.write("presented", &jwt(&claims));
+    let proxy = scene.start(CLIENT_ASSERTION);
+    scene.pass_time().await;
+    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    assert_eq!(answer.status, 502);
+    assert!(
+        answer.text().contains("Kubernetes cluster"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(scene.endpoint.accepted(), 0, "nothing was sent");
+}
