@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Connection, ReloadingProxy, StoppedClock, Upstream, answer, ask, get, within,
+    Answer, Connection, ReloadingProxy, StoppedClock, Upstream, answer, ask, get,
 };
 
 /// Longer than a token lives, and than the longest time between two looks at a file.
@@ -86,12 +86,17 @@ impl Scene {
         forms.collect()
     }
 
+    async fn ask(&self, proxy: &ReloadingProxy) -> Answer {
+        let asking = ask(proxy.running.addresses[0], get("/"));
+        self.clock.run(asking).await
+    }
+
     async fn pass_time(&self) {
         self.clock.run(tokio::time::sleep(LONG)).await;
     }
 
     async fn first_token(&self, proxy: &ReloadingProxy) {
-        within("the first token", proxy.running.tokens().obtained()).await;
+        self.clock.run(proxy.running.tokens().obtained()).await;
     }
 }
 
@@ -132,14 +137,14 @@ async fn an_expired_assertion_is_not_sent_and_a_renewed_one_is_used_within_secon
     scene.write("presented", &token("old", false));
     let proxy = scene.start(CLIENT_ASSERTION);
     scene.pass_time().await;
-    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    let answer = scene.ask(&proxy).await;
     assert_eq!(answer.outcome(), (503, "token_unavailable".to_owned()));
     assert_eq!(scene.endpoint.accepted(), 0, "nothing was sent");
 
     let renewed = token("new", true);
     scene.write("presented", &renewed);
     scene.pass_time().await;
-    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    let answer = scene.ask(&proxy).await;
     assert_eq!(answer.status, 200);
     assert_eq!(scene.forms()[0]["client_assertion"], renewed);
 }
@@ -149,13 +154,13 @@ async fn an_assertion_that_is_not_there_yet_is_waited_for() {
     let scene = Scene::new().await;
     let proxy = scene.start("auth = \"none\"\ngrant = \"jwt_bearer\"\nassertion = FILE\n");
     scene.pass_time().await;
-    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    let answer = scene.ask(&proxy).await;
     assert_eq!(answer.outcome(), (503, "token_unavailable".to_owned()));
 
     let assertion = token("me", true);
     scene.write("presented", &assertion);
     scene.pass_time().await;
-    assert_eq!(ask(proxy.running.addresses[0], get("/")).await.status, 200);
+    assert_eq!(scene.ask(&proxy).await.status, 200);
     let form = &scene.forms()[0];
     assert_eq!(
         form["grant_type"],
@@ -227,7 +232,7 @@ async fn the_token_that_kubernetes_gives_every_pod_is_not_sent() {
     scene.write("presented", &jwt(&claims));
     let proxy = scene.start(CLIENT_ASSERTION);
     scene.pass_time().await;
-    let answer = ask(proxy.running.addresses[0], get("/")).await;
+    let answer = scene.ask(&proxy).await;
     assert_eq!(answer.status, 502);
     assert!(
         answer.text().contains("Kubernetes cluster"),
