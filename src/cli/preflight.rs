@@ -143,8 +143,8 @@ async fn examine_sources(
     (problems, warnings)
 }
 
-/// Whether a secret of token requests can be read, and used where this can be told. Returns a warning if someone else must
-/// write or renew it first.
+/// Whether a secret of token requests can be read, and used where this can be told. Returns a warning if someone else
+/// must write or renew it first.
 async fn examine_request_source(
     request: &RequestSource,
 ) -> Result<Option<String>, (String, String)> {

@@ -309,8 +309,8 @@ pub enum ResponseDefect {
     Lifetime,
 }
 
-/// A proof must accompany each use of a `DPoP` token, and `N_A` means that it is no access token (RFC 8693 2.2.1), so no
-/// setting can make either a bearer token.
+/// A proof must accompany each use of a `DPoP` token, and `N_A` means that it is no access token (RFC 8693 2.2.1), so
+/// no setting can make either a bearer token.
 fn accept_type_hint(said: &str) -> String {
     let is_no_bearer = ["\"dpop\"", "\"n_a\""]
         .iter()

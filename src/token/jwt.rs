@@ -1,4 +1,5 @@
-//! The content of a JSON Web Token, as far as anyone can read it (RFC 7519). The signature is for its recipient to verify.
+//! The content of a JSON Web Token, as far as anyone can read it (RFC 7519). The signature is for its recipient to
+//! verify.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,5 @@
-//! What can be said of a token that a request presents (a client assertion, an assertion, a subject or actor token) before
-//! it is sent: an expired one is not sent, and neither is one that opens something else.
+//! Checks a token that a request presents (a client assertion, an assertion, a subject or actor token) before it is
+//! sent: an expired one is not sent, and neither is one that gives access to something else.
 
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +43,7 @@ impl PresentedTokenDefect {
         }
     }
 
-    /// Whether it may be mended without a change of the configuration.
+    /// Whether it may pass without a change of the configuration.
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::NotJwt | Self::Expired { .. } => true,

@@ -105,8 +105,8 @@ fn is_untyped(
     })
 }
 
-/// Whether an exchange issued an access token. A JWT may be one too (RFC 8693 3). The type is required, but some servers
-/// leave it out.
+/// Whether an exchange issued an access token. A JWT may be one too (RFC 8693 3). The type is required, but some
+/// servers leave it out.
 fn is_issued_for_access(issued_token_type: Option<&Value>) -> Result<(), ResponseDefect> {
     const ACCESS: [&str; 2] = [
         "urn:ietf:params:oauth:token-type:access_token",

@@ -1,5 +1,5 @@
-//! Tokens that others issue and renew (client assertions, assertions, subject tokens): read again for each token request,
-//! and never sent once they have expired.
+//! Tokens that others issue and renew (client assertions, assertions, subject tokens) are read again for each token
+//! request, and are never sent once they have expired.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
