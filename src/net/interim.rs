@@ -102,7 +102,9 @@ impl InterimFilter {
                 "the buffer for a response head is too small",
             ));
         }
-        buf.put_slice(self.held());
+        if self.held_length > 0 {
+            buf.put_slice(self.held());
+        }
         Ok(())
     }
 
@@ -117,6 +119,10 @@ impl InterimFilter {
     ) -> Poll<io::Result<()>> {
         match polled {
             Poll::Ready(Ok(())) if buf.filled().len() > before + self.held_length => {
+                if self.position == ResponsePosition::Start && is_final(&buf.filled()[before..]) {
+                    *self = Self::default();
+                    return polled;
+                }
                 let passed = match self.filter(&mut buf.filled_mut()[before..]) {
                     Ok(passed) => passed,
                     Err(flood) => return Poll::Ready(Err(io::Error::other(flood))),
@@ -202,6 +208,11 @@ impl InterimFilter {
         }
         Ok(())
     }
+}
+
+/// Whether `bytes` begin a final response, as nearly every response does. False if that is in doubt.
+fn is_final(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'H', _, _, _, _, _, _, _, _, class, _, _, ..] if *class != b'1')
 }
 
 /// `bytes` must not be empty.
