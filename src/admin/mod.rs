@@ -6,6 +6,7 @@
 //! resolve to it. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room
 //! knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each proxy.
 
+mod metrics_text;
 mod page;
 mod readiness;
 mod response;
@@ -17,11 +18,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, Method, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Notify;
 
 use crate::guard::{Guard, Peer, Transport};
 use crate::metrics::{self, ProcessMetrics};
+use metrics_text::MetricsText;
 use response::{AdminResponse, line, not_found, with_type};
 
 pub use readiness::Readiness;
@@ -38,6 +40,7 @@ pub(crate) const ONLY_LOCAL: &str =
 /// The endpoints of one process.
 pub struct AdminEndpoints {
     process: ProcessMetrics,
+    metrics_text: MetricsText,
     views: Vec<ProxyView>,
     more_guards: Vec<Guard>,
     quit: Arc<Notify>,
@@ -53,6 +56,7 @@ impl AdminEndpoints {
     ) -> Arc<Self> {
         Arc::new(Self {
             process,
+            metrics_text: MetricsText::default(),
             views,
             more_guards,
             quit: Arc::new(Notify::new()),
@@ -104,12 +108,14 @@ impl AdminEndpoints {
     }
 
     fn metrics(&self) -> AdminResponse {
-        for view in &self.views {
-            view.metrics.note_token(&view.token_facts());
-            view.metrics.note_pending((view.pending_change)());
-        }
-        let proxies: Vec<_> = self.views.iter().map(|view| view.metrics.clone()).collect();
-        let text = metrics::text(&self.process, &proxies);
+        let text = self.metrics_text.get(|| {
+            for view in &self.views {
+                view.metrics.note_token(&view.token_facts());
+                view.metrics.note_pending((view.pending_change)());
+            }
+            let proxies: Vec<_> = self.views.iter().map(|view| view.metrics.clone()).collect();
+            metrics::text(&self.process, &proxies)
+        });
         with_type(StatusCode::OK, metrics::CONTENT_TYPE, text)
     }
 
@@ -171,7 +177,8 @@ impl AdminEndpoints {
     }
 }
 
-/// The service for one connection.
+/// The service for one connection, which ends with its first response. With several requests on each connection, a few
+/// clients could keep the others from the probes, because a new connection gets no turn before the others have ended.
 #[must_use]
 pub fn service<B: Send + 'static>(
     endpoints: &Arc<AdminEndpoints>,
@@ -187,7 +194,10 @@ pub fn service<B: Send + 'static>(
             let (parts, body) = request.into_parts();
             drop(body);
             let request = Request::from_parts(parts, ());
-            Ok(endpoints.respond(&request, &peer).await)
+            let mut response = endpoints.respond(&request, &peer).await;
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+            Ok(response)
         }
     })
 }

@@ -23,9 +23,9 @@ pub(super) fn not_found(line_of_text: &str) -> AdminResponse {
 pub(super) fn with_type(
     status: StatusCode,
     content_type: &'static str,
-    text: String,
+    text: impl Into<Bytes>,
 ) -> AdminResponse {
-    let mut response = Response::new(Full::from(text));
+    let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -256,7 +256,8 @@ impl Server {
             let outlook = self
                 .registry
                 .make_room(self.sparing_since.is_none_or(is_sparing));
-            let mut interval = FULL_RETRY_INTERVAL;
+            let unread_gives_way = self.registry.limits().unread_gives_way;
+            let mut interval = unread_gives_way.unwrap_or(FULL_RETRY_INTERVAL);
             match outlook {
                 RoomOutlook::Asked => {}
                 RoomOutlook::Spared => {

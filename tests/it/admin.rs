@@ -485,6 +485,63 @@ async fn probes_get_through_clients_that_do_not_read() {
     assert_eq!(line(admin, "/live").await, (200, "live".to_owned()));
 }
 
+/// Requests metrics without end. Either reads the responses, or connects again as soon as it is disconnected.
+async fn pipeline_metrics(admin: SocketAddr, reads: bool) {
+    let requests = get("/metrics").repeat(300);
+    loop {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let Ok(mut stream) = socket.connect(admin).await else {
+            return;
+        };
+        let (mut reading, mut writing) = stream.split();
+        let read = async {
+            if !reads {
+                std::future::pending::<()>().await;
+            }
+            let _ = tokio::io::copy(&mut reading, &mut tokio::io::sink()).await;
+        };
+        let write = async { while writing.write_all(requests.as_bytes()).await.is_ok() {} };
+        tokio::select! {
+            () = read => {}
+            () = write => {}
+        }
+    }
+}
+
+/// More clients than the admin listener has connections, each with requests without end.
+#[tokio::test]
+async fn probes_get_through_clients_that_pipeline_without_end() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let admin = binary.admin();
+    for reads in [false, true] {
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            clients.spawn(pipeline_metrics(admin, reads));
+        }
+        for _ in 0..20 {
+            let limit = Duration::from_secs(10); // it took until `stall_timeout`, 30 s
+            let probed = tokio::time::timeout(limit, line(admin, "/live")).await;
+            let expected = Ok((200, "live".to_owned()));
+            assert_eq!(probed, expected, "the clients read: {reads}");
+        }
+        clients.abort_all();
+    }
+}
+
+/// A client with one request after the other would keep new ones from their turn.
+#[tokio::test]
+async fn a_connection_to_the_admin_listener_ends_with_its_first_response() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    for path in ["/live", "/ready", "/metrics", "/status", "/nowhere"] {
+        let mut client = Client::connect(binary.admin()).await;
+        client.send(get(path).repeat(2)).await;
+        let answer = client.answer().await;
+        assert_eq!(answer.field("connection"), Some("close"), "{path}");
+        assert!(client.rest().await.is_empty(), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn half_a_head_lives_for_a_second_on_the_admin_listener() {
     let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
