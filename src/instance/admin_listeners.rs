@@ -25,6 +25,7 @@ pub struct AdminListeners {
     /// The endpoints that they serve.
     pub endpoints: Arc<AdminEndpoints>,
     _tasks: JoinSet<Drained>,
+    _reporters: JoinSet<()>,
     _stop: watch::Sender<DrainPhase>,
 }
 
@@ -51,7 +52,7 @@ pub fn start_admin(
     let addresses = bound.iter().flat_map(|bound| bound.addresses.clone());
     let addresses = addresses.collect();
     let (stop, stop_signal) = StopSignal::channel();
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut reporters) = (JoinSet::new(), JoinSet::new());
     let limits = server::ConnectionLimits {
         connections: ADMIN_CONNECTIONS / bound.len().max(1),
         ..ADMIN_LIMITS
@@ -63,6 +64,7 @@ pub fn start_admin(
             connections: limits.connections,
         };
         let logger = AccessLogger::new(metrics, AccessLines::None);
+        reporters.spawn(Arc::clone(&logger).report_omitted());
         server.respond_to_unserved(Arc::new(UnservedResponder::new(guard, logger)));
         let endpoints = Arc::clone(&endpoints);
         let service = move |peer: Peer| admin::service::<RequestBody>(&endpoints, peer);
@@ -72,6 +74,7 @@ pub fn start_admin(
         addresses,
         endpoints,
         _tasks: tasks,
+        _reporters: reporters,
         _stop: stop,
     })
 }

@@ -103,6 +103,7 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         server.add_worker(start_worker(number, worker)?);
     }
     let (stop, stop_signal) = StopSignal::channel();
+    let reporter = Arc::clone(&shared.access_logger);
     let (current, access_logger) = WorkerProxy::new(shared, live_config.add_worker()).start();
     let service = move |peer: Peer| proxy::service(&current, peer, &access_logger);
     let live = Arc::clone(&live_config);
@@ -112,6 +113,8 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         let _ = keys_read.await;
         serving.await
     };
+    let stopped_tasks = metrics.stopped_tasks().clone();
+    tokio::spawn(stopped_tasks.watch("log of rejected requests", reporter.report_omitted()));
     let server = tokio::spawn(metrics.stopped_tasks().clone().watch("listener", serving));
     Ok(RunningProxy {
         name: config.name.clone(),

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use http::Request;
 
 use super::access_record::{AccessLines, AccessRecord};
+use super::access_sink::AccessSink;
 use crate::metrics::Metrics;
 use crate::problem::{Reason, RequestId};
 
 /// Shared by all connections of a proxy.
 pub struct AccessLogger {
-    metrics: Arc<Metrics>,
+    sink: Arc<AccessSink>,
     lines: AtomicU8,
 }
 
@@ -21,7 +22,7 @@ impl AccessLogger {
     pub fn new(metrics: Arc<Metrics>, lines: AccessLines) -> Arc<Self> {
         metrics.begin_reasons_at_zero(Reason::ALL.map(Reason::name));
         Arc::new(Self {
-            metrics,
+            sink: Arc::new(AccessSink::new(metrics)),
             lines: AtomicU8::new(lines as u8),
         })
     }
@@ -31,6 +32,11 @@ impl AccessLogger {
         self.lines.store(lines as u8, Ordering::Relaxed);
     }
 
+    /// Logs once a minute how many rejected requests had no line of their own. Never returns.
+    pub async fn report_omitted(self: Arc<Self>) {
+        self.sink.report_omitted().await;
+    }
+
     /// Begins the record of a request.
     pub(super) fn begin<B>(
         &self,
@@ -38,7 +44,7 @@ impl AccessLogger {
         request_id: RequestId,
         request: &Request<B>,
     ) -> AccessRecord {
-        AccessRecord::begin(self.lines(), &self.metrics, uid, request_id, request)
+        AccessRecord::begin(self.lines(), &self.sink, uid, request_id, request)
     }
 
     fn lines(&self) -> AccessLines {

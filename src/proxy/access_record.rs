@@ -9,11 +9,12 @@ use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Frame;
 use tokio::time::Instant;
 
+use super::access_sink::AccessSink;
 use super::attempt::LastAttempt;
 use super::request_body::UploadCounter;
 use super::trace;
 use crate::guard::CallerName;
-use crate::metrics::{FinishedRequest, Metrics};
+use crate::metrics::FinishedRequest;
 use crate::problem::{Reason, RequestId};
 use crate::text::{error_chain, loggable, without_user_info};
 use crate::upstream::BodyError;
@@ -34,7 +35,7 @@ pub(super) struct AccessRecord {
     lines: AccessLines,
     /// The user at the other end of the connection, if the system knows.
     uid: Option<u32>,
-    metrics: Arc<Metrics>,
+    sink: Arc<AccessSink>,
     method: Method,
     path: PathAndQuery,
     /// The method and the path are unknown.
@@ -51,12 +52,14 @@ pub(super) struct AccessRecord {
     upload_counter: Option<UploadCounter>,
     bytes_out: u64,
     is_discarded: bool,
+    /// The request was rejected before its caller was admitted.
+    is_rejection: bool,
 }
 
 impl AccessRecord {
     pub(super) fn begin<B>(
         lines: AccessLines,
-        metrics: &Arc<Metrics>,
+        sink: &Arc<AccessSink>,
         uid: Option<u32>,
         request_id: RequestId,
         request: &Request<B>,
@@ -64,7 +67,7 @@ impl AccessRecord {
         Self {
             lines,
             uid,
-            metrics: Arc::clone(metrics),
+            sink: Arc::clone(sink),
             method: request.method().clone(),
             path: request
                 .uri()
@@ -85,6 +88,7 @@ impl AccessRecord {
             upload_counter: None,
             bytes_out: 0,
             is_discarded: false,
+            is_rejection: false,
         }
     }
 
@@ -110,6 +114,13 @@ impl AccessRecord {
     pub(super) fn set_failure(&mut self, reason: Reason, error: String) {
         self.reason = Some(reason);
         self.error = Some(error);
+    }
+
+    /// The request was rejected before its caller was admitted. Only some of these get a line.
+    #[cold]
+    pub(super) fn set_rejection(&mut self, reason: Reason, error: String) {
+        self.set_failure(reason, error);
+        self.is_rejection = true;
     }
 
     /// The request line could not be read.
@@ -158,6 +169,12 @@ impl AccessRecord {
             AccessLines::None => self.error.is_some(), // an error of ours is logged in any case
         }
     }
+
+    /// Takes one of the lines that rejected requests get, if this is one.
+    fn is_within_limit(&self) -> bool {
+        let reason = self.reason.filter(|_| self.is_rejection);
+        reason.is_none_or(|reason| self.sink.rejections.admit(reason))
+    }
 }
 
 impl Drop for AccessRecord {
@@ -167,7 +184,7 @@ impl Drop for AccessRecord {
         }
         let ended = Instant::now();
         self.count(ended);
-        if self.gets_a_line() {
+        if self.gets_a_line() && self.is_within_limit() {
             self.log(ended);
         }
     }
@@ -176,7 +193,7 @@ impl Drop for AccessRecord {
 impl AccessRecord {
     fn count(&self, ended: Instant) {
         let path = without_user_info(self.path.path());
-        self.metrics.request_finished(&FinishedRequest {
+        self.sink.metrics.request_finished(&FinishedRequest {
             method: &self.method,
             path: if self.is_unread { "" } else { &path },
             status: self.head.map(|(status, _)| status.as_u16()),
@@ -207,7 +224,7 @@ impl AccessRecord {
             ($level:ident) => {
                 tracing::$level!(
                     target: "cupbearer::access",
-                    proxy = self.metrics.proxy(),
+                    proxy = self.sink.metrics.proxy(),
                     caller = caller.or(uid.as_deref()),
                     method = is_read.then_some(&*method),
                     path = is_read.then_some(&*path),

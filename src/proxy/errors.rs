@@ -47,6 +47,11 @@ impl ForwardFailure {
         !matches!(&self.error, ForwardError::Refused(rejection) if !rejection.is_recorded)
     }
 
+    /// Whether the request was rejected before its caller was admitted.
+    pub(super) fn is_rejection(&self) -> bool {
+        matches!(&self.error, ForwardError::Refused(rejection) if rejection.reason != Reason::RuleRefused)
+    }
+
     /// The response that tells the client why.
     pub(super) fn response(&self, id: &RequestId) -> Response<Bytes> {
         let mut response = self.problem(id);

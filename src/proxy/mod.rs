@@ -6,6 +6,7 @@
 
 mod access_logger;
 mod access_record;
+mod access_sink;
 mod attempt;
 mod authorize;
 mod challenge;

@@ -163,7 +163,12 @@ fn failure_response(
     failed: ForwardFailure,
     record: &mut AccessRecord,
 ) -> Response<ClientResponseBody> {
-    record.set_failure(failed.error.reason(), error_chain(&failed.error));
+    let (reason, error) = (failed.error.reason(), error_chain(&failed.error));
+    if failed.is_rejection() {
+        record.set_rejection(reason, error);
+    } else {
+        record.set_failure(reason, error);
+    }
     if !failed.is_recorded() {
         record.discard();
     }

@@ -89,7 +89,7 @@ impl<G: GuardView> UnservedResponses for UnservedResponder<G> {
         if !unserved.has_method {
             record.set_unread();
         }
-        record.set_failure(reason, error);
+        record.set_rejection(reason, error);
         if matches!(unserved.cause, UnservedCause::Head(HeadFault::Tls)) {
             return None;
         }

@@ -5,7 +5,7 @@ mod outputs;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Binary, Client, Config, Connection, Upstream, answer, get, token_answer, until,
+    Binary, Client, Config, Connection, Upstream, answer, ask, get, token_answer, until,
 };
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -215,4 +215,53 @@ async fn a_logged_path_is_ascii_and_truncated() {
     assert_eq!(line["path"], format!("/{}…", "x".repeat(2047)));
     let [line] = lines_of(&printed, "steering").try_into().unwrap();
     assert_eq!(line["path"], "/a%C2%9B2J%E2%80%AEx");
+}
+
+/// The reason that rejects each of these requests, and the setting that it takes.
+const REJECTED: [(&str, &str, &[u8]); 4] = [
+    (
+        "user_refused",
+        "guard.local_users=[4242]",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ),
+    (
+        "host_refused",
+        "log.access=all",
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    ),
+    (
+        "bad_request",
+        "log.access=none",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ),
+    (
+        "bad_request",
+        "log.access=auto",
+        b"GET / HTTP/1.1\nHost: localhost\n\n",
+    ),
+];
+
+/// Anyone can send such requests, and must not fill the disk with their lines.
+#[tokio::test]
+async fn a_flood_of_rejected_requests_gets_ten_lines_a_minute_and_counts_in_the_metrics() {
+    const FLOOD: usize = 60;
+    for (reason, setting, request) in REJECTED {
+        let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
+        let mut binary = start(&upstream, &endpoint, &["log.format=text", setting]).await;
+        for _ in 0..FLOOD {
+            let mut client = Client::connect(binary.address).await;
+            client.send(request).await;
+            client.rest().await;
+        }
+        let metrics = ask(binary.admin(), get("/metrics")).await.text();
+        let count = format!("cupbearer_failed_requests_total{{reason=\"{reason}\"}} {FLOOD}\n");
+        assert!(metrics.contains(&count), "{metrics}");
+        binary.terminate();
+        let printed = binary.wait().await.1;
+        let has_reason = format!(" reason=\"{reason}\"");
+        let lines = printed.lines().filter(|line| line.contains(&has_reason));
+        let lines = lines.count();
+        // If the minute ends meanwhile, there are those of the next one, and one that counts the rest.
+        assert!((10..=21).contains(&lines), "{lines} lines: {printed}");
+    }
 }
