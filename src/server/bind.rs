@@ -13,6 +13,8 @@ use super::client_stream::ClientStream;
 use super::peer_user::PeerUserLookup;
 #[cfg(unix)]
 use super::socket_file::{self, SocketFile};
+#[cfg(target_os = "linux")]
+use super::table_lookup::TableLookup;
 use super::tcp_keepalive::enable_keepalive;
 use crate::config::Listen;
 use crate::guard::{Peer, Transport};
@@ -243,6 +245,18 @@ impl BoundListeners {
             self.peer_users = Some(PeerUserLookup::open(*first)?);
         }
         Ok(())
+    }
+
+    /// The lookup of users, if the system names them only in a table.
+    #[cfg(target_os = "linux")]
+    pub(super) fn table_lookup(&self) -> Option<TableLookup> {
+        let table = self.peer_users.as_ref()?.table()?;
+        Some(TableLookup::new(table.clone()))
+    }
+
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn set_peer_users(&mut self, users: PeerUserLookup) {
+        self.peer_users = Some(users);
     }
 
     /// Adds the user to `peer`. Must follow the accept at once: later the other end may belong to another user.

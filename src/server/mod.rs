@@ -9,6 +9,7 @@
 //! see is answered by [`UnservedResponses`]: a head that cannot be read (`head_fault`), a peer that is not admitted and
 //! a client that finds the server full (`rejections`).
 
+mod accept;
 mod bind;
 mod chunk_reader;
 mod client_io;
@@ -33,12 +34,13 @@ mod service;
 mod sock_diag;
 #[cfg(unix)]
 mod socket_file;
+#[cfg(target_os = "linux")]
+mod table_lookup;
 mod tcp_keepalive;
 mod tracked_connection;
 mod unserved;
 
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -58,12 +60,10 @@ pub use request_body::RequestBody;
 pub use service::{HttpService, SendableBody};
 pub use unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 
+use accept::Acceptor;
 use client_stream::{ClientStream, DetachedStream};
 use registry::{ConnectionRegistry, ConnectionSlot, HEAD_GRACE, RoomOutlook};
 use rejections::{NOT_ADMITTED_PLACES, OVERLOAD_PLACES, RejectedConnection, RejectionPlaces};
-
-/// How long to wait when the system has no descriptor for a new connection.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// How often a full server looks for an idle connection to close while another connection waits, and how long all
 /// connections must have been busy before it rejects new ones.
@@ -112,7 +112,7 @@ impl LiveLimits {
 
 /// Accepts connections, and distributes them in turn over this runtime and the other workers.
 pub struct Server {
-    bound: BoundListeners,
+    acceptor: Acceptor,
     registry: Arc<ConnectionRegistry>,
     other_workers: Vec<mpsc::UnboundedSender<Handover>>,
     turn: usize,
@@ -140,7 +140,7 @@ impl Server {
             listener.enable_keepalive(limits.stall_timeout);
         }
         Self {
-            bound,
+            acceptor: Acceptor::new(bound),
             registry: ConnectionRegistry::new(limits, metrics),
             other_workers: Vec::new(),
             turn: 0,
@@ -209,9 +209,9 @@ impl Server {
         }
         self.registry.start_closing();
         #[cfg(unix)]
-        drop(self.bound.socket_file.take()); // first, so that no client connects that would not be served
+        drop(self.acceptor.bound.socket_file.take()); // first, so that no client connects that would not be served
         self.accept_backlog(&make_service).await;
-        self.bound.listeners.clear();
+        self.acceptor.bound.listeners.clear();
         let drained = drain::drain(&self.registry, grace(), &mut stop).await;
         sweeper.abort();
         drained
@@ -249,7 +249,8 @@ impl Server {
     /// have been busy for a while.
     async fn wait_for_room(&mut self) -> bool {
         if !self.registry.is_full() {
-            self.sparing_since = None;
+            (self.sparing_since, self.full_since) = (None, None);
+            return true;
         }
         while self.registry.is_full() {
             let is_sparing = |since: Instant| since.elapsed() < HEAD_GRACE;
@@ -283,31 +284,21 @@ impl Server {
     /// The next connection of a peer that the guard admits. Other peers get neither a slot nor a buffer.
     async fn accept_admitted(&mut self) -> (ClientStream, Peer) {
         loop {
-            let turn = self.turn;
-            self.turn = turn.wrapping_add(1);
-            match accept_any(&self.bound, turn).await {
-                Ok((listener, stream, peer)) => {
-                    let timeout = self.registry.limits().stall_timeout;
-                    if timeout != self.inherited_timeout {
-                        stream.set_user_timeout(timeout);
-                    }
-                    let peer = self.bound.identify(listener, &stream, peer);
-                    let responses = self.registry.responses();
-                    match responses.map_or(Ok(()), |responses| responses.check_peer(&peer)) {
-                        Ok(()) => return (stream, peer),
-                        Err(rejection) => {
-                            let connection = RejectedConnection {
-                                stream,
-                                peer,
-                                cause: UnservedCause::Peer(rejection),
-                            };
-                            self.not_admitted.reject_if_free(connection, &self.registry);
-                        }
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+            let (stream, peer) = self.acceptor.next().await;
+            let timeout = self.registry.limits().stall_timeout;
+            if timeout != self.inherited_timeout {
+                stream.set_user_timeout(timeout);
+            }
+            let responses = self.registry.responses();
+            match responses.map_or(Ok(()), |responses| responses.check_peer(&peer)) {
+                Ok(()) => return (stream, peer),
+                Err(rejection) => {
+                    let connection = RejectedConnection {
+                        stream,
+                        peer,
+                        cause: UnservedCause::Peer(rejection),
+                    };
+                    self.not_admitted.reject_if_free(connection, &self.registry);
                 }
             }
         }
@@ -319,7 +310,7 @@ impl Server {
         M: Fn(Peer) -> S,
         S: HttpService,
     {
-        let at_once = Duration::ZERO;
+        let at_once = self.acceptor.identification_time();
         while let Ok((stream, peer)) = tokio::time::timeout(at_once, self.accept()).await {
             self.dispatch(stream, peer, make_service);
         }
@@ -335,30 +326,17 @@ impl Server {
         self.turn = self.turn.wrapping_add(1);
         let worker = self.turn % (self.other_workers.len() + 1);
         if worker == 0 {
-            tokio::spawn(connection::serve(stream, slot, peer, make_service(peer)));
+            // Boxed, because a task is moved several times while it is spawned and when it ends.
+            tokio::spawn(Box::pin(connection::serve(
+                stream,
+                slot,
+                peer,
+                make_service(peer),
+            )));
         } else if let Ok(stream) = stream.detach() {
             let _ = self.other_workers[worker - 1].send(Handover { stream, peer, slot });
         }
     }
-}
-
-/// Accepts from any listener, and returns its index too. `turn` selects the listener that is polled first.
-async fn accept_any(
-    bound: &BoundListeners,
-    turn: usize,
-) -> std::io::Result<(usize, ClientStream, Peer)> {
-    let listeners = &bound.listeners;
-    std::future::poll_fn(|cx| {
-        for offset in 0..listeners.len() {
-            let index = (turn + offset) % listeners.len();
-            let polled = listeners[index].poll_accept(cx);
-            if polled.is_ready() {
-                return polled.map_ok(|(stream, peer)| (index, stream, peer));
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 /// Serves the connections that the acceptor hands over, until the acceptor is gone and the last of them has ended.
@@ -373,7 +351,8 @@ where
             next = handovers.recv() => match next {
                 Some(Handover { stream, peer, slot }) => {
                     if let Ok(stream) = stream.attach() {
-                        connections.spawn(connection::serve(stream, slot, peer, make_service(peer)));
+                        let service = make_service(peer);
+                        connections.spawn(Box::pin(connection::serve(stream, slot, peer, service)));
                     }
                 }
                 None => break,
@@ -383,3 +362,6 @@ where
     }
     while connections.join_next().await.is_some() {}
 }
+
+#[cfg(test)]
+mod tests;

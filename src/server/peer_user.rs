@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
 #[cfg(target_os = "linux")]
-use super::proc_net::ProcNet;
+use super::proc_net::{ConnectionEnds, ProcNet};
 #[cfg(target_os = "linux")]
 use super::sock_diag::SockDiag;
 
@@ -43,7 +43,7 @@ impl PeerUserLookup {
     ///
     /// # Errors
     /// That of `sock_diag`, if neither can report the user.
-    fn first_of(
+    pub(super) fn first_of(
         sock_diag: io::Result<SockDiag>,
         proc_net: impl FnOnce() -> io::Result<ProcNet>,
     ) -> io::Result<Self> {
@@ -66,13 +66,34 @@ impl PeerUserLookup {
     ) -> Option<u32> {
         let owner = match &mut self.source {
             UserSource::SockDiag(sock_diag) => sock_diag.owner(peer, listener),
-            UserSource::ProcNet(proc_net) => proc_net.owner(peer, listener),
+            UserSource::ProcNet(proc_net) => {
+                let owners = proc_net.owners(&[ConnectionEnds::new(peer, listener)]);
+                owners.map(|mut owners| owners.pop().flatten())
+            }
         };
-        let uid = owner.ok().flatten()?;
-        // The client may have reset this connection, and another client may have got its port since. The result is
-        // for this connection only if our end is still connected.
-        stream.peer_addr().is_ok().then_some(uid)
+        still_connected(stream, owner.ok().flatten()?)
     }
+
+    #[cfg(test)]
+    pub(super) fn in_table(table: ProcNet) -> Self {
+        let source = UserSource::ProcNet(table);
+        Self { source }
+    }
+
+    /// The table to look in for several users at once, if that is where they are named.
+    pub(super) fn table(&self) -> Option<&ProcNet> {
+        match &self.source {
+            UserSource::SockDiag(_) => None,
+            UserSource::ProcNet(proc_net) => Some(proc_net),
+        }
+    }
+}
+
+/// `uid`, if our end is still connected. Otherwise the client may have reset this connection, and another client may have
+/// got its port before the user was looked up.
+#[cfg(target_os = "linux")]
+pub(super) fn still_connected(stream: &TcpStream, uid: u32) -> Option<u32> {
+    stream.peer_addr().is_ok().then_some(uid)
 }
 
 #[cfg(not(target_os = "linux"))]

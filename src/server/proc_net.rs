@@ -1,8 +1,10 @@
 //! Reads which user owns the other end of a loopback TCP connection from `/proc/net/tcp` and `/proc/net/tcp6`
 //! (`proc(5)`), for kernels without `sock_diag`.
 //!
-//! Each look-up reads the whole table, which takes milliseconds where there are thousands of sockets.
+//! Each look-up reads the whole table, which takes milliseconds where there are thousands of sockets. So it looks for
+//! several connections at once, on another thread (`table_lookup`).
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -15,16 +17,31 @@ const ATTEMPTS: usize = 3;
 const CONNECTED: [u8; 6] = [1, 4, 5, 8, 9, 11];
 
 /// The tables of the kernel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ProcNet {
     tables: [PathBuf; 2],
+}
+
+/// The two ends of a connection, as the kernel lists the peer's socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ConnectionEnds {
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl ConnectionEnds {
+    pub(super) fn new(peer: SocketAddr, listener: SocketAddr) -> Self {
+        Self {
+            local: canonical(peer),
+            remote: canonical(listener),
+        }
+    }
 }
 
 /// One line of a table.
 #[derive(Debug, PartialEq, Eq)]
 struct TableLine {
-    local: SocketAddr,
-    remote: SocketAddr,
+    ends: ConnectionEnds,
     state: u8,
     uid: u32,
     inode: u64,
@@ -38,6 +55,13 @@ impl ProcNet {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn of(table: &std::path::Path) -> Self {
+        Self {
+            tables: [table.into(), "/nonexistent".into()],
+        }
+    }
+
     /// Checks with a connection of our own on `ip` that the tables name its user.
     ///
     /// # Errors
@@ -46,7 +70,8 @@ impl ProcNet {
         let listener = TcpListener::bind((ip, 0))?;
         let address = listener.local_addr()?;
         let client = TcpStream::connect(address)?;
-        let owner = self.owner(client.local_addr()?, address)?;
+        let ends = ConnectionEnds::new(client.local_addr()?, address);
+        let owner = self.owners(&[ends])?.pop().flatten();
         if owner == Some(rustix::process::geteuid().as_raw()) {
             Ok(self)
         } else {
@@ -54,24 +79,32 @@ impl ProcNet {
         }
     }
 
-    /// The user that holds open the socket at `peer` which is connected to our `listener`. `None` if it has been
-    /// closed.
+    /// For each connection the user that holds its peer's socket open. `None` if it has been closed.
     ///
     /// # Errors
     /// No table can be read.
-    pub(super) fn owner(&self, peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<u32>> {
-        let (peer, listener) = (canonical(peer), canonical(listener));
+    pub(super) fn owners(&self, connections: &[ConnectionEnds]) -> io::Result<Vec<Option<u32>>> {
+        let mut missing: HashMap<_, _> = connections.iter().copied().zip(0..).collect();
+        let mut owners = vec![None; connections.len()];
         for _ in 0..ATTEMPTS {
-            if let Some(found) = self.find(peer, listener)? {
-                // A socket that its program has closed reads as user 0; only its inode, 0, gives it away.
-                let is_open = CONNECTED.contains(&found.state) && found.inode != 0;
-                return Ok(is_open.then_some(found.uid));
+            self.read(|line| {
+                if let Some(index) = missing.remove(&line.ends) {
+                    // A socket that its program has closed reads as user 0; only its inode, 0, gives it away.
+                    let is_open = CONNECTED.contains(&line.state) && line.inode != 0;
+                    let owner: &mut Option<u32> = &mut owners[index];
+                    *owner = is_open.then_some(line.uid);
+                }
+                !missing.is_empty()
+            })?;
+            if missing.is_empty() {
+                break;
             }
         }
-        Ok(None)
+        Ok(owners)
     }
 
-    fn find(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<TableLine>> {
+    /// Reads the lines of the tables until `wants_more` returns false.
+    fn read(&self, mut wants_more: impl FnMut(TableLine) -> bool) -> io::Result<()> {
         let mut can_be_read = Err(io::ErrorKind::NotFound.into());
         for table in &self.tables {
             let table = match File::open(table) {
@@ -85,13 +118,13 @@ impl ProcNet {
             can_be_read = Ok(());
             for line in BufReader::new(table).lines() {
                 if let Some(line) = parse(&line?)
-                    && (line.local, line.remote) == (local, remote)
+                    && !wants_more(line)
                 {
-                    return Ok(Some(line));
+                    return Ok(());
                 }
             }
         }
-        can_be_read.map(|()| None)
+        can_be_read
     }
 }
 
@@ -104,8 +137,10 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 fn parse(line: &str) -> Option<TableLine> {
     let mut words = line.split_ascii_whitespace().skip(1);
     Some(TableLine {
-        local: parse_address(words.next()?)?,
-        remote: parse_address(words.next()?)?,
+        ends: ConnectionEnds {
+            local: parse_address(words.next()?)?,
+            remote: parse_address(words.next()?)?,
+        },
         state: u8::from_str_radix(words.next()?, 16).ok()?,
         uid: words.nth(3)?.parse().ok()?,
         inode: words.nth(1)?.parse().ok()?,

@@ -21,8 +21,13 @@ fn own() -> u32 {
 fn tables(text: &str) -> (tempfile::NamedTempFile, ProcNet) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let tables = [file.path().to_owned(), "/nonexistent".into()];
-    (file, ProcNet { tables })
+    let tables = ProcNet::of(file.path());
+    (file, tables)
+}
+
+fn owner(proc_net: &ProcNet, peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<u32>> {
+    let owners = proc_net.owners(&[ConnectionEnds::new(peer, listener)])?;
+    Ok(owners[0])
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn the_user_of_a_connection_is_known_on_both_families() {
         let proc_net = ProcNet::system().tested(at.ip()).unwrap();
         let client = TcpStream::connect(at).unwrap();
         let (_accepted, peer) = listener.accept().unwrap();
-        assert_eq!(proc_net.owner(peer, at).unwrap(), Some(own()));
+        assert_eq!(owner(&proc_net, peer, at).unwrap(), Some(own()));
         drop(client);
     }
 }
@@ -51,7 +56,7 @@ fn the_user_of_a_dual_stack_socket_connected_over_ipv4_is_known() {
     let mapped = SocketAddr::new(ip.to_ipv6_mapped().into(), at.port());
     client.connect(&SockAddr::from(mapped)).unwrap();
     let (_accepted, peer) = listener.accept().unwrap();
-    assert_eq!(ProcNet::system().owner(peer, at).unwrap(), Some(own()));
+    assert_eq!(owner(&ProcNet::system(), peer, at).unwrap(), Some(own()));
 }
 
 /// The kernel lists such a socket with user 0, and the proxy may run as that user.
@@ -61,7 +66,7 @@ fn a_client_that_has_closed_has_no_user() {
     for _ in 0..20 {
         drop(TcpStream::connect(at).unwrap());
         let (_accepted, peer) = listener.accept().unwrap();
-        assert_eq!(ProcNet::system().owner(peer, at).unwrap(), None);
+        assert_eq!(owner(&ProcNet::system(), peer, at).unwrap(), None);
     }
 }
 
@@ -89,12 +94,12 @@ fn only_a_connected_socket_that_is_held_open_has_a_user() {
     ] {
         let (_file, proc_net) = tables(&line(state, inode));
         assert_eq!(
-            proc_net.owner(peer, listener).unwrap(),
+            owner(&proc_net, peer, listener).unwrap(),
             expected,
             "{state} {inode}"
         );
         assert_eq!(
-            proc_net.owner(listener, peer).unwrap(),
+            owner(&proc_net, listener, peer).unwrap(),
             None,
             "the other direction"
         );
