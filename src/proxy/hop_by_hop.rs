@@ -150,3 +150,6 @@ const fn is_keep_alive_or_close(option: &[u8]) -> bool {
         || option.eq_ignore_ascii_case(b"keep-alive")
         || option.eq_ignore_ascii_case(b"close")
 }
+
+#[cfg(test)]
+mod tests;

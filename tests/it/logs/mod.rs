@@ -247,7 +247,8 @@ async fn a_flood_of_rejected_requests_gets_ten_lines_a_minute_and_counts_in_the_
     const FLOOD: usize = 60;
     for (reason, setting, request) in REJECTED {
         let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
-        let mut binary = start(&upstream, &endpoint, &["log.format=text", setting]).await;
+        let settings = ["log.format=text", "admin.listen=127.0.0.1:0", setting];
+        let mut binary = start(&upstream, &endpoint, &settings).await;
         for _ in 0..FLOOD {
             let mut client = Client::connect(binary.address).await;
             client.send(request).await;
