@@ -120,7 +120,8 @@ impl InterimFilter {
         match polled {
             Poll::Ready(Ok(())) if buf.filled().len() > before + self.held_length => {
                 if self.position == ResponsePosition::Start && is_final(&buf.filled()[before..]) {
-                    *self = Self::default();
+                    self.position = ResponsePosition::Final;
+                    self.held_length = 0;
                     return polled;
                 }
                 let passed = match self.filter(&mut buf.filled_mut()[before..]) {

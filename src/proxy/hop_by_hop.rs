@@ -130,11 +130,16 @@ impl NominatedFields {
         Self(names)
     }
 
+    #[inline]
     pub(super) fn contains(&self, name: &HeaderName) -> bool {
-        !self.0.is_empty() // nearly always
-            && self.0
-                .binary_search_by(|nominated| nominated.as_str().cmp(name.as_str()))
-                .is_ok()
+        !self.0.is_empty() && self.finds(name) // nearly always empty
+    }
+
+    #[cold]
+    fn finds(&self, name: &HeaderName) -> bool {
+        self.0
+            .binary_search_by(|nominated| nominated.as_str().cmp(name.as_str()))
+            .is_ok()
     }
 
     fn remove_from(&self, headers: &mut HeaderMap) {
