@@ -22,7 +22,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Notify;
 
 use crate::guard::{Guard, Peer, Transport};
-use crate::metrics::{self, ProcessMetrics};
+use crate::metrics::{self, ProcessMetrics, StoppedTasks};
 use metrics_text::MetricsText;
 use response::{AdminResponse, line, not_found, with_type};
 
@@ -43,22 +43,27 @@ pub struct AdminEndpoints {
     metrics_text: MetricsText,
     views: Vec<ProxyView>,
     more_guards: Vec<Guard>,
+    /// Those of the admin listeners. Each proxy has its own.
+    stopped_tasks: StoppedTasks,
     quit: Arc<Notify>,
 }
 
 impl AdminEndpoints {
     /// The endpoints for the proxies behind `views`. A request must pass the guards of all of them and `more_guards`.
+    /// The proxies are not ready if one of the `stopped_tasks` has stopped.
     #[must_use]
     pub fn new(
         process: ProcessMetrics,
         views: Vec<ProxyView>,
         more_guards: Vec<Guard>,
+        stopped_tasks: StoppedTasks,
     ) -> Arc<Self> {
         Arc::new(Self {
             process,
             metrics_text: MetricsText::default(),
             views,
             more_guards,
+            stopped_tasks,
             quit: Arc::new(Notify::new()),
         })
     }
@@ -71,7 +76,7 @@ impl AdminEndpoints {
     /// What `/ready` responds with.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        Readiness::of_all(&self.views)
+        Readiness::of_all(&self.views, &self.stopped_tasks.names())
     }
 
     async fn respond<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
@@ -130,7 +135,9 @@ impl AdminEndpoints {
             }
         }
         match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/") => page::page(&status::process_status(&self.views)),
+            (&Method::GET | &Method::HEAD, "/") => {
+                page::page(&status::process_status(&self.views, self.readiness()))
+            }
             (&Method::GET | &Method::HEAD, "/status") => self.status(),
             (&Method::POST, "/quit" | "/token/refresh") if !has_order_field(request) => {
                 response::not_an_order(request)
@@ -148,7 +155,7 @@ impl AdminEndpoints {
     }
 
     fn status(&self) -> AdminResponse {
-        let status = status::process_status(&self.views);
+        let status = status::process_status(&self.views, self.readiness());
         // Cannot fail: these are strings and numbers with constant names.
         let text = serde_json::to_string_pretty(&status).unwrap_or_default() + "\n";
         with_type(StatusCode::OK, "application/json", text)

@@ -17,8 +17,14 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Ready if every proxy is. The line is that of the first proxy that is not.
-    pub(super) fn of_all(views: &[ProxyView]) -> Self {
+    /// Ready if every proxy is, and none of the process's own tasks has stopped. The line is that of the first proxy
+    /// that is not.
+    pub(super) fn of_all(views: &[ProxyView], stopped_tasks: &[&str]) -> Self {
+        if let Some(unready) = Self::of_tasks(stopped_tasks)
+            && !views.iter().any(|view| (view.is_stopping)())
+        {
+            return unready;
+        }
         Self::first_unready(views, "ready", |view| {
             let is_stopping = (view.is_stopping)();
             match Self::of_tasks(&view.metrics.stopped_tasks().names()) {

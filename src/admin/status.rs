@@ -11,8 +11,7 @@ use crate::metrics::JournalEntry;
 use crate::text::loggable;
 use crate::token::Snapshot;
 
-pub(super) fn process_status(views: &[ProxyView]) -> ProcessStatus {
-    let readiness = Readiness::of_all(views);
+pub(super) fn process_status(views: &[ProxyView], readiness: Readiness) -> ProcessStatus {
     ProcessStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: Some(std::process::id()),

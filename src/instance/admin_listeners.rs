@@ -42,7 +42,9 @@ pub fn start_admin(
 ) -> Result<AdminListeners, server::BindError> {
     let views = running.iter().map(RunningProxy::view).collect();
     let more_guards = not_running.iter().copied().map(admin_guard).collect();
-    let endpoints = AdminEndpoints::new(process, views, more_guards);
+    let metrics = Metrics::new(None);
+    let stopped_tasks = metrics.stopped_tasks().clone();
+    let endpoints = AdminEndpoints::new(process, views, more_guards, stopped_tasks.clone());
     let bound = config.listen.iter().map(server::bind);
     let mut bound: Vec<server::BoundListeners> = bound.collect::<Result<_, _>>()?;
     for listeners in &mut bound {
@@ -58,17 +60,22 @@ pub fn start_admin(
         ..ADMIN_LIMITS
     };
     for bound in bound {
-        let metrics = Metrics::new(None);
         let mut server = Server::new(bound, limits, Arc::clone(&metrics));
         let guard = NoGuard {
             connections: limits.connections,
         };
-        let logger = AccessLogger::new(metrics, AccessLines::None);
-        reporters.spawn(Arc::clone(&logger).report_omitted());
+        let logger = AccessLogger::new(Arc::clone(&metrics), AccessLines::None);
+        let reporting = Arc::clone(&logger).report_omitted();
+        reporters.spawn(
+            stopped_tasks
+                .clone()
+                .watch("log of rejected requests", reporting),
+        );
         server.respond_to_unserved(Arc::new(UnservedResponder::new(guard, logger)));
         let endpoints = Arc::clone(&endpoints);
         let service = move |peer: Peer| admin::service::<RequestBody>(&endpoints, peer);
-        tasks.spawn(server.serve(service, stop_signal.clone(), || Duration::ZERO));
+        let serving = server.serve(service, stop_signal.clone(), || Duration::ZERO);
+        tasks.spawn(stopped_tasks.clone().watch("admin listener", serving));
     }
     Ok(AdminListeners {
         addresses,

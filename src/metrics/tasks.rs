@@ -1,8 +1,8 @@
-//! Background tasks that have stopped, although none of them should before the process does.
+//! Background tasks that have stopped although what they do is still needed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which background tasks of a proxy have stopped. Clones share it.
+/// Which background tasks of a proxy, or of the admin listeners, have stopped. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct StoppedTasks(Arc<Mutex<Vec<&'static str>>>);
 
@@ -17,6 +17,15 @@ impl StoppedTasks {
         let output = task.await;
         watched.record();
         output
+    }
+
+    /// Runs a task that may end, and records its name only if it panics.
+    pub async fn watch_for_panic<T>(self, name: &'static str, task: impl Future<Output = T>) -> T {
+        let _watched = WatchedTask {
+            stopped: self,
+            name,
+        };
+        task.await
     }
 
     /// Their names.

@@ -194,8 +194,7 @@ impl Server {
         S: HttpService,
         G: FnOnce() -> Duration,
     {
-        let registry = Arc::clone(&self.registry);
-        let sweeper = tokio::spawn(async move { registry.sweep().await });
+        let sweeper = self.registry.start_sweeper();
         let mut closing = stop.clone();
         let mut draining = stop.clone();
         loop {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::limits::ConnectionLimits;
@@ -213,11 +214,21 @@ impl ConnectionRegistry {
         self.state.is_closing()
     }
 
+    /// Starts the task that enforces the limits. It runs until it is aborted.
+    pub(super) fn start_sweeper(self: &Arc<Self>) -> JoinHandle<()> {
+        let registry = Arc::clone(self);
+        let tasks = self.metrics.stopped_tasks().clone();
+        tokio::spawn(tasks.watch(
+            "limits of connections",
+            async move { registry.sweep().await },
+        ))
+    }
+
     /// Periodically closes the connections that exceed a limit. Never returns.
     ///
     /// A sweep that comes very late means that the whole process was late: it was stopped, or the machine was
     /// suspended. Such a sweep closes nothing, so that connections can first read what has arrived meanwhile.
-    pub(super) async fn sweep(&self) {
+    async fn sweep(&self) {
         let mut was_skipped = false;
         loop {
             let limits = self.limits();
@@ -248,3 +259,6 @@ fn sweep_interval(limits: &ConnectionLimits) -> Duration {
         .min(limits.stall_timeout);
     (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
 }
+
+#[cfg(test)]
+mod tests;

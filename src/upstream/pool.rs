@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -151,8 +152,14 @@ impl<B: OutgoingBody> IdlePool<B> {
     }
 }
 
-/// Closes idle connections in time, until the pool is dropped.
-pub(super) async fn reap_idle<B: OutgoingBody>(pool: Weak<IdlePool<B>>) {
+/// Starts the task that closes idle connections in time. It ends when the pool is dropped.
+pub(super) fn start_reaper<B: OutgoingBody>(pool: &Arc<IdlePool<B>>) -> JoinHandle<()> {
+    let tasks = pool.metrics.stopped_tasks().clone();
+    let reaping = reap_idle(Arc::downgrade(pool));
+    tokio::spawn(tasks.watch_for_panic("idle upstream connections", reaping))
+}
+
+async fn reap_idle<B: OutgoingBody>(pool: Weak<IdlePool<B>>) {
     while let Some(pool) = pool.upgrade() {
         let interval = REAP_INTERVAL.min(pool.max_idle / 2);
         let notify = Arc::clone(&pool.reaper);

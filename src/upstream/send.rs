@@ -21,7 +21,7 @@ use super::exchange::{Exchange, ExchangeContext, ExchangeError, HyperResult};
 use super::field_limit::FieldLimit;
 use super::framing;
 use super::head_defect::HeadDefect;
-use super::pool::{IdlePool, reap_idle};
+use super::pool::{IdlePool, start_reaper};
 use super::response_body::ResponseBody;
 use super::upload_progress::{OutgoingBody, TrackedBody};
 use crate::config;
@@ -82,7 +82,7 @@ impl<B: OutgoingBody> Upstream<B> {
         metrics: Arc<Metrics>,
     ) -> Self {
         let upstream = Self::without_reaper(config, tls, metrics);
-        tokio::spawn(reap_idle(Arc::downgrade(&upstream.context.pool)));
+        start_reaper(&upstream.context.pool);
         upstream
     }
 

@@ -32,3 +32,31 @@ async fn the_guard_of_a_proxy_that_did_not_start_applies_too() {
     assert_eq!(status(&[&named, &strict], "ops.example").await, "403");
     assert_eq!(status(&[&named, &strict], "localhost").await, "200");
 }
+
+#[test]
+fn a_stopped_task_of_the_admin_listeners_makes_every_proxy_unready_and_is_named() {
+    let config = config::AdminConfig {
+        listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
+        is_configured: true,
+    };
+    // Without timers, whatever sleeps panics: the task that enforces the limits does so at once.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let process = metrics::ProcessMetrics::new(|| 0);
+        let listeners = start_admin(&config, &[], &[], process).unwrap();
+        assert!(listeners.endpoints.readiness().is_ready);
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        let readiness = listeners.endpoints.readiness();
+        assert!(!readiness.is_ready);
+        assert!(
+            readiness.line.contains("limits of connections"),
+            "{}",
+            readiness.line
+        );
+    });
+}

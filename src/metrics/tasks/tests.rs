@@ -16,3 +16,15 @@ async fn a_task_that_ends_or_panics_is_named_and_one_that_is_stopped_is_not() {
     assert!(panicked.await.is_err());
     assert_eq!(tasks.names(), ["ended", "panicked"]);
 }
+
+#[tokio::test]
+async fn a_task_that_may_end_is_named_only_if_it_panics() {
+    let tasks = StoppedTasks::default();
+    tasks.clone().watch_for_panic("ended", async {}).await;
+    assert_eq!(tasks.names(), [""; 0]);
+
+    let panicking = async { panic!("a bug") };
+    let panicked = tokio::spawn(tasks.clone().watch_for_panic("panicked", panicking));
+    assert!(panicked.await.is_err());
+    assert_eq!(tasks.names(), ["panicked"]);
+}

@@ -10,7 +10,7 @@ use super::*;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// An upstream whose idle connections are not checked by a reaper.
-fn without_reaper(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
+fn without_reaper(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Upstream<Empty<Bytes>> {
     let config = config::UpstreamConfig {
         url: config::Origin {
             scheme: http::uri::Scheme::HTTP,
@@ -36,7 +36,7 @@ fn without_reaper(address: std::net::SocketAddr) -> Upstream<Empty<Bytes>> {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Upstream::without_reaper(&config, &tls, Metrics::new(None))
+    Upstream::without_reaper(&config, &tls, metrics)
 }
 
 async fn ask(upstream: &Upstream<Empty<Bytes>>, now: Instant) {
@@ -56,7 +56,7 @@ async fn answer(listener: &TcpListener) -> TcpStream {
 #[tokio::test]
 async fn a_request_that_finds_its_idle_connection_closed_lowers_the_estimate() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = without_reaper(listener.local_addr().unwrap());
+    let upstream = without_reaper(listener.local_addr().unwrap(), Metrics::new(None));
     let ((), stream) = tokio::join!(ask(&upstream, Instant::now()), answer(&listener));
     drop(stream);
     tokio::task::yield_now().await; // lets the runtime notice that the connection was closed
@@ -65,4 +65,29 @@ async fn a_request_that_finds_its_idle_connection_closed_lowers_the_estimate() {
     let later = Instant::now() + age;
     tokio::join!(ask(&upstream, later), answer(&listener));
     assert!(!upstream.context.pool.idle_timeout.expects_open(age));
+}
+
+#[test]
+fn a_reaper_that_panics_is_named_among_the_stopped_tasks() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let metrics = Metrics::new(None);
+    let upstream = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = without_reaper(listener.local_addr().unwrap(), Arc::clone(&metrics));
+        let ((), _open) = tokio::join!(ask(&upstream, Instant::now()), answer(&listener));
+        upstream
+    });
+    // With a connection to watch, the reaper sleeps, and a runtime without timers panics when a task does.
+    let without_timers = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let reaped = without_timers.block_on(async { start_reaper(&upstream.context.pool).await });
+    assert!(reaped.unwrap_err().is_panic());
+    assert_eq!(
+        metrics.stopped_tasks().names(),
+        ["idle upstream connections"]
+    );
 }
