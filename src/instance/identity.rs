@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::listen_context::ListenContext;
 use crate::config::Config;
 use crate::guard::{Guard, KeyWatch};
 use crate::metrics::StoppedTasks;
@@ -22,19 +23,29 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Starts to request tokens. `proxy` is the name to log, if there are several proxies.
+    /// Starts to request tokens.
     pub(super) fn start(
         config: &Config,
         tls: rustls::ClientConfig,
-        proxy: Option<String>,
-        stopped_tasks: &StoppedTasks,
+        context: &ListenContext,
     ) -> Arc<Self> {
         let client = token::client(tls.clone(), &config.network.proxy);
         let credential = SecretReader::new(config.token.sources.clone());
         let read_secret = Arc::clone(&credential).into_function();
-        let (tokens, engine) = token::refresh_task(&config.token, client, read_secret, proxy);
+        let (tokens, engine) = token::refresh_task(
+            &config.token,
+            client,
+            read_secret,
+            context.name.clone(),
+            context.attempts.clone(),
+        );
         let mut task = JoinSet::new();
-        task.spawn(stopped_tasks.clone().watch("token refresh", engine.run()));
+        task.spawn(
+            context
+                .stopped_tasks
+                .clone()
+                .watch("token refresh", engine.run()),
+        );
         Arc::new(Self {
             tokens,
             tls,

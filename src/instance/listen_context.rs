@@ -8,6 +8,7 @@ use crate::config::{Config, Listen, LocalUsers};
 use crate::metrics::StoppedTasks;
 use crate::proxy::{self, AccessLogger};
 use crate::server::LiveLimits;
+use crate::token::AttemptCounter;
 
 /// What does not change for as long as a proxy listens.
 pub(super) struct ListenContext {
@@ -21,6 +22,8 @@ pub(super) struct ListenContext {
     pub(super) name: Option<String>,
     pub(super) access_logger: Arc<AccessLogger>,
     pub(super) stopped_tasks: StoppedTasks,
+    /// The token requests of all identities, live or not.
+    pub(super) attempts: AttemptCounter,
 }
 
 impl ListenContext {

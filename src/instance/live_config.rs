@@ -67,7 +67,7 @@ impl LiveConfig {
     ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
         let tls = net::client_config(&config.network)?;
         context.check(config)?;
-        let identity = Identity::start(config, tls, context.name.clone(), &context.stopped_tasks);
+        let identity = Identity::start(config, tls, &context);
         let tls = net::with_client_certificate(
             &identity.tls,
             config.upstream.client_certificate.as_ref(),
@@ -118,8 +118,7 @@ impl LiveConfig {
                 // Reading the system's certificate authorities takes milliseconds, which must not delay requests.
                 let tls = tokio::task::spawn_blocking(move || net::client_config(&network));
                 let tls = tls.await.map_err(std::io::Error::other)??;
-                let name = self.context.name.clone();
-                let identity = Identity::start(config, tls, name, &self.context.stopped_tasks);
+                let identity = Identity::start(config, tls, &self.context);
                 identity.bind_credential(ownership);
                 identity
             }
@@ -146,10 +145,6 @@ impl LiveConfig {
     /// A worker has stopped, so the generation is not served there.
     pub async fn replace(&self, generation: Arc<ConfigGeneration>) -> Result<(), WorkerStopped> {
         let before = self.live();
-        if !Arc::ptr_eq(&generation.identity, &before.identity) {
-            let tokens = &generation.identity.tokens;
-            tokens.add_counts_of(&before.identity.tokens);
-        }
         before.guards.data.succeeded_by(&generation.guards.data);
         let limits = connection_limits(&generation.config, self.context.proxies);
         self.context.limits.set(limits);

@@ -28,6 +28,7 @@ use crate::guard::Peer;
 use crate::metrics::Metrics;
 use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, UnservedResponder, ViaName};
 use crate::server::{self, Server, StopSignal};
+use crate::token::AttemptCounter;
 
 use guard_views::LiveGuard;
 use limits::connection_limits;
@@ -92,6 +93,7 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         name: metrics.proxy().map(str::to_owned),
         access_logger: Arc::clone(&shared.access_logger),
         stopped_tasks: metrics.stopped_tasks().clone(),
+        attempts: AttemptCounter::default(),
     };
     let (live_config, keys_read) = LiveConfig::new(config, context)?;
     server.respond_to_unserved(Arc::new(UnservedResponder::new(

@@ -82,7 +82,7 @@ pub struct Snapshot {
     pub failures: u32,
     /// When the last granted token was requested.
     pub last_success: Option<SystemTime>,
-    /// All attempts since the start, by outcome.
+    /// All attempts since the start, by outcome, also those of other identities of the same proxy.
     pub attempts: AttemptCounts,
     /// The upstream rejected the newest token too: a role may be missing.
     pub refused_although_fresh: bool,
@@ -324,7 +324,7 @@ impl Tokens {
                 .is_some_and(|failure| failure.is_rejection()),
             failures: status.failures,
             last_success: status.last_success,
-            attempts: status.attempts,
+            attempts: self.shared.attempts.counts(),
             refused_although_fresh,
         }
     }
@@ -350,18 +350,6 @@ impl Tokens {
             // Cannot fail: this handle owns the sender.
             let _ = changes.changed().await;
         }
-    }
-
-    /// Adds the counts of `before`, which this handle replaces: a counter must never decrease.
-    pub fn add_counts_of(&self, before: &Self) {
-        let earlier = before.shared.status.borrow().attempts;
-        self.shared.status.send_modify(|status| {
-            let attempts = &mut status.attempts;
-            attempts.granted += earlier.granted;
-            attempts.refused += earlier.refused;
-            attempts.throttled += earlier.throttled;
-            attempts.unavailable += earlier.unavailable;
-        });
     }
 
     /// Counts how often the wall clock has jumped by more than 10 s against the monotonic clock, because the machine

@@ -53,5 +53,5 @@ pub use request_secrets::{RequestSecrets, UnreadableSecret, is_awaited};
 pub use response::AccessToken;
 pub use secret_reader::{ReadSecrets, SecretOwnership, SecretReader};
 pub use single_grant::SingleGrant;
-pub use status::AttemptCounts;
+pub use status::{AttemptCounter, AttemptCounts};
 pub use unreachable::{TokenServer, Unreachable, UnreachableCause};

@@ -28,7 +28,7 @@ use super::schedule::{
     MIN_BETWEEN_ATTEMPTS, SECRET_POLL,
 };
 use super::secret_reader::ReadSecrets;
-use super::status::{CurrentToken, SharedStatus, TaskStatus, Wait};
+use super::status::{AttemptCounter, CurrentToken, SharedStatus, Wait};
 use crate::config;
 
 /// Longer than a secret's command may run (30 s). A reader that hangs must not block the task.
@@ -41,13 +41,14 @@ type RequestingToken = Pin<Box<dyn Future<Output = Result<AccessToken, GrantErro
 pub(super) type RequestToken = Arc<dyn Fn(RequestSecrets) -> RequestingToken + Send + Sync>;
 
 /// The token of one configuration: the handle, and the task that must be run. `proxy` is the proxy's name in the log,
-/// if there are several proxies.
+/// if there are several proxies. `attempts` counts beside those of its other identities.
 #[must_use]
 pub fn refresh_task(
     config: &config::TokenConfig,
     client: Client,
     read_secret: ReadSecrets,
     proxy: Option<String>,
+    attempts: AttemptCounter,
 ) -> (Tokens, RefreshTask) {
     let grant = Arc::new(Grant::new(config.clone(), client).for_proxy(proxy.clone()));
     let request_token: RequestToken = Arc::new(move |secrets| {
@@ -59,17 +60,19 @@ pub fn refresh_task(
     let inputs = TaskInputs {
         clock: Clock::SYSTEM,
         draw: fastrand::f64,
+        attempts,
     };
     let (tokens, task) =
         RefreshTask::new(config.wait, inputs, request_token, read_secret, poll_secret);
     (tokens, task.for_proxy(proxy))
 }
 
-/// The sources of time and of randomness.
-#[derive(Clone, Copy)]
+/// The sources of time and of randomness, and where attempts are counted.
+#[derive(Clone)]
 pub(super) struct TaskInputs {
     pub(super) clock: Clock,
     pub(super) draw: fn() -> f64,
+    pub(super) attempts: AttemptCounter,
 }
 
 /// The task. Everything that other code may see of it is in the handle.
@@ -109,7 +112,11 @@ impl RefreshTask {
         read_secret: ReadSecrets,
         poll_secret: bool,
     ) -> (Tokens, Self) {
-        let shared = Arc::new(SharedStatus::new(wait, inputs.clock));
+        let shared = Arc::new(SharedStatus::new(
+            wait,
+            inputs.clock,
+            inputs.attempts.clone(),
+        ));
         let now = inputs.clock.now();
         let task = Self {
             shared: Arc::clone(&shared),
@@ -405,6 +412,7 @@ impl RefreshTask {
             header, lifetime, ..
         } = token;
         let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
+        self.inputs.attempts.count_success();
         let mut generation = 0;
         self.shared.status.send_modify(|status| {
             generation = status.token.as_ref().map_or(0, |token| token.generation) + 1;
@@ -429,7 +437,6 @@ impl RefreshTask {
             status.forced_failures = 0;
             status.failure = None;
             status.last_success = Some(requested_at.wall);
-            status.attempts.granted += 1;
         });
         self.failure_log.forget();
         tracing::info!(
@@ -446,6 +453,7 @@ impl RefreshTask {
     fn record_failure(&mut self, trigger: AttemptTrigger, failure: GrantError) {
         let now = self.inputs.clock.now();
         let draw = (self.inputs.draw)();
+        self.inputs.attempts.count_failure(failure.class());
         let failure = Arc::new(failure);
         let (mut number, mut failures, mut retry_in) = (0, 0, Duration::ZERO);
         self.shared.status.send_modify(|status| {
@@ -468,7 +476,6 @@ impl RefreshTask {
             if trigger == AttemptTrigger::Scheduled {
                 status.plan = wait;
             }
-            count(status, &failure);
             status.failure = Some(Arc::clone(&failure));
             status.finished = status.started;
             number = status.finished;
@@ -494,15 +501,6 @@ async fn first_to_end(
         Poll::Pending
     })
     .await
-}
-
-fn count(status: &mut TaskStatus, failure: &GrantError) {
-    let attempts = &mut status.attempts;
-    match failure.class() {
-        FailureClass::Configuration => attempts.refused += 1,
-        FailureClass::Throttled => attempts.throttled += 1,
-        FailureClass::Outage => attempts.unavailable += 1,
-    }
 }
 
 async fn read(source: &ReadSecrets) -> Result<RequestSecrets, GrantError> {

@@ -13,7 +13,7 @@ use super::bearer::{Bearer, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
-use super::schedule::{self, ATTEMPT_OVERLAP, Delays, MIN_BETWEEN_ATTEMPTS};
+use super::schedule::{self, ATTEMPT_OVERLAP, Delays, FailureClass, MIN_BETWEEN_ATTEMPTS};
 
 /// What the handle and the task share.
 ///
@@ -29,19 +29,21 @@ pub(super) struct SharedStatus {
     pub(super) clock_steps: watch::Sender<u64>,
     /// The newest token with which the upstream has accepted a request.
     pub(super) accepted: AtomicU64,
+    pub(super) attempts: AttemptCounter,
     pub(super) clock: Clock,
     /// `token.wait`.
     pub(super) wait: Duration,
 }
 
 impl SharedStatus {
-    pub(super) fn new(wait: Duration, clock: Clock) -> Self {
+    pub(super) fn new(wait: Duration, clock: Clock, attempts: AttemptCounter) -> Self {
         Self {
             status: watch::Sender::new(TaskStatus::starting(clock.now())),
             forced: Mutex::new(ForcedRefreshes::new()),
             wake: Notify::new(),
             clock_steps: watch::Sender::new(0),
             accepted: AtomicU64::new(0),
+            attempts,
             clock,
             wait,
         }
@@ -133,6 +135,33 @@ pub struct AttemptCounts {
     pub unavailable: u64,
 }
 
+/// Counts the attempts of every identity that a proxy has had, so that its counters never decrease. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct AttemptCounter(Arc<Mutex<AttemptCounts>>);
+
+impl AttemptCounter {
+    pub(super) fn count_success(&self) {
+        self.lock().granted += 1;
+    }
+
+    pub(super) fn count_failure(&self, class: FailureClass) {
+        let mut counts = self.lock();
+        match class {
+            FailureClass::Configuration => counts.refused += 1,
+            FailureClass::Throttled => counts.throttled += 1,
+            FailureClass::Outage => counts.unavailable += 1,
+        }
+    }
+
+    pub(super) fn counts(&self) -> AttemptCounts {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, AttemptCounts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What the task knows about the token.
 pub(super) struct TaskStatus {
     pub(super) token: Option<CurrentToken>,
@@ -153,7 +182,6 @@ pub(super) struct TaskStatus {
     /// The last failure since the last success, if any.
     pub(super) failure: Option<Arc<GrantError>>,
     pub(super) last_success: Option<SystemTime>,
-    pub(super) attempts: AttemptCounts,
 }
 
 impl TaskStatus {
@@ -170,7 +198,6 @@ impl TaskStatus {
             forced_failures: 0,
             failure: None,
             last_success: None,
-            attempts: AttemptCounts::default(),
         }
     }
 

@@ -204,6 +204,23 @@ async fn a_later_configuration_replaces_a_pending_one() {
 }
 
 #[tokio::test]
+async fn the_token_requests_of_an_identity_that_never_served_stay_counted() {
+    let scene = Scene::before(Upstream::echoing().await, "").await;
+    let endpoint = issuing("never", &Arc::default()).await;
+    let waiting = text(&scene.directory, &scene.upstream.url(), &endpoint.url(), "");
+    let counts = || scene.proxy.running.tokens().snapshot().attempts;
+    scene.proxy.replace(&waiting);
+    until("the request of the waiting identity is counted", || {
+        counts().unavailable > 0
+    })
+    .await;
+    scene.proxy.replace(&scene.text(""));
+    until("nothing is pending", || scene.proxy.notes().is_empty()).await;
+    assert!(counts().unavailable > 0);
+    assert_eq!(counts().granted, 1);
+}
+
+#[tokio::test]
 async fn a_pending_guard_that_admits_more_takes_effect_only_with_its_identity() {
     let scene = Scene::before(Upstream::echoing().await, "guard.read_only = true").await;
     let may = Arc::new(AtomicBool::new(false));

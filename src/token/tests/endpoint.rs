@@ -15,7 +15,7 @@ use crate::credentials::{Secret, SecretSource};
 use crate::token::grant::Grant;
 use crate::token::grant_error::{GrantError, ResponseDefect};
 use crate::token::response::AccessToken;
-use crate::token::{ReadSecrets, TokenState, refresh_task};
+use crate::token::{AttemptCounter, ReadSecrets, TokenState, refresh_task};
 
 pub(super) const SECRET: &str = "correct horse+battery";
 const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
@@ -389,6 +389,7 @@ async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
         client(),
         reader(),
         None,
+        AttemptCounter::default(),
     );
     let task = tokio::spawn(task.run());
     let first = tokens.settled().await;
@@ -417,6 +418,7 @@ async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
         client(),
         reader(),
         None,
+        AttemptCounter::default(),
     );
     let task = tokio::spawn(task.run());
     tokens.bearer().await.unwrap();

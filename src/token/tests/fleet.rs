@@ -21,7 +21,7 @@ use crate::config::ClientAuth;
 use crate::credentials::Secret;
 use crate::token::refresh::{RequestToken, TaskInputs};
 use crate::token::schedule::{self, FailureClass};
-use crate::token::{ReadSecrets, RefreshTask, Tokens, refresh_task};
+use crate::token::{AttemptCounter, ReadSecrets, RefreshTask, Tokens, refresh_task};
 
 const PROXIES: usize = 5000;
 /// How many requests the endpoint grants per second. It answers the others with 429 and `Retry-After: 1`.
@@ -65,6 +65,7 @@ async fn five_thousand_proxies_that_start_within_5_s_all_have_a_token_within_2_m
     let inputs = TaskInputs {
         clock: paused_clock(),
         draw: fastrand::f64,
+        attempts: AttemptCounter::default(),
     };
     let start = Instant::now();
     let window = Arc::new(Mutex::new((Window::new(PER_SECOND), 0_usize)));
@@ -87,7 +88,8 @@ async fn five_thousand_proxies_that_start_within_5_s_all_have_a_token_within_2_m
     let mut all: Vec<Tokens> = Vec::new();
     for number in 0..PROXIES {
         let request_token = Arc::clone(&request_token);
-        let (tokens, task) = RefreshTask::new(s(10), inputs, request_token, reader(), false);
+        let (tokens, task) =
+            RefreshTask::new(s(10), inputs.clone(), request_token, reader(), false);
         all.push(tokens);
         let delay = s(5).mul_f64(f64::from(u32::try_from(number).unwrap()) / 5000.0);
         tokio::spawn(async move {
@@ -192,7 +194,13 @@ async fn two_hundred_tasks_get_their_tokens_from_a_real_endpoint_that_throttles(
     let client = client();
     let mut all = Vec::new();
     for _ in 0..200 {
-        let (tokens, task) = refresh_task(&config, client.clone(), reader(), None);
+        let (tokens, task) = refresh_task(
+            &config,
+            client.clone(),
+            reader(),
+            None,
+            AttemptCounter::default(),
+        );
         all.push((tokens, tokio::spawn(task.run())));
     }
     while !all.iter().all(|(tokens, _)| tokens.usable().is_some()) {

@@ -14,7 +14,7 @@ use crate::token::grant_error::{ErrorResponse, GrantError};
 use crate::token::refresh::{RequestToken, TaskInputs};
 use crate::token::response::AccessToken;
 use crate::token::{
-    ReadSecrets, RefreshTask, RequestSecrets, TokenServer, Tokens, UnreadableSecret,
+    AttemptCounter, ReadSecrets, RefreshTask, RequestSecrets, TokenServer, Tokens, UnreadableSecret,
 };
 
 pub(super) const WAIT: Duration = Duration::from_secs(10);
@@ -83,6 +83,7 @@ impl Scene {
         let inputs = TaskInputs {
             clock,
             draw: || 0.5,
+            attempts: AttemptCounter::default(),
         };
         let request_token = request_token(Arc::clone(&requested), Box::new(script));
         let read_secret = read_secret(Arc::clone(&secret));

@@ -11,7 +11,7 @@ use crate::config::ClientAuth;
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant::Grant;
-use crate::token::{ReadSecrets, RequestRoute, refresh_task};
+use crate::token::{AttemptCounter, ReadSecrets, RequestRoute, refresh_task};
 
 const TOKEN: &str =
     "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
@@ -125,6 +125,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
                 super::endpoint::client(),
                 Arc::clone(&read_secret),
                 None,
+                AttemptCounter::default(),
             );
             let task = tokio::spawn(task.run());
             let snapshot = tokens.settled().await;
