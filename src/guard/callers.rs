@@ -132,9 +132,9 @@ impl Callers {
         self.changed.subscribe()
     }
 
-    /// Whether a caller has this key.
-    pub(super) fn knows(&self, key: KeyDigest) -> bool {
-        self.owner(key).is_some()
+    /// Whether the caller with this name has this key.
+    pub(super) fn is_key_of(&self, key: KeyDigest, name: &CallerName) -> bool {
+        self.owner(key).is_some_and(|owner| owner.name == *name)
     }
 
     /// The caller that sent a request. A key decides; without one the user does, but never over a network.

@@ -9,11 +9,12 @@ use super::callers::Callers;
 use super::credential::{key_in_authorization, key_in_own_field};
 use super::fields::{FieldLines, GuardFields};
 use super::key::KeyDigest;
-use super::peer::Peer;
+use super::peer::{CallerName, Peer};
 
 /// The key that admitted a request. Has no `Debug`, so that nothing of the key is printed.
 pub struct Lease {
     callers: Arc<Callers>,
+    caller: CallerName,
     key: KeyDigest,
 }
 
@@ -21,7 +22,8 @@ impl Lease {
     /// The lease of a request that has been admitted. `None` if its caller needed no key.
     pub(super) fn new(callers: &Arc<Callers>, headers: &HeaderMap, peer: &Peer) -> Option<Self> {
         let fields = GuardFields::read(headers);
-        callers.identify(&fields, peer).ok()?.key.as_ref()?;
+        let caller = callers.identify(&fields, peer).ok()?;
+        caller.key.as_ref()?;
         let key = match (fields.key, fields.authorization) {
             (FieldLines::One(value), _) => key_in_own_field(value),
             (_, FieldLines::One(value)) => key_in_authorization(value)?,
@@ -29,12 +31,13 @@ impl Lease {
         };
         Some(Self {
             callers: Arc::clone(callers),
+            caller: caller.name.clone(),
             key,
         })
     }
 
-    /// Returns once the key is revoked: no caller has it any more, or another configuration, serving or pending, does
-    /// not know it.
+    /// Returns once the key is revoked: its caller does not have it any more, or not in another configuration, serving
+    /// or pending. A key that moves to another caller is revoked too, because that caller may have other rules.
     pub async fn revoked(mut self) {
         loop {
             // Subscribe before looking, so that no change is missed.
@@ -49,8 +52,8 @@ impl Lease {
                 Some(None) => return,
                 None => {}
             }
-            let is_known = |callers: &Arc<Callers>| callers.knows(self.key);
-            if !is_known(&self.callers) || !pending.as_ref().is_none_or(is_known) {
+            let is_valid = |callers: &Arc<Callers>| callers.is_key_of(self.key, &self.caller);
+            if !is_valid(&self.callers) || !pending.as_ref().is_none_or(is_valid) {
                 return;
             }
             tokio::select! {

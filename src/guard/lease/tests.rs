@@ -19,8 +19,10 @@ fn set(guard: &Guard, keys: &[&[u8]]) {
 }
 
 fn lease(guard: &Guard, key: &[u8]) -> Lease {
+    let callers = guard.callers().unwrap();
     Lease {
-        callers: guard.callers().unwrap(),
+        caller: callers.list()[0].name.clone(),
+        callers,
         key: KeyDigest::of(key),
     }
 }
@@ -77,5 +79,34 @@ async fn a_lease_ends_if_the_next_configuration_does_not_know_its_key() {
         let mut held = Box::pin(lease(&before, b"the-key").revoked());
         before.succeeded_by(&next);
         assert!(ends(&mut held).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_if_its_key_moves_to_another_caller() {
+    let two = config(
+        "guard.callers.ci.key = { file = \"k\" }\nguard.callers.nightly.key = { file = \"n\" }\n",
+    );
+    let key = KeyDigest::of(b"the-key");
+    let before = Guard::new(&two);
+    let callers = before.callers().unwrap();
+    callers.set_keys(0, &[key]).unwrap();
+    let mut held = Box::pin(lease(&before, b"the-key").revoked());
+    assert!(!ends(&mut held).await);
+    callers.set_keys(0, &[]).unwrap();
+    callers.set_keys(1, &[key]).unwrap();
+    assert!(ends(&mut held).await, "within one configuration");
+
+    let after = Guard::new(&two);
+    after.callers().unwrap().set_keys(1, &[key]).unwrap();
+    for is_pending in [false, true] {
+        let before = guard(b"the-key");
+        let mut held = Box::pin(lease(&before, b"the-key").revoked());
+        if is_pending {
+            before.restrict_leases(Some(&after));
+        } else {
+            before.succeeded_by(&after);
+        }
+        assert!(ends(&mut held).await, "pending: {is_pending}");
     }
 }
