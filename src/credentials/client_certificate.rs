@@ -5,6 +5,7 @@
 //! Those for the token endpoint are read for each token request.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::PrivateKeyDer;
@@ -14,6 +15,7 @@ use x509_cert::certificate::Version;
 use x509_cert::der::Decode as _;
 use zeroize::Zeroizing;
 
+use super::bounded_read::{FILE_TIMEOUT, read_within};
 use super::pem::{CertificateDefect, PemDefect, pem_certificates};
 use super::regular_file::{FileError, read_regular, readable_by_all};
 
@@ -174,6 +176,25 @@ impl ClientCertificate {
     #[must_use]
     pub fn exposed(&self) -> Option<String> {
         readable_by_all(&self.key_file)
+    }
+
+    /// Reads the certificate and its key on another thread, which has 5 s.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub async fn read_in_background(
+        &self,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<CertifiedKey, ClientCertificateError> {
+        let files = self.clone();
+        let read = read_within(FILE_TIMEOUT, &self.cert_file, move || files.read(&provider)).await;
+        read.unwrap_or_else(|error| {
+            Err(ClientCertificateError::File {
+                key: self.to.cert_key(),
+                path: self.cert_file.clone(),
+                source: FileError::Other(error),
+            })
+        })
     }
 
     /// Reads the certificate and its key from their files. Blocks on the disk.

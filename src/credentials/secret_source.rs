@@ -1,10 +1,10 @@
 //! Where a secret is configured to come from, and reading it from there: bounded in size and time, and never quoted.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::bounded_read::{FILE_TIMEOUT, read_within};
 use super::keyring::{self, KeyringEntry};
 use super::regular_file::{FileError, read_regular, readable_by_all};
 use super::secret::Secret;
@@ -34,8 +34,8 @@ impl SecretSource {
     /// Reads the secret now. One trailing newline is trimmed, and nothing else.
     ///
     /// # Errors
-    /// See [`SecretError`]. A command is killed after 30 s, and when the returned future is dropped; a keyring has
-    /// 5 s to answer.
+    /// See [`SecretError`]. A command is killed after 30 s, and when the returned future is dropped; a file and a
+    /// keyring have 5 s.
     pub async fn read(&self) -> Result<Secret, SecretError> {
         let bytes = match self {
             Self::File(path) => read_file(path).await?,
@@ -116,12 +116,11 @@ impl SecretSource {
 
 async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || read_secret_file(&owned)).await;
-    // Joining fails only when the runtime is shutting down.
-    read.unwrap_or_else(|_| {
+    let read = read_within(FILE_TIMEOUT, path, move || read_secret_file(&owned)).await;
+    read.unwrap_or_else(|error| {
         Err(SecretError::File {
             path: path.to_owned(),
-            source: FileError::Other(io::ErrorKind::Interrupted.into()),
+            source: FileError::Other(error),
         })
     })
 }

@@ -6,7 +6,7 @@
 //! when it is called, nor what was granted before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -151,14 +151,12 @@ impl Grant {
 
     /// The HTTP client, with the client certificate that is in its files now.
     async fn http(&self) -> Result<Client, GrantError> {
-        let Some(files) = self.config.certificate.clone() else {
+        let Some(files) = &self.config.certificate else {
             return Ok(self.client.clone());
         };
-        let provider = self.client.tls().crypto_provider().clone();
-        let pair = tokio::task::spawn_blocking(move || files.read(&provider))
-            .await
-            .map_err(|_| GrantError::Internal)?
-            .map_err(GrantError::CertificateUnusable)?;
+        let provider = Arc::clone(self.client.tls().crypto_provider());
+        let pair = files.read_in_background(provider).await;
+        let pair = pair.map_err(GrantError::CertificateUnusable)?;
         Ok(self.client.presenting(pair))
     }
 
