@@ -77,6 +77,23 @@ test("a page from the public address space cannot reach the API, not even with a
   });
 });
 
+test("at a name of guard.hosts, by plain http, an image of another page reaches the API, and a form does not", async (t) => {
+  const scene = await setUp(t, { hosts: ["tool.test"] });
+  const browser = await openBrowser(t, { flags: [NAMES] });
+  const page = await openPage(browser, scene.evil);
+  const at = (name, path) => scene.proxy.url.replace("127.0.0.1", name) + path;
+  const image = FROM_ANOTHER_PAGE.image.run;
+  await page.evaluate(image, at("localhost", "/loopback"));
+  await page.evaluate(image, at("tool.test", "/named"));
+
+  assert.equal(await until(() => scene.refused("/loopback"), "no request arrived at localhost"), "origin_refused");
+  // SECURITY.md says so: the browser sends neither Origin nor Sec-Fetch-Site there, as a program would not.
+  await until(() => scene.upstream.seen.includes("GET /named"), "no request arrived at the name");
+  await page.evaluate(FROM_ANOTHER_PAGE["form POST of text/plain, in this tab"].run, at("tool.test", "/form"));
+  assert.equal(await until(() => scene.refused("/form"), "no form arrived at the name"), "origin_refused");
+  assert.deepEqual(scene.upstream.seen, ["GET /named"]);
+});
+
 test("a link on another page leads to an intermediate page, whose only link leads to the API", async (t) => {
   const scene = await setUp(t);
   const browser = await openBrowser(t, { flags: [NAMES] });
@@ -215,9 +232,10 @@ async function startDemo(t) {
 }
 
 /** Starts the binary in front of `api`. */
-async function startCupbearer(t, { authorizationServer, api, origins = [] }) {
+async function startCupbearer(t, { authorizationServer, api, origins = [], hosts = [] }) {
   const directory = await temporaryDirectory(t);
-  const config = `[guard]\norigins = ${JSON.stringify(origins)}\n[log]\naccess = "all"\nformat = "json"\n`;
+  const guard = `[guard]\norigins = ${JSON.stringify(origins)}\nhosts = ${JSON.stringify(hosts)}\n`;
+  const config = `${guard}[log]\naccess = "all"\nformat = "json"\n`;
   const file = await writeConfiguration(directory, { authorizationServer, api, client: "basic", config });
   const proxy = await startProxy(["--config", file]);
   t.after(() => proxy.stop());
@@ -225,14 +243,14 @@ async function startCupbearer(t, { authorizationServer, api, origins = [] }) {
 }
 
 /** Starts a server without a guard, an identical server behind cupbearer, and a server for the pages. */
-async function setUp(t, { allowed = false } = {}) {
+async function setUp(t, { allowed = false, hosts = [] } = {}) {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
   const naive = await startNaiveServer(t);
   const upstream = await startNaiveServer(t);
   const { port } = await startPages(t);
   const tool = `http://tool.test:${port}`;
-  const proxy = await startCupbearer(t, { authorizationServer, api: upstream, origins: allowed ? [tool] : [] });
+  const proxy = await startCupbearer(t, { authorizationServer, api: upstream, origins: allowed ? [tool] : [], hosts });
   /** The reason in the access line of the request for `path`; undefined while there is no line. */
   const refused = (path) => {
     const line = proxy.output.stderr.split("\n").find((one) => one.includes(`"path":"${path}"`) && one.includes('"status"'));
