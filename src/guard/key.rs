@@ -121,10 +121,8 @@ pub fn new_key() -> Result<Zeroizing<String>, NoRandomness> {
     while key.len() < PREFIX.len() + RANDOM_LETTERS {
         let mut bytes = Zeroizing::new([0; 64]);
         rand::fill(&mut *bytes).map_err(|_| NoRandomness)?;
-        // 248 is 4 times 62, so every letter is equally likely.
-        let letters = bytes.iter().filter(|byte| **byte < 248);
         let missing = PREFIX.len() + RANDOM_LETTERS - key.len();
-        key.extend(letters.take(missing).map(|byte| letter(u32::from(*byte))));
+        key.extend(letters_of(&*bytes).take(missing));
     }
     let checksum = checksum(key.as_bytes());
     key.extend(checksum);
@@ -135,6 +133,12 @@ pub fn new_key() -> Result<Zeroizing<String>, NoRandomness> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system's random number generator failed")]
 pub struct NoRandomness;
+
+/// A letter for each byte below 248, which is 4 times 62, so that every letter is equally likely.
+fn letters_of(random: &[u8]) -> impl Iterator<Item = char> {
+    let even = random.iter().filter(|byte| **byte < 248);
+    even.map(|byte| letter(u32::from(*byte)))
+}
 
 fn letter(number: u32) -> char {
     char::from(LETTERS[number as usize % LETTERS.len()])
@@ -157,7 +161,7 @@ fn checksum(rest: &[u8]) -> [char; CHECKSUM_LETTERS] {
         .fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
     let mut letters = ['0'; CHECKSUM_LETTERS];
     for place in letters.iter_mut().rev() {
-        *place = letter(number % 62);
+        *place = letter(number);
         number /= 62;
     }
     letters

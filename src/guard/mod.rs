@@ -205,8 +205,7 @@ impl Guard {
             })
     }
 
-    /// Who sent a request that was rejected before its caller was identified, for the log. `None`
-    /// if a pending configuration has another name for the caller.
+    /// Who sent a rejected request, for the log. `None` if a pending configuration has another name for the caller.
     #[cold]
     fn caller_of(&self, head: CheckedHead<'_>, peer: &Peer) -> Option<CallerName> {
         let fields = GuardFields::read(head.headers);
@@ -314,13 +313,8 @@ impl Guard {
             path: head.uri.path(),
             fields,
         };
-        match rules::check(self.rules.as_deref().into_iter().chain(of_caller), input) {
-            Ok(()) => Ok(name),
-            Err(rejection) => Err(Rejection {
-                caller: name,
-                ..rejection
-            }),
-        }
+        rules::check(self.rules.as_deref().into_iter().chain(of_caller), input)?;
+        Ok(name)
     }
 }
 

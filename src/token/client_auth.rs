@@ -119,6 +119,10 @@ impl ClientCredentials<'_> {
         let mut line = Zeroizing::new(String::with_capacity(8 + self.encoded_capacity() * 2));
         line.push_str("Basic ");
         line.push_str(&self.basic_credentials());
+        debug_assert!(
+            line.len() <= 8 + self.encoded_capacity() * 2,
+            "it has grown"
+        );
         let mut value = HeaderValue::from_maybe_shared(wiped(line))?;
         value.set_sensitive(true);
         Ok(value)
@@ -129,9 +133,11 @@ impl ClientCredentials<'_> {
         pair.push_str(&encoded(self.id.as_bytes()));
         pair.push(':');
         pair.push_str(&encoded(self.secret()));
+        debug_assert!(pair.len() <= self.encoded_capacity(), "it has grown");
         Zeroizing::new(STANDARD.encode(pair.as_bytes()))
     }
 
+    /// Enough for id and secret if every byte is encoded: a buffer that grows leaves a copy behind that is not wiped.
     fn encoded_capacity(&self) -> usize {
         3 * (self.id.len() + self.secret().len()) + 1
     }

@@ -16,6 +16,26 @@ fn a_new_key_is_different_each_time_and_valid() {
 }
 
 #[test]
+fn the_checksum_is_the_one_that_secret_scanners_compute() {
+    let key = "cbk_0123456789ABCDEFGHIJKLMNOPQRST3aqCqY"; // computed by another program
+    assert_eq!(
+        parse_keys(key.as_bytes()),
+        Ok(vec![KeyDigest::of(key.as_bytes())])
+    );
+}
+
+#[test]
+fn every_letter_of_a_new_key_is_equally_likely() {
+    let bytes: Vec<u8> = (0..=u8::MAX).collect();
+    let letters: Vec<char> = letters_of(&bytes).collect();
+    for letter in LETTERS {
+        let count = letters.iter().filter(|one| **one == char::from(*letter));
+        assert_eq!(count.count(), 4, "{letter}");
+    }
+    assert_eq!(letters.len(), 4 * LETTERS.len());
+}
+
+#[test]
 fn comments_empty_lines_and_surrounding_white_space_are_ignored() {
     let text = b"# alice, until May\n\n  a-key-of-my-own-1 \r\n#a-key-of-my-own-2\n";
     assert_eq!(

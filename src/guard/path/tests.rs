@@ -79,3 +79,15 @@ fn a_path_that_two_servers_could_interpret_differently_is_ambiguous() {
         assert_eq!(decode_path(path), Err(ambiguity), "{path}");
     }
 }
+
+#[test]
+fn a_rejection_names_the_byte() {
+    for (byte, expected) in [
+        (b';', "a \";\" (%3B), raw or encoded"),
+        (b'\\', "a \"backslash\" (%5C), raw or encoded"),
+        (0x07, "a control character (%07)"),
+    ] {
+        let detail = PathAmbiguity::ForbiddenByte(byte).rejection().detail;
+        assert!(detail.contains(expected), "{detail}");
+    }
+}

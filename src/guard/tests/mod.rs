@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 
+mod details;
 mod property;
 mod shape;
 mod wire;

@@ -68,3 +68,11 @@ fn a_rejection_names_both_users_and_the_line_to_write() {
         AdmittedUsers::new(&LocalUsers::Same, Some(OWN)).check(&peer(Transport::Loopback, None));
     assert!(unknown.unwrap_err().detail.contains("\"any\""));
 }
+
+#[cfg(unix)]
+#[test]
+fn our_own_user_is_the_one_that_owns_our_files() {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = tempfile::tempfile().unwrap();
+    assert_eq!(own_uid(), Some(file.metadata().unwrap().uid()));
+}

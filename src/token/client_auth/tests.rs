@@ -92,3 +92,12 @@ fn the_secret_is_recognised_in_every_form_in_which_it_is_sent_and_in_parts() {
     }
     assert!(!credential.appears_in("Request denied: Invalid client credentials"));
 }
+
+/// The code asserts that its buffers do not grow, which would leave copies behind.
+#[test]
+fn an_id_and_a_secret_of_which_every_byte_is_encoded_fit_into_their_buffers() {
+    let (form, headers) = signed(ClientAuth::Basic, "::::", "%%%%%%%%");
+    assert_eq!(form, "grant_type=client_credentials");
+    let encoded = STANDARD.encode(format!("{}:{}", "%3A".repeat(4), "%25".repeat(8)));
+    assert_eq!(headers[AUTHORIZATION], format!("Basic {encoded}"));
+}

@@ -93,3 +93,37 @@ fn a_demand_that_yielded_no_token_does_not_count() {
     forced.demand(20, route("/"), now).unwrap();
     assert_eq!(forced.demand(21, route("/"), now), Err(FORCED_PAUSE_MIN));
 }
+
+#[test]
+fn three_routes_may_force_a_refresh_at_once_and_each_pause_allows_one_more_up_to_three() {
+    let mut forced = ForcedRefreshes::new();
+    let start = Instant::now();
+    let pause = FORCED_PAUSE_MIN;
+    for number in 1..=3 {
+        let own = route(&format!("/{number}"));
+        forced.demand(number, own, start).expect("at once");
+    }
+    assert_eq!(forced.demand(4, route("/4"), start), Err(pause));
+    let soon = start + pause / 3;
+    assert_eq!(forced.demand(4, route("/4"), soon), Err(pause - pause / 3));
+    let later = start + pause;
+    assert_eq!(forced.demand(4, route("/4"), later), Ok(()));
+    assert_eq!(forced.demand(5, route("/5"), later), Err(pause));
+
+    let much_later = later + pause * 20;
+    for number in 5..=7 {
+        let own = route(&format!("/{number}"));
+        assert_eq!(forced.demand(number, own, much_later), Ok(()));
+    }
+    assert_eq!(forced.demand(8, route("/8"), much_later), Err(pause));
+}
+
+#[test]
+fn a_route_that_is_rejected_with_the_token_that_another_one_forced_pauses_for_a_minute() {
+    let mut forced = ForcedRefreshes::new();
+    let start = Instant::now();
+    forced.demand(1, route("/first"), start).unwrap();
+    forced.replayed(route("/second"), false, false);
+    let left = forced.demand(2, route("/second"), start);
+    assert_eq!(left, Err(FORCED_PAUSE_MIN * 2));
+}

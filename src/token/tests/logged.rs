@@ -3,20 +3,26 @@
 use std::io;
 
 use tokio::time::{Instant, sleep};
+use tracing::subscriber::DefaultGuard;
 
 use super::scene::{Scene, grant, invalid_client, ms, s, unavailable};
 use super::secrets::RecordedLog;
 
-#[tokio::test(start_paused = true)]
-async fn an_outage_is_logged_when_it_changes_and_once_a_minute_and_the_expiry_says_why() {
+/// Records what is logged until the guard is dropped.
+fn record() -> (RecordedLog, (tracing::Dispatch, DefaultGuard)) {
     let log = RecordedLog::default();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
     // With a single subscriber, tracing asks only the current thread whether an event is enabled.
-    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
+    (log, (second, tracing::subscriber::set_default(subscriber)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_logged_when_it_changes_and_once_a_minute_and_the_expiry_says_why() {
+    let (log, _logging) = record();
 
     let start = Instant::now();
     let scene = Scene::with_source(false, move |number, _| {
@@ -49,4 +55,25 @@ async fn an_outage_is_logged_when_it_changes_and_once_a_minute_and_the_expiry_sa
         "{}",
         expired[0]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_success_the_same_failure_is_logged_at_once() {
+    let (log, _logging) = record();
+    let scene = Scene::with_source(false, |number, _| {
+        let outcome = match number {
+            1 | 3 => unavailable(None),
+            _ => grant(s(20)),
+        };
+        (ms(10), outcome)
+    });
+    while scene.attempts() < 4 {
+        sleep(ms(100)).await;
+    }
+    let text = log.text();
+    let failures = text
+        .lines()
+        .filter(|line| line.contains("token request failed"));
+    assert_eq!(failures.count(), 2, "{text}");
+    assert_eq!(text.matches("repeated=0").count(), 2, "{text}");
 }

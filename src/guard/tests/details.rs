@@ -1,0 +1,148 @@
+//! What a rejection tells people and browsers, and how it is recorded.
+
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, VARY};
+
+use super::*;
+use crate::config::PORT_PROBE_HOST;
+use crate::guard::callers::tests::config;
+use crate::guard::fields::is_override;
+use crate::guard::key::KeyDigest;
+
+#[test]
+fn a_rejection_names_what_was_sent_and_how_to_admit_it() {
+    for (target, fields, expected) in [
+        (
+            "/",
+            &[OURS, EVIL][..],
+            "Pages of \"http://evil.test:9800\" may not use this proxy. To allow them, add that origin to guard.origins.",
+        ),
+        (
+            "/",
+            &[OURS, ("origin", "null")],
+            "Origin \"null\" (a sandboxed page, or a file) is never admitted.",
+        ),
+        (
+            "/",
+            &[OURS, ("sec-fetch-site", "same-site")],
+            "(Sec-Fetch-Site: same-site), and that origin is not in guard.origins.",
+        ),
+        (
+            "http://other.example/",
+            &[OURS],
+            "The request target names \"other.example\", but this is not a forward proxy",
+        ),
+        (
+            "/",
+            &[("host", "other.example:80")],
+            "use localhost, or add \"other.example\" to guard.hosts.",
+        ),
+        (
+            "/",
+            &[("host", "o]her")],
+            "is not a host name with an optional port.",
+        ),
+        (
+            "/",
+            &[("host", "[::1!]")],
+            "is not a host name with an optional port.",
+        ),
+    ] {
+        let detail = rejection("GET", target, fields).detail;
+        assert!(detail.contains(expected), "{detail}");
+    }
+}
+
+#[test]
+fn only_the_request_that_asks_which_program_uses_the_port_is_not_recorded() {
+    assert!(!rejection("GET", "/", &[("host", PORT_PROBE_HOST)]).is_recorded);
+    assert!(rejection("GET", "/", &[("host", "other.example")]).is_recorded);
+}
+
+#[test]
+fn a_page_of_guard_origins_may_read_a_rejection_and_no_other_page_may() {
+    let allowed = ("origin", "https://tool.example");
+    let cors = rejection("TRACE", "/", &[OURS, allowed]).cors;
+    assert_eq!(
+        cors,
+        Cors::For(HeaderValue::from_static("https://tool.example"))
+    );
+    assert_eq!(rejection("TRACE", "/", &[OURS, EVIL]).cors, Cors::Varies);
+}
+
+#[test]
+fn a_response_varies_by_origin_once_however_the_upstream_spells_it() {
+    let tool = HeaderValue::from_static("https://tool.example");
+    for (upstream, expected) in [
+        (&[][..], &["origin"][..]),
+        (&["accept"], &["accept", "origin"]),
+        (&["accept, Origin"], &["accept, Origin"]),
+        (&["*"], &["*"]),
+        (&["x-origin", "origin"], &["x-origin", "origin"]),
+    ] {
+        for cors in [Cors::Varies, Cors::For(tool.clone())] {
+            let mut headers = HeaderMap::new();
+            for line in upstream {
+                headers.append(VARY, HeaderValue::from_static(line));
+            }
+            cors.apply(&mut headers);
+            assert!(headers.get_all(VARY).iter().eq(expected), "{headers:?}");
+            let is_allowed = headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN);
+            assert_eq!(is_allowed, cors != Cors::Varies);
+        }
+    }
+}
+
+#[test]
+fn a_preflight_allows_what_the_browser_asks_for() {
+    let cors = Cors::For(HeaderValue::from_static("https://tool.example"));
+    let asked = request(
+        "OPTIONS",
+        "/",
+        &[
+            ("access-control-request-method", "PUT"),
+            ("access-control-request-headers", "x-a,x-b"),
+        ],
+    );
+    let response = cors::preflight(&cors, asked.headers());
+    assert_eq!(response.status(), 204);
+    let field = |name: &str| response.headers().get(name).unwrap().to_str().unwrap();
+    assert_eq!(field("access-control-allow-origin"), "https://tool.example");
+    assert_eq!(field("access-control-allow-methods"), "PUT");
+    assert_eq!(field("access-control-allow-headers"), "x-a,x-b");
+    assert!(
+        !response
+            .headers()
+            .contains_key("access-control-allow-private-network")
+    );
+}
+
+#[test]
+fn only_the_known_fields_override_a_method_or_a_path() {
+    for name in [
+        "X-HTTP-Method-Override",
+        "x_method_override",
+        "X-Original-URL",
+    ] {
+        assert!(is_override(name.as_bytes()), "{name}");
+    }
+    for name in ["x-request-id", "x", "method-override", "y-http-method"] {
+        assert!(!is_override(name.as_bytes()), "{name}");
+    }
+}
+
+#[test]
+fn a_request_whose_key_a_pending_configuration_does_not_know_is_attributed_to_nobody() {
+    let with_key = |key: &[u8]| {
+        let guard = Guard::new(&config("guard.callers.ci.key = { file = \"k\" }\n"));
+        let callers = guard.callers().unwrap();
+        callers.set_keys(0, &[KeyDigest::of(key)]).unwrap();
+        guard
+    };
+    let both = with_key(b"the-key").and(&with_key(b"another"));
+    let sent = request("GET", "/", &[OURS, ("x-cupbearer-key", "the-key")]);
+    let rejection = both.check(&sent, &someone()).unwrap_err();
+    assert_eq!(
+        (rejection.reason, rejection.caller),
+        (Reason::CallerUnknown, None)
+    );
+}
