@@ -111,19 +111,23 @@ impl Scene {
 const CLIENT_ASSERTION: &str =
     "auth = \"client_assertion\"\nclient_id = \"app\"\nclient_assertion = FILE\n";
 
+/// A file is also read between requests, but a command is not.
 #[tokio::test]
 async fn a_client_assertion_is_read_again_for_each_token_request() {
     let scene = Scene::new().await;
     let (first, second) = (token("first", true), token("second", true));
     scene.write("presented", &first);
-    let proxy = scene.start(CLIENT_ASSERTION);
+    let command = format!("[\"cat\", '{}']", scene.file("presented").display());
+    let proxy = scene.start(&format!(
+        "auth = \"client_assertion\"\nclient_id = \"app\"\nclient_assertion = {{ command = {command} }}\n"
+    ));
     scene.first_token(&proxy).await;
     scene.write("presented", &second);
     scene.pass_time().await;
 
     let forms = scene.forms();
     assert_eq!(forms[0]["client_assertion"], first);
-    assert_eq!(forms[1]["client_assertion"], second);
+    assert_eq!(forms[forms.len() - 1]["client_assertion"], second);
     for form in &forms {
         assert_eq!(form["grant_type"], "client_credentials");
         assert_eq!(form["client_id"], "app");
