@@ -4,14 +4,10 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::Instant;
 
 use crate::support::{
-    Answer, Binary, Client, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get,
-    token_answer, until,
+    Answer, Binary, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get, token_answer,
+    until,
 };
 
 async fn start(upstream: &Upstream, token_url: &str, settings: &[&str]) -> Binary {
@@ -25,7 +21,7 @@ async fn start(upstream: &Upstream, token_url: &str, settings: &[&str]) -> Binar
     Binary::start(&config).await
 }
 
-async fn with_token(settings: &[&str]) -> (Binary, Upstream, Upstream) {
+pub(crate) async fn with_token(settings: &[&str]) -> (Binary, Upstream, Upstream) {
     let (upstream, endpoint) = (
         Upstream::echoing().await,
         Upstream::answering(token_answer()).await,
@@ -43,13 +39,13 @@ fn post(path: &str, fields: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{fields}\r\n")
 }
 
-async fn line(admin: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) async fn line(admin: SocketAddr, path: &str) -> (u16, String) {
     let answer = ask(admin, get(path)).await;
     (answer.status, answer.text().trim_end().to_owned())
 }
 
 /// Runs a cupbearer command with this admin listener; returns its exit code and output.
-async fn command(admin: impl ToString, arguments: &[&str]) -> (i32, String) {
+pub(crate) async fn command(admin: impl ToString, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
     command.env_clear().args(arguments);
     command.args(["--admin", &admin.to_string()]);
@@ -62,7 +58,7 @@ async fn command(admin: impl ToString, arguments: &[&str]) -> (i32, String) {
     )
 }
 
-const LOOPBACK: &[&str] = &["admin.listen=127.0.0.1:0"];
+pub(crate) const LOOPBACK: &[&str] = &["admin.listen=127.0.0.1:0"];
 
 #[tokio::test]
 async fn without_a_token_the_proxy_is_live_but_not_ready_and_reports_the_cause() {
@@ -126,6 +122,34 @@ async fn without_a_token_the_proxy_is_live_but_not_ready_and_reports_the_cause()
     assert!(text.starts_with("ready: token fresh, valid for "), "{text}");
     assert_eq!(line(admin, "/startup").await, (200, "started".to_owned()));
     assert_eq!(command(admin, &["wait"]).await.0, 0);
+}
+
+#[tokio::test]
+async fn a_usable_token_that_cannot_be_refreshed_is_ready_and_the_cause_is_named() {
+    let endpoint = Upstream::scripted(async |mut connection: Connection| {
+        while connection.request().await.is_some() {
+            let answer = match connection.number {
+                0 => token_answer(),
+                _ => answer("503 Service Unavailable", "", ""),
+            };
+            connection.write(&answer).await;
+        }
+    })
+    .await;
+    let upstream = Upstream::echoing().await;
+    let binary = start(&upstream, &endpoint.url(), LOOPBACK).await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+    let refreshed = ask(admin, post("/token/refresh", "X-Cupbearer: 1\r\n")).await;
+    assert_eq!(refreshed.status, 503);
+    let (status, text) = line(admin, "/ready").await;
+    assert_eq!(status, 200);
+    assert!(text.starts_with("ready, but refreshing fails: "), "{text}");
+    assert!(text.contains("503 Service Unavailable"), "{text}");
+    assert!(text.ends_with("s left"), "{text}");
+    let (code, text) = command(admin, &["status"]).await;
+    assert_eq!(code, 0);
+    assert!(text.contains("ready, but refreshing fails: "), "{text}");
 }
 
 #[tokio::test]
@@ -415,142 +439,4 @@ async fn a_configured_admin_address_that_is_taken_is_fatal() {
         text.contains(&format!("cannot listen on {address}")),
         "{text}"
     );
-}
-
-/// Renews 200 connections that send half a head, until the returned task is aborted.
-fn attack(admin: SocketAddr, bytes: &'static [u8]) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut attackers = tokio::task::JoinSet::new();
-        for _ in 0..200 {
-            attackers.spawn(async move {
-                while let Ok(mut stream) = tokio::net::TcpStream::connect(admin).await {
-                    let _ = stream.write_all(bytes).await;
-                    let _ = stream.read(&mut [0; 1]).await;
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            });
-        }
-        attackers.join_all().await;
-    })
-}
-
-/// More half heads than the admin listener has connections, renewed whenever one is closed.
-#[tokio::test]
-async fn probes_get_through_a_flood_of_half_heads_and_of_silent_connections() {
-    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
-    let admin = binary.admin();
-    for bytes in [&b""[..], b"G", b"GET /live HTTP/1.1\r\nHo", b"\0"] {
-        let flood = attack(admin, bytes);
-        for _ in 0..20 {
-            let start = Instant::now();
-            assert_eq!(
-                line(admin, "/live").await,
-                (200, "live".to_owned()),
-                "{bytes:?}"
-            );
-            let took = start.elapsed();
-            assert!(took < Duration::from_secs(1), "{bytes:?}: {took:?}");
-        }
-        assert_eq!(command(admin, &["health"]).await, (0, "live\n".to_owned()));
-        flood.abort();
-    }
-}
-
-/// Clients that request metrics until the sockets are full, and read none of it.
-#[tokio::test]
-async fn probes_get_through_clients_that_do_not_read() {
-    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
-    let admin = binary.admin();
-    let mut clients = Vec::new();
-    for _ in 0..70 {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let stream = socket.connect(admin).await.unwrap();
-        let requests = get("/metrics").repeat(200);
-        let mut sent = 0;
-        let sending = async {
-            while sent < requests.len() {
-                stream.writable().await.unwrap();
-                match stream.try_write(&requests.as_bytes()[sent..]) {
-                    Ok(length) => sent += length,
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    Err(_) => return,
-                }
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_millis(50), sending).await;
-        clients.push(stream);
-    }
-    // Long before `stall_timeout` ends one of them.
-    assert_eq!(line(admin, "/live").await, (200, "live".to_owned()));
-}
-
-/// Requests metrics without end. Either reads the responses, or connects again as soon as it is disconnected.
-async fn pipeline_metrics(admin: SocketAddr, reads: bool) {
-    let requests = get("/metrics").repeat(300);
-    loop {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let Ok(mut stream) = socket.connect(admin).await else {
-            return;
-        };
-        let (mut reading, mut writing) = stream.split();
-        let read = async {
-            if !reads {
-                std::future::pending::<()>().await;
-            }
-            let _ = tokio::io::copy(&mut reading, &mut tokio::io::sink()).await;
-        };
-        let write = async { while writing.write_all(requests.as_bytes()).await.is_ok() {} };
-        tokio::select! {
-            () = read => {}
-            () = write => {}
-        }
-    }
-}
-
-/// More clients than the admin listener has connections, each with requests without end.
-#[tokio::test]
-async fn probes_get_through_clients_that_pipeline_without_end() {
-    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
-    let admin = binary.admin();
-    for reads in [false, true] {
-        let mut clients = tokio::task::JoinSet::new();
-        for _ in 0..100 {
-            clients.spawn(pipeline_metrics(admin, reads));
-        }
-        for _ in 0..20 {
-            let limit = Duration::from_secs(10); // it took until `stall_timeout`, 30 s
-            let probed = tokio::time::timeout(limit, line(admin, "/live")).await;
-            let expected = Ok((200, "live".to_owned()));
-            assert_eq!(probed, expected, "the clients read: {reads}");
-        }
-        clients.abort_all();
-    }
-}
-
-/// A client with one request after the other would keep new ones from their turn.
-#[tokio::test]
-async fn a_connection_to_the_admin_listener_ends_with_its_first_response() {
-    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
-    for path in ["/live", "/ready", "/metrics", "/status", "/nowhere"] {
-        let mut client = Client::connect(binary.admin()).await;
-        client.send(get(path).repeat(2)).await;
-        let answer = client.answer().await;
-        assert_eq!(answer.field("connection"), Some("close"), "{path}");
-        assert!(client.rest().await.is_empty(), "{path}");
-    }
-}
-
-#[tokio::test]
-async fn half_a_head_lives_for_a_second_on_the_admin_listener() {
-    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
-    let mut client = Client::connect(binary.admin()).await;
-    let start = Instant::now();
-    client.send("GET /live HTTP/1.1\r\nHo").await;
-    assert_eq!(
-        client.answer().await.outcome(),
-        (408, "client_timeout".to_owned())
-    );
-    assert!(start.elapsed() < Duration::from_secs(3));
 }

@@ -5,6 +5,7 @@
 )]
 
 mod admin;
+mod admin_floods;
 mod answers;
 mod callers;
 #[cfg(unix)]
