@@ -99,19 +99,67 @@ async fn a_document_waits_for_memory_2_s_at_most() {
     assert_eq!(used(&store), 0);
 }
 
-#[tokio::test]
+/// The paused clock stands still while a document is rewritten, so the timeout expires only if none is.
+#[tokio::test(start_paused = true)]
 async fn one_document_is_rewritten_at_a_time() {
     let store = DocumentStore::new(None);
     let turn = Arc::clone(&store.turn).lock_owned().await;
     let mut reading = tokio::spawn(read(Arc::clone(&store), SOURCE, "localhost"));
-    while used(&store) == 0 {
-        tokio::task::yield_now().await;
-    }
-    let ended = std::future::poll_fn(|cx| {
-        std::task::Poll::Ready(std::pin::Pin::new(&mut reading).poll(cx).is_ready())
-    });
-    assert!(!ended.await);
+    let waited = timeout(Duration::from_secs(1), &mut reading).await;
+    assert!(waited.is_err(), "two are rewritten at the same time");
     assert!(store.documents().is_empty());
     drop(turn);
     assert!(reading.await.unwrap().is_rewritten);
+}
+
+/// Another thread holds what the rewriting needs, until this one has done something else or has waited for it in vain.
+#[tokio::test]
+async fn the_thread_that_serves_requests_does_not_wait_for_the_rewriting() {
+    let store = DocumentStore::new(None);
+    let (is_held, held) = std::sync::mpsc::channel();
+    let (continues, other_work) = std::sync::mpsc::channel::<()>();
+    let holding = Arc::clone(&store);
+    let holder = std::thread::spawn(move || {
+        let documents = holding.documents();
+        is_held.send(()).unwrap();
+        let was_done = other_work.recv_timeout(Duration::from_secs(10)).is_ok();
+        drop(documents);
+        was_done
+    });
+    held.recv().unwrap();
+    let reading = tokio::spawn(read(Arc::clone(&store), SOURCE, "localhost"));
+    while used(&store) == 0 {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::yield_now().await;
+    let _ = continues.send(());
+    assert!(reading.await.unwrap().is_rewritten);
+    assert!(holder.join().unwrap(), "the thread was blocked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn documents_that_pass_unchanged_are_logged_once_a_minute() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(Mutex::new(log.reopen().unwrap()))
+        .finish();
+    // With a single subscriber, tracing asks only the current thread whether an event is enabled.
+    let _second = tracing::Dispatch::new(
+        tracing_subscriber::fmt()
+            .with_writer(std::io::sink)
+            .finish(),
+    );
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let store = DocumentStore::new(Some("inventory"));
+    let logged = || std::fs::read_to_string(log.path()).unwrap();
+    for _ in 0..100 {
+        assert!(store.reserve(LIMIT + 1, LIMIT).await.is_none());
+    }
+    assert_eq!(logged().lines().count(), 1, "{}", logged());
+    assert!(logged().contains("upstream.openapi_memory"), "{}", logged());
+    assert!(logged().contains("proxy=\"inventory\""), "{}", logged());
+    tokio::time::advance(WARNING_INTERVAL).await;
+    assert!(store.reserve(LIMIT + 1, LIMIT).await.is_none());
+    assert_eq!(logged().lines().count(), 2, "{}", logged());
 }
