@@ -72,6 +72,20 @@ fn a_secret_is_recognized_in_every_encoding_and_in_two_of_them_at_once() {
 }
 
 #[test]
+fn a_secret_is_recognized_although_all_its_slashes_are_escaped() {
+    // No piece of it is free of slashes.
+    let secret = "eyJhbGci/OiJub25lIn/0.eyJzdWI/iOiJtZSJ9/c2lnbmF0/dXJlLW9m/LXRoaXM";
+    let echo = echo(secret);
+    for escaped in [
+        r"\/", r"\\/", r"\u002f", r"\x2F", r"\u{2f}", "%2F", "&#47;", "&#x2f;",
+    ] {
+        let text = format!(r#"{{"detail":"no role: {}"}}"#, secret.replace('/', escaped));
+        assert!(echo.is_in(text.as_bytes()), "{text}");
+    }
+    assert!(!echo.is_in(br#"{"detail":"eyJhbGci\/ no role"}"#));
+}
+
+#[test]
 fn a_piece_of_the_secret_counts_and_its_case_does_not() {
     let echo = echo(TOKEN);
     for text in [
