@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cupbearer::config::{self, Overrides, Surroundings};
 use cupbearer::metrics::ProcessMetrics;
 use cupbearer::reload::Examine;
-use cupbearer::start_admin;
+use cupbearer::server::DrainPhase;
+use cupbearer::{AdminListeners, start_admin};
 use tokio::sync::watch;
 
 use crate::support::{
@@ -77,6 +78,16 @@ impl Scene {
         within("the first token", proxy.running.tokens().obtained()).await;
         proxy
     }
+}
+
+/// An admin listener for this proxy.
+fn admin_of(proxy: &ReloadingProxy) -> AdminListeners {
+    let listen = config::AdminConfig {
+        listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
+        is_configured: true,
+    };
+    let proxies = std::slice::from_ref(&proxy.running);
+    start_admin(&listen, proxies, &[], ProcessMetrics::new(|| 0)).unwrap()
 }
 
 async fn is_pending(proxy: &ReloadingProxy) {
@@ -335,16 +346,75 @@ async fn what_a_file_forbids_applies_while_its_secrets_are_read_and_only_then_if
     assert!(proxy.notes().is_empty(), "{:?}", proxy.notes());
 }
 
+/// What a configuration needs is read by the task that follows the file.
+#[tokio::test]
+async fn a_reload_that_panics_makes_the_proxy_unready_and_is_not_counted_as_applied() {
+    let scene = Scene::new().await;
+    let examine: Examine = Arc::new(|_| Box::pin(async { panic!("a bug") }));
+    let proxy = ReloadingProxy::examining(scene.file("cupbearer.toml"), &scene.text(""), examine);
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let listeners = admin_of(&proxy);
+    assert_eq!(ask(listeners.addresses[0], get("/ready")).await.status, 200);
+    proxy.replace(&scene.text("guard.read_only = true"));
+    until("the panic", || {
+        !proxy.running.metrics.stopped_tasks().names().is_empty()
+    })
+    .await;
+    let answer = ask(listeners.addresses[0], get("/ready")).await;
+    assert_eq!(answer.status, 503);
+    let text = answer.text();
+    assert!(text.contains("configuration reload"), "{text}");
+    assert_eq!(proxy.applied(), 0);
+}
+
+#[tokio::test]
+async fn a_configuration_that_no_worker_takes_over_is_not_counted_as_applied() {
+    let scene = Scene::new().await;
+    let mut proxy = scene.start("").await;
+    proxy.running.stop(DrainPhase::Cut);
+    proxy.running.ended().await;
+    proxy.replace(&scene.text("guard.read_only = true"));
+    until("a note says that a worker has stopped", || {
+        proxy.notes().concat().contains("a worker has stopped")
+    })
+    .await;
+    assert_eq!(proxy.applied(), 0);
+}
+
+/// An alert fires for as long as this metric is 1.
+#[tokio::test]
+async fn a_file_that_is_rejected_is_counted_and_is_a_metric_for_as_long_as_it_stays() {
+    let scene = Scene::new().await;
+    let proxy = scene.start("").await;
+    let listeners = admin_of(&proxy);
+    let metric = async || {
+        let text = ask(listeners.addresses[0], get("/metrics")).await.text();
+        let value = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
+            lines.next().map(str::to_owned).unwrap_or_default()
+        };
+        let pending = value("cupbearer_config_pending{reason=\"refused\"} ");
+        (
+            pending,
+            value("cupbearer_reload_total{outcome=\"refused\"} "),
+        )
+    };
+    assert_eq!(metric().await, ("0".to_owned(), "0".to_owned()));
+    proxy.replace(&scene.text("guard.dany = [\"GET /c\"]"));
+    until("it is rejected", || !proxy.notes().is_empty()).await;
+    for _ in 0..2 {
+        assert_eq!(metric().await, ("1".to_owned(), "1".to_owned()));
+    }
+    proxy.replace(&scene.text(""));
+    until("it is valid again", || proxy.notes().is_empty()).await;
+    assert_eq!(metric().await, ("0".to_owned(), "1".to_owned()));
+}
+
 #[tokio::test]
 async fn a_background_task_that_has_stopped_makes_the_proxy_unready_and_is_named() {
     let scene = Scene::new().await;
     let proxy = scene.start("").await;
-    let listen = config::AdminConfig {
-        listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
-        is_configured: true,
-    };
-    let proxies = std::slice::from_ref(&proxy.running);
-    let listeners = start_admin(&listen, proxies, &[], ProcessMetrics::new(|| 0)).unwrap();
+    let listeners = admin_of(&proxy);
     assert_eq!(ask(listeners.addresses[0], get("/ready")).await.status, 200);
     let tasks = proxy.running.metrics.stopped_tasks().clone();
     tasks.watch("configuration reload", async {}).await;
