@@ -37,7 +37,7 @@ async fn an_endless_series_of_interim_responses_is_a_502_at_once() {
         let start = Instant::now();
         let said = protocol_error(&ask(proxy.address, get("/")).await);
         assert!(said.contains("interim responses (1xx)"), "{said}");
-        assert!(start.elapsed() < Duration::from_secs(3), "{piece:?}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{piece:?}");
     }
 }
 
@@ -133,7 +133,7 @@ async fn slow_interim_responses_do_not_extend_the_head_timeout() {
     let start = Instant::now();
     let answer = ask(proxy.address, get("/")).await;
     assert_eq!(answer.outcome(), (504, "upstream_head_timeout".to_owned()));
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn an_endless_series_from_the_token_endpoint_is_an_error_that_says_so() {
     let snapshot = within("the first attempt", proxy.running.tokens().settled()).await;
     let error = snapshot.last_error.unwrap();
     assert!(error.contains("more than 100 interim responses"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() < Duration::from_secs(8)); // an attempt ends after 10 s
 }
 
 #[tokio::test]

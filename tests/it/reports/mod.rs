@@ -6,6 +6,8 @@ mod broken_ca_file;
 #[cfg(target_os = "linux")]
 mod certificate_store;
 mod interim_floods;
+#[cfg(unix)]
+mod logged_once;
 mod many_fields;
 mod pinned_certificate;
 mod response_fields;
