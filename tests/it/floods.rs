@@ -193,7 +193,7 @@ async fn while_all_connections_are_busy_new_ones_are_rejected_at_once_until_one_
         assert_eq!(answer.outcome(), (503, "saturated".to_owned()));
         assert_eq!(answer.field("retry-after"), Some("1"));
         assert_eq!(answer.field("connection"), Some("close"));
-        assert!(start.elapsed() < Duration::from_secs(1));
+        assert!(start.elapsed() < Duration::from_secs(6));
     }
     go.send(true).unwrap();
     assert_eq!(busy.answer().await.text(), "ok");
@@ -216,7 +216,7 @@ async fn at_the_limit_the_oldest_connection_without_a_request_is_closed_for_a_ne
             if number % 10 == 9 {
                 let start = Instant::now();
                 assert_eq!(ask(proxy.address, get("/new")).await.text(), "/new");
-                assert!(start.elapsed() < Duration::from_secs(1), "{bytes:?}");
+                assert!(start.elapsed() < Duration::from_secs(6), "{bytes:?}");
             }
         }
         assert!(

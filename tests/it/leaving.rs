@@ -244,7 +244,7 @@ mod signals {
         assert_eq!(client.answer().await.status, 0);
         assert_eq!(binary.wait().await.0.code(), Some(0));
         assert!(
-            second.elapsed() < Duration::from_secs(2),
+            second.elapsed() < Duration::from_secs(6),
             "{:?}",
             second.elapsed()
         );

@@ -47,7 +47,7 @@ async fn an_endpoint_that_does_not_respond_causes_a_503_after_the_wait() {
     let start = tokio::time::Instant::now();
     assert_eq!(ask(proxy.address, get("/")).await.outcome(), unavailable());
     assert!(
-        start.elapsed() < Duration::from_secs(2),
+        start.elapsed() < Duration::from_secs(6), // of 10 s by default
         "{:?}",
         start.elapsed()
     );
@@ -167,7 +167,7 @@ async fn nothing_is_sent_in_an_outage_past_the_expiry_and_recovery_needs_no_traf
             .outcome(),
         unavailable()
     );
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(6));
     assert_eq!(demo.state.api_request_count(), before);
     demo.state.reply_always(TokenReply::Normal);
     until("it recovers by itself", || {

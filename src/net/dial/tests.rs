@@ -62,7 +62,7 @@ async fn a_silent_address_delays_the_next_attempt_by_250_ms() {
     assert_eq!(stream.peer_addr().unwrap(), good);
     let took = start.elapsed();
     assert!(
-        took >= ATTEMPT_DELAY && took < 4 * ATTEMPT_DELAY,
+        took >= ATTEMPT_DELAY && took < 20 * ATTEMPT_DELAY,
         "{took:?}"
     );
 }
