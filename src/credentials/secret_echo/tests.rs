@@ -79,7 +79,10 @@ fn a_secret_is_recognized_although_all_its_slashes_are_escaped() {
     for escaped in [
         r"\/", r"\\/", r"\u002f", r"\x2F", r"\u{2f}", "%2F", "&#47;", "&#x2f;",
     ] {
-        let text = format!(r#"{{"detail":"no role: {}"}}"#, secret.replace('/', escaped));
+        let text = format!(
+            r#"{{"detail":"no role: {}"}}"#,
+            secret.replace('/', escaped)
+        );
         assert!(echo.is_in(text.as_bytes()), "{text}");
     }
     assert!(!echo.is_in(br#"{"detail":"eyJhbGci\/ no role"}"#));
