@@ -25,8 +25,8 @@ impl PendingGauges {
     pub(super) fn new(register: &Registrar<'_>) -> Self {
         let gauges = register.gauges(
             "cupbearer_config_pending",
-            "1 while the configuration on disk is not the one in use: it was refused, waits for the first token of its \
-             identity, or needs a restart.",
+            "1 while the configuration on disk is not the one in use: it was refused, is waiting for the first token of \
+             its new identity, or needs a restart.",
             &["reason"],
         );
         let [refused, waiting, restart] =

@@ -61,10 +61,10 @@ const LISTEN_MODE: Key<u32> = mode("listen_mode", Default("\"0600\""),
     "Who may connect to a unix socket, as octal file permissions: \"0600\" for this user, \"0660\" for its group too.");
 
 const DRAIN: Key<Duration> = duration("drain", ANY, Default("\"10s\""),
-    "How long requests in flight may take to finish after the proxy has been asked to stop.").for_process();
+    "How long requests in flight may take to finish once drain_delay has passed.").for_process();
 
 const DRAIN_DELAY: Key<Duration> = duration("drain_delay", ANY, Default("\"0s\""),
-    "How long the proxy keeps accepting connections before that, while it already reports that it is not ready.").for_process();
+    "How long the proxy keeps accepting connections after it has been asked to stop, before drain begins. Meanwhile it reports that it is not ready.").for_process();
 
 const UPSTREAM_URL: Key<String> = text("upstream.url", Required("\"https://api.example.com\""),
     "The API: scheme, host and port only; https, or http to loopback.");
@@ -236,7 +236,7 @@ const GUARD_LOCAL_USERS: Key<LocalUsers> = users("guard.local_users", Default(LO
     "Who may connect over loopback or a unix socket: \"same\" (this user and root), \"any\", or user ids such as [0, 1000]. Does not apply to the network.");
 
 const GUARD_NETWORK: Key<bool> = choice("guard.network", &[("keyed", false), ("open", true)], Default("\"keyed\""),
-    "\"keyed\": a listener beyond loopback admits only callers with a key. \"open\": everyone on that network is trusted.");
+    "\"keyed\": a listener on a non-loopback address admits only callers with a key. \"open\": everyone on that network is trusted.");
 
 const GUARD_READ_ONLY: Key<bool> = switch("guard.read_only", Default("false"),
     "For everyone: allow only GET, HEAD and OPTIONS, and no upgrades.");
@@ -246,10 +246,10 @@ const GUARD_ALLOW: Key<Vec<String>> = texts("guard.allow",
     "For everyone: reject any request that none of these rules matches. A rule is a method (GET includes HEAD) or \"*\", and a path, where \"*\" matches one segment and \"**\" any number of them. Case matters.");
 
 const GUARD_DENY: Key<Vec<String>> = texts("guard.deny", Default("[]"),
-    "For everyone: reject any request that one of these rules matches, even if it is allowed. Case does not matter.");
+    "For everyone: reject any request that one of these rules matches, even if an allow rule matches it too. Case does not matter.");
 
 const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"localhost:6750\""),
-    "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". Beyond loopback only /live, /startup, /ready and /metrics exist.").for_process();
+    "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". On a non-loopback address, only /live, /startup, /ready and /metrics exist.").for_process();
 
 const LIMITS_CONNECTIONS: Key<u32> = count("limits.connections", (1, 1_000_000), Default("4096"),
     "How many client connections may be open at a time. At the limit, one without a request is closed to make room for a new one.");
