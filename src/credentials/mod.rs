@@ -2,9 +2,9 @@
 //!
 //! From the bottom: `secret` is the type that holds one, and `secret_echo` recognizes one that a server repeats;
 //! `process` keeps this process's memory and `child_process` its environment from others; `regular_file` reads files,
-//! and `bounded_read` waits for that only for a bounded time; `keyring` reads the desktop's keyring; `secret_error` says
-//! why there is no secret; `secret_command` runs a program that prints one; `secret_source` reads from any of these;
-//! `pem` reads certificates from text; `client_certificate` reads a certificate and its private key.
+//! and `bounded_read` waits for that only for a bounded time; `keyring` reads the desktop's keyring; `secret_error`
+//! says why there is no secret; `secret_command` runs a program that prints one; `secret_source` reads from any of
+//! these; `pem` reads certificates from text; `client_certificate` reads a certificate and its private key.
 
 mod bounded_read;
 mod child_process;

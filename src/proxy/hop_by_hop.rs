@@ -109,8 +109,8 @@ fn strip_several(headers: &mut HeaderMap, nominated: &NominatedFields) {
     });
 }
 
-/// The fields that `Connection` nominates as hop-by-hop, from all of its lines, sorted: there may be thousands. The lines
-/// are read as bytes, so that a value that is not text hides nothing.
+/// The fields that `Connection` nominates as hop-by-hop, from all of its lines, sorted: there may be thousands. The
+/// lines are read as bytes, so that a value that is not text hides nothing.
 pub(super) struct NominatedFields(Vec<HeaderName>);
 
 impl NominatedFields {

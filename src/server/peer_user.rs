@@ -89,8 +89,8 @@ impl PeerUserLookup {
     }
 }
 
-/// `uid`, if our end is still connected. Otherwise the client may have reset this connection, and another client may have
-/// got its port before the user was looked up.
+/// `uid`, if our end is still connected. Otherwise the client may have reset this connection, and another client may
+/// have got its port before the user was looked up.
 #[cfg(target_os = "linux")]
 pub(super) fn still_connected(stream: &TcpStream, uid: u32) -> Option<u32> {
     stream.peer_addr().is_ok().then_some(uid)

@@ -1,6 +1,6 @@
-//! The users of accepted connections on a kernel that names them only in a table: the table is read on another thread, and
-//! once for all connections that have arrived meanwhile. Neither whoever has thousands of sockets open nor whoever connects
-//! often keeps the thread that serves requests from its work.
+//! The users of accepted connections on a kernel that names them only in a table: the table is read on another thread,
+//! and once for all connections that have arrived meanwhile. Neither whoever has thousands of sockets open nor whoever
+//! connects often keeps the thread that serves requests from its work.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
