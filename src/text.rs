@@ -4,7 +4,9 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
@@ -38,6 +40,23 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
         line.push_str(&words);
     }
     line
+}
+
+/// A number and what is counted: `1 request`, `2 requests`.
+#[must_use]
+pub fn counted<N: std::fmt::Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    let plural = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// The date and time as in RFC 3339, to the second. `None` for a time that it cannot express: before 1970, or after the
+/// year 9999.
+#[must_use]
+pub fn date_and_time(time: SystemTime) -> Option<String> {
+    /// The year 10000, in seconds since 1970.
+    const TOO_LATE: u64 = 253_402_300_800;
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    (since.as_secs() < TOO_LATE).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 /// Whether a character is visible and has no side effects: it is not a control character (C0, DEL, C1), and it does not
@@ -98,6 +117,25 @@ pub fn sanitize_lines(text: &str, unprintable: Unprintable) -> String {
         .map(|line| sanitize(line, unprintable))
         .collect();
     lines.join("\n")
+}
+
+/// The same JSON without characters that are not printable, which JSON allows in strings.
+#[must_use]
+pub fn escape_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\n' => text.push('\n'),
+            '\r' | '\t' => text.push(' '),
+            _ if is_printable(character) => text.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _infallible = write!(text, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    text
 }
 
 /// The first `longest` characters of `text` without the white space around it, and `…` if that was not all.

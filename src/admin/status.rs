@@ -8,7 +8,7 @@ use super::status_api::{
 };
 use super::view::ProxyView;
 use crate::metrics::JournalEntry;
-use crate::text::loggable;
+use crate::text::{date_and_time, loggable};
 use crate::token::Snapshot;
 
 pub(super) fn process_status(views: &[ProxyView], readiness: Readiness) -> ProcessStatus {
@@ -86,7 +86,7 @@ fn recent_request(entry: &JournalEntry) -> RecentRequest {
 }
 
 fn timestamp(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    date_and_time(time).unwrap_or_else(|| "after the year 9999".to_owned())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::config::{Config, Listen, LocalUsers};
+use crate::text::date_and_time;
 use crate::token::Snapshot;
 use crate::{AdminListeners, RunningProxy};
 
@@ -113,7 +114,7 @@ pub(super) fn token_line(snapshot: &Snapshot) -> String {
                 .unwrap_or_default();
             format!(
                 "  token        valid until {} (for {} s), refreshed before that",
-                humantime::format_rfc3339_seconds(expires_at),
+                date_and_time(expires_at).unwrap_or_else(|| "after the year 9999".to_owned()),
                 left.as_secs()
             )
         }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::text::counted;
 use crate::vendor::VendorRejection;
 
 /// One thing that is wrong, and what to write instead.
@@ -97,8 +98,7 @@ impl ConfigProblems {
     }
 
     fn title(&self) -> String {
-        let plural = if self.found.len() == 1 { "" } else { "s" };
-        format!("configuration: {} problem{plural}", self.found.len())
+        format!("configuration: {}", counted(self.found.len(), "problem"))
     }
 
     /// Adds other problems.

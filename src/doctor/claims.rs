@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
-use crate::text::excerpt;
+use crate::text::{date_and_time, excerpt};
 use crate::token::{DecodedToken, decode};
 use crate::vendor::{Remedy, SetupStep, advanced_services};
 
@@ -59,11 +59,13 @@ pub(super) fn expiry(token: &DecodedToken, lifetime: Duration, now: SystemTime) 
             humantime::format_duration(whole_seconds(lifetime))
         ));
     };
-    let message = format!(
-        "valid until {} ({})",
-        humantime::format_rfc3339_seconds(end),
-        relative(end, now)
-    );
+    let Some(date) = date_and_time(end) else {
+        return Finding::note("its exp is after the year 9999, so it is probably in milliseconds")
+            .remedy(
+                "exp must be in seconds since 1970 (RFC 7519 4.1.4): tell the operators of the authorization server",
+            );
+    };
+    let message = format!("valid until {date} ({})", relative(end, now));
     if end <= now {
         return Finding::note(message)
             .either(

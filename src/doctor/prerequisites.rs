@@ -6,7 +6,7 @@ use super::finding::{FailureKind, Finding};
 use crate::config::{Config, ConfigProblems, Loaded, RequestSource, SecretForm};
 use crate::credentials::Secret;
 use crate::net::{client_config, system_store, with_client_certificate};
-use crate::text::error_chain;
+use crate::text::{counted, error_chain};
 use crate::token::{
     Client, RequestSecrets, SingleGrant, check_presented, check_private_key, client,
 };
@@ -86,12 +86,11 @@ fn accepted(loaded: &Loaded) -> Finding {
 
 fn rejected(problems: &ConfigProblems) -> Finding {
     let count = problems.iter().count();
-    let plural = if count == 1 { "" } else { "s" };
     let failed = Finding::failed(
         FailureKind::Configuration,
         problems
             .introduction()
-            .map_or_else(|| format!("{count} problem{plural}"), str::to_owned),
+            .map_or_else(|| counted(count, "problem"), str::to_owned),
     );
     problems.iter().fold(failed, |finding, one| {
         let cause = format!("{} ({}) {}", one.key, one.source, one.problem);

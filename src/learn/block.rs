@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::fold::{FoldedRule, FoldedRules};
 use super::record::ObservedRequest;
-use crate::text::{Unprintable, is_printable, sanitize};
+use crate::text::{Unprintable, counted, is_printable, sanitize};
 
 /// The run from which the rules were derived.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +41,12 @@ pub fn write_block(run: &RunDescription<'_>, folded: &FoldedRules) -> String {
         ),
         None => "each path as requested, because no OpenAPI document was found".to_owned(),
     };
-    let (program, requests) = (sanitize(run.program, Unprintable::Mark), run.requests);
+    let (program, requests) = (
+        sanitize(run.program, Unprintable::Mark),
+        counted(run.requests, "request"),
+    );
     line(&format!(
-        "# Learned from one run of {program}: {requests} requests; {paths}."
+        "# Learned from one run of {program}: {requests}; {paths}."
     ));
     for warning in run.warnings {
         line(&format!(

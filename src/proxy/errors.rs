@@ -15,7 +15,7 @@ use super::loop_detection::RequestLoop;
 use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};
 use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
-use crate::text::error_chain;
+use crate::text::{counted, error_chain};
 use crate::token::TokenUnavailable;
 use crate::upstream::{ConnectError, SendError};
 
@@ -113,7 +113,8 @@ impl ForwardError {
         match self {
             Self::Refused(rejection) => rejection.detail.clone(),
             Self::Saturated(TooManyInFlight { limit }) => format!(
-                "The proxy already has {limit} requests in flight (limits.in_flight). Try again."
+                "The proxy already has {} in flight (limits.in_flight). Try again.",
+                counted(*limit, "request")
             )
             .into(),
             Self::Loop(_) => "The request has passed through this proxy before, as its Via shows: upstream.url leads back to this proxy.".into(),

@@ -1,6 +1,7 @@
 //! How many requests are in flight over all workers: `limits.in_flight`.
 
 use crate::metrics::{ActiveCount, ActiveGuard};
+use crate::text::counted;
 
 /// Gives out as many permits as requests may be in flight.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(super) type Permit = ActiveGuard;
 
 /// No slot is free.
 #[derive(Debug, thiserror::Error)]
-#[error("{limit} requests are in flight (limits.in_flight)")]
+#[error("{} in flight (limits.in_flight)", counted(*limit, "request"))]
 pub(super) struct TooManyInFlight {
     pub(super) limit: usize,
 }

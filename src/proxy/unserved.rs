@@ -10,6 +10,7 @@ use super::access_logger::AccessLogger;
 use crate::guard::{Cors, Peer, Rejection};
 use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 use crate::server::{HeadFault, UnservedCause, UnservedRequest, UnservedResponses};
+use crate::text::counted;
 
 /// The guard that decides at the moment.
 pub trait GuardView: Send + Sync {
@@ -48,9 +49,13 @@ impl<G: GuardView> UnservedResponder<G> {
             UnservedCause::Full => {
                 let limit = self.guard.connections();
                 let detail = format!(
-                    "The proxy already has {limit} busy connections (limits.connections, or half of the open files that the system allows). Try again."
+                    "The proxy already has {} (limits.connections, or half of the open files that the system allows). Try again.",
+                    counted(limit, "busy connection")
                 );
-                let error = format!("{limit} connections are busy (limits.connections)");
+                let error = format!(
+                    "{} in use (limits.connections)",
+                    counted(limit, "connection")
+                );
                 (Reason::Saturated, detail, error)
             }
             UnservedCause::Peer(rejection) => {

@@ -141,3 +141,24 @@ fn a_path_is_shown_without_the_passwords_of_urls_in_it() {
         assert_eq!(without_user_info(path), shown, "{path}");
     }
 }
+
+#[test]
+fn a_time_that_has_no_date_is_not_shown_as_one() {
+    use std::time::Duration;
+    let after = |seconds| date_and_time(UNIX_EPOCH + Duration::from_secs(seconds));
+    assert_eq!(after(0).as_deref(), Some("1970-01-01T00:00:00Z"));
+    assert_eq!(
+        after(253_402_300_799).as_deref(),
+        Some("9999-12-31T23:59:59Z")
+    );
+    assert_eq!(after(253_402_300_800), None);
+    assert_eq!(after(1 << 60), None);
+    assert_eq!(date_and_time(UNIX_EPOCH - Duration::from_secs(1)), None);
+}
+
+#[test]
+fn one_is_not_plural() {
+    assert_eq!(counted(0_usize, "request"), "0 requests");
+    assert_eq!(counted(1_u64, "request"), "1 request");
+    assert_eq!(counted(2_u16, "request"), "2 requests");
+}

@@ -184,6 +184,17 @@ fn an_expired_token_and_a_lifetime_shorter_than_expires_in_are_noted() {
             "expires_in says 1h",
         ),
         (json!({"exp": 992_800}), Outcome::Note, "2h ago"),
+        (
+            json!({"exp": 1_893_456_000_000_u64}),
+            Outcome::Note,
+            "probably in milliseconds",
+        ),
+        (json!({"exp": 1e18}), Outcome::Note, "after the year 9999"),
+        (
+            json!({"exp": 253_402_300_800_u64}),
+            Outcome::Note,
+            "after the year 9999",
+        ),
     ] {
         let finding = expiry(&decoded(&claims), hour, now);
         assert_eq!(finding.outcome, outcome, "{claims}");

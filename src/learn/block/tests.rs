@@ -35,6 +35,7 @@ fn the_block_is_toml_whatever_the_program_chose() {
     let line = text.lines().find(|line| line.contains("keygen")).unwrap();
     let words = shlex::split(line.trim_start_matches("# ")).unwrap();
     assert_eq!(words.last().map(String::as_str), description.key.to_str());
+    assert!(text.contains(": 4 requests; "), "{text}");
     let parsed: toml::Value = toml::from_str(&text).unwrap();
     let callers = parsed["guard"]["callers"].as_table().unwrap();
     assert_eq!(callers.keys().collect::<Vec<_>>(), ["ci"]);
