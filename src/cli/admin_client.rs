@@ -141,6 +141,8 @@ async fn first_response(
     let admin = config::load_admin(invocation.admin(), &invocation.surroundings)
         .map_err(|problems| AdminError::NoAddress(problems.to_string()))?;
     let addresses: Vec<Listen> = admin.listen.iter().flat_map(reachable_at).collect();
+    let (chosen_at_start, addresses): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(has_no_port);
     let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     let mut cause = String::new();
     for address in &addresses {
@@ -157,6 +159,11 @@ async fn first_response(
             address: first.to_string(),
             cause,
         }),
+        None if !chosen_at_start.is_empty() => Err(AdminError::NoAddress(
+            "admin.listen has port 0, so the system chooses a port at each start: give the one that the banner shows with \
+             --admin localhost:PORT"
+                .to_owned(),
+        )),
         None => Err(AdminError::NoAddress(
             "admin.listen is \"off\", so the proxy cannot be asked; set it to an address"
                 .to_owned(),
@@ -216,6 +223,15 @@ fn reachable_at(listen: &Listen) -> Vec<Listen> {
             vec![tcp(if address.is_ipv4() { v4 } else { v6 }, address.port())]
         }
         Listen::Tcp(_) | Listen::Unix { .. } => vec![listen.clone()],
+    }
+}
+
+/// Whether the port is known only to the process that listens there.
+fn has_no_port(listen: &Listen) -> bool {
+    match listen {
+        Listen::Localhost(port) => *port == 0,
+        Listen::Tcp(address) => address.port() == 0,
+        Listen::Unix { .. } => false,
     }
 }
 

@@ -42,6 +42,16 @@ impl StagedFile {
         Ok(Self { file })
     }
 
+    /// Gives it the permissions of the file that it is to replace, if there is one.
+    pub(super) fn take_permissions_of(&mut self, replaced: &Path) -> io::Result<()> {
+        match fs::metadata(replaced) {
+            Ok(metadata) if metadata.is_file() => {
+                self.file.as_file().set_permissions(metadata.permissions())
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Writes all of it, so that it is on the disk.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let file = self.file.as_file_mut();

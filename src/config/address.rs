@@ -41,31 +41,34 @@ impl Origin {
     /// A name other than `localhost` is not resolved. If such a name leads here, `Via` reveals it.
     #[must_use]
     pub fn may_reach(&self, listener: SocketAddr) -> bool {
-        if listener.port() != self.port() {
-            return false;
-        }
-        let (host, listener) = (self.authority.host(), listener.ip().to_canonical());
-        if host.eq_ignore_ascii_case("localhost") {
-            return listener.is_loopback() || listener.is_unspecified();
-        }
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|inner| inner.strip_suffix(']'))
-            .unwrap_or(host);
-        bare.parse::<IpAddr>().is_ok_and(|address| {
-            let address = address.to_canonical();
-            // To a client the unspecified address means this machine; to a listener it means every address.
-            let is_here = address.is_loopback() || address.is_unspecified();
-            address == listener
-                || listener.is_unspecified() && is_here
-                || address.is_unspecified() && listener.is_loopback()
-        })
+        self.port() == listener.port() && host_may_reach(self.authority.host(), listener.ip())
     }
 
     /// As a whole URL, with the path `/`.
     pub(crate) fn to_url(&self) -> Option<Url> {
         Url::parse(&format!("{}://{}/", self.scheme, self.authority)).ok()
     }
+}
+
+/// Whether a connection to this host, at the listener's port, may reach a listener on this address. A name other than
+/// `localhost` is not resolved.
+pub(crate) fn host_may_reach(host: &str, listener: IpAddr) -> bool {
+    let listener = listener.to_canonical();
+    if host.eq_ignore_ascii_case("localhost") {
+        return listener.is_loopback() || listener.is_unspecified();
+    }
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .unwrap_or(host);
+    bare.parse::<IpAddr>().is_ok_and(|address| {
+        let address = address.to_canonical();
+        // To a client the unspecified address means this machine; to a listener it means every address.
+        let is_here = address.is_loopback() || address.is_unspecified();
+        address == listener
+            || listener.is_unspecified() && is_here
+            || address.is_unspecified() && listener.is_loopback()
+    })
 }
 
 /// `upstream.url`: scheme, host and port, and nothing else. The remedy proposes http only where `plaintext` is
@@ -255,7 +258,14 @@ const EXAMPLE: &str = "write scheme, host and perhaps a port: \"https://api.exam
 /// instead satisfies `accepts`.
 fn http_url(text: &str, accepts: &dyn Fn(&str) -> bool) -> Result<Url, InvalidValue> {
     let rest = match text.split_once("://") {
-        Some(("http" | "https", rest)) => rest,
+        // A scheme may be written in capitals (RFC 3986 3.1).
+        Some((scheme, rest))
+            if ["http", "https"]
+                .iter()
+                .any(|one| scheme.eq_ignore_ascii_case(one)) =>
+        {
+            rest
+        }
         Some((scheme, rest)) if !text.contains('@') => {
             let problem = format!("{} is neither http nor https", quoted(scheme));
             return Err((problem, with_scheme(rest, accepts)).into());
@@ -279,6 +289,13 @@ fn http_url(text: &str, accepts: &dyn Fn(&str) -> bool) -> Result<Url, InvalidVa
         .ok()
         .filter(|url| !authority.is_empty() && !text.contains(is_odd) && url.has_host())
         .ok_or_else(|| (format!("{} is not a URL", quoted(text)), EXAMPLE))?;
+    if url.port() == Some(0) {
+        return Err((
+            format!("{} has port 0, to which nothing can connect", quoted(text)),
+            "write the port of the server, or none for the one of the scheme",
+        )
+            .into());
+    }
     if is_valid_host(&url) {
         return Ok(url);
     }

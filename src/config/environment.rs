@@ -111,7 +111,7 @@ fn read_secret(layers: &mut Layers, path: &str, variables: &Variables) {
     layers.set(path, content, source);
 }
 
-/// Warns of misspelt variables. Kubernetes sets ones such as `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
+/// Reports misspelt variables: as problems where ignoring one may admit more than was meant, else as warnings. Kubernetes sets ones such as `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
 fn warn_of_unknown(layers: &mut Layers, variables: &Variables) {
     let callers: Vec<&str> = layers.callers.keys().map(String::as_str).collect();
     let known: Vec<String> = known_variables(&callers).collect();
@@ -129,6 +129,27 @@ fn warn_of_unknown(layers: &mut Layers, variables: &Variables) {
         if injected || known.contains(name) || referred_to.contains(&name) {
             continue;
         }
+        if is_meant_for_the_guard(name) {
+            let of_caller = name
+                .strip_prefix(PREFIX)
+                .and_then(|rest| rest.strip_prefix("GUARD__CALLERS"));
+            let is_table =
+                of_caller.is_some_and(|rest| !rest.trim_start_matches('_').contains("__"));
+            let remedy = match nearest_variable(name) {
+                _ if is_table => {
+                    "set each key of a caller by itself, such as CUPBEARER_GUARD__CALLERS__CI__UID"
+                        .to_owned()
+                }
+                Some(nearest) => format!("did you mean {nearest}?"),
+                None => "unset it; docs/configuration.md lists every key".to_owned(),
+            };
+            layers.problems.push(
+                name,
+                "environment",
+                ("is not the variable of a key", remedy),
+            );
+            continue;
+        }
         let hint = nearest_variable(name)
             .map(|nearest| format!("; did you mean {nearest}?"))
             .unwrap_or_default();
@@ -136,4 +157,11 @@ fn warn_of_unknown(layers: &mut Layers, variables: &Variables) {
             .warnings
             .push(format!("the variable {name} is unknown and ignored{hint}"));
     }
+}
+
+/// Whether it looks like a key of `guard`. A service named `cupbearer-guard` has variables that do not.
+fn is_meant_for_the_guard(name: &str) -> bool {
+    name.strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_prefix("GUARD"))
+        .is_some_and(|rest| !rest.starts_with("_PORT") && !rest.starts_with("_SERVICE_"))
 }

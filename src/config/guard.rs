@@ -170,7 +170,13 @@ fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, InvalidValu
             "remove it: such requests are always rejected where there are rules",
         );
     }
-    if text.contains(|letter: char| letter.is_ascii_control()) || is_ambiguous_text(text) {
+    if text.contains(char::is_control) {
+        return invalid(
+            "contains a line break or another control character",
+            "remove it: such requests are always rejected where there are rules",
+        );
+    }
+    if is_ambiguous_text(text) {
         return invalid(
             "contains letters that some servers ignore or take for others",
             "write * for the whole segment: such requests are always rejected where there are rules",

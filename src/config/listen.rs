@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::problems::InvalidValue;
+use super::same_file::is_same_file;
 use crate::text::quoted;
 
 /// The `Host` of a request that asks which program uses a port. A cupbearer rejects it like any other foreign name, but
@@ -43,7 +44,7 @@ impl Listen {
     #[must_use]
     pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
         if let (Self::Unix { path, .. }, Self::Unix { path: other, .. }) = (self, other) {
-            return path == other;
+            return is_same_file(path, other);
         }
         self.sockets()
             .iter()
@@ -108,6 +109,10 @@ pub(crate) fn admin_listen(text: &str) -> Result<Listen, InvalidValue> {
 fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
     let invalid =
         |problem: &str, remedy: String| (format!("{} {problem}", quoted(text)), remedy).into();
+    if text.trim().is_empty() {
+        let remedy = format!("write \"localhost:{example}\", or remove it");
+        return Err(("is empty", remedy).into());
+    }
     if let Some(path) = text.strip_prefix("unix:") {
         return match unusable_socket(path) {
             None => Ok(Listen::Unix {

@@ -6,8 +6,8 @@
 //!
 //! Bottom-up; each item uses only the items above it in this list:
 //!
-//! - `problems`, `units`, `address`, `listen`, `path_spelling`, `path_pattern`, `inputs`, `network`, `guard`, `token`
-//!   and `types`: the types, and the text that each is parsed from;
+//! - `problems`, `units`, `address`, `same_file`, `listen`, `path_spelling`, `path_pattern`, `inputs`, `network`,
+//!   `guard`, `token` and `types`: the types, and the text that each is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `named_sources`: what a configuration names, known even if it is invalid;
 //! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;
@@ -38,6 +38,7 @@ pub(crate) mod paste;
 mod path_pattern;
 mod path_spelling;
 mod problems;
+mod same_file;
 mod secret_source;
 mod several;
 mod sources;
@@ -65,6 +66,7 @@ pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
 pub use path_spelling::{has_ntfs_alias, has_session_segment, is_ambiguous_text};
 pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
+pub use same_file::{is_same_file, resolve_links};
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
 pub use token::{
     Algorithm, Assertion, ClientAuth, Endpoint, GrantType, RequestSource, SecretForm, SourceRole,

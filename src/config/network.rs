@@ -67,6 +67,9 @@ impl ProxyUrl {
             }
             None => return Err(wrong("has no host", EXAMPLE)),
         };
+        if url.port() == Some(0) {
+            return Err(wrong("has port 0, to which nothing can connect", EXAMPLE));
+        }
         Ok(Self {
             host,
             port: url.port_or_known_default().unwrap_or(80),

@@ -43,7 +43,13 @@ pub(crate) fn from_toml(
         ("keyring", Some(entry)) => keyring_entry(entry),
         ("command", _) => command_words(value),
         ("file" | "env" | "keyring", None) => {
-            Err((format!("{name} is not a string"), remedy()).into())
+            let is_text = value.is_str();
+            let what = if is_text {
+                "is empty"
+            } else {
+                "is not a string"
+            };
+            Err((format!("{name} {what}"), remedy()).into())
         }
         _ => Err((
             "must have exactly one of file, env, command and keyring",
@@ -105,8 +111,13 @@ fn command_words(value: &toml::Value) -> Result<SecretSource, InvalidValue> {
                     .collect()
             });
     match words {
-        Some(words) if !words[0].is_empty() => Ok(SecretSource::Command(words)),
-        Some(_) | None => Err((
+        Some(words) if words[0].is_empty() => Err((
+            "the command's program is empty",
+            "write the program and each argument: [\"op\", \"read\", \"op://vault/item/field\"]",
+        )
+            .into()),
+        Some(words) => Ok(SecretSource::Command(words)),
+        None => Err((
             "the command is not a list of strings",
             "write the program and each argument: [\"op\", \"read\", \"op://vault/item/field\"]",
         )

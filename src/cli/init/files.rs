@@ -2,17 +2,14 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
 use super::answers::SecretLocation;
 use super::parse::absolute;
 use crate::cli::staged_file::{StagedFile, directory_of, exists};
-use crate::config::InvalidValue;
-
-/// How many symbolic links are followed, as on Linux.
-const MOST_LINKS: usize = 40;
+use crate::config::{InvalidValue, is_same_file, resolve_links};
 
 /// What happens to an existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +20,21 @@ pub(super) enum Existing {
     Replace,
 }
 
-/// The file for a typed secret: `config.client_secret` beside `config.toml`. Its path is absolute, since the proxy may
-/// be started in another directory.
+/// The file for a typed secret: `config.client_secret` beside `config.toml`, and `config.x.client_secret` beside
+/// `config.x`, so that `config.y` has another one. Its path is absolute, since the proxy may be started in another
+/// directory.
 pub(super) fn secret_path(configuration: &Path) -> PathBuf {
-    absolute(&configuration.with_extension("client_secret"))
+    const EXTENSION: &str = "client_secret";
+    let extension = configuration.extension();
+    // The second one is refused as a destination, because it is the name of a secret.
+    let is_replaced = extension.is_none_or(|known| known == "toml" || known == EXTENSION);
+    if is_replaced {
+        return absolute(&configuration.with_extension(EXTENSION));
+    }
+    let mut name = configuration.as_os_str().to_owned();
+    name.push(".");
+    name.push(EXTENSION);
+    absolute(Path::new(&name))
 }
 
 /// Why the configuration cannot be written to `path` if its secret is there.
@@ -55,14 +63,32 @@ pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<
                 }
                 check_separate(path, &file, "is where the secret would be stored")
             }
-            SecretLocation::Command(_) | SecretLocation::Keyring(..) => Ok(()),
+            SecretLocation::Command(words) => match file_in_command(words, path) {
+                Some(file) => check_separate(path, &file, "is named by the command of the secret"),
+                None => Ok(()),
+            },
+            SecretLocation::Keyring(..) => Ok(()),
         };
     };
     Err((problem, "write the name of a file, such as cupbearer.toml").into())
 }
 
+/// The word of a command, or of a script for a shell in it, that is a path of `path`.
+fn file_in_command(words: &[String], path: &Path) -> Option<PathBuf> {
+    let parts = words.iter().flat_map(|word| {
+        let quoted =
+            |letter: char| letter.is_whitespace() || matches!(letter, '\'' | '"' | '<' | ';');
+        let pieces = word.split(quoted).filter(|piece| !piece.is_empty());
+        std::iter::once(word.as_str()).chain(pieces)
+    });
+    let mut files = parts.map(Path::new).filter(|part| part.is_file());
+    files
+        .find(|file| is_same_file(file, path))
+        .map(Path::to_owned)
+}
+
 fn check_separate(path: &Path, secret: &Path, what: &str) -> Result<(), InvalidValue> {
-    if !is_same(path, secret) {
+    if !is_same_file(path, secret) {
         return Ok(());
     }
     let problem = format!(
@@ -79,55 +105,6 @@ fn ends_in_separator(path: &Path) -> bool {
         .is_some_and(|byte| std::path::is_separator(char::from(*byte)))
 }
 
-/// Whether two paths lead to the same file, or would if it existed.
-pub(super) fn is_same(one: &Path, other: &Path) -> bool {
-    let (one, other) = (resolve(one), resolve(other));
-    // The file systems of these ignore case by default.
-    let ignores_case = cfg!(any(target_os = "macos", windows));
-    one == other
-        || ignores_case && one.as_os_str().eq_ignore_ascii_case(other.as_os_str())
-        || is_same_inode(&one, &other)
-}
-
-#[cfg(unix)]
-fn is_same_inode(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_same_inode(_: &Path, _: &Path) -> bool {
-    false
-}
-
-/// The path without symbolic links and `..`, as far as it exists.
-fn resolve(path: &Path) -> PathBuf {
-    let mut path = absolute(path);
-    for _ in 0..MOST_LINKS {
-        if let Ok(real) = fs::canonicalize(&path) {
-            return real;
-        }
-        // A link to a file that is missing, but may be written soon.
-        match fs::read_link(&path) {
-            Ok(target) => path = directory_of(&path).join(target),
-            Err(_) => break,
-        }
-    }
-    let last = path.components().next_back();
-    match (path.parent(), last) {
-        (Some(parent), Some(Component::ParentDir)) => {
-            let mut parent = resolve(parent);
-            parent.pop();
-            parent
-        }
-        (Some(parent), Some(Component::Normal(name))) => resolve(parent).join(name),
-        _ => path,
-    }
-}
-
 /// Creates missing directories, accessible to their owner only.
 pub(super) fn make_parent(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
@@ -142,12 +119,22 @@ pub(super) fn make_parent(path: &Path) -> io::Result<()> {
     })
 }
 
-/// Where the configuration really goes. A symbolic link to it is followed, since people keep those in repositories. One
-/// in place of a secret is not.
-pub(super) fn target(path: &Path, existing: Existing) -> PathBuf {
+/// Where the configuration really goes. A symbolic link to it is followed, even if nothing is there yet, since people keep
+/// configurations in repositories. One in place of a secret is not.
+///
+/// # Errors
+/// The link leads nowhere, because it leads back to itself.
+pub(super) fn target(path: &Path, existing: Existing) -> io::Result<PathBuf> {
     match existing {
-        Existing::Replace => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
-        Existing::Keep => path.to_owned(),
+        Existing::Replace => {
+            let target = resolve_links(path);
+            let is_link = fs::symlink_metadata(&target).is_ok_and(|found| found.is_symlink());
+            if is_link {
+                return fs::canonicalize(path);
+            }
+            Ok(target)
+        }
+        Existing::Keep => Ok(path.to_owned()),
     }
 }
 

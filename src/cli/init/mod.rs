@@ -32,7 +32,7 @@ use std::path::Path;
 use super::doctor;
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::say;
+use super::output::{ResultOutput, say};
 use crate::config::{self, Overrides, Surroundings};
 use crate::credentials;
 use crate::doctor::{DoctorOptions, Outcome};
@@ -170,6 +170,8 @@ async fn interactive(
 /// What the doctor says about the new configuration.
 struct TriedConfig {
     exit: Exit,
+    /// Whether every check has passed.
+    has_passed: bool,
     /// Whether every check except the one of the port has passed.
     is_right: bool,
     port: PortState,
@@ -179,6 +181,7 @@ impl TriedConfig {
     const fn not_tried() -> Self {
         Self {
             exit: Exit::Fine,
+            has_passed: true,
             is_right: true,
             port: PortState::Free,
         }
@@ -186,7 +189,7 @@ impl TriedConfig {
 
     /// Whether a proxy can be started with it, on another port if need be.
     fn can_be_used(&self) -> bool {
-        self.exit == Exit::Fine || self.is_right && self.port != PortState::Free
+        self.has_passed || self.is_right && self.port != PortState::Free
     }
 }
 
@@ -202,10 +205,13 @@ async fn try_out(path: &Path, surroundings: &Surroundings) -> TriedConfig {
         surroundings,
         path: None,
     };
-    let checks = doctor::examine_visibly(&options).await;
+    let mut output = ResultOutput::default();
+    let checks = doctor::examine_visibly(&options, &mut output).await;
+    let exit = doctor::exit_after(&checks);
     let loaded = config::load(&overrides, surroundings).ok();
     TriedConfig {
-        exit: doctor::exit_after(&checks),
+        exit: output.finish("cupbearer init", exit),
+        has_passed: exit == Exit::Fine,
         is_right: checks
             .iter()
             .filter(|check| matches!(check.finding.outcome, Outcome::Failed(_)))

@@ -11,7 +11,8 @@ use super::port::PortState;
 use super::{document, keyring};
 use crate::cli::quoting::shell_word;
 use crate::cli::staged_file::{FileMode, StagedFile};
-use crate::config::{ConfigProblems, Overrides, Surroundings, load_text};
+use crate::config::keys::CONFIG_VARIABLE;
+use crate::config::{ConfigProblems, Overrides, Surroundings, is_same_file, load_text};
 
 /// Why `cupbearer check` would reject the configuration. Each answer has been checked, but not all of them together.
 pub(super) fn check(config: &NewConfig, path: &Path) -> Result<(), ConfigProblems> {
@@ -37,13 +38,20 @@ pub(super) async fn write(
     if files::is_kept(path, existing) {
         return Err(failed(path, &io::ErrorKind::AlreadyExists.into()));
     }
-    files::make_parent(path).map_err(|error| failed(path, &error))?;
+    let target = files::target(path, existing).map_err(|error| failed(path, &error))?;
     let secret_file = files::secret_path(path);
-    let target = files::target(path, existing);
+    for file in [path, &target] {
+        files::make_parent(file).map_err(|error| failed(file, &error))?;
+    }
     // Both are complete before either is moved to its place, so that a full disk leaves neither.
     let text = document::text(config, Some(&secret_file));
-    let configuration =
-        stage(&target, text.as_bytes(), FileMode::Default).map_err(|error| failed(path, &error))?;
+    let configuration = stage(&target, text.as_bytes(), FileMode::Default)
+        .and_then(|mut staged| {
+            // A file that others could not read stays so.
+            staged.take_permissions_of(&target)?;
+            Ok(staged)
+        })
+        .map_err(|error| failed(path, &error))?;
     let previous_secret = match &config.secret {
         SecretLocation::NewFile(secret) => {
             let existing = overwritable.existing(&secret_file);
@@ -135,14 +143,17 @@ pub(super) fn next_steps(
 
 /// Whether `cupbearer` finds the file by itself, from this directory.
 fn is_found_without_flag(path: &Path, surroundings: &Surroundings) -> bool {
+    if let Some(named) = surroundings.variable(CONFIG_VARIABLE) {
+        return is_same_file(&named, path);
+    }
     let here = surroundings.working_directory.join("cupbearer.toml");
     if here.exists() {
-        return files::is_same(&here, path);
+        return is_same_file(&here, path);
     }
     let user = surroundings.user_configuration.as_ref();
     user.is_some_and(|directory| {
         let found = directory.join("cupbearer").join("config.toml");
-        found.exists() && files::is_same(&found, path)
+        found.exists() && is_same_file(&found, path)
     })
 }
 

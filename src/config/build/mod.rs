@@ -5,6 +5,7 @@
 mod grant;
 mod guard;
 mod limits;
+mod loops;
 mod network;
 mod token;
 mod upstream;
@@ -19,7 +20,7 @@ use self::upstream::upstream;
 use super::guard::GuardConfig;
 use super::keys;
 use super::listen::{self, Listen};
-use super::types::{AdminConfig, Config, LogConfig, RuntimeConfig, UpstreamConfig};
+use super::types::{AdminConfig, Config, LogConfig, RuntimeConfig};
 use super::values::Values;
 use crate::text::quoted;
 
@@ -35,7 +36,14 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         upstream.proxy = network.proxy.for_origin(&upstream.url);
     }
     let admin = admin(values);
-    reject_loop(values, listen.as_ref(), upstream.as_ref());
+    let own = loops::listeners(listen.as_ref(), admin.as_ref());
+    loops::reject(
+        values,
+        &own,
+        upstream.as_ref(),
+        token.as_ref(),
+        network.as_ref(),
+    );
     reject_shared_addresses(values, listen.as_ref(), admin.as_ref());
     let limits = limits(values);
     let log = log(values);
@@ -118,19 +126,6 @@ pub(crate) fn admin(values: &mut Values) -> Option<AdminConfig> {
         listen,
         is_configured: values.is_set(path),
     })
-}
-
-/// A request to an upstream that is the proxy's own listener would come back.
-fn reject_loop(values: &mut Values, listen: Option<&Listen>, upstream: Option<&UpstreamConfig>) {
-    let (Some(listen), Some(upstream)) = (listen, upstream) else {
-        return;
-    };
-    let mut listeners = listen.sockets().into_iter();
-    if listeners.any(|listener| upstream.url.may_reach(listener)) {
-        let problem = format!("is this proxy itself, which listens on {listen}");
-        let remedy = "write the address of the API";
-        values.reject(keys::UPSTREAM_URL.path(), (problem, remedy));
-    }
 }
 
 /// The same address cannot be bound twice. The proxy can run without the default admin listener, so that is a warning.

@@ -154,5 +154,38 @@ fn two_proxies_cannot_listen_on_addresses_that_one_socket_would_take() {
     {
         assert!(conflict("unix:/run/a", "unix:/run/a").is_some());
         assert_eq!(conflict("unix:/run/a", "unix:/run/b"), None);
+        for other in ["unix:/run/./a", "unix:/run//a", "unix:/run/x/../a"] {
+            assert!(conflict("unix:/run/a", other).is_some(), "{other}");
+        }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn sockets_that_links_lead_to_the_same_place_cannot_both_be_listened_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("unix:{}", directory.path().join(name).display());
+    std::fs::create_dir(directory.path().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", directory.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("real/s", directory.path().join("socket")).unwrap();
+    let real = at("real/s");
+    for other in [at("link/s"), at("socket"), at("real/../link/s")] {
+        for (first, second) in [(&real, &other), (&other, &real)] {
+            let problem = conflict(first, second).unwrap_or_default();
+            assert!(
+                problem.contains("have an address in common"),
+                "{second}: {problem}"
+            );
+        }
+        let one = written(
+            directory.path(),
+            "one",
+            &format!("admin.listen = {other:?}"),
+        );
+        let path = one.file.clone().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("127.0.0.1:0", &real)).unwrap();
+        assert_eq!(complaints(load_all(&[one])), ["admin.listen"], "{other}");
+    }
+    assert_eq!(conflict(&real, &at("link/t")), None);
 }

@@ -210,3 +210,47 @@ fn a_systemd_credential_is_read_from_the_credentials_directory_which_must_be_set
         assert!(matches!(credential, SecretSource::File(path) if path == Path::new(name)));
     }
 }
+
+#[test]
+fn a_misspelt_variable_of_the_guard_is_an_error_because_ignoring_it_admits_more() {
+    for (name, remedy) in [
+        (
+            "CUPBEARER_GUARD__CALLERS__CI",
+            "CUPBEARER_GUARD__CALLERS__CI__UID",
+        ),
+        (
+            "CUPBEARER_GUARD__CALLERS",
+            "CUPBEARER_GUARD__CALLERS__CI__UID",
+        ),
+        (
+            "CUPBEARER_GUARD__CALLERS__CI__KEY__ENV",
+            "did you mean CUPBEARER_GUARD__CALLERS__CI__KEY",
+        ),
+        (
+            "CUPBEARER_GUARD_READ_ONLY",
+            "did you mean CUPBEARER_GUARD__READ_ONLY?",
+        ),
+        (
+            "CUPBEARER_GUARD__READONLY",
+            "did you mean CUPBEARER_GUARD__READ_ONLY?",
+        ),
+    ] {
+        let said = said(load(&Overrides::default(), &with(&[(name, "true")])));
+        let expected = format!("{name}: is not the variable of a key: ");
+        assert!(
+            said.contains(&expected) && said.contains(remedy),
+            "{name}: {said}"
+        );
+    }
+    // What Kubernetes sets for a service named cupbearer-guard.
+    for name in [
+        "CUPBEARER_GUARD_PORT_80_TCP",
+        "CUPBEARER_GUARD_SERVICE_HOST",
+    ] {
+        assert_eq!(
+            said(load(&Overrides::default(), &with(&[(name, "x")]))),
+            "",
+            "{name}"
+        );
+    }
+}

@@ -24,6 +24,31 @@ const REFUSED: &[(&str, &str)] = &[
         "guard.allow: \"/api/**\" is not a method and a path: write \"GET /api/v1/**\"",
     ),
     ("guard.allow = []", "guard.allow: allows nothing at all"),
+    (
+        "guard.deny = [\"GET /a\\nb\"]",
+        "\"/a\\nb\" contains a line break or another control character: remove it",
+    ),
+    (
+        "guard.deny = [\"GET /a\\u0085b\"]",
+        "contains a line break or another control character: remove it",
+    ),
+    (
+        "guard.callers.ci.key = { file = \"\" }",
+        "guard.callers.ci.key: file is empty: write guard.callers.ci.key = {",
+    ),
+    ("guard.callers.ci.key = { env = \"\" }", "env is empty"),
+    (
+        "guard.callers.ci.key = { keyring = \"\" }",
+        "keyring is empty",
+    ),
+    (
+        "guard.callers.ci.key = { file = 1 }",
+        "file is not a string",
+    ),
+    (
+        "guard.callers.ci.key = { command = [\"\", \"x\"] }",
+        "the command's program is empty: write the program",
+    ),
     ("guard.allow = [\"GET http://a/b\"]", "write \"/b\""),
     ("guard.allow = [\"GET a//b\"]", "write a path, such as"),
     (
@@ -363,6 +388,18 @@ const URLS: &[(&str, &str)] = &[
     ),
     ("http://127.0.0.1:6749", "is this proxy itself"),
     ("http://[::1]:6749", "is this proxy itself"),
+    (
+        "http://localhost:6750",
+        "is the admin listener of this process, on localhost:6750: write the address of the API, or another one in \
+         admin.listen",
+    ),
+    ("HTTPS://api.example.com", ""),
+    ("Https://api.example.com", ""),
+    ("HTTP://127.0.0.1:8080", ""),
+    (
+        "https://localhost:0",
+        "has port 0, to which nothing can connect: write the port of the server",
+    ),
     ("http://api.example.com", "upstream.allow_plaintext = true"),
     (
         "http://localhost.example.com",
@@ -393,6 +430,108 @@ fn an_upstream_is_scheme_host_and_port_and_needs_https_beyond_loopback() {
         )),
         ""
     );
+}
+
+#[test]
+fn no_server_to_connect_to_is_a_listener_of_the_process() {
+    let listeners =
+        "listen = \"localhost:7001\"\nadmin.listen = [\"127.0.0.1:7002\", \"0.0.0.0:7003\"]\n";
+    let upstream = "upstream.url = \"https://api.example.com\"\n";
+    for (port, whose) in [
+        (7001, "this proxy itself"),
+        (7002, "the admin listener"),
+        (7003, "the admin listener"),
+    ] {
+        for (key, line) in [
+            (
+                "upstream.url",
+                format!("upstream.url = \"http://127.0.0.1:{port}\""),
+            ),
+            (
+                "token.url",
+                format!("{upstream}token.url = \"http://127.0.0.1:{port}/t\""),
+            ),
+            (
+                "token.url",
+                format!("{upstream}token.url = \"https://localhost:{port}/t\""),
+            ),
+            (
+                "token.issuer",
+                format!("{upstream}token.issuer = \"http://127.0.0.1:{port}\""),
+            ),
+            (
+                "network.proxy",
+                format!("{upstream}network.proxy = \"http://127.0.0.1:{port}\""),
+            ),
+        ] {
+            let mut variables = with(&[]).variables;
+            let is_issuer = key == "token.issuer";
+            variables.retain(|(name, _)| {
+                name != "CUPBEARER_UPSTREAM__URL"
+                    && !(name == "CUPBEARER_TOKEN__URL" && line.contains("token."))
+            });
+            assert!(!is_issuer || variables.len() < 4);
+            let surroundings = Surroundings {
+                variables,
+                ..with(&[])
+            };
+            let text = format!("{listeners}{line}\n");
+            let said = said(from_bytes(text.as_bytes(), &surroundings));
+            let expected = format!("{key}: is {whose}");
+            assert!(said.starts_with(&expected), "{text}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_environments_proxy_must_not_be_a_listener_of_the_process_where_it_would_be_used() {
+    let with_proxy = |more: &[(&str, &str)]| {
+        let proxy = [("HTTPS_PROXY", "http://localhost:6749")];
+        said(load(&Overrides::default(), &with(&[&proxy, more].concat())))
+    };
+    let problem = with_proxy(&[]);
+    assert!(
+        problem.starts_with(
+            "network.proxy: the system's proxy, http://localhost:6749, is this proxy itself"
+        ),
+        "{problem}"
+    );
+    assert!(problem.contains("unset HTTPS_PROXY"), "{problem}");
+    assert_eq!(with_proxy(&[("NO_PROXY", "*")]), "");
+    assert_eq!(with_proxy(&[("CUPBEARER_NETWORK__PROXY", "none")]), "");
+}
+
+#[test]
+fn port_0_is_for_listeners_and_no_server_has_it() {
+    for (key, text) in [
+        ("upstream.url", "http://localhost:0"),
+        ("token.url", "https://as.example.com:0/token"),
+        ("token.issuer", "https://as.example.com:0"),
+        ("network.proxy", "http://proxy.example.com:0"),
+    ] {
+        let said = said_of(key, text);
+        assert!(said.contains("has port 0"), "{key}: {said}");
+    }
+    for key in ["listen", "admin.listen"] {
+        for text in ["localhost:0", "127.0.0.1:0", "[::1]:0"] {
+            let said = said(load(&flags(&[(key, text)]), &with(&[])));
+            assert_eq!(said, "", "{key} = {text}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_value_is_called_empty_and_names_the_flag_that_set_it() {
+    for key in ["listen", "admin.listen", "upstream.url", "name"] {
+        for flag in ["--set", "--admin"] {
+            let mut overrides = flags(&[(key, "")]);
+            overrides.settings[0].flag = flag;
+            let problems = load(&overrides, &with(&[])).err().unwrap();
+            let one = problems.iter().next().unwrap();
+            assert_eq!((&*one.key, &*one.source), (key, flag));
+            assert!(one.problem.contains("empty"), "{key}: {}", one.problem);
+        }
+    }
 }
 
 #[test]

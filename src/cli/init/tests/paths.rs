@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::cli::init::files::{self, PreviousFile};
+use crate::cli::init::files::PreviousFile;
 
 /// The names in a directory, and what they contain.
 fn snapshot(directory: &Path) -> BTreeMap<PathBuf, Option<String>> {
@@ -51,8 +51,7 @@ async fn the_configuration_is_never_written_over_the_secret_that_this_run_stores
     {
         std::os::unix::fs::symlink(at("y.client_secret"), at("y.toml")).unwrap(); // dangling
         std::os::unix::fs::symlink("x.client_secret", at("x.toml")).unwrap();
-        fs::hard_link(at("x.client_secret"), at("x.conf")).unwrap();
-        names.extend([at("y.toml"), at("x.toml"), at("x.conf")]);
+        names.extend([at("y.toml"), at("x.toml")]);
     }
     for name in names {
         let args = InitArgs {
@@ -102,6 +101,55 @@ async fn the_configuration_is_never_written_over_the_file_that_has_the_secret() 
         ..api()
     };
     assert_refused(directory.path(), args, "contains the secret").await;
+}
+
+#[tokio::test]
+async fn the_configuration_is_never_written_over_a_file_that_the_secrets_command_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
+    fs::write(&file, "the secret").unwrap();
+    let before = snapshot(directory.path());
+    for command in [
+        format!("cat {}", file.display()),
+        format!("sh -c 'cat {}'", file.display()),
+        format!("sh -c 'tr -d x <{}'", file.display()),
+    ] {
+        let args = InitArgs {
+            out: Some(directory.path().join(".").join("f")),
+            secret_command: Some(command.clone()),
+            force: true,
+            no_doctor: true,
+            ..api()
+        };
+        let refused = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+        let Err(InitError::Usage(message)) = refused else {
+            panic!("{command}: not refused");
+        };
+        assert!(message.contains("is named by the command"), "{message}");
+        assert_eq!(snapshot(directory.path()), before, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn two_configurations_never_share_the_file_of_their_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for (name, secret) in [("prod.eu", "A"), ("prod.us", "B"), ("prod.toml", "C")] {
+        let args = InitArgs {
+            out: Some(at(name)),
+            secret_command: None,
+            secret_stdin: true,
+            no_doctor: true,
+            ..api()
+        };
+        let input = &mut Input(secret.as_bytes());
+        let done = from_flags(&args, &surroundings(directory.path()), input).await;
+        assert!(matches!(done, Ok(Exit::Fine)), "{name}");
+    }
+    let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+    assert_eq!(read("prod.eu.client_secret"), "A");
+    assert_eq!(read("prod.us.client_secret"), "B");
+    assert!(read("prod.us").contains("prod.us.client_secret"));
 }
 
 #[tokio::test]
@@ -260,19 +308,100 @@ fn a_taken_port_is_named_and_another_one_proposed() {
     );
 }
 
-#[test]
-fn paths_are_the_same_if_they_lead_to_the_same_file() {
+#[cfg(unix)]
+#[tokio::test]
+async fn with_force_a_link_is_written_through_even_if_nothing_is_there_yet() {
+    use std::os::unix::fs::symlink;
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
-    fs::write(at("a"), "").unwrap();
-    fs::write(at("b"), "").unwrap();
-    assert!(files::is_same(&at("a"), &at("./a")));
-    assert!(files::is_same(&at("x/../c"), &at("c")));
-    assert!(!files::is_same(&at("a"), &at("b")));
-    assert!(!files::is_same(&at("c"), &at("d")));
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::symlink("loop", at("loop")).unwrap();
-        assert!(!files::is_same(&at("loop"), &at("a")));
+    fs::write(at("old.toml"), "old").unwrap();
+    symlink("old.toml", at("to-old")).unwrap();
+    symlink("repository/new.toml", at("dangling")).unwrap();
+    symlink("dangling", at("twice")).unwrap();
+    for (link, file) in [
+        ("to-old", "old.toml"),
+        ("dangling", "repository/new.toml"),
+        ("twice", "repository/new.toml"),
+    ] {
+        let args = InitArgs {
+            out: Some(at(link)),
+            force: true,
+            no_doctor: true,
+            ..api()
+        };
+        let done = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+        assert!(matches!(done, Ok(Exit::Fine)), "{link}");
+        assert!(
+            fs::symlink_metadata(at(link)).unwrap().is_symlink(),
+            "{link}"
+        );
+        let text = fs::read_to_string(at(file)).unwrap();
+        assert!(text.contains("https://api.example.com"), "{link}: {text}");
+        fs::remove_file(at(file)).unwrap();
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_itself_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("loop.toml");
+    std::os::unix::fs::symlink("loop.toml", &link).unwrap();
+    let args = InitArgs {
+        out: Some(link.clone()),
+        force: true,
+        no_doctor: true,
+        ..api()
+    };
+    let refused = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+    let Err(InitError::Failed(message)) = refused else {
+        panic!("not refused");
+    };
+    assert!(message.contains("symbolic links"), "{message}");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_replaced_configuration_keeps_its_permissions() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("c.toml");
+    for mode in [0o600, 0o640] {
+        fs::write(&out, "old").unwrap();
+        fs::set_permissions(&out, fs::Permissions::from_mode(mode)).unwrap();
+        let args = InitArgs {
+            out: Some(out.clone()),
+            force: true,
+            no_doctor: true,
+            ..api()
+        };
+        let done = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+        assert!(matches!(done, Ok(Exit::Fine)));
+        let now = fs::metadata(&out).unwrap().permissions().mode() & 0o777;
+        assert_eq!(now, mode, "{now:o}");
+    }
+}
+
+#[test]
+fn the_command_to_type_next_names_the_file_where_a_variable_names_another() {
+    let config = parse::answers_in_flags(&api())
+        .ok()
+        .and_then(|answers| answers.complete().ok())
+        .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cupbearer.toml");
+    fs::write(&path, "").unwrap();
+    let mut here = surroundings(directory.path());
+    here.working_directory = directory.path().to_owned();
+    let text = |here: &Surroundings| writing::next_steps(&config, &path, here, &PortState::Free);
+    assert!(text(&here).contains("\n  cupbearer\n"), "{}", text(&here));
+    here.variables = vec![("CUPBEARER_CONFIG".into(), "/elsewhere.toml".into())];
+    assert!(
+        text(&here).contains("\n  cupbearer --config "),
+        "{}",
+        text(&here)
+    );
+    here.variables = vec![("CUPBEARER_CONFIG".into(), path.clone().into())];
+    assert!(text(&here).contains("\n  cupbearer\n"), "{}", text(&here));
 }

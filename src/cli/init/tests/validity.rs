@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::cli::preflight;
+use crate::doctor::preflight;
 
 /// What people and programs may give for the optional flags, wrong answers among them.
 const SCOPES: [&str; 12] = [
