@@ -31,6 +31,19 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
+    /// Whether both read the same file, variable or keyring entry, run the same command or have the same value.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(two)) => one == two,
+            (Self::Env(one), Self::Env(two)) => one == two,
+            (Self::Command(one), Self::Command(two)) => one == two,
+            (Self::Keyring(one), Self::Keyring(two)) => one == two,
+            (Self::Value(one), Self::Value(two)) => one.expose() == two.expose(),
+            (_, _) => false,
+        }
+    }
+
     /// Reads the secret now. One trailing newline is trimmed, and nothing else.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //!
 //! Keys can be replaced while the proxy serves (`key_file`); each request is checked against the current ones.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -45,6 +46,8 @@ pub(super) struct Caller {
     pub(super) rules: Option<RuleSet>,
     pub(super) key: Option<SecretSource>,
     uid: Option<u32>,
+    /// Whether its keys come from its own source, and not from the configuration before.
+    is_read: AtomicBool,
 }
 
 /// A key that already belongs to this other caller, so that it would not identify one.
@@ -70,11 +73,46 @@ impl Callers {
         &self.list
     }
 
-    /// Replaces the keys of the caller at `index`.
+    /// Gives each caller whose source has not been read yet the keys of the caller in `live` that has the same name and
+    /// source.
+    pub(super) fn take_over_keys(&self, live: &Self) {
+        for (index, caller) in self.list.iter().enumerate() {
+            let Some(source) = &caller.key else { continue };
+            let is_same = |old: &Caller| {
+                old.name == caller.name && old.key.as_ref().is_some_and(|old| old.is_same(source))
+            };
+            let Some(same) = live.list.iter().position(is_same) else {
+                continue;
+            };
+            if caller.is_read.load(Ordering::Acquire) {
+                continue;
+            }
+            let keys: Vec<KeyDigest> = live
+                .keys
+                .load()
+                .iter()
+                .filter(|(_, owner)| *owner as usize == same)
+                .map(|(key, _)| *key)
+                .collect();
+            // Cannot fail: in `live` each key has one owner, and a key that has been read since decides.
+            let _ = self.put_keys(index, &keys);
+        }
+    }
+
+    /// Replaces the keys of the caller at `index` by those of its source.
     pub(super) fn set_keys(&self, index: usize, keys: &[KeyDigest]) -> Result<(), SharedKey> {
+        self.list[index].is_read.store(true, Ordering::Release);
+        self.put_keys(index, keys)
+    }
+
+    fn put_keys(&self, index: usize, keys: &[KeyDigest]) -> Result<(), SharedKey> {
         let index = u32::try_from(index).expect("there are fewer than 2^32 callers");
+        let is_read = |owner: u32| self.list[owner as usize].is_read.load(Ordering::Acquire);
         let of_others = |known: &KeyOwners| -> KeyOwners {
-            let others = known.iter().filter(|(_, owner)| *owner != index);
+            // A key that has only been taken over belongs to whoever turns out to have it.
+            let others = known
+                .iter()
+                .filter(|(key, owner)| *owner != index && (is_read(*owner) || !keys.contains(key)));
             others.copied().collect()
         };
         let others = of_others(&self.keys.load());
@@ -198,6 +236,7 @@ impl Caller {
             rules: RuleSet::new(&config.rails, format!("guard.callers.{}", config.name)),
             key: config.key.clone(),
             uid: config.uid,
+            is_read: AtomicBool::new(false),
         }
     }
 }

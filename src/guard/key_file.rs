@@ -81,6 +81,10 @@ impl KeyWatch {
             proxy,
             sources,
         };
+        // Files first: a command may take long.
+        watch
+            .sources
+            .sort_by_key(|watched| !watched.source.may_change());
         for watched in &mut watch.sources {
             let reading = read(&watched.source, EmptySource::IsAProblem).await;
             watched.adopt(&watch.callers, watch.proxy.as_deref(), reading);

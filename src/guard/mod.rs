@@ -137,6 +137,13 @@ impl Guard {
         }
     }
 
+    /// Until the sources of the callers' keys have been read, those that are the same in `live` have the same keys.
+    pub fn take_over_keys(&self, live: &Self) {
+        if let (Some(own), Some(live)) = (&self.callers, &live.callers) {
+            own.take_over_keys(live);
+        }
+    }
+
     /// The named callers, if there are any.
     #[must_use]
     pub fn callers(&self) -> Option<Arc<Callers>> {

@@ -178,6 +178,8 @@ impl LiveConfig {
     /// Admits only what both the live generation and `guards` admit, until [`Self::replace`] or [`Self::unrestrict`].
     pub fn restrict(&self, guards: &Guards) {
         let live = self.live();
+        // A source that has not been read yet turns away nobody.
+        guards.data.take_over_keys(&live.guards.data);
         live.guards.data.restrict_leases(Some(&guards.data));
         self.publish(live.restricted_by(guards));
     }

@@ -411,6 +411,56 @@ async fn a_file_that_is_rejected_is_counted_and_is_a_metric_for_as_long_as_it_st
 }
 
 #[tokio::test]
+async fn while_a_slow_command_prints_a_key_every_unchanged_caller_stays_admitted() {
+    let scene = Scene::new().await;
+    let (examine, verdict) = slow_examination();
+    let (hold, other) = (scene.file("hold"), scene.file("other"));
+    std::fs::write(&other, "the-key-of-the-caller-za").unwrap();
+    let command = format!(
+        "while test -e '{}'; do sleep 0.05; done; cat '{}'",
+        hold.display(),
+        scene.file("key").display()
+    );
+    let callers = format!(
+        "guard.callers.ci.key = {{ command = [\"sh\", \"-c\", {command:?}] }}\n\
+         guard.callers.za.key = {{ file = {other:?} }}\n"
+    );
+    let file = scene.file("cupbearer.toml");
+    let proxy = ReloadingProxy::examining(file, &scene.text(&callers), examine);
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let address = proxy.running.addresses[0];
+    let status = async |key: &str, path: &str| {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer-Key: {key}\r\n\r\n");
+        ask(address, request).await.status
+    };
+    let keys = [CALLER_KEY, "the-key-of-the-caller-za"];
+    for key in keys {
+        while status(key, "/a").await != 200 {}
+    }
+
+    std::fs::write(&hold, "").unwrap();
+    let forbidding = format!("{callers}guard.deny = [\"GET /never/**\"]\n");
+    proxy.replace(&scene.text(&forbidding));
+    for key in keys {
+        while status(key, "/never/x").await == 200 {}
+        assert_eq!(
+            status(key, "/never/x").await,
+            403,
+            "{key}: by the rule, not for its key"
+        );
+        assert_eq!(status(key, "/a").await, 200, "{key}");
+    }
+    assert_eq!(proxy.applied(), 0);
+    std::fs::remove_file(&hold).unwrap();
+    verdict.send_replace(Some(true));
+    until("it is in use", || proxy.applied() == 1).await;
+    for key in keys {
+        assert_eq!(status(key, "/a").await, 200, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_background_task_that_has_stopped_makes_the_proxy_unready_and_is_named() {
     let scene = Scene::new().await;
     let proxy = scene.start("").await;

@@ -332,3 +332,31 @@ fn a_replaced_key_stops_working_at_once_and_those_of_others_keep_working() {
         "backup"
     );
 }
+
+#[test]
+fn a_source_that_is_read_late_leaves_its_caller_the_keys_of_before() {
+    let live = guard();
+    let next = Guard::new(&config(
+        "[guard.callers]\n\
+         both = { key = { file = \"elsewhere\" } }\n\
+         ci = { key = { file = \"c\" }, read_only = true }\n\
+         other = { key = { file = \"b\" } }\n",
+    ));
+    next.take_over_keys(&live);
+    let callers = next.callers().unwrap();
+    let knows = |key: &str| callers.knows(KeyDigest::of(key.as_bytes()));
+    assert!(knows(CI), "it has the same name and file");
+    assert!(!knows(BOTH), "its file is another one");
+    assert!(!knows(BACKUP), "the caller of this file has another name");
+
+    // The key has moved to another caller, whose file is read first.
+    let ci = [KeyDigest::of(CI.as_bytes())];
+    callers.set_keys(2, &ci).unwrap();
+    assert_eq!(callers.owner(ci[0]).unwrap().name.as_str(), "other");
+    callers.set_keys(1, &[]).unwrap();
+    next.take_over_keys(&live);
+    assert_eq!(callers.owner(ci[0]).unwrap().name.as_str(), "other");
+    callers.set_keys(2, &[]).unwrap();
+    next.take_over_keys(&live);
+    assert!(!knows(CI), "its own source has been read, and has no key");
+}
