@@ -43,19 +43,22 @@ pub struct AdminEndpoints {
     metrics_text: MetricsText,
     views: Vec<ProxyView>,
     more_guards: Vec<Guard>,
+    not_started: Vec<String>,
     /// Those of the admin listeners. Each proxy has its own.
     stopped_tasks: StoppedTasks,
     quit: Arc<Notify>,
 }
 
 impl AdminEndpoints {
-    /// The endpoints for the proxies behind `views`. A request must pass the guards of all of them and `more_guards`.
-    /// The proxies are not ready if one of the `stopped_tasks` has stopped.
+    /// The endpoints for the proxies behind `views`. A request must pass the guards of all of them and `more_guards`,
+    /// which are those of the proxies that have not started: `not_started` says why. The proxies are not ready if there
+    /// are such, or if one of the `stopped_tasks` has stopped.
     #[must_use]
     pub fn new(
         process: ProcessMetrics,
         views: Vec<ProxyView>,
         more_guards: Vec<Guard>,
+        not_started: Vec<String>,
         stopped_tasks: StoppedTasks,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -63,6 +66,7 @@ impl AdminEndpoints {
             metrics_text: MetricsText::default(),
             views,
             more_guards,
+            not_started,
             stopped_tasks,
             quit: Arc::new(Notify::new()),
         })
@@ -76,7 +80,7 @@ impl AdminEndpoints {
     /// What `/ready` responds with.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        Readiness::of_all(&self.views, &self.stopped_tasks.names())
+        Readiness::of_all(&self.views, &self.not_started, &self.stopped_tasks.names())
     }
 
     async fn respond<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
@@ -101,7 +105,7 @@ impl AdminEndpoints {
             }
         }
         match request.uri().path() {
-            "/startup" => probe(&Readiness::of_startup(&self.views)),
+            "/startup" => probe(&Readiness::of_startup(&self.views, &self.not_started)),
             "/ready" => probe(&self.readiness()),
             _ => self.metrics(),
         }

@@ -18,14 +18,18 @@ pub struct Readiness {
 
 impl Readiness {
     /// Ready if every proxy is, and none of the process's own tasks has stopped. The line is that of the first proxy
-    /// that is not.
-    pub(super) fn of_all(views: &[ProxyView], stopped_tasks: &[&str]) -> Self {
+    /// that is not. `not_started` says why others have not started.
+    pub(super) fn of_all(
+        views: &[ProxyView],
+        not_started: &[String],
+        stopped_tasks: &[&str],
+    ) -> Self {
         if let Some(unready) = Self::of_tasks(stopped_tasks)
             && !views.iter().any(|view| (view.is_stopping)())
         {
             return unready;
         }
-        Self::first_unready(views, "ready", |view| {
+        Self::first_unready(views, not_started, "ready", |view| {
             let is_stopping = (view.is_stopping)();
             match Self::of_tasks(&view.metrics.stopped_tasks().names()) {
                 Some(unready) if !is_stopping => unready,
@@ -35,8 +39,8 @@ impl Readiness {
     }
 
     /// Whether every proxy has had a token. Once it has, startup is over, whatever happens later.
-    pub(super) fn of_startup(views: &[ProxyView]) -> Self {
-        Self::first_unready(views, "started", |view| {
+    pub(super) fn of_startup(views: &[ProxyView], not_started: &[String]) -> Self {
+        Self::first_unready(views, not_started, "started", |view| {
             let snapshot = view.snapshot();
             if snapshot.last_success.is_some() {
                 Self::ready("started".to_owned())
@@ -55,7 +59,19 @@ impl Readiness {
     }
 
     /// `state` is the word for all proxies if each of them is ready.
-    fn first_unready(views: &[ProxyView], state: &str, judge: impl Fn(&ProxyView) -> Self) -> Self {
+    fn first_unready(
+        views: &[ProxyView],
+        not_started: &[String],
+        state: &str,
+        judge: impl Fn(&ProxyView) -> Self,
+    ) -> Self {
+        if let Some(why) = not_started.first() {
+            return Self {
+                is_ready: false,
+                line: why.clone(),
+                retry_in: None,
+            };
+        }
         let several = views.len() > 1;
         let mut ready = Vec::new();
         for view in views {

@@ -7,12 +7,14 @@ use super::banner::{banner, token_line};
 use super::exit::Exit;
 use super::invocation::Invocation;
 use super::output::say;
-use super::preflight;
 use super::sd_notify::ServiceManager;
 use super::signals::SignalListener;
 use super::start_failure::{exit_after, explain, explain_admin, explain_missing_admin};
-use crate::config::{AccessLog, Config, Loaded, LogConfig};
-use crate::instance::{DrainTimeouts, LiveConfig, ProcessContext, RunningProxy, start_one_of};
+use crate::config::{AccessLog, AdminConfig, Config, Loaded, LogConfig};
+use crate::doctor::preflight;
+use crate::instance::{
+    DrainTimeouts, LiveConfig, NotStarted, ProcessContext, RunningProxy, start_one_of,
+};
 use crate::proxy::AccessLines;
 use crate::reload::{ReloadHooks, ReloadProgress, ReloadSource, Reloads};
 use crate::server::DrainPhase;
@@ -53,11 +55,13 @@ pub(super) async fn serve(
             return Exit::Failed;
         }
     };
-    let (indices, mut running) = match start_all(all, access_lines(process.log.access)) {
-        Ok(started) => started.into_iter().unzip::<_, _, Vec<_>, Vec<_>>(),
+    let (started, not_started) = match start_all(all, access_lines(process.log.access)) {
+        Ok(started) => started,
         Err(exit) => return exit,
     };
-    let admin = match start_admin_listeners(all, &indices, &running, telemetry.lines_dropped()) {
+    let (indices, mut running) = started.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+    let lines_dropped = telemetry.lines_dropped();
+    let admin = match start_admin_listeners(&process.admin, &not_started, &running, lines_dropped) {
         Ok(admin) => admin,
         Err(exit) => return exit,
     };
@@ -92,14 +96,17 @@ pub(super) async fn serve(
     until_stopped(&mut running, admin.ok().as_ref(), stop, &manager).await
 }
 
-/// Each proxy with its index in `all`. If one of several cannot start, the others still serve.
-fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, RunningProxy)>, Exit> {
+/// The proxies that serve, each with its index in `all`, and those that cannot start. If one of several cannot start, the
+/// others still serve.
+type Started<'a> = (Vec<(usize, RunningProxy)>, Vec<NotStarted<'a>>);
+
+fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Started<'_>, Exit> {
     let process = ProcessContext {
         lines,
         proxies: all.len(),
     };
     let mut exit = Exit::Failed;
-    let (mut running, mut failures) = (Vec::new(), Vec::new());
+    let (mut running, mut not_started) = (Vec::new(), Vec::new());
     for (index, Loaded { config, .. }) in all.iter().enumerate() {
         match start_one_of(config, process) {
             Ok(one) => running.push((index, one)),
@@ -112,40 +119,36 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Vec<(usize, RunningPr
                     let message = format!("{}: {message}", config.name);
                     say(&message);
                     tracing::error!(proxy = config.name, error = message, "proxy not started");
-                    failures.push(message);
+                    not_started.push(NotStarted {
+                        guard: &config.guard,
+                        why: format!("{message}; restart the process to start this proxy"),
+                    });
                 }
             }
         }
     }
     for (_, one) in &running {
-        for message in &failures {
-            let note = format!("{message}; restart the process to start this proxy");
+        for missing in &not_started {
+            let note = missing.why.clone();
             one.live_config().notes().started_without(note);
         }
     }
     if running.is_empty() {
         Err(exit)
     } else {
-        Ok(running)
+        Ok((running, not_started))
     }
 }
 
 /// The admin listeners, or why there are none, which is fatal only if `admin.listen` is configured.
 fn start_admin_listeners(
-    all: &[Loaded],
-    started: &[usize],
+    admin: &AdminConfig,
+    not_started: &[NotStarted<'_>],
     running: &[RunningProxy],
     lines_dropped: impl Fn() -> u64 + Send + Sync + 'static,
 ) -> Result<Result<AdminListeners, String>, Exit> {
-    let admin = &all[0].config.admin;
-    let not_started: Vec<_> = all
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !started.contains(index))
-        .map(|(_, loaded)| &loaded.config.guard)
-        .collect();
     let process = metrics::ProcessMetrics::new(lines_dropped);
-    match start_admin(admin, running, &not_started, process) {
+    match start_admin(admin, running, not_started, process) {
         Ok(listeners) => Ok(Ok(listeners)),
         Err(error) if admin.is_configured => {
             say(&explain_admin(&error, &admin.listen));

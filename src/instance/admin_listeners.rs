@@ -18,6 +18,14 @@ use crate::metrics::{self, Metrics};
 use crate::proxy::{AccessLines, AccessLogger, UnservedResponder};
 use crate::server::{self, DrainPhase, Drained, RequestBody, Server, StopSignal};
 
+/// A proxy of this process that has not started.
+pub struct NotStarted<'a> {
+    /// Its `guard.*`, which applies to the admin listener all the same.
+    pub guard: &'a config::GuardConfig,
+    /// Its name, why it has not started, and what to do.
+    pub why: String,
+}
+
 /// The admin listeners. They close when this is dropped.
 pub struct AdminListeners {
     /// The addresses on which they listen.
@@ -37,14 +45,15 @@ pub struct AdminListeners {
 pub fn start_admin(
     config: &config::AdminConfig,
     running: &[RunningProxy],
-    not_running: &[&config::GuardConfig],
+    not_running: &[NotStarted<'_>],
     process: metrics::ProcessMetrics,
 ) -> Result<AdminListeners, server::BindError> {
     let views = running.iter().map(RunningProxy::view).collect();
-    let more_guards = not_running.iter().copied().map(admin_guard).collect();
+    let more_guards = not_running.iter().map(|one| admin_guard(one.guard)).collect();
+    let why = not_running.iter().map(|one| one.why.clone()).collect();
     let metrics = Metrics::new(None);
     let stopped_tasks = metrics.stopped_tasks().clone();
-    let endpoints = AdminEndpoints::new(process, views, more_guards, stopped_tasks.clone());
+    let endpoints = AdminEndpoints::new(process, views, more_guards, why, stopped_tasks.clone());
     let bound = config.listen.iter().map(server::bind);
     let mut bound: Vec<server::BoundListeners> = bound.collect::<Result<_, _>>()?;
     for listeners in &mut bound {

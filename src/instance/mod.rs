@@ -35,7 +35,7 @@ use limits::connection_limits;
 use listen_context::ListenContext;
 use worker::{SharedParts, WorkerProxy};
 
-pub use admin_listeners::{AdminListeners, start_admin};
+pub use admin_listeners::{AdminListeners, NotStarted, start_admin};
 pub use generation::{ConfigGeneration, Guards};
 pub use live_config::{DrainTimeouts, LiveConfig, WorkerStopped};
 pub use notes::ConfigNotes;
@@ -70,7 +70,7 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
     if config.guard.local_users != LocalUsers::Any
         && let Some(error) = users_unknown
     {
-        return Err(StartError::UnknownUsers(error));
+        return Err(StartError::of_user_lookup(error));
     }
     let knows_users = users_unknown.is_none();
     let (addresses, absent) = (bound.addresses.clone(), bound.absent.clone());

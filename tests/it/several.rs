@@ -95,6 +95,14 @@ async fn the_guard_of_a_proxy_that_could_not_start_protects_the_status_of_the_ot
         let (binary, _upstream, _endpoint) = scene.start(&proxies).await;
         assert!(binary.output().contains("two: cupbearer cannot start"));
         assert_eq!(ask(binary.address, get("/")).await.status, 200);
+        // What waits for all of them must not take this for a success.
+        for path in ["/ready", "/startup"] {
+            let probe = ask(binary.admin(), get(path)).await;
+            let text = probe.text();
+            assert!(text.starts_with("two: cupbearer cannot start"), "{text}");
+            assert_eq!(probe.status, 503, "{text}");
+        }
+        assert_eq!(ask(binary.admin(), get("/live")).await.status, 200);
         let status = ask(binary.admin(), get("/status")).await;
         assert_eq!(status.outcome(), expected, "{guard}");
         let has_advice = status

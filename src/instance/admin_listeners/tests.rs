@@ -10,7 +10,12 @@ async fn status(not_running: &[&config::GuardConfig], host: &str) -> String {
         is_configured: true,
     };
     let process = metrics::ProcessMetrics::new(|| 0);
-    let listeners = start_admin(&config, &[], not_running, process).unwrap();
+    let not_running = not_running.iter().map(|guard| NotStarted {
+        guard,
+        why: "two: not started".to_owned(),
+    });
+    let not_running: Vec<NotStarted<'_>> = not_running.collect();
+    let listeners = start_admin(&config, &[], &not_running, process).unwrap();
     let mut stream = TcpStream::connect(listeners.addresses[0]).await.unwrap();
     let head = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
