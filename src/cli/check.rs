@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{fitted, put, put_error};
-use super::preflight;
+use super::output::{fitted, print_result, put_error};
 use crate::config::{ConfigProblems, Loaded, effective_table};
+use crate::doctor::preflight;
 
 /// Show the effective configuration and where each value comes from; sends no requests
 #[derive(Args)]
@@ -35,15 +35,18 @@ impl CheckArgs {
             Err(_) => Exit::Configuration,
         };
         if self.json {
-            put(&format!("{:#}\n", to_json(&checked)));
+            print_result(COMMAND, &format!("{:#}\n", to_json(&checked)), exit)
         } else {
             let (table, messages) = to_text(&checked);
-            put(&table);
+            let exit = print_result(COMMAND, &table, exit);
             put_error(&messages);
+            exit
         }
-        exit
     }
 }
+
+/// In messages.
+const COMMAND: &str = "cupbearer check";
 
 /// One proxy is an object; several are a list.
 fn to_json(checked: &Result<Vec<Loaded>, ConfigProblems>) -> Value {

@@ -10,11 +10,11 @@ use super::exit::Exit;
 use super::free_port::free_port_above;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
-use super::preflight;
 use super::quoting::shell_word;
 use super::serve::serve;
 use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
+use crate::doctor::preflight;
 use crate::{server, telemetry};
 
 /// Try it without an account: an authorization server, an API and the proxy, all on this machine

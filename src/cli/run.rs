@@ -5,8 +5,8 @@ use clap::Args;
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{fitted, say};
-use super::preflight;
 use super::serve::serve;
+use crate::doctor::preflight;
 use crate::{credentials, telemetry};
 
 /// Run the proxy (the default command)

@@ -15,7 +15,7 @@ use super::context::DoctorContext;
 use super::finding::{Check, Finding};
 use super::prerequisites::{self, Prerequisites};
 use super::reach::{Host, Reached};
-use super::{api, claims, grant, issuer, listener, proxies};
+use super::{api, claims, grant, issuer, listener, preflight, proxies};
 use crate::config::{self, Origin, Overrides, Surroundings};
 use crate::net::TrustSource;
 use crate::token::{AccessToken, SingleGrant};
@@ -42,9 +42,13 @@ pub async fn examine(
     let mut run = CheckRun::new(report);
     let (overrides, surroundings) = (options.overrides, options.surroundings);
     let configuration = async {
-        prerequisites::configuration(match options.text {
+        let loaded = match options.text {
             Some(text) => config::load_text(text, overrides, surroundings),
             None => config::load(overrides, surroundings),
+        };
+        prerequisites::configuration(match loaded {
+            Ok(loaded) => preflight::examine_all_but_request_secrets(loaded).await,
+            Err(problems) => Err(problems),
         })
     };
     let Some(prerequisites) = run.check(CONFIGURATION, configuration).await else {

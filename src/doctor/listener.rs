@@ -8,15 +8,42 @@ use super::port_holder::{PortHolder, holder, holder_if};
 use super::running_instance::{ConfiguredProxy, InstanceMatch};
 use crate::config::{Config, Listen};
 
-/// Binds the configured address for a moment; if it is in use, finds out by which program.
+/// Binds the configured addresses for a moment; if one is in use, finds out by which program.
 pub(super) async fn examine(config: &Config) -> Finding {
-    examine_address(&config.listen, ConfiguredProxy::of(config)).await
+    let (finding, is_free) = examine_address(&config.listen, ConfiguredProxy::of(config)).await;
+    if !is_free || !config.admin.is_configured {
+        return finding;
+    }
+    // The proxy does not start without an admin listener that is configured.
+    let admin: Vec<SocketAddr> = config
+        .admin
+        .listen
+        .iter()
+        .flat_map(Listen::sockets)
+        .collect();
+    let taken = tokio::task::spawn_blocking(move || admin.into_iter().find_map(holder_of_taken));
+    match taken.await.ok().flatten() {
+        Some((address, holder)) => Finding::failed(
+            FailureKind::Other,
+            format!("admin.listen: {address} is used by {holder}"),
+        )
+        .remedy("stop it, or choose another port with admin.listen = \"localhost:PORT\""),
+        None => finding,
+    }
 }
 
-async fn examine_address(listen: &Listen, proxy: ConfiguredProxy) -> Finding {
+/// The address and which program uses it, if one does.
+fn holder_of_taken(address: SocketAddr) -> Option<(SocketAddr, PortHolder)> {
+    let error = TcpListener::bind(address).err()?;
+    (error.kind() == ErrorKind::AddrInUse).then(|| (address, holder(address, &[])))
+}
+
+/// The finding, and whether the proxy could listen there, as far as this can be known.
+async fn examine_address(listen: &Listen, proxy: ConfiguredProxy) -> (Finding, bool) {
     let addresses = match *listen {
         Listen::Unix { .. } => {
-            return Finding::skipped("a Unix socket is only checked at the start");
+            let finding = Finding::skipped("a Unix socket is only checked at the start");
+            return (finding, true);
         }
         Listen::Tcp(address) => vec![address],
         Listen::Localhost(port) => [
@@ -27,14 +54,19 @@ async fn examine_address(listen: &Listen, proxy: ConfiguredProxy) -> Finding {
         .to_vec(),
     };
     if addresses.iter().all(|address| address.port() == 0) {
-        return Finding::ok("any free port, as configured");
+        return (Finding::ok("any free port, as configured"), true);
     }
     // Finding out which program uses a port reads files and waits for a response.
-    let examined = tokio::task::spawn_blocking(move || bind_each(&addresses, &proxy)).await;
-    examined.unwrap_or_else(|_| Finding::skipped("the check ended unexpectedly"))
+    let bind = move || match bind_each(&addresses, &proxy) {
+        Ok(free) => (Finding::ok(format!("{} free", free.join(" and "))), true),
+        Err(finding) => (finding, false),
+    };
+    let examined = tokio::task::spawn_blocking(bind).await;
+    examined.unwrap_or_else(|_| (Finding::skipped("the check ended unexpectedly"), false))
 }
 
-fn bind_each(addresses: &[SocketAddr], proxy: &ConfiguredProxy) -> Finding {
+/// The addresses, if each of them is free; otherwise what is found at one that is not.
+fn bind_each(addresses: &[SocketAddr], proxy: &ConfiguredProxy) -> Result<Vec<String>, Finding> {
     let mut free = Vec::new();
     let mut cupbearer = None;
     for address in addresses {
@@ -47,31 +79,30 @@ fn bind_each(addresses: &[SocketAddr], proxy: &ConfiguredProxy) -> Finding {
                     InstanceMatch::Unknown => holder(*address, &[]),
                 };
                 if !holder.is_cupbearer {
-                    return Finding::failed(
-                        FailureKind::Other,
-                        format!("{address} is used by {holder}"),
-                    )
-                    .remedy(CHOOSE);
+                    let taken = format!("{address} is used by {holder}");
+                    return Err(Finding::failed(FailureKind::Other, taken).remedy(CHOOSE));
                 }
                 cupbearer = Some((*address, holder, instance));
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return Finding::failed(FailureKind::Other, format!("{address}: {error}")).remedy(
+                return Err(Finding::failed(FailureKind::Other, format!("{address}: {error}")).remedy(
                     "a port below 1024 needs a privilege that this user lacks: choose another one with listen",
-                );
+                ));
             }
             // The proxy too leaves out a loopback address that this machine lacks.
             Err(_) if address.ip().is_loopback() && addresses.len() > 1 => {}
             Err(error) => {
-                return Finding::failed(FailureKind::Other, format!("{address}: {error}")).remedy(
-                    "listen on an address that this machine has, such as \"localhost:6749\"",
+                return Err(
+                    Finding::failed(FailureKind::Other, format!("{address}: {error}")).remedy(
+                        "listen on an address that this machine has, such as \"localhost:6749\"",
+                    ),
                 );
             }
         }
     }
     match cupbearer {
-        Some((address, holder, instance)) => used_by_cupbearer(address, &holder, &instance),
-        None => Finding::ok(format!("{} free", free.join(" and "))),
+        Some((address, holder, instance)) => Err(used_by_cupbearer(address, &holder, &instance)),
+        None => Ok(free),
     }
 }
 

@@ -46,10 +46,55 @@ async fn a_ca_file_without_certificates_is_a_failure_of_the_configuration() {
         .examine()
         .await;
     assert_eq!(report.exit, 3);
+    let cause = report.remedies("configuration")[0]["cause"].as_str();
+    let cause = cause.unwrap();
+    assert!(cause.starts_with("network.ca_file (--set) "), "{cause}");
+    assert!(cause.contains("contains no PEM certificate"), "{cause}");
+}
+
+#[tokio::test]
+async fn what_keeps_the_proxy_from_starting_is_a_failure_of_the_doctor_too() {
+    let fixture = DoctorFixture::open().await;
+    let short = fixture.directory.path().join("short.key");
+    std::fs::write(&short, "abc\n").unwrap();
+    for (variable, value, cause) in [
+        (
+            "CUPBEARER_GUARD__CALLERS__CI__KEY__FILE",
+            "/does/not/exist",
+            "does not exist",
+        ),
+        (
+            "CUPBEARER_GUARD__CALLERS__CI__KEY__FILE",
+            short.to_str().unwrap(),
+            "guard.callers.ci.key",
+        ),
+    ] {
+        let fixture = DoctorFixture::open().await.variable(variable, value);
+        let report = fixture.examine().await;
+        assert_eq!(report.exit, 3, "{value}");
+        assert_eq!(
+            report.check("configuration")["outcome"],
+            "failed",
+            "{value}"
+        );
+        let found = report.remedies("configuration")[0]["cause"]
+            .as_str()
+            .unwrap();
+        assert!(found.starts_with("guard.callers.ci.key ("), "{found}");
+        assert!(found.contains(cause), "{found}");
+        assert_eq!(report.checks.len(), 1);
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let fixture = DoctorFixture::open()
+        .await
+        .set(&format!("admin.listen={address}"));
+    let report = fixture.examine().await;
+    assert_eq!(report.exit, 1);
+    let said = report.said("listener");
     assert!(
-        report
-            .said("configuration")
-            .contains("contains no PEM certificate")
+        said.starts_with(&format!("admin.listen: {address} is used by ")),
+        "{said}"
     );
 }
 

@@ -52,6 +52,7 @@ const DEPENDENCIES: [(&str, &[&str]); 22] = [
             "admin",
             "config",
             "credentials",
+            "guard",
             "net",
             "token",
             "upstream",

@@ -15,13 +15,13 @@ use crate::net::{read_ca_file, store_warnings};
 use crate::token::{PresentedTokenDefect, check_presented, check_private_key, is_awaited};
 
 /// Loads and examines the configuration of every proxy. What an invalid one names is examined too.
-pub(super) async fn load_all(
+pub async fn load_all(
     all: &[Overrides],
     surroundings: &Surroundings,
 ) -> Result<Vec<Loaded>, ConfigProblems> {
     let loaded = match config::load_all(all, surroundings) {
         Ok(loaded) => loaded,
-        Err(invalid) => return Err(all_problems(invalid, CallerKeys::Examined).await),
+        Err(invalid) => return Err(all_problems(invalid, LeftOut::Nothing).await),
     };
     let mut problems = ConfigProblems::default();
     let mut examined = Vec::new();
@@ -43,42 +43,48 @@ pub(super) async fn load_all(
 
 /// Loads and examines one configuration.
 #[cfg(any(feature = "demo", test))]
-pub(super) async fn load(
+pub async fn load(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, ConfigProblems> {
     match config::load_or_named(overrides, surroundings) {
         Ok(loaded) => examine(loaded).await,
-        Err(invalid) => Err(all_problems(invalid, CallerKeys::Examined).await),
+        Err(invalid) => Err(all_problems(invalid, LeftOut::Nothing).await),
     }
 }
 
 /// The same without the keys of the configured callers, for a run in which none of them takes part: their keys may be
 /// on another machine.
-pub(super) async fn load_without_callers(
+pub async fn load_without_callers(
     overrides: &Overrides,
     surroundings: &Surroundings,
 ) -> Result<Loaded, ConfigProblems> {
     match config::load_or_named(overrides, surroundings) {
-        Ok(loaded) => examine_with(loaded, CallerKeys::LeftOut).await,
-        Err(invalid) => Err(all_problems(invalid, CallerKeys::LeftOut).await),
+        Ok(loaded) => examine_with(loaded, LeftOut::CallerKeys).await,
+        Err(invalid) => Err(all_problems(invalid, LeftOut::CallerKeys).await),
     }
 }
 
+/// Examines everything but the secrets of token requests, which the doctor reads in a check of its own.
+pub(super) async fn examine_all_but_request_secrets(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
+    examine_with(loaded, LeftOut::RequestSecrets).await
+}
+
 /// Examines a configuration that has been loaded.
-pub(super) async fn examine(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
-    examine_with(loaded, CallerKeys::Examined).await
+pub async fn examine(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
+    examine_with(loaded, LeftOut::Nothing).await
 }
 
-/// Whether the keys of the callers are read.
+/// What is left out of the examination.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum CallerKeys {
-    Examined,
-    LeftOut,
+enum LeftOut {
+    Nothing,
+    CallerKeys,
+    RequestSecrets,
 }
 
-async fn examine_with(mut loaded: Loaded, callers: CallerKeys) -> Result<Loaded, ConfigProblems> {
-    let (problems, warnings) = examine_sources(&loaded.named, callers).await;
+async fn examine_with(mut loaded: Loaded, left_out: LeftOut) -> Result<Loaded, ConfigProblems> {
+    let (problems, warnings) = examine_sources(&loaded.named, left_out).await;
     loaded.warnings.extend(warnings);
     if problems.is_empty() {
         Ok(loaded)
@@ -88,26 +94,27 @@ async fn examine_with(mut loaded: Loaded, callers: CallerKeys) -> Result<Loaded,
 }
 
 /// The problems of a configuration, then those of what it names.
-async fn all_problems(invalid: InvalidConfig, callers: CallerKeys) -> ConfigProblems {
+async fn all_problems(invalid: InvalidConfig, left_out: LeftOut) -> ConfigProblems {
     let mut problems = invalid.problems;
     for named in &invalid.named {
-        let (found, _) = examine_sources(named, callers).await;
+        let (found, _) = examine_sources(named, left_out).await;
         problems.add(found);
     }
     problems
 }
 
 /// What is wrong with the sources, and warnings.
-async fn examine_sources(
-    named: &NamedSources,
-    callers: CallerKeys,
-) -> (ConfigProblems, Vec<String>) {
+async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProblems, Vec<String>) {
     let mut problems = ConfigProblems::default();
     let mut report = |key: &str, problem: (String, String)| {
         problems.push(key, named.source_of(key), problem);
     };
-    let mut warnings: Vec<String> = exposed_files(named).into_iter().collect();
-    for request in &named.requests {
+    let requests: &[RequestSource] = match left_out {
+        LeftOut::RequestSecrets => &[],
+        LeftOut::Nothing | LeftOut::CallerKeys => &named.requests,
+    };
+    let mut warnings: Vec<String> = exposed_files(named, requests).into_iter().collect();
+    for request in requests {
         match examine_request_source(request).await {
             Ok(warning) => warnings.extend(warning),
             Err(problem) => report(request.key, problem),
@@ -123,7 +130,7 @@ async fn examine_sources(
         Some(Ok(warning)) => warnings.extend(warning),
         None => {}
     }
-    if callers == CallerKeys::Examined {
+    if left_out != LeftOut::CallerKeys {
         for (name, keys) in guard::check_keys(&named.callers).await {
             let key = format!("guard.callers.{name}.key");
             match keys {
@@ -190,12 +197,12 @@ fn check_ca_file(path: &Path) -> Result<Option<String>, (String, String)> {
 
 /// Files with secrets that other users can read. These are warnings, not errors: Kubernetes mounts secrets with mode
 /// 0644 by default.
-fn exposed_files(named: &NamedSources) -> BTreeSet<String> {
+fn exposed_files(named: &NamedSources, requests: &[RequestSource]) -> BTreeSet<String> {
     named
         .certificates
         .iter()
         .filter_map(ClientCertificate::exposed)
-        .chain(named.requests.iter().filter_map(|one| one.source.exposed()))
+        .chain(requests.iter().filter_map(|one| one.source.exposed()))
         .collect()
 }
 
