@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use cupbearer::cli::Cli;
+use cupbearer::cli::{self, Cli, Exit};
 use mimalloc::MiMalloc;
 
 /// A request needs about a dozen allocations, and a connection its buffers. `benches/NOTES.md` has what this saves.
@@ -11,13 +10,14 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a process that has just started has descriptors for its runtime");
+    run().unwrap_or_else(|exit| exit).into()
+}
+
+fn run() -> Result<Exit, Exit> {
+    let cli = Cli::from_command_line()?;
+    let runtime = cli::runtime()?;
     let exit = runtime.block_on(cli.execute());
     // Dropping it would wait for DNS look-ups in progress, which can take many seconds.
     runtime.shutdown_background();
-    exit.into()
+    Ok(exit)
 }

@@ -8,7 +8,7 @@ use clap_mangen::Man;
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::say;
+use super::output::{print_result, say};
 
 /// Print completions for a shell, or the manual page
 #[derive(Args)]
@@ -50,14 +50,8 @@ impl CompletionsArgs {
                 return Exit::Failed;
             }
         };
-        let mut out = io::stdout();
-        match out.write_all(&text).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                say(&format!("cupbearer completions: standard output: {error}"));
-                Exit::Failed
-            }
-            Ok(()) | Err(_) => Exit::Fine,
-        }
+        let text = String::from_utf8_lossy(&text);
+        print_result("cupbearer completions", &text, Exit::Fine)
     }
 }
 

@@ -5,11 +5,12 @@
 use std::io::{self, IsTerminal as _};
 
 use clap::Args;
+use http::uri::PathAndQuery;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::put;
+use super::output::{ResultOutput, print_result};
 use crate::config::{Overrides, Surroundings};
 use crate::credentials;
 use crate::doctor::{self, Check, CheckProgress, DoctorOptions, FailureKind, Outcome};
@@ -35,7 +36,12 @@ pub(super) struct DoctorArgs {
 }
 
 fn api_path(text: &str) -> Result<String, &'static str> {
-    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // A fragment is never sent, so another path would be requested than the one that is shown.
+    let is_target = text.starts_with('/') && !text.contains('#');
+    if is_target
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && text.parse::<PathAndQuery>().is_ok()
+    {
         Ok(text.to_owned())
     } else {
         Err("write a path of the API, such as /api/v1/certificates")
@@ -59,24 +65,32 @@ impl DoctorArgs {
             path: self.path.as_deref(),
         };
         if !self.json {
-            return exit_after(&examine_visibly(&options).await);
+            let mut output = ResultOutput::default();
+            let checks = examine_visibly(&options, &mut output).await;
+            return output.finish(COMMAND, exit_after(&checks));
         }
         let _hidden = credentials::hide_process();
         let checks = Box::pin(doctor::examine(&options, &mut |_| {})).await;
-        put(&format!("{:#}\n", to_json(&checks)));
-        exit_after(&checks)
+        let json = format!("{:#}\n", to_json(&checks));
+        print_result(COMMAND, &json, exit_after(&checks))
     }
 }
 
+/// In messages.
+const COMMAND: &str = "cupbearer doctor";
+
 /// Runs and shows all checks.
-pub(super) async fn examine_visibly(options: &DoctorOptions<'_>) -> Vec<Check> {
+pub(super) async fn examine_visibly(
+    options: &DoctorOptions<'_>,
+    output: &mut ResultOutput,
+) -> Vec<Check> {
     let _hidden = credentials::hide_process();
     let style = TerminalStyle::of_standard_output();
     let checks = Box::pin(doctor::examine(options, &mut |progress| {
-        put(&style.progress(&progress));
+        output.put(&style.progress(&progress));
     }))
     .await;
-    put(&style.summary(&checks));
+    output.put(&style.summary(&checks));
     checks
 }
 

@@ -7,7 +7,7 @@ use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
 use super::exit::Exit;
 use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::print;
+use super::output::print_result;
 
 /// Check whether the running proxy is healthy: one line, exit code 0 or 1
 #[derive(Args)]
@@ -26,20 +26,12 @@ impl HealthArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
         let path = if self.ready { "/ready" } else { "/live" };
-        match probe(&invocation, path).await {
-            Ok(response) => {
-                print(&response.printable());
-                if response.status == StatusCode::OK {
-                    Exit::Fine
-                } else {
-                    Exit::Failed
-                }
-            }
-            Err(error) => {
-                print(&format!("not live: {error}"));
-                Exit::Failed
-            }
-        }
+        let (line, exit) = match probe(&invocation, path).await {
+            Ok(response) if response.status == StatusCode::OK => (response.printable(), Exit::Fine),
+            Ok(response) => (response.printable(), Exit::Failed),
+            Err(error) => (format!("not live: {error}"), Exit::Failed),
+        };
+        print_result("cupbearer health", &format!("{line}\n"), exit)
     }
 }
 

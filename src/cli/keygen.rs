@@ -4,7 +4,7 @@
 //! The private key is written to a new file of mode 0600 and nowhere else. A caller's key is written to such a file
 //! too, or to standard output if no file is named. If one half of a pair cannot be written, the other is not kept.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::say;
+use super::output::{say, stdout_is_null_device, write_stdout};
 use super::quoting::toml_string;
 use super::staged_file::{FileMode, StagedFile, exists};
 use crate::config::{Algorithm, is_caller_name};
@@ -88,9 +88,28 @@ impl From<SigningAlgorithm> for Algorithm {
 impl KeygenArgs {
     /// The public JWK set or the caller's key goes to standard output, the advice to standard error.
     pub(super) fn execute(self, before: SettingsArgs) -> Exit {
-        match Invocation::new(before, &SettingsArgs::default()).single() {
-            Ok(_) => self.create(),
-            Err(exit) => exit,
+        if let Err(exit) = Invocation::new(before, &SettingsArgs::default()).single() {
+            return exit;
+        }
+        if let Some(problem) = self.lost_result().filter(|_| stdout_is_null_device()) {
+            say(&format!("cupbearer keygen: {problem}"));
+            return Exit::Failed;
+        }
+        self.create()
+    }
+
+    /// Why the keys are worth nothing without standard output, if they are.
+    fn lost_result(&self) -> Option<&'static str> {
+        match (&self.caller, &self.out) {
+            (None, _) => Some(
+                "standard output is closed or /dev/null, where the public JWK set would be lost; no key has been created: \
+                 send standard output to a file, such as jwks.json",
+            ),
+            (Some(_), None) => Some(
+                "standard output is closed or /dev/null, where the key would be lost; no key has been created: name a file \
+                 with --out FILE",
+            ),
+            (Some(_), Some(_)) => None,
         }
     }
 
@@ -121,9 +140,17 @@ impl KeygenArgs {
         let failed = |error| not_written(out, &error);
         // Exposed to be written to the file that the user chose.
         let staged = stage_new(out, key.private.expose()).map_err(failed)?;
-        // Before the file is moved to its place: if the public half is lost, neither is kept.
-        print_result(format!("{:#}\n", key.public).as_bytes())?;
         staged.place_new(out).map_err(failed)?;
+        // Only now, since this cannot be taken back. If the public half is lost, the private one is not kept.
+        if let Err(message) = print_result(format!("{:#}\n", key.public).as_bytes()) {
+            std::fs::remove_file(out).map_err(|error| {
+                format!(
+                    "{message}, but {} cannot be removed: {error}",
+                    out.display()
+                )
+            })?;
+            return Err(message);
+        }
         Ok(key_pair_advice(out, algorithm, &key))
     }
 }
@@ -142,9 +169,7 @@ fn create_caller_key(name: &str, out: Option<&Path>) -> Result<String, String> {
 
 /// Unlike what other commands print, this must arrive: a closed pipe is an error too.
 fn print_result(bytes: &[u8]) -> Result<(), String> {
-    let mut out = io::stdout();
-    out.write_all(bytes)
-        .and_then(|()| out.flush())
+    write_stdout(bytes)
         .map_err(|error| format!("standard output: {error}; no key has been created"))
 }
 

@@ -4,8 +4,8 @@
 //! with a struct that derives `Args` and has an `execute` method, and name it in [`Command`] below.
 //!
 //! The other files are shared: `exit` (exit codes), `output` (printing), `invocation` (the flags that set
-//! configuration), `preflight` (reading what a configuration names), `staged_file` (writing files), `quoting` (paths in
-//! advice), `admin_client` (asking a running proxy), `serve` (running proxies, for `run` and `demo`).
+//! configuration), `staged_file` (writing files), `quoting` (paths in advice), `admin_client` (asking a running proxy),
+//! `serve` (running proxies, for `run` and `demo`).
 
 mod admin_client;
 mod banner;
@@ -23,7 +23,6 @@ mod invocation;
 mod keygen;
 mod learn;
 mod output;
-mod preflight;
 mod quit;
 mod quoting;
 mod run;
@@ -36,9 +35,14 @@ mod status;
 mod token;
 mod wait;
 
+use std::io::IsTerminal as _;
+
 use clap::{CommandFactory as _, Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use invocation::SettingsArgs;
+
+use crate::server;
 
 pub use exit::Exit;
 
@@ -101,7 +105,43 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
+/// The runtime for everything that a command does.
+///
+/// # Errors
+/// The system does not allow it. The message has been shown.
+pub fn runtime() -> Result<Runtime, Exit> {
+    let failed = |cause: &str| {
+        output::say(&format!(
+            "cupbearer cannot start: {cause}; {}",
+            start_failure::MORE_FILES
+        ));
+        Exit::Failed
+    };
+    if server::has_too_few_files() {
+        return Err(failed("the process may not open enough files"));
+    }
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let built = builder.enable_all().build();
+    built.map_err(|error| failed(&error.to_string()))
+}
+
 impl Cli {
+    /// Parses the arguments of this process.
+    ///
+    /// # Errors
+    /// There is no command to execute: help or the version has been shown, or why the command line is invalid.
+    pub fn from_command_line() -> Result<Self, Exit> {
+        Self::try_parse().map_err(|other| {
+            let is_mistake = other.use_stderr();
+            if is_mistake || std::io::stdout().is_terminal() {
+                // In colour, if the terminal has any.
+                let _closed = other.print();
+                return if is_mistake { Exit::Usage } else { Exit::Fine };
+            }
+            output::print_result("cupbearer", &other.render().to_string(), Exit::Fine)
+        })
+    }
+
     /// Executes the command; without one, `run`.
     pub async fn execute(self) -> Exit {
         let before = self.settings;

@@ -1,7 +1,12 @@
-//! Writes to standard output and standard error. If one of them is closed (as in `check | head`), that is not an error.
+//! Writes to standard output and standard error.
+//!
+//! A command whose result does not reach standard output fails and says why, unless its reader has seen enough and is
+//! gone, as in `check | head`. What does not reach standard error is lost, since it could not be reported.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
 
+use super::exit::Exit;
 use crate::config::ConfigProblems;
 use crate::telemetry;
 
@@ -32,22 +37,106 @@ fn terminal_width() -> Option<usize> {
     Some(if columns == 0 { 80 } else { columns.into() })
 }
 
-/// A line of the command's result, on standard output.
-pub(super) fn print(line: &str) {
-    let _closed = writeln!(io::stdout(), "{line}");
+/// How long to wait for space in an output that another program has set to non-blocking.
+const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Writes all of it to standard output at once, without a buffer.
+///
+/// # Errors
+/// Why not all of it has been written, for example because the disk is full or the reader is gone.
+pub(super) fn write_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match write_some(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a command that prints its result serves nothing"
+                )]
+                std::thread::sleep(FULL_PIPE_PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
-/// The same, but returns false if standard output is closed.
-#[must_use]
-pub(super) fn try_print(line: &str) -> bool {
-    let mut out = io::stdout();
-    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+/// Not through `io::stdout()`, which hides that standard output is not open for writing.
+#[cfg(unix)]
+fn write_some(bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::io::write(rustix::stdio::stdout(), bytes)?)
 }
 
-/// A part of the command's result, on standard output, shown at once.
-pub(super) fn put(text: &str) {
+#[cfg(not(unix))]
+fn write_some(bytes: &[u8]) -> io::Result<usize> {
     let mut out = io::stdout();
-    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let count = out.write(bytes)?;
+    out.flush()?;
+    Ok(count)
+}
+
+/// The result of a command on standard output.
+///
+/// The first error ends the output, and [`ResultOutput::finish`] makes the command fail.
+#[derive(Default)]
+pub(super) struct ResultOutput {
+    error: Option<io::Error>,
+}
+
+impl ResultOutput {
+    /// Shows a part of the result at once. Returns false if nothing can be shown any more.
+    pub(super) fn put(&mut self, text: &str) -> bool {
+        if self.error.is_none() {
+            self.error = write_stdout(text.as_bytes()).err();
+        }
+        self.error.is_none()
+    }
+
+    /// The exit code of the command, which is `exit` if the whole result has been written. A reader that has seen
+    /// enough, as in `check | head`, is not an error. For any other error, the cause is shown.
+    pub(super) fn finish(self, command: &str, exit: Exit) -> Exit {
+        match self.error {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                say(&format!("{command}: standard output: {error}"));
+                if exit == Exit::Fine {
+                    Exit::Failed
+                } else {
+                    exit
+                }
+            }
+            Some(_) | None => exit,
+        }
+    }
+}
+
+/// Shows a whole result and returns the command's exit code, as [`ResultOutput::finish`] does.
+pub(super) fn print_result(command: &str, text: &str, exit: Exit) -> Exit {
+    let mut output = ResultOutput::default();
+    output.put(text);
+    output.finish(command, exit)
+}
+
+/// Whether standard output is `/dev/null`. The runtime puts it there if the process starts with a closed one.
+#[cfg(unix)]
+pub(super) fn stdout_is_null_device() -> bool {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    let stdout = stdout.and_then(|fd| std::fs::File::from(fd).metadata());
+    match (stdout, std::fs::metadata("/dev/null")) {
+        // Only a device has a number here.
+        (Ok(stdout), Ok(null)) => null.rdev() != 0 && stdout.rdev() == null.rdev(),
+        _ => false,
+    }
+}
+
+/// Unknown on this system.
+#[cfg(not(unix))]
+pub(super) fn stdout_is_null_device() -> bool {
+    false
 }
 
 /// The same on standard error.

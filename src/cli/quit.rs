@@ -7,7 +7,7 @@ use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
 use super::exit::Exit;
 use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{print, say};
+use super::output::{print_result, say};
 
 /// Stop the running proxy, as SIGTERM does
 #[derive(Args)]
@@ -23,8 +23,8 @@ impl QuitArgs {
         let invocation = Invocation::new(before, &self.settings);
         match quit(&invocation).await {
             Ok(response) if response.status == StatusCode::OK => {
-                print(&response.printable());
-                Exit::Fine
+                let line = format!("{}\n", response.printable());
+                print_result("cupbearer quit", &line, Exit::Fine)
             }
             Ok(response) => {
                 say(&format!(

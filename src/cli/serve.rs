@@ -96,10 +96,10 @@ pub(super) async fn serve(
     until_stopped(&mut running, admin.ok().as_ref(), stop, &manager).await
 }
 
-/// The proxies that serve, each with its index in `all`, and those that cannot start. If one of several cannot start, the
-/// others still serve.
+/// The proxies that serve, each with its index among all, and those that cannot start.
 type Started<'a> = (Vec<(usize, RunningProxy)>, Vec<NotStarted<'a>>);
 
+/// If one of several cannot start, the others still serve.
 fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Started<'_>, Exit> {
     let process = ProcessContext {
         lines,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::exit::Exit;
 use crate::config::Listen;
 use crate::net::TlsSetupError;
+use crate::text::causes;
 use crate::{StartError, doctor, server};
 
 pub(super) const fn exit_after(error: &StartError) -> Exit {
@@ -15,11 +16,16 @@ pub(super) const fn exit_after(error: &StartError) -> Exit {
             Exit::Configuration
         }
         StartError::Bind(_)
+        | StartError::OpenFiles(_)
         | StartError::Loop { .. }
         | StartError::Tls(_)
         | StartError::Worker(_) => Exit::Failed,
     }
 }
+
+/// What to do about a limit of open files that is too low.
+pub(super) const MORE_FILES: &str =
+    "raise the limit of open files (ulimit -n, or LimitNOFILE= of a systemd unit)";
 
 /// A listener of the process, with the key and the flag that set its address.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +58,7 @@ pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
                 .to_owned()
         }
         StartError::OpenToNetwork { .. }
+        | StartError::OpenFiles(_)
         | StartError::Tls(_)
         | StartError::Worker(_) => String::new(),
     };
@@ -64,7 +71,11 @@ pub(super) fn explain_admin(error: &server::BindError, listen: &[Listen]) -> Str
     with_remedy(error, &remedy)
 }
 
-fn with_remedy(error: &dyn std::error::Error, remedy: &str) -> String {
+fn with_remedy(error: &(dyn std::error::Error + 'static), remedy: &str) -> String {
+    let is_out_of_files = causes(error)
+        .filter_map(<dyn std::error::Error>::downcast_ref)
+        .any(server::is_out_of_files);
+    let remedy = if is_out_of_files { MORE_FILES } else { remedy };
     let cause = error.source().map(|cause| format!(": {cause}"));
     let cause = cause.unwrap_or_default();
     let separator = if remedy.is_empty() { "" } else { "; " };

@@ -1,6 +1,6 @@
 //! `cupbearer status`: the token of the running proxy, its last error, its recent requests.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use clap::Args;
 use super::admin_client::{AdminListener, TIME_LIMIT};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{say, try_print};
+use super::output::{ResultOutput, say};
 use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
-use crate::text::{Unprintable, is_printable, sanitize_lines};
+use crate::text::{Unprintable, counted, escape_json, sanitize_lines};
 
 /// Between two requests of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -44,17 +44,24 @@ impl StatusArgs {
         } else {
             ""
         };
+        let mut output = ResultOutput::default();
+        let mut has_shown = false;
         loop {
             let text = match self.ask(&invocation).await {
-                Ok(text) => text,
+                Ok(text) => {
+                    has_shown = true;
+                    text
+                }
+                // The proxy may be restarting.
+                Err(problem) if self.watch && has_shown => problem,
                 Err(problem) => {
                     say(&format!("cupbearer status: {problem}"));
                     return Exit::Failed;
                 }
             };
-            // Standard output is closed: nothing reads what follows.
-            if !try_print(&format!("{clear}{text}")) || !self.watch {
-                return Exit::Fine;
+            // If this cannot be shown, neither can what follows.
+            if !output.put(&format!("{clear}{text}\n")) || !self.watch {
+                return output.finish("cupbearer status", Exit::Fine);
             }
             tokio::time::sleep(INTERVAL).await;
         }
@@ -67,7 +74,7 @@ impl StatusArgs {
             .map_err(|error| error.to_string())?;
         let response = &listener.response;
         match &listener.status {
-            Some(_) if self.json => Ok(escape_unprintable(&response.text)),
+            Some(_) if self.json => Ok(escape_json(&response.text)),
             Some(status) => Ok(for_people(status)),
             None => Err(format!(
                 "refused with {}: {}",
@@ -76,24 +83,6 @@ impl StatusArgs {
             )),
         }
     }
-}
-
-/// The same JSON without terminal control characters, which JSON allows in strings.
-fn escape_unprintable(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        match character {
-            '\n' => text.push('\n'),
-            '\r' | '\t' => text.push(' '),
-            _ if is_printable(character) => text.push(character),
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _infallible = write!(text, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    text
 }
 
 fn for_people(status: &ProcessStatus) -> String {
@@ -146,11 +135,6 @@ fn write_proxy(f: &mut fmt::Formatter<'_>, proxy: &ProxyStatus) -> fmt::Result {
         write_request(f, request)?;
     }
     Ok(())
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }
 
 fn write_request(f: &mut fmt::Formatter<'_>, request: &RecentRequest) -> fmt::Result {

@@ -1,6 +1,5 @@
 //! `cupbearer token`: requests an access token of its own and prints it, or what it contains.
 
-use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -8,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{fitted, say};
+use super::output::{fitted, say, write_stdout};
 use crate::config::{self, Config};
 use crate::doctor::relative;
-use crate::text::{Unprintable, sanitize};
+use crate::text::{Unprintable, date_and_time, escape_json, sanitize};
 use crate::token::{
     AccessToken, DecodedToken, GrantError, RequestSecrets, SingleGrant, client, decode,
 };
@@ -60,7 +59,7 @@ impl TokenArgs {
             say("this access token is opaque: it has no claims that can be read");
             return Exit::Failed;
         };
-        match io::stdout().write_all(text.as_bytes()) {
+        match write_stdout(text.as_bytes()) {
             Ok(()) => Exit::Fine,
             Err(error) => {
                 say(&format!("cupbearer token: standard output: {error}"));
@@ -80,7 +79,7 @@ impl TokenArgs {
         let decoded = decode(obtained.as_str())?;
         Some(if self.json {
             let json = json!({ "header": decoded.header, "claims": decoded.claims });
-            format!("{json:#}\n")
+            format!("{}\n", escape_json(&format!("{json:#}")))
         } else {
             decoded_text(&decoded, SystemTime::now())
         })
@@ -154,25 +153,24 @@ fn decoded_text(decoded: &DecodedToken, now: SystemTime) -> String {
 
 /// The registered claims that are times (RFC 7519 4.1, OpenID Connect Core 2) are shown as such.
 fn claim_text(name: &str, value: &Value, now: SystemTime) -> String {
-    /// The year 10000, which RFC 3339 cannot express.
-    const TOO_LATE: f64 = 253_402_300_800.0;
     let seconds = match name {
         // `NumericDate` may have a fraction.
         "exp" | "iat" | "nbf" | "auth_time" => value.as_f64(),
         _ => None,
     };
-    let since = seconds
-        .filter(|seconds| *seconds < TOO_LATE)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let since = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let time = since.and_then(|since| UNIX_EPOCH.checked_add(since));
-    match (time, value) {
-        (Some(time), _) => format!(
+    let shown = time.and_then(|time| {
+        Some(format!(
             "{} ({})",
-            humantime::format_rfc3339_seconds(time),
+            date_and_time(time)?,
             relative(time, now)
-        ),
+        ))
+    });
+    match (shown, value) {
+        (Some(shown), _) => shown,
         (None, Value::String(text)) => sanitize(text, Unprintable::Escape),
-        (None, other) => other.to_string(),
+        (None, other) => escape_json(&other.to_string()),
     }
 }
 

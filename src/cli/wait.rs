@@ -10,7 +10,7 @@ use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
 use super::exit::Exit;
 use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{print, say};
+use super::output::{print_result, say};
 use crate::config;
 
 /// Between two requests: a start takes a few tenths of a second.
@@ -47,8 +47,8 @@ impl WaitArgs {
             let left = self.max.saturating_sub(start.elapsed());
             let (line, exit) = match ready(&invocation, left.clamp(PAUSE, TIME_LIMIT)).await {
                 Ok(ready) if ready.status == StatusCode::OK => {
-                    print(&ready.printable());
-                    return Exit::Fine;
+                    let line = format!("{}\n", ready.printable());
+                    return print_result("cupbearer wait", &line, Exit::Fine);
                 }
                 Ok(unready) if unready.text.contains("token_refused") => {
                     (unready.printable(), Exit::Refused)

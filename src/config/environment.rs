@@ -57,7 +57,7 @@ pub(crate) fn read(layers: &mut Layers, variables: &Variables) {
             read_key(layers, key, &caller_path(caller, key.path), variables);
         }
     }
-    warn_of_unknown(layers, variables);
+    report_unknown(layers, variables);
 }
 
 fn read_key(layers: &mut Layers, key: &KeyInfo, path: &str, variables: &Variables) {
@@ -111,8 +111,9 @@ fn read_secret(layers: &mut Layers, path: &str, variables: &Variables) {
     layers.set(path, content, source);
 }
 
-/// Reports misspelt variables: as problems where ignoring one may admit more than was meant, else as warnings. Kubernetes sets ones such as `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
-fn warn_of_unknown(layers: &mut Layers, variables: &Variables) {
+/// Reports misspelt variables: as problems where ignoring one may admit more than was meant, else as warnings.
+/// Kubernetes sets ones such as `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
+fn report_unknown(layers: &mut Layers, variables: &Variables) {
     let callers: Vec<&str> = layers.callers.keys().map(String::as_str).collect();
     let known: Vec<String> = known_variables(&callers).collect();
     let set = layers.values.values();

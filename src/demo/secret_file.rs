@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use super::dir_lock::{self, DirLock};
 use crate::credentials::Secret;
 
+/// What chooses the directory for temporary files.
+const VARIABLE: &str = if cfg!(windows) { "TMP" } else { "TMPDIR" };
+
 /// A file (mode 0600) in a new directory of its own (mode 0700). Both are removed when this is dropped.
 ///
 /// If the process is killed, both remain until the next demo removes them. The secret is useless by then, since the
@@ -28,7 +31,14 @@ impl SecretFile {
     pub(super) fn write(secret: &Secret) -> io::Result<Self> {
         let directory = std::env::temp_dir().join(dir_lock::new_name());
         // Fails if the directory exists, so another user cannot have put a link in its place.
-        owner_only_directory().create(&directory)?;
+        owner_only_directory().create(&directory).map_err(|error| {
+            let place = std::env::temp_dir();
+            let words = format!(
+                "{}, the directory for temporary files, cannot be written to: {error}; choose another one with {VARIABLE}",
+                place.display()
+            );
+            io::Error::new(error.kind(), words)
+        })?;
         let file = Self {
             path: directory.join("client-secret"),
             _lock: DirLock::acquire(&directory).ok(),

@@ -32,10 +32,24 @@ pub enum StartError {
         "the system cannot identify the user who opened a loopback connection (sock_diag, /proc/net/tcp)"
     )]
     UnknownUsers(#[source] std::io::Error),
+    /// The limit of open files is lower than what a start needs.
+    #[error("the process may not open enough files")]
+    OpenFiles(#[source] std::io::Error),
     /// The certificate authorities or the client certificate could not be loaded.
     #[error(transparent)]
     Tls(#[from] net::TlsSetupError),
     /// A thread or its runtime could not be started.
     #[error("a worker thread could not be started")]
     Worker(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// Why the system did not say who connects.
+    pub(super) fn of_user_lookup(error: std::io::Error) -> Self {
+        if server::is_out_of_files(&error) {
+            Self::OpenFiles(error)
+        } else {
+            Self::UnknownUsers(error)
+        }
+    }
 }

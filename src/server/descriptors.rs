@@ -26,6 +26,38 @@ pub fn connections_per_proxy(proxies: usize, admin_connections: usize) -> Option
     Some(usize::try_from(room).ok()? / proxies)
 }
 
+/// What a process needs before it can report anything: the runtime, the signals, a file. A proxy needs more.
+#[cfg(unix)]
+const LEAST_DESCRIPTORS: u64 = 10;
+
+/// Whether the limit of open files is too low even for a command that serves nothing.
+#[cfg(unix)]
+#[must_use]
+pub fn has_too_few_files() -> bool {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.is_some_and(|limit| limit < LEAST_DESCRIPTORS)
+}
+
+/// This system has no such limit.
+#[cfg(not(unix))]
+#[must_use]
+pub fn has_too_few_files() -> bool {
+    false
+}
+
+/// Whether an operation failed because this process, or the whole system, has too many open files.
+#[must_use]
+pub fn is_out_of_files(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    let codes =
+        [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(rustix::io::Errno::raw_os_error);
+    #[cfg(not(unix))]
+    let codes = [10024]; // WSAEMFILE
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
+}
+
 #[cfg(unix)]
 fn reserved(proxies: usize, admin_connections: usize) -> u64 {
     use super::rejections::{NOT_ADMITTED_PLACES, OVERLOAD_PLACES};

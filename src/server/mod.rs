@@ -51,7 +51,7 @@ use crate::guard::Peer;
 use crate::metrics::Metrics;
 
 pub use bind::{BindError, BoundListeners, bind};
-pub use descriptors::connections_per_proxy;
+pub use descriptors::{connections_per_proxy, has_too_few_files, is_out_of_files};
 pub use drain::{DrainPhase, Drained, StopSignal};
 pub use head_fault::HeadFault;
 pub use head_scanner::HeadScanner;

@@ -30,8 +30,24 @@ pub(super) struct IdlePool<B: OutgoingBody> {
     /// Wakes the reaper when the pool is no longer empty, and when it is dropped.
     reaper: Arc<Notify>,
     metrics: Arc<Metrics>,
-    /// When [`IdlePool::note_removed_length`] last wrote a line.
-    length_noted: Mutex<Option<Instant>>,
+    /// Of [`IdlePool::note_removed_length`].
+    length_noted: HourlyNote,
+}
+
+/// Says when it is time for a line that must not be repeated all the time.
+#[derive(Default)]
+struct HourlyNote(Mutex<Option<Instant>>);
+
+impl HourlyNote {
+    /// Whether the line has not been written for an hour. If so, it counts as written now.
+    fn is_due(&self) -> bool {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = noted.is_none_or(|at| at.elapsed() >= NOTE_INTERVAL);
+        if is_due {
+            *noted = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 struct IdleConnection<B: OutgoingBody> {
@@ -49,19 +65,14 @@ impl<B: OutgoingBody> IdlePool<B> {
             connections: Mutex::new(Vec::new()),
             reaper: Arc::new(Notify::new()),
             metrics,
-            length_noted: Mutex::new(None),
+            length_noted: HourlyNote::default(),
         }
     }
 
     /// Logs that a response had a length beside `chunked`, which costs a connection each time: once per interval.
     #[cold]
     pub(super) fn note_removed_length(&self) {
-        let mut noted = self
-            .length_noted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if noted.is_none_or(|at| at.elapsed() >= NOTE_INTERVAL) {
-            *noted = Some(Instant::now());
+        if self.length_noted.is_due() {
             tracing::warn!(
                 proxy = self.metrics.proxy(),
                 "the API sends Content-Length beside Transfer-Encoding: chunked: the length is ignored, and its \
@@ -200,3 +211,6 @@ impl<B: OutgoingBody> PooledConnection<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

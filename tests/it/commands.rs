@@ -353,3 +353,43 @@ async fn without_a_configuration_the_first_sentence_says_how_to_begin() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_command_does_not_ask_at_port_0_which_is_chosen_at_each_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "https://api.example.com", "localhost:0");
+    for (arguments, _) in COMMANDS {
+        let (code, stdout, stderr) = run(arguments, &file).await;
+        let said = stdout + &stderr;
+        let expected = if arguments[0] == "wait" { 3 } else { 1 };
+        assert_eq!(code, expected, "{arguments:?}: {said}");
+        assert!(
+            said.contains("--admin localhost:PORT"),
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_response_without_a_type_is_accepted_with_one_warning() {
+    let upstream = Upstream::echoing().await;
+    let json = "Content-Type: application/json\r\n";
+    let untyped = r#"{"access_token": "eyJ.token", "expires_in": 3600}"#;
+    let endpoint = Upstream::answering(answer("200 OK", json, untyped)).await;
+    let binary = start(&upstream, &endpoint, &["guard.local_users=any"]).await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+    let refresh = "POST /token/refresh HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer: 1\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(ask(admin, refresh).await.status, 200);
+    assert_eq!(endpoint.seen_count(), 2);
+    let output = binary.output();
+    let warnings: Vec<&str> = output
+        .lines()
+        .filter(|line| line.contains("token_type"))
+        .collect();
+    let [warning] = warnings[..] else {
+        panic!("{output}");
+    };
+    assert!(warning.contains("\"level\":\"WARN\""), "{warning}");
+    assert_eq!(ask(binary.address, get("/a")).await.status, 200);
+}

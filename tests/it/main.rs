@@ -29,6 +29,8 @@ mod leaks;
 mod leaving;
 #[cfg(target_os = "linux")]
 mod logs;
+#[cfg(target_os = "linux")]
+mod lost_results;
 mod mutations;
 #[cfg(target_os = "linux")]
 mod notify;
@@ -48,6 +50,8 @@ mod several;
 mod siege;
 mod smuggling;
 mod support;
+#[cfg(target_os = "linux")]
+mod surroundings;
 mod tokens;
 #[cfg(unix)]
 mod unreadable_heads;

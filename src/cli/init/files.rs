@@ -119,8 +119,8 @@ pub(super) fn make_parent(path: &Path) -> io::Result<()> {
     })
 }
 
-/// Where the configuration really goes. A symbolic link to it is followed, even if nothing is there yet, since people keep
-/// configurations in repositories. One in place of a secret is not.
+/// Where the configuration really goes. A symbolic link to it is followed, even if nothing is there yet, since people
+/// keep configurations in repositories. One in place of a secret is not.
 ///
 /// # Errors
 /// The link leads nowhere, because it leads back to itself.

@@ -9,14 +9,15 @@ mod openapi;
 mod rules_file;
 mod session;
 
-use std::io::{self, Write as _};
+use std::path::Path;
 
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
-use super::output::{print, say};
-use super::preflight;
+use super::output::{print_result, say, write_stdout};
 use crate::config::{AccessRules, Config};
+use crate::doctor::preflight;
 use crate::learn::{ObservedRequests, RunDescription, compare, fold, write_block};
+use crate::text::counted;
 use crate::{credentials, telemetry};
 
 use failure::LearnFailure;
@@ -63,6 +64,9 @@ async fn learn(
         None => None,
     };
     let output = args.output.as_deref().map(RulesFile::open).transpose()?;
+    // Before the run, which may remove the directory.
+    let key = std::path::absolute(format!("{name}.key"));
+    let key = key.map_err(|error| (Exit::Failed, format!("the current directory: {error}")))?;
     let lesson = session::run(args, &name, config, flushing).await?;
     if lesson.seen.requests.is_empty() {
         let exit = lesson.exit().unwrap_or(Exit::Failed);
@@ -70,10 +74,10 @@ async fn learn(
     }
     let exit = if let Some(rules) = existing_rules {
         let (text, allows_all) = comparison::describe(&name, &compare(&lesson.seen, &rules));
-        print(&text);
-        if allows_all { Exit::Fine } else { Exit::Failed }
+        let exit = if allows_all { Exit::Fine } else { Exit::Failed };
+        print_result("cupbearer learn", &format!("{text}\n"), exit)
     } else {
-        deliver(args, &name, &lesson, output)?;
+        deliver(args, (&name, &key), &lesson, output)?;
         Exit::Fine
     };
     Ok(lesson.exit().unwrap_or(exit))
@@ -99,12 +103,10 @@ fn rules_of(config: &Config, name: &str) -> Result<AccessRules, LearnFailure> {
 /// the run cannot be taken back.
 fn deliver(
     args: &LearnArgs,
-    name: &str,
+    (name, key): (&str, &Path),
     lesson: &Lesson,
     output: Option<RulesFile>,
 ) -> Result<(), LearnFailure> {
-    let key = std::path::absolute(format!("{name}.key"));
-    let key = key.map_err(|error| (Exit::Failed, format!("the current directory: {error}")))?;
     let warnings = warnings(lesson);
     for warning in &warnings {
         say(&format!("cupbearer learn: {warning}"));
@@ -112,7 +114,7 @@ fn deliver(
     let (found, program) = (lesson.found.as_ref(), args.program());
     let description = RunDescription {
         name,
-        key: &key,
+        key,
         program: &program,
         requests: lesson.seen.accepted_count(),
         document: found.map(|found| &*found.location),
@@ -139,9 +141,7 @@ fn deliver(
 }
 
 fn print_rules(text: &str) -> Result<(), LearnFailure> {
-    let mut out = io::stdout();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
+    write_stdout(text.as_bytes())
         .map_err(|error| (Exit::Failed, format!("standard output: {error}")))
 }
 
@@ -158,8 +158,8 @@ fn warnings(lesson: &Lesson) -> Vec<String> {
     warnings.extend(refused_before_rules(&lesson.seen));
     if lesson.seen.dropped > 0 {
         warnings.push(format!(
-            "{} more requests were not recorded, since there were too many different ones",
-            lesson.seen.dropped
+            "not recorded, since there were too many different ones: {}",
+            counted(lesson.seen.dropped, "request")
         ));
     }
     warnings

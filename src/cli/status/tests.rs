@@ -17,7 +17,7 @@ fn control_characters_of_a_request_do_not_reach_the_terminal() {
     assert!(shown.contains("GET     /a?2J?x"), "{shown}");
     assert!(shown.contains("last error   ?[2J\n"), "{shown}");
     assert_eq!(
-        escape_unprintable("{\"a\":\r\n\t\"\u{9b}2J\u{202e}\u{e0001}ä\"}"),
+        escape_json("{\"a\":\r\n\t\"\u{9b}2J\u{202e}\u{e0001}ä\"}"),
         "{\"a\": \n \"\\u009b2J\\u202e\\udb40\\udc01ä\"}"
     );
 }

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn times_are_readable_and_control_characters_do_not_reach_the_terminal() {
     let Value::Object(claims) = json!({
-        "exp": 3600, "iat": 0, "nbf": u64::MAX, "scope": "a\u{1b}[2J \"b\"", "groups": ["x"], "n": 1,
+        "exp": 3600, "iat": 0, "nbf": u64::MAX, "scope": "a\u{1b}[2J \"b\"", "groups": ["x", "\u{9b}31m\u{202e}"], "n": 1,
         "auth_time": 60.5,
     }) else {
         unreachable!("this is an object")
@@ -19,7 +19,7 @@ fn times_are_readable_and_control_characters_do_not_reach_the_terminal() {
         "  auth_time  1970-01-01T00:01:00Z (28m ago)\n",
         "  nbf        18446744073709551615\n",
         "  scope      a\\u{1b}[2J \"b\"\n",
-        "  groups     [\"x\"]\n",
+        "  groups     [\"x\",\"\\u009b31m\\u202e\"]\n",
         "  n          1\n",
     ] {
         assert!(text.contains(line), "{line}{text}");

@@ -1,6 +1,8 @@
 //! Lengths and codings of a response that say the same thing twice, or two things.
 
 use super::{protocol_error, through};
+#[cfg(unix)]
+use crate::support::{Binary, Config, SECRET, token_answer};
 use crate::support::{Client, Connection, Proxy, Upstream, ask, get, until};
 
 fn ok(fields: &str, body: &str) -> String {
@@ -87,4 +89,35 @@ async fn a_request_with_two_lengths_is_still_rejected() {
         assert_eq!(ask(proxy.address, request).await.status, 400, "{fields:?}");
     }
     assert_eq!(upstream.seen_count(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_length_beside_chunked_is_logged_but_not_for_each_response() {
+    let body = "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n";
+    let upstream = Upstream::answering(ok(body, "2\r\nok\r\n0\r\n\r\n")).await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let binary = Binary::start(&Config {
+        upstream: &upstream.url(),
+        token_url: &endpoint.url(),
+        client_id: "framing",
+        secret: SECRET,
+        settings: &["guard.local_users=any", "log.access=all"],
+    })
+    .await;
+    for _ in 0..3 {
+        while ask(binary.address, get("/a")).await.status != 200 {}
+    }
+    // Lines are written in order, so the note precedes the third access line.
+    until("the access lines", || {
+        binary.output().matches("\"status\":200").count() >= 3
+    })
+    .await;
+    let note = "the API sends Content-Length beside Transfer-Encoding: chunked";
+    assert_eq!(
+        binary.output().matches(note).count(),
+        1,
+        "{}",
+        binary.output()
+    );
 }
