@@ -66,7 +66,9 @@ pub async fn load_without_callers(
 }
 
 /// Examines everything but the secrets of token requests, which the doctor reads in a check of its own.
-pub(super) async fn examine_all_but_request_secrets(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
+pub(super) async fn examine_all_but_request_secrets(
+    loaded: Loaded,
+) -> Result<Loaded, ConfigProblems> {
     examine_with(loaded, LeftOut::RequestSecrets).await
 }
 
