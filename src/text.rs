@@ -158,6 +158,13 @@ pub fn excerpt(text: &str, longest: usize) -> String {
 #[must_use]
 pub fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
+    // `https://user:password@host`, or the part of it after the scheme.
+    if text
+        .split_once('@')
+        .is_some_and(|(before, _)| before.contains(':'))
+    {
+        return "the text with a user name or password".to_owned();
+    }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),

@@ -50,9 +50,7 @@ impl WaitArgs {
                     let line = format!("{}\n", ready.printable());
                     return print_result("cupbearer wait", &line, Exit::Fine);
                 }
-                Ok(unready) if unready.text.contains("token_refused") => {
-                    (unready.printable(), Exit::Refused)
-                }
+                Ok(unready) if is_refused(&unready.text) => (unready.printable(), Exit::Refused),
                 Ok(unready) => (unready.printable(), Exit::Unreachable),
                 Err(error @ AdminError::NoAddress(_)) => {
                     say(&format!("cupbearer wait: {error}"));
@@ -77,7 +75,20 @@ impl WaitArgs {
     }
 }
 
+/// Whether `/ready` gives the reason `token_refused`. The words of the token endpoint, which follow, may contain anything.
+fn is_refused(line: &str) -> bool {
+    let reason = line
+        .split_once("not ready: token ")
+        .and_then(|(_, rest)| rest.split_once(": "));
+    reason.is_some_and(|(_, reason)| {
+        reason.starts_with("token_refused:") || reason.starts_with("token_refused;")
+    })
+}
+
 async fn ready(invocation: &Invocation, limit: Duration) -> Result<TextResponse, AdminError> {
     let listener = AdminListener::find(invocation, limit).await?;
     listener.probe("/ready").await
 }
+
+#[cfg(test)]
+mod tests;

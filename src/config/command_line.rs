@@ -9,6 +9,16 @@ use super::text_value;
 /// Adds what one flag sets.
 pub(crate) fn read(layers: &mut Layers, setting: &Setting) {
     let source = ValueSource::Flag(setting.flag);
+    let set = layers.values.get(&setting.key);
+    if setting.flag == "--set"
+        && set.is_some_and(|set| matches!(set.source, ValueSource::Flag("--set")))
+    {
+        let problem = (
+            "is set twice on the command line",
+            "keep one of them; a list has all values in one --set",
+        );
+        layers.problems.push(&setting.key, setting.flag, problem);
+    }
     match keys::find(&setting.key) {
         Some(key) if key.kind == ValueKind::Secret => {
             reject_secret(layers, &setting.key, setting.flag);

@@ -68,6 +68,15 @@ impl FileText<'_> {
                 path: self.path.to_owned(),
                 line: self.line(name.span().start),
             };
+            // In quotes, "guard.read_only" is one name; taken for a path, it would replace the key without a word.
+            if name.get_ref().contains('.') {
+                let problem = (
+                    "is one name with a dot in it",
+                    "write it without quotes, and only once",
+                );
+                layers.problems.push(&path, source, problem);
+                continue;
+            }
             match (keys::find(&path), value.get_ref()) {
                 (Some(key), _) => set(layers, key, &path, value, source),
                 (None, DeValue::Table(inner)) if is_section(&path) => {

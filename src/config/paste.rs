@@ -68,7 +68,7 @@ impl PastedTokenEndpoint {
         reject_plaintext(&url)?;
         match PingOneEndpoint::of_address(&url) {
             Some(endpoint) => Ok(Self::PingOne(endpoint?)),
-            None => of_any_server(&url),
+            None => of_any_server(&url, ends_in_slash(text)),
         }
     }
 
@@ -158,6 +158,12 @@ pub(crate) fn listen(text: &str) -> Result<String, InvalidValue> {
         .into())
 }
 
+/// Whether the address in a paste ends in a slash, apart from what is around it.
+fn ends_in_slash(text: &str) -> bool {
+    let is_around = |letter: char| letter.is_whitespace() || "\"'`<>".contains(letter);
+    text.trim_end_matches(is_around).ends_with('/')
+}
+
 /// The first address in a paste. Quotes, brackets and words around it are ignored, and the scheme may be missing.
 fn address_in(text: &str, example: &str) -> Result<Url, InvalidValue> {
     let is_around = |letter: char| letter.is_whitespace() || "\"'`<>".contains(letter);
@@ -215,7 +221,9 @@ fn reject_plaintext(url: &Url) -> Result<(), InvalidValue> {
 }
 
 /// A token endpoint, an issuer, or the address of its metadata (RFC 8414 section 3, `OpenID` discovery).
-fn of_any_server(url: &Url) -> Result<PastedTokenEndpoint, InvalidValue> {
+///
+/// An issuer that is only a host may end in a slash or not, and its metadata has it exactly so: it stays as it was pasted.
+fn of_any_server(url: &Url, has_slash: bool) -> Result<PastedTokenEndpoint, InvalidValue> {
     const OPENID: &str = "/.well-known/openid-configuration";
     const OAUTH: &str = "/.well-known/oauth-authorization-server";
     let (origin, path) = (url.origin().ascii_serialization(), url.path());
@@ -236,7 +244,7 @@ fn of_any_server(url: &Url) -> Result<PastedTokenEndpoint, InvalidValue> {
         address::endpoint(url.as_str())?;
         return Ok(PastedTokenEndpoint::Url(url.to_string()));
     }
-    let path = if path == "/" { "" } else { path };
+    let path = if path == "/" && !has_slash { "" } else { path };
     let issuer = format!("{origin}{path}");
     address::issuer(&issuer)?;
     Ok(PastedTokenEndpoint::Issuer(issuer))

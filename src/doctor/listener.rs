@@ -124,7 +124,7 @@ fn used_by_cupbearer(
         )
         .remedy(CHOOSE),
         InstanceMatch::Unknown => Finding::note(format!(
-            "used by {holder}, which does not answer at admin.listen of this configuration; it may run this configuration \
+            "used by {holder}, whose status cannot be read at admin.listen of this configuration; it may run this configuration \
              or another one"
         )),
     }

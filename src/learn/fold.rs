@@ -195,18 +195,23 @@ fn is_within(inner: &PathTemplate, outer: &PathTemplate) -> bool {
             .iter()
             .zip(&outer.segments)
             .all(|pair| match pair {
-                (_, TemplateSegment::Parameter | TemplateSegment::Mixed { .. }) => true,
-                (inner, outer @ TemplateSegment::Text(_)) => inner == outer,
+                (inner, outer) => is_wildcard(outer) || inner == outer,
             })
-        && inner.segments.iter().zip(&outer.segments).any(|pair| {
-            matches!(
-                pair,
-                (
-                    TemplateSegment::Text(_),
-                    TemplateSegment::Parameter | TemplateSegment::Mixed { .. }
-                )
-            )
-        })
+        && inner
+            .segments
+            .iter()
+            .zip(&outer.segments)
+            .any(|(inner, outer)| {
+                matches!(inner, TemplateSegment::Text(_)) && is_wildcard(outer) && inner != outer
+            })
+}
+
+/// Whether the rule for a template has `*` in this place.
+fn is_wildcard(segment: &TemplateSegment) -> bool {
+    match segment {
+        TemplateSegment::Parameter | TemplateSegment::Mixed { .. } => true,
+        TemplateSegment::Text(text) => expressible(text, &mut Vec::new()) != text,
+    }
 }
 
 impl FoldedRule {

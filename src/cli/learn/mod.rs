@@ -16,8 +16,10 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say, write_stdout};
 use crate::config::{AccessRules, Config};
 use crate::doctor::preflight;
-use crate::learn::{ObservedRequests, RunDescription, compare, fold, write_block};
-use crate::text::counted;
+use crate::learn::{
+    FoldedRules, ObservedRequest, ObservedRequests, RunDescription, compare, fold, write_block,
+};
+use crate::text::{Unprintable, counted, sanitize};
 use crate::{credentials, telemetry};
 
 use failure::LearnFailure;
@@ -121,6 +123,10 @@ fn deliver(
         warnings: &warnings,
     };
     let rules = fold(&lesson.seen, found.map(|found| &found.document));
+    if rules.allow.is_empty() {
+        let exit = lesson.exit().unwrap_or(Exit::Failed);
+        return Err((exit, why_no_rules(&rules)));
+    }
     let text = write_block(&description, &rules);
     let Some(file) = output else {
         return print_rules(&text);
@@ -176,6 +182,31 @@ fn refused_before_rules(seen: &ObservedRequests) -> Option<String> {
             reasons.join(", ")
         )
     })
+}
+
+/// A block without rules would be no configuration, and one without `allow` would allow everything.
+fn why_no_rules(rules: &FoldedRules) -> String {
+    let list = |requests: &[ObservedRequest], why: &str| {
+        let lines = requests.iter().map(|request| {
+            let (method, path) = (&request.method, &request.path);
+            format!(
+                "\n  {} {}",
+                sanitize(method, Unprintable::Mark),
+                sanitize(path, Unprintable::Mark)
+            )
+        });
+        let lines: String = lines.collect();
+        if lines.is_empty() {
+            lines
+        } else {
+            format!("\n{why}:{lines}")
+        }
+    };
+    format!(
+        "nothing was learned: no request was accepted that a rule can express{}{}",
+        list(&rules.rejected, "rejected by [guard]"),
+        list(&rules.inexpressible, "no rule can express")
+    )
 }
 
 fn why_nothing_was_learnt(seen: &ObservedRequests) -> String {

@@ -98,19 +98,17 @@ fn a_callers_key_is_never_read_from_a_flag_or_from_two_variables() {
 }
 
 #[test]
-fn an_unknown_variable_of_a_caller_is_a_warning_that_names_the_nearest_one() {
+fn an_unknown_variable_of_a_caller_is_an_error_that_names_the_nearest_one() {
     let variables = with(&[
         ("CUPBEARER_GUARD__CALLERS__CI__UID", "1"),
         ("CUPBEARER_GUARD__CALLERS__CI__KEE", "x"),
         ("CUPBEARER_GUARD__CALLERS", "x"),
     ]);
-    let warnings = load(&Overrides::default(), &variables).unwrap().warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    let said = said(load(&Overrides::default(), &variables));
+    assert_eq!(said.lines().count(), 2, "{said}");
     assert!(
-        warnings
-            .iter()
-            .any(|one| one.contains("did you mean CUPBEARER_GUARD__CALLERS__CI__KEY?")),
-        "{warnings:?}"
+        said.contains("did you mean CUPBEARER_GUARD__CALLERS__CI__KEY?"),
+        "{said}"
     );
 }
 

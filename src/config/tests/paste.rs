@@ -94,6 +94,11 @@ fn a_custom_domain_and_any_other_server_have_their_own_keys() {
             "https://as.example.com",
         ),
         (
+            " \"https://as.example.com/\" ",
+            "token.issuer",
+            "https://as.example.com/",
+        ),
+        (
             "https://as.example.com/r/.well-known/openid-configuration",
             "token.issuer",
             "https://as.example.com/r",

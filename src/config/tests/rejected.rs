@@ -521,6 +521,49 @@ fn port_0_is_for_listeners_and_no_server_has_it() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_quoted_whatever_the_key() {
+    let address = "https://user:hunter2@api.example.com";
+    for key in [
+        "upstream.url",
+        "token.url",
+        "token.issuer",
+        "token.pingone.domain",
+        "network.proxy",
+        "listen",
+        "name",
+    ] {
+        let said = said_of(key, address);
+        assert!(
+            !said.is_empty() && !said.contains("hunter2"),
+            "{key}: {said}"
+        );
+    }
+    for key in ["guard.hosts", "guard.origins"] {
+        for text in [address, "user:hunter2@api.example.com"] {
+            let said = complaints(&format!("{key} = [{text:?}]"));
+            assert!(
+                said.starts_with(key) && !said.contains("hunter2"),
+                "{key}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_given_twice_is_a_problem_however_it_is_written() {
+    let text = "guard.read_only = true\n\"guard.read_only\" = false";
+    assert!(complaints(text).starts_with("guard.read_only: is one name with a dot in it"));
+    let text = "[guard.\"callers.ci\"]\nuid = 1";
+    assert!(complaints(text).contains("guard.callers.ci: is one name with a dot in it"));
+    let twice = flags(&[("guard.deny", "[\"* /a\"]"), ("guard.deny", "[\"* /b\"]")]);
+    let said = said(load(&twice, &with(&[])));
+    assert!(
+        said.starts_with("guard.deny: is set twice on the command line: keep one"),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_empty_value_is_called_empty_and_names_the_flag_that_set_it() {
     for key in ["listen", "admin.listen", "upstream.url", "name"] {
         for flag in ["--set", "--admin"] {

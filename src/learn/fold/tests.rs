@@ -141,6 +141,17 @@ fn a_denied_sibling_with_a_slash_at_the_end_is_rejected_with_and_without_it() {
 }
 
 #[test]
+fn a_sibling_of_a_segment_that_had_to_be_widened_is_denied_too() {
+    let document = document(&serde_json::json!({
+        "/a b/{x}": { "get": {} }, "/secrets/{x}": { "get": {} }, "/users/{id}": { "get": {} },
+    }));
+    let observed = ObservedRequests::of(&[("GET", "/api/a%20b/1", 200)]);
+    let folded = fold(&observed, Some(&document));
+    assert_eq!(rules(&folded), ["GET /api/*/*"]);
+    assert_eq!(folded.deny, ["GET /api/secrets/*", "GET /api/users/*"]);
+}
+
+#[test]
 fn a_run_that_only_read_is_read_only_unless_a_request_was_upgraded() {
     for (requests, expected) in [
         (
