@@ -75,7 +75,8 @@ impl WaitArgs {
     }
 }
 
-/// Whether `/ready` gives the reason `token_refused`. The words of the token endpoint, which follow, may contain anything.
+/// Whether `/ready` gives the reason `token_refused`. The words of the token endpoint, which follow, may contain
+/// anything.
 fn is_refused(line: &str) -> bool {
     let reason = line
         .split_once("not ready: token ")

@@ -222,7 +222,8 @@ fn reject_plaintext(url: &Url) -> Result<(), InvalidValue> {
 
 /// A token endpoint, an issuer, or the address of its metadata (RFC 8414 section 3, `OpenID` discovery).
 ///
-/// An issuer that is only a host may end in a slash or not, and its metadata has it exactly so: it stays as it was pasted.
+/// An issuer that is only a host may end in a slash or not, and its metadata has it exactly so: it stays as it was
+/// pasted.
 fn of_any_server(url: &Url, has_slash: bool) -> Result<PastedTokenEndpoint, InvalidValue> {
     const OPENID: &str = "/.well-known/openid-configuration";
     const OAUTH: &str = "/.well-known/oauth-authorization-server";

@@ -249,11 +249,7 @@ const GUARD_DENY: Key<Vec<String>> = texts("guard.deny", Default("[]"),
     "For everyone: reject any request that one of these rules matches, even if an allow rule matches it too. Case does not matter.");
 
 const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"localhost:6750\""),
-<<<<<<< HEAD
-    "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". On a non-loopback address, only /live, /startup, /ready and /metrics exist.").for_process();
-=======
-    "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". With port 0 the system chooses one, which the banner shows. Beyond loopback only /live, /startup, /ready and /metrics exist.").for_process();
->>>>>>> fc1869b (Compare unix sockets by what they bind, and reject servers that are listeners of the process and port 0)
+    "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". With port 0 the system chooses one, which the banner shows. On a non-loopback address, only /live, /startup, /ready and /metrics exist.").for_process();
 
 const LIMITS_CONNECTIONS: Key<u32> = count("limits.connections", (1, 1_000_000), Default("4096"),
     "How many client connections may be open at a time. At the limit, one without a request is closed to make room for a new one.");

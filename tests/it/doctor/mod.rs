@@ -63,7 +63,10 @@ impl DoctorFixture {
         fixture
     }
 
+    /// Sets a key, in place of what it was set to before.
     fn set(mut self, setting: &str) -> Self {
+        let key = |setting: &str| setting.split('=').next().map(str::to_owned);
+        self.settings.retain(|known| key(known) != key(setting));
         self.settings.push(setting.to_owned());
         self
     }
