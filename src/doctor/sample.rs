@@ -20,6 +20,7 @@ pub(super) fn config(more: &[(&str, &str)]) -> Config {
     let settings = pingone
         .iter()
         .filter(|(key, _)| !(other && names_endpoint(key)))
+        .filter(|(key, _)| !more.iter().any(|(changed, _)| changed == key))
         .chain(more)
         .map(|(key, text)| Setting {
             flag: "--set",
