@@ -49,7 +49,10 @@ pub fn start_admin(
     process: metrics::ProcessMetrics,
 ) -> Result<AdminListeners, server::BindError> {
     let views = running.iter().map(RunningProxy::view).collect();
-    let more_guards = not_running.iter().map(|one| admin_guard(one.guard)).collect();
+    let more_guards = not_running
+        .iter()
+        .map(|one| admin_guard(one.guard))
+        .collect();
     let why = not_running.iter().map(|one| one.why.clone()).collect();
     let metrics = Metrics::new(None);
     let stopped_tasks = metrics.stopped_tasks().clone();

@@ -344,7 +344,7 @@ fn a_source_that_is_read_late_leaves_its_caller_the_keys_of_before() {
     ));
     next.take_over_keys(&live);
     let callers = next.callers().unwrap();
-    let knows = |key: &str| callers.knows(KeyDigest::of(key.as_bytes()));
+    let knows = |key: &str| callers.owner(KeyDigest::of(key.as_bytes())).is_some();
     assert!(knows(CI), "it has the same name and file");
     assert!(!knows(BOTH), "its file is another one");
     assert!(!knows(BACKUP), "the caller of this file has another name");
