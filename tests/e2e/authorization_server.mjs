@@ -7,6 +7,7 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { Provider } from "oidc-provider";
+import { JWT_BEARER, TOKEN_EXCHANGE, registerCustomGrants } from "./custom_grants.mjs";
 import { registerSecret, registerToken } from "./printed.mjs";
 
 export const ENVIRONMENT_ID = "0b1c5e6a-7d0f-4f0e-9c52-3a1de0c0ffee";
@@ -49,26 +50,42 @@ export const CLIENTS = {
     auth: "client_secret_basic",
     groups: ["dev-tls-audit"],
   },
+  /** Presents tokens of another issuer, whose keys are passed to the server at the start. */
+  federated: {
+    id: "orders-job",
+    auth: "none",
+    groups: ["dev-tls-audit"],
+    grants: [JWT_BEARER],
+  },
+  exchanger: {
+    id: "orders-exchange",
+    secret: "exchange:~._-0123456789%",
+    auth: "client_secret_post",
+    groups: ["dev-tls-audit"],
+    grants: [TOKEN_EXCHANGE],
+  },
 };
 
 /**
  * Starts the server on a free port.
  *
  * `options.jwks` are the public keys of the client `privateKeyJwt`; `options.algorithm` is the only algorithm that is
- * accepted for assertions, if it is set; `options.lifetimeS` is the lifetime of access tokens. `rotate` replaces the
- * secret of the client `basic` at once: the old secret is rejected from then on.
+ * accepted for assertions, if it is set; `options.lifetimeS` is the lifetime of access tokens; `options.trusted` is the
+ * issuer of the tokens that the clients `federated` and `exchanger` present. `rotate` replaces the secret of the client
+ * `basic` at once: the old secret is rejected from then on.
  *
- * @param {{jwks?: object, algorithm?: string, lifetimeS?: number}} options
+ * @param {{jwks?: object, algorithm?: string, lifetimeS?: number, trusted?: {issuer: string, jwks: object}}} options
  * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string, requests: string[],
  *   tokenRequests: {status: number, at: number}[], rotate: (secret: string) => void, close: () => Promise<void>}>}
  */
-export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TOKEN_LIFETIME_S } = {}) {
+export async function startAuthorizationServer({ jwks, algorithm, lifetimeS = TOKEN_LIFETIME_S, trusted } = {}) {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const prefix = `/${ENVIRONMENT_ID}/as`;
   const issuer = `http://127.0.0.1:${server.address().port}${prefix}`;
-  const provider = new Provider(issuer, configuration({ jwks, algorithm, lifetimeS }));
+  const provider = new Provider(issuer, configuration({ jwks, algorithm, lifetimeS, trusted }));
+  if (trusted) registerCustomGrants(provider, trusted, { identifier: RESOURCE, info: resourceInfo(lifetimeS) });
   const handle = provider.callback();
   const tokenRequests = [];
   const requests = [];
@@ -131,19 +148,21 @@ function basic(...parts) {
   return `Basic ${Buffer.from(parts.map(encode).join(":")).toString("base64")}`;
 }
 
-function configuration({ jwks, algorithm, lifetimeS }) {
+function configuration({ jwks, algorithm, lifetimeS, trusted }) {
   const groups = new Map(Object.values(CLIENTS).map((client) => [client.id, client.groups]));
+  const isUsed = (client) => (client.grants ? trusted : client.secret || jwks);
   return {
-    clients: Object.values(CLIENTS).filter((client) => client.secret || jwks).map((client) => ({
+    clients: Object.values(CLIENTS).filter(isUsed).map((client) => ({
       client_id: client.id,
-      ...(client.secret ? { client_secret: client.secret } : { jwks }),
+      ...(client.secret && { client_secret: client.secret }),
+      ...(client.auth === "private_key_jwt" && { jwks }),
       token_endpoint_auth_method: client.auth,
       ...(client.auth.endsWith("_jwt") && algorithm && { token_endpoint_auth_signing_alg: algorithm }),
-      grant_types: ["client_credentials"],
+      grant_types: client.grants ?? ["client_credentials"],
       response_types: [],
       redirect_uris: [],
     })),
-    clientAuthMethods: ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"],
+    clientAuthMethods: ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"],
     enabledJWA: {
       clientAuthSigningAlgValues: ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256"],
     },
@@ -155,16 +174,21 @@ function configuration({ jwks, algorithm, lifetimeS }) {
         enabled: true,
         defaultResource: () => RESOURCE,
         useGrantedResource: () => true,
-        getResourceServerInfo: () => ({
-          scope: "tls",
-          audience: RESOURCE,
-          accessTokenFormat: "jwt",
-          accessTokenTTL: lifetimeS,
-          jwt: { sign: { alg: "RS256" } },
-        }),
+        getResourceServerInfo: () => resourceInfo(lifetimeS),
       },
     },
     ttl: { ClientCredentials: lifetimeS },
     extraTokenClaims: (_context, token) => ({ groups: groups.get(token.clientId) }),
+  };
+}
+
+/** The API, for which access tokens are issued. */
+function resourceInfo(lifetimeS) {
+  return {
+    scope: "tls",
+    audience: RESOURCE,
+    accessTokenFormat: "jwt",
+    accessTokenTTL: lifetimeS,
+    jwt: { sign: { alg: "RS256" } },
   };
 }

@@ -1,0 +1,47 @@
+// Starts authlib_server.py, a second authorization server, with one federated client.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { RESOURCE } from "./authorization_server.mjs";
+import { CREDENTIALS } from "./printed.mjs";
+import { until } from "./support.mjs";
+
+export const CLIENT_ID = "orders-pod";
+
+/**
+ * Starts the server on a free port, and stops it when the test ends.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {{trusted: {issuer: string, jwks: object}, subject: string, lifetimeS?: number}} options the issuer whose
+ *   tokens are accepted, and the `sub` of those that are the client's
+ * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string, tokenRequests: {status: number, at: number}[]}>}
+ */
+export async function startAuthlibServer(t, { trusted: { issuer, jwks }, subject, lifetimeS: lifetime = 4 }) {
+  const groups = ["dev-tls-audit"];
+  const options = { issuer, jwks, subject, client_id: CLIENT_ID, resource: RESOURCE, groups, lifetime, credentials: CREDENTIALS };
+  const script = fileURLToPath(new URL("authlib_server.py", import.meta.url));
+  const child = spawn(process.env.E2E_PYTHON, [script, JSON.stringify(options)], { stdio: ["ignore", "pipe", "pipe"] });
+  const exit = once(child, "exit");
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
+  t.after(async () => {
+    child.kill();
+    await exit;
+  });
+  const lines = () => stdout.split("\n").slice(0, -1);
+  await until(() => {
+    if (child.exitCode !== null) throw new Error(`authlib_server.py has ended:\n${stderr}`);
+    return lines().length;
+  }, "the port of authlib_server.py");
+  const url = `http://127.0.0.1:${lines()[0]}`;
+  return {
+    issuer: url,
+    tokenUrl: `${url}/token`,
+    jwksUrl: `${url}/jwks`,
+    get tokenRequests() {
+      return lines().slice(1).map((line) => JSON.parse(line));
+    },
+  };
+}
