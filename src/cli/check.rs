@@ -81,8 +81,14 @@ fn text_of(loaded: &Loaded) -> (String, String) {
         .file
         .as_ref()
         .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+    // One of the warnings may be that a secret has yet to be written.
+    let secret = if loaded.warnings.is_empty() {
+        "and the secret can be read"
+    } else {
+        "with warnings"
+    };
     let out = format!(
-        "{}\ntoken endpoint: {}\nThe configuration is valid ({file}), and the secret can be read.\n",
+        "{}\ntoken endpoint: {}\nThe configuration is valid ({file}), {secret}.\n",
         effective_table(&loaded.effective),
         loaded.config.token.endpoint,
     );

@@ -177,7 +177,11 @@ async fn examine_request_source(
             match check_presented(request, secret.expose(), SystemTime::now()) {
                 Ok(_) => Ok(None),
                 Err(defect @ PresentedTokenDefect::Expired { .. }) => {
-                    Ok(Some(format!("{key}: {defect}; {}", defect.remedy())))
+                    let place = request.source.describe();
+                    Ok(Some(format!(
+                        "{key}: {defect} ({place}); {}",
+                        defect.remedy()
+                    )))
                 }
                 Err(defect) => Err((defect.to_string(), defect.remedy().to_owned())),
             }

@@ -226,7 +226,7 @@ test("an expired assertion is never sent; doctor and token name the key, the fil
 
   const checked = await run(CUPBEARER, ["check", "--config", configuration]);
   assert.equal(checked.code, 0, checked.stderr);
-  assert.ok(checked.stderr.includes(`warning: ${named}: ${expiry}`), checked.stderr);
+  assert.ok(checked.stderr.includes(`warning: ${named}: ${expiry} (file ${file})`), checked.stderr);
 
   const proxy = await scene.start(lines);
   assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 503);
@@ -259,8 +259,9 @@ test("a missing assertion file is a warning of check, and the file is used once 
   const { token, claims } = grants["a client assertion"];
   const file = join(scene.directory, "presented");
   const lines = token(`{ file = ${quoted(file)} }`);
-  const { code, stderr } = await run(CUPBEARER, ["check", "--config", scene.configure(lines)]);
+  const { code, stdout, stderr } = await run(CUPBEARER, ["check", "--config", scene.configure(lines)]);
   assert.equal(code, 0, stderr);
+  assert.match(stdout, /^The configuration is valid \(.*\), with warnings\.$/m);
   assert.match(stderr, /^warning: token\.client_assertion: .*there is no access token until it is written$/m);
   assert.ok(stderr.includes(file), stderr);
 
