@@ -8,6 +8,7 @@ mod shape;
 mod wire;
 
 use super::*;
+use crate::config::LocalUsers;
 
 pub(super) type Pairs<'a> = &'a [(&'static str, &'a str)];
 
@@ -202,6 +203,26 @@ fn without_other_checks_the_host_matters_only_on_a_connection_to_loopback() {
         let rejected = guard().check_host(&evil, &peer).err();
         assert_eq!(rejected.map(|one| one.reason), expected, "{peer:?}");
         assert!(guard().check_host(&ours, &peer).is_ok());
+    }
+}
+
+/// Before a peer has sent anything, and whichever of the two configurations rejects it.
+#[test]
+fn a_peer_must_be_admitted_by_a_pending_configuration_too() {
+    let admitting = |local_users| {
+        Guard::new(&GuardConfig {
+            local_users,
+            ..GuardConfig::default()
+        })
+    };
+    let (all, none) = (
+        admitting(LocalUsers::Any),
+        admitting(LocalUsers::Only(Vec::new())),
+    );
+    assert!(all.and(&all).check_peer(&someone()).is_ok());
+    for guard in [all.and(&none), none.and(&all)] {
+        let rejection = guard.check_peer(&someone()).unwrap_err();
+        assert_eq!(rejection.reason, Reason::UserRefused);
     }
 }
 
