@@ -1,10 +1,42 @@
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::*;
 use crate::learn::{ObservedRequest, RequestOutcomes};
+
+/// A name that may be that of a file or of a path is not searched for JSON before it has been found.
+#[tokio::test]
+async fn a_document_that_does_not_exist_is_not_called_malformed() {
+    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let key = Zeroizing::new("key".to_owned());
+    let client = ProxyClient {
+        address: api.local_addr().unwrap(),
+        key: &key,
+    };
+    let responding = tokio::spawn(async move {
+        let (mut stream, _) = api.accept().await.unwrap();
+        let read = stream.read(&mut [0; 4096]).await.unwrap();
+        let response = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
+        stream.write_all(response.as_bytes()).await.unwrap();
+        read
+    });
+
+    let file = named("none.json", &client).await.err().unwrap();
+    let path = named("/none.json", &client).await.err().unwrap();
+
+    assert_eq!(
+        file,
+        "--openapi: none.json is neither a file nor a path of the API, which begins with a slash"
+    );
+    assert_eq!(
+        path,
+        "--openapi: there is no file /none.json, and as a path of the API it is answered with 404 Not Found"
+    );
+    assert!(responding.await.unwrap() > 0);
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_time_limit_of_a_search_holds_for_all_paths_together() {
