@@ -120,9 +120,9 @@ fn exit_after(failure: &GrantError) -> Exit {
         | GrantError::SecretEmpty
         | GrantError::KeyUnusable(_)
         | GrantError::CertificateUnusable(_) => Exit::Configuration,
-        GrantError::Metadata(_) if !failure.is_rejection() => Exit::Unreachable,
-        GrantError::Metadata(_) | GrantError::Refused { .. } => Exit::Refused,
-        GrantError::Unusable { .. }
+        GrantError::Refused { .. } => Exit::Refused,
+        GrantError::Metadata(_)
+        | GrantError::Unusable { .. }
         | GrantError::Unreachable(_)
         | GrantError::TimedOut { .. }
         | GrantError::Redirected { .. }

@@ -3,10 +3,9 @@
 use url::Url;
 
 use crate::config::{Config, Endpoint, is_loopback_origin};
+use crate::token::metadata_addresses;
 use crate::vendor::pingone::{ManagedApi, managed_api};
 use crate::vendor::{PingOneServer, advanced_services};
-
-const METADATA: &str = "/.well-known/openid-configuration";
 
 /// The configuration as the checks see it.
 pub(super) struct DoctorContext<'a> {
@@ -49,10 +48,9 @@ impl<'a> DoctorContext<'a> {
         self.pingone.as_ref().and(self.api)
     }
 
-    /// The URL of the issuer's metadata.
-    pub(super) fn metadata(&self) -> Option<Url> {
-        let issuer = self.issuer.as_ref()?.trim_end_matches('/');
-        Url::parse(&format!("{issuer}{METADATA}")).ok()
+    /// The URLs at which the issuer's metadata may be, as for a token request.
+    pub(super) fn metadata(&self) -> Option<[Url; 2]> {
+        metadata_addresses(self.issuer.as_deref()?)
     }
 
     /// The environment in the host name of the API.

@@ -38,15 +38,9 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
             failure,
             "name the PEM files of one certificate and its key",
         )),
-        GrantError::Metadata(_) => {
-            let kind = if failure.is_rejection() {
-                FailureKind::RejectedByTokenEndpoint
-            } else {
-                FailureKind::Unreachable
-            };
-            failed(kind)
-                .remedy("write token.issuer exactly as the server does, or set token.url instead")
-        }
+        // The token endpoint has not been asked.
+        GrantError::Metadata(_) => failed(FailureKind::Unreachable)
+            .remedy("write token.issuer exactly as the server does, or set token.url instead"),
         GrantError::Redirected { .. } => failed(FailureKind::Unreachable)
             .either(
                 "the address is outdated",

@@ -28,21 +28,44 @@ pub(super) async fn metadata(
     server: &config::UpstreamConfig,
     tls: &rustls::ClientConfig,
 ) -> (Finding, Option<TimedResponse>) {
-    let Some(url) = context.metadata() else {
+    let Some([openid, oauth]) = context.metadata() else {
         let reason = "token.url names no issuer; set token.issuer to have its metadata checked";
         // Any response has the time for the next check.
         let response = request(server, tls, "/").await;
         return (Finding::skipped(reason), response.ok());
     };
-    match request(server, tls, url.path()).await {
+    let first = match request(server, tls, openid.path()).await {
+        Ok(first) => first,
         Err(error) => {
-            let message = format!("{url}: {}", error_chain(&error));
+            let message = format!("{openid}: {}", error_chain(&error));
             let finding = Finding::failed(FailureKind::Unreachable, message)
                 .remedy("try again; if it persists, ask the operators of the network");
-            (finding, None)
+            return (finding, None);
         }
-        Ok(timed) => (judge(context, url.as_str(), &timed.response), Some(timed)),
+    };
+    let second = if names_no_document(first.response.status) {
+        request(server, tls, oauth.path()).await.ok()
+    } else {
+        None
+    };
+    match second.map(|second| second.response) {
+        Some(response) if response.status == StatusCode::OK => {
+            (judge(context, oauth.as_str(), &response), Some(first))
+        }
+        Some(response) if response.status == first.response.status => {
+            let both = format!("{openid} and {}", oauth.path());
+            (judge(context, &both, &first.response), Some(first))
+        }
+        Some(_) | None => (
+            judge(context, openid.as_str(), &first.response),
+            Some(first),
+        ),
     }
+}
+
+/// Whether a token request would go on to the other address.
+fn names_no_document(status: StatusCode) -> bool {
+    status != StatusCode::OK && !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
 
 async fn request(
@@ -119,6 +142,12 @@ fn compare_metadata(context: &DoctorContext<'_>, url: &str, body: &[u8]) -> Find
     let issuer = excerpt(text("issuer").unwrap_or("(missing)"), 200);
     let endpoint = text("token_endpoint").unwrap_or("(missing)");
     let expected = context.issuer.as_deref().unwrap_or_default();
+    let is_only_source = matches!(context.config.token.endpoint, Endpoint::Issuer { .. });
+    if is_only_source && issuer == expected && text("token_endpoint").is_none() {
+        let message = format!("{url} names no token_endpoint");
+        return Finding::failed(FailureKind::Unreachable, message)
+            .remedy("write the token endpoint as token.url");
+    }
     if issuer != expected {
         return Finding::note(format!("the issuer is {issuer}, not {expected}")).remedy(
             "tokens may contain that name, so the API must know it as its issuer; if the environment has a custom domain, \

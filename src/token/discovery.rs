@@ -45,7 +45,7 @@ pub enum MetadataError {
 }
 
 /// The addresses where the metadata may be. That of OpenID Connect comes first, since most servers have it.
-pub(super) fn addresses(issuer: &str) -> Option<[Url; 2]> {
+pub(crate) fn addresses(issuer: &str) -> Option<[Url; 2]> {
     let openid = Url::parse(&format!("{}{OPENID}", issuer.trim_end_matches('/'))).ok()?;
     let mut oauth = Url::parse(issuer).ok()?;
     let path = oauth.path().trim_end_matches('/').to_owned();

@@ -42,6 +42,7 @@ pub use bearer::{Bearer, TokenState};
 pub use cause::Cause;
 pub use client::{Client, client};
 pub use discovery::MetadataError;
+pub(crate) use discovery::addresses as metadata_addresses;
 pub use forced::RequestRoute;
 pub use grant_error::{ErrorResponse, GrantError, ResponseDefect};
 pub use handle::{NoNewerToken, Snapshot, TokenUnavailable, Tokens};

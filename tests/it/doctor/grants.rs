@@ -5,7 +5,7 @@ use cupbearer::demo::{AuthMethod, Groups, Resource, TokenReply};
 use http::{HeaderValue, StatusCode};
 
 use super::{DoctorFixture, Report};
-use crate::support::{Binary, Config, answer, closed_port};
+use crate::support::{Binary, Config, Connection, Upstream, answer, closed_port};
 
 /// Asserts that only the grant failed, and that its remedies name these steps.
 fn assert_refused(report: &Report, steps: &[u64]) {
@@ -307,7 +307,7 @@ async fn an_issuer_without_metadata_is_unreachable_for_token_too() {
             "/0123abcd-4567-89ab-cdef-0123456789ab/as",
         ),
     ] {
-        let server = crate::support::Upstream::answering(answer(status, kind, body)).await;
+        let server = Upstream::answering(answer(status, kind, body)).await;
         let fixture = DoctorFixture::open().await;
         let fixture = fixture.by_issuer(&format!("{}{below}", server.url()));
         let report = fixture.examine().await;
@@ -317,6 +317,68 @@ async fn an_issuer_without_metadata_is_unreachable_for_token_too() {
         assert_eq!(said.exit, 5, "{}", said.err);
         assert!(said.err.contains("set token.url instead"), "{}", said.err);
     }
+}
+
+/// An issuer whose metadata is at this path only, and contains `token_endpoint` if that is not empty.
+async fn issuer_with_metadata_at(path: &'static str, token_endpoint: &str) -> Upstream {
+    let endpoint = match token_endpoint {
+        "" => String::new(),
+        url => format!(", \"token_endpoint\": \"{url}\""),
+    };
+    Upstream::scripted(move |mut connection: Connection| {
+        let endpoint = endpoint.clone();
+        async move {
+            while let Some(request) = connection.request().await {
+                let json = "Content-Type: application/json\r\n";
+                let host = request.values("host")[0].to_owned();
+                let document = format!("{{\"issuer\": \"http://{host}\"{endpoint}}}");
+                let response = if request.target == path {
+                    answer("200 OK", json, &document)
+                } else {
+                    answer("404 Not Found", json, "{}")
+                };
+                connection.write(&response).await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn either_address_of_the_metadata_suffices() {
+    for path in [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        let fixture = DoctorFixture::open().await;
+        let issuer = issuer_with_metadata_at(path, &fixture.demo.token_url).await;
+        let fixture = fixture.by_issuer(&issuer.url());
+        let report = fixture.examine().await;
+        assert_eq!(
+            report.outcome("discovery"),
+            "ok",
+            "{}",
+            report.said("discovery")
+        );
+        assert_eq!(report.outcome("grant"), "ok", "{}", report.said("grant"));
+    }
+}
+
+#[tokio::test]
+async fn metadata_without_a_token_endpoint_rejects_no_client() {
+    let fixture = DoctorFixture::open().await;
+    let issuer = issuer_with_metadata_at("/.well-known/openid-configuration", "").await;
+    let fixture = fixture.by_issuer(&issuer.url());
+    let report = fixture.examine().await;
+    assert_eq!(report.with_outcome("failed"), ["discovery", "grant"]);
+    assert_eq!(report.exit, 5);
+    assert!(
+        report
+            .said("discovery")
+            .ends_with("names no token_endpoint")
+    );
+    let said = fixture.run(&["token"]).await;
+    assert_eq!(said.exit, 5, "{}", said.err);
 }
 
 #[tokio::test]
@@ -342,7 +404,7 @@ async fn an_opaque_token_is_not_a_problem() {
         .demo
         .state
         .reply_always(TokenReply::text(StatusCode::OK, "application/json", body));
-    let api = crate::support::Upstream::answering(answer("200 OK", "", "[]")).await;
+    let api = Upstream::answering(answer("200 OK", "", "[]")).await;
     let report = fixture.before(&api.url()).examine().await;
     assert_eq!(report.exit, 0);
     assert_eq!(report.outcome("token.form"), "ok");
