@@ -48,6 +48,8 @@ pub struct Surroundings {
     pub working_directory: PathBuf,
     /// The directory of `cupbearer/config.toml`, where the user has such.
     pub user_configuration: Option<PathBuf>,
+    /// Whether there is no file in those directories as far as this process is concerned.
+    pub ignores_optional_files: bool,
     /// The proxies in the operating system's settings (macOS, Windows).
     pub system_proxies: Option<Arc<Matcher>>,
 }
@@ -63,6 +65,7 @@ impl Surroundings {
             user_configuration: etcetera::choose_base_strategy()
                 .ok()
                 .map(|places| places.config_dir()),
+            ignores_optional_files: false,
             system_proxies: cfg!(any(target_os = "macos", windows))
                 .then(|| Arc::new(Matcher::from_system())),
         }
@@ -84,5 +87,6 @@ impl Surroundings {
         ]
         .into_iter()
         .flatten()
+        .filter(|_| !self.ignores_optional_files)
     }
 }

@@ -62,6 +62,9 @@ impl Reloads {
             // If the file is deleted, report that instead of using a file in the next default location.
             pinned[source.index].file.clone_from(&source.loaded.file);
         }
+        // Nor is a file read that was not there at the start.
+        let mut surroundings = surroundings.clone();
+        surroundings.ignores_optional_files = true;
         for source in sources {
             let target = ReloadTarget {
                 name: source.running.name.clone(),

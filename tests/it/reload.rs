@@ -309,6 +309,38 @@ async fn a_deleted_file_is_reported_even_if_the_environment_would_suffice() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_not_there_at_the_start_is_not_read() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let variables = [
+        ("CUPBEARER_LISTEN", "127.0.0.1:0".to_owned()),
+        ("CUPBEARER_UPSTREAM__URL", upstream.url()),
+        ("CUPBEARER_TOKEN__URL", endpoint.url()),
+        ("CUPBEARER_TOKEN__CLIENT_ID", CLIENT_ID.to_owned()),
+        ("CUPBEARER_TOKEN__CLIENT_SECRET", SECRET.to_owned()),
+    ];
+    let surroundings = Surroundings {
+        variables: variables
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        working_directory: directory.path().to_owned(),
+        ..Surroundings::default()
+    };
+    let elsewhere = directory.path().join("elsewhere.toml");
+    let proxy = ReloadingProxy::discovered(elsewhere, "", &surroundings);
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let file = directory.path().join("cupbearer.toml");
+    std::fs::write(&file, "guard.read_only = true").unwrap();
+    let before = proxy.finished();
+    proxy.replace("");
+    until("the end of the reload", || proxy.finished() > before).await;
+    let post = crate::support::post("/", "x");
+    let answer = ask(proxy.running.addresses[0], post).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn the_drain_timeout_is_the_one_in_effect_when_the_drain_begins() {
     let (upstream, _go) = paused_upstream().await;
     let mut scene = Scene::before(upstream, "drain = \"1h\"").await;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cupbearer::config::{self, Overrides, Surroundings};
 use cupbearer::proxy::AccessLines;
-use cupbearer::reload::{Examine, ReloadHooks, ReloadSource, Reloads};
+use cupbearer::reload::{Examine, ReloadHooks, ReloadProgress, ReloadSource, Reloads};
 use cupbearer::{RunningProxy, start};
 
 use super::{log_leaks, until};
@@ -14,6 +15,7 @@ pub(crate) struct ReloadingProxy {
     pub(crate) running: RunningProxy,
     file: PathBuf,
     reloads: Reloads,
+    finished: Arc<AtomicU64>,
 }
 
 impl ReloadingProxy {
@@ -64,10 +66,18 @@ impl ReloadingProxy {
         let loaded =
             config::load(&overrides, surroundings).unwrap_or_else(|problems| panic!("{problems}"));
         let running = start(&loaded.config, AccessLines::All).unwrap();
+        let finished = Arc::new(AtomicU64::new(0));
         let hooks = ReloadHooks {
             examine,
             process: Arc::new(|_| {}),
-            progress: Arc::new(|_| {}),
+            progress: {
+                let finished = Arc::clone(&finished);
+                Arc::new(move |progress| {
+                    if matches!(progress, ReloadProgress::Ready) {
+                        finished.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            },
         };
         let source = ReloadSource {
             running: &running,
@@ -79,7 +89,13 @@ impl ReloadingProxy {
             running,
             file,
             reloads,
+            finished,
         }
+    }
+
+    /// How many reloads have ended, whatever came of them.
+    pub(crate) fn finished(&self) -> u64 {
+        self.finished.load(Ordering::SeqCst)
     }
 
     /// Replaces the file and asks for a check.
