@@ -39,6 +39,7 @@ fn proxy_status(view: &ProxyView) -> ProxyStatus {
         upstream_connections: view.metrics.upstream_connections().get(),
         notes,
         has_pending_change: Some((view.has_pending_change)()),
+        pending_fingerprint: (view.pending_fingerprint)(),
         recent: view
             .metrics
             .recent()

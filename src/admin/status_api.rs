@@ -52,6 +52,9 @@ pub struct ProxyStatus {
     /// Whether the configuration has changed and the change is not applied yet; a note says why. `None` if another
     /// version did not send it.
     pub has_pending_change: Option<bool>,
+    /// A digest of the name, API and address in the newest configuration, if that is not in use; empty if it is, if it
+    /// cannot be read, or if another version did not send it.
+    pub pending_fingerprint: String,
     /// The most recent requests, the latest first.
     pub recent: Vec<RecentRequest>,
 }

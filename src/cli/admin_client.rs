@@ -21,6 +21,9 @@ use crate::text::{Unprintable, error_chain, sanitize_lines};
 /// The time limit for all requests of a command together. A healthy process responds much sooner.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
+/// What to check if nothing responds at the configured address.
+const IS_IT_RUNNING: &str = "is cupbearer running, with the same admin.listen?";
+
 /// Why there is no response, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AdminError {
@@ -28,14 +31,14 @@ pub(super) enum AdminError {
     #[error("{0}")]
     NoAddress(String),
     /// Nothing responds there.
-    #[error(
-        "no response from {address}: {cause}; is cupbearer running, with the same admin.listen?"
-    )]
+    #[error("no response from {address}: {cause}; {hint}")]
     Unreachable {
         /// The first address that was tried.
         address: String,
         /// The error of the last address that was tried.
         cause: String,
+        /// What to check.
+        hint: String,
     },
     /// Another program responds there.
     #[error(
@@ -72,7 +75,7 @@ impl AdminListener {
             .flatten()
             .filter(is_complete);
         if status.is_some() {
-            if let Some(other) = other_instance(&response.text, invocation) {
+            if let Some(other) = other_instance(&response.text, invocation, &address) {
                 return Err(AdminError::Unrelated(other));
             }
         } else if !refuses_status(&response) {
@@ -97,6 +100,7 @@ impl AdminListener {
         sent.map_err(|cause| AdminError::Unreachable {
             address: self.address.to_string(),
             cause,
+            hint: IS_IT_RUNNING.to_owned(),
         })
     }
 
@@ -140,7 +144,10 @@ async fn first_response(
 ) -> Result<(Listen, TextResponse), AdminError> {
     let admin = config::load_admin(invocation.admin(), &invocation.surroundings)
         .map_err(|problems| AdminError::NoAddress(problems.to_string()))?;
-    let addresses: Vec<Listen> = admin.listen.iter().flat_map(reachable_at).collect();
+    let mut listeners: Vec<&Listen> = admin.listen.iter().collect();
+    // A listener on a network address shows neither whose it is nor /status, and takes no orders.
+    listeners.sort_by_key(|listener| !listener.is_local());
+    let addresses: Vec<Listen> = listeners.into_iter().flat_map(reachable_at).collect();
     let (chosen_at_start, addresses): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(has_no_port);
     let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
@@ -158,6 +165,13 @@ async fn first_response(
         Some(first) => Err(AdminError::Unreachable {
             address: first.to_string(),
             cause,
+            hint: match admin.unreadable {
+                Some(file) => format!(
+                    "this is the default, since {file}: correct the file, or name the address of the running cupbearer \
+                     with --admin"
+                ),
+                None => IS_IT_RUNNING.to_owned(),
+            },
         }),
         None if !chosen_at_start.is_empty() => Err(AdminError::NoAddress(
             "admin.listen has port 0, so the system chooses a port at each start: give the one that the banner shows with \
@@ -184,7 +198,7 @@ async fn within(
 
 /// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose
 /// the address with `--admin`.
-fn other_instance(status: &str, invocation: &Invocation) -> Option<String> {
+fn other_instance(status: &str, invocation: &Invocation, address: &Listen) -> Option<String> {
     let Invocation {
         proxies,
         surroundings,
@@ -199,10 +213,6 @@ fn other_instance(status: &str, invocation: &Invocation) -> Option<String> {
         .collect();
     let upstream = doctor::upstream_if_unrelated(status, &own)?;
     let named: Vec<&str> = own.iter().map(|own| own.named.as_str()).collect();
-    let admin = config::load_admin(invocation.admin(), surroundings).ok();
-    let address = admin
-        .and_then(|admin| admin.listen.first().map(Listen::to_string))
-        .unwrap_or_default();
     Some(format!(
         "the cupbearer at {address} (forwards to {upstream}) is not the one of {}: set admin.listen there, or choose \
          this one with --admin {address}",

@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::content::{Content, ValueSource, owned_value};
+use super::content::{Content, SetValue, ValueSource, owned_value};
 use super::keys::{self, KeyInfo, ValueKind, is_section};
 use super::layers::Layers;
 use super::secret_source;
@@ -29,6 +29,7 @@ pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
             let message = error.message().lines().next().unwrap_or_default();
             let problem = (format!("is not TOML: {message}"), "correct that line");
             layers.unreadable(path, format_args!("line {line}"), problem);
+            layers.salvaged_admin = document.salvage(keys::ADMIN_LISTEN.path());
         }
     }
 }
@@ -53,6 +54,27 @@ impl FileText<'_> {
     fn line(&self, offset: usize) -> usize {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         before.split(|byte| *byte == b'\n').count()
+    }
+
+    /// A key's value in a text that has syntax errors elsewhere.
+    fn salvage(&self, path: &str) -> Option<SetValue> {
+        let (document, _errors) = DeTable::parse_recoverable(self.text);
+        let mut table = document.get_ref();
+        let (tables, key) = path.rsplit_once('.').unwrap_or(("", path));
+        for name in tables.split_terminator('.') {
+            match table.get(name)?.get_ref() {
+                DeValue::Table(inner) => table = inner,
+                _ => return None,
+            }
+        }
+        let (name, value) = table.get_key_value(key)?;
+        Some(SetValue {
+            content: Content::Toml(owned_value(value).ok()?),
+            source: ValueSource::File {
+                path: self.path.to_owned(),
+                line: self.line(name.span().start),
+            },
+        })
     }
 
     /// Reads a table down to its keys. Of an unknown table the name is reported, not what is below it.

@@ -1,6 +1,7 @@
 //! What identifies the proxy of a configuration, as far as it can be read: enough to recognize it among running
 //! ones. Values that cannot be read count as not set.
 
+use std::fmt;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use super::address;
@@ -41,10 +42,11 @@ pub fn running_fingerprint(config: &Config) -> String {
         guard.is_network_open,
         callers.collect::<Vec<_>>(),
     );
-    let text = format!(
-        "{:?}",
-        (&config.name, &config.upstream.url, identity, rules)
-    );
+    digest(&(&config.name, &config.upstream.url, identity, rules))
+}
+
+fn digest(identity: &impl fmt::Debug) -> String {
+    let text = format!("{identity:?}");
     let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(text);
     format!("{digest:016x}")
 }
@@ -64,6 +66,14 @@ pub struct ProxyFingerprint {
     pub listen: Option<Listen>,
 }
 
+impl ProxyFingerprint {
+    /// A digest of what it says, without its source. Comparable only within one version of cupbearer.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest(&(&self.name, &self.upstream, &self.listen))
+    }
+}
+
 /// Reads the fingerprint from all layers.
 #[must_use]
 pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyFingerprint {
@@ -73,8 +83,7 @@ pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyF
         Content::Toml(_) | Content::Secret(_) | Content::Invalid => None,
     };
     let upstream = text(&keys::UPSTREAM_URL).and_then(|text| address::origin(&text, true).ok());
-    let unreadable = layers.incomplete.then(|| layers.problems.iter().next());
-    let named = match (unreadable.flatten(), &layers.file) {
+    let named = match (&layers.unreadable, &layers.file) {
         (Some(one), _) => format!("{}, which {}", one.key, one.problem),
         (None, Some(file)) => file.display().to_string(),
         (None, None) => "this environment".to_owned(),

@@ -10,7 +10,7 @@ use super::content::{Content, SetValue, ValueSource};
 use super::inputs::Surroundings;
 use super::keys::{self, caller_in, is_section, nearest_path};
 use super::network::ProxyEnvironment;
-use super::problems::{ConfigProblems, InvalidValue};
+use super::problems::{ConfigProblem, ConfigProblems, InvalidValue};
 
 /// Everything that was set, before it has types.
 #[derive(Default)]
@@ -30,6 +30,11 @@ pub(crate) struct Layers {
     pub(crate) credentials: Option<PathBuf>,
     /// The file could not be read to its end, so it may contain what is missing.
     pub(crate) incomplete: bool,
+    /// Why it could not.
+    pub(crate) unreadable: Option<ConfigProblem>,
+    /// `admin.listen` in a file that is not TOML as a whole, as far as it can be made out. The commands that ask a
+    /// running proxy need it, since that one runs on with the last valid file.
+    pub(crate) salvaged_admin: Option<SetValue>,
 }
 
 impl Layers {
@@ -58,6 +63,7 @@ impl Layers {
         self.incomplete = true;
         self.problems
             .push(path.display().to_string(), source, problem);
+        self.unreadable = self.problems.iter().last().cloned();
     }
 
     /// Reports a path that is not a key.

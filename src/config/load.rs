@@ -6,7 +6,9 @@ use super::build;
 use super::digests::KeyDigests;
 use super::effective::{EffectiveValue, effective_values};
 use super::inputs::{Overrides, Surroundings};
+use super::keys;
 use super::layers::Layers;
+use super::listen::Listen;
 use super::named_sources::NamedSources;
 use super::problems::ConfigProblems;
 use super::sources;
@@ -37,19 +39,50 @@ pub struct InvalidConfig {
     pub named: Vec<NamedSources>,
 }
 
+/// Where the admin listener of a running process is, as far as the configuration says.
+pub struct AdminAddress {
+    /// The addresses.
+    pub listen: Vec<Listen>,
+    /// The file that could not be read, and why, if the addresses are the default for want of it.
+    pub unreadable: Option<String>,
+}
+
 /// Reads only the address of the admin listener, for commands that ask a running process. The other keys are not
-/// checked.
+/// checked, and the file need not be valid: until it is, the process runs on with the last valid one.
 ///
 /// # Errors
 /// What is wrong with that key.
 pub fn load_admin(
     overrides: &Overrides,
     surroundings: &Surroundings,
-) -> Result<AdminConfig, ConfigProblems> {
+) -> Result<AdminAddress, ConfigProblems> {
     let mut layers = sources::read(overrides, surroundings);
     layers.problems = ConfigProblems::default();
+    let path = keys::ADMIN_LISTEN.path();
+    if !layers.incomplete || layers.values.contains_key(path) {
+        return admin_address(layers, None);
+    }
+    if let Some(salvaged) = layers.salvaged_admin.take() {
+        let mut salvaged_layers = Layers::default();
+        salvaged_layers.values.insert(path.to_owned(), salvaged);
+        if let Ok(address) = admin_address(salvaged_layers, None) {
+            return Ok(address);
+        }
+    }
+    let unreadable = layers.unreadable.take();
+    let unreadable = unreadable.map(|one| format!("{} ({}) {}", one.key, one.source, one.problem));
+    admin_address(layers, unreadable)
+}
+
+fn admin_address(
+    layers: Layers,
+    unreadable: Option<String>,
+) -> Result<AdminAddress, ConfigProblems> {
     let mut values = Values::new(layers);
-    build::admin(&mut values).ok_or(values.layers.problems)
+    match build::admin(&mut values) {
+        Some(AdminConfig { listen, .. }) => Ok(AdminAddress { listen, unreadable }),
+        None => Err(values.layers.problems),
+    }
 }
 
 /// Reads the whole configuration. Reads files, but no secret.

@@ -59,7 +59,7 @@ pub use guard::{AccessRules, CallerConfig, GuardConfig, LocalUsers, Rule};
 pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
 pub use listen::{Listen, PORT_PROBE_HOST};
-pub use load::{InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
+pub use load::{AdminAddress, InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
 pub use named_sources::NamedSources;
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::{LoosePath, LoosePattern, PathPattern};

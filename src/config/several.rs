@@ -253,7 +253,7 @@ pub fn holder_of_admin<'a>(
 ) -> Option<&'a Overrides> {
     let sets_admin = |one: &&Overrides| {
         let layers = sources::read(one, surroundings);
-        layers.values.contains_key(keys::ADMIN_LISTEN.path())
+        layers.values.contains_key(keys::ADMIN_LISTEN.path()) || layers.salvaged_admin.is_some()
     };
     all.iter().find(sets_admin).or_else(|| all.first())
 }

@@ -86,16 +86,19 @@ impl ConfiguredProxy {
     fn compare(&self, status: &ProcessStatus, address: SocketAddr) -> Option<InstanceMatch> {
         let proxy = proxy_at(status, address).filter(|proxy| !proxy.upstream.is_empty())?;
         // Another version computes another fingerprint, or none.
-        let is_comparable = status.version == env!("CARGO_PKG_VERSION")
-            && !proxy.fingerprint.is_empty()
-            && proxy.has_pending_change != Some(true);
+        let is_comparable =
+            status.version == env!("CARGO_PKG_VERSION") && !proxy.fingerprint.is_empty();
         let is_same_api = proxy.name == self.name && proxy.upstream == self.upstream;
         Some(if !is_same_api {
             InstanceMatch::Different(format!("which forwards to {}", proxy.upstream))
         } else if is_comparable && proxy.fingerprint != self.fingerprint {
-            let difference =
-                "which forwards to the same API, but as another client or with another guard";
-            InstanceMatch::Different(difference.to_owned())
+            let mut difference =
+                "which forwards to the same API, but as another client or with another guard"
+                    .to_owned();
+            if proxy.has_pending_change == Some(true) {
+                difference += ", and has not applied a changed configuration yet (`cupbearer status` shows why)";
+            }
+            InstanceMatch::Different(difference)
         } else {
             InstanceMatch::Same
         })
@@ -144,6 +147,9 @@ pub fn upstream_if_unrelated(status: &str, own: &[ProxyFingerprint]) -> Option<S
 fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
     if own.is_unreadable && proxy.has_pending_change != Some(true) {
         return true; // the proxy of this file would report that it cannot be read
+    }
+    if !own.is_unreadable && proxy.pending_fingerprint == own.digest() {
+        return false; // it has read this configuration, and does not use it yet
     }
     // Empty if that version of cupbearer does not send it.
     let is_same = |theirs: &str, own: &Option<String>| {

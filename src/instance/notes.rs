@@ -17,6 +17,7 @@ struct NoteContents {
     pending: Option<Tokens>,
     needs_restart: Vec<String>,
     is_reloading: bool,
+    newest: Option<String>,
 }
 
 impl ConfigNotes {
@@ -43,6 +44,20 @@ impl ConfigNotes {
     /// Sets whether the configuration is being read and examined.
     pub fn set_reloading(&self, is_reloading: bool) {
         self.lock().is_reloading = is_reloading;
+    }
+
+    /// Sets the digest of what identifies the proxy in the newest configuration, whether that is valid or not; `None`
+    /// if it cannot be read.
+    pub fn set_newest(&self, fingerprint: Option<String>) {
+        self.lock().newest = fingerprint;
+    }
+
+    /// That digest, if the newest configuration is not in use; otherwise empty.
+    #[must_use]
+    pub fn pending_fingerprint(&self) -> String {
+        let is_pending = self.has_pending_change();
+        let newest = self.lock().newest.clone();
+        newest.filter(|_| is_pending).unwrap_or_default()
     }
 
     /// Whether the configuration has changed, or may have, and the change is not applied yet.

@@ -70,6 +70,7 @@ impl RunningProxy {
             metrics: Arc::clone(&self.metrics),
             is_stopping: Arc::new(move || *stop.borrow() > DrainPhase::Running),
             notes: Arc::new(move || notes.notes().lines()),
+            pending_fingerprint: text(|live| live.notes().pending_fingerprint()),
             has_pending_change: Arc::new(move || pending.notes().has_pending_change()),
             pending_change: Arc::new(move || change.notes().pending_change()),
         }

@@ -13,7 +13,7 @@ use super::followed_files::{files_of, union, with_contents};
 use super::hooks::{ReloadHooks, ReloadProgress};
 use super::plan::{ReloadPlan, need_restart};
 use crate::config::{
-    Config, ConfigProblems, KeyDigests, Loaded, Overrides, Surroundings, load_one_of,
+    Config, ConfigProblems, KeyDigests, Loaded, Overrides, Surroundings, fingerprint, load_one_of,
     names_same_client,
 };
 use crate::instance::{ConfigGeneration, Guards, LiveConfig};
@@ -330,8 +330,13 @@ impl ReloadTask {
         let (all, index) = (self.target.all.clone(), self.target.index);
         let surroundings = self.target.surroundings.clone();
         let in_use = self.in_use.clone();
+        let live_config = Arc::clone(&self.target.live_config);
         async move {
             let read = tokio::task::spawn_blocking(move || {
+                // Commands that read the same configuration recognize this proxy by it.
+                let newest = fingerprint(&all[index], &surroundings);
+                let digest = (!newest.is_unreadable).then(|| newest.digest());
+                live_config.notes().set_newest(digest);
                 let loaded = load_one_of(&all, index, &surroundings, &in_use)?;
                 let settings = with_contents(&loaded);
                 Ok((loaded, settings))

@@ -248,6 +248,106 @@ async fn with_a_file_that_cannot_be_read_every_command_rejects_a_proxy_that_does
     );
 }
 
+#[tokio::test]
+async fn status_and_quit_ask_the_local_address_of_several_first() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let binary = start(&upstream, &endpoint, &[]).await;
+    // What a listener on a network address responds.
+    let only_local = answer(
+        "404 Not Found",
+        "",
+        "This path exists only on a loopback or unix listener (admin.listen).",
+    );
+    let network = Upstream::answering(only_local).await;
+    let port = address(&network).rsplit_once(':').unwrap().1.to_owned();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    let text = format!(
+        "upstream.url = {:?}\nadmin.listen = [\"0.0.0.0:{port}\", \"{}\"]\n",
+        upstream.url(),
+        binary.admin()
+    );
+    std::fs::write(&file, text).unwrap();
+    for arguments in [&["status"][..], &["quit"]] {
+        let (code, stdout, stderr) = run(arguments, &file).await;
+        assert_eq!(code, 0, "{arguments:?}: {stdout}{stderr}");
+    }
+}
+
+/// Writes a changed configuration of this proxy, and waits until `/status` contains this note.
+async fn change(binary: &Binary, text: &str, note: &str) {
+    std::fs::write(binary.file("cupbearer.toml"), text).unwrap();
+    let admin = binary.admin();
+    let wait = async {
+        while !ask(admin, get("/status")).await.text().contains(note) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within("the note about the change", wait).await;
+}
+
+/// Runs each command with the file of this proxy, which runs on with an earlier one.
+async fn assert_each_recognizes(binary: &Binary) {
+    let file = binary.file("cupbearer.toml");
+    let commands: [&[&str]; 5] = [
+        &["health"],
+        &["health", "--ready"],
+        &["status"],
+        &["wait", "--max", "10s"],
+        &["quit"],
+    ];
+    for arguments in commands {
+        let (code, stdout, stderr) = run(arguments, &file).await;
+        assert_eq!(code, 0, "{arguments:?}: {stdout}{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_is_recognized_while_its_changed_api_and_address_are_not_in_use_yet() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let binary = start(&upstream, &endpoint, &[]).await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+    let text = std::fs::read_to_string(binary.file("cupbearer.toml")).unwrap();
+    let text = text
+        .replace("127.0.0.1:0", "127.0.0.1:1")
+        .replace(&upstream.url(), "https://other.example.com")
+        .replace(&endpoint.url(), "http://127.0.0.1:1/token");
+    let text = format!("admin.listen = \"{admin}\"\n{text}");
+    change(&binary, &text, "waits for its first token").await;
+    assert_each_recognizes(&binary).await;
+}
+
+#[tokio::test]
+async fn a_proxy_is_found_and_recognized_while_its_file_has_a_syntax_error() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let binary = start(&upstream, &endpoint, &[]).await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+    let text = std::fs::read_to_string(binary.file("cupbearer.toml")).unwrap();
+    let text = format!("drain = \n{text}\n[admin]\nlisten = \"{admin}\"\n");
+    change(&binary, &text, "is not TOML").await;
+    assert_each_recognizes(&binary).await;
+}
+
+#[tokio::test]
+async fn nothing_at_the_default_address_is_reported_with_the_file_that_could_not_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("missing.toml");
+    let (_, stdout, _) = run(&["health"], &file).await;
+    // If this machine has a cupbearer at the default address, that is reported instead.
+    if stdout.contains("no response") {
+        let why = format!(
+            "this is the default, since {} (--config) does not exist",
+            file.display()
+        );
+        assert!(stdout.contains(&why), "{stdout}");
+    }
+}
+
 /// Responds to everyone with this piece again and again.
 fn endless(piece: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

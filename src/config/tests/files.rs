@@ -135,3 +135,64 @@ fn an_unreadable_file_is_one_problem_without_one_for_each_missing_key() {
         .unwrap();
     assert_eq!(problems.iter().count(), 1, "{problems}");
 }
+
+#[test]
+fn the_admin_address_is_read_from_a_file_with_a_syntax_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    let overrides = Overrides {
+        file: Some(file.clone()),
+        ..Overrides::default()
+    };
+    let set = with(&[("CUPBEARER_ADMIN__LISTEN", "127.0.0.1:3")]);
+    let default = "localhost:6750";
+    for (text, surroundings, expected, is_default) in [
+        (
+            "admin.listen = \"127.0.0.1:1\"\ndrain = \n",
+            &with(&[]),
+            "127.0.0.1:1",
+            false,
+        ),
+        (
+            "drain = \n[admin]\nlisten = [\"127.0.0.1:1\"]",
+            &with(&[]),
+            "127.0.0.1:1",
+            false,
+        ),
+        (
+            "admin = { listen = \"127.0.0.1:1\" }\n[token\n",
+            &with(&[]),
+            "127.0.0.1:1",
+            false,
+        ),
+        (
+            "admin.listen = \"127.0.0.1:1\"\ndrain = \n",
+            &set,
+            "127.0.0.1:3",
+            false,
+        ),
+        ("drain = \n", &set, "127.0.0.1:3", false),
+        ("drain = \n", &with(&[]), default, true),
+        ("admin.listen = \n", &with(&[]), default, true),
+        (
+            "admin.listen = \"127.0.0.1:1\n",
+            &with(&[]),
+            "127.0.0.1:1",
+            false,
+        ),
+        ("admin.listen = 7\ndrain = \n", &with(&[]), default, true),
+        ("drain = \"1s\"\n", &with(&[]), default, false),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let found =
+            load_admin(&overrides, surroundings).unwrap_or_else(|problems| panic!("{problems}"));
+        let listen: Vec<String> = found.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, [expected], "{text}");
+        assert_eq!(found.unreadable.is_some(), is_default, "{text}");
+        if let Some(unreadable) = found.unreadable {
+            let expected = format!("{} (line ", file.display());
+            assert!(unreadable.starts_with(&expected), "{unreadable}");
+            assert!(unreadable.contains(") is not TOML: "), "{unreadable}");
+        }
+    }
+}

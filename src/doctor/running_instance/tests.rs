@@ -34,6 +34,11 @@ fn an_unrelated_instance_differs_in_name_api_or_address_and_has_no_pending_chang
     }
     let nothing_in_common = own("two", "http://b", Some(Listen::Localhost(6740)));
     assert!(upstream_if_unrelated(&status(true), &[nothing_in_common]).is_some());
+    let everything = own("two", "http://b", Some(Listen::Localhost(6740)));
+    let field = format!("\"pending_fingerprint\": \"{}\", ", everything.digest());
+    let waiting = status(true).replace("\"has_pending", &(field + "\"has_pending"));
+    assert!(waiting.contains("pending_fingerprint"));
+    assert_eq!(upstream_if_unrelated(&waiting, &[everything]), None);
     let unreadable = [ProxyFingerprint {
         is_unreadable: true,
         ..ProxyFingerprint::default()
@@ -94,7 +99,8 @@ fn an_instance_with_another_fingerprint_is_another_one_unless_it_cannot_be_compa
     for (version, fingerprint, has_pending_change, is_same) in [
         (version, "f00d", false, true),
         (version, "beef", false, false),
-        (version, "beef", true, true),
+        (version, "beef", true, false),
+        (version, "f00d", true, true),
         (version, "", false, true),
         ("0.0.0", "beef", false, true),
     ] {
