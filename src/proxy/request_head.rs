@@ -219,3 +219,6 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
+
+#[cfg(test)]
+mod tests;

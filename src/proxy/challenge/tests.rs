@@ -40,3 +40,14 @@ fn insufficient_scope_is_read_only_from_the_error_parameter_of_a_challenge() {
         );
     }
 }
+
+#[test]
+fn any_line_of_challenges_may_name_the_scope() {
+    let mut headers = HeaderMap::new();
+    assert!(!has_insufficient_scope(&headers));
+    headers.append(WWW_AUTHENTICATE, "Basic realm=x".parse().unwrap());
+    assert!(!has_insufficient_scope(&headers));
+    let line = "Bearer error=insufficient_scope";
+    headers.append(WWW_AUTHENTICATE, line.parse().unwrap());
+    assert!(has_insufficient_scope(&headers));
+}

@@ -4,6 +4,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
 };
 
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use serde_json::json;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -154,5 +155,23 @@ fn every_unusable_key_has_an_error_of_its_own_that_quotes_nothing() {
             !shown.contains("hunter2") && !shown.contains("870MB6"),
             "{shown}"
         );
+    }
+}
+
+#[test]
+fn the_public_half_and_the_thumbprint_are_those_that_another_library_reads() {
+    let key = read(EC_JWK).unwrap();
+    let expected = json!({
+        "crv": "P-256",
+        "kty": "EC",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    });
+    assert_eq!(key.public(), expected);
+    for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
+        let generated = generate_key(algorithm).unwrap();
+        let jwk: Jwk = serde_json::from_value(generated.public["keys"][0].clone()).unwrap();
+        let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).unwrap();
+        assert_eq!(thumbprint, generated.id);
     }
 }

@@ -77,3 +77,30 @@ async fn after_a_success_the_same_failure_is_logged_at_once() {
     assert_eq!(failures.count(), 2, "{text}");
     assert_eq!(text.matches("repeated=0").count(), 2, "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_cannot_be_read_is_logged_once_until_it_can_be_read_again() {
+    let (log, _logging) = record();
+    let scene = Scene::new(|_, _| (ms(10), grant(s(3600))));
+    let lines = || log.text().matches("cannot read the token secret").count();
+    sleep(s(5)).await;
+    for expected in [1, 2] {
+        scene.set_secret(Err("gone"));
+        sleep(s(30)).await;
+        assert_eq!(lines(), expected);
+        scene.set_secret(Ok("first"));
+        sleep(s(30)).await;
+        assert_eq!(lines(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_has_never_been_read_is_no_last_secret() {
+    let (log, _logging) = record();
+    let scene = Scene::new(|_, _| (ms(10), grant(s(3600))));
+    scene.set_secret(Err("gone"));
+    sleep(s(30)).await;
+    let text = log.text();
+    assert!(!text.contains("cannot read the token secret"), "{text}");
+    assert!(text.contains("token request failed"), "{text}");
+}

@@ -1,12 +1,14 @@
 //! Tests of the whole room: responses as tables, requests to a scripted endpoint, the refresh task against paused time.
 
 mod answers;
+mod bodies;
 mod clocks;
 mod endpoint;
 mod engine;
 mod fleet;
 mod logged;
 mod mutual_tls;
+mod overlap;
 mod proofs;
 mod rejected;
 mod scene;
