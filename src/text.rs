@@ -44,7 +44,10 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
 
 /// A number and what is counted: `1 request`, `2 requests`.
 #[must_use]
-pub fn counted<N: std::fmt::Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+pub fn counted<N: Copy + std::fmt::Display + PartialEq + From<u8>>(
+    number: N,
+    noun: &str,
+) -> String {
     let plural = if number == N::from(1) { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

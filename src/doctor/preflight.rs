@@ -15,6 +15,9 @@ use crate::net::{read_ca_file, store_warnings};
 use crate::token::{PresentedTokenDefect, check_presented, check_private_key, is_awaited};
 
 /// Loads and examines the configuration of every proxy. What an invalid one names is examined too.
+///
+/// # Errors
+/// All problems, of the configuration and of what it names.
 pub async fn load_all(
     all: &[Overrides],
     surroundings: &Surroundings,
@@ -42,6 +45,9 @@ pub async fn load_all(
 }
 
 /// Loads and examines one configuration.
+///
+/// # Errors
+/// All problems, of the configuration and of what it names.
 #[cfg(any(feature = "demo", test))]
 pub async fn load(
     overrides: &Overrides,
@@ -55,6 +61,9 @@ pub async fn load(
 
 /// The same without the keys of the configured callers, for a run in which none of them takes part: their keys may be
 /// on another machine.
+///
+/// # Errors
+/// All problems, of the configuration and of what it names.
 pub async fn load_without_callers(
     overrides: &Overrides,
     surroundings: &Surroundings,
@@ -73,6 +82,9 @@ pub(super) async fn examine_all_but_request_secrets(
 }
 
 /// Examines a configuration that has been loaded.
+///
+/// # Errors
+/// All problems, of the configuration and of what it names.
 pub async fn examine(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
     examine_with(loaded, LeftOut::Nothing).await
 }

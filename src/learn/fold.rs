@@ -194,9 +194,7 @@ fn is_within(inner: &PathTemplate, outer: &PathTemplate) -> bool {
             .segments
             .iter()
             .zip(&outer.segments)
-            .all(|pair| match pair {
-                (inner, outer) => is_wildcard(outer) || inner == outer,
-            })
+            .all(|(inner, outer)| is_wildcard(outer) || inner == outer)
         && inner
             .segments
             .iter()

@@ -28,21 +28,21 @@ impl OwnListener {
 pub(super) fn listeners(listen: Option<&Listen>, admin: Option<&AdminConfig>) -> Vec<OwnListener> {
     let of_proxy = listen.into_iter().flat_map(|listen| {
         let what = format!("this proxy itself, which listens on {listen}");
-        of(listen, what, false)
+        of(listen, &what, false)
     });
     let of_admin = admin.into_iter().flat_map(|admin| &admin.listen);
     let of_admin = of_admin.flat_map(|listen| {
         let what = format!("the admin listener of this process, on {listen}");
-        of(listen, what, true)
+        of(listen, &what, true)
     });
     of_proxy.chain(of_admin).collect()
 }
 
-fn of(listen: &Listen, what: String, is_admin: bool) -> Vec<OwnListener> {
+fn of(listen: &Listen, what: &str, is_admin: bool) -> Vec<OwnListener> {
     let sockets = listen.sockets().into_iter();
     let own = sockets.map(|socket| OwnListener {
         socket,
-        what: what.clone(),
+        what: what.to_owned(),
         is_admin,
     });
     own.collect()
