@@ -91,16 +91,17 @@ pub(super) fn strip_response(headers: &mut HeaderMap) {
     let (Some(first), has_more) = (changed.next().cloned(), changed.next().is_some()) else {
         return;
     };
-    let nominated = NominatedFields::of(headers);
+    let nominated = nominated_names(headers);
+    for name in &nominated {
+        headers.remove(name);
+    }
     if has_more || first == header::TRAILER {
-        return strip_several(headers, &nominated);
+        return strip_several(headers, &NominatedFields::sorted(nominated));
     }
     headers.remove(first);
-    nominated.remove_from(headers);
 }
 
 fn strip_several(headers: &mut HeaderMap, nominated: &NominatedFields) {
-    nominated.remove_from(headers);
     while let Some(name) = headers.keys().find(|name| is_removed_from_response(name)) {
         headers.remove(name.clone());
     }
@@ -115,17 +116,14 @@ pub(super) struct NominatedFields(Vec<HeaderName>);
 
 impl NominatedFields {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        if !contains(headers, &header::CONNECTION) {
-            return Self(Vec::new()); // most requests have none
+        if contains(headers, &header::CONNECTION) {
+            Self::sorted(nominated_names(headers))
+        } else {
+            Self(Vec::new()) // most requests have none
         }
-        let mut names: Vec<HeaderName> = lines(headers, &header::CONNECTION)
-            .map(HeaderValue::as_bytes)
-            .filter(|line| !is_keep_alive_or_close(line)) // nearly every line
-            .flat_map(|line| line.split(|byte| *byte == b','))
-            .map(<[u8]>::trim_ascii)
-            .filter(|option| !is_keep_alive_or_close(option))
-            .filter_map(|token| HeaderName::from_bytes(token).ok())
-            .collect();
+    }
+
+    fn sorted(mut names: Vec<HeaderName>) -> Self {
         names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         Self(names)
     }
@@ -141,12 +139,17 @@ impl NominatedFields {
             .binary_search_by(|nominated| nominated.as_str().cmp(name.as_str()))
             .is_ok()
     }
+}
 
-    fn remove_from(&self, headers: &mut HeaderMap) {
-        for name in &self.0 {
-            headers.remove(name);
-        }
-    }
+fn nominated_names(headers: &HeaderMap) -> Vec<HeaderName> {
+    lines(headers, &header::CONNECTION)
+        .map(HeaderValue::as_bytes)
+        .filter(|line| !is_keep_alive_or_close(line)) // nearly every line
+        .flat_map(|line| line.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|option| !is_keep_alive_or_close(option))
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .collect()
 }
 
 /// Whether an option of `Connection` is about the connection itself and nominates no field.
