@@ -106,6 +106,7 @@ const ADMIN_LIMITS: server::ConnectionLimits = server::ConnectionLimits {
     header_timeout: Duration::from_secs(1),
     keep_alive: Duration::from_secs(75),
     stall_timeout: Duration::from_secs(30),
+    head_grace: Duration::from_millis(10), // a probe sends its request at once
     unread_gives_way: Some(Duration::from_millis(2)),
 };
 

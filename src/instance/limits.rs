@@ -1,5 +1,7 @@
 //! How many connections the proxies and the admin listeners of one process may have.
 
+use std::time::Duration;
+
 use crate::config::Config;
 use crate::server::{self, ConnectionLimits};
 
@@ -15,6 +17,7 @@ pub(super) fn connection_limits(config: &Config, proxies: usize) -> ConnectionLi
         header_timeout: config.limits.header_timeout,
         keep_alive: config.limits.keep_alive,
         stall_timeout: config.upstream.stall_timeout,
+        head_grace: Duration::from_millis(250),
         unread_gives_way: None,
     }
 }

@@ -15,6 +15,9 @@ pub struct ConnectionLimits {
     pub keep_alive: Duration,
     /// How long a client may leave bytes that wait for it unread.
     pub stall_timeout: Duration,
+    /// How long a client may take to send a head before its connection gives way to a new one. A client that opens
+    /// hundreds of connections at once sends its first request only when it has opened the last of them.
+    pub head_grace: Duration,
     /// A connection whose response has waited so long for its client gives way to a new one at the limit. `None` if it
     /// counts as busy until `stall_timeout` expires.
     pub unread_gives_way: Option<Duration>,

@@ -62,7 +62,7 @@ pub use unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 
 use accept::Acceptor;
 use client_stream::{ClientStream, DetachedStream};
-use registry::{ConnectionRegistry, ConnectionSlot, HEAD_GRACE, RoomOutlook};
+use registry::{ConnectionRegistry, ConnectionSlot, RoomOutlook};
 use rejections::{NOT_ADMITTED_PLACES, OVERLOAD_PLACES, RejectedConnection, RejectionPlaces};
 
 /// How often a full server looks for an idle connection to close while another connection waits, and how long all
@@ -125,7 +125,7 @@ pub struct Server {
     waiting: Option<(ClientStream, Peer)>,
     /// When all connections became busy.
     full_since: Option<Instant>,
-    /// Since when new connections have been spared although others wait. After [`HEAD_GRACE`] they no longer are, so
+    /// Since when new connections have been spared although others wait. After `head_grace` they no longer are, so
     /// that a flood does not hold up the others any longer.
     sparing_since: Option<Instant>,
     /// The timeout that accepted sockets inherit.
@@ -252,12 +252,12 @@ impl Server {
             return true;
         }
         while self.registry.is_full() {
-            let is_sparing = |since: Instant| since.elapsed() < HEAD_GRACE;
+            let limits = self.registry.limits();
+            let is_sparing = |since: Instant| since.elapsed() < limits.head_grace;
             let outlook = self
                 .registry
                 .make_room(self.sparing_since.is_none_or(is_sparing));
-            let unread_gives_way = self.registry.limits().unread_gives_way;
-            let mut interval = unread_gives_way.unwrap_or(FULL_RETRY_INTERVAL);
+            let mut interval = FULL_RETRY_INTERVAL;
             match outlook {
                 RoomOutlook::Asked => {}
                 RoomOutlook::Spared => {
@@ -270,6 +270,7 @@ impl Server {
                     if self.rejects_when_full && since.elapsed() >= FULL_RETRY_INTERVAL {
                         return false;
                     }
+                    interval = limits.unread_gives_way.unwrap_or(FULL_RETRY_INTERVAL);
                 }
             }
             // A connection that becomes busy or idle sends no notification, hence the timeout.

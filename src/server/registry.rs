@@ -23,10 +23,6 @@ use crate::metrics::{ActiveGuard, Metrics};
 /// How many of the longest idle connections are found in one search. A search looks at every connection.
 const CANDIDATES: usize = 64;
 
-/// How long a client may take to send a head before its connection gives way to a new one. A client that opens
-/// hundreds of connections at once sends its first request only when it has opened the last of them.
-pub(super) const HEAD_GRACE: Duration = Duration::from_millis(250);
-
 /// Whether a full server will have room for a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RoomOutlook {
@@ -183,7 +179,7 @@ impl ConnectionRegistry {
                     && connection.since() == since
                     && is_candidate(connection, &limits)
                 {
-                    if spares_new && connection.is_new(HEAD_GRACE, now) {
+                    if spares_new && connection.is_new(limits.head_grace, now) {
                         is_spared = true;
                         continue;
                     }

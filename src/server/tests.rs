@@ -17,6 +17,7 @@ async fn connections_are_distributed_evenly_over_the_workers() {
         header_timeout: limit,
         keep_alive: limit,
         stall_timeout: limit,
+        head_grace: limit,
         unread_gives_way: None,
     };
     let bound = bind(&Listen::Tcp(([127, 0, 0, 1], 0).into())).unwrap();

@@ -13,6 +13,7 @@ fn registry() -> Arc<ConnectionRegistry> {
         header_timeout: limit,
         keep_alive: limit,
         stall_timeout: limit,
+        head_grace: limit,
         unread_gives_way: None,
     };
     ConnectionRegistry::new(limits, Metrics::new(None))

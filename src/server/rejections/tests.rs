@@ -54,6 +54,7 @@ fn registry() -> Arc<ConnectionRegistry> {
         header_timeout: limit,
         keep_alive: limit,
         stall_timeout: limit,
+        head_grace: limit,
         unread_gives_way: None,
     };
     let registry = ConnectionRegistry::new(limits, Metrics::new(None));

@@ -51,6 +51,7 @@ async fn a_changed_timeout_applies_to_each_connection_accepted_from_then_on() {
         header_timeout: Duration::from_secs(5),
         keep_alive: Duration::from_secs(75),
         stall_timeout: Duration::from_secs(3),
+        head_grace: Duration::ZERO,
         unread_gives_way: None,
     };
     let mut server = Server::new(bound, limits, Metrics::new(None));
