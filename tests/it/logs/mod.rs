@@ -227,7 +227,7 @@ const REJECTED: [(&str, &str, &[u8]); 4] = [
     (
         "host_refused",
         "log.access=all",
-        b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
     ),
     (
         "bad_request",
