@@ -9,6 +9,7 @@ fn a_sweeper_that_panics_is_named_among_the_stopped_tasks() {
         header_timeout: Duration::from_secs(1),
         keep_alive: Duration::from_secs(1),
         stall_timeout: Duration::from_secs(1),
+        head_grace: Duration::from_millis(250),
         unread_gives_way: None,
     };
     let registry = ConnectionRegistry::new(limits, Arc::clone(&metrics));
