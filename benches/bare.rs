@@ -237,6 +237,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
         header_timeout: minute,
         keep_alive: minute,
         stall_timeout: minute,
+        head_grace: Duration::from_millis(250),
         unread_gives_way: None,
     };
     let bound = server::bind(&config::Listen::Tcp(listen)).expect("a free port");
