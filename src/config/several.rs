@@ -81,16 +81,16 @@ pub fn load_one_of(
 }
 
 /// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`. If
-/// not, or if it cannot be read, what the source contains may be meant for another server.
+/// not, what the source contains may be meant for another server. `None` if the configuration cannot be read.
 #[must_use]
 pub fn names_same_client(
     overrides: &Overrides,
     surroundings: &Surroundings,
     before: &KeyDigests,
-) -> bool {
+) -> Option<bool> {
     let layers = sources::read(overrides, surroundings);
     let changed = KeyDigests::of(&layers).changed_from(before);
-    !layers.incomplete && !changed.iter().any(|key| is_of_client(key))
+    (!layers.incomplete).then(|| !changed.iter().any(|key| is_of_client(key)))
 }
 
 /// Whether the key names the token endpoint, the client or where its secrets are.

@@ -122,12 +122,19 @@ pub(crate) enum GrantName {
 }
 
 /// How access tokens are requested.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum GrantType {
     /// RFC 6749 4.4.
     ClientCredentials,
     /// RFC 7523 2.1, with the assertion in `token.assertion`.
     JwtBearer,
+    /// RFC 7523 2.1, with an assertion that `token.private_key` signs.
+    SignedJwtBearer {
+        /// How it is signed, and its default audience.
+        assertion: Assertion,
+        /// `token.claims`.
+        claims: BTreeMap<String, String>,
+    },
     /// RFC 8693 2.1.
     TokenExchange {
         /// `token.subject_token_type`.
@@ -208,7 +215,7 @@ impl GrantType {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::ClientCredentials => "client_credentials",
-            Self::JwtBearer => "jwt_bearer",
+            Self::JwtBearer | Self::SignedJwtBearer { .. } => "jwt_bearer",
             Self::TokenExchange { .. } => "token_exchange",
         }
     }

@@ -72,6 +72,12 @@ impl Values {
         self.layers.values.contains_key(path)
     }
 
+    /// Whether a key was set to this text.
+    pub(crate) fn is_text(&self, path: &str, text: &str) -> bool {
+        let set = self.layers.values.get(path).map(|set| &set.content);
+        matches!(set, Some(Content::Toml(toml::Value::String(set))) if set == text)
+    }
+
     /// Where a key was set.
     pub(crate) fn source(&self, path: &str) -> String {
         let set = self.layers.values.get(path);

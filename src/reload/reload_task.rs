@@ -19,7 +19,7 @@ use crate::config::{
 use crate::instance::{ConfigGeneration, Guards, LiveConfig};
 use crate::metrics::Metrics;
 use crate::text::error_chain;
-use crate::token::{SecretOwnership, Tokens};
+use crate::token::{SecretOwnership, SourceOwner, Tokens};
 
 /// The proxy that a task reloads.
 pub(super) struct ReloadTarget {
@@ -478,7 +478,13 @@ impl ReloadTarget {
             let read = tokio::task::spawn_blocking(move || {
                 names_same_client(&inputs.0, &inputs.1, &inputs.2)
             });
-            Box::pin(async move { read.await.unwrap_or(false) })
+            Box::pin(async move {
+                match read.await {
+                    Ok(Some(true)) => SourceOwner::This,
+                    Ok(None) => SourceOwner::Unknown,
+                    Ok(Some(false)) | Err(_) => SourceOwner::Another,
+                }
+            })
         })
     }
 }

@@ -1,7 +1,9 @@
-//! The client assertion of `client_secret_jwt` and `private_key_jwt` (RFC 7523 2.2, 3; OpenID Connect Core 9).
+//! The client assertion of `client_secret_jwt` and `private_key_jwt` (RFC 7523 2.2, 3; OpenID Connect Core 9), and the
+//! assertion that is exchanged for a token (RFC 7523 2.1).
 //!
 //! Pure except for the random `jti`: the claims follow from the configuration and from the time, which is an argument.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::{hmac, rand};
@@ -60,10 +62,49 @@ pub(super) fn with_key(
     now: SystemTime,
 ) -> Result<String, PrivateKeyError> {
     let key = PrivateKey::read(key)?;
+    signed(&claims(client_id, &config.audience, now)?, config, &key)
+}
+
+/// An assertion that is exchanged for a token (RFC 7523 2.1, 3). Its issuer is `token.claims.iss`, else the client, else
+/// the one in the key file.
+///
+/// # Errors
+/// See [`PrivateKeyError`].
+pub(super) fn for_grant(
+    client_id: &str,
+    config: &config::Assertion,
+    configured: &BTreeMap<String, String>,
+    key: &[u8],
+    now: SystemTime,
+) -> Result<String, PrivateKeyError> {
+    let key = PrivateKey::read(key)?;
+    let own = Some(client_id).filter(|id| !id.is_empty());
+    let issuer = configured.get("iss").map(String::as_str).or(own);
+    let in_file = key.issuer();
+    let issuer = issuer.or(in_file).ok_or(PrivateKeyError::NoIssuer)?;
+    let mut claims = claims(issuer, &config.audience, now)?;
+    if let Value::Object(claims) = &mut claims {
+        if in_file.is_some() {
+            claims.remove("sub"); // Google acts for the service account itself unless there is a subject
+        }
+        claims.extend(
+            configured
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value))),
+        );
+    }
+    signed(&claims, config, &key)
+}
+
+fn signed(
+    claims: &Value,
+    config: &config::Assertion,
+    key: &PrivateKey,
+) -> Result<String, PrivateKeyError> {
     let algorithm = key.algorithm(config.algorithm)?;
     let id = key.id(config.key_id.as_deref());
     let header = json!({ "alg": algorithm.as_str(), "typ": "JWT", "kid": id });
-    let input = signing_input(&header, &claims(client_id, &config.audience, now)?);
+    let input = signing_input(&header, claims);
     let signature = key.sign(algorithm, input.as_bytes())?;
     Ok(join(input, &signature))
 }

@@ -114,7 +114,8 @@ impl Grant {
 
     /// How long everything that the request presents is still valid.
     fn check_presented(&self, secrets: &RequestSecrets) -> Result<Option<Duration>, GrantError> {
-        let now = self.server_clock.now();
+        // By our own clock: what is not sent cannot correct a wrong idea of the server's.
+        let now = SystemTime::now();
         let mut least = None;
         for source in &self.config.sources {
             let Some(secret) = secrets.get(source.role) else {
@@ -291,9 +292,10 @@ impl Grant {
         secrets: &RequestSecrets,
     ) -> Result<(HeaderMap, Bytes), GrantError> {
         let mut headers = HeaderMap::from_iter([(ACCEPT, JSON), (CONTENT_TYPE, FORM)]);
-        let mut form = grant_form(&self.config, secrets);
+        let now = self.server_clock.now();
+        let mut form = grant_form(&self.config, secrets, now).map_err(GrantError::KeyUnusable)?;
         credential
-            .authenticate(&mut form, &mut headers, self.server_clock.now())
+            .authenticate(&mut form, &mut headers, now)
             .map_err(|error| match error {
                 ClientAuthError::Key(error) => GrantError::KeyUnusable(error),
                 ClientAuthError::Header(_) => GrantError::Internal,

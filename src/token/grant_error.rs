@@ -154,7 +154,7 @@ impl GrantError {
         match self {
             // Someone else renews it.
             Self::SecretUnreadable(UnreadableSecret {
-                is_awaited: true, ..
+                is_renewed: true, ..
             }) => FailureClass::Outage,
             Self::PresentedToken { defect, .. } if defect.may_pass() => FailureClass::Outage,
             Self::SecretUnreadable(_)

@@ -1,6 +1,10 @@
 //! The form parameters of a grant (RFC 6749 4.4.2, RFC 7523 2.1, RFC 8693 2.1), without the client's authentication.
 
+use std::time::SystemTime;
+
+use super::assertion;
 use super::client_auth::FormBody;
+use super::key::PrivateKeyError;
 use super::request_secrets::RequestSecrets;
 use crate::config::{GrantType, SourceRole, TokenConfig};
 use crate::credentials::Secret;
@@ -8,8 +12,16 @@ use crate::credentials::Secret;
 const JWT_BEARER: &[u8] = b"urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &[u8] = b"urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// Starts the form of a request that is made with these secrets.
-pub(super) fn grant_form(config: &TokenConfig, secrets: &RequestSecrets) -> FormBody {
+/// Starts the form of a request that is made with these secrets. `now` is the authorization server's time as far as it
+/// is known.
+///
+/// # Errors
+/// The assertion cannot be signed.
+pub(super) fn grant_form(
+    config: &TokenConfig,
+    secrets: &RequestSecrets,
+    now: SystemTime,
+) -> Result<FormBody, PrivateKeyError> {
     let params = config.params.iter();
     let scope = config.scope.as_deref().unwrap_or_default();
     let length = params
@@ -28,6 +40,12 @@ pub(super) fn grant_form(config: &TokenConfig, secrets: &RequestSecrets) -> Form
         GrantType::JwtBearer => {
             form.append_pair("grant_type", JWT_BEARER);
             form.append_pair("assertion", secret(SourceRole::Grant));
+        }
+        GrantType::SignedJwtBearer { assertion, claims } => {
+            let key = secret(SourceRole::Grant);
+            let signed = assertion::for_grant(&config.client_id, assertion, claims, key, now)?;
+            form.append_pair("grant_type", JWT_BEARER);
+            form.append_pair("assertion", signed.as_bytes());
         }
         GrantType::TokenExchange {
             subject_token_type,
@@ -48,5 +66,5 @@ pub(super) fn grant_form(config: &TokenConfig, secrets: &RequestSecrets) -> Form
     for (name, value) in &config.params {
         form.append_pair(name, value.as_bytes());
     }
-    form
+    Ok(form)
 }

@@ -52,7 +52,7 @@ pub use presented::{PresentedTokenDefect, check_presented};
 pub use refresh::{RefreshTask, refresh_task};
 pub use request_secrets::{RequestSecrets, UnreadableSecret, is_awaited};
 pub use response::AccessToken;
-pub use secret_reader::{ReadSecrets, SecretOwnership, SecretReader};
+pub use secret_reader::{ReadSecrets, SecretOwnership, SecretReader, SourceOwner};
 pub use single_grant::SingleGrant;
 pub use status::{AttemptCounter, AttemptCounts};
 pub use unreachable::{TokenServer, Unreachable, UnreachableCause};

@@ -225,15 +225,20 @@ impl RefreshTask {
                     self.use_changed(secrets);
                 }
             }
-            Err(error) if !self.poll_failed && self.secrets.is_some() => {
-                self.poll_failed = true;
-                tracing::warn!(
-                    proxy = self.proxy,
-                    error = error.chain(),
-                    "cannot read the token secret; the last one stays in use"
-                );
-            }
+            Err(error) if self.secrets.is_some() => self.report_unreadable(&error),
             Err(_) => {}
+        }
+    }
+
+    /// Logs once that the last secret stays in use.
+    fn report_unreadable(&mut self, error: &GrantError) {
+        if !self.poll_failed {
+            self.poll_failed = true;
+            tracing::warn!(
+                proxy = self.proxy,
+                error = error.chain(),
+                "cannot read the token secret; the last one stays in use"
+            );
         }
     }
 
@@ -284,13 +289,20 @@ impl RefreshTask {
             status.started += 1;
             status.last_start = Some(start);
         });
+        let mut unreadable = None;
         let outcome = loop {
             let is_known = self.secrets.as_ref();
             if is_known.is_none_or(RequestSecrets::has_renewed) {
                 match catch_panic(read(&self.read_secret)).await {
-                    Ok(secrets) => self.secrets = Some(secrets),
-                    // What was read last is still valid, or its end is noticed before it is sent.
-                    Err(_) if self.secrets.is_some() => {}
+                    Ok(secrets) => {
+                        self.poll_failed = false;
+                        self.secrets = Some(secrets);
+                    }
+                    // What was read last may still be valid.
+                    Err(error) if self.secrets.is_some() => {
+                        self.report_unreadable(&error);
+                        unreadable = Some(error);
+                    }
                     Err(error) => break Err(error),
                 }
             }
@@ -305,6 +317,11 @@ impl RefreshTask {
                     self.keep_spacing().await;
                 }
             }
+        };
+        let outcome = match (outcome, unreadable) {
+            // It has not been renewed because its source cannot be read.
+            (Err(GrantError::PresentedToken { .. }), Some(unreadable)) => Err(unreadable),
+            (outcome, _) => outcome,
         };
         match outcome {
             Ok((requested_at, token)) => self.adopt(requested_at, token),
@@ -510,7 +527,7 @@ async fn read(source: &ReadSecrets) -> Result<RequestSecrets, GrantError> {
         Ok(Err(unreadable)) => Err(GrantError::SecretUnreadable(unreadable)),
         Err(elapsed) => Err(GrantError::SecretUnreadable(UnreadableSecret {
             what: "the secret",
-            is_awaited: false,
+            is_renewed: false,
             cause: elapsed.into(),
         })),
     }

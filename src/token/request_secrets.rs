@@ -139,8 +139,8 @@ pub fn is_awaited(source: &RequestSource, error: &SecretError) -> bool {
 pub struct UnreadableSecret {
     /// The key that names its source.
     pub what: &'static str,
-    /// Whether someone else may still write it.
-    pub is_awaited: bool,
+    /// Whether someone else renews it, so that it may be readable later.
+    pub is_renewed: bool,
     /// Why.
     #[source]
     pub cause: Cause,

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::request_secrets::{RequestSecrets, UnreadableSecret, is_awaited};
+use super::request_secrets::{RequestSecrets, UnreadableSecret};
 use crate::config::RequestSource;
 
 /// The future that a [`ReadSecrets`] returns.
@@ -14,9 +14,20 @@ type ReadingSecrets =
 /// Reads the secrets of token requests from their sources.
 pub type ReadSecrets = Arc<dyn Fn() -> ReadingSecrets + Send + Sync>;
 
-/// Whether the sources still hold the secrets of this identity, and not yet those of another token endpoint or client.
+/// Whose secrets the sources hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceOwner {
+    /// The configuration names them for this identity.
+    This,
+    /// The configuration names them for another token endpoint or client, or names other sources.
+    Another,
+    /// The configuration cannot be read.
+    Unknown,
+}
+
+/// Finds out whose secrets the sources hold now.
 pub type SecretOwnership =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = SourceOwner> + Send>> + Send + Sync>;
 
 /// The sources of an identity's secrets, and the last secrets that were read from them.
 pub struct SecretReader {
@@ -63,20 +74,13 @@ impl SecretReader {
         let read = RequestSecrets::read(&self.sources).await;
         let secrets = read.map_err(|(source, error)| UnreadableSecret {
             what: source.key,
-            is_awaited: is_awaited(source, &error),
+            is_renewed: source.form.is_renewed(),
             cause: error.into(),
         })?;
-        let is_known = self
-            .lock()
-            .as_ref()
-            .is_some_and(|last| last.equal(&secrets));
-        if !is_known
-            && let Some(is_owned) = self.ownership.get()
-            && !is_owned().await
-        {
+        if !self.may_use(&secrets).await {
             let last = self.lock().clone();
             return last.ok_or_else(|| UnreadableSecret {
-                is_awaited: false,
+                is_renewed: false,
                 what: self
                     .sources
                     .first()
@@ -86,6 +90,23 @@ impl SecretReader {
         }
         *self.lock() = Some(secrets.clone());
         Ok(secrets)
+    }
+
+    /// A token that someone else renews changes all the time, so a configuration that cannot be read does not keep the
+    /// renewed one from being used.
+    async fn may_use(&self, secrets: &RequestSecrets) -> bool {
+        let last = self.lock().clone();
+        if last.as_ref().is_some_and(|last| last.equal(secrets)) {
+            return true;
+        }
+        let Some(owner) = self.ownership.get() else {
+            return true;
+        };
+        match owner().await {
+            SourceOwner::This => true,
+            SourceOwner::Another => false,
+            SourceOwner::Unknown => last.is_some_and(|last| !last.differs_in_kept(secrets)),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<RequestSecrets>> {

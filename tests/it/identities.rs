@@ -62,6 +62,11 @@ impl Scene {
         }
     }
 
+    /// As it stands in the configuration.
+    fn endpoint_url(&self) -> String {
+        url::Url::parse(&self.endpoint.url()).unwrap().into()
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -168,6 +173,22 @@ async fn an_expired_assertion_is_not_sent_and_a_renewed_one_is_used_within_secon
 }
 
 #[tokio::test]
+async fn a_renewed_assertion_is_used_while_the_configuration_cannot_be_read() {
+    let scene = Scene::new().await;
+    scene.write("presented", &token("first", true));
+    let proxy = scene.start(CLIENT_ASSERTION);
+    scene.first_token(&proxy).await;
+    proxy.replace("[token");
+    scene.pass_time().await;
+    let renewed = token("renewed", true);
+    scene.write("presented", &renewed);
+    scene.pass_time().await;
+    assert!(!proxy.notes().is_empty(), "the file is rejected");
+    let forms = scene.forms();
+    assert_eq!(forms[forms.len() - 1]["client_assertion"], renewed);
+}
+
+#[tokio::test]
 async fn an_assertion_that_is_not_there_yet_is_waited_for() {
     let scene = Scene::new().await;
     let proxy = scene.start("auth = \"none\"\ngrant = \"jwt_bearer\"\nassertion = FILE\n");
@@ -254,4 +275,71 @@ async fn the_token_that_kubernetes_gives_every_pod_is_not_sent() {
     let answer = scene.ask(&proxy).await;
     assert_eq!(answer.outcome(), (502, "token_refused".to_owned()));
     assert_eq!(scene.endpoint.accepted(), 0, "nothing was sent");
+}
+
+/// The claims of a JWT, and its header.
+fn decoded(jwt: &str) -> (Value, Value) {
+    let mut parts = jwt.split('.').map(|part| {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).unwrap();
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+    });
+    (parts.next().unwrap(), parts.next().unwrap())
+}
+
+#[tokio::test]
+async fn an_assertion_is_signed_with_the_configured_claims_and_fresh_times() {
+    let scene = Scene::new().await;
+    let key = cupbearer::token::generate_key(cupbearer::config::Algorithm::Es256).unwrap();
+    scene.write(
+        "presented",
+        std::str::from_utf8(key.private.expose()).unwrap(),
+    );
+    let proxy = scene.start(
+        "auth = \"none\"\ngrant = \"jwt_bearer\"\nprivate_key = FILE\naudience = \"https://as.example.com\"\n\
+         claims = { iss = \"app\", sub = \"me\", scope = \"read\" }\n",
+    );
+    scene.first_token(&proxy).await;
+    scene.pass_time().await;
+    let forms = scene.forms();
+    assert!(forms.len() > 1);
+    let (_, first) = decoded(&forms[0]["assertion"]);
+    let (_, second) = decoded(&forms[1]["assertion"]);
+    for (name, expected) in [
+        ("iss", "app"),
+        ("sub", "me"),
+        ("aud", "https://as.example.com"),
+        ("scope", "read"),
+    ] {
+        assert_eq!(first[name], expected, "{name}");
+    }
+    assert_ne!(first["jti"], second["jti"]);
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let exp = first["exp"].as_u64().unwrap();
+    assert!((now..now + 180).contains(&exp), "{exp}");
+}
+
+#[tokio::test]
+async fn googles_service_account_file_names_the_issuer_and_the_key() {
+    let scene = Scene::new().await;
+    let key = cupbearer::token::generate_key(cupbearer::config::Algorithm::Rs256).unwrap();
+    let file = json!({
+        "type": "service_account",
+        "private_key": std::str::from_utf8(key.private.expose()).unwrap(),
+        "private_key_id": "key-1",
+        "client_email": "job@project.iam.gserviceaccount.com",
+    });
+    scene.write("presented", &file.to_string());
+    let proxy = scene.start(
+        "auth = \"none\"\ngrant = \"jwt_bearer\"\nprivate_key = FILE\nclaims = { scope = \"read\" }\n",
+    );
+    scene.first_token(&proxy).await;
+    let (header, claims) = decoded(&scene.forms()[0]["assertion"]);
+    assert_eq!(
+        (&header["kid"], &header["alg"]),
+        (&json!("key-1"), &json!("RS256"))
+    );
+    assert_eq!(claims["iss"], "job@project.iam.gserviceaccount.com");
+    assert_eq!(claims["aud"], scene.endpoint_url());
+    assert_eq!(claims["scope"], "read");
+    assert!(claims.get("sub").is_none(), "{claims}");
 }

@@ -1,8 +1,10 @@
 //! `token.grant`: how access tokens are requested, and the tokens that are exchanged for them.
 
+use std::collections::BTreeMap;
+
 use crate::config::keys::{self, SecretKey};
 use crate::config::token::{
-    ClientAuth, GrantName, GrantType, RequestSource, SecretForm, SourceRole,
+    Assertion, ClientAuth, GrantName, GrantType, RequestSource, SecretForm, SourceRole,
 };
 use crate::config::values::Values;
 
@@ -12,10 +14,16 @@ const JWT_TYPES: [&str; 2] = [
     "urn:ietf:params:oauth:token-type:id_token",
 ];
 
+/// Claims that say when an assertion was made, and which one it is.
+const OWN_CLAIMS: [&str; 4] = ["exp", "iat", "jti", "nbf"];
+
 /// The grant, and what it is requested with.
+///
+/// `signing` is how an assertion is signed.
 pub(super) fn grant(
     values: &mut Values,
     auth: Option<ClientAuth>,
+    signing: &Assertion,
 ) -> Option<(GrantType, Vec<RequestSource>)> {
     let name = values.read(&keys::TOKEN_GRANT)?;
     warn_of_unused(values, name);
@@ -31,6 +39,9 @@ pub(super) fn grant(
             }
             (GrantType::ClientCredentials, Vec::new())
         }
+        GrantName::JwtBearer if !values.is_set(keys::TOKEN_ASSERTION.path()) => {
+            signed(values, auth, signing)?
+        }
         GrantName::JwtBearer => {
             let assertion = source(
                 values,
@@ -44,6 +55,44 @@ pub(super) fn grant(
     };
     values.named.requests.extend(sources.clone());
     Some((grant, sources))
+}
+
+/// An assertion that is signed here, with a key that the client does not authenticate with as well.
+fn signed(
+    values: &mut Values,
+    auth: Option<ClientAuth>,
+    signing: &Assertion,
+) -> Option<(GrantType, Vec<RequestSource>)> {
+    const PATH: &str = keys::TOKEN_CLAIMS.path();
+    if auth == Some(ClientAuth::PrivateKeyJwt) {
+        let problem = (
+            "jwt_bearer has no assertion, and token.private_key is what the client authenticates with",
+            "set token.assertion, or another token.auth",
+        );
+        values.reject(keys::TOKEN_GRANT.path(), problem);
+        return None;
+    }
+    if !values.is_set(keys::TOKEN_PRIVATE_KEY.path()) {
+        let problem = (
+            "is not set, and jwt_bearer needs it or token.private_key",
+            "set token.assertion to where the assertion is, or token.private_key to the key that signs one",
+        );
+        values.reject(keys::TOKEN_ASSERTION.path(), problem);
+        return None;
+    }
+    let form = SecretForm::PrivateKey(signing.clone());
+    let key = source(values, SourceRole::Grant, &keys::TOKEN_PRIVATE_KEY, form);
+    let claims: BTreeMap<String, String> = values.read(&keys::TOKEN_CLAIMS)?.into_iter().collect();
+    if let Some(own) = OWN_CLAIMS.iter().find(|own| claims.contains_key(**own)) {
+        let problem = format!("{own} is new for each assertion");
+        values.reject(PATH, (problem, format!("remove {own}")));
+        return None;
+    }
+    let grant = GrantType::SignedJwtBearer {
+        assertion: signing.clone(),
+        claims,
+    };
+    Some((grant, vec![key?]))
 }
 
 fn token_exchange(values: &mut Values) -> Option<(GrantType, Vec<RequestSource>)> {
@@ -101,7 +150,9 @@ fn warn_of_unused(values: &mut Values, grant: GrantName) {
     ];
     let mut unused = Vec::new();
     if grant != GrantName::JwtBearer {
-        unused.push(keys::TOKEN_ASSERTION.path());
+        unused.extend([keys::TOKEN_ASSERTION.path(), keys::TOKEN_CLAIMS.path()]);
+    } else if values.is_set(keys::TOKEN_ASSERTION.path()) {
+        unused.push(keys::TOKEN_CLAIMS.path());
     }
     if grant != GrantName::TokenExchange {
         unused.extend(of_exchange);

@@ -62,7 +62,7 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     };
     let mut sources: Vec<RequestSource> = credential.iter().flatten().cloned().collect();
     values.named.requests.extend(sources.clone());
-    let grant = grant::grant(values, auth);
+    let grant = grant::grant(values, auth, &assertion);
     sources.extend(
         grant
             .iter()
@@ -285,7 +285,8 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Proof {
         let is_wanted = wanted
             .as_ref()
             .is_some_and(|wanted| wanted.path() == key.path());
-        if !is_wanted && values.is_set(key.path()) {
+        let is_for_grant = key.path() == keys::TOKEN_PRIVATE_KEY.path() && signs_grant(values);
+        if !is_wanted && !is_for_grant && values.is_set(key.path()) {
             values.warn(format!(
                 "{} is set, but token.auth does not use it",
                 key.path()
@@ -305,6 +306,12 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Proof {
         credential,
         certificate,
     }
+}
+
+/// Whether the private key signs what is exchanged for a token.
+fn signs_grant(values: &Values) -> bool {
+    values.is_text(keys::TOKEN_GRANT.path(), "jwt_bearer")
+        && !values.is_set(keys::TOKEN_ASSERTION.path())
 }
 
 /// A problem has been reported, whereas an unset key is not a problem.
@@ -345,6 +352,7 @@ fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Result<Option<Alg
         ClientAuth::PrivateKeyJwt if algorithm.is_symmetric() => {
             ("private_key_jwt", "RS256, RS384, RS512 or ES256")
         }
+        // The algorithm is also that of an assertion that is exchanged for a token.
         ClientAuth::Basic
         | ClientAuth::Post
         | ClientAuth::SecretJwt

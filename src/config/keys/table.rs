@@ -169,7 +169,10 @@ const TOKEN_GRANT: Key<GrantName> = choice("token.grant", &[
     "How access tokens are requested: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693).");
 
 const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
-    "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request.");
+    "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, token.private_key signs one.");
+
+const TOKEN_CLAIMS: Key<Vec<(String, String)>> = map("token.claims", Default("{}"),
+    "jwt_bearer without token.assertion: claims of the JWT that token.private_key signs, such as { iss = \"…\", sub = \"…\", scope = \"…\" }. Without iss it is token.client_id, or the client_email of Google's service account file; aud is token.audience.");
 
 const TOKEN_SUBJECT_TOKEN: SecretKey = secret("token.subject_token", Unset("{ file = \"/var/run/secrets/tokens/subject\" }"),
     "token_exchange: where to find the token that is exchanged. Read again for each token request.");
@@ -186,7 +189,7 @@ const TOKEN_ACTOR_TOKEN_TYPE: Key<String> = text("token.actor_token_type",
     "token_exchange: the type of the actor token.");
 
 const TOKEN_PRIVATE_KEY: SecretKey = secret("token.private_key", Unset("{ file = \"/run/secrets/private_key.pem\" }"),
-    "private_key_jwt: where to find the private key, in PEM (PKCS#8, PKCS#1, SEC1) or as a JWK. `cupbearer keygen` creates one.");
+    "private_key_jwt, and jwt_bearer without token.assertion: where to find the private key, in PEM (PKCS#8, PKCS#1, SEC1), as a JWK or as Google's service account file. `cupbearer keygen` creates one.");
 
 const TOKEN_KEY_ID: Key<String> = text("token.key_id", Unset("\"2026-01\""),
     "private_key_jwt: the id of the key at the authorization server. Default: the JWK's own id, otherwise the key's thumbprint (RFC 7638).");

@@ -218,7 +218,7 @@ fn errors_of_another_server_are_explained_by_their_code_and_without_steps() {
 fn an_unusable_secret_is_a_failure_of_the_configuration() {
     let unreadable = GrantError::SecretUnreadable(UnreadableSecret {
         what: "token.client_secret",
-        is_awaited: false,
+        is_renewed: false,
         cause: io::Error::other("x").into(),
     });
     for failure in [unreadable, GrantError::SecretEmpty] {

@@ -40,6 +40,9 @@ pub enum PrivateKeyError {
         /// `RSA` or `EC`.
         key_type: &'static str,
     },
+    /// An assertion needs an issuer, and neither the configuration nor the key's file names one.
+    #[error("it signs an assertion without an issuer")]
+    NoIssuer,
     /// The library reports an error, or the system provides no randomness.
     #[error("signing failed")]
     Signing,
@@ -60,6 +63,7 @@ impl PrivateKeyError {
                 "use an RSA key, or an EC key on P-256; `cupbearer keygen` generates one"
             }
             Self::Mismatch { .. } => "remove token.algorithm, or set one that fits the key",
+            Self::NoIssuer => "set token.claims = { iss = \"…\" }, or token.client_id",
             Self::Signing => "try again",
         }
     }

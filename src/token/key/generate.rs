@@ -47,6 +47,7 @@ pub fn generate_key(algorithm: Algorithm) -> Result<GeneratedKey, PrivateKeyErro
     let key = PrivateKey {
         pair,
         jwk_id: None,
+        issuer: None,
         jwk_algorithm: None,
     };
     let id = key.thumbprint();

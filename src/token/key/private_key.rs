@@ -18,6 +18,8 @@ pub(crate) struct PrivateKey {
     pub(super) pair: SigningPair,
     /// The `kid` of the JWK.
     pub(super) jwk_id: Option<String>,
+    /// The `client_email` of Google's service account file.
+    pub(super) issuer: Option<String>,
     /// The `alg` of the JWK.
     pub(super) jwk_algorithm: Option<Algorithm>,
 }
@@ -62,6 +64,11 @@ impl PrivateKey {
             Some(id) => id.to_owned(),
             None => self.thumbprint(),
         }
+    }
+
+    /// The issuer that its file names.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// The signature of a JWS (RFC 7518 3.3, 3.4).

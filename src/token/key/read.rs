@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::error::PrivateKeyError;
@@ -21,8 +22,15 @@ impl PrivateKey {
     pub(crate) fn read(secret: &[u8]) -> Result<Self, PrivateKeyError> {
         let text = secret.trim_ascii();
         if text.starts_with(b"{") || text.starts_with(b"[") {
-            return Jwk::parse(text)?.into_key();
+            return match ServiceAccount::parse(text) {
+                Some(account) => account.into_key(),
+                None => Jwk::parse(text)?.into_key(),
+            };
         }
+        Self::from_pem(text)
+    }
+
+    fn from_pem(text: &[u8]) -> Result<Self, PrivateKeyError> {
         if !text.windows(11).any(|run| run == b"-----BEGIN ") {
             return Err(PrivateKeyError::Unknown);
         }
@@ -34,6 +42,7 @@ impl PrivateKey {
         Ok(Self {
             pair: pair_from_der(&key)?,
             jwk_id: None,
+            issuer: None,
             jwk_algorithm: None,
         })
     }
@@ -71,6 +80,32 @@ fn pair_from_der(key: &PrivateKeyDer<'_>) -> Result<SigningPair, PrivateKeyError
         _ => return Err(PrivateKeyError::Invalid), // `PrivateKeyDer` is non-exhaustive
     }
     .map_err(|_| PrivateKeyError::Invalid)
+}
+
+/// Google's service account file.
+#[derive(Deserialize)]
+struct ServiceAccount<'a> {
+    /// PEM with escaped line ends, borrowed so that no copy is left behind.
+    #[serde(borrow)]
+    private_key: &'a RawValue,
+    private_key_id: Option<String>,
+    client_email: Option<String>,
+}
+
+impl<'a> ServiceAccount<'a> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
+    }
+
+    fn into_key(self) -> Result<PrivateKey, PrivateKeyError> {
+        let escaped = self.private_key.get().trim_matches('"');
+        let pem = Zeroizing::new(escaped.replace("\\n", "\n"));
+        Ok(PrivateKey {
+            jwk_id: self.private_key_id,
+            issuer: self.client_email,
+            ..PrivateKey::from_pem(pem.trim().as_bytes())?
+        })
+    }
 }
 
 /// A JWK (RFC 7517 4, RFC 7518 6). Borrows from the secret, so that no copy is left behind.
@@ -114,6 +149,7 @@ impl<'a> Jwk<'a> {
         };
         let key = PrivateKey {
             pair,
+            issuer: None,
             jwk_algorithm: self.algorithm()?,
             jwk_id: self.kid,
         };

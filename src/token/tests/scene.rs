@@ -153,7 +153,7 @@ fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSe
             let cause = secret.map(Secret::new);
             cause.map(client_secret).map_err(|cause| UnreadableSecret {
                 what: "token.client_secret",
-                is_awaited: false,
+                is_renewed: false,
                 cause: cause.into(),
             })
         })
