@@ -94,7 +94,7 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
     let tls = net::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
     let client = client(tls, &config.network.proxy);
     let token = &config.token;
-    let secrets = RequestSecrets::read(&token.sources).await;
+    let secrets = RequestSecrets::read(&token.sources, None).await;
     let secrets = secrets.map_err(|(source, error)| {
         unusable(format!(
             "{}: {}; {}",

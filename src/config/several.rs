@@ -104,6 +104,7 @@ fn is_of_client(path: &str) -> bool {
         keys::TOKEN_CLIENT_ID.path(),
         keys::TOKEN_CLIENT_SECRET.path(),
         keys::TOKEN_PRIVATE_KEY.path(),
+        keys::TOKEN_CLIENT_KEY_FILE.path(),
         keys::TOKEN_CLIENT_ASSERTION.path(),
         keys::TOKEN_ASSERTION.path(),
         keys::TOKEN_SUBJECT_TOKEN.path(),

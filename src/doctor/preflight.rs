@@ -12,7 +12,9 @@ use crate::config::{
 use crate::credentials::{ClientCertificate, SecretSource};
 use crate::guard;
 use crate::net::{read_ca_file, store_warnings};
-use crate::token::{PresentedTokenDefect, check_presented, check_private_key, is_awaited};
+use crate::token::{
+    PresentedTokenDefect, RequestSecrets, check_presented, check_private_key, is_awaited,
+};
 
 /// Loads and examines the configuration of every proxy. What an invalid one names is examined too.
 ///
@@ -170,19 +172,22 @@ async fn examine_request_source(
     request: &RequestSource,
 ) -> Result<Option<String>, (String, String)> {
     let key = request.key;
-    let secret = match request.source.read().await {
-        Ok(secret) => secret,
-        Err(error) if is_awaited(request, &error) => {
+    let secrets = match RequestSecrets::read(std::slice::from_ref(request), None).await {
+        Ok(secrets) => secrets,
+        Err((_, error)) if is_awaited(request, &error) => {
             let error = error.in_full();
             return Ok(Some(format!(
                 "{key}: {error}; there is no access token until it is written"
             )));
         }
-        Err(error) => return Err((error.in_full(), error.remedy())),
+        Err((_, error)) => return Err((error.in_full(), error.remedy())),
+    };
+    let Some(secret) = secrets.get(request.role) else {
+        return Ok(None);
     };
     match &request.form {
         // Any text can be a client secret, but not a private key.
-        SecretForm::PrivateKey(signs) => check_private_key(signs, &secret)
+        SecretForm::PrivateKey(signs) => check_private_key(signs, secret)
             .map(|()| None)
             .map_err(|error| (error.to_string(), error.remedy().to_owned())),
         SecretForm::Jwt | SecretForm::Token => {

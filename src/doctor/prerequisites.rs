@@ -101,7 +101,7 @@ fn rejected(problems: &ConfigProblems) -> Finding {
 /// Checks that the secrets can be read and used, and who else can read them. Returns what the token request needs.
 pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<SingleGrant>) {
     let token = &config.token;
-    let secrets = match RequestSecrets::read(&token.sources).await {
+    let secrets = match RequestSecrets::read(&token.sources, None).await {
         Ok(secrets) => secrets,
         Err((source, error)) => {
             let cause = format!("{}: {}", source.key, error.in_full());

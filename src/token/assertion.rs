@@ -65,8 +65,8 @@ pub(super) fn with_key(
     signed(&claims(client_id, &config.audience, now)?, config, &key)
 }
 
-/// An assertion that is exchanged for a token (RFC 7523 2.1, 3). Its issuer is `token.claims.iss`, else the client, else
-/// the one in the key file.
+/// An assertion that is exchanged for a token (RFC 7523 2.1, 3). Its issuer is `token.claims.iss`, else the client,
+/// else the one in the key file.
 ///
 /// # Errors
 /// See [`PrivateKeyError`].

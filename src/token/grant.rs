@@ -97,14 +97,14 @@ impl Grant {
         let connected = AtomicBool::new(false);
         let outcome = match timeout(limit, self.request_token(secrets, &connected)).await {
             Ok(outcome) => outcome,
-            Err(_) if limit < self.limit => {
-                self.check_presented(secrets).and(Err(GrantError::Internal))
+            Err(_) => {
+                let timed_out = GrantError::TimedOut {
+                    limit,
+                    server: self.server(None),
+                    connected: connected.load(Ordering::Relaxed),
+                };
+                self.check_presented(secrets).and(Err(timed_out))
             }
-            Err(_) => Err(GrantError::TimedOut {
-                limit,
-                server: self.server(None),
-                connected: connected.load(Ordering::Relaxed),
-            }),
         };
         if let Err(error) = &outcome {
             self.forget_moved_endpoint(error);

@@ -110,6 +110,14 @@ impl GrantError {
         self.class() == FailureClass::Configuration
     }
 
+    /// Whether an attempt with a renewed assertion may succeed.
+    pub(super) fn may_need_renewal(&self) -> bool {
+        match self {
+            Self::PresentedToken { .. } | Self::SecretUnreadable(_) => true,
+            other => other.is_rejection(),
+        }
+    }
+
     /// The label in logs and metrics, one of a closed set.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -146,6 +154,11 @@ impl GrantError {
                     status.to_string()
                 }
             },
+            Self::PresentedToken {
+                key,
+                defect: PresentedTokenDefect::Expired { .. },
+                ..
+            } => format!("{key} has expired"),
             other => other.causes(),
         }
     }

@@ -9,6 +9,8 @@ use super::request_secrets::RequestSecrets;
 use crate::config::{GrantType, SourceRole, TokenConfig};
 use crate::credentials::Secret;
 
+/// More than the longest grant with the types of its tokens.
+const GRANT_BYTES: usize = 512;
 const JWT_BEARER: &[u8] = b"urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &[u8] = b"urn:ietf:params:oauth:grant-type:token-exchange";
 
@@ -29,6 +31,8 @@ pub(super) fn grant_form(
         .sum::<usize>()
         + scope.len()
         + config.client_id.len()
+        + config.client_assertion_type.len()
+        + GRANT_BYTES
         + secrets
             .all()
             .map(|secret| secret.expose().len())

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::jwt::{DecodedToken, decode};
 use crate::config::{RequestSource, SecretForm};
+use crate::credentials::SecretSource;
 
 /// Why a token must not be presented.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +65,8 @@ pub fn check_presented(
     if !source.form.is_renewed() {
         return Ok(None);
     }
-    let Some(decoded) = std::str::from_utf8(token).ok().and_then(decode) else {
+    let text = std::str::from_utf8(token).ok();
+    let Some(decoded) = text.filter(|text| is_signed(text)).and_then(decode) else {
         return match source.form {
             SecretForm::Jwt => Err(PresentedTokenDefect::NotJwt),
             SecretForm::Token
@@ -73,7 +75,7 @@ pub fn check_presented(
             | SecretForm::CertificateKey => Ok(None),
         };
     };
-    if is_for_cluster(&decoded) {
+    if is_for_cluster(&decoded) || is_default_mount(&source.source) {
         return Err(PresentedTokenDefect::ForCluster);
     }
     match decoded.time("exp") {
@@ -85,9 +87,30 @@ pub fn check_presented(
     }
 }
 
+/// Whether the last part can be a signature.
+fn is_signed(token: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let signature = token.rsplit('.').next().unwrap_or_default();
+    !signature.is_empty() && signature.bytes().all(is_digit)
+}
+
+/// Where Kubernetes mounts the token for its own API.
+fn is_default_mount(source: &SecretSource) -> bool {
+    match source {
+        SecretSource::File(path) => {
+            path.starts_with("/var/run/secrets/kubernetes.io/serviceaccount")
+        }
+        SecretSource::Env(_)
+        | SecretSource::Command(_)
+        | SecretSource::Keyring(_)
+        | SecretSource::Value(_) => false,
+    }
+}
+
 /// A token that Kubernetes mounts into each pod by default. Its audience is that of the API server, which by default is
 /// the issuer; older ones have neither audience nor end.
 fn is_for_cluster(token: &DecodedToken) -> bool {
+    const KOPS_AUDIENCE: &str = "kubernetes.svc.default";
     const LEGACY_ISSUER: &str = "kubernetes/serviceaccount";
     let issuer = token.text("iss").unwrap_or_default();
     if issuer == LEGACY_ISSUER {
@@ -98,6 +121,7 @@ fn is_for_cluster(token: &DecodedToken) -> bool {
     }
     let is_cluster = |audience: &str| {
         audience == issuer
+            || audience == KOPS_AUDIENCE
             || audience
                 .trim_end_matches('/')
                 .starts_with("https://kubernetes.default.svc")

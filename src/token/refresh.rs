@@ -216,7 +216,8 @@ impl RefreshTask {
     /// Tries a changed secret at once. A secret that cannot be read counts as unchanged: a file is missing for a moment
     /// while it is replaced, and the current secret still works.
     async fn poll_secret(&mut self) {
-        let read = catch_panic(read(&self.read_secret)).await;
+        let known = self.secrets.as_ref();
+        let read = catch_panic(read(&self.read_secret, known)).await;
         self.last_poll = Some(Instant::now());
         match read {
             Ok(secrets) => {
@@ -242,14 +243,16 @@ impl RefreshTask {
         }
     }
 
-    /// Tries changed secrets at once. A renewed assertion is kept for the next attempt while the token is fresh.
+    /// Tries changed secrets at once. A renewed assertion is kept for the next attempt, unless the last one failed
+    /// because of the assertion.
     fn use_changed(&mut self, secrets: RequestSecrets) {
         let known = self.secrets.as_ref();
         let is_renewal = known.is_some_and(|known| !known.differs_in_kept(&secrets));
         self.secrets = Some(secrets);
         let now = self.inputs.clock.now();
         self.shared.status.send_modify(|status| {
-            if !is_renewal || status.failure.is_some() || !status.is_usable(now) {
+            let failure = status.failure.as_ref();
+            if !is_renewal || failure.is_some_and(|failure| failure.may_need_renewal()) {
                 status.plan = Wait::ended(now);
             }
         });
@@ -293,7 +296,7 @@ impl RefreshTask {
         let outcome = loop {
             let is_known = self.secrets.as_ref();
             if is_known.is_none_or(RequestSecrets::has_renewed) {
-                match catch_panic(read(&self.read_secret)).await {
+                match catch_panic(read(&self.read_secret, None)).await {
                     Ok(secrets) => {
                         self.poll_failed = false;
                         self.secrets = Some(secrets);
@@ -363,8 +366,8 @@ impl RefreshTask {
             loop {
                 sleep_until(next).await;
                 next = Instant::now() + SECRET_POLL;
-                if let Ok(secrets) = catch_panic(read(&read_secret)).await
-                    && !secrets.equal(&known)
+                if let Ok(secrets) = catch_panic(read(&read_secret, Some(&known))).await
+                    && known.differs_in_kept(&secrets)
                 {
                     return secrets;
                 }
@@ -378,7 +381,7 @@ impl RefreshTask {
             Err(error) if error.is_rejection() => error,
             outcome => return outcome,
         };
-        match read(&self.read_secret).await {
+        match read(&self.read_secret, None).await {
             Ok(secrets) if !self.is_known(&secrets) => {
                 self.secrets = Some(secrets);
                 self.keep_spacing().await;
@@ -520,8 +523,11 @@ async fn first_to_end(
     .await
 }
 
-async fn read(source: &ReadSecrets) -> Result<RequestSecrets, GrantError> {
-    match timeout(SECRET_TIMEOUT, source()).await {
+async fn read(
+    source: &ReadSecrets,
+    known: Option<&RequestSecrets>,
+) -> Result<RequestSecrets, GrantError> {
+    match timeout(SECRET_TIMEOUT, source(known.cloned())).await {
         Ok(Ok(secrets)) if secrets.has_empty() => Err(GrantError::SecretEmpty),
         Ok(Ok(secrets)) => Ok(secrets),
         Ok(Err(unreadable)) => Err(GrantError::SecretUnreadable(unreadable)),

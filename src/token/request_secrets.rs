@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
 use super::cause::Cause;
+use super::jwt::decode;
 use super::presented::{PresentedTokenDefect, check_presented};
 use crate::config::{RequestSource, SourceRole};
-use crate::credentials::{FileError, Secret, SecretError};
+use crate::credentials::{FileError, Secret, SecretError, SecretSource};
 
 /// The secrets of one token request.
 #[derive(Debug, Clone, Default)]
@@ -32,13 +33,22 @@ impl RequestSecrets {
         Self(BTreeMap::from([(SourceRole::Client, secret)]))
     }
 
-    /// Reads all sources, one after the other.
+    /// Reads all sources, one after the other. What is in `known` and cannot change without a restart or a rejection is
+    /// taken from there.
     ///
     /// # Errors
     /// The first source that cannot be read, and why.
-    pub async fn read(sources: &[RequestSource]) -> Result<Self, (&RequestSource, SecretError)> {
+    pub async fn read<'a>(
+        sources: &'a [RequestSource],
+        known: Option<&Self>,
+    ) -> Result<Self, (&'a RequestSource, SecretError)> {
         let mut secrets = BTreeMap::new();
         for source in sources {
+            let kept = known.filter(|_| !source.source.may_change());
+            if let Some(kept) = kept.and_then(|known| known.0.get(&source.role)) {
+                secrets.insert(source.role, kept.clone());
+                continue;
+            }
             let secret = ReadSecret {
                 secret: read(source).await.map_err(|error| (source, error))?,
                 is_renewed: source.form.is_renewed(),
@@ -78,6 +88,23 @@ impl RequestSecrets {
     /// Whether a secret differs that nobody renews: only such a change is worth a request while there is a token.
     pub(super) fn differs_in_kept(&self, other: &Self) -> bool {
         self.differs_in(other).any(|is_renewed| !is_renewed)
+    }
+
+    /// Whether only tokens differ that someone else renews, and each is a JWT with the issuer, subject and audience of
+    /// the one before.
+    pub(super) fn is_renewed_by(&self, other: &Self) -> bool {
+        let claims = |secret: &Secret| {
+            let decoded = std::str::from_utf8(secret.expose()).ok().and_then(decode)?;
+            let claim = |name: &str| decoded.claims.get(name).cloned();
+            Some((claim("iss"), claim("sub"), claim("aud")))
+        };
+        !self.differs_in_kept(other)
+            && self.0.iter().all(|(role, ours)| {
+                let theirs = other.get(*role);
+                let is_same = theirs.is_some_and(|one| one.expose() == ours.secret.expose());
+                let before = claims(&ours.secret);
+                is_same || before.is_some() && before == theirs.and_then(claims)
+            })
     }
 
     /// For each secret that differs, whether it is one that someone else renews.
@@ -130,7 +157,8 @@ pub fn is_awaited(source: &RequestSource, error: &SecretError) -> bool {
                 ..
             }
     );
-    source.form.is_renewed() && is_missing
+    let is_file = matches!(source.source, SecretSource::File(_));
+    source.form.is_renewed() && is_file && is_missing
 }
 
 /// A secret of a token request that cannot be read.

@@ -11,8 +11,9 @@ use crate::config::RequestSource;
 type ReadingSecrets =
     Pin<Box<dyn Future<Output = Result<RequestSecrets, UnreadableSecret>> + Send>>;
 
-/// Reads the secrets of token requests from their sources.
-pub type ReadSecrets = Arc<dyn Fn() -> ReadingSecrets + Send + Sync>;
+/// Reads the secrets of token requests from their sources: from all of them, or, beside the secrets that are given,
+/// only from those that may change without a restart or a rejection.
+pub type ReadSecrets = Arc<dyn Fn(Option<RequestSecrets>) -> ReadingSecrets + Send + Sync>;
 
 /// Whose secrets the sources hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,16 +63,19 @@ impl SecretReader {
     /// As the function that the refresh task calls.
     #[must_use]
     pub fn into_function(self: Arc<Self>) -> ReadSecrets {
-        Arc::new(move || {
+        Arc::new(move |known| {
             let this = Arc::clone(&self);
-            Box::pin(async move { this.read().await })
+            Box::pin(async move { this.read(known.as_ref()).await })
         })
     }
 
     /// A new secret is asked about after it was read: whoever changes the configuration first and the secret then is
     /// noticed, however little time passes between the two.
-    async fn read(&self) -> Result<RequestSecrets, UnreadableSecret> {
-        let read = RequestSecrets::read(&self.sources).await;
+    async fn read(
+        &self,
+        known: Option<&RequestSecrets>,
+    ) -> Result<RequestSecrets, UnreadableSecret> {
+        let read = RequestSecrets::read(&self.sources, known).await;
         let secrets = read.map_err(|(source, error)| UnreadableSecret {
             what: source.key,
             is_renewed: source.form.is_renewed(),
@@ -92,8 +96,8 @@ impl SecretReader {
         Ok(secrets)
     }
 
-    /// A token that someone else renews changes all the time, so a configuration that cannot be read does not keep the
-    /// renewed one from being used.
+    /// A token that someone else renews changes all the time, so neither a configuration that cannot be read nor one
+    /// that waits for its own token keeps a renewed one from being used.
     async fn may_use(&self, secrets: &RequestSecrets) -> bool {
         let last = self.lock().clone();
         if last.as_ref().is_some_and(|last| last.equal(secrets)) {
@@ -104,7 +108,7 @@ impl SecretReader {
         };
         match owner().await {
             SourceOwner::This => true,
-            SourceOwner::Another => false,
+            SourceOwner::Another => last.is_some_and(|last| last.is_renewed_by(secrets)),
             SourceOwner::Unknown => last.is_some_and(|last| !last.differs_in_kept(secrets)),
         }
     }

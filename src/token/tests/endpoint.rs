@@ -170,7 +170,7 @@ pub(super) fn assertion() -> config::Assertion {
 }
 
 fn reader() -> ReadSecrets {
-    Arc::new(|| Box::pin(async { Ok(client_secret(Secret::new(SECRET))) }))
+    Arc::new(|_| Box::pin(async { Ok(client_secret(Secret::new(SECRET))) }))
 }
 
 #[tokio::test]

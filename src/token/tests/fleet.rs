@@ -56,7 +56,7 @@ impl Window {
 }
 
 fn reader() -> ReadSecrets {
-    Arc::new(|| Box::pin(async { Ok(client_secret(Secret::new("s"))) }))
+    Arc::new(|_| Box::pin(async { Ok(client_secret(Secret::new("s"))) }))
 }
 
 #[tokio::test(start_paused = true)]

@@ -147,7 +147,7 @@ fn request_token(requested: Arc<Mutex<Vec<Duration>>>, script: Script) -> Reques
 }
 
 fn read_secret(secret: Arc<Mutex<Result<&'static str, &'static str>>>) -> ReadSecrets {
-    Arc::new(move || {
+    Arc::new(move |_| {
         let secret = *secret.lock().unwrap();
         Box::pin(async move {
             let cause = secret.map(Secret::new);

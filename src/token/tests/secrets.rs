@@ -113,7 +113,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
         Act::Send(good.clone().into_bytes()),
     ];
     let read_secret: ReadSecrets =
-        Arc::new(|| Box::pin(async { Ok(client_secret(Secret::new(SECRET))) }));
+        Arc::new(|_| Box::pin(async { Ok(client_secret(Secret::new(SECRET))) }));
     for act in acts {
         for auth in [ClientAuth::Basic, ClientAuth::Post] {
             let act = act.clone();
