@@ -314,7 +314,7 @@ async fn a_proxy_is_recognized_while_its_changed_api_and_address_are_not_in_use_
     let text = text
         .replace("127.0.0.1:0", "127.0.0.1:1")
         .replace(&upstream.url(), "https://other.example.com")
-        .replace(&endpoint.url(), "http://127.0.0.1:1/token");
+        .replace(&endpoint.url(), "http://127.0.0.1:2/token");
     let text = format!("admin.listen = \"{admin}\"\n{text}");
     change(&binary, &text, "waits for its first token").await;
     assert_each_recognizes(&binary).await;
