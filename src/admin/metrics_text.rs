@@ -30,11 +30,11 @@ impl MetricsText {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let (period_start, builds) = match &*last {
-            Some(built) if now < built.period_start + PERIOD => {
-                if built.builds >= BUILDS {
-                    return built.text.clone();
+            Some(known) if now < known.period_start + PERIOD => {
+                if known.builds >= BUILDS {
+                    return known.text.clone();
                 }
-                (built.period_start, built.builds)
+                (known.period_start, known.builds)
             }
             Some(_) | None => (now, 0),
         };

@@ -114,7 +114,7 @@ pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<
         let secret = secrets.get(source.role);
         match secret.map_or(SourceDoubt::None, |secret| doubt(source, secret)) {
             SourceDoubt::None => {
-                places.push(format!("{} from {}", source.key, source.source.describe()))
+                places.push(format!("{} from {}", source.key, source.source.describe()));
             }
             SourceDoubt::Note(finding) => {
                 return (finding, Some(SingleGrant::new(token, client, secrets)));

@@ -78,9 +78,8 @@ impl ClientCredentials<'_> {
                 form.append_assertion(self.assertion_type, self.secret());
             }
             ClientAuth::None if self.id.is_empty() => {}
-            ClientAuth::None => form.append_pair("client_id", self.id.as_bytes()),
             // RFC 8705 2: the certificate of the connection authenticates the client, `client_id` identifies it.
-            ClientAuth::Tls => form.append_pair("client_id", self.id.as_bytes()),
+            ClientAuth::None | ClientAuth::Tls => form.append_pair("client_id", self.id.as_bytes()),
         }
         Ok(())
     }

@@ -95,17 +95,15 @@ impl Grant {
         let left = self.check_presented(secrets)?;
         let limit = left.map_or(self.limit, |left| left.min(self.limit));
         let connected = AtomicBool::new(false);
-        let outcome = match timeout(limit, self.request_token(secrets, &connected)).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let timed_out = GrantError::TimedOut {
-                    limit,
-                    server: self.server(None),
-                    connected: connected.load(Ordering::Relaxed),
-                };
-                self.check_presented(secrets).and(Err(timed_out))
-            }
-        };
+        let finished = timeout(limit, self.request_token(secrets, &connected)).await;
+        let outcome = finished.unwrap_or_else(|_| {
+            let timed_out = GrantError::TimedOut {
+                limit,
+                server: self.server(None),
+                connected: connected.load(Ordering::Relaxed),
+            };
+            self.check_presented(secrets).and(Err(timed_out))
+        });
         if let Err(error) = &outcome {
             self.forget_moved_endpoint(error);
         }

@@ -74,7 +74,7 @@ fn every_configuration_in_the_guides_is_valid() {
         assert!(loaded.is_ok(), "{text}\n{}", said(loaded));
         count += 1;
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 11);
 }
 
 #[test]

@@ -105,7 +105,8 @@ fn three_routes_may_force_a_refresh_at_once_and_each_pause_allows_one_more_up_to
     }
     assert_eq!(forced.demand(4, route("/4"), start), Err(pause));
     let soon = start + pause / 3;
-    assert_eq!(forced.demand(4, route("/4"), soon), Err(pause - pause / 3));
+    let rest = pause.saturating_sub(pause / 3);
+    assert_eq!(forced.demand(4, route("/4"), soon), Err(rest));
     let later = start + pause;
     assert_eq!(forced.demand(4, route("/4"), later), Ok(()));
     assert_eq!(forced.demand(5, route("/5"), later), Err(pause));
