@@ -169,10 +169,10 @@ const TOKEN_GRANT: Key<GrantName> = choice("token.grant", &[
     "How access tokens are requested: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693).");
 
 const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
-    "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, token.private_key signs one.");
+    "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, cupbearer creates one and signs it with token.private_key.");
 
 const TOKEN_CLAIMS: Key<Vec<(String, String)>> = map("token.claims", Default("{}"),
-    "jwt_bearer without token.assertion: claims of the JWT that token.private_key signs, such as { iss = \"…\", sub = \"…\", scope = \"…\" }. Without iss it is token.client_id, or the client_email of Google's service account file; aud is token.audience.");
+    "jwt_bearer without token.assertion: claims of the JWT that is signed with token.private_key, such as { iss = \"…\", sub = \"…\", scope = \"…\" }. Without iss it is token.client_id, or the client_email of Google's service account file; aud is token.audience.");
 
 const TOKEN_SUBJECT_TOKEN: SecretKey = secret("token.subject_token", Unset("{ file = \"/var/run/secrets/tokens/subject\" }"),
     "token_exchange: where to find the token that is exchanged. Read again for each token request.");
