@@ -251,10 +251,11 @@ async function setUp(t, { allowed = false, hosts = [] } = {}) {
   const { port } = await startPages(t);
   const tool = `http://tool.test:${port}`;
   const proxy = await startCupbearer(t, { authorizationServer, api: upstream, origins: allowed ? [tool] : [], hosts });
-  /** The reason in the access line of the request for `path`; undefined while there is no line. */
-  const refused = (path) => {
-    const line = proxy.output.stderr.split("\n").find((one) => one.includes(`"path":"${path}"`) && one.includes('"status"'));
-    return line && JSON.parse(line).reason;
+  /** Why the request for `path` was rejected; undefined before it arrives. The log omits lines if there are many. */
+  const refused = async (path) => {
+    const [, admin] = /admin +(http:\/\/127\.0\.0\.1:\d+)/.exec(proxy.output.stderr);
+    const { proxies } = await (await fetch(`${admin}/status`)).json();
+    return proxies[0].recent.find((one) => one.path === path && one.status)?.reason;
   };
   return {
     naive,
