@@ -52,7 +52,7 @@ pub struct ProxyStatus {
     /// Whether the configuration has changed and the change is not applied yet; a note says why. `None` if another
     /// version did not send it.
     pub has_pending_change: Option<bool>,
-    /// A digest of the name, API and address in the newest configuration, if that is not in use; empty if it is, if it
+    /// A digest of the name, API and address in the newest configuration. Empty if that configuration is in use or
     /// cannot be read, or if another version did not send it.
     pub pending_fingerprint: String,
     /// The most recent requests, the latest first.

@@ -34,7 +34,8 @@ pub struct ProxyView {
     pub notes: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Whether the configuration has changed and the change is not applied yet.
     pub has_pending_change: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// A digest of the name, API and address in that configuration; empty if there is none or it cannot be read.
+    /// A digest of the name, API and address in the changed configuration. Empty if nothing has changed, or if the
+    /// configuration cannot be read.
     pub pending_fingerprint: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why a changed configuration is not in use.
     pub pending_change: Arc<dyn Fn() -> PendingChange + Send + Sync>,

@@ -22,3 +22,20 @@ pub struct ConnectionLimits {
     /// counts as busy until `stall_timeout` expires.
     pub unread_gives_way: Option<Duration>,
 }
+
+#[cfg(test)]
+impl ConnectionLimits {
+    /// Limits that expire in no test: a minute for everything.
+    pub(super) const fn of_a_minute(connections: usize) -> Self {
+        let limit = Duration::from_mins(1);
+        Self {
+            connections,
+            header_bytes: 64 << 10,
+            header_timeout: limit,
+            keep_alive: limit,
+            stall_timeout: limit,
+            head_grace: limit,
+            unread_gives_way: None,
+        }
+    }
+}

@@ -10,16 +10,7 @@ use crate::config::Listen;
 
 #[tokio::test]
 async fn connections_are_distributed_evenly_over_the_workers() {
-    let limit = Duration::from_mins(1);
-    let limits = ConnectionLimits {
-        connections: 100,
-        header_bytes: 65536,
-        header_timeout: limit,
-        keep_alive: limit,
-        stall_timeout: limit,
-        head_grace: limit,
-        unread_gives_way: None,
-    };
+    let limits = ConnectionLimits::of_a_minute(100);
     let bound = bind(&Listen::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
     let address = bound.addresses[0];
     let mut server = Server::new(bound, limits, Metrics::new(None));

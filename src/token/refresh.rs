@@ -6,33 +6,31 @@
 //! a token that is still usable.
 
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::bearer::TokenState;
+use super::catch_panic::catch_panic;
 use super::client::Client;
 use super::clock::{Clock, Timestamp};
 use super::failure_log::FailureLog;
 use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::handle::Tokens;
-use super::request_secrets::{RequestSecrets, UnreadableSecret};
+use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
 use super::schedule::{
     self, ATTEMPT_OVERLAP, CLOCK_STEP, Delays, FailureClass, MAX_OVERLAPPING, MAX_SLEEP,
-    MIN_BETWEEN_ATTEMPTS, SECRET_POLL,
+    MIN_BETWEEN_ATTEMPTS,
 };
 use super::secret_reader::ReadSecrets;
 use super::status::{AttemptCounter, CurrentToken, SharedStatus, Wait};
+use super::watched_secrets::{SecretChange, WatchedSecrets};
 use crate::config;
-
-/// Longer than a secret's command may run (30 s). A reader that hangs must not block the task.
-const SECRET_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// The future that a [`RequestToken`] returns.
 type RequestingToken = Pin<Box<dyn Future<Output = Result<AccessToken, GrantError>> + Send>>;
@@ -82,13 +80,7 @@ pub struct RefreshTask {
     proxy: Option<String>,
     inputs: TaskInputs,
     request_token: RequestToken,
-    read_secret: ReadSecrets,
-    /// The secrets of the last attempt.
-    secrets: Option<RequestSecrets>,
-    /// When the secret's source was last read; `None` if its secret cannot change.
-    last_poll: Option<Instant>,
-    /// Whether that reading failed, and the failure has been logged.
-    poll_failed: bool,
+    secrets: WatchedSecrets,
     /// When the clocks were last read.
     last_look: Timestamp,
     last_state: TokenState,
@@ -123,10 +115,7 @@ impl RefreshTask {
             proxy: None,
             inputs,
             request_token,
-            read_secret,
-            secrets: None,
-            last_poll: poll_secret.then_some(now.monotonic),
-            poll_failed: false,
+            secrets: WatchedSecrets::new(read_secret, poll_secret.then_some(now.monotonic)),
             last_look: now,
             last_state: TokenState::Starting,
             failure_log: FailureLog::default(),
@@ -136,7 +125,10 @@ impl RefreshTask {
 
     /// Names the proxy in log lines, if there are several proxies.
     fn for_proxy(self, proxy: Option<String>) -> Self {
-        Self { proxy, ..self }
+        let mut task = self;
+        task.secrets.proxy.clone_from(&proxy);
+        task.proxy = proxy;
+        task
     }
 
     /// Keeps the token fresh until the future is dropped.
@@ -205,60 +197,29 @@ impl RefreshTask {
     async fn sleep(&mut self, now: Timestamp) {
         // An early wake-up finds nothing due and sleeps again.
         let _ = timeout(self.sleep_time(now), self.shared.wake.notified()).await;
+        let now = self.inputs.clock.now();
         if self
-            .last_poll
-            .is_some_and(|last| last.elapsed() >= SECRET_POLL)
+            .secrets
+            .poll_in(now.monotonic)
+            .is_some_and(|left| left.is_zero())
+            && let Some(change) = self.secrets.poll().await
         {
-            self.poll_secret().await;
-        }
-    }
-
-    /// Tries a changed secret at once. A secret that cannot be read counts as unchanged: a file is missing for a moment
-    /// while it is replaced, and the current secret still works.
-    async fn poll_secret(&mut self) {
-        let known = self.secrets.as_ref();
-        let read = catch_panic(read(&self.read_secret, known)).await;
-        self.last_poll = Some(Instant::now());
-        match read {
-            Ok(secrets) => {
-                self.poll_failed = false;
-                if !self.is_known(&secrets) {
-                    self.use_changed(secrets);
-                }
-            }
-            Err(error) if self.secrets.is_some() => self.report_unreadable(&error),
-            Err(_) => {}
-        }
-    }
-
-    /// Logs once that the last secret stays in use.
-    fn report_unreadable(&mut self, error: &GrantError) {
-        if !self.poll_failed {
-            self.poll_failed = true;
-            tracing::warn!(
-                proxy = self.proxy,
-                error = error.chain(),
-                "cannot read the token secret; the last one stays in use"
-            );
+            self.try_changed(change);
         }
     }
 
     /// Tries changed secrets at once. A renewed assertion is kept for the next attempt, unless the last one failed
     /// because of the assertion.
-    fn use_changed(&mut self, secrets: RequestSecrets) {
-        let known = self.secrets.as_ref();
-        let is_renewal = known.is_some_and(|known| !known.differs_in_kept(&secrets));
-        self.secrets = Some(secrets);
+    fn try_changed(&self, change: SecretChange) {
         let now = self.inputs.clock.now();
         self.shared.status.send_modify(|status| {
             let failure = status.failure.as_ref();
-            if !is_renewal || failure.is_some_and(|failure| failure.may_need_renewal()) {
+            let is_needed = change == SecretChange::Replaced
+                || failure.is_some_and(|failure| failure.may_need_renewal());
+            if is_needed {
                 status.plan = Wait::ended(now);
             }
         });
-        if !is_renewal {
-            tracing::info!(proxy = self.proxy, "token secret changed");
-        }
     }
 
     fn sleep_time(&self, now: Timestamp) -> Duration {
@@ -272,16 +233,10 @@ impl RefreshTask {
         if !usable_in.is_zero() {
             time = time.min(usable_in);
         }
-        if let Some(last_poll) = self.last_poll {
-            time = time.min((last_poll + SECRET_POLL).saturating_duration_since(now.monotonic));
+        if let Some(poll_in) = self.secrets.poll_in(now.monotonic) {
+            time = time.min(poll_in);
         }
         time
-    }
-
-    fn is_known(&self, secrets: &RequestSecrets) -> bool {
-        self.secrets
-            .as_ref()
-            .is_some_and(|known| known.equal(secrets))
     }
 
     /// Makes one attempt. It begins again if the source of the secret changes meanwhile: the old secret may be what the
@@ -292,31 +247,17 @@ impl RefreshTask {
             status.started += 1;
             status.last_start = Some(start);
         });
-        let mut unreadable = None;
-        let outcome = loop {
-            let is_known = self.secrets.as_ref();
-            if is_known.is_none_or(RequestSecrets::has_renewed) {
-                match catch_panic(read(&self.read_secret, None)).await {
-                    Ok(secrets) => {
-                        self.poll_failed = false;
-                        self.secrets = Some(secrets);
-                    }
-                    // What was read last may still be valid.
-                    Err(error) if self.secrets.is_some() => {
-                        self.report_unreadable(&error);
-                        unreadable = Some(error);
-                    }
-                    Err(error) => break Err(error),
-                }
-            }
+        let (outcome, unreadable) = loop {
+            let unreadable = match self.secrets.prepare().await {
+                Ok(unreadable) => unreadable,
+                Err(error) => break (Err(error), None),
+            };
             self.note_request(true);
-            let changed = self.changed_secret();
+            let replaced = self.secrets.replaced();
             tokio::select! {
-                outcome = catch_panic(self.obtain()) => break outcome,
-                secrets = changed => {
-                    tracing::info!(proxy = self.proxy, "token secret changed");
-                    self.secrets = Some(secrets);
-                    self.last_poll = Some(Instant::now());
+                outcome = catch_panic(self.obtain()) => break (outcome, unreadable),
+                secrets = replaced => {
+                    self.secrets.replace(secrets);
                     self.keep_spacing().await;
                 }
             }
@@ -353,49 +294,25 @@ impl RefreshTask {
         sleep(left).await;
     }
 
-    /// Waits until the source holds a secret other than the one that the attempt uses. It is read as often as between
-    /// attempts, but not within a second of the attempt.
-    fn changed_secret(&self) -> impl Future<Output = RequestSecrets> + Send + use<> {
-        let read_secret = Arc::clone(&self.read_secret);
-        let (last_poll, known) = (self.last_poll, self.secrets.clone());
-        async move {
-            let (Some(last_poll), Some(known)) = (last_poll, known) else {
-                return std::future::pending().await;
-            };
-            let mut next = (last_poll + SECRET_POLL).max(Instant::now() + MIN_BETWEEN_ATTEMPTS);
-            loop {
-                sleep_until(next).await;
-                next = Instant::now() + SECRET_POLL;
-                if let Ok(secrets) = catch_panic(read(&read_secret, Some(&known))).await
-                    && known.differs_in_kept(&secrets)
-                {
-                    return secrets;
-                }
-            }
-        }
-    }
-
     /// Sends one request, and a second one only if the first was rejected and the source holds another secret now.
     async fn obtain(&mut self) -> Result<(Timestamp, AccessToken), GrantError> {
         let rejection = match self.request().await {
             Err(error) if error.is_rejection() => error,
             outcome => return outcome,
         };
-        match read(&self.read_secret, None).await {
-            Ok(secrets) if !self.is_known(&secrets) => {
-                self.secrets = Some(secrets);
-                self.keep_spacing().await;
-                self.note_request(false);
-                self.request().await
-            }
-            Ok(_) | Err(_) => Err(rejection),
+        if !self.secrets.reread().await {
+            return Err(rejection);
         }
+        self.keep_spacing().await;
+        self.note_request(false);
+        self.request().await
     }
 
     /// Sends a request. While there is no usable token, sends another one beside it whenever the last one takes long,
     /// and uses the first token. If one has failed by then, the attempt ends, and the schedule decides.
     async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
-        let secrets = self.secrets.clone().ok_or(GrantError::SecretEmpty)?;
+        let secrets = self.secrets.current().cloned();
+        let secrets = secrets.ok_or(GrantError::SecretEmpty)?;
         let mut running = Vec::with_capacity(1);
         let mut failure = None;
         loop {
@@ -519,34 +436,6 @@ async fn first_to_end(
             }
         }
         Poll::Pending
-    })
-    .await
-}
-
-async fn read(
-    source: &ReadSecrets,
-    known: Option<&RequestSecrets>,
-) -> Result<RequestSecrets, GrantError> {
-    match timeout(SECRET_TIMEOUT, source(known.cloned())).await {
-        Ok(Ok(secrets)) if secrets.has_empty() => Err(GrantError::SecretEmpty),
-        Ok(Ok(secrets)) => Ok(secrets),
-        Ok(Err(unreadable)) => Err(GrantError::SecretUnreadable(unreadable)),
-        Err(elapsed) => Err(GrantError::SecretUnreadable(UnreadableSecret {
-            what: "the secret",
-            is_renewed: false,
-            cause: elapsed.into(),
-        })),
-    }
-}
-
-/// Turns a panic of the two closures, which contain other code, into an error, so that the task continues.
-async fn catch_panic<T>(
-    work: impl Future<Output = Result<T, GrantError>>,
-) -> Result<T, GrantError> {
-    let mut work = pin!(work);
-    std::future::poll_fn(|context| {
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)))
-            .unwrap_or(Poll::Ready(Err(GrantError::Internal)))
     })
     .await
 }

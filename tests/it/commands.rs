@@ -303,14 +303,20 @@ async fn assert_each_recognizes(binary: &Binary) {
     }
 }
 
+/// A proxy that is ready, its admin listener, and the text of its file.
+async fn start_ready(upstream: &Upstream, endpoint: &Upstream) -> (Binary, SocketAddr, String) {
+    let binary = start(upstream, endpoint, &[]).await;
+    let admin = binary.admin();
+    while ask(admin, get("/ready")).await.status != 200 {}
+    let text = std::fs::read_to_string(binary.file("cupbearer.toml")).unwrap();
+    (binary, admin, text)
+}
+
 #[tokio::test]
 async fn a_proxy_is_recognized_while_its_changed_api_and_address_are_not_in_use_yet() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
-    let binary = start(&upstream, &endpoint, &[]).await;
-    let admin = binary.admin();
-    while ask(admin, get("/ready")).await.status != 200 {}
-    let text = std::fs::read_to_string(binary.file("cupbearer.toml")).unwrap();
+    let (binary, admin, text) = start_ready(&upstream, &endpoint).await;
     let text = text
         .replace("127.0.0.1:0", "127.0.0.1:1")
         .replace(&upstream.url(), "https://other.example.com")
@@ -324,10 +330,7 @@ async fn a_proxy_is_recognized_while_its_changed_api_and_address_are_not_in_use_
 async fn a_proxy_is_found_and_recognized_while_its_file_has_a_syntax_error() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
-    let binary = start(&upstream, &endpoint, &[]).await;
-    let admin = binary.admin();
-    while ask(admin, get("/ready")).await.status != 200 {}
-    let text = std::fs::read_to_string(binary.file("cupbearer.toml")).unwrap();
+    let (binary, admin, text) = start_ready(&upstream, &endpoint).await;
     let text = format!("drain = \n{text}\n[admin]\nlisten = \"{admin}\"\n");
     change(&binary, &text, "is not TOML").await;
     assert_each_recognizes(&binary).await;

@@ -1,5 +1,6 @@
 //! Configurations that change while requests are served: each request belongs entirely to one configuration.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -268,6 +269,23 @@ async fn changed_limits_apply_to_open_connections() {
     assert_eq!(first.answer().await.status, 200);
 }
 
+/// An environment that is a whole configuration but for `listen`.
+fn surroundings(upstream: &Upstream, endpoint: &Upstream, directory: &Path) -> Surroundings {
+    let variables = [
+        ("CUPBEARER_UPSTREAM__URL", upstream.url()),
+        ("CUPBEARER_TOKEN__URL", endpoint.url()),
+        ("CUPBEARER_TOKEN__CLIENT_ID", CLIENT_ID.to_owned()),
+        ("CUPBEARER_TOKEN__CLIENT_SECRET", SECRET.to_owned()),
+    ];
+    Surroundings {
+        variables: variables
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        working_directory: directory.to_owned(),
+        ..Surroundings::default()
+    }
+}
+
 #[tokio::test]
 async fn a_deleted_file_is_reported_even_if_the_environment_would_suffice() {
     let upstream = Upstream::echoing().await;
@@ -279,19 +297,7 @@ async fn a_deleted_file_is_reported_even_if_the_environment_would_suffice() {
         &endpoint.url(),
         "guard.read_only = true",
     );
-    let variables = [
-        ("CUPBEARER_UPSTREAM__URL", upstream.url()),
-        ("CUPBEARER_TOKEN__URL", endpoint.url()),
-        ("CUPBEARER_TOKEN__CLIENT_ID", CLIENT_ID.to_owned()),
-        ("CUPBEARER_TOKEN__CLIENT_SECRET", SECRET.to_owned()),
-    ];
-    let surroundings = Surroundings {
-        variables: variables
-            .map(|(name, value)| (name.into(), value.into()))
-            .into(),
-        working_directory: directory.path().to_owned(),
-        ..Surroundings::default()
-    };
+    let surroundings = surroundings(&upstream, &endpoint, directory.path());
     let file = directory.path().join("cupbearer.toml");
     let proxy = ReloadingProxy::discovered(file.clone(), &text, &surroundings);
     within("the first token", proxy.running.tokens().obtained()).await;
@@ -313,20 +319,9 @@ async fn a_file_that_was_not_there_at_the_start_is_not_read() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
     let directory = tempfile::tempdir().unwrap();
-    let variables = [
-        ("CUPBEARER_LISTEN", "127.0.0.1:0".to_owned()),
-        ("CUPBEARER_UPSTREAM__URL", upstream.url()),
-        ("CUPBEARER_TOKEN__URL", endpoint.url()),
-        ("CUPBEARER_TOKEN__CLIENT_ID", CLIENT_ID.to_owned()),
-        ("CUPBEARER_TOKEN__CLIENT_SECRET", SECRET.to_owned()),
-    ];
-    let surroundings = Surroundings {
-        variables: variables
-            .map(|(name, value)| (name.into(), value.into()))
-            .into(),
-        working_directory: directory.path().to_owned(),
-        ..Surroundings::default()
-    };
+    let mut surroundings = surroundings(&upstream, &endpoint, directory.path());
+    let listen = ("CUPBEARER_LISTEN".into(), "127.0.0.1:0".into());
+    surroundings.variables.push(listen);
     let elsewhere = directory.path().join("elsewhere.toml");
     let proxy = ReloadingProxy::discovered(elsewhere, "", &surroundings);
     within("the first token", proxy.running.tokens().obtained()).await;

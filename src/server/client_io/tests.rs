@@ -6,15 +6,9 @@ use super::super::registry::{ConnectionRegistry, ConnectionSlot};
 use super::*;
 
 fn registry() -> Arc<ConnectionRegistry> {
-    let limit = Duration::from_mins(1);
     let limits = ConnectionLimits {
-        connections: 100,
         header_bytes: NARROW_BUFFER,
-        header_timeout: limit,
-        keep_alive: limit,
-        stall_timeout: limit,
-        head_grace: limit,
-        unread_gives_way: None,
+        ..ConnectionLimits::of_a_minute(100)
     };
     ConnectionRegistry::new(limits, Metrics::new(None))
 }

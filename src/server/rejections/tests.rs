@@ -47,16 +47,7 @@ async fn a_silent_connection_releases_its_place_sooner_than_one_that_sends_a_req
 }
 
 fn registry() -> Arc<ConnectionRegistry> {
-    let limit = Duration::from_mins(1);
-    let limits = ConnectionLimits {
-        connections: 1,
-        header_bytes: 65536,
-        header_timeout: limit,
-        keep_alive: limit,
-        stall_timeout: limit,
-        head_grace: limit,
-        unread_gives_way: None,
-    };
+    let limits = ConnectionLimits::of_a_minute(1);
     let registry = ConnectionRegistry::new(limits, Metrics::new(None));
     registry.set_responses(Arc::new(No));
     registry

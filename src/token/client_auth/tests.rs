@@ -17,7 +17,6 @@ fn signed(method: ClientAuth, id: &str, secret: &str) -> (String, HeaderMap) {
         id,
         secret: Some(&secret),
         assertion: &assertion(),
-
         assertion_type: "",
         presented: Vec::new(),
     }
@@ -76,7 +75,6 @@ fn the_secret_is_recognised_in_every_form_in_which_it_is_sent_and_in_parts() {
         id: "app",
         secret: Some(&secret),
         assertion: &assertion(),
-
         assertion_type: "",
         presented: Vec::new(),
     };

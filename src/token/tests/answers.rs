@@ -8,7 +8,7 @@ use http::header::{
 };
 
 use super::scene::s;
-use crate::config::{ClientAuth, TokenConfig};
+use crate::config::{Assertion, ClientAuth, TokenConfig};
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant_error::{GrantError, ResponseDefect};
@@ -34,35 +34,31 @@ fn plain() -> TokenConfig {
     super::endpoint::config(url, ClientAuth::Basic)
 }
 
+/// A client whose secret must not be shown.
+fn client<'a>(secret: &'a Secret, assertion: &'a Assertion) -> ClientCredentials<'a> {
+    ClientCredentials {
+        method: ClientAuth::Basic,
+        id: "app",
+        secret: Some(secret),
+        assertion,
+        assertion_type: "",
+        presented: Vec::new(),
+    }
+}
+
 fn read_success(
     headers: &HeaderMap,
     body: &[u8],
     config: &TokenConfig,
 ) -> Result<AccessToken, ResponseDefect> {
     let secret = Secret::new(SECRET);
-    let credential = ClientCredentials {
-        method: ClientAuth::Basic,
-        id: "app",
-        secret: Some(&secret),
-        assertion: &config.assertion,
-
-        assertion_type: "",
-        presented: Vec::new(),
-    };
-    access_token(headers, body, config, &credential)
+    access_token(headers, body, config, &client(&secret, &config.assertion))
 }
 
 fn grant_error(status: u16, headers: &HeaderMap, body: &str) -> GrantError {
     let secret = Secret::new(SECRET);
-    let credential = ClientCredentials {
-        method: ClientAuth::Basic,
-        id: "app",
-        secret: Some(&secret),
-        assertion: &super::endpoint::assertion(),
-
-        assertion_type: "",
-        presented: Vec::new(),
-    };
+    let assertion = super::endpoint::assertion();
+    let credential = client(&secret, &assertion);
     let status = StatusCode::from_u16(status).unwrap();
     error(
         status,
@@ -209,17 +205,8 @@ fn every_success_without_a_token_that_can_be_sent_is_an_error_of_its_own() {
 fn a_token_type_that_repeats_the_secret_is_not_shown() {
     for said in ["horse-battery", "horse%20battery", "aG9yc2UgYmF0dGVyeQ=="] {
         let body = format!(r#"{{"access_token":"t","token_type":"{said}"}}"#);
-        let secret = Secret::new("horse battery, horse-battery");
-        let config = plain();
-        let credential = ClientCredentials {
-            method: ClientAuth::Basic,
-            id: "app",
-            secret: Some(&secret),
-            assertion: &config.assertion,
-
-            assertion_type: "",
-            presented: Vec::new(),
-        };
+        let (config, secret) = (plain(), Secret::new("horse battery, horse-battery"));
+        let credential = client(&secret, &config.assertion);
         let defect = access_token(&HeaderMap::new(), body.as_bytes(), &config, &credential);
         let shown = defect.unwrap_err().to_string();
         assert!(!shown.contains(said), "{shown}");

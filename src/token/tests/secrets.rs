@@ -75,7 +75,6 @@ fn a_credential_does_not_print() {
             id: "app",
             secret: Some(&secret),
             assertion: &super::endpoint::assertion(),
-
             assertion_type: "",
             presented: Vec::new(),
         }
