@@ -5,12 +5,12 @@
 //!             uses schedule          uses client_auth (assertion, key), discovery, response
 //! ```
 //! From the bottom: `schedule` and `clock` decide about time; `jwt` and `presented` read tokens that others issue, and
-//! `request_secrets` is what a request is made with; `key` and `assertion` sign, `client_auth` authenticates the client,
-//! and `grant_form` writes the rest of the request; `unreachable`, `discovery` and `grant_error` say what failed;
-//! `client` sends a request and `response` reads what comes back; `grant` makes one request; `status` is what the task
-//! and the `handle` share; `refresh` is the task: it reads the secrets through `watched_secrets` and `secret_reader`,
-//! survives a panic through `catch_panic`, and logs failures through `failure_log`. `single_grant` requests one token
-//! without the task.
+//! `request_secrets` is what a request is made with; `key` and `assertion` sign, `client_auth` authenticates the
+//! client, and `grant_form` writes the rest of the request; `unreachable`, `discovery` and `grant_error` say what
+//! failed; `client` sends a request and `response` reads what comes back; `grant` makes one request; `status` is what
+//! the task and the `handle` share; `refresh` is the task: it reads the secrets through `watched_secrets` and
+//! `secret_reader`, survives a panic through `catch_panic`, and logs failures through `failure_log`. `single_grant`
+//! requests one token without the task.
 
 mod assertion;
 mod bearer;

@@ -114,8 +114,8 @@ impl WatchedSecrets {
         }
     }
 
-    /// Waits until the sources hold a secret other than the one that the attempt uses. They are read as often as between
-    /// attempts, but not within a second of the attempt.
+    /// Waits until the sources hold a secret other than the one that the attempt uses. They are read as often as
+    /// between attempts, but not within a second of the attempt.
     pub(super) fn replaced(&self) -> impl Future<Output = RequestSecrets> + Send + use<> {
         let read_secrets = Arc::clone(&self.read);
         let (last_poll, known) = (self.last_poll, self.current.clone());
