@@ -144,6 +144,54 @@ async fn a_client_assertion_is_read_again_for_each_token_request() {
 }
 
 #[tokio::test]
+async fn a_command_is_run_for_token_requests_only() {
+    let scene = Scene::with_lifetime(3600).await;
+    scene.write("presented", &token("me", true));
+    scene.write("secret", "the client's");
+    let script = format!(
+        "echo >> '{}'; cat '{}'",
+        scene.file("runs").display(),
+        scene.file("presented").display()
+    );
+    let proxy = scene.start(&format!(
+        "auth = \"client_secret_post\"\nclient_id = \"app\"\nclient_secret = {{ file = '{}' }}\n\
+         grant = \"jwt_bearer\"\nassertion = {{ command = [\"sh\", \"-c\", \"\"\"{script}\"\"\"] }}\n",
+        scene.file("secret").display(),
+    ));
+    scene.first_token(&proxy).await;
+    scene.pass_time().await; // the file beside it is polled
+    assert_eq!(std::fs::read(scene.file("runs")).unwrap(), b"\n");
+    assert_eq!(scene.forms().len(), 1);
+}
+
+#[tokio::test]
+async fn a_renewed_assertion_is_used_while_a_changed_client_waits_for_its_token() {
+    let scene = Scene::new().await;
+    let dead = Upstream::answering(answer("503 Service Unavailable", "", "")).await;
+    let stranger = token("another", true);
+    scene.write("presented", &token("me", true));
+    let proxy = scene.start(CLIENT_ASSERTION);
+    scene.first_token(&proxy).await;
+    let text = std::fs::read_to_string(scene.file("cupbearer.toml")).unwrap();
+    proxy.replace(&text.replace(&scene.endpoint.url(), &dead.url()));
+    scene.pass_time().await;
+    // It has the same issuer, subject and audience, and another end.
+    let renewed =
+        jwt(&json!({ "sub": "me", "aud": "https://as.example.com", "exp": 4_000_000_000_u64 }));
+    scene.write("presented", &renewed);
+    scene.pass_time().await;
+    scene.write("presented", &stranger);
+    scene.pass_time().await;
+    let sent: Vec<String> = scene
+        .forms()
+        .iter()
+        .map(|form| form["client_assertion"].clone())
+        .collect();
+    assert!(sent.contains(&renewed), "{sent:?}");
+    assert!(!sent.contains(&stranger), "it belongs to another client");
+}
+
+#[tokio::test]
 async fn a_renewal_alone_causes_no_token_request() {
     let scene = Scene::with_lifetime(3600).await;
     scene.write("presented", &token("first", true));

@@ -1,5 +1,6 @@
 //! Whole configurations: what is accepted, what is rejected, and with which message.
 
+mod addresses;
 mod callers;
 mod environment;
 mod files;
@@ -7,6 +8,7 @@ mod network;
 mod paste;
 mod rejected;
 mod remedies;
+mod token;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -54,7 +54,21 @@ fn a_token_is_presented_until_its_end_and_one_without_end_always() {
 
 #[test]
 fn only_what_must_be_a_jwt_is_rejected_if_it_is_none() {
-    for text in ["", "opaque", "a.b.c", "{}", "\"eyJ.eyJ.x\"", "e30.e30"] {
+    let good = jwt(&json!({ "sub": "me" }));
+    let unsigned = good.trim_end_matches("c2ln");
+    let spaced = format!("{good} ");
+    let texts = [
+        "",
+        "opaque",
+        "a.b.c",
+        "{}",
+        "\"eyJ.eyJ.x\"",
+        "e30.e30",
+        unsigned,
+        &spaced,
+    ];
+    assert_eq!(check(SecretForm::Jwt, &good), Ok(None));
+    for text in texts {
         assert_eq!(
             check(SecretForm::Jwt, text),
             Err(PresentedTokenDefect::NotJwt),
@@ -76,6 +90,7 @@ fn a_token_for_the_api_of_the_cluster_is_never_presented() {
         json!({ "iss": "https://oidc.eks.example/id/1", "aud": ["https://kubernetes.default.svc"], "kubernetes.io": pod }),
         json!({ "iss": "https://oidc.eks.example/id/1", "aud": ["https://as.example", "https://oidc.eks.example/id/1"], "kubernetes.io": pod }),
         json!({ "iss": cluster, "kubernetes.io": pod }),
+        json!({ "iss": "https://api.internal.example", "aud": ["kubernetes.svc.default"], "kubernetes.io": pod }),
     ] {
         assert_eq!(
             check(SecretForm::Jwt, &jwt(&claims)),
@@ -88,5 +103,24 @@ fn a_token_for_the_api_of_the_cluster_is_never_presented() {
         json!({ "iss": "https://as.example.com", "aud": "https://as.example.com" }),
     ] {
         assert_eq!(check(SecretForm::Jwt, &jwt(&claims)), Ok(None), "{claims}");
+    }
+}
+
+#[test]
+fn whatever_kubernetes_mounts_for_its_own_api_is_never_presented() {
+    let token = jwt(&json!({ "iss": "https://as.example.com" }));
+    for (path, expected) in [
+        (
+            "/var/run/secrets/kubernetes.io/serviceaccount/token",
+            Err(PresentedTokenDefect::ForCluster),
+        ),
+        ("/var/run/secrets/tokens/token", Ok(None)),
+    ] {
+        let source = RequestSource {
+            source: SecretSource::File(path.into()),
+            ..source(SecretForm::Jwt)
+        };
+        let checked = check_presented(&source, token.as_bytes(), UNIX_EPOCH);
+        assert_eq!(checked, expected, "{path}");
     }
 }

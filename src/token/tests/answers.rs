@@ -8,7 +8,7 @@ use http::header::{
 };
 
 use super::scene::s;
-use crate::config::{Assertion, ClientAuth, TokenConfig};
+use crate::config::{Assertion, ClientAuth, GrantType, TokenConfig};
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant_error::{GrantError, ResponseDefect};
@@ -211,6 +211,36 @@ fn a_token_type_that_repeats_the_secret_is_not_shown() {
         let shown = defect.unwrap_err().to_string();
         assert!(!shown.contains(said), "{shown}");
     }
+}
+
+#[test]
+fn an_exchange_must_issue_an_access_token() {
+    let exchange = TokenConfig {
+        grant: GrantType::TokenExchange {
+            subject_token_type: "urn:ietf:params:oauth:token-type:jwt".to_owned(),
+            actor_token_type: None,
+        },
+        ..plain()
+    };
+    for (kind, expected) in [
+        ("\"urn:ietf:params:oauth:token-type:access_token\"", None),
+        ("\"urn:ietf:params:oauth:token-type:jwt\"", None),
+        ("null", None),
+        (
+            "\"urn:ietf:params:oauth:token-type:refresh_token\"",
+            Some(ResponseDefect::IssuedTokenType),
+        ),
+        ("7", Some(ResponseDefect::IssuedTokenType)),
+    ] {
+        let body =
+            format!(r#"{{"access_token":"t","token_type":"Bearer","issued_token_type":{kind}}}"#);
+        let read = |config| read_success(&HeaderMap::new(), body.as_bytes(), config).err();
+        assert_eq!(read(&exchange), expected, "{kind}");
+        assert_eq!(read(&plain()), None, "{kind}");
+    }
+    let body = br#"{"access_token":"t","token_type":"N_A"}"#;
+    let defect = read_success(&HeaderMap::new(), body, &exchange).unwrap_err();
+    assert_eq!(defect.to_string(), "its token_type is \"N_A\", not Bearer");
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -433,4 +435,55 @@ async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
     let requests = endpoint.requests.lock().unwrap().len();
     assert!((3..=6).contains(&requests), "{requests}");
     task.abort();
+}
+
+/// An assertion that expires at this time.
+fn assertion_until(exp: u64) -> Secret {
+    let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let claims = part(&format!(r#"{{"exp":{exp}}}"#));
+    Secret::new(format!("{}.{claims}.c2ln", part(r#"{"alg":"RS256"}"#)))
+}
+
+fn presenting(endpoint: Url, secret: &Secret) -> config::TokenConfig {
+    let mut config = config(endpoint, ClientAuth::ClientAssertion);
+    config.sources[0].source = SecretSource::Value(secret.clone());
+    config.sources[0].form = config::SecretForm::Jwt;
+    config
+}
+
+#[tokio::test]
+async fn an_attempt_ends_with_the_assertion_that_it_presents() {
+    let endpoint = ScriptedEndpoint::new(|_| Act::Drip(b"HTTP/1.1 200 OK\r\nX: ".to_vec())).await;
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    let secret = assertion_until(now + 2);
+    let grant = Grant::new(presenting(endpoint.url.clone(), &secret), client());
+    let secrets = client_secret(secret);
+    let ended = timeout(s(8), grant.exchange(&secrets)).await;
+    let failure = ended.expect("not the request's own limit").unwrap_err();
+    assert!(
+        matches!(failure, GrantError::PresentedToken { .. }),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn tokens_that_expire_one_after_the_other_are_one_kind_of_failure() {
+    let endpoint = ScriptedEndpoint::new(|_| answer("200 OK", "application/json", GOOD)).await;
+    let mut kinds = std::collections::BTreeSet::new();
+    for exp in [1_000_000, 2_000_000] {
+        let secret = assertion_until(exp);
+        let grant = Grant::new(presenting(endpoint.url.clone(), &secret), client());
+        kinds.insert(
+            grant
+                .exchange(&client_secret(secret))
+                .await
+                .unwrap_err()
+                .kind(),
+        );
+    }
+    assert_eq!(kinds.len(), 1, "{kinds:?}");
+    assert!(endpoint.requests.lock().unwrap().is_empty());
 }
