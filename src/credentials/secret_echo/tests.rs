@@ -118,6 +118,13 @@ fn a_short_secret_is_recognized_too() {
     assert!(!echo.is_in(b"s3s4m"));
 }
 
+#[test]
+fn a_secret_of_short_words_is_recognized_in_a_form() {
+    let echo = echo("one two six ten");
+    assert!(echo.is_in(b"client_secret=one+two+six+ten&x=y"));
+    assert!(!echo.is_in(b"one-two-six-ten"));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_search_fail(text in any::<Vec<u8>>(), secret in "[!-~]{1,80}") {

@@ -28,14 +28,17 @@ impl StoppedClock {
         tokio::time::advance(time).await;
     }
 
-    /// Moves the clock in small steps until the future is ready.
+    /// Moves the clock in small steps until the future is ready. Fails if it is not ready after a minute of real time.
+    #[allow(clippy::disallowed_types, reason = "tokio's clock is moved")]
     pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
+        let start = std::time::Instant::now();
         let mut future = pin!(future);
         loop {
             tokio::select! {
                 output = &mut future => return output,
                 () = real_pause() => {}
             }
+            assert!(start.elapsed() < Duration::from_mins(1), "still not ready");
             self.advance(Duration::from_millis(50)).await;
         }
     }
