@@ -23,7 +23,7 @@ use crate::{credentials, net};
     after_help = "Example:\n  cupbearer token --decode\n  curl -H \"$(cupbearer token --header)\" https://api.example.com/"
 )]
 pub(super) struct TokenArgs {
-    /// Print the Authorization header line instead of the token alone
+    /// Print the header line that carries the token (token.header) instead of the token alone
     #[arg(long, conflicts_with = "decode")]
     header: bool,
     /// Print the claims in the token, with readable times, instead of the token
@@ -55,7 +55,7 @@ impl TokenArgs {
             Ok(obtained) => obtained,
             Err(exit) => return exit,
         };
-        let Some(text) = self.text(&obtained) else {
+        let Some(text) = self.text(&obtained, &loaded.config.token.field.shown_name) else {
             say("this access token is opaque: it has no claims that can be read");
             return Exit::Failed;
         };
@@ -69,9 +69,10 @@ impl TokenArgs {
     }
 
     /// What to print; `None` if the token cannot be decoded.
-    fn text(&self, obtained: &AccessToken) -> Option<String> {
+    fn text(&self, obtained: &AccessToken, field: &str) -> Option<String> {
         if self.header {
-            return Some(format!("Authorization: Bearer {}\n", obtained.as_str()));
+            let value = obtained.header.to_str().ok()?;
+            return Some(format!("{field}: {value}\n"));
         }
         if !self.decode {
             return Some(format!("{}\n", obtained.as_str()));

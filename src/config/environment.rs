@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use super::content::{Content, ValueSource};
 use super::keys::{
-    CALLER_KEYS, KEYS, KeyInfo, PREFIX, ValueKind, caller_in_variable, caller_path,
+    self, CALLER_KEYS, KEYS, KeyInfo, PREFIX, ValueKind, caller_in_variable, caller_path,
     nearest_variable, variable, variables as known_variables,
 };
 use super::layers::Layers;
@@ -28,7 +28,7 @@ pub(crate) fn cupbearer_variables(
             continue;
         };
         let problem = match value.to_str() {
-            Some("") => ("is set but empty", "give it a value, or unset it"),
+            Some("") if !may_be_empty(name) => ("is set but empty", "give it a value, or unset it"),
             Some(value) => {
                 variables.insert(name.to_owned(), value.to_owned());
                 continue;
@@ -41,6 +41,11 @@ pub(crate) fn cupbearer_variables(
         problems.push(name, "environment", problem);
     }
     variables
+}
+
+/// Whether an empty value says something: no prefix. A variable of any other key has been emptied by mistake.
+fn may_be_empty(name: &str) -> bool {
+    name == variable(keys::TOKEN_PREFIX.path())
 }
 
 /// Adds what the variables set.

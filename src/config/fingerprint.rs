@@ -33,6 +33,7 @@ pub fn running_fingerprint(config: &Config) -> String {
         token.auth,
         &token.scope,
         &token.params,
+        &token.field,
     );
     let rules = (
         &guard.hosts,

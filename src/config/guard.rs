@@ -25,6 +25,8 @@ pub struct GuardConfig {
     pub callers: Vec<CallerConfig>,
     /// `guard.network = "open"`: everyone who can reach a listener beyond loopback is trusted.
     pub is_network_open: bool,
+    /// `token.keep_authorization`: `Authorization` is the API's, so callers' keys must not be in it.
+    pub keeps_authorization: bool,
 }
 
 impl GuardConfig {

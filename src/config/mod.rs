@@ -6,8 +6,8 @@
 //!
 //! Bottom-up; each item uses only the items above it in this list:
 //!
-//! - `problems`, `units`, `address`, `same_file`, `listen`, `path_spelling`, `path_pattern`, `inputs`, `network`,
-//!   `guard`, `token` and `types`: the types, and the text that each is parsed from;
+//! - `problems`, `units`, `address`, `field_names`, `same_file`, `listen`, `path_spelling`, `path_pattern`, `inputs`,
+//!   `network`, `guard`, `token` and `types`: the types, and the text that each is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `named_sources`: what a configuration names, known even if it is invalid;
 //! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;
@@ -25,6 +25,7 @@ mod digests;
 mod document;
 mod effective;
 mod environment;
+mod field_names;
 mod fingerprint;
 mod guard;
 mod inputs;
@@ -54,6 +55,7 @@ pub use address::Origin;
 pub(crate) use address::{is_loopback, is_loopback_origin};
 pub use digests::KeyDigests;
 pub use effective::{EffectiveValue, effective_table};
+pub use field_names::{is_override, is_same_field};
 pub use fingerprint::{ProxyFingerprint, fingerprint, running_fingerprint};
 pub use guard::{AccessRules, CallerConfig, GuardConfig, LocalUsers, Rule};
 pub use inputs::{Overrides, Setting, Surroundings};
@@ -70,7 +72,7 @@ pub use same_file::{is_same_file, resolve_links};
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
 pub use token::{
     Algorithm, Assertion, ClientAuth, Endpoint, GrantType, RequestSource, SecretForm, SourceRole,
-    TokenConfig,
+    TokenConfig, TokenField,
 };
 pub use types::{
     AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::address::is_loopback;
+use super::field_names::is_same_field;
 use super::problems::InvalidValue;
 use crate::credentials::{ClientCertificate, SecretSource};
 use crate::text::quoted;
@@ -41,6 +44,40 @@ pub struct TokenConfig {
     pub accept_type: Option<String>,
     /// `token.wait`: how long a request waits for the attempt in flight.
     pub wait: Duration,
+    /// `token.header`, `.prefix` and `.keep_authorization`.
+    pub field: TokenField,
+}
+
+/// How a request to the API carries the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenField {
+    /// `token.header`.
+    pub name: HeaderName,
+    /// The same as it was written, since a [`HeaderName`] is in lower case.
+    pub shown_name: String,
+    /// `token.prefix`: what stands before the token, without the space; may be empty.
+    pub prefix: String,
+    /// `token.keep_authorization`: the caller's own `Authorization` is forwarded. Never if the token is sent as that.
+    pub keeps_authorization: bool,
+}
+
+impl TokenField {
+    /// Whether this is the field, or a CGI-like server takes it for the field (RFC 3875 section 4.1.18).
+    #[must_use]
+    pub fn is(&self, name: &HeaderName) -> bool {
+        is_same_field(&self.name, name)
+    }
+}
+
+impl Default for TokenField {
+    fn default() -> Self {
+        Self {
+            name: http::header::AUTHORIZATION,
+            shown_name: "Authorization".to_owned(),
+            prefix: "Bearer".to_owned(),
+            keeps_authorization: false,
+        }
+    }
 }
 
 impl TokenConfig {

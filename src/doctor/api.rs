@@ -1,6 +1,6 @@
 //! One harmless GET with the token, and what the response means.
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
 use super::context::DoctorContext;
@@ -8,13 +8,18 @@ use super::finding::{FailureKind, Finding};
 use super::own_response::CupbearerResponse;
 use super::probe::{ProbeResponse, get};
 use super::token_filter::TokenFilter;
-use crate::config::UpstreamConfig;
+use crate::config::{TokenField, UpstreamConfig};
 use crate::text::{error_chain, excerpt};
+use crate::token::AccessToken;
 use crate::vendor::advanced_services;
 use crate::vendor::pingone::ManagedApi;
 
 /// The most characters of the API's message to show.
 const LONGEST: usize = 160;
+
+const OTHER_FIELD: &str = "the API expects the token in another field or form";
+const COMPARE_FIELD: &str =
+    "compare token.header and token.prefix with the documentation of the API";
 
 /// What earlier checks found that may be the cause of a response.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,12 +42,13 @@ enum PublicPath {
 pub(super) async fn examine(
     context: &DoctorContext<'_>,
     tls: &rustls::ClientConfig,
-    bearer: &HeaderValue,
+    token: &AccessToken,
     earlier: EarlierFindings,
 ) -> Finding {
     let upstream = &context.config.upstream;
-    let filter = TokenFilter::new(bearer);
-    let response = match get(upstream, tls, &context.path, Some(bearer)).await {
+    let filter = TokenFilter::new(token);
+    let sent = (&context.config.token.field.name, &token.header);
+    let response = match get(upstream, tls, &context.path, Some(sent)).await {
         Ok(response) => filter.clean(response),
         Err(error) => {
             let cause = filter.clean_text(error_chain(&error));
@@ -146,7 +152,12 @@ fn rejected_token(
     let message = format!("{message}: the API rejects a valid token");
     let finding = Finding::failed(FailureKind::Other, message);
     if context.managed_api().is_some() {
-        return finding.with_all(advanced_services::rejected_token(earlier.has_no_roles));
+        let finding = finding.with_all(advanced_services::rejected_token(earlier.has_no_roles));
+        return if context.config.token.field == TokenField::default() {
+            finding
+        } else {
+            finding.either(OTHER_FIELD, COMPARE_FIELD)
+        };
     }
     if challenge_error(response) == Some("insufficient_scope") {
         return finding.remedy("set token.scope to the scope that the API requires");
@@ -160,6 +171,7 @@ fn rejected_token(
             "the token is for another audience",
             "set audience or resource in token.params, whichever the authorization server expects",
         )
+        .either(OTHER_FIELD, COMPARE_FIELD)
 }
 
 /// The `error` in a `Bearer` challenge (RFC 6750 3).
@@ -176,9 +188,17 @@ fn forbidden(context: &DoctorContext<'_>, detail: &str, message: String) -> Find
     const NO_TOKEN: &str = "not authenticated";
     let finding = Finding::failed(FailureKind::Other, message);
     if detail.to_ascii_lowercase().contains(NO_TOKEN) {
-        return finding.remedy(
-            "the API received no token, so something on the way removes Authorization: ask the operators of the network",
+        let field = &context.config.token.field.shown_name;
+        let removed = format!(
+            "the API received no token, so something on the way removes {field}: ask the operators of the network"
         );
+        return if context.config.token.field == TokenField::default() {
+            finding.remedy(removed)
+        } else {
+            finding
+                .either(OTHER_FIELD, COMPARE_FIELD)
+                .either("something on the way removes the field", removed)
+        };
     }
     if context.managed_api().is_some() {
         return finding.with(advanced_services::insufficient_role());

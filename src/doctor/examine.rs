@@ -207,6 +207,6 @@ async fn api(
         is_intercepted: has_private_authority || upstream.proxy.is_some(),
         has_no_roles: run.has_failed(TOKEN_GROUPS),
     };
-    let answer = api::examine(context, &prerequisites.upstream_tls, &token.header, earlier);
+    let answer = api::examine(context, &prerequisites.upstream_tls, &token, earlier);
     run.check_only(API_ANSWER, answer).await;
 }

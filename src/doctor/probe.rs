@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use tokio::time::Instant;
 
@@ -52,7 +52,8 @@ pub(super) enum ProbeError {
     Body(#[from] BodyError),
 }
 
-/// Requests `path` from the origin of `server`, by the route and with the fixed headers in that configuration.
+/// Requests `path` from the origin of `server`, by the route and with the fixed headers in that configuration, and with
+/// the field that carries the token, if there is one.
 ///
 /// # Errors
 /// There is no response, or it broke off.
@@ -60,7 +61,7 @@ pub(super) async fn get(
     server: &config::UpstreamConfig,
     tls: &rustls::ClientConfig,
     path: &str,
-    bearer: Option<&HeaderValue>,
+    token: Option<(&HeaderName, &HeaderValue)>,
 ) -> Result<ProbeResponse, ProbeError> {
     let server = config::UpstreamConfig {
         head_timeout: server.head_timeout.min(TIMEOUT),
@@ -83,8 +84,8 @@ pub(super) async fn get(
     for (name, value) in &server.headers {
         request.headers_mut().insert(name, value.clone());
     }
-    if let Some(bearer) = bearer {
-        request.headers_mut().insert(AUTHORIZATION, bearer.clone());
+    if let Some((field, value)) = token {
+        request.headers_mut().insert(field, value.clone());
     }
     let sent = Upstream::uncounted(&server, tls)
         .send(Instant::now(), request, WithoutRenewal)

@@ -4,6 +4,7 @@ use http::HeaderValue;
 
 use super::probe::ProbeResponse;
 use crate::credentials::SecretEcho;
+use crate::token::AccessToken;
 
 const WITHHELD: &str = "(withheld: it repeats the token)";
 
@@ -11,11 +12,8 @@ const WITHHELD: &str = "(withheld: it repeats the token)";
 pub(super) struct TokenFilter(SecretEcho);
 
 impl TokenFilter {
-    /// For the token in this value of `Authorization`.
-    pub(super) fn new(bearer: &HeaderValue) -> Self {
-        let bytes = bearer.as_bytes();
-        let token = bytes.strip_prefix(b"Bearer ").unwrap_or(bytes);
-        Self(SecretEcho::of(token))
+    pub(super) fn new(token: &AccessToken) -> Self {
+        Self(SecretEcho::of(token.as_str().as_bytes()))
     }
 
     /// The response without what repeats the token. Whatever is quoted from it later cannot contain the token.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use http::HeaderValue;
 use subtle::ConditionallySelectable as _;
 use tokio::sync::watch;
 
@@ -24,6 +25,8 @@ use crate::problem::Reason;
 #[derive(Debug)]
 pub struct Callers {
     list: Vec<Caller>,
+    /// Whether a key may be in `Authorization`, which is not forwarded then.
+    reads_authorization: bool,
     keys: ArcSwap<KeyOwners>,
     /// Notified after each change of the fields below and of `keys`.
     changed: watch::Sender<()>,
@@ -56,11 +59,12 @@ pub(super) struct SharedKey(pub(super) CallerName);
 
 impl Callers {
     /// The configured callers, without keys. `None` if there are no callers, which admits everyone.
-    pub(super) fn new(config: &[config::CallerConfig]) -> Option<Arc<Self>> {
-        let list: Vec<Caller> = config.iter().map(Caller::new).collect();
+    pub(super) fn new(config: &config::GuardConfig) -> Option<Arc<Self>> {
+        let list: Vec<Caller> = config.callers.iter().map(Caller::new).collect();
         (!list.is_empty()).then(|| {
             Arc::new(Self {
                 list,
+                reads_authorization: !config.keeps_authorization,
                 keys: ArcSwap::default(),
                 changed: watch::Sender::new(()),
                 successors: OnceLock::new(),
@@ -186,7 +190,9 @@ impl Callers {
                 Some(uid) if !is_user(peer, uid) => Err(wrong_user(caller)),
                 Some(_) | None => Ok(caller),
             },
-            None => self.by_user(peer).ok_or_else(|| unknown_caller(fields)),
+            None => self
+                .by_user(peer)
+                .ok_or_else(|| self.unknown_caller(fields)),
         }
     }
 
@@ -197,11 +203,12 @@ impl Callers {
             FieldLines::Absent => None,
             FieldLines::One(value) => {
                 let owner = self.owner(key_in_own_field(value));
-                Some(owner.ok_or_else(|| unknown_caller(fields))?)
+                Some(owner.ok_or_else(|| self.unknown_caller(fields))?)
             }
             FieldLines::Several => return Err(ambiguous()),
         };
         let standard = match fields.authorization {
+            _ if !self.reads_authorization => None,
             FieldLines::Absent => None,
             FieldLines::One(value) => {
                 key_in_authorization(value).and_then(|digest| self.owner(digest))
@@ -221,6 +228,26 @@ impl Callers {
             owner.conditional_assign(index, known.matches(&digest));
         }
         self.list.get(owner as usize)
+    }
+
+    /// Whether `Authorization` contains the key of any caller.
+    pub(super) fn has_key_in_authorization(&self, value: &HeaderValue) -> bool {
+        key_in_authorization(value).is_some_and(|digest| self.owner(digest).is_some())
+    }
+
+    #[cold]
+    fn unknown_caller(&self, fields: &GuardFields<'_>) -> Rejection {
+        let is_sent = |lines: FieldLines<'_>| !matches!(lines, FieldLines::Absent);
+        let has_sent =
+            is_sent(fields.key) || self.reads_authorization && is_sent(fields.authorization);
+        let detail = if has_sent {
+            "The key does not belong to any of guard.callers: it is mistyped, or was replaced or revoked."
+        } else if self.reads_authorization {
+            "Only the callers in guard.callers are admitted: send a key as Authorization: Bearer, as the Basic password, or as X-Cupbearer-Key."
+        } else {
+            "Only the callers in guard.callers are admitted: send a key as X-Cupbearer-Key."
+        };
+        Rejection::new(Reason::CallerUnknown, detail)
     }
 
     fn by_user(&self, peer: &Peer) -> Option<&Caller> {
@@ -246,20 +273,6 @@ fn is_user(peer: &Peer, uid: u32) -> bool {
         Transport::Loopback | Transport::Unix => peer.uid == Some(uid),
         Transport::Network => false,
     }
-}
-
-#[cold]
-fn unknown_caller(fields: &GuardFields<'_>) -> Rejection {
-    let sent = !matches!(
-        (fields.key, fields.authorization),
-        (FieldLines::Absent, FieldLines::Absent)
-    );
-    let detail = if sent {
-        "The key does not belong to any of guard.callers: it is mistyped, or was replaced or revoked."
-    } else {
-        "Only the callers in guard.callers are admitted: send a key as Authorization: Bearer, as the Basic password, or as X-Cupbearer-Key."
-    };
-    Rejection::new(Reason::CallerUnknown, detail)
 }
 
 #[cold]

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, HeaderValue};
 
+use crate::config::is_override;
+
 /// The lines of one field: how many, and the value if there is exactly one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) enum FieldLines<'a> {
@@ -39,30 +41,7 @@ pub(super) struct GuardFields<'a> {
     pub(super) override_field: Option<&'a [u8]>,
 }
 
-/// Fields that replace the method or the path in some framework of the last twenty years.
-const OVERRIDES: [&str; 5] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-];
-
-/// Whether some servers let the field of this name replace the method or the path of a request. Case is ignored, and
-/// `_` counts as `-`, because a CGI-like server cannot tell them apart (RFC 3875 section 4.1.18).
-#[must_use]
-pub fn is_override(name: &[u8]) -> bool {
-    let plain = |byte: &u8| match byte {
-        b'_' => b'-',
-        _ => byte.to_ascii_lowercase(),
-    };
-    matches!(name, [b'x' | b'X', ..])
-        && OVERRIDES
-            .iter()
-            .any(|known| known.len() == name.len() && known.bytes().eq(name.iter().map(plain)))
-}
-
-/// The first of these fields that a line of `Trailer` announces.
+/// The first field that a line of `Trailer` announces and that replaces the method or the path.
 fn announced_override(names: &HeaderValue) -> Option<&[u8]> {
     let names = names.as_bytes().split(|byte| *byte == b',');
     names.map(<[u8]>::trim_ascii).find(|name| is_override(name))

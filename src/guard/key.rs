@@ -109,6 +109,23 @@ fn check_key(key: &[u8], line: usize) -> Result<&[u8], CallerKeyError> {
     }
 }
 
+/// Whether the text contains a key that we made: a word that begins like one, or one with its checksum anywhere. A JWT
+/// may contain the prefix by chance, but not at the beginning of a word.
+pub(super) fn contains_made_key(text: &[u8]) -> bool {
+    const LENGTH: usize = PREFIX.len() + RANDOM_LETTERS + CHECKSUM_LETTERS;
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
+    let mut starts = text
+        .windows(PREFIX.len())
+        .enumerate()
+        .filter(|(_, window)| *window == PREFIX.as_bytes())
+        .map(|(start, _)| start);
+    starts.any(|start| {
+        let before = text[..start].last();
+        let is_word = !before.is_some_and(is_inside);
+        is_word || text.get(start..start + LENGTH).is_some_and(has_checksum)
+    })
+}
+
 /// Makes a new key.
 ///
 /// # Errors

@@ -28,11 +28,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, Uri, Version, header};
 
 use crate::config::GuardConfig;
 use crate::problem::{ProblemFormat, Reason};
 
+use credential::has_made_key;
 use fields::GuardFields;
 use host::AcceptedHosts;
 use rules::{RuleInput, RuleSet};
@@ -40,7 +41,6 @@ use users::AdmittedUsers;
 
 pub use callers::Callers;
 pub use cors::Cors;
-pub use fields::is_override;
 pub use key::{CallerKeyError, KeyDigest, NoRandomness, new_key, parse_keys};
 pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use lease::Lease;
@@ -63,6 +63,8 @@ pub struct Guard {
     rules: Option<Arc<RuleSet>>,
     /// `guard.callers`, shared because their keys are replaced for all workers at once.
     callers: Option<Arc<Callers>>,
+    /// `token.keep_authorization`: `Authorization` is forwarded, so it must not contain a caller's key.
+    keeps_authorization: bool,
     /// The guard of a changed configuration that waits for its first token. It must admit a request too.
     pending: Option<Arc<Guard>>,
 }
@@ -122,7 +124,8 @@ impl Guard {
             origins: config.origins.clone(),
             users: AdmittedUsers::new(&config.local_users, users::own_uid()),
             rules: RuleSet::new(&config.rails, "guard").map(Arc::new),
-            callers: Callers::new(&config.callers),
+            callers: Callers::new(config),
+            keeps_authorization: config.keeps_authorization,
             pending: None,
         }
     }
@@ -302,6 +305,20 @@ impl Guard {
         })
     }
 
+    /// `Authorization` is forwarded, and must contain neither a key that we made, whoever admits it, nor any other key
+    /// of a caller.
+    fn check_forwarded_authorization(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let is_key_of_caller = |value| {
+            let callers = self.callers.as_ref();
+            callers.is_some_and(|callers| callers.has_key_in_authorization(value))
+        };
+        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+        if lines.any(|value| has_made_key(value) || is_key_of_caller(value)) {
+            return Err(key_would_be_forwarded());
+        }
+        Ok(())
+    }
+
     /// Identifies the caller, and checks the rules for everyone and for that caller.
     fn check_caller(
         &self,
@@ -309,6 +326,9 @@ impl Guard {
         fields: &GuardFields<'_>,
         peer: &Peer,
     ) -> Result<Option<CallerName>, Rejection> {
+        if self.keeps_authorization {
+            self.check_forwarded_authorization(head.headers)?;
+        }
         let caller = match &self.callers {
             Some(callers) => Some(callers.identify(fields, peer)?),
             None => None,
@@ -323,6 +343,13 @@ impl Guard {
         rules::check(self.rules.as_deref().into_iter().chain(of_caller), input)?;
         Ok(name)
     }
+}
+
+/// A caller's key must never reach the API.
+#[cold]
+fn key_would_be_forwarded() -> Rejection {
+    let detail = "Authorization contains the key of a caller, and would be forwarded to the API (token.keep_authorization): send the key as X-Cupbearer-Key.";
+    Rejection::new(Reason::CallerUnknown, detail)
 }
 
 /// The caller has another name in the pending configuration. Its requests must not be attributed to either.

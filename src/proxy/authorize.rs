@@ -1,6 +1,6 @@
 //! The token of an attempt, which is checked again whenever the attempt has waited before its head is written.
 
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request};
 use tokio::time::Instant;
 
 use super::errors::ForwardError;
@@ -28,7 +28,7 @@ impl RequestRenewal<UpstreamRequestBody> for AuthorizedRequest<'_> {
         // The wait for a token is not the upstream's time.
         self.bearer.at += current.at.saturating_duration_since(asked);
         if current.generation != self.bearer.generation {
-            headers.insert(header::AUTHORIZATION, current.header.clone());
+            self.template.attach(headers, &current);
             self.bearer.header = current.header;
             self.bearer.generation = current.generation;
         }

@@ -53,13 +53,6 @@ fn is_removed_name(name: &str) -> bool {
         || name.starts_with("x-forwarded-")
 }
 
-/// Whether a CGI-like server takes two names for the same.
-pub(super) fn is_same_name(one: &HeaderName, other: &HeaderName) -> bool {
-    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let (one, other) = (one.as_str(), other.as_str());
-    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
-}
-
 /// Whether a response field is not forwarded: hop-by-hop fields, and those that would bind a browser to `localhost` or
 /// open it to other origins, since only the guard decides which page may read a response.
 pub(super) fn is_removed_from_response(name: &HeaderName) -> bool {

@@ -92,6 +92,8 @@ pub struct Dependencies {
     pub metrics: Arc<Metrics>,
     /// Where the bearer comes from.
     pub tokens: Tokens,
+    /// How requests carry it.
+    pub token_field: config::TokenField,
     /// Runs the tunnel of an upgraded connection.
     pub carry_tunnel: CarryTunnel,
     /// The `Via` name that identifies a request that loops back to this proxy.
@@ -161,7 +163,11 @@ impl Proxy {
             tokens: dependencies.tokens,
             upstream: Upstream::new(config, tls, Arc::clone(&metrics)),
             metrics,
-            request_template: RequestTemplate::new(config, &dependencies.via_name),
+            request_template: RequestTemplate::new(
+                config,
+                &dependencies.token_field,
+                &dependencies.via_name,
+            ),
             via_name: dependencies.via_name,
             rewrite: Rewrite::new(config, dependencies.documents),
             carry_tunnel: dependencies.carry_tunnel,

@@ -7,12 +7,12 @@ use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
 use super::header_lines::{contains, lines};
-use super::hop_by_hop::{NominatedFields, is_removed_from_request, is_same_name};
+use super::hop_by_hop::{NominatedFields, is_removed_from_request};
 use super::loop_detection::{ViaLines, ViaName};
 use super::origin_ref::OriginRef;
 use super::request_body::{UploadCounter, UpstreamRequestBody};
 use super::trailers;
-use crate::config;
+use crate::config::{self, TokenField, is_same_field};
 use crate::guard::Lease;
 use crate::problem::X_REQUEST_ID;
 use crate::server::RequestBody;
@@ -95,18 +95,34 @@ pub(super) struct RequestTemplate {
     /// Such as `https://api.example.com`, for `Origin` and `Referer`.
     origin: String,
     fixed: Vec<(HeaderName, HeaderValue)>,
+    /// The field that carries the token.
+    token_field: HeaderName,
+    /// Fields of the client that are not forwarded because we set them: those of `fixed`, and the token's unless it is
+    /// `Authorization`, which is removed in any case.
+    replaced: Vec<HeaderName>,
+    /// `token.keep_authorization`.
+    keeps_authorization: bool,
     forwards_browser_cookies: bool,
     via: Option<ViaLines>,
 }
 
 impl RequestTemplate {
-    pub(super) fn new(upstream: &config::UpstreamConfig, via_name: &ViaName) -> Self {
+    pub(super) fn new(
+        upstream: &config::UpstreamConfig,
+        token_field: &TokenField,
+        via_name: &ViaName,
+    ) -> Self {
         let host = HeaderValue::from_str(upstream.url.authority.as_str())
             .expect("an authority is visible ASCII");
+        let fixed = upstream.headers.iter().map(|(name, _)| name);
+        let own = Some(&token_field.name).filter(|name| **name != header::AUTHORIZATION);
         Self {
             host,
             origin: format!("{}://{}", upstream.url.scheme, upstream.url.authority),
+            replaced: fixed.chain(own).cloned().collect(),
             fixed: upstream.headers.clone(),
+            token_field: token_field.name.clone(),
+            keeps_authorization: token_field.keeps_authorization,
             forwards_browser_cookies: upstream.cookies,
             via: upstream.via.then(|| ViaLines::of(via_name)),
         }
@@ -185,15 +201,25 @@ impl RequestTemplate {
         if head.has_zero_length {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        headers.insert(header::AUTHORIZATION, bearer.header.clone());
+        if self.keeps_authorization && !nominated.contains(&header::AUTHORIZATION) {
+            for value in head.headers.get_all(header::AUTHORIZATION) {
+                headers.append(header::AUTHORIZATION, value.clone());
+            }
+        }
+        self.attach(&mut headers, bearer);
         headers
     }
 
-    /// Whether `upstream.headers` has the field.
+    /// Replaces the token of a request.
+    pub(super) fn attach(&self, headers: &mut HeaderMap, bearer: &Bearer) {
+        headers.insert(self.token_field.clone(), bearer.header.clone());
+    }
+
+    /// Whether `upstream.headers` has the field, or it carries the token.
     fn sets(&self, name: &HeaderName) -> bool {
-        self.fixed
+        self.replaced
             .iter()
-            .any(|(fixed, _)| is_same_name(fixed, name))
+            .any(|replaced| is_same_field(replaced, name))
     }
 
     /// `Origin` or `Referer`: if it names us, it names the upstream instead, as if the upstream's own page sent the

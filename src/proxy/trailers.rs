@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Frame;
 
-use crate::guard::is_override;
+use crate::config::is_override;
 
 /// Removes the names from all lines of `Trailer` that must not pass as trailers, or that `may_pass` rejects.
 #[cold]

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 /// A token that may be sent, as the header value that carries it.
 #[derive(Debug, Clone)]
 pub struct Bearer {
-    /// `Bearer …`, marked sensitive.
+    /// The token as `token.prefix` says (`Bearer …`), marked sensitive.
     pub header: HeaderValue,
     /// The token's number: each token that replaces another has a number higher by one.
     pub generation: u64,

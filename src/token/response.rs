@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::client_auth::ClientCredentials;
 use super::grant_error::{ErrorResponse, GrantError, ResponseDefect};
 use super::schedule;
-use crate::config::{GrantType, TokenConfig};
+use crate::config::{GrantType, TokenConfig, TokenField};
 use crate::text::{Unprintable, sanitize};
 
 /// A longer token exceeds every server's header limit; those of Ping reach 16 KiB.
@@ -30,8 +30,10 @@ const CORRELATION: &str = "(Correlation ID: ";
 /// A token as it was granted.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
-    /// `Bearer …`, marked sensitive.
+    /// The value of the field that carries it (`Bearer …`), marked sensitive.
     pub header: HeaderValue,
+    /// Where the token begins in `header`.
+    pub token_start: usize,
     /// Counted from the moment before the request was sent.
     pub lifetime: Duration,
     /// The response did not say that it is a bearer token.
@@ -39,12 +41,12 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// The token without its scheme, for code that must print or decode it.
+    /// The token without its prefix, for code that must print or decode it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Only visible ASCII characters are accepted in a token.
+        // Only printable ASCII characters are accepted in a token and before it.
         let header = self.header.to_str().unwrap_or_default();
-        header.strip_prefix("Bearer ").unwrap_or_default()
+        header.get(self.token_start..).unwrap_or_default()
     }
 }
 
@@ -59,7 +61,7 @@ pub(super) fn access_token(
     credential: &ClientCredentials<'_>,
 ) -> Result<AccessToken, ResponseDefect> {
     let response = SuccessfulResponse::parse(headers, body)?;
-    let header = bearer(response.access_token.as_ref())?;
+    let (header, token_start) = bearer(response.access_token.as_ref(), &config.field)?;
     let accept_type = config.accept_type.as_deref();
     let is_untyped = is_untyped(response.token_type.as_ref(), accept_type, credential)?;
     if matches!(config.grant, GrantType::TokenExchange { .. }) {
@@ -68,6 +70,7 @@ pub(super) fn access_token(
     let lifetime = lifetime(response.expires_in.as_ref(), config.default_lifetime)?;
     Ok(AccessToken {
         header,
+        token_start,
         lifetime,
         is_untyped,
     })
@@ -201,7 +204,11 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(until.duration_since(from).unwrap_or_default())
 }
 
-fn bearer(access_token: Option<&Value>) -> Result<HeaderValue, ResponseDefect> {
+/// The value of the field that carries the token, and where in it the token begins.
+fn bearer(
+    access_token: Option<&Value>,
+    field: &TokenField,
+) -> Result<(HeaderValue, usize), ResponseDefect> {
     let token = access_token
         .and_then(Value::as_str)
         .filter(|token| !token.is_empty())
@@ -214,10 +221,13 @@ fn bearer(access_token: Option<&Value>) -> Result<HeaderValue, ResponseDefect> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ResponseDefect::TokenCharacters);
     }
-    let mut header = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| ResponseDefect::TokenCharacters)?;
+    let value = match &*field.prefix {
+        "" => token.to_owned(),
+        prefix => format!("{prefix} {token}"),
+    };
+    let mut header = HeaderValue::try_from(&value).map_err(|_| ResponseDefect::TokenCharacters)?;
     header.set_sensitive(true);
-    Ok(header)
+    Ok((header, value.len() - token.len()))
 }
 
 /// `expires_in` as a number or, as some servers send it, as a string with a number. If it is missing, the configured

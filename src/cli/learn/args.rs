@@ -20,7 +20,8 @@ Example:
   cupbearer learn --check ci -- ./nightly.sh
 
 The program must send its requests to the URL in CUPBEARER_URL, each with the key in CUPBEARER_KEY: as \
-X-Cupbearer-Key, as Authorization: Bearer, or as the Basic password. Both are valid for this run only. Use \
+X-Cupbearer-Key, as Authorization: Bearer, or as the Basic password (with token.keep_authorization: only as \
+X-Cupbearer-Key). Both are valid for this run only. Use \
 sh -c '…' (with single quotes) if they belong on the command line itself; your own shell would expand them too \
 early. The program gets no other CUPBEARER_ variable, and not the client secret.
 Its requests reach the configured API and have their real effects. The rules of [guard] apply, those of \

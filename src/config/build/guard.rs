@@ -28,6 +28,7 @@ pub(super) fn guard(values: &mut Values) -> Option<GuardConfig> {
         rails: rules?,
         callers,
         is_network_open: is_network_open?,
+        keeps_authorization: false, // decided when `token` is known
     })
 }
 

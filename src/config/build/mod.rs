@@ -8,6 +8,7 @@ mod limits;
 mod loops;
 mod network;
 mod token;
+mod token_field;
 mod upstream;
 
 use tracing_subscriber::EnvFilter;
@@ -27,10 +28,15 @@ use crate::text::quoted;
 /// The whole configuration; `None` after at least one problem.
 pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let name = name(values);
-    let guard = guard(values);
+    let mut guard = guard(values);
     let listen = listen(values, guard.as_ref());
     let mut upstream = upstream(values);
     let token = token(values);
+    let token_field = token.as_ref().map(|token| &token.field);
+    token_field::reject_fixed(values, token_field, upstream.as_ref());
+    if let (Some(guard), Some(field)) = (&mut guard, token_field) {
+        guard.keeps_authorization = field.keeps_authorization;
+    }
     let network = network(values, upstream.as_ref(), token.as_ref());
     if let (Some(upstream), Some(network)) = (&mut upstream, &network) {
         upstream.proxy = network.proxy.for_origin(&upstream.url);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::grant;
+use super::token_field::token_field;
 use crate::config::address;
 use crate::config::keys::{self, Key};
 use crate::config::problems::InvalidValue;
@@ -39,6 +40,7 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     let default_lifetime = values.read(&keys::TOKEN_DEFAULT_LIFETIME);
     let accept_type = accept_type(values);
     let wait = values.read(&keys::TOKEN_WAIT);
+    let field = token_field(values);
     let assertion = Assertion {
         algorithm: algorithm.as_ref().ok().copied().flatten(),
         key_id,
@@ -84,6 +86,7 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
         default_lifetime: default_lifetime?,
         accept_type,
         wait: wait?,
+        field: field?,
     })
 }
 

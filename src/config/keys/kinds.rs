@@ -21,6 +21,19 @@ pub(super) const fn text(path: Path, fallback: Fallback, help: Help) -> Key<Stri
     )
 }
 
+/// A key whose value is a string that may be empty.
+pub(super) const fn any_text(path: Path, fallback: Fallback, help: Help) -> Key<String> {
+    Key::new(
+        KeyInfo::new(path, ValueKind::Text, fallback, help),
+        |_, value| {
+            value
+                .as_str()
+                .map(str::to_owned)
+                .ok_or(ParseError::WrongType)
+        },
+    )
+}
+
 fn parse_text(_: &KeyInfo, value: &toml::Value) -> Parsed<String> {
     let text = value.as_str().ok_or(ParseError::WrongType)?;
     if text.trim().is_empty() {

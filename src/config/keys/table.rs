@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::key::Fallback::{Default, Required, Unset};
 use super::key::{Key, KeyInfo, SecretKey};
 use super::kinds::{
-    addresses, choice, count, duration, map, mode, proxy, secret, size, switch, text, texts, users,
+    addresses, any_text, choice, count, duration, map, mode, proxy, secret, size, switch, text,
+    texts, users,
 };
 use crate::config::guard::LocalUsers;
 use crate::config::token::{Algorithm, ClientAuth, GrantName};
@@ -228,6 +229,15 @@ const TOKEN_ACCEPT_TYPE: Key<String> = text("token.accept_type", Unset("\"Bearer
 
 const TOKEN_WAIT: Key<Duration> = duration("token.wait", ANY, Default("\"10s\""),
     "How long a request waits for the first token or a newer one.");
+
+const TOKEN_HEADER: Key<String> = text("token.header", Default("\"Authorization\""),
+    "The header field in which the API expects the token, such as \"X-Api-Key\". A caller's own field of this name is never forwarded.");
+
+const TOKEN_PREFIX: Key<String> = any_text("token.prefix", Default("\"Bearer\""),
+    "What stands before the token, followed by a space. \"\" sends the token alone.");
+
+const TOKEN_KEEP_AUTHORIZATION: Key<bool> = switch("token.keep_authorization", Default("false"),
+    "Forward the caller's own Authorization, if the token is sent in another field. Callers' keys must then be sent as X-Cupbearer-Key.");
 
 const GUARD_HOSTS: Key<Vec<String>> = texts("guard.hosts", Default("[]"),
     "Names that Host may contain in addition to the loopback ones: lower case, without port.");

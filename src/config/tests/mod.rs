@@ -9,6 +9,7 @@ mod paste;
 mod rejected;
 mod remedies;
 mod token;
+mod token_field;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -165,6 +166,7 @@ fn all_but(key: &KeyInfo) -> Vec<(&'static str, &'static str)> {
             ];
             rest.extend(files.iter().filter(|(name, _)| *name != key.variable()));
         }
+        "token.keep_authorization" => rest.push(("CUPBEARER_TOKEN__HEADER", "X-Api-Key")),
         "token.grant" => rest.push(("CUPBEARER_TOKEN__ASSERTION__FILE", "/assertion")),
         "token.pingone.region" => {
             rest[1] = (

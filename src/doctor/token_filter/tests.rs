@@ -1,9 +1,17 @@
+use std::time::Duration;
+
 use super::*;
 
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9/+==.c2lnbmF0dXJlLW9mLXRoaXM";
 
 fn filter(token: &str) -> TokenFilter {
-    TokenFilter::new(&HeaderValue::try_from(format!("Bearer {token}")).unwrap())
+    let prefix = "Bearer ";
+    TokenFilter::new(&AccessToken {
+        header: HeaderValue::try_from(format!("{prefix}{token}")).unwrap(),
+        token_start: prefix.len(),
+        lifetime: Duration::ZERO,
+        is_untyped: false,
+    })
 }
 
 fn percent(text: &str) -> String {

@@ -360,3 +360,63 @@ fn a_source_that_is_read_late_leaves_its_caller_the_keys_of_before() {
     next.take_over_keys(&live);
     assert!(!knows(CI), "its own source has been read, and has no key");
 }
+
+/// `ci` by key, while `Authorization` is forwarded.
+fn keeping_authorization() -> Guard {
+    let guard = Guard::new(&config::GuardConfig {
+        keeps_authorization: true,
+        ..config("guard.callers.ci.key = { file = \"c\" }\n")
+    });
+    let key = KeyDigest::of(CI.as_bytes());
+    guard.callers().unwrap().set_keys(0, &[key]).unwrap();
+    guard
+}
+
+#[test]
+fn while_authorization_is_forwarded_a_key_counts_only_in_its_own_field() {
+    let guard = keeping_authorization();
+    let (own, theirs) = (("x-cupbearer-key", CI), ("authorization", "Bearer theirs"));
+    for fields in [&[own][..], &[own, theirs], &[own, theirs, theirs]] {
+        assert_eq!(who(&guard, "GET", "/", fields, &someone()), "ci");
+    }
+    let rejection = guard
+        .check(&request("GET", "/", &[OURS, theirs]), &someone())
+        .unwrap_err();
+    assert_eq!(rejection.reason, Reason::CallerUnknown);
+    assert_eq!(
+        rejection.detail,
+        "Only the callers in guard.callers are admitted: send a key as X-Cupbearer-Key."
+    );
+}
+
+#[test]
+fn while_authorization_is_forwarded_no_key_may_be_in_it() {
+    let bearer = format!("Bearer {CI}");
+    // x:the-key-of-ci-0001, and cbk_0:x
+    let (basic, made) = ("Basic eDp0aGUta2V5LW9mLWNpLTAwMDE=", "Basic Y2JrXzA6eA==");
+    let open = Guard::new(&config::GuardConfig {
+        keeps_authorization: true,
+        ..config("")
+    });
+    for (guard, values) in [
+        (
+            keeping_authorization(),
+            &[&*bearer, basic, made, "Bearer cbk_0"][..],
+        ),
+        (open, &[made, "Bearer cbk_0"]),
+    ] {
+        for value in values {
+            for others in [&[][..], &[("authorization", "Bearer theirs")]] {
+                let own = [OURS, ("x-cupbearer-key", CI), ("authorization", value)];
+                let head = request("GET", "/", &[&own[..], others].concat());
+                let rejection = guard.check(&head, &someone()).unwrap_err();
+                assert_eq!(rejection.reason, Reason::CallerUnknown, "{value}");
+                assert!(
+                    rejection.detail.contains("send the key as X-Cupbearer-Key"),
+                    "{}",
+                    rejection.detail
+                );
+            }
+        }
+    }
+}

@@ -70,3 +70,29 @@ fn the_error_names_the_line_that_is_not_a_key() {
 fn a_digest_is_never_printed() {
     assert_eq!(format!("{:?}", KeyDigest::of(b"x")), "KeyDigest(..)");
 }
+
+#[test]
+fn a_key_that_we_made_is_found_wherever_it_stands_in_a_text() {
+    let key = new_key().unwrap();
+    let key = key.as_str();
+    for text in [
+        key.to_owned(),
+        format!("Bearer {key}"),
+        format!("x:{key}"),
+        format!("eyJ.{key}.x"),
+        "Bearer cbk_mistyped".to_owned(),
+        "Digest username=\"cbk_x\"".to_owned(),
+    ] {
+        assert!(contains_made_key(text.as_bytes()), "{text}");
+    }
+    let mistyped = format!("x{}", &key[..key.len() - 1]);
+    for text in [
+        "",
+        "cbk",
+        "Bearer eyJ.acbk_a.x",
+        "Bearer eyJ.cbk_a",
+        &mistyped,
+    ] {
+        assert!(!contains_made_key(text.as_bytes()), "{text}");
+    }
+}

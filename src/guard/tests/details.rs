@@ -3,9 +3,8 @@
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, VARY};
 
 use super::*;
-use crate::config::PORT_PROBE_HOST;
+use crate::config::{PORT_PROBE_HOST, is_override};
 use crate::guard::callers::tests::config;
-use crate::guard::fields::is_override;
 use crate::guard::key::KeyDigest;
 
 #[test]

@@ -39,10 +39,9 @@ async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, In
         Err(rejection) => {
             let response = rejection.problem(&RequestId::generate()).response();
             let (mut parts, _) = response.into_parts();
-            parts.headers.insert(
-                http::header::CONNECTION,
-                http::HeaderValue::from_static("close"),
-            );
+            parts
+                .headers
+                .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
             return Ok(Response::from_parts(
                 parts,
                 Full::from(rejection.reason.name()),

@@ -124,13 +124,3 @@ fn trailers_that_a_response_may_not_have_are_not_announced() {
         assert_eq!(announced, expected, "{fields:?}");
     }
 }
-
-#[test]
-fn names_that_differ_only_in_underscores_are_the_same() {
-    let name = HeaderName::from_static;
-    assert!(is_same_name(&name("x-a-b"), &name("x_a-b")));
-    assert!(is_same_name(&name("x-a"), &name("x-a")));
-    for other in ["x-ab", "x-a-c", "x-a-bc"] {
-        assert!(!is_same_name(&name("x-a-b"), &name(other)), "{other}");
-    }
-}

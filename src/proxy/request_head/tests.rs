@@ -11,6 +11,9 @@ fn template() -> RequestTemplate {
             HeaderName::from_static("x-fixed"),
             HeaderValue::from_static("ours"),
         )],
+        token_field: header::AUTHORIZATION,
+        replaced: vec![HeaderName::from_static("x-fixed")],
+        keeps_authorization: false,
         forwards_browser_cookies: false,
         via: None,
     }
@@ -112,6 +115,77 @@ fn each_field_of_a_request_is_forwarded_removed_or_ours() {
     ] {
         let lines = sent(&template(), &head(fields), name);
         assert_eq!(lines, expected, "{name} of {fields:?}");
+    }
+}
+
+/// The token goes in `X-Api-Key`, alone or with the caller's own `Authorization`.
+fn with_key_field(keeps_authorization: bool) -> RequestTemplate {
+    RequestTemplate {
+        token_field: HeaderName::from_static("x-api-key"),
+        replaced: vec![
+            HeaderName::from_static("x-fixed"),
+            HeaderName::from_static("x-api-key"),
+        ],
+        keeps_authorization,
+        ..template()
+    }
+}
+
+#[test]
+fn the_token_is_sent_in_its_own_field_whatever_the_client_says_about_that_field() {
+    for fields in [
+        &[][..],
+        &[("x-api-key", "theirs"), ("x-api-key", "theirs")],
+        &[("x_api_key", "theirs"), ("x_api-key", "theirs")],
+        &[("connection", "x-api-key"), ("x-api-key", "theirs")],
+        &[("trailer", "x-api-key, x_api_key")],
+    ] {
+        let (template, head) = (with_key_field(false), head(fields));
+        assert_eq!(sent(&template, &head, "x-api-key"), ["Bearer abc"]);
+        for gone in ["x_api_key", "x_api-key", "trailer", "authorization"] {
+            assert_eq!(
+                sent(&template, &head, gone),
+                [""; 0],
+                "{gone} of {fields:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_clients_authorization_is_forwarded_only_if_that_is_configured() {
+    let own = ("authorization", "Digest a");
+    for (template, fields, expected) in [
+        (with_key_field(false), &[own][..], &[][..]),
+        (with_key_field(true), &[own], &["Digest a"]),
+        (
+            with_key_field(true),
+            &[own, ("authorization", "b")],
+            &["Digest a", "b"],
+        ),
+        (
+            with_key_field(true),
+            &[own, ("connection", "authorization")],
+            &[],
+        ),
+    ] {
+        let head = head(fields);
+        assert_eq!(sent(&template, &head, "authorization"), expected);
+        assert_eq!(sent(&template, &head, "x-api-key"), ["Bearer abc"]);
+    }
+}
+
+#[test]
+fn a_newer_token_replaces_the_one_that_the_request_carries() {
+    for template in [template(), with_key_field(true)] {
+        let mut headers = template.headers(&head(&[]), &bearer());
+        let newer = Bearer {
+            header: HeaderValue::from_static("Bearer newer"),
+            ..bearer()
+        };
+        template.attach(&mut headers, &newer);
+        assert_eq!(headers[&template.token_field], "Bearer newer");
+        assert_eq!(headers.get_all(&template.token_field).iter().count(), 1);
     }
 }
 

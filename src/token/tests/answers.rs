@@ -8,7 +8,7 @@ use http::header::{
 };
 
 use super::scene::s;
-use crate::config::{Assertion, ClientAuth, GrantType, TokenConfig};
+use crate::config::{Assertion, ClientAuth, GrantType, TokenConfig, TokenField};
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant_error::{GrantError, ResponseDefect};
@@ -96,6 +96,21 @@ fn every_form_of_lifetime_is_read_or_is_an_error() {
         Ok(DEFAULT),
         "missing: the configured lifetime"
     );
+}
+
+#[test]
+fn the_token_stands_behind_its_prefix_and_can_be_read_without_it() {
+    for (prefix, expected) in [("Bearer", "Bearer t.u"), ("", "t.u"), ("a b", "a b t.u")] {
+        let field = TokenField {
+            prefix: prefix.to_owned(),
+            ..TokenField::default()
+        };
+        let config = TokenConfig { field, ..plain() };
+        let token = read_success(&HeaderMap::new(), br#"{"access_token":"t.u"}"#, &config).unwrap();
+        assert_eq!(token.header, expected);
+        assert!(token.header.is_sensitive());
+        assert_eq!(token.as_str(), "t.u");
+    }
 }
 
 fn of_type(said: &str) -> ResponseDefect {

@@ -160,6 +160,7 @@ pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
         default_lifetime: Duration::from_mins(5),
         accept_type: None,
         wait: s(10),
+        field: config::TokenField::default(),
     }
 }
 

@@ -172,6 +172,7 @@ pub(super) fn grant(lifetime: Duration) -> Outcome {
     header.set_sensitive(true);
     Ok(AccessToken {
         header,
+        token_start: "Bearer ".len(),
         lifetime,
         is_untyped: false,
     })

@@ -67,6 +67,64 @@ async fn a_firewall_and_an_allow_list_are_told_apart_by_a_public_page() {
     }
 }
 
+/// Wants the token alone, in `X-Api-Key`, and repeats it otherwise.
+async fn with_an_api_key() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        while let Some(request) = connection.request().await {
+            let bytes = match request.values("x-api-key")[..] {
+                [key] if key.starts_with("eyJ") => answer("200 OK", "", "{}"),
+                [key] => answer("401 Unauthorized", "", &format!(r#"{{"detail":"{key}?"}}"#)),
+                _ => answer("403 Forbidden", "", r#"{"detail":"Not authenticated"}"#),
+            };
+            connection.write(&bytes).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_token_is_tried_in_the_field_and_form_that_are_configured() {
+    let api = with_an_api_key().await;
+    let open = async || DoctorFixture::open().await.before(&api.url());
+    let field = async || open().await.set("token.header=X-Api-Key");
+    let right = field().await.set("token.prefix=");
+    let report = right.examine().await;
+    assert_eq!(
+        report.outcome("api.answer"),
+        "ok",
+        "{}",
+        report.all("api.answer")
+    );
+    assert_eq!(api.only_request().values("authorization"), [""; 0]);
+
+    let report = open().await.examine().await;
+    assert!(
+        report
+            .all("api.answer")
+            .contains("something on the way removes Authorization")
+    );
+    let report = open().await.set("token.header=X-Key").examine().await;
+    let said = report.all("api.answer");
+    assert!(
+        said.contains("something on the way removes X-Key"),
+        "{said}"
+    );
+    assert!(
+        said.contains("compare token.header and token.prefix"),
+        "{said}"
+    );
+    let report = field().await.set("token.prefix=Token").examine().await;
+    let said = report.all("api.answer");
+    assert!(said.contains("it repeats the token"), "{said}");
+    assert!(
+        said.contains("compare token.header and token.prefix"),
+        "{said}"
+    );
+
+    let printed = right.run(&["token", "--header"]).await.out;
+    assert!(printed.starts_with("X-Api-Key: eyJ"), "{printed}");
+}
+
 /// How an API may repeat the token that it was sent.
 const ENCODINGS: [fn(&str) -> String; 6] = [
     str::to_owned,
