@@ -83,7 +83,9 @@ impl Guards {
         (guards, keys_read)
     }
 
-    fn and(&self, other: &Self) -> Self {
+    /// What admits only what `other` admits too.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
         Self {
             data: self.data.and(&other.data),
             admin: self.admin.and(&other.admin),

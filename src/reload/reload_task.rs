@@ -250,14 +250,19 @@ impl ReloadTask {
         Ok(())
     }
 
-    /// The examination takes long: what the new configuration forbids applies before it ends.
+    /// The examination takes long: what the new configuration forbids applies before it ends. What an earlier one
+    /// forbids stays forbidden meanwhile, since the new one may turn out to be invalid.
     fn restrict_early(&mut self) {
         if let Some(examination) = &mut self.examination {
             examination.restricts_at = None;
             examination.has_restricted = true;
             examination.earlier = self.restriction.take();
-            self.target.live_config.restrict(&examination.guards);
-            self.restriction = Some(examination.guards.clone());
+            let guards = match &examination.earlier {
+                Some(earlier) => examination.guards.and(earlier),
+                None => examination.guards.clone(),
+            };
+            self.target.live_config.restrict(&guards);
+            self.restriction = Some(guards);
         }
     }
 

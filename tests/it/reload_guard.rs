@@ -339,6 +339,11 @@ async fn what_a_file_forbids_applies_while_its_secrets_are_read_and_only_then_if
     assert_eq!(ask(address, get("/c")).await.status, 403);
     proxy.replace(&stricter.replace("/a", "/b"));
     while ask(address, get("/b")).await.status != 403 {}
+    assert_eq!(
+        ask(address, get("/c")).await.status,
+        403,
+        "until it is known to be valid, it lifts nothing"
+    );
     verdict.send_replace(Some(true));
     until("it is in use", || proxy.applied() == 1).await;
     assert_eq!(ask(address, get("/b")).await.status, 403);

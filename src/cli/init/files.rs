@@ -73,18 +73,38 @@ pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<
     Err((problem, "write the name of a file, such as cupbearer.toml").into())
 }
 
-/// The word of a command, or of a script for a shell in it, that is a path of `path`.
+/// What a command says of the file at `path`: one of its words, or of a script for a shell in it, is a path to it, or
+/// its name occurs anywhere. Scripts can be read in many ways, and the secret could be overwritten otherwise.
 fn file_in_command(words: &[String], path: &Path) -> Option<PathBuf> {
+    if !exists(path) {
+        return None; // the command has already printed the secret without it
+    }
+    let name = path.file_name()?.to_string_lossy();
+    if words.iter().any(|word| names(word, &name)) {
+        return Some(path.to_owned());
+    }
     let parts = words.iter().flat_map(|word| {
-        let quoted =
-            |letter: char| letter.is_whitespace() || matches!(letter, '\'' | '"' | '<' | ';');
-        let pieces = word.split(quoted).filter(|piece| !piece.is_empty());
+        let pieces = word.split(|letter| !belongs_to_path(letter));
         std::iter::once(word.as_str()).chain(pieces)
     });
     let mut files = parts.map(Path::new).filter(|part| part.is_file());
     files
         .find(|file| is_same_file(file, path))
         .map(Path::to_owned)
+}
+
+/// Whether the text contains this name of a file, and not only as a part of a longer one.
+fn names(text: &str, name: &str) -> bool {
+    let belongs_to_name = |letter: char| belongs_to_path(letter) && letter != '/';
+    text.match_indices(name).any(|(start, _)| {
+        let before = text[..start].chars().next_back();
+        let after = text[start + name.len()..].chars().next();
+        !before.is_some_and(belongs_to_name) && !after.is_some_and(belongs_to_name)
+    })
+}
+
+fn belongs_to_path(letter: char) -> bool {
+    letter.is_alphanumeric() || "._-/~+@%,:\\".contains(letter)
 }
 
 fn check_separate(path: &Path, secret: &Path, what: &str) -> Result<(), InvalidValue> {

@@ -113,6 +113,9 @@ async fn the_configuration_is_never_written_over_a_file_that_the_secrets_command
         format!("cat {}", file.display()),
         format!("sh -c 'cat {}'", file.display()),
         format!("sh -c 'tr -d x <{}'", file.display()),
+        format!("dd if={}", file.display()),
+        format!("sh -c 'echo $(cat {})'", file.display()),
+        format!("sh -c 'cd {} && cat f'", directory.path().display()),
     ] {
         let args = InitArgs {
             out: Some(directory.path().join(".").join("f")),
