@@ -6,9 +6,14 @@
 //! resolve to it. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room
 //! knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each proxy.
 
+mod body;
+mod events;
 mod metrics_text;
 mod page;
+mod plain;
+mod problem_cards;
 mod readiness;
+mod request_status;
 mod response;
 mod status;
 pub mod status_api;
@@ -20,11 +25,16 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval};
 
-use crate::guard::{Guard, Peer, Transport};
+use crate::guard::{Guard, Peer, Rejection, Transport};
 use crate::metrics::{self, ProcessMetrics, StoppedTasks};
+use body::AdminBody;
+use events::{EventStream, VIEWERS, ViewerPlaces};
 use metrics_text::MetricsText;
 use response::{AdminResponse, line, not_found, with_type};
+use status::ProcessState;
+use status_api::ProcessStatus;
 
 pub use readiness::Readiness;
 pub use view::ProxyView;
@@ -32,7 +42,7 @@ pub use view::ProxyView;
 /// Required on POST. A page of another origin cannot send it without a preflight, which is refused.
 const X_CUPBEARER: HeaderName = HeaderName::from_static("x-cupbearer");
 
-const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status and /, and with POST /quit and /token/refresh.";
+const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status, /events and /, and with POST /quit and /token/refresh.";
 /// The response to what a listener beyond loopback does not serve, by which `cli` recognizes one.
 pub(crate) const ONLY_LOCAL: &str =
     "This path exists only on a loopback or unix listener (admin.listen).";
@@ -46,6 +56,7 @@ pub struct AdminEndpoints {
     not_started: Vec<String>,
     /// Those of the admin listeners. Each proxy has its own.
     stopped_tasks: StoppedTasks,
+    viewers: ViewerPlaces,
     quit: Arc<Notify>,
 }
 
@@ -68,6 +79,7 @@ impl AdminEndpoints {
             more_guards,
             not_started,
             stopped_tasks,
+            viewers: ViewerPlaces::default(),
             quit: Arc::new(Notify::new()),
         })
     }
@@ -83,14 +95,27 @@ impl AdminEndpoints {
         Readiness::of_all(&self.views, &self.not_started, &self.stopped_tasks.names())
     }
 
-    async fn respond<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
+    /// Adds a sample to the history of each proxy, again and again. Never returns.
+    pub async fn record_history(self: Arc<Self>) {
+        let mut samples = interval(metrics::SAMPLE_INTERVAL);
+        samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            samples.tick().await;
+            for view in &self.views {
+                view.metrics.take_sample();
+            }
+        }
+    }
+
+    async fn respond(self: &Arc<Self>, request: &Request<()>, peer: &Peer) -> AdminResponse {
         let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/live" if is_get => line(StatusCode::OK, "live".to_owned()),
             "/startup" | "/ready" | "/metrics" if is_get => self.respond_if_host(request, peer),
-            "/" | "/status" | "/quit" | "/token/refresh" => {
+            "/status" | "/events" | "/quit" | "/token/refresh" => {
                 self.respond_guarded(request, peer).await
             }
+            path if page::has(path) => self.respond_guarded(request, peer).await,
             "/live" | "/startup" | "/ready" | "/metrics" => only_get(request),
             _ => not_found(NO_SUCH_PATH),
         }
@@ -128,21 +153,24 @@ impl AdminEndpoints {
         with_type(StatusCode::OK, metrics::CONTENT_TYPE, text)
     }
 
-    async fn respond_guarded<B>(&self, request: &Request<B>, peer: &Peer) -> AdminResponse {
+    async fn respond_guarded(
+        self: &Arc<Self>,
+        request: &Request<()>,
+        peer: &Peer,
+    ) -> AdminResponse {
         match peer.transport {
             Transport::Network => return not_found(ONLY_LOCAL),
             Transport::Loopback | Transport::Unix => {}
         }
-        for guard in self.guards() {
-            if let Err(rejection) = guard.check(request, peer) {
-                return response::refused_by_guard(request, &rejection);
-            }
+        if let Err(rejection) = self.check(request, peer) {
+            return response::refused_by_guard(request, &rejection);
         }
         match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/") => {
-                page::page(&status::process_status(&self.views, self.readiness()))
-            }
             (&Method::GET | &Method::HEAD, "/status") => self.status(),
+            (&Method::GET | &Method::HEAD, "/events") => self.events(request, peer),
+            (&Method::GET | &Method::HEAD, path) if page::has(path) => {
+                page::file(path).unwrap_or_else(|| not_found(NO_SUCH_PATH))
+            }
             (&Method::POST, "/quit" | "/token/refresh") if !has_order_field(request) => {
                 response::not_an_order(request)
             }
@@ -158,11 +186,51 @@ impl AdminEndpoints {
         }
     }
 
+    /// The page has no data, so a link on another page of this machine may lead to it. Nothing else is open to one.
+    fn check(&self, request: &Request<()>, peer: &Peer) -> Result<(), Rejection> {
+        for guard in self.guards() {
+            match request.uri().path() {
+                "/" => guard.check_navigation(request, peer)?,
+                _ => drop(guard.check(request, peer)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn process_status(&self, with_recent: bool) -> ProcessStatus {
+        let state = ProcessState {
+            readiness: self.readiness(),
+            not_started: &self.not_started,
+            stopped_tasks: self.stopped_tasks.names(),
+        };
+        status::process_status(&self.views, &state, with_recent)
+    }
+
     fn status(&self) -> AdminResponse {
-        let status = status::process_status(&self.views, self.readiness());
         // Cannot fail: these are strings and numbers with constant names.
-        let text = serde_json::to_string_pretty(&status).unwrap_or_default() + "\n";
-        with_type(StatusCode::OK, "application/json", text)
+        let text = serde_json::to_string_pretty(&self.process_status(true)).unwrap_or_default();
+        with_type(StatusCode::OK, "application/json", text + "\n")
+    }
+
+    /// The events of the page, for as long as the guard admits the viewer.
+    fn events(self: &Arc<Self>, request: &Request<()>, peer: &Peer) -> AdminResponse {
+        let Some(place) = self.viewers.take() else {
+            return line(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("There are {VIEWERS} viewers already: close one of the pages."),
+            );
+        };
+        let proxies = self.views.iter();
+        let proxies = proxies.map(|view| (view.name.clone(), Arc::clone(&view.metrics)));
+        let (endpoints, request, peer) = (Arc::clone(self), request.clone(), *peer);
+        let status = move || {
+            endpoints.check(&request, &peer).ok()?;
+            serde_json::to_string(&endpoints.process_status(false)).ok()
+        };
+        let events = EventStream::new(proxies, Box::new(status), place);
+        let mut response = with_type(StatusCode::OK, "text/event-stream", "");
+        *response.body_mut() = AdminBody::Events(Box::new(events));
+        response
     }
 
     /// Requests a new token from every token endpoint, now.

@@ -1,27 +1,72 @@
-//! The page at `/`: what `/status` says, for a person. It has no script, loads nothing, cannot be framed, and refreshes
-//! itself.
+//! The live page: files that are part of the binary. It loads nothing from elsewhere, and only its own scripts run.
+//!
+//! The page itself contains no data, so that following a link from another page to it reveals nothing: its script reads
+//! the event stream, which no page of another origin may do.
 
-use std::fmt::Write as _;
-use std::time::Duration;
-
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::response::{AdminResponse, with_type};
-use super::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
-use crate::problem::escape_html;
 
-/// All values are escaped; should one ever not be, this policy keeps it from doing anything.
+/// Every value is inserted as text; should one ever not be, this policy keeps it from doing anything.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; \
+     trusted-types 'none'",
 );
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
-color-scheme:light dark}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.15rem .6rem \
-.15rem 0;vertical-align:top}th{font-weight:600;white-space:nowrap}.recent td{border-top:1px solid #8884;\
-font-variant-numeric:tabular-nums}code{overflow-wrap:anywhere}";
+/// A page that opened this one must keep no handle on it.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-pub(super) fn page(status: &ProcessStatus) -> AdminResponse {
-    let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", html(status));
+/// Another origin can include none of the files.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// The path, the media type and the text of each file.
+const FILES: [(&str, &str, &str); 17] = [
+    ("/", HTML, include_str!("page/index.html")),
+    ("/page/style.css", CSS, include_str!("page/style.css")),
+    ("/page/main.js", SCRIPT, include_str!("page/main.js")),
+    ("/page/state.js", SCRIPT, include_str!("page/state.js")),
+    ("/page/words.js", SCRIPT, include_str!("page/words.js")),
+    ("/page/element.js", SCRIPT, include_str!("page/element.js")),
+    (
+        "/page/overview.js",
+        SCRIPT,
+        include_str!("page/overview.js"),
+    ),
+    (
+        "/page/problems.js",
+        SCRIPT,
+        include_str!("page/problems.js"),
+    ),
+    ("/page/token.js", SCRIPT, include_str!("page/token.js")),
+    ("/page/plots.js", SCRIPT, include_str!("page/plots.js")),
+    ("/page/table.js", SCRIPT, include_str!("page/table.js")),
+    ("/page/details.js", SCRIPT, include_str!("page/details.js")),
+    ("/page/export.js", SCRIPT, include_str!("page/export.js")),
+    (
+        "/page/keyboard.js",
+        SCRIPT,
+        include_str!("page/keyboard.js"),
+    ),
+    ("/page/good.svg", SVG, include_str!("page/good.svg")),
+    ("/page/warning.svg", SVG, include_str!("page/warning.svg")),
+    ("/page/error.svg", SVG, include_str!("page/error.svg")),
+];
+
+/// Whether one of the files has this path.
+pub(super) fn has(path: &str) -> bool {
+    FILES.iter().any(|(file, ..)| *file == path)
+}
+
+/// The file with this path.
+pub(super) fn file(path: &str) -> Option<AdminResponse> {
+    let (_, content_type, text) = FILES.iter().find(|(file, ..)| *file == path)?;
+    let mut response = with_type(StatusCode::OK, content_type, *text);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -29,97 +74,19 @@ pub(super) fn page(status: &ProcessStatus) -> AdminResponse {
         header::REFERRER_POLICY,
         HeaderValue::from_static("no-referrer"),
     );
-    response
+    let same_origin = HeaderValue::from_static("same-origin");
+    headers.insert(OPENER_POLICY, same_origin.clone());
+    headers.insert(RESOURCE_POLICY, same_origin);
+    Some(response)
 }
 
-fn html(status: &ProcessStatus) -> String {
-    let mut html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>cupbearer</title><style>{STYLE}</style>\
-         <main><h1>cupbearer {}</h1><p><strong>{}</strong>",
-        escape_html(&status.version),
-        escape_html(&status.summary)
-    );
-    for proxy in &status.proxies {
-        write_proxy(&mut html, proxy);
-    }
-    html.push_str(
-        "<p><a href=\"/status\">JSON</a> · <a href=\"/metrics\">Metrics</a></main></html>\n",
-    );
-    html
-}
+#[cfg(test)]
+mod tests {
+    use super::FILES;
 
-fn seconds(seconds: u64) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(seconds))
-}
-
-fn write_proxy(html: &mut String, proxy: &ProxyStatus) {
-    let token = &proxy.token;
-    let _ = write!(html, "<h2>{}</h2><table>", escape_html(&proxy.name));
-    let rows = [
-        ("Listens on", proxy.listens_on.join(", ")),
-        ("Forwards to", proxy.upstream.clone()),
-        ("Token from", token.from.clone()),
-        (
-            "Token",
-            format!(
-                "{}, valid for {}, next token request in {}",
-                token.state,
-                seconds(token.usable_for_s),
-                seconds(token.next_attempt_in_s)
-            ),
-        ),
-        (
-            "Last error",
-            token
-                .last_error
-                .clone()
-                .unwrap_or_else(|| "none".to_owned()),
-        ),
-        (
-            "Now",
-            format!(
-                "requests in flight: {}, client connections: {}, connections to the API: {}",
-                proxy.requests_in_flight, proxy.client_connections, proxy.upstream_connections
-            ),
-        ),
-        ("Uptime", seconds(proxy.uptime_s).to_string()),
-    ];
-    let notes = proxy.notes.iter().map(|note| ("Note", note.clone()));
-    for (name, value) in rows.into_iter().chain(notes) {
-        let _ = write!(
-            html,
-            "<tr><th scope=\"row\">{name}<td>{}",
-            escape_html(&value)
-        );
+    #[test]
+    fn the_whole_page_is_below_150_kb() {
+        let bytes: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();
+        assert!(bytes < 150_000, "{bytes}");
     }
-    html.push_str("</table><h3>Recent requests</h3>");
-    if proxy.recent.is_empty() {
-        html.push_str("<p>None yet.");
-        return;
-    }
-    html.push_str(
-        "<table class=\"recent\"><tr><th>Seconds ago<th>Method<th>Path<th>Status<th>Reason<th>Caller\
-         <th>Milliseconds",
-    );
-    for request in &proxy.recent {
-        write_request(html, request);
-    }
-    html.push_str("</table>");
-}
-
-fn write_request(html: &mut String, request: &RecentRequest) {
-    let status = request
-        .status
-        .map_or_else(|| "client left".to_owned(), |status| status.to_string());
-    let _ = write!(
-        html,
-        "<tr><td>{}<td>{}<td><code>{}</code><td>{status}<td>{}<td>{}<td>{}",
-        request.ago_s,
-        escape_html(&request.method),
-        escape_html(&request.path),
-        escape_html(request.reason.as_deref().unwrap_or_default()),
-        escape_html(request.caller.as_deref().unwrap_or_default()),
-        request.ms
-    );
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::view::ProxyView;
+use crate::problem::Reason;
 use crate::token::Snapshot;
 
 /// What `/ready` and `/startup` respond with.
@@ -126,29 +127,40 @@ impl Readiness {
             };
             return Self::ready(format!("ready: token {state}, valid for {usable}{note}"));
         }
-        let (reason, remedy) = match (&snapshot.last_error, snapshot.refused) {
-            (Some(_), true) => (
-                "token_refused",
-                "correct the credentials; a changed secret is tried within 5 s",
-            ),
-            (Some(_), false) => ("token_unavailable", "cupbearer keeps trying"),
-            (None, _) => ("token_unavailable", "the first attempt is in progress"),
-        };
-        let (cause, doctor) = match &snapshot.last_error {
-            Some(cause) => (
-                format!(": {cause}"),
-                "; run `cupbearer doctor` to find the cause",
-            ),
-            None => (String::new(), ""),
-        };
-        let wait = snapshot.next_attempt_in;
         Self {
             is_ready: false,
-            line: format!(
-                "not ready: token {state}: {reason}{cause}; {remedy}; next attempt in {}{doctor}",
-                humantime::format_duration(Duration::from_secs(wait.as_secs()))
-            ),
-            retry_in: Some(wait),
+            line: format!("not ready: {}", token_line(snapshot)),
+            retry_in: Some(snapshot.next_attempt_in),
         }
+    }
+}
+
+/// Why there is no usable token, and what to do, in one line.
+pub(super) fn token_line(snapshot: &Snapshot) -> String {
+    let (reason, remedy) = token_remedy(snapshot);
+    let (cause, doctor) = match &snapshot.last_error {
+        Some(cause) => (
+            format!(": {cause}"),
+            "; run `cupbearer doctor` to find the cause",
+        ),
+        None => (String::new(), ""),
+    };
+    format!(
+        "token {}: {}{cause}; {remedy}; next attempt in {}{doctor}",
+        snapshot.state.as_str(),
+        reason.name(),
+        humantime::format_duration(Duration::from_secs(snapshot.next_attempt_in.as_secs()))
+    )
+}
+
+/// Why the token endpoint has issued no token, and what to do.
+pub(super) const fn token_remedy(snapshot: &Snapshot) -> (Reason, &'static str) {
+    match (&snapshot.last_error, snapshot.refused) {
+        (Some(_), true) => (
+            Reason::TokenRefused,
+            "correct the credentials; a changed secret is tried within 5 s",
+        ),
+        (Some(_), false) => (Reason::TokenUnavailable, "cupbearer keeps trying"),
+        (None, _) => (Reason::TokenUnavailable, "the first attempt is in progress"),
     }
 }

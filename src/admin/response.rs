@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Full;
 
+use super::body::AdminBody;
 use crate::guard::Rejection;
 use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 
-/// A response with its whole body.
-pub(super) type AdminResponse = Response<Full<Bytes>>;
+/// A response of the admin listener.
+pub(super) type AdminResponse = Response<AdminBody>;
 
 /// One line of plain text.
 pub(super) fn line(status: StatusCode, text: String) -> AdminResponse {
@@ -25,7 +25,7 @@ pub(super) fn with_type(
     content_type: &'static str,
     text: impl Into<Bytes>,
 ) -> AdminResponse {
-    let mut response = Response::new(Full::new(text.into()));
+    let mut response = Response::new(AdminBody::from(text.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -40,7 +40,7 @@ pub(super) fn with_type(
 /// The problem for a request that the guard refuses.
 pub(super) fn refused_by_guard<B>(request: &Request<B>, rejection: &Rejection) -> AdminResponse {
     let id = RequestId::of(request.headers());
-    rejection.problem(&id).response().map(Full::new)
+    rejection.problem(&id).response().map(AdminBody::from)
 }
 
 /// 405: the path exists, but not with this method.
@@ -74,5 +74,5 @@ fn problem<B>(
         allow,
         ..ProblemResponse::new(reason, detail, &id)
     };
-    answer.response().map(Full::new)
+    answer.response().map(AdminBody::from)
 }

@@ -2,30 +2,81 @@
 
 use std::time::SystemTime;
 
+use super::problem_cards::{problem_cards, process_card};
 use super::readiness::Readiness;
+use super::request_status::numbered;
 use super::status_api::{
-    ProcessStatus, ProxyStatus, RecentRequest, TokenRequestCounts, TokenStatus,
+    ProblemStatus, ProcessStatus, ProxyStatus, TokenAttemptStatus, TokenRequestCounts, TokenStatus,
+    TotalsStatus,
 };
 use super::view::ProxyView;
-use crate::metrics::JournalEntry;
-use crate::text::{date_and_time, loggable};
-use crate::token::Snapshot;
+use crate::metrics::TrafficTotals;
+use crate::text::date_and_time;
+use crate::token::{Snapshot, TokenAttempt};
 
-pub(super) fn process_status(views: &[ProxyView], readiness: Readiness) -> ProcessStatus {
+/// How many of the recent requests `/status` has.
+const SHOWN: usize = 64;
+
+/// What concerns the process rather than one of its proxies.
+pub(super) struct ProcessState<'a> {
+    pub(super) readiness: Readiness,
+    /// Why proxies of this process have not started.
+    pub(super) not_started: &'a [String],
+    /// The tasks of the admin listeners that have stopped.
+    pub(super) stopped_tasks: Vec<&'static str>,
+}
+
+/// The whole status, with or without the recent requests.
+pub(super) fn process_status(
+    views: &[ProxyView],
+    state: &ProcessState<'_>,
+    with_recent: bool,
+) -> ProcessStatus {
     ProcessStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: Some(std::process::id()),
-        ready: readiness.is_ready,
-        summary: readiness.line,
-        proxies: views.iter().map(proxy_status).collect(),
+        ready: state.readiness.is_ready,
+        summary: state.readiness.line.clone(),
+        problems: process_problems(views, state),
+        proxies: views
+            .iter()
+            .map(|view| proxy_status(view, with_recent))
+            .collect(),
     }
 }
 
-fn proxy_status(view: &ProxyView) -> ProxyStatus {
+fn process_problems(views: &[ProxyView], state: &ProcessState<'_>) -> Vec<ProblemStatus> {
+    let not_started = state.not_started.iter();
+    let mut problems: Vec<_> = not_started
+        .map(|why| process_card("not_started", why, "correct it, and restart cupbearer"))
+        .collect();
+    let mut stopped = state.stopped_tasks.clone();
+    for view in views.iter().filter(|view| !(view.is_stopping)()) {
+        stopped.extend(view.metrics.stopped_tasks().names());
+    }
+    problems.extend(stopped.iter().map(|task| {
+        process_card(
+            "task_stopped",
+            &format!("stopped because of a bug in cupbearer: {task}"),
+            "restart it, and please report the bug",
+        )
+    }));
+    problems
+}
+
+fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
     let snapshot = view.snapshot();
+    let attempts = (view.tokens)().recent_attempts();
     let mut notes = (view.notes)();
     if snapshot.refused_although_fresh {
         notes.push("refused although fresh: a missing role?".to_owned());
+    }
+    let newer = view.metrics.newer_than(0, SHOWN);
+    let problems = problem_cards(view, &newer.entries);
+    let mut recent = Vec::new();
+    if with_recent {
+        recent = numbered(&newer.entries, newer.recorded);
+        recent.reverse();
     }
     ProxyStatus {
         name: view.name.clone(),
@@ -33,62 +84,63 @@ fn proxy_status(view: &ProxyView) -> ProxyStatus {
         listens_on: view.listens_on.clone(),
         upstream: (view.upstream)(),
         uptime_s: view.since.elapsed().as_secs(),
-        token: token_status((view.token_from)(), snapshot),
+        token: token_status((view.token_from)(), snapshot, &attempts),
         requests_in_flight: view.metrics.in_flight().get(),
         client_connections: view.metrics.client_connections().get(),
         upstream_connections: view.metrics.upstream_connections().get(),
         notes,
         has_pending_change: Some((view.has_pending_change)()),
         pending_fingerprint: (view.pending_fingerprint)(),
-        recent: view
-            .metrics
-            .recent()
-            .iter()
-            .rev()
-            .map(recent_request)
-            .collect(),
+        problems,
+        totals: totals_status(&view.metrics.totals()),
+        recent,
     }
 }
 
-fn token_status(from: String, snapshot: Snapshot) -> TokenStatus {
-    let attempts = snapshot.attempts;
+fn totals_status(totals: &TrafficTotals) -> TotalsStatus {
+    let [unanswered, .., client_errors, server_errors] = totals.by_class;
+    TotalsStatus {
+        requests: totals.by_class.iter().sum(),
+        client_errors,
+        server_errors,
+        unanswered,
+        bytes_in: totals.bytes_in,
+        bytes_out: totals.bytes_out,
+    }
+}
+
+fn token_status(from: String, snapshot: Snapshot, attempts: &[TokenAttempt]) -> TokenStatus {
+    let counts = snapshot.attempts;
     TokenStatus {
         from,
         state: snapshot.state.as_str().to_owned(),
         generation: snapshot.generation,
         expires_at: snapshot.expires_at.map(timestamp),
         usable_for_s: snapshot.usable_for.as_secs(),
+        lifetime_s: snapshot.lifetime.as_secs(),
         next_attempt_in_s: snapshot.next_attempt_in.as_secs(),
         last_success: snapshot.last_success.map(timestamp),
         last_error: snapshot.last_error,
         refused: snapshot.refused,
         failures_in_a_row: snapshot.failures,
         requests: TokenRequestCounts {
-            granted: attempts.granted,
-            refused: attempts.refused,
-            throttled: attempts.throttled,
-            unavailable: attempts.unavailable,
+            granted: counts.granted,
+            refused: counts.refused,
+            throttled: counts.throttled,
+            unavailable: counts.unavailable,
         },
+        attempts: attempts.iter().map(attempt_status).collect(),
     }
 }
 
-fn recent_request(entry: &JournalEntry) -> RecentRequest {
-    RecentRequest {
-        ago_s: entry.ended.elapsed().as_secs(),
-        method: loggable(entry.method.as_str()).into_owned(),
-        path: loggable(entry.path()).into_owned(),
-        status: entry.status,
-        reason: entry.reason.map(str::to_owned),
-        caller: entry.caller().map(str::to_owned),
-        request_id: entry.request_id().to_owned(),
-        // Rounded to microseconds, since f64 would otherwise print 0.33537500000000003.
-        ms: (entry.total.as_secs_f64() * 1e6).round() / 1e3,
+fn attempt_status(attempt: &TokenAttempt) -> TokenAttemptStatus {
+    TokenAttemptStatus {
+        at: timestamp(attempt.at),
+        outcome: attempt.outcome.to_owned(),
+        error: attempt.error.clone(),
     }
 }
 
 fn timestamp(time: SystemTime) -> String {
     date_and_time(time).unwrap_or_else(|| "after the year 9999".to_owned())
 }
-
-#[cfg(test)]
-mod tests;

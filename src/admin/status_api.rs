@@ -21,8 +21,49 @@ pub struct ProcessStatus {
     /// The line that `/ready` responds with.
     #[serde(default)]
     pub summary: String,
+    /// What is wrong with the process as a whole.
+    #[serde(default)]
+    pub problems: Vec<ProblemStatus>,
     /// The proxies of this process.
     pub proxies: Vec<ProxyStatus>,
+}
+
+/// Something that is wrong, for a person who has five seconds.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProblemStatus {
+    /// Identifies the kind: a reason such as `token_refused`, or a word such as `configuration_refused`.
+    pub code: String,
+    /// `error` if requests fail, `warning` if they soon may or some do, `notice` otherwise.
+    pub severity: String,
+    /// What is wrong, in one sentence.
+    pub title: String,
+    /// The cause, as the log and `cupbearer health` put it.
+    pub detail: String,
+    /// Since when, as far as is known.
+    pub since: Option<String>,
+    /// Whose side it is on.
+    pub responsible: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// What has been counted since the start.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TotalsStatus {
+    /// Finished requests.
+    pub requests: u64,
+    /// Those whose status is 4xx.
+    pub client_errors: u64,
+    /// Those whose status is 5xx.
+    pub server_errors: u64,
+    /// Those whose client disconnected before there was a status.
+    pub unanswered: u64,
+    /// Bytes read from clients.
+    pub bytes_in: u64,
+    /// Bytes written to clients.
+    pub bytes_out: u64,
 }
 
 /// One proxy.
@@ -55,6 +96,10 @@ pub struct ProxyStatus {
     /// A digest of the name, API and address in the newest configuration. Empty if that configuration is in use or
     /// cannot be read, or if another version did not send it.
     pub pending_fingerprint: String,
+    /// What is wrong with it, the worst first.
+    pub problems: Vec<ProblemStatus>,
+    /// What it has counted since its start.
+    pub totals: TotalsStatus,
     /// The most recent requests, the latest first.
     pub recent: Vec<RecentRequest>,
 }
@@ -73,6 +118,8 @@ pub struct TokenStatus {
     pub expires_at: Option<String>,
     /// Seconds for which the token can still be used.
     pub usable_for_s: u64,
+    /// Seconds for which the token could be used when it was granted.
+    pub lifetime_s: u64,
     /// Seconds until the next token request.
     pub next_attempt_in_s: u64,
     /// When a token was last granted.
@@ -85,6 +132,20 @@ pub struct TokenStatus {
     pub failures_in_a_row: u32,
     /// Token requests so far.
     pub requests: TokenRequestCounts,
+    /// The last of them, the oldest first.
+    pub attempts: Vec<TokenAttemptStatus>,
+}
+
+/// A token request that has ended.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenAttemptStatus {
+    /// When it ended.
+    pub at: String,
+    /// `granted`, `refused`, `throttled` or `unavailable`.
+    pub outcome: String,
+    /// Why it failed; `None` if it succeeded.
+    pub error: Option<String>,
 }
 
 /// How many token requests have ended in which way.
@@ -105,20 +166,58 @@ pub struct TokenRequestCounts {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RecentRequest {
+    /// Counts the requests of the proxy since its start, from 1.
+    pub number: u64,
     /// Seconds since the response ended.
     pub ago_s: u64,
+    /// When the response ended, in milliseconds since 1970.
+    pub ended_at_ms: u64,
     /// The method.
     pub method: String,
     /// The path without the query, cut to 120 bytes.
     pub path: String,
+    /// Whether the path was longer.
+    pub path_is_cut: bool,
     /// The status of the response; `None` if the client disconnected before there was one.
     pub status: Option<u16>,
     /// Why cupbearer answered the request itself, or why the response was cut.
     pub reason: Option<String>,
+    /// What went wrong, with the key to change, as the log has it.
+    pub error: Option<String>,
+    /// Whose side the reason is on.
+    pub responsible: Option<String>,
+    /// What to do about the reason.
+    pub remedy: Option<String>,
+    /// The key of the list of rules that has none for this request, such as `guard.allow`.
+    pub rule_key: Option<String>,
+    /// The rule that would admit the request, as an element of that list.
+    pub rule: Option<String>,
     /// The configured caller that sent it.
     pub caller: Option<String>,
+    /// The local user who sent it, as `uid:` and a number, if the system knows.
+    pub user: Option<String>,
+    /// `api`, `cupbearer`, or `nobody` if the client disconnected first.
+    pub answered_by: String,
     /// The value of `X-Request-Id`.
     pub request_id: String,
+    /// The trace that the caller named in `traceparent`.
+    pub trace_id: Option<String>,
+    /// The number of the token that was sent last; `None` if the API did not answer.
+    pub token_generation: Option<u64>,
+    /// Whether the request was sent again after a 401; `None` if there was no such 401.
+    pub replayed: Option<bool>,
+    /// The version of HTTP that the client used, such as `HTTP/1.1`.
+    pub http: String,
     /// Milliseconds from the request head to the end of the response.
     pub ms: f64,
+    /// Milliseconds from the request head until it was admitted and there was a token.
+    pub sent_ms: Option<f64>,
+    /// Milliseconds from then until the head of the API's response, connecting included.
+    pub api_ms: Option<f64>,
+    /// Milliseconds from the request head to the head of the response to the client.
+    pub head_ms: Option<f64>,
+    /// Body bytes received from the client; `None` if `log.access` is `"none"`, since nobody counts them then.
+    pub bytes_in: Option<u64>,
+    /// Body bytes sent to the client.
+    pub bytes_out: u64,
 }

@@ -1,6 +1,7 @@
 //! What the admin listener can see of one proxy.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -39,6 +40,8 @@ pub struct ProxyView {
     pub pending_fingerprint: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why a changed configuration is not in use.
     pub pending_change: Arc<dyn Fn() -> PendingChange + Send + Sync>,
+    /// Since when it is not in use.
+    pub pending_since: Arc<dyn Fn() -> Option<SystemTime> + Send + Sync>,
 }
 
 impl ProxyView {

@@ -227,6 +227,25 @@ impl Guard {
         is_same.then(|| name.clone())
     }
 
+    /// [`Self::check`] for a page that reveals nothing by itself: a person may follow a link to it from another page of
+    /// this machine. Whatever else that page sends is rejected, since only the person's browser says that this is a
+    /// navigation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check`].
+    pub fn check_navigation<B>(&self, request: &Request<B>, peer: &Peer) -> Result<(), Rejection> {
+        let mut head = Request::new(());
+        head.method_mut().clone_from(request.method());
+        head.uri_mut().clone_from(request.uri());
+        *head.version_mut() = request.version();
+        head.headers_mut().clone_from(request.headers());
+        if origin::is_same_site_navigation(request.method(), request.headers()) {
+            head.headers_mut().remove(origin::SEC_FETCH_SITE);
+        }
+        self.check(&head, peer).map(drop)
+    }
+
     /// Checks only `Host`, and only on a connection to a loopback address: for what everyone may read, except for a web
     /// page whose name has been made to resolve to this machine. Requests from elsewhere have any `Host`.
     ///

@@ -12,7 +12,7 @@ use super::rejection::Rejection;
 use crate::problem::Reason;
 use crate::text::quotable_authority;
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
@@ -135,6 +135,12 @@ pub(super) fn is_cross_origin_navigation(method: &Method, headers: &HeaderMap) -
         && says(&SEC_FETCH_MODE, "navigate")
         && says(&SEC_FETCH_DEST, "document")
         && (says(&SEC_FETCH_SITE, "cross-site") || says(&SEC_FETCH_SITE, "same-site"))
+}
+
+/// Whether a link on another page of this machine, at another port, was opened in a tab of its own.
+pub(super) fn is_same_site_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    is_cross_origin_navigation(method, headers)
+        && only(headers, &SEC_FETCH_SITE).is_some_and(|site| site == "same-site")
 }
 
 /// The value of a field that has exactly one line.

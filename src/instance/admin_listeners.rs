@@ -71,6 +71,12 @@ pub fn start_admin(
         connections: ADMIN_CONNECTIONS / bound.len().max(1),
         ..ADMIN_LIMITS
     };
+    let history = Arc::clone(&endpoints).record_history();
+    reporters.spawn(
+        stopped_tasks
+            .clone()
+            .watch("history of the live page", history),
+    );
     for bound in bound {
         let mut server = Server::new(bound, limits, Arc::clone(&metrics));
         let guard = NoGuard {

@@ -2,6 +2,7 @@
 //! true.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::metrics::PendingChange;
 use crate::token::Tokens;
@@ -18,6 +19,8 @@ struct NoteContents {
     needs_restart: Vec<String>,
     is_reloading: bool,
     newest: Option<String>,
+    /// When the first of the changes that are not in use was noticed.
+    pending_since: Option<SystemTime>,
 }
 
 impl ConfigNotes {
@@ -28,17 +31,23 @@ impl ConfigNotes {
 
     /// Sets why the newest configuration cannot be used; `None` once it can be.
     pub fn set_rejected(&self, reason: Option<String>) {
-        self.lock().rejected = reason;
+        let mut contents = self.lock();
+        contents.rejected = reason;
+        contents.note_time();
     }
 
     /// Sets the tokens of a new identity that has no token yet; `None` once it has one.
     pub fn set_pending(&self, tokens: Option<Tokens>) {
-        self.lock().pending = tokens;
+        let mut contents = self.lock();
+        contents.pending = tokens;
+        contents.note_time();
     }
 
     /// Sets the keys whose new value takes effect only after a restart.
     pub fn set_needs_restart(&self, keys: Vec<String>) {
-        self.lock().needs_restart = keys;
+        let mut contents = self.lock();
+        contents.needs_restart = keys;
+        contents.note_time();
     }
 
     /// Sets whether the configuration is being read and examined.
@@ -70,12 +79,13 @@ impl ConfigNotes {
     /// Why a changed configuration is not in use.
     #[must_use]
     pub fn pending_change(&self) -> PendingChange {
-        let contents = self.lock();
-        PendingChange {
-            refused: contents.rejected.is_some(),
-            waiting: contents.pending.is_some(),
-            restart: !contents.needs_restart.is_empty(),
-        }
+        self.lock().pending_change()
+    }
+
+    /// When the first change that is not in use was noticed.
+    #[must_use]
+    pub fn pending_since(&self) -> Option<SystemTime> {
+        self.lock().pending_since
     }
 
     /// All notes, one per line.
@@ -106,6 +116,24 @@ impl ConfigNotes {
 
     fn lock(&self) -> MutexGuard<'_, NoteContents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NoteContents {
+    fn pending_change(&self) -> PendingChange {
+        PendingChange {
+            refused: self.rejected.is_some(),
+            waiting: self.pending.is_some(),
+            restart: !self.needs_restart.is_empty(),
+        }
+    }
+
+    fn note_time(&mut self) {
+        if self.pending_change() == PendingChange::default() {
+            self.pending_since = None;
+        } else {
+            self.pending_since.get_or_insert_with(SystemTime::now);
+        }
     }
 }
 

@@ -51,7 +51,8 @@ impl RunningProxy {
             let live = Arc::clone(&self.live_config);
             Arc::new(move || read(&live))
         };
-        let (tokens, guard, notes, pending, change) = (
+        let (tokens, guard, notes, pending, change, since) = (
+            Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
@@ -73,6 +74,7 @@ impl RunningProxy {
             pending_fingerprint: text(|live| live.notes().pending_fingerprint()),
             has_pending_change: Arc::new(move || pending.notes().has_pending_change()),
             pending_change: Arc::new(move || change.notes().pending_change()),
+            pending_since: Arc::new(move || since.notes().pending_since()),
         }
     }
 

@@ -8,6 +8,8 @@
 
 mod active;
 mod batch;
+mod history;
+mod inline_text;
 mod markdown;
 mod pending;
 mod process;
@@ -24,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, IntCounter, IntCounterVec, Registry, TextEncoder};
 
+use history::History;
 use pending::PendingGauges;
 use registrar::{Registrar, at_zero};
 use requests::RequestMetrics;
@@ -31,10 +34,12 @@ use token::TokenMetrics;
 use traffic::TrafficMetrics;
 
 pub use active::{ActiveCount, ActiveGuard};
+pub use history::{NewerSamples, SAMPLE_INTERVAL, TrafficSample, TrafficTotals};
 pub use pending::PendingChange;
 pub use process::ProcessMetrics;
-pub use recent::JournalEntry;
-pub use request::{FinishedRequest, RequestObserver};
+pub use recent::{JournalEntry, NewerRequests};
+pub use registrar::TIME_BUCKETS;
+pub use request::{FinishedRequest, RequestDetails, RequestObserver};
 pub use tasks::StoppedTasks;
 pub use token::TokenFacts;
 
@@ -55,6 +60,7 @@ pub struct Metrics {
     pending: PendingGauges,
     stopped_tasks: StoppedTasks,
     observer: OnceLock<RequestObserver>,
+    history: History,
 }
 
 impl Metrics {
@@ -80,6 +86,7 @@ impl Metrics {
             pending: PendingGauges::new(&register),
             stopped_tasks: StoppedTasks::default(),
             observer: OnceLock::new(),
+            history: History::default(),
             registry: register.registry,
         })
     }
@@ -106,7 +113,34 @@ impl Metrics {
     /// The most recent requests, the oldest first.
     #[must_use]
     pub fn recent(&self) -> Vec<JournalEntry> {
-        self.requests.recent()
+        self.requests.newer_than(0, usize::MAX).entries
+    }
+
+    /// The last `most` requests that finished after the one with the number `after`; the first has the number 1.
+    #[must_use]
+    pub fn newer_than(&self, after: u64, most: usize) -> NewerRequests {
+        self.requests.newer_than(after, most)
+    }
+
+    /// What has been counted since the start.
+    #[must_use]
+    pub fn totals(&self) -> TrafficTotals {
+        TrafficTotals {
+            bytes_in: self.traffic.bytes_in.get(),
+            bytes_out: self.traffic.bytes_out.get(),
+            ..self.requests.totals()
+        }
+    }
+
+    /// Adds what has been counted since the last sample to the history. To be called every [`SAMPLE_INTERVAL`].
+    pub fn take_sample(&self) {
+        self.history.add(self.totals());
+    }
+
+    /// The samples after the one with the number `after`.
+    #[must_use]
+    pub fn samples_after(&self, after: u64) -> NewerSamples {
+        self.history.newer_than(after)
     }
 
     /// The background tasks that have stopped.

@@ -9,7 +9,7 @@ use super::active::ActiveCount;
 
 /// Upper bounds in seconds: from half a millisecond (a response from the same machine) to two minutes (the default of
 /// `upstream.head_timeout`), finer where most responses are.
-const SECONDS: [f64; 15] = [
+pub const TIME_BUCKETS: [f64; 15] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0,
 ];
 
@@ -35,7 +35,7 @@ impl Registrar<'_> {
     pub(super) fn histogram(&self, name: &str, help: &str) -> Histogram {
         let opts = HistogramOpts {
             common_opts: self.opts(name, help),
-            buckets: SECONDS.to_vec(),
+            buckets: TIME_BUCKETS.to_vec(),
         };
         self.registered(Histogram::with_opts(opts))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, Version};
 use tokio::time::Instant;
 
 /// A request whose response has ended.
@@ -26,6 +26,33 @@ pub struct FinishedRequest<'a> {
     pub total: Duration,
     /// From the moment it was forwarded until the head of the upstream's response.
     pub upstream_head: Option<Duration>,
+    /// What only the journal keeps.
+    pub details: RequestDetails<'a>,
+}
+
+/// What a person who looks into one request wants to know about it. Everything is known when it ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestDetails<'a> {
+    /// The local user at the other end of the connection, if the system knows.
+    pub user: Option<u32>,
+    /// What went wrong, with its causes.
+    pub error: Option<&'a str>,
+    /// The trace that the caller named.
+    pub trace_id: Option<&'a str>,
+    /// The number of the token that was sent last; `None` if the response does not come from the upstream.
+    pub token_generation: Option<u64>,
+    /// Whether the request was sent again after a 401; `None` if there was no such 401.
+    pub replayed: Option<bool>,
+    /// The version of HTTP that the client used.
+    pub version: Version,
+    /// From the request head until there was a token to send it with: it has been admitted.
+    pub sent_after: Option<Duration>,
+    /// From the request head until the head of the response to the client.
+    pub head_after: Option<Duration>,
+    /// Body bytes received from the client; `None` if nobody counted them.
+    pub bytes_in: Option<u64>,
+    /// Body bytes sent to the client.
+    pub bytes_out: u64,
 }
 
 /// Called with every request that finishes.

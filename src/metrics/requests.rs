@@ -1,10 +1,13 @@
 //! The metrics of requests: how many, how long they took, how many are in flight.
 
 use http::Method;
-use prometheus::IntCounterVec;
+use prometheus::core::{Collector as _, Metric as _};
+use prometheus::proto::MetricFamily;
+use prometheus::{Histogram, IntCounterVec};
 
 use super::batch::RequestBatch;
-use super::recent::JournalEntry;
+use super::history::{CLASSES, TrafficTotals};
+use super::recent::NewerRequests;
 use super::registrar::{ActiveGauge, Registrar};
 use super::request::FinishedRequest;
 
@@ -13,12 +16,10 @@ const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
 ];
 
-/// The first digit of the status; `none` if the client disconnected before there was one.
-const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-
 pub(super) struct RequestMetrics {
     total: IntCounterVec,
     failed: IntCounterVec,
+    request_seconds: Histogram,
     /// Holds the counters of plain requests (no reason, no configured caller), so that they need no look-up.
     batch: RequestBatch,
     pub(super) in_flight: ActiveGauge,
@@ -55,6 +56,7 @@ impl RequestMetrics {
                 "Finished requests that cupbearer rejected, could not carry out or aborted.",
                 &["reason"],
             ),
+            request_seconds,
             total,
         }
     }
@@ -85,14 +87,53 @@ impl RequestMetrics {
         self.batch.add(request, plain);
     }
 
-    pub(super) fn recent(&self) -> Vec<JournalEntry> {
-        self.batch.lock().journal.entries()
+    pub(super) fn newer_than(&self, after: u64, most: usize) -> NewerRequests {
+        self.batch.lock().journal.newer_than(after, most)
+    }
+
+    /// By class and by time; the bytes are counted elsewhere.
+    pub(super) fn totals(&self) -> TrafficTotals {
+        self.batch.flush();
+        let mut totals = TrafficTotals::default();
+        for metric in self
+            .total
+            .collect()
+            .iter()
+            .flat_map(MetricFamily::get_metric)
+        {
+            let mut labels = metric.get_label().iter();
+            let class = labels.find(|label| label.name() == "status_class");
+            let class =
+                class.and_then(|class| CLASSES.iter().position(|one| *one == class.value()));
+            if let Some(class) = class {
+                totals.by_class[class] += whole(metric.get_counter().get_value());
+            }
+        }
+        let seconds = self.request_seconds.metric();
+        let mut below = 0;
+        for bucket in seconds.get_histogram().get_bucket() {
+            totals.by_time.push(bucket.cumulative_count() - below);
+            below = bucket.cumulative_count();
+        }
+        totals
+            .by_time
+            .push(seconds.get_histogram().get_sample_count() - below);
+        totals
     }
 
     pub(super) fn update(&self) {
         self.in_flight.update();
         self.batch.flush();
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count of requests is never negative, and exact up to 2^53"
+)]
+const fn whole(count: f64) -> u64 {
+    count as u64
 }
 
 fn method_index(method: &Method) -> usize {

@@ -18,6 +18,7 @@ fn request<'a>(method: &'a Method, path: &'a str, status: Option<u16>) -> Finish
         ended: Instant::now(),
         total: Duration::from_millis(7),
         upstream_head: Some(Duration::from_millis(6)),
+        details: RequestDetails::default(),
     }
 }
 
@@ -168,8 +169,8 @@ fn token_counters_never_decrease_when_the_identity_changes() {
 fn the_journal_keeps_the_most_recent_requests_and_cuts_long_paths_between_characters() {
     let metrics = Metrics::new(None);
     let long = "/ä".repeat(100);
-    for number in 0..100 {
-        let path = if number == 99 {
+    for number in 0..300 {
+        let path = if number == 299 {
             long.clone()
         } else {
             format!("/{number}")
@@ -177,12 +178,12 @@ fn the_journal_keeps_the_most_recent_requests_and_cuts_long_paths_between_charac
         metrics.request_finished(&request(&Method::GET, &path, Some(200)));
     }
     let recent = metrics.recent();
-    assert_eq!(recent.len(), 64);
-    assert_eq!(recent[0].path(), "/36");
-    assert_eq!(recent[62].path(), "/98");
-    assert!(long.starts_with(recent[63].path()) && recent[63].path().len() == 120);
-    assert_eq!(recent[63].caller(), None);
-    assert_eq!(recent[63].request_id(), "this-one");
+    assert_eq!(recent.len(), 256);
+    assert_eq!(recent[0].path(), "/44");
+    assert_eq!(recent[254].path(), "/298");
+    assert!(long.starts_with(recent[255].path()) && recent[255].path().len() == 120);
+    assert_eq!(recent[255].caller(), None);
+    assert_eq!(recent[255].request_id(), "this-one");
 }
 
 #[cfg(target_os = "linux")]

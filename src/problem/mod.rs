@@ -12,7 +12,6 @@ mod response;
 
 pub use format::ProblemFormat;
 pub use markdown::markdown_table;
-pub(crate) use page::escape_html;
 pub use reason::Reason;
 pub use request_id::{RequestId, X_REQUEST_ID};
 pub(crate) use response::PROXY_STATUS;

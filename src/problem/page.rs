@@ -82,7 +82,7 @@ fn own_reference(target: &str) -> String {
 }
 
 /// Escapes `text` for use between tags and in a quoted attribute.
-pub(crate) fn escape_html(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

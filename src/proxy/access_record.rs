@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Frame;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use super::attempt::LastAttempt;
 use super::request_body::UploadCounter;
 use super::trace;
 use crate::guard::CallerName;
-use crate::metrics::FinishedRequest;
+use crate::metrics::{FinishedRequest, RequestDetails};
 use crate::problem::{Reason, RequestId};
 use crate::text::{error_chain, loggable, without_user_info};
 use crate::upstream::BodyError;
@@ -37,6 +37,7 @@ pub(super) struct AccessRecord {
     uid: Option<u32>,
     sink: Arc<AccessSink>,
     method: Method,
+    version: Version,
     path: PathAndQuery,
     /// The method and the path are unknown.
     is_unread: bool,
@@ -69,6 +70,7 @@ impl AccessRecord {
             uid,
             sink: Arc::clone(sink),
             method: request.method().clone(),
+            version: request.version(),
             path: request
                 .uri()
                 .path_and_query()
@@ -206,7 +208,30 @@ impl AccessRecord {
                 let head = attempt.head.unwrap_or(head);
                 head.duration_since(attempt.started)
             }),
+            details: self.details(),
         });
+    }
+
+    fn details(&self) -> RequestDetails<'_> {
+        let since_start = |instant: Instant| instant.duration_since(self.start);
+        let upload = || self.upload_counter.as_ref().map_or(0, UploadCounter::bytes);
+        RequestDetails {
+            user: self.uid,
+            error: self.error.as_deref(),
+            trace_id: self.traceparent.as_ref().and_then(trace::trace_id),
+            token_generation: self.attempt.map(|attempt| attempt.generation),
+            replayed: self.replayed(),
+            version: self.version,
+            sent_after: self.attempt.map(|attempt| since_start(attempt.started)),
+            head_after: self.head.map(|(_, instant)| since_start(instant)),
+            bytes_in: (self.lines != AccessLines::None).then(upload),
+            bytes_out: self.bytes_out,
+        }
+    }
+
+    fn replayed(&self) -> Option<bool> {
+        let replay = self.attempt?.replay?;
+        Some(replay.is_ok())
     }
 
     fn log(&self, ended: Instant) {
@@ -234,7 +259,7 @@ impl AccessRecord {
                     request_id = self.request_id.as_str(),
                     trace_id = self.traceparent.as_ref().and_then(trace::trace_id),
                     token_generation = self.attempt.map(|attempt| attempt.generation),
-                    replayed = self.attempt.and_then(|attempt| attempt.replay).map(|replay| replay.is_ok()),
+                    replayed = self.replayed(),
                     head_ms = self.head.map(|(_, instant)| milliseconds(instant)),
                     total_ms = milliseconds(ended),
                     bytes_in = self.upload_counter.as_ref().map_or(0, UploadCounter::bytes),

@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::attempt_log::{AttemptCounts, TokenAttempt};
 use super::bearer::{Bearer, TokenState};
 use super::forced::RequestRoute;
 use super::grant_error::GrantError;
-use super::schedule::{WAIT_AFTER_EXPIRY, WAIT_AFTER_FAILURE};
-use super::status::{AttemptCounts, SharedStatus, TaskStatus, Wait};
+use super::schedule::{self, WAIT_AFTER_EXPIRY, WAIT_AFTER_FAILURE};
+use super::status::{SharedStatus, TaskStatus, Wait};
 
 /// Why a request gets no bearer token.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,6 +73,8 @@ pub struct Snapshot {
     pub expires_at: Option<SystemTime>,
     /// How long the current token can still be sent; zero if there is no usable token.
     pub usable_for: Duration,
+    /// How long the current token could be sent in all; zero if there has been none.
+    pub lifetime: Duration,
     /// The time until the next attempt; zero during an attempt.
     pub next_attempt_in: Duration,
     /// Why the last attempt failed, on one line, safe to show; `None` if it succeeded.
@@ -316,6 +319,7 @@ impl Tokens {
             generation: token.map_or(0, |token| token.generation),
             expires_at: token.and_then(|token| token.expires_at(now)),
             usable_for: status.usable_in(now),
+            lifetime: token.map_or(Duration::ZERO, |token| schedule::usable_for(token.lifetime)),
             next_attempt_in: status.planned_in(now),
             last_error: status.failure.as_ref().map(|failure| failure.chain()),
             refused: status
@@ -327,6 +331,12 @@ impl Tokens {
             attempts: self.shared.attempts.counts(),
             refused_although_fresh,
         }
+    }
+
+    /// The last attempts to get a token, the oldest first, also those of other identities of the same proxy.
+    #[must_use]
+    pub fn recent_attempts(&self) -> Vec<TokenAttempt> {
+        self.shared.attempts.recent()
     }
 
     /// Waits for the first token or the first failure, however long that takes (10 s and the reading of the secret).

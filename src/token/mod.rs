@@ -13,6 +13,7 @@
 //! requests one token without the task.
 
 mod assertion;
+mod attempt_log;
 mod bearer;
 mod catch_panic;
 mod cause;
@@ -42,6 +43,7 @@ mod tests;
 mod unreachable;
 mod watched_secrets;
 
+pub use attempt_log::{AttemptCounter, AttemptCounts, TokenAttempt};
 pub use bearer::{Bearer, TokenState};
 pub use cause::Cause;
 pub use client::{Client, client};
@@ -58,5 +60,4 @@ pub use request_secrets::{RequestSecrets, UnreadableSecret, is_awaited};
 pub use response::AccessToken;
 pub use secret_reader::{ReadSecrets, SecretOwnership, SecretReader, SourceOwner};
 pub use single_grant::SingleGrant;
-pub use status::{AttemptCounter, AttemptCounts};
 pub use unreachable::{TokenServer, Unreachable, UnreachableCause};

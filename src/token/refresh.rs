@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::attempt_log::AttemptCounter;
 use super::bearer::TokenState;
 use super::catch_panic::catch_panic;
 use super::client::Client;
@@ -28,7 +29,7 @@ use super::schedule::{
     MIN_BETWEEN_ATTEMPTS,
 };
 use super::secret_reader::ReadSecrets;
-use super::status::{AttemptCounter, CurrentToken, SharedStatus, Wait};
+use super::status::{CurrentToken, SharedStatus, Wait};
 use super::watched_secrets::{SecretChange, WatchedSecrets};
 use crate::config;
 
@@ -349,7 +350,8 @@ impl RefreshTask {
             header, lifetime, ..
         } = token;
         let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
-        self.inputs.attempts.count_success();
+        let now = self.inputs.clock.now();
+        self.inputs.attempts.count_success(now.wall);
         let mut generation = 0;
         self.shared.status.send_modify(|status| {
             generation = status.token.as_ref().map_or(0, |token| token.generation) + 1;
@@ -390,7 +392,8 @@ impl RefreshTask {
     fn record_failure(&mut self, trigger: AttemptTrigger, failure: GrantError) {
         let now = self.inputs.clock.now();
         let draw = (self.inputs.draw)();
-        self.inputs.attempts.count_failure(failure.class());
+        let attempts = &self.inputs.attempts;
+        attempts.count_failure(now.wall, failure.class(), failure.chain());
         let failure = Arc::new(failure);
         let (mut number, mut failures, mut retry_in) = (0, 0, Duration::ZERO);
         self.shared.status.send_modify(|status| {

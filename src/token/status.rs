@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use tokio::sync::{Notify, watch};
 
+use super::attempt_log::AttemptCounter;
 use super::bearer::{Bearer, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
-use super::schedule::{self, ATTEMPT_OVERLAP, Delays, FailureClass, MIN_BETWEEN_ATTEMPTS};
+use super::schedule::{self, ATTEMPT_OVERLAP, Delays, MIN_BETWEEN_ATTEMPTS};
 
 /// What the handle and the task share.
 ///
@@ -119,46 +120,6 @@ impl Wait {
             self.delays.without_token
         };
         delay.saturating_sub(self.since.age(now))
-    }
-}
-
-/// The number of attempts by outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AttemptCounts {
-    /// A token was granted.
-    pub granted: u64,
-    /// The configuration was rejected, or the secret cannot be used.
-    pub refused: u64,
-    /// 429.
-    pub throttled: u64,
-    /// Any other failure.
-    pub unavailable: u64,
-}
-
-/// Counts the attempts of every identity that a proxy has had, so that its counters never decrease. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct AttemptCounter(Arc<Mutex<AttemptCounts>>);
-
-impl AttemptCounter {
-    pub(super) fn count_success(&self) {
-        self.lock().granted += 1;
-    }
-
-    pub(super) fn count_failure(&self, class: FailureClass) {
-        let mut counts = self.lock();
-        match class {
-            FailureClass::Configuration => counts.refused += 1,
-            FailureClass::Throttled => counts.throttled += 1,
-            FailureClass::Outage => counts.unavailable += 1,
-        }
-    }
-
-    pub(super) fn counts(&self) -> AttemptCounts {
-        *self.lock()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, AttemptCounts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

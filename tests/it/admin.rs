@@ -5,6 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::support::{
     Answer, Binary, Config, Connection, SECRET, TOKEN, Upstream, answer, ask, get, token_answer,
     until,
@@ -213,7 +215,7 @@ async fn the_time_of_the_upstreams_head_does_not_contain_the_wait_for_a_newer_to
 async fn the_status_and_the_page_show_recent_requests_without_query_or_token() {
     let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
     assert_eq!(
-        ask(binary.address, get("/a%3Cb?q=hidden")).await.status,
+        ask(binary.address, get("/a%3Cb?q=unspoken")).await.status,
         200
     );
     let status = ask(binary.admin(), get("/status")).await;
@@ -222,12 +224,17 @@ async fn the_status_and_the_page_show_recent_requests_without_query_or_token() {
     assert_eq!(recent["path"], "/a%3Cb");
     assert_eq!(recent["status"], 200);
     assert_eq!(json["proxies"][0]["token"]["state"], "fresh");
+    #[cfg(target_os = "linux")]
+    assert_eq!(recent["user"], format!("uid:{}", own_uid()));
+    assert_eq!(recent["answered_by"], "api");
+    assert_eq!(recent["token_generation"], 1);
+    assert_eq!(json["proxies"][0]["totals"]["requests"], 1);
     let page = ask(binary.admin(), get("/")).await;
     assert_eq!(page.field("x-frame-options"), Some("DENY"));
-    assert!(page.text().contains("/a%3Cb"));
-    for text in [status.text(), page.text()] {
+    let events = events(binary.admin(), "/a%3Cb").await;
+    for text in [status.text(), page.text(), events] {
         assert!(
-            !text.contains("hidden") && !text.contains(&TOKEN[..12]),
+            !text.contains("unspoken") && !text.contains(&TOKEN[..12]),
             "{text}"
         );
     }
@@ -271,7 +278,16 @@ async fn a_web_page_can_neither_read_the_status_nor_stop_the_proxy() {
         200
     );
     assert_eq!(outcome(admin, &get("/token")).await.0, 404);
-    for path in ["/", "/live", "/metrics", "/ready", "/startup", "/status"] {
+    for path in [
+        "/",
+        "/events",
+        "/live",
+        "/metrics",
+        "/page/main.js",
+        "/ready",
+        "/startup",
+        "/status",
+    ] {
         let wrong = (405, "method_refused".to_owned());
         let order = post(path, "X-Cupbearer: 1\r\n");
         assert_eq!(outcome(admin, &order).await, wrong, "{path}");
@@ -324,8 +340,100 @@ async fn on_a_network_listener_only_probes_and_metrics_exist() {
     assert!(binary.exit_status().is_none());
 }
 
-/// The pages that only admitted local users may read.
-const GUARDED: [&str; 2] = ["/", "/status"];
+/// The pages that only admitted local users may read. What follows the events never ends.
+const GUARDED: [&str; 4] = ["/", "/status", "/page/main.js", "/page/style.css"];
+
+/// The user that runs the tests, as the proxy sees it.
+#[cfg(target_os = "linux")]
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// What the event stream sends until it has sent this text.
+async fn events(admin: SocketAddr, text: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
+    let request = get("/events");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    loop {
+        let all = String::from_utf8_lossy(&received).into_owned();
+        if all.contains(text) {
+            return all;
+        }
+        assert!(stream.read_buf(&mut received).await.unwrap() > 0, "{all}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_on_another_page_of_this_machine_leads_to_the_page_and_to_nothing_else() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let admin = binary.admin();
+    let from_a_page = |path: &str, site: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\n{more}\r\n")
+    };
+    let link = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+    assert_eq!(
+        ask(admin, from_a_page("/", "same-site", link)).await.status,
+        200
+    );
+    for path in ["/status", "/events", "/page/main.js", "/page/style.css"] {
+        let asked = outcome_of_page(admin, from_a_page(path, "same-site", link)).await;
+        assert_eq!(asked, 403, "{path}");
+    }
+    for (site, more) in [
+        ("cross-site", link),
+        ("same-site", ""),
+        (
+            "same-site",
+            "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: script\r\n",
+        ),
+        (
+            "same-site",
+            "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n",
+        ),
+    ] {
+        let asked = outcome_of_page(admin, from_a_page("/", site, more)).await;
+        assert_eq!(asked, 403, "{site} {more}");
+    }
+    let with_origin = format!("{link}Origin: http://localhost:1\r\n");
+    let asked = outcome_of_page(admin, from_a_page("/", "same-site", &with_origin)).await;
+    assert_eq!(asked, 403);
+}
+
+/// The status of a request that a browser sends; the rejection may be a page.
+async fn outcome_of_page(admin: SocketAddr, request: String) -> u16 {
+    ask(admin, request).await.status
+}
+
+#[tokio::test]
+async fn at_most_eight_viewers_get_events_and_probes_get_through_beside_them() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let admin = binary.admin();
+    let mut viewers = Vec::new();
+    for _ in 0..8 {
+        let mut viewer = tokio::net::TcpStream::connect(admin).await.unwrap();
+        viewer.write_all(get("/events").as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        viewer.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        viewers.push(viewer);
+    }
+    let (status, text) = line(admin, "/events").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("8 viewers"), "{text}");
+    assert_eq!(line(admin, "/ready").await.0, 200);
+    drop(viewers.pop());
+    // The place is free once the server has noticed.
+    loop {
+        let mut viewer = tokio::net::TcpStream::connect(admin).await.unwrap();
+        viewer.write_all(get("/events").as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        viewer.read_exact(&mut first).await.unwrap();
+        if &first == b"HTTP/1.1 200" {
+            break;
+        }
+    }
+}
 
 #[cfg(target_os = "linux")]
 #[tokio::test]

@@ -4,6 +4,7 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::*;
+use crate::metrics::RequestDetails;
 
 fn exchange<'a>(
     caller: Option<&'a str>,
@@ -21,6 +22,7 @@ fn exchange<'a>(
         ended: Instant::now(),
         total: Duration::ZERO,
         upstream_head: None,
+        details: RequestDetails::default(),
     }
 }
 

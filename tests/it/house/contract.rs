@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use cupbearer::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
+use cupbearer::admin::status_api::{
+    ProblemStatus, ProcessStatus, ProxyStatus, RecentRequest, TokenAttemptStatus, TokenStatus,
+};
 use cupbearer::cli::Exit;
 use cupbearer::config::keys::{self, Fallback, KeyInfo};
 use cupbearer::problem::Reason;
@@ -245,9 +247,15 @@ fn status_fields() -> Section {
         proxies: vec![ProxyStatus {
             listens_on: vec![String::new()],
             notes: vec![String::new()],
+            problems: vec![ProblemStatus::default()],
             recent: vec![RecentRequest::default()],
+            token: TokenStatus {
+                attempts: vec![TokenAttemptStatus::default()],
+                ..TokenStatus::default()
+            },
             ..ProxyStatus::default()
         }],
+        problems: vec![ProblemStatus::default()],
         ..ProcessStatus::default()
     };
     let mut section = Section::new();

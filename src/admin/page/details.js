@@ -1,0 +1,110 @@
+// Everything that is known about one request.
+
+import { byId, element, fillFacts, svg, toast } from "./element.js";
+import { copy, curl, preferredShell, SHELLS } from "./export.js";
+import { chosenStatus } from "./state.js";
+import { answeredWords, callerOf, protocolWords, shares } from "./table.js";
+import { bytes, exact, milliseconds } from "./words.js";
+
+export function closeDetails() {
+  const panel = byId("details");
+  const wasOpen = !panel.hidden;
+  panel.hidden = true;
+  panel.replaceChildren();
+  return wasOpen;
+}
+
+export function showDetails(request) {
+  const panel = byId("details");
+  const facts = element("dl");
+  fillFacts(facts, [
+    ["Request", `${request.method} ${request.path}${request.path_is_cut ? "…" : ""}`],
+    ["Ended", exact(request.ended_at_ms)],
+    ["Status", request.status ?? "none"],
+    ["Answered by", answeredWords(request)],
+    ["Reason", request.reason],
+    ["What happened", request.error],
+    ["Whose side", request.responsible],
+    ["What to do", request.remedy],
+    ["Caller", callerOf(request) || "unknown", "The configured caller, or else the local user"],
+    ["Request id", request.request_id, "The value of X-Request-Id, which the logs have too"],
+    ["Trace id", request.trace_id, "The trace that the caller named in traceparent"],
+    ["Token", request.token_generation ? `number ${request.token_generation}` : undefined, "Which of the tokens was sent"],
+    ["Sent again", { true: "yes, with a newer token, after a 401", false: "no, although the API answered 401" }[request.replayed]],
+    ["Body", `${bytes(request.bytes_in)} received, ${bytes(request.bytes_out)} sent`],
+    ["Protocol", protocolWords(request), "Between the client and cupbearer, and between cupbearer and the API"],
+    ["Took", `${milliseconds(request.ms)}: ${shares(request)}`],
+  ]);
+  const close = element("button", { type: "button", onclick: closeDetails }, "Close");
+  panel.replaceChildren(
+    element("div", { class: "bar" }, element("h2", { id: "details-title" }, "Request details"), close),
+    facts,
+    element("h3", {}, "Where the time went"),
+    ...waterfall(request),
+    ...curlPart(request),
+    ...rulePart(request),
+  );
+  panel.hidden = false;
+  panel.focus({ preventScroll: true });
+  panel.scrollIntoView({ block: "nearest" });
+}
+
+/** The parts of the time, one below the other: [what, from, to, class]. */
+function parts(request) {
+  const head = request.head_ms ?? request.ms;
+  if (request.sent_ms === null || request.sent_ms === undefined) return [["cupbearer", 0, head, "ours"], ["Body to the client", head, request.ms, "body"]];
+  const answered = Math.min(head, request.sent_ms + (request.api_ms ?? 0));
+  return [
+    ["Admitted, token at hand", 0, request.sent_ms, "ours"],
+    ["Connect, send, wait for the API", request.sent_ms, answered, "api"],
+    ["cupbearer", answered, head, "ours"],
+    ["Body to the client", head, request.ms, "body"],
+  ];
+}
+
+function waterfall(request) {
+  const [width, line] = [400, 18];
+  const scale = width / Math.max(request.ms, 0.001);
+  const rows = parts(request).filter(([, from, to], index) => index === 0 || to > from);
+  const bars = rows.map(([, from, to, kind], index) =>
+    svg("rect", { class: kind, x: (from * scale).toFixed(1), y: index * line + 3, width: Math.max(2, (to - from) * scale).toFixed(1), height: line - 6 }),
+  );
+  const list = element("dl");
+  fillFacts(list, rows.map(([name, from, to]) => [name, milliseconds(to - from)]));
+  return [svg("svg", { class: "waterfall", viewBox: `0 0 ${width + 2} ${rows.length * line}`, "aria-hidden": "true" }, ...bars), list];
+}
+
+function curlPart(request) {
+  const title = element("h3", {}, "The same request again");
+  if (request.path_is_cut) return [title, element("p", { class: "note" }, "The path was too long to be kept, so there is no command for it.")];
+  const pre = element("pre", { id: "curl" });
+  const choose = (shell) => {
+    pre.textContent = curl(request, chosenStatus(), shell);
+    for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.shell === shell));
+    preferredShell(shell);
+  };
+  const buttons = Object.keys(SHELLS).map((shell) =>
+    element("button", { type: "button", "data-shell": shell, onclick: () => choose(shell) }, SHELLS[shell]),
+  );
+  const button = element("button", { type: "button", id: "copy-curl", onclick: () => copy(pre.textContent, "Command copied") }, "Copy");
+  choose(preferredShell());
+  const note = "It goes through the proxy, which adds the token. Query, header fields and body were not recorded.";
+  return [title, element("div", { class: "bar" }, ...buttons, button), pre, element("p", { class: "note" }, note)];
+}
+
+function rulePart(request) {
+  if (!request.rule) return [];
+  const copyRule = () => copy(request.rule, "Rule copied");
+  return [
+    element("h3", {}, `To allow it, add this to ${request.rule_key}`),
+    element("pre", { id: "rule" }, request.rule),
+    element("button", { type: "button", id: "copy-rule", onclick: copyRule }, "Copy the rule"),
+  ];
+}
+
+/** Copies the command for a request without showing its details. */
+export function copyCurl(request) {
+  if (!request) toast("Select a request first: j and k");
+  else if (request.path_is_cut) toast("The path was too long to be kept");
+  else copy(curl(request, chosenStatus(), preferredShell()), "Command copied");
+}

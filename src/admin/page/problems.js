@@ -1,0 +1,72 @@
+// What is wrong, before everything else: one card each, and the state in the title, the icon and the headline.
+
+import { byId, element, setText } from "./element.js";
+import { state } from "./state.js";
+import { duration } from "./words.js";
+
+const DISCONNECTED = {
+  code: "disconnected",
+  severity: "error",
+  title: "cupbearer does not answer this page",
+  detail: "It has stopped, or it has as many viewers as it allows (8), or this page may no longer read it.",
+  responsible: "cupbearer",
+  remedy: "see whether it is running; this page connects again by itself",
+};
+
+const RANK = ["error", "warning", "notice"];
+let shown = "";
+
+/** All problems, with the name of the proxy if there are several; the worst first. */
+export function problems() {
+  if (!state.status) return state.isConnected ? [] : [DISCONNECTED];
+  if (!state.isConnected) return [DISCONNECTED];
+  const { proxies } = state.status;
+  const named = (proxy) => (problem) => ({ ...problem, proxy: proxies.length > 1 ? proxy.name : undefined });
+  const all = [...state.status.problems, ...proxies.flatMap((proxy) => proxy.problems.map(named(proxy)))];
+  return all.sort((one, other) => RANK.indexOf(one.severity) - RANK.indexOf(other.severity));
+}
+
+export function showProblems() {
+  const all = problems();
+  // Only a real change is read out by a screen reader.
+  const key = JSON.stringify(all.map(({ detail, ...problem }) => ({ ...problem, detail: detail.replace(/\d+/g, "") })));
+  if (key !== shown) byId("problems").replaceChildren(...all.map(card));
+  shown = key;
+  for (const time of byId("problems").querySelectorAll("time")) setText(time, sinceWords(time.dateTime));
+  showState(all);
+}
+
+function card(problem) {
+  const fact = (term, value) => (value ? [element("dt", {}, term), element("dd", {}, value)] : []);
+  const time = problem.since && element("time", { datetime: problem.since, title: problem.since }, sinceWords(problem.since));
+  return element(
+    "article",
+    { class: "problem", "data-severity": problem.severity, "data-code": problem.code },
+    element("h2", {}, problem.proxy ? `${problem.proxy}: ${problem.title}` : problem.title),
+    problem.detail ? element("p", {}, problem.detail) : undefined,
+    element(
+      "dl",
+      {},
+      ...fact("Since", time),
+      ...fact("Whose side", problem.responsible),
+      ...fact("What to do", problem.remedy),
+    ),
+  );
+}
+
+function sinceWords(since) {
+  const seconds = (Date.now() - Date.parse(since)) / 1000;
+  return Number.isFinite(seconds) ? `${duration(seconds)} ago` : since;
+}
+
+function showState(all) {
+  const worst = all.find((problem) => problem.severity !== "notice");
+  const [severity, words] = worst ? [worst.severity, worst.title] : state.status ? ["good", "All is well"] : ["unknown", "Connecting…"];
+  const node = byId("state");
+  setText(node, worst && all.length > 1 ? `${words}, and ${all.length - 1} more` : words);
+  node.dataset.severity = severity;
+  const title = `${{ good: "✓", error: "✗", warning: "!" }[severity] ?? "…"} ${words} – cupbearer`;
+  if (document.title !== title) document.title = title;
+  const icon = `/page/${severity === "unknown" ? "warning" : severity}.svg`;
+  if (byId("icon").getAttribute("href") !== icon) byId("icon").setAttribute("href", icon);
+}

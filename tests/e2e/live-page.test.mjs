@@ -1,0 +1,331 @@
+// The live page in a real Chromium: it follows what happens, and nothing foreign can act in it.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import axe from "axe-core";
+import harValidator from "har-validator";
+import { openBrowser } from "./browser.mjs";
+import { ACCESS, SCENES, SECRET_ENV, adminOf, load, openLivePage, rowOf, settled, startTokenEndpoint, visit } from "./page_scenes.mjs";
+import { curl, run, setUp, startProxy, temporaryDirectory, until } from "./support.mjs";
+
+/** How soon a request that has ended is on the page. */
+const APPEARS_WITHIN_MS = 300;
+
+test("a request appears within 300 ms of its end, without a reload", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS });
+  const { page } = await openLivePage(t, proxy);
+  await settled(page);
+  await page.evaluate(() => {
+    globalThis.delays = [];
+    const look = (changes) => {
+      const rows = changes.flatMap((change) => [...change.addedNodes]);
+      globalThis.delays.push(...rows.map((row) => Date.now() - Number(row.querySelector("time").dataset.ms)));
+    };
+    new MutationObserver(look).observe(document.getElementById("rows"), { childList: true });
+  });
+  // The test shares the machine with others, so the best of several counts: a slower page has none.
+  const best = async () => {
+    await visit(proxy, "/api/v1/certificates");
+    return (await page.evaluate(() => Math.min(...globalThis.delays))) <= APPEARS_WITHIN_MS;
+  };
+  await until(best, "no request appeared in time");
+  assert.equal(await page.evaluate(() => performance.getEntriesByType("navigation").length), 1);
+});
+
+test("the countdown goes on, and begins again with a new token", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS });
+  const { page } = await openLivePage(t, proxy);
+  await settled(page);
+  const generation = () => page.locator("#token-facts dt", { hasText: "Tokens so far" }).locator("+ dd").innerText();
+  const seconds = async () => parseInt(await page.locator("#ring strong").innerText(), 10);
+  const first = Number(await generation());
+  const begin = await seconds();
+  await until(async () => (await seconds()) < begin, "the countdown stands still");
+  const low = await seconds();
+  await until(async () => Number(await generation()) > first && (await seconds()) > low, "the countdown did not begin again");
+  assert.ok((await page.locator("#attempts .granted").count()) >= 2);
+});
+
+test("filter, pause and keys", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS });
+  const { page } = await openLivePage(t, proxy);
+  await settled(page);
+  for (const path of ["/echo/one", "/echo/two"]) await visit(proxy, path);
+  await visit(proxy, "/", "--header", "Host: evil.test");
+  await rowOf(page, "/echo/two").waitFor();
+  await page.locator("#rows .status", { hasText: "403" }).waitFor();
+
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "filter-text");
+  await page.keyboard.type("echo one");
+  await until(async () => (await page.locator("#rows tr").count()) === 1, "the text does not filter");
+  await page.locator("#filter-text").fill("");
+  await page.locator("#filter-status").selectOption("ours");
+  await until(async () => (await page.locator("#rows tr").count()) === 1, "the status does not filter");
+  assert.match(await page.locator("#rows").innerText(), /host_refused/);
+  await page.locator("#filter-status").selectOption("");
+  await page.locator("#filter-method").selectOption("GET");
+  await page.locator("#filter-caller").selectOption({ index: 1 });
+  assert.equal(await page.locator("#rows tr").count(), 3);
+  await page.locator("#filter-text").press("Escape");
+
+  await page.keyboard.press("p");
+  await visit(proxy, "/echo/while-paused");
+  await page.getByText("1 newer request not shown yet").waitFor();
+  assert.equal(await rowOf(page, "/echo/while-paused").count(), 0);
+  await page.keyboard.press("p");
+  await rowOf(page, "/echo/while-paused").waitFor();
+
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("k");
+  assert.equal(await page.locator("#rows tr").first().getAttribute("aria-current"), "true");
+  await page.keyboard.press("Enter");
+  await page.locator("#details h2").waitFor();
+  assert.match(await page.locator("#details").innerText(), /\/echo\/while-paused[^]*Where the time went[^]*Connect, send, wait for the API/);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("#details").isVisible(), false);
+  await page.keyboard.press("?");
+  assert.equal(await page.locator("#help-dialog").evaluate((dialog) => dialog.open), true);
+});
+
+test("a rejected request says why, whose side it is on, and which rule would admit it", async (t) => {
+  const { proxy } = await setUp(t, { config: `${ACCESS}[guard]\nallow = ["GET /echo/one"]\n` });
+  const { page } = await openLivePage(t, proxy);
+  await settled(page);
+  await visit(proxy, "/echo/two");
+  await visit(proxy, "/echo/*");
+  await rowOf(page, "/echo/two").getByRole("button").click();
+  const details = page.locator("#details");
+  assert.match(await details.innerText(), /matches no rule of guard\.allow[^]*To allow it, add this to guard\.allow/);
+  assert.equal(await page.locator("#rule").innerText(), '"GET /echo/two"');
+  await rowOf(page, "/echo/*").getByRole("button").click();
+  await until(async () => /echo\/\*/.test(await details.innerText()), "the other request is not shown");
+  assert.equal(await page.locator("#rule").count(), 0, "a rule with a star would admit more");
+});
+
+test("a copied command works in a shell, whatever the path contains", async (t) => {
+  const { proxy, api, directory } = await setUp(t, { config: ACCESS });
+  const browser = await openBrowser(t);
+  await browser.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const { page } = await openLivePage(t, proxy, { context: browser });
+  await settled(page);
+  const hostile = "/echo/it's/$(touch+made)/;touch+made/%41%22&[1-3]!";
+  await visit(proxy, hostile);
+  await rowOf(page, hostile).waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("c");
+  await page.locator("#toast", { hasText: "Command copied" }).waitFor();
+  const command = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(command, /^curl /);
+  assert.ok(!/authorization|bearer/i.test(command), command);
+  const seen = api.seen.length;
+  const { stdout, stderr } = await run("sh", ["-c", command.replace("curl", "curl --disable --noproxy '*'")], { cwd: directory });
+  assert.match(stdout, /^HTTP\/1\.1 200 /, stderr);
+  assert.equal(decodeURIComponent(api.seen[seen].url), decodeURIComponent(hostile));
+  assert.equal((await run("ls", [directory])).stdout.includes("made"), false);
+
+  const quoted = await page.evaluate(async () => {
+    const { curl } = await import("/page/export.js");
+    const proxy = { listens_on: ["http://localhost:6749"] };
+    const request = { method: "DELETE", path: "/a'b\u2019/%PATH%/&|<>\"^(!)" };
+    return ["powershell", "cmd"].map((shell) => curl(request, proxy, shell));
+  });
+  assert.deepEqual(quoted, [
+    "curl.exe --include --globoff --path-as-is --request 'DELETE' 'http://localhost:6749/a''b%E2%80%99/%PATH%/&%7C%3C%3E%22%5E(!)'",
+    "curl.exe --include --globoff --path-as-is --request DELETE http://localhost:6749/a^'b^%^E2^%^80^%^99/^%^PATH^%^/^&^%^7C^%^3C^%^3E^%^22^%^5E^(^!^)",
+  ]);
+});
+
+test("the exported archive is valid, has what the filter shows, and contains no credential", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS });
+  const { page } = await openLivePage(t, proxy);
+  await settled(page);
+  await visit(proxy, "/echo/one?secret=query", "--header", "Cookie: a=cookie-value", "--data", "the-body");
+  await visit(proxy, "/echo/two");
+  await rowOf(page, "/echo/two").waitFor();
+  await page.locator("#filter-text").fill("/echo/one");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#har").click()]);
+  const text = await readFile(await download.path(), "utf8");
+  const archive = JSON.parse(text);
+  await harValidator.har(archive);
+  assert.deepEqual(archive.log.entries.map(({ request }) => request.url), [`${proxy.url}/echo/one`]);
+  assert.doesNotMatch(text, /secret=|cookie-value|the-body|Bearer/);
+});
+
+test("a person sees which of these is wrong: the card, the title, the icon and the headline agree", async (t) => {
+  const browser = await openBrowser(t);
+  for (const [name, { code, start }] of Object.entries(SCENES)) {
+    const { proxy } = await start(t);
+    const { page, violations } = await openLivePage(t, proxy, { context: browser });
+    if (code) await page.locator(`.problem[data-code="${code}"]`).waitFor();
+    else await page.locator('#state[data-severity="good"]').waitFor();
+    const severity = await page.locator("#state").getAttribute("data-severity");
+    assert.equal(severity === "good", !code, name);
+    assert.equal(await page.locator("#icon").getAttribute("href"), `/page/${severity}.svg`, name);
+    const headline = (await page.locator("#state").innerText()).replace(/, and \d+ more$/, "");
+    assert.ok((await page.title()).includes(headline), `${name}: ${await page.title()}`);
+    if (code) {
+      assert.ok((await page.locator(".problem h2").first().innerText()).includes(headline), name);
+      assert.match(await page.locator(".problem").first().innerText(), /Whose side[^]*What to do/, name);
+    }
+    assert.deepEqual(violations, [], name);
+    if (process.env.E2E_PICTURES) await page.screenshot({ path: join(process.env.E2E_PICTURES, `${name.replaceAll(" ", "-")}.png`) });
+    await page.close();
+  }
+});
+
+test("the page has no accessibility violations in light and dark at three widths", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS, client: "auditor" });
+  await visit(proxy, "/api/v1/certificates");
+  await visit(proxy, "/", "--header", "Host: evil.test");
+  const browser = await openBrowser(t);
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [360, 1280, 3840]) {
+      const { page, foreign, violations } = await openLivePage(t, proxy, { context: browser });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.setViewportSize({ width, height: 900 });
+      await settled(page);
+      await page.locator("#rows tr button").first().click();
+      await page.locator("#details h2").waitFor();
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width}: it scrolls sideways`);
+      // The policy of the page admits no other script, so the checks come in beside it.
+      const session = await page.context().newCDPSession(page);
+      const evaluate = async (expression) => (await session.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true })).result.value;
+      await evaluate(axe.source);
+      const found = await evaluate("axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`))");
+      assert.deepEqual(found, [], `${colorScheme} ${width}`);
+      assert.deepEqual([foreign, violations, await page.evaluate(() => globalThis.violations)], [[], [], []]);
+      await page.close();
+    }
+  }
+});
+
+test("hostile paths, host names and error texts stay texts", async (t) => {
+  const markup = "<img src=x onerror=alert(1)><script>alert(2)</script>";
+  const endpoint = await startTokenEndpoint(t, () => ({ status: 401, body: { error: "invalid_client", error_description: markup } }));
+  const { proxy } = await setUp(t, { config: ACCESS, token: endpoint.lines, env: SECRET_ENV });
+  const { page, violations } = await openLivePage(t, proxy);
+  const path = `/${encodeURI(markup).replaceAll("%3C", "<").replaceAll("%3E", ">")}'"`;
+  await visit(proxy, path);
+  await visit(proxy, "/", "--header", `Host: ${markup}`);
+  await page.locator('.problem[data-code="token_refused"]', { hasText: "onerror=alert(1)" }).waitFor();
+  const row = page.locator("#rows tr", { hasText: "onerror=alert(1)" }).first();
+  await row.getByRole("button").click();
+  await page.locator("#details", { hasText: "onerror=alert(1)" }).waitFor();
+  assert.equal(await page.locator("img, body script, iframe, object, a[href^=javascript]").count(), 0);
+  assert.deepEqual([violations, await page.evaluate(() => globalThis.violations)], [[], []]);
+});
+
+test("a link on a page at another port of this machine opens the page, and nothing else is open to that page", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS });
+  const admin = adminOf(proxy);
+  const other = createServer((_, response) => response.setHeader("content-type", "text/html").end(`<a href="${admin}/">there</a><iframe src="${admin}/"></iframe>`));
+  other.listen(0, "127.0.0.1");
+  await once(other, "listening");
+  t.after(() => other.close() ?? other.closeAllConnections());
+  const browser = await openBrowser(t);
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${other.address().port}/`);
+  for (const path of ["/", "/status", "/events", "/page/main.js"]) {
+    assert.equal(await page.evaluate((url) => fetch(url).then(() => "read", () => "refused"), admin + path), "refused", path);
+    const script = page.evaluate((url) => new Promise((done) => {
+      const script = Object.assign(document.createElement("script"), { src: url, onload: () => done("run"), onerror: () => done("refused") });
+      document.head.append(script);
+    }), admin + path);
+    assert.equal(await script, "refused", path);
+  }
+  await until(() => page.frames()[1]?.url().startsWith("chrome-error:"), "the frame is shown");
+  await page.click("a");
+  await page.waitForURL(`${admin}/`);
+  await page.locator('#state[data-severity="good"]').waitFor();
+  assert.equal(await page.evaluate(() => globalThis.opener), null);
+});
+
+test("at 500 requests a second the page still obeys, and says how many requests it leaves out", async (t) => {
+  const { proxy } = await setUp(t, { config: '[log]\naccess = "none"\n[guard]\nallow = ["GET /none"]\n' });
+  const { page } = await openLivePage(t, proxy);
+  await settled(page);
+  await page.evaluate(() => {
+    let last = performance.now();
+    globalThis.longest = 0;
+    const frame = (now) => {
+      globalThis.longest = Math.max(globalThis.longest, now - last);
+      last = now;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  });
+  const traffic = load(proxy, 500);
+  t.after(() => traffic.stop());
+  await until(async () => (await page.locator("#rows tr").count()) === 100, "the rows do not arrive");
+  await page.waitForTimeout(3000); // how long it must hold; nothing is awaited
+  await page.locator("#pause").click();
+  assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), "true");
+  const longest = await page.evaluate(() => globalThis.longest);
+  assert.ok(longest < 2000, `it stood still for ${longest} ms`);
+  traffic.stop();
+  // All requests are either shown to the page or counted as left out.
+  const total = await until(async () => {
+    const { proxies } = JSON.parse((await curl(`${adminOf(proxy)}/status`)).stdout);
+    const seen = await page.evaluate(async (name) => {
+      const { proxyState } = await import("/page/state.js");
+      const { requests, omitted } = proxyState(name);
+      return [requests.at(-1).number, omitted];
+    }, proxies[0].name);
+    return proxies[0].requests_in_flight === 0 && seen[0] === proxies[0].totals.requests && seen;
+  }, "the page did not get the last request");
+  const note = await page.locator("#table-note").innerText();
+  assert.equal(/Sampled/.test(note), total[1] > 0, note);
+});
+
+test("viewers that stop reading are dropped, and hold nothing up", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const socket = join(directory, "admin.sock");
+  const { proxy } = await setUp(t, { config: `[log]\naccess = "none"\n[guard]\nallow = ["GET /none"]\n[admin]\nlisten = "unix:${socket}"\n` });
+  const viewers = [];
+  for (let count = 0; count < 8; count += 1) {
+    const viewer = connect(socket);
+    viewer.write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await once(viewer, "readable");
+    viewer.on("error", () => {}); // cut
+    viewers.push(viewer);
+  }
+  t.after(() => viewers.forEach((viewer) => viewer.destroy()));
+  const admin = (path) => curl("--unix-socket", socket, "--max-time", "2", "--write-out", "%{http_code}", `http://localhost${path}`);
+  assert.match((await admin("/events")).stdout, /8 viewers.*\n503$/);
+  const traffic = load(proxy, 300);
+  t.after(() => traffic.stop());
+  // The stall timeout of the admin listener is 30 s.
+  await until(async () => !/503$/.test((await admin("/events")).stdout), "no viewer was dropped", 120_000);
+  traffic.stop();
+  const status = JSON.parse((await admin("/status")).stdout.replace(/200$/, ""));
+  assert.ok(status.proxies[0].totals.requests > 300, "requests were held up");
+});
+
+test("several proxies have one page: a tab each, and an overview", async (t) => {
+  const [one, two] = [await setUp(t), await setUp(t)];
+  const file = async ({ file }, name, more) => {
+    await writeFile(file, `name = "${name}"\n${await readFile(file, "utf8")}${more}`);
+    return file;
+  };
+  for (const { proxy } of [one, two]) await proxy.stop();
+  const files = [await file(one, "orders", '[admin]\nlisten = "127.0.0.1:0"\n'), await file(two, "certificates", "")];
+  const proxy = await startProxy(files.flatMap((path) => ["--config", path]));
+  t.after(() => proxy.stop());
+  const { page } = await openLivePage(t, proxy);
+  await page.locator("#overview-rows tr").nth(1).waitFor();
+  assert.equal(await page.locator("#proxy").isVisible(), false);
+  await visit(proxy, "/echo/only-one");
+  await page.locator("#tabs button", { hasText: "orders" }).click();
+  await rowOf(page, "/echo/only-one").waitFor();
+  await page.locator("#tabs button", { hasText: "certificates" }).click();
+  await until(async () => (await rowOf(page, "/echo/only-one").count()) === 0, "the other proxy shows the request too");
+  await page.locator("#tabs button", { hasText: "Overview" }).click();
+  assert.match(await page.locator("#overview-rows").innerText(), /orders[^]*certificates/);
+});

@@ -1,0 +1,146 @@
+// What the tests of the live page share: proxies in known states, and a browser that looks at their pages.
+
+import { createServer, request } from "node:http";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { openBrowser } from "./browser.mjs";
+import { curl, setUp, until } from "./support.mjs";
+
+/** The address of a proxy's admin listener, from its banner. */
+export const adminOf = (proxy) => /admin +(http:\/\/[\w.]+:\d+)/.exec(proxy.output.stderr)[1];
+
+/**
+ * Opens the live page of a proxy, and records what it does that it must not do.
+ *
+ * @returns {Promise<{page: import("playwright-core").Page, foreign: string[], violations: string[]}>} requests to other
+ *   origins, and violations of the Content-Security-Policy, script errors and dialogs
+ */
+export async function openLivePage(t, proxy, { context, ...options } = {}) {
+  const browser = context ?? (await openBrowser(t));
+  const page = await browser.newPage(options);
+  const admin = adminOf(proxy);
+  const [foreign, violations] = [[], []];
+  page.on("request", (one) => new URL(one.url()).origin === admin || one.url().startsWith("blob:") || foreign.push(one.url()));
+  page.on("pageerror", (error) => violations.push(String(error)));
+  page.on("dialog", (dialog) => violations.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
+  page.on("console", (message) => /Content.Security.Policy|Trusted/i.test(message.text()) && violations.push(message.text()));
+  await page.addInitScript(() => {
+    globalThis.violations = [];
+    document.addEventListener("securitypolicyviolation", (event) => globalThis.violations.push(event.violatedDirective));
+  });
+  await page.goto(`${admin}/`);
+  return { page, foreign, violations, admin };
+}
+
+/** Waits until the page has connected and shows no `Connecting…`. */
+export async function settled(page) {
+  await page.waitForFunction(() => document.getElementById("state").dataset.severity !== "unknown");
+}
+
+/** The row of the table whose path is this one. */
+export const rowOf = (page, path) => page.locator("#rows tr").filter({ has: page.getByText(path, { exact: true }) });
+
+/** A token endpoint that answers as `answer` says, and can change its mind. */
+export async function startTokenEndpoint(t, answer) {
+  const endpoint = { answer };
+  const server = createServer((request, response) => {
+    request.resume();
+    const { status, body } = endpoint.answer();
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(body));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close() ?? server.closeAllConnections());
+  endpoint.lines = () => [
+    `url = "http://127.0.0.1:${server.address().port}/token"`,
+    'client_secret = { env = "PAGE_TEST_SECRET" }',
+  ].join("\n");
+  return endpoint;
+}
+
+/** What each scene's proxy needs besides its token endpoint. */
+export const SECRET_ENV = { PAGE_TEST_SECRET: "a secret of the page's tests" };
+
+/** A GET to the proxy, whatever comes of it. */
+export const visit = (proxy, path = "/api/v1/certificates", ...more) => curl("--output", "/dev/null", "--globoff", "--path-as-is", `${proxy.url}${path}`, ...more);
+
+/** The states that a person must tell apart, each with the code of the card that names it; `nothing` has none. */
+export const SCENES = {
+  nothing: {
+    code: undefined,
+    async start(t) {
+      const scene = await setUp(t, { config: ACCESS });
+      await visit(scene.proxy);
+      return scene;
+    },
+  },
+  "token endpoint down": {
+    code: "token_unavailable",
+    async start(t) {
+      const endpoint = await startTokenEndpoint(t, () => ({ status: 503, body: { error: "temporarily_unavailable" } }));
+      return setUp(t, { config: ACCESS, token: endpoint.lines, env: SECRET_ENV });
+    },
+  },
+  "secret refused": {
+    code: "token_refused",
+    start: (t) => setUp(t, { config: ACCESS, secret: "a secret that nobody knows" }),
+  },
+  "role missing": {
+    code: "role_missing",
+    async start(t) {
+      const scene = await setUp(t, { config: ACCESS, client: "auditor" });
+      for (let count = 0; count < 3; count += 1) await visit(scene.proxy, "/api/v1/certificates/first", "--request", "DELETE");
+      return scene;
+    },
+  },
+  "API down": {
+    code: "upstream_refused",
+    async start(t) {
+      const scene = await setUp(t, { config: ACCESS });
+      await until(async () => (await curl(`${adminOf(scene.proxy)}/ready`)).stdout.startsWith("ready"), "there is no token");
+      await scene.api.close();
+      await visit(scene.proxy);
+      return { ...scene, api: undefined };
+    },
+  },
+  "caller unknown": {
+    code: "caller_unknown",
+    async start(t) {
+      const config = `${ACCESS}[guard.callers.ci]\nkey = { env = "PAGE_TEST_KEY" }\n`;
+      const scene = await setUp(t, { config, env: { PAGE_TEST_KEY: "a-key-of-a-page-test-with-forty-characters" } });
+      await visit(scene.proxy, "/api/v1/certificates", "--user", "x:another-key-with-more-than-forty-characters");
+      return scene;
+    },
+  },
+  "configuration refused": {
+    code: "configuration_refused",
+    async start(t) {
+      const scene = await setUp(t, { config: ACCESS });
+      await writeFile(scene.file, "this is not TOML");
+      return scene;
+    },
+  },
+};
+
+export const ACCESS = '[log]\naccess = "all"\nformat = "json"\n';
+
+/** Sends requests at about this rate over a few connections until `stop` is called; returns how many were sent. */
+export function load(proxy, perSecond) {
+  let [isStopped, sent] = [false, 0];
+  const { hostname, port } = new URL(proxy.url);
+  const begun = Date.now();
+  const timer = setInterval(() => {
+    for (const due = ((Date.now() - begun) * perSecond) / 1000; sent < due && !isStopped; sent += 1) {
+      const one = request({ hostname, port, path: `/load/${sent}` }, (response) => response.resume());
+      one.on("error", () => {}).end();
+    }
+  }, 20);
+  return {
+    stop() {
+      isStopped = true;
+      clearInterval(timer);
+      return sent;
+    },
+  };
+}
