@@ -12,7 +12,7 @@ use crate::config::{TokenField, UpstreamConfig};
 use crate::text::{error_chain, excerpt};
 use crate::token::AccessToken;
 use crate::vendor::advanced_services;
-use crate::vendor::pingone::ManagedApi;
+use crate::vendor::pingone::{self, ManagedApi};
 
 /// The most characters of the API's message to show.
 const LONGEST: usize = 160;
@@ -107,6 +107,9 @@ fn explain(
             let target = target.split('?').next().unwrap_or_default();
             Finding::note(format!("{message}, to {}", excerpt(target, LONGEST)))
                 .remedy("if that is a login page, the API does not accept tokens at this address")
+        }
+        (StatusCode::TOO_MANY_REQUESTS, _) if context.is_api_of_pingone() => {
+            Finding::note(message).with_all(pingone::rate_limited("wait a minute"))
         }
         (StatusCode::TOO_MANY_REQUESTS, _) => Finding::note(message).remedy("wait a minute"),
         (status, _) if status.is_server_error() => {

@@ -9,24 +9,30 @@ use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
 use crate::text::{date_and_time, excerpt};
 use crate::token::{DecodedToken, decode};
-use crate::vendor::{Remedy, SetupStep, advanced_services};
+use crate::vendor::{Remedy, SetupStep, advanced_services, pingone};
 
-/// A longer token brings the head of a request near the limit of many servers, which is 8 KiB for all fields.
-const LARGE: usize = 7 << 10;
+/// The largest head of a request that many servers accept, in bytes.
+const HEAD_LIMIT: usize = 8 << 10;
+/// The room in a head for everything but the token.
+const OTHER_FIELDS: usize = 1 << 10;
 /// The most characters of a claim to show.
 const LONGEST: usize = 200;
 
 /// Checks whether the token can be decoded, and whether its size is a problem.
-pub(super) fn form(token: &str) -> (Finding, Option<DecodedToken>) {
+pub(super) fn form(token: &str, context: &DoctorContext<'_>) -> (Finding, Option<DecodedToken>) {
     let Some(decoded) = decode(token) else {
         let opaque = Finding::ok("an opaque token: its content cannot be checked");
         return (opaque, None);
     };
     let message = format!("a JWT of {} bytes", token.len());
-    let finding = if token.len() > LARGE {
-        Finding::note(message).remedy(
-            "servers that limit the head of a request to 8 KiB will reject it: reduce the claims in it",
-        )
+    let own_limit = pingone::head_limit(context.config.upstream.url.authority.host());
+    let limit = own_limit.unwrap_or(HEAD_LIMIT);
+    let finding = if token.len() > limit - OTHER_FIELDS {
+        let servers = own_limit.map_or("servers that limit", |_| "PingOne's own API, which limits");
+        Finding::note(message).remedy(format!(
+            "{servers} the head of a request to {} KiB will reject it: reduce the claims in it",
+            limit >> 10
+        ))
     } else {
         Finding::ok(message)
     };

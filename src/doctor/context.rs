@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::config::{Config, Endpoint, is_loopback_origin};
 use crate::token::metadata_addresses;
-use crate::vendor::pingone::{ManagedApi, managed_api};
+use crate::vendor::pingone::{ManagedApi, is_own_host, managed_api};
 use crate::vendor::{PingOneServer, advanced_services};
 
 /// The configuration as the checks see it.
@@ -51,6 +51,11 @@ impl<'a> DoctorContext<'a> {
     /// The URLs at which the issuer's metadata may be, as for a token request.
     pub(super) fn metadata(&self) -> Option<[Url; 2]> {
         metadata_addresses(self.issuer.as_deref()?)
+    }
+
+    /// Whether the API is one of `PingOne` itself.
+    pub(super) fn is_api_of_pingone(&self) -> bool {
+        is_own_host(self.config.upstream.url.authority.host())
     }
 
     /// The environment in the host name of the API.

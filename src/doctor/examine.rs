@@ -157,7 +157,7 @@ async fn obtain(
 
 /// Checks the content of the token.
 async fn claims(run: &mut CheckRun<'_>, context: &DoctorContext<'_>, token: &AccessToken) {
-    let (finding, decoded) = claims::form(token.as_str());
+    let (finding, decoded) = claims::form(token.as_str(), context);
     run.record(TOKEN_FORM, finding).await;
     let Some(decoded) = decoded else {
         return run.skip_through(TOKEN_ROLE, "the token is opaque").await;

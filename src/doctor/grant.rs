@@ -10,7 +10,7 @@ use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
 use crate::config::{ClientAuth, Endpoint};
 use crate::token::{ErrorResponse, GrantError, ResponseDefect, Unreachable};
-use crate::vendor::{ClientSettings, TokenEndpointRejection};
+use crate::vendor::{ClientSettings, TokenEndpointRejection, pingone};
 
 /// The finding about a token request that brought no token.
 pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Finding {
@@ -27,7 +27,10 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
             status,
             retry_after,
             ..
-        } => unavailable(*status, *retry_after, failed(FailureKind::Unreachable)),
+        } => {
+            let finding = failed(FailureKind::Unreachable);
+            unavailable(*status, *retry_after, finding, context)
+        }
         GrantError::SecretUnreadable(_) | GrantError::SecretEmpty => failed(FailureKind::Configuration)
             .remedy(format!("put the secret where {key} points")),
         GrantError::PresentedToken { defect, .. } => {
@@ -179,7 +182,12 @@ fn not_from_the_server(
 }
 
 /// 408, 429 and 5xx: the configuration is not the cause.
-fn unavailable(status: StatusCode, retry_after: Option<Duration>, finding: Finding) -> Finding {
+fn unavailable(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    finding: Finding,
+    context: &DoctorContext<'_>,
+) -> Finding {
     if status != StatusCode::TOO_MANY_REQUESTS {
         return finding.remedy(
             "the server has a problem, and the configuration is not at fault: try again in a minute",
@@ -189,8 +197,11 @@ fn unavailable(status: StatusCode, retry_after: Option<Duration>, finding: Findi
         || "wait a minute".to_owned(),
         |wait| format!("wait {} s", wait.as_secs()),
     );
+    if context.pingone.is_some() {
+        return finding.with_all(pingone::rate_limited(&wait));
+    }
     finding.remedy(format!(
-        "{wait}; look for a program that requests tokens in a loop: all applications of the license share the limit"
+        "{wait}; look for a program that requests tokens in a loop"
     ))
 }
 

@@ -5,6 +5,7 @@ use rustls::pki_types::DnsName;
 use url::{Host, Url};
 
 use super::VendorRejection;
+use super::remedy::Remedy;
 use crate::text::quoted;
 
 /// What to paste when something else was pasted.
@@ -227,6 +228,30 @@ pub fn is_own_host(host: &str) -> bool {
         labels.as_slice(),
         [_, "pingone", ..] | ["au", "com", "pingone", ..]
     )
+}
+
+/// The largest head of a request that a server of PingOne's own accepts, in bytes, if this host is one.
+#[must_use]
+pub fn head_limit(host: &str) -> Option<usize> {
+    is_own_host(host).then_some(6 << 10)
+}
+
+/// What to do if PingOne answers 429, besides waiting as `wait` says.
+#[must_use]
+pub fn rate_limited(wait: &str) -> Vec<Remedy> {
+    vec![
+        Remedy::new(format!(
+            "{wait}; look for a program that requests tokens in a loop"
+        ))
+        .for_cause("all applications of the license share its rate limit"),
+        Remedy::new(
+            "use fewer processes there, or have the address put on PingOne's list of server-sourced traffic",
+        )
+        .for_cause(
+            "a single IP address gets 35 % of that limit, which everything behind the same NAT shares, such as all pods \
+             of a cluster",
+        ),
+    ]
 }
 
 /// An API of PingOne Advanced Services.

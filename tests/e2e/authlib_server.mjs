@@ -8,20 +8,32 @@ import { CREDENTIALS } from "./printed.mjs";
 import { until } from "./support.mjs";
 
 export const CLIENT_ID = "orders-pod";
+const JWT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /**
  * Starts the server on a free port, and stops it when the test ends.
  *
  * @param {import("node:test").TestContext} t
- * @param {{trusted: {issuer: string, jwks: object}, subject: string, lifetimeS?: number}} options the issuer whose
- *   tokens are accepted, and the `sub` of those that are the client's
- * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string, tokenRequests: {status: number, at: number}[]}>}
+ * @param {{trusted: {issuer: string, jwks: object}, subject: string, clientId?: string, assertionType?: string,
+ *   lifetimeS?: number}} options the issuer whose tokens are accepted, the `sub` of those that are the client's, the id of
+ *   the client, and the type of its assertions
+ * @returns {Promise<{issuer: string, tokenUrl: string, jwksUrl: string, tokenRequests: {status: number, at: number, assertion?: string}[]}>}
  */
-export async function startAuthlibServer(t, { trusted: { issuer, jwks }, subject, lifetimeS: lifetime = 4 }) {
-  const groups = ["dev-tls-audit"];
-  const options = { issuer, jwks, subject, client_id: CLIENT_ID, resource: RESOURCE, groups, lifetime, credentials: CREDENTIALS };
+export async function startAuthlibServer(t, options) {
+  const { trusted, subject, clientId = CLIENT_ID, assertionType = JWT_ASSERTION, lifetimeS = 4 } = options;
+  const parameters = {
+    issuer: trusted.issuer,
+    jwks: trusted.jwks,
+    subject,
+    client_id: clientId,
+    assertion_type: assertionType,
+    resource: RESOURCE,
+    groups: ["dev-tls-audit"],
+    lifetime: lifetimeS,
+    credentials: CREDENTIALS,
+  };
   const script = fileURLToPath(new URL("authlib_server.py", import.meta.url));
-  const child = spawn(process.env.E2E_PYTHON, [script, JSON.stringify(options)], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.env.E2E_PYTHON, [script, JSON.stringify(parameters)], { stdio: ["ignore", "pipe", "pipe"] });
   const exit = once(child, "exit");
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));

@@ -2,8 +2,9 @@
 of another issuer, as a pod does with its projected service account token.
 
 Its argument is JSON: the `issuer` of these tokens, its `jwks`, the `subject` that is the client, the `client_id`, the
-`resource` and the `groups` of access tokens, their `lifetime`, and the file `credentials` in which they are registered.
-Prints its port, then a line with the status of each response to a token request.
+`assertion_type` of its assertions, the `resource` and the `groups` of access tokens, their `lifetime`, and the file
+`credentials` in which they are registered. Prints its port, then a line with the status of each response to a token
+request, and with the assertion that is the grant.
 """
 
 import json
@@ -19,7 +20,7 @@ from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion, JWTBearerGrant
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
-from flask import Flask
+from flask import Flask, request
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -53,7 +54,13 @@ class FederatedClientAssertion(JWTBearerClientAssertion):
     CLIENT_AUTH_METHOD = FEDERATED
 
     def __call__(self, query_client, request):
-        client = super().__call__(lambda subject: CLIENT if subject == OPTIONS["subject"] else None, request)
+        form = dict(request.form)
+        if form.get("client_assertion_type") == OPTIONS["assertion_type"]:
+            form["client_assertion_type"] = self.CLIENT_ASSERTION_TYPE  # the only one that Authlib knows
+        else:
+            form.pop("client_assertion_type", None)
+        form = SimpleNamespace(form=form)
+        client = super().__call__(lambda subject: CLIENT if subject == OPTIONS["subject"] else None, form)
         if client and request.form.get("client_id") != client.get_client_id():
             raise InvalidClientError(description="client_id is not the client of the assertion")
         return client
@@ -63,7 +70,9 @@ class FederatedClientAssertion(JWTBearerClientAssertion):
 
     def verify_claims(self, claims):
         aud = {"essential": True, "value": issuer}
-        iss = {"essential": True, "value": OPTIONS["issuer"]}
+        # Only a SPIFFE ID names its issuer itself.
+        is_spiffe = OPTIONS["subject"].startswith("spiffe://")
+        iss = {"essential": not is_spiffe, "value": OPTIONS["issuer"]}
         try:
             jwt.JWTClaimsRegistry(leeway=0, iss=iss, aud=aud, exp={"essential": True}).validate(claims)
         except JoseError as error:
@@ -78,7 +87,7 @@ class JWTBearer(JWTBearerGrant):
     LEEWAY = 0
 
     def get_audiences(self):
-        return [issuer]
+        return [issuer, f"{issuer}/token"]
 
     def resolve_issuer_client(self, iss):
         return CLIENT if iss == OPTIONS["issuer"] else None
@@ -116,8 +125,14 @@ app = Flask(__name__)
 @app.post("/token")
 def token():
     response = server.create_token_response()
-    print(json.dumps({"status": response.status_code, "at": time.time() * 1000}), flush=True)
+    line = {"status": response.status_code, "at": time.time() * 1000, "assertion": request.form.get("assertion")}
+    print(json.dumps(line), flush=True)
     return response
+
+
+@app.get("/.well-known/openid-configuration")
+def metadata():
+    return {"issuer": issuer, "token_endpoint": f"{issuer}/token", "jwks_uri": f"{issuer}/jwks"}
 
 
 @app.get("/jwks")

@@ -66,7 +66,8 @@ fn every_configuration_in_the_guides_is_valid() {
                 "url = \"https://as.example.com/token\"\nclient_id = \"x\"\nclient_secret = { file = \"x\" }",
             ),
         ] {
-            if !block.contains(section) {
+            let dotted = format!("{}.url", section.trim_matches(['[', ']']));
+            if !block.contains(section) && !block.contains(&dotted) {
                 text = format!("{text}\n{section}\n{rest}\n");
             }
         }
@@ -74,7 +75,7 @@ fn every_configuration_in_the_guides_is_valid() {
         assert!(loaded.is_ok(), "{text}\n{}", said(loaded));
         count += 1;
     }
-    assert_eq!(count, 11);
+    assert!(count > 10, "{count}");
 }
 
 #[test]

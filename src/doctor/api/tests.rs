@@ -139,6 +139,28 @@ fn every_other_response_shows_whether_the_token_was_accepted() {
 }
 
 #[test]
+fn a_rate_limit_of_pingones_own_api_names_the_share_of_one_address() {
+    let too_many = response(429, "application/json", "{}");
+    for (upstream, expected) in [
+        ("https://api.pingone.eu", true),
+        ("https://api.example.com", false),
+    ] {
+        let config = config(&[("upstream.url", upstream)]);
+        let context = DoctorContext::new(&config, None);
+        let finding = explain(
+            &context,
+            &too_many,
+            PublicPath::Unknown,
+            EarlierFindings::default(),
+        );
+        let said = format!("{:?}", finding.remedies);
+        assert!(said.contains("wait a minute"), "{said}");
+        assert_eq!(said.contains("35 %"), expected, "{said}");
+        assert_eq!(said.contains("server-sourced traffic"), expected, "{said}");
+    }
+}
+
+#[test]
 fn the_administrative_apis_require_their_fixed_header() {
     let administrative = "https://pingaccess-admin-api.dev-x.us1.ping.cloud";
     let fine = response(200, "application/json", "{}");

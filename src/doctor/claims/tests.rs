@@ -36,6 +36,8 @@ fn role_at(upstream: &str, roles: &[&str]) -> Finding {
 
 #[test]
 fn a_jwt_has_three_parts_of_which_two_are_objects() {
+    let config = config(&[]);
+    let context = DoctorContext::new(&config, None);
     let good = token(&json!({"a": 1}));
     assert_eq!(decode(&good).unwrap().claims["a"], 1);
     let padded = good.replacen('.', "=.", 1);
@@ -52,14 +54,52 @@ fn a_jwt_has_three_parts_of_which_two_are_objects() {
     ] {
         assert_eq!(decode(bad), None, "{bad}");
         assert_eq!(
-            form(bad).0.outcome,
+            form(bad, &context).0.outcome,
             Outcome::Ok,
             "an opaque token is not a problem"
         );
     }
-    assert_eq!(form(&good).0.outcome, Outcome::Ok);
-    let large = token(&json!({"a": "x".repeat(LARGE)}));
-    assert_eq!(form(&large).0.outcome, Outcome::Note);
+    assert_eq!(form(&good, &context).0.outcome, Outcome::Ok);
+}
+
+#[test]
+fn a_token_that_leaves_too_little_room_in_a_head_is_noted_and_pingones_own_api_has_less() {
+    // In base64url, they are a third longer.
+    let (long, longer) = ("x".repeat(4 << 10), "x".repeat(6 << 10));
+    for (upstream, text, expected) in [
+        ("https://api.example.com", "x", None),
+        ("https://api.example.com", &long, None),
+        (
+            "https://api.example.com",
+            &longer,
+            Some("servers that limit the head of a request to 8 KiB"),
+        ),
+        ("https://api.pingone.eu", "x", None),
+        (
+            "https://api.pingone.eu",
+            &long,
+            Some("PingOne's own API, which limits the head of a request to 6 KiB"),
+        ),
+    ] {
+        let config = config(&[("upstream.url", upstream)]);
+        let token = token(&json!({ "a": text }));
+        let (finding, _) = form(&token, &DoctorContext::new(&config, None));
+        let said = finding
+            .remedies
+            .first()
+            .map(|remedy| remedy.action.as_str());
+        assert_eq!(
+            said.is_some(),
+            expected.is_some(),
+            "{upstream}, {} bytes",
+            token.len()
+        );
+        assert!(
+            said.unwrap_or_default()
+                .contains(expected.unwrap_or_default()),
+            "{said:?}"
+        );
+    }
 }
 
 #[test]

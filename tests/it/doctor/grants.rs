@@ -204,7 +204,9 @@ async fn a_rate_limit_and_a_server_error_are_not_the_fault_of_the_configuration(
     let report = limited.examine().await;
     assert_eq!(report.exit, 5);
     assert!(report.said("grant").contains("REQUEST_LIMITED"));
-    assert!(report.all("grant").contains("wait 7 s") && report.all("grant").contains("license"));
+    for words in ["wait 7 s", "license", "35 %", "server-sourced traffic"] {
+        assert!(report.all("grant").contains(words), "{words}");
+    }
 
     for status in [408, 500, 502, 503, 504] {
         let fixture = DoctorFixture::open().await;
