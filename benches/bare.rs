@@ -219,6 +219,8 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             headers: Vec::new(),
             rewrite: true,
             openapi: Vec::new(),
+            openapi_removes_security: true,
+            docs_note: false,
             openapi_memory: 64 << 20,
             cookies: false,
             via: true,

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
 use super::events::EventStream;
+use super::examination::ExaminationLines;
 
 /// The body of a response of the admin listener.
 pub enum AdminBody {
@@ -16,6 +17,8 @@ pub enum AdminBody {
     Whole(Full<Bytes>),
     /// Continues until the viewer leaves.
     Events(Box<EventStream>),
+    /// Ends with the last check.
+    Examination(ExaminationLines),
 }
 
 impl From<Bytes> for AdminBody {
@@ -37,20 +40,23 @@ impl Body for AdminBody {
             Self::Events(events) => events
                 .poll_next(cx)
                 .map(|next| next.map(|text| Ok(Frame::data(text.into())))),
+            Self::Examination(lines) => lines
+                .poll_next(cx)
+                .map(|next| next.map(|text| Ok(Frame::data(text.into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Events(_) => false,
+            Self::Events(_) | Self::Examination(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Events(_) => SizeHint::default(),
+            Self::Events(_) | Self::Examination(_) => SizeHint::default(),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod body;
 mod events;
+mod examination;
 mod metrics_text;
 mod page;
 mod plain;
@@ -20,7 +21,7 @@ pub mod status_api;
 mod view;
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -31,18 +32,20 @@ use crate::guard::{Guard, Peer, Rejection, Transport};
 use crate::metrics::{self, ProcessMetrics, StoppedTasks};
 use body::AdminBody;
 use events::{EventStream, VIEWERS, ViewerPlaces};
+use examination::{ExaminationLines, Examinations};
 use metrics_text::MetricsText;
 use response::{AdminResponse, line, not_found, with_type};
 use status::ProcessState;
 use status_api::ProcessStatus;
 
+pub use examination::{ExaminationPlace, StartExamination};
 pub use readiness::Readiness;
 pub use view::ProxyView;
 
 /// Required on POST. A page of another origin cannot send it without a preflight, which is refused.
 const X_CUPBEARER: HeaderName = HeaderName::from_static("x-cupbearer");
 
-const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status, /events and /, and with POST /quit and /token/refresh.";
+const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status, /events and /, and with POST /quit, /token/refresh and /doctor.";
 /// The response to what a listener beyond loopback does not serve, by which `cli` recognizes one.
 pub(crate) const ONLY_LOCAL: &str =
     "This path exists only on a loopback or unix listener (admin.listen).";
@@ -57,6 +60,8 @@ pub struct AdminEndpoints {
     /// Those of the admin listeners. Each proxy has its own.
     stopped_tasks: StoppedTasks,
     viewers: ViewerPlaces,
+    examinations: Examinations,
+    start_examination: OnceLock<StartExamination>,
     quit: Arc<Notify>,
 }
 
@@ -80,6 +85,8 @@ impl AdminEndpoints {
             not_started,
             stopped_tasks,
             viewers: ViewerPlaces::default(),
+            examinations: Examinations::default(),
+            start_examination: OnceLock::new(),
             quit: Arc::new(Notify::new()),
         })
     }
@@ -87,6 +94,11 @@ impl AdminEndpoints {
     /// Returns once `POST /quit` has been received.
     pub async fn quit_requested(&self) {
         self.quit.notified().await;
+    }
+
+    /// What runs the doctor's checks for the live page. Only the first one is kept.
+    pub fn examine_with(&self, start: StartExamination) {
+        let _ = self.start_examination.set(start);
     }
 
     /// What `/ready` responds with.
@@ -112,7 +124,7 @@ impl AdminEndpoints {
         match request.uri().path() {
             "/live" if is_get => line(StatusCode::OK, "live".to_owned()),
             "/startup" | "/ready" | "/metrics" if is_get => self.respond_if_host(request, peer),
-            "/status" | "/events" | "/quit" | "/token/refresh" => {
+            "/status" | "/events" | "/quit" | "/token/refresh" | "/doctor" => {
                 self.respond_guarded(request, peer).await
             }
             path if page::has(path) => self.respond_guarded(request, peer).await,
@@ -171,7 +183,9 @@ impl AdminEndpoints {
             (&Method::GET | &Method::HEAD, path) if page::has(path) => {
                 page::file(path).unwrap_or_else(|| not_found(NO_SUCH_PATH))
             }
-            (&Method::POST, "/quit" | "/token/refresh") if !has_order_field(request) => {
+            (&Method::POST, "/quit" | "/token/refresh" | "/doctor")
+                if !has_order_field(request) =>
+            {
                 response::not_an_order(request)
             }
             (&Method::POST, "/quit") => {
@@ -179,7 +193,8 @@ impl AdminEndpoints {
                 line(StatusCode::OK, "stopping".to_owned())
             }
             (&Method::POST, "/token/refresh") => self.refresh().await,
-            (_, "/quit" | "/token/refresh") => {
+            (&Method::POST, "/doctor") => self.examine(),
+            (_, "/quit" | "/token/refresh" | "/doctor") => {
                 response::method_not_allowed(request, "POST", "Only POST is allowed here.")
             }
             (_, _) => only_get(request),
@@ -230,6 +245,22 @@ impl AdminEndpoints {
         let events = EventStream::new(proxies, Box::new(status), place);
         let mut response = with_type(StatusCode::OK, "text/event-stream", "");
         *response.body_mut() = AdminBody::Events(Box::new(events));
+        response
+    }
+
+    /// Runs the doctor's checks, and responds with one line of JSON for each beginning and each end of one.
+    fn examine(&self) -> AdminResponse {
+        let Some(start) = self.start_examination.get() else {
+            return not_found("The doctor is not available here: run `cupbearer doctor`.");
+        };
+        let Some(place) = self.examinations.begin() else {
+            return line(
+                StatusCode::CONFLICT,
+                "The doctor's checks are running already: wait for their end.".to_owned(),
+            );
+        };
+        let mut response = with_type(StatusCode::OK, "application/x-ndjson", "");
+        *response.body_mut() = AdminBody::Examination(ExaminationLines(start(place)));
         response
     }
 

@@ -26,7 +26,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// The path, the media type and the text of each file.
-const FILES: [(&str, &str, &str); 17] = [
+const FILES: [(&str, &str, &str); 18] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/page/style.css", CSS, include_str!("page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("page/main.js")),
@@ -47,6 +47,7 @@ const FILES: [(&str, &str, &str); 17] = [
     ("/page/plots.js", SCRIPT, include_str!("page/plots.js")),
     ("/page/table.js", SCRIPT, include_str!("page/table.js")),
     ("/page/details.js", SCRIPT, include_str!("page/details.js")),
+    ("/page/doctor.js", SCRIPT, include_str!("page/doctor.js")),
     ("/page/export.js", SCRIPT, include_str!("page/export.js")),
     (
         "/page/keyboard.js",

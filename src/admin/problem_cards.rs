@@ -198,7 +198,7 @@ fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
             Severity::Warning,
             "configuration_refused",
             "The changed configuration cannot be used; the last valid one stays in use",
-            "correct it; a corrected file is used at once",
+            "correct it; a corrected file is used within 3 s",
         ),
         (
             change.waiting,

@@ -3,8 +3,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpStream;
 
 use super::exit::Exit;
 use super::free_port::free_port_above;
@@ -21,12 +23,15 @@ use crate::{server, telemetry};
 #[derive(Args)]
 #[group(skip)]
 #[command(
-    after_help = "Example:\n  cupbearer demo",
+    after_help = "Example:\n  cupbearer demo --open",
     // The demo has its own.
     mut_arg("config", |arg| arg.hide(true)),
     mut_arg("upstream", |arg| arg.hide(true))
 )]
 pub(super) struct DemoArgs {
+    /// Open the API's Swagger UI in a browser, through the proxy
+    #[arg(long)]
+    open: bool,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -64,10 +69,49 @@ impl DemoArgs {
         };
         let exit = {
             let guide = guide(&demo, &loaded, &notes);
-            serve(&[loaded], &guide, None, &flushing).await
+            let listen = loaded.config.listen.clone();
+            let opening = async {
+                if self.open {
+                    open_docs(&demo, &listen).await;
+                }
+                std::future::pending().await
+            };
+            let all = [loaded];
+            tokio::select! {
+                exit = serve(&all, &guide, None, &flushing) => exit,
+                exit = opening => exit,
+            }
         };
         demo.shutdown().await;
         exit
+    }
+}
+
+/// How long the proxy may take to listen before no browser is opened.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Opens the docs page in a browser as soon as the proxy listens.
+async fn open_docs(demo: &Demo, listen: &Listen) {
+    let address = match listen {
+        Listen::Localhost(port) => format!("localhost:{port}"),
+        Listen::Tcp(address) => address.to_string(),
+        Listen::Unix { .. } => {
+            say("--open has no effect: a browser cannot use a unix socket");
+            return;
+        }
+    };
+    let docs = demo.docs_through(&format!("http://{address}"));
+    let listening = async {
+        while TcpStream::connect(&*address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    if tokio::time::timeout(LISTENS_WITHIN, listening)
+        .await
+        .is_ok()
+        && let Err(error) = open::that_detached(&docs)
+    {
+        say(&format!("no browser can be opened ({error}): open {docs}"));
     }
 }
 

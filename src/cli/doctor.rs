@@ -125,7 +125,7 @@ fn to_json(checks: &[Check]) -> Value {
     })
 }
 
-fn check_to_json(check: &Check) -> Value {
+pub(super) fn check_to_json(check: &Check) -> Value {
     let finding = &check.finding;
     json!({
         "number": check.number,

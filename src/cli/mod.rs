@@ -23,6 +23,7 @@ mod invocation;
 mod keygen;
 mod learn;
 mod output;
+mod page_doctor;
 mod quit;
 mod quoting;
 mod run;
@@ -32,8 +33,10 @@ mod signals;
 mod staged_file;
 mod start_failure;
 mod status;
+mod terminal_size;
 mod token;
 mod wait;
+mod watch_screen;
 
 use std::io::IsTerminal as _;
 

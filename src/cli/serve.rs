@@ -7,6 +7,7 @@ use super::banner::{banner, token_line};
 use super::exit::Exit;
 use super::invocation::Invocation;
 use super::output::say;
+use super::page_doctor::examination_of;
 use super::sd_notify::ServiceManager;
 use super::signals::SignalListener;
 use super::start_failure::{exit_after, explain, explain_admin, explain_missing_admin};
@@ -65,6 +66,10 @@ pub(super) async fn serve(
         Ok(admin) => admin,
         Err(exit) => return exit,
     };
+    if let Ok(admin) = &admin {
+        let examination = examination_of(all, reload_from);
+        admin.endpoints.examine_with(examination);
+    }
     let configs = indices.iter().map(|index: &usize| &all[*index].config);
     let configs: Vec<&Config> = configs.collect();
     let shown = admin.as_ref().map_err(String::as_str);

@@ -10,11 +10,16 @@ use super::admin_client::{AdminListener, TIME_LIMIT};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{ResultOutput, say};
+use super::terminal_size::{Resizes, terminal_size};
+use super::watch_screen::{RequestRates, screen, token_validity};
 use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
 use crate::text::{Unprintable, counted, escape_json, sanitize_lines};
 
 /// Between two requests of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The same if a terminal shows a countdown.
+const SCREEN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many recent requests are shown. `--json` has all of them.
 const SHOWN: usize = 15;
@@ -29,7 +34,7 @@ pub(super) struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Show it every two seconds until interrupted
+    /// Show it until interrupted: as a screen that fills the terminal, or every two seconds if this is not one
     #[arg(long, conflicts_with = "json")]
     watch: bool,
     #[command(flatten)]
@@ -39,11 +44,9 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
-        let clear = if self.watch && std::io::stdout().is_terminal() {
-            "\x1b[2J\x1b[H"
-        } else {
-            ""
-        };
+        if self.watch && std::io::stdout().is_terminal() {
+            return watch(&invocation).await;
+        }
         let mut output = ResultOutput::default();
         let mut has_shown = false;
         loop {
@@ -60,7 +63,7 @@ impl StatusArgs {
                 }
             };
             // If this cannot be shown, neither can what follows.
-            if !output.put(&format!("{clear}{text}\n")) || !self.watch {
+            if !output.put(&format!("{text}\n")) || !self.watch {
                 return output.finish("cupbearer status", Exit::Fine);
             }
             tokio::time::sleep(INTERVAL).await;
@@ -81,6 +84,54 @@ impl StatusArgs {
                 response.status,
                 response.printable()
             )),
+        }
+    }
+}
+
+/// Shows a screen that follows the proxy and the size of the terminal, until it is interrupted.
+async fn watch(invocation: &Invocation) -> Exit {
+    const REDRAW: &str = "\x1b[H\x1b[2J";
+    let (mut output, mut rates, mut resizes) = (
+        ResultOutput::default(),
+        RequestRates::default(),
+        Resizes::new(),
+    );
+    let mut status: Option<ProcessStatus> = None;
+    loop {
+        let found = AdminListener::find(invocation, TIME_LIMIT).await;
+        let problem = match found.map_err(|error| error.to_string()) {
+            Ok(AdminListener {
+                status: Some(now), ..
+            }) => {
+                rates.note(&now);
+                status = Some(now);
+                None
+            }
+            Ok(AdminListener { response, .. }) => Some(format!(
+                "refused with {}: {}",
+                response.status,
+                response.printable()
+            )),
+            Err(problem) => Some(problem),
+        };
+        let next = tokio::time::Instant::now() + SCREEN_INTERVAL;
+        loop {
+            let text = match (&problem, &status) {
+                (None, Some(status)) => screen(status, &rates, terminal_size()),
+                // The proxy may be restarting.
+                (Some(problem), Some(_)) => problem.clone(),
+                (problem, None) => {
+                    let problem = problem.as_deref().unwrap_or_default();
+                    say(&format!("cupbearer status: {problem}"));
+                    return Exit::Failed;
+                }
+            };
+            if !output.put(&format!("{REDRAW}{text}\n")) {
+                return output.finish("cupbearer status", Exit::Fine);
+            }
+            if tokio::time::timeout_at(next, resizes.next()).await.is_err() {
+                break;
+            }
         }
     }
 }
@@ -108,15 +159,11 @@ fn write_proxy(f: &mut fmt::Formatter<'_>, proxy: &ProxyStatus) -> fmt::Result {
     write!(f, "\n  listens on   {}", proxy.listens_on.join(", "))?;
     write!(f, "\n  forwards to  {}", proxy.upstream)?;
     write!(f, "\n  token from   {}", token.from)?;
-    let validity = match token.usable_for_s {
-        0 if token.state == "starting" => "none yet".to_owned(),
-        0 => "no longer valid".to_owned(),
-        usable => format!("valid for {}", seconds(usable)),
-    };
     write!(
         f,
-        "\n  token        {}, {validity}, next token request in {}",
+        "\n  token        {}, {}, next token request in {}",
         token.state,
+        token_validity(token),
         seconds(token.next_attempt_in_s)
     )?;
     let error = token.last_error.as_deref().unwrap_or("none");
@@ -146,7 +193,8 @@ fn write_request(f: &mut fmt::Formatter<'_>, request: &RecentRequest) -> fmt::Re
         "\n  {:>5} s ago  {status:<4} {:<7} {} {} ms",
         request.ago_s, request.method, request.path, request.ms
     )?;
-    for more in [&request.reason, &request.caller].into_iter().flatten() {
+    let who = request.caller.as_ref().or(request.user.as_ref());
+    for more in [request.reason.as_ref(), who].into_iter().flatten() {
         write!(f, "  {more}")?;
     }
     Ok(())

@@ -52,6 +52,7 @@ pub struct AdminConfig {
 }
 
 /// `upstream.*`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[derive(Debug, Clone)]
 pub struct UpstreamConfig {
     /// `upstream.url`.
@@ -66,6 +67,10 @@ pub struct UpstreamConfig {
     pub rewrite: bool,
     /// `upstream.openapi`: paths where the API's `OpenAPI` documents are.
     pub openapi: Vec<PathPattern>,
+    /// `upstream.openapi_security`: whether the documents lose what the attached token satisfies.
+    pub openapi_removes_security: bool,
+    /// `upstream.docs_note`: whether the documents say that cupbearer signs in.
+    pub docs_note: bool,
     /// `upstream.openapi_memory`: bytes that all `OpenAPI` documents in memory may take together.
     pub openapi_memory: usize,
     /// `upstream.cookies`: whether a browser's cookies are forwarded.

@@ -60,6 +60,7 @@ impl WorkerProxy {
 
     fn build(&self, generation: &ConfigGeneration) -> Proxy {
         let tunnels = self.shared.tunnels.clone();
+        let callers = &generation.config.guard.callers;
         let dependencies = proxy::Dependencies {
             guard: generation.guards.data.clone(),
             in_flight: generation.config.limits.in_flight,
@@ -69,6 +70,7 @@ impl WorkerProxy {
             carry_tunnel: Arc::new(move |tunnel| tunnels.spawn(tunnel)),
             via_name: self.shared.via_name.clone(),
             documents: Arc::clone(&self.shared.documents),
+            asks_for_key: callers.iter().any(|caller| caller.key.is_some()),
             keep_alive: Arc::clone(&generation.identity) as _,
         };
         Proxy::new(dependencies, &generation.config.upstream, &generation.tls)

@@ -100,6 +100,8 @@ pub struct Dependencies {
     pub via_name: ViaName,
     /// The `OpenAPI` documents in memory, over all workers.
     pub documents: Arc<DocumentStore>,
+    /// Whether clients need the key of a caller, as `OpenAPI` documents then say.
+    pub asks_for_key: bool,
     /// What must live as long as any request in flight here, such as the token's task.
     pub keep_alive: Arc<dyn Any + Send + Sync>,
 }
@@ -169,7 +171,12 @@ impl Proxy {
                 &dependencies.via_name,
             ),
             via_name: dependencies.via_name,
-            rewrite: Rewrite::new(config, dependencies.documents),
+            rewrite: Rewrite::new(
+                config,
+                dependencies.documents,
+                dependencies.asks_for_key,
+                dependencies.token_field.name.clone(),
+            ),
             carry_tunnel: dependencies.carry_tunnel,
             retry_body: config.retry_body,
             _keep_alive: dependencies.keep_alive,

@@ -1,10 +1,10 @@
 // `cupbearer demo`, used by someone new to it: the printed commands are run as they are.
 
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
-import { basename } from "node:path";
+import { readFile, readdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { test } from "node:test";
-import { run, start, temporaryDirectory } from "./support.mjs";
+import { run, start, temporaryDirectory, until } from "./support.mjs";
 
 /** The lifetime of the demo's tokens; a refresh is due after 70 % of it at the latest. */
 const TOKEN_LIFETIME_MS = 60_000;
@@ -43,6 +43,19 @@ test("the directory of a killed demo is removed by the next demo, and that of a 
   assert.deepEqual(await left(), [running, next].map(({ found }) => basename(found)).sort());
   for (const demo of [running, next]) assert.equal(await demo.stop(), 0);
   assert.deepEqual(await left(), []);
+});
+
+test("the demo opens the docs page in a browser, through the proxy, once that listens", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const opened = join(directory, "opened");
+  await writeFile(join(directory, "xdg-open"), `#!/bin/sh\necho "$1" >${opened}.part && mv ${opened}.part ${opened}\n`, { mode: 0o755 });
+  const args = ["demo", "--open", "--listen", "127.0.0.1:0", "--set", "admin.listen=off"];
+  const env = { PATH: `${directory}:${process.env.PATH}` };
+  const demo = await start(args, ({ stdout, stderr }) => /listens on +(http:\S+)/.exec(stdout + stderr), { env });
+  t.after(() => demo.stop());
+  const url = await until(() => readFile(opened, "utf8").catch(() => false), "no browser was opened");
+  assert.equal(url.trim(), `${demo.found[1]}/docs`);
+  assert.match(await headOf(`curl --disable --noproxy '*' --include --silent ${url.trim()}`), /^HTTP\/1\.1 200 /);
 });
 
 /** Runs `line` in a shell and returns the first line of its output. */

@@ -30,6 +30,26 @@ test("Try it out gets a 200 without Authorize if the servers contain the API's f
   await tryItOut(t, proxy.url);
 });
 
+test("Swagger UI shows neither a padlock nor Authorize through the proxy, and shows the note if it is configured", async (t) => {
+  const demo = await startDemo(t);
+  const look = async (url) => {
+    const page = await (await openBrowser(t)).newPage();
+    await page.goto(`${url}/docs`);
+    await page.locator(".opblock").first().waitFor();
+    return [await page.locator(".auth-wrapper .authorize").count(), await page.locator(".authorization__btn").count(), await page.locator(".info").innerText()];
+  };
+  const [authorize, padlocks, info] = await look(demo.proxy);
+  assert.deepEqual([authorize, padlocks], [0, 0]);
+  assert.doesNotMatch(info, /signed in/i);
+  const [direct, directPadlocks] = await look(demo.api);
+  assert.ok(direct > 0 && directPadlocks > 0, "the API's own document asks for a token");
+
+  const kept = await startDemo(t, ["--set", "upstream.openapi_security=keep", "--set", "upstream.docs_note=true"]);
+  const [keptAuthorize, keptPadlocks, keptInfo] = await look(kept.proxy);
+  assert.ok(keptAuthorize > 0 && keptPadlocks > 0);
+  assert.match(keptInfo, /Signed in by cupbearer/);
+});
+
 test("a compressed document is rewritten to the proxy's address and loses the fields that describe the old bytes", async (t) => {
   const { nginx, proxy } = await behindNginx(t);
   const url = (base) => `${base}/compressed/openapi.json`;
@@ -85,8 +105,8 @@ test("a client that follows the upstream's redirect to itself stays with the pro
 });
 
 /** Starts `cupbearer demo` and returns the addresses of the API and of the proxy that it prints. */
-async function startDemo(t) {
-  const demo = await start(["demo", "--listen", "127.0.0.1:0"], ({ stdout, stderr }) => {
+async function startDemo(t, more = []) {
+  const demo = await start(["demo", "--listen", "127.0.0.1:0", ...more], ({ stdout, stderr }) => {
     const lines = `${stdout}${stderr}`.match(/(?<=\bcurl .*)http:\S+(?=\/api\/v1\/\S+\n)/g);
     const listens = /listens on\s+(http:\S+)/.exec(stderr);
     return lines?.length >= 2 && listens && { api: lines[0], proxy: listens[1] };

@@ -11,6 +11,7 @@ import axe from "axe-core";
 import harValidator from "har-validator";
 import { openBrowser } from "./browser.mjs";
 import { ACCESS, SCENES, SECRET_ENV, adminOf, load, openLivePage, rowOf, settled, startTokenEndpoint, visit } from "./page_scenes.mjs";
+import { CTRL_C, converse } from "./terminal.mjs";
 import { curl, run, setUp, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 /** How soon a request that has ended is on the page. */
@@ -126,7 +127,8 @@ test("a copied command works in a shell, whatever the path contains", async (t) 
   assert.ok(!/authorization|bearer/i.test(command), command);
   const seen = api.seen.length;
   const { stdout, stderr } = await run("sh", ["-c", command.replace("curl", "curl --disable --noproxy '*'")], { cwd: directory });
-  assert.match(stdout, /^HTTP\/1\.1 200 /, stderr);
+  assert.match(stdout, /^HTTP\/1\.1 404 /, stderr);
+  assert.ok(api.seen[seen].jti, "the proxy added no token");
   assert.equal(decodeURIComponent(api.seen[seen].url), decodeURIComponent(hostile));
   assert.equal((await run("ls", [directory])).stdout.includes("made"), false);
 
@@ -328,4 +330,27 @@ test("several proxies have one page: a tab each, and an overview", async (t) => 
   await until(async () => (await rowOf(page, "/echo/only-one").count()) === 0, "the other proxy shows the request too");
   await page.locator("#tabs button", { hasText: "Overview" }).click();
   assert.match(await page.locator("#overview-rows").innerText(), /orders[^]*certificates/);
+});
+
+test("the doctor runs from the page, and shows each check as it ends, with its remedy", async (t) => {
+  const { proxy } = await SCENES["secret refused"].start(t);
+  const { page, violations } = await openLivePage(t, proxy);
+  await settled(page);
+  await page.locator("#doctor").click();
+  await page.locator('#checks [data-outcome="ok"]').first().waitFor();
+  const failed = page.locator('#checks [data-outcome="failed"]').first();
+  await failed.locator("p").first().waitFor({ timeout: 120_000 });
+  await page.locator("#doctor-note", { hasText: /checks failed/ }).waitFor({ timeout: 120_000 });
+  assert.match(await failed.innerText(), /invalid_client|secret/i);
+  assert.deepEqual(violations, []);
+});
+
+test("status --watch fills a terminal: the state, the countdown, the requests", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS });
+  await visit(proxy, "/echo/in-the-terminal");
+  const { host } = new URL(adminOf(proxy));
+  const { screen } = await converse(["status", "--watch", "--admin", host], [["/echo/in-the-terminal", CTRL_C]]);
+  assert.match(screen, /cupbearer \S+: all is well/);
+  assert.match(screen, /token {8}[█░]{20} valid for \d+s, next token request in \d+s/);
+  assert.match(screen, /since start {2}1 request,/);
 });

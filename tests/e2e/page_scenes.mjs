@@ -126,13 +126,13 @@ export const SCENES = {
 export const ACCESS = '[log]\naccess = "all"\nformat = "json"\n';
 
 /** Sends requests at about this rate over a few connections until `stop` is called; returns how many were sent. */
-export function load(proxy, perSecond) {
+export function load(proxy, perSecond, path = (number) => `/load/${number}`) {
   let [isStopped, sent] = [false, 0];
   const { hostname, port } = new URL(proxy.url);
   const begun = Date.now();
   const timer = setInterval(() => {
     for (const due = ((Date.now() - begun) * perSecond) / 1000; sent < due && !isStopped; sent += 1) {
-      const one = request({ hostname, port, path: `/load/${sent}` }, (response) => response.resume());
+      const one = request({ hostname, port, path: path(sent) }, (response) => response.resume());
       one.on("error", () => {}).end();
     }
   }, 20);

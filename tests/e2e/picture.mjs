@@ -1,16 +1,20 @@
 // Takes the pictures of docs/images: `tests/run --picture`.
 //
 // Starts the demo in a pseudo-terminal, runs the two commands that it prints, and renders the terminal's text in
-// Chromium. Then sends more requests and takes a screenshot of the status page.
+// Chromium. Then sends more requests and takes screenshots of the live page, light and dark.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { load } from "./page_scenes.mjs";
 import { CUPBEARER, cleanEnvironment, curl, until } from "./support.mjs";
 
 const [directory] = process.argv.slice(2);
 const WIDTH = 1000;
+
+/** How long there is traffic before a picture of the live page. */
+const TRAFFIC_MS = 20_000;
 
 const demo = spawn("script", ["--quiet", "--return", "--command", `stty cols 140; exec ${CUPBEARER} demo`, "/dev/null"], {
   env: { ...cleanEnvironment(), TERM: "xterm" },
@@ -35,8 +39,15 @@ try {
   const page = await browser.newPage({ viewport: { width: WIDTH, height: 400 } });
   await page.setContent(terminal(`$ cupbearer demo\n${banner}\n${answers.join("\n\n")}`));
   await page.locator("main").screenshot({ path: join(directory, "demo.png") });
-  await page.goto(admin);
-  await page.screenshot({ path: join(directory, "status.png"), fullPage: true });
+  const paths = ["certificates", "hostnames", "certificates", "hostnames", "certificates", "nowhere"];
+  const traffic = load({ url: proxy }, 8, (number) => `/api/v1/${paths[number % paths.length]}`);
+  for (const colorScheme of ["light", "dark"]) {
+    const live = await browser.newPage({ viewport: { width: 1280, height: 860 }, colorScheme });
+    await live.goto(admin);
+    await live.waitForTimeout(TRAFFIC_MS); // so that the plots have something to show
+    await live.screenshot({ path: join(directory, `live-${colorScheme}.png`) });
+  }
+  traffic.stop();
   await browser.close();
 } finally {
   demo.stdin.write("\x03"); // Ctrl-C

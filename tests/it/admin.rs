@@ -259,7 +259,7 @@ async fn a_web_page_can_neither_read_the_status_nor_stop_the_proxy() {
     assert_eq!(outcome(admin, rebound).await, refused("host_refused"));
     let page = "GET /status HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n";
     assert_eq!(outcome(admin, page).await, refused("origin_refused"));
-    for path in ["/quit", "/token/refresh"] {
+    for path in ["/quit", "/token/refresh", "/doctor"] {
         for order in ["", "X-Cupbearer: 0\r\n"] {
             assert_eq!(
                 outcome(admin, &post(path, order)).await,
@@ -446,7 +446,7 @@ async fn a_user_who_is_not_admitted_can_use_only_probes_and_metrics() {
     for path in GUARDED {
         assert_eq!(outcome(admin, &get(path)).await, refused, "{path}");
     }
-    for path in ["/quit", "/token/refresh"] {
+    for path in ["/quit", "/token/refresh", "/doctor"] {
         let order = post(path, "X-Cupbearer: 1\r\n");
         assert_eq!(outcome(admin, &order).await, refused, "{path}");
     }

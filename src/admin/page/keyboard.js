@@ -7,7 +7,7 @@ import { moveSelection, selectedRequest, togglePause } from "./table.js";
 export function listenToKeys() {
   byId("help").addEventListener("click", () => byId("help-dialog").showModal());
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || byId("help-dialog").open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const isTyping = event.target.matches("input[type=search], select, textarea");
     if (event.key === "Escape") {
       if (!closeDetails() && isTyping) event.target.blur();

@@ -2,6 +2,7 @@
 
 import { byId, setText } from "./element.js";
 import { archive, download } from "./export.js";
+import { createDoctor } from "./doctor.js";
 import { closeDetails, showDetails } from "./details.js";
 import { listenToKeys } from "./keyboard.js";
 import { showTabs } from "./overview.js";
@@ -29,6 +30,7 @@ function chooseProxy() {
 createPlots();
 createTable({ open: showDetails });
 listenToKeys();
+createDoctor();
 byId("har").addEventListener("click", () => {
   const proxy = chosenStatus();
   if (proxy) download("cupbearer.har", archive(filtered(), proxy, state.status.version));

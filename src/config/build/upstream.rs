@@ -21,6 +21,8 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
     let headers = headers(values);
     let rewrite = values.read(&keys::UPSTREAM_REWRITE);
     let openapi = openapi(values);
+    let openapi_removes_security = values.read(&keys::UPSTREAM_OPENAPI_SECURITY);
+    let docs_note = values.read(&keys::UPSTREAM_DOCS_NOTE);
     let openapi_memory = values.read(&keys::UPSTREAM_OPENAPI_MEMORY);
     let cookies = values.read(&keys::UPSTREAM_COOKIES);
     let via = values.read(&keys::UPSTREAM_VIA);
@@ -36,6 +38,8 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
         headers: headers?,
         rewrite: rewrite?,
         openapi: openapi?,
+        openapi_removes_security: openapi_removes_security?,
+        docs_note: docs_note?,
         openapi_memory: openapi_memory?,
         cookies: cookies?,
         via: via?,

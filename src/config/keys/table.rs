@@ -83,6 +83,12 @@ const UPSTREAM_OPENAPI: Key<Vec<String>> = texts("upstream.openapi",
     Default("[\"/**/openapi.json\", \"/**/swagger.json\", \"/**/api-docs\"]"),
     "Paths of the API's OpenAPI documents: \"*\" matches one path segment, \"**\" any number of them.");
 
+const UPSTREAM_OPENAPI_SECURITY: Key<bool> = choice("upstream.openapi_security", &[("remove", true), ("keep", false)], Default("\"remove\""),
+    "\"remove\": OpenAPI documents ask for no token, since the proxy attaches it. \"keep\": their security requirements stay as they are.");
+
+const UPSTREAM_DOCS_NOTE: Key<bool> = switch("upstream.docs_note", Default("false"),
+    "Add \"Signed in by cupbearer\" to the description in OpenAPI documents, where Swagger UI shows it.");
+
 const UPSTREAM_OPENAPI_MEMORY: Key<usize> = size("upstream.openapi_memory", DOCUMENT_BYTES, Default("\"64MiB\""),
     "How much memory all OpenAPI documents together may take while they are rewritten and sent. Beyond it, they are forwarded unchanged.");
 

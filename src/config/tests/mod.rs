@@ -133,6 +133,7 @@ fn other_value(key: &KeyInfo) -> String {
         ("token.grant", _) => "\"jwt_bearer\"".into(),
         ("token.algorithm", _) => "\"ES256\"".into(),
         ("guard.network", _) => "\"open\"".into(),
+        ("upstream.openapi_security", _) => "\"keep\"".into(),
         ("log.format", _) => "\"json\"".into(),
         (_, ValueKind::Choice) => "\"none\"".into(),
         (_, ValueKind::Duration(_)) => "\"7s\"".into(),

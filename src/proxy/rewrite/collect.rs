@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 use http_body::{Body as _, Frame};
 
+use super::changes::DocumentChanges;
 use super::store::{DocumentStore, StoredDocument};
 use crate::config;
 use crate::proxy::response_body::{ClientResponseBody, UpstreamResponseBody};
@@ -75,10 +76,11 @@ pub(super) struct DocumentRewriter {
     /// `upstream.openapi_memory`.
     pub(super) memory: usize,
     pub(super) upstream: config::Origin,
+    pub(super) changes: DocumentChanges,
 }
 
 impl DocumentRewriter {
-    /// Collects the body of a response, and forwards it with its servers rewritten, or else byte for byte. `client` is
+    /// Collects the body of a response, and forwards it rewritten, or else byte for byte. `client` is
     /// the authority that the client used.
     pub(super) async fn forward(
         &self,
@@ -96,7 +98,8 @@ impl DocumentRewriter {
         let mut document = Arc::new(StoredDocument::source(bytes, reservation));
         if is_complete {
             let store = &self.store;
-            document = store.document(document, client, &self.upstream).await;
+            let (upstream, changes) = (&self.upstream, &self.changes);
+            document = store.document(document, client, upstream, changes).await;
         } else if rest.is_some() && room < LIMIT {
             self.store.warn_of_unchanged();
         }

@@ -1,50 +1,42 @@
-//! Rewrites the servers of an `OpenAPI` document from the upstream to the address that the client used.
+//! Makes an `OpenAPI` document describe the API as seen through the proxy: its servers are at the address that the
+//! client used, and the token is already there.
 //!
 //! Pure functions. The text is parsed once, and only the values that change are replaced in place: white space, order,
 //! numbers and escapes around them stay byte for byte.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::changes::DocumentChanges;
+use super::security::{SecurityValues, security_edits};
+use super::text_edit::{TextEdit, apply_edits};
 use crate::proxy::origin_ref::OriginRef;
 
-/// The document with its servers rewritten. `None` means that it stays as it is, because it is not JSON, not `OpenAPI`,
-/// or does not name the upstream. `client` is the authority that the client used.
-pub(super) fn rewritten(document: &[u8], upstream: OriginRef<'_>, client: &str) -> Option<Vec<u8>> {
+/// What Swagger UI shows with `upstream.docs_note`.
+const NOTE: &str = "*Signed in by cupbearer.*";
+
+/// The document as seen through the proxy. `None` means that it stays as it is, because it is not JSON, not `OpenAPI`,
+/// or has nothing to change. `client` is the authority that the client used.
+pub(super) fn rewritten(
+    document: &[u8],
+    upstream: OriginRef<'_>,
+    client: &str,
+    changes: &DocumentChanges,
+) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(document).ok()?;
-    let values = ServerValues::of(text)
+    let values = DocumentValues::of(text)
         .ok()
         .filter(|values| values.is_openapi)?;
-    let mut edits = values.edits(upstream, client);
-    edits.sort_by_key(|edit| edit.range.start);
-    (!edits.is_empty()).then(|| apply_edits(document, &edits))
+    let edits = values.edits(upstream, client, changes);
+    (!edits.is_empty()).then(|| apply_edits(text, edits))
 }
 
-/// A value to be replaced, by its position in the text.
-struct TextEdit {
-    range: Range<usize>,
-    new: String,
-}
-
-fn apply_edits(document: &[u8], edits: &[TextEdit]) -> Vec<u8> {
-    let grown: usize = edits.iter().map(|edit| edit.new.len()).sum();
-    let mut new = Vec::with_capacity(document.len() + grown);
-    let mut copied = 0;
-    for edit in edits {
-        new.extend(&document[copied..edit.range.start]);
-        new.extend(edit.new.as_bytes());
-        copied = edit.range.end;
-    }
-    new.extend(&document[copied..]);
-    new
-}
-
-/// The values that may name the upstream, as slices of the text.
-struct ServerValues<'t> {
+/// The values that may change, as slices of the text.
+struct DocumentValues<'t> {
     text: &'t str,
     is_openapi: bool,
     /// `OpenAPI` 3: every `servers` of the document, of path items and of operations, and `server` of links.
@@ -53,9 +45,12 @@ struct ServerValues<'t> {
     host: Option<&'t str>,
     /// Swagger 2: of the document and of operations.
     schemes: Vec<&'t str>,
+    security: SecurityValues<'t>,
+    /// The object that describes the API.
+    info: Option<&'t str>,
 }
 
-impl<'t> ServerValues<'t> {
+impl<'t> DocumentValues<'t> {
     fn of(text: &'t str) -> serde_json::Result<Self> {
         let mut values = Self {
             text,
@@ -63,6 +58,8 @@ impl<'t> ServerValues<'t> {
             urls: Vec::new(),
             host: None,
             schemes: Vec::new(),
+            security: SecurityValues::default(),
+            info: None,
         };
         let mut json = serde_json::Deserializer::from_str(text);
         DocumentVisitor {
@@ -74,10 +71,35 @@ impl<'t> ServerValues<'t> {
         Ok(values)
     }
 
-    fn edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
+    fn edits(
+        &self,
+        upstream: OriginRef<'_>,
+        client: &str,
+        changes: &DocumentChanges,
+    ) -> Vec<TextEdit> {
         let mut edits = self.server_edits(upstream, client);
         edits.extend(self.host_edits(upstream, client));
+        if changes.removes_security {
+            edits.extend(security_edits(self.text, &self.security, changes));
+        }
+        if changes.has_note {
+            edits.extend(self.note_edit());
+        }
         edits
+    }
+
+    /// The note at the end of the description, or as the description.
+    fn note_edit(&self) -> Option<TextEdit> {
+        let info = self.info?;
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(info).ok()?;
+        if let Some(description) = members.get("description") {
+            let text: String = serde_json::from_str(description.get()).ok()?;
+            return self.edit(description.get(), &format!("{text}\n\n{NOTE}"));
+        }
+        let brace = &info[..1];
+        let comma = if members.is_empty() { "" } else { "," };
+        let new = format!("{{\"description\":\"{NOTE}\"{comma}");
+        Some(TextEdit::replace(self.text, brace, new))
     }
 
     fn server_edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
@@ -110,11 +132,8 @@ impl<'t> ServerValues<'t> {
     }
 
     fn edit(&self, raw: &str, new: &impl serde::Serialize) -> Option<TextEdit> {
-        let start = raw.as_ptr().addr() - self.text.as_ptr().addr();
-        Some(TextEdit {
-            range: start..start + raw.len(),
-            new: serde_json::to_string(new).ok()?,
-        })
+        let new = serde_json::to_string(new).ok()?;
+        Some(TextEdit::replace(self.text, raw, new))
     }
 }
 
@@ -123,11 +142,16 @@ impl<'t> ServerValues<'t> {
 enum NodeKind {
     Document,
     Version,
+    Info,
     Host,
     Schemes,
     Servers,
     Server,
     Url,
+    Security,
+    SecuritySchemes,
+    /// The same in Swagger 2.
+    SecurityDefinitions,
     Components,
     /// An object whose members are path items, whatever their keys: `paths`, `webhooks` or a callback.
     PathItems,
@@ -150,7 +174,11 @@ impl NodeKind {
     fn member(self, key: &str) -> Option<Self> {
         match (self, key) {
             (Self::Document, "openapi" | "swagger") => Some(Self::Version),
+            (Self::Document, "info") => Some(Self::Info),
             (Self::Document, "host") => Some(Self::Host),
+            (Self::Document | Self::Operation, "security") => Some(Self::Security),
+            (Self::Document, "securityDefinitions") => Some(Self::SecurityDefinitions),
+            (Self::Components, "securitySchemes") => Some(Self::SecuritySchemes),
             (Self::Document, "paths" | "webhooks") | (Self::Components, "pathItems") => {
                 Some(Self::PathItems)
             }
@@ -189,7 +217,7 @@ impl NodeKind {
 /// Visits one value. A value of an unexpected type is skipped.
 struct DocumentVisitor<'f, 't> {
     kind: NodeKind,
-    values: &'f mut ServerValues<'t>,
+    values: &'f mut DocumentValues<'t>,
 }
 
 impl<'t> DocumentVisitor<'_, 't> {
@@ -210,6 +238,18 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
                 .values
                 .urls
                 .push(<&RawValue>::deserialize(value)?.get()),
+            NodeKind::Info => self.values.info = Some(<&RawValue>::deserialize(value)?.get()),
+            NodeKind::Security => {
+                let requirement = <&RawValue>::deserialize(value)?.get();
+                self.values.security.requirements.push(requirement);
+            }
+            NodeKind::SecuritySchemes => {
+                self.values.security.schemes = Some(<&RawValue>::deserialize(value)?.get());
+            }
+            NodeKind::SecurityDefinitions => {
+                self.values.security.schemes = Some(<&RawValue>::deserialize(value)?.get());
+                self.values.security.is_swagger_2 = true;
+            }
             NodeKind::Host => self.values.host = Some(<&RawValue>::deserialize(value)?.get()),
             NodeKind::Schemes => self
                 .values

@@ -4,10 +4,13 @@
 //! docs/forwarding.md lists every field that may change; nothing else does. Only `collect` reads a body, and only
 //! `store` holds one.
 
+mod changes;
 mod collect;
 mod cookies;
 mod document;
+mod security;
 mod store;
+mod text_edit;
 
 use std::sync::Arc;
 
@@ -21,6 +24,7 @@ use crate::config::{self, PathPattern};
 
 pub use store::DocumentStore;
 
+use changes::DocumentChanges;
 use collect::DocumentRewriter;
 
 /// How the responses of the upstream are rewritten.
@@ -44,12 +48,24 @@ const CONDITIONAL: [HeaderName; 6] = [
 ];
 
 impl Rewrite {
-    pub(super) fn new(config: &config::UpstreamConfig, store: Arc<DocumentStore>) -> Self {
+    /// With `asks_for_key`, clients need the key of a caller.
+    pub(super) fn new(
+        config: &config::UpstreamConfig,
+        store: Arc<DocumentStore>,
+        asks_for_key: bool,
+        token_field: HeaderName,
+    ) -> Self {
         Self {
             document_rewriter: DocumentRewriter {
                 store,
                 memory: config.openapi_memory,
                 upstream: config.url.clone(),
+                changes: DocumentChanges {
+                    removes_security: config.openapi_removes_security,
+                    token_field,
+                    asks_for_key,
+                    has_note: config.docs_note,
+                },
             },
             is_enabled: config.rewrite,
             documents: if config.rewrite {
@@ -87,8 +103,8 @@ impl Rewrite {
         rewrite_lines(headers, &header::SET_COOKIE, cookies::rewritten_cookie);
     }
 
-    /// The response to a request that [expects a document](Self::expects_document), with its servers rewritten if it
-    /// is one. The caller boxes this future, whose state would enlarge that of every other request.
+    /// The response to a request that [expects a document](Self::expects_document), rewritten if it is
+    /// one. The caller boxes this future, whose state would enlarge that of every other request.
     pub(super) async fn document(
         &self,
         head: &RequestHead,

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use super::changes::DocumentChanges;
 use super::document;
 use crate::config;
 use crate::proxy::origin_ref::OriginRef;
@@ -46,14 +47,21 @@ struct DocumentKey {
     source: Vec<u8>,
     client: String,
     upstream: String,
+    changes: DocumentChanges,
 }
 
 impl DocumentKey {
-    fn new(source: &Digest, client: &str, upstream: &config::Origin) -> Self {
+    fn new(
+        source: &Digest,
+        client: &str,
+        upstream: &config::Origin,
+        changes: &DocumentChanges,
+    ) -> Self {
         Self {
             source: source.as_ref().to_vec(),
             client: client.to_owned(),
             upstream: format!("{}://{}", upstream.scheme, upstream.authority),
+            changes: changes.clone(),
         }
     }
 }
@@ -156,14 +164,16 @@ impl DocumentStore {
         source: Arc<StoredDocument>,
         client: &str,
         upstream: &config::Origin,
+        changes: &DocumentChanges,
     ) -> Arc<StoredDocument> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let (store, own_source) = (Arc::clone(self), Arc::clone(&source));
         let (client, upstream) = (client.to_owned(), upstream.clone());
+        let changes = changes.clone();
         // Parsing takes 20 ms for each MiB in the worst case, which other requests of this thread must not wait for. If
         // this request is cancelled, the next transformation still waits for the end of this one.
         let rewriting = tokio::task::spawn_blocking(move || {
-            let document = store.find_or_rewrite(own_source, &client, &upstream);
+            let document = store.find_or_rewrite(own_source, &client, &upstream, &changes);
             drop(turn);
             document
         });
@@ -175,13 +185,18 @@ impl DocumentStore {
         source: Arc<StoredDocument>,
         client: &str,
         upstream: &config::Origin,
+        changes: &DocumentChanges,
     ) -> Arc<StoredDocument> {
-        let key = DocumentKey::new(&digest(&SHA256, &source.bytes), client, upstream);
+        let key = DocumentKey::new(&digest(&SHA256, &source.bytes), client, upstream, changes);
         if let Some(found) = self.find(&key) {
             return found;
         }
-        let rewritten =
-            document::rewritten(&source.bytes, OriginRef::of_upstream(upstream), client);
+        let rewritten = document::rewritten(
+            &source.bytes,
+            OriginRef::of_upstream(upstream),
+            client,
+            changes,
+        );
         let document = match rewritten {
             Some(bytes) => Arc::new(StoredDocument {
                 _reservation: self.memory.reserve_anyway(bytes.len()),

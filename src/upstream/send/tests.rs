@@ -21,6 +21,8 @@ fn without_reaper(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Upstr
         headers: Vec::new(),
         rewrite: false,
         openapi: Vec::new(),
+        openapi_removes_security: true,
+        docs_note: false,
         openapi_memory: 64 << 20,
         cookies: false,
         via: false,

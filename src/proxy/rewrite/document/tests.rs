@@ -12,8 +12,13 @@ fn at(scheme: Scheme, document: &str) -> Option<String> {
         scheme,
         authority: Authority::from_static("api.example.com"),
     };
-    rewritten(document.as_bytes(), OriginRef::of_upstream(&api), CLIENT)
-        .map(|new| String::from_utf8(new).unwrap())
+    rewritten(
+        document.as_bytes(),
+        OriginRef::of_upstream(&api),
+        CLIENT,
+        &DocumentChanges::NONE,
+    )
+    .map(|new| String::from_utf8(new).unwrap())
 }
 
 fn over_tls(document: &str) -> Option<String> {
@@ -156,7 +161,12 @@ fn anything_else_is_kept_as_it_is() {
         authority: Authority::from_static("api.example.com"),
     };
     assert_eq!(
-        rewritten(not_text, OriginRef::of_upstream(&api), CLIENT),
+        rewritten(
+            not_text,
+            OriginRef::of_upstream(&api),
+            CLIENT,
+            &DocumentChanges::NONE
+        ),
         None
     );
 }

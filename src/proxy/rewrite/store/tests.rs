@@ -16,7 +16,9 @@ async fn read(store: Arc<DocumentStore>, source: &str, client: &str) -> Arc<Stor
         scheme: Scheme::HTTPS,
         authority: Authority::from_static("api.example.com"),
     };
-    store.document(source, client, &upstream).await
+    store
+        .document(source, client, &upstream, &DocumentChanges::NONE)
+        .await
 }
 
 fn used(store: &DocumentStore) -> usize {
