@@ -299,7 +299,7 @@ pub fn service<B: Send + 'static>(
 + use<B> {
     let endpoints = Arc::clone(endpoints);
     tower::service_fn(move |request: Request<B>| {
-        let endpoints = Arc::clone(&endpoints);
+        let (endpoints, peer) = (Arc::clone(&endpoints), peer.clone());
         async move {
             let (parts, body) = request.into_parts();
             drop(body);

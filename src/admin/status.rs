@@ -81,7 +81,7 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
     ProxyStatus {
         name: view.name.clone(),
         fingerprint: (view.fingerprint)(),
-        listens_on: view.listens_on.clone(),
+        listens_on: (view.listens_on)(),
         upstream: (view.upstream)(),
         uptime_s: view.since.elapsed().as_secs(),
         token: token_status((view.token_from)(), snapshot, &attempts),

@@ -16,7 +16,7 @@ pub struct ProxyView {
     /// A digest of its name, API, client and guard.
     pub fingerprint: Arc<dyn Fn() -> String + Send + Sync>,
     /// The URLs it listens on, or `unix:` and a path.
-    pub listens_on: Vec<String>,
+    pub listens_on: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// The URL of the API.
     pub upstream: Arc<dyn Fn() -> String + Send + Sync>,
     /// The URL of the token endpoint, or of the issuer that names it.

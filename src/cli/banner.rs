@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::config::{Config, Listen, LocalUsers};
+use crate::guard::OwnScheme;
 use crate::text::date_and_time;
 use crate::token::Snapshot;
 use crate::{AdminListeners, RunningProxy};
@@ -22,11 +23,13 @@ pub(super) fn banner(
         }
         lines.extend(proxy_lines(config, running));
     }
-    lines.push(match admin.map(|admin| local_url(&admin.addresses)) {
-        Ok(None) => "  admin        off".to_owned(),
-        Ok(Some(url)) => format!("  admin        {url}/ (status, /metrics, /ready)"),
-        Err(why) => format!("  admin        off: {why}"),
-    });
+    lines.push(
+        match admin.map(|admin| local_url(OwnScheme::Http, &admin.addresses)) {
+            Ok(None) => "  admin        off".to_owned(),
+            Ok(Some(url)) => format!("  admin        {url}/ (status, /metrics, /ready)"),
+            Err(why) => format!("  admin        off: {why}"),
+        },
+    );
     lines.extend_from_slice(more);
     lines.join("\n")
 }
@@ -43,10 +46,11 @@ fn proxy_lines(config: &Config, running: &RunningProxy) -> Vec<String> {
             None
         }
         Listen::Localhost(_) | Listen::Tcp(_) => {
-            let url = local_url(&running.addresses).unwrap_or_default();
+            let scheme = running.scheme();
+            let url = local_url(scheme, &running.addresses).unwrap_or_default();
             lines.push(format!(
                 "  listens on   {url}{}",
-                other_urls(&running.addresses, &url)
+                other_urls(scheme, &running.addresses, &url)
             ));
             Some(url)
         }
@@ -84,18 +88,19 @@ fn unprotected(config: &Config) -> Option<&'static str> {
 }
 
 /// The URL to type. With several addresses it is `localhost`, which reaches them.
-pub(super) fn local_url(addresses: &[SocketAddr]) -> Option<String> {
+pub(super) fn local_url(scheme: OwnScheme, addresses: &[SocketAddr]) -> Option<String> {
+    let scheme = scheme.prefix();
     match addresses {
         [] => None,
-        [only] => Some(format!("http://{only}")),
-        [first, ..] => Some(format!("http://localhost:{}", first.port())),
+        [only] => Some(format!("{scheme}{only}")),
+        [first, ..] => Some(format!("{scheme}localhost:{}", first.port())),
     }
 }
 
-fn other_urls(addresses: &[SocketAddr], url: &str) -> String {
+fn other_urls(scheme: OwnScheme, addresses: &[SocketAddr], url: &str) -> String {
     let others: Vec<String> = addresses
         .iter()
-        .map(|address| format!("http://{address}"))
+        .map(|address| format!("{}{address}", scheme.prefix()))
         .filter(|other| other != url)
         .collect();
     if others.is_empty() {

@@ -12,7 +12,7 @@ pub(super) const fn exit_after(error: &StartError) -> Exit {
     match error {
         StartError::UnknownUsers(_)
         | StartError::OpenToNetwork { .. }
-        | StartError::Tls(TlsSetupError::CaFile { .. } | TlsSetupError::ClientCertificate { .. }) => {
+        | StartError::Tls(TlsSetupError::CaFile { .. } | TlsSetupError::CertificateFiles { .. }) => {
             Exit::Configuration
         }
         StartError::Bind(_)

@@ -76,6 +76,6 @@ pub use token::{
 };
 pub use types::{
     AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,
-    RuntimeConfig, UpstreamConfig,
+    RuntimeConfig, TlsConfig, UpstreamConfig,
 };
 pub(crate) use units::duration as parse_duration;

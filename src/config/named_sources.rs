@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::guard::CallerConfig;
 use super::token::RequestSource;
-use crate::credentials::ClientCertificate;
+use crate::credentials::CertificateFiles;
 
 /// The secrets and files of one configuration.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub struct NamedSources {
     /// What token requests are made with.
     pub requests: Vec<RequestSource>,
     /// The client certificates for the API and the token endpoint.
-    pub certificates: Vec<ClientCertificate>,
+    pub certificates: Vec<CertificateFiles>,
     /// `network.ca_file`.
     pub ca_file: Option<PathBuf>,
     /// The callers that have a key.

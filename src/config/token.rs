@@ -9,7 +9,7 @@ use http::HeaderName;
 use super::address::is_loopback;
 use super::field_names::is_same_field;
 use super::problems::InvalidValue;
-use crate::credentials::{ClientCertificate, SecretSource};
+use crate::credentials::{CertificateFiles, SecretSource};
 use crate::text::quoted;
 
 /// `token.*`.
@@ -33,7 +33,7 @@ pub struct TokenConfig {
     pub assertion: Assertion,
     /// `token.client_cert_file` and `.client_key_file`: presented at the token endpoint (RFC 8705). Read
     /// again for each attempt, so that they can be replaced.
-    pub certificate: Option<ClientCertificate>,
+    pub certificate: Option<CertificateFiles>,
     /// `token.scope`, sent as it is; without it the server decides (RFC 6749 3.3).
     pub scope: Option<String>,
     /// `token.params`: extra form parameters such as `audience` or `resource`.

@@ -11,7 +11,7 @@ use super::listen::Listen;
 use super::network::{ProxyRule, ProxyUrl};
 use super::path_pattern::PathPattern;
 use super::token::TokenConfig;
-use crate::credentials::ClientCertificate;
+use crate::credentials::CertificateFiles;
 
 /// The configuration of one proxy.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub token: TokenConfig,
     /// `guard.*`: who may call, and what callers may do.
     pub guard: GuardConfig,
+    /// `tls.*`: how the listener speaks TLS; `None` if it speaks plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// `admin.*`: the admin listener.
     pub admin: AdminConfig,
     /// `limits.*`: bounds on client connections and requests.
@@ -60,7 +62,7 @@ pub struct UpstreamConfig {
     /// `network.proxy` applied to `upstream.url`: the corporate proxy in between, if any.
     pub proxy: Option<ProxyUrl>,
     /// `upstream.client_cert_file` and `.client_key_file`: mutual TLS.
-    pub client_certificate: Option<ClientCertificate>,
+    pub client_certificate: Option<CertificateFiles>,
     /// `upstream.headers`: header fields of every request, in the order of their names.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// `upstream.rewrite`: whether responses name the address that the client used instead of the upstream's.
@@ -96,6 +98,13 @@ pub struct NetworkConfig {
     pub proxy: ProxyRule,
     /// `network.ca_file`: certificate authorities (PEM) to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+/// `tls.*`.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// `tls.cert_file` and `.key_file`.
+    pub certificate: CertificateFiles,
 }
 
 /// `limits.*`.

@@ -9,7 +9,7 @@ use crate::config::{
     self, ConfigProblems, InvalidConfig, Loaded, NamedSources, Overrides, RequestSource,
     SecretForm, Surroundings,
 };
-use crate::credentials::{ClientCertificate, SecretSource};
+use crate::credentials::{CertificateFiles, SecretSource};
 use crate::guard;
 use crate::net::{read_ca_file, store_warnings};
 use crate::token::{
@@ -137,8 +137,9 @@ async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProb
         }
     }
     for certificate in &named.certificates {
-        if let Err(error) = certificate.check() {
-            report(error.key(), (error.to_string(), error.remedy()));
+        match certificate.check() {
+            Ok(warning) => warnings.extend(warning),
+            Err(error) => report(error.key(), (error.to_string(), error.remedy())),
         }
     }
     match named.ca_file.as_deref().map(check_ca_file) {
@@ -224,7 +225,7 @@ fn exposed_files(named: &NamedSources, requests: &[RequestSource]) -> BTreeSet<S
     named
         .certificates
         .iter()
-        .filter_map(ClientCertificate::exposed)
+        .filter_map(CertificateFiles::exposed)
         .chain(requests.iter().filter_map(|one| one.source.exposed()))
         .collect()
 }

@@ -57,7 +57,7 @@ fn clients(config: &Config) -> Result<Clients, String> {
     let client = client(tls.clone(), &config.network.proxy);
     let token_tls = with_client_certificate(&tls, config.token.certificate.as_ref())
         .map_err(|error| error_chain(&error))?;
-    Ok((token_tls, upstream_tls, client))
+    Ok((token_tls.config, upstream_tls.config, client))
 }
 
 fn accepted(loaded: &Loaded) -> Finding {

@@ -126,7 +126,12 @@ pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<Process
 fn proxy_at(status: &ProcessStatus, address: SocketAddr) -> Option<&ProxyStatus> {
     let here = format!("http://{address}");
     let mut proxies = status.proxies.iter();
-    proxies.find(|proxy| proxy.listens_on.contains(&here))
+    proxies.find(|proxy| {
+        proxy
+            .listens_on
+            .iter()
+            .any(|one| is_same_address(one, &here))
+    })
 }
 
 /// What the cupbearer that sent this `/status` forwards to, if it runs none of these configurations.
@@ -161,7 +166,10 @@ fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
         .as_ref()
         .map(urls)
         .filter(|here| !here.is_empty())
-        .map(|here| proxy.listens_on.iter().any(|one| here.contains(one)));
+        .map(|here| {
+            let mut theirs = proxy.listens_on.iter();
+            theirs.any(|one| here.iter().any(|here| is_same_address(one, here)))
+        });
     let known = [
         is_same(&proxy.name, &own.name),
         is_same(&proxy.upstream, &own.upstream),
@@ -174,6 +182,12 @@ fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
         return known.len() > 1 && known.iter().all(|is_same| !is_same);
     }
     known.iter().any(|is_same| !is_same)
+}
+
+/// Whether two URLs have the same address. Whether a listener has TLS says nothing about which proxy it is.
+fn is_same_address(one: &str, other: &str) -> bool {
+    let address = |url: &str| url.split_once("://").map(|(_, address)| address.to_owned());
+    address(one).map_or(one == other, |one| address(other) == Some(one))
 }
 
 /// The addresses in the form of `/status`; none for a port that the system chooses.

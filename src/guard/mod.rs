@@ -44,7 +44,7 @@ pub use cors::Cors;
 pub use key::{CallerKeyError, KeyDigest, NoRandomness, new_key, parse_keys};
 pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use lease::Lease;
-pub use peer::{CallerName, Peer, Transport};
+pub use peer::{CallerName, OwnScheme, Peer, Transport};
 pub use rejection::Rejection;
 
 /// The checks of one proxy.
@@ -302,12 +302,12 @@ impl Guard {
         self.users.check(peer)?;
         target::check_method(head.method)?;
         let hosts = AcceptedHosts::new(peer.transport, &self.hosts);
-        let authority = target::authority(head.uri, hosts)?;
+        let authority = target::authority(head.uri, peer.scheme, hosts)?;
         let fields = GuardFields::read(head.headers);
         framing::check(&fields, head.version)?;
         let host = host::check(fields.host, head.version, hosts)?;
         target::check_agreement(authority, host)?;
-        let origin = origin::check_origin(fields.origin, host, &self.origins)?;
+        let origin = origin::check_origin(fields.origin, (peer.scheme, host), &self.origins)?;
         origin::check_site(fields.site, origin)?;
         let cors = origin.cors(&self.origins);
         let is_preflight =

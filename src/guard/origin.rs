@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::cors::Cors;
 use super::fields::FieldLines;
+use super::peer::OwnScheme;
 use super::rejection::Rejection;
 use crate::problem::Reason;
 use crate::text::quotable_authority;
@@ -15,9 +16,6 @@ use crate::text::quotable_authority;
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-
-/// The scheme of our own origin: listeners speak plain HTTP.
-const OWN_SCHEME: &[u8] = b"http://";
 
 /// The page that an admitted request comes from, as far as `Origin` tells.
 #[derive(Debug, Clone, Copy)]
@@ -41,18 +39,16 @@ impl RequestOrigin<'_> {
     }
 }
 
-/// Checks `Origin`. `host` must have passed its own check, because the origin of a DNS rebinding page equals its
-/// `Host`.
+/// Checks `Origin`. `own` is our origin: the scheme of the connection, and `Host`, which must have passed its own
+/// check, because the origin of a DNS rebinding page equals its `Host`.
 pub(super) fn check_origin<'a>(
     lines: FieldLines<'a>,
-    host: &HeaderValue,
+    own: (OwnScheme, &HeaderValue),
     allowed: &[String],
 ) -> Result<RequestOrigin<'a>, Rejection> {
     match lines {
         FieldLines::Absent => Ok(RequestOrigin::Unknown),
-        FieldLines::One(origin) if is_own(origin.as_bytes(), host.as_bytes()) => {
-            Ok(RequestOrigin::Own)
-        }
+        FieldLines::One(origin) if is_own(origin.as_bytes(), own) => Ok(RequestOrigin::Own),
         FieldLines::One(origin) if is_allowed(origin.as_bytes(), allowed) => {
             Ok(RequestOrigin::Allowed(origin))
         }
@@ -67,10 +63,10 @@ pub(super) fn check_origin<'a>(
 }
 
 /// Whether `origin` is that of this very request (RFC 6454 section 6.2). Another port is another origin.
-fn is_own(origin: &[u8], host: &[u8]) -> bool {
+fn is_own(origin: &[u8], (scheme, host): (OwnScheme, &HeaderValue)) -> bool {
     origin
-        .strip_prefix(OWN_SCHEME)
-        .is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        .strip_prefix(scheme.prefix().as_bytes())
+        .is_some_and(|authority| authority.eq_ignore_ascii_case(host.as_bytes()))
 }
 
 /// Compares exactly, without wildcards or suffixes. No configuration admits `null`, because it is the origin of every

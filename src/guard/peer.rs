@@ -4,14 +4,46 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The client of one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// The kind of listener that accepted the connection.
     pub transport: Transport,
+    /// Whether the connection is encrypted.
+    pub scheme: OwnScheme,
     /// The client's address; `None` on a unix socket.
     pub address: Option<SocketAddr>,
     /// The user that owns the client's end, if the system tells.
     pub uid: Option<u32>,
+}
+
+/// The scheme of the URL by which a client reaches this proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OwnScheme {
+    /// Plain HTTP.
+    #[default]
+    Http,
+    /// TLS (`tls.cert_file`).
+    Https,
+}
+
+impl OwnScheme {
+    /// `http` or `https`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// What comes before the authority of a URL: `http://` or `https://`.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
 }
 
 /// The kind of a listener, by its own address.
@@ -36,6 +68,7 @@ impl Peer {
         };
         Self {
             transport,
+            scheme: OwnScheme::Http,
             address: Some(address),
             uid: None,
         }
@@ -52,6 +85,7 @@ impl Peer {
     pub const fn unix(uid: Option<u32>) -> Self {
         Self {
             transport: Transport::Unix,
+            scheme: OwnScheme::Http,
             address: None,
             uid,
         }

@@ -3,10 +3,11 @@
 //! The upstream's authority never comes from a request. A target that names another authority is rejected rather than
 //! ignored, so that the client learns of its mistake.
 
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Uri};
 
 use super::host::AcceptedHosts;
+use super::peer::OwnScheme;
 use super::rejection::Rejection;
 use crate::problem::Reason;
 use crate::text::{quotable, quotable_authority};
@@ -32,6 +33,7 @@ pub(super) fn check_method(method: &Method) -> Result<(), Rejection> {
 /// hyper keeps `//name/path` as a path.
 pub(super) fn authority<'a>(
     uri: &'a Uri,
+    own: OwnScheme,
     hosts: AcceptedHosts<'_>,
 ) -> Result<Option<&'a Authority>, Rejection> {
     if !uri
@@ -46,7 +48,7 @@ pub(super) fn authority<'a>(
     match (uri.scheme(), uri.authority()) {
         (None, None) => Ok(None),
         (Some(scheme), Some(authority))
-            if *scheme == Scheme::HTTP && hosts.include(authority.as_str().as_bytes()) =>
+            if *scheme == *own.name() && hosts.include(authority.as_str().as_bytes()) =>
         {
             Ok(Some(authority))
         }

@@ -8,6 +8,7 @@ use super::identity::{Identity, KeyFollower};
 use crate::config::{Config, GuardConfig};
 use crate::guard::Guard;
 use crate::metrics::StoppedTasks;
+use crate::net;
 use crate::token::Tokens;
 
 /// A configuration with its guard, its identity and its TLS settings. It is prepared while another one serves, then it
@@ -19,8 +20,16 @@ pub struct ConfigGeneration {
     pub(super) config: Arc<Config>,
     pub(super) guards: Guards,
     pub(super) identity: Arc<Identity>,
-    /// The TLS configuration for the upstream, with its client certificate.
-    pub(super) tls: rustls::ClientConfig,
+    pub(super) tls: GenerationTls,
+}
+
+/// The TLS of a generation on both sides.
+#[derive(Clone)]
+pub(super) struct GenerationTls {
+    /// `None` if the listener speaks plain HTTP.
+    pub(super) listener: Option<net::ListenerTls>,
+    /// For the upstream, with its client certificate.
+    pub(super) upstream: net::ClientTls,
 }
 
 /// Follows the generation that serves requests.
@@ -30,7 +39,7 @@ impl ConfigGeneration {
     pub(super) fn new(
         config: &Config,
         identity: Arc<Identity>,
-        tls: rustls::ClientConfig,
+        tls: GenerationTls,
         guards: Guards,
     ) -> Self {
         Self {

@@ -6,23 +6,24 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::generation::{ConfigGeneration, Guards};
+use super::generation::{ConfigGeneration, GenerationTls, Guards};
 use super::identity::Identity;
 use super::limits::connection_limits;
 use super::listen_context::ListenContext;
 use super::notes::ConfigNotes;
+use super::presented_certificate::PresentedCertificate;
 use super::start_error::StartError;
 use super::worker::GenerationFollower;
 use crate::config::{self, Config};
-use crate::guard::Guard;
+use crate::guard::{Guard, OwnScheme};
 use crate::metrics::StoppedTasks;
-use crate::net;
+use crate::net::{self, TlsSetupError};
 use crate::proxy::AccessLines;
 use crate::token::{SecretOwnership, Tokens};
 
 /// The live configuration of one proxy.
 pub struct LiveConfig {
-    context: ListenContext,
+    context: Arc<ListenContext>,
     /// The live generation. Workers follow `followed`, which may be more restricted.
     live: Mutex<Arc<ConfigGeneration>>,
     followed: watch::Sender<Arc<ConfigGeneration>>,
@@ -68,15 +69,13 @@ impl LiveConfig {
         let tls = net::client_config(&config.network)?;
         context.check(config)?;
         let identity = Identity::start(config, tls, &context);
-        let tls = net::with_client_certificate(
-            &identity.tls,
-            config.upstream.client_certificate.as_ref(),
-        )?;
+        let tls = read_tls(&identity.tls, config, &context)?;
+        context.serve_tls(tls.listener.as_ref());
         let name = context.name.clone();
         let (guards, keys_read) = Guards::start(&config.guard, name, &context.stopped_tasks);
         let generation = Arc::new(ConfigGeneration::new(config, identity, tls, guards));
         let live = Self {
-            context,
+            context: Arc::new(context),
             live: Mutex::new(Arc::clone(&generation)),
             followed: watch::Sender::new(generation),
             workers: Mutex::default(),
@@ -124,14 +123,14 @@ impl LiveConfig {
             }
             None => Arc::clone(&self.live().identity),
         };
-        let (tls, certificate) = (
+        let (of_identity, context, config_to_read) = (
             identity.tls.clone(),
-            config.upstream.client_certificate.clone(),
+            Arc::clone(&self.context),
+            config.clone(),
         );
         // A file system that does not respond must not delay requests.
-        let tls = tokio::task::spawn_blocking(move || {
-            net::with_client_certificate(&tls, certificate.as_ref())
-        });
+        let tls =
+            tokio::task::spawn_blocking(move || read_tls(&of_identity, &config_to_read, &context));
         let tls = tls.await.map_err(std::io::Error::other)??;
         Ok(Arc::new(ConfigGeneration::new(
             config, identity, tls, guards,
@@ -148,6 +147,7 @@ impl LiveConfig {
         before.guards.data.succeeded_by(&generation.guards.data);
         let limits = connection_limits(&generation.config, self.context.proxies);
         self.context.limits.set(limits);
+        self.context.serve_tls(generation.tls.listener.as_ref());
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&generation);
         let number = self.publish(ConfigGeneration::clone(&generation));
         let workers = self
@@ -194,6 +194,25 @@ impl LiveConfig {
     /// Uses a changed credential of the live identity only while it belongs to it.
     pub fn bind_credential(&self, ownership: SecretOwnership) {
         self.live().identity.bind_credential(ownership);
+    }
+
+    /// The certificates that the live generation presents.
+    pub(super) fn certificates(&self) -> Vec<PresentedCertificate> {
+        let live = self.live();
+        PresentedCertificate::all_of(&live.config, &live.tls)
+    }
+
+    /// Notified when the live generation is replaced.
+    pub(super) fn replacements(&self) -> watch::Receiver<Arc<ConfigGeneration>> {
+        self.followed.subscribe()
+    }
+
+    /// Whether new connections over TCP speak TLS.
+    pub(super) fn own_scheme(&self) -> OwnScheme {
+        match self.live().tls.listener {
+            Some(_) => OwnScheme::Https,
+            None => OwnScheme::Http,
+        }
     }
 
     /// The background tasks of this proxy that have stopped.
@@ -281,4 +300,17 @@ impl LiveConfig {
     fn live(&self) -> Arc<ConfigGeneration> {
         Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Reads the certificates that are presented to clients and to the upstream. Blocks on the disk.
+fn read_tls(
+    of_identity: &rustls::ClientConfig,
+    config: &Config,
+    context: &ListenContext,
+) -> Result<GenerationTls, TlsSetupError> {
+    let certificate = config.upstream.client_certificate.as_ref();
+    Ok(GenerationTls {
+        listener: context.listener_tls(config)?,
+        upstream: net::with_client_certificate(of_identity, certificate)?,
+    })
 }

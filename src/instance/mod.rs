@@ -6,6 +6,7 @@
 //! process. `reload` decides when a generation is replaced.
 
 mod admin_listeners;
+mod certificates;
 mod generation;
 mod guard_views;
 mod identity;
@@ -13,17 +14,17 @@ mod limits;
 mod listen_context;
 mod live_config;
 mod notes;
+mod presented_certificate;
 mod running_proxy;
 mod start_error;
 mod worker;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::config::{self, Config, LocalUsers};
+use crate::config::{Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
 use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, UnservedResponder, ViaName};
@@ -89,6 +90,8 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         addresses: addresses.clone(),
         knows_users,
         limits: server.live_limits(),
+        tls: server.live_tls(),
+        ticket_keys: Arc::default(),
         proxies: process.proxies,
         name: metrics.proxy().map(str::to_owned),
         access_logger: Arc::clone(&shared.access_logger),
@@ -116,11 +119,17 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         serving.await
     };
     let stopped_tasks = metrics.stopped_tasks().clone();
+    let followed = certificates::follow(
+        Arc::downgrade(&live_config),
+        Arc::clone(&metrics),
+        config.name.clone(),
+    );
+    tokio::spawn(stopped_tasks.clone().watch("certificates", followed));
     tokio::spawn(stopped_tasks.watch("log of rejected requests", reporter.report_omitted()));
     let server = tokio::spawn(metrics.stopped_tasks().clone().watch("listener", serving));
     Ok(RunningProxy {
         name: config.name.clone(),
-        listens_on: urls(&config.listen, &addresses),
+        listen: config.listen.clone(),
         addresses,
         absent,
         metrics,
@@ -130,17 +139,6 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         server,
         drained: None,
     })
-}
-
-/// The addresses as a person types them into a client.
-fn urls(listen: &config::Listen, addresses: &[SocketAddr]) -> Vec<String> {
-    if addresses.is_empty() {
-        return vec![listen.to_string()]; // a unix socket
-    }
-    addresses
-        .iter()
-        .map(|address| format!("http://{address}"))
-        .collect()
 }
 
 /// Starts a worker on a thread with its own runtime. Returns the sender for its connections.

@@ -18,6 +18,7 @@ struct NoteContents {
     pending: Option<Tokens>,
     needs_restart: Vec<String>,
     is_reloading: bool,
+    expiring: Vec<String>,
     newest: Option<String>,
     /// When the first of the changes that are not in use was noticed.
     pending_since: Option<SystemTime>,
@@ -48,6 +49,11 @@ impl ConfigNotes {
         let mut contents = self.lock();
         contents.needs_restart = keys;
         contents.note_time();
+    }
+
+    /// Sets what to say about certificates that expire soon.
+    pub fn set_expiring(&self, warnings: Vec<String>) {
+        self.lock().expiring = warnings;
     }
 
     /// Sets whether the configuration is being read and examined.
@@ -93,6 +99,7 @@ impl ConfigNotes {
     pub fn lines(&self) -> Vec<String> {
         let contents = self.lock();
         let mut lines = contents.started_without.clone();
+        lines.extend_from_slice(&contents.expiring);
         if let Some(reason) = &contents.rejected {
             lines.push(format!(
                 "the changed configuration cannot be used; the last valid one stays in use: {reason}"

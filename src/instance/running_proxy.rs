@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use super::live_config::LiveConfig;
 use crate::admin::ProxyView;
+use crate::config::Listen;
+use crate::guard::OwnScheme;
 use crate::metrics::Metrics;
 use crate::server::{DrainPhase, Drained};
 use crate::token::Tokens;
@@ -23,7 +25,7 @@ pub struct RunningProxy {
     pub absent: Vec<IpAddr>,
     /// Its metrics.
     pub metrics: Arc<Metrics>,
-    pub(super) listens_on: Vec<String>,
+    pub(super) listen: Listen,
     pub(super) since: Instant,
     pub(super) live_config: Arc<LiveConfig>,
     pub(super) stop: StopHandle,
@@ -44,6 +46,12 @@ impl RunningProxy {
         &self.live_config
     }
 
+    /// The scheme of its URLs.
+    #[must_use]
+    pub fn scheme(&self) -> OwnScheme {
+        self.live_config.own_scheme()
+    }
+
     /// What the admin listener shows of it.
     pub(super) fn view(&self) -> ProxyView {
         let stop = self.stop.0.subscribe();
@@ -51,6 +59,8 @@ impl RunningProxy {
             let live = Arc::clone(&self.live_config);
             Arc::new(move || read(&live))
         };
+        let (listen, addresses) = (self.listen.clone(), self.addresses.clone());
+        let scheme = Arc::clone(&self.live_config);
         let (tokens, guard, notes, pending, change, since) = (
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
@@ -62,7 +72,7 @@ impl RunningProxy {
         ProxyView {
             name: self.name.clone(),
             fingerprint: text(LiveConfig::fingerprint),
-            listens_on: self.listens_on.clone(),
+            listens_on: Arc::new(move || urls(&listen, &addresses, scheme.own_scheme())),
             upstream: text(LiveConfig::upstream),
             token_from: text(LiveConfig::token_endpoint),
             since: self.since,
@@ -97,6 +107,17 @@ impl RunningProxy {
         let drained = (&mut self.server).await.unwrap_or(Drained { cut: 0 });
         *self.drained.insert(drained)
     }
+}
+
+/// The addresses as a person types them into a client.
+fn urls(listen: &Listen, addresses: &[SocketAddr], scheme: OwnScheme) -> Vec<String> {
+    if addresses.is_empty() {
+        return vec![listen.to_string()]; // a unix socket
+    }
+    let addresses = addresses.iter();
+    addresses
+        .map(|address| format!("{}{address}", scheme.prefix()))
+        .collect()
 }
 
 /// Stops a proxy.

@@ -73,7 +73,11 @@ impl WorkerProxy {
             asks_for_key: callers.iter().any(|caller| caller.key.is_some()),
             keep_alive: Arc::clone(&generation.identity) as _,
         };
-        Proxy::new(dependencies, &generation.config.upstream, &generation.tls)
+        Proxy::new(
+            dependencies,
+            &generation.config.upstream,
+            &generation.tls.upstream.config,
+        )
     }
 
     /// Replaces the proxy whenever its generation is replaced. Ends only with the worker. When the clock steps, as

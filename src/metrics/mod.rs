@@ -8,6 +8,7 @@
 
 mod active;
 mod batch;
+mod certificates;
 mod history;
 mod inline_text;
 mod markdown;
@@ -22,10 +23,12 @@ mod token;
 mod traffic;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, IntCounter, IntCounterVec, Registry, TextEncoder};
 
+use certificates::CertificateMetrics;
 use history::History;
 use pending::PendingGauges;
 use registrar::{Registrar, at_zero};
@@ -58,6 +61,7 @@ pub struct Metrics {
     token: TokenMetrics,
     reloads: IntCounterVec,
     pending: PendingGauges,
+    certificates: CertificateMetrics,
     stopped_tasks: StoppedTasks,
     observer: OnceLock<RequestObserver>,
     history: History,
@@ -84,6 +88,7 @@ impl Metrics {
             token: TokenMetrics::new(&register),
             reloads,
             pending: PendingGauges::new(&register),
+            certificates: CertificateMetrics::new(&register),
             stopped_tasks: StoppedTasks::default(),
             observer: OnceLock::new(),
             history: History::default(),
@@ -201,6 +206,12 @@ impl Metrics {
         self.pending.set(change);
     }
 
+    /// Sets when the certificate expires that is presented to `listener`, `upstream` or `token`, since 1970; `None` if
+    /// there is none.
+    pub fn certificate_expires(&self, usage: &'static str, expires: Option<Duration>) {
+        self.certificates.set(usage, expires);
+    }
+
     /// Copies the token's state into the metrics. Called before they are read.
     pub fn note_token(&self, facts: &TokenFacts) {
         self.token.set(facts);
@@ -241,6 +252,9 @@ pub fn text(process: &ProcessMetrics, proxies: &[Arc<Metrics>]) -> String {
 pub fn markdown_table(reasons: &[&'static str]) -> String {
     let metrics = Metrics::new(None);
     metrics.begin_reasons_at_zero(reasons.iter().copied());
+    for usage in certificates::USES {
+        metrics.certificate_expires(usage, Some(Duration::ZERO));
+    }
     let mut families = metrics.gather();
     families.extend(ProcessMetrics::new(|| 0).gather());
     markdown::table(families)

@@ -1,4 +1,5 @@
-//! Outbound connections: name resolution and TCP, CONNECT through the corporate proxy, and TLS.
+//! Outbound connections: name resolution and TCP, CONNECT through the corporate proxy, and TLS. Also the TLS that a
+//! listener speaks.
 //!
 //! The token endpoint and the upstream share this room: both trust the same certificate authorities, and both
 //! report a failed TLS handshake by the one classification in [`TlsFailure`]. Nothing here knows HTTP beyond CONNECT.
@@ -9,6 +10,7 @@ mod dial;
 pub mod fuzzing;
 mod host_port;
 mod interim;
+mod listener_tls;
 mod pinned;
 mod probe;
 mod socket_options;
@@ -23,9 +25,11 @@ pub use certificate::RejectedCertificate;
 pub use dial::{DialError, dial, resolve};
 pub use host_port::HostPort;
 pub use interim::{InterimFilter, InterimFlood, WithoutInterim};
+pub use listener_tls::{ListenerTls, TicketKeys, listener_tls};
 pub use probe::{AcceptedCertificate, TrustSource, tls_handshake};
 pub use socket_options::{USER_TIMEOUT, set_user_timeout};
 pub use system_store::{SystemStore, store_warnings, system_store};
-pub use tls::{TlsSetupError, client_config, http1_connector, with_client_certificate};
+pub use tls::{ClientTls, TlsSetupError, client_config, http1_connector, with_client_certificate};
 pub use tls_failure::TlsFailure;
+pub use tls_words::client_fault_words;
 pub use tunnel::{CorporateProxyError, connect_through};

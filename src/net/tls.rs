@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::sign::SingleCertAndKey;
@@ -13,7 +14,7 @@ use super::certificate::ExplainingVerifier;
 use super::system_store::store_warnings;
 use super::tls_words::tls_words;
 use crate::config::NetworkConfig;
-use crate::credentials::{ClientCertificate, ClientCertificateError};
+use crate::credentials::{CertificateFiles, CertificateFilesError, not_after};
 
 /// A TLS client could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +27,14 @@ pub enum TlsSetupError {
         /// What is wrong with it.
         defect: CaFileError,
     },
-    /// The client certificate cannot be used.
+    /// A certificate that is presented to the upstream or to clients cannot be used.
     #[error("{}: {source}; {}", source.key(), source.remedy())]
-    ClientCertificate {
+    CertificateFiles {
         /// What is wrong with it.
         #[from]
-        source: ClientCertificateError,
+        source: CertificateFilesError,
     },
-    /// The crypto provider does not support TLS 1.2 and 1.3.
+    /// The crypto provider does not support TLS 1.2 and 1.3, or has no random numbers.
     #[error("TLS could not be set up: {}", tls_words(.0))]
     Versions(rustls::Error),
     /// The system's store holds no certificate, because a variable names another one, and there is no
@@ -84,6 +85,15 @@ fn no_roots(error: rustls::Error) -> TlsSetupError {
     }
 }
 
+/// A TLS client, and the end of the validity of the certificate that it presents, since 1970.
+#[derive(Debug, Clone)]
+pub struct ClientTls {
+    /// The configuration.
+    pub config: rustls::ClientConfig,
+    /// `None` if it presents none.
+    pub not_after: Option<Duration>,
+}
+
 /// A copy of `tls` that presents `certificate` to a server that asks for one. The original is left as it is, so the
 /// certificate for the upstream never reaches the token endpoint.
 ///
@@ -91,16 +101,21 @@ fn no_roots(error: rustls::Error) -> TlsSetupError {
 /// A file cannot be read, or the private key does not belong to the certificate.
 pub fn with_client_certificate(
     tls: &rustls::ClientConfig,
-    certificate: Option<&ClientCertificate>,
-) -> Result<rustls::ClientConfig, TlsSetupError> {
-    let mut tls = tls.clone();
+    certificate: Option<&CertificateFiles>,
+) -> Result<ClientTls, TlsSetupError> {
+    let mut config = tls.clone();
     // Its own session store: a session in which we proved our identity must not be resumed by another client.
-    tls.resumption = Resumption::default();
+    config.resumption = Resumption::default();
+    let mut validity = None;
     if let Some(files) = certificate {
-        let pair = files.read(tls.crypto_provider())?;
-        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
+        let pair = files.read(config.crypto_provider())?;
+        validity = not_after(&pair.cert);
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
     }
-    Ok(tls)
+    Ok(ClientTls {
+        config,
+        not_after: validity,
+    })
 }
 
 /// A connector with this configuration that negotiates HTTP/1.1.

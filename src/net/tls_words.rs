@@ -91,32 +91,53 @@ fn path_words(error: &webpki::Error) -> &'static str {
     }
 }
 
-/// An error of the TLS library, as a sentence without its end.
+/// An error of the TLS library about a server, as a sentence without its end.
 pub(super) fn tls_words(error: &Error) -> Cow<'static, str> {
     match error {
+        Error::NoApplicationProtocol => "the server does not support HTTP/1.1 (ALPN)".into(),
+        _ => peer_words(error, "server"),
+    }
+}
+
+/// The same about a client of ours.
+#[must_use]
+pub fn client_fault_words(error: &Error) -> Cow<'static, str> {
+    match error {
+        Error::NoApplicationProtocol => "the client does not offer HTTP/1.1 (ALPN)".into(),
+        Error::InvalidCertificate(check) => {
+            let words = certificate_words(check);
+            format!("the client's certificate was rejected: {words}").into()
+        }
+        _ => peer_words(error, "client"),
+    }
+}
+
+fn peer_words(error: &Error, peer: &str) -> Cow<'static, str> {
+    match error {
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
-            "the server sent an unexpected message".into()
+            format!("the {peer} sent an unexpected message").into()
         }
         Error::InvalidMessage(what) => {
-            format!("the server sent a malformed message ({})", in_words(what)).into()
+            format!("the {peer} sent a malformed message ({})", in_words(what)).into()
         }
-        Error::NoCertificatesPresented => "the server presented no certificate".into(),
-        Error::DecryptError => "a message from the server could not be decrypted".into(),
-        Error::EncryptError => "a message to the server could not be encrypted".into(),
+        Error::NoCertificatesPresented => format!("the {peer} presented no certificate").into(),
+        Error::DecryptError => format!("a message from the {peer} could not be decrypted").into(),
+        Error::EncryptError => format!("a message to the {peer} could not be encrypted").into(),
         Error::PeerIncompatible(what) => format!(
-            "the server supports nothing that cupbearer supports ({})",
+            "the {peer} supports nothing that cupbearer supports ({})",
             in_words(what)
         )
         .into(),
         Error::PeerMisbehaved(what) => {
-            format!("the server violates the protocol ({})", in_words(what)).into()
+            format!("the {peer} violates the protocol ({})", in_words(what)).into()
         }
         Error::AlertReceived(alert) => {
-            format!("the server sent the alert {}", alert_name(*alert)).into()
+            format!("the {peer} sent the alert {}", alert_name(*alert)).into()
         }
         Error::InvalidCertificate(check) => certificate_words(check),
-        Error::PeerSentOversizedRecord => "the server sent a record that is too long".into(),
-        Error::NoApplicationProtocol => "the server does not support HTTP/1.1 (ALPN)".into(),
+        Error::PeerSentOversizedRecord => {
+            format!("the {peer} sent a record that is too long").into()
+        }
         Error::General(words) => words.clone().into(),
         Error::Other(other) => other.0.to_string().into(),
         Error::FailedToGetCurrentTime => "the system clock cannot be read".into(),

@@ -142,9 +142,9 @@ pub fn service(
 > + Clone
 + Send
 + use<> {
-    let current = Arc::clone(current);
-    let forward = tower::service_fn(move |request| current.get().forward(request, peer));
-    RequestService::new(forward, Arc::clone(access_logger), peer.uid)
+    let (current, uid) = (Arc::clone(current), peer.uid);
+    let forward = tower::service_fn(move |request| current.get().forward(request, peer.clone()));
+    RequestService::new(forward, Arc::clone(access_logger), uid)
 }
 
 impl Proxy {
@@ -205,7 +205,7 @@ impl Proxy {
                 permit: None,
             });
         }
-        let (mut head, body) = RequestHead::of(request);
+        let (mut head, body) = RequestHead::of(request, peer.scheme);
         if head.on_upgrade.is_some() {
             head.lease = self.guard.lease(&head.headers, &peer);
         }

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use crate::config;
+use crate::guard::OwnScheme;
 
 /// An origin, borrowed from the configuration or from a request.
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +11,14 @@ pub(super) struct OriginRef<'a> {
     scheme: &'static str,
     host: &'a [u8],
     port: u16,
+}
+
+/// The address that a client used, as its URLs name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClientAddress {
+    pub(super) scheme: OwnScheme,
+    /// As in `Host`.
+    pub(super) authority: String,
 }
 
 impl<'a> OriginRef<'a> {
@@ -21,14 +30,14 @@ impl<'a> OriginRef<'a> {
         }
     }
 
-    /// The address that the client used, according to `Host`. Our listeners speak plain HTTP.
-    pub(super) fn of_client(host: &'a HeaderValue) -> Option<Self> {
-        const SCHEME: &str = "http";
+    /// The address that the client used, according to its connection and `Host`.
+    pub(super) fn of_client(scheme: OwnScheme, host: &'a HeaderValue) -> Option<Self> {
+        let scheme = scheme.name();
         let (host, port) = split_authority(host.as_bytes())?;
         Some(Self {
-            scheme: SCHEME,
+            scheme,
             host,
-            port: parse_port(port, SCHEME)?,
+            port: parse_port(port, scheme)?,
         })
     }
 

@@ -13,7 +13,7 @@ use super::origin_ref::OriginRef;
 use super::request_body::{UploadCounter, UpstreamRequestBody};
 use super::trailers;
 use crate::config::{self, TokenField, is_same_field};
-use crate::guard::Lease;
+use crate::guard::{Lease, OwnScheme};
 use crate::problem::X_REQUEST_ID;
 use crate::server::RequestBody;
 use crate::token::{Bearer, RequestRoute};
@@ -23,6 +23,8 @@ pub(super) struct RequestHead {
     pub(super) method: Method,
     pub(super) path: PathAndQuery,
     pub(super) headers: HeaderMap,
+    /// The scheme by which the client reached us.
+    pub(super) scheme: OwnScheme,
     version: Version,
     pub(super) has_no_body: bool,
     /// The client's side of an upgrade, if it asks for one.
@@ -36,7 +38,7 @@ pub(super) struct RequestHead {
 }
 
 impl RequestHead {
-    pub(super) fn of(request: Request<RequestBody>) -> (Self, RequestBody) {
+    pub(super) fn of(request: Request<RequestBody>, scheme: OwnScheme) -> (Self, RequestBody) {
         let (mut parts, body) = request.into_parts();
         let has_no_body = body.is_end_stream();
         let head = Self {
@@ -47,6 +49,7 @@ impl RequestHead {
             upload_counter: parts.extensions.remove(),
             lease: None,
             headers: parts.headers,
+            scheme,
             version: parts.version,
             has_no_body,
         };
@@ -226,7 +229,7 @@ impl RequestTemplate {
     /// request. A page of `guard.origins` keeps its name.
     fn with_upstream_origin(&self, head: &RequestHead, value: &HeaderValue) -> HeaderValue {
         head.host()
-            .and_then(OriginRef::of_client)
+            .and_then(|host| OriginRef::of_client(head.scheme, host))
             .and_then(|ours| ours.replaced_in(value, self.origin.as_bytes()))
             .unwrap_or_else(|| value.clone())
     }

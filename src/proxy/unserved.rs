@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, header};
 
 use super::access_logger::AccessLogger;
+use crate::config::PORT_PROBE_HOST;
 use crate::guard::{Cors, Peer, Rejection};
+use crate::net::client_fault_words;
 use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
-use crate::server::{HeadFault, UnservedCause, UnservedRequest, UnservedResponses};
+use crate::server::{HandshakeFault, HeadFault, UnservedCause, UnservedRequest, UnservedResponses};
 use crate::text::counted;
 
 /// The guard that decides at the moment.
@@ -63,6 +65,10 @@ impl<G: GuardView> UnservedResponder<G> {
                 let error = format!("rejected: {detail}");
                 (rejection.reason, detail, error)
             }
+            UnservedCause::Handshake(fault) => {
+                let error = handshake_words(fault);
+                (Reason::BadRequest, error.clone(), error)
+            }
             UnservedCause::Head(fault) => {
                 let error = format!("the request cannot be read: {fault}");
                 (head_reason(fault), head_detail(fault), error)
@@ -95,7 +101,14 @@ impl<G: GuardView> UnservedResponses for UnservedResponder<G> {
             record.set_unread();
         }
         record.set_rejection(reason, error);
-        if matches!(unserved.cause, UnservedCause::Head(HeadFault::Tls)) {
+        if is_port_probe(unserved) {
+            record.discard();
+        }
+        let speaks_tls = matches!(
+            unserved.cause,
+            UnservedCause::Head(HeadFault::Tls) | UnservedCause::Handshake(_)
+        );
+        if speaks_tls {
             return None;
         }
         let format = if unserved.has_method {
@@ -117,12 +130,40 @@ impl<G: GuardView> UnservedResponses for UnservedResponder<G> {
     }
 }
 
+/// Whether a cupbearer asks which program uses the port. It does not know that the port has TLS.
+fn is_port_probe(unserved: &UnservedRequest) -> bool {
+    let is_plain = matches!(unserved.cause, UnservedCause::Head(HeadFault::NotTls));
+    is_plain
+        && unserved
+            .head
+            .headers()
+            .get(header::HOST)
+            .is_some_and(|host| host == PORT_PROBE_HOST)
+}
+
+fn handshake_words(fault: &HandshakeFault) -> String {
+    match fault {
+        HandshakeFault::Timeout => {
+            "the TLS handshake did not end within limits.header_timeout".to_owned()
+        }
+        HandshakeFault::Stopped => "the proxy stopped during the TLS handshake".to_owned(),
+        HandshakeFault::Closed(error) => {
+            format!("the connection was closed during the TLS handshake: {error}")
+        }
+        HandshakeFault::Protocol(error) => {
+            format!("the TLS handshake failed: {}", client_fault_words(error))
+        }
+    }
+}
+
 const fn head_reason(fault: &HeadFault) -> Reason {
     match fault {
         HeadFault::Version { .. } => Reason::VersionNotSupported,
         HeadFault::TooManyFields { .. } | HeadFault::TooLong { .. } => Reason::HeadTooLarge,
         HeadFault::TargetTooLong => Reason::TargetTooLong,
-        HeadFault::Tls | HeadFault::Byte { .. } | HeadFault::Malformed(_) => Reason::BadRequest,
+        HeadFault::Tls | HeadFault::NotTls | HeadFault::Byte { .. } | HeadFault::Malformed(_) => {
+            Reason::BadRequest
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::file_watch::MAX_FILE_BYTES;
 use crate::config::{Config, KeyDigests, Loaded};
-use crate::credentials::{ClientCertificate, read_regular};
+use crate::credentials::{CertificateFiles, read_regular};
 
 /// The configuration file, and the files that it names, except those that other tasks follow.
 pub(super) fn files_of(loaded: &Loaded) -> Vec<PathBuf> {
@@ -32,11 +32,15 @@ fn named_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
         .map(|file| ("network.ca_file", file))
         .into_iter()
         .collect();
-    if let Some(ClientCertificate {
+    let of_listener = config.tls.as_ref().map(|tls| &tls.certificate);
+    let certificates = of_listener
+        .into_iter()
+        .chain(&config.upstream.client_certificate);
+    for CertificateFiles {
         to,
         cert_file,
         key_file,
-    }) = &config.upstream.client_certificate
+    } in certificates
     {
         named.push((to.cert_key(), cert_file.clone()));
         named.push((to.private_key_setting(), key_file.clone()));

@@ -25,7 +25,7 @@ pub(super) fn effect(key: &str) -> Option<KeyEffect> {
         // `network` also applies to the token endpoint, so the first token must come over the changed one.
         ("token" | "network", _) => KeyEffect::Identity,
         ("guard", _) => KeyEffect::Guard,
-        ("upstream" | "limits", _) => KeyEffect::Generation,
+        ("upstream" | "limits" | "tls", _) => KeyEffect::Generation,
         ("log" | "drain" | "drain_delay", _) => KeyEffect::Process,
         _ => return None,
     })

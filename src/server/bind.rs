@@ -270,7 +270,7 @@ impl BoundListeners {
             }
             #[cfg(unix)]
             (ClientStream::Unix(stream), ..) => stream.peer_cred().ok().map(|cred| cred.uid()),
-            (ClientStream::Tcp(_), ..) => None,
+            (ClientStream::Tcp(_) | ClientStream::Tls(_), ..) => None,
         };
         Peer { uid, ..peer }
     }

@@ -135,10 +135,11 @@ impl ClientIo {
         self.connection.received(self.scanner.is_in_head());
     }
 
-    /// Whether the last response has ended and nothing is left unread. The socket is then closed without a shutdown,
-    /// which would have the same effect. A tunnel stays busy, because its two directions end one after the other.
+    /// Whether the last response has ended and nothing is left unread. A socket is then closed without a shutdown,
+    /// which would have the same effect; a TLS session must say that it ends. A tunnel stays busy, because its two
+    /// directions end one after the other.
     fn is_done(&self) -> bool {
-        !self.connection.is_busy() && !self.must_linger()
+        !self.connection.is_busy() && !self.must_linger() && !self.stream.is_tls()
     }
 
     /// Whether the client may still send something, so that closing now could cost it the response. After a head that
@@ -243,7 +244,10 @@ impl AsyncWrite for ClientIo {
         if self.held.is_some() && self.connection.is_busy() {
             ready!(self.poll_release(cx))?; // hyper has parsed another head
         }
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // A socket has nothing to flush; a TLS session may still hold the end of a response.
+        self.connection.set_write_blocked(polled.is_pending());
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -251,7 +255,9 @@ impl AsyncWrite for ClientIo {
             return Poll::Ready(Ok(())); // `connection` writes the last response itself
         }
         if self.linger.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+            self.connection.set_write_blocked(polled.is_pending());
+            ready!(polled)?;
         }
         if self.must_linger() {
             ready!(self.poll_linger(cx));

@@ -1,4 +1,4 @@
-//! A client's TCP or unix socket as one type. The choice costs a branch rather than an allocation.
+//! A client's TCP or unix socket, or its TLS session, as one type. The choice costs a branch rather than an allocation.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio_rustls::server::TlsStream;
 
 use super::tcp_keepalive::enable_keepalive;
 
@@ -17,6 +18,8 @@ pub(super) enum ClientStream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    /// Boxed, since a session is a kilobyte that other connections do not need.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// A client's socket on its way to the runtime of another thread.
@@ -32,6 +35,7 @@ impl ClientStream {
     pub(super) fn set_nodelay(&self) {
         match self {
             Self::Tcp(stream) => drop(stream.set_nodelay(true)),
+            Self::Tls(session) => drop(session.get_ref().0.set_nodelay(true)),
             #[cfg(unix)]
             Self::Unix(_) => {} // has no such algorithm
         }
@@ -41,17 +45,24 @@ impl ClientStream {
     pub(super) fn set_user_timeout(&self, timeout: Duration) {
         match self {
             Self::Tcp(stream) => enable_keepalive(&stream.into(), timeout),
+            Self::Tls(session) => enable_keepalive(&session.get_ref().0.into(), timeout),
             #[cfg(unix)]
             Self::Unix(_) => {} // both ends are on this machine, so the system knows
         }
     }
 
-    /// Removes it from the current runtime.
+    /// Whether it must say that it closes (RFC 8446 section 6.1).
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// Removes it from the current runtime. A TLS session never moves to another one.
     pub(super) fn detach(self) -> io::Result<DetachedStream> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(DetachedStream::Tcp),
             #[cfg(unix)]
             Self::Unix(stream) => stream.into_std().map(DetachedStream::Unix),
+            Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -67,13 +78,14 @@ impl DetachedStream {
     }
 }
 
-/// Calls the same method on either kind of socket.
-macro_rules! either {
+/// Calls the same method on each kind of stream.
+macro_rules! each {
     ($stream:expr, $method:ident $(, $argument:expr)*) => {
         match $stream {
             ClientStream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(unix)]
             ClientStream::Unix(stream) => Pin::new(stream).$method($($argument),*),
+            ClientStream::Tls(session) => Pin::new(&mut **session).$method($($argument),*),
         }
     };
 }
@@ -85,7 +97,7 @@ impl AsyncRead for ClientStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), poll_read, cx, buf)
+        each!(self.get_mut(), poll_read, cx, buf)
     }
 }
 
@@ -96,7 +108,7 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), poll_write, cx, buf)
+        each!(self.get_mut(), poll_write, cx, buf)
     }
 
     #[inline]
@@ -105,7 +117,7 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), poll_write_vectored, cx, bufs)
+        each!(self.get_mut(), poll_write_vectored, cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -113,14 +125,15 @@ impl AsyncWrite for ClientStream {
             Self::Tcp(stream) => stream.is_write_vectored(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(session) => session.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), poll_flush, cx)
+        each!(self.get_mut(), poll_flush, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), poll_shutdown, cx)
+        each!(self.get_mut(), poll_shutdown, cx)
     }
 }

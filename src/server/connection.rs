@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 
 use super::client_io::{ClientIo, WIDE_BUFFER};
 use super::client_stream::ClientStream;
+use super::handshake;
 use super::head_fault::{UNKNOWN, UnreadableHead, restore};
 use super::last_response;
 use super::registry::ConnectionSlot;
@@ -24,13 +25,22 @@ use super::tracked_connection::{ConnectionCommand, ConnectionPhase, TrackedConne
 use super::unserved::{UnservedCause, UnservedRequest};
 use crate::guard::Peer;
 
-/// Serves one connection until it ends.
-pub(super) async fn serve<S: HttpService>(
+/// Serves one connection until it ends. Its service is made when its peer is known, which is after a TLS handshake.
+pub(super) async fn serve<M, S>(
     stream: ClientStream,
     slot: ConnectionSlot,
     peer: Peer,
-    service: S,
-) {
+    make_service: Arc<M>,
+) where
+    M: Fn(Peer) -> S,
+    S: HttpService,
+{
+    let tls = slot.registry.tls();
+    let Some((stream, peer)) = handshake::secure(stream, tls, &slot, peer).await else {
+        return;
+    };
+    let service = make_service(peer.clone());
+    drop(make_service);
     #[cfg(not(target_os = "linux"))] // on Linux a socket inherits this from its listener
     stream.set_nodelay();
     let header_bytes = slot.registry.limits().header_bytes;

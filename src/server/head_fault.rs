@@ -21,6 +21,9 @@ pub enum HeadFault {
     /// A client that uses `https://`.
     #[error("a TLS handshake arrived, but this listener speaks plain HTTP: use http://")]
     Tls,
+    /// A client that uses `http://` on a listener with TLS.
+    #[error("it is plain HTTP, but this listener speaks TLS: use https://")]
+    NotTls,
     /// A version other than 1.0 and 1.1.
     #[error("{version} is not supported: use HTTP/1.1")]
     Version {

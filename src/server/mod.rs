@@ -6,7 +6,8 @@
 //!
 //! What closes a connection: `keep_alive`, `header_timeout` and `stall_timeout` (`tracked_connection`), a client that
 //! is gone (`tcp_keepalive`), a full server that needs room (`registry`), and a stop (`drain`). What no service gets to
-//! see is answered by [`UnservedResponses`]: a head that cannot be read (`head_fault`), a peer that is not admitted and
+//! see is answered by [`UnservedResponses`]: a head that cannot be read (`head_fault`), plain HTTP on a listener that
+//! speaks TLS (`handshake`), a peer that is not admitted and
 //! a client that finds the server full (`rejections`).
 
 mod accept;
@@ -19,6 +20,8 @@ mod descriptors;
 mod drain;
 #[doc(hidden)]
 pub mod fuzzing;
+mod handshake;
+mod handshake_fault;
 mod head_fault;
 mod head_scanner;
 mod last_response;
@@ -53,6 +56,7 @@ use crate::metrics::Metrics;
 pub use bind::{BindError, BoundListeners, bind};
 pub use descriptors::{connections_per_proxy, has_too_few_files, is_out_of_files};
 pub use drain::{DrainPhase, Drained, StopSignal};
+pub use handshake_fault::HandshakeFault;
 pub use head_fault::HeadFault;
 pub use head_scanner::HeadScanner;
 pub use limits::ConnectionLimits;
@@ -107,6 +111,17 @@ impl LiveLimits {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.limits().connections
+    }
+}
+
+/// The TLS of a server, which can change while it serves.
+#[derive(Clone)]
+pub struct LiveTls(Arc<ConnectionRegistry>);
+
+impl LiveTls {
+    /// Replaces the TLS of new connections over TCP; `None` for plain HTTP. Open connections keep theirs.
+    pub fn set(&self, tls: Option<Arc<rustls::ServerConfig>>) {
+        self.0.set_tls(tls);
     }
 }
 
@@ -176,6 +191,12 @@ impl Server {
         LiveLimits(Arc::clone(&self.registry))
     }
 
+    /// A handle to change the TLS of new connections while the server serves.
+    #[must_use]
+    pub fn live_tls(&self) -> LiveTls {
+        LiveTls(Arc::clone(&self.registry))
+    }
+
     /// Adds a worker on another thread, which runs [`run_worker`].
     pub fn add_worker(&mut self, worker: mpsc::UnboundedSender<Handover>) {
         self.other_workers.push(worker);
@@ -190,10 +211,11 @@ impl Server {
         grace: G,
     ) -> Drained
     where
-        M: Fn(Peer) -> S,
+        M: Fn(Peer) -> S + Send + Sync + 'static,
         S: HttpService,
         G: FnOnce() -> Duration,
     {
+        let make_service = Arc::new(make_service);
         let sweeper = self.registry.start_sweeper();
         let mut closing = stop.clone();
         let mut draining = stop.clone();
@@ -305,9 +327,9 @@ impl Server {
     }
 
     /// Accepts the clients that connected before the listener closes, so that they get a response.
-    async fn accept_backlog<M, S>(&mut self, make_service: &M)
+    async fn accept_backlog<M, S>(&mut self, make_service: &Arc<M>)
     where
-        M: Fn(Peer) -> S,
+        M: Fn(Peer) -> S + Send + Sync + 'static,
         S: HttpService,
     {
         let at_once = self.acceptor.identification_time();
@@ -317,9 +339,9 @@ impl Server {
     }
 
     /// Serves a connection on the worker whose turn it is.
-    fn dispatch<M, S>(&mut self, stream: ClientStream, peer: Peer, make_service: &M)
+    fn dispatch<M, S>(&mut self, stream: ClientStream, peer: Peer, make_service: &Arc<M>)
     where
-        M: Fn(Peer) -> S,
+        M: Fn(Peer) -> S + Send + Sync + 'static,
         S: HttpService,
     {
         let slot = self.registry.register();
@@ -331,7 +353,7 @@ impl Server {
                 stream,
                 slot,
                 peer,
-                make_service(peer),
+                Arc::clone(make_service),
             )));
         } else if let Ok(stream) = stream.detach() {
             let _ = self.other_workers[worker - 1].send(Handover { stream, peer, slot });
@@ -342,17 +364,18 @@ impl Server {
 /// Serves the connections that the acceptor hands over, until the acceptor is gone and the last of them has ended.
 pub async fn run_worker<M, S>(mut handovers: mpsc::UnboundedReceiver<Handover>, make_service: M)
 where
-    M: Fn(Peer) -> S,
+    M: Fn(Peer) -> S + Send + Sync + 'static,
     S: HttpService,
 {
+    let make_service = Arc::new(make_service);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             next = handovers.recv() => match next {
                 Some(Handover { stream, peer, slot }) => {
                     if let Ok(stream) = stream.attach() {
-                        let service = make_service(peer);
-                        connections.spawn(Box::pin(connection::serve(stream, slot, peer, service)));
+                        let make_service = Arc::clone(&make_service);
+                        connections.spawn(Box::pin(connection::serve(stream, slot, peer, make_service)));
                     }
                 }
                 None => break,

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use rustls::ServerConfig;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -42,6 +43,8 @@ pub(super) struct ConnectionRegistry {
     state: Arc<ServerState>,
     open: Mutex<OpenConnections>,
     responses: OnceLock<Arc<dyn UnservedResponses>>,
+    /// The TLS of new connections over TCP, replaced by a reload; `None` for plain HTTP.
+    tls: ArcSwapOption<ServerConfig>,
     /// Notified when a connection has ended, or does not give way.
     pub(super) connection_ended: Notify,
 }
@@ -100,6 +103,7 @@ impl ConnectionRegistry {
             state: ServerState::new(),
             open: Mutex::default(),
             responses: OnceLock::new(),
+            tls: ArcSwapOption::empty(),
             connection_ended: Notify::new(),
         })
     }
@@ -120,6 +124,15 @@ impl ConnectionRegistry {
 
     pub(super) fn responses(&self) -> Option<&dyn UnservedResponses> {
         self.responses.get().map(AsRef::as_ref)
+    }
+
+    /// The TLS of new connections over TCP.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.load_full()
+    }
+
+    pub(super) fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
+        self.tls.store(tls);
     }
 
     pub(super) fn register(self: &Arc<Self>) -> ConnectionSlot {

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::client_stream::ClientStream;
+use super::handshake::secure_rejected;
 use super::registry::ConnectionRegistry;
 use super::unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 use crate::guard::Peer;
@@ -25,6 +26,9 @@ pub(super) const NOT_ADMITTED_PLACES: usize = 16;
 /// How long a rejected connection may take to send the first byte of a request. A silent one holds a place that another
 /// client could use.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How long its TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a rejected connection may stay open after that. Closing earlier could reset it before the client has read
 /// the response.
@@ -116,9 +120,20 @@ impl RejectionPlaces {
                 answered.store(true, Ordering::Relaxed);
                 changed.0.notify_one();
             };
-            if let Some(responses) = registry.responses() {
-                let _ = respond(stream, responses, peer, cause, note_answered).await;
-            }
+            let Some(responses) = registry.responses() else {
+                return;
+            };
+            let stream = match registry.tls() {
+                None => stream,
+                Some(tls) => {
+                    let securing = secure_rejected(stream, tls, FIRST_BYTE_TIMEOUT);
+                    let Ok(Ok(secured)) = timeout(HANDSHAKE_TIMEOUT, securing).await else {
+                        return;
+                    };
+                    secured
+                }
+            };
+            let _ = respond(stream, responses, peer, cause, note_answered).await;
         });
         self.taken.push_back(TakenPlace {
             task: task.abort_handle(),

@@ -83,7 +83,7 @@ impl TableLookup {
             let AcceptedConnection { stream, peer, .. } = connection;
             let uid = match &stream {
                 ClientStream::Tcp(tcp) => owner.and_then(|uid| still_connected(tcp, uid)),
-                ClientStream::Unix(_) => None,
+                ClientStream::Unix(_) | ClientStream::Tls(_) => None,
             };
             self.identified.push_back((stream, Peer { uid, ..peer }));
         }

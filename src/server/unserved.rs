@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
+use super::handshake_fault::HandshakeFault;
 use super::head_fault::{HeadFault, lines, split_target};
 use crate::guard::{Peer, Rejection};
 
@@ -40,6 +41,8 @@ pub enum UnservedCause {
     Full,
     /// The guard rejects the peer.
     Peer(Rejection),
+    /// The TLS handshake has failed.
+    Handshake(HandshakeFault),
     /// The head cannot be read.
     Head(HeadFault),
     /// The head did not arrive within `limits.header_timeout`.

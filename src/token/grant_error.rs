@@ -12,7 +12,7 @@ use super::presented::PresentedTokenDefect;
 use super::request_secrets::UnreadableSecret;
 use super::schedule::FailureClass;
 use super::unreachable::{TokenServer, Unreachable};
-use crate::credentials::ClientCertificateError;
+use crate::credentials::CertificateFilesError;
 use crate::text::error_chain;
 
 /// Why one token request failed.
@@ -39,7 +39,7 @@ pub enum GrantError {
     KeyUnusable(#[source] PrivateKeyError),
     /// The client certificate for the token endpoint cannot be used.
     #[error("the client certificate cannot be used")]
-    CertificateUnusable(#[source] ClientCertificateError),
+    CertificateUnusable(#[source] CertificateFilesError),
     /// `token.issuer` has no metadata, or its metadata must not be used.
     #[error("the issuer's metadata cannot be used")]
     Metadata(#[source] MetadataError),

@@ -55,6 +55,9 @@ const SUBJECTS: &[(usize, &[&str])] = &[
             "network.proxy = \"http://proxy.example.com:3128\"",
             "network.ca_file = \"DIR/ca.pem\"",
             "network.ca_file = \"DIR/missing.pem\"",
+            "tls.cert_file = \"DIR/ca.pem\"\ntls.key_file = \"DIR/other.key\"",
+            "tls.cert_file = \"DIR/ca.pem\"\ntls.key_file = \"DIR/missing.pem\"",
+            "tls.cert_file = \"DIR/ca.pem\"",
             "network.ca_file = \"DIR/secret\"",
             "network.proxy = \"http://a..b:3128\"",
             "network.proxy = \"socks5://proxy.example.com\"",
@@ -150,6 +153,8 @@ fn write_files(directory: &Path) {
     std::fs::write(directory.join("key"), key).unwrap();
     let authority = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     std::fs::write(directory.join("ca.pem"), authority.cert.pem()).unwrap();
+    let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    std::fs::write(directory.join("other.key"), other).unwrap();
 }
 
 /// The exit code of `check`, and what it says.

@@ -52,6 +52,7 @@ mod smuggling;
 mod support;
 #[cfg(target_os = "linux")]
 mod surroundings;
+mod tls;
 mod token_field;
 mod tokens;
 #[cfg(unix)]

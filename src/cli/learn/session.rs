@@ -156,6 +156,7 @@ fn create_key() -> Result<Zeroizing<String>, LearnFailure> {
 /// Gives the proxy a listener and callers of its own. The rules for everyone stay as configured.
 fn make_private(config: &mut Config, callers: [(&str, &Zeroizing<String>); 2]) {
     config.listen = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    config.tls = None; // the program runs on this machine
     config.admin.listen = Vec::new();
     config.runtime.threads = 1;
     config.log.access = AccessLog::None;

@@ -7,6 +7,7 @@ mod guard;
 mod limits;
 mod loops;
 mod network;
+mod tls;
 mod token;
 mod token_field;
 mod upstream;
@@ -16,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use self::guard::guard;
 use self::limits::limits;
 use self::network::network;
+use self::tls::tls;
 use self::token::token;
 use self::upstream::upstream;
 use super::guard::GuardConfig;
@@ -30,6 +32,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let name = name(values);
     let mut guard = guard(values);
     let listen = listen(values, guard.as_ref());
+    let tls = tls(values, listen.as_ref(), guard.as_ref());
     let mut upstream = upstream(values);
     let token = token(values);
     let token_field = token.as_ref().map(|token| &token.field);
@@ -63,6 +66,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         network: network?,
         token: token?,
         guard: guard?,
+        tls: tls?,
         admin: admin?,
         limits: limits?,
         log: log?,

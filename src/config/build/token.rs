@@ -15,7 +15,7 @@ use crate::config::token::{
     SourceRole, TokenConfig,
 };
 use crate::config::values::Values;
-use crate::credentials::{ClientCertificate, PresentedTo, SecretSource};
+use crate::credentials::{CertificateFiles, PresentedTo, SecretSource};
 use crate::text::quoted;
 use crate::vendor::pingone::{self, PingOneEndpoint, Region};
 
@@ -267,7 +267,7 @@ fn encrypted(
 struct Proof {
     /// `None` if a problem has been reported.
     credential: Option<(SecretSource, &'static str)>,
-    certificate: Result<Option<ClientCertificate>, Reported>,
+    certificate: Result<Option<CertificateFiles>, Reported>,
 }
 
 /// Exactly the credential that the method uses. If another one is set, a warning says that it is unused.
@@ -324,7 +324,7 @@ struct Reported;
 fn certificate(
     values: &mut Values,
     auth: ClientAuth,
-) -> Result<Option<ClientCertificate>, Reported> {
+) -> Result<Option<CertificateFiles>, Reported> {
     let is_set = |key: &Key<String>| values.is_set(key.path());
     let wanted = auth == ClientAuth::Tls
         || is_set(&keys::TOKEN_CLIENT_CERT_FILE)
@@ -334,7 +334,7 @@ fn certificate(
     }
     let cert_file = values.required(&keys::TOKEN_CLIENT_CERT_FILE);
     let key_file = values.required(&keys::TOKEN_CLIENT_KEY_FILE);
-    Ok(Some(ClientCertificate {
+    Ok(Some(CertificateFiles {
         to: PresentedTo::TokenEndpoint,
         cert_file: cert_file.map(PathBuf::from).ok_or(Reported)?,
         key_file: key_file.map(PathBuf::from).ok_or(Reported)?,

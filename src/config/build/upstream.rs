@@ -11,7 +11,7 @@ use crate::config::keys;
 use crate::config::path_pattern::PathPattern;
 use crate::config::types::UpstreamConfig;
 use crate::config::values::Values;
-use crate::credentials::{ClientCertificate, PresentedTo};
+use crate::credentials::{CertificateFiles, PresentedTo};
 use crate::text::quoted;
 
 /// The whole table.
@@ -78,7 +78,7 @@ fn upstream_url(values: &mut Values) -> Option<Origin> {
 fn client_certificate(
     values: &mut Values,
     url: Option<&Origin>,
-) -> Option<Option<ClientCertificate>> {
+) -> Option<Option<CertificateFiles>> {
     const CERT: &str = keys::UPSTREAM_CLIENT_CERT_FILE.path();
     const KEY: &str = keys::UPSTREAM_CLIENT_KEY_FILE.path();
     let alone = |other: &str| {
@@ -98,7 +98,7 @@ fn client_certificate(
         (true, true) => {
             let cert = values.read(&keys::UPSTREAM_CLIENT_CERT_FILE);
             let key = values.read(&keys::UPSTREAM_CLIENT_KEY_FILE);
-            let certificate = ClientCertificate {
+            let certificate = CertificateFiles {
                 to: PresentedTo::Upstream,
                 cert_file: PathBuf::from(cert?),
                 key_file: PathBuf::from(key?),

@@ -267,6 +267,12 @@ const GUARD_ALLOW: Key<Vec<String>> = texts("guard.allow",
 const GUARD_DENY: Key<Vec<String>> = texts("guard.deny", Default("[]"),
     "For everyone: reject any request that one of these rules matches, even if an allow rule matches it too. Case does not matter.");
 
+const TLS_CERT_FILE: Key<String> = text("tls.cert_file", Unset("\"/etc/cupbearer/tls/tls.crt\""),
+    "The certificate (PEM, with its chain) with which the listener speaks TLS 1.2 and 1.3. Needs key_file; both are read again when they change. A unix socket has no TLS.");
+
+const TLS_KEY_FILE: Key<String> = text("tls.key_file", Unset("\"/etc/cupbearer/tls/tls.key\""),
+    "The certificate's private key (PEM, without a passphrase).");
+
 const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"localhost:6750\""),
     "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". With port 0 the system chooses one, which the banner shows. On a non-loopback address, only /live, /startup, /ready and /metrics exist.").for_process();
 

@@ -123,3 +123,25 @@ fn a_listener_beyond_loopback_is_allowed_once_a_caller_has_a_key() {
         "{said}"
     );
 }
+
+#[test]
+fn keys_that_cross_a_network_unencrypted_cause_a_warning() {
+    let warnings = |text: &str| from_bytes(text.as_bytes(), &with(&[])).unwrap().warnings;
+    let key = "[guard.callers.ci]\nkey = { file = \"/run/ci\" }\n";
+    let tls = "[tls]\ncert_file = \"c\"\nkey_file = \"k\"\n";
+    let network = format!("listen = \"0.0.0.0:1\"\n{key}");
+    let [warning] = &warnings(&network)[..] else {
+        panic!("one warning")
+    };
+    assert!(
+        warning.contains("unencrypted; set tls.cert_file and tls.key_file"),
+        "{warning}"
+    );
+    for harmless in [
+        format!("{network}{tls}"),
+        format!("listen = \"127.0.0.1:1\"\n{key}"),
+        "listen = \"0.0.0.0:1\"\nguard.network = \"open\"".to_owned(),
+    ] {
+        assert_eq!(warnings(&harmless), [""; 0], "{harmless}");
+    }
+}

@@ -11,6 +11,18 @@ const REFUSED: &[(&str, &str)] = &[
     ("token.listen = \"\"", "belongs above the first [table]"),
     ("token.retry_body = \"\"", "belongs below [upstream]"),
     ("upstream.ulr = \"x\"", "did you mean upstream.url?"),
+    (
+        "tls.cert_file = \"c\"",
+        "tls.cert_file: is set without tls.key_file: set tls.key_file too",
+    ),
+    (
+        "tls.key_file = \"k\"",
+        "tls.key_file: is set without tls.cert_file: set tls.cert_file too",
+    ),
+    (
+        "listen = \"unix:/run/x.sock\"\ntls.cert_file = \"c\"\ntls.key_file = \"k\"",
+        "tls.cert_file: has no effect, because listen is a unix socket: remove it",
+    ),
     ("client_id = \"x\"", "did you mean token.client_id?"),
     ("guard.readonly = true", "did you mean guard.read_only?"),
     (

@@ -1,4 +1,5 @@
 use super::*;
+use crate::guard::OwnScheme;
 
 const OWN: u32 = 1000;
 const OTHER: u32 = 65534;
@@ -6,6 +7,7 @@ const OTHER: u32 = 65534;
 fn peer(transport: Transport, uid: Option<u32>) -> Peer {
     Peer {
         transport,
+        scheme: OwnScheme::Http,
         address: None,
         uid,
     }

@@ -55,15 +55,18 @@ fn explicit_ports_and_ipv6_addresses_are_compared() {
 }
 
 #[test]
-fn the_origin_that_the_client_used_is_its_host_over_plain_http() {
+fn the_origin_that_the_client_used_is_its_host_and_the_scheme_of_its_connection() {
     let host = HeaderValue::from_static("LocalHost:6749");
-    let client = OriginRef::of_client(&host).unwrap();
+    let client = OriginRef::of_client(OwnScheme::Http, &host).unwrap();
     assert!(client.prefix_of(b"http://localhost:6749/docs").is_some());
     assert!(client.prefix_of(b"http://localhost:6750/docs").is_none());
     assert!(client.prefix_of(b"https://localhost:6749/docs").is_none());
     let without_port = HeaderValue::from_static("localhost");
-    let client = OriginRef::of_client(&without_port).unwrap();
+    let client = OriginRef::of_client(OwnScheme::Http, &without_port).unwrap();
     assert!(client.prefix_of(b"http://localhost:80/docs").is_some());
+    let client = OriginRef::of_client(OwnScheme::Https, &without_port).unwrap();
+    assert!(client.prefix_of(b"https://localhost:443/docs").is_some());
+    assert!(client.prefix_of(b"http://localhost/docs").is_none());
 }
 
 #[test]

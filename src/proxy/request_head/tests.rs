@@ -28,6 +28,7 @@ fn head(fields: &[(&'static str, &'static str)]) -> RequestHead {
         method: Method::GET,
         path: PathAndQuery::from_static("/"),
         headers,
+        scheme: OwnScheme::Http,
         version: Version::HTTP_11,
         has_no_body: true,
         on_upgrade: None,

@@ -12,6 +12,7 @@ use http_body::{Body as _, Frame};
 use super::changes::DocumentChanges;
 use super::store::{DocumentStore, StoredDocument};
 use crate::config;
+use crate::proxy::origin_ref::ClientAddress;
 use crate::proxy::response_body::{ClientResponseBody, UpstreamResponseBody};
 use crate::upstream::BodyError;
 
@@ -81,11 +82,11 @@ pub(super) struct DocumentRewriter {
 
 impl DocumentRewriter {
     /// Collects the body of a response, and forwards it rewritten, or else byte for byte. `client` is
-    /// the authority that the client used.
+    /// the address that the client used.
     pub(super) async fn forward(
         &self,
         response: Response<UpstreamResponseBody>,
-        client: &str,
+        client: ClientAddress,
     ) -> Response<ClientResponseBody> {
         let length = content_length(response.headers());
         let room = length.unwrap_or(LIMIT.min(self.memory));

@@ -2,18 +2,21 @@
 
 use http::HeaderValue;
 
-/// A cookie that a client can store although it uses plain HTTP and another host name. `None` means that it stays byte
-/// for byte.
+use crate::guard::OwnScheme;
+
+/// A cookie that a client can store although it uses another host name, and perhaps plain HTTP. `None` means that it
+/// stays byte for byte.
 ///
-/// `Domain` is removed because it names the upstream. `Secure` is removed because our listeners speak plain HTTP,
-/// unless the prefix of the cookie's name requires it (RFC 6265bis section 4.1.3). Browsers reject `SameSite=None` and
+/// `Domain` is removed because it names the upstream. `Secure` is removed if the client uses plain HTTP, unless the
+/// prefix of the cookie's name requires it (RFC 6265bis section 4.1.3). Browsers reject `SameSite=None` and
 /// `Partitioned` without `Secure`, so in that case the first becomes `Lax` and the second is removed.
-pub(super) fn rewritten_cookie(value: &HeaderValue) -> Option<HeaderValue> {
+pub(super) fn rewritten_cookie(value: &HeaderValue, scheme: OwnScheme) -> Option<HeaderValue> {
     let mut parts = value.as_bytes().split(|byte| *byte == b';');
     let pair = parts.next()?;
     let attributes: Vec<&[u8]> = parts.collect();
-    let drops_secure =
-        !requires_secure(pair) && attributes.iter().any(|part| has_name(part, b"secure"));
+    let drops_secure = scheme == OwnScheme::Http
+        && !requires_secure(pair)
+        && attributes.iter().any(|part| has_name(part, b"secure"));
     let drops_domain = attributes.iter().any(|part| has_name(part, b"domain"));
     if !drops_secure && !drops_domain {
         return None;

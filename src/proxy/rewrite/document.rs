@@ -14,17 +14,17 @@ use serde_json::value::RawValue;
 use super::changes::DocumentChanges;
 use super::security::{SecurityValues, security_edits};
 use super::text_edit::{TextEdit, apply_edits};
-use crate::proxy::origin_ref::OriginRef;
+use crate::proxy::origin_ref::{ClientAddress, OriginRef};
 
 /// What Swagger UI shows with `upstream.docs_note`.
 const NOTE: &str = "*Signed in by cupbearer.*";
 
 /// The document as seen through the proxy. `None` means that it stays as it is, because it is not JSON, not `OpenAPI`,
-/// or has nothing to change. `client` is the authority that the client used.
+/// or has nothing to change. `client` is the address that the client used.
 pub(super) fn rewritten(
     document: &[u8],
     upstream: OriginRef<'_>,
-    client: &str,
+    client: &ClientAddress,
     changes: &DocumentChanges,
 ) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(document).ok()?;
@@ -74,7 +74,7 @@ impl<'t> DocumentValues<'t> {
     fn edits(
         &self,
         upstream: OriginRef<'_>,
-        client: &str,
+        client: &ClientAddress,
         changes: &DocumentChanges,
     ) -> Vec<TextEdit> {
         let mut edits = self.server_edits(upstream, client);
@@ -102,18 +102,19 @@ impl<'t> DocumentValues<'t> {
         Some(TextEdit::replace(self.text, brace, new))
     }
 
-    fn server_edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
+    fn server_edits(&self, upstream: OriginRef<'_>, client: &ClientAddress) -> Vec<TextEdit> {
         let new_url = |raw: &&'t str| {
             let url: String = serde_json::from_str(raw).ok()?;
             let rest = &url[upstream.prefix_of(url.as_bytes())?..];
-            self.edit(raw, &format!("http://{client}{rest}"))
+            let (scheme, authority) = (client.scheme.prefix(), &client.authority);
+            self.edit(raw, &format!("{scheme}{authority}{rest}"))
         };
         self.urls.iter().filter_map(new_url).collect()
     }
 
     /// A missing `host` means the host that served the document, which for its reader is this proxy. `schemes` beside
     /// it still have the scheme of the upstream.
-    fn host_edits(&self, upstream: OriginRef<'_>, client: &str) -> Vec<TextEdit> {
+    fn host_edits(&self, upstream: OriginRef<'_>, client: &ClientAddress) -> Vec<TextEdit> {
         let host: Option<String> = self.host.and_then(|raw| serde_json::from_str(raw).ok());
         let names_upstream = host
             .as_ref()
@@ -121,12 +122,13 @@ impl<'t> DocumentValues<'t> {
         if !names_upstream || self.host.is_some() && host.is_none() {
             return Vec::new();
         }
-        let new_host = self.host.and_then(|raw| self.edit(raw, &client));
+        let new_host = self.host.and_then(|raw| self.edit(raw, &client.authority));
+        let own = [client.scheme.name()];
         let new_schemes = self.schemes.iter().filter_map(|raw| {
             let schemes: Vec<String> = serde_json::from_str(raw).ok()?;
             let includes = |scheme: &str| schemes.iter().any(|one| one == scheme);
-            let changes = includes(upstream.scheme()) && schemes != ["http"];
-            changes.then(|| self.edit(raw, &["http"]))?
+            let changes = includes(upstream.scheme()) && schemes != own;
+            changes.then(|| self.edit(raw, &own))?
         });
         new_host.into_iter().chain(new_schemes).collect()
     }

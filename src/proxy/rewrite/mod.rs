@@ -17,7 +17,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, Method, Response};
 
-use super::origin_ref::OriginRef;
+use super::origin_ref::{ClientAddress, OriginRef};
 use super::request_head::RequestHead;
 use super::response_body::{ClientResponseBody, UpstreamResponseBody};
 use crate::config::{self, PathPattern};
@@ -97,10 +97,12 @@ impl Rewrite {
             return;
         }
         rewrite_lines(headers, &header::LOCATION, |value| {
-            let client = [b"http://", head.host()?.as_bytes()].concat();
+            let client = [head.scheme.prefix().as_bytes(), head.host()?.as_bytes()].concat();
             OriginRef::of_upstream(&self.document_rewriter.upstream).replaced_in(value, &client)
         });
-        rewrite_lines(headers, &header::SET_COOKIE, cookies::rewritten_cookie);
+        rewrite_lines(headers, &header::SET_COOKIE, |value| {
+            cookies::rewritten_cookie(value, head.scheme)
+        });
     }
 
     /// The response to a request that [expects a document](Self::expects_document), rewritten if it is
@@ -111,7 +113,11 @@ impl Rewrite {
         response: Response<UpstreamResponseBody>,
     ) -> Response<ClientResponseBody> {
         match head.host().and_then(|host| host.to_str().ok()) {
-            Some(client) if collect::may_be_document(&response) => {
+            Some(authority) if collect::may_be_document(&response) => {
+                let client = ClientAddress {
+                    scheme: head.scheme,
+                    authority: authority.to_owned(),
+                };
                 self.document_rewriter.forward(response, client).await
             }
             Some(_) | None => ClientResponseBody::streamed(response),

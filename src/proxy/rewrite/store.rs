@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::changes::DocumentChanges;
 use super::document;
 use crate::config;
-use crate::proxy::origin_ref::OriginRef;
+use crate::proxy::origin_ref::{ClientAddress, OriginRef};
 
 /// How long a document waits for memory. Others release theirs as soon as they are rewritten, unless they are new.
 const MEMORY_WAIT: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ pub struct DocumentStore {
 struct DocumentKey {
     /// SHA-256 of the source.
     source: Vec<u8>,
-    client: String,
+    client: ClientAddress,
     upstream: String,
     changes: DocumentChanges,
 }
@@ -53,13 +53,13 @@ struct DocumentKey {
 impl DocumentKey {
     fn new(
         source: &Digest,
-        client: &str,
+        client: &ClientAddress,
         upstream: &config::Origin,
         changes: &DocumentChanges,
     ) -> Self {
         Self {
             source: source.as_ref().to_vec(),
-            client: client.to_owned(),
+            client: client.clone(),
             upstream: format!("{}://{}", upstream.scheme, upstream.authority),
             changes: changes.clone(),
         }
@@ -162,14 +162,13 @@ impl DocumentStore {
     pub(super) async fn document(
         self: &Arc<Self>,
         source: Arc<StoredDocument>,
-        client: &str,
+        client: ClientAddress,
         upstream: &config::Origin,
         changes: &DocumentChanges,
     ) -> Arc<StoredDocument> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let (store, own_source) = (Arc::clone(self), Arc::clone(&source));
-        let (client, upstream) = (client.to_owned(), upstream.clone());
-        let changes = changes.clone();
+        let (upstream, changes) = (upstream.clone(), changes.clone());
         // Parsing takes 20 ms for each MiB in the worst case, which other requests of this thread must not wait for. If
         // this request is cancelled, the next transformation still waits for the end of this one.
         let rewriting = tokio::task::spawn_blocking(move || {
@@ -183,7 +182,7 @@ impl DocumentStore {
     fn find_or_rewrite(
         &self,
         source: Arc<StoredDocument>,
-        client: &str,
+        client: &ClientAddress,
         upstream: &config::Origin,
         changes: &DocumentChanges,
     ) -> Arc<StoredDocument> {

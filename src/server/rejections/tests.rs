@@ -3,7 +3,7 @@ use http::Response;
 
 use super::super::limits::ConnectionLimits;
 use super::*;
-use crate::guard::{Rejection, Transport};
+use crate::guard::{OwnScheme, Rejection, Transport};
 use crate::metrics::Metrics;
 
 /// Responds to everything with `no`.
@@ -63,6 +63,7 @@ async fn rejected() -> (RejectedConnection, tokio::net::TcpStream) {
         stream: ClientStream::Tcp(stream),
         peer: Peer {
             transport: Transport::Loopback,
+            scheme: OwnScheme::Http,
             address: None,
             uid: Some(1),
         },

@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::endpoint::config;
 use super::scene::client_secret;
 use crate::config::ClientAuth;
-use crate::credentials::{ClientCertificate, PresentedTo, Secret};
+use crate::credentials::{CertificateFiles, PresentedTo, Secret};
 use crate::token::grant::Grant;
 use crate::token::grant_error::GrantError;
 
@@ -54,7 +54,7 @@ async fn the_certificate_is_presented_and_without_it_there_is_no_token() {
         .with_no_client_auth();
 
     let directory = tempfile::tempdir().unwrap();
-    let files = ClientCertificate {
+    let files = CertificateFiles {
         to: PresentedTo::TokenEndpoint,
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),

@@ -423,7 +423,7 @@ async fn a_missing_or_mismatched_certificate_is_reported_and_nothing_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let one = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
-    let files = credentials::ClientCertificate {
+    let files = credentials::CertificateFiles {
         to: credentials::PresentedTo::TokenEndpoint,
         cert_file: directory.path().join("tls.crt"),
         key_file: directory.path().join("tls.key"),

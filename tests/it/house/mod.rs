@@ -64,7 +64,16 @@ const DEPENDENCIES: [(&str, &[&str]); 22] = [
     (
         "instance",
         &[
-            "config", "guard", "net", "token", "upstream", "proxy", "server", "admin", "metrics",
+            "config",
+            "credentials",
+            "guard",
+            "net",
+            "token",
+            "upstream",
+            "proxy",
+            "server",
+            "admin",
+            "metrics",
         ],
     ),
     (

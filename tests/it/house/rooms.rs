@@ -11,7 +11,7 @@ fn holds(room: &str) -> &'static str {
     match room {
         "text" => "walking an error's causes; making foreign text safe to print",
         "credentials" => {
-            "secrets that cannot be printed, where they come from, client certificates"
+            "secrets that cannot be printed, where they come from, certificates with their keys"
         }
         "metrics" => {
             "counters with closed labels in Prometheus' text format; the journal of recent requests"
@@ -24,7 +24,7 @@ fn holds(room: &str) -> &'static str {
             "file, environment and flags into types; all problems with key, source and remedy"
         }
         "net" => {
-            "connecting: DNS, TCP, the corporate proxy, TLS and the classification of its failures"
+            "connecting: DNS, TCP, the corporate proxy, TLS and the classification of its failures; the listener's TLS"
         }
         "telemetry" => "where log lines go",
         "guard" => {
@@ -39,7 +39,9 @@ fn holds(room: &str) -> &'static str {
         "proxy" => {
             "the path of a request: hop-by-hop fields, authorization, replay after a 401, rewriting, upgrades"
         }
-        "server" => "listening, limits, identifying the peer, draining; serves any service",
+        "server" => {
+            "listening, TLS handshakes, limits, identifying the peer, draining; serves any service"
+        }
         "admin" => "probes, metrics, status, the status page",
         "learn" => "rules from what a program requested",
         "doctor" => "numbered checks, each with its remedy",

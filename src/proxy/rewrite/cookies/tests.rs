@@ -33,7 +33,7 @@ fn a_cookie_loses_only_the_attributes_that_would_keep_it_from_the_client() {
         ("__Http-a=b; Secure; HttpOnly", None),
         ("", None),
     ] {
-        let new = rewritten_cookie(&HeaderValue::from_static(cookie_line));
+        let new = rewritten_cookie(&HeaderValue::from_static(cookie_line), OwnScheme::Http);
         assert_eq!(
             new.as_ref().map(|new| new.to_str().unwrap()),
             expected,
@@ -43,7 +43,27 @@ fn a_cookie_loses_only_the_attributes_that_would_keep_it_from_the_client() {
 }
 
 #[test]
+fn over_tls_a_cookie_loses_only_its_domain() {
+    for (cookie_line, expected) in [
+        ("a=1; Secure; SameSite=None; Partitioned", None),
+        (
+            "a=1; Domain=x; Secure; SameSite=None",
+            Some("a=1; Secure; SameSite=None"),
+        ),
+    ] {
+        let new = rewritten_cookie(&HeaderValue::from_static(cookie_line), OwnScheme::Https);
+        let new = new.as_ref().map(|new| new.to_str().unwrap());
+        assert_eq!(new, expected, "{cookie_line}");
+    }
+}
+
+#[test]
 fn bytes_beyond_ascii_are_kept() {
     let value = HeaderValue::from_bytes(b"a=\xe4\xff; Secure").unwrap();
-    assert_eq!(rewritten_cookie(&value).unwrap().as_bytes(), b"a=\xe4\xff");
+    assert_eq!(
+        rewritten_cookie(&value, OwnScheme::Http)
+            .unwrap()
+            .as_bytes(),
+        b"a=\xe4\xff"
+    );
 }

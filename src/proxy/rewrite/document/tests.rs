@@ -4,18 +4,25 @@ use http::uri::{Authority, Scheme};
 
 use super::*;
 use crate::config;
+use crate::guard::OwnScheme;
 
-const CLIENT: &str = "localhost:6749";
+fn client(scheme: OwnScheme) -> ClientAddress {
+    ClientAddress {
+        scheme,
+        authority: "localhost:6749".to_owned(),
+    }
+}
 
 fn at(scheme: Scheme, document: &str) -> Option<String> {
     let api = config::Origin {
         scheme,
         authority: Authority::from_static("api.example.com"),
     };
+    let client = client(OwnScheme::Http);
     rewritten(
         document.as_bytes(),
         OriginRef::of_upstream(&api),
-        CLIENT,
+        &client,
         &DocumentChanges::NONE,
     )
     .map(|new| String::from_utf8(new).unwrap())
@@ -164,7 +171,7 @@ fn anything_else_is_kept_as_it_is() {
         rewritten(
             not_text,
             OriginRef::of_upstream(&api),
-            CLIENT,
+            &client(OwnScheme::Http),
             &DocumentChanges::NONE
         ),
         None
@@ -176,4 +183,32 @@ fn values_of_unexpected_types_are_skipped() {
     let document = r#"{"openapi":null,"paths":{"x-a":[1,{"servers":[]}],"x-b":"s","x-c":-1,"x-d":2,"x-e":1.5,"x-f":true,"/a":{"get":null}},"servers":["s",{"url":"https://api.example.com"}]}"#;
     let expected = document.replace("https://api.example.com", "http://localhost:6749");
     assert_eq!(over_tls(document).as_deref(), Some(&*expected));
+}
+
+#[test]
+fn for_a_client_with_tls_the_servers_have_https() {
+    let api = config::Origin {
+        scheme: Scheme::HTTPS,
+        authority: Authority::from_static("api.example.com"),
+    };
+    for (document, expected) in [
+        (
+            r#"{"openapi":"3.1.0","servers":[{"url":"https://api.example.com/v1"}]}"#,
+            r#"{"openapi":"3.1.0","servers":[{"url":"https://localhost:6749/v1"}]}"#,
+        ),
+        (
+            r#"{"swagger":"2.0","host":"api.example.com","schemes":["https","wss"]}"#,
+            r#"{"swagger":"2.0","host":"localhost:6749","schemes":["https"]}"#,
+        ),
+    ] {
+        let upstream = OriginRef::of_upstream(&api);
+        let new = rewritten(
+            document.as_bytes(),
+            upstream,
+            &client(OwnScheme::Https),
+            &DocumentChanges::NONE,
+        )
+        .unwrap();
+        assert_eq!(String::from_utf8(new).unwrap(), expected);
+    }
 }

@@ -4,6 +4,7 @@ use http::uri::{Authority, Scheme};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::guard::OwnScheme;
 
 const LIMIT: usize = 1000;
 const SOURCE: &str = r#"{"openapi":"3.1.0","servers":[{"url":"https://api.example.com"}]}"#;
@@ -15,6 +16,10 @@ async fn read(store: Arc<DocumentStore>, source: &str, client: &str) -> Arc<Stor
     let upstream = config::Origin {
         scheme: Scheme::HTTPS,
         authority: Authority::from_static("api.example.com"),
+    };
+    let client = ClientAddress {
+        scheme: OwnScheme::Http,
+        authority: client.to_owned(),
     };
     store
         .document(source, client, &upstream, &DocumentChanges::NONE)

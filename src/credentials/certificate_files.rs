@@ -1,15 +1,16 @@
-//! A client certificate and its private key (mutual TLS), for the upstream or the token endpoint: which files hold
-//! them, reading these, and what can be wrong with them. No error contains the private key.
+//! A certificate and its private key, which this process presents to a client, to the upstream or to the token
+//! endpoint: which files hold them, reading these, and what can be wrong with them. No error contains the private key.
 //!
-//! Those for the upstream are read when TLS is set up: at the start, and whenever `reload` prepares a new generation.
-//! Those for the token endpoint are read for each token request.
+//! Those for clients and for the upstream are read when TLS is set up: at the start, and whenever `reload` prepares a
+//! new generation. Those for the token endpoint are read for each token request.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_cert::certificate::Version;
 use x509_cert::der::Decode as _;
@@ -18,28 +19,37 @@ use zeroize::Zeroizing;
 use super::bounded_read::{FILE_TIMEOUT, read_within};
 use super::pem::{CertificateDefect, PemDefect, pem_certificates};
 use super::regular_file::{FileError, read_regular, readable_by_all};
+use crate::text::{counted, date_and_time};
+
+/// The seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
+/// How long before the end of a certificate's validity to warn.
+const EXPIRY_NOTICE: Duration = Duration::from_secs(14 * DAY);
 
 /// A chain has a few KiB; a longer file is the wrong file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The files of a client certificate and its private key, both PEM.
+/// The files of a certificate and its private key, both PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The server that it is presented to, which decides the configuration keys of the two files.
+pub struct CertificateFiles {
+    /// Whom it is presented to, which decides the configuration keys of the two files.
     pub to: PresentedTo,
-    /// The certificate chain, the client's own certificate first.
+    /// The certificate chain, the certificate that belongs to the key first.
     pub cert_file: PathBuf,
     /// The private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key_file: PathBuf,
 }
 
-/// The server that a client certificate is presented to.
+/// The peer that a certificate is presented to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PresentedTo {
     /// The API: `upstream.client_cert_file`, `.client_key_file`.
     Upstream,
     /// The authorization server (RFC 8705): `token.client_cert_file`, `.client_key_file`.
     TokenEndpoint,
+    /// The clients of the listener: `tls.cert_file`, `.key_file`.
+    Clients,
 }
 
 impl PresentedTo {
@@ -49,6 +59,7 @@ impl PresentedTo {
         match self {
             Self::Upstream => "upstream.client_cert_file",
             Self::TokenEndpoint => "token.client_cert_file",
+            Self::Clients => "tls.cert_file",
         }
     }
 
@@ -58,13 +69,24 @@ impl PresentedTo {
         match self {
             Self::Upstream => "upstream.client_key_file",
             Self::TokenEndpoint => "token.client_key_file",
+            Self::Clients => "tls.key_file",
+        }
+    }
+
+    /// Its value of the label `use` of `cupbearer_certificate_expires_at_seconds`.
+    #[must_use]
+    pub const fn metric_label(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::TokenEndpoint => "token",
+            Self::Clients => "listener",
         }
     }
 }
 
-/// Why a client certificate cannot be used.
+/// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientCertificateError {
+pub enum CertificateFilesError {
     /// One of its files cannot be read.
     #[error("{} {source}", path.display())]
     File {
@@ -123,7 +145,7 @@ pub enum ClientCertificateError {
     },
 }
 
-impl ClientCertificateError {
+impl CertificateFilesError {
     /// The configuration key that names the file at fault.
     #[must_use]
     pub const fn key(&self) -> &'static str {
@@ -156,20 +178,41 @@ impl ClientCertificateError {
                     .to_owned()
             }
             Self::KeyMismatch { .. } => {
-                "name the private key of that certificate, and put the client's certificate first in its file"
+                "name the private key of that certificate, and put that certificate first in its file"
                     .to_owned()
             }
         }
     }
 }
 
-impl ClientCertificate {
-    /// Checks that the two files can be used.
+impl CertificateFiles {
+    /// Checks that the two files can be used. Returns a warning if the certificate expires soon.
     ///
     /// # Errors
     /// Which file cannot be used, and why.
-    pub fn check(&self) -> Result<(), ClientCertificateError> {
-        self.read(&aws_lc_rs::default_provider()).map(drop)
+    pub fn check(&self) -> Result<Option<String>, CertificateFilesError> {
+        let pair = self.read(&aws_lc_rs::default_provider())?;
+        let expires = not_after(&pair.cert);
+        Ok(expires.and_then(|expires| self.expiry_warning(expires, SystemTime::now())))
+    }
+
+    /// What to say about a certificate whose validity ends within two weeks of `now`, or has ended. `not_after` is
+    /// since 1970.
+    #[must_use]
+    pub fn expiry_warning(&self, not_after: Duration, now: SystemTime) -> Option<String> {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let left = not_after.saturating_sub(now);
+        if left > EXPIRY_NOTICE {
+            return None;
+        }
+        let (key, path) = (self.to.cert_key(), self.cert_file.display());
+        let when = date_and_time(UNIX_EPOCH + not_after)?;
+        Some(if left.is_zero() {
+            format!("{key}: the certificate in {path} expired at {when}; replace it")
+        } else {
+            let days = counted(usize::try_from(left.as_secs() / DAY).ok()?, "day");
+            format!("{key}: the certificate in {path} expires at {when} (in {days}); replace it")
+        })
     }
 
     /// A warning if every user of the machine can read the private key.
@@ -185,11 +228,11 @@ impl ClientCertificate {
     pub async fn read_in_background(
         &self,
         provider: Arc<CryptoProvider>,
-    ) -> Result<CertifiedKey, ClientCertificateError> {
+    ) -> Result<CertifiedKey, CertificateFilesError> {
         let files = self.clone();
         let read = read_within(FILE_TIMEOUT, &self.cert_file, move || files.read(&provider)).await;
         read.unwrap_or_else(|error| {
-            Err(ClientCertificateError::File {
+            Err(CertificateFilesError::File {
                 key: self.to.cert_key(),
                 path: self.cert_file.clone(),
                 source: FileError::Other(error),
@@ -201,13 +244,13 @@ impl ClientCertificate {
     ///
     /// # Errors
     /// Which file cannot be used, and why.
-    pub fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ClientCertificateError> {
+    pub fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, CertificateFilesError> {
         let (cert, path) = (&self.cert_file, &self.key_file);
         let (cert_key, key) = (self.to.cert_key(), self.to.private_key_setting());
         let pem = read_file(cert_key, cert)?;
         // A file may hold the private key too, so other sections are not reported.
         let chain = pem_certificates(&pem, |_| true)
-            .map_err(|defect| ClientCertificateError::NoCertificate {
+            .map_err(|defect| CertificateFilesError::NoCertificate {
                 key: cert_key,
                 path: cert.clone(),
                 defect,
@@ -215,7 +258,7 @@ impl ClientCertificate {
             .certificates;
         let pem = read_file(key, path)?;
         let private =
-            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| ClientCertificateError::NoKey {
+            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| CertificateFilesError::NoKey {
                 key,
                 path: path.clone(),
             })?;
@@ -226,18 +269,18 @@ impl ClientCertificate {
         CertifiedKey::from_der(chain, private, provider).map_err(|source| {
             let (source, path) = (Box::new(source), path.clone());
             match *source {
-                rustls::Error::InconsistentKeys(_) => ClientCertificateError::KeyMismatch {
+                rustls::Error::InconsistentKeys(_) => CertificateFilesError::KeyMismatch {
                     key,
                     path,
                     cert: cert.clone(),
                 },
                 rustls::Error::InvalidCertificate(_) if is_old => {
-                    ClientCertificateError::OldVersion {
+                    CertificateFilesError::OldVersion {
                         key: cert_key,
                         path: cert.clone(),
                     }
                 }
-                rustls::Error::InvalidCertificate(_) => ClientCertificateError::NoCertificate {
+                rustls::Error::InvalidCertificate(_) => CertificateFilesError::NoCertificate {
                     key: cert_key,
                     path: cert.clone(),
                     defect: PemDefect::Broken {
@@ -246,10 +289,18 @@ impl ClientCertificate {
                         defect: CertificateDefect::NotX509,
                     },
                 },
-                _ => ClientCertificateError::UnusableKey { key, path, source },
+                _ => CertificateFilesError::UnusableKey { key, path, source },
             }
         })
     }
+}
+
+/// The end of the validity of the first certificate, since 1970; `None` if it cannot be parsed.
+#[must_use]
+pub fn not_after(chain: &[CertificateDer<'_>]) -> Option<Duration> {
+    let certificate = x509_cert::Certificate::from_der(chain.first()?).ok()?;
+    let validity = certificate.tbs_certificate().validity();
+    Some(validity.not_after.to_unix_duration())
 }
 
 /// The default version is the first, so it is not written (RFC 5280 4.1).
@@ -258,8 +309,8 @@ fn has_version_1(certificate: &[u8]) -> bool {
         .is_ok_and(|certificate| certificate.tbs_certificate().version() == Version::V1)
 }
 
-fn read_file(key: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ClientCertificateError> {
-    read_regular(path, MAX_FILE_BYTES).map_err(|source| ClientCertificateError::File {
+fn read_file(key: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, CertificateFilesError> {
+    read_regular(path, MAX_FILE_BYTES).map_err(|source| CertificateFilesError::File {
         key,
         path: path.to_owned(),
         source,

@@ -1,0 +1,77 @@
+//! Follows until when the certificates are valid that a proxy presents: sets the metric, and warns two weeks before the
+//! end.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, sleep};
+
+use super::live_config::LiveConfig;
+use crate::credentials::PresentedTo;
+use crate::metrics::Metrics;
+
+/// How often the certificates are looked at.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often the same warning is logged.
+const WARNING_INTERVAL: Duration = Duration::from_hours(24);
+
+/// Follows the certificates for as long as the proxy runs. `proxy` is the name to log.
+pub(super) async fn follow(
+    live_config: Weak<LiveConfig>,
+    metrics: Arc<Metrics>,
+    proxy: String,
+) -> Infallible {
+    let mut logged: Option<(Vec<String>, Instant)> = None;
+    loop {
+        if let Some(live) = live_config.upgrade() {
+            let warnings = look(&live, &metrics).await;
+            let is_known = logged.as_ref().is_some_and(|(known, at)| {
+                // The text changes every day.
+                known.len() == warnings.len() && at.elapsed() < WARNING_INTERVAL
+            });
+            if !is_known {
+                for warning in &warnings {
+                    tracing::warn!(proxy, "{warning}");
+                }
+                logged = Some((warnings.clone(), Instant::now()));
+            }
+            live.notes().set_expiring(warnings);
+        }
+        wait(&live_config).await;
+    }
+}
+
+/// Sets the metrics, and returns a warning for each certificate that expires soon.
+async fn look(live: &LiveConfig, metrics: &Metrics) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let presented = live.certificates();
+    for to in [
+        PresentedTo::Clients,
+        PresentedTo::Upstream,
+        PresentedTo::TokenEndpoint,
+    ] {
+        let found = presented.iter().find(|one| one.files.to == to);
+        let not_after = match found {
+            Some(found) => found.not_after().await,
+            None => None,
+        };
+        metrics.certificate_expires(to.metric_label(), not_after);
+        warnings.extend(found.zip(not_after).and_then(|(found, not_after)| {
+            found.files.expiry_warning(not_after, SystemTime::now())
+        }));
+    }
+    warnings
+}
+
+/// Waits until the generation is replaced, or for the interval.
+async fn wait(live_config: &Weak<LiveConfig>) {
+    let Some(mut replacements) = live_config.upgrade().map(|live| live.replacements()) else {
+        return sleep(INTERVAL).await;
+    };
+    tokio::select! {
+        _ = replacements.changed() => {}
+        () = sleep(INTERVAL) => {}
+    }
+}
