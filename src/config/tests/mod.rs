@@ -176,6 +176,8 @@ fn all_but(key: &KeyInfo) -> Vec<(&'static str, &'static str)> {
             );
         }
         "token.pingone.environment_id" => rest[1] = ("CUPBEARER_TOKEN__PINGONE__REGION", "eu"),
+        "tls.cert_file" => rest.push(("CUPBEARER_TLS__KEY_FILE", "/tls.key")),
+        "tls.key_file" => rest.push(("CUPBEARER_TLS__CERT_FILE", "/tls.crt")),
         "upstream.client_cert_file" => {
             rest.push(("CUPBEARER_UPSTREAM__CLIENT_KEY_FILE", "/client.key"));
         }
