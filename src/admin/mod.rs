@@ -237,7 +237,7 @@ impl AdminEndpoints {
         };
         let proxies = self.views.iter();
         let proxies = proxies.map(|view| (view.name.clone(), Arc::clone(&view.metrics)));
-        let (endpoints, request, peer) = (Arc::clone(self), request.clone(), *peer);
+        let (endpoints, request, peer) = (Arc::clone(self), request.clone(), peer.clone());
         let status = move || {
             endpoints.check(&request, &peer).ok()?;
             serde_json::to_string(&endpoints.process_status(false)).ok()
