@@ -118,14 +118,7 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         let _ = keys_read.await;
         serving.await
     };
-    let stopped_tasks = metrics.stopped_tasks().clone();
-    let followed = certificates::follow(
-        Arc::downgrade(&live_config),
-        Arc::clone(&metrics),
-        config.name.clone(),
-    );
-    tokio::spawn(stopped_tasks.clone().watch("certificates", followed));
-    tokio::spawn(stopped_tasks.watch("log of rejected requests", reporter.report_omitted()));
+    follow(&live_config, &metrics, config.name.clone(), reporter);
     let server = tokio::spawn(metrics.stopped_tasks().clone().watch("listener", serving));
     Ok(RunningProxy {
         name: config.name.clone(),
@@ -139,6 +132,20 @@ pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningP
         server,
         drained: None,
     })
+}
+
+/// Starts what runs beside the proxy: it follows the certificates, and reports rejected requests.
+fn follow(
+    live_config: &Arc<LiveConfig>,
+    metrics: &Arc<Metrics>,
+    name: String,
+    reporter: Arc<AccessLogger>,
+) {
+    let tasks = metrics.stopped_tasks();
+    let certificates = certificates::follow(Arc::downgrade(live_config), Arc::clone(metrics), name);
+    tokio::spawn(tasks.clone().watch("certificates", certificates));
+    let reporting = reporter.report_omitted();
+    tokio::spawn(tasks.clone().watch("log of rejected requests", reporting));
 }
 
 /// Starts a worker on a thread with its own runtime. Returns the sender for its connections.

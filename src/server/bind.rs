@@ -260,8 +260,13 @@ impl BoundListeners {
     }
 
     /// Adds the user to `peer`. Must follow the accept at once: later the other end may belong to another user.
-    pub(super) fn identify(&mut self, listener: usize, stream: &ClientStream, peer: Peer) -> Peer {
-        let uid = match (stream, &self.listeners[listener], peer.address) {
+    pub(super) fn identify(
+        &mut self,
+        listener: usize,
+        stream: &ClientStream,
+        mut peer: Peer,
+    ) -> Peer {
+        peer.uid = match (stream, &self.listeners[listener], peer.address) {
             (ClientStream::Tcp(stream), ListeningSocket::Tcp(_, own), Some(address))
                 if peer.transport == Transport::Loopback =>
             {
@@ -272,7 +277,7 @@ impl BoundListeners {
             (ClientStream::Unix(stream), ..) => stream.peer_cred().ok().map(|cred| cred.uid()),
             (ClientStream::Tcp(_) | ClientStream::Tls(_), ..) => None,
         };
-        Peer { uid, ..peer }
+        peer
     }
 }
 

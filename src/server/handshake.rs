@@ -116,11 +116,9 @@ pub(super) async fn secure_rejected(
     }
 }
 
-fn secured(peer: Peer) -> Peer {
-    Peer {
-        scheme: OwnScheme::Https,
-        ..peer
-    }
+fn secured(mut peer: Peer) -> Peer {
+    peer.scheme = OwnScheme::Https;
+    peer
 }
 
 /// What `work` results in, or the command that ends the connection before that: one to give way, to close if that is
