@@ -1,7 +1,8 @@
 use http::uri::{Authority, Scheme as UriScheme};
 
 use crate::config;
-use crate::proxy::origin_ref::OriginRef;
+use crate::guard::OwnScheme;
+use crate::proxy::origin_ref::{ClientAddress, OriginRef};
 use crate::proxy::rewrite::changes::DocumentChanges;
 use crate::proxy::rewrite::document::rewritten;
 
@@ -16,7 +17,11 @@ fn changed(document: &str, changes: &DocumentChanges) -> Option<String> {
         authority: Authority::from_static("api.example.com"),
     };
     let upstream = OriginRef::of_upstream(&api);
-    let new = rewritten(document.as_bytes(), upstream, "localhost:6749", changes)?;
+    let client = ClientAddress {
+        scheme: OwnScheme::Http,
+        authority: "localhost:6749".to_owned(),
+    };
+    let new = rewritten(document.as_bytes(), upstream, &client, changes)?;
     Some(String::from_utf8(new).unwrap())
 }
 
