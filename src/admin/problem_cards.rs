@@ -71,7 +71,7 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
     let Some(error) = &snapshot.last_error else {
         return (!is_usable).then(|| {
             let (severity, card) = card(
-                Severity::Notice,
+                Severity::Warning,
                 "token_starting",
                 "The first token has not arrived yet",
             );
@@ -87,7 +87,7 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         ),
         (false, false) => (
             Severity::Error,
-            "There is no valid token: the token endpoint is down or cannot be reached",
+            "There is no valid token: the token endpoint does not grant one",
         ),
         (true, true) => (
             Severity::Warning,
@@ -95,7 +95,7 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         ),
         (true, false) => (
             Severity::Warning,
-            "The token cannot be refreshed: the token endpoint is down or cannot be reached",
+            "The token cannot be refreshed: the token endpoint does not grant one",
         ),
     };
     let responsible = plain_text(reason.responsible());
@@ -134,7 +134,7 @@ fn role_card(snapshot: &Snapshot, recent: &[JournalEntry]) -> Option<(Severity, 
     } else {
         let since = forbidden()?.last().and_then(|first| when(first));
         (
-            "The API answers every request with 403: a missing role?",
+            "The API answered the last requests with 403: a missing role?",
             "The API accepts the token, but not what this client wants to do.",
             since,
         )

@@ -34,7 +34,7 @@ pub(super) fn recent_request(entry: &JournalEntry, number: u64) -> RecentRequest
         }),
         method: loggable(entry.method.as_str()).into_owned(),
         path: loggable(entry.path()).into_owned(),
-        path_is_cut: entry.path_is_cut(),
+        path_is_cut: is_altered(entry),
         status: entry.status,
         reason: entry.reason.map(str::to_owned),
         error: entry.error().map(explanation),
@@ -82,6 +82,11 @@ pub(super) fn reason_of(name: &str, status: Option<u16>) -> Option<Reason> {
     exact.or_else(|| named.next())
 }
 
+/// Whether the recorded path is not the one that was sent: it was too long, or credentials were cut out of it.
+fn is_altered(entry: &JournalEntry) -> bool {
+    entry.path_is_cut() || entry.path().split('/').any(|one| one.starts_with("...@"))
+}
+
 /// The list of rules that has none for this request, and the rule that would admit it. `None` if the request was
 /// rejected for another reason, or if a rule cannot say exactly this path.
 fn missing_rule(entry: &JournalEntry) -> Option<(String, String)> {
@@ -91,9 +96,9 @@ fn missing_rule(entry: &JournalEntry) -> Option<(String, String)> {
     let (_, key) = error
         .strip_suffix('.')?
         .rsplit_once(" matches no rule of ")?;
-    let path = readable_path(entry.path()).filter(|_| !entry.path_is_cut())?;
-    // In a rule, a star would match any name.
-    if path.contains('*') || !path.chars().all(is_printable) {
+    let path = readable_path(entry.path()).filter(|_| !is_altered(entry))?;
+    // In a rule, a star would match any name or method.
+    if entry.method.as_str() == "*" || path.contains('*') || !path.chars().all(is_printable) {
         return None;
     }
     let method = match entry.method.as_str() {

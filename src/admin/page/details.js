@@ -24,7 +24,7 @@ export function showDetails(request) {
     ["Answered by", answeredWords(request)],
     ["Reason", request.reason],
     ["What happened", request.error],
-    ["Whose side", request.responsible],
+    ["Responsible", request.responsible],
     ["What to do", request.remedy],
     ["Caller", callerOf(request) || "unknown", "The configured caller, or else the local user"],
     ["Request id", request.request_id, "The value of X-Request-Id, which the logs have too"],
@@ -55,7 +55,7 @@ function parts(request) {
   if (request.sent_ms === null || request.sent_ms === undefined) return [["cupbearer", 0, head, "ours"], ["Body to the client", head, request.ms, "body"]];
   const answered = Math.min(head, request.sent_ms + (request.api_ms ?? 0));
   return [
-    ["Admitted, token at hand", 0, request.sent_ms, "ours"],
+    ["Admitted, token available", 0, request.sent_ms, "ours"],
     ["Connect, send, wait for the API", request.sent_ms, answered, "api"],
     ["cupbearer", answered, head, "ours"],
     ["Body to the client", head, request.ms, "body"],
@@ -75,8 +75,9 @@ function waterfall(request) {
 }
 
 function curlPart(request) {
-  const title = element("h3", {}, "The same request again");
-  if (request.path_is_cut) return [title, element("p", { class: "note" }, "The path was too long to be kept, so there is no command for it.")];
+  const title = element("h3", {}, "Repeat this request");
+  const why = whyNoCommand(request);
+  if (why) return [title, element("p", { class: "note" }, `There is no command for it: ${why}.`)];
   const pre = element("pre", { id: "curl" });
   const choose = (shell) => {
     pre.textContent = curl(request, chosenStatus(), shell);
@@ -92,6 +93,11 @@ function curlPart(request) {
   return [title, element("div", { class: "bar" }, ...buttons, button), pre, element("p", { class: "note" }, note)];
 }
 
+function whyNoCommand(request) {
+  if (request.path_is_cut) return "the path was too long to be kept, or contained credentials that were not";
+  return request.method === "UNREAD" ? "the request could not be read" : undefined;
+}
+
 function rulePart(request) {
   if (!request.rule) return [];
   const copyRule = () => copy(request.rule, "Rule copied");
@@ -105,6 +111,6 @@ function rulePart(request) {
 /** Copies the command for a request without showing its details. */
 export function copyCurl(request) {
   if (!request) toast("Select a request first: j and k");
-  else if (request.path_is_cut) toast("The path was too long to be kept");
+  else if (whyNoCommand(request)) toast(`There is no command for it: ${whyNoCommand(request)}`);
   else copy(curl(request, chosenStatus(), preferredShell()), "Command copied");
 }

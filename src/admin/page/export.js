@@ -17,14 +17,17 @@ export function curl(request, proxy, forShell) {
   const quote = QUOTE[forShell];
   const address = proxy.listens_on[0];
   const socket = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
-  const url = (socket ? "http://localhost" : address) + encoded(request.path);
-  const words = [forShell === "sh" ? "curl" : "curl.exe", "--include", "--globoff", "--path-as-is"];
+  const url = (socket ? "http://localhost" : reachable(address)) + encoded(request.path);
+  const words = [forShell === "sh" ? "curl" : "curl.exe", "--include", "--globoff", "--path-as-is", "--noproxy", quote("*")];
   if (socket) words.push("--unix-socket", quote(socket));
   if (request.method === "HEAD") words.push("--head");
   else if (request.method !== "GET") words.push("--request", quote(request.method));
   words.push(quote(url));
   return words.join(" ");
 }
+
+/** The guard does not accept the address that stands for all addresses. */
+const reachable = (address) => address.replace(/^(https?:\/\/)(0\.0\.0\.0|\[::\])/, "$1localhost");
 
 /** Percent-encodes what a URL need not contain as it is; two of the shells cannot quote all of it. */
 function encoded(path) {
@@ -67,12 +70,12 @@ export async function copy(text, done) {
 
 /** An HTTP archive (HAR 1.2) of these requests: no header fields, no query, no bodies. */
 export function archive(requests, proxy, version) {
-  const base = proxy.listens_on[0].startsWith("unix:") ? "http://localhost" : proxy.listens_on[0];
+  const base = proxy.listens_on[0].startsWith("unix:") ? "http://localhost" : reachable(proxy.listens_on[0]);
   return {
     log: {
       version: "1.2",
       creator: { name: "cupbearer", version },
-      comment: "Header fields, query strings and bodies are not recorded.",
+      comment: "Header fields, except the request id, query strings and bodies are not recorded.",
       entries: requests.map((request) => entry(request, base)),
     },
   };

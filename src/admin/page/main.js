@@ -9,7 +9,7 @@ import { showTabs } from "./overview.js";
 import { createPlots, showPlots } from "./plots.js";
 import { showProblems } from "./problems.js";
 import { chosenStatus, connect, state } from "./state.js";
-import { addToTable, createTable, filtered, refreshTimes, showTable } from "./table.js";
+import { addToTable, createTable, filtered, refreshTimes, resetTable } from "./table.js";
 import { showToken } from "./token.js";
 
 function showAll() {
@@ -23,7 +23,7 @@ function showAll() {
 function chooseProxy() {
   closeDetails();
   showAll();
-  showTable();
+  resetTable();
   showPlots();
 }
 
@@ -45,7 +45,7 @@ connect({
   onStatus() {
     showAll();
     if (wasChosen !== state.chosen) {
-      showTable();
+      resetTable();
       showPlots();
     }
     wasChosen = state.chosen;
@@ -57,7 +57,7 @@ connect({
     if (name === state.chosen) showPlots();
   },
   onReset() {
-    showTable();
+    resetTable();
     showPlots();
   },
 });

@@ -14,7 +14,7 @@ const PER_POINT = { 60: 1, 300: 2, 900: 5 };
 let shownSeconds = 300;
 const plots = [];
 
-const CLASSES = [[2, "2xx succeeded"], [3, "3xx elsewhere"], [4, "4xx refused"], [5, "5xx failed"], [0, "client left"]];
+const CLASSES = [[2, "2xx succeeded"], [3, "3xx redirected or not modified"], [4, "4xx refused"], [5, "5xx failed"], [0, "client disconnected"]];
 
 export function createPlots() {
   for (const [seconds, words] of [[60, "1 minute"], [300, "5 minutes"], [900, "15 minutes"]]) {

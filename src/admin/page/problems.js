@@ -28,9 +28,10 @@ export function problems() {
 
 export function showProblems() {
   const all = problems();
-  // Only a real change is read out by a screen reader.
-  const key = JSON.stringify(all.map(({ detail, ...problem }) => ({ ...problem, detail: detail.replace(/\d+/g, "") })));
+  // Only a real change is read out by a screen reader, not how long ago something was, nor its latest figures.
+  const key = JSON.stringify(all.map(({ code, proxy, severity, title }) => [code, proxy, severity, title]));
   if (key !== shown) byId("problems").replaceChildren(...all.map(card));
+  else all.forEach(updateCard);
   shown = key;
   for (const time of byId("problems").querySelectorAll("time")) setText(time, sinceWords(time.dateTime));
   showState(all);
@@ -43,15 +44,22 @@ function card(problem) {
     "article",
     { class: "problem", "data-severity": problem.severity, "data-code": problem.code },
     element("h2", {}, problem.proxy ? `${problem.proxy}: ${problem.title}` : problem.title),
-    problem.detail ? element("p", {}, problem.detail) : undefined,
+    element("p", { "aria-live": "off" }, problem.detail ?? ""),
     element(
       "dl",
       {},
       ...fact("Since", time),
-      ...fact("Whose side", problem.responsible),
+      ...fact("Responsible", problem.responsible),
       ...fact("What to do", problem.remedy),
     ),
   );
+}
+
+function updateCard(problem, index) {
+  const shownCard = byId("problems").children[index];
+  setText(shownCard.querySelector("p"), problem.detail ?? "");
+  const time = shownCard.querySelector("time");
+  if (time && problem.since) [time.dateTime, time.title] = [problem.since, problem.since];
 }
 
 function sinceWords(since) {
@@ -59,9 +67,15 @@ function sinceWords(since) {
   return Number.isFinite(seconds) ? `${duration(seconds)} ago` : since;
 }
 
+/** The state without any error or warning. */
+function calm() {
+  if (!state.status) return ["unknown", "Connecting…"];
+  return state.status.ready ? ["good", "All is well"] : ["warning", "Not ready yet"];
+}
+
 function showState(all) {
   const worst = all.find((problem) => problem.severity !== "notice");
-  const [severity, words] = worst ? [worst.severity, worst.title] : state.status ? ["good", "All is well"] : ["unknown", "Connecting…"];
+  const [severity, words] = worst ? [worst.severity, worst.title] : calm();
   const node = byId("state");
   setText(node, worst && all.length > 1 ? `${words}, and ${all.length - 1} more` : words);
   node.dataset.severity = severity;

@@ -7,7 +7,8 @@ import { ago, bytes, counted, exact, milliseconds } from "./words.js";
 /** More rows than anyone reads; the filter searches all that are remembered. */
 const ROWS = 100;
 
-let isPaused = false;
+/** While paused, the number of the last request that is shown; otherwise `undefined`. */
+let pausedAt;
 let missedWhilePaused = 0;
 let selectedKey;
 let onOpen = () => {};
@@ -23,18 +24,26 @@ export function createTable({ open }) {
 }
 
 export function togglePause() {
-  isPaused = !isPaused;
+  if (pausedAt === undefined) pausedAt = proxyState(state.chosen).requests.at(-1)?.number ?? 0;
+  else pausedAt = undefined;
+  missedWhilePaused = 0;
   const button = byId("pause");
-  button.setAttribute("aria-pressed", String(isPaused));
-  setText(button, isPaused ? "Go on" : "Pause");
-  if (!isPaused) showTable();
+  button.setAttribute("aria-pressed", String(pausedAt !== undefined));
+  setText(button, pausedAt === undefined ? "Pause" : "Resume");
+  if (pausedAt === undefined) showTable();
   else showNote();
 }
 
-/** Draws the table again, after the filter or the proxy has changed. */
+/** Begins anew with another proxy or another process, whose requests are numbered differently. */
+export function resetTable() {
+  selectedKey = undefined;
+  if (pausedAt === undefined) showTable();
+  else togglePause();
+}
+
+/** Draws the table again, after the filter has changed. */
 export function showTable() {
   waiting = [];
-  missedWhilePaused = 0;
   offerChoices();
   const latest = filtered().slice(-ROWS).reverse();
   byId("rows").replaceChildren(...latest.map(row));
@@ -43,20 +52,22 @@ export function showTable() {
 
 /** Adds requests at the top with the next frame. */
 export function addToTable(requests) {
-  if (isPaused) {
+  if (pausedAt !== undefined) {
     missedWhilePaused += requests.length;
     showNote();
     return;
   }
   if (!waiting.length) requestAnimationFrame(drawWaiting);
   waiting.push(...requests);
+  // A hidden tab draws no frames.
+  if (waiting.length > 2 * ROWS) waiting = waiting.slice(-ROWS);
 }
 
 /** The requests that the filter lets through, the latest last. */
 export function filtered() {
   const requests = proxyState(state.chosen).requests;
   const isShown = filter();
-  return requests.filter(isShown);
+  return requests.filter((request) => (pausedAt === undefined || request.number <= pausedAt) && isShown(request));
 }
 
 /** The times in words go on although nothing happens. */
@@ -131,7 +142,7 @@ function offerChoices() {
 function showNote() {
   const { omitted } = proxyState(state.chosen);
   const parts = [];
-  if (isPaused) parts.push(`Paused: ${counted(missedWhilePaused, "newer request")} not shown yet.`);
+  if (pausedAt !== undefined) parts.push(`Paused: ${counted(missedWhilePaused, "newer request")} not shown yet.`);
   if (omitted) parts.push(`Sampled: there were too many to show, so ${counted(omitted, "request")} are missing here; the figures above count all of them.`);
   if (!byId("rows").children.length) parts.push(proxyState(state.chosen).requests.length ? "No request matches the filter." : "No requests yet.");
   setText(byId("table-note"), parts.join(" "));
@@ -150,7 +161,7 @@ function row(request) {
     "tr",
     { "data-key": key, "aria-current": String(key === selectedKey) },
     cell({}, time),
-    cell({ class: `status s${String(request.status ?? 0)[0]}`, title: answeredWords(request) }, request.status ? String(request.status) : "left"),
+    cell({ class: `status s${String(request.status ?? 0)[0]}`, title: answeredWords(request) }, request.status ? String(request.status) : "none"),
     cell({}, request.method),
     cell({ class: "path" }, open),
     cell({ class: "wide", title: request.error }, reasonWords(request)),
@@ -163,14 +174,14 @@ function row(request) {
 
 /** Whose time it was. */
 export function shares(request) {
-  if (request.api_ms === null || request.api_ms === undefined) return "All of this time was cupbearer's, or the client's.";
+  if (request.api_ms === null || request.api_ms === undefined) return "How this time divides is not known: there was no response from the API.";
   const body = Math.max(0, request.ms - request.head_ms);
   const ours = Math.max(0, request.head_ms - request.api_ms);
   return `cupbearer ${milliseconds(ours)}, the API ${milliseconds(request.api_ms)}, the body ${milliseconds(body)}`;
 }
 
 export function answeredWords(request) {
-  return { api: "The API answered", cupbearer: "cupbearer answered", nobody: "The client left before there was an answer" }[request.answered_by] ?? "";
+  return { api: "The API answered", cupbearer: "cupbearer answered", nobody: "The client disconnected before there was a response" }[request.answered_by] ?? "";
 }
 
 /** The protocol on both sides. */
@@ -182,5 +193,5 @@ export function protocolWords(request) {
 
 function reasonWords(request) {
   if (request.reason) return request.reason;
-  return request.answered_by === "nobody" ? "client left" : "";
+  return request.answered_by === "nobody" ? "client disconnected" : "";
 }

@@ -87,9 +87,12 @@ fn the_rule_that_would_admit_a_request_is_offered_only_if_it_admits_nothing_else
         "/a%20b",
         "/a%E2%80%AEb",
         "/a%3Fb",
+        "/...@host/b", // what is recorded of /user:password@host/b
     ] {
         assert_eq!(rule(&Method::GET, path, unmatched), None, "{path}");
     }
+    let any = Method::from_bytes(b"*").unwrap();
+    assert_eq!(rule(&any, "/a", unmatched), None);
     let long = format!("/{}", "a".repeat(200));
     assert_eq!(rule(&Method::GET, &long, unmatched), None);
     let denied = "rejected: GET /a matches a rule of guard.deny.";
