@@ -97,7 +97,7 @@ fn a_token_problem_says_since_when_whose_side_and_the_remedy_of_health() {
         token_card(&snapshot(TokenState::Stale, Some("no route"), false), &[]).unwrap();
     assert_eq!(severity, Severity::Warning, "requests still succeed");
     let (severity, _) = token_card(&snapshot(TokenState::Starting, None, false), &[]).unwrap();
-    assert_eq!(severity, Severity::Notice);
+    assert_eq!(severity, Severity::Warning, "no request can succeed yet");
     assert!(token_card(&snapshot(TokenState::Fresh, None, false), &attempts[..1]).is_none());
 }
 
