@@ -11,7 +11,7 @@ use super::view::ProxyView;
 use crate::metrics::JournalEntry;
 use crate::problem::Reason;
 use crate::text::date_and_time;
-use crate::token::{Snapshot, TokenAttempt};
+use crate::token::{FailureOrigin, Snapshot, TokenAttempt};
 
 /// For how long a rejected request is worth a card.
 const REJECTION_TIME: Duration = Duration::from_mins(5);
@@ -80,24 +80,17 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         });
     };
     let (reason, remedy) = readiness::token_remedy(snapshot);
-    let (severity, title) = match (is_usable, snapshot.refused) {
-        (false, true) => (
-            Severity::Error,
-            "There is no valid token: the token endpoint refuses this proxy's credentials",
-        ),
-        (false, false) => (
-            Severity::Error,
-            "There is no valid token: the token endpoint does not grant one",
-        ),
-        (true, true) => (
-            Severity::Warning,
-            "The token cannot be refreshed: the token endpoint refuses this proxy's credentials",
-        ),
-        (true, false) => (
-            Severity::Warning,
-            "The token cannot be refreshed: the token endpoint does not grant one",
-        ),
+    let (severity, effect) = if is_usable {
+        (Severity::Warning, "The token cannot be refreshed")
+    } else {
+        (Severity::Error, "There is no valid token")
     };
+    let cause = match (snapshot.origin, snapshot.refused) {
+        (Some(FailureOrigin::Credential), _) => "what tokens are requested with cannot be used",
+        (_, true) => "the token endpoint refuses this proxy's credentials",
+        (_, false) => "the token endpoint does not grant one",
+    };
+    let title = &format!("{effect}: {cause}");
     let responsible = plain_text(reason.responsible());
     let (severity, card) = card(severity, reason.name(), title);
     let card = ProblemStatus {

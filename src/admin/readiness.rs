@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::view::ProxyView;
 use crate::problem::Reason;
-use crate::token::Snapshot;
+use crate::token::{FailureOrigin, Snapshot};
 
 /// What `/ready` and `/startup` respond with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,8 +145,13 @@ pub(super) fn token_line(snapshot: &Snapshot) -> String {
         ),
         None => (String::new(), ""),
     };
+    // `wait` tells by this whose fault it is: what follows may be the words of a server.
+    let side = match snapshot.origin {
+        Some(FailureOrigin::Credential) => " (configuration)",
+        Some(FailureOrigin::Rejection | FailureOrigin::Server | FailureOrigin::Bug) | None => "",
+    };
     format!(
-        "token {}: {}{cause}; {remedy}; next attempt in {}{doctor}",
+        "token {}: {}{side}{cause}; {remedy}; next attempt in {}{doctor}",
         snapshot.state.as_str(),
         reason.name(),
         humantime::format_duration(Duration::from_secs(snapshot.next_attempt_in.as_secs()))

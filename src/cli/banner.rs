@@ -59,7 +59,7 @@ fn proxy_lines(config: &Config, running: &RunningProxy) -> Vec<String> {
         "  forwards to  {}://{}",
         config.upstream.url.scheme, config.upstream.url.authority
     ));
-    lines.push(format!("  token from   {}", config.token.endpoint));
+    lines.push(format!("  token from   {}", config.token));
     lines
         .extend(url.map(|url| format!("  API docs     {url}/docs (if the API serves them there)")));
     for absent in &running.absent {

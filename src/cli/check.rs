@@ -55,7 +55,7 @@ fn to_json(checked: &Result<Vec<Loaded>, ConfigProblems>) -> Value {
             "ok": true,
             "file": loaded.file,
             "effective": loaded.effective,
-            "token_endpoint": loaded.config.token.endpoint.as_str(),
+            "token_endpoint": loaded.config.token.grant().map(|grant| grant.endpoint.as_str()),
             "warnings": loaded.warnings,
         })
     };
@@ -87,10 +87,16 @@ fn text_of(loaded: &Loaded) -> (String, String) {
     } else {
         "with warnings"
     };
+    let token = &loaded.config.token;
+    let origin = match token.grant() {
+        Some(_) => "token endpoint",
+        None => "token source",
+    };
     let out = format!(
-        "{}\ntoken endpoint: {}\nThe configuration is valid ({file}), {secret}.\n",
+        "{}\n{}: {}\nThe configuration is valid ({file}), {secret}.\n",
         effective_table(&loaded.effective),
-        loaded.config.token.endpoint,
+        origin,
+        token,
     );
     let warnings = loaded
         .warnings

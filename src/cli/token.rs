@@ -12,7 +12,8 @@ use crate::config::{self, Config};
 use crate::doctor::relative;
 use crate::text::{Unprintable, date_and_time, escape_json, sanitize};
 use crate::token::{
-    AccessToken, DecodedToken, GrantError, RequestSecrets, SingleGrant, client, decode,
+    AccessToken, DecodedToken, FailureOrigin, GrantError, RequestSecrets, SingleGrant, client,
+    decode,
 };
 use crate::{credentials, net};
 
@@ -55,7 +56,7 @@ impl TokenArgs {
             Ok(obtained) => obtained,
             Err(exit) => return exit,
         };
-        let Some(text) = self.text(&obtained, &loaded.config.token.field.shown_name) else {
+        let Some(text) = self.text(&obtained, &loaded.config.token.field().shown_name) else {
             say("this access token is opaque: it has no claims that can be read");
             return Exit::Failed;
         };
@@ -95,7 +96,8 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
     let tls = net::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
     let client = client(tls, &config.network.proxy);
     let token = &config.token;
-    let secrets = RequestSecrets::read(&token.sources, None).await;
+    let sources = token.requests();
+    let secrets = RequestSecrets::read(&sources, None).await;
     let secrets = secrets.map_err(|(source, error)| {
         unusable(format!(
             "{}: {}; {}",
@@ -115,20 +117,11 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
 }
 
 fn exit_after(failure: &GrantError) -> Exit {
-    match failure {
-        GrantError::SecretUnreadable(_)
-        | GrantError::PresentedToken { .. }
-        | GrantError::SecretEmpty
-        | GrantError::KeyUnusable(_)
-        | GrantError::CertificateUnusable(_) => Exit::Configuration,
-        GrantError::Refused { .. } => Exit::Refused,
-        GrantError::Metadata(_)
-        | GrantError::Unusable { .. }
-        | GrantError::Unreachable(_)
-        | GrantError::TimedOut { .. }
-        | GrantError::Redirected { .. }
-        | GrantError::Unavailable { .. } => Exit::Unreachable,
-        GrantError::Internal => Exit::Failed,
+    match failure.origin() {
+        FailureOrigin::Credential => Exit::Configuration,
+        FailureOrigin::Rejection => Exit::Refused,
+        FailureOrigin::Server => Exit::Unreachable,
+        FailureOrigin::Bug => Exit::Failed,
     }
 }
 

@@ -23,8 +23,8 @@ const MESSAGE_AFTER: Duration = Duration::from_secs(2);
 #[derive(Args)]
 #[group(skip)]
 #[command(after_help = "Example:\n  cupbearer wait --max 1m && ./job\n\n\
-                  Exit codes: 0 there is a usable token, 3 admin.listen is invalid, 4 the token endpoint refuses the \
-                  credentials, 5 the proxy is unreachable or has no token yet, or what responds is not the configured one.")]
+                  Exit codes: 0 there is a usable token, 3 admin.listen is invalid or what tokens are requested with \
+                  cannot be used, 4 the token endpoint refuses the credentials, 5 the proxy is unreachable or has no token yet, or what responds is not the configured one.")]
 pub(super) struct WaitArgs {
     /// Give up after this time
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
@@ -50,8 +50,7 @@ impl WaitArgs {
                     let line = format!("{}\n", ready.printable());
                     return print_result("cupbearer wait", &line, Exit::Fine);
                 }
-                Ok(unready) if is_refused(&unready.text) => (unready.printable(), Exit::Refused),
-                Ok(unready) => (unready.printable(), Exit::Unreachable),
+                Ok(unready) => (unready.printable(), exit_after(&unready.text)),
                 Err(error @ AdminError::NoAddress(_)) => {
                     say(&format!("cupbearer wait: {error}"));
                     return Exit::Configuration;
@@ -75,15 +74,18 @@ impl WaitArgs {
     }
 }
 
-/// Whether `/ready` gives the reason `token_refused`. The words of the token endpoint, which follow, may contain
-/// anything.
-fn is_refused(line: &str) -> bool {
-    let reason = line
-        .split_once("not ready: token ")
-        .and_then(|(_, rest)| rest.split_once(": "));
-    reason.is_some_and(|(_, reason)| {
-        reason.starts_with("token_refused:") || reason.starts_with("token_refused;")
-    })
+/// By the reason that `/ready` gives. The words of the token endpoint, which follow, may contain anything.
+fn exit_after(line: &str) -> Exit {
+    let state = line.split_once("not ready: token ");
+    let reason = state.and_then(|(_, rest)| rest.split_once(": "));
+    let reason = reason.and_then(|(_, reason)| reason.split([':', ';']).next());
+    match reason {
+        Some("token_refused (configuration)" | "token_unavailable (configuration)") => {
+            Exit::Configuration
+        }
+        Some("token_refused") => Exit::Refused,
+        Some(_) | None => Exit::Unreachable,
+    }
 }
 
 async fn ready(invocation: &Invocation, limit: Duration) -> Result<TextResponse, AdminError> {

@@ -52,11 +52,8 @@ pub(crate) fn effective_values(layers: &Layers, config: &Config) -> Vec<Effectiv
 /// How both targets are reached; `None` if both are reached directly.
 fn proxies(config: &Config) -> Option<String> {
     let upstream = config.upstream.proxy.clone();
-    let token = config
-        .token
-        .endpoint
-        .to_url()
-        .and_then(|url| config.network.proxy.for_url(&url));
+    let token = config.token.server();
+    let token = token.and_then(|(url, _)| config.network.proxy.for_url(&url));
     if upstream.is_none() && token.is_none() {
         return None;
     }
@@ -75,6 +72,10 @@ fn row(layers: &Layers, key: &KeyInfo, path: String) -> EffectiveValue {
     let (value, place) = match set.map(|set| &set.content) {
         Some(Content::Toml(toml::Value::String(text))) if key.kind == ValueKind::Proxy => {
             (toml::Value::from(network::shown(text)).to_string(), None)
+        }
+        Some(Content::Toml(value)) if key.kind == ValueKind::TokenSource => {
+            let table = keys::TOKEN_SOURCE.parse(value).ok();
+            ("(set)".to_owned(), table.map(|table| table.describe()))
         }
         Some(Content::Toml(value)) => (value.to_string(), None),
         Some(Content::Secret(secret)) => ("(set)".to_owned(), Some(secret.describe())),

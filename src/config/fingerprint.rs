@@ -10,13 +10,13 @@ use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key};
 use super::listen::{self, Listen};
 use super::sources;
+use super::token::TokenOrigin;
 use super::types::Config;
 
 /// A digest that identifies a proxy: its name, its API, the client that it acts as, and its guard. It contains
 /// neither a secret nor where one is kept, and is comparable only within one version of cupbearer.
 #[must_use]
 pub fn running_fingerprint(config: &Config) -> String {
-    let token = &config.token;
     let callers = config.guard.callers.iter();
     let callers = callers.map(|caller| {
         (
@@ -27,14 +27,22 @@ pub fn running_fingerprint(config: &Config) -> String {
         )
     });
     let guard = &config.guard;
-    let identity = (
-        token.endpoint.as_str(),
-        &token.client_id,
-        token.auth,
-        &token.scope,
-        &token.params,
-        &token.field,
-    );
+    let identity = match &config.token.origin {
+        TokenOrigin::Grant(grant) => format!(
+            "{:?}",
+            (
+                grant.endpoint.as_str(),
+                &grant.client_id,
+                grant.auth,
+                &grant.scope,
+                &grant.params,
+                &grant.field,
+            )
+        ),
+        TokenOrigin::Source(source) => {
+            format!("{:?}", (source.place.to_string(), &source.field))
+        }
+    };
     let rules = (
         &guard.hosts,
         &guard.origins,

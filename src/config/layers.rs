@@ -22,6 +22,8 @@ pub(crate) struct Layers {
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
+    /// Whether nobody has named that file: it was only found in the working directory.
+    pub(crate) is_found_here: bool,
     /// The file of `--config`, as problems name it.
     pub(crate) file_name: String,
     /// What the environment and the system say about proxies.

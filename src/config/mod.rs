@@ -7,7 +7,8 @@
 //! Bottom-up; each item uses only the items above it in this list:
 //!
 //! - `problems`, `units`, `address`, `field_names`, `same_file`, `listen`, `path_spelling`, `path_pattern`, `inputs`,
-//!   `network`, `guard`, `token` and `types`: the types, and the text that each is parsed from;
+//!   `network`, `guard`, `token_field`, `token_source`, `token` and `types`: the types, and the text that each is parsed
+//!   from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `named_sources`: what a configuration names, known even if it is invalid;
 //! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;
@@ -47,6 +48,8 @@ mod sources;
 mod tests;
 mod text_value;
 mod token;
+mod token_field;
+mod token_source;
 mod types;
 mod units;
 mod values;
@@ -71,9 +74,12 @@ pub use problems::{ConfigProblem, ConfigProblems};
 pub use same_file::{is_same_file, resolve_links};
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
 pub use token::{
-    Algorithm, Assertion, ClientAuth, Endpoint, GrantType, RequestSource, SecretForm, SourceRole,
-    TokenConfig, TokenField,
+    Algorithm, Assertion, ClientAuth, Endpoint, GrantConfig, GrantType, RequestSource, SecretForm,
+    SourceRole, TokenConfig, TokenOrigin,
 };
+pub use token_field::TokenField;
+pub(crate) use token_source::is_on_link;
+pub use token_source::{SOURCE_KEY, TokenPlace, TokenSource};
 pub use types::{
     AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,
     RuntimeConfig, TlsConfig, UpstreamConfig,

@@ -13,6 +13,8 @@ use crate::credentials::CertificateFiles;
 pub struct NamedSources {
     /// What token requests are made with.
     pub requests: Vec<RequestSource>,
+    /// The program of `token.source`.
+    pub token_program: Option<String>,
     /// The client certificates for the API and the token endpoint.
     pub certificates: Vec<CertificateFiles>,
     /// `network.ca_file`.

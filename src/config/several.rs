@@ -109,6 +109,7 @@ fn is_of_client(path: &str) -> bool {
         keys::TOKEN_ASSERTION.path(),
         keys::TOKEN_SUBJECT_TOKEN.path(),
         keys::TOKEN_ACTOR_TOKEN.path(),
+        keys::TOKEN_SOURCE.path(),
     ]
     .contains(&path)
 }

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::command_line;
+use super::content::{Content, ValueSource};
 use super::document;
 use super::environment::{self, Variables};
 use super::inputs::{Overrides, Surroundings};
-use super::keys::CONFIG_VARIABLE;
+use super::keys::{self, CONFIG_VARIABLE};
 use super::layers::Layers;
 use super::network::ProxyEnvironment;
-use crate::credentials::{FileError, read_regular};
+use crate::credentials::{FileError, SecretSource, read_regular};
 
 /// Set by systemd for units with `LoadCredential=` and similar settings.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -27,6 +28,9 @@ pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers
     environment::read(&mut layers, &variables);
     for setting in &overrides.settings {
         command_line::read(&mut layers, setting);
+    }
+    if layers.is_found_here {
+        reject_commands(&mut layers);
     }
     layers
 }
@@ -68,10 +72,38 @@ fn find_file(
         read_file(layers, path, Some(named_by));
         return;
     }
-    for path in surroundings.optional_files() {
+    for (index, path) in surroundings.optional_files().enumerate() {
         if read_file(layers, &path, None) {
+            layers.is_found_here = index == 0;
             return;
         }
+    }
+}
+
+/// Whoever starts cupbearer in a directory of someone else's, such as a cloned repository, must not run a program that
+/// a file there names.
+fn reject_commands(layers: &mut Layers) {
+    let commands = layers.values.iter().filter(|(path, set)| {
+        let is_command = match &set.content {
+            Content::Secret(SecretSource::Command(_)) => true,
+            Content::Toml(value) => {
+                *path == keys::TOKEN_SOURCE.path() && value.get("command").is_some()
+            }
+            Content::Secret(_) | Content::Invalid => false,
+        };
+        is_command && matches!(set.source, ValueSource::File { .. })
+    });
+    let commands: Vec<_> = commands
+        .map(|(path, set)| (path.clone(), set.source.clone()))
+        .collect();
+    let file = layers.file.as_deref().unwrap_or(Path::new(""));
+    let remedy = format!("if you trust it, name it: --config {}", file.display());
+    for (path, source) in commands {
+        let problem = (
+            "runs a program, and the file that says so was only found in the working directory",
+            remedy.clone(),
+        );
+        layers.problems.push(path, source, problem);
     }
 }
 

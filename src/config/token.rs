@@ -4,17 +4,93 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use http::HeaderName;
-
 use super::address::is_loopback;
-use super::field_names::is_same_field;
 use super::problems::InvalidValue;
+use super::token_field::TokenField;
+use super::token_source::{SOURCE_KEY, TokenPlace, TokenSource};
 use crate::credentials::{CertificateFiles, SecretSource};
 use crate::text::quoted;
 
 /// `token.*`.
 #[derive(Debug, Clone)]
 pub struct TokenConfig {
+    /// Where access tokens come from.
+    pub origin: TokenOrigin,
+    /// `token.wait`: how long a request waits for the attempt in flight.
+    pub wait: Duration,
+}
+
+/// Where access tokens come from.
+#[derive(Debug, Clone)]
+pub enum TokenOrigin {
+    /// An authorization server grants them.
+    Grant(Box<GrantConfig>),
+    /// `token.source`: something else obtains them.
+    Source(Box<TokenSource>),
+}
+
+impl TokenConfig {
+    /// How tokens are requested from an authorization server, if they are.
+    #[must_use]
+    pub fn grant(&self) -> Option<&GrantConfig> {
+        match &self.origin {
+            TokenOrigin::Grant(grant) => Some(grant),
+            TokenOrigin::Source(_) => None,
+        }
+    }
+
+    /// How a request to the API carries the token.
+    #[must_use]
+    pub fn field(&self) -> &TokenField {
+        match &self.origin {
+            TokenOrigin::Grant(grant) => &grant.field,
+            TokenOrigin::Source(source) => &source.field,
+        }
+    }
+
+    /// The server that is asked first, if one is, and the key that names it.
+    #[must_use]
+    pub fn server(&self) -> Option<(url::Url, &'static str)> {
+        match &self.origin {
+            TokenOrigin::Grant(grant) => Some((grant.endpoint.to_url()?, grant.endpoint_key)),
+            TokenOrigin::Source(source) => match &source.place {
+                TokenPlace::Http { url, .. } => Some((url.clone(), SOURCE_KEY)),
+                TokenPlace::Command(_) | TokenPlace::File(_) => None,
+            },
+        }
+    }
+
+    /// What is read before a token is requested, and again when it may have changed.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestSource> {
+        match &self.origin {
+            TokenOrigin::Grant(grant) => grant.sources.clone(),
+            TokenOrigin::Source(source) => match &source.place {
+                TokenPlace::File(path) => vec![RequestSource {
+                    role: SourceRole::Grant,
+                    source: SecretSource::File(path.clone()),
+                    key: SOURCE_KEY,
+                    form: SecretForm::AccessToken,
+                }],
+                TokenPlace::Command(_) | TokenPlace::Http { .. } => Vec::new(),
+            },
+        }
+    }
+}
+
+/// Where tokens come from, in a few words: the token endpoint or its issuer, or `command az`.
+impl fmt::Display for TokenConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            TokenOrigin::Grant(grant) => grant.endpoint.fmt(f),
+            TokenOrigin::Source(source) => source.place.fmt(f),
+        }
+    }
+}
+
+/// How tokens are requested from an authorization server.
+#[derive(Debug, Clone)]
+pub struct GrantConfig {
     /// From `token.pingone.*`, `token.url` or `token.issuer`.
     pub endpoint: Endpoint,
     /// The key that sets it.
@@ -42,45 +118,11 @@ pub struct TokenConfig {
     pub default_lifetime: Duration,
     /// `token.accept_type`: a `token_type` that means Bearer.
     pub accept_type: Option<String>,
-    /// `token.wait`: how long a request waits for the attempt in flight.
-    pub wait: Duration,
     /// `token.header`, `.prefix` and `.keep_authorization`.
     pub field: TokenField,
 }
 
-/// How a request to the API carries the token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenField {
-    /// `token.header`.
-    pub name: HeaderName,
-    /// The same as it was written, since a [`HeaderName`] is in lower case.
-    pub shown_name: String,
-    /// `token.prefix`: what stands before the token, without the space; may be empty.
-    pub prefix: String,
-    /// `token.keep_authorization`: the caller's own `Authorization` is forwarded. Never if the token is sent as that.
-    pub keeps_authorization: bool,
-}
-
-impl TokenField {
-    /// Whether this is the field, or a CGI-like server takes it for the field (RFC 3875 section 4.1.18).
-    #[must_use]
-    pub fn is(&self, name: &HeaderName) -> bool {
-        is_same_field(&self.name, name)
-    }
-}
-
-impl Default for TokenField {
-    fn default() -> Self {
-        Self {
-            name: http::header::AUTHORIZATION,
-            shown_name: "Authorization".to_owned(),
-            prefix: "Bearer".to_owned(),
-            keeps_authorization: false,
-        }
-    }
-}
-
-impl TokenConfig {
+impl GrantConfig {
     /// What the client authenticates with.
     #[must_use]
     pub fn credential(&self) -> Option<&RequestSource> {
@@ -134,14 +176,16 @@ pub enum SecretForm {
     Jwt,
     /// A token of any form that someone else issues and renews.
     Token,
+    /// The access token itself, or JSON with one, which someone else writes (`token.source`).
+    AccessToken,
 }
 
 impl SecretForm {
-    /// Whether it is read again for each request, since someone else renews it.
+    /// Whether someone else renews it, so that it may be missing or unusable for a while.
     #[must_use]
     pub const fn is_renewed(&self) -> bool {
         match self {
-            Self::Jwt | Self::Token => true,
+            Self::Jwt | Self::Token | Self::AccessToken => true,
             Self::Text | Self::PrivateKey(_) | Self::CertificateKey => false,
         }
     }

@@ -44,6 +44,7 @@ fn is_private(name: &OsStr) -> bool {
     };
     has_prefix(VARIABLE_PREFIX)
         || has_prefix("WATCHDOG_")
+        || has_prefix("LISTEN_")
         || bytes == b"NOTIFY_SOCKET"
         || withheld()
 }

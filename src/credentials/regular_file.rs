@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -89,6 +90,14 @@ pub(super) fn readable_by_all(_: &Path) -> Option<String> {
 /// See [`FileError`]. Never waits for a writer: the file's type is checked before and after it is opened, so that a
 /// FIFO is an error.
 pub fn read_regular(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    Ok(read_regular_dated(path, limit)?.0)
+}
+
+/// The same, with the time of the last modification; now, on a file system that keeps none.
+pub(super) fn read_regular_dated(
+    path: &Path,
+    limit: u64,
+) -> Result<(Zeroizing<Vec<u8>>, SystemTime), FileError> {
     check_type(&std::fs::metadata(path)?)?;
     let file = open_without_blocking(path)?;
     let metadata = file.metadata()?;
@@ -100,7 +109,8 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileE
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLong { limit });
     }
-    Ok(bytes)
+    let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+    Ok((bytes, modified))
 }
 
 fn check_type(metadata: &Metadata) -> Result<(), FileError> {

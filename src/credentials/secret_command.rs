@@ -1,32 +1,71 @@
-//! Runs a program that prints a secret, bounded in time and in length.
+//! Runs a program that prints a secret or a token, bounded in time and in length.
+//!
+//! It runs in `/`, without the variables that are meant for this process alone, and in a process group of its own,
+//! which is killed as a whole.
 
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::child_process::withhold_private_variables;
+use super::program::find_program;
 use super::secret_error::SecretError;
+use super::stderr_line::{self, KEPT_BYTES};
 
 /// How long a command may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the last line of its standard error is waited for when it has ended. A program that it has left behind may
+/// keep that open.
+const STDERR_GRACE: Duration = Duration::from_millis(200);
 
-/// What the command prints on its standard output, or `None` if that is longer than `limit` bytes. It is killed
-/// when 30 s have passed, and when the returned future is dropped.
-pub(super) async fn output(
-    words: &[String],
-    limit: u64,
-) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
-    tokio::time::timeout(COMMAND_TIMEOUT, run(words, limit))
-        .await
-        .unwrap_or_else(|_| {
-            Err(SecretError::CommandTimeout {
-                program: program(words),
-                limit: COMMAND_TIMEOUT,
-            })
-        })
+/// What a command has printed.
+pub struct CommandOutput {
+    /// Its standard output.
+    pub stdout: Zeroizing<Vec<u8>>,
+    /// The last line of its standard error, without what looks like a token: for the log and the doctor only.
+    pub said: Option<String>,
+}
+
+/// Runs a command, and returns what it prints. It is killed when 30 s have passed, and when the returned future is
+/// dropped.
+///
+/// # Errors
+/// It cannot be started, fails, does not end in time, or prints more than `limit` bytes.
+pub async fn run_command(words: &[String], limit: u64) -> Result<CommandOutput, SecretError> {
+    let started = start(words)?;
+    let mut running = RunningCommand {
+        stderr: Zeroizing::new(Vec::with_capacity(2 * KEPT_BYTES)),
+        stdout: Zeroizing::new(Vec::with_capacity(capacity(limit))),
+        started,
+    };
+    let ended = timeout(COMMAND_TIMEOUT, running.run(limit)).await;
+    let said = running.said();
+    match ended {
+        Ok(Ok(status)) if status.success() => Ok(CommandOutput {
+            stdout: std::mem::take(&mut running.stdout),
+            said,
+        }),
+        Ok(Ok(status)) => Err(SecretError::CommandFailed {
+            program: program(words),
+            status,
+            said,
+        }),
+        Ok(Err(None)) => Err(SecretError::TooLong(format!("command {}", program(words)))),
+        Ok(Err(Some(source))) => Err(SecretError::CommandStart {
+            program: program(words),
+            source,
+        }),
+        Err(_) => Err(SecretError::CommandTimeout {
+            program: program(words),
+            limit: COMMAND_TIMEOUT,
+            said,
+        }),
+    }
 }
 
 /// The name of the program, without its arguments: these may be confidential.
@@ -34,30 +73,108 @@ pub(super) fn program(words: &[String]) -> String {
     words.first().cloned().unwrap_or_default()
 }
 
-async fn run(words: &[String], limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
+fn start(words: &[String]) -> Result<StartedCommand, SecretError> {
     let failed_to_start = |source| SecretError::CommandStart {
         program: program(words),
         source,
     };
-    let mut child = command(words).spawn().map_err(failed_to_start)?;
-    let stdout = child.stdout.take().expect("its standard output is piped");
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity(limit)));
-    stdout
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(failed_to_start)?;
-    if bytes.len() as u64 > limit {
-        return Ok(None);
+    let file = find_program(&program(words));
+    let file = file.ok_or_else(|| failed_to_start(std::io::ErrorKind::NotFound.into()))?;
+    let child = command(file, words).spawn().map_err(failed_to_start)?;
+    Ok(StartedCommand::new(child))
+}
+
+/// A command whose whole process group is killed when this is dropped before the command has ended.
+struct StartedCommand {
+    child: Child,
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
+}
+
+impl StartedCommand {
+    fn new(child: Child) -> Self {
+        Self {
+            #[cfg(unix)]
+            group: child
+                .id()
+                .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
+            child,
+        }
     }
-    let status = child.wait().await.map_err(failed_to_start)?;
-    if !status.success() {
-        return Err(SecretError::CommandFailed {
-            program: program(words),
-            status,
-        });
+
+    async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        #[cfg(unix)]
+        {
+            self.group = None; // its number may be another group's now
+        }
+        Ok(status)
     }
-    Ok(Some(bytes))
+}
+
+#[cfg(unix)]
+impl Drop for StartedCommand {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // Fails only if all of its processes have ended.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// A command that runs, and what it has printed so far.
+struct RunningCommand {
+    stderr: Zeroizing<Vec<u8>>,
+    stdout: Zeroizing<Vec<u8>>,
+    started: StartedCommand,
+}
+
+impl RunningCommand {
+    /// Reads both outputs until the command has ended. `None` as the error if it prints too much.
+    async fn run(&mut self, limit: u64) -> Result<ExitStatus, Option<std::io::Error>> {
+        let Self {
+            stderr: end_of_stderr,
+            stdout: bytes,
+            started,
+        } = self;
+        let child = &mut started.child;
+        let stdout = child.stdout.take().expect("its standard output is piped");
+        let mut stderr = child.stderr.take().expect("its standard error is piped");
+        let mut stdout = stdout.take(limit + 1);
+        let status = {
+            let reading = async {
+                let read = stdout.read_to_end(bytes).await?;
+                if read as u64 > limit {
+                    return Ok(None);
+                }
+                started.wait().await.map(Some)
+            };
+            let listening = keep_end(&mut stderr, end_of_stderr);
+            tokio::pin!(reading, listening);
+            tokio::select! {
+                status = &mut reading => status,
+                () = &mut listening => reading.await,
+            }
+        };
+        let listening = keep_end(&mut stderr, end_of_stderr);
+        let _ = timeout(STDERR_GRACE, listening).await;
+        status.map_err(Some)?.ok_or(None)
+    }
+
+    fn said(&self) -> Option<String> {
+        stderr_line::last_line(&self.stderr, &self.stdout)
+    }
+}
+
+/// Reads to the end, and keeps only the last part.
+async fn keep_end(stderr: &mut ChildStderr, kept: &mut Vec<u8>) {
+    let mut chunk = Zeroizing::new(vec![0; 1024]);
+    while let Ok(read @ 1..) = stderr.read(&mut chunk).await {
+        kept.extend_from_slice(&chunk[..read]);
+        if kept.len() > KEPT_BYTES {
+            kept.drain(..kept.len() - KEPT_BYTES);
+        }
+    }
 }
 
 /// Allocated once: a vector that grows leaves copies behind that are not wiped.
@@ -65,15 +182,21 @@ fn capacity(limit: u64) -> usize {
     usize::try_from(limit + 1).expect("64 KiB fit into memory")
 }
 
-/// Standard error is discarded: a script that traces itself (`set -x`) writes the secret there.
-fn command(words: &[String]) -> Command {
-    let mut command = Command::new(program(words));
+fn command(file: PathBuf, words: &[String]) -> Command {
+    let mut command = Command::new(file);
     command
         .args(words.iter().skip(1))
+        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true);
+    // Also keeps a Ctrl-C in the terminal from it: cupbearer decides when it ends.
+    #[cfg(unix)]
+    command.process_group(0);
     withhold_private_variables(&mut command);
     command
 }
+
+#[cfg(all(test, unix))]
+mod tests;

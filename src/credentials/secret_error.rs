@@ -1,7 +1,7 @@
 //! Why a secret cannot be read, and how to fix it. No variant holds any part of the secret.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub enum SecretError {
     #[error("the secret's variable {0} is not set")]
     VariableUnset(String),
     /// The program does not exist or may not be executed.
-    #[error("the secret's command {program} cannot be started")]
+    #[error("the command {program} cannot be started")]
     CommandStart {
         /// The program's name, without arguments.
         program: String,
@@ -32,20 +32,24 @@ pub enum SecretError {
         source: io::Error,
     },
     /// The program reported a failure. Its output is not shown, since it may be the secret.
-    #[error("the secret's command {program} failed ({status})")]
+    #[error("the command {program} failed ({status})")]
     CommandFailed {
         /// The program's name, without arguments.
         program: String,
         /// How it ended.
         status: ExitStatus,
+        /// The last line of its standard error, for the log and the doctor only.
+        said: Option<String>,
     },
     /// The program did not end in time and was killed.
-    #[error("the secret's command {program} did not end within {} s", limit.as_secs())]
+    #[error("the command {program} did not end within {} s", limit.as_secs())]
     CommandTimeout {
         /// The program's name, without arguments.
         program: String,
         /// The limit that expired.
         limit: Duration,
+        /// The last line of its standard error, for the log and the doctor only.
+        said: Option<String>,
     },
     /// The source yields no bytes, or a newline only.
     #[error("the secret is empty ({0})")]
@@ -67,10 +71,36 @@ pub enum SecretError {
 }
 
 impl SecretError {
+    pub(super) fn of_file(path: &Path, error: FileError) -> Self {
+        match error {
+            FileError::TooLong { .. } => Self::TooLong(format!("file {}", path.display())),
+            source => Self::File {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+
     /// What happened and why, on one line, for people; logs print the chain of sources instead.
     #[must_use]
     pub fn in_full(&self) -> String {
         error_chain(self)
+    }
+
+    /// The last line that a command wrote to its standard error, without what looks like a token: for the log and the
+    /// doctor only, never for a caller.
+    #[must_use]
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Self::CommandFailed { said, .. } | Self::CommandTimeout { said, .. } => said.as_deref(),
+            Self::File { .. }
+            | Self::VariableUnset(_)
+            | Self::CommandStart { .. }
+            | Self::Empty(_)
+            | Self::ByteOrderMark(_)
+            | Self::Keyring { .. }
+            | Self::TooLong(_) => None,
+        }
     }
 
     /// How to fix it.

@@ -8,11 +8,11 @@ use super::bounded_read::{FILE_TIMEOUT, read_within};
 use super::keyring::{self, KeyringEntry};
 use super::regular_file::{FileError, read_regular, readable_by_all};
 use super::secret::Secret;
-use super::secret_command;
+use super::secret_command::{self, run_command};
 use super::secret_error::SecretError;
 
 /// A secret is at most 64 KiB long; a longer file is the wrong file.
-const MAX_SECRET_BYTES: u64 = 64 << 10;
+pub(super) const MAX_SECRET_BYTES: u64 = 64 << 10;
 
 /// Where a secret comes from. The secret itself is read when it is needed, and again when it may have changed.
 #[derive(Debug, Clone)]
@@ -57,9 +57,7 @@ impl SecretSource {
                     .ok_or_else(|| SecretError::VariableUnset(name.clone()))?;
                 Zeroizing::new(value.into_encoded_bytes())
             }
-            Self::Command(words) => secret_command::output(words, MAX_SECRET_BYTES)
-                .await?
-                .ok_or_else(|| SecretError::TooLong(self.describe()))?,
+            Self::Command(words) => Box::pin(run_command(words, MAX_SECRET_BYTES)).await?.stdout,
             Self::Keyring(entry) => {
                 let read = keyring::read(entry.clone()).await;
                 read.map_err(|source| SecretError::Keyring {
@@ -87,10 +85,16 @@ impl SecretSource {
         match self {
             Self::File(path) => format!("file {}", path.display()),
             Self::Env(name) => format!("variable {name}"),
-            Self::Command(words) => format!("command {}", secret_command::program(words)),
+            Self::Command(words) => Self::describe_command(words),
             Self::Keyring(entry) => format!("keyring {entry}"),
             Self::Value(_) => "its own variable".to_owned(),
         }
+    }
+
+    /// The same for a command.
+    #[must_use]
+    pub fn describe_command(words: &[String]) -> String {
+        format!("command {}", secret_command::program(words))
     }
 
     /// A warning if this is a file that every user of the machine can read.
@@ -139,15 +143,7 @@ async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
 }
 
 fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    read_regular(path, MAX_SECRET_BYTES).map_err(|error| match error {
-        FileError::TooLong { .. } => {
-            SecretError::TooLong(SecretSource::File(path.to_owned()).describe())
-        }
-        source => SecretError::File {
-            path: path.to_owned(),
-            source,
-        },
-    })
+    read_regular(path, MAX_SECRET_BYTES).map_err(|error| SecretError::of_file(path, error))
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) async fn examine(
 ) -> Finding {
     let upstream = &context.config.upstream;
     let filter = TokenFilter::new(token);
-    let sent = (&context.config.token.field.name, &token.header);
+    let sent = (&context.config.token.field().name, &token.header);
     let response = match get(upstream, tls, &context.path, Some(sent)).await {
         Ok(response) => filter.clean(response),
         Err(error) => {
@@ -156,7 +156,7 @@ fn rejected_token(
     let finding = Finding::failed(FailureKind::Other, message);
     if context.managed_api().is_some() {
         let finding = finding.with_all(advanced_services::rejected_token(earlier.has_no_roles));
-        return if context.config.token.field == TokenField::default() {
+        return if *context.config.token.field() == TokenField::default() {
             finding
         } else {
             finding.either(OTHER_FIELD, COMPARE_FIELD)
@@ -191,11 +191,11 @@ fn forbidden(context: &DoctorContext<'_>, detail: &str, message: String) -> Find
     const NO_TOKEN: &str = "not authenticated";
     let finding = Finding::failed(FailureKind::Other, message);
     if detail.to_ascii_lowercase().contains(NO_TOKEN) {
-        let field = &context.config.token.field.shown_name;
+        let field = &context.config.token.field().shown_name;
         let removed = format!(
             "the API received no token, so something on the way removes {field}: ask the operators of the network"
         );
-        return if context.config.token.field == TokenField::default() {
+        return if *context.config.token.field() == TokenField::default() {
             finding.remedy(removed)
         } else {
             finding

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
 use crate::text::{date_and_time, excerpt};
-use crate::token::{DecodedToken, decode};
+use crate::token::{DecodedToken, decode, is_encrypted};
 use crate::vendor::{Remedy, SetupStep, advanced_services, pingone};
 
 /// The largest head of a request that many servers accept, in bytes.
@@ -21,8 +21,12 @@ const LONGEST: usize = 200;
 /// Checks whether the token can be decoded, and whether its size is a problem.
 pub(super) fn form(token: &str, context: &DoctorContext<'_>) -> (Finding, Option<DecodedToken>) {
     let Some(decoded) = decode(token) else {
-        let opaque = Finding::ok("an opaque token: its content cannot be checked");
-        return (opaque, None);
+        let what = if is_encrypted(token) {
+            "an encrypted JWT: only the API can read its content"
+        } else {
+            "an opaque token: its content cannot be checked"
+        };
+        return (Finding::ok(what), None);
     };
     let message = format!("a JWT of {} bytes", token.len());
     let own_limit = pingone::head_limit(context.config.upstream.url.authority.host());
@@ -101,7 +105,10 @@ pub(super) fn expiry(token: &DecodedToken, lifetime: Duration, now: SystemTime) 
 /// Compares the requested scopes with the granted ones.
 pub(super) fn scope(token: &DecodedToken, context: &DoctorContext<'_>) -> Finding {
     let granted = token.text("scope").unwrap_or_default();
-    let requested = context.config.token.scope.as_deref().unwrap_or_default();
+    let grant = context.config.token.grant();
+    let requested = grant
+        .and_then(|grant| grant.scope.as_deref())
+        .unwrap_or_default();
     let missing: Vec<&str> = requested
         .split_whitespace()
         .filter(|one| !granted.split_whitespace().any(|other| other == *one))

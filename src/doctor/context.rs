@@ -22,10 +22,12 @@ pub(super) struct DoctorContext<'a> {
 
 impl<'a> DoctorContext<'a> {
     pub(super) fn new(config: &'a Config, path: Option<&str>) -> Self {
-        let pingone = PingOneServer::at(config.token.endpoint.as_str());
-        let issuer = match &config.token.endpoint {
-            Endpoint::Issuer { issuer, .. } => Some(issuer.clone()),
-            Endpoint::Url(_) => pingone.as_ref().map(|server| server.issuer.clone()),
+        let endpoint = config.token.grant().map(|grant| &grant.endpoint);
+        let pingone = endpoint.and_then(|endpoint| PingOneServer::at(endpoint.as_str()));
+        let issuer = match endpoint {
+            Some(Endpoint::Issuer { issuer, .. }) => Some(issuer.clone()),
+            Some(Endpoint::Url(_)) => pingone.as_ref().map(|server| server.issuer.clone()),
+            None => None,
         };
         let upstream = &config.upstream.url;
         let api = if pingone.is_some() && is_loopback_origin(upstream) {

@@ -16,7 +16,7 @@ use super::finding::{Check, Finding};
 use super::prerequisites::{self, Prerequisites};
 use super::reach::{Host, Reached};
 use super::{api, claims, grant, issuer, listener, preflight, proxies};
-use crate::config::{self, Origin, Overrides, Surroundings};
+use crate::config::{self, Origin, Overrides, SOURCE_KEY, Surroundings, is_on_link};
 use crate::net::TrustSource;
 use crate::token::{AccessToken, SingleGrant};
 
@@ -68,10 +68,14 @@ pub async fn examine(
     let no_proxy = proxies::no_proxy(options.surroundings, &config.listen);
     run.record(NO_PROXY, no_proxy).await;
 
-    let token = match &endpoint {
-        Some(server) => Box::pin(token(&mut run, &context, &prerequisites, server, request)).await,
-        None => None,
-    };
+    let token = Box::pin(token(
+        &mut run,
+        &context,
+        &prerequisites,
+        endpoint.as_ref(),
+        request,
+    ));
+    let token = token.await;
     run.skip_through(GRANT, "the token endpoint cannot be reached")
         .await;
     if let Some(token) = &token {
@@ -84,11 +88,14 @@ pub async fn examine(
     run.into_checks()
 }
 
-/// The token endpoint in the form of an upstream, so that the same code connects to both.
+/// The token endpoint, or the server in `token.source`, in the form of an upstream, so that the same code connects to
+/// each.
 fn token_endpoint(context: &DoctorContext<'_>) -> Option<config::UpstreamConfig> {
-    let url = context.config.token.endpoint.to_url()?;
+    let (url, key) = context.config.token.server()?;
+    let is_direct = key == SOURCE_KEY && is_on_link(&url);
+    let proxy = context.config.network.proxy.for_url(&url);
     Some(config::UpstreamConfig {
-        proxy: context.config.network.proxy.for_url(&url),
+        proxy: proxy.filter(|_| !is_direct),
         url: origin(&url)?,
         client_certificate: None,
         headers: Vec::new(),
@@ -109,21 +116,31 @@ fn origin(url: &Url) -> Option<Origin> {
     })
 }
 
-/// Connects to the token endpoint and requests a token.
+/// Connects to the token endpoint, if there is one, and obtains a token.
 async fn token(
     run: &mut CheckRun<'_>,
     context: &DoctorContext<'_>,
     prerequisites: &Prerequisites,
-    server: &config::UpstreamConfig,
+    server: Option<&config::UpstreamConfig>,
     request: Option<SingleGrant>,
 ) -> Option<AccessToken> {
+    let is_grant = context.config.token.grant().is_some();
+    let Some(server) = server else {
+        run.skip_through(CLOCK, "token.source is not a server")
+            .await;
+        return run.check(GRANT, obtain(context, request)).await;
+    };
     let is_public = context
         .pingone
         .as_ref()
         .is_some_and(|pingone| pingone.region.is_some());
     let host = Host {
         checks: &TOKEN_ENDPOINT,
-        key: "token.pingone, token.url or token.issuer",
+        key: if is_grant {
+            "token.pingone, token.url or token.issuer"
+        } else {
+            SOURCE_KEY
+        },
         at_stake: "the client secret and the token",
         is_public,
         origin: &server.url,
@@ -132,6 +149,11 @@ async fn token(
         limit: server.connect_timeout,
     };
     host.examine(run).await?;
+    if !is_grant {
+        run.skip_through(CLOCK, "token.source is not a token endpoint")
+            .await;
+        return run.check(GRANT, obtain(context, request)).await;
+    }
     let metadata = issuer::metadata(context, server, &prerequisites.token_tls);
     let response = run.check(DISCOVERY, metadata).await;
     run.record(CLOCK, issuer::clock(response.as_ref())).await;
@@ -148,7 +170,11 @@ async fn obtain(
     match request.request().await {
         Ok(token) => {
             let lifetime = humantime::format_duration(token.lifetime);
-            let finding = Finding::ok(format!("granted, for {lifetime}"));
+            let verb = match context.config.token.grant() {
+                Some(_) => "granted",
+                None => "obtained",
+            };
+            let finding = Finding::ok(format!("{verb}, for {lifetime}"));
             (finding, Some(token))
         }
         Err(failure) => (grant::explain(&failure, context), None),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::token::FailureOrigin;
 use crate::vendor::Remedy;
 
 /// A check with its result.
@@ -56,6 +57,17 @@ pub enum FailureKind {
     Unreachable,
     /// Any other failure.
     Other,
+}
+
+impl FailureKind {
+    pub(super) const fn of(origin: FailureOrigin) -> Self {
+        match origin {
+            FailureOrigin::Credential => Self::Configuration,
+            FailureOrigin::Rejection => Self::RejectedByTokenEndpoint,
+            FailureOrigin::Server => Self::Unreachable,
+            FailureOrigin::Bug => Self::Other,
+        }
+    }
 }
 
 impl Outcome {

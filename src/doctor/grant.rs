@@ -8,14 +8,13 @@ use http::StatusCode;
 
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
-use crate::config::{ClientAuth, Endpoint};
+use crate::config::{ClientAuth, Endpoint, GrantConfig, GrantType, SOURCE_KEY};
 use crate::token::{ErrorResponse, GrantError, ResponseDefect, Unreachable};
 use crate::vendor::{ClientSettings, TokenEndpointRejection, pingone};
 
 /// The finding about a token request that brought no token.
 pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Finding {
-    let failed = |kind| Finding::failed(kind, failure.causes());
-    let key = context.config.token.credential_key();
+    let failed = |kind| Finding::failed(kind, with_last_words(failure.causes(), failure.said()));
     match failure {
         GrantError::Refused { status, response, .. } => rejected(
             *status,
@@ -31,8 +30,19 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
             let finding = failed(FailureKind::Unreachable);
             unavailable(*status, *retry_after, finding, context)
         }
-        GrantError::SecretUnreadable(_) | GrantError::SecretEmpty => failed(FailureKind::Configuration)
-            .remedy(format!("put the secret where {key} points")),
+        GrantError::SecretUnreadable(_) | GrantError::SecretEmpty => {
+            let key = context.config.token.grant().map_or(SOURCE_KEY, GrantConfig::credential_key);
+            failed(FailureKind::Configuration).remedy(format!("put the secret where {key} points"))
+        }
+        GrantError::SourceUnreadable(error) => {
+            failed(FailureKind::Configuration).remedy(error.remedy())
+        }
+        GrantError::SourceUnusable { defect, .. } => {
+            failed(FailureKind::of(failure.origin())).remedy(defect.remedy())
+        }
+        GrantError::SourceStatus { status, .. } => {
+            source_status(*status, failed(FailureKind::of(failure.origin())))
+        }
         GrantError::PresentedToken { defect, .. } => {
             failed(FailureKind::Configuration).remedy(defect.remedy())
         }
@@ -64,6 +74,30 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
         )),
         GrantError::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),
     }
+}
+
+/// The cause, and the last line that a command wrote to its standard error.
+fn with_last_words(cause: String, said: Option<&str>) -> String {
+    match said {
+        Some(said) => format!("{cause}; it said: {said}"),
+        None => cause,
+    }
+}
+
+/// The server of `token.source` has responded with another status than 200.
+fn source_status(status: StatusCode, finding: Finding) -> Finding {
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        return finding.remedy("the server has a problem: try again in a minute");
+    }
+    finding
+        .either(
+            "a header field is missing that the server requires",
+            "add it to headers in token.source: Metadata = \"true\" for Azure, Metadata-Flavor = \"Google\" for Google",
+        )
+        .either(
+            "this machine has no identity there, or not this one",
+            "assign one to it, or correct the path and the query in token.source",
+        )
 }
 
 /// The remedy of the failure itself, and what the doctor can add.
@@ -98,10 +132,12 @@ fn rejected(
             description.as_deref().unwrap_or_default(),
         ),
     };
-    let Some(server) = &context.pingone else {
-        return by_error_code(code, status, finding, context);
+    let Some(token) = context.config.token.grant() else {
+        return finding;
     };
-    let token = &context.config.token;
+    let Some(server) = &context.pingone else {
+        return by_error_code(code, status, finding, token);
+    };
     let is_url = matches!(token.endpoint, Endpoint::Url(_));
     let client = ClientSettings {
         credential_key: token.credential_key(),
@@ -126,14 +162,17 @@ const fn method_name(auth: ClientAuth) -> &'static str {
 }
 
 /// What the error code of RFC 6749 5.2 means by itself, for servers whose descriptions are not known.
-fn by_error_code(
-    code: &str,
-    status: StatusCode,
-    finding: Finding,
-    context: &DoctorContext<'_>,
-) -> Finding {
-    let key = context.config.token.credential_key();
+fn by_error_code(code: &str, status: StatusCode, finding: Finding, token: &GrantConfig) -> Finding {
+    let key = token.credential_key();
     match code {
+        "invalid_client" if token.auth == ClientAuth::ClientAssertion => {
+            untrusted(finding, token.credential_key())
+        }
+        "invalid_client" if token.auth == ClientAuth::None => finding.remedy(
+            "the server requires that the client authenticates: set token.client_id, and token.auth to the method with \
+             which it is registered",
+        ),
+        "invalid_grant" => invalid_grant(finding, token),
         "invalid_client" => finding
             .either(
                 "the client id or the secret is wrong",
@@ -145,7 +184,7 @@ fn by_error_code(
             ),
         "invalid_scope" => finding.remedy("set token.scope to scopes that the client may request"),
         "unauthorized_client" | "unsupported_grant_type" => {
-            let grant = context.config.token.grant.as_str();
+            let grant = token.grant.as_str();
             finding.remedy(format!("allow the grant {grant} for the client"))
         }
         "invalid_target" => finding.remedy("correct resource or audience in token.params"),
@@ -154,6 +193,47 @@ fn by_error_code(
             "look at the server's own log; some servers need audience or resource in token.params",
         ),
     }
+}
+
+/// What is exchanged for a token is not accepted (RFC 6749 5.2, RFC 7523 3.1).
+fn invalid_grant(finding: Finding, token: &GrantConfig) -> Finding {
+    match &token.grant {
+        GrantType::JwtBearer => untrusted(finding, "token.assertion"),
+        GrantType::TokenExchange { .. } => untrusted(finding, "token.subject_token"),
+        GrantType::SignedJwtBearer { .. } => finding
+            .either(
+                "the server does not know the key, or not for this issuer",
+                "register its public key there for the iss in token.claims, or for token.client_id",
+            )
+            .either(
+                "the subject has not allowed this client to act for it, or the scope is not allowed",
+                "compare sub and scope in token.claims with what the server allows this client",
+            )
+            .either(
+                "the audience is not the server's own name",
+                "set token.audience to what the server's documentation says",
+            ),
+        GrantType::ClientCredentials => finding.remedy(
+            "the server does not grant client_credentials to this client: look at the server's own log",
+        ),
+    }
+}
+
+/// The server does not accept a token of another issuer, which the key names.
+fn untrusted(finding: Finding, key: &str) -> Finding {
+    finding
+        .either(
+            "the server does not trust its issuer, or not for this subject",
+            format!("compare iss and sub of {key} (see the check of the secret) with the trust that is configured there"),
+        )
+        .either(
+            "its audience is not the server's own name",
+            format!("have {key} issued for the audience that the server expects"),
+        )
+        .either(
+            "it has been used already, and the server accepts each one only once",
+            "wait until it is renewed, or have it renewed more often",
+        )
 }
 
 /// A response that is not an OAuth error: something else has answered.

@@ -84,7 +84,7 @@ async fn request(
 fn judge(context: &DoctorContext<'_>, url: &str, response: &ProbeResponse) -> Finding {
     let status = response.status;
     // Without a token.url, the metadata alone names the token endpoint, which is therefore unreachable.
-    let is_only_source = matches!(context.config.token.endpoint, Endpoint::Issuer { .. });
+    let is_only_source = is_issuer(context);
     let failed = |otherwise: FailureKind, message: String| {
         let kind = if is_only_source {
             FailureKind::Unreachable
@@ -142,7 +142,7 @@ fn compare_metadata(context: &DoctorContext<'_>, url: &str, body: &[u8]) -> Find
     let issuer = excerpt(text("issuer").unwrap_or("(missing)"), 200);
     let endpoint = text("token_endpoint").unwrap_or("(missing)");
     let expected = context.issuer.as_deref().unwrap_or_default();
-    let is_only_source = matches!(context.config.token.endpoint, Endpoint::Issuer { .. });
+    let is_only_source = is_issuer(context);
     if is_only_source && issuer == expected && text("token_endpoint").is_none() {
         let message = format!("{url} names no token_endpoint");
         return Finding::failed(FailureKind::Unreachable, message)
@@ -154,8 +154,8 @@ fn compare_metadata(context: &DoctorContext<'_>, url: &str, body: &[u8]) -> Find
              use that domain here too",
         );
     }
-    let configured = context.config.token.endpoint.as_str();
-    let is_url = context.config.token.endpoint.to_url().is_some() && configured != expected;
+    let configured = context.config.token.to_string();
+    let is_url = context.config.token.server().is_some() && configured != expected;
     if is_url && endpoint != configured {
         return Finding::note(format!(
             "the metadata names the token endpoint {}, but {configured} is configured",
@@ -167,6 +167,12 @@ fn compare_metadata(context: &DoctorContext<'_>, url: &str, body: &[u8]) -> Find
         Some(environment) => Finding::ok(format!("{environment} exists")),
         None => Finding::ok(format!("issuer {issuer}")),
     }
+}
+
+/// Whether only the metadata names the token endpoint.
+fn is_issuer(context: &DoctorContext<'_>) -> bool {
+    let grant = context.config.token.grant();
+    grant.is_some_and(|grant| matches!(grant.endpoint, Endpoint::Issuer { .. }))
 }
 
 fn correct_address(context: &DoctorContext<'_>) -> Remedy {

@@ -19,6 +19,7 @@ mod own_response;
 mod port_holder;
 pub mod preflight;
 mod prerequisites;
+mod presented_claims;
 mod probe;
 mod proxies;
 mod reach;

@@ -9,11 +9,12 @@ use crate::config::{
     self, ConfigProblems, InvalidConfig, Loaded, NamedSources, Overrides, RequestSource,
     SecretForm, Surroundings,
 };
-use crate::credentials::{CertificateFiles, SecretSource};
+use crate::credentials::{CertificateFiles, SecretSource, find_program};
 use crate::guard;
 use crate::net::{read_ca_file, store_warnings};
 use crate::token::{
-    PresentedTokenDefect, RequestSecrets, check_presented, check_private_key, is_awaited,
+    PresentedTokenDefect, RequestSecrets, check_output, check_presented, check_private_key,
+    is_awaited,
 };
 
 /// Loads and examines the configuration of every proxy. What an invalid one names is examined too.
@@ -136,6 +137,13 @@ async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProb
             Err(problem) => report(request.key, problem),
         }
     }
+    if let Some(program) = &named.token_program
+        && find_program(program).is_none()
+    {
+        let problem = format!("there is no program {program} that this user may run");
+        let remedy = "check its name, and that it is in PATH".to_owned();
+        report(config::SOURCE_KEY, (problem, remedy));
+    }
     for certificate in &named.certificates {
         match certificate.check() {
             Ok(warning) => warnings.extend(warning),
@@ -204,6 +212,10 @@ async fn examine_request_source(
                 Err(defect) => Err((defect.to_string(), defect.remedy().to_owned())),
             }
         }
+        SecretForm::AccessToken => Ok(check_output(secret.expose()).err().map(|defect| {
+            let place = request.source.describe();
+            format!("{key}: {defect} ({place}); {}", defect.remedy())
+        })),
         SecretForm::Text | SecretForm::CertificateKey => Ok(None),
     }
 }

@@ -3,7 +3,10 @@
 use std::time::SystemTime;
 
 use super::finding::{FailureKind, Finding};
-use crate::config::{Config, ConfigProblems, Loaded, RequestSource, SecretForm};
+use super::presented_claims;
+use crate::config::{
+    Config, ConfigProblems, Loaded, RequestSource, SOURCE_KEY, SecretForm, TokenOrigin,
+};
 use crate::credentials::Secret;
 use crate::net::{client_config, system_store, with_client_certificate};
 use crate::text::{counted, error_chain};
@@ -55,8 +58,12 @@ fn clients(config: &Config) -> Result<Clients, String> {
     let upstream_tls = with_client_certificate(&tls, config.upstream.client_certificate.as_ref())
         .map_err(|error| error_chain(&error))?;
     let client = client(tls.clone(), &config.network.proxy);
-    let token_tls = with_client_certificate(&tls, config.token.certificate.as_ref())
-        .map_err(|error| error_chain(&error))?;
+    let certificate = config
+        .token
+        .grant()
+        .and_then(|grant| grant.certificate.as_ref());
+    let token_tls =
+        with_client_certificate(&tls, certificate).map_err(|error| error_chain(&error))?;
     Ok((token_tls.config, upstream_tls.config, client))
 }
 
@@ -101,20 +108,30 @@ fn rejected(problems: &ConfigProblems) -> Finding {
 /// Checks that the secrets can be read and used, and who else can read them. Returns what the token request needs.
 pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<SingleGrant>) {
     let token = &config.token;
-    let secrets = match RequestSecrets::read(&token.sources, None).await {
+    let sources = token.requests();
+    let secrets = match RequestSecrets::read(&sources, None).await {
         Ok(secrets) => secrets,
         Err((source, error)) => {
-            let cause = format!("{}: {}", source.key, error.in_full());
+            let said = error.said().map(|said| format!("; it said: {said}"));
+            let said = said.unwrap_or_default();
+            let cause = format!("{}: {}{said}", source.key, error.in_full());
             let finding = Finding::failed(FailureKind::Configuration, cause);
             return (finding.remedy(error.remedy()), None);
         }
     };
-    let mut places = Vec::with_capacity(token.sources.len());
-    for source in &token.sources {
+    let mut places = Vec::with_capacity(sources.len());
+    for source in &sources {
         let secret = secrets.get(source.role);
         match secret.map_or(SourceDoubt::None, |secret| doubt(source, secret)) {
             SourceDoubt::None => {
-                places.push(format!("{} from {}", source.key, source.source.describe()));
+                let claims = secret.and_then(|secret| {
+                    presented_claims::describe(source, secret.expose(), SystemTime::now())
+                });
+                let claims = claims
+                    .map(|claims| format!(" ({claims})"))
+                    .unwrap_or_default();
+                let place = source.source.describe();
+                places.push(format!("{} from {place}{claims}", source.key));
             }
             SourceDoubt::Note(finding) => {
                 return (finding, Some(SingleGrant::new(token, client, secrets)));
@@ -122,7 +139,10 @@ pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<
             SourceDoubt::Unusable(finding) => return (finding, None),
         }
     }
-    let finding = Finding::ok(places.join(", "));
+    let finding = match &token.origin {
+        TokenOrigin::Grant(_) => Finding::ok(places.join(", ")),
+        TokenOrigin::Source(source) => Finding::ok(format!("{SOURCE_KEY} is {}", source.place)),
+    };
     (finding, Some(SingleGrant::new(token, client, secrets)))
 }
 
@@ -155,7 +175,7 @@ fn doubt(source: &RequestSource, secret: &Secret) -> SourceDoubt {
             false
         }
         SecretForm::Text => true,
-        SecretForm::CertificateKey => false,
+        SecretForm::CertificateKey | SecretForm::AccessToken => false,
     };
     if source.source.exposed().is_some() {
         let finding = Finding::note(format!("{place} can be read by every user of this machine"));

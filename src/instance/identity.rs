@@ -30,7 +30,7 @@ impl Identity {
         context: &ListenContext,
     ) -> Arc<Self> {
         let client = token::client(tls.clone(), &config.network.proxy);
-        let credential = SecretReader::new(config.token.sources.clone());
+        let credential = SecretReader::new(config.token.requests());
         let read_secret = Arc::clone(&credential).into_function();
         let (tokens, engine) = token::refresh_task(
             &config.token,

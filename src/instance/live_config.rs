@@ -279,7 +279,7 @@ impl LiveConfig {
     }
 
     pub(super) fn token_endpoint(&self) -> String {
-        self.live().config.token.endpoint.to_string()
+        self.live().config.token.to_string()
     }
 
     /// What the admin listener requires on behalf of this proxy, with the restriction if there is one.

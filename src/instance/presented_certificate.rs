@@ -20,13 +20,15 @@ impl PresentedCertificate {
     pub(super) fn all_of(config: &Config, tls: &GenerationTls) -> Vec<Self> {
         let listener = config.tls.as_ref().map(|tls| &tls.certificate);
         let of_listener = tls.listener.as_ref().and_then(|tls| tls.not_after);
+        let grant = config.token.grant();
+        let of_token = grant.and_then(|grant| grant.certificate.as_ref());
         [
             (listener, of_listener),
             (
                 config.upstream.client_certificate.as_ref(),
                 tls.upstream.not_after,
             ),
-            (config.token.certificate.as_ref(), None),
+            (of_token, None),
         ]
         .into_iter()
         .filter_map(|(files, not_after)| {

@@ -66,7 +66,7 @@ impl WorkerProxy {
             in_flight: generation.config.limits.in_flight,
             metrics: Arc::clone(&self.shared.metrics),
             tokens: generation.identity.tokens.clone(),
-            token_field: generation.config.token.field.clone(),
+            token_field: generation.config.token.field().clone(),
             carry_tunnel: Arc::new(move |tunnel| tunnels.spawn(tunnel)),
             via_name: self.shared.via_name.clone(),
             documents: Arc::clone(&self.shared.documents),

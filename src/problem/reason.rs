@@ -174,10 +174,10 @@ impl Reason {
     #[rustfmt::skip] // one entry is two lines
     const fn entry(self) -> &'static ReasonEntry {
         match self {
-            Self::TokenUnavailable => entry!("token_unavailable", SERVICE_UNAVAILABLE, "proxy_internal_error", "the token endpoint, or the network path to it",
+            Self::TokenUnavailable => entry!("token_unavailable", SERVICE_UNAVAILABLE, "proxy_internal_error", "the token endpoint or the network path to it; or whatever issues an assertion, or the token itself (`token.source`)",
                 "Wait for `Retry-After`. If the problem persists, run `cupbearer doctor`."),
             Self::TokenRefused => entry!("token_refused", BAD_GATEWAY, "proxy_configuration_error", "your configuration",
-                "The authorization server rejects the client id, secret, method or scope: run `cupbearer doctor` to find out which. A corrected secret file takes effect within 5 s."),
+                "The authorization server rejects the client id, secret, assertion, method or scope, or one of them cannot be used; `detail` says whose fault it is. Run `cupbearer doctor` to find out which. A corrected secret file takes effect within 5 s."),
             Self::UpstreamDns => entry!("upstream_dns", BAD_GATEWAY, "dns_error", "your configuration, or DNS",
                 "`upstream.url` is misspelt, or the VPN is not connected. If only a corporate proxy resolves external names, set `network.proxy`."),
             Self::UpstreamRefused => entry!("upstream_refused", BAD_GATEWAY, "connection_refused", "the API",

@@ -16,7 +16,7 @@ use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};
 use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
 use crate::text::{counted, error_chain};
-use crate::token::TokenUnavailable;
+use crate::token::{FailureOrigin, TokenUnavailable};
 use crate::upstream::{ConnectError, SendError};
 
 /// A request that was not forwarded or got no response, and how its client can read why.
@@ -118,12 +118,7 @@ impl ForwardError {
             )
             .into(),
             Self::Loop(_) => "The request has passed through this proxy before, as its Via shows: upstream.url leads back to this proxy.".into(),
-            Self::Token(TokenUnavailable::Refused { .. }) => "No access token: the token endpoint rejects this proxy's client id, secret or scope, or the secret cannot be read; `cupbearer doctor` (or `cupbearer health --ready`) says which. The request was not sent to the API.".into(),
-            Self::Token(TokenUnavailable::NotYet { retry_after }) => format!(
-                "No access token: the token endpoint has not issued one that is still valid; `cupbearer doctor` (or `cupbearer health --ready`) says why. The request was not sent to the API. The next attempt is in {} s.",
-                retry_after.as_secs()
-            )
-            .into(),
+            Self::Token(error) => token_detail(error).into(),
             Self::Upstream(error) => {
                 format!("No response from the upstream: {}.", error_chain(error)).into()
             }
@@ -141,6 +136,43 @@ impl ForwardError {
             | Self::Upstream(_) => None,
         }
     }
+}
+
+/// Why there is no token, on whose side the cause is, and who knows more. Names keys, but nothing that a server, a
+/// command or a file has said.
+fn token_detail(error: &TokenUnavailable) -> String {
+    let (cause, retry_after) = match error {
+        TokenUnavailable::Refused { cause, .. } => (Some(cause), None),
+        TokenUnavailable::NotYet { cause, retry_after } => (cause.as_ref(), Some(*retry_after)),
+    };
+    let is_of_source = cause.is_some_and(|cause| cause.is_of_source());
+    let why = match cause.map(|cause| cause.origin()) {
+        Some(FailureOrigin::Credential) => match cause.and_then(|cause| cause.credential_key()) {
+            Some(key) => format!("what this proxy's {key} names cannot be used"),
+            None => "this proxy's credential cannot be used".to_owned(),
+        },
+        Some(FailureOrigin::Rejection) if is_of_source => {
+            "the server in this proxy's token.source rejects the request".to_owned()
+        }
+        Some(FailureOrigin::Rejection) => {
+            "the token endpoint rejects this proxy's client id, secret, assertion or scope"
+                .to_owned()
+        }
+        Some(FailureOrigin::Server) if is_of_source => {
+            "the server in this proxy's token.source has provided none that is still valid"
+                .to_owned()
+        }
+        Some(FailureOrigin::Server | FailureOrigin::Bug) | None => {
+            "the token endpoint has not issued one that is still valid".to_owned()
+        }
+    };
+    let next = retry_after.map_or_else(String::new, |retry_after| {
+        format!(" The next attempt is in {} s.", retry_after.as_secs())
+    });
+    format!(
+        "No access token: {why}; `cupbearer doctor` (or `cupbearer health --ready`) says why. The request was not sent \
+         to the API.{next}"
+    )
 }
 
 fn upstream_reason(error: &SendError) -> Reason {

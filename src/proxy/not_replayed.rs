@@ -11,6 +11,8 @@ pub(super) enum NotReplayed {
     RefreshPaused,
     /// The token endpoint did not issue a newer token.
     RefreshFailed,
+    /// `token.source` returned the rejected token again.
+    TokenUnchanged,
     /// No newer token arrived within `token.wait`.
     RefreshTimedOut,
 }
@@ -37,6 +39,9 @@ impl NotReplayed {
             Self::RefreshPaused => proxy_status!("no newer token, forced refreshes are paused"),
             Self::RefreshFailed => {
                 proxy_status!("no newer token, the token endpoint issued none")
+            }
+            Self::TokenUnchanged => {
+                proxy_status!("no newer token, token.source returned the same one")
             }
             Self::RefreshTimedOut => proxy_status!("no newer token within token.wait"),
         }

@@ -26,6 +26,7 @@ pub(super) async fn prepare(
     let newer = newer.map_err(|none| match none {
         NoNewerToken::Paused { .. } => NotReplayed::RefreshPaused,
         NoNewerToken::Failed { .. } => NotReplayed::RefreshFailed,
+        NoNewerToken::Unchanged => NotReplayed::TokenUnchanged,
         NoNewerToken::Late { .. } => NotReplayed::RefreshTimedOut,
     })?;
     Ok((newer, body))

@@ -60,7 +60,9 @@ impl AttemptCounter {
         let (count, outcome) = match class {
             FailureClass::Configuration => (&mut counts.refused, "refused"),
             FailureClass::Throttled => (&mut counts.throttled, "throttled"),
-            FailureClass::Outage => (&mut counts.unavailable, "unavailable"),
+            FailureClass::Outage | FailureClass::Program => {
+                (&mut counts.unavailable, "unavailable")
+            }
         };
         *count += 1;
         log.add(TokenAttempt {

@@ -3,6 +3,12 @@
 use http::HeaderValue;
 use tokio::time::Instant;
 
+use super::response_error::ResponseDefect;
+use crate::config::TokenField;
+
+/// A longer token exceeds every server's header limit; those of Ping reach 16 KiB.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
 /// A token that may be sent, as the header value that carries it.
 #[derive(Debug, Clone)]
 pub struct Bearer {
@@ -47,4 +53,29 @@ impl TokenState {
             Self::Starting | Self::Expired => false,
         }
     }
+}
+
+/// The field value that carries a token, and where in it the token begins.
+///
+/// # Errors
+/// The token cannot be sent.
+pub(super) fn bearer_header(
+    token: &str,
+    field: &TokenField,
+) -> Result<(HeaderValue, usize), ResponseDefect> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(ResponseDefect::TokenTooLong {
+            limit: MAX_TOKEN_BYTES,
+        });
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ResponseDefect::TokenCharacters);
+    }
+    let value = match &*field.prefix {
+        "" => token.to_owned(),
+        prefix => format!("{prefix} {token}"),
+    };
+    let mut header = HeaderValue::try_from(&value).map_err(|_| ResponseDefect::TokenCharacters)?;
+    header.set_sensitive(true);
+    Ok((header, value.len() - token.len()))
 }

@@ -67,6 +67,14 @@ impl Client {
         client
     }
 
+    /// A client that connects to every server directly.
+    pub(super) fn without_proxy(&self) -> Self {
+        Self {
+            proxy: ProxyRule::Direct,
+            ..self.clone()
+        }
+    }
+
     /// The server that a request for `url` goes to.
     pub(super) fn server(&self, url: &Url, key: &'static str) -> TokenServer {
         let proxy = self.proxy.for_url(url).map(|proxy| proxy.to_string());

@@ -58,6 +58,7 @@ impl FailureLog {
             repeated,
             retry_in_ms = u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
             error = failure.chain(),
+            stderr = failure.said(),
             "token request failed"
         );
     }

@@ -19,11 +19,12 @@ use url::Url;
 use super::client::{Client, TokenResponse, unreachable};
 use super::client_auth::{ClientAuthError, ClientCredentials};
 use super::discovery::{self, MetadataError};
-use super::grant_error::{GrantError, ResponseDefect};
+use super::grant_error::GrantError;
 use super::grant_form::grant_form;
 use super::presented::check_presented;
 use super::request_secrets::RequestSecrets;
 use super::response::{self, AccessToken};
+use super::response_error::ResponseDefect;
 use super::server_clock::ServerClock;
 use super::unreachable::{HttpFailure, TokenServer};
 use crate::config::{self, ClientAuth, Endpoint, SourceRole};
@@ -41,7 +42,7 @@ pub(super) struct Grant {
     /// The proxy's name in the log, if several proxies share the log.
     proxy: Option<String>,
     client: Client,
-    config: config::TokenConfig,
+    config: config::GrantConfig,
     /// The endpoint from the issuer's metadata; `None` before the metadata is read, and after the endpoint has moved.
     discovered: Mutex<Option<Url>>,
     server_clock: ServerClock,
@@ -67,7 +68,7 @@ impl From<GrantError> for TokenRequestFailure {
 }
 
 impl Grant {
-    pub(super) fn new(config: config::TokenConfig, client: Client) -> Self {
+    pub(super) fn new(config: config::GrantConfig, client: Client) -> Self {
         Self {
             proxy: None,
             client,
@@ -277,6 +278,9 @@ impl Grant {
             | GrantError::Metadata(_)
             | GrantError::Unavailable { .. }
             | GrantError::Unusable { .. }
+            | GrantError::SourceUnreadable(_)
+            | GrantError::SourceUnusable { .. }
+            | GrantError::SourceStatus { .. }
             | GrantError::Internal => false,
         };
         if may_have_moved {

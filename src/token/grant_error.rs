@@ -1,7 +1,7 @@
 //! Why a token request failed. Everything here may be printed: of what the token endpoint sent, only its sanitized
 //! error fields are kept.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -10,9 +10,12 @@ use super::discovery::MetadataError;
 use super::key::PrivateKeyError;
 use super::presented::PresentedTokenDefect;
 use super::request_secrets::UnreadableSecret;
+use super::response_error::{ErrorResponse, ResponseDefect};
 use super::schedule::FailureClass;
+use super::token_output::OutputDefect;
 use super::unreachable::{TokenServer, Unreachable};
-use crate::credentials::CertificateFilesError;
+use crate::config::SOURCE_KEY;
+use crate::credentials::{CertificateFilesError, SecretError};
 use crate::text::error_chain;
 
 /// Why one token request failed.
@@ -48,8 +51,9 @@ pub enum GrantError {
     Unreachable(Box<Unreachable>),
     /// The request and its response took longer than the limit.
     #[error(
-        "{} the token endpoint {}{} within {}",
+        "{} {} {}{} within {}",
         if *connected { "no complete response from" } else { "no connection to" },
+        server.title(),
         server.address,
         server.through_proxy(),
         humantime::format_duration(*limit)
@@ -98,12 +102,119 @@ pub enum GrantError {
         /// What is wrong with it.
         defect: ResponseDefect,
     },
+    /// The command or the file of `token.source` cannot be read.
+    #[error("{SOURCE_KEY} cannot be read")]
+    SourceUnreadable(#[source] SecretError),
+    /// What `token.source` yields is not a token that can be sent.
+    #[error("{SOURCE_KEY} yields no token that can be used: {defect} ({place})")]
+    SourceUnusable {
+        /// Where it is.
+        place: String,
+        /// Whether that is a program.
+        is_program: bool,
+        /// Whether that is a server.
+        is_server: bool,
+        /// What is wrong with it.
+        defect: OutputDefect,
+        /// The last line of a program's standard error, for the log and the doctor only.
+        said: Option<String>,
+    },
+    /// The server of `token.source` responded with a status other than 200.
+    #[error("the server in {SOURCE_KEY} responded with {status}")]
+    SourceStatus {
+        /// The status.
+        status: StatusCode,
+        /// `Retry-After`, if any.
+        retry_after: Option<Duration>,
+    },
     /// The attempt panicked, because of a bug in this program or in a library. The next attempt is made nevertheless.
     #[error("an internal error ended the attempt")]
     Internal,
 }
 
+/// On which side the cause of a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureOrigin {
+    /// What this proxy is to request tokens with, or where it is to find them: a secret, a key, a certificate, an
+    /// assertion, a command, a file.
+    Credential,
+    /// A server rejects this proxy.
+    Rejection,
+    /// A server is unreachable, or its response cannot be used.
+    Server,
+    /// A bug in this program.
+    Bug,
+}
+
 impl GrantError {
+    /// On which side its cause is.
+    #[must_use]
+    pub fn origin(&self) -> FailureOrigin {
+        match self {
+            Self::SecretUnreadable(_)
+            | Self::PresentedToken { .. }
+            | Self::SecretEmpty
+            | Self::KeyUnusable(_)
+            | Self::CertificateUnusable(_)
+            | Self::SourceUnreadable(_)
+            | Self::SourceUnusable {
+                is_server: false, ..
+            } => FailureOrigin::Credential,
+            Self::Refused { .. } => FailureOrigin::Rejection,
+            Self::SourceStatus { .. } if self.is_rejection() => FailureOrigin::Rejection,
+            Self::SourceUnusable { .. }
+            | Self::SourceStatus { .. }
+            | Self::Metadata(_)
+            | Self::Unreachable(_)
+            | Self::TimedOut { .. }
+            | Self::Redirected { .. }
+            | Self::Unavailable { .. }
+            | Self::Unusable { .. } => FailureOrigin::Server,
+            Self::Internal => FailureOrigin::Bug,
+        }
+    }
+
+    /// The key of the credential that cannot be used, if that is the cause.
+    #[must_use]
+    pub fn credential_key(&self) -> Option<&'static str> {
+        match self {
+            Self::SecretUnreadable(unreadable) => Some(unreadable.what),
+            Self::PresentedToken { key, .. } => Some(key),
+            Self::CertificateUnusable(error) => Some(error.key()),
+            Self::KeyUnusable(_) => Some("token.private_key"),
+            Self::SourceUnreadable(_) | Self::SourceUnusable { .. } => Some(SOURCE_KEY),
+            _ => None,
+        }
+    }
+
+    /// Whether it concerns `token.source`.
+    #[must_use]
+    pub fn is_of_source(&self) -> bool {
+        match self {
+            Self::SourceUnreadable(_) | Self::SourceUnusable { .. } | Self::SourceStatus { .. } => {
+                true
+            }
+            Self::Unreachable(unreachable) => unreachable.server.key == SOURCE_KEY,
+            Self::TimedOut { server, .. } => server.key == SOURCE_KEY,
+            Self::SecretUnreadable(unreadable) => unreadable.what == SOURCE_KEY,
+            _ => false,
+        }
+    }
+
+    /// The last line that a command wrote to its standard error, without what looks like a token: for the log and the
+    /// doctor only.
+    #[must_use]
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Self::SecretUnreadable(unreadable) => {
+                unreadable.cause.downcast_ref::<SecretError>()?.said()
+            }
+            Self::SourceUnreadable(error) => error.said(),
+            Self::SourceUnusable { said, .. } => said.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether repeating the request is pointless until the configuration has changed.
     #[must_use]
     pub fn is_rejection(&self) -> bool {
@@ -124,14 +235,14 @@ impl GrantError {
         match self.class() {
             FailureClass::Configuration => "refused",
             FailureClass::Throttled => "throttled",
-            FailureClass::Outage => "unavailable",
+            FailureClass::Outage | FailureClass::Program => "unavailable",
         }
     }
 
     /// Whether other requests that are still in progress are not worth waiting for, or must not be repeated so soon.
     pub(super) fn ends_attempt(&self) -> bool {
         match self.class() {
-            FailureClass::Configuration | FailureClass::Throttled => true,
+            FailureClass::Configuration | FailureClass::Throttled | FailureClass::Program => true,
             FailureClass::Outage => {
                 self.retry_after().is_some() || matches!(self, Self::TimedOut { .. })
             }
@@ -159,6 +270,10 @@ impl GrantError {
                 defect: PresentedTokenDefect::Expired { .. },
                 ..
             } => format!("{key} has expired"),
+            Self::SourceUnusable {
+                defect: OutputDefect::Expired { .. },
+                ..
+            } => format!("{SOURCE_KEY} has expired"),
             other => other.causes(),
         }
     }
@@ -186,6 +301,21 @@ impl GrantError {
             Self::Unavailable { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => {
                 FailureClass::Throttled
             }
+            Self::SourceUnreadable(error) => match error {
+                SecretError::CommandStart { .. } => FailureClass::Configuration,
+                SecretError::CommandFailed { .. }
+                | SecretError::CommandTimeout { .. }
+                | SecretError::TooLong(_) => FailureClass::Program,
+                SecretError::File { .. }
+                | SecretError::VariableUnset(_)
+                | SecretError::Empty(_)
+                | SecretError::ByteOrderMark(_)
+                | SecretError::Keyring { .. } => FailureClass::Outage,
+            },
+            Self::SourceUnusable {
+                is_program: true, ..
+            } => FailureClass::Program,
+            Self::SourceStatus { status, .. } => of_source_status(*status),
             // Nothing was rejected: the issuer names no token endpoint, or does not name it yet.
             Self::Metadata(MetadataError::Absent { .. })
             | Self::Unreachable(_)
@@ -193,16 +323,19 @@ impl GrantError {
             | Self::Redirected { .. }
             | Self::Unavailable { .. }
             | Self::Unusable { .. }
+            | Self::SourceUnusable { .. }
             | Self::Internal => FailureClass::Outage,
         }
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { retry_after, .. } | Self::Unavailable { retry_after, .. } => {
-                *retry_after
-            }
-            Self::SecretUnreadable(_)
+            Self::Refused { retry_after, .. }
+            | Self::Unavailable { retry_after, .. }
+            | Self::SourceStatus { retry_after, .. } => *retry_after,
+            Self::SourceUnreadable(_)
+            | Self::SourceUnusable { .. }
+            | Self::SecretUnreadable(_)
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
             | Self::KeyUnusable(_)
@@ -228,6 +361,12 @@ impl GrantError {
                 Some(format!("see {}: {}", error.key(), error.remedy()))
             }
             Self::PresentedToken { defect, .. } => Some(defect.remedy().to_owned()),
+            Self::SourceUnreadable(error) => Some(error.remedy()),
+            Self::SourceUnusable { defect, .. } => Some(defect.remedy().to_owned()),
+            Self::SourceStatus { .. } => Some(
+                "check the address, the query and headers in token.source, and whether this machine has an identity there"
+                    .to_owned(),
+            ),
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
             | Self::KeyUnusable(_)
@@ -257,6 +396,18 @@ impl GrantError {
     }
 }
 
+/// A metadata server responds with 404 or 410 also while an identity is being set up.
+fn of_source_status(status: StatusCode) -> FailureClass {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => FailureClass::Throttled,
+        StatusCode::NOT_FOUND | StatusCode::REQUEST_TIMEOUT | StatusCode::GONE => {
+            FailureClass::Outage
+        }
+        status if status.is_client_error() => FailureClass::Configuration,
+        _ => FailureClass::Outage,
+    }
+}
+
 fn timeout_remedy(server: &TokenServer, connected: bool) -> String {
     match (connected, &server.proxy) {
         (true, _) => {
@@ -273,111 +424,5 @@ fn timeout_remedy(server: &TokenServer, connected: bool) -> String {
              network requires a proxy",
             server.key
         ),
-    }
-}
-
-/// What is wrong with a successful response. Of the response it holds at most the type, if that is a short word.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ResponseDefect {
-    /// There is no body.
-    #[error("the response is empty")]
-    Empty,
-    /// The response is too long.
-    #[error("the response is longer than {limit} bytes")]
-    TooLong {
-        /// The most that is read.
-        limit: usize,
-    },
-    /// A `Content-Encoding` that was not requested.
-    #[error("the response is compressed")]
-    Compressed,
-    /// HTML, text, invalid JSON, or JSON that is not an object.
-    #[error(
-        "the response is not a JSON object (RFC 6749 5.1): perhaps it is a web page, because the address is wrong or a proxy responded"
-    )]
-    NotJson,
-    /// `access_token` is missing, empty or not a string.
-    #[error("the response has no access_token")]
-    NoToken,
-    /// Line breaks, spaces or non-ASCII characters, so it cannot be sent in a header (RFC 6750 2.1).
-    #[error("its access_token contains characters that are not allowed in a header")]
-    TokenCharacters,
-    /// Longer than any server's header limit.
-    #[error("its access_token is longer than {limit} bytes")]
-    TokenTooLong {
-        /// The longest that is accepted.
-        limit: usize,
-    },
-    /// Another type such as `DPoP`, which must not be sent as Bearer (RFC 9449).
-    #[error("its token_type is {said}, not Bearer{}", accept_type_hint(said))]
-    TokenType {
-        /// The type in quotes, or what it is instead of a word.
-        said: String,
-    },
-    /// The exchange issued something other than an access token (RFC 8693 2.2.1).
-    #[error("its issued_token_type is not that of an access token")]
-    IssuedTokenType,
-    /// It is zero, negative or not a number.
-    #[error("its expires_in is not a positive number of seconds")]
-    Lifetime,
-}
-
-/// A proof must accompany each use of a `DPoP` token, and `N_A` means that it is no access token (RFC 8693 2.2.1), so
-/// no setting can make either a bearer token.
-fn accept_type_hint(said: &str) -> String {
-    let is_no_bearer = ["\"dpop\"", "\"n_a\""]
-        .iter()
-        .any(|other| said.eq_ignore_ascii_case(other));
-    if !said.starts_with('"') || is_no_bearer {
-        return String::new();
-    }
-    format!("; if that server means Bearer by it, set token.accept_type = {said}")
-}
-
-/// What an error response says (RFC 6749 5.2), sanitized and shortened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ErrorResponse {
-    /// `error` or `code`, `error_description` or `message`, and the correlation id.
-    Fields {
-        /// `error` (RFC 6749 5.2) or `code`.
-        code: Option<String>,
-        /// `error_description` or `message`.
-        description: Option<String>,
-        /// The id of this request in the server's logs.
-        correlation_id: Option<String>,
-    },
-    /// HTML or anything else: only its media type is kept.
-    Other {
-        /// `Content-Type`.
-        content_type: Option<String>,
-    },
-}
-
-impl fmt::Display for ErrorResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fields {
-                code,
-                description,
-                correlation_id,
-            } => {
-                let words: Vec<&str> = [code, description]
-                    .into_iter()
-                    .flatten()
-                    .map(String::as_str)
-                    .collect();
-                f.write_str(&words.join(": "))?;
-                match correlation_id {
-                    Some(id) => write!(f, " (correlation id {id})"),
-                    None => Ok(()),
-                }
-            }
-            Self::Other {
-                content_type: Some(kind),
-            } => write!(f, "the response is {kind}, not an OAuth error"),
-            Self::Other { content_type: None } => {
-                f.write_str("the response is not an OAuth error and has no content type")
-            }
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::assertion;
 use super::client_auth::FormBody;
 use super::key::PrivateKeyError;
 use super::request_secrets::RequestSecrets;
-use crate::config::{GrantType, SourceRole, TokenConfig};
+use crate::config::{GrantConfig, GrantType, SourceRole};
 use crate::credentials::Secret;
 
 /// More than the longest grant with the types of its tokens.
@@ -20,7 +20,7 @@ const TOKEN_EXCHANGE: &[u8] = b"urn:ietf:params:oauth:grant-type:token-exchange"
 /// # Errors
 /// The assertion cannot be signed.
 pub(super) fn grant_form(
-    config: &TokenConfig,
+    config: &GrantConfig,
     secrets: &RequestSecrets,
     now: SystemTime,
 ) -> Result<FormBody, PrivateKeyError> {

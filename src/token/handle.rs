@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::attempt_log::{AttemptCounts, TokenAttempt};
 use super::bearer::{Bearer, TokenState};
 use super::forced::RequestRoute;
-use super::grant_error::GrantError;
+use super::grant_error::{FailureOrigin, GrantError};
 use super::schedule::{self, WAIT_AFTER_EXPIRY, WAIT_AFTER_FAILURE};
 use super::status::{SharedStatus, TaskStatus, Wait};
 
@@ -35,6 +35,8 @@ pub enum TokenUnavailable {
     NotYet {
         /// The time until the next attempt, in whole seconds, at least one.
         retry_after: Duration,
+        /// Why the last attempt failed; `None` if the first one has not ended.
+        cause: Option<Arc<GrantError>>,
     },
 }
 
@@ -54,6 +56,9 @@ pub enum NoNewerToken {
         #[source]
         cause: Arc<GrantError>,
     },
+    /// `token.source` has returned the same token again.
+    #[error("the source has returned the same access token")]
+    Unchanged,
     /// The attempt took longer than a request may wait.
     #[error("no newer access token within {} ms", limit.as_millis())]
     Late {
@@ -79,6 +84,8 @@ pub struct Snapshot {
     pub next_attempt_in: Duration,
     /// Why the last attempt failed, on one line, safe to show; `None` if it succeeded.
     pub last_error: Option<String>,
+    /// On which side the cause of that failure is.
+    pub origin: Option<FailureOrigin>,
     /// Whether that attempt failed because of the configuration.
     pub refused: bool,
     /// The number of consecutive failures.
@@ -161,7 +168,10 @@ impl Tokens {
                 retry_after,
                 cause: Arc::clone(cause),
             },
-            Some(_) | None => TokenUnavailable::NotYet { retry_after },
+            cause => TokenUnavailable::NotYet {
+                retry_after,
+                cause: cause.clone(),
+            },
         }
     }
 
@@ -198,6 +208,9 @@ impl Tokens {
                     return Err(NoNewerToken::Failed {
                         cause: Arc::clone(cause),
                     });
+                }
+                if status.finished >= attempt && status.generation() <= generation {
+                    return Err(NoNewerToken::Unchanged);
                 }
             }
             if timeout_at(deadline, changes.changed()).await.is_err() {
@@ -316,12 +329,13 @@ impl Tokens {
         let token = status.token.as_ref();
         Snapshot {
             state: status.state(now),
-            generation: token.map_or(0, |token| token.generation),
+            generation: status.generation(),
             expires_at: token.and_then(|token| token.expires_at(now)),
             usable_for: status.usable_in(now),
             lifetime: token.map_or(Duration::ZERO, |token| schedule::usable_for(token.lifetime)),
             next_attempt_in: status.planned_in(now),
             last_error: status.failure.as_ref().map(|failure| failure.chain()),
+            origin: status.failure.as_ref().map(|failure| failure.origin()),
             refused: status
                 .failure
                 .as_ref()

@@ -35,6 +35,22 @@ pub fn decode(token: &str) -> Option<DecodedToken> {
     parts.next().is_none().then_some(decoded)
 }
 
+/// Whether this is an encrypted JWT (RFC 7516 7.1), which only its recipient can read.
+#[must_use]
+pub fn is_encrypted(token: &str) -> bool {
+    let parts: Vec<&str> = token.split('.').collect();
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let [header, _, iv, content, tag] = parts[..] else {
+        return false;
+    };
+    let is_encoded = parts.iter().all(|part| part.bytes().all(is_digit));
+    let header = BASE64_URL_SAFE_NO_PAD.decode(header).ok();
+    let header =
+        header.and_then(|header| serde_json::from_slice::<Map<String, Value>>(&header).ok());
+    let has_parts = [iv, content, tag].iter().all(|part| !part.is_empty());
+    is_encoded && has_parts && header.is_some_and(|header| header.contains_key("enc"))
+}
+
 impl DecodedToken {
     /// A claim that is a string.
     #[must_use]

@@ -1,4 +1,5 @@
-//! The access token: obtains it from the authorization server (RFC 6749 4.4) and keeps it fresh.
+//! The access token: obtains it from the authorization server (RFC 6749 4.4), or from `token.source`, and keeps it
+//! fresh.
 //!
 //! ```text
 //! config -> refresh (the task) -> grant (one request) -> status -> handle -> proxy
@@ -6,11 +7,12 @@
 //! ```
 //! From the bottom: `schedule` and `clock` decide about time; `jwt` and `presented` read tokens that others issue, and
 //! `request_secrets` is what a request is made with; `key` and `assertion` sign, `client_auth` authenticates the
-//! client, and `grant_form` writes the rest of the request; `unreachable`, `discovery` and `grant_error` say what
-//! failed; `client` sends a request and `response` reads what comes back; `grant` makes one request; `status` is what
-//! the task and the `handle` share; `refresh` is the task: it reads the secrets through `watched_secrets` and
-//! `secret_reader`, survives a panic through `catch_panic`, and logs failures through `failure_log`. `single_grant`
-//! requests one token without the task.
+//! client, and `grant_form` writes the rest of the request; `token_output` finds a token in what `token.source` yields;
+//! `unreachable`, `discovery`, `response_error` and `grant_error` say what failed; `client` sends a request and
+//! `response` reads what comes back; `grant` makes one request, `source` takes one look at `token.source`, and `obtain`
+//! chooses between the two; `status` is what the task and the `handle` share; `refresh` is the task: it reads the
+//! secrets through `watched_secrets` and `secret_reader`, survives a panic through `catch_panic`, and logs failures
+//! through `failure_log`. `single_grant` obtains one token without the task.
 
 mod assertion;
 mod attempt_log;
@@ -29,17 +31,21 @@ mod grant_form;
 mod handle;
 mod jwt;
 mod key;
+mod obtain;
 mod presented;
 mod refresh;
 mod request_secrets;
 mod response;
+mod response_error;
 mod schedule;
 mod secret_reader;
 mod server_clock;
 mod single_grant;
+mod source;
 mod status;
 #[cfg(test)]
 mod tests;
+mod token_output;
 mod unreachable;
 mod watched_secrets;
 
@@ -50,14 +56,16 @@ pub use client::{Client, client};
 pub use discovery::MetadataError;
 pub(crate) use discovery::addresses as metadata_addresses;
 pub use forced::RequestRoute;
-pub use grant_error::{ErrorResponse, GrantError, ResponseDefect};
+pub use grant_error::{FailureOrigin, GrantError};
 pub use handle::{NoNewerToken, Snapshot, TokenUnavailable, Tokens};
-pub use jwt::{DecodedToken, decode};
+pub use jwt::{DecodedToken, decode, is_encrypted};
 pub use key::{GeneratedKey, PrivateKeyError, check_private_key, generate_key};
 pub use presented::{PresentedTokenDefect, check_presented};
 pub use refresh::{RefreshTask, refresh_task};
 pub use request_secrets::{RequestSecrets, UnreadableSecret, is_awaited};
 pub use response::AccessToken;
+pub use response_error::{ErrorResponse, ResponseDefect};
 pub use secret_reader::{ReadSecrets, SecretOwnership, SecretReader, SourceOwner};
 pub use single_grant::SingleGrant;
+pub use token_output::{OutputDefect, check_output};
 pub use unreachable::{TokenServer, Unreachable, UnreachableCause};

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::jwt::{DecodedToken, decode};
+use super::jwt::{DecodedToken, decode, is_encrypted};
 use crate::config::{RequestSource, SecretForm};
 use crate::credentials::SecretSource;
 
@@ -62,14 +62,18 @@ pub fn check_presented(
     token: &[u8],
     now: SystemTime,
 ) -> Result<Option<Duration>, PresentedTokenDefect> {
-    if !source.form.is_renewed() {
+    if !matches!(source.form, SecretForm::Jwt | SecretForm::Token) {
         return Ok(None);
     }
     let text = std::str::from_utf8(token).ok();
+    if text.is_some_and(is_encrypted) {
+        return Ok(None);
+    }
     let Some(decoded) = text.filter(|text| is_signed(text)).and_then(decode) else {
         return match source.form {
             SecretForm::Jwt => Err(PresentedTokenDefect::NotJwt),
             SecretForm::Token
+            | SecretForm::AccessToken
             | SecretForm::Text
             | SecretForm::PrivateKey(_)
             | SecretForm::CertificateKey => Ok(None),

@@ -6,7 +6,6 @@
 //! a token that is still usable.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -19,25 +18,18 @@ use super::catch_panic::catch_panic;
 use super::client::Client;
 use super::clock::{Clock, Timestamp};
 use super::failure_log::FailureLog;
-use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::handle::Tokens;
-use super::request_secrets::RequestSecrets;
+use super::obtain::{RequestToken, RequestingToken, SourceKind, request_token};
 use super::response::AccessToken;
 use super::schedule::{
-    self, ATTEMPT_OVERLAP, CLOCK_STEP, Delays, FailureClass, MAX_OVERLAPPING, MAX_SLEEP,
+    self, ATTEMPT_OVERLAP, CLOCK_STEP, FailureClass, MAX_OVERLAPPING, MAX_SLEEP,
     MIN_BETWEEN_ATTEMPTS,
 };
 use super::secret_reader::ReadSecrets;
-use super::status::{CurrentToken, SharedStatus, Wait};
+use super::status::{SharedStatus, Wait};
 use super::watched_secrets::{SecretChange, WatchedSecrets};
 use crate::config;
-
-/// The future that a [`RequestToken`] returns.
-type RequestingToken = Pin<Box<dyn Future<Output = Result<AccessToken, GrantError>> + Send>>;
-
-/// Requests one token from the token endpoint.
-pub(super) type RequestToken = Arc<dyn Fn(RequestSecrets) -> RequestingToken + Send + Sync>;
 
 /// The token of one configuration: the handle, and the task that must be run. `proxy` is the proxy's name in the log,
 /// if there are several proxies. `attempts` counts beside those of its other identities.
@@ -49,13 +41,8 @@ pub fn refresh_task(
     proxy: Option<String>,
     attempts: AttemptCounter,
 ) -> (Tokens, RefreshTask) {
-    let grant = Arc::new(Grant::new(config.clone(), client).for_proxy(proxy.clone()));
-    let request_token: RequestToken = Arc::new(move |secrets| {
-        let grant = Arc::clone(&grant);
-        Box::pin(async move { grant.exchange(&secrets).await })
-    });
-    let mut sources = config.sources.iter();
-    let poll_secret = sources.any(|source| source.source.may_change());
+    let (request_token, source) = request_token(config, client, proxy.clone());
+    let poll_secret = config.requests().iter().any(|one| one.source.may_change());
     let inputs = TaskInputs {
         clock: Clock::SYSTEM,
         draw: fastrand::f64,
@@ -63,6 +50,7 @@ pub fn refresh_task(
     };
     let (tokens, task) =
         RefreshTask::new(config.wait, inputs, request_token, read_secret, poll_secret);
+    let task = RefreshTask { source, ..task };
     (tokens, task.for_proxy(proxy))
 }
 
@@ -81,6 +69,8 @@ pub struct RefreshTask {
     proxy: Option<String>,
     inputs: TaskInputs,
     request_token: RequestToken,
+    /// What obtains tokens in place of a grant: it may return the same one again.
+    pub(super) source: Option<SourceKind>,
     secrets: WatchedSecrets,
     /// When the clocks were last read.
     last_look: Timestamp,
@@ -116,6 +106,7 @@ impl RefreshTask {
             proxy: None,
             inputs,
             request_token,
+            source: None,
             secrets: WatchedSecrets::new(read_secret, poll_secret.then_some(now.monotonic)),
             last_look: now,
             last_state: TokenState::Starting,
@@ -331,12 +322,21 @@ impl RefreshTask {
                     Ok((_, Err(error))) => failure = Some(error),
                     Err(_) => match failure {
                         Some(error) => return Err(error),
-                        None if running.len() < MAX_OVERLAPPING && !self.has_token() => break,
+                        None if running.len() < self.max_overlapping() && !self.has_token() => {
+                            break;
+                        }
                         None => next = Instant::now() + MIN_BETWEEN_ATTEMPTS,
                     },
                 }
             }
             self.note_request(false);
+        }
+    }
+
+    fn max_overlapping(&self) -> usize {
+        match self.source {
+            Some(SourceKind::Program) => 1,
+            Some(SourceKind::Other) | None => MAX_OVERLAPPING,
         }
     }
 
@@ -346,44 +346,40 @@ impl RefreshTask {
     }
 
     fn adopt(&mut self, requested_at: Timestamp, token: AccessToken) {
-        let AccessToken {
-            header, lifetime, ..
-        } = token;
-        let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
         let now = self.inputs.clock.now();
         self.inputs.attempts.count_success(now.wall);
+        self.failure_log.forget();
+        let lifetime = token.lifetime;
+        let is_known = self.source.is_some() && self.shared.status.borrow().is_current(&token);
+        if is_known {
+            return self.confirm(requested_at, lifetime);
+        }
+        let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
         let mut generation = 0;
         self.shared.status.send_modify(|status| {
-            generation = status.token.as_ref().map_or(0, |token| token.generation) + 1;
-            status.token = Some(CurrentToken {
-                header,
-                generation,
-                requested_at,
-                lifetime,
-                refresh_after,
-            });
-            let delays = Delays {
-                with_token: refresh_after,
-                without_token: Duration::ZERO,
-            };
-            status.plan = Wait {
-                since: requested_at,
-                delays,
-            };
-            status.forced_wait = Wait::ended(requested_at);
-            status.finished = status.started;
-            status.failures = 0;
-            status.forced_failures = 0;
-            status.failure = None;
-            status.last_success = Some(requested_at.wall);
+            generation = status.adopt(requested_at, token, refresh_after);
         });
-        self.failure_log.forget();
         tracing::info!(
             proxy = self.proxy,
             generation,
             lifetime_s = lifetime.as_secs(),
             refresh_in_s = refresh_after.as_secs(),
             "token fresh"
+        );
+    }
+
+    /// A source has returned the current token again.
+    fn confirm(&self, requested_at: Timestamp, lifetime: Duration) {
+        let now = self.inputs.clock.now();
+        let mut look_in = Duration::ZERO;
+        self.shared.status.send_modify(|status| {
+            look_in = status.confirm(requested_at, lifetime, now);
+        });
+        tracing::debug!(
+            proxy = self.proxy,
+            lifetime_s = lifetime.as_secs(),
+            look_in_s = look_in.as_secs(),
+            "token unchanged"
         );
     }
 

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::cause::Cause;
 use super::jwt::decode;
 use super::presented::{PresentedTokenDefect, check_presented};
-use crate::config::{RequestSource, SourceRole};
+use crate::config::{RequestSource, SecretForm, SourceRole};
 use crate::credentials::{FileError, Secret, SecretError, SecretSource};
 
 /// The secrets of one token request.
@@ -19,6 +19,7 @@ pub struct RequestSecrets(BTreeMap<SourceRole, ReadSecret>);
 #[derive(Debug, Clone)]
 struct ReadSecret {
     secret: Secret,
+    /// Not true of an access token: a new one is used at once.
     is_renewed: bool,
 }
 
@@ -51,7 +52,8 @@ impl RequestSecrets {
             }
             let secret = ReadSecret {
                 secret: read(source).await.map_err(|error| (source, error))?,
-                is_renewed: source.form.is_renewed(),
+                is_renewed: source.form.is_renewed()
+                    && !matches!(source.form, SecretForm::AccessToken),
             };
             secrets.insert(source.role, secret);
         }

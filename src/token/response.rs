@@ -10,14 +10,14 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::bearer::bearer_header;
 use super::client_auth::ClientCredentials;
-use super::grant_error::{ErrorResponse, GrantError, ResponseDefect};
+use super::grant_error::GrantError;
+use super::response_error::{ErrorResponse, ResponseDefect};
 use super::schedule;
-use crate::config::{GrantType, TokenConfig, TokenField};
+use crate::config::{GrantConfig, GrantType, TokenField};
 use crate::text::{Unprintable, sanitize};
 
-/// A longer token exceeds every server's header limit; those of Ping reach 16 KiB.
-const MAX_TOKEN_BYTES: usize = 64 * 1024;
 /// How much of a description is shown, in characters.
 const MAX_DESCRIPTION: usize = 300;
 /// How much of a code, an id or a media type is shown, in characters.
@@ -57,7 +57,7 @@ impl AccessToken {
 pub(super) fn access_token(
     headers: &HeaderMap,
     body: &[u8],
-    config: &TokenConfig,
+    config: &GrantConfig,
     credential: &ClientCredentials<'_>,
 ) -> Result<AccessToken, ResponseDefect> {
     let response = SuccessfulResponse::parse(headers, body)?;
@@ -186,7 +186,7 @@ pub(super) fn may_be_json(headers: &HeaderMap) -> bool {
 
 /// `Retry-After` in either form (RFC 9110 10.2.3). A date is compared with the response's own `Date` if there is one,
 /// so that the clocks may differ.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name| {
         headers
             .get(name)
@@ -213,21 +213,7 @@ fn bearer(
         .and_then(Value::as_str)
         .filter(|token| !token.is_empty())
         .ok_or(ResponseDefect::NoToken)?;
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(ResponseDefect::TokenTooLong {
-            limit: MAX_TOKEN_BYTES,
-        });
-    }
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ResponseDefect::TokenCharacters);
-    }
-    let value = match &*field.prefix {
-        "" => token.to_owned(),
-        prefix => format!("{prefix} {token}"),
-    };
-    let mut header = HeaderValue::try_from(&value).map_err(|_| ResponseDefect::TokenCharacters)?;
-    header.set_sensitive(true);
-    Ok((header, value.len() - token.len()))
+    bearer_header(token, field)
 }
 
 /// `expires_in` as a number or, as some servers send it, as a string with a number. If it is missing, the configured

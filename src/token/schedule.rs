@@ -39,6 +39,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 const LONGEST_BACK_OFF_WITHOUT_TOKEN: Duration = Duration::from_secs(3);
 const AFTER_REJECTION: Duration = Duration::from_mins(1);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
+const LEAST_LOOK: Duration = Duration::from_secs(30);
 const LONGEST_MARGIN: Duration = Duration::from_secs(2);
 
 /// The class of a failure, which decides how soon the next attempt may be made.
@@ -50,6 +51,8 @@ pub(super) enum FailureClass {
     Throttled,
     /// The server is unreachable, slow or broken: it recovers without a change on this side.
     Outage,
+    /// A program yields no token. It recovers when someone logs in with it, and running it costs more than a request.
+    Program,
 }
 
 /// How long to wait after a failed attempt.
@@ -66,6 +69,16 @@ pub(super) struct Delays {
 /// There is no cap of the form "at most so long before the expiry": at common lifetimes it would remove the jitter.
 pub(super) fn refresh_after(lifetime: Duration, draw: f64) -> Duration {
     lifetime.mul_f64(0.5 + 0.2 * draw).max(MIN_BETWEEN_ATTEMPTS)
+}
+
+/// When a source is looked at again that has returned the same token, which can be sent for another `remaining`.
+pub(super) fn look_again_after(remaining: Duration) -> Duration {
+    let least = if remaining >= LEAST_LOOK {
+        LEAST_LOOK
+    } else {
+        MIN_BETWEEN_ATTEMPTS
+    };
+    (remaining / 2).max(least)
 }
 
 /// How old a token may be when it is sent: its lifetime minus min(2 s, 5 %), for the time that the request travels.
@@ -96,6 +109,7 @@ pub(super) fn delays(
     let (with_token, without_token) = match class {
         FailureClass::Configuration => (AFTER_REJECTION, AFTER_REJECTION),
         FailureClass::Throttled => (long, long),
+        FailureClass::Program => (long.min((remaining / 2).max(MIN_BETWEEN_ATTEMPTS)), long),
         FailureClass::Outage => (
             long.min((remaining / 2).max(MIN_BETWEEN_ATTEMPTS)),
             back_off(failures, LONGEST_BACK_OFF_WITHOUT_TOKEN, draw),

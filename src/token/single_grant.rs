@@ -9,32 +9,44 @@ use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
-use crate::config;
+use super::source::SourceLook;
+use crate::config::{self, TokenOrigin};
 
-/// Everything that is needed to request one token.
+/// Everything that is needed to obtain one token.
 pub struct SingleGrant {
-    grant: Grant,
+    from: GrantOrSource,
     secrets: RequestSecrets,
+}
+
+#[derive(Debug)]
+enum GrantOrSource {
+    Grant(Box<Grant>),
+    Source(Box<SourceLook>),
 }
 
 impl fmt::Debug for SingleGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SingleGrant").field(&self.grant).finish()
+        f.debug_tuple("SingleGrant").field(&self.from).finish()
     }
 }
 
 impl SingleGrant {
-    /// `secrets` is what was read from [`config::TokenConfig::sources`].
+    /// `secrets` is what was read from [`config::TokenConfig::requests`].
     #[must_use]
     pub fn new(config: &config::TokenConfig, client: Client, secrets: RequestSecrets) -> Self {
-        Self {
-            grant: Grant::new(config.clone(), client),
-            secrets,
-        }
+        let from = match &config.origin {
+            TokenOrigin::Grant(grant) => {
+                GrantOrSource::Grant(Box::new(Grant::new((**grant).clone(), client)))
+            }
+            TokenOrigin::Source(source) => {
+                GrantOrSource::Source(Box::new(SourceLook::new((**source).clone(), client)))
+            }
+        };
+        Self { from, secrets }
     }
 
     /// Requests a token. Sends a second request only if the first was rejected because the clocks differ. Takes at
-    /// most 10 s, metadata included.
+    /// most 10 s, metadata included, or 30 s if a command obtains the token.
     ///
     /// # Errors
     /// Why there is no token.
@@ -42,6 +54,9 @@ impl SingleGrant {
         if self.secrets.has_empty() {
             return Err(GrantError::SecretEmpty);
         }
-        self.grant.exchange(&self.secrets).await
+        match &self.from {
+            GrantOrSource::Grant(grant) => grant.exchange(&self.secrets).await,
+            GrantOrSource::Source(source) => source.obtain().await,
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::bearer::{Bearer, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
+use super::response::AccessToken;
 use super::schedule::{self, ATTEMPT_OVERLAP, Delays, MIN_BETWEEN_ATTEMPTS};
 
 /// What the handle and the task share.
@@ -160,6 +161,70 @@ impl TaskStatus {
             failure: None,
             last_success: None,
         }
+    }
+
+    /// Takes over a token, and returns its generation.
+    pub(super) fn adopt(
+        &mut self,
+        requested_at: Timestamp,
+        token: AccessToken,
+        refresh_after: Duration,
+    ) -> u64 {
+        let generation = self.generation() + 1;
+        self.token = Some(CurrentToken {
+            header: token.header,
+            generation,
+            requested_at,
+            lifetime: token.lifetime,
+            refresh_after,
+        });
+        self.succeed(requested_at, refresh_after);
+        generation
+    }
+
+    /// Whether a source has returned the current token again.
+    pub(super) fn is_current(&self, token: &AccessToken) -> bool {
+        let current = self.token.as_ref();
+        current.is_some_and(|current| current.header == token.header)
+    }
+
+    /// Takes over only what a source says about the lifetime of the current token. Returns the time until the next
+    /// look.
+    pub(super) fn confirm(
+        &mut self,
+        requested_at: Timestamp,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Duration {
+        let look_after = schedule::look_again_after(schedule::usable_for(lifetime));
+        if let Some(token) = &mut self.token {
+            token.requested_at = requested_at;
+            token.lifetime = lifetime;
+            token.refresh_after = look_after;
+        }
+        self.succeed(requested_at, look_after);
+        self.planned_in(now)
+    }
+
+    fn succeed(&mut self, requested_at: Timestamp, refresh_after: Duration) {
+        self.plan = Wait {
+            since: requested_at,
+            delays: Delays {
+                with_token: refresh_after,
+                without_token: Duration::ZERO,
+            },
+        };
+        self.forced_wait = Wait::ended(requested_at);
+        self.finished = self.started;
+        self.failures = 0;
+        self.forced_failures = 0;
+        self.failure = None;
+        self.last_success = Some(requested_at.wall);
+    }
+
+    /// The number of the current token; 0 if there has been none.
+    pub(super) fn generation(&self) -> u64 {
+        self.token.as_ref().map_or(0, |token| token.generation)
     }
 
     pub(super) fn usable(&self, now: Timestamp) -> Option<Bearer> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::cause::Cause;
-use crate::config::is_loopback;
+use crate::config::{SOURCE_KEY, is_loopback};
 use crate::net::{CorporateProxyError, DialError, InterimFlood, TlsFailure};
 use crate::text::causes;
 
@@ -34,6 +34,15 @@ impl TokenServer {
         }
     }
 
+    /// What messages call it.
+    pub(super) fn title(&self) -> &'static str {
+        if self.key == SOURCE_KEY {
+            "the server in token.source,"
+        } else {
+            "the token endpoint"
+        }
+    }
+
     /// Whether it runs on this machine, so that neither VPN, firewall nor corporate proxy is in between.
     pub(super) fn is_loopback(&self) -> bool {
         Url::parse(&format!("http://{}/", self.address)).is_ok_and(|url| is_loopback(&url))
@@ -50,7 +59,7 @@ impl TokenServer {
 
 /// The token endpoint sent no response.
 #[derive(Debug, thiserror::Error)]
-#[error("no response from the token endpoint {}{}", server.address, server.through_proxy())]
+#[error("no response from {} {}{}", server.title(), server.address, server.through_proxy())]
 pub struct Unreachable {
     /// The server that was asked.
     pub server: TokenServer,

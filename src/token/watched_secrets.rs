@@ -167,6 +167,7 @@ impl WatchedSecrets {
             tracing::warn!(
                 proxy = self.proxy,
                 error = error.chain(),
+                stderr = error.said(),
                 "cannot read the token secret; the last one stays in use"
             );
         }

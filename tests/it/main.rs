@@ -54,6 +54,7 @@ mod support;
 mod surroundings;
 mod tls;
 mod token_field;
+mod token_source;
 mod tokens;
 #[cfg(unix)]
 mod unreadable_heads;

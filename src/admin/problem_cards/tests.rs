@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::metrics::{FinishedRequest, Metrics, RequestDetails};
-use crate::token::{AttemptCounts, TokenState};
+use crate::token::{AttemptCounts, FailureOrigin, TokenState};
 
 /// An answer of the API with this status, or a reason why there was none.
 enum Ending {
@@ -49,6 +49,7 @@ fn snapshot(state: TokenState, last_error: Option<&str>, refused: bool) -> Snaps
         lifetime: Duration::from_mins(1),
         next_attempt_in: Duration::from_secs(3),
         last_error: last_error.map(str::to_owned),
+        origin: None,
         refused,
         failures: 0,
         last_success: None,
@@ -62,6 +63,19 @@ fn attempt(seconds: u64, error: Option<&str>) -> TokenAttempt {
         at: UNIX_EPOCH + Duration::from_secs(seconds),
         outcome: "granted",
         error: error.map(str::to_owned),
+    }
+}
+
+#[test]
+fn a_credential_that_cannot_be_used_is_not_blamed_on_the_token_endpoint() {
+    for is_usable in [TokenState::Fresh, TokenState::Expired] {
+        let failed = Snapshot {
+            origin: Some(FailureOrigin::Credential),
+            ..snapshot(is_usable, Some("it expired"), false)
+        };
+        let (_, card) = token_card(&failed, &[]).unwrap();
+        let cause = ": what tokens are requested with cannot be used";
+        assert!(card.title.ends_with(cause), "{}", card.title);
     }
 }
 

@@ -34,6 +34,8 @@ impl SecretAuthMethod {
 /// Where the secret is, or will be stored.
 #[derive(Debug, Clone)]
 pub(super) enum SecretLocation {
+    /// A file with a JWT that something else issues for this client. There is no secret.
+    Assertion(PathBuf),
     /// An existing file.
     File(PathBuf),
     /// A program that prints it, and its arguments.
@@ -55,6 +57,8 @@ pub(super) struct Answers {
     pub(super) read_only: AnswerSlot<bool>,
     pub(super) listen: Option<String>,
     pub(super) secret: AnswerSlot<SecretLocation>,
+    /// The command that prints access tokens. There is no authorization server then.
+    pub(super) token_command: Option<Vec<String>>,
 }
 
 /// The state of one question.
@@ -100,13 +104,20 @@ impl<T: Clone> AnswerSlot<T> {
 #[derive(Debug, Clone)]
 pub(super) struct NewConfig {
     pub(super) api: PastedApi,
-    pub(super) token: PastedTokenEndpoint,
-    pub(super) client_id: String,
-    pub(super) auth: SecretAuthMethod,
-    pub(super) scope: Option<String>,
+    pub(super) client: Option<NewClient>,
     pub(super) read_only: bool,
     pub(super) listen: Option<String>,
+    /// Where the client's secret is; without a client, the command that prints access tokens.
     pub(super) secret: SecretLocation,
+}
+
+/// A client of an authorization server.
+#[derive(Debug, Clone)]
+pub(super) struct NewClient {
+    pub(super) token: PastedTokenEndpoint,
+    pub(super) id: String,
+    pub(super) auth: SecretAuthMethod,
+    pub(super) scope: Option<String>,
 }
 
 impl Answers {
@@ -115,42 +126,52 @@ impl Answers {
     /// # Errors
     /// Names the flags for the answers that are missing.
     pub(super) fn complete(&self) -> Result<NewConfig, String> {
-        let (Some(api), Some(token), Some(client_id), Some(secret)) = (
-            self.api.known(),
-            self.token.known(),
-            self.client_id.known(),
-            self.secret.known(),
-        ) else {
-            return Err(self.missing_flags());
+        let api = self.api.known().ok_or_else(|| self.missing_flags())?;
+        let (client, secret) = if let Some(words) = &self.token_command {
+            (None, SecretLocation::Command(words.clone()))
+        } else {
+            let (client, secret) = self.client().ok_or_else(|| self.missing_flags())?;
+            (Some(client), secret)
         };
         Ok(NewConfig {
             api: api.clone(),
-            token: token.clone(),
-            client_id: client_id.clone(),
-            auth: self
-                .auth
-                .known()
-                .copied()
-                .unwrap_or(SecretAuthMethod::Basic),
-            scope: self.scope.known().cloned().flatten(),
+            client,
             read_only: self
                 .read_only
                 .known()
                 .copied()
                 .unwrap_or(api.is_production()),
             listen: self.listen.clone(),
-            secret: secret.clone(),
+            secret,
         })
     }
 
+    fn client(&self) -> Option<(NewClient, SecretLocation)> {
+        let auth = self.auth.known().copied();
+        let client = NewClient {
+            token: self.token.known()?.clone(),
+            id: self.client_id.known()?.clone(),
+            auth: auth.unwrap_or(SecretAuthMethod::Basic),
+            scope: self.scope.known().cloned().flatten(),
+        };
+        Some((client, self.secret.known()?.clone()))
+    }
+
     fn missing_flags(&self) -> String {
+        let needs_client = self.token_command.is_none();
         let flags = [
             (self.api.known().is_none(), "--upstream"),
-            (self.token.known().is_none(), "--token-endpoint"),
-            (self.client_id.known().is_none(), "--client-id"),
             (
-                self.secret.known().is_none(),
-                "one of --secret-file, --secret-command, --secret-keyring or --secret-stdin",
+                needs_client && self.token.known().is_none(),
+                "--token-endpoint",
+            ),
+            (
+                needs_client && self.client_id.known().is_none(),
+                "--client-id",
+            ),
+            (
+                needs_client && self.secret.known().is_none(),
+                "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin or --client-assertion-file",
             ),
         ];
         let missing: Vec<&str> = flags
@@ -173,7 +194,12 @@ impl Answers {
             scope: self.scope.into_default(),
             read_only: self.read_only.into_default(),
             listen: self.listen,
-            secret: self.secret.into_default(),
+            secret: match self.secret {
+                // Given by a flag, and not among what can be chosen.
+                known @ AnswerSlot::Known(SecretLocation::Assertion(_)) => known,
+                other => other.into_default(),
+            },
+            token_command: self.token_command,
         }
     }
 }

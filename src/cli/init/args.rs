@@ -57,6 +57,23 @@ pub(crate) struct InitArgs {
     /// Read the secret from standard input and store it in a new file beside the configuration
     #[arg(long, group = "secret")]
     pub(super) secret_stdin: bool,
+    /// A file with a JWT for this client, which something else renews.
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "secret",
+        conflicts_with = "auth",
+        help = "Instead of a secret: a file with a JWT for this client that something else renews, such as a Kubernetes service account token"
+    )]
+    pub(super) client_assertion_file: Option<PathBuf>,
+    /// A command that prints access tokens.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        conflicts_with_all = ["token_endpoint", "client_id", "auth", "scope", "secret"],
+        help = "Instead of an authorization server and a client: a command that prints access tokens, such as 'gcloud config config-helper --format json'"
+    )]
+    pub(super) token_command: Option<String>,
     /// Allow only requests that read [default: true for an API in production, confirmed on a terminal]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) read_only: Option<bool>,

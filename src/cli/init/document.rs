@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::answers::{NewConfig, SecretAuthMethod, SecretLocation};
+use super::answers::{NewClient, NewConfig, SecretAuthMethod, SecretLocation};
 use crate::config::keys::{KEYS, KeyInfo};
 
 /// Keys that users often need next. They are written as comments.
@@ -29,7 +29,8 @@ pub(super) fn text(config: &NewConfig, secret_file: Option<&Path>) -> String {
     let mut current = "";
     for key in &KEYS {
         let value = values.get(key.path);
-        if value.is_none() && !SUGGESTED.contains(&key.path) {
+        let is_of_client = key.path == "token.scope" && config.client.is_none();
+        if value.is_none() && (!SUGGESTED.contains(&key.path) || is_of_client) {
             continue;
         }
         let (section, name) = key.split();
@@ -55,25 +56,14 @@ fn write_key(text: &mut String, key: &KeyInfo, name: &str, value: Option<&toml::
 }
 
 fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static str, toml::Value> {
-    let mut values = BTreeMap::from([
-        ("upstream.url", config.api.url.clone().into()),
-        ("token.client_id", config.client_id.clone().into()),
-        (
-            "token.client_secret",
-            secret_source(&config.secret, secret_file),
-        ),
-    ]);
+    let mut values = BTreeMap::from([("upstream.url", config.api.url.clone().into())]);
+    let secret = secret_source(&config.secret, secret_file);
+    match &config.client {
+        Some(client) => values.extend(client_values(client, &config.secret, secret)),
+        None => drop(values.insert("token.source", secret)),
+    }
     if let Some(header) = config.api.xsrf_header() {
         values.insert("upstream.headers", table("X-XSRF-Header", header.into()));
-    }
-    for (key, value) in config.token.settings() {
-        values.insert(key, value.into());
-    }
-    if config.auth != SecretAuthMethod::Basic {
-        values.insert("token.auth", config.auth.name().into());
-    }
-    if let Some(scope) = &config.scope {
-        values.insert("token.scope", scope.clone().into());
     }
     if let Some(listen) = &config.listen {
         values.insert("listen", listen.clone().into());
@@ -84,10 +74,34 @@ fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static s
     values
 }
 
+fn client_values(
+    client: &NewClient,
+    location: &SecretLocation,
+    secret: toml::Value,
+) -> BTreeMap<&'static str, toml::Value> {
+    let mut values = BTreeMap::from([("token.client_id", client.id.clone().into())]);
+    for (key, value) in client.token.settings() {
+        values.insert(key, value.into());
+    }
+    if matches!(location, SecretLocation::Assertion(_)) {
+        values.insert("token.auth", "client_assertion".into());
+        values.insert("token.client_assertion", secret);
+    } else {
+        values.insert("token.client_secret", secret);
+        if client.auth != SecretAuthMethod::Basic {
+            values.insert("token.auth", client.auth.name().into());
+        }
+    }
+    if let Some(scope) = &client.scope {
+        values.insert("token.scope", scope.clone().into());
+    }
+    values
+}
+
 fn secret_source(location: &SecretLocation, secret_file: Option<&Path>) -> toml::Value {
     let file = |path: &Path| table("file", path.to_string_lossy().into_owned().into());
     match (location, secret_file) {
-        (SecretLocation::File(path), _) => file(path),
+        (SecretLocation::File(path) | SecretLocation::Assertion(path), _) => file(path),
         (SecretLocation::Command(words), _) => table("command", words.clone().into()),
         (SecretLocation::Keyring(entry, _), _) => table("keyring", entry.to_string().into()),
         (SecretLocation::NewFile(_), path) => file(path.unwrap_or(Path::new("client_secret"))),

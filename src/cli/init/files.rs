@@ -51,7 +51,9 @@ pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<
         format!("{shown} is not UTF-8")
     } else {
         return match secret {
-            SecretLocation::File(file) => check_separate(path, file, "contains the secret"),
+            SecretLocation::File(file) | SecretLocation::Assertion(file) => {
+                check_separate(path, file, "contains the secret")
+            }
             SecretLocation::NewFile(_) => {
                 let file = secret_path(path);
                 if fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_dir()) {
@@ -64,7 +66,7 @@ pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<
                 check_separate(path, &file, "is where the secret would be stored")
             }
             SecretLocation::Command(words) => match file_in_command(words, path) {
-                Some(file) => check_separate(path, &file, "is named by the command of the secret"),
+                Some(file) => check_separate(path, &file, "is named by the command"),
                 None => Ok(()),
             },
             SecretLocation::Keyring(..) => Ok(()),

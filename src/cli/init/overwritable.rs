@@ -51,6 +51,7 @@ impl Overwritable {
             // These were only read.
             SecretLocation::Keyring(_, None)
             | SecretLocation::File(_)
+            | SecretLocation::Assertion(_)
             | SecretLocation::Command(_) => {}
         }
     }

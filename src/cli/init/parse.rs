@@ -36,6 +36,8 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
         |text| paste::client_id(text, token.as_ref()),
     );
     let listen = flag(problems, "--listen", flags.listen.as_deref(), paste::listen);
+    let words = flags.token_command.as_deref();
+    let token_command = flag(problems, "--token-command", words, command);
     let words = flags.secret_command.as_deref();
     let command = flag(problems, "--secret-command", words, command);
     let file = flags.secret_file.as_deref().map(absolute);
@@ -49,6 +51,7 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
         ));
     }
     let scope = flag(problems, "--scope", flags.scope.as_deref(), paste::scope);
+    let assertion = flags.client_assertion_file.as_deref().map(absolute);
     let entry = flags.secret_keyring.as_deref();
     let entry = flag(problems, "--secret-keyring", entry, keyring_entry);
     if !invalid.is_empty() {
@@ -64,9 +67,11 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
         listen,
         secret: AnswerSlot::of(
             file.map(SecretLocation::File)
+                .or(assertion.map(SecretLocation::Assertion))
                 .or(command.map(SecretLocation::Command))
                 .or(entry.map(|entry| SecretLocation::Keyring(entry, None))),
         ),
+        token_command,
     })
 }
 

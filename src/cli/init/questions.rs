@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::answers::{AnswerSlot, Answers, NewConfig, SecretAuthMethod, SecretLocation};
+use super::answers::{AnswerSlot, Answers, NewClient, NewConfig, SecretAuthMethod, SecretLocation};
 use super::error::InitError;
 use super::files;
 use super::overwritable::Overwritable;
@@ -24,23 +24,45 @@ pub(super) async fn interview(
     overwritable: &Overwritable,
     surroundings: Option<&Surroundings>,
 ) -> Result<NewConfig, InitError> {
-    let (api, token) = addresses(dialogue, answers, surroundings).await?;
-    let client_id = client_id(dialogue, &mut answers.client_id, &token)?;
-    let auth = auth(dialogue, &mut answers.auth)?;
-    let scope = scope(dialogue, &mut answers.scope, &token)?;
-    let secret = &mut answers.secret;
-    let secret = secret_question::secret(dialogue, secret, &client_id, overwritable).await?;
+    let (api, client, secret) = if let Some(words) = answers.token_command.clone() {
+        let api = api(dialogue, &mut answers.api)?;
+        (api, None, SecretLocation::Command(words))
+    } else {
+        let (api, token) = addresses(dialogue, answers, surroundings).await?;
+        let (client, secret) = client(dialogue, answers, token, overwritable).await?;
+        (api, Some(client), secret)
+    };
     let read_only = read_only(dialogue, &mut answers.read_only, &api)?;
     Ok(NewConfig {
         api,
-        token,
-        client_id,
-        auth,
-        scope,
+        client,
         read_only,
         listen: answers.listen.clone(),
         secret,
     })
+}
+
+async fn client(
+    dialogue: &mut dyn Dialogue,
+    answers: &mut Answers,
+    token: PastedTokenEndpoint,
+    overwritable: &Overwritable,
+) -> Result<(NewClient, SecretLocation), InitError> {
+    let id = client_id(dialogue, &mut answers.client_id, &token)?;
+    let auth = match answers.secret.known() {
+        Some(SecretLocation::Assertion(_)) => SecretAuthMethod::Basic, // not used
+        Some(_) | None => auth(dialogue, &mut answers.auth)?,
+    };
+    let scope = scope(dialogue, &mut answers.scope, &token)?;
+    let secret = &mut answers.secret;
+    let secret = secret_question::secret(dialogue, secret, &id, overwritable).await?;
+    let client = NewClient {
+        token,
+        id,
+        auth,
+        scope,
+    };
+    Ok((client, secret))
 }
 
 async fn addresses(

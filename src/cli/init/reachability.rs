@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::answers::{NewConfig, SecretAuthMethod, SecretLocation};
+use super::answers::{NewClient, NewConfig, SecretAuthMethod, SecretLocation};
 use super::document;
 use crate::cli::doctor;
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
@@ -62,10 +62,12 @@ fn is_failure(check: &Check) -> bool {
 fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint) -> String {
     let config = NewConfig {
         api: api.clone(),
-        token: token.clone(),
-        client_id: "not-asked-yet".to_owned(),
-        auth: SecretAuthMethod::Basic,
-        scope: None,
+        client: Some(NewClient {
+            token: token.clone(),
+            id: "not-asked-yet".to_owned(),
+            auth: SecretAuthMethod::Basic,
+            scope: None,
+        }),
         read_only: false,
         listen: None,
         // Nothing can be below a file, so there is certainly no secret.

@@ -34,7 +34,7 @@ impl SecretStore {
             SecretLocation::NewFile(_) => Self::NewFile,
             SecretLocation::Keyring(..) => Self::Keyring,
             SecretLocation::Command(_) => Self::Command,
-            SecretLocation::File(_) => Self::File,
+            SecretLocation::File(_) | SecretLocation::Assertion(_) => Self::File,
         }
     }
 }

@@ -66,9 +66,10 @@ pub(super) async fn write(
             keyring::store(entry, secret).await?;
             None
         }
-        SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_) => {
-            None
-        }
+        SecretLocation::Keyring(_, None)
+        | SecretLocation::File(_)
+        | SecretLocation::Assertion(_)
+        | SecretLocation::Command(_) => None,
     };
     if let Err(error) = files::place(configuration, &target, existing) {
         if let Some(previous) = previous_secret {
@@ -95,9 +96,10 @@ pub(super) fn summary(config: &NewConfig, path: &Path) -> String {
         SecretLocation::Keyring(entry, Some(_)) => {
             format!("\nThe secret is in the keyring, as {entry}.")
         }
-        SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_) => {
-            String::new()
-        }
+        SecretLocation::Keyring(_, None)
+        | SecretLocation::File(_)
+        | SecretLocation::Assertion(_)
+        | SecretLocation::Command(_) => String::new(),
     };
     format!("The configuration is in {}.{secret}", path.display())
 }
@@ -116,7 +118,12 @@ pub(super) fn next_steps(
     surroundings: &Surroundings,
     port: &PortState,
 ) -> String {
-    let flag = if is_found_without_flag(path, surroundings) {
+    // A command in a file that was only found in the working directory does not run.
+    let runs_command = matches!(config.secret, SecretLocation::Command(_));
+    let is_named = surroundings.variable(CONFIG_VARIABLE).is_some();
+    let is_here = is_same_file(&surroundings.working_directory.join("cupbearer.toml"), path);
+    let needs_name = runs_command && is_here && !is_named;
+    let flag = if is_found_without_flag(path, surroundings) && !needs_name {
         String::new()
     } else {
         format!(" --config {}", shell_word(path))

@@ -16,8 +16,9 @@ use crate::credentials::{SecretSource, withhold_private_variables};
 pub(super) fn secret_variables(config: &Config) -> Vec<String> {
     let callers = config.guard.callers.iter();
     let sources = callers.filter_map(|caller| caller.key.as_ref());
+    let requests = config.token.requests();
     sources
-        .chain(config.token.sources.iter().map(|one| &one.source))
+        .chain(requests.iter().map(|one| &one.source))
         .filter_map(|source| match source {
             SecretSource::Env(name) => Some(name.clone()),
             SecretSource::File(_)

@@ -61,15 +61,15 @@ pub(super) fn reject(
         let found = find(own, url.authority.host(), url.port());
         report(values, keys::UPSTREAM_URL.path(), found, "the API");
     }
-    let token = token.and_then(|token| Some((token.endpoint_key, token.endpoint.to_url()?)));
-    if let Some((key, url)) = &token {
+    let token = token.and_then(TokenConfig::server);
+    if let Some((url, key)) = &token {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default();
         let found = port.and_then(|port| find(own, host, port));
         report(values, key, found, "the authorization server");
     }
     let targets = upstream.and_then(|upstream| upstream.url.to_url());
-    let targets = targets.into_iter().chain(token.map(|(_, url)| url));
+    let targets = targets.into_iter().chain(token.map(|(url, _)| url));
     let proxy = match network.map(|network| &network.proxy) {
         Some(ProxyRule::Always(proxy)) => Some(proxy.clone()),
         Some(rule) => targets.into_iter().find_map(|target| rule.for_url(&target)),

@@ -7,6 +7,7 @@ mod guard;
 mod limits;
 mod loops;
 mod network;
+mod source;
 mod tls;
 mod token;
 mod token_field;
@@ -23,6 +24,7 @@ use self::upstream::upstream;
 use super::guard::GuardConfig;
 use super::keys;
 use super::listen::{self, Listen};
+use super::token::TokenConfig;
 use super::types::{AdminConfig, Config, LogConfig, RuntimeConfig};
 use super::values::Values;
 use crate::text::quoted;
@@ -35,7 +37,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let tls = tls(values, listen.as_ref(), guard.as_ref());
     let mut upstream = upstream(values);
     let token = token(values);
-    let token_field = token.as_ref().map(|token| &token.field);
+    let token_field = token.as_ref().map(TokenConfig::field);
     token_field::reject_fixed(values, token_field, upstream.as_ref());
     if let (Some(guard), Some(field)) = (&mut guard, token_field) {
         guard.keeps_authorization = field.keeps_authorization;

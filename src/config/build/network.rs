@@ -22,7 +22,7 @@ pub(super) fn network(
     let upstream = upstream.and_then(|upstream| upstream.url.to_url());
     let targets: Vec<url::Url> = upstream
         .into_iter()
-        .chain(token.and_then(|token| token.endpoint.to_url()))
+        .chain(token.and_then(TokenConfig::server).map(|(url, _)| url))
         .collect();
     let proxy = proxy(values, &targets);
     Some(NetworkConfig {

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::grant;
+use super::source::source;
 use super::token_field::token_field;
 use crate::config::address;
 use crate::config::keys::{self, Key};
 use crate::config::problems::InvalidValue;
 use crate::config::token::{
-    self as config_token, Algorithm, Assertion, ClientAuth, Endpoint, RequestSource, SecretForm,
-    SourceRole, TokenConfig,
+    self as config_token, Algorithm, Assertion, ClientAuth, Endpoint, GrantConfig, RequestSource,
+    SecretForm, SourceRole, TokenConfig, TokenOrigin,
 };
 use crate::config::values::Values;
 use crate::credentials::{CertificateFiles, PresentedTo, SecretSource};
@@ -28,6 +29,23 @@ const KEY_FILE: &str = keys::TOKEN_CLIENT_KEY_FILE.path();
 
 /// The whole table.
 pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
+    let origin = if values.is_set(keys::TOKEN_SOURCE.path()) {
+        source(values).map(|source| TokenOrigin::Source(Box::new(source)))
+    } else {
+        grant(values).map(|grant| TokenOrigin::Grant(Box::new(grant)))
+    };
+    let wait = values.read(&keys::TOKEN_WAIT);
+    let config = TokenConfig {
+        origin: origin?,
+        wait: wait?,
+    };
+    if config.grant().is_none() {
+        values.named.requests.extend(config.requests());
+    }
+    Some(config)
+}
+
+fn grant(values: &mut Values) -> Option<GrantConfig> {
     let named = token_endpoint(values);
     let auth = values.read(&keys::TOKEN_AUTH);
     let client_id = client_id(values, auth);
@@ -39,7 +57,6 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
     let params = params(values);
     let default_lifetime = values.read(&keys::TOKEN_DEFAULT_LIFETIME);
     let accept_type = accept_type(values);
-    let wait = values.read(&keys::TOKEN_WAIT);
     let field = token_field(values);
     let assertion = Assertion {
         algorithm: algorithm.as_ref().ok().copied().flatten(),
@@ -71,7 +88,7 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
             .flat_map(|(_, sources)| sources.iter().cloned()),
     );
     let (named, _) = (named?, algorithm.ok()?);
-    Some(TokenConfig {
+    Some(GrantConfig {
         endpoint: named.endpoint,
         endpoint_key: named.key,
         client_id: client_id?,
@@ -85,7 +102,6 @@ pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
         params: params?,
         default_lifetime: default_lifetime?,
         accept_type,
-        wait: wait?,
         field: field?,
     })
 }

@@ -4,7 +4,7 @@ use http::{HeaderName, header};
 
 use crate::config::field_names::has_own_meaning;
 use crate::config::keys;
-use crate::config::token::TokenField;
+use crate::config::token_field::TokenField;
 use crate::config::types::UpstreamConfig;
 use crate::config::values::Values;
 use crate::text::quoted;

@@ -51,6 +51,8 @@ pub enum ValueKind {
     Map,
     /// A secret source: where the secret is, never the secret.
     Secret,
+    /// What obtains access tokens in place of a grant.
+    TokenSource,
 }
 
 /// What holds where a key is not set.
@@ -228,7 +230,12 @@ impl ValueKind {
             | Self::Mode
             | Self::Addresses => true,
             Self::Users => !text.starts_with('['),
-            Self::Count(..) | Self::Switch | Self::Texts | Self::Map | Self::Secret => false,
+            Self::Count(..)
+            | Self::Switch
+            | Self::Texts
+            | Self::Map
+            | Self::Secret
+            | Self::TokenSource => false,
         }
     }
 
@@ -248,6 +255,7 @@ impl ValueKind {
             Self::Texts => "a list of strings",
             Self::Map => "a table of strings",
             Self::Secret => "a secret source",
+            Self::TokenSource => "a table with one of command, file and http",
         }
     }
 }

@@ -6,6 +6,7 @@ use super::key::{Fallback, Key, KeyInfo, ParseError, SecretKey, ValueKind};
 use crate::config::content::toml_value;
 use crate::config::guard::LocalUsers;
 use crate::config::problems::InvalidValue;
+use crate::config::token_source::SourceTable;
 use crate::config::units;
 use crate::text::quoted;
 
@@ -257,6 +258,54 @@ pub(super) const fn secret(path: Path, fallback: Fallback, help: Help) -> Secret
     SecretKey {
         info: KeyInfo::new(path, ValueKind::Secret, fallback, help),
     }
+}
+
+/// A key whose value says what obtains access tokens.
+pub(super) const fn token_source(path: Path, fallback: Fallback, help: Help) -> Key<SourceTable> {
+    Key::new(
+        KeyInfo::new(path, ValueKind::TokenSource, fallback, help),
+        parse_token_source,
+    )
+}
+
+/// The problems quote nothing: arguments and header fields may be confidential.
+fn parse_token_source(key: &KeyInfo, value: &toml::Value) -> Parsed<SourceTable> {
+    let table = value.as_table().ok_or(ParseError::WrongType)?;
+    let invalid = |problem: &str| {
+        ParseError::invalid((
+            problem,
+            format!("write it as in {}", key.example_at(key.path)),
+        ))
+    };
+    let word = |name: &str| match table.get(name).map(toml::Value::as_str) {
+        Some(Some(text)) if !text.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err(invalid(&format!("{name} is not a string, or is empty"))),
+    };
+    let is_only = |names: &[&str]| table.keys().all(|name| names.contains(&name.as_str()));
+    if table.contains_key("command") && is_only(&["command"]) {
+        let words = table.get("command").and_then(strings).unwrap_or_default();
+        return match words.first() {
+            Some(program) if !program.trim().is_empty() => Ok(SourceTable::Command(words)),
+            Some(_) | None => Err(invalid(
+                "command is not a list of a program and its arguments",
+            )),
+        };
+    }
+    if table.contains_key("file") && is_only(&["file"]) {
+        return Ok(SourceTable::File(word("file")?));
+    }
+    if table.contains_key("http") && is_only(&["http", "headers"]) {
+        let url = word("http")?;
+        let headers = match table.get("headers").map(|headers| parse_map(key, headers)) {
+            Some(Ok(headers)) => headers,
+            Some(Err(_)) => return Err(invalid("headers is not a table of strings")),
+            None => Vec::new(),
+        };
+        return Ok(SourceTable::Http { url, headers });
+    }
+    Err(invalid(
+        "must have exactly one of command, file and http, and headers only beside http",
+    ))
 }
 
 impl From<InvalidValue> for ParseError {

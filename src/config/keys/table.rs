@@ -6,10 +6,11 @@ use super::key::Fallback::{Default, Required, Unset};
 use super::key::{Key, KeyInfo, SecretKey};
 use super::kinds::{
     addresses, any_text, choice, count, duration, map, mode, proxy, secret, size, switch, text,
-    texts, users,
+    texts, token_source, users,
 };
 use crate::config::guard::LocalUsers;
 use crate::config::token::{Algorithm, ClientAuth, GrantName};
+use crate::config::token_source::SourceTable;
 use crate::config::types::{AccessLog, LogFormat};
 
 /// A duration that may be zero.
@@ -227,8 +228,12 @@ const TOKEN_SCOPE: Key<String> = text("token.scope", Unset("\"tls:admin\""),
 const TOKEN_PARAMS: Key<Vec<(String, String)>> = map("token.params", Default("{}"),
     "Additional form parameters, such as { audience = \"https://api.example.com\" }.");
 
+const TOKEN_SOURCE: Key<SourceTable> = token_source("token.source",
+    Unset("{ command = [\"az\", \"account\", \"get-access-token\", \"--resource\", \"https://api.example.com\"] }"),
+    "What obtains access tokens in place of an endpoint, a grant and a client: { command = […] }, { file = \"…\" } or { http = \"http://169.254.169.254/…\", headers = { Metadata = \"true\" } }. It yields the token, or JSON with one.");
+
 const TOKEN_DEFAULT_LIFETIME: Key<Duration> = duration("token.default_lifetime", SOME, Default("\"5m\""),
-    "How long a token is valid if the response does not say.");
+    "How long a token is valid if the response, or the output of token.source, does not say.");
 
 const TOKEN_ACCEPT_TYPE: Key<String> = text("token.accept_type", Unset("\"BearerToken\""),
     "A token_type that means Bearer, for token endpoints that call it something else.");

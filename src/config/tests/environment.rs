@@ -16,7 +16,7 @@ fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {
             .unwrap()
             .config
             .token
-            .sources
+            .requests()
             .remove(0)
             .source
     };
@@ -186,7 +186,7 @@ fn a_systemd_credential_is_read_from_the_credentials_directory_which_must_be_set
         let given = |variables: &[(&str, &str)]| environment(&[&ENOUGH[..3], variables].concat());
         for (text, variables) in [(text.as_bytes(), &[][..]), (b"", &[variable])] {
             let loaded = from_bytes(text, &given(&[variables, &directory].concat())).unwrap();
-            let credential = &loaded.config.token.sources[0].source;
+            let credential = &loaded.config.token.grant().unwrap().sources[0].source;
             assert!(matches!(credential, SecretSource::File(path) if path == expected));
             let missing = said(from_bytes(text, &given(variables)));
             assert!(
@@ -206,7 +206,7 @@ fn a_systemd_credential_is_read_from_the_credentials_directory_which_must_be_set
             &[("CUPBEARER_TOKEN__CLIENT_SECRET__FILE", name)],
         ];
         let loaded = load(&Overrides::default(), &environment(&variables.concat())).unwrap();
-        let credential = &loaded.config.token.sources[0].source;
+        let credential = &loaded.config.token.grant().unwrap().sources[0].source;
         assert!(matches!(credential, SecretSource::File(path) if path == Path::new(name)));
     }
 }

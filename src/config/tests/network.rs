@@ -14,7 +14,7 @@ fn ways(result: Result<Loaded, ConfigProblems>) -> [Option<String>; 2] {
     let token = config
         .network
         .proxy
-        .for_url(&config.token.endpoint.to_url().unwrap());
+        .for_url(&config.token.server().unwrap().0);
     [config.upstream.proxy, token].map(|proxy| proxy.map(|proxy| proxy.to_string()))
 }
 

@@ -41,8 +41,14 @@ fn an_issuer_is_kept_as_written_and_needs_https_beyond_loopback() {
         variables[1] = ("CUPBEARER_TOKEN__ISSUER", issuer);
         let loaded = load(&Overrides::default(), &environment(&variables));
         if let Ok(loaded) = &loaded {
-            assert_eq!(loaded.config.token.endpoint.as_str(), issuer);
-            assert_eq!(loaded.config.token.assertion.audience, issuer);
+            assert_eq!(
+                loaded.config.token.grant().unwrap().endpoint.as_str(),
+                issuer
+            );
+            assert_eq!(
+                loaded.config.token.grant().unwrap().assertion.audience,
+                issuer
+            );
         }
         let said = said(loaded);
         assert!(
@@ -75,7 +81,10 @@ fn the_audience_of_an_assertion_is_the_issuer_where_it_is_known() {
     ] {
         let all = [&[ENOUGH[0], ENOUGH[2], ENOUGH[3]], variables].concat();
         let loaded = load(&Overrides::default(), &environment(&all)).unwrap();
-        assert_eq!(loaded.config.token.assertion.audience, audience);
+        assert_eq!(
+            loaded.config.token.grant().unwrap().assertion.audience,
+            audience
+        );
     }
 }
 
@@ -100,7 +109,7 @@ fn pingone_is_a_region_with_an_environment_or_a_domain() {
         variables.remove(1);
         variables.extend(more);
         load(&Overrides::default(), &environment(&variables))
-            .map(|loaded| loaded.config.token.endpoint.to_string())
+            .map(|loaded| loaded.config.token.grant().unwrap().endpoint.to_string())
     };
     let region = ("CUPBEARER_TOKEN__PINGONE__REGION", "AP");
     let environment_id = ("CUPBEARER_TOKEN__PINGONE__ENVIRONMENT_ID", id);

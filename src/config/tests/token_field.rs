@@ -4,7 +4,7 @@ use super::*;
 
 fn field(text: &str) -> TokenField {
     match from_bytes(text.as_bytes(), &with(&[])) {
-        Ok(loaded) => loaded.config.token.field,
+        Ok(loaded) => loaded.config.token.field().clone(),
         Err(problems) => panic!("{text}: {problems}"),
     }
 }
@@ -34,9 +34,9 @@ fn another_field_may_carry_the_token_and_the_prefix_may_be_empty() {
         &Overrides::default(),
         &with(&[("CUPBEARER_TOKEN__PREFIX", "")]),
     );
-    assert_eq!(loaded.unwrap().config.token.field.prefix, "");
+    assert_eq!(loaded.unwrap().config.token.field().prefix, "");
     let loaded = load(&flags(&[("token.prefix", "")]), &with(&[]));
-    assert_eq!(loaded.unwrap().config.token.field.prefix, "");
+    assert_eq!(loaded.unwrap().config.token.field().prefix, "");
 }
 
 /// Each of them would change how a request is read, who it is said to come from, or what cupbearer does with it.

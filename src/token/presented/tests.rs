@@ -53,6 +53,28 @@ fn a_token_is_presented_until_its_end_and_one_without_end_always() {
 }
 
 #[test]
+fn an_encrypted_jwt_is_presented_and_one_with_a_part_missing_is_not() {
+    let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let header = part(&json!({ "alg": "RSA-OAEP", "enc": "A256GCM" }).to_string());
+    let rest = [part("key"), part("iv"), part("content"), part("tag")];
+    let whole = format!("{header}.{}", rest.join("."));
+    assert_eq!(check(SecretForm::Jwt, &whole), Ok(None));
+    let direct = format!("{header}..{}", rest[1..].join("."));
+    assert_eq!(check(SecretForm::Jwt, &direct), Ok(None));
+    let signed = part(&json!({ "alg": "RS256" }).to_string());
+    for cut in [
+        format!("{header}.{}", rest[..3].join(".")),
+        format!("{header}.{}.", rest[..3].join(".")),
+        format!("{whole}.x"),
+        format!("{signed}.{}", rest.join(".")),
+        format!("{whole} "),
+    ] {
+        let checked = check(SecretForm::Jwt, &cut);
+        assert_eq!(checked, Err(PresentedTokenDefect::NotJwt), "{cut}");
+    }
+}
+
+#[test]
 fn only_what_must_be_a_jwt_is_rejected_if_it_is_none() {
     let good = jwt(&json!({ "sub": "me" }));
     let unsigned = good.trim_end_matches("c2ln");

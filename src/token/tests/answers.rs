@@ -8,11 +8,12 @@ use http::header::{
 };
 
 use super::scene::s;
-use crate::config::{Assertion, ClientAuth, GrantType, TokenConfig, TokenField};
+use crate::config::{Assertion, ClientAuth, GrantConfig, GrantType, TokenField};
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
-use crate::token::grant_error::{GrantError, ResponseDefect};
+use crate::token::grant_error::GrantError;
 use crate::token::response::{AccessToken, access_token, error};
+use crate::token::response_error::ResponseDefect;
 use crate::token::schedule::FailureClass;
 
 const SECRET: &str = "correct horse battery staple";
@@ -29,7 +30,7 @@ fn read(body: &str) -> Result<Duration, ResponseDefect> {
     read_success(&HeaderMap::new(), body.as_bytes(), &plain()).map(|token| token.lifetime)
 }
 
-fn plain() -> TokenConfig {
+fn plain() -> GrantConfig {
     let url = "https://as.example.com/token".parse().unwrap();
     super::endpoint::config(url, ClientAuth::Basic)
 }
@@ -49,7 +50,7 @@ fn client<'a>(secret: &'a Secret, assertion: &'a Assertion) -> ClientCredentials
 fn read_success(
     headers: &HeaderMap,
     body: &[u8],
-    config: &TokenConfig,
+    config: &GrantConfig,
 ) -> Result<AccessToken, ResponseDefect> {
     let secret = Secret::new(SECRET);
     access_token(headers, body, config, &client(&secret, &config.assertion))
@@ -105,7 +106,7 @@ fn the_token_stands_behind_its_prefix_and_can_be_read_without_it() {
             prefix: prefix.to_owned(),
             ..TokenField::default()
         };
-        let config = TokenConfig { field, ..plain() };
+        let config = GrantConfig { field, ..plain() };
         let token = read_success(&HeaderMap::new(), br#"{"access_token":"t.u"}"#, &config).unwrap();
         assert_eq!(token.header, expected);
         assert!(token.header.is_sensitive());
@@ -122,7 +123,7 @@ fn of_type(said: &str) -> ResponseDefect {
 #[test]
 fn a_missing_token_type_means_bearer_and_another_one_only_if_it_is_configured() {
     let read = |body: &str, accept_type: Option<&str>| {
-        let config = TokenConfig {
+        let config = GrantConfig {
             accept_type: accept_type.map(str::to_owned),
             ..plain()
         };
@@ -230,7 +231,7 @@ fn a_token_type_that_repeats_the_secret_is_not_shown() {
 
 #[test]
 fn an_exchange_must_issue_an_access_token() {
-    let exchange = TokenConfig {
+    let exchange = GrantConfig {
         grant: GrantType::TokenExchange {
             subject_token_type: "urn:ietf:params:oauth:token-type:jwt".to_owned(),
             actor_token_type: None,

@@ -5,8 +5,9 @@ use super::scene::client_secret;
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
 use crate::token::grant::Grant;
-use crate::token::grant_error::{GrantError, ResponseDefect};
+use crate::token::grant_error::GrantError;
 use crate::token::response::AccessToken;
+use crate::token::response_error::ResponseDefect;
 
 /// The longest body that is read.
 const LONGEST: usize = 1 << 20;

@@ -15,8 +15,9 @@ use super::scene::{client_secret, ms, s};
 use crate::config::{self, ClientAuth};
 use crate::credentials::{Secret, SecretSource};
 use crate::token::grant::Grant;
-use crate::token::grant_error::{GrantError, ResponseDefect};
+use crate::token::grant_error::GrantError;
 use crate::token::response::AccessToken;
+use crate::token::response_error::ResponseDefect;
 use crate::token::{AttemptCounter, ReadSecrets, TokenState, refresh_task};
 
 pub(super) const SECRET: &str = "correct horse+battery";
@@ -139,8 +140,8 @@ pub(super) fn client() -> super::super::Client {
     super::super::client(tls, &config::ProxyRule::Direct)
 }
 
-pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
-    config::TokenConfig {
+pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::GrantConfig {
+    config::GrantConfig {
         endpoint: config::Endpoint::Url(endpoint),
         endpoint_key: "token.url",
         client_id: "app".to_owned(),
@@ -159,8 +160,15 @@ pub(super) fn config(endpoint: Url, auth: ClientAuth) -> config::TokenConfig {
         params: [("audience".to_owned(), "https://api.example.com".to_owned())].into(),
         default_lifetime: Duration::from_mins(5),
         accept_type: None,
-        wait: s(10),
         field: config::TokenField::default(),
+    }
+}
+
+/// The configuration of a proxy with this grant.
+pub(super) fn proxy_config(grant: config::GrantConfig) -> config::TokenConfig {
+    config::TokenConfig {
+        origin: config::TokenOrigin::Grant(Box::new(grant)),
+        wait: s(10),
     }
 }
 
@@ -388,7 +396,7 @@ async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
     })
     .await;
     let (tokens, task) = refresh_task(
-        &config(endpoint.url.clone(), ClientAuth::Basic),
+        &proxy_config(config(endpoint.url.clone(), ClientAuth::Basic)),
         client(),
         reader(),
         None,
@@ -417,7 +425,7 @@ async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
     let body = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":2}"#;
     let endpoint = ScriptedEndpoint::new(move |_| answer("200 OK", "application/json", body)).await;
     let (tokens, task) = refresh_task(
-        &config(endpoint.url.clone(), ClientAuth::Basic),
+        &proxy_config(config(endpoint.url.clone(), ClientAuth::Basic)),
         client(),
         reader(),
         None,
@@ -445,7 +453,7 @@ fn assertion_until(exp: u64) -> Secret {
     Secret::new(format!("{}.{claims}.c2ln", part(r#"{"alg":"RS256"}"#)))
 }
 
-fn presenting(endpoint: Url, secret: &Secret) -> config::TokenConfig {
+fn presenting(endpoint: Url, secret: &Secret) -> config::GrantConfig {
     let mut config = config(endpoint, ClientAuth::ClientAssertion);
     config.sources[0].source = SecretSource::Value(secret.clone());
     config.sources[0].form = config::SecretForm::Jwt;

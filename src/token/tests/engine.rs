@@ -93,7 +93,7 @@ async fn an_outage_past_the_expiry_fails_closed_and_recovery_takes_at_most_5_s_w
         let refused = scene.tokens.bearer().await.expect_err("there is none");
         assert!(asked.elapsed() <= s(1), "{:?}", asked.elapsed());
         assert!(
-            matches!(refused, TokenUnavailable::NotYet { retry_after } if retry_after >= s(1) && retry_after <= s(5))
+            matches!(refused, TokenUnavailable::NotYet { retry_after, .. } if retry_after >= s(1) && retry_after <= s(5))
         );
         sleep(s(97)).await;
     }
@@ -349,7 +349,7 @@ async fn a_request_waits_2_s_at_most_if_the_token_has_expired_during_an_attempt(
     let start = Instant::now();
     let refused = scene.tokens.bearer().await.expect_err("it has expired");
     assert_eq!(start.elapsed(), s(2));
-    let TokenUnavailable::NotYet { retry_after } = refused else {
+    let TokenUnavailable::NotYet { retry_after, .. } = refused else {
         panic!("{refused}");
     };
     let announced = scene.attempts() + 1;

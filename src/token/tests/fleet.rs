@@ -15,11 +15,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
-use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
+use super::endpoint::{Act, ScriptedEndpoint, answer, client, config, proxy_config};
 use super::scene::{client_secret, grant, ms, paused_clock, s, throttled};
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
-use crate::token::refresh::{RequestToken, TaskInputs};
+use crate::token::obtain::RequestToken;
+use crate::token::refresh::TaskInputs;
 use crate::token::schedule::{self, FailureClass};
 use crate::token::{AttemptCounter, ReadSecrets, RefreshTask, Tokens, refresh_task};
 
@@ -190,7 +191,7 @@ async fn two_hundred_tasks_get_their_tokens_from_a_real_endpoint_that_throttles(
         )
     })
     .await;
-    let config = config(endpoint.url.clone(), ClientAuth::Basic);
+    let config = proxy_config(config(endpoint.url.clone(), ClientAuth::Basic));
     let client = client();
     let mut all = Vec::new();
     for _ in 0..200 {

@@ -13,3 +13,4 @@ mod proofs;
 mod rejected;
 mod scene;
 mod secrets;
+mod source_looks;

@@ -39,7 +39,7 @@ fn now() -> u64 {
 }
 
 async fn asked(
-    config: config::TokenConfig,
+    config: config::GrantConfig,
     secret: &Secret,
     endpoint: &ScriptedEndpoint,
 ) -> Vec<String> {
@@ -282,7 +282,7 @@ async fn issuer(
     endpoint
 }
 
-fn by_issuer(issuer: String) -> config::TokenConfig {
+fn by_issuer(issuer: String) -> config::GrantConfig {
     let mut config = config("http://unused.example".parse().unwrap(), ClientAuth::Basic);
     config.endpoint = config::Endpoint::Issuer {
         issuer,

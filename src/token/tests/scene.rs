@@ -10,9 +10,11 @@ use tokio::time::{Instant, sleep};
 use crate::config::SourceRole;
 use crate::credentials::Secret;
 use crate::token::clock::Clock;
-use crate::token::grant_error::{ErrorResponse, GrantError};
-use crate::token::refresh::{RequestToken, TaskInputs};
+use crate::token::grant_error::GrantError;
+use crate::token::obtain::{RequestToken, SourceKind};
+use crate::token::refresh::TaskInputs;
 use crate::token::response::AccessToken;
+use crate::token::response_error::ErrorResponse;
 use crate::token::{
     AttemptCounter, ReadSecrets, RefreshTask, RequestSecrets, TokenServer, Tokens, UnreadableSecret,
 };
@@ -73,8 +75,24 @@ impl Scene {
         Self::with_source(true, script)
     }
 
+    /// Runs a refresh task that looks at a source instead of requesting a grant.
+    pub(super) fn of_source(
+        kind: SourceKind,
+        script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
+    ) -> Self {
+        Self::start(false, Some(kind), script)
+    }
+
     pub(super) fn with_source(
         poll_secret: bool,
+        script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
+    ) -> Self {
+        Self::start(poll_secret, None, script)
+    }
+
+    fn start(
+        poll_secret: bool,
+        source: Option<SourceKind>,
         script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
     ) -> Self {
         let clock = paused_clock();
@@ -87,8 +105,9 @@ impl Scene {
         };
         let request_token = request_token(Arc::clone(&requested), Box::new(script));
         let read_secret = read_secret(Arc::clone(&secret));
-        let (tokens, task) =
+        let (tokens, mut task) =
             RefreshTask::new(WAIT, inputs, request_token, read_secret, poll_secret);
+        task.source = source;
         tokio::spawn(task.run());
         Self {
             tokens,

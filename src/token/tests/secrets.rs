@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::endpoint::{Act, SECRET, ScriptedEndpoint, answer, config};
+use super::endpoint::{Act, SECRET, ScriptedEndpoint, answer, config, proxy_config};
 use super::scene::{client_secret, ms};
 use crate::config::ClientAuth;
 use crate::credentials::Secret;
@@ -117,7 +117,8 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
         for auth in [ClientAuth::Basic, ClientAuth::Post] {
             let act = act.clone();
             let endpoint = ScriptedEndpoint::new(move |_| act.clone()).await;
-            let mut config = config(endpoint.url.clone(), auth);
+            let grant = config(endpoint.url.clone(), auth);
+            let mut config = proxy_config(grant.clone());
             config.wait = ms(50);
             let (tokens, task) = refresh_task(
                 &config,
@@ -137,7 +138,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
                 assert_silent(&format!("{error:?} {error}"));
             }
             task.abort();
-            let grant = Grant::new(config, super::endpoint::client());
+            let grant = Grant::new(grant, super::endpoint::client());
             match grant.exchange(&client_secret(Secret::new(SECRET))).await {
                 Ok(granted) => assert_silent(&format!("{granted:?}")),
                 Err(failure) => {

@@ -1,5 +1,6 @@
 //! Tests of `init`, with a script in place of a terminal.
 
+mod identities;
 mod paths;
 mod rounds;
 mod validity;

@@ -261,7 +261,12 @@ fn a_tilde_is_the_home_directory() {
 
 #[test]
 fn the_commands_to_type_next_are_quoted_for_the_shell() {
-    let config = parse::answers_in_flags(&api())
+    let without_command = InitArgs {
+        secret_command: None,
+        secret_file: Some("/run/secrets/client_secret".into()),
+        ..api()
+    };
+    let config = parse::answers_in_flags(&without_command)
         .ok()
         .and_then(|answers| answers.complete().ok())
         .unwrap();

@@ -1,0 +1,57 @@
+use super::*;
+
+fn shown(stderr: &str) -> Option<String> {
+    last_line(stderr.as_bytes(), b"")
+}
+
+#[test]
+fn the_last_line_is_shown_on_one_line_and_without_colours() {
+    let error = "WARNING: deprecated\n\u{1b}[31mERROR: Please run 'az login' to setup account.\u{1b}[0m\n\n";
+    let plain = "ERROR: Please run 'az login' to setup account.";
+    assert_eq!(shown(error).as_deref(), Some(plain));
+    let url = "open https://microsoft.com/devicelogin and enter the code ABCD12345";
+    assert_eq!(shown(url).as_deref(), Some(url));
+    let path = "cannot open /home/someone/.azure/msal_token_cache.json";
+    assert_eq!(shown(path).as_deref(), Some(path));
+    assert_eq!(shown("a\tb\u{7}c").as_deref(), Some("a bc"));
+    assert_eq!(shown("\n \n"), None);
+    assert_eq!(shown(""), None);
+}
+
+#[test]
+fn it_is_at_most_two_hundred_characters_long() {
+    let long = shown(&"no ".repeat(500)).unwrap();
+    assert_eq!(long.trim_end_matches('…').chars().count(), 200);
+}
+
+#[test]
+fn whatever_looks_like_a_token_is_cut_out() {
+    let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2ln";
+    for line in [
+        format!("got {jwt}, and it is bad"),
+        format!("token={jwt}"),
+        format!("{{\"access_token\":\"{jwt}\"}}"),
+        format!("https://as.example.com/?code={jwt}&x"),
+    ] {
+        let shown = shown(&line).unwrap();
+        assert!(!shown.contains("eyJ") && shown.contains(CUT), "{shown}");
+    }
+    for (line, expected) in [
+        ("Authorization: Bearer abc", "Authorization: Bearer (cut)"),
+        ("password=hunter2", "password=(cut)"),
+        ("client_secret:hunter2", "client_secret:(cut)"),
+        ("ya29.a0AfH6SMBx expired", "ya29.a0AfH6SMBx expired"), // 15 characters
+        ("ya29.a0AfH6SMBxy expired", "(cut) expired"),
+    ] {
+        assert_eq!(shown(line).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_shells_trace_and_a_repetition_of_the_output_are_not_shown() {
+    let trace = "login failed\n+ echo hunter2\n++ cat secret";
+    assert_eq!(shown(trace).as_deref(), Some("login failed"));
+    assert_eq!(shown("+ echo hunter2"), None);
+    let repeated = last_line(b"got correct-horse", b"correct-horse\n").unwrap();
+    assert!(!repeated.contains("horse"), "{repeated}");
+}

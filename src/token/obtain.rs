@@ -1,0 +1,58 @@
+//! How a token is obtained: by a grant, or from `token.source`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::client::Client;
+use super::grant::Grant;
+use super::grant_error::GrantError;
+use super::request_secrets::RequestSecrets;
+use super::response::AccessToken;
+use super::source::SourceLook;
+use crate::config::{self, TokenOrigin, TokenPlace};
+
+/// The future that a [`RequestToken`] returns.
+pub(super) type RequestingToken =
+    Pin<Box<dyn Future<Output = Result<AccessToken, GrantError>> + Send>>;
+
+/// Requests one token from the token endpoint.
+pub(super) type RequestToken = Arc<dyn Fn(RequestSecrets) -> RequestingToken + Send + Sync>;
+
+/// How tokens are obtained, and from what kind of source if not by a grant.
+pub(super) fn request_token(
+    config: &config::TokenConfig,
+    client: Client,
+    proxy: Option<String>,
+) -> (RequestToken, Option<SourceKind>) {
+    match &config.origin {
+        TokenOrigin::Grant(grant) => {
+            let grant = Arc::new(Grant::new((**grant).clone(), client).for_proxy(proxy));
+            let request: RequestToken = Arc::new(move |secrets| {
+                let grant = Arc::clone(&grant);
+                Box::pin(async move { grant.exchange(&secrets).await })
+            });
+            (request, None)
+        }
+        TokenOrigin::Source(source) => {
+            let kind = match source.place {
+                TokenPlace::Command(_) => SourceKind::Program,
+                TokenPlace::File(_) | TokenPlace::Http { .. } => SourceKind::Other,
+            };
+            let look = Arc::new(SourceLook::new((**source).clone(), client));
+            // A file is also read as a secret, which shows when it changes. Here its date matters too.
+            let request: RequestToken = Arc::new(move |_| {
+                let look = Arc::clone(&look);
+                Box::pin(async move { look.obtain().await })
+            });
+            (request, Some(kind))
+        }
+    }
+}
+
+/// What obtains tokens in place of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SourceKind {
+    /// It runs only once at a time.
+    Program,
+    Other,
+}

@@ -1,0 +1,79 @@
+//! A source may return the same token again, and a program runs only once at a time.
+
+use tokio::time::{advance, sleep};
+
+use super::scene::{Outcome, Scene, grant, ms, s, settle, unavailable};
+use crate::token::obtain::SourceKind;
+use crate::token::{NoNewerToken, RequestRoute, TokenState};
+
+/// The same token until `end` seconds after the start, then another.
+fn cached(end: u64) -> impl FnMut(usize, &str) -> (std::time::Duration, Outcome) {
+    let start = tokio::time::Instant::now();
+    move |_, _| (ms(0), grant(s(end).saturating_sub(start.elapsed())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_token_is_no_new_generation_and_is_looked_at_again_after_half_of_what_remains() {
+    let scene = Scene::of_source(SourceKind::Program, cached(1000));
+    sleep(s(985)).await;
+    let snapshot = scene.tokens.snapshot();
+    assert_eq!(snapshot.generation, 1);
+    assert_eq!(snapshot.state, TokenState::Fresh);
+    let looks: Vec<u64> = scene
+        .attempt_times()
+        .iter()
+        .map(std::time::Duration::as_secs)
+        .collect();
+    // 60 % of the lifetime; then half of what remains of it until 2 s before its end, and at least 30 s later.
+    assert_eq!(looks, [0, 600, 799, 898, 948, 978]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_returns_the_same_token_is_a_new_generation() {
+    let scene = Scene::new(cached(1000));
+    sleep(s(700)).await;
+    assert_eq!(scene.tokens.snapshot().generation, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_is_passed_on_at_once_if_the_source_returns_the_same_token() {
+    let scene = Scene::of_source(SourceKind::Program, cached(1000));
+    let bearer = scene.tokens.bearer().await.unwrap();
+    sleep(s(5)).await;
+    let before = tokio::time::Instant::now();
+    let route = RequestRoute::of("GET", "/");
+    let newer = scene.tokens.newer_than(bearer.generation, route).await;
+    assert!(matches!(newer, Err(NoNewerToken::Unchanged)), "{newer:?}");
+    assert!(before.elapsed() < s(1));
+    assert_eq!(scene.attempts(), 2);
+    let newer = scene.tokens.newer_than(bearer.generation, route).await;
+    assert!(
+        matches!(newer, Err(NoNewerToken::Paused { .. })),
+        "{newer:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_takes_long_is_not_started_a_second_time_beside_it() {
+    let scene = Scene::of_source(SourceKind::Program, |_, _| (s(29), grant(s(1000))));
+    settle().await;
+    advance(s(28)).await;
+    settle().await;
+    assert_eq!(scene.attempts(), 1);
+    let scene = Scene::of_source(SourceKind::Other, |_, _| (s(29), grant(s(1000))));
+    sleep(s(28)).await;
+    assert!(scene.attempts() > 1, "a server is asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_token_ends_an_outage() {
+    let mut good = cached(1000);
+    let scene = Scene::of_source(SourceKind::Other, move |number, secret| match number {
+        2 => (ms(0), unavailable(None)),
+        _ => good(number, secret),
+    });
+    sleep(s(605)).await;
+    let snapshot = scene.tokens.snapshot();
+    assert_eq!((snapshot.generation, snapshot.last_error), (1, None));
+    assert_eq!(scene.attempts(), 3);
+}

@@ -1,0 +1,283 @@
+//! What `token.source` yields: the token alone, or JSON with one in a form that is in use.
+//!
+//! Pure. Nothing of the output leaves this file but the token.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use super::bearer::bearer_header;
+use super::jwt::decode;
+use super::response_error::ResponseDefect;
+use super::schedule;
+use crate::config::TokenField;
+
+/// A token, and what is said about its end.
+#[derive(Clone)]
+pub(super) struct TokenOutput {
+    pub(super) token: String,
+    stated: StatedEnd,
+    /// The `exp` of a JWT.
+    expires_at: Option<SystemTime>,
+}
+
+/// What the output says about the end of its token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum StatedEnd {
+    Nothing,
+    /// This long after the token was obtained, or at least after it was written there.
+    After(Duration),
+    At(SystemTime),
+}
+
+/// Why there is no token in an output that can be sent. Contains nothing of the output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutputDefect {
+    /// Nothing, or only white space.
+    #[error("it is empty")]
+    Empty,
+    /// More than any token.
+    #[error("it is longer than 64 KiB")]
+    TooLong,
+    /// Not UTF-8, or with the byte order mark of an editor.
+    #[error("it is not plain UTF-8 text")]
+    NotText,
+    /// Colours, for example.
+    #[error("it contains control characters, such as those that colour a terminal")]
+    ControlCharacters,
+    /// More than the token.
+    #[error("it has {lines} lines, but a token is a single line")]
+    SeveralLines {
+        /// How many lines are not empty.
+        lines: usize,
+    },
+    /// A prompt, or a scheme before the token.
+    #[error("it is a text with spaces, not a token")]
+    Prose,
+    /// It begins with a brace or a quotation mark.
+    #[error("it begins like JSON, but is not a complete JSON object or string")]
+    BrokenJson,
+    /// An object without a token in any of the known members.
+    #[error(
+        "it is JSON without a token in access_token, accessToken, credential.access_token or status.token"
+    )]
+    NoToken,
+    /// It may be bound to a key, for example.
+    #[error("its token_type is not Bearer")]
+    TokenType,
+    /// The token cannot be sent in a header.
+    #[error("{0}")]
+    Unsendable(ResponseDefect),
+    /// It is not a number, a time, or in the future.
+    #[error("it does not say in a readable form when its token expires")]
+    UnreadableEnd,
+    /// The token has expired already.
+    #[error("its token expired at {}", humantime::format_rfc3339_seconds(*.at))]
+    Expired {
+        /// When.
+        at: SystemTime,
+    },
+}
+
+impl OutputDefect {
+    /// How to fix it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Empty => "log in with that program again, and run the command by hand",
+            Self::NotText => "have the token written as UTF-8 without a byte order mark",
+            Self::ControlCharacters => {
+                "turn colours off, for example with --only-show-errors --output json"
+            }
+            Self::SeveralLines { .. } | Self::Prose | Self::BrokenJson => {
+                "it must be the token alone or JSON with one: run the command by hand, with its standard input closed, to \
+                 see whether it asks for a login"
+            }
+            Self::TooLong => "check that this is the right address",
+            Self::NoToken => {
+                "choose an output that is the token alone, or JSON with one of these members"
+            }
+            Self::TokenType => "only plain Bearer tokens can be used",
+            Self::Unsendable(_) => "check that the output is the token and nothing else",
+            Self::UnreadableEnd => "choose an output that is the token alone",
+            Self::Expired { .. } => {
+                "whatever issues it must renew it: log in with that program again, and look at this machine's clock"
+            }
+        }
+    }
+
+    /// Whether a file may be complete a moment later.
+    pub(super) const fn may_be_cut(&self) -> bool {
+        matches!(self, Self::Empty | Self::BrokenJson)
+    }
+}
+
+/// Whether there is a token in an output that can be sent, expired or not.
+///
+/// # Errors
+/// The first [`OutputDefect`] found.
+pub fn check_output(output: &[u8]) -> Result<(), OutputDefect> {
+    token_output(output).map(drop)
+}
+
+/// Finds the token.
+///
+/// # Errors
+/// The first [`OutputDefect`] found.
+pub(super) fn token_output(output: &[u8]) -> Result<TokenOutput, OutputDefect> {
+    let text = std::str::from_utf8(output).map_err(|_| OutputDefect::NotText)?;
+    if text.starts_with('\u{feff}') {
+        return Err(OutputDefect::NotText);
+    }
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(OutputDefect::Empty);
+    }
+    let is_steering = |letter: char| letter.is_control() && !letter.is_whitespace();
+    if text.contains(is_steering) {
+        return Err(OutputDefect::ControlCharacters);
+    }
+    let (token, stated) = if text.starts_with(['{', '"']) {
+        // serde's error may quote the token.
+        match serde_json::from_str(text).map_err(|_| OutputDefect::BrokenJson)? {
+            Value::Object(object) => of_object(&object)?,
+            Value::String(token) => (token, StatedEnd::Nothing),
+            _ => return Err(OutputDefect::BrokenJson),
+        }
+    } else {
+        let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
+        if lines > 1 {
+            return Err(OutputDefect::SeveralLines { lines });
+        }
+        if text.contains(char::is_whitespace) {
+            return Err(OutputDefect::Prose);
+        }
+        (text.to_owned(), StatedEnd::Nothing)
+    };
+    bearer_header(&token, &TokenField::default()).map_err(OutputDefect::Unsendable)?;
+    Ok(TokenOutput {
+        stated,
+        expires_at: decode(&token).and_then(|decoded| decoded.time("exp")),
+        token,
+    })
+}
+
+impl TokenOutput {
+    /// How long the token lives from `since` on, when it was looked for. A relative end counts from `written`; the
+    /// `exp` of a JWT is never exceeded, since a cached output may state a lifetime that has partly passed.
+    ///
+    /// # Errors
+    /// It has expired.
+    pub(super) fn lifetime(
+        &self,
+        written: SystemTime,
+        since: SystemTime,
+        default_lifetime: Duration,
+    ) -> Result<Duration, OutputDefect> {
+        let stated = match self.stated {
+            StatedEnd::Nothing => None,
+            StatedEnd::After(lifetime) => written.checked_add(lifetime),
+            StatedEnd::At(end) => Some(end),
+        };
+        let Some(end) = stated.into_iter().chain(self.expires_at).min() else {
+            return Ok(default_lifetime);
+        };
+        let left = end.duration_since(since).ok();
+        left.and_then(|left| schedule::lifetime(left.as_secs_f64()))
+            .ok_or(OutputDefect::Expired { at: end })
+    }
+}
+
+/// The token of an object, and its end.
+fn of_object(object: &Map<String, Value>) -> Result<(String, StatedEnd), OutputDefect> {
+    let inner = |name: &str| object.get(name).and_then(Value::as_object);
+    // Of Google's command line, and Kubernetes' ExecCredential.
+    for (table, token, end) in [
+        ("credential", "access_token", "token_expiry"),
+        ("status", "token", "expirationTimestamp"),
+    ] {
+        if let Some((table, found)) =
+            inner(table).and_then(|table| Some((table, text_in(table, token)?)))
+        {
+            return Ok((found, absolute_end(table.get(end))?));
+        }
+    }
+    if let Some(token) = text_in(object, "access_token") {
+        let kind = object.get("token_type").and_then(Value::as_str);
+        if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+            return Err(OutputDefect::TokenType);
+        }
+        // Metadata servers say both; what they say about the past is already part of the absolute one.
+        let absolute = absolute_end(object.get("expires_on"))?;
+        if absolute != StatedEnd::Nothing {
+            return Ok((token, absolute));
+        }
+        return Ok((token, relative_end(object.get("expires_in"))?));
+    }
+    let token = text_in(object, "accessToken").ok_or(OutputDefect::NoToken)?;
+    let end = match absolute_end(object.get("expires_on"))? {
+        // In older versions of az this is the only one, and in local time without a zone, which says nothing reliable.
+        StatedEnd::Nothing => absolute_end(object.get("expiresOn")).unwrap_or(StatedEnd::Nothing),
+        end => end,
+    };
+    Ok((token, end))
+}
+
+fn text_in(object: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = object.get(name)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Seconds, as a number or as a string with a number.
+fn relative_end(value: Option<&Value>) -> Result<StatedEnd, OutputDefect> {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Ok(StatedEnd::Nothing);
+    };
+    number(value)
+        .and_then(schedule::lifetime)
+        .map(StatedEnd::After)
+        .ok_or(OutputDefect::UnreadableEnd)
+}
+
+/// Seconds since 1970, as a number or as a string with a number, or a time of RFC 3339.
+fn absolute_end(value: Option<&Value>) -> Result<StatedEnd, OutputDefect> {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Ok(StatedEnd::Nothing);
+    };
+    let since = |seconds| Duration::try_from_secs_f64(seconds).ok();
+    let end = match number(value) {
+        Some(seconds) => since(seconds).and_then(|since| UNIX_EPOCH.checked_add(since)),
+        None => value.as_str().and_then(rfc3339),
+    };
+    end.map(StatedEnd::At).ok_or(OutputDefect::UnreadableEnd)
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A time with its zone: `Z`, or a difference such as `+01:00`.
+fn rfc3339(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    if let Ok(time) = humantime::parse_rfc3339(text) {
+        return Some(time);
+    }
+    let zone = text.len().checked_sub("+01:00".len())?;
+    let (local, zone) = (text.get(..zone)?, text.get(zone..)?);
+    let local = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
+    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+    let minutes = hours.parse::<u64>().ok()? * 60 + minutes.parse::<u64>().ok()?;
+    let ahead = Duration::from_secs(minutes * 60);
+    match zone.as_bytes()[0] {
+        b'+' => local.checked_sub(ahead),
+        b'-' => local.checked_add(ahead),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

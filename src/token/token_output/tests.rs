@@ -1,0 +1,187 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::*;
+
+const NOW_S: u64 = 1_800_000_000;
+const DEFAULT: Duration = Duration::from_mins(5);
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(NOW_S)
+}
+
+fn jwt(exp: u64) -> String {
+    let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    format!(
+        "{}.{}.c2ln",
+        part(json!({ "alg": "RS256" })),
+        part(json!({ "exp": exp }))
+    )
+}
+
+/// The token, and how many seconds it lives from now on, if it was obtained now.
+fn read(output: &str) -> Result<(String, u64), OutputDefect> {
+    read_written(output, now())
+}
+
+fn read_written(output: &str, written: SystemTime) -> Result<(String, u64), OutputDefect> {
+    let found = token_output(output.as_bytes())?;
+    let lifetime = found.lifetime(written, now(), DEFAULT)?;
+    Ok((found.token, lifetime.as_secs()))
+}
+
+#[test]
+fn the_token_alone_is_read_with_or_without_the_quotation_marks_of_json() {
+    for output in [
+        "ya29.token",
+        "ya29.token\n",
+        "ya29.token\r\n",
+        " ya29.token \n\n",
+        "\"ya29.token\"\n",
+    ] {
+        assert_eq!(
+            read(output),
+            Ok(("ya29.token".to_owned(), 300)),
+            "{output:?}"
+        );
+    }
+}
+
+#[test]
+fn each_known_form_of_json_is_read_with_its_end() {
+    let hour = NOW_S + 3600;
+    for (output, seconds) in [
+        (
+            json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 3600 }),
+            3600,
+        ),
+        (json!({ "access_token": "t", "expires_in": "3600" }), 3600),
+        (json!({ "access_token": "t" }), 300),
+        // Azure's metadata server.
+        (
+            json!({ "access_token": "t", "expires_in": "86399", "expires_on": hour.to_string() }),
+            3600,
+        ),
+        (
+            json!({ "accessToken": "t", "expires_on": hour, "expiresOn": "2027-01-15 10:00:00.000000" }),
+            3600,
+        ),
+        (
+            json!({ "accessToken": "t", "expiresOn": "2027-01-15T09:00:00Z" }),
+            3600,
+        ),
+        // Local time says nothing.
+        (
+            json!({ "accessToken": "t", "expiresOn": "2027-01-15 10:00:00.000000" }),
+            300,
+        ),
+        (
+            json!({ "credential": { "access_token": "t", "token_expiry": "2027-01-15T09:00:00Z" } }),
+            3600,
+        ),
+        (
+            json!({ "credential": { "access_token": "t", "token_expiry": "2027-01-15T10:30:00+01:30" } }),
+            3600,
+        ),
+        (
+            json!({ "credential": { "access_token": "t", "token_expiry": "2027-01-15T07:00:00-02:00" } }),
+            3600,
+        ),
+        (
+            json!({ "kind": "ExecCredential", "status": { "token": "t", "expirationTimestamp": "2027-01-15T09:00:00Z" } }),
+            3600,
+        ),
+        (
+            json!({ "kind": "ExecCredential", "status": { "token": "t" } }),
+            300,
+        ),
+    ] {
+        assert_eq!(
+            read(&output.to_string()),
+            Ok(("t".to_owned(), seconds)),
+            "{output}"
+        );
+    }
+}
+
+#[test]
+fn a_relative_lifetime_counts_from_when_the_output_was_written() {
+    let output = r#"{ "access_token": "t", "expires_in": 3600 }"#;
+    let written = now() - Duration::from_mins(50);
+    assert_eq!(read_written(output, written), Ok(("t".to_owned(), 600)));
+    let at = now() - Duration::from_secs(10);
+    let written = at - Duration::from_hours(1);
+    assert_eq!(
+        read_written(output, written),
+        Err(OutputDefect::Expired { at })
+    );
+    // Without an end, a file may be as old as it likes.
+    assert_eq!(read_written("t", written), Ok(("t".to_owned(), 300)));
+}
+
+#[test]
+fn the_end_of_a_jwt_caps_every_other_one() {
+    let token = jwt(NOW_S + 60);
+    for output in [
+        token.clone(),
+        json!({ "access_token": token, "expires_in": 3600 }).to_string(),
+        json!({ "accessToken": token, "expires_on": NOW_S + 3600 }).to_string(),
+    ] {
+        assert_eq!(read(&output), Ok((token.clone(), 60)));
+    }
+    let output = json!({ "access_token": jwt(NOW_S + 60), "expires_in": 30 });
+    assert_eq!(read(&output.to_string()).unwrap().1, 30);
+    let at = UNIX_EPOCH + Duration::from_secs(NOW_S - 1);
+    assert_eq!(read(&jwt(NOW_S - 1)), Err(OutputDefect::Expired { at }));
+}
+
+#[test]
+fn an_output_without_a_token_has_a_name_and_a_remedy_and_is_not_quoted() {
+    let prompt = "To sign in, use a web browser to open the page https://hunter2.example.com";
+    for (output, expected) in [
+        ("", OutputDefect::Empty),
+        ("\r\n \n", OutputDefect::Empty),
+        ("hunter2\nhunter2", OutputDefect::SeveralLines { lines: 2 }),
+        (
+            "\u{1b}[32mhunter2\u{1b}[0m",
+            OutputDefect::ControlCharacters,
+        ),
+        ("\u{feff}hunter2", OutputDefect::NotText),
+        (prompt, OutputDefect::Prose),
+        ("Bearer hunter2", OutputDefect::Prose),
+        ("{ \"access_token\": \"hunter2", OutputDefect::BrokenJson),
+        ("{ \"hunter2\": 1 }", OutputDefect::NoToken),
+        ("{ \"access_token\": \"\" }", OutputDefect::NoToken),
+        ("{ \"credential\": {} }", OutputDefect::NoToken),
+        (
+            "{ \"access_token\": \"t\", \"token_type\": \"DPoP\" }",
+            OutputDefect::TokenType,
+        ),
+        (
+            "{ \"access_token\": \"t\", \"expires_in\": \"soon\" }",
+            OutputDefect::UnreadableEnd,
+        ),
+        (
+            "{ \"access_token\": \"t\", \"expires_in\": -1 }",
+            OutputDefect::UnreadableEnd,
+        ),
+        (
+            "{ \"status\": { \"token\": \"t\", \"expirationTimestamp\": \"soon\" } }",
+            OutputDefect::UnreadableEnd,
+        ),
+        (
+            "t\u{f6}ken",
+            OutputDefect::Unsendable(ResponseDefect::TokenCharacters),
+        ),
+    ] {
+        let defect = read(output).unwrap_err();
+        assert_eq!(defect, expected, "{output:?}");
+        assert!(!defect.remedy().is_empty());
+        assert!(
+            !format!("{defect} {defect:?}").contains("hunter2"),
+            "{defect:?}"
+        );
+    }
+    assert_eq!(check_output(b"\xff\xfet\0"), Err(OutputDefect::NotText));
+}
