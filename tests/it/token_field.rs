@@ -186,6 +186,8 @@ async fn a_changed_field_carries_the_token_after_a_reload() {
     let changed = "header = \"X-Api-Key\"\nprefix = \"\"\nkeep_authorization = true\n";
     proxy.replace_and_wait(&with(changed)).await;
     assert_eq!(ask(address, request(fields)).await.status, 200);
+    let key = ask(address, request("Authorization: Bearer cbk_0\r\n")).await;
+    assert_eq!(key.status, 401, "a key would be forwarded now");
     proxy.replace_and_wait(&with("")).await;
     assert_eq!(ask(address, request(fields)).await.status, 200);
 
