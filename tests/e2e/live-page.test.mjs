@@ -29,12 +29,15 @@ test("a request appears within 300 ms of its end, without a reload", async (t) =
     };
     new MutationObserver(look).observe(document.getElementById("rows"), { childList: true });
   });
-  // The test shares the machine with others, so the best of several counts: a slower page has none.
-  const best = async () => {
-    await visit(proxy, "/api/v1/certificates");
-    return (await page.evaluate(() => Math.min(...globalThis.delays))) <= APPEARS_WITHIN_MS;
+  // The test shares the machine with others, so eight of ten requests are enough, in any of several rounds.
+  const round = async () => {
+    await page.evaluate(() => (globalThis.delays = []));
+    for (let count = 0; count < 10; count += 1) await visit(proxy, "/api/v1/certificates");
+    await page.waitForFunction(() => globalThis.delays.length >= 10);
+    const delays = await page.evaluate(() => globalThis.delays);
+    return delays.filter((delay) => delay <= APPEARS_WITHIN_MS).length >= 8;
   };
-  await until(best, "no request appeared in time");
+  await until(round, "the requests did not appear in time");
   assert.equal(await page.evaluate(() => performance.getEntriesByType("navigation").length), 1);
 });
 
