@@ -13,12 +13,14 @@ FROM ${BUILD_IMAGE} AS build
 # A profile of Cargo.toml; the tests use one that compiles faster.
 ARG PROFILE=release
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 # Not built, but Cargo.toml names these files, so cargo requires them.
 COPY benches ./benches
 COPY src ./src
+# The context has no repository, so `--version --verbose` shows this.
+ARG REVISION=
 # Without the demo, whose keys and accounts do not belong in production, and without the desktop's keyring.
-RUN cargo build --locked --no-default-features --profile ${PROFILE} --bin cupbearer \
+RUN CUPBEARER_COMMIT=${REVISION} cargo build --locked --no-default-features --profile ${PROFILE} --bin cupbearer \
  && cp target/${PROFILE}/cupbearer /cupbearer
 
 FROM ${RUN_IMAGE}

@@ -17,7 +17,8 @@ use super::serve::serve;
 use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
 use crate::doctor::preflight;
-use crate::{server, telemetry};
+use crate::server::{self, PassedSockets};
+use crate::telemetry;
 
 /// Try it without an account: an authorization server, an API and the proxy, all on this machine
 #[derive(Args)]
@@ -78,7 +79,7 @@ impl DemoArgs {
             };
             let all = [loaded];
             tokio::select! {
-                exit = serve(&all, &guide, None, &flushing) => exit,
+                exit = serve(&all, PassedSockets::default(), &guide, None, &flushing) => exit,
                 exit = opening => exit,
             }
         };

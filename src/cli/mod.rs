@@ -35,6 +35,7 @@ mod start_failure;
 mod status;
 mod terminal_size;
 mod token;
+mod version;
 mod wait;
 mod watch_screen;
 
@@ -56,6 +57,7 @@ pub use exit::Exit;
 #[command(
     name = "cupbearer",
     version,
+    disable_version_flag = true,
     about = "A local reverse proxy that holds an OAuth 2.0 client credentials grant and attaches \
              a fresh access token to every request",
     long_about = None,
@@ -65,6 +67,12 @@ pub use exit::Exit;
 pub struct Cli {
     #[command(flatten)]
     settings: SettingsArgs,
+    /// Print the version
+    #[arg(short = 'V', long)]
+    version: bool,
+    /// With --version, also print the commit, target, toolchain and features
+    #[arg(long, requires = "version")]
+    verbose: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -134,7 +142,7 @@ impl Cli {
     /// # Errors
     /// There is no command to execute: help or the version has been shown, or why the command line is invalid.
     pub fn from_command_line() -> Result<Self, Exit> {
-        Self::try_parse().map_err(|other| {
+        let cli = Self::try_parse().map_err(|other| {
             let is_mistake = other.use_stderr();
             if is_mistake || std::io::stdout().is_terminal() {
                 // In colour, if the terminal has any.
@@ -142,7 +150,12 @@ impl Cli {
                 return if is_mistake { Exit::Usage } else { Exit::Fine };
             }
             output::print_result("cupbearer", &other.render().to_string(), Exit::Fine)
-        })
+        })?;
+        if cli.version {
+            let text = version::version_text(cli.verbose);
+            return Err(output::print_result("cupbearer", &text, Exit::Fine));
+        }
+        Ok(cli)
     }
 
     /// Executes the command; without one, `run`.

@@ -7,6 +7,7 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::output::{fitted, say};
 use super::serve::serve;
 use crate::doctor::preflight;
+use crate::server::PassedSockets;
 use crate::{credentials, telemetry};
 
 /// Run the proxy (the default command)
@@ -21,6 +22,14 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
+        // Before there is another thread, because it changes the environment.
+        let passed = match PassedSockets::from_environment() {
+            Ok(passed) => passed,
+            Err(error) => {
+                say(&format!("cupbearer cannot start: {error}"));
+                return Exit::Configuration;
+            }
+        };
         let flushing = telemetry::FlushOnDrop::start();
         // Before the secret is read for the first time.
         let hidden = credentials::hide_process();
@@ -31,7 +40,7 @@ impl RunArgs {
                         "other processes of this user can read the memory of this one: {error}"
                     ));
                 }
-                serve(&loaded, &[], Some(&invocation), &flushing).await
+                serve(&loaded, passed, &[], Some(&invocation), &flushing).await
             }
             Err(problems) => {
                 say(&fitted(&problems));

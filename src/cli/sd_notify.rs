@@ -7,6 +7,7 @@
 use std::os::unix::net::UnixDatagram;
 
 use std::convert::Infallible;
+#[cfg(target_os = "linux")]
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(super) struct ServiceManager {
 /// The variables that the manager sets.
 #[derive(Default)]
 struct ManagerEnvironment {
+    #[cfg(target_os = "linux")]
     socket: Option<OsString>,
     watchdog_usec: Option<String>,
     watchdog_pid: Option<String>,
@@ -36,6 +38,7 @@ impl ServiceManager {
     /// of these variables anyway.
     pub(super) fn from_environment() -> Self {
         Self::new(ManagerEnvironment {
+            #[cfg(target_os = "linux")]
             socket: std::env::var_os("NOTIFY_SOCKET"),
             watchdog_usec: std::env::var("WATCHDOG_USEC").ok(),
             watchdog_pid: std::env::var("WATCHDOG_PID").ok(),

@@ -18,13 +18,14 @@ use crate::instance::{
 };
 use crate::proxy::AccessLines;
 use crate::reload::{ReloadHooks, ReloadProgress, ReloadSource, Reloads};
-use crate::server::DrainPhase;
+use crate::server::{BindError, DrainPhase, PassedSocket, PassedSockets};
 use crate::{AdminListeners, metrics, start_admin, telemetry};
 
-/// Serves configurations that have been examined. `more` is shown below the banner. With `reload_from`, the
-/// configuration is loaded again whenever it changes.
+/// Serves configurations that have been examined, on the sockets that were `passed` where there are any. `more` is
+/// shown below the banner. With `reload_from`, the configuration is loaded again whenever it changes.
 pub(super) async fn serve(
     all: &[Loaded],
+    mut passed: PassedSockets,
     more: &[String],
     reload_from: Option<&Invocation>,
     flushing: &telemetry::FlushOnDrop,
@@ -46,6 +47,11 @@ pub(super) async fn serve(
     for warning in all.iter().flat_map(|loaded| &loaded.warnings) {
         say(&format!("warning: {warning}"));
     }
+    let listens = all.iter().map(|loaded| &loaded.config.listen);
+    if let Err(error) = passed.check(listens, process.admin.listen.iter()) {
+        say(&format!("cupbearer cannot start: {error}"));
+        return Exit::Configuration;
+    }
     // Before the listeners exist: until then, a signal ends the process without draining.
     let signals = match SignalListener::new() {
         Ok(signals) => signals,
@@ -56,13 +62,21 @@ pub(super) async fn serve(
             return Exit::Failed;
         }
     };
-    let (started, not_started) = match start_all(all, access_lines(process.log.access)) {
+    let lines = access_lines(process.log.access);
+    let (started, not_started) = match start_all(all, lines, &mut passed.api) {
         Ok(started) => started,
         Err(exit) => return exit,
     };
     let (indices, mut running) = started.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
-    let lines_dropped = telemetry.lines_dropped();
-    let admin = match start_admin_listeners(&process.admin, &not_started, &running, lines_dropped) {
+    let counters = metrics::ProcessMetrics::new(telemetry.lines_dropped());
+    let admin = start_admin(
+        &process.admin,
+        &running,
+        &not_started,
+        counters,
+        &mut passed.admin,
+    );
+    let admin = match admin_or_why(admin, &process.admin) {
         Ok(admin) => admin,
         Err(exit) => return exit,
     };
@@ -76,21 +90,8 @@ pub(super) async fn serve(
     say(&banner(&configs, &running, shown, more));
     let manager = Arc::new(ServiceManager::from_environment());
     let reloads = reload_from.map(|invocation| {
-        let sources = indices
-            .iter()
-            .zip(&running)
-            .map(|(index, running)| ReloadSource {
-                running,
-                loaded: &all[*index],
-                index: *index,
-            });
-        let sources: Vec<ReloadSource<'_>> = sources.collect();
         let hooks = reload_hooks(&running, telemetry.change_level(), &manager);
-        let Invocation {
-            proxies,
-            surroundings,
-        } = invocation;
-        Reloads::follow(&sources, proxies, surroundings, &hooks)
+        follow_files(invocation, all, &indices, &running, &hooks)
     });
     let stop = StopRequests {
         signals,
@@ -105,7 +106,11 @@ pub(super) async fn serve(
 type Started<'a> = (Vec<(usize, RunningProxy)>, Vec<NotStarted<'a>>);
 
 /// If one of several cannot start, the others still serve.
-fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Started<'_>, Exit> {
+fn start_all<'a>(
+    all: &'a [Loaded],
+    lines: AccessLines,
+    passed: &mut Vec<PassedSocket>,
+) -> Result<Started<'a>, Exit> {
     let process = ProcessContext {
         lines,
         proxies: all.len(),
@@ -113,7 +118,7 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Started<'_>, Exit> {
     let mut exit = Exit::Failed;
     let (mut running, mut not_started) = (Vec::new(), Vec::new());
     for (index, Loaded { config, .. }) in all.iter().enumerate() {
-        match start_one_of(config, process) {
+        match start_one_of(config, process, passed) {
             Ok(one) => running.push((index, one)),
             Err(error) => {
                 let message = explain(&error, &config.admin.listen);
@@ -146,14 +151,11 @@ fn start_all(all: &[Loaded], lines: AccessLines) -> Result<Started<'_>, Exit> {
 }
 
 /// The admin listeners, or why there are none, which is fatal only if `admin.listen` is configured.
-fn start_admin_listeners(
+fn admin_or_why(
+    started: Result<AdminListeners, BindError>,
     admin: &AdminConfig,
-    not_started: &[NotStarted<'_>],
-    running: &[RunningProxy],
-    lines_dropped: impl Fn() -> u64 + Send + Sync + 'static,
 ) -> Result<Result<AdminListeners, String>, Exit> {
-    let process = metrics::ProcessMetrics::new(lines_dropped);
-    match start_admin(admin, running, not_started, process) {
+    match started {
         Ok(listeners) => Ok(Ok(listeners)),
         Err(error) if admin.is_configured => {
             say(&explain_admin(&error, &admin.listen));
@@ -161,6 +163,30 @@ fn start_admin_listeners(
         }
         Err(error) => Ok(Err(explain_missing_admin(&error, &admin.listen))),
     }
+}
+
+/// Loads the configuration again whenever a file changes. `indices` says which of them each running proxy has.
+fn follow_files(
+    invocation: &Invocation,
+    all: &[Loaded],
+    indices: &[usize],
+    running: &[RunningProxy],
+    hooks: &ReloadHooks,
+) -> Reloads {
+    let sources: Vec<ReloadSource<'_>> = indices
+        .iter()
+        .zip(running)
+        .map(|(index, running)| ReloadSource {
+            running,
+            loaded: &all[*index],
+            index: *index,
+        })
+        .collect();
+    let Invocation {
+        proxies,
+        surroundings,
+    } = invocation;
+    Reloads::follow(&sources, proxies, surroundings, hooks)
 }
 
 /// What a reload changes in this process.

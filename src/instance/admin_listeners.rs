@@ -16,7 +16,7 @@ use crate::config;
 use crate::guard::Peer;
 use crate::metrics::{self, Metrics};
 use crate::proxy::{AccessLines, AccessLogger, UnservedResponder};
-use crate::server::{self, DrainPhase, Drained, RequestBody, Server, StopSignal};
+use crate::server::{self, DrainPhase, Drained, PassedSocket, RequestBody, Server, StopSignal};
 
 /// A proxy of this process that has not started.
 pub struct NotStarted<'a> {
@@ -38,7 +38,8 @@ pub struct AdminListeners {
 }
 
 /// Listens on `admin.listen`, and serves the endpoints for `running` in the background of the current runtime. The
-/// guards of the proxies that are `not_running` must admit a request too.
+/// guards of the proxies that are `not_running` must admit a request too. Sockets among those that were `passed` are
+/// used for their addresses.
 ///
 /// # Errors
 /// A listener could not be bound. If `admin.listen` is not configured, the proxies can run without it.
@@ -47,6 +48,7 @@ pub fn start_admin(
     running: &[RunningProxy],
     not_running: &[NotStarted<'_>],
     process: metrics::ProcessMetrics,
+    passed: &mut Vec<PassedSocket>,
 ) -> Result<AdminListeners, server::BindError> {
     let views = running.iter().map(RunningProxy::view).collect();
     let more_guards = not_running
@@ -57,7 +59,8 @@ pub fn start_admin(
     let metrics = Metrics::new(None);
     let stopped_tasks = metrics.stopped_tasks().clone();
     let endpoints = AdminEndpoints::new(process, views, more_guards, why, stopped_tasks.clone());
-    let bound = config.listen.iter().map(server::bind);
+    let listens = config.listen.iter();
+    let bound = listens.map(|listen| server::bind_or_take(listen, passed));
     let mut bound: Vec<server::BoundListeners> = bound.collect::<Result<_, _>>()?;
     for listeners in &mut bound {
         // Without it, requests that need to know the user are rejected; probes are not.

@@ -28,7 +28,7 @@ use crate::config::{Config, LocalUsers};
 use crate::guard::Peer;
 use crate::metrics::Metrics;
 use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, UnservedResponder, ViaName};
-use crate::server::{self, Server, StopSignal};
+use crate::server::{self, PassedSocket, Server, StopSignal};
 use crate::token::AttemptCounter;
 
 use guard_views::LiveGuard;
@@ -58,15 +58,21 @@ pub struct ProcessContext {
 /// # Errors
 /// What cannot recover while the proxy runs: see [`StartError`].
 pub fn start(config: &Config, lines: AccessLines) -> Result<RunningProxy, StartError> {
-    start_one_of(config, ProcessContext { lines, proxies: 1 })
+    let process = ProcessContext { lines, proxies: 1 };
+    start_one_of(config, process, &mut Vec::new())
 }
 
-/// Starts one of several proxies, like [`start`].
+/// Starts one of several proxies, like [`start`]. If there are sockets for its addresses among those that were
+/// `passed`, it takes them.
 ///
 /// # Errors
 /// The same.
-pub fn start_one_of(config: &Config, process: ProcessContext) -> Result<RunningProxy, StartError> {
-    let mut bound = server::bind(&config.listen)?;
+pub fn start_one_of(
+    config: &Config,
+    process: ProcessContext,
+    passed: &mut Vec<PassedSocket>,
+) -> Result<RunningProxy, StartError> {
+    let mut bound = server::bind_or_take(&config.listen, passed)?;
     let users_unknown = bound.identify_peers().err();
     if config.guard.local_users != LocalUsers::Any
         && let Some(error) = users_unknown

@@ -10,6 +10,9 @@ use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::client_stream::ClientStream;
+#[cfg(unix)]
+use super::passed_sockets::take_unix;
+use super::passed_sockets::{PassedSocket, loopback_port, take_tcp};
 use super::peer_user::PeerUserLookup;
 #[cfg(unix)]
 use super::socket_file::{self, SocketFile};
@@ -34,7 +37,7 @@ pub struct BoundListeners {
     pub addresses: Vec<SocketAddr>,
     /// Loopback addresses that this machine lacks.
     pub absent: Vec<IpAddr>,
-    /// The file of the unix socket.
+    /// The file of the unix socket, unless a service manager owns it.
     #[cfg(unix)]
     pub(super) socket_file: Option<SocketFile>,
     peer_users: Option<PeerUserLookup>,
@@ -91,18 +94,42 @@ pub struct BindError {
 /// The port is taken, the process lacks a permission, or the address is not one of this machine. For `localhost` also
 /// if the port is taken on one family only, because half of the clients would then reach another program.
 pub fn bind(listen: &Listen) -> Result<BoundListeners, BindError> {
+    bind_or_take(listen, &mut Vec::new())
+}
+
+/// Like [`bind`], but takes the sockets that were passed for these addresses, and binds only the others.
+///
+/// # Errors
+/// The same.
+pub fn bind_or_take(
+    listen: &Listen,
+    passed: &mut Vec<PassedSocket>,
+) -> Result<BoundListeners, BindError> {
     match listen {
-        Listen::Tcp(address) => BoundListeners::of(vec![open(*address)?], Vec::new(), *address),
-        Listen::Localhost(0) => free_port(),
-        Listen::Localhost(port) => localhost(*port),
+        Listen::Tcp(address) => {
+            let listener = take_or_open(*address, passed)?;
+            BoundListeners::of(vec![listener], Vec::new(), *address)
+        }
+        Listen::Localhost(0) => match loopback_port(passed) {
+            Some(port) => localhost(port, passed),
+            None => free_port(),
+        },
+        Listen::Localhost(port) => localhost(*port, passed),
         #[cfg(unix)]
         Listen::Unix { path, mode } => {
+            if let Some(listener) = take_unix(passed, path) {
+                let listener = UnixListener::from_std(listener).map_err(|source| BindError {
+                    address: listen.clone(),
+                    source,
+                })?;
+                return Ok(BoundListeners::of_unix(listener, None));
+            }
             let (listener, file) =
                 socket_file::listen(path, *mode, BACKLOG).map_err(|source| BindError {
                     address: listen.clone(),
                     source,
                 })?;
-            Ok(BoundListeners::of_unix(listener, file))
+            Ok(BoundListeners::of_unix(listener, Some(file)))
         }
         #[cfg(not(unix))]
         Listen::Unix { .. } => Err(BindError {
@@ -112,14 +139,14 @@ pub fn bind(listen: &Listen) -> Result<BoundListeners, BindError> {
     }
 }
 
-fn localhost(port: u16) -> Result<BoundListeners, BindError> {
+fn localhost(port: u16, passed: &mut Vec<PassedSocket>) -> Result<BoundListeners, BindError> {
     let mut listeners = Vec::new();
     let mut absent = Vec::new();
     for ip in [
         IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(Ipv6Addr::LOCALHOST),
     ] {
-        match open(SocketAddr::new(ip, port)) {
+        match take_or_open(SocketAddr::new(ip, port), passed) {
             Ok(listener) => listeners.push(listener),
             Err(error) if is_absent(&error.source) => absent.push(ip),
             Err(error) => return Err(error),
@@ -144,12 +171,24 @@ fn free_port() -> Result<BoundListeners, BindError> {
             .port();
         drop(first);
         tries += 1;
-        match localhost(port) {
+        match localhost(port, &mut Vec::new()) {
             Err(error) if error.source.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES => {
             }
             other => return other,
         }
     }
+}
+
+fn take_or_open(
+    address: SocketAddr,
+    passed: &mut Vec<PassedSocket>,
+) -> Result<TcpListener, BindError> {
+    let Some(listener) = take_tcp(passed, address) else {
+        return open(address);
+    };
+    #[cfg(target_os = "linux")] // as in `open`
+    let _ = socket2::SockRef::from(&listener).set_tcp_nodelay(true);
+    TcpListener::from_std(listener).map_err(|source| BindError::tcp(address, source))
 }
 
 fn open(address: SocketAddr) -> Result<TcpListener, BindError> {
@@ -219,12 +258,12 @@ impl BoundListeners {
     }
 
     #[cfg(unix)]
-    fn of_unix(listener: UnixListener, file: SocketFile) -> Self {
+    fn of_unix(listener: UnixListener, file: Option<SocketFile>) -> Self {
         Self {
             listeners: vec![ListeningSocket::Unix(listener)],
             addresses: Vec::new(),
             absent: Vec::new(),
-            socket_file: Some(file),
+            socket_file: file,
             peer_users: None,
         }
     }

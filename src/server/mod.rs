@@ -26,6 +26,7 @@ mod head_fault;
 mod head_scanner;
 mod last_response;
 mod limits;
+mod passed_sockets;
 mod peer_user;
 #[cfg(target_os = "linux")]
 mod proc_net;
@@ -53,13 +54,14 @@ use tokio::time::Instant;
 use crate::guard::Peer;
 use crate::metrics::Metrics;
 
-pub use bind::{BindError, BoundListeners, bind};
+pub use bind::{BindError, BoundListeners, bind, bind_or_take};
 pub use descriptors::{connections_per_proxy, has_too_few_files, is_out_of_files};
 pub use drain::{DrainPhase, Drained, StopSignal};
 pub use handshake_fault::HandshakeFault;
 pub use head_fault::HeadFault;
 pub use head_scanner::HeadScanner;
 pub use limits::ConnectionLimits;
+pub use passed_sockets::{PassedSocket, PassedSocketError, PassedSockets};
 pub use request_body::RequestBody;
 pub use service::{HttpService, SendableBody};
 pub use unserved::{UnservedCause, UnservedRequest, UnservedResponses};

@@ -3,18 +3,19 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
 import { registerSecret } from "./printed.mjs";
-import { CUPBEARER, run, startProxy, statusOf, temporaryDirectory } from "./support.mjs";
+import { CUPBEARER, run, start, startProxy, statusOf, temporaryDirectory, writeConfiguration } from "./support.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(ROOT, "packaging");
@@ -79,7 +80,9 @@ const PROGRAM = {
 const SERVICE = {
   "/etc/cupbearer": "drwxr-x--- root/root",
   "/etc/cupbearer/cupbearer.toml": "-rw-r----- root/root",
+  "/usr/lib/systemd/system/cupbearer-admin.socket": FILE,
   "/usr/lib/systemd/system/cupbearer.service": FILE,
+  "/usr/lib/systemd/system/cupbearer.socket": FILE,
   "/usr/lib/sysusers.d/cupbearer.conf": FILE,
 };
 const sorted = (entries) => Object.fromEntries(Object.entries(entries).sort());
@@ -210,7 +213,7 @@ test("the .deb makes a user, protects the configuration, starts nothing, and say
     part user
     getent passwd cupbearer
     part unit
-    systemd-analyze verify /usr/lib/systemd/system/cupbearer.service || echo "exit code $?"
+    systemd-analyze verify /usr/lib/systemd/system/cupbearer{.service,.socket,-admin.socket} || echo "exit code $?"
     part empty
     runuser -u cupbearer -- cupbearer check --config /etc/cupbearer/cupbearer.toml || echo "exit code $?"
     part check
@@ -259,7 +262,7 @@ test("removing the .deb stops the service and keeps the configuration, and purgi
     getent group cupbearer || true
     dpkg-query --show cupbearer 2>/dev/null || true`));
   assert.ok(install.includes("cupbearer is installed"), install);
-  assert.deepEqual(remove.match(/^systemctl .*/gm), ["systemctl disable --now cupbearer.service", "systemctl daemon-reload"]);
+  assert.deepEqual(remove.match(/^systemctl .*/gm), ["systemctl disable --now cupbearer.socket cupbearer-admin.socket cupbearer.service", "systemctl daemon-reload"]);
   assert.equal(kept, "client_secret\ncupbearer.toml\n");
   assert.deepEqual(purge.match(/^systemctl .*/gm), ["systemctl daemon-reload"]);
   assert.equal(left, "");
@@ -288,7 +291,7 @@ test("the .rpm does the same: user, modes, upgrade and removal", async (t) => {
   assert.deepEqual(upgrade.match(/^systemctl .*/gm), ["systemctl daemon-reload", "systemctl try-restart cupbearer.service"]);
   assert.ok(!upgrade.includes("guard.local_users"), upgrade);
   assert.equal(kept, `${modes}mine\n`);
-  assert.deepEqual(remove.match(/^systemctl .*/gm), ["systemctl disable --now cupbearer.service", "systemctl daemon-reload"]);
+  assert.deepEqual(remove.match(/^systemctl .*/gm), ["systemctl disable --now cupbearer.socket cupbearer-admin.socket cupbearer.service", "systemctl daemon-reload"]);
   assert.equal(left, "/etc/cupbearer\n/etc/cupbearer/cupbearer.toml.rpmsave\n");
 });
 
@@ -333,6 +336,79 @@ test("the packaged configuration, filled in, serves the users that it lists, and
   const exit = once(other, "exit");
   await succeeds("/bin/sh", ["-c", reload], { env: { MAINPID: `${other.pid}` } });
   assert.deepEqual(await exit, [null, "SIGHUP"]);
+});
+
+test("the socket units have the default addresses, and let only their owner connect to a unix socket", () => {
+  const { keys } = JSON.parse(readFileSync(join(FOLDER, "contract.json"), "utf8"));
+  for (const [unit, name, key] of [["cupbearer.socket", "api", "listen"], ["cupbearer-admin.socket", "admin", "admin.listen"]]) {
+    const text = readFileSync(join(FOLDER, "systemd", unit), "utf8");
+    const values = (setting) => [...text.matchAll(new RegExp(`^${setting}=(.*)$`, "gm"))].map(([, value]) => value);
+    const [, port] = /"localhost:(\d+)"$/.exec(keys[key]);
+    assert.deepEqual(values("ListenStream"), [`127.0.0.1:${port}`, `[::1]:${port}`]);
+    assert.deepEqual([values("FileDescriptorName"), values("SocketMode"), values("Accept")], [[name], ["0600"], ["no"]]);
+  }
+});
+
+test("cupbearer serves the sockets that systemd opened, under the names of the units", async (t) => {
+  const authorizationServer = await startAuthorizationServer();
+  t.after(() => authorizationServer.close());
+  const api = await startApi(authorizationServer);
+  t.after(() => api.close());
+  const directory = await temporaryDirectory(t);
+  const file = await writeConfiguration(directory, { authorizationServer, api, client: "basic" });
+  const [socket, admin] = ["api.sock", "admin.sock"].map((name) => join(directory, name));
+  writeFileSync(file, readFileSync(file, "utf8").replace(/^listen = .*$/m, `listen = "unix:${socket}"\nadmin.listen = "unix:${admin}"`));
+  const under = ["systemd-socket-activate", "--fdname=api:admin", `--listen=${socket}`, `--listen=${admin}`];
+  // systemd starts it when the first connection arrives.
+  const proxy = await start(["run", "--config", file], ({ stderr }) => stderr.includes(`Listening on ${admin}`), { under });
+  t.after(() => proxy.stop());
+  const curl = (path, url) => succeeds("curl", ["--silent", "--unix-socket", path, "--output", join(directory, "body"), "--write-out", "%{http_code}", url]);
+  assert.equal(await curl(socket, "http://localhost/api/v1/certificates"), "200");
+  assert.equal(await curl(admin, "http://localhost/live"), "200");
+  await proxy.stop();
+  assert.deepEqual(readdirSync(directory).filter((name) => name.endsWith(".sock")), ["admin.sock", "api.sock"], "they are systemd's");
+});
+
+test("unpacked in a bare folder without Rust or a shell, the archive's demo answers a request", async (t) => {
+  const root = await temporaryDirectory(t);
+  const started = performance.now();
+  await succeeds("tar", ["--extract", "--directory", root, "--file", join(packages.out, `cupbearer-${VERSION}-${TARGET}.tar.gz`)]);
+  // `start` executes the path of the binary under test, so the archive's program stands there.
+  const program = join(root, CUPBEARER);
+  mkdirSync(dirname(program), { recursive: true });
+  copyFileSync(join(root, `cupbearer-${VERSION}-${TARGET}`, "cupbearer"), program);
+  mkdirSync(join(root, "tmp"));
+  // A static program needs nothing else; that of a development build needs its C library.
+  const { stdout } = await run("ldd", [packages.binary]);
+  for (const [library] of stdout.matchAll(/\/\S+/g)) {
+    mkdirSync(dirname(join(root, library)), { recursive: true });
+    copyFileSync(library, join(root, library));
+  }
+  const demo = await startProxy(["demo", "--listen", "127.0.0.1:0"], { under: ["chroot", root], env: { TMPDIR: "/tmp", SSL_CERT_DIR: undefined, SSL_CERT_FILE: undefined } });
+  t.after(() => demo.stop());
+  assert.equal(await statusOf(`${demo.url}/api/v1/certificates`), 200);
+  t.diagnostic(`figure: from the archive to the demo's first response: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+});
+
+test("the Homebrew formula and winget's manifests name the archives of the release, with their checksums", async (t) => {
+  const folder = await temporaryDirectory(t);
+  const endings = ["aarch64-apple-darwin.tar.gz", "x86_64-apple-darwin.tar.gz", "aarch64-unknown-linux-musl.tar.gz", "x86_64-unknown-linux-musl.tar.gz", "x86_64-pc-windows-gnu.zip"];
+  for (const ending of endings) writeFileSync(join(folder, `cupbearer-${NEWER}-${ending}`), ending);
+  const fill = () => run(join(FOLDER, "manifests"), [REPOSITORY, NEWER, folder]);
+  assert.equal((await fill()).code, 0);
+  const texts = ["cupbearer.rb", "cupbearer.yaml", "cupbearer.installer.yaml", "cupbearer.locale.en-US.yaml"].map((name) => readFileSync(join(folder, name), "utf8"));
+  const all = texts.join("");
+  for (const ending of endings) {
+    const sum = createHash("sha256").update(ending).digest("hex");
+    assert.match(all, new RegExp(`${REPOSITORY}/releases/download/v${NEWER}/cupbearer-${NEWER}-${ending}"?\\s+(sha256 "|InstallerSha256: )${sum}\\b`));
+  }
+  assert.ok(!/@[A-Z]/.test(all) && !all.includes("fills it in"), all);
+  for (const text of texts.slice(1)) await succeeds(process.env.E2E_PYTHON, ["-c", "import sys, yaml; assert yaml.safe_load(sys.argv[1])['PackageVersion']", text]);
+  await succeeds("sha256sum", ["--check", "--strict", "SHA256SUMS"], { cwd: folder });
+  rmSync(join(folder, `cupbearer-${NEWER}-${endings[0]}`));
+  const incomplete = await fill();
+  assert.equal(incomplete.code, 1);
+  assert.match(incomplete.stderr, /there is no cupbearer-.*aarch64-apple-darwin/);
 });
 
 /** Serves a folder on a free port of 127.0.0.1, and records the paths. */

@@ -7,6 +7,7 @@
 mod admin;
 mod admin_floods;
 mod answers;
+mod build_info;
 mod callers;
 #[cfg(unix)]
 mod check_and_run;
@@ -35,6 +36,8 @@ mod mutations;
 #[cfg(target_os = "linux")]
 mod notify;
 mod outbound;
+#[cfg(target_os = "linux")]
+mod passed_sockets;
 mod reasons;
 mod reload;
 mod reload_guard;

@@ -87,7 +87,14 @@ fn admin_of(proxy: &ReloadingProxy) -> AdminListeners {
         is_configured: true,
     };
     let proxies = std::slice::from_ref(&proxy.running);
-    start_admin(&listen, proxies, &[], ProcessMetrics::new(|| 0)).unwrap()
+    start_admin(
+        &listen,
+        proxies,
+        &[],
+        ProcessMetrics::new(|| 0),
+        &mut Vec::new(),
+    )
+    .unwrap()
 }
 
 async fn is_pending(proxy: &ReloadingProxy) {
@@ -138,7 +145,14 @@ async fn the_admin_listener_rejects_what_a_pending_configuration_forbids() {
         is_configured: true,
     };
     let proxies = std::slice::from_ref(&proxy.running);
-    let listeners = start_admin(&listen, proxies, &[], ProcessMetrics::new(|| 0)).unwrap();
+    let listeners = start_admin(
+        &listen,
+        proxies,
+        &[],
+        ProcessMetrics::new(|| 0),
+        &mut Vec::new(),
+    )
+    .unwrap();
     let admin = listeners.addresses[0];
     assert_eq!(ask(admin, get("/status")).await.status, 200);
 

@@ -15,7 +15,7 @@ async fn status(not_running: &[&config::GuardConfig], host: &str) -> String {
         why: "two: not started".to_owned(),
     });
     let not_running: Vec<NotStarted<'_>> = not_running.collect();
-    let listeners = start_admin(&config, &[], &not_running, process).unwrap();
+    let listeners = start_admin(&config, &[], &not_running, process, &mut Vec::new()).unwrap();
     let mut stream = TcpStream::connect(listeners.addresses[0]).await.unwrap();
     let head = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -51,7 +51,7 @@ fn a_stopped_task_of_the_admin_listeners_makes_every_proxy_unready_and_is_named(
         .unwrap();
     runtime.block_on(async {
         let process = metrics::ProcessMetrics::new(|| 0);
-        let listeners = start_admin(&config, &[], &[], process).unwrap();
+        let listeners = start_admin(&config, &[], &[], process, &mut Vec::new()).unwrap();
         assert!(listeners.endpoints.readiness().is_ready);
         for _ in 0..1000 {
             tokio::task::yield_now().await;

@@ -35,7 +35,7 @@ const DEPENDENCIES: [(&str, &[&str]); 22] = [
         &["config", "credentials", "metrics", "net", "text"],
     ),
     ("upstream", &["config", "metrics", "net", "text"]),
-    ("server", &["config", "guard", "metrics"]),
+    ("server", &["config", "guard", "metrics", "text"]),
     (
         "proxy",
         &[

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -60,7 +61,31 @@ impl Binary {
         for setting in config.settings {
             command.args(["--set", setting]);
         }
-        Self::spawn(command, directory).await
+        Self::spawn(command, Stdio::null(), directory).await
+    }
+
+    /// Starts the binary as a service manager does that passes it one listening socket, with these variables besides
+    /// `LISTEN_PID`.
+    pub(crate) async fn start_with_socket(
+        config: &Config<'_>,
+        variables: &[(&str, &str)],
+        socket: OwnedFd,
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = config.write(directory.path());
+        let mut command = Command::new("/bin/sh");
+        command.args([
+            "-c",
+            "export LISTEN_PID=$$; exec \"$@\" 3<&0 </dev/null",
+            "sh",
+        ]);
+        command.env_clear().envs(variables.iter().copied());
+        command.arg(env!("CARGO_BIN_EXE_cupbearer"));
+        command.arg("--config").arg(file);
+        for setting in config.settings {
+            command.args(["--set", setting]);
+        }
+        Self::spawn(command, socket.into(), directory).await
     }
 
     /// Runs a command to its end, with an environment that contains only these variables. Returns its exit code and
@@ -94,7 +119,7 @@ impl Binary {
         for file in files {
             command.arg("--config").arg(file);
         }
-        Self::spawn(command, directory).await
+        Self::spawn(command, Stdio::null(), directory).await
     }
 
     /// Starts `cupbearer demo` without an admin listener.
@@ -106,12 +131,12 @@ impl Binary {
         command.env_clear().env("TMPDIR", directory.path());
         command.args(["demo", "--listen", "127.0.0.1:0"]);
         command.args(["--set", "admin.listen=off"]);
-        Self::spawn(command, directory).await
+        Self::spawn(command, Stdio::null(), directory).await
     }
 
-    async fn spawn(mut command: Command, directory: TempDir) -> Self {
+    async fn spawn(mut command: Command, stdin: Stdio, directory: TempDir) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
