@@ -72,8 +72,8 @@ struct Schemes<'t>(Vec<(String, &'t RawValue)>);
 struct Scheme {
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
-    scheme: String,
+    #[serde(default, rename = "scheme")]
+    http: String,
     #[serde(default, rename = "in")]
     place: String,
     #[serde(default)]
@@ -86,7 +86,7 @@ fn is_satisfied(scheme: &str, token_field: &HeaderName) -> bool {
         return false;
     };
     match &*scheme.kind {
-        "http" => scheme.scheme.eq_ignore_ascii_case("bearer"),
+        "http" => scheme.http.eq_ignore_ascii_case("bearer"),
         "oauth2" | "openIdConnect" => true,
         "apiKey" => {
             let name = token_field.as_str();
