@@ -377,7 +377,10 @@ test("unpacked in a bare folder without Rust or a shell, the archive's demo answ
   const program = join(root, CUPBEARER);
   mkdirSync(dirname(program), { recursive: true });
   copyFileSync(join(root, `cupbearer-${VERSION}-${TARGET}`, "cupbearer"), program);
-  mkdirSync(join(root, "tmp"));
+  mkdirSync(join(root, "tmp"), { recursive: true });
+  // cupbearer does not start without certificate authorities, not even the demo.
+  mkdirSync(join(root, "etc/ssl/certs"), { recursive: true });
+  copyFileSync("/etc/ssl/certs/ca-certificates.crt", join(root, "etc/ssl/certs/ca-certificates.crt"));
   // A static program needs nothing else; that of a development build needs its C library.
   const { stdout } = await run("ldd", [packages.binary]);
   for (const [library] of stdout.matchAll(/\/\S+/g)) {
