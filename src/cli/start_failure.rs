@@ -12,9 +12,11 @@ pub(super) const fn exit_after(error: &StartError) -> Exit {
     match error {
         StartError::UnknownUsers(_)
         | StartError::OpenToNetwork { .. }
-        | StartError::Tls(TlsSetupError::CaFile { .. } | TlsSetupError::CertificateFiles { .. }) => {
-            Exit::Configuration
-        }
+        | StartError::Tls(
+            TlsSetupError::CaFile { .. }
+            | TlsSetupError::ClientCaFile { .. }
+            | TlsSetupError::CertificateFiles { .. },
+        ) => Exit::Configuration,
         StartError::Bind(_)
         | StartError::OpenFiles(_)
         | StartError::Loop { .. }

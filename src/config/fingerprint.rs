@@ -22,6 +22,7 @@ pub fn running_fingerprint(config: &Config) -> String {
         (
             &caller.name,
             caller.key.is_some(),
+            &caller.san,
             caller.uid,
             &caller.rails,
         )

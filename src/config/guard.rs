@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Method;
 
+use super::certificate_name::CertificateName;
 use super::path_pattern::PathPattern;
 use super::path_spelling::{has_ntfs_alias, has_session_segment, is_ambiguous_text};
 use super::problems::InvalidValue;
@@ -30,10 +31,11 @@ pub struct GuardConfig {
 }
 
 impl GuardConfig {
-    /// Whether a listener beyond loopback is allowed: a caller has a key, or the network is trusted.
+    /// Whether a listener beyond loopback is allowed: a caller has a key or a certificate's name, or the network is trusted.
     #[must_use]
     pub fn may_face_network(&self) -> bool {
-        self.is_network_open || self.callers.iter().any(|caller| caller.key.is_some())
+        let is_named = |caller: &CallerConfig| caller.key.is_some() || caller.san.is_some();
+        self.is_network_open || self.callers.iter().any(is_named)
     }
 }
 
@@ -84,7 +86,9 @@ pub struct CallerConfig {
     pub name: String,
     /// `key`: where its keys are, one per line.
     pub key: Option<SecretSource>,
-    /// `uid`: the user that it must run as. With a key, both must match.
+    /// `san`: the name that its certificate must have. With a key, both must match.
+    pub san: Option<CertificateName>,
+    /// `uid`: the user that it must run as, in addition to the others if there are any.
     pub uid: Option<u32>,
     /// Its own rules. Those for everyone apply too.
     pub rails: AccessRules,

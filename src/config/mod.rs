@@ -20,6 +20,7 @@
 
 mod address;
 mod build;
+mod certificate_name;
 mod command_line;
 mod content;
 mod digests;
@@ -56,6 +57,7 @@ mod values;
 
 pub use address::Origin;
 pub(crate) use address::{is_loopback, is_loopback_origin};
+pub use certificate_name::CertificateName;
 pub use digests::KeyDigests;
 pub use effective::{EffectiveValue, effective_table};
 pub use field_names::{is_override, is_same_field};

@@ -19,6 +19,8 @@ pub struct NamedSources {
     pub certificates: Vec<CertificateFiles>,
     /// `network.ca_file`.
     pub ca_file: Option<PathBuf>,
+    /// `tls.client_ca_file`.
+    pub client_ca_file: Option<PathBuf>,
     /// The callers that have a key.
     pub callers: Vec<CallerConfig>,
     /// Where each key was set.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::address::Origin;
+use super::certificate_name::CertificateName;
 use super::guard::GuardConfig;
 use super::listen::Listen;
 use super::network::{ProxyRule, ProxyUrl};
@@ -63,6 +64,8 @@ pub struct UpstreamConfig {
     pub proxy: Option<ProxyUrl>,
     /// `upstream.client_cert_file` and `.client_key_file`: mutual TLS.
     pub client_certificate: Option<CertificateFiles>,
+    /// `upstream.san`: the name that the API's certificate must have instead of the host's.
+    pub san: Option<CertificateName>,
     /// `upstream.headers`: header fields of every request, in the order of their names.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// `upstream.rewrite`: whether responses name the address that the client used instead of the upstream's.
@@ -105,6 +108,10 @@ pub struct NetworkConfig {
 pub struct TlsConfig {
     /// `tls.cert_file` and `.key_file`.
     pub certificate: CertificateFiles,
+    /// `tls.client_ca_file`: the certificate authorities (PEM) of callers; `None` if callers present no certificate.
+    pub client_ca_file: Option<PathBuf>,
+    /// `tls.require_client`: whether a handshake without a certificate fails.
+    pub requires_client: bool,
 }
 
 /// `limits.*`.

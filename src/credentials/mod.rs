@@ -5,10 +5,12 @@
 //! and `bounded_read` waits for that only for a bounded time; `keyring` reads the desktop's keyring; `secret_error`
 //! says why there is no secret; `program` finds a program, and `secret_command` runs one that prints a secret, of whose
 //! standard error `stderr_line` shows the last line; `secret_source` reads from any of these, and `dated_file` reads a
-//! file with its time; `pem` reads certificates from text; `certificate_files` reads a certificate and its private key.
+//! file with its time; `pem` reads certificates from text; `certificate_files` reads a certificate and its private key;
+//! `certificate_names` reads the names in one.
 
 mod bounded_read;
 mod certificate_files;
+mod certificate_names;
 mod child_process;
 mod dated_file;
 mod keyring;
@@ -24,6 +26,7 @@ mod secret_source;
 mod stderr_line;
 
 pub use certificate_files::{CertificateFiles, CertificateFilesError, PresentedTo, not_after};
+pub use certificate_names::CertificateNames;
 pub use child_process::{VARIABLE_PREFIX, withhold_private_variables, withhold_variable};
 pub use dated_file::DatedFile;
 pub use keyring::{KeyringEntry, KeyringError};

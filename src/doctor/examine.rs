@@ -98,6 +98,7 @@ fn token_endpoint(context: &DoctorContext<'_>) -> Option<config::UpstreamConfig>
         proxy: proxy.filter(|_| !is_direct),
         url: origin(&url)?,
         client_certificate: None,
+        san: None,
         headers: Vec::new(),
         ..context.config.upstream.clone()
     })

@@ -150,10 +150,15 @@ async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProb
             Err(error) => report(error.key(), (error.to_string(), error.remedy())),
         }
     }
-    match named.ca_file.as_deref().map(check_ca_file) {
-        Some(Err(problem)) => report("network.ca_file", problem),
-        Some(Ok(warning)) => warnings.extend(warning),
-        None => {}
+    for (key, file) in [
+        ("network.ca_file", &named.ca_file),
+        ("tls.client_ca_file", &named.client_ca_file),
+    ] {
+        match file.as_deref().map(|file| check_ca_file(key, file)) {
+            Some(Err(problem)) => report(key, problem),
+            Some(Ok(warning)) => warnings.extend(warning),
+            None => {}
+        }
     }
     if left_out != LeftOut::CallerKeys {
         for (name, keys) in guard::check_keys(&named.callers).await {
@@ -221,13 +226,13 @@ async fn examine_request_source(
 }
 
 /// Whether the file has at least one certificate, and no broken one. Returns a warning if it contains anything else.
-fn check_ca_file(path: &Path) -> Result<Option<String>, (String, String)> {
+fn check_ca_file(key: &str, path: &Path) -> Result<Option<String>, (String, String)> {
     let shown = path.display();
     let read =
         read_ca_file(path).map_err(|error| (format!("{error} ({shown})"), error.remedy()))?;
     Ok((!read.other_labels.is_empty()).then(|| {
         let labels = read.other_labels.join(", ");
-        format!("network.ca_file: only its certificates are used, not {labels} ({shown})")
+        format!("{key}: only its certificates are used, not {labels} ({shown})")
     }))
 }
 

@@ -8,7 +8,7 @@ use crate::config::{
     Config, ConfigProblems, Loaded, RequestSource, SOURCE_KEY, SecretForm, TokenOrigin,
 };
 use crate::credentials::Secret;
-use crate::net::{client_config, system_store, with_client_certificate};
+use crate::net::{client_config, system_store, upstream_tls, with_client_certificate};
 use crate::text::{counted, error_chain};
 use crate::token::{
     Client, RequestSecrets, SingleGrant, check_presented, check_private_key, client,
@@ -55,7 +55,7 @@ type Clients = (rustls::ClientConfig, rustls::ClientConfig, Client);
 
 fn clients(config: &Config) -> Result<Clients, String> {
     let tls = client_config(&config.network).map_err(|error| error_chain(&error))?;
-    let upstream_tls = with_client_certificate(&tls, config.upstream.client_certificate.as_ref())
+    let of_upstream = upstream_tls(&tls, &config.network, &config.upstream)
         .map_err(|error| error_chain(&error))?;
     let client = client(tls.clone(), &config.network.proxy);
     let certificate = config
@@ -64,7 +64,7 @@ fn clients(config: &Config) -> Result<Clients, String> {
         .and_then(|grant| grant.certificate.as_ref());
     let token_tls =
         with_client_certificate(&tls, certificate).map_err(|error| error_chain(&error))?;
-    Ok((token_tls.config, upstream_tls.config, client))
+    Ok((token_tls.config, of_upstream.config, client))
 }
 
 fn accepted(loaded: &Loaded) -> Finding {

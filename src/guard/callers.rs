@@ -1,5 +1,5 @@
-//! Named callers (`guard.callers`): identifies the caller of a request by its key, by the user that sends it, or by
-//! both.
+//! Named callers (`guard.callers`): identifies the caller of a request by its key, by the name in its certificate, by
+//! the user that sends it, or by several of these.
 //!
 //! Keys can be replaced while the proxy serves (`key_file`); each request is checked against the current ones.
 
@@ -15,9 +15,10 @@ use super::credential::{key_in_authorization, key_in_own_field};
 use super::fields::{FieldLines, GuardFields};
 use super::key::KeyDigest;
 use super::peer::{CallerName, Peer, Transport};
+use super::peer_certificate::PeerCertificate;
 use super::rejection::Rejection;
 use super::rules::RuleSet;
-use crate::config;
+use crate::config::{self, CertificateName};
 use crate::credentials::SecretSource;
 use crate::problem::Reason;
 
@@ -48,6 +49,7 @@ pub(super) struct Caller {
     pub(super) name: CallerName,
     pub(super) rules: Option<RuleSet>,
     pub(super) key: Option<SecretSource>,
+    pub(super) san: Option<CertificateName>,
     uid: Option<u32>,
     /// Whether its keys come from its own source, and not from the configuration before.
     is_read: AtomicBool,
@@ -174,25 +176,62 @@ impl Callers {
         self.changed.subscribe()
     }
 
-    /// Whether the caller with this name has this key.
-    pub(super) fn is_key_of(&self, key: KeyDigest, name: &CallerName) -> bool {
-        self.owner(key).is_some_and(|owner| owner.name == *name)
+    /// Whether the caller with this name would still be identified by this key and this certificate.
+    pub(super) fn admits(
+        &self,
+        name: &CallerName,
+        key: Option<KeyDigest>,
+        certificate: Option<&PeerCertificate>,
+    ) -> bool {
+        let Some(caller) = self.list.iter().find(|caller| caller.name == *name) else {
+            return false;
+        };
+        let is_own_key = |key| self.owner(key).is_some_and(|owner| owner.name == *name);
+        let fits = match (&caller.san, certificate) {
+            (Some(san), Some(certificate)) => certificate.has(san),
+            (Some(_), None) | (None, Some(_)) => false,
+            (None, None) => true,
+        };
+        fits && caller.key.is_some() == key.is_some() && key.is_none_or(is_own_key)
     }
 
-    /// The caller that sent a request. A key decides; without one the user does, but never over a network.
+    /// The caller that sent a request. A key and a certificate decide, and must not contradict each other; without
+    /// either the user does, but never over a network.
     pub(super) fn identify(
         &self,
         fields: &GuardFields<'_>,
         peer: &Peer,
     ) -> Result<&Caller, Rejection> {
-        match self.by_key(fields)? {
-            Some(caller) => match caller.uid {
-                Some(uid) if !is_user(peer, uid) => Err(wrong_user(caller)),
-                Some(_) | None => Ok(caller),
-            },
-            None => self
-                .by_user(peer)
-                .ok_or_else(|| self.unknown_caller(fields)),
+        let caller = match (self.by_key(fields)?, self.by_certificate(peer)?) {
+            (Some(keyed), Some(named)) if keyed.name != named.name => return Err(contradiction()),
+            (Some(caller), None) if caller.san.is_some() => return Err(wrong_certificate(caller)),
+            (None, Some(caller)) if caller.key.is_some() => return Err(missing_key(caller)),
+            (Some(caller), _) | (None, Some(caller)) => caller,
+            (None, None) => {
+                let by_user = self.by_user(peer);
+                return by_user.ok_or_else(|| self.unknown_caller(fields, peer));
+            }
+        };
+        match caller.uid {
+            Some(uid) if !is_user(peer, uid) => Err(wrong_user(caller)),
+            Some(_) | None => Ok(caller),
+        }
+    }
+
+    /// The caller that the client's certificate names. One that names two callers is rejected.
+    fn by_certificate(&self, peer: &Peer) -> Result<Option<&Caller>, Rejection> {
+        let Some(certificate) = peer.certificate.as_deref() else {
+            return Ok(None);
+        };
+        if !certificate.is_valid() {
+            return Ok(None);
+        }
+        let is_named =
+            |caller: &&Caller| caller.san.as_ref().is_some_and(|san| certificate.has(san));
+        let mut named = self.list.iter().filter(is_named);
+        match (named.next(), named.next()) {
+            (Some(_), Some(_)) => Err(two_named()),
+            (named, _) => Ok(named),
         }
     }
 
@@ -203,7 +242,7 @@ impl Callers {
             FieldLines::Absent => None,
             FieldLines::One(value) => {
                 let owner = self.owner(key_in_own_field(value));
-                Some(owner.ok_or_else(|| self.unknown_caller(fields))?)
+                Some(owner.ok_or_else(unknown_key)?)
             }
             FieldLines::Several => return Err(ambiguous()),
         };
@@ -236,23 +275,32 @@ impl Callers {
     }
 
     #[cold]
-    fn unknown_caller(&self, fields: &GuardFields<'_>) -> Rejection {
+    fn unknown_caller(&self, fields: &GuardFields<'_>, peer: &Peer) -> Rejection {
         let is_sent = |lines: FieldLines<'_>| !matches!(lines, FieldLines::Absent);
         let has_sent =
             is_sent(fields.key) || self.reads_authorization && is_sent(fields.authorization);
-        let detail = if has_sent {
-            "The key does not belong to any of guard.callers: it is mistyped, or was replaced or revoked."
-        } else if self.reads_authorization {
-            "Only the callers in guard.callers are admitted: send a key as Authorization: Bearer, as the Basic password, or as X-Cupbearer-Key."
-        } else {
-            "Only the callers in guard.callers are admitted: send a key as X-Cupbearer-Key."
+        let detail = match &peer.certificate {
+            _ if has_sent => return unknown_key(),
+            Some(certificate) if certificate.is_valid() => {
+                "The certificate has no name of guard.callers.NAME.san: only its subject alternative names count."
+            }
+            Some(_) => {
+                "The certificate has expired, or tls.client_ca_file has changed: connect again with a valid one."
+            }
+            None if self.reads_authorization => {
+                "Only the callers in guard.callers are admitted: send a key as Authorization: Bearer, as the Basic password, or as X-Cupbearer-Key."
+            }
+            None => {
+                "Only the callers in guard.callers are admitted: send a key as X-Cupbearer-Key."
+            }
         };
         Rejection::new(Reason::CallerUnknown, detail)
     }
 
     fn by_user(&self, peer: &Peer) -> Option<&Caller> {
-        let mut without_key = self.list.iter().filter(|caller| caller.key.is_none());
-        without_key.find(|caller| caller.uid.is_some_and(|uid| is_user(peer, uid)))
+        let has_only_uid = |caller: &&Caller| caller.key.is_none() && caller.san.is_none();
+        let mut by_uid_alone = self.list.iter().filter(has_only_uid);
+        by_uid_alone.find(|caller| caller.uid.is_some_and(|uid| is_user(peer, uid)))
     }
 }
 
@@ -262,6 +310,7 @@ impl Caller {
             name: CallerName::new(&config.name),
             rules: RuleSet::new(&config.rails, format!("guard.callers.{}", config.name)),
             key: config.key.clone(),
+            san: config.san.clone(),
             uid: config.uid,
             is_read: AtomicBool::new(false),
         }
@@ -272,6 +321,48 @@ fn is_user(peer: &Peer, uid: u32) -> bool {
     match peer.transport {
         Transport::Loopback | Transport::Unix => peer.uid == Some(uid),
         Transport::Network => false,
+    }
+}
+
+#[cold]
+fn unknown_key() -> Rejection {
+    let detail = "The key does not belong to any of guard.callers: it is mistyped, or was replaced or revoked.";
+    Rejection::new(Reason::CallerUnknown, detail)
+}
+
+#[cold]
+fn contradiction() -> Rejection {
+    let detail = "The key and the certificate belong to different callers.";
+    Rejection::new(Reason::CallerUnknown, detail)
+}
+
+#[cold]
+fn two_named() -> Rejection {
+    let detail = "The certificate has the names of several callers.";
+    Rejection::new(Reason::CallerUnknown, detail)
+}
+
+#[cold]
+fn wrong_certificate(caller: &Caller) -> Rejection {
+    let name = caller.name.as_str();
+    let detail = format!(
+        "The key belongs to guard.callers.{name}, which must also present a certificate with its san."
+    );
+    incomplete(caller, detail)
+}
+
+#[cold]
+fn missing_key(caller: &Caller) -> Rejection {
+    let name = caller.name.as_str();
+    let detail =
+        format!("The certificate names guard.callers.{name}, which must also send its key.");
+    incomplete(caller, detail)
+}
+
+fn incomplete(caller: &Caller, detail: String) -> Rejection {
+    Rejection {
+        caller: Some(caller.name.clone()),
+        ..Rejection::new(Reason::CallerUnknown, detail)
     }
 }
 
@@ -287,10 +378,7 @@ fn wrong_user(caller: &Caller) -> Rejection {
     let detail = format!(
         "The key belongs to guard.callers.{name}, but the user who sent it is not known, or does not have that caller's uid."
     );
-    Rejection {
-        caller: Some(caller.name.clone()),
-        ..Rejection::new(Reason::CallerUnknown, detail)
-    }
+    incomplete(caller, detail)
 }
 
 #[cfg(test)]

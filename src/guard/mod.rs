@@ -19,6 +19,7 @@ mod lease;
 mod origin;
 mod path;
 mod peer;
+mod peer_certificate;
 mod rejection;
 mod rules;
 mod target;
@@ -45,6 +46,7 @@ pub use key::{CallerKeyError, KeyDigest, NoRandomness, new_key, parse_keys};
 pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use lease::Lease;
 pub use peer::{CallerName, OwnScheme, Peer, Transport};
+pub use peer_certificate::PeerCertificate;
 pub use rejection::Rejection;
 
 /// The checks of one proxy.
@@ -153,8 +155,8 @@ impl Guard {
         self.callers.clone()
     }
 
-    /// The lease of an admitted request, by which its tunnel learns that its key is revoked. `None` if the request
-    /// needed no key.
+    /// The lease of an admitted request, by which its tunnel learns that its key is revoked, or that its certificate
+    /// has ended. `None` if the request needed neither.
     #[must_use]
     pub fn lease(&self, headers: &HeaderMap, peer: &Peer) -> Option<Lease> {
         Lease::new(self.callers.as_ref()?, headers, peer)

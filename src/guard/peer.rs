@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::peer_certificate::PeerCertificate;
+
 /// The client of one connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The kind of listener that accepted the connection.
     pub transport: Transport,
@@ -14,6 +16,8 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// The user that owns the client's end, if the system tells.
     pub uid: Option<u32>,
+    /// The certificate that it has presented, if any.
+    pub certificate: Option<Arc<PeerCertificate>>,
 }
 
 /// The scheme of the URL by which a client reaches this proxy.
@@ -71,6 +75,7 @@ impl Peer {
             scheme: OwnScheme::Http,
             address: Some(address),
             uid: None,
+            certificate: None,
         }
     }
 
@@ -88,6 +93,7 @@ impl Peer {
             scheme: OwnScheme::Http,
             address: None,
             uid,
+            certificate: None,
         }
     }
 }

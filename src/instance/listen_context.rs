@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::start_error::StartError;
 use crate::config::{Config, Listen, LocalUsers};
 use crate::metrics::StoppedTasks;
-use crate::net::{ListenerTls, TicketKeys, TlsSetupError, listener_tls};
+use crate::net::ListenerTls;
 use crate::proxy::{self, AccessLogger};
-use crate::server::{LiveLimits, LiveTls};
+use crate::server::{LiveLimits, LiveTls, ServerTls};
 use crate::token::AttemptCounter;
 
 /// What does not change for as long as a proxy listens.
@@ -19,7 +19,6 @@ pub(super) struct ListenContext {
     pub(super) limits: LiveLimits,
     /// The TLS of new connections.
     pub(super) tls: LiveTls,
-    pub(super) ticket_keys: Arc<TicketKeys>,
     /// How many proxies share the process.
     pub(super) proxies: usize,
     /// The name of the proxy, if there are several.
@@ -31,19 +30,14 @@ pub(super) struct ListenContext {
 }
 
 impl ListenContext {
-    /// Reads what the listener needs to speak TLS, if it does. Blocks on the disk.
-    pub(super) fn listener_tls(
-        &self,
-        config: &Config,
-    ) -> Result<Option<ListenerTls>, TlsSetupError> {
-        let tls = config.tls.as_ref();
-        tls.map(|tls| listener_tls(tls, &self.ticket_keys))
-            .transpose()
-    }
-
     /// From now on new connections have this TLS.
     pub(super) fn serve_tls(&self, listener: Option<&ListenerTls>) {
-        self.tls.set(listener.map(|tls| Arc::clone(&tls.config)));
+        self.tls.set(listener.map(|tls| {
+            Arc::new(ServerTls {
+                config: Arc::clone(&tls.config),
+                client_trust: tls.client_trust(),
+            })
+        }));
     }
 
     /// Whether `config` may be served here.

@@ -23,7 +23,7 @@ use crate::token::{SecretOwnership, Tokens};
 
 /// The live configuration of one proxy.
 pub struct LiveConfig {
-    context: Arc<ListenContext>,
+    context: ListenContext,
     /// The live generation. Workers follow `followed`, which may be more restricted.
     live: Mutex<Arc<ConfigGeneration>>,
     followed: watch::Sender<Arc<ConfigGeneration>>,
@@ -69,13 +69,13 @@ impl LiveConfig {
         let tls = net::client_config(&config.network)?;
         context.check(config)?;
         let identity = Identity::start(config, tls, &context);
-        let tls = read_tls(&identity.tls, config, &context)?;
+        let tls = read_tls(&identity.tls, config, None)?;
         context.serve_tls(tls.listener.as_ref());
         let name = context.name.clone();
         let (guards, keys_read) = Guards::start(&config.guard, name, &context.stopped_tasks);
         let generation = Arc::new(ConfigGeneration::new(config, identity, tls, guards));
         let live = Self {
-            context: Arc::new(context),
+            context,
             live: Mutex::new(Arc::clone(&generation)),
             followed: watch::Sender::new(generation),
             workers: Mutex::default(),
@@ -123,14 +123,12 @@ impl LiveConfig {
             }
             None => Arc::clone(&self.live().identity),
         };
-        let (of_identity, context, config_to_read) = (
-            identity.tls.clone(),
-            Arc::clone(&self.context),
-            config.clone(),
-        );
+        let (of_identity, previous) = (identity.tls.clone(), self.live().tls.listener.clone());
+        let config_to_read = config.clone();
         // A file system that does not respond must not delay requests.
-        let tls =
-            tokio::task::spawn_blocking(move || read_tls(&of_identity, &config_to_read, &context));
+        let tls = tokio::task::spawn_blocking(move || {
+            read_tls(&of_identity, &config_to_read, previous.as_ref())
+        });
         let tls = tls.await.map_err(std::io::Error::other)??;
         Ok(Arc::new(ConfigGeneration::new(
             config, identity, tls, guards,
@@ -147,7 +145,11 @@ impl LiveConfig {
         before.guards.data.succeeded_by(&generation.guards.data);
         let limits = connection_limits(&generation.config, self.context.proxies);
         self.context.limits.set(limits);
-        self.context.serve_tls(generation.tls.listener.as_ref());
+        let listener = generation.tls.listener.as_ref();
+        self.context.serve_tls(listener);
+        if let Some(before) = &before.tls.listener {
+            before.succeeded_by(listener);
+        }
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&generation);
         let number = self.publish(ConfigGeneration::clone(&generation));
         let workers = self
@@ -302,15 +304,17 @@ impl LiveConfig {
     }
 }
 
-/// Reads the certificates that are presented to clients and to the upstream. Blocks on the disk.
+/// Reads the certificates for both sides. Sessions of clients are resumed from `previous` if they may be. Blocks on the
+/// disk.
 fn read_tls(
     of_identity: &rustls::ClientConfig,
     config: &Config,
-    context: &ListenContext,
+    previous: Option<&net::ListenerTls>,
 ) -> Result<GenerationTls, TlsSetupError> {
-    let certificate = config.upstream.client_certificate.as_ref();
+    let listener = config.tls.as_ref();
+    let listener = listener.map(|tls| net::listener_tls(tls, previous));
     Ok(GenerationTls {
-        listener: context.listener_tls(config)?,
-        upstream: net::with_client_certificate(of_identity, certificate)?,
+        listener: listener.transpose()?,
+        upstream: net::upstream_tls(of_identity, &config.network, &config.upstream)?,
     })
 }

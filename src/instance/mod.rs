@@ -97,7 +97,6 @@ pub fn start_one_of(
         knows_users,
         limits: server.live_limits(),
         tls: server.live_tls(),
-        ticket_keys: Arc::default(),
         proxies: process.proxies,
         name: metrics.proxy().map(str::to_owned),
         access_logger: Arc::clone(&shared.access_logger),

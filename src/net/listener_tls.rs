@@ -1,21 +1,21 @@
-//! The TLS that a listener speaks: its certificate, and the keys of its session tickets.
+//! The TLS that a listener speaks: its certificate, the authorities of its clients, and the keys of its session tickets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::RootCertStore;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
+use tokio::sync::watch;
 
+use super::ca_file::read_ca_file;
 use super::tls::TlsSetupError;
 use crate::config::TlsConfig;
 use crate::credentials::not_after;
-
-/// The keys of the session tickets of one listener. A key is used for 6 hours, and its tickets are valid for 12.
-///
-/// A reload keeps them, so that clients resume their sessions after the certificate has been replaced.
-#[derive(Default)]
-pub struct TicketKeys(Mutex<Option<Arc<dyn ProducesTickets>>>);
 
 /// What a listener needs to speak TLS.
 #[derive(Debug, Clone)]
@@ -24,37 +24,115 @@ pub struct ListenerTls {
     pub config: Arc<rustls::ServerConfig>,
     /// The end of its validity, since 1970.
     pub not_after: Option<Duration>,
+    clients: ClientTrust,
 }
 
-/// Reads the certificate of a listener and its key. Blocks on the disk.
+/// What clients may present, and what follows from it.
+#[derive(Debug, Clone)]
+struct ClientTrust {
+    /// The certificates of `tls.client_ca_file`.
+    authorities: Arc<[CertificateDer<'static>]>,
+    /// rustls does not verify the certificate of a resumed session again, so tickets belong to these authorities. A
+    /// key is used for 6 hours, and its tickets are valid for 12.
+    tickets: Arc<dyn ProducesTickets>,
+    /// Becomes true when other authorities replace these.
+    is_withdrawn: watch::Sender<bool>,
+}
+
+impl ClientTrust {
+    fn new(authorities: Arc<[CertificateDer<'static>]>) -> Result<Self, TlsSetupError> {
+        Ok(Self {
+            authorities,
+            tickets: aws_lc_rs::Ticketer::new().map_err(TlsSetupError::Versions)?,
+            is_withdrawn: watch::Sender::new(false),
+        })
+    }
+}
+
+impl ListenerTls {
+    /// Becomes true when a certificate that a client has presented no longer counts, whatever it says.
+    #[must_use]
+    pub fn client_trust(&self) -> watch::Receiver<bool> {
+        self.clients.is_withdrawn.subscribe()
+    }
+
+    /// Records that `next` has replaced this. If clients may present other certificates there, those that they have
+    /// presented here count no longer.
+    pub fn succeeded_by(&self, next: Option<&Self>) {
+        if next.is_none_or(|next| !Arc::ptr_eq(&next.clients.tickets, &self.clients.tickets)) {
+            self.clients.is_withdrawn.send_replace(true);
+        }
+    }
+}
+
+/// Reads the certificate of a listener, its key, and the authorities of its clients. Blocks on the disk. If those are
+/// the same as in `previous`, clients resume the sessions that they have there.
 ///
 /// # Errors
 /// A file cannot be read, or the private key does not belong to the certificate.
-pub fn listener_tls(tls: &TlsConfig, tickets: &TicketKeys) -> Result<ListenerTls, TlsSetupError> {
+pub fn listener_tls(
+    tls: &TlsConfig,
+    previous: Option<&ListenerTls>,
+) -> Result<ListenerTls, TlsSetupError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let pair = tls.certificate.read(&provider)?;
     let not_after = not_after(&pair.cert);
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let authorities = match &tls.client_ca_file {
+        Some(path) => read_authorities(path)?.into(),
+        None => Arc::default(),
+    };
+    let clients = match previous.map(|previous| &previous.clients) {
+        Some(same) if same.authorities == authorities && !*same.is_withdrawn.borrow() => {
+            same.clone()
+        }
+        Some(_) | None => ClientTrust::new(authorities)?,
+    };
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(TlsSetupError::Versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        .map_err(TlsSetupError::Versions)?;
+    let builder = if clients.authorities.is_empty() {
+        builder.with_no_client_auth()
+    } else {
+        builder.with_client_cert_verifier(verifier(
+            &clients.authorities,
+            tls.requires_client,
+            provider,
+        )?)
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.ticketer = tickets.current()?;
+    config.ticketer = Arc::clone(&clients.tickets);
     config.session_storage = Arc::new(NoServerSessionStorage {}); // sessions are in the tickets alone
     Ok(ListenerTls {
         config: Arc::new(config),
         not_after,
+        clients,
     })
 }
 
-impl TicketKeys {
-    fn current(&self) -> Result<Arc<dyn ProducesTickets>, TlsSetupError> {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = &*keys {
-            return Ok(Arc::clone(keys));
-        }
-        let new = aws_lc_rs::Ticketer::new().map_err(TlsSetupError::Versions)?;
-        Ok(Arc::clone(keys.insert(new)))
-    }
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    let read = read_ca_file(path).map_err(|defect| TlsSetupError::ClientCaFile {
+        path: path.to_owned(),
+        defect,
+    })?;
+    Ok(read.certificates)
+}
+
+fn verifier(
+    authorities: &[CertificateDer<'static>],
+    requires_client: bool,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsSetupError> {
+    let mut roots = RootCertStore::empty();
+    // Each of them can be a trust anchor, or the file would have been rejected.
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if requires_client {
+        builder
+    } else {
+        builder.allow_unauthenticated()
+    };
+    builder
+        .build()
+        .map_err(|error| TlsSetupError::Versions(rustls::Error::General(error.to_string())))
 }

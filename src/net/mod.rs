@@ -11,6 +11,7 @@ pub mod fuzzing;
 mod host_port;
 mod interim;
 mod listener_tls;
+mod named_server;
 mod pinned;
 mod probe;
 mod socket_options;
@@ -25,11 +26,13 @@ pub use certificate::RejectedCertificate;
 pub use dial::{DialError, dial, resolve};
 pub use host_port::HostPort;
 pub use interim::{InterimFilter, InterimFlood, WithoutInterim};
-pub use listener_tls::{ListenerTls, TicketKeys, listener_tls};
+pub use listener_tls::{ListenerTls, listener_tls};
 pub use probe::{AcceptedCertificate, TrustSource, tls_handshake};
 pub use socket_options::{USER_TIMEOUT, set_user_timeout};
 pub use system_store::{SystemStore, store_warnings, system_store};
-pub use tls::{ClientTls, TlsSetupError, client_config, http1_connector, with_client_certificate};
+pub use tls::{
+    ClientTls, TlsSetupError, client_config, http1_connector, upstream_tls, with_client_certificate,
+};
 pub use tls_failure::TlsFailure;
 pub use tls_words::client_fault_words;
 pub use tunnel::{CorporateProxyError, connect_through};

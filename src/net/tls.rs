@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::sign::SingleCertAndKey;
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
 use super::ca_file::{CaFileError, read_ca_file};
 use super::certificate::ExplainingVerifier;
+use super::named_server::{NamedServerVerifier, SpiffeVerifier};
 use super::system_store::store_warnings;
 use super::tls_words::tls_words;
-use crate::config::NetworkConfig;
+use crate::config::{CertificateName, NetworkConfig, UpstreamConfig};
 use crate::credentials::{CertificateFiles, CertificateFilesError, not_after};
 
 /// A TLS client could not be set up.
@@ -22,6 +26,14 @@ pub enum TlsSetupError {
     /// `network.ca_file` cannot be used.
     #[error("network.ca_file: {defect} ({}); {}", path.display(), defect.remedy())]
     CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        defect: CaFileError,
+    },
+    /// `tls.client_ca_file` cannot be used.
+    #[error("tls.client_ca_file: {defect} ({}); {}", path.display(), defect.remedy())]
+    ClientCaFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -56,25 +68,64 @@ pub enum TlsSetupError {
 /// The file cannot be read or contains no certificate, or there is no certificate authority at all.
 pub fn client_config(network: &NetworkConfig) -> Result<rustls::ClientConfig, TlsSetupError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let pinned = match &network.ca_file {
-        Some(path) => {
-            let read = read_ca_file(path).map_err(|defect| TlsSetupError::CaFile {
-                path: path.clone(),
-                defect,
-            })?;
-            read.certificates
-        }
-        None => Vec::new(),
-    };
-    let platform =
-        Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(&provider)).map_err(no_roots)?;
+    let verifier = verifier(network, &provider)?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsSetupError::Versions)?
         .dangerous() // rustls calls every custom verifier so; this one wraps the platform's
-        .with_custom_certificate_verifier(Arc::new(ExplainingVerifier::new(platform, pinned)))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(config)
+}
+
+/// Trusts the system's certificate authorities and those of `network.ca_file`.
+fn verifier(
+    network: &NetworkConfig,
+    provider: &Arc<CryptoProvider>,
+) -> Result<ExplainingVerifier<Verifier>, TlsSetupError> {
+    let pinned = authorities(network)?;
+    let platform =
+        Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(provider)).map_err(no_roots)?;
+    Ok(ExplainingVerifier::new(platform, pinned))
+}
+
+/// The certificates of `network.ca_file`.
+fn authorities(network: &NetworkConfig) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    let Some(path) = &network.ca_file else {
+        return Ok(Vec::new());
+    };
+    let read = read_ca_file(path).map_err(|defect| TlsSetupError::CaFile {
+        path: path.clone(),
+        defect,
+    })?;
+    Ok(read.certificates)
+}
+
+/// The TLS for the upstream: that of `network`, with its client certificate and `upstream.san`.
+///
+/// # Errors
+/// A file cannot be read, or the private key does not belong to the certificate.
+pub fn upstream_tls(
+    tls: &rustls::ClientConfig,
+    network: &NetworkConfig,
+    upstream: &UpstreamConfig,
+) -> Result<ClientTls, TlsSetupError> {
+    let mut client = with_client_certificate(tls, upstream.client_certificate.as_ref())?;
+    let Some(san) = &upstream.san else {
+        return Ok(client);
+    };
+    let provider = Arc::clone(tls.crypto_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match san {
+        CertificateName::Uri(uri) => {
+            let spiffe = SpiffeVerifier::new(authorities(network)?, uri.clone(), &provider);
+            Arc::new(ExplainingVerifier::new(spiffe, Vec::new()))
+        }
+        CertificateName::Dns(_) | CertificateName::Ip(_) => {
+            Arc::new(NamedServerVerifier::new(verifier(network, &provider)?, san))
+        }
+    };
+    client.config.dangerous().set_certificate_verifier(verifier);
+    Ok(client)
 }
 
 /// Why no certificate authority was found.

@@ -32,6 +32,11 @@ fn named_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
         .map(|file| ("network.ca_file", file))
         .into_iter()
         .collect();
+    let authorities = config
+        .tls
+        .as_ref()
+        .and_then(|tls| tls.client_ca_file.clone());
+    named.extend(authorities.map(|file| ("tls.client_ca_file", file)));
     let of_listener = config.tls.as_ref().map(|tls| &tls.certificate);
     let certificates = of_listener
         .into_iter()

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -20,9 +19,10 @@ use super::handshake_fault::HandshakeFault;
 use super::head_fault::HeadFault;
 use super::last_response;
 use super::registry::ConnectionSlot;
+use super::server_tls::ServerTls;
 use super::tracked_connection::ConnectionCommand;
 use super::unserved::{UnservedCause, UnservedRequest};
-use crate::guard::{OwnScheme, Peer};
+use crate::guard::{OwnScheme, Peer, PeerCertificate};
 
 /// The most bytes of a plain request that are read to say what is wrong with it.
 const PLAIN_HEAD: usize = 4096;
@@ -53,7 +53,7 @@ impl Opening {
 /// The stream to serve, after the handshake if there is `tls`, and its peer. `None` if there is nothing to serve.
 pub(super) async fn secure(
     stream: ClientStream,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<ServerTls>>,
     slot: &ConnectionSlot,
     peer: Peer,
 ) -> Option<(ClientStream, Peer)> {
@@ -68,7 +68,7 @@ pub(super) async fn secure(
 
 async fn shake_hands(
     stream: TcpStream,
-    tls: Arc<ServerConfig>,
+    tls: Arc<ServerTls>,
     slot: &ConnectionSlot,
     peer: Peer,
 ) -> Option<(TlsStream<TcpStream>, Peer)> {
@@ -80,10 +80,10 @@ async fn shake_hands(
         }
         Ok(Ok(Opening::Nothing) | Err(_)) | Err(_) => return None,
     }
-    let accepting = TlsAcceptor::from(tls).accept(stream);
+    let accepting = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
     // A stop waits for a client that has begun: its request is about to follow.
     let fault = match unless_commanded(slot, ConnectionCommand::EndHead, accepting).await {
-        Ok(Ok(session)) => return Some((session, secured(peer))),
+        Ok(Ok(session)) => return secured(session, &tls, slot, peer),
         Ok(Err(error)) => HandshakeFault::of(error),
         Err(ConnectionCommand::EndHead) => HandshakeFault::Timeout,
         Err(ConnectionCommand::Cut) => HandshakeFault::Stopped,
@@ -101,7 +101,7 @@ async fn shake_hands(
 /// is responded to in plain HTTP. `first_byte` is how long it may take to send anything.
 pub(super) async fn secure_rejected(
     stream: ClientStream,
-    tls: Arc<ServerConfig>,
+    tls: Arc<ServerTls>,
     first_byte: Duration,
 ) -> io::Result<ClientStream> {
     let ClientStream::Tcp(stream) = stream else {
@@ -109,16 +109,41 @@ pub(super) async fn secure_rejected(
     };
     match timeout(first_byte, Opening::of(&stream)).await?? {
         Opening::Tls => {
-            let session = TlsAcceptor::from(tls).accept(stream).await?;
+            let session = TlsAcceptor::from(Arc::clone(&tls.config))
+                .accept(stream)
+                .await?;
             Ok(ClientStream::Tls(Box::new(session)))
         }
         Opening::PlainHttp | Opening::Nothing => Ok(ClientStream::Tcp(stream)),
     }
 }
 
-fn secured(mut peer: Peer) -> Peer {
-    peer.scheme = OwnScheme::Https;
-    peer
+/// The session with the certificate of its client. `None` if that has expired: rustls does not verify the certificate
+/// of a resumed session again.
+fn secured(
+    session: TlsStream<TcpStream>,
+    tls: &ServerTls,
+    slot: &ConnectionSlot,
+    peer: Peer,
+) -> Option<(TlsStream<TcpStream>, Peer)> {
+    let chain = session.get_ref().1.peer_certificates();
+    let certificate = match chain {
+        Some(chain) => {
+            let certificate = PeerCertificate::new(chain, tls.client_trust.clone())?;
+            if !certificate.is_valid() {
+                return None;
+            }
+            slot.connection.set_end(certificate.ends());
+            Some(Arc::new(certificate))
+        }
+        None => None,
+    };
+    let peer = Peer {
+        scheme: OwnScheme::Https,
+        certificate,
+        ..peer
+    };
+    Some((session, peer))
 }
 
 /// What `work` results in, or the command that ends the connection before that: one to give way, to close if that is

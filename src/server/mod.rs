@@ -33,6 +33,7 @@ mod proc_net;
 mod registry;
 mod rejections;
 mod request_body;
+mod server_tls;
 mod service;
 #[cfg(target_os = "linux")]
 mod sock_diag;
@@ -63,6 +64,7 @@ pub use head_scanner::HeadScanner;
 pub use limits::ConnectionLimits;
 pub use passed_sockets::{PassedSocket, PassedSocketError, PassedSockets};
 pub use request_body::RequestBody;
+pub use server_tls::ServerTls;
 pub use service::{HttpService, SendableBody};
 pub use unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 
@@ -122,7 +124,7 @@ pub struct LiveTls(Arc<ConnectionRegistry>);
 
 impl LiveTls {
     /// Replaces the TLS of new connections over TCP; `None` for plain HTTP. Open connections keep theirs.
-    pub fn set(&self, tls: Option<Arc<rustls::ServerConfig>>) {
+    pub fn set(&self, tls: Option<Arc<ServerTls>>) {
         self.0.set_tls(tls);
     }
 }

@@ -6,15 +6,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use rustls::ServerConfig;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::limits::ConnectionLimits;
+use super::server_tls::ServerTls;
 use super::tracked_connection::{
     ConnectionCommand, ConnectionPhase, ServerState, TrackedConnection,
 };
@@ -44,7 +44,7 @@ pub(super) struct ConnectionRegistry {
     open: Mutex<OpenConnections>,
     responses: OnceLock<Arc<dyn UnservedResponses>>,
     /// The TLS of new connections over TCP, replaced by a reload; `None` for plain HTTP.
-    tls: ArcSwapOption<ServerConfig>,
+    tls: ArcSwapOption<ServerTls>,
     /// Notified when a connection has ended, or does not give way.
     pub(super) connection_ended: Notify,
 }
@@ -127,11 +127,11 @@ impl ConnectionRegistry {
     }
 
     /// The TLS of new connections over TCP.
-    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub(super) fn tls(&self) -> Option<Arc<ServerTls>> {
         self.tls.load_full()
     }
 
-    pub(super) fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
+    pub(super) fn set_tls(&self, tls: Option<Arc<ServerTls>>) {
         self.tls.store(tls);
     }
 
@@ -249,8 +249,10 @@ impl ConnectionRegistry {
             if was_skipped {
                 continue;
             }
+            let wall = SystemTime::now();
             for connection in self.lock().by_id.values() {
                 connection.send_command(connection.due_command(&limits, now));
+                connection.send_command(connection.command_at_end(wall));
             }
         }
     }

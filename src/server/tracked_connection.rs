@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -18,6 +18,9 @@ use super::limits::ConnectionLimits;
 /// than that buffer. A buffer never shrinks, so this bounds the cost of many uploads at once, and of many clients that
 /// have uploaded once.
 const WIDE_CONNECTIONS: usize = 16;
+
+/// How long a response may take that began before the client's certificate ended.
+const CERTIFICATE_GRACE: Duration = Duration::from_secs(30);
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub(super) struct TrackedConnection {
     left_http: AtomicBool,
     /// A response has been held back because it looks like hyper's own.
     held_response: AtomicBool,
+    /// When the client's certificate ends, in seconds since 1970; the largest number if it has none.
+    ends_s: AtomicU64,
     waker: Mutex<Option<Waker>>,
     server: Arc<ServerState>,
 }
@@ -124,6 +129,7 @@ impl TrackedConnection {
             unread: AtomicBool::new(false),
             left_http: AtomicBool::new(false),
             held_response: AtomicBool::new(false),
+            ends_s: AtomicU64::new(u64::MAX),
             waker: Mutex::new(None),
             server,
         }
@@ -278,6 +284,24 @@ impl TrackedConnection {
             if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
                 waker.wake_by_ref();
             }
+        }
+    }
+
+    /// Sets when the connection must end, because the client's certificate does.
+    pub(super) fn set_end(&self, end: SystemTime) {
+        let since = end.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.ends_s.store(since.as_secs(), Ordering::Relaxed);
+    }
+
+    /// The command that the end of the client's certificate requires at `now`: no further request, and soon after
+    /// that no further byte.
+    pub(super) fn command_at_end(&self, now: SystemTime) -> ConnectionCommand {
+        let ends = self.ends_s.load(Ordering::Relaxed);
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        match now.checked_sub(ends) {
+            None => ConnectionCommand::Continue,
+            Some(over) if over < CERTIFICATE_GRACE.as_secs() => ConnectionCommand::Close,
+            Some(_) => ConnectionCommand::Cut,
         }
     }
 

@@ -79,6 +79,7 @@ for (const [name, [toml, environment]] of Object.entries(CONFIGURED)) {
   test(`cupbearer accepts the configuration of ${name}, which sets the guard explicitly`, async (t) => {
     const directory = await temporaryDirectory(t);
     for (const path of ["cupbearer", "callers"]) mkdirSync(join(directory, path));
+    if (toml === "egress.toml") await writeCertificate(directory);
     for (const [number, path] of ["cupbearer/client_secret", "callers/orders", "callers/reports", "client_secret"].entries()) {
       writeFileSync(join(directory, path), `cup_${`${number}`.repeat(60)}\n`, { mode: 0o600 });
     }
@@ -96,6 +97,17 @@ for (const [name, [toml, environment]] of Object.entries(CONFIGURED)) {
       assert.ok(entry && entry.source !== "default", `${key}: ${JSON.stringify(entry)}`);
     }
   });
+}
+
+/** The service's certificate, issued by itself, and its key, where a secret of cert-manager would be. */
+async function writeCertificate(directory) {
+  mkdirSync(join(directory, "tls"));
+  const [certificate, key] = ["tls.crt", "tls.key"].map((name) => join(directory, "tls", name));
+  const names = ["-addext", "subjectAltName=DNS:cupbearer-egress"];
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  const made = await run("openssl", ["req", "-x509", "-days", "90", "-subj", "/CN=egress", ...names, ...newKey, "-keyout", key, "-out", certificate]);
+  assert.equal(made.code, 0, made.stderr);
+  return certificate;
 }
 
 /** The port of the admin listener that is reachable from the network. */
@@ -152,6 +164,10 @@ test("the egress deployment becomes unready before it stops, and accepts only na
   assert.ok(spec.replicas > 1);
   assertHardened(pod, cupbearer);
   assertMountsReach(pod, cupbearer);
+  for (const path of text("egress.toml").match(/(?<=_file = ")[^"]+/g)) {
+    const volume = cupbearer.volumeMounts.find(({ mountPath }) => path.startsWith(`${mountPath}/`));
+    assert.equal(pod.volumes.find(({ name }) => name === volume?.name)?.secret.secretName, "cupbearer-egress-tls", path);
+  }
   assert.ok(seconds("egress.toml", "drain_delay") >= 5);
   const stop = seconds("egress.toml", "drain_delay") + seconds("egress.toml", "drain");
   assert.ok(pod.terminationGracePeriodSeconds > stop);
@@ -172,8 +188,9 @@ test("the egress deployment becomes unready before it stops, and accepts only na
 });
 
 test("with egress.toml a caller with a key can do what its rules allow, through the service's name only, and a caller without a key nothing", async (t) => {
-  const { url, keys, api } = await startEgress(t);
-  const statusForHost = (host, ...args) => statusOf("--header", `Host: ${host}`, ...args);
+  const { url, port, certificate, keys, api } = await startEgress(t);
+  const trusting = ["--cacert", certificate, "--connect-to", `cupbearer-egress:6749:127.0.0.1:${port}`];
+  const statusForHost = (host, ...args) => statusOf(...trusting, "--header", `Host: ${host}`, ...args);
   const statusFor = (...args) => statusForHost("cupbearer-egress:6749", ...args);
   const withKey = (key) => ["--header", `X-Cupbearer-Key: ${key}`, `${url}/api/v1/certificates`];
   assert.equal(await statusFor(`${url}/api/v1/certificates`), 401);
@@ -194,6 +211,7 @@ async function startEgress(t) {
   t.after(() => api.close());
   const directory = await temporaryDirectory(t);
   mkdirSync(join(directory, "callers"));
+  const certificate = await writeCertificate(directory);
   const { id, secret } = CLIENTS.basic;
   registerSecret(secret, id);
   const write = (name, text) => writeFileSync(join(directory, name), text, { mode: 0o600 });
@@ -213,9 +231,9 @@ async function startEgress(t) {
     CUPBEARER_TOKEN__CLIENT_SECRET__FILE: join(directory, "client_secret"),
   };
   const args = ["--config", config, "--listen", "0.0.0.0:0", "--admin", "localhost:0", "--set", "drain_delay=0s"];
-  const proxy = await start(args, ({ stderr }) => /listens on\s+http:\/\/0\.0\.0\.0:(\d+)/.exec(stderr), { env });
+  const proxy = await start(args, ({ stderr }) => /listens on\s+https:\/\/0\.0\.0\.0:(\d+)/.exec(stderr), { env });
   t.after(() => proxy.stop());
-  return { url: `http://127.0.0.1:${proxy.found[1]}`, keys, api };
+  return { url: "https://cupbearer-egress:6749", port: proxy.found[1], certificate, keys, api };
 }
 
 test("Prometheus is directed to a port that is reachable from the network", async () => {

@@ -75,7 +75,7 @@ export async function writeConfiguration(directory, { authorizationServer, api, 
 
 /** Starts `cupbearer ARGS` and waits until its banner shows a listener on 127.0.0.1. */
 export async function startProxy(args, options) {
-  const { found, ...proxy } = await start(args, ({ stderr }) => /listens on\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr), options);
+  const { found, ...proxy } = await start(args, ({ stderr }) => /listens on\s+(https?:\/\/127\.0\.0\.1:\d+)/.exec(stderr), options);
   return { url: found[1], ...proxy };
 }
 

@@ -176,6 +176,7 @@ fn make_private(config: &mut Config, callers: [(&str, &Zeroizing<String>); 2]) {
         .map(|(name, key)| CallerConfig {
             name: name.to_owned(),
             key: Some(SecretSource::Value(Secret::new(key.as_bytes()))),
+            san: None,
             uid: None,
             rails: rails.clone(),
         })

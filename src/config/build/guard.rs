@@ -1,6 +1,7 @@
 //! `guard.*`: who may call, and what callers may do.
 
 use crate::config::address;
+use crate::config::certificate_name::CertificateName;
 use crate::config::content::ValueSource;
 use crate::config::guard::{AccessRules, CallerConfig, GuardConfig, Rule};
 use crate::config::keys::{self, Key, caller_path, is_caller_name};
@@ -50,13 +51,22 @@ fn callers(values: &mut Values) -> Vec<CallerConfig> {
             let path = caller_path(&one.name, keys::CALLER_UID.path());
             values.reject(&path, (problem, "give one of them a key, or remove it"));
         }
+        let mut others = callers[..at].iter();
+        if one.san.is_some()
+            && let Some(other) = others.find(|other| other.san == one.san)
+        {
+            let problem = format!("is also the san of guard.callers.{}", other.name);
+            let path = caller_path(&one.name, keys::CALLER_SAN.path());
+            values.reject(&path, (problem, "give each caller its own name"));
+        }
     }
     callers
 }
 
-/// Two callers with the same uid and no key cannot be told apart.
+/// Two callers with the same uid and nothing else cannot be told apart.
 fn is_the_same(one: &CallerConfig, other: &CallerConfig) -> bool {
-    one.key.is_none() && other.key.is_none() && one.uid == other.uid
+    let has_only_uid = |one: &CallerConfig| one.key.is_none() && one.san.is_none();
+    has_only_uid(one) && has_only_uid(other) && one.uid == other.uid
 }
 
 fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<CallerConfig> {
@@ -73,7 +83,10 @@ fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<Calle
     let path = |path: &str| caller_path(name, path);
     let key_path = path(keys::CALLER_KEY.path());
     let uid_path = path(keys::CALLER_UID.path());
+    let san_path = path(keys::CALLER_SAN.path());
     let key = values.secret(&key_path);
+    let san = values.read_at(&san_path, &keys::CALLER_SAN);
+    let san = san.and_then(|text| values.checked(&san_path, CertificateName::parse(&text)));
     let uid = values.read_at(&uid_path, &keys::CALLER_UID);
     let rules = access_rules(
         values,
@@ -84,8 +97,11 @@ fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<Calle
         (&path(keys::CALLER_ALLOW.path()), &keys::CALLER_ALLOW),
         (&path(keys::CALLER_DENY.path()), &keys::CALLER_DENY),
     );
-    if !values.is_set(&key_path) && !values.is_set(&uid_path) {
-        let problem = "has neither a key nor a uid, so nobody can be this caller";
+    let is_identified = [&key_path, &san_path, &uid_path]
+        .iter()
+        .any(|path| values.is_set(path));
+    if !is_identified {
+        let problem = "has neither a key nor a san nor a uid, so nobody can be this caller";
         let remedy = format!(
             "write {key_path} = {{ file = \"…\" }} (`cupbearer keygen --caller {name}` makes one), or {uid_path} = 1000"
         );
@@ -98,6 +114,7 @@ fn caller(values: &mut Values, name: &str, source: &ValueSource) -> Option<Calle
     let caller = CallerConfig {
         name: name.to_owned(),
         key,
+        san,
         uid,
         rails: rules.clone().unwrap_or_default(),
     };

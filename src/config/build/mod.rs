@@ -21,11 +21,12 @@ use self::network::network;
 use self::tls::tls;
 use self::token::token;
 use self::upstream::upstream;
+use super::certificate_name::CertificateName;
 use super::guard::GuardConfig;
 use super::keys;
 use super::listen::{self, Listen};
 use super::token::TokenConfig;
-use super::types::{AdminConfig, Config, LogConfig, RuntimeConfig};
+use super::types::{AdminConfig, Config, LogConfig, NetworkConfig, RuntimeConfig, UpstreamConfig};
 use super::values::Values;
 use crate::text::quoted;
 
@@ -55,6 +56,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         token.as_ref(),
         network.as_ref(),
     );
+    reject_spiffe_without_authorities(values, upstream.as_ref(), network.as_ref());
     reject_shared_addresses(values, listen.as_ref(), admin.as_ref());
     let limits = limits(values);
     let log = log(values);
@@ -106,7 +108,7 @@ fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
         return Some(listen);
     }
     let problem = format!(
-        "{} is not loopback, guard.network is \"keyed\", and no caller has a key",
+        "{} is not loopback, guard.network is \"keyed\", and no caller has a key or a san",
         quoted(&text)
     );
     let remedy = "write listen = \"localhost:6749\"; or give each caller a key in guard.callers (`cupbearer keygen \
@@ -114,6 +116,22 @@ fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
                   guard.network = \"open\"";
     values.reject(path, (problem, remedy));
     None
+}
+
+/// Only a private authority issues certificates with a SPIFFE ID.
+fn reject_spiffe_without_authorities(
+    values: &mut Values,
+    upstream: Option<&UpstreamConfig>,
+    network: Option<&NetworkConfig>,
+) {
+    let san = upstream.and_then(|upstream| upstream.san.as_ref());
+    let has_none = network.is_some_and(|network| network.ca_file.is_none());
+    if has_none && san.is_some_and(CertificateName::is_spiffe) {
+        let ca_file = keys::NETWORK_CA_FILE.path();
+        let problem = format!("is a SPIFFE ID, which only an authority of {ca_file} can issue");
+        let remedy = format!("set {ca_file} to the authorities of the mesh");
+        values.reject(keys::UPSTREAM_SAN.path(), (problem, remedy));
+    }
 }
 
 /// The one part that commands such as `health` need; the rest may be invalid.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::guard::GuardConfig;
-use crate::config::keys;
+use crate::config::keys::{self, caller_path};
 use crate::config::listen::Listen;
 use crate::config::types::TlsConfig;
 use crate::config::values::Values;
@@ -22,7 +22,18 @@ pub(super) fn tls(
     listen: Option<&Listen>,
     guard: Option<&GuardConfig>,
 ) -> Option<Option<TlsConfig>> {
-    let certificate = certificate(values)?;
+    let certificate = certificate(values);
+    let client_ca_file = values.read(&keys::TLS_CLIENT_CA_FILE).map(PathBuf::from);
+    values.named.client_ca_file.clone_from(&client_ca_file);
+    let requires_client = values.read(&keys::TLS_REQUIRE_CLIENT)?;
+    reject_without_authorities(values, client_ca_file.is_some(), requires_client, guard);
+    let certificate = certificate?;
+    if certificate.is_none() && client_ca_file.is_some() {
+        let problem = format!("has no effect without {CERT}");
+        let remedy = format!("set {CERT} and {KEY} too");
+        values.reject(keys::TLS_CLIENT_CA_FILE.path(), (problem, remedy));
+        return None;
+    }
     if certificate.is_some() && matches!(listen, Some(Listen::Unix { .. })) {
         let problem = (
             "has no effect, because listen is a unix socket",
@@ -37,7 +48,33 @@ pub(super) fn tls(
              set {CERT} and {KEY}"
         ));
     }
-    Some(certificate.map(|certificate| TlsConfig { certificate }))
+    Some(certificate.map(|certificate| TlsConfig {
+        certificate,
+        client_ca_file,
+        requires_client,
+    }))
+}
+
+/// Without authorities nobody can present a certificate.
+fn reject_without_authorities(
+    values: &mut Values,
+    has_authorities: bool,
+    requires_client: bool,
+    guard: Option<&GuardConfig>,
+) {
+    const CA: &str = keys::TLS_CLIENT_CA_FILE.path();
+    if has_authorities {
+        return;
+    }
+    let problem = || (format!("needs {CA}"), format!("set {CA} too, or remove it"));
+    if requires_client {
+        values.reject(keys::TLS_REQUIRE_CLIENT.path(), problem());
+    }
+    let callers = guard.into_iter().flat_map(|guard| &guard.callers);
+    for caller in callers.filter(|caller| caller.san.is_some()) {
+        let path = caller_path(&caller.name, keys::CALLER_SAN.path());
+        values.reject(&path, problem());
+    }
 }
 
 /// Both files or neither.

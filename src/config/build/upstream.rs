@@ -7,6 +7,7 @@ use http::uri::Scheme;
 use http::{HeaderName, HeaderValue};
 
 use crate::config::address::{self, Origin};
+use crate::config::certificate_name::CertificateName;
 use crate::config::keys;
 use crate::config::path_pattern::PathPattern;
 use crate::config::types::UpstreamConfig;
@@ -18,6 +19,7 @@ use crate::text::quoted;
 pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
     let url = upstream_url(values);
     let client_certificate = client_certificate(values, url.as_ref());
+    let san = san(values, url.as_ref());
     let headers = headers(values);
     let rewrite = values.read(&keys::UPSTREAM_REWRITE);
     let openapi = openapi(values);
@@ -35,6 +37,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
         url: url?,
         proxy: None, // decided when all targets are known
         client_certificate: client_certificate?,
+        san: san?,
         headers: headers?,
         rewrite: rewrite?,
         openapi: openapi?,
@@ -107,6 +110,32 @@ fn client_certificate(
             return Some(Some(certificate));
         }
     }
+    None
+}
+
+/// The name that the API's certificate must have: one that only a server can have.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether there was a problem"
+)]
+fn san(values: &mut Values, url: Option<&Origin>) -> Option<Option<CertificateName>> {
+    const SAN: &str = keys::UPSTREAM_SAN.path();
+    if !values.is_set(SAN) {
+        return Some(None);
+    }
+    let text = values.read(&keys::UPSTREAM_SAN)?;
+    let san = values.checked(SAN, CertificateName::parse(&text))?;
+    let problem = if url.is_some_and(|url| !url.is_tls()) {
+        ("has no effect, because upstream.url is http", "remove it")
+    } else if matches!(san, CertificateName::Dns(_)) || san.is_spiffe() {
+        return Some(Some(san));
+    } else {
+        (
+            "is neither a DNS name nor a SPIFFE ID",
+            "write \"api.internal\" or \"spiffe://cluster.local/ns/api/sa/api\"",
+        )
+    };
+    values.reject(SAN, problem);
     None
 }
 

@@ -114,6 +114,9 @@ const UPSTREAM_POOL_IDLE: Key<Duration> = duration("upstream.pool_idle", SOME, D
 const UPSTREAM_RETRY_BODY: Key<usize> = size("upstream.retry_body", RETRY_BYTES, Default("\"64KiB\""),
     "How much of a request body is kept, so that the request can be sent again after a 401.");
 
+const UPSTREAM_SAN: Key<String> = text("upstream.san", Unset("\"spiffe://cluster.local/ns/api/sa/api\""),
+    "The name that the API's certificate must have instead of the host's: a DNS name, or a SPIFFE ID issued by network.ca_file.");
+
 const UPSTREAM_CLIENT_CERT_FILE: Key<String> = text("upstream.client_cert_file", Unset("\"/etc/cupbearer/client.pem\""),
     "Mutual TLS: the client certificate (PEM), followed by any intermediate certificates. Needs client_key_file.");
 
@@ -278,6 +281,12 @@ const TLS_CERT_FILE: Key<String> = text("tls.cert_file", Unset("\"/etc/cupbearer
 const TLS_KEY_FILE: Key<String> = text("tls.key_file", Unset("\"/etc/cupbearer/tls/tls.key\""),
     "The certificate's private key (PEM, without a passphrase).");
 
+const TLS_CLIENT_CA_FILE: Key<String> = text("tls.client_ca_file", Unset("\"/etc/cupbearer/tls/ca.crt\""),
+    "The certificate authorities (PEM) of callers. A caller may present a certificate of one of them, whose name guard.callers.NAME.san compares.");
+
+const TLS_REQUIRE_CLIENT: Key<bool> = switch("tls.require_client", Default("false"),
+    "Whether a TLS handshake without such a certificate fails.");
+
 const ADMIN_LISTEN: Key<Vec<String>> = addresses("admin.listen", Default("\"localhost:6750\""),
     "Where health, metrics and status are served: an address as in listen, a list of addresses, or \"off\". With port 0 the system chooses one, which the banner shows. On a non-loopback address, only /live, /startup, /ready and /metrics exist.").for_process();
 
@@ -323,6 +332,9 @@ CALLER_KEYS:
 
 const CALLER_KEY: SecretKey = secret("guard.callers.NAME.key", Unset("{ file = \"/run/secrets/ci.key\" }"),
     "Where to find the caller's keys, one per line. `cupbearer keygen --caller` creates one. A changed file takes effect within 3 s.");
+
+const CALLER_SAN: Key<String> = text("guard.callers.NAME.san", Unset("\"spiffe://cluster.local/ns/orders/sa/orders\""),
+    "The name that the caller's certificate must have (a URI, DNS or IP subject alternative name, exactly), instead of a key or in addition to one. Needs tls.client_ca_file.");
 
 const CALLER_UID: Key<u32> = count("guard.callers.NAME.uid", UIDS, Unset("1000"),
     "The id of the user that the caller must run as, instead of a key or in addition to one.");

@@ -179,6 +179,15 @@ fn all_but(key: &KeyInfo) -> Vec<(&'static str, &'static str)> {
             );
         }
         "token.pingone.environment_id" => rest[1] = ("CUPBEARER_TOKEN__PINGONE__REGION", "eu"),
+        "tls.client_ca_file" | "tls.require_client" => {
+            let files = [
+                ("CUPBEARER_TLS__CERT_FILE", "/tls.crt"),
+                ("CUPBEARER_TLS__KEY_FILE", "/tls.key"),
+                ("CUPBEARER_TLS__CLIENT_CA_FILE", "/ca.crt"),
+            ];
+            rest.extend(files.iter().filter(|(name, _)| *name != key.variable()));
+        }
+        "upstream.san" => rest.push(("CUPBEARER_NETWORK__CA_FILE", "/ca.pem")),
         "tls.cert_file" => rest.push(("CUPBEARER_TLS__KEY_FILE", "/tls.key")),
         "tls.key_file" => rest.push(("CUPBEARER_TLS__CERT_FILE", "/tls.crt")),
         "upstream.client_cert_file" => {

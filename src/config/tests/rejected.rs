@@ -23,6 +23,34 @@ const REFUSED: &[(&str, &str)] = &[
         "listen = \"unix:/run/x.sock\"\ntls.cert_file = \"c\"\ntls.key_file = \"k\"",
         "tls.cert_file: has no effect, because listen is a unix socket: remove it",
     ),
+    (
+        "tls.client_ca_file = \"c\"",
+        "tls.client_ca_file: has no effect without tls.cert_file: set tls.cert_file and tls.key_file too",
+    ),
+    (
+        "tls.require_client = true",
+        "tls.require_client: needs tls.client_ca_file: set tls.client_ca_file too, or remove it",
+    ),
+    (
+        "guard.callers.ci.san = \"spiffe://a/b\"",
+        "guard.callers.ci.san: needs tls.client_ca_file: set tls.client_ca_file too",
+    ),
+    (
+        "guard.callers.ci.san = \"*.example.com\"",
+        "guard.callers.ci.san: \"*.example.com\" is a wildcard, which names nobody: write the whole name",
+    ),
+    (
+        "guard.callers.ci.san = \"a.b\"\nguard.callers.cj.san = \"A.b\"",
+        "guard.callers.cj.san: is also the san of guard.callers.ci: give each caller its own name",
+    ),
+    (
+        "upstream.san = \"10.0.0.1\"",
+        "upstream.san: is neither a DNS name nor a SPIFFE ID: write \"api.internal\"",
+    ),
+    (
+        "upstream.san = \"spiffe://a/b\"",
+        "upstream.san: is a SPIFFE ID, which only an authority of network.ca_file can issue: set",
+    ),
     ("client_id = \"x\"", "did you mean token.client_id?"),
     ("guard.readonly = true", "did you mean guard.read_only?"),
     (
@@ -84,7 +112,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "guard.callers.ci = {}",
-        "guard.callers.ci: has neither a key nor a uid, so nobody can be this caller: write guard.callers.ci.key = ",
+        "guard.callers.ci: has neither a key nor a san nor a uid, so nobody can be this caller: write guard.callers.ci.key = ",
     ),
     (
         "guard.callers.CI.uid = 1",

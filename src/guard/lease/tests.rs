@@ -23,7 +23,8 @@ fn lease(guard: &Guard, key: &[u8]) -> Lease {
     Lease {
         caller: callers.list()[0].name.clone(),
         callers,
-        key: KeyDigest::of(key),
+        key: Some(KeyDigest::of(key)),
+        certificate: None,
     }
 }
 

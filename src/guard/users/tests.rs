@@ -10,6 +10,7 @@ fn peer(transport: Transport, uid: Option<u32>) -> Peer {
         scheme: OwnScheme::Http,
         address: None,
         uid,
+        certificate: None,
     }
 }
 

@@ -66,6 +66,7 @@ async fn rejected() -> (RejectedConnection, tokio::net::TcpStream) {
             scheme: OwnScheme::Http,
             address: None,
             uid: Some(1),
+            certificate: None,
         },
         cause: UnservedCause::Full,
     };

@@ -12,6 +12,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// An upstream whose idle connections are not checked by a reaper.
 fn without_reaper(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Upstream<Empty<Bytes>> {
     let config = config::UpstreamConfig {
+        san: None,
         url: config::Origin {
             scheme: http::uri::Scheme::HTTP,
             authority: address.to_string().parse().unwrap(),

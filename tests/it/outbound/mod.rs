@@ -7,6 +7,7 @@ pub(crate) mod peers;
 mod replaced;
 mod tls;
 mod token_endpoint;
+mod upstream_san;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
+    SanType, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -56,6 +56,16 @@ impl Ca {
     pub(crate) fn issue_to_client(&self, name: &str) -> Identity {
         let mut params = server_params(name, [2000, 4000]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    /// A server certificate whose only names are these URIs.
+    pub(crate) fn issue_with_uris(&self, uris: &[&str]) -> Identity {
+        let mut params = server_params("unused", [2000, 4000]);
+        let uris = uris
+            .iter()
+            .map(|uri| SanType::URI((*uri).try_into().unwrap()));
+        params.subject_alt_names = uris.collect();
         self.sign(&params)
     }
 

@@ -1,5 +1,6 @@
 //! The listener speaks TLS (`tls.*`).
 
+mod callers;
 mod handshakes;
 mod pki;
 mod replaced;

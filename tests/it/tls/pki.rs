@@ -1,7 +1,7 @@
 //! A certificate authority, the certificates that it issues, and TLS clients that trust it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{
@@ -128,10 +128,6 @@ impl ServerFiles {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        self.0.path()
     }
 
     /// The settings that name the files.

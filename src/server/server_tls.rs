@@ -1,0 +1,14 @@
+//! The TLS of a server's connections.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// The TLS of new connections.
+#[derive(Debug)]
+pub struct ServerTls {
+    /// The certificate, and what clients may present.
+    pub config: Arc<rustls::ServerConfig>,
+    /// Becomes true when the certificates of clients no longer count.
+    pub client_trust: watch::Receiver<bool>,
+}
