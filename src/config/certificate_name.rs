@@ -17,8 +17,8 @@ pub enum CertificateName {
     Ip(IpAddr),
 }
 
-const EXAMPLE: &str =
-    "write \"spiffe://cluster.local/ns/orders/sa/orders\", \"orders.example.com\" or \"10.0.0.1\"";
+const EXAMPLE: &str = "write \"orders.example.com\", a URI such as spiffe://cluster.local/ns/orders/sa/orders, or an IP \
+                       address";
 
 impl CertificateName {
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {

@@ -31,7 +31,8 @@ pub struct GuardConfig {
 }
 
 impl GuardConfig {
-    /// Whether a listener beyond loopback is allowed: a caller has a key or a certificate's name, or the network is trusted.
+    /// Whether a listener beyond loopback is allowed: a caller has a key or a certificate's name, or the network is
+    /// trusted.
     #[must_use]
     pub fn may_face_network(&self) -> bool {
         let is_named = |caller: &CallerConfig| caller.key.is_some() || caller.san.is_some();

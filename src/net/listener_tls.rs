@@ -1,4 +1,5 @@
-//! The TLS that a listener speaks: its certificate, the authorities of its clients, and the keys of its session tickets.
+//! The TLS that a listener speaks: its certificate, the authorities of its clients, and the keys of its session
+//! tickets.
 
 use std::path::Path;
 use std::sync::Arc;

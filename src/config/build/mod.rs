@@ -108,7 +108,7 @@ fn listen(values: &mut Values, guard: Option<&GuardConfig>) -> Option<Listen> {
         return Some(listen);
     }
     let problem = format!(
-        "{} is not loopback, guard.network is \"keyed\", and no caller has a key or a san",
+        "{} is not loopback, guard.network is \"keyed\", and no caller has a key",
         quoted(&text)
     );
     let remedy = "write listen = \"localhost:6749\"; or give each caller a key in guard.callers (`cupbearer keygen \

@@ -132,7 +132,7 @@ fn san(values: &mut Values, url: Option<&Origin>) -> Option<Option<CertificateNa
     } else {
         (
             "is neither a DNS name nor a SPIFFE ID",
-            "write \"api.internal\" or \"spiffe://cluster.local/ns/api/sa/api\"",
+            "write \"api.internal\", or a SPIFFE ID",
         )
     };
     values.reject(SAN, problem);

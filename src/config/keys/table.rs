@@ -114,8 +114,8 @@ const UPSTREAM_POOL_IDLE: Key<Duration> = duration("upstream.pool_idle", SOME, D
 const UPSTREAM_RETRY_BODY: Key<usize> = size("upstream.retry_body", RETRY_BYTES, Default("\"64KiB\""),
     "How much of a request body is kept, so that the request can be sent again after a 401.");
 
-const UPSTREAM_SAN: Key<String> = text("upstream.san", Unset("\"spiffe://cluster.local/ns/api/sa/api\""),
-    "The name that the API's certificate must have instead of the host's: a DNS name, or a SPIFFE ID issued by network.ca_file.");
+const UPSTREAM_SAN: Key<String> = text("upstream.san", Unset("\"api.internal\""),
+    "The name that the API's certificate must have instead of the host's: a DNS name, or a SPIFFE ID (spiffe://…) issued by network.ca_file.");
 
 const UPSTREAM_CLIENT_CERT_FILE: Key<String> = text("upstream.client_cert_file", Unset("\"/etc/cupbearer/client.pem\""),
     "Mutual TLS: the client certificate (PEM), followed by any intermediate certificates. Needs client_key_file.");

@@ -12,7 +12,7 @@ use super::pki::{
     Authority, Issued, ServerFiles, connect, exchange, fetch, in_the_year_4000, try_connect,
 };
 use crate::support::{
-    CALLER_KEY, Connection, Proxy, ReloadingProxy, Upstream, token_answer, until, within,
+    CALLER_KEY, Connection, ReloadingProxy, Upstream, token_answer, until, within,
 };
 
 const ID: &str = "spiffe://cluster.local/ns/a/sa/orders";
@@ -29,8 +29,8 @@ struct Scene {
     servers: Authority,
     clients: Authority,
     _files: ServerFiles,
-    proxy: Proxy,
-    _upstream: Upstream,
+    proxy: ReloadingProxy,
+    _upstreams: [Upstream; 2],
 }
 
 impl Scene {
@@ -38,33 +38,35 @@ impl Scene {
         Self::before(Upstream::echoing().await, settings).await
     }
 
-    async fn before(upstream: Upstream, settings: &[(&str, &str)]) -> Self {
+    async fn before(api: Upstream, settings: &[(&str, &str)]) -> Self {
         let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
         let files = ServerFiles::new(&servers.server("first"));
         std::fs::write(files.path("ca.crt"), &clients.pem).unwrap();
         std::fs::write(files.path("key"), CALLER_KEY).unwrap();
-        let ca = files.path("ca.crt").display().to_string();
-        let of_files = files.settings();
-        let mut all: Vec<_> = of_files.iter().map(|(key, path)| (*key, &**path)).collect();
-        all.push(("tls.client_ca_file", &ca));
+        std::fs::write(files.path("secret"), "s3cr3t").unwrap();
+        let tokens = Upstream::answering(token_answer()).await;
         let key = format!("{{ file = '{}' }}", files.path("key").display());
-        let settings: Vec<(&str, String)> = settings
+        let lines: String = settings
             .iter()
-            .map(|(name, value)| (*name, value.replace("KEY", &key)))
+            .map(|(name, value)| match *value {
+                "KEY" => format!("{name} = {key}\n"),
+                "true" => format!("{name} = true\n"),
+                text => format!("{name} = \"{text}\"\n"),
+            })
             .collect();
-        all.extend(settings.iter().map(|(name, value)| (*name, &**value)));
-        let proxy = Proxy::with(&upstream.url(), &all).await;
+        let text = format!("{}{lines}", configuration(&files, &api, &tokens));
+        let proxy = ReloadingProxy::start(files.path("cupbearer.toml"), &text);
         Self {
             servers,
             clients,
             _files: files,
             proxy,
-            _upstream: upstream,
+            _upstreams: [api, tokens],
         }
     }
 
     fn address(&self) -> SocketAddr {
-        self.proxy.address
+        self.proxy.running.addresses[0]
     }
 
     fn client(&self, names: Vec<SanType>) -> TlsConnector {
@@ -76,9 +78,12 @@ impl Scene {
             .connector_with(Some(issued), rustls::DEFAULT_VERSIONS)
     }
 
-    /// The status of the response, and what a rejection says.
+    /// The status of the response, and what a rejection says. 0 if there is none.
     async fn ask(&self, connector: &TlsConnector, fields: &str) -> (u16, String) {
-        let response = fetch(connector, self.address(), fields).await;
+        let Ok(mut stream) = try_connect(connector, self.address()).await else {
+            return (0, String::new());
+        };
+        let response = exchange(&mut stream, fields).await;
         let status = response
             .get(9..12)
             .map_or(0, |status| status.parse().unwrap());
@@ -86,6 +91,19 @@ impl Scene {
         let detail = detail.split('"').next().unwrap().to_owned();
         (status, detail)
     }
+}
+
+/// The lines that name the files and the servers.
+fn configuration(files: &ServerFiles, api: &Upstream, tokens: &Upstream) -> String {
+    format!(
+        "listen = \"127.0.0.1:0\"\nupstream.url = \"{}\"\ntoken.url = \"{}\"\ntoken.client_id = \"id\"\n\
+         token.client_secret = {{ file = '{}' }}\ntls.client_ca_file = '{}'\n{}",
+        api.url(),
+        tokens.url(),
+        files.path("secret").display(),
+        files.path("ca.crt").display(),
+        files.lines()
+    )
 }
 
 #[tokio::test]
@@ -241,15 +259,8 @@ async fn other_authorities_end_what_the_previous_ones_admitted() {
         Upstream::echoing().await,
         Upstream::answering(token_answer()).await,
     );
-    let text = format!(
-        "listen = \"127.0.0.1:0\"\nupstream.url = \"{}\"\ntoken.url = \"{}\"\ntoken.client_id = \"id\"\n\
-         token.client_secret = {{ file = '{}' }}\ntls.client_ca_file = '{}'\nguard.callers.orders.san = \"{ID}\"\n{}",
-        api.url(),
-        tokens.url(),
-        files.path("secret").display(),
-        files.path("ca.crt").display(),
-        files.lines()
-    );
+    let lines = configuration(&files, &api, &tokens);
+    let text = format!("{lines}guard.callers.orders.san = \"{ID}\"\n");
     let proxy = ReloadingProxy::start(files.path("cupbearer.toml"), &text);
     let address = proxy.running.addresses[0];
     let issued = clients.client(vec![uri(ID)], in_the_year_4000());
