@@ -213,6 +213,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
     let minute = Duration::from_mins(1);
     let upstream = upstream::Upstream::new(
         &config::UpstreamConfig {
+            san: None,
             url,
             proxy: None,
             client_certificate: None,
