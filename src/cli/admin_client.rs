@@ -52,6 +52,12 @@ pub(super) enum AdminError {
     /// A cupbearer with another configuration responds there.
     #[error("{0}")]
     Unrelated(String),
+    /// Nothing says which cupbearer is meant.
+    #[error(
+        "nothing is configured here, so it is unclear which cupbearer to stop: name its file with --config, or its admin \
+         listener with --admin (the default is localhost:6750)"
+    )]
+    Unnamed,
 }
 
 /// An admin listener that has been recognized.
@@ -203,8 +209,7 @@ fn other_instance(status: &str, invocation: &Invocation, address: &Listen) -> Op
         proxies,
         surroundings,
     } = invocation;
-    let mut settings = proxies.iter().flat_map(|one| &one.settings);
-    if settings.any(|setting| setting.key == "admin.listen") {
+    if is_chosen(invocation) {
         return None;
     }
     let own: Vec<ProxyFingerprint> = proxies
@@ -214,10 +219,31 @@ fn other_instance(status: &str, invocation: &Invocation, address: &Listen) -> Op
     let upstream = doctor::upstream_if_unrelated(status, &own)?;
     let named: Vec<&str> = own.iter().map(|own| own.named.as_str()).collect();
     Some(format!(
-        "the cupbearer at {address} (forwards to {upstream}) is not the one of {}: set admin.listen there, or choose \
-         this one with --admin {address}",
+        "the cupbearer at {address} (forwards to {upstream}) is not the one of {}: set admin.listen there, repeat the \
+         flags that the proxy was started with, or choose this one with --admin {address}",
         named.join(", ")
     ))
+}
+
+/// Whether the user chose the address with `--admin`.
+fn is_chosen(invocation: &Invocation) -> bool {
+    let mut settings = invocation.proxies.iter().flat_map(|one| &one.settings);
+    settings.any(|setting| setting.key == "admin.listen")
+}
+
+/// Fails if nothing says which cupbearer is meant: then a command may read from any, and change none.
+pub(super) fn require_named(invocation: &Invocation) -> Result<(), AdminError> {
+    let Invocation {
+        proxies,
+        surroundings,
+    } = invocation;
+    let mut own = proxies
+        .iter()
+        .map(|one| config::fingerprint(one, surroundings));
+    if !is_chosen(invocation) && own.all(|own| own.is_unconfigured) {
+        return Err(AdminError::Unnamed);
+    }
+    Ok(())
 }
 
 /// The addresses at which a listener is reached from this machine.

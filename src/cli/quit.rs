@@ -3,7 +3,7 @@
 use clap::Args;
 use http::{Method, StatusCode};
 
-use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
+use super::admin_client::{AdminError, AdminListener, TIME_LIMIT, require_named};
 use super::exit::Exit;
 use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
@@ -43,6 +43,7 @@ impl QuitArgs {
 }
 
 async fn quit(invocation: &Invocation) -> Result<TextResponse, AdminError> {
+    require_named(invocation)?;
     let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
     listener.request(Method::POST, "/quit").await
 }

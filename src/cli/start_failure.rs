@@ -20,6 +20,7 @@ pub(super) const fn exit_after(error: &StartError) -> Exit {
         StartError::Bind(_)
         | StartError::OpenFiles(_)
         | StartError::Loop { .. }
+        | StartError::ConnectsToAdmin { .. }
         | StartError::Tls(_)
         | StartError::Worker(_) => Exit::Failed,
     }
@@ -53,7 +54,9 @@ impl ConfiguredListener {
 pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
     let remedy = match error {
         StartError::Bind(bind) => bind_remedy(bind, ConfiguredListener::Proxy, admin),
-        StartError::Loop { .. } => "write the address of the API there".to_owned(),
+        StartError::Loop { .. } | StartError::ConnectsToAdmin { .. } => {
+            "write the address of another server there".to_owned()
+        }
         StartError::UnknownUsers(_) => {
             "write guard.local_users = \"any\" if every user of this machine may act as this client, \
              or listen = \"unix:/PATH\""

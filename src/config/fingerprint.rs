@@ -7,7 +7,8 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use super::address;
 use super::content::Content;
 use super::inputs::{Overrides, Surroundings};
-use super::keys::{self, Key};
+use super::keys::{self, Key, Scope};
+use super::layers::Layers;
 use super::listen::{self, Listen};
 use super::sources;
 use super::token::TokenOrigin;
@@ -61,13 +62,15 @@ fn digest(identity: &impl fmt::Debug) -> String {
     format!("{digest:016x}")
 }
 
-/// What identifies one proxy. A key that is not set says nothing.
+/// What identifies one proxy. A value that cannot be read says nothing.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyFingerprint {
     /// Where it was read, in words: a file or the environment; or which file could not be read, and why.
     pub named: String,
     /// Whether the file could not be read, so that nothing below is known of it.
     pub is_unreadable: bool,
+    /// Whether nothing is configured, except perhaps keys of the process: this describes every proxy.
+    pub is_unconfigured: bool,
     /// `name`.
     pub name: Option<String>,
     /// `upstream.url`: scheme, host and port.
@@ -88,9 +91,17 @@ impl ProxyFingerprint {
 #[must_use]
 pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyFingerprint {
     let layers = sources::read(overrides, surroundings);
-    let text = |key: &Key<String>| match &layers.values.get(key.path())?.content {
-        Content::Toml(toml::Value::String(text)) => Some(text.clone()),
-        Content::Toml(_) | Content::Secret(_) | Content::Invalid => None,
+    let is_unconfigured = is_unconfigured(&layers);
+    let text = |key: &Key<String>| {
+        let default = || (!layers.incomplete && !is_unconfigured).then(|| key.info.default());
+        let value = match layers.values.get(key.path()) {
+            Some(set) => match &set.content {
+                Content::Toml(value) => value.clone(),
+                Content::Secret(_) | Content::Invalid => return None,
+            },
+            None => default().flatten()?,
+        };
+        Some(value.as_str()?.to_owned())
     };
     let upstream = text(&keys::UPSTREAM_URL).and_then(|text| address::origin(&text, true).ok());
     let named = match (&layers.unreadable, &layers.file) {
@@ -101,10 +112,18 @@ pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyF
     ProxyFingerprint {
         named,
         is_unreadable: layers.incomplete,
+        is_unconfigured,
         name: text(&keys::NAME),
         upstream: upstream.map(|origin| format!("{}://{}", origin.scheme, origin.authority)),
         listen: text(&keys::LISTEN).and_then(|text| listen::listen(&text).ok()),
     }
+}
+
+/// Whether there is no file, and only keys of the process are set.
+fn is_unconfigured(layers: &Layers) -> bool {
+    let is_of_process =
+        |path: &String| keys::find(path).is_some_and(|key| key.scope == Scope::Process);
+    layers.file.is_none() && !layers.incomplete && layers.values.keys().all(is_of_process)
 }
 
 #[cfg(test)]

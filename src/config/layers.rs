@@ -13,7 +13,7 @@ use super::network::ProxyEnvironment;
 use super::problems::{ConfigProblem, ConfigProblems, InvalidValue};
 
 /// Everything that was set, before it has types.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Layers {
     pub(crate) values: BTreeMap<String, SetValue>,
     /// Every caller for which something was set, and where that was first.

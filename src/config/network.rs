@@ -237,7 +237,7 @@ fn without_final_dot(host: &str) -> &str {
 }
 
 /// What the environment and the operating system say about proxies, read once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ProxyEnvironment {
     /// The variable's name and value: `HTTPS_PROXY`, else `https_proxy`.
     https_proxy: Option<(&'static str, String)>,

@@ -1,14 +1,14 @@
 //! Several proxies in one process: one file each. Keys of the process are set in one of the files, and keys of a proxy
 //! in its own file and nowhere else.
 
-use super::content::{Content, ValueSource};
+use super::content::{Content, SetValue, ValueSource};
 use super::digests::KeyDigests;
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key, Scope};
 use super::layers::Layers;
 use super::listen::{self, Listen};
 use super::load::{InvalidConfig, Loaded, finish};
-use super::problems::ConfigProblems;
+use super::problems::{ConfigProblem, ConfigProblems};
 use super::sources;
 
 /// Reads the configuration of every proxy of a process.
@@ -61,23 +61,103 @@ pub fn load_one_of(
     let mut order: Vec<&Overrides> = others.map(|(_, other)| other).collect();
     // Of two that conflict, the later one is reported.
     order.push(&all[place]);
-    let mut layers = read_together(&order, surroundings)
-        .pop()
-        .expect("there is at least this one");
-    let own = KeyDigests::of(&layers);
-    let changed = own.changed_from(in_use);
+    let mut others = read_together(&order, surroundings);
+    let mut layers = others.pop().expect("there is at least this one");
+    let changed = KeyDigests::of(&layers).changed_from(in_use);
     let is_shared = |path: &str| path == keys::NAME.path() || path == keys::LISTEN.path();
     layers.problems.retain(|problem| {
         let is_conflict = is_shared(&problem.key) || is_of_process(&problem.key);
         !is_conflict || changed.contains(&problem.key)
     });
-    // What another file sets for the process is applied when that file is read.
+    // What another file sets for the process is applied when that file is read. But the admin listener, wherever it is
+    // set, is no server that this one may connect to, and has an address that this one cannot take.
+    let admin = admin_of_others(&layers, &others, &changed);
     let file = layers.file.clone();
     layers.values.retain(|path, value| match &value.source {
         ValueSource::File { path: from, .. } => !is_of_process(path) || Some(from) == file.as_ref(),
         ValueSource::Variable(_) | ValueSource::Flag(_) => true,
     });
-    finish(layers, surroundings).map_err(|invalid| invalid.problems)
+    if let Some(admin) = admin {
+        layers.values.insert(ADMIN.to_owned(), admin);
+    }
+    let loaded = finish(layers, surroundings).map_err(|invalid| invalid.problems)?;
+    if changed.iter().any(|key| key == ADMIN) {
+        let broken = broken_by_admin(others, surroundings);
+        if !broken.is_empty() {
+            return Err(broken);
+        }
+    }
+    Ok(loaded)
+}
+
+const ADMIN: &str = keys::ADMIN_LISTEN.path();
+
+/// The `admin.listen` by which to judge a file that does not set it; `None` if it does, or if nobody does.
+fn admin_of_others(layers: &Layers, others: &[Layers], changed: &[String]) -> Option<SetValue> {
+    let set = layers.values.get(ADMIN);
+    if set.is_some_and(|set| is_own(set, layers)) {
+        return None;
+    }
+    let matters = |key: &String| {
+        let table = key.split('.').next().unwrap_or(key);
+        matches!(table, "listen" | "upstream" | "token" | "network")
+    };
+    let is_valid = |set: &&SetValue| {
+        let Content::Toml(value) = &set.content else {
+            return false;
+        };
+        let Ok(texts) = keys::ADMIN_LISTEN.parse(value) else {
+            return false;
+        };
+        texts.iter().all(|text| is_admin_address(text))
+    };
+    match set {
+        // A file that changes nothing here is not the one to reject if that file does.
+        Some(set) if changed.iter().any(matters) && is_valid(&set) => Some(set.clone()),
+        None if others.iter().all(|other| !other.incomplete) => None,
+        Some(_) | None => Some(no_admin()),
+    }
+}
+
+fn is_admin_address(text: &str) -> bool {
+    text.eq_ignore_ascii_case("off") || listen::admin_listen(text).is_ok()
+}
+
+/// Whether a value was not set by the file of another proxy.
+fn is_own(set: &SetValue, layers: &Layers) -> bool {
+    match &set.source {
+        ValueSource::File { path, .. } => layers.file.as_ref() == Some(path),
+        ValueSource::Variable(_) | ValueSource::Flag(_) => true,
+    }
+}
+
+fn no_admin() -> SetValue {
+    SetValue {
+        content: Content::Toml("off".into()),
+        source: ValueSource::Flag("default"),
+    }
+}
+
+/// The problems that the files of other proxies have only because of the `admin.listen` that all share.
+fn broken_by_admin(others: Vec<Layers>, surroundings: &Surroundings) -> ConfigProblems {
+    let mut broken = ConfigProblems::default();
+    for mut layers in others {
+        let file = layers.file_name.clone();
+        let with = problems(layers.clone(), surroundings);
+        layers.values.insert(ADMIN.to_owned(), no_admin());
+        let without = problems(layers, surroundings);
+        let mut found = with;
+        found.retain(|one: &ConfigProblem| without.iter().all(|other| other != one));
+        broken.add_of(&file, found);
+    }
+    broken
+}
+
+fn problems(layers: Layers, surroundings: &Surroundings) -> ConfigProblems {
+    match finish(layers, surroundings) {
+        Ok(_) => ConfigProblems::default(),
+        Err(invalid) => invalid.problems,
+    }
 }
 
 /// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`. If

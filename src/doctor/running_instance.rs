@@ -165,7 +165,7 @@ fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
         .listen
         .as_ref()
         .map(urls)
-        .filter(|here| !here.is_empty())
+        .filter(|here| !here.is_empty() && !proxy.listens_on.is_empty())
         .map(|here| {
             let mut theirs = proxy.listens_on.iter();
             theirs.any(|one| here.iter().any(|here| is_same_address(one, here)))

@@ -48,6 +48,16 @@ fn announced_override(names: &HeaderValue) -> Option<&[u8]> {
 }
 
 impl<'a> GuardFields<'a> {
+    /// Whether the request asks for an upgrade. One to `h2c` does not count: Java's client sends it with every request,
+    /// and the proxy never forwards it.
+    pub(super) fn asks_upgrade(&self) -> bool {
+        match self.upgrade {
+            FieldLines::Absent => false,
+            FieldLines::One(to) => !to.as_bytes().eq_ignore_ascii_case(b"h2c"),
+            FieldLines::Several => true,
+        }
+    }
+
     pub(super) fn read(headers: &'a HeaderMap) -> Self {
         let mut fields = Self::default();
         for (name, value) in headers {

@@ -77,10 +77,17 @@ pub struct Guard {
 pub struct Admitted {
     cors: Cors,
     is_preflight: bool,
+    asks_upgrade: bool,
     caller: Option<CallerName>,
 }
 
 impl Admitted {
+    /// Whether the request asks for an upgrade, after which it could write anything.
+    #[must_use]
+    pub const fn asks_upgrade(&self) -> bool {
+        self.asks_upgrade
+    }
+
     /// Which of `guard.callers` sent the request, if there are any.
     #[must_use]
     pub fn into_caller(self) -> Option<CallerName> {
@@ -317,6 +324,7 @@ impl Guard {
         Ok(Admitted {
             cors,
             is_preflight,
+            asks_upgrade: fields.asks_upgrade(),
             // A preflight has no key, and is not forwarded.
             caller: if is_preflight {
                 None

@@ -5,7 +5,7 @@
 
 use http::Method;
 
-use super::fields::{FieldLines, GuardFields};
+use super::fields::GuardFields;
 use super::path::{PathAmbiguity, decode_path};
 use super::rejection::Rejection;
 use crate::config::{AccessRules, LoosePath, LoosePattern, Rule};
@@ -77,14 +77,12 @@ impl RuleSet {
                 "{method} may change data, and {table}.read_only is set."
             )));
         }
-        match input.fields.upgrade {
-            FieldLines::Absent => Ok(()),
-            // Java's client sends it with every request, and the proxy never forwards it.
-            FieldLines::One(to) if to.as_bytes().eq_ignore_ascii_case(b"h2c") => Ok(()),
-            FieldLines::One(_) | FieldLines::Several => Err(rejected(format!(
+        if input.fields.asks_upgrade() {
+            return Err(rejected(format!(
                 "Traffic after an upgrade cannot be checked, and {table}.read_only is set."
-            ))),
+            )));
         }
+        Ok(())
     }
 
     #[cold]

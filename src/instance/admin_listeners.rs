@@ -67,7 +67,10 @@ pub fn start_admin(
         let _ = listeners.identify_peers();
     }
     let addresses = bound.iter().flat_map(|bound| bound.addresses.clone());
-    let addresses = addresses.collect();
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    for one in running {
+        one.live_config.set_admin_addresses(&addresses);
+    }
     let (stop, stop_signal) = StopSignal::channel();
     let (mut tasks, mut reporters) = (JoinSet::new(), JoinSet::new());
     let limits = server::ConnectionLimits {

@@ -1,19 +1,21 @@
 //! What is fixed once a proxy listens, and which configurations may be served under these conditions.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::start_error::StartError;
-use crate::config::{Config, Listen, LocalUsers};
+use crate::config::{Config, Listen, LocalUsers, key_that_reaches};
 use crate::metrics::StoppedTasks;
 use crate::net::ListenerTls;
-use crate::proxy::{self, AccessLogger};
+use crate::proxy::AccessLogger;
 use crate::server::{LiveLimits, LiveTls, ServerTls};
 use crate::token::AttemptCounter;
 
 /// What does not change for as long as a proxy listens.
 pub(super) struct ListenContext {
     pub(super) addresses: Vec<SocketAddr>,
+    /// Those of the admin listeners, once they have been started.
+    pub(super) admin_addresses: OnceLock<Vec<SocketAddr>>,
     /// Whether the system tells which user opened a connection.
     pub(super) knows_users: bool,
     pub(super) limits: LiveLimits,
@@ -42,9 +44,7 @@ impl ListenContext {
 
     /// Whether `config` may be served here.
     pub(super) fn check(&self, config: &Config) -> Result<(), StartError> {
-        if let Some(listener) = proxy::own_listener(&config.upstream.url, &self.addresses) {
-            return Err(StartError::Loop { listener });
-        }
+        self.reject_own_listeners(config)?;
         if config.guard.local_users != LocalUsers::Any && !self.knows_users {
             let why = std::io::Error::other("it could not when this proxy started");
             return Err(StartError::UnknownUsers(why));
@@ -57,5 +57,20 @@ impl ListenContext {
             return Err(StartError::OpenToNetwork { listener });
         }
         Ok(())
+    }
+
+    /// Rejects a configuration that would connect to one of the addresses that are bound, which it may no longer
+    /// contain.
+    fn reject_own_listeners(&self, config: &Config) -> Result<(), StartError> {
+        let reached =
+            |listener: &SocketAddr| Some((key_that_reaches(config, *listener)?, *listener));
+        if let Some((key, listener)) = self.addresses.iter().find_map(reached) {
+            return Err(StartError::Loop { key, listener });
+        }
+        let admin = self.admin_addresses.get().into_iter().flatten();
+        match admin.into_iter().find_map(reached) {
+            Some((key, listener)) => Err(StartError::ConnectsToAdmin { key, listener }),
+            None => Ok(()),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration that requests are served with, and how another one replaces it: a new generation is prepared
 //! beside it, then swapped in for all workers at once. Requests in flight keep the generation that they began with.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -191,6 +192,12 @@ impl LiveConfig {
         let live = self.live();
         live.guards.data.restrict_leases(None);
         self.publish(ConfigGeneration::clone(&live));
+    }
+
+    /// Says where the admin listeners of the process are, which no configuration may connect to.
+    pub(super) fn set_admin_addresses(&self, addresses: &[SocketAddr]) {
+        // A process starts them once.
+        let _ = self.context.admin_addresses.set(addresses.to_vec());
     }
 
     /// Uses a changed credential of the live identity only while it belongs to it.

@@ -19,7 +19,7 @@ mod running_proxy;
 mod start_error;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -94,6 +94,7 @@ pub fn start_one_of(
     };
     let context = ListenContext {
         addresses: addresses.clone(),
+        admin_addresses: OnceLock::new(),
         knows_users,
         limits: server.live_limits(),
         tls: server.live_tls(),

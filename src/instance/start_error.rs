@@ -11,9 +11,19 @@ pub enum StartError {
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] server::BindError),
-    /// The upstream is one of our own listeners, so every request would come back.
-    #[error("upstream.url is this proxy itself: it listens on {listener}")]
+    /// A server to connect to is one of the proxy's own listeners, so every request would come back.
+    #[error("{key} is this proxy itself: it listens on {listener}")]
     Loop {
+        /// The key that names the server.
+        key: &'static str,
+        /// The listener.
+        listener: SocketAddr,
+    },
+    /// A server to connect to is an admin listener of the process. It stays until a restart.
+    #[error("{key} is the admin listener of this process, which is on {listener} until a restart")]
+    ConnectsToAdmin {
+        /// The key that names the server.
+        key: &'static str,
         /// The listener.
         listener: SocketAddr,
     },

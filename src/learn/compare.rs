@@ -60,7 +60,7 @@ impl RailsGuard {
         }))
     }
 
-    /// Whether the guard accepts this request. One that was upgraded is checked as an upgrade.
+    /// Whether the guard accepts this request. One that asked for an upgrade is checked as such.
     pub(super) fn accepts(&self, request: &ObservedRequest, outcomes: &RequestOutcomes) -> bool {
         let Ok(method) = Method::from_bytes(request.method.as_bytes()) else {
             return false;
@@ -69,7 +69,7 @@ impl RailsGuard {
             .method(method)
             .uri(&request.path)
             .header(HOST, "localhost");
-        if outcomes.statuses.contains(&101) {
+        if outcomes.asks_upgrade {
             builder = builder
                 .header(CONNECTION, "upgrade")
                 .header(UPGRADE, "websocket");

@@ -14,7 +14,7 @@ use crate::guard::readable_path;
 /// The rails that allow the observed requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoldedRules {
-    /// Only GET, HEAD and OPTIONS were observed, and no request was upgraded.
+    /// Only GET, HEAD and OPTIONS were observed, and no request asked for an upgrade.
     pub read_only: bool,
     /// What to allow, in the order of the paths.
     pub allow: Vec<FoldedRule>,
@@ -58,7 +58,6 @@ pub fn fold(observed: &ObservedRequests, document: Option<&OpenApiDocument>) -> 
     };
     // Keyed by path, then method, since that order is the easiest to read.
     let mut rules: BTreeMap<(String, String), RuleDraft> = BTreeMap::new();
-    let mut templates: BTreeMap<(String, String), &PathTemplate> = BTreeMap::new();
     for (request, outcomes) in &observed.requests {
         if outcomes.rejected > 0 {
             folded.rejected.push(request.clone());
@@ -75,9 +74,6 @@ pub fn fold(observed: &ObservedRequests, document: Option<&OpenApiDocument>) -> 
             continue;
         };
         folded.read_only &= is_safe(request, outcomes);
-        if let Some(template) = template {
-            templates.insert(rule.clone(), template);
-        }
         let is_literal = rule.1 == request.method;
         let draft = rules.entry(rule).or_default();
         draft.is_literal |= is_literal;
@@ -85,7 +81,7 @@ pub fn fold(observed: &ObservedRequests, document: Option<&OpenApiDocument>) -> 
         draft.notes.extend(notes);
     }
     folded.read_only &= !rules.is_empty();
-    folded.deny = unused_siblings(&rules, &templates, document, observed);
+    folded.deny = unused_siblings(&rules, document, observed);
     folded.allow = rules.into_iter().map(FoldedRule::from_draft).collect();
     folded
 }
@@ -147,23 +143,21 @@ fn expressible<'s>(segment: &'s str, notes: &mut Vec<&'static str>) -> &'s str {
 
 /// Whether `read_only` accepts the request.
 fn is_safe(request: &ObservedRequest, outcomes: &RequestOutcomes) -> bool {
-    matches!(&*request.method, "GET" | "HEAD" | "OPTIONS") && !outcomes.statuses.contains(&101)
+    matches!(&*request.method, "GET" | "HEAD" | "OPTIONS") && !outcomes.asks_upgrade
 }
 
 /// The operations to deny by name. `GET /users/*` also allows `/users/export`, which is a different operation of the
 /// API; if it was not requested, it is denied. A rule is left out if it would reject an observed request, which is
-/// possible because `deny` ignores case.
+/// possible because `deny` ignores case, or because no rule can tell the two apart (`/users/{id}.csv`).
 fn unused_siblings(
     rules: &BTreeMap<(String, String), RuleDraft>,
-    templates: &BTreeMap<(String, String), &PathTemplate>,
     document: Option<&OpenApiDocument>,
     observed: &ObservedRequests,
 ) -> Vec<String> {
     let mut deny = BTreeSet::new();
-    for ((_, method), template) in templates {
+    for (allowed, method) in rules.keys() {
         let siblings = document.into_iter().flat_map(OpenApiDocument::templates);
-        for sibling in
-            siblings.filter(|one| one.methods.contains(method) && is_within(one, template))
+        for sibling in siblings.filter(|one| has_operation(one, method) && is_within(one, allowed))
         {
             let pattern = pattern_of(sibling, &mut Vec::new());
             if !rules.contains_key(&(pattern.clone(), method.clone())) {
@@ -186,30 +180,21 @@ fn unused_siblings(
     deny.into_iter().collect()
 }
 
-/// Whether the rule for `outer` allows every path of `inner`, and `inner` takes precedence for these paths.
-fn is_within(inner: &PathTemplate, outer: &PathTemplate) -> bool {
-    inner.segments.len() == outer.segments.len()
-        && inner.segments != outer.segments
-        && inner
-            .segments
-            .iter()
-            .zip(&outer.segments)
-            .all(|(inner, outer)| is_wildcard(outer) || inner == outer)
-        && inner
-            .segments
-            .iter()
-            .zip(&outer.segments)
-            .any(|(inner, outer)| {
-                matches!(inner, TemplateSegment::Text(_)) && is_wildcard(outer) && inner != outer
-            })
+/// Whether a rule for this method allows an operation of the template.
+fn has_operation(template: &PathTemplate, method: &str) -> bool {
+    let methods = &template.methods;
+    methods.contains(method) || method == "GET" && methods.contains("HEAD")
 }
 
-/// Whether the rule for a template has `*` in this place.
-fn is_wildcard(segment: &TemplateSegment) -> bool {
-    match segment {
-        TemplateSegment::Parameter | TemplateSegment::Mixed { .. } => true,
-        TemplateSegment::Text(text) => expressible(text, &mut Vec::new()) != text,
-    }
+/// Whether a rule with the path `allowed` allows every path of `inner`, which is more specific.
+fn is_within(inner: &PathTemplate, allowed: &str) -> bool {
+    let pattern = pattern_of(inner, &mut Vec::new());
+    let inner: Vec<&str> = pattern.split('/').collect();
+    let allowed: Vec<&str> = allowed.split('/').collect();
+    let both = || inner.iter().zip(&allowed);
+    inner.len() == allowed.len()
+        && both().all(|(inner, allowed)| *allowed == "*" || inner == allowed)
+        && both().any(|(inner, allowed)| inner != allowed)
 }
 
 impl FoldedRule {

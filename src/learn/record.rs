@@ -36,6 +36,8 @@ pub struct RequestOutcomes {
     pub accepted: u64,
     /// How many the rules for all callers rejected.
     pub rejected: u64,
+    /// Whether an accepted one asked for an upgrade, granted or not.
+    pub asks_upgrade: bool,
     /// The statuses of the responses to the accepted ones.
     pub statuses: BTreeSet<u16>,
 }
@@ -64,6 +66,7 @@ impl ObservedRequests {
             };
             let outcomes = observed.requests.entry(request).or_default();
             outcomes.accepted += 1;
+            outcomes.asks_upgrade |= *status == 101;
             outcomes.statuses.insert(*status);
         }
         observed
@@ -103,6 +106,7 @@ impl ObservedRequests {
             outcomes.rejected += 1;
         } else {
             outcomes.accepted += 1;
+            outcomes.asks_upgrade |= exchange.details.asks_upgrade;
             outcomes.statuses.extend(exchange.status);
         }
     }

@@ -40,6 +40,7 @@ fn some_run() -> impl Strategy<Value = ObservedRequests> {
         for (request, status) in requests {
             let outcomes = observed.requests.entry(request).or_default();
             outcomes.accepted += 1;
+            outcomes.asks_upgrade |= status == 101;
             outcomes.statuses.insert(status);
         }
         observed

@@ -26,7 +26,7 @@ pub struct FinishedRequest<'a> {
     pub total: Duration,
     /// From the moment it was forwarded until the head of the upstream's response.
     pub upstream_head: Option<Duration>,
-    /// What only the journal keeps.
+    /// What only the journal and `learn` keep.
     pub details: RequestDetails<'a>,
 }
 
@@ -49,6 +49,8 @@ pub struct RequestDetails<'a> {
     pub sent_after: Option<Duration>,
     /// From the request head until the head of the response to the client.
     pub head_after: Option<Duration>,
+    /// Whether it asked for an upgrade that `read_only` rejects.
+    pub asks_upgrade: bool,
     /// Body bytes received from the client; `None` if nobody counted them.
     pub bytes_in: Option<u64>,
     /// Body bytes sent to the client.

@@ -50,6 +50,7 @@ pub(super) struct AccessRecord {
     error: Option<String>,
     attempt: Option<LastAttempt>,
     caller: Option<CallerName>,
+    asks_upgrade: bool,
     upload_counter: Option<UploadCounter>,
     bytes_out: u64,
     is_discarded: bool,
@@ -87,6 +88,7 @@ impl AccessRecord {
             error: None,
             attempt: None,
             caller: None,
+            asks_upgrade: false,
             upload_counter: None,
             bytes_out: 0,
             is_discarded: false,
@@ -144,6 +146,10 @@ impl AccessRecord {
 
     pub(super) fn set_caller(&mut self, caller: Option<CallerName>) {
         self.caller = caller;
+    }
+
+    pub(super) fn set_asks_upgrade(&mut self, asks_upgrade: bool) {
+        self.asks_upgrade = asks_upgrade;
     }
 
     /// Follows the response body to its end.
@@ -224,6 +230,7 @@ impl AccessRecord {
             version: self.version,
             sent_after: self.attempt.map(|attempt| since_start(attempt.started)),
             head_after: self.head.map(|(_, instant)| since_start(instant)),
+            asks_upgrade: self.asks_upgrade,
             bytes_in: (self.lines != AccessLines::None).then(upload),
             bytes_out: self.bytes_out,
         }

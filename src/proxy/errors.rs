@@ -26,6 +26,8 @@ pub(super) struct ForwardFailure {
     pub(super) format: ProblemFormat,
     /// Who sent the request, if known.
     pub(super) caller: Option<CallerName>,
+    /// Whether it was admitted and asked for an upgrade.
+    pub(super) asks_upgrade: bool,
     /// Which web page may read the response.
     pub(super) cors: Cors,
 }
@@ -37,6 +39,7 @@ impl ForwardFailure {
         Self {
             format: rejection.format.clone(),
             caller: rejection.caller.clone(),
+            asks_upgrade: false,
             cors: rejection.cors.clone(),
             error: ForwardError::Refused(Box::new(rejection)),
         }

@@ -1,14 +1,12 @@
 //! Requests that come back to the proxy that sent them. They are recognized by our own name in `Via` (RFC 9110 section
-//! 7.6.3). At start, an upstream that is one of our own listeners is recognized before the first request.
+//! 7.6.3).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Version};
 
 use super::header_lines::lines;
-use crate::config;
 
 /// The name of one proxy of this process in `Via`. It does not reveal the host, and nobody can guess it to make a
 /// request look like one that has been here.
@@ -72,15 +70,6 @@ impl ViaLines {
             _ => &self.http_11,
         }
     }
-}
-
-/// The one of our own listeners that requests to `upstream` would reach, if any.
-///
-/// Names other than `localhost` are not resolved. If such a name leads here, `Via` reveals it.
-#[must_use]
-pub fn own_listener(upstream: &config::Origin, listeners: &[SocketAddr]) -> Option<SocketAddr> {
-    let is_reached = |listener: &&SocketAddr| upstream.may_reach(**listener);
-    listeners.iter().find(is_reached).copied()
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ use upgrade::ClientUpgrade;
 
 pub use access_logger::AccessLogger;
 pub use access_record::AccessLines;
-pub use loop_detection::{ViaName, own_listener};
+pub use loop_detection::ViaName;
 pub use response_body::ClientResponseBody;
 pub use rewrite::DocumentStore;
 pub use unserved::{GuardView, UnservedResponder};
@@ -202,6 +202,7 @@ impl Proxy {
                 response: response.map(ClientResponseBody::generated),
                 attempt: None,
                 caller: None,
+                asks_upgrade: false,
                 permit: None,
             });
         }
@@ -213,14 +214,17 @@ impl Proxy {
         // Pinned here, because awaiting a future by value copies it twice.
         let mut forwarded = pin!(self.forward_admitted(&mut head, body, expects_document)).await;
         let cors = admitted.cors().clone();
+        let asks_upgrade = admitted.asks_upgrade();
         let mut caller = admitted.into_caller();
         if let Ok(forwarded) = &mut forwarded {
             cors.apply(forwarded.response.headers_mut());
             forwarded.caller = caller.take();
+            forwarded.asks_upgrade = asks_upgrade;
         }
         forwarded.map_err(|error| ForwardFailure {
             format: ProblemFormat::preferred_by(&head.method, &head.headers),
             caller,
+            asks_upgrade,
             cors,
             error,
         })
@@ -262,6 +266,7 @@ impl Proxy {
             response,
             attempt: Some(attempt),
             caller: None,
+            asks_upgrade: false,
             permit: Some(permit),
         })
     }
@@ -383,6 +388,7 @@ impl Proxy {
             response,
             attempt: Some(attempt),
             caller: None,
+            asks_upgrade: true,
             permit,
         })
     }

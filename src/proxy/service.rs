@@ -29,6 +29,8 @@ pub(super) struct Forwarded {
     /// `None` if the response does not come from the upstream.
     pub(super) attempt: Option<LastAttempt>,
     pub(super) caller: Option<CallerName>,
+    /// Whether the request asked for an upgrade.
+    pub(super) asks_upgrade: bool,
     /// `None` for a preflight, which needs none, and after an upgrade, whose tunnel holds it.
     pub(super) permit: Option<Permit>,
 }
@@ -127,6 +129,7 @@ where
                 end.permit = forwarded.permit;
                 end.record.set_attempt(forwarded.attempt);
                 end.record.set_caller(forwarded.caller);
+                end.record.set_asks_upgrade(forwarded.asks_upgrade);
                 let mut response = forwarded.response;
                 // If the upstream has an id of its own, that is the one that its operators know.
                 response
@@ -174,6 +177,7 @@ fn failure_response(
     }
     let response = failed.response(record.request_id());
     record.set_caller(failed.caller);
+    record.set_asks_upgrade(failed.asks_upgrade);
     response.map(ClientResponseBody::generated)
 }
 

@@ -27,7 +27,7 @@ const COMMANDS: [(&[&str], i32); 6] = [
 fn configuration(directory: &Path, upstream: &str, admin: &str) -> std::path::PathBuf {
     let file = directory.join("c.toml");
     let text = format!("upstream.url = {upstream:?}\nadmin.listen = {admin:?}\n");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, format!("listen = \"127.0.0.1:0\"\n{text}")).unwrap();
     file
 }
 
@@ -151,6 +151,75 @@ async fn every_command_rejects_a_cupbearer_with_another_configuration() {
 }
 
 #[tokio::test]
+async fn a_name_or_address_that_is_not_written_is_the_default_one() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let directory = tempfile::tempdir().unwrap();
+    for (settings, written) in [
+        (&["name=other"][..], "listen = \"127.0.0.1:0\""),
+        (&[], "name = \"cupbearer\""),
+    ] {
+        let mut binary = start(&upstream, &endpoint, settings).await;
+        let admin = binary.admin();
+        while ask(admin, get("/ready")).await.status != 200 {}
+        let file = directory.path().join("c.toml");
+        let (api, admin) = (upstream.url(), admin.to_string());
+        let text = format!("{written}\nupstream.url = {api:?}\nadmin.listen = {admin:?}\n");
+        std::fs::write(&file, &text).unwrap();
+        for (arguments, expected) in COMMANDS {
+            let (code, stdout, stderr) = run(arguments, &file).await;
+            let said = stdout + &stderr;
+            assert_eq!(code, expected, "{arguments:?}, {text}: {said}");
+            assert!(
+                said.contains("repeat the flags that the proxy was started with"),
+                "{said}"
+            );
+        }
+        assert!(
+            binary.exit_status().is_none(),
+            "quit has stopped another proxy"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_any_configuration_every_proxy_can_be_asked_but_none_is_stopped() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let mut binary = start(&upstream, &endpoint, &["name=other"]).await;
+    let admin = binary.admin().to_string();
+    while ask(binary.admin(), get("/ready")).await.status != 200 {}
+    let directory = tempfile::tempdir().unwrap();
+    let variables = [("CUPBEARER_ADMIN__LISTEN", &*admin)];
+    let run = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        command
+            .env_clear()
+            .envs(variables)
+            .args(arguments)
+            .current_dir(directory.path());
+        let output = command.output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    for (arguments, _) in COMMANDS {
+        let (code, said) = run(arguments).await;
+        if arguments[0] == "quit" {
+            assert_eq!(code, Some(1), "{said}");
+            assert!(said.contains("nothing is configured here"), "{said}");
+        } else {
+            assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        }
+    }
+    assert!(
+        binary.exit_status().is_none(),
+        "quit has stopped another proxy"
+    );
+    let stopped = run(&["quit", "--admin", &admin]).await;
+    assert_eq!(stopped, (Some(0), "stopping\n".to_owned()));
+}
+
+#[tokio::test]
 async fn an_older_cupbearer_that_does_not_know_pending_changes_is_recognized() {
     let status = r#"{"version": "0.0.1", "proxies": [{"name": "cupbearer", "upstream": "https://api.example.com",
         "summary": "live ready", "recent": [{"path": "/a"}], "token": {"from": "PLACE", "state": "fresh"}}]}"#
@@ -264,7 +333,7 @@ async fn status_and_quit_ask_the_local_address_of_several_first() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.toml");
     let text = format!(
-        "upstream.url = {:?}\nadmin.listen = [\"0.0.0.0:{port}\", \"{}\"]\n",
+        "listen = \"127.0.0.1:0\"\nupstream.url = {:?}\nadmin.listen = [\"0.0.0.0:{port}\", \"{}\"]\n",
         upstream.url(),
         binary.admin()
     );

@@ -27,6 +27,8 @@ mod identities;
 mod idle_close;
 #[cfg(unix)]
 mod leaks;
+#[cfg(unix)]
+mod learn;
 mod leaving;
 #[cfg(target_os = "linux")]
 mod logs;

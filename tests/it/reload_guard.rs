@@ -137,6 +137,30 @@ async fn a_network_listener_is_not_opened_by_a_file_that_also_changes_listen() {
 }
 
 #[tokio::test]
+async fn a_changed_file_cannot_connect_to_the_admin_listener_that_it_also_moves() {
+    let scene = Scene::new().await;
+    let proxy = scene.start("").await;
+    let listeners = admin_of(&proxy);
+    let admin = listeners.addresses[0];
+    let moved = "admin.listen = \"127.0.0.1:1\"";
+    let text = scene.text(moved);
+    let api = scene.upstream.url();
+    let token = scene.endpoint.url();
+    for (key, server) in [("upstream.url", api), ("token.url", token)] {
+        assert!(text.contains(&server), "{text}");
+        proxy.replace(&text.replace(&server, &format!("http://{admin}")));
+        let why = format!("{key} is the admin listener of this process, which is on {admin}");
+        until("a note says why it is rejected", || {
+            let notes = proxy.notes();
+            notes.iter().any(|note| note.contains(&why))
+        })
+        .await;
+        let address = proxy.running.addresses[0];
+        assert_eq!(ask(address, get("/")).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn the_admin_listener_rejects_what_a_pending_configuration_forbids() {
     let scene = Scene::new().await;
     let proxy = scene.start("guard.local_users = \"any\"").await;

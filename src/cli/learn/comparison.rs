@@ -1,10 +1,14 @@
 //! Shows how the requests of a run differ from existing rules.
 
-use crate::learn::{Comparison, ObservedRequest};
-use crate::text::{Unprintable, sanitize};
+use crate::learn::{Comparison, ObservedRequest, ObservedRequests};
+use crate::text::{Unprintable, counted, sanitize};
 
-/// The text, and whether the rules allow all requests.
-pub(super) fn describe(name: &str, comparison: &Comparison) -> (String, bool) {
+/// The text, and whether the rules allow all requests that they apply to.
+pub(super) fn describe(
+    name: &str,
+    comparison: &Comparison,
+    seen: &ObservedRequests,
+) -> (String, bool) {
     let mut lines = Vec::new();
     let mut list = |title: String, requests: &[ObservedRequest]| {
         if !requests.is_empty() {
@@ -27,11 +31,20 @@ pub(super) fn describe(name: &str, comparison: &Comparison) -> (String, bool) {
             .to_owned(),
         &comparison.rejected_by_guard,
     );
+    if seen.dropped > 0 {
+        lines.push(format!(
+            "not compared, since there were too many different ones: {}",
+            counted(seen.dropped, "request")
+        ));
+    }
     let allows_all = lines.is_empty();
     if allows_all {
-        lines.push(format!(
-            "guard.callers.{name} allows all requests of this run"
-        ));
+        let which = if seen.rejected_by_reason.is_empty() {
+            "all requests of this run"
+        } else {
+            "all requests of this run that rules apply to"
+        };
+        lines.push(format!("guard.callers.{name} allows {which}"));
     }
     if comparison.has_no_allow {
         lines.push(format!(

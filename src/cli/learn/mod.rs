@@ -65,21 +65,28 @@ async fn learn(
         Some(name) => Some(rules_of(&config, name)?),
         None => None,
     };
-    let output = args.output.as_deref().map(RulesFile::open).transpose()?;
+    args.output.as_deref().map_or(Ok(()), RulesFile::check)?;
     // Before the run, which may remove the directory.
     let key = std::path::absolute(format!("{name}.key"));
     let key = key.map_err(|error| (Exit::Failed, format!("the current directory: {error}")))?;
-    let lesson = session::run(args, &name, config, flushing).await?;
+    let mut lesson = session::run(args, &name, config, flushing).await?;
     if lesson.seen.requests.is_empty() {
         let exit = lesson.exit().unwrap_or(Exit::Failed);
         return Err((exit, why_nothing_was_learnt(&lesson.seen)));
     }
     let exit = if let Some(rules) = existing_rules {
-        let (text, allows_all) = comparison::describe(&name, &compare(&lesson.seen, &rules));
+        let refused = refused_before_rules(&lesson.seen);
+        for warning in program_failed(&lesson).into_iter().chain(refused) {
+            say(&format!("cupbearer learn: {warning}"));
+        }
+        let comparison = compare(&lesson.seen, &rules);
+        let (text, allows_all) = comparison::describe(&name, &comparison, &lesson.seen);
         let exit = if allows_all { Exit::Fine } else { Exit::Failed };
         print_result("cupbearer learn", &format!("{text}\n"), exit)
     } else {
-        deliver(args, (&name, &key), &lesson, output)?;
+        let output = lesson.output.take();
+        let delivered = deliver(args, (&name, &key), &lesson, output);
+        delivered.map_err(|(exit, message)| (lesson.exit().unwrap_or(exit), message))?;
         Exit::Fine
     };
     Ok(lesson.exit().unwrap_or(exit))
@@ -153,13 +160,7 @@ fn print_rules(text: &str) -> Result<(), LearnFailure> {
 
 /// Why the rules may allow less than the program needs.
 fn warnings(lesson: &Lesson) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if !lesson.status.success() {
-        warnings.push(format!(
-            "the program failed ({}), so requests that it would have sent later are missing",
-            lesson.status
-        ));
-    }
+    let mut warnings = Vec::from_iter(program_failed(lesson));
     warnings.extend(lesson.search_ended.map(str::to_owned));
     warnings.extend(refused_before_rules(&lesson.seen));
     if lesson.seen.dropped > 0 {
@@ -169,6 +170,15 @@ fn warnings(lesson: &Lesson) -> Vec<String> {
         ));
     }
     warnings
+}
+
+fn program_failed(lesson: &Lesson) -> Option<String> {
+    (!lesson.status.success()).then(|| {
+        format!(
+            "the program failed ({}), so requests that it would have sent later are missing",
+            lesson.status
+        )
+    })
 }
 
 fn refused_before_rules(seen: &ObservedRequests) -> Option<String> {

@@ -14,13 +14,19 @@ pub(super) struct RulesFile {
 }
 
 impl RulesFile {
-    /// Fails if the file exists, or if it could not be created.
-    pub(super) fn open(path: &Path) -> Result<Self, LearnFailure> {
-        let shown = path.display();
+    /// Fails if the file exists.
+    pub(super) fn check(path: &Path) -> Result<(), LearnFailure> {
         if exists(path) {
-            let message = format!("{shown} exists and is not overwritten");
+            let message = format!("{} exists and is not overwritten", path.display());
             return Err((Exit::Failed, message));
         }
+        Ok(())
+    }
+
+    /// Fails if the file exists, or if it could not be created.
+    pub(super) fn open(path: &Path) -> Result<Self, LearnFailure> {
+        Self::check(path)?;
+        let shown = path.display();
         let staged = StagedFile::create(path, FileMode::Default).map_err(|error| {
             let message =
                 format!("{shown} cannot be written: {error}; the program has not been run");

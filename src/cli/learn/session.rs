@@ -9,6 +9,7 @@ use super::args::LearnArgs;
 use super::child;
 use super::failure::LearnFailure;
 use super::openapi::{self, FoundDocument, ProxyClient};
+use super::rules_file::RulesFile;
 use crate::cli::exit::Exit;
 use crate::cli::signals::SignalListener;
 use crate::cli::start_failure::explain;
@@ -29,6 +30,8 @@ const SEARCH_INTERRUPTED: &str = "a signal ended the search for the OpenAPI docu
 pub(super) struct Lesson {
     pub(super) seen: ObservedRequests,
     pub(super) status: ExitStatus,
+    /// The file of `--output`.
+    pub(super) output: Option<RulesFile>,
     pub(super) found: Option<FoundDocument>,
     /// Why there may be a document although none was found.
     pub(super) search_ended: Option<&'static str>,
@@ -93,6 +96,8 @@ pub(super) async fn run(
         (Exit::Failed, format!("{program} cannot be run: {error}"))
     };
     let mut signals = SignalListener::new().map_err(not_run)?;
+    // From here on, a signal does not end this process before it has removed the file.
+    let output = args.output.as_deref().map(RulesFile::open).transpose()?;
     let status = child::run(
         &args.command,
         &[("CUPBEARER_URL", &url), ("CUPBEARER_KEY", &key)],
@@ -113,6 +118,7 @@ pub(super) async fn run(
     Ok(Lesson {
         seen: recorder.requests(),
         status,
+        output,
         search_ended: searched.as_ref().err().copied(),
         found: searched.ok().flatten(),
         signalled,

@@ -71,6 +71,30 @@ fn control_characters_of_a_path_do_not_reach_the_terminal() {
         }],
         ..Comparison::default()
     };
-    let (text, holds) = comparison::describe("ci", &found);
+    let (text, holds) = comparison::describe("ci", &found, &ObservedRequests::default());
     assert!(!holds && text.ends_with("  GET /a?2J?x"), "{text}");
+}
+
+#[test]
+fn rules_are_not_said_to_allow_what_was_not_compared_with_them() {
+    let found = Comparison::default();
+    let everything = "guard.callers.ci allows all requests of this run";
+    let described = |seen: ObservedRequests| comparison::describe("ci", &found, &seen);
+    assert_eq!(
+        described(ObservedRequests::default()),
+        (everything.to_owned(), true)
+    );
+    let (text, holds) = described(ObservedRequests {
+        dropped: 2,
+        ..ObservedRequests::default()
+    });
+    assert!(
+        !holds && text.ends_with("2 requests") && !text.contains("allows"),
+        "{text}"
+    );
+    let (text, holds) = described(ObservedRequests {
+        rejected_by_reason: [("caller_unknown", 1)].into(),
+        ..ObservedRequests::default()
+    });
+    assert!(holds && text != everything, "{text}");
 }

@@ -13,5 +13,31 @@ fn what_can_be_read_is_returned_even_if_other_keys_are_invalid() {
     let own = fingerprint(&overrides, &Surroundings::default());
     assert_eq!(own.upstream.as_deref(), Some("https://api.example.com"));
     assert_eq!(own.named, file.display().to_string());
-    assert!(own.name.is_none() && own.listen.is_none(), "{own:?}");
+    assert_eq!(own.name.as_deref(), Some("cupbearer"));
+    assert!(own.listen.is_none() && !own.is_unconfigured, "{own:?}");
+}
+
+#[test]
+fn a_key_that_is_not_set_has_its_default_unless_nothing_is_configured() {
+    let with = |variables: &[(&str, &str)]| {
+        let variables = variables.iter();
+        let surroundings = Surroundings {
+            variables: variables
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            ignores_optional_files: true,
+            ..Surroundings::default()
+        };
+        fingerprint(&Overrides::default(), &surroundings)
+    };
+    let admin = ("CUPBEARER_ADMIN__LISTEN", "localhost:6751");
+    for variables in [&[][..], &[admin]] {
+        let own = with(variables);
+        assert!(own.is_unconfigured, "{own:?}");
+        assert!(own.name.is_none() && own.listen.is_none(), "{own:?}");
+    }
+    let own = with(&[admin, ("CUPBEARER_TOKEN__CLIENT_ID", "i")]);
+    assert!(!own.is_unconfigured, "{own:?}");
+    assert_eq!(own.name.as_deref(), Some("cupbearer"));
+    assert_eq!(own.listen, Some(Listen::Localhost(6749)));
 }

@@ -108,6 +108,82 @@ fn files_with_equal_names_or_listeners_are_rejected_but_any_free_port_is_a_diffe
     assert_eq!(keys, ["admin.listen", "runtime.threads"]);
 }
 
+/// Two files of which the first sets keys of the process, with these keys of the second one before and after a change.
+/// Returns the keys that a reload of the one at `place` complains about.
+fn reload_of(
+    place: usize,
+    [process, changed_process]: [&str; 2],
+    [before, after]: [&str; 2],
+) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |process: &str, more: &str| {
+        let first = written(directory.path(), "a", process);
+        let second = written(directory.path(), "b", "");
+        let path = second.file.clone().unwrap();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for line in more.lines() {
+            let (key, value) = line.split_once(" = ").unwrap();
+            let known = text
+                .lines()
+                .find(|known| known.starts_with(&format!("{key} = ")));
+            let known = known.unwrap().to_owned();
+            text = text.replace(&known, &format!("{key} = {value}"));
+        }
+        std::fs::write(path, text).unwrap();
+        [first, second]
+    };
+    let all = write(process, before);
+    let loaded = load_all(&all).unwrap_or_else(|problems| panic!("{problems}"));
+    write(changed_process, after);
+    let again = load_one_of(
+        &all,
+        place,
+        &Surroundings::default(),
+        &loaded[place].digests,
+    );
+    again.map_or_else(|problems| complaints(Err(problems)), |_| Vec::new())
+}
+
+#[test]
+fn a_reload_judges_a_proxy_by_the_admin_listener_that_another_file_sets() {
+    let admin = |port: u16| format!("admin.listen = \"127.0.0.1:{port}\"");
+    let (first, second) = (admin(7001), admin(7002));
+    let both = [&*first, &*first];
+    let upstream = |port: u16| format!("upstream.url = \"http://127.0.0.1:{port}\"");
+    let listen = |port: u16| format!("listen = \"127.0.0.1:{port}\"");
+    let token = |port: u16| format!("url = \"http://127.0.0.1:{port}\"");
+    let of_b = |before: &str, after: &str| reload_of(1, both, [before, after]);
+    assert_eq!(of_b(&upstream(7000), &upstream(7001)), ["upstream.url"]);
+    assert_eq!(of_b(&token(7000), &token(7001)), ["token.url"]);
+    assert_eq!(of_b(&listen(7000), &listen(7001)), ["admin.listen"]);
+    // Nobody listens on the default address.
+    assert_eq!(of_b(&upstream(7000), &upstream(6750)), [""; 0]);
+    assert_eq!(of_b(&upstream(6750), &listen(7000)), [""; 0]);
+
+    // The file that has changed gives way.
+    let of_a = |of_b: &str| reload_of(0, [&first, &second], [of_b, of_b]);
+    assert_eq!(of_a(&upstream(7000)), [""; 0]);
+    assert_eq!(of_a(&upstream(7002)), ["upstream.url"]);
+    assert_eq!(of_a(&listen(7002)), ["admin.listen"]);
+    let unchanged = reload_of(1, [&first, &second], [&listen(7002), &listen(7002)]);
+    assert_eq!(unchanged, [""; 0]);
+    // Nor does an invalid file concern another one.
+    let invalid = reload_of(1, [&first, "admin.listen = \"x\""], ["", &upstream(7001)]);
+    assert_eq!(invalid, [""; 0]);
+    let broken = reload_of(1, [&first, "admin.listen = "], ["", &upstream(6750)]);
+    assert_eq!(broken, [""; 0]);
+}
+
+#[test]
+fn without_any_admin_listener_in_a_file_a_reload_judges_by_the_default_one() {
+    let keys = reload_of(
+        1,
+        ["", ""],
+        ["", "upstream.url = \"http://localhost:6750\""],
+    );
+    assert_eq!(keys, ["upstream.url"]);
+}
+
 /// The problem of the second of two files with these values of `listen`.
 fn conflict(first: &str, second: &str) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();

@@ -184,6 +184,59 @@ fn the_environments_proxy_must_not_be_a_listener_of_the_process_where_it_would_b
 }
 
 #[test]
+fn a_server_is_a_listener_if_address_and_port_match() {
+    for (server, listener, expected) in [
+        ("127.0.0.1:6751", "127.0.0.1:6751", true),
+        ("127.0.0.1:6751", "127.0.0.1:6752", false),
+        ("127.0.0.2:6751", "127.0.0.1:6751", false),
+        ("127.0.0.2:6751", "0.0.0.0:6751", true),
+        ("localhost:6751", "127.0.0.1:6751", true),
+        ("LOCALHOST:6751", "[::1]:6751", true),
+        ("localhost:6751", "10.0.0.1:6751", false),
+        ("[::1]:6751", "[::1]:6751", true),
+        ("[::1]:6751", "127.0.0.1:6751", false),
+        ("[::1]:6751", "[::]:6751", true),
+        ("[::ffff:127.0.0.1]:6751", "127.0.0.1:6751", true),
+        ("10.0.0.1:6751", "10.0.0.1:6751", true),
+        ("10.0.0.1:6751", "0.0.0.0:6751", false),
+        ("0.0.0.0:6751", "127.0.0.1:6751", true),
+        ("api.example.com:6751", "127.0.0.1:6751", false),
+        ("127.0.0.1", "127.0.0.1:80", true),
+    ] {
+        let url = format!("http://{server}");
+        for (key, variable, plaintext) in [
+            (
+                "upstream.url",
+                "CUPBEARER_UPSTREAM__URL",
+                "CUPBEARER_UPSTREAM__ALLOW_PLAINTEXT",
+            ),
+            (
+                "token.url",
+                "CUPBEARER_TOKEN__URL",
+                "CUPBEARER_TOKEN__ALLOW_PLAINTEXT",
+            ),
+        ] {
+            let config = load(
+                &Overrides::default(),
+                &with(&[(variable, &url), (plaintext, "true")]),
+            );
+            let config = config
+                .unwrap_or_else(|problems| panic!("{problems}"))
+                .config;
+            let found = key_that_reaches(&config, listener.parse().unwrap());
+            assert_eq!(found, expected.then_some(key), "{server} {listener}");
+        }
+    }
+    let proxy = [("CUPBEARER_NETWORK__PROXY", "http://127.0.0.1:3128")];
+    let config = load(&Overrides::default(), &with(&proxy))
+        .ok()
+        .unwrap()
+        .config;
+    let found = key_that_reaches(&config, "127.0.0.1:3128".parse().unwrap());
+    assert_eq!(found, Some("network.proxy"));
+}
+
+#[test]
 fn port_0_is_for_listeners_and_no_server_has_it() {
     for (key, text) in [
         ("upstream.url", "http://localhost:0"),

@@ -18,6 +18,7 @@ fn the_block_is_toml_whatever_the_program_chose() {
             request,
             RequestOutcomes {
                 accepted: 1,
+                asks_upgrade: false,
                 statuses: [200].into(),
                 rejected: 1,
             },

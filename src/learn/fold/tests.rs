@@ -152,6 +152,21 @@ fn a_sibling_of_a_segment_that_had_to_be_widened_is_denied_too() {
 }
 
 #[test]
+fn a_sibling_is_denied_whatever_the_wide_rule_was_made_of_and_even_if_it_only_has_head() {
+    let document = document(&serde_json::json!({
+        "/files/export": { "get": {} }, "/files/import": { "post": {} },
+        "/u/{id}": { "get": {} }, "/u/all": { "head": {} }, "/u/{id}.csv": { "get": {} },
+    }));
+    let undocumented = ObservedRequests::of(&[("GET", "/api/files/a%20b", 200)]);
+    let folded = fold(&undocumented, Some(&document));
+    assert_eq!(rules(&folded), ["GET /api/files/*"]);
+    assert_eq!(folded.deny, ["GET /api/files/export"]);
+    let of_template = ObservedRequests::of(&[("GET", "/api/u/1", 200)]);
+    let folded = fold(&of_template, Some(&document));
+    assert_eq!(folded.deny, ["GET /api/u/all"]);
+}
+
+#[test]
 fn a_run_that_only_read_is_read_only_unless_a_request_was_upgraded() {
     for (requests, expected) in [
         (

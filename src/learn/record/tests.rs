@@ -55,6 +55,22 @@ fn only_requests_of_the_observed_caller_are_kept_and_rejected_ones_are_counted_b
 }
 
 #[test]
+fn a_request_that_asked_for_an_upgrade_is_recorded_as_one_whatever_the_response_was() {
+    let recorder = RequestRecorder::new("ci");
+    let watcher = recorder.watcher();
+    let mut upgrade = exchange(Some("ci"), "/ws", 404, None);
+    watcher(&upgrade);
+    upgrade.details.asks_upgrade = true;
+    watcher(&upgrade);
+    watcher(&exchange(Some("ci"), "/a", 404, None));
+    let observed = recorder.requests();
+    let recorded = observed
+        .accepted()
+        .map(|(request, outcomes)| (&*request.path, outcomes.asks_upgrade));
+    assert_eq!(recorded.collect::<Vec<_>>(), [("/a", false), ("/ws", true)]);
+}
+
+#[test]
 fn memory_is_bounded_by_the_number_of_different_requests() {
     let recorder = RequestRecorder::new("ci");
     let watcher = recorder.watcher();

@@ -1,4 +1,3 @@
-use http::uri::{Authority, Scheme};
 
 use super::*;
 
@@ -42,33 +41,4 @@ fn via_has_the_version_in_which_the_request_was_received() {
     assert_eq!(via.line(Version::HTTP_10), &format!("1.0 {}", ours.0));
     assert!(ours.0.starts_with("a.b-"));
     assert_ne!(ours.0, ViaName::generate("a.b").0);
-}
-
-#[test]
-fn an_upstream_is_our_own_listener_if_address_and_port_match() {
-    for (upstream, listener, expected) in [
-        ("127.0.0.1:6749", "127.0.0.1:6749", true),
-        ("127.0.0.1:6749", "127.0.0.1:6750", false),
-        ("127.0.0.2:6749", "127.0.0.1:6749", false),
-        ("127.0.0.2:6749", "0.0.0.0:6749", true),
-        ("localhost:6749", "127.0.0.1:6749", true),
-        ("LOCALHOST:6749", "[::1]:6749", true),
-        ("localhost:6749", "10.0.0.1:6749", false),
-        ("[::1]:6749", "[::1]:6749", true),
-        ("[::1]:6749", "127.0.0.1:6749", false),
-        ("[::1]:6749", "[::]:6749", true),
-        ("[::ffff:127.0.0.1]:6749", "127.0.0.1:6749", true),
-        ("10.0.0.1:6749", "10.0.0.1:6749", true),
-        ("10.0.0.1:6749", "0.0.0.0:6749", false),
-        ("0.0.0.0:6749", "127.0.0.1:6749", true),
-        ("api.example.com:6749", "127.0.0.1:6749", false),
-        ("127.0.0.1", "127.0.0.1:80", true),
-    ] {
-        let origin = config::Origin {
-            scheme: Scheme::HTTP,
-            authority: Authority::try_from(upstream).unwrap(),
-        };
-        let found = own_listener(&origin, &[listener.parse().unwrap()]);
-        assert_eq!(found.is_some(), expected, "{upstream} {listener}");
-    }
 }

@@ -24,6 +24,7 @@ async fn panicking(request: Request<EmptyBody>) -> Result<Forwarded, ForwardFail
         response: Response::new(ClientResponseBody::generated(Bytes::new())),
         attempt: None,
         caller: None,
+        asks_upgrade: false,
         permit: None,
     })
 }

@@ -229,7 +229,7 @@ async fn an_upstream_that_is_our_own_listener_is_rejected_at_start() {
         })
         .await;
         assert!(
-            matches!(refused, Err(StartError::Loop { listener }) if listener == address),
+            matches!(refused, Err(StartError::Loop { listener, .. }) if listener == address),
             "{upstream}"
         );
     }
