@@ -10,6 +10,7 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::output::{fitted, print_result, put_error};
 use crate::config::{ConfigProblems, Loaded, effective_table};
 use crate::doctor::preflight;
+use crate::text::{Unprintable, sanitize};
 
 /// Show the effective configuration and where each value comes from; sends no requests
 #[derive(Args)]
@@ -81,6 +82,7 @@ fn text_of(loaded: &Loaded) -> (String, String) {
         .file
         .as_ref()
         .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+    let file = sanitize(&file, Unprintable::Mark);
     // One of the warnings may be that a secret has yet to be written.
     let secret = if loaded.warnings.is_empty() {
         "and the secret can be read"
@@ -101,7 +103,7 @@ fn text_of(loaded: &Loaded) -> (String, String) {
     let warnings = loaded
         .warnings
         .iter()
-        .map(|warning| format!("warning: {warning}\n"));
+        .map(|warning| format!("warning: {}\n", sanitize(warning, Unprintable::Mark)));
     (out, warnings.collect())
 }
 

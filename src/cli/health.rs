@@ -9,7 +9,7 @@ use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::print_result;
 
-/// Check whether the running proxy is healthy: one line, exit code 0 or 1
+/// Check whether the running proxy is healthy: one line unless admin.listen is invalid, exit code 0 or 1
 #[derive(Args)]
 #[group(skip)]
 #[command(after_help = "Example:\n  cupbearer health --ready\n\n\

@@ -105,6 +105,10 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, InvalidValue> {
     let mut url = http_url(text, &|proposed| endpoint(proposed).is_ok())?;
     if url.fragment().is_some() {
         url.set_fragment(None);
+        if !is_loopback(&url) {
+            // What is sent there must be encrypted, unless that is allowed.
+            let _impossible_only_for_other_schemes = url.set_scheme("https");
+        }
         return Err((
             format!("{} has a fragment", quoted(text)),
             format!("write {:?}", url.as_str()),
@@ -122,13 +126,18 @@ pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
     ];
-    let metadata = known.iter().find_map(|known| text.find(known));
-    if let Some(start) = metadata.map(|end| &text[..end])
-        && accepts(start)
+    let metadata = known.iter().find_map(|known| text.split_once(known));
+    // RFC 8414 3.1: the path of the issuer follows.
+    let named = metadata.map(|(start, path)| match path.split(['?', '#']).next() {
+        Some(path) if path.starts_with('/') => format!("{start}{path}"),
+        Some(_) | None => start.to_owned(),
+    });
+    if let Some(named) = named
+        && accepts(&named)
     {
         return Err((
             format!("{} is the address of the issuer's metadata", quoted(text)),
-            format!("write {start:?}, which is the issuer that this metadata names"),
+            format!("write {named:?}, which is the issuer that this metadata names"),
         )
             .into());
     }
@@ -328,7 +337,8 @@ fn with_scheme(rest: &str, accepts: &dyn Fn(&str) -> bool) -> String {
     [Some(whole), bare.ok()]
         .into_iter()
         .flatten()
-        .find(|proposed| accepts(proposed))
+        // Other characters may be invisible, and what a URL makes of them is not seen.
+        .find(|proposed| proposed.is_ascii() && accepts(proposed))
         .map_or_else(
             || EXAMPLE.to_owned(),
             |proposed| format!("write {proposed:?}"),

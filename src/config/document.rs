@@ -2,6 +2,7 @@
 //!
 //! A syntax error names its line and never quotes it, because it may contain a secret.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::Spanned;
@@ -22,16 +23,21 @@ pub(crate) fn read(layers: &mut Layers, path: &Path, bytes: &[u8]) {
         Err(problem) => return layers.unreadable(path, "line 1", problem),
     };
     let document = FileText { path, text };
-    match DeTable::parse(text) {
-        Ok(table) => document.table(layers, "", table.get_ref()),
-        Err(error) => {
-            let line = document.line(error.span().map_or(0, |span| span.start));
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return document.table(layers, "", table.get_ref());
+    }
+    let mut lines = BTreeSet::new();
+    for error in errors {
+        let line = document.line(error.span().map_or(0, |span| span.start));
+        // A second error in a line is most likely a consequence of the first.
+        if lines.insert(line) {
             let message = error.message().lines().next().unwrap_or_default();
             let problem = (format!("is not TOML: {message}"), "correct that line");
             layers.unreadable(path, format_args!("line {line}"), problem);
-            layers.salvaged_admin = document.salvage(keys::ADMIN_LISTEN.path());
         }
     }
+    layers.salvaged_admin = document.salvage(keys::ADMIN_LISTEN.path());
 }
 
 fn text(bytes: &[u8]) -> Result<&str, (&'static str, &'static str)> {

@@ -11,6 +11,7 @@ use super::keys::{self, CALLER_KEYS, KEYS, KeyInfo, ValueKind, caller_path};
 use super::layers::Layers;
 use super::network::{self, ProxyUrl};
 use super::types::Config;
+use crate::text::{Unprintable, sanitize_lines};
 
 /// One key as it is in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,7 +104,7 @@ pub fn effective_table(rows: &[EffectiveValue]) -> String {
         widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
     };
     let (key, value) = (width(|row| &row.key), width(|row| &row.value));
-    rows.iter().fold(String::new(), |mut text, row| {
+    let text = rows.iter().fold(String::new(), |mut text, row| {
         let _infallible = write!(
             text,
             "{:key$}  {:value$}  {}",
@@ -113,5 +114,7 @@ pub fn effective_table(rows: &[EffectiveValue]) -> String {
             let _infallible = write!(text, ", {place}");
         }
         text + "\n"
-    })
+    });
+    // The names of files may contain anything.
+    sanitize_lines(&text, Unprintable::Mark) + "\n"
 }

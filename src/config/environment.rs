@@ -58,11 +58,26 @@ pub(crate) fn read(layers: &mut Layers, variables: &Variables) {
         .filter_map(|name| caller_in_variable(name))
         .collect();
     for caller in &callers {
+        warn_of_hyphens(layers, caller);
         for key in &CALLER_KEYS {
             read_key(layers, key, &caller_path(caller, key.path), variables);
         }
     }
     report_unknown(layers, variables);
+}
+
+/// A variable cannot contain the hyphen in a caller's name, so it may name another caller than the one that was meant.
+fn warn_of_hyphens(layers: &mut Layers, caller: &str) {
+    if layers.callers.contains_key(caller) {
+        return;
+    }
+    let mut known = layers.callers.keys();
+    if let Some(meant) = known.find(|known| known.replace('-', "_") == caller) {
+        layers.warnings.push(format!(
+            "a variable sets keys of the caller {caller}, which is another one than {meant}: set those of {meant} in the \
+             file, since variables cannot name it"
+        ));
+    }
 }
 
 fn read_key(layers: &mut Layers, key: &KeyInfo, path: &str, variables: &Variables) {

@@ -129,9 +129,15 @@ impl Rule {
             let problem = format!("{} is not a method and a path", quoted(text));
             return Err((problem, EXAMPLE).into());
         };
+        let named = method_of(method)?;
+        let pattern = PathPattern::parse(path).map_err(|invalid| InvalidValue {
+            // A path that is proposed must follow the method.
+            remedy: invalid.remedy.replace("\"/", &format!("\"{method} /")),
+            ..invalid
+        });
         Ok(Self {
-            method: method_of(method)?,
-            path: readable(PathPattern::parse(path)?, path)?,
+            method: named,
+            path: readable(pattern?, path)?,
         })
     }
 }

@@ -65,7 +65,8 @@ impl Layers {
         self.incomplete = true;
         self.problems
             .push(path.display().to_string(), source, problem);
-        self.unreadable = self.problems.iter().last().cloned();
+        let newest = self.problems.iter().last().cloned();
+        self.unreadable = self.unreadable.take().or(newest);
     }
 
     /// Reports a path that is not a key.

@@ -114,7 +114,7 @@ fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
         return Err(("is empty", remedy).into());
     }
     if let Some(path) = text.strip_prefix("unix:") {
-        return match unusable_socket(path) {
+        return match unusable_socket(path).or_else(|| occupied(path)) {
             None => Ok(Listen::Unix {
                 path: path.into(),
                 mode: OWNER_ONLY,
@@ -160,6 +160,19 @@ fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
             format!("write \"localhost:{example}\""),
         )),
     }
+}
+
+/// Why no socket can be made at `path`: something else is there, which a start does not replace.
+#[cfg(unix)]
+fn occupied(path: &str) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let found = std::fs::metadata(path).ok()?;
+    (!found.file_type().is_socket()).then_some("exists and is not a socket")
+}
+
+#[cfg(not(unix))]
+fn occupied(_: &str) -> Option<&'static str> {
+    None
 }
 
 /// Why `path` cannot be the path of a unix socket.

@@ -100,6 +100,9 @@ impl PastedTokenEndpoint {
     pub(crate) fn address(&self) -> String {
         match self {
             Self::PingOne(endpoint) => endpoint.url().to_string(),
+            Self::Issuer(issuer) if Self::read(issuer).as_ref() != Ok(self) => {
+                format!("{issuer}{OPENID}")
+            }
             Self::Url(address) | Self::Issuer(address) => address.clone(),
         }
     }
@@ -220,12 +223,13 @@ fn reject_plaintext(url: &Url) -> Result<(), InvalidValue> {
         .into())
 }
 
+const OPENID: &str = "/.well-known/openid-configuration";
+
 /// A token endpoint, an issuer, or the address of its metadata (RFC 8414 section 3, `OpenID` discovery).
 ///
 /// An issuer that is only a host may end in a slash or not, and its metadata has it exactly so: it stays as it was
 /// pasted.
 fn of_any_server(url: &Url, has_slash: bool) -> Result<PastedTokenEndpoint, InvalidValue> {
-    const OPENID: &str = "/.well-known/openid-configuration";
     const OAUTH: &str = "/.well-known/oauth-authorization-server";
     let (origin, path) = (url.origin().ascii_serialization(), url.path());
     let issuer_path = path

@@ -3,11 +3,11 @@
 //! A problem never contains a secret: values of secret keys are not quoted, and neither are URLs with a user name or
 //! a password.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::text::counted;
+use crate::text::{counted, is_printable};
 use crate::vendor::VendorRejection;
 
 /// One thing that is wrong, and what to write instead.
@@ -52,12 +52,15 @@ impl ConfigProblems {
         value: impl Into<InvalidValue>,
     ) {
         let InvalidValue { problem, remedy } = value.into();
-        self.found.push(ConfigProblem {
+        let problem = ConfigProblem {
             key: key.into(),
             source: source.to_string(),
             problem,
             remedy,
-        });
+        };
+        if !self.found.contains(&problem) {
+            self.found.push(problem);
+        }
     }
 
     pub(crate) fn retain(&mut self, keep: impl FnMut(&ConfigProblem) -> bool) {
@@ -94,7 +97,7 @@ impl ConfigProblems {
             wrap(&mut text, "      ", &one.problem, columns);
             wrap(&mut text, "      ", &one.remedy, columns);
         }
-        text.trim_end().to_owned()
+        printable(text.trim_end())
     }
 
     fn title(&self) -> String {
@@ -132,10 +135,11 @@ impl ConfigProblems {
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
         if let Some(words) = self.first_of_all {
-            writeln!(f, "{words}")?;
+            text = format!("{words}\n");
         }
-        f.write_str(&self.title())?;
+        text += &self.title();
         let (key, source, what) = (
             self.width(|problem| &problem.key),
             self.width(|problem| &problem.source),
@@ -143,16 +147,29 @@ impl fmt::Display for ConfigProblems {
         );
         for one in self.iter() {
             write!(
-                f,
+                text,
                 "\n  {:key$}  {:source$}  {:what$}  {}",
                 one.key, one.source, one.problem, one.remedy
             )?;
         }
-        Ok(())
+        // The names of keys, callers and files may contain anything.
+        f.write_str(&printable(&text))
     }
 }
 
 impl std::error::Error for ConfigProblems {}
+
+/// The same text with escapes in place of control characters. What it quotes has been escaped before.
+fn printable(text: &str) -> String {
+    let escaped = |character: char| {
+        if is_printable(character) || character == '\n' {
+            character.to_string()
+        } else {
+            character.escape_unicode().to_string()
+        }
+    };
+    text.chars().map(escaped).collect()
+}
 
 /// Adds `words` in lines of at most `columns` characters, each after `indent`. A word that is longer is not cut, since
 /// it may be copied.

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::bounded_read::{FILE_TIMEOUT, read_within};
 use super::pem::{CertificateDefect, PemDefect, pem_certificates};
-use super::regular_file::{FileError, read_regular, readable_by_all};
+use super::regular_file::{self, FileError, read_regular};
 use crate::text::{counted, date_and_time};
 
 /// The seconds of a day.
@@ -218,7 +218,7 @@ impl CertificateFiles {
     /// A warning if every user of the machine can read the private key.
     #[must_use]
     pub fn exposed(&self) -> Option<String> {
-        readable_by_all(&self.key_file)
+        regular_file::exposed(&self.key_file)
     }
 
     /// Reads the certificate and its key on another thread, which has 5 s.

@@ -61,25 +61,43 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// A warning if every user of the machine can read this file.
+/// A warning if more than the owner's group can read this file.
+pub(super) fn exposed(path: &Path) -> Option<String> {
+    let shown = path.display();
+    let readers = other_readers(path)?;
+    Some(format!(
+        "{shown} can be read by {readers}: chmod 600 {shown}"
+    ))
+}
+
+/// Who else can read this file, in words: every user of the machine, or another group.
 ///
-/// A Kubernetes volume, which is a symbolic link through `..data`, never gets the warning: its files have mode
+/// A Kubernetes volume, which is a symbolic link through `..data`, counts as read by nobody else: its files have mode
 /// 0644 by default, and a container has no other users.
 #[cfg(unix)]
-pub(super) fn readable_by_all(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
+pub(super) fn other_readers(path: &Path) -> Option<String> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     const OTHERS_READ: u32 = 0o004;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    const GROUP_READS: u32 = 0o040;
+    let metadata = std::fs::metadata(path).ok()?;
+    let mode = metadata.permissions().mode();
     let by_data = |path: &Path| path.components().any(|part| part.as_os_str() == "..data");
-    let projected = by_data(path) || std::fs::read_link(path).is_ok_and(|to| by_data(&to));
-    let shown = path.display();
-    (mode & OTHERS_READ != 0 && !projected)
-        .then(|| format!("{shown} can be read by every user of this machine: chmod 600 {shown}"))
+    if by_data(path) || std::fs::read_link(path).is_ok_and(|to| by_data(&to)) {
+        return None;
+    }
+    if mode & OTHERS_READ != 0 {
+        return Some("every user of this machine".to_owned());
+    }
+    // Only if this user owns it: otherwise the group may be what lets this process read it.
+    let is_owner = metadata.uid() == rustix::process::geteuid().as_raw();
+    let group = metadata.gid();
+    let is_foreign = is_owner && group != rustix::process::getegid().as_raw();
+    (mode & GROUP_READS != 0 && is_foreign).then(|| format!("the group {group}"))
 }
 
 /// Only Unix has such file modes.
 #[cfg(not(unix))]
-pub(super) fn readable_by_all(_: &Path) -> Option<String> {
+pub(super) fn other_readers(_: &Path) -> Option<String> {
     None
 }
 

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::bounded_read::{FILE_TIMEOUT, read_within};
 use super::keyring::{self, KeyringEntry};
-use super::regular_file::{FileError, read_regular, readable_by_all};
+use super::regular_file::{self, FileError, read_regular};
 use super::secret::Secret;
 use super::secret_command::{self, run_command};
 use super::secret_error::SecretError;
@@ -97,11 +97,20 @@ impl SecretSource {
         format!("command {}", secret_command::program(words))
     }
 
-    /// A warning if this is a file that every user of the machine can read.
+    /// Who else can read this, in words, if it is a file.
+    #[must_use]
+    pub fn other_readers(&self) -> Option<String> {
+        match self {
+            Self::File(path) => regular_file::other_readers(path),
+            Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => None,
+        }
+    }
+
+    /// A warning if this is a file that others can read.
     #[must_use]
     pub fn exposed(&self) -> Option<String> {
         match self {
-            Self::File(path) => readable_by_all(path),
+            Self::File(path) => regular_file::exposed(path),
             Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => None,
         }
     }

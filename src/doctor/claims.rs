@@ -104,32 +104,48 @@ pub(super) fn expiry(token: &DecodedToken, lifetime: Duration, now: SystemTime) 
 
 /// Compares the requested scopes with the granted ones.
 pub(super) fn scope(token: &DecodedToken, context: &DoctorContext<'_>) -> Finding {
-    let granted = token.text("scope").unwrap_or_default();
+    let granted = granted_scopes(token);
     let grant = context.config.token.grant();
     let requested = grant
         .and_then(|grant| grant.scope.as_deref())
         .unwrap_or_default();
     let missing: Vec<&str> = requested
         .split_whitespace()
-        .filter(|one| !granted.split_whitespace().any(|other| other == *one))
+        // Entra: everything that the application has been granted; the token names other scopes, or none.
+        .filter(|one| !one.ends_with("/.default") && !granted.contains(one))
         .collect();
-    if granted.is_empty() && requested.is_empty() {
+    let granted = granted.join(" ");
+    if granted.is_empty() && missing.is_empty() {
         return Finding::ok("the token contains none");
     }
     if missing.is_empty() {
-        return Finding::ok(excerpt(granted, LONGEST));
+        return Finding::ok(excerpt(&granted, LONGEST));
     }
     let remedy = Remedy::new("add the scope to the application, or correct token.scope");
     Finding::note(format!(
         "{} was requested but is not in the token (granted: {})",
         missing.join(" "),
-        excerpt(granted, LONGEST)
+        excerpt(&granted, LONGEST)
     ))
     .with(if context.pingone.is_some() {
         remedy.at(SetupStep::Resources)
     } else {
         remedy
     })
+}
+
+/// `scope` (RFC 9068 2.2.3), or `scp` of Okta and Entra: a text with spaces, or a list.
+fn granted_scopes(token: &DecodedToken) -> Vec<&str> {
+    let claims = ["scope", "scp"].into_iter();
+    let texts = claims
+        .filter_map(|name| token.claims.get(name))
+        .flat_map(|value| {
+            let list = value
+                .as_array()
+                .map_or(std::slice::from_ref(value), Vec::as_slice);
+            list.iter().filter_map(serde_json::Value::as_str)
+        });
+    texts.flat_map(str::split_whitespace).collect()
 }
 
 /// Checks the claim `groups`, and returns the roles in it.

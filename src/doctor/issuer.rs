@@ -134,19 +134,35 @@ fn judge(context: &DoctorContext<'_>, url: &str, response: &ProbeResponse) -> Fi
 }
 
 fn compare_metadata(context: &DoctorContext<'_>, url: &str, body: &[u8]) -> Finding {
+    let is_only_source = is_issuer(context);
     let Ok(Value::Object(document)) = serde_json::from_slice(body) else {
-        return Finding::failed(FailureKind::Other, format!("{url} is not a JSON object"))
+        let kind = if is_only_source {
+            FailureKind::Unreachable
+        } else {
+            FailureKind::Other
+        };
+        return Finding::failed(kind, format!("{url} is not a JSON object"))
             .with(correct_address(context));
     };
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     let issuer = excerpt(text("issuer").unwrap_or("(missing)"), 200);
     let endpoint = text("token_endpoint").unwrap_or("(missing)");
     let expected = context.issuer.as_deref().unwrap_or_default();
-    let is_only_source = is_issuer(context);
     if is_only_source && issuer == expected && text("token_endpoint").is_none() {
         let message = format!("{url} names no token_endpoint");
         return Finding::failed(FailureKind::Unreachable, message)
             .remedy("write the token endpoint as token.url");
+    }
+    if is_only_source && issuer != expected {
+        // RFC 8414 3.3: it must not be used.
+        let message = format!("{url} is the metadata of the issuer {issuer}, not of {expected}");
+        let remedy = match text("issuer") {
+            Some(_) => {
+                "write token.issuer exactly as that, if it is the same server; otherwise correct token.issuer"
+            }
+            None => "this is no issuer's metadata: write the token endpoint as token.url",
+        };
+        return Finding::failed(FailureKind::Unreachable, message).remedy(remedy);
     }
     if issuer != expected {
         return Finding::note(format!("the issuer is {issuer}, not {expected}")).remedy(

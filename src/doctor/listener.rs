@@ -21,9 +21,15 @@ pub(super) async fn examine(config: &Config) -> Finding {
         .iter()
         .flat_map(Listen::sockets)
         .collect();
-    let taken = tokio::task::spawn_blocking(move || admin.into_iter().find_map(holder_of_taken));
+    let (listen, proxy) = (config.listen.clone(), ConfiguredProxy::of(config));
+    let taken = tokio::task::spawn_blocking(move || {
+        let (address, holder) = admin.into_iter().find_map(holder_of_taken)?;
+        let is_own = holder.is_cupbearer && proxy.runs_at_admin_address(&listen);
+        Some((address, holder, is_own))
+    });
     match taken.await.ok().flatten() {
-        Some((address, holder)) => Finding::failed(
+        Some((address, holder, true)) => used_by_cupbearer(address, &holder, &InstanceMatch::Same),
+        Some((address, holder, false)) => Finding::failed(
             FailureKind::Other,
             format!("admin.listen: {address} is used by {holder}"),
         )

@@ -177,8 +177,8 @@ fn doubt(source: &RequestSource, secret: &Secret) -> SourceDoubt {
         SecretForm::Text => true,
         SecretForm::CertificateKey | SecretForm::AccessToken => false,
     };
-    if source.source.exposed().is_some() {
-        let finding = Finding::note(format!("{place} can be read by every user of this machine"));
+    if let Some(readers) = source.source.other_readers() {
+        let finding = Finding::note(format!("{place} can be read by {readers}"));
         return SourceDoubt::Note(
             finding.remedy("let only its owner read it, for example with chmod 600"),
         );

@@ -78,6 +78,21 @@ impl ConfiguredProxy {
         }
     }
 
+    /// Whether the cupbearer at the configured admin address runs this configuration, if the address on which it listens
+    /// cannot be asked: a Unix socket, or a port that the system has chosen. Blocks, for at most 2 s per address.
+    pub(super) fn runs_at_admin_address(&self, listen: &Listen) -> bool {
+        let is_here = |proxy: &ProxyStatus| match listen {
+            Listen::Unix { .. } => proxy.listens_on.contains(&listen.to_string()),
+            Listen::Tcp(_) | Listen::Localhost(_) => urls(listen).is_empty(),
+        };
+        let admin = self.admin.listen.iter().flat_map(addresses);
+        let found = admin.filter_map(|admin| serde_json::from_str(&status(admin).ok()?).ok());
+        found.into_iter().any(|status: ProcessStatus| {
+            let mut proxies = status.proxies.iter().filter(|proxy| is_here(proxy));
+            proxies.any(|proxy| self.compare_with(&status, proxy) == InstanceMatch::Same)
+        })
+    }
+
     fn may_reload(&self, status: &ProcessStatus, address: SocketAddr) -> bool {
         proxy_at(status, address)
             .is_some_and(|proxy| proxy.name == self.name && proxy.upstream == self.upstream)
@@ -85,11 +100,15 @@ impl ConfiguredProxy {
 
     fn compare(&self, status: &ProcessStatus, address: SocketAddr) -> Option<InstanceMatch> {
         let proxy = proxy_at(status, address).filter(|proxy| !proxy.upstream.is_empty())?;
+        Some(self.compare_with(status, proxy))
+    }
+
+    fn compare_with(&self, status: &ProcessStatus, proxy: &ProxyStatus) -> InstanceMatch {
         // Another version computes another fingerprint, or none.
         let is_comparable =
             status.version == env!("CARGO_PKG_VERSION") && !proxy.fingerprint.is_empty();
         let is_same_api = proxy.name == self.name && proxy.upstream == self.upstream;
-        Some(if !is_same_api {
+        if !is_same_api {
             InstanceMatch::Different(format!("which forwards to {}", proxy.upstream))
         } else if is_comparable && proxy.fingerprint != self.fingerprint {
             let mut difference =
@@ -101,7 +120,7 @@ impl ConfiguredProxy {
             InstanceMatch::Different(difference)
         } else {
             InstanceMatch::Same
-        })
+        }
     }
 }
 

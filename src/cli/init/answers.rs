@@ -159,29 +159,13 @@ impl Answers {
 
     fn missing_flags(&self) -> String {
         let needs_client = self.token_command.is_none();
-        let flags = [
-            (self.api.known().is_none(), "--upstream"),
-            (
-                needs_client && self.token.known().is_none(),
-                "--token-endpoint",
-            ),
-            (
-                needs_client && self.client_id.known().is_none(),
-                "--client-id",
-            ),
-            (
-                needs_client && self.secret.known().is_none(),
-                "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin or --client-assertion-file",
-            ),
-        ];
-        let missing: Vec<&str> = flags
-            .into_iter()
-            .filter_map(|(is_missing, flag)| is_missing.then_some(flag))
-            .collect();
-        format!(
-            "without a terminal to ask on, these are missing: {}; give them, or run the command on a terminal without --yes",
-            missing.join(", ")
-        )
+        let missing = missing_flags([
+            self.api.known().is_none(),
+            needs_client && self.token.known().is_none(),
+            needs_client && self.client_id.known().is_none(),
+            needs_client && self.secret.known().is_none(),
+        ]);
+        missing.unwrap_or_default()
     }
 
     /// The same answers as defaults, for another round of questions.
@@ -202,4 +186,24 @@ impl Answers {
             token_command: self.token_command,
         }
     }
+}
+
+/// Names the flags that are missing: for the API, the token endpoint, the client id and the secret.
+pub(super) fn missing_flags(are_missing: [bool; 4]) -> Option<String> {
+    let flags = [
+        "--upstream",
+        "--token-endpoint",
+        "--client-id",
+        "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin or --client-assertion-file",
+    ];
+    let missing = flags.into_iter().zip(are_missing);
+    let missing: Vec<&str> = missing
+        .filter_map(|(flag, is_missing)| is_missing.then_some(flag))
+        .collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "without a terminal to ask on, these are missing: {}; give them, or run the command on a terminal without --yes",
+            missing.join(", ")
+        )
+    })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::answers::SecretAuthMethod;
+use super::answers::{self, SecretAuthMethod};
 use crate::config::Surroundings;
 
 /// Write a configuration file: asks for what it needs, or takes it from flags, and tries the result
@@ -95,6 +95,22 @@ pub(crate) struct InitArgs {
 }
 
 impl InitArgs {
+    /// Names the flags that are missing, if there is no terminal to ask on. Invalid ones are not.
+    pub(super) fn missing(&self) -> Option<String> {
+        let has_secret = self.secret_stdin
+            || self.secret_file.is_some()
+            || self.secret_command.is_some()
+            || self.secret_keyring.is_some()
+            || self.client_assertion_file.is_some();
+        let needs_client = self.token_command.is_none();
+        answers::missing_flags([
+            self.upstream.is_none(),
+            needs_client && self.token_endpoint.is_none(),
+            needs_client && self.client_id.is_none(),
+            needs_client && !has_secret,
+        ])
+    }
+
     /// The default is a path that `run` finds from every directory, and that is in no repository.
     pub(super) fn destination(&self, surroundings: &Surroundings) -> PathBuf {
         self.out

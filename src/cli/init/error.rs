@@ -11,6 +11,13 @@ pub(super) enum InitError {
     Abandoned,
 }
 
+impl InitError {
+    /// All problems of the flags at once.
+    pub(super) fn of_flags(problems: &[String]) -> Self {
+        Self::Usage(problems.join("\ncupbearer init: "))
+    }
+}
+
 impl From<io::Error> for InitError {
     fn from(error: io::Error) -> Self {
         Self::Failed(format!(

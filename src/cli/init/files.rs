@@ -39,6 +39,32 @@ pub(super) fn secret_path(configuration: &Path) -> PathBuf {
 
 /// Why the configuration cannot be written to `path` if its secret is there.
 pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<(), InvalidValue> {
+    check_name(path)?;
+    match secret {
+        SecretLocation::File(file) | SecretLocation::Assertion(file) => {
+            check_separate(path, file, "contains the secret")
+        }
+        SecretLocation::NewFile(_) => {
+            let file = secret_path(path);
+            if fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_dir()) {
+                let problem = format!(
+                    "the secret would be stored in {}, which is a directory",
+                    file.display()
+                );
+                return Err((problem, "write another name").into());
+            }
+            check_separate(path, &file, "is where the secret would be stored")
+        }
+        SecretLocation::Command(words) => match file_in_command(words, path) {
+            Some(file) => check_separate(path, &file, "is named by the command"),
+            None => Ok(()),
+        },
+        SecretLocation::Keyring(..) => Ok(()),
+    }
+}
+
+/// Why no configuration can be written to `path`, wherever its secret is.
+pub(super) fn check_name(path: &Path) -> Result<(), InvalidValue> {
     let shown = path.display();
     let problem = if path.file_name().is_none() || ends_in_separator(path) {
         format!("{shown} is not the name of a file")
@@ -50,27 +76,7 @@ pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<
     } else if path.to_str().is_none() {
         format!("{shown} is not UTF-8")
     } else {
-        return match secret {
-            SecretLocation::File(file) | SecretLocation::Assertion(file) => {
-                check_separate(path, file, "contains the secret")
-            }
-            SecretLocation::NewFile(_) => {
-                let file = secret_path(path);
-                if fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_dir()) {
-                    let problem = format!(
-                        "the secret would be stored in {}, which is a directory",
-                        file.display()
-                    );
-                    return Err((problem, "write another name").into());
-                }
-                check_separate(path, &file, "is where the secret would be stored")
-            }
-            SecretLocation::Command(words) => match file_in_command(words, path) {
-                Some(file) => check_separate(path, &file, "is named by the command"),
-                None => Ok(()),
-            },
-            SecretLocation::Keyring(..) => Ok(()),
-        };
+        return Ok(());
     };
     Err((problem, "write the name of a file, such as cupbearer.toml").into())
 }

@@ -88,14 +88,24 @@ async fn from_flags(
     surroundings: &Surroundings,
     input: &mut impl StandardInput,
 ) -> Result<Exit, InitError> {
-    let mut answers = parse::answers_in_flags(args)?;
+    let (mut answers, mut problems) = parse::answers_and_problems(args);
     if args.secret_stdin {
         let client_id = answers.client_id.known().map_or("", String::as_str);
-        let secret = stdin_secret::read(input, client_id)?;
-        answers.secret = AnswerSlot::Known(SecretLocation::NewFile(secret));
+        match stdin_secret::read(input, client_id) {
+            Ok(secret) => answers.secret = AnswerSlot::Known(SecretLocation::NewFile(secret)),
+            Err(InitError::Usage(problem)) => problems.push(problem),
+            Err(error) => return Err(error),
+        }
+    }
+    problems.extend(args.missing());
+    let path = parse::absolute(&args.destination(surroundings));
+    if let Err(invalid) = files::check_name(&path) {
+        problems.push(format!("--out: {}: {}", invalid.problem, invalid.remedy));
+    }
+    if !problems.is_empty() {
+        return Err(InitError::of_flags(&problems));
     }
     let config = answers.complete().map_err(InitError::Usage)?;
-    let path = parse::absolute(&args.destination(surroundings));
     files::check_destination(&path, &config.secret).map_err(|invalid| {
         InitError::Usage(format!("--out: {}: {}", invalid.problem, invalid.remedy))
     })?;

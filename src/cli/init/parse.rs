@@ -14,6 +14,14 @@ use crate::credentials::{KeyringEntry, Secret, SecretSource};
 /// # Errors
 /// Reports all invalid flags at once.
 pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
+    match answers_and_problems(flags) {
+        (answers, problems) if problems.is_empty() => Ok(answers),
+        (_, problems) => Err(InitError::of_flags(&problems)),
+    }
+}
+
+/// The answers in the valid flags, and what is wrong with the others.
+pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
     let mut invalid = Vec::new();
     let problems = &mut invalid;
     let api = flag(
@@ -41,6 +49,12 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
     let words = flags.secret_command.as_deref();
     let command = flag(problems, "--secret-command", words, command);
     let file = flags.secret_file.as_deref().map(absolute);
+    if let Some(path) = file.as_ref().filter(|path| path.to_str().is_none()) {
+        let shown = path.display();
+        problems.push(format!(
+            "--secret-file: {shown} is not UTF-8: rename the file"
+        ));
+    }
     // Without the doctor, the configuration may be for another machine.
     if let Some(path) = file.as_ref().filter(|_| !flags.no_doctor)
         && let Err(invalid) = check_secret_file(path)
@@ -54,10 +68,7 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
     let assertion = flags.client_assertion_file.as_deref().map(absolute);
     let entry = flags.secret_keyring.as_deref();
     let entry = flag(problems, "--secret-keyring", entry, keyring_entry);
-    if !invalid.is_empty() {
-        return Err(InitError::Usage(invalid.join("\ncupbearer init: ")));
-    }
-    Ok(Answers {
+    let answers = Answers {
         api: AnswerSlot::of(api),
         token: AnswerSlot::of(token),
         client_id: AnswerSlot::of(client_id),
@@ -72,7 +83,8 @@ pub(super) fn answers_in_flags(flags: &InitArgs) -> Result<Answers, InitError> {
                 .or(entry.map(|entry| SecretLocation::Keyring(entry, None))),
         ),
         token_command,
-    })
+    };
+    (answers, invalid)
 }
 
 fn flag<T>(

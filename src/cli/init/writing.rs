@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::answers::{NewConfig, SecretLocation};
 use super::error::InitError;
-use super::files::{self, PreviousFile};
+use super::files::{self, Existing, PreviousFile};
 use super::overwritable::Overwritable;
 use super::port::PortState;
 use super::{document, keyring};
@@ -13,6 +13,7 @@ use crate::cli::quoting::shell_word;
 use crate::cli::staged_file::{FileMode, StagedFile};
 use crate::config::keys::CONFIG_VARIABLE;
 use crate::config::{ConfigProblems, Overrides, Surroundings, is_same_file, load_text};
+use crate::credentials::{FileError, SecretSource, read_regular};
 
 /// Why `cupbearer check` would reject the configuration. Each answer has been checked, but not all of them together.
 pub(super) fn check(config: &NewConfig, path: &Path) -> Result<(), ConfigProblems> {
@@ -37,6 +38,13 @@ pub(super) async fn write(
     let existing = overwritable.existing(path);
     if files::is_kept(path, existing) {
         return Err(failed(path, &io::ErrorKind::AlreadyExists.into()));
+    }
+    if existing == Existing::Replace && repeats_secret(&config.secret, path).await {
+        let shown = path.display();
+        return Err(InitError::Usage(format!(
+            "{shown} contains what the command of the secret prints, so the configuration cannot be written there: write \
+             another name"
+        )));
     }
     let target = files::target(path, existing).map_err(|error| failed(path, &error))?;
     let secret_file = files::secret_path(path);
@@ -79,6 +87,29 @@ pub(super) async fn write(
     }
     overwritable.add_written(config, path);
     Ok(())
+}
+
+/// Whether the file contains what the command of the secret prints, and so is likely to be where that comes from,
+/// however the command names it.
+async fn repeats_secret(secret: &SecretLocation, path: &Path) -> bool {
+    const LONGEST: u64 = 1 << 20;
+    let SecretLocation::Command(words) = secret else {
+        return false;
+    };
+    let content = match read_regular(path, LONGEST) {
+        Ok(content) => content,
+        Err(FileError::TooLong { .. }) => return true, // no configuration is
+        Err(_) => return false,
+    };
+    // The command may be one of another machine.
+    let Ok(printed) = SecretSource::Command(words.clone()).read().await else {
+        return false;
+    };
+    // Exposed to look for it.
+    let printed = printed.expose();
+    content
+        .windows(printed.len().max(1))
+        .any(|part| part == printed)
 }
 
 fn stage(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<StagedFile> {

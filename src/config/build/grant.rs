@@ -25,7 +25,10 @@ pub(super) fn grant(
     auth: Option<ClientAuth>,
     signing: &Assertion,
 ) -> Option<(GrantType, Vec<RequestSource>)> {
-    let name = values.read(&keys::TOKEN_GRANT)?;
+    let Some(name) = values.read(&keys::TOKEN_GRANT) else {
+        name_sources(values);
+        return None;
+    };
     warn_of_unused(values, name);
     let (grant, sources) = match name {
         GrantName::ClientCredentials => {
@@ -53,8 +56,20 @@ pub(super) fn grant(
         }
         GrantName::TokenExchange => token_exchange(values)?,
     };
-    values.named.requests.extend(sources.clone());
     Some((grant, sources))
+}
+
+/// Names what an invalid grant would use, so that it is examined.
+fn name_sources(values: &mut Values) {
+    for (role, key) in [
+        (SourceRole::Grant, keys::TOKEN_ASSERTION),
+        (SourceRole::Grant, keys::TOKEN_SUBJECT_TOKEN),
+        (SourceRole::Actor, keys::TOKEN_ACTOR_TOKEN),
+    ] {
+        if values.is_set(key.path()) {
+            source(values, role, &key, SecretForm::Token);
+        }
+    }
 }
 
 /// An assertion that is signed here, with a key that the client does not authenticate with as well.
@@ -63,7 +78,7 @@ fn signed(
     auth: Option<ClientAuth>,
     signing: &Assertion,
 ) -> Option<(GrantType, Vec<RequestSource>)> {
-    const PATH: &str = keys::TOKEN_CLAIMS.path();
+    let claims = claims(values);
     if auth == Some(ClientAuth::PrivateKeyJwt) {
         let problem = (
             "jwt_bearer has no assertion, and token.private_key is what the client authenticates with",
@@ -82,17 +97,26 @@ fn signed(
     }
     let form = SecretForm::PrivateKey(signing.clone());
     let key = source(values, SourceRole::Grant, &keys::TOKEN_PRIVATE_KEY, form);
-    let claims: BTreeMap<String, String> = values.read(&keys::TOKEN_CLAIMS)?.into_iter().collect();
-    if let Some(own) = OWN_CLAIMS.iter().find(|own| claims.contains_key(**own)) {
-        let problem = format!("{own} is new for each assertion");
-        values.reject(PATH, (problem, format!("remove {own}")));
-        return None;
-    }
     let grant = GrantType::SignedJwtBearer {
         assertion: signing.clone(),
-        claims,
+        claims: claims?,
     };
     Some((grant, vec![key?]))
+}
+
+/// `token.claims`, of which none may be one that every assertion has anew.
+fn claims(values: &mut Values) -> Option<BTreeMap<String, String>> {
+    let claims: BTreeMap<String, String> = values.read(&keys::TOKEN_CLAIMS)?.into_iter().collect();
+    let own = OWN_CLAIMS.iter().filter(|own| claims.contains_key(**own));
+    let own: Vec<_> = own.collect();
+    for name in &own {
+        let problem = format!("{name} is new for each assertion");
+        values.reject(
+            keys::TOKEN_CLAIMS.path(),
+            (problem, format!("remove {name}")),
+        );
+    }
+    own.is_empty().then_some(claims)
 }
 
 fn token_exchange(values: &mut Values) -> Option<(GrantType, Vec<RequestSource>)> {
@@ -133,12 +157,14 @@ fn source(
     form: SecretForm,
 ) -> Option<RequestSource> {
     let source = values.required_secret(key)?;
-    Some(RequestSource {
+    let source = RequestSource {
         role,
         source,
         key: key.path(),
         form,
-    })
+    };
+    values.named.requests.push(source.clone());
+    Some(source)
 }
 
 fn warn_of_unused(values: &mut Values, grant: GrantName) {

@@ -68,8 +68,9 @@ fn grant(values: &mut Values) -> Option<GrantConfig> {
     let client_assertion_type = client_assertion_type(values, auth);
     let credential = match auth {
         Some(ClientAuth::None) => Some(None),
-        Some(auth) => proof.credential.map(|(source, key)| {
-            let form = form(auth, &assertion);
+        // What an invalid method would use is named too, so that it is examined.
+        auth => proof.credential.map(|(source, key)| {
+            let form = form(auth.unwrap_or(ClientAuth::Basic), &assertion);
             Some(RequestSource {
                 role: SourceRole::Client,
                 source,
@@ -77,7 +78,6 @@ fn grant(values: &mut Values) -> Option<GrantConfig> {
                 form,
             })
         }),
-        None => None,
     };
     let mut sources: Vec<RequestSource> = credential.iter().flatten().cloned().collect();
     values.named.requests.extend(sources.clone());
@@ -184,6 +184,9 @@ fn token_endpoint(values: &mut Values) -> Option<NamedEndpoint> {
             None
         }
         [(one, _), ref others @ ..] => {
+            for (_, read) in &set {
+                read(values);
+            }
             let others = others.iter().flat_map(|(keys, _)| *keys);
             reject_several(values, one[0], others);
             None

@@ -42,3 +42,17 @@ fn on_a_narrow_terminal_each_problem_has_lines_of_its_own() {
     );
     assert_eq!(problems.at_width(200), problems.to_string());
 }
+
+#[test]
+fn control_characters_in_names_are_escaped() {
+    let mut problems = ConfigProblems::default();
+    problems.push(
+        "\u{1b}[31mred",
+        "a\u{1b}b.toml:1",
+        ("unknown key", "remove it"),
+    );
+    for text in [problems.to_string(), problems.at_width(20)] {
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        assert!(text.contains(r"\u{1b}[31mred"), "{text}");
+    }
+}

@@ -254,3 +254,22 @@ fn a_misspelt_variable_of_the_guard_is_an_error_because_ignoring_it_admits_more(
         );
     }
 }
+
+#[test]
+fn a_variable_that_seems_to_mean_a_caller_with_a_hyphen_is_a_warning() {
+    let file = "[guard.callers.my-ci]\nkey = { file = \"/k\" }\nread_only = true\n";
+    let warnings = |variable: &str| {
+        let loaded = from_bytes(file.as_bytes(), &with(&[(variable, "7")]));
+        loaded
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .warnings
+    };
+    let [warning] = &warnings("CUPBEARER_GUARD__CALLERS__MY_CI__UID")[..] else {
+        panic!("not one warning");
+    };
+    assert!(
+        warning.contains("my_ci, which is another one than my-ci"),
+        "{warning}"
+    );
+    assert_eq!(warnings("CUPBEARER_GUARD__CALLERS__OTHER__UID"), [""; 0]);
+}

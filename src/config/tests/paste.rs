@@ -244,3 +244,22 @@ fn where_to_listen_is_checked_as_in_a_file() {
     assert_eq!(listen(" localhost:9000 ").unwrap(), "localhost:9000");
     assert!(listen("localhost").is_err());
 }
+
+/// The default of a question, which Enter accepts.
+#[test]
+fn the_address_of_what_was_read_is_read_as_the_same_again() {
+    for text in [
+        "https://as.example.com/tokens/.well-known/openid-configuration",
+        "https://as.example.com/.well-known/oauth-authorization-server/token-service",
+        "https://as.example.com/tenant",
+        "https://as.example.com/",
+        "https://as.example.com/o/token/",
+    ] {
+        let read = PastedTokenEndpoint::read(text).unwrap();
+        assert_eq!(
+            PastedTokenEndpoint::read(&read.address()),
+            Ok(read),
+            "{text}"
+        );
+    }
+}

@@ -387,3 +387,54 @@ fn an_empty_value_is_called_empty_and_names_the_flag_that_set_it() {
         }
     }
 }
+
+#[test]
+fn a_key_is_no_reason_to_leave_out_the_problems_of_another_one() {
+    let problems = |token: &str| {
+        let text = format!(
+            "upstream.url = \"https://api.example.com\"\n[token]\nclient_id = \"i\"\n{token}"
+        );
+        said(from_bytes(text.as_bytes(), &environment(&[])))
+    };
+    let url = "url = \"https://as.example.com/t\"\nclient_secret = { file = \"/s\" }\n";
+    let claims = format!("{url}grant = \"jwt_bearer\"\nclaims = {{ exp = \"1\", iat = \"2\" }}\n");
+    let found = problems(&claims);
+    for words in ["exp is new", "iat is new", "token.private_key"] {
+        assert!(found.contains(words), "{words}: {found}");
+    }
+    let found = problems(
+        "url = \"ftp://x\"\nissuer = \"https://a?b\"\nclient_secret = { file = \"/s\" }\n",
+    );
+    for words in [
+        "names a token endpoint",
+        "neither http nor https",
+        "has a query",
+    ] {
+        assert!(found.contains(words), "{words}: {found}");
+    }
+    let found = problems("url = \n");
+    assert_eq!(found.matches("is not TOML").count(), 1, "{found}");
+    let found = complaints("drain = \nname = \"a\"\nlisten = = 1\n");
+    assert_eq!(found.matches("is not TOML").count(), 2, "{found}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_cannot_take_the_place_of_another_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
+    std::fs::write(&file, "x").unwrap();
+    for key in ["listen", "admin.listen"] {
+        let found = complaints(&format!("{key} = \"unix:{}\"", file.display()));
+        assert!(
+            found.contains("exists and is not a socket"),
+            "{key}: {found}"
+        );
+    }
+    std::fs::remove_file(&file).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(&file).unwrap();
+    assert_eq!(
+        complaints(&format!("listen = \"unix:{}\"", file.display())),
+        ""
+    );
+}

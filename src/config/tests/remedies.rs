@@ -124,3 +124,33 @@ fn every_proposed_value_is_accepted_for_its_key() {
     }
     assert!(tried > 400, "{tried}");
 }
+
+#[test]
+fn what_to_write_instead_is_complete() {
+    for (key, value, expected) in [
+        ("guard.allow", "[\"GET api/v1\"]", "write \"GET /api/v1\""),
+        (
+            "token.issuer",
+            "\"https://as.example.com/.well-known/oauth-authorization-server/tenant1\"",
+            "write \"https://as.example.com/tenant1\"",
+        ),
+        (
+            "token.issuer",
+            "\"https://as.example.com/t/.well-known/openid-configuration?x\"",
+            "write \"https://as.example.com/t\"",
+        ),
+        (
+            "token.url",
+            "\"http://h.example/a#f\"",
+            "write \"https://h.example/a\"",
+        ),
+        (
+            "upstream.url",
+            "\"a\u{200b}b.com\"",
+            "write \"https://ab.com\"",
+        ),
+    ] {
+        let (_, remedy) = problem_of(key, value).unwrap_or_default();
+        assert!(remedy.starts_with(expected), "{key} = {value}: {remedy}");
+    }
+}

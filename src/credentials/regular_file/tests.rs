@@ -39,3 +39,28 @@ fn a_fifo_is_an_error_and_does_not_block_while_a_symbolic_link_is_followed() {
     assert!(matches!(read_regular(&fifo, 10), Err(FileError::Irregular)));
     assert_eq!(read_regular(&link, 10).unwrap().as_slice(), b"x");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_another_group_can_read_is_a_warning_that_names_the_group() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !rustix::process::geteuid().is_root() {
+        return; // only root can give a file to any group
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let with_mode = |mode: u32, group: u32| {
+        std::os::unix::fs::chown(&file, None, Some(group)).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        other_readers(&file)
+    };
+    let own = rustix::process::getegid().as_raw();
+    assert_eq!(with_mode(0o640, own), None);
+    assert_eq!(with_mode(0o600, 4242), None);
+    let warning = with_mode(0o640, 4242).unwrap_or_default();
+    assert!(
+        warning.contains("can be read by the group 4242"),
+        "{warning}"
+    );
+}

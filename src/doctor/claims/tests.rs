@@ -261,3 +261,23 @@ fn a_requested_scope_that_was_not_granted_is_noted_at_step_6() {
     );
     assert_eq!(one.remedies[0].step, Some(SetupStep::Resources));
 }
+
+#[test]
+fn scopes_are_read_from_a_text_or_a_list_in_either_claim_and_default_scopes_are_not_looked_for() {
+    let config = config(&[("token.scope", "a b")]);
+    let context = DoctorContext::new(&config, None);
+    for claims in [
+        json!({"scope": ["a", "b"]}),
+        json!({"scp": ["a", "b"]}),
+        json!({"scp": "a b"}),
+    ] {
+        let found = scope(&decoded(&claims), &context);
+        assert_eq!(found.outcome, Outcome::Ok, "{claims}: {}", found.message);
+    }
+    let entra = self::config(&[("token.scope", "api://1/.default")]);
+    let context = DoctorContext::new(&entra, None);
+    for claims in [json!({"roles": ["x"]}), json!({"scp": "x"})] {
+        let found = scope(&decoded(&claims), &context);
+        assert_eq!(found.outcome, Outcome::Ok, "{claims}: {}", found.message);
+    }
+}

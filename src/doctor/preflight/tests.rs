@@ -239,3 +239,21 @@ async fn all_problems_are_reported_at_once_with_those_of_the_files_that_are_name
         );
     }
 }
+
+#[tokio::test]
+async fn what_an_invalid_method_or_grant_would_use_is_examined_too() {
+    let keys = |problems: ConfigProblems| {
+        problems
+            .iter()
+            .map(|one| one.key.clone())
+            .collect::<Vec<_>>()
+    };
+    let method = checked_inline("", "token.auth = \"client_secret_basik\"")
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(keys(method), ["token.auth", "token.client_secret"]);
+    let grant = "token.grant = \"token_exchang\"\ntoken.subject_token = { file = '/nonexist' }";
+    let grant = checked_inline("s3cret", grant).await.err().unwrap();
+    assert_eq!(keys(grant), ["token.grant", "token.subject_token"]);
+}

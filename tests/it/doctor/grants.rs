@@ -76,6 +76,20 @@ async fn another_authentication_method_is_step_5_and_names_the_configured_one() 
 }
 
 #[tokio::test]
+async fn metadata_of_another_issuer_fails_if_nothing_else_names_the_token_endpoint() {
+    let fixture = DoctorFixture::open().await;
+    let path = "/.well-known/openid-configuration";
+    let issuer = issuer_with_metadata_at(path, &fixture.demo.token_url).await;
+    let fixture = fixture.by_issuer(&format!("{}/", issuer.url()));
+    let report = fixture.examine().await;
+    assert_eq!(report.with_outcome("failed"), ["discovery", "grant"]);
+    assert_eq!(report.exit, 5);
+    let said = report.said("discovery");
+    let words = format!("is the metadata of the issuer {}, not of ", issuer.url());
+    assert!(said.contains(&words), "{said}");
+}
+
+#[tokio::test]
 async fn a_scope_that_was_not_granted_is_step_6_and_a_misspelled_one_may_be_step_3() {
     let none = DoctorFixture::with_application(|application| application.resources.clear()).await;
     assert_refused(&none.examine().await, &[6]);

@@ -252,6 +252,18 @@ async fn the_cupbearer_of_this_configuration_is_told_from_one_with_another_clien
 }
 
 #[tokio::test]
+async fn the_cupbearer_of_this_configuration_is_recognized_on_a_port_that_the_system_chose() {
+    let (_running, fixture) = running_cupbearer().await;
+    let fixture = fixture.set("listen=127.0.0.1:0");
+    let report = fixture.examine().await;
+    let said = report.said("listener");
+    let expected = "used by the cupbearer that runs this configuration";
+    assert!(said.starts_with(expected), "{said}");
+    let other = fixture.set("guard.read_only=true").examine().await;
+    assert_eq!(other.with_outcome("failed"), ["listener"]);
+}
+
+#[tokio::test]
 async fn asking_who_has_a_port_leaves_no_trace_in_the_cupbearer_that_has_it() {
     let (running, fixture) = running_cupbearer().await;
     let fixture = fixture.set(&format!("admin.listen=127.0.0.1:{}", closed_port().await));

@@ -133,6 +133,39 @@ async fn the_configuration_is_never_written_over_a_file_that_the_secrets_command
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_configuration_is_never_written_over_a_file_that_contains_what_the_command_prints() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
+    let script = directory.path().join("print");
+    fs::write(&file, "# mine\nthe secret\n").unwrap();
+    fs::write(&script, format!("tail -1 {}", file.display())).unwrap();
+    let before = snapshot(directory.path());
+    for (command, is_refused) in [
+        (format!("sh {}", script.display()), true),
+        (format!("sed -n -e 2p -e '' -- {}:", file.display()), false),
+        ("echo 'another secret'".to_owned(), false),
+    ] {
+        let args = InitArgs {
+            out: Some(file.clone()),
+            secret_command: Some(command.clone()),
+            force: true,
+            no_doctor: true,
+            ..api()
+        };
+        let done = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+        match done {
+            Err(InitError::Usage(message)) => {
+                assert!(message.contains("contains what the command"), "{message}");
+                assert_eq!(snapshot(directory.path()), before, "{command}");
+                assert!(is_refused, "{command}");
+            }
+            _ => assert!(!is_refused, "{command}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn two_configurations_never_share_the_file_of_their_secret() {
     let directory = tempfile::tempdir().unwrap();
@@ -412,4 +445,32 @@ fn the_command_to_type_next_names_the_file_where_a_variable_names_another() {
     );
     here.variables = vec![("CUPBEARER_CONFIG".into(), path.clone().into())];
     assert!(text(&here).contains("\n  cupbearer\n"), "{}", text(&here));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn missing_and_invalid_flags_and_the_destination_are_reported_together() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let args = InitArgs {
+        upstream: Some("ftp://x".to_owned()),
+        scope: Some("\"".to_owned()),
+        out: Some("/nonexist-dir/".into()),
+        secret_file: Some(std::ffi::OsString::from_vec(b"/s\xff".to_vec()).into()),
+        no_doctor: true,
+        ..InitArgs::default()
+    };
+    let done = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+    let Err(InitError::Usage(message)) = done else {
+        panic!("not refused");
+    };
+    for words in [
+        "--upstream: ",
+        "--scope: ",
+        "--secret-file: /s\u{fffd} is not UTF-8",
+        "these are missing: --token-endpoint, --client-id;",
+        "--out: /nonexist-dir/ is not the name of a file",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
 }
