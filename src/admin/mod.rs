@@ -10,12 +10,15 @@ mod body;
 mod events;
 mod examination;
 mod metrics_text;
+mod order_body;
 mod page;
 mod plain;
 mod problem_cards;
 mod readiness;
 mod request_status;
 mod response;
+mod sign_in;
+mod sign_in_page;
 mod status;
 pub mod status_api;
 mod view;
@@ -24,7 +27,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body::Body;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -34,18 +39,21 @@ use body::AdminBody;
 use events::{EventStream, VIEWERS, ViewerPlaces};
 use examination::{ExaminationLines, Examinations};
 use metrics_text::MetricsText;
+use order_body::read_order;
 use response::{AdminResponse, line, not_found, with_type};
+use sign_in::SignInOrder;
 use status::ProcessState;
 use status_api::ProcessStatus;
 
 pub use examination::{ExaminationPlace, StartExamination};
 pub use readiness::Readiness;
+pub(crate) use sign_in_page::SIGN_IN_PAGE;
 pub use view::ProxyView;
 
 /// Required on POST. A page of another origin cannot send it without a preflight, which is refused.
 const X_CUPBEARER: HeaderName = HeaderName::from_static("x-cupbearer");
 
-const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status, /events and /, and with POST /quit, /token/refresh and /doctor.";
+const NO_SUCH_PATH: &str = "Not found. The paths are /live, /startup, /ready, /metrics, /status, /events, /sign-in and /, and with POST /quit, /doctor, /token/refresh, /token/paste, /login and /logout.";
 /// The response to what a listener beyond loopback does not serve, by which `cli` recognizes one.
 pub(crate) const ONLY_LOCAL: &str =
     "This path exists only on a loopback or unix listener (admin.listen).";
@@ -127,7 +135,9 @@ impl AdminEndpoints {
             "/status" | "/events" | "/quit" | "/token/refresh" | "/doctor" => {
                 self.respond_guarded(request, peer).await
             }
-            path if page::has(path) => self.respond_guarded(request, peer).await,
+            path if page::has(path) || sign_in_page::has(path) => {
+                self.respond_guarded(request, peer).await
+            }
             "/live" | "/startup" | "/ready" | "/metrics" => only_get(request),
             _ => not_found(NO_SUCH_PATH),
         }
@@ -183,6 +193,9 @@ impl AdminEndpoints {
             (&Method::GET | &Method::HEAD, path) if page::has(path) => {
                 page::file(path).unwrap_or_else(|| not_found(NO_SUCH_PATH))
             }
+            (&Method::GET | &Method::HEAD, path) if sign_in_page::has(path) => {
+                sign_in_page::file(path).unwrap_or_else(|| not_found(NO_SUCH_PATH))
+            }
             (&Method::POST, "/quit" | "/token/refresh" | "/doctor")
                 if !has_order_field(request) =>
             {
@@ -201,11 +214,11 @@ impl AdminEndpoints {
         }
     }
 
-    /// The page has no data, so a link on another page of this machine may lead to it. Nothing else is open to one.
+    /// The pages have no data, so a link on another page of this machine may lead to them. Nothing else is open to one.
     fn check(&self, request: &Request<()>, peer: &Peer) -> Result<(), Rejection> {
         for guard in self.guards() {
             match request.uri().path() {
-                "/" => guard.check_navigation(request, peer)?,
+                "/" | SIGN_IN_PAGE => guard.check_navigation(request, peer)?,
                 _ => drop(guard.check(request, peer)?),
             }
         }
@@ -219,6 +232,40 @@ impl AdminEndpoints {
             stopped_tasks: self.stopped_tasks.names(),
         };
         status::process_status(&self.views, &state, with_recent)
+    }
+
+    /// Carries out an order of the person who owns this process. Everything but the body is checked before the body is
+    /// read.
+    async fn sign_in<B: Body<Data = Bytes>>(
+        &self,
+        order: SignInOrder,
+        request: &Request<()>,
+        peer: &Peer,
+        body: B,
+    ) -> AdminResponse {
+        match peer.transport {
+            Transport::Network => return not_found(ONLY_LOCAL),
+            Transport::Loopback | Transport::Unix => {}
+        }
+        for guard in self.guards() {
+            if let Err(rejection) = guard.check_owner(request, peer) {
+                return response::refused_by_guard(request, &rejection);
+            }
+        }
+        if request.method() != Method::POST {
+            return response::method_not_allowed(request, "POST", "Only POST is allowed here.");
+        }
+        if !has_order_field(request) {
+            return response::not_an_order(request);
+        }
+        if !sign_in::is_json(request) {
+            let text = "This request needs the header field \"Content-Type: application/json\".";
+            return line(StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned());
+        }
+        match read_order(body).await {
+            Ok(body) => sign_in::carry_out(order, &body, &self.views),
+            Err(error) => line(StatusCode::BAD_REQUEST, error.to_string()),
+        }
     }
 
     fn status(&self) -> AdminResponse {
@@ -290,7 +337,7 @@ impl AdminEndpoints {
 /// The service for one connection, which ends with its first response. With several requests on each connection, a few
 /// clients could keep the others from the probes, because a new connection gets no turn before the others have ended.
 #[must_use]
-pub fn service<B: Send + 'static>(
+pub fn service<B: Body<Data = Bytes, Error: Send> + Send + 'static>(
     endpoints: &Arc<AdminEndpoints>,
     peer: Peer,
 ) -> impl tower::Service<Request<B>, Response = AdminResponse, Error = Infallible, Future: Send>
@@ -302,9 +349,14 @@ pub fn service<B: Send + 'static>(
         let (endpoints, peer) = (Arc::clone(&endpoints), peer.clone());
         async move {
             let (parts, body) = request.into_parts();
-            drop(body);
             let request = Request::from_parts(parts, ());
-            let mut response = endpoints.respond(&request, &peer).await;
+            let mut response = match SignInOrder::at(request.uri().path()) {
+                Some(order) => endpoints.sign_in(order, &request, &peer, body).await,
+                None => {
+                    drop(body);
+                    endpoints.respond(&request, &peer).await
+                }
+            };
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
             Ok(response)

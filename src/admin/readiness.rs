@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::view::ProxyView;
 use crate::problem::Reason;
-use crate::token::{FailureOrigin, Snapshot};
+use crate::token::{FailureOrigin, SignInSnapshot, Snapshot};
 
 /// What `/ready` and `/startup` respond with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,37 @@ impl Readiness {
         })
     }
 
+    /// Whether a person has signed in.
+    fn of_person(snapshot: &Snapshot, sign_in: &SignInSnapshot) -> Self {
+        let state = snapshot.state.as_str();
+        if !snapshot.state.is_usable() {
+            let advice = sign_in.place.advice();
+            return Self {
+                is_ready: false,
+                line: format!("not ready: token {state}: login_required: {advice}"),
+                retry_in: None,
+            };
+        }
+        let person = sign_in.signed_in.as_ref();
+        let who = person.and_then(|person| person.who.as_deref());
+        let who = who.map_or_else(
+            || "signed in".to_owned(),
+            |who| format!("signed in as {who}"),
+        );
+        let until = match person.and_then(|person| person.until) {
+            Some(_) => {
+                let usable = Duration::from_secs(snapshot.usable_for.as_secs());
+                format!("valid for {}", humantime::format_duration(usable))
+            }
+            None => "valid until the API rejects it".to_owned(),
+        };
+        let soon = snapshot.ends_soon().map(|soon| format!("; {soon}"));
+        Self::ready(format!(
+            "ready: token {state}, {until}; {who}{}",
+            soon.unwrap_or_default()
+        ))
+    }
+
     fn of(snapshot: &Snapshot, is_stopping: bool) -> Self {
         let state = snapshot.state.as_str();
         if is_stopping {
@@ -111,6 +142,9 @@ impl Readiness {
                 line: "not ready: stopping".to_owned(),
                 retry_in: None,
             };
+        }
+        if let Some(sign_in) = &snapshot.sign_in {
+            return Self::of_person(snapshot, sign_in);
         }
         if snapshot.state.is_usable() {
             let usable = Duration::from_secs(snapshot.usable_for.as_secs());

@@ -6,13 +6,13 @@ use super::problem_cards::{problem_cards, process_card};
 use super::readiness::Readiness;
 use super::request_status::numbered;
 use super::status_api::{
-    ProblemStatus, ProcessStatus, ProxyStatus, TokenAttemptStatus, TokenRequestCounts, TokenStatus,
-    TotalsStatus,
+    ProblemStatus, ProcessStatus, ProxyStatus, SignInStatus, TokenAttemptStatus,
+    TokenRequestCounts, TokenStatus, TotalsStatus,
 };
 use super::view::ProxyView;
 use crate::metrics::TrafficTotals;
 use crate::text::date_and_time;
-use crate::token::{Snapshot, TokenAttempt};
+use crate::token::{SignInSnapshot, Snapshot, TokenAttempt};
 
 /// How many of the recent requests `/status` has.
 const SHOWN: usize = 64;
@@ -71,6 +71,7 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
     if snapshot.refused_although_fresh {
         notes.push("refused although fresh: a missing role?".to_owned());
     }
+    notes.extend(snapshot.ends_soon());
     let newer = view.metrics.newer_than(0, SHOWN);
     let problems = problem_cards(view, &newer.entries);
     let mut recent = Vec::new();
@@ -130,6 +131,18 @@ fn token_status(from: String, snapshot: Snapshot, attempts: &[TokenAttempt]) -> 
             unavailable: counts.unavailable,
         },
         attempts: attempts.iter().map(attempt_status).collect(),
+        sign_in: snapshot.sign_in.map(sign_in_status),
+    }
+}
+
+fn sign_in_status(snapshot: SignInSnapshot) -> SignInStatus {
+    let (place, person) = (snapshot.place, snapshot.signed_in);
+    SignInStatus {
+        is_signed_in: person.is_some(),
+        who: person.as_ref().and_then(|person| person.who.clone()),
+        login_url: place.login_url,
+        page: place.page,
+        doubts: person.map(|person| person.doubts).unwrap_or_default(),
     }
 }
 
@@ -141,6 +154,6 @@ fn attempt_status(attempt: &TokenAttempt) -> TokenAttemptStatus {
     }
 }
 
-fn timestamp(time: SystemTime) -> String {
+pub(super) fn timestamp(time: SystemTime) -> String {
     date_and_time(time).unwrap_or_else(|| "after the year 9999".to_owned())
 }

@@ -134,6 +134,9 @@ pub struct TokenStatus {
     pub requests: TokenRequestCounts,
     /// The last of them, the oldest first.
     pub attempts: Vec<TokenAttemptStatus>,
+    /// The person, if one hands over the tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInStatus>,
 }
 
 /// A token request that has ended.
@@ -146,6 +149,42 @@ pub struct TokenAttemptStatus {
     pub outcome: String,
     /// Why it failed; `None` if it succeeded.
     pub error: Option<String>,
+}
+
+/// The person who hands over tokens.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignInStatus {
+    /// Who is signed in, if the token says so.
+    pub who: Option<String>,
+    /// Whether somebody is.
+    pub is_signed_in: bool,
+    /// Where a token can be copied.
+    pub login_url: Option<String>,
+    /// The page where it can be pasted.
+    pub page: Option<String>,
+    /// What speaks against the token.
+    pub doubts: Vec<String>,
+}
+
+/// The response to an order to sign in or out.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignInResult {
+    /// The key `name` of the proxy's configuration.
+    pub proxy: String,
+    /// The state of the token.
+    pub state: String,
+    /// Where a token can be copied.
+    pub login_url: Option<String>,
+    /// The page where it can be pasted.
+    pub page: Option<String>,
+    /// Who is signed in, if the token says so.
+    pub who: Option<String>,
+    /// When the token expires; `None` if it lasts until the API rejects it.
+    pub expires_at: Option<String>,
+    /// What speaks against the token.
+    pub doubts: Vec<String>,
 }
 
 /// How many token requests have ended in which way.

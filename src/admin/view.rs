@@ -25,6 +25,8 @@ pub struct ProxyView {
     pub since: Instant,
     /// The tokens of the identity in use.
     pub tokens: Arc<dyn Fn() -> Tokens + Send + Sync>,
+    /// The tokens that a person signs in to, if one does.
+    pub sign_in_tokens: Arc<dyn Fn() -> Tokens + Send + Sync>,
     /// Decides who may use the admin listener: the proxy's guard without callers and rails.
     pub guard: Arc<dyn Fn() -> Guard + Send + Sync>,
     /// The proxy's metrics.

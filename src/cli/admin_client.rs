@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use http_body_util::Empty;
+use http_body_util::Full;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -39,6 +39,8 @@ pub(super) enum AdminError {
         cause: String,
         /// What to check.
         hint: String,
+        /// Whether the last address did not respond in time.
+        timed_out: bool,
     },
     /// Another program responds there.
     #[error(
@@ -58,6 +60,51 @@ pub(super) enum AdminError {
          listener with --admin (the default is localhost:6750)"
     )]
     Unnamed,
+    /// A process of another user responds there.
+    #[error(
+        "the process that listens at {address} runs as user id {uid}, which is neither this user nor root; nothing was \
+         sent"
+    )]
+    OtherUser {
+        /// Where it listens.
+        address: String,
+        /// The user.
+        uid: u32,
+    },
+    /// The system does not tell whose process responds there.
+    #[error(
+        "this system does not tell which user listens at {address}, so no token is sent there; if that is your own \
+         cupbearer, open http://{address}{} in a browser and paste the token there",
+        admin::SIGN_IN_PAGE
+    )]
+    UnknownUser {
+        /// Where it listens.
+        address: String,
+    },
+}
+
+impl AdminError {
+    /// Whether there was a listener that did not respond in time.
+    pub(super) const fn has_timed_out(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable {
+                timed_out: true,
+                ..
+            }
+        )
+    }
+
+    /// Whether it is unknown whose listener it is.
+    pub(super) const fn is_owner_unknown(&self) -> bool {
+        matches!(self, Self::UnknownUser { .. })
+    }
+}
+
+/// Why a request got no response.
+struct RequestFailure {
+    cause: String,
+    timed_out: bool,
 }
 
 /// An admin listener that has been recognized.
@@ -102,12 +149,82 @@ impl AdminListener {
         method: Method,
         path: &str,
     ) -> Result<TextResponse, AdminError> {
-        let sent = within(self.deadline, send_to(&self.address, method, path)).await;
-        sent.map_err(|cause| AdminError::Unreachable {
+        let sending = send_to(&self.address, request(method, path, None));
+        within(self.deadline, sending)
+            .await
+            .map_err(|failure| self.unreachable(failure))
+    }
+
+    /// Sends an order in JSON to the same address; if it is `only_to_own`, then only to a process of this user or of
+    /// root.
+    pub(super) async fn order(
+        &self,
+        path: &str,
+        body: &str,
+        only_to_own: bool,
+    ) -> Result<TextResponse, AdminError> {
+        let request = request(Method::POST, path, Some(body)).map_err(|error| {
+            self.unreachable(RequestFailure {
+                cause: error_chain(&*error),
+                timed_out: false,
+            })
+        })?;
+        let deadline = self.deadline;
+        if !only_to_own {
+            let sent = within(deadline, send_to(&self.address, Ok(request))).await;
+            return sent.map_err(|failure| self.unreachable(failure));
+        }
+        match &self.address {
+            Listen::Tcp(address) => {
+                let connected = within(deadline, async { Ok(TcpStream::connect(address).await?) });
+                let stream = connected
+                    .await
+                    .map_err(|failure| self.unreachable(failure))?;
+                // After connecting: whoever listens now has the other end.
+                self.check_owner(doctor::listener_user(*address))?;
+                let sent = within(deadline, send(stream, request)).await;
+                sent.map_err(|failure| self.unreachable(failure))
+            }
+            #[cfg(unix)]
+            Listen::Unix { path: file, .. } => {
+                let connected = within(deadline, async {
+                    Ok(tokio::net::UnixStream::connect(file).await?)
+                });
+                let stream = connected
+                    .await
+                    .map_err(|failure| self.unreachable(failure))?;
+                self.check_owner(stream.peer_cred().ok().map(|user| user.uid()))?;
+                let sent = within(deadline, send(stream, request)).await;
+                sent.map_err(|failure| self.unreachable(failure))
+            }
+            #[cfg(not(unix))]
+            Listen::Unix { .. } => Err(AdminError::UnknownUser {
+                address: self.address.to_string(),
+            }),
+            Listen::Localhost(_) => Err(AdminError::UnknownUser {
+                address: self.address.to_string(), // `reachable_at` has split it
+            }),
+        }
+    }
+
+    fn check_owner(&self, user: Option<u32>) -> Result<(), AdminError> {
+        let address = self.address.to_string();
+        let Some(uid) = user else {
+            return Err(AdminError::UnknownUser { address });
+        };
+        if uid == 0 || own_user() == Some(uid) {
+            return Ok(());
+        }
+        Err(AdminError::OtherUser { address, uid })
+    }
+
+    fn unreachable(&self, failure: RequestFailure) -> AdminError {
+        AdminError::Unreachable {
             address: self.address.to_string(),
-            cause,
+            cause: failure.cause,
             hint: IS_IT_RUNNING.to_owned(),
-        })
+            timed_out: failure.timed_out,
+        }
     }
 
     /// Requests a probe: `/live` or `/ready`.
@@ -157,20 +274,26 @@ async fn first_response(
     let (chosen_at_start, addresses): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(has_no_port);
     let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    let mut cause = String::new();
+    let (mut cause, mut timed_out) = (String::new(), false);
     for address in &addresses {
         let now = Instant::now();
         let share = deadline.saturating_duration_since(now) / untried;
         untried -= 1;
-        match within(now + share, send_to(address, Method::GET, "/status")).await {
+        match within(
+            now + share,
+            send_to(address, request(Method::GET, "/status", None)),
+        )
+        .await
+        {
             Ok(response) => return Ok((address.clone(), response)),
-            Err(error) => cause = error,
+            Err(failure) => (cause, timed_out) = (failure.cause, failure.timed_out),
         }
     }
     match addresses.first() {
         Some(first) => Err(AdminError::Unreachable {
             address: first.to_string(),
             cause,
+            timed_out,
             hint: match admin.unreadable {
                 Some(file) => format!(
                     "this is the default, since {file}: correct the file, or name the address of the running cupbearer \
@@ -192,13 +315,19 @@ async fn first_response(
 }
 
 /// The response, or why the request failed.
-async fn within(
+async fn within<T>(
     deadline: Instant,
-    sent: impl Future<Output = Result<TextResponse, BoxedError>>,
-) -> Result<TextResponse, String> {
+    sent: impl Future<Output = Result<T, BoxedError>>,
+) -> Result<T, RequestFailure> {
     match timeout_at(deadline, sent).await {
-        Ok(sent) => sent.map_err(|error| error_chain(&*error)),
-        Err(_) => Err("no response in time".to_owned()),
+        Ok(sent) => sent.map_err(|error| RequestFailure {
+            cause: error_chain(&*error),
+            timed_out: false,
+        }),
+        Err(_) => Err(RequestFailure {
+            cause: "no response in time".to_owned(),
+            timed_out: true,
+        }),
     }
 }
 
@@ -271,13 +400,42 @@ fn has_no_port(listen: &Listen) -> bool {
     }
 }
 
-async fn send_to(address: &Listen, method: Method, path: &str) -> Result<TextResponse, BoxedError> {
-    let request = Request::builder()
+/// A request without a body, or with one in JSON.
+fn request(
+    method: Method,
+    path: &str,
+    body: Option<&str>,
+) -> Result<Request<Full<Bytes>>, BoxedError> {
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
         .header("host", "localhost")
-        .header("x-cupbearer", "1")
-        .body(Empty::<Bytes>::new())?;
+        .header("x-cupbearer", "1");
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let body = body.unwrap_or_default().to_owned();
+    Ok(request.body(Full::new(body.into()))?)
+}
+
+/// The user that this process runs as.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn own_user() -> Option<u32> {
+    Some(rustix::process::geteuid().as_raw())
+}
+
+/// This system has no user ids.
+#[cfg(not(unix))]
+fn own_user() -> Option<u32> {
+    None
+}
+
+async fn send_to(
+    address: &Listen,
+    request: Result<Request<Full<Bytes>>, BoxedError>,
+) -> Result<TextResponse, BoxedError> {
+    let request = request?;
     match address {
         Listen::Tcp(address) => send(TcpStream::connect(address).await?, request).await,
         #[cfg(unix)]

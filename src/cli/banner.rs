@@ -112,6 +112,13 @@ fn other_urls(scheme: OwnScheme, addresses: &[SocketAddr], url: &str) -> String 
 
 /// The last line: until when the token is valid, or why no token has been granted.
 pub(super) fn token_line(snapshot: &Snapshot) -> String {
+    if let Some(sign_in) = snapshot
+        .sign_in
+        .as_ref()
+        .filter(|one| one.signed_in.is_none())
+    {
+        return format!("  token        none yet: {}", sign_in.place.advice());
+    }
     match (&snapshot.last_error, snapshot.expires_at) {
         (None, Some(expires_at)) => {
             let left = expires_at

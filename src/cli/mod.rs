@@ -5,6 +5,7 @@
 //!
 //! The other files are shared: `exit` (exit codes), `output` (printing), `invocation` (the flags that set
 //! configuration), `staged_file` (writing files), `quoting` (paths in advice), `admin_client` (asking a running proxy),
+//! `sign_in_order` (signing in and out), `hidden_line` (reading a token),
 //! `serve` (running proxies, for `run` and `demo`).
 
 mod admin_client;
@@ -17,11 +18,14 @@ mod doctor;
 mod exit;
 mod free_port;
 mod health;
+mod hidden_line;
 mod http_client;
 mod init;
 mod invocation;
 mod keygen;
 mod learn;
+mod login;
+mod logout;
 mod output;
 mod page_doctor;
 mod quit;
@@ -29,6 +33,7 @@ mod quoting;
 mod run;
 mod sd_notify;
 mod serve;
+mod sign_in_order;
 mod signals;
 mod staged_file;
 mod start_failure;
@@ -112,6 +117,8 @@ enum Command {
     Wait(wait::WaitArgs),
     Quit(quit::QuitArgs),
     Status(status::StatusArgs),
+    Login(login::LoginArgs),
+    Logout(logout::LogoutArgs),
     Init(init::InitArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -177,6 +184,8 @@ impl Cli {
             Command::Wait(args) => args.execute(before).await,
             Command::Quit(args) => args.execute(before).await,
             Command::Status(args) => args.execute(before).await,
+            Command::Login(args) => args.execute(before).await,
+            Command::Logout(args) => args.execute(before).await,
             Command::Init(args) => args.execute(before).await,
             Command::Completions(args) => args.execute(before, Self::command()),
         }

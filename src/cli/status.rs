@@ -12,7 +12,7 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::output::{ResultOutput, say};
 use super::terminal_size::{Resizes, terminal_size};
 use super::watch_screen::{RequestRates, screen, token_validity};
-use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest};
+use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest, SignInStatus};
 use crate::text::{Unprintable, counted, escape_json, sanitize_lines};
 
 /// Between two requests of `--watch`.
@@ -161,13 +161,17 @@ fn write_proxy(f: &mut fmt::Formatter<'_>, proxy: &ProxyStatus) -> fmt::Result {
     write!(f, "\n  token from   {}", token.from)?;
     write!(
         f,
-        "\n  token        {}, {}, next token request in {}",
+        "\n  token        {}, {}",
         token.state,
-        token_validity(token),
-        seconds(token.next_attempt_in_s)
+        token_validity(token)
     )?;
-    let error = token.last_error.as_deref().unwrap_or("none");
-    write!(f, "\n  last error   {error}")?;
+    if let Some(sign_in) = &token.sign_in {
+        write_sign_in(f, sign_in)?;
+    } else {
+        let next = seconds(token.next_attempt_in_s);
+        let error = token.last_error.as_deref().unwrap_or("none");
+        write!(f, ", next token request in {next}\n  last error   {error}")?;
+    }
     write!(
         f,
         "\n  now          {} in flight, {} from clients, {} to the API",
@@ -180,6 +184,28 @@ fn write_proxy(f: &mut fmt::Formatter<'_>, proxy: &ProxyStatus) -> fmt::Result {
     }
     for request in proxy.recent.iter().take(SHOWN) {
         write_request(f, request)?;
+    }
+    Ok(())
+}
+
+fn write_sign_in(f: &mut fmt::Formatter<'_>, sign_in: &SignInStatus) -> fmt::Result {
+    let who = match (&sign_in.who, sign_in.is_signed_in) {
+        (Some(who), true) => who,
+        (None, true) => "someone whom the token does not name",
+        (_, false) => "nobody",
+    };
+    write!(f, "\n  signed in    {who}")?;
+    for doubt in &sign_in.doubts {
+        write!(f, "\n  note         about the token: {doubt}")?;
+    }
+    let places = [
+        ("sign in at", &sign_in.login_url),
+        ("paste at", &sign_in.page),
+    ];
+    for (what, url) in places {
+        if let Some(url) = url {
+            write!(f, "\n  {what:<12} {url}")?;
+        }
     }
     Ok(())
 }

@@ -188,6 +188,9 @@ pub(super) fn token_validity(token: &TokenStatus) -> String {
     match token.usable_for_s {
         0 if token.state == "starting" => "none yet".to_owned(),
         0 => "no longer valid".to_owned(),
+        _ if token.sign_in.is_some() && token.expires_at.is_none() => {
+            "valid until the API rejects it".to_owned()
+        }
         usable => format!(
             "valid for {}",
             humantime::format_duration(Duration::from_secs(usable))

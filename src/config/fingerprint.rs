@@ -44,6 +44,7 @@ pub fn running_fingerprint(config: &Config) -> String {
         TokenOrigin::Source(source) => {
             format!("{:?}", (source.place.to_string(), &source.field))
         }
+        TokenOrigin::SignIn(sign_in) => format!("{sign_in:?}"),
     };
     let rules = (
         &guard.hosts,

@@ -28,6 +28,8 @@ pub struct GuardConfig {
     pub is_network_open: bool,
     /// `token.keep_authorization`: `Authorization` is the API's, so callers' keys must not be in it.
     pub keeps_authorization: bool,
+    /// `guard.share_login`: whether others may act as the person who has signed in.
+    pub share_login: bool,
 }
 
 impl GuardConfig {

@@ -45,6 +45,7 @@ mod problems;
 mod same_file;
 mod secret_source;
 mod several;
+mod sign_in;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,7 @@ pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use same_file::{is_same_file, resolve_links};
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
+pub use sign_in::SignInConfig;
 pub use token::{
     Algorithm, Assertion, ClientAuth, Endpoint, GrantConfig, GrantType, RequestSource, SecretForm,
     SourceRole, TokenConfig, TokenOrigin,

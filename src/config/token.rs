@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::is_loopback;
 use super::problems::InvalidValue;
+use super::sign_in::SignInConfig;
 use super::token_field::TokenField;
 use super::token_source::{SOURCE_KEY, TokenPlace, TokenSource};
 use crate::credentials::{CertificateFiles, SecretSource};
@@ -27,6 +28,8 @@ pub enum TokenOrigin {
     Grant(Box<GrantConfig>),
     /// `token.source`: something else obtains them.
     Source(Box<TokenSource>),
+    /// A person hands them over.
+    SignIn(Box<SignInConfig>),
 }
 
 impl TokenConfig {
@@ -35,7 +38,16 @@ impl TokenConfig {
     pub fn grant(&self) -> Option<&GrantConfig> {
         match &self.origin {
             TokenOrigin::Grant(grant) => Some(grant),
-            TokenOrigin::Source(_) => None,
+            TokenOrigin::Source(_) | TokenOrigin::SignIn(_) => None,
+        }
+    }
+
+    /// How a person hands tokens over, if one does.
+    #[must_use]
+    pub const fn sign_in(&self) -> Option<&SignInConfig> {
+        match &self.origin {
+            TokenOrigin::SignIn(sign_in) => Some(sign_in),
+            TokenOrigin::Grant(_) | TokenOrigin::Source(_) => None,
         }
     }
 
@@ -45,6 +57,7 @@ impl TokenConfig {
         match &self.origin {
             TokenOrigin::Grant(grant) => &grant.field,
             TokenOrigin::Source(source) => &source.field,
+            TokenOrigin::SignIn(sign_in) => &sign_in.field,
         }
     }
 
@@ -57,6 +70,7 @@ impl TokenConfig {
                 TokenPlace::Http { url, .. } => Some((url.clone(), SOURCE_KEY)),
                 TokenPlace::Command(_) | TokenPlace::File(_) => None,
             },
+            TokenOrigin::SignIn(_) => None,
         }
     }
 
@@ -74,6 +88,7 @@ impl TokenConfig {
                 }],
                 TokenPlace::Command(_) | TokenPlace::Http { .. } => Vec::new(),
             },
+            TokenOrigin::SignIn(_) => Vec::new(),
         }
     }
 }
@@ -84,6 +99,9 @@ impl fmt::Display for TokenConfig {
         match &self.origin {
             TokenOrigin::Grant(grant) => grant.endpoint.fmt(f),
             TokenOrigin::Source(source) => source.place.fmt(f),
+            TokenOrigin::SignIn(_) => {
+                f.write_str("a person who signs in (token.grant = \"paste\")")
+            }
         }
     }
 }
@@ -200,6 +218,8 @@ pub(crate) enum GrantName {
     JwtBearer,
     /// `token_exchange`.
     TokenExchange,
+    /// `paste`.
+    Paste,
 }
 
 /// How access tokens are requested.

@@ -142,6 +142,7 @@ pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<
     let finding = match &token.origin {
         TokenOrigin::Grant(_) => Finding::ok(places.join(", ")),
         TokenOrigin::Source(source) => Finding::ok(format!("{SOURCE_KEY} is {}", source.place)),
+        TokenOrigin::SignIn(_) => Finding::ok("none: a person signs in".to_owned()),
     };
     (finding, Some(SingleGrant::new(token, client, secrets)))
 }

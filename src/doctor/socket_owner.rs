@@ -24,6 +24,12 @@ pub(super) struct SocketOwner {
     pub(super) uid: Option<u32>,
 }
 
+/// The user whose process listens on this address, if the system tells.
+#[must_use]
+pub fn listener_user(address: SocketAddr) -> Option<u32> {
+    socket_owner(address).uid
+}
+
 /// The state of a listening socket in `/proc/net/tcp`.
 #[cfg(target_os = "linux")]
 const LISTENING: &str = "0A";

@@ -255,6 +255,30 @@ impl Guard {
         self.check(&head, peer).map(drop)
     }
 
+    /// [`Self::check`] for an order that only the user may give that this process runs as: that user and root are
+    /// admitted whatever `guard.local_users` says, and no one else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check`].
+    pub fn check_owner<B>(&self, request: &Request<B>, peer: &Peer) -> Result<(), Rejection> {
+        let format = ProblemFormat::preferred_by(request.method(), request.headers());
+        users::check_owner(peer).map_err(|rejection| Rejection {
+            format,
+            ..rejection
+        })?;
+        self.for_all_users().check(request, peer).map(drop)
+    }
+
+    fn for_all_users(&self) -> Self {
+        let pending = self.pending.as_ref();
+        Self {
+            users: self.users.all(),
+            pending: pending.map(|pending| Arc::new(pending.for_all_users())),
+            ..self.clone()
+        }
+    }
+
     /// Checks only `Host`, and only on a connection to a loopback address: for what everyone may read, except for a web
     /// page whose name has been made to resolve to this machine. Requests from elsewhere have any `Host`.
     ///

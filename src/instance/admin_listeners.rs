@@ -71,6 +71,13 @@ pub fn start_admin(
     for one in running {
         one.live_config.set_admin_addresses(&addresses);
     }
+    // As a number: another user may listen at another address that `localhost` stands for.
+    if let Some(address) = addresses.iter().find(|address| address.ip().is_loopback()) {
+        for one in running {
+            let page = format!("http://{address}{}", admin::SIGN_IN_PAGE);
+            one.live_config().set_sign_in_page(page);
+        }
+    }
     let (stop, stop_signal) = StopSignal::channel();
     let (mut tasks, mut reporters) = (JoinSet::new(), JoinSet::new());
     let limits = server::ConnectionLimits {

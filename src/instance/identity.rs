@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::listen_context::ListenContext;
-use crate::config::Config;
+use crate::config::{Config, SignInConfig};
 use crate::guard::{Guard, KeyWatch};
 use crate::metrics::StoppedTasks;
 use crate::token::{self, SecretOwnership, SecretReader, Tokens};
@@ -29,6 +29,9 @@ impl Identity {
         tls: rustls::ClientConfig,
         context: &ListenContext,
     ) -> Arc<Self> {
+        if let Some(sign_in) = config.token.sign_in() {
+            return Self::of_person(sign_in, tls, context);
+        }
         let client = token::client(tls.clone(), &config.network.proxy);
         let credential = SecretReader::new(config.token.requests());
         let read_secret = Arc::clone(&credential).into_function();
@@ -50,6 +53,29 @@ impl Identity {
             tokens,
             tls,
             credential,
+            _task: task,
+        })
+    }
+
+    /// Waits for a token that a person hands over.
+    fn of_person(
+        sign_in: &SignInConfig,
+        tls: rustls::ClientConfig,
+        context: &ListenContext,
+    ) -> Arc<Self> {
+        let (tokens, watching) = token::sign_in_task(
+            sign_in,
+            context.sign_in_page.clone(),
+            context.name.clone(),
+            context.attempts.clone(),
+        );
+        let mut task = JoinSet::new();
+        let stopped_tasks = context.stopped_tasks.clone();
+        task.spawn(stopped_tasks.watch("sign-in", watching.run()));
+        Arc::new(Self {
+            tokens,
+            tls,
+            credential: SecretReader::new(Vec::new()),
             _task: task,
         })
     }

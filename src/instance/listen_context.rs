@@ -9,7 +9,7 @@ use crate::metrics::StoppedTasks;
 use crate::net::ListenerTls;
 use crate::proxy::AccessLogger;
 use crate::server::{LiveLimits, LiveTls, ServerTls};
-use crate::token::AttemptCounter;
+use crate::token::{AttemptCounter, SignInPage};
 
 /// What does not change for as long as a proxy listens.
 pub(super) struct ListenContext {
@@ -29,6 +29,8 @@ pub(super) struct ListenContext {
     pub(super) stopped_tasks: StoppedTasks,
     /// The token requests of all identities, live or not.
     pub(super) attempts: AttemptCounter,
+    /// Where a person signs in, once there is an admin listener.
+    pub(super) sign_in_page: SignInPage,
 }
 
 impl ListenContext {

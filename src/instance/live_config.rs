@@ -120,7 +120,13 @@ impl LiveConfig {
                 let tls = tls.await.map_err(std::io::Error::other)??;
                 let identity = Identity::start(config, tls, &self.context);
                 identity.bind_credential(ownership);
+                // A person who has signed in for this API need not do so again.
+                identity.tokens.take_over_sign_in(&self.tokens());
                 identity
+            }
+            // A person has signed in for another API.
+            None if config.token.sign_in() != self.live().config.token.sign_in() => {
+                Identity::start(config, self.live().identity.tls.clone(), &self.context)
             }
             None => Arc::clone(&self.live().identity),
         };
@@ -256,6 +262,18 @@ impl LiveConfig {
     #[must_use]
     pub fn tokens(&self) -> Tokens {
         self.live().tokens()
+    }
+
+    /// The tokens of the identity that a person signs in to: the one of a changed configuration that waits for its first
+    /// token, otherwise the live one.
+    pub(super) fn sign_in_tokens(&self) -> Tokens {
+        let pending = self.notes.pending().filter(Tokens::is_sign_in);
+        pending.unwrap_or_else(|| self.tokens())
+    }
+
+    /// Where a person signs in, once there is an admin listener.
+    pub(super) fn set_sign_in_page(&self, url: String) {
+        self.context.sign_in_page.set(url);
     }
 
     /// What an operator should know about the configuration.

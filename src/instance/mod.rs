@@ -29,7 +29,7 @@ use crate::guard::Peer;
 use crate::metrics::Metrics;
 use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, UnservedResponder, ViaName};
 use crate::server::{self, PassedSocket, Server, StopSignal};
-use crate::token::AttemptCounter;
+use crate::token::{AttemptCounter, SignInPage};
 
 use guard_views::LiveGuard;
 use limits::connection_limits;
@@ -103,6 +103,7 @@ pub fn start_one_of(
         access_logger: Arc::clone(&shared.access_logger),
         stopped_tasks: metrics.stopped_tasks().clone(),
         attempts: AttemptCounter::default(),
+        sign_in_page: SignInPage::default(),
     };
     let (live_config, keys_read) = LiveConfig::new(config, context)?;
     server.respond_to_unserved(Arc::new(UnservedResponder::new(

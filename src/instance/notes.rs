@@ -44,6 +44,11 @@ impl ConfigNotes {
         contents.note_time();
     }
 
+    /// The tokens of the new identity that has no token yet.
+    pub(super) fn pending(&self) -> Option<Tokens> {
+        self.lock().pending.clone()
+    }
+
     /// Sets the keys whose new value takes effect only after a restart.
     pub fn set_needs_restart(&self, keys: Vec<String>) {
         let mut contents = self.lock();

@@ -69,6 +69,7 @@ impl RunningProxy {
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
         );
+        let sign_in = Arc::clone(&self.live_config);
         ProxyView {
             name: self.name.clone(),
             fingerprint: text(LiveConfig::fingerprint),
@@ -77,6 +78,7 @@ impl RunningProxy {
             token_from: text(LiveConfig::token_endpoint),
             since: self.since,
             tokens: Arc::new(move || tokens.tokens()),
+            sign_in_tokens: Arc::new(move || sign_in.sign_in_tokens()),
             guard: Arc::new(move || guard.admin_guard()),
             metrics: Arc::clone(&self.metrics),
             is_stopping: Arc::new(move || *stop.borrow() > DrainPhase::Running),

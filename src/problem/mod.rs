@@ -3,12 +3,14 @@
 //! A caller tells our 503 from the API's by `Proxy-Status`. A `detail` says what to do next, such as which key to
 //! set, and never shows the internals of the process.
 
+mod escape;
 mod format;
 mod markdown;
 mod page;
 mod reason;
 mod request_id;
 mod response;
+mod sign_in_links;
 
 pub use format::ProblemFormat;
 pub use markdown::markdown_table;
@@ -16,6 +18,7 @@ pub use reason::Reason;
 pub use request_id::{RequestId, X_REQUEST_ID};
 pub(crate) use response::PROXY_STATUS;
 pub use response::ProblemResponse;
+pub use sign_in_links::SignInLinks;
 
 #[cfg(test)]
 mod tests;

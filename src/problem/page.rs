@@ -5,8 +5,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::escape::escape_html;
 use super::reason::Reason;
 use super::request_id::RequestId;
+use super::sign_in_links::SignInLinks;
 use crate::text::quotable;
 
 /// A page that another site opened must not keep a handle on ours, with which it could move it under a click.
@@ -30,10 +32,10 @@ pub(super) fn protect(headers: &mut HeaderMap) {
 
 /// The page. With a `link_target`, it has one link to it.
 pub(super) fn html(
-    reason: Reason,
-    detail: &str,
+    (reason, detail): (Reason, &str),
     request_id: &RequestId,
     link_target: Option<&str>,
+    sign_in: Option<&SignInLinks>,
 ) -> String {
     let status = reason.status().as_u16();
     let title = reason.title();
@@ -41,10 +43,11 @@ pub(super) fn html(
     let detail = escape_html(detail);
     let request_id = escape_html(request_id.as_str());
     let link = link_target.map(link).unwrap_or_default();
+    let steps = sign_in.map(SignInLinks::html).unwrap_or_default();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{status} {title}: cupbearer</title>\n\
          <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem;overflow-wrap:anywhere}}</style>\n\
-         <h1>{status} {title}</h1>\n<p>{detail}</p>\n{link}\
+         <h1>{status} {title}</h1>\n<p>{detail}</p>\n{steps}{link}\
          <p><small>This response comes from cupbearer, not from the API. Reason <code>{name}</code>, request <code>{request_id}</code>.</small></p>\n</html>\n"
     )
 }
@@ -79,20 +82,4 @@ fn own_reference(target: &str) -> String {
         }
     }
     reference
-}
-
-/// Escapes `text` for use between tags and in a quoted attribute.
-fn escape_html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }

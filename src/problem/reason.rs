@@ -15,6 +15,8 @@ pub enum Reason {
     TokenUnavailable,
     /// The token endpoint rejects our configuration.
     TokenRefused,
+    /// A person must sign in.
+    LoginRequired,
     /// The upstream's name cannot be resolved.
     UpstreamDns,
     /// The upstream refused the connection.
@@ -100,6 +102,7 @@ impl Reason {
     pub const ALL: [Self; Self::Internal as usize + 1] = [
         Self::TokenUnavailable,
         Self::TokenRefused,
+        Self::LoginRequired,
         Self::UpstreamDns,
         Self::UpstreamRefused,
         Self::UpstreamConnectTimeout,
@@ -178,6 +181,8 @@ impl Reason {
                 "Wait for `Retry-After`. If the problem persists, run `cupbearer doctor`."),
             Self::TokenRefused => entry!("token_refused", BAD_GATEWAY, "proxy_configuration_error", "your configuration",
                 "The authorization server rejects the client id, secret, assertion, method or scope, or one of them cannot be used; `detail` says whose fault it is. Run `cupbearer doctor` to find out which. A corrected secret file takes effect within 5 s."),
+            Self::LoginRequired => entry!("login_required", SERVICE_UNAVAILABLE, "proxy_internal_error", "the person whose token cupbearer uses",
+                "Nobody has signed in, or the token has ended: follow the address in `login_url`. See [sign-in.md](sign-in.md)."),
             Self::UpstreamDns => entry!("upstream_dns", BAD_GATEWAY, "dns_error", "your configuration, or DNS",
                 "`upstream.url` is misspelt, or the VPN is not connected. If only a corporate proxy resolves external names, set `network.proxy`."),
             Self::UpstreamRefused => entry!("upstream_refused", BAD_GATEWAY, "connection_refused", "the API",

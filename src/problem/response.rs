@@ -10,6 +10,7 @@ use super::format::ProblemFormat;
 use super::page;
 use super::reason::Reason;
 use super::request_id::{RequestId, X_REQUEST_ID};
+use super::sign_in_links::SignInLinks;
 
 /// `Proxy-Status` (RFC 9209 section 2).
 pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -36,6 +37,8 @@ pub struct ProblemResponse<'a> {
     pub retry_after: Option<Duration>,
     /// `Allow` (RFC 9110 section 10.2.1).
     pub allow: Option<&'static str>,
+    /// Where a person can put an end to the problem.
+    pub sign_in: Option<&'a SignInLinks>,
     /// `Connection: close`, for a response that is sent before the request body has ended.
     pub close: bool,
 }
@@ -51,6 +54,7 @@ impl<'a> ProblemResponse<'a> {
             format: &ProblemFormat::Json,
             retry_after: None,
             allow: None,
+            sign_in: None,
             close: false,
         }
     }
@@ -74,6 +78,7 @@ impl<'a> ProblemResponse<'a> {
             detail: self.detail,
             reason: self.reason.name(),
             request_id: self.request_id.as_str(),
+            login_url: self.sign_in.and_then(SignInLinks::first),
         };
         let body = serde_json::to_vec(&details).unwrap_or_default(); // strings and a number: cannot fail
         self.with_fields(
@@ -83,7 +88,12 @@ impl<'a> ProblemResponse<'a> {
     }
 
     fn page(&self, link_target: Option<&str>) -> Response<Bytes> {
-        let html = page::html(self.reason, self.detail, self.request_id, link_target);
+        let html = page::html(
+            (self.reason, self.detail),
+            self.request_id,
+            link_target,
+            self.sign_in,
+        );
         let mut response = self.with_fields(
             HeaderValue::from_static("text/html; charset=utf-8"),
             html.into(),
@@ -138,4 +148,6 @@ struct ProblemDetails<'a> {
     detail: &'a str,
     reason: &'static str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_url: Option<&'a str>,
 }

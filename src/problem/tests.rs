@@ -10,9 +10,10 @@ use super::*;
 
 /// What other programs rely on, row by row: none of these names and numbers may change.
 #[rustfmt::skip]
-const CONTRACT: [(Reason, &str, u16, &str); 29] = [
+const CONTRACT: [(Reason, &str, u16, &str); 30] = [
     (Reason::TokenUnavailable, "token_unavailable", 503, "proxy_internal_error"),
     (Reason::TokenRefused, "token_refused", 502, "proxy_configuration_error"),
+    (Reason::LoginRequired, "login_required", 503, "proxy_internal_error"),
     (Reason::UpstreamDns, "upstream_dns", 502, "dns_error"),
     (Reason::UpstreamRefused, "upstream_refused", 502, "connection_refused"),
     (Reason::UpstreamConnectTimeout, "upstream_connect_timeout", 504, "connection_timeout"),

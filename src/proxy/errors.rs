@@ -14,7 +14,7 @@ use super::in_flight_limit::TooManyInFlight;
 use super::loop_detection::RequestLoop;
 use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};
-use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId};
+use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId, SignInLinks};
 use crate::text::{counted, error_chain};
 use crate::token::{FailureOrigin, TokenUnavailable};
 use crate::upstream::{ConnectError, SendError};
@@ -68,7 +68,9 @@ impl ForwardFailure {
         }
         let reason = self.error.reason();
         let detail = self.error.detail();
+        let sign_in = self.error.sign_in();
         let problem = ProblemResponse {
+            sign_in: sign_in.as_ref(),
             format: &self.format,
             retry_after: self.error.retry_after(),
             close: reason == Reason::BadRequest || reason == Reason::ClientTimeout,
@@ -107,6 +109,7 @@ impl ForwardError {
             Self::Loop(_) => Reason::Loop,
             Self::Token(TokenUnavailable::Refused { .. }) => Reason::TokenRefused,
             Self::Token(TokenUnavailable::NotYet { .. }) => Reason::TokenUnavailable,
+            Self::Token(TokenUnavailable::LoginRequired(_)) => Reason::LoginRequired,
             Self::Upstream(error) => upstream_reason(error),
         }
     }
@@ -128,6 +131,21 @@ impl ForwardError {
         }
     }
 
+    /// Where a person signs in, if that is missing.
+    fn sign_in(&self) -> Option<SignInLinks> {
+        match self {
+            Self::Token(TokenUnavailable::LoginRequired(place)) => Some(SignInLinks {
+                login_url: place.login_url.clone(),
+                page: place.page.clone(),
+            }),
+            Self::Refused(_)
+            | Self::Saturated(_)
+            | Self::Loop(_)
+            | Self::Token(_)
+            | Self::Upstream(_) => None,
+        }
+    }
+
     /// When another attempt may succeed.
     fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -144,9 +162,16 @@ impl ForwardError {
 /// Why there is no token, on whose side the cause is, and who knows more. Names keys, but nothing that a server, a
 /// command or a file has said.
 fn token_detail(error: &TokenUnavailable) -> String {
+    if let TokenUnavailable::LoginRequired(place) = error {
+        return format!(
+            "Nobody is signed in to this proxy, or the token has ended: {}. The request was not sent to the API.",
+            place.advice()
+        );
+    }
     let (cause, retry_after) = match error {
         TokenUnavailable::Refused { cause, .. } => (Some(cause), None),
         TokenUnavailable::NotYet { cause, retry_after } => (cause.as_ref(), Some(*retry_after)),
+        TokenUnavailable::LoginRequired(_) => (None, None), // just above
     };
     let is_of_source = cause.is_some_and(|cause| cause.is_of_source());
     let why = match cause.map(|cause| cause.origin()) {

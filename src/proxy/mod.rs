@@ -240,7 +240,8 @@ impl Proxy {
         self.via_name.check(&head.headers)?;
         let permit = self.in_flight_limit.acquire()?;
         let mut bearer = self.bearer().await?;
-        if let Some(upgrade) = ClientUpgrade::requested_by(head) {
+        if let Some(mut upgrade) = ClientUpgrade::requested_by(head) {
+            upgrade.session = self.tokens.session();
             let upgrading = self.upgrade(head, upgrade, expects_document, bearer, permit);
             return Box::pin(upgrading).await;
         }

@@ -13,6 +13,8 @@ pub(super) enum NotReplayed {
     RefreshFailed,
     /// `token.source` returned the rejected token again.
     TokenUnchanged,
+    /// A person must sign in again.
+    PersonNeeded,
     /// No newer token arrived within `token.wait`.
     RefreshTimedOut,
 }
@@ -43,6 +45,7 @@ impl NotReplayed {
             Self::TokenUnchanged => {
                 proxy_status!("no newer token, token.source returned the same one")
             }
+            Self::PersonNeeded => proxy_status!("no newer token, only a person can sign in again"),
             Self::RefreshTimedOut => proxy_status!("no newer token within token.wait"),
         }
     }

@@ -27,6 +27,7 @@ pub(super) async fn prepare(
         NoNewerToken::Paused { .. } => NotReplayed::RefreshPaused,
         NoNewerToken::Failed { .. } => NotReplayed::RefreshFailed,
         NoNewerToken::Unchanged => NotReplayed::TokenUnchanged,
+        NoNewerToken::PersonNeeded => NotReplayed::PersonNeeded,
         NoNewerToken::Late { .. } => NotReplayed::RefreshTimedOut,
     })?;
     Ok((newer, body))

@@ -11,6 +11,7 @@ use super::in_flight_limit::Permit;
 use super::request_head::RequestHead;
 use crate::guard::Lease;
 use crate::metrics::Metrics;
+use crate::token::Session;
 use crate::upstream::Tunnel;
 
 /// Runs a tunnel beside the connections of the server, so that a shutdown includes it.
@@ -21,6 +22,8 @@ pub(super) struct ClientUpgrade {
     protocol: HeaderValue,
     client: OnUpgrade,
     lease: Option<Lease>,
+    /// The session of the person whose token the tunnel is opened with.
+    pub(super) session: Option<Session>,
 }
 
 impl ClientUpgrade {
@@ -38,6 +41,7 @@ impl ClientUpgrade {
             protocol,
             client,
             lease,
+            session: None,
         })
     }
 
@@ -47,19 +51,35 @@ impl ClientUpgrade {
         headers.insert(header::UPGRADE, self.protocol.clone());
     }
 
-    /// Forwards bytes in both directions until both sides have ended, or until the caller's key is revoked.
+    /// Forwards bytes in both directions until both sides have ended, or until the caller's key is revoked
+    /// or the person signs out whose token it was opened with.
     pub(super) async fn run_tunnel(self, tunnel: Tunnel, permit: Permit, metrics: Arc<Metrics>) {
         drop(self.protocol); // it is a slice of the buffer that hyper read the head into
         let splicing = splice(self.client, tunnel, permit);
-        let Some(lease) = self.lease else {
+        if self.lease.is_none() && self.session.is_none() {
             return splicing.await;
+        }
+        let revoked = async move {
+            match self.lease {
+                Some(lease) => lease.revoked().await,
+                None => std::future::pending().await,
+            }
         };
+        let signed_out = async move {
+            match self.session {
+                Some(session) => session.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let proxy = metrics.proxy();
         tokio::select! {
             () = splicing => {}
-            () = lease.revoked() => tracing::info!(
-                proxy = metrics.proxy(),
-                "tunnel closed because its caller's key was revoked"
-            ),
+            () = revoked => {
+                tracing::info!(proxy, "tunnel closed because its caller's key was revoked");
+            }
+            () = signed_out => {
+                tracing::info!(proxy, "tunnel closed because its person has signed out");
+            }
         }
     }
 }

@@ -281,6 +281,7 @@ impl Grant {
             | GrantError::SourceUnreadable(_)
             | GrantError::SourceUnusable { .. }
             | GrantError::SourceStatus { .. }
+            | GrantError::OnlyPerson
             | GrantError::Internal => false,
         };
         if may_have_moved {

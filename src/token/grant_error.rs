@@ -127,6 +127,11 @@ pub enum GrantError {
         /// `Retry-After`, if any.
         retry_after: Option<Duration>,
     },
+    /// Only the running proxy has a token, which a person has handed over.
+    #[error(
+        "token.grant is \"paste\": a person hands the token over to the running proxy, and nothing else has it"
+    )]
+    OnlyPerson,
     /// The attempt panicked, because of a bug in this program or in a library. The next attempt is made nevertheless.
     #[error("an internal error ended the attempt")]
     Internal,
@@ -154,6 +159,7 @@ impl GrantError {
             Self::SecretUnreadable(_)
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
+            | Self::OnlyPerson
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::SourceUnreadable(_)
@@ -288,6 +294,7 @@ impl GrantError {
             Self::SecretUnreadable(_)
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
+            | Self::OnlyPerson
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::Metadata(
@@ -338,6 +345,7 @@ impl GrantError {
             | Self::SecretUnreadable(_)
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
+            | Self::OnlyPerson
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::Metadata(_)
@@ -369,6 +377,7 @@ impl GrantError {
             ),
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
+            | Self::OnlyPerson
             | Self::KeyUnusable(_)
             | Self::Metadata(_)
             | Self::Redirected { .. }

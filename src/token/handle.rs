@@ -15,6 +15,7 @@ use super::attempt_log::{AttemptCounts, TokenAttempt};
 use super::bearer::{Bearer, TokenState};
 use super::forced::RequestRoute;
 use super::grant_error::{FailureOrigin, GrantError};
+use super::person::{FIRST_REMINDER, SignInPlace, SignInSnapshot};
 use super::schedule::{self, WAIT_AFTER_EXPIRY, WAIT_AFTER_FAILURE};
 use super::status::{SharedStatus, TaskStatus, Wait};
 
@@ -38,6 +39,9 @@ pub enum TokenUnavailable {
         /// Why the last attempt failed; `None` if the first one has not ended.
         cause: Option<Arc<GrantError>>,
     },
+    /// Only a person can provide a token (`login_required`).
+    #[error("no access token; {}", .0.advice())]
+    LoginRequired(SignInPlace),
 }
 
 /// Why there is no newer token for a request that the upstream answered with 401.
@@ -59,6 +63,9 @@ pub enum NoNewerToken {
     /// `token.source` has returned the same token again.
     #[error("the source has returned the same access token")]
     Unchanged,
+    /// Only a person can provide another token.
+    #[error("only a person can sign in again")]
+    PersonNeeded,
     /// The attempt took longer than a request may wait.
     #[error("no newer access token within {} ms", limit.as_millis())]
     Late {
@@ -96,12 +103,25 @@ pub struct Snapshot {
     pub attempts: AttemptCounts,
     /// The upstream rejected the newest token too: a role may be missing.
     pub refused_although_fresh: bool,
+    /// The person, if one hands over the tokens.
+    pub sign_in: Option<SignInSnapshot>,
+}
+
+impl Snapshot {
+    /// That a person must sign in again soon, if the token ends soon.
+    #[must_use]
+    pub fn ends_soon(&self) -> Option<String> {
+        let sign_in = self.sign_in.as_ref()?;
+        let is_soon = self.state.is_usable() && self.usable_for <= FIRST_REMINDER;
+        let left = humantime::format_duration(Duration::from_secs(self.usable_for.as_secs()));
+        is_soon.then(|| format!("the token ends in {left}: {}", sign_in.place.advice()))
+    }
 }
 
 /// The handle on the token of one identity. Clones share it.
 #[derive(Clone)]
 pub struct Tokens {
-    shared: Arc<SharedStatus>,
+    pub(super) shared: Arc<SharedStatus>,
 }
 
 impl fmt::Debug for Tokens {
@@ -113,6 +133,12 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     pub(super) const fn new(shared: Arc<SharedStatus>) -> Self {
         Self { shared }
+    }
+
+    /// Whether a person hands over the tokens.
+    #[must_use]
+    pub fn is_sign_in(&self) -> bool {
+        self.shared.sign_in.is_some()
     }
 
     /// The token, if it may be sent now by both clocks. This is the hot path: it neither waits nor allocates.
@@ -134,6 +160,10 @@ impl Tokens {
     }
 
     async fn wait_for_bearer(&self) -> Result<Bearer, TokenUnavailable> {
+        if let Some(sign_in) = &self.shared.sign_in {
+            self.shared.wake.notify_one();
+            return Err(TokenUnavailable::LoginRequired(sign_in.place()));
+        }
         let mut changes = self.shared.status.subscribe();
         let mut deadline = Instant::now() + self.shared.wait;
         // The task sleeps by the monotonic clock, while the token may have expired by the wall clock.
@@ -188,6 +218,10 @@ impl Tokens {
         generation: u64,
         route: RequestRoute,
     ) -> Result<Bearer, NoNewerToken> {
+        if self.is_sign_in() {
+            let newer = self.shared.newer_from_person(generation);
+            return newer.ok_or(NoNewerToken::PersonNeeded);
+        }
         let mut changes = self.shared.status.subscribe();
         let (attempt, limit) = match self.demand(generation, route)? {
             Demand::Satisfied(bearer) => return Ok(bearer),
@@ -266,6 +300,9 @@ impl Tokens {
     /// # Errors
     /// [`NoNewerToken::Failed`] or [`NoNewerToken::Late`]; the current token then stays in use.
     pub async fn refresh(&self) -> Result<Bearer, NoNewerToken> {
+        if self.is_sign_in() {
+            return Err(NoNewerToken::PersonNeeded);
+        }
         let mut changes = self.shared.status.subscribe();
         let now = self.shared.clock.now();
         let mut attempt = 0;
@@ -325,8 +362,10 @@ impl Tokens {
     pub fn snapshot(&self) -> Snapshot {
         let now = self.shared.clock.now();
         let refused_although_fresh = self.shared.forced().was_ineffective();
+        let sign_in = self.shared.sign_in_snapshot();
+        let is_endless = sign_in.as_ref().is_some_and(SignInSnapshot::is_endless);
         let status = self.shared.status.borrow();
-        let token = status.token.as_ref();
+        let token = status.token.as_ref().filter(|_| !is_endless);
         Snapshot {
             state: status.state(now),
             generation: status.generation(),
@@ -344,6 +383,7 @@ impl Tokens {
             last_success: status.last_success,
             attempts: self.shared.attempts.counts(),
             refused_although_fresh,
+            sign_in,
         }
     }
 
@@ -354,8 +394,11 @@ impl Tokens {
     }
 
     /// Waits for the first token or the first failure, however long that takes (10 s and the reading of the secret).
-    /// Returns at once if there has been either.
+    /// Returns at once if there has been either, or if only a person can provide a token.
     pub async fn settled(&self) -> Snapshot {
+        if self.is_sign_in() {
+            return self.snapshot();
+        }
         let mut changes = self.shared.status.subscribe();
         // Cannot fail: this handle owns the sender.
         let _ = changes

@@ -25,6 +25,11 @@ pub(super) fn request_token(
     proxy: Option<String>,
 ) -> (RequestToken, Option<SourceKind>) {
     match &config.origin {
+        TokenOrigin::SignIn(_) => {
+            let request: RequestToken =
+                Arc::new(|_| Box::pin(async { Err(GrantError::OnlyPerson) }));
+            (request, None)
+        }
         TokenOrigin::Grant(grant) => {
             let grant = Arc::new(Grant::new((**grant).clone(), client).for_proxy(proxy));
             let request: RequestToken = Arc::new(move |secrets| {

@@ -31,7 +31,7 @@ pub(super) const FORCED_PAUSE_MIN: Duration = Duration::from_secs(30);
 pub(super) const FORCED_PAUSE_MAX: Duration = Duration::from_mins(15);
 
 /// A longer lifetime is cut to this: far longer than any deployment, far from any overflow.
-const LONGEST_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
+pub(super) const LONGEST_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 /// Without a usable token an unreachable endpoint is tried at least this often. Together with the jitter and the

@@ -22,6 +22,8 @@ pub struct SingleGrant {
 enum GrantOrSource {
     Grant(Box<Grant>),
     Source(Box<SourceLook>),
+    /// A person, who hands tokens only to the running proxy.
+    Person,
 }
 
 impl fmt::Debug for SingleGrant {
@@ -38,6 +40,7 @@ impl SingleGrant {
             TokenOrigin::Grant(grant) => {
                 GrantOrSource::Grant(Box::new(Grant::new((**grant).clone(), client)))
             }
+            TokenOrigin::SignIn(_) => GrantOrSource::Person,
             TokenOrigin::Source(source) => {
                 GrantOrSource::Source(Box::new(SourceLook::new((**source).clone(), client)))
             }
@@ -57,6 +60,7 @@ impl SingleGrant {
         match &self.from {
             GrantOrSource::Grant(grant) => grant.exchange(&self.secrets).await,
             GrantOrSource::Source(source) => source.obtain().await,
+            GrantOrSource::Person => Err(GrantError::OnlyPerson),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::bearer::{Bearer, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
+use super::person::SignIn;
 use super::response::AccessToken;
 use super::schedule::{self, ATTEMPT_OVERLAP, Delays, MIN_BETWEEN_ATTEMPTS};
 
@@ -35,6 +36,8 @@ pub(super) struct SharedStatus {
     pub(super) clock: Clock,
     /// `token.wait`.
     pub(super) wait: Duration,
+    /// The person, if one hands over the tokens.
+    pub(super) sign_in: Option<SignIn>,
 }
 
 impl SharedStatus {
@@ -48,6 +51,15 @@ impl SharedStatus {
             attempts,
             clock,
             wait,
+            sign_in: None,
+        }
+    }
+
+    /// The same for tokens that a person hands over.
+    pub(super) fn for_person(self, sign_in: SignIn) -> Self {
+        Self {
+            sign_in: Some(sign_in),
+            ..self
         }
     }
 
@@ -57,6 +69,7 @@ impl SharedStatus {
 }
 
 /// The last token that was granted.
+#[derive(Clone)]
 pub(super) struct CurrentToken {
     pub(super) header: HeaderValue,
     pub(super) generation: u64,
@@ -85,6 +98,12 @@ impl CurrentToken {
     fn is_usable(&self, now: Timestamp) -> bool {
         self.requested_at
             .is_younger(schedule::usable_for(self.lifetime), now)
+    }
+
+    /// Forgets the token itself. Its number stays, so that the next one has a higher one.
+    pub(super) fn forget(&mut self) {
+        self.header = HeaderValue::from_static("");
+        self.lifetime = Duration::ZERO;
     }
 
     fn bearer(&self, now: Timestamp) -> Bearer {
@@ -180,6 +199,12 @@ impl TaskStatus {
         });
         self.succeed(requested_at, refresh_after);
         generation
+    }
+
+    /// Takes over the token of another identity.
+    pub(super) fn take_over(&mut self, token: CurrentToken) {
+        self.last_success = Some(token.requested_at.wall);
+        self.token = Some(token);
     }
 
     /// Whether a source has returned the current token again.

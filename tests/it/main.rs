@@ -53,6 +53,8 @@ mod rewriting;
 mod several;
 #[cfg(target_os = "linux")]
 mod siege;
+#[cfg(unix)]
+mod sign_in;
 mod smuggling;
 mod support;
 #[cfg(target_os = "linux")]

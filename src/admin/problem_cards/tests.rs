@@ -55,6 +55,7 @@ fn snapshot(state: TokenState, last_error: Option<&str>, refused: bool) -> Snaps
         last_success: None,
         attempts: AttemptCounts::default(),
         refused_although_fresh: false,
+        sign_in: None,
     }
 }
 

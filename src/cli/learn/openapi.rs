@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use http_body_util::Empty;
+use http_body_util::Full;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -113,7 +113,7 @@ impl ProxyClient<'_> {
             .header("host", "localhost")
             .header("accept", "application/json")
             .header("x-cupbearer-key", self.key.as_str())
-            .body(Empty::new())?;
+            .body(Full::default())?;
         let exchange = async {
             let stream = TcpStream::connect(self.address).await?;
             send(stream, request).await

@@ -55,6 +55,7 @@ pub(super) fn grant(
             (GrantType::JwtBearer, vec![assertion?])
         }
         GrantName::TokenExchange => token_exchange(values)?,
+        GrantName::Paste => return None, // read in `sign_in`
     };
     Some((grant, sources))
 }

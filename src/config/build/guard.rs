@@ -22,6 +22,7 @@ pub(super) fn guard(values: &mut Values) -> Option<GuardConfig> {
     );
     let callers = callers(values);
     let is_network_open = values.read(&keys::GUARD_NETWORK);
+    let share_login = values.read(&keys::GUARD_SHARE_LOGIN);
     Some(GuardConfig {
         hosts: hosts?,
         origins: origins?,
@@ -30,6 +31,7 @@ pub(super) fn guard(values: &mut Values) -> Option<GuardConfig> {
         callers,
         is_network_open: is_network_open?,
         keeps_authorization: false, // decided when `token` is known
+        share_login: share_login?,
     })
 }
 

@@ -7,6 +7,7 @@ mod guard;
 mod limits;
 mod loops;
 mod network;
+mod sign_in;
 mod source;
 mod tls;
 mod token;
@@ -37,7 +38,14 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let listen = listen(values, guard.as_ref());
     let tls = tls(values, listen.as_ref(), guard.as_ref());
     let mut upstream = upstream(values);
-    let token = token(values);
+    let origin = upstream.as_ref().map(|upstream| &upstream.url);
+    let token = token(values, origin);
+    if token
+        .as_ref()
+        .is_some_and(|token| token.sign_in().is_some())
+    {
+        sign_in::reject_sharing(values, listen.as_ref(), guard.as_ref());
+    }
     let token_field = token.as_ref().map(TokenConfig::field);
     token_field::reject_fixed(values, token_field, upstream.as_ref());
     if let (Some(guard), Some(field)) = (&mut guard, token_field) {

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::grant;
+use super::sign_in;
 use super::source::source;
 use super::token_field::token_field;
-use crate::config::address;
+use crate::config::address::{self, Origin};
 use crate::config::keys::{self, Key};
 use crate::config::problems::InvalidValue;
 use crate::config::token::{
@@ -28,10 +29,13 @@ const ENVIRONMENT_ID: &str = keys::TOKEN_PINGONE_ENVIRONMENT_ID.path();
 const KEY_FILE: &str = keys::TOKEN_CLIENT_KEY_FILE.path();
 
 /// The whole table.
-pub(super) fn token(values: &mut Values) -> Option<TokenConfig> {
+pub(super) fn token(values: &mut Values, upstream: Option<&Origin>) -> Option<TokenConfig> {
     let origin = if values.is_set(keys::TOKEN_SOURCE.path()) {
         source(values).map(|source| TokenOrigin::Source(Box::new(source)))
+    } else if sign_in::is_chosen(values) {
+        sign_in::sign_in(values, upstream).map(|sign_in| TokenOrigin::SignIn(Box::new(sign_in)))
     } else {
+        sign_in::warn_of_login_url(values);
         grant(values).map(|grant| TokenOrigin::Grant(Box::new(grant)))
     };
     let wait = values.read(&keys::TOKEN_WAIT);

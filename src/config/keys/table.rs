@@ -176,8 +176,12 @@ const TOKEN_GRANT: Key<GrantName> = choice("token.grant", &[
         ("client_credentials", GrantName::ClientCredentials),
         ("jwt_bearer", GrantName::JwtBearer),
         ("token_exchange", GrantName::TokenExchange),
+        ("paste", GrantName::Paste),
     ], Default("\"client_credentials\""),
-    "How access tokens are requested: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693).");
+    "How access tokens are obtained: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693); or paste: a person signs in elsewhere and hands the token over.");
+
+const TOKEN_LOGIN_URL: Key<String> = text("token.login_url", Unset("\"https://self-service-api.dev-example.eu1.ping.cloud/api/v1/auth/login/self-service\""),
+    "paste: where a person signs in and copies a token, shown wherever a new one is needed. Default: known for PingOne Advanced Services, otherwise none.");
 
 const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
     "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, cupbearer creates one and signs it with token.private_key.");
@@ -264,6 +268,9 @@ const GUARD_LOCAL_USERS: Key<LocalUsers> = users("guard.local_users", Default(LO
 
 const GUARD_NETWORK: Key<bool> = choice("guard.network", &[("keyed", false), ("open", true)], Default("\"keyed\""),
     "\"keyed\": a listener on a non-loopback address admits only callers with a key. \"open\": everyone on that network is trusted.");
+
+const GUARD_SHARE_LOGIN: Key<bool> = switch("guard.share_login", Default("false"),
+    "Let others act as the person who has signed in (token.grant = \"paste\"): without it, a listener beyond loopback, a listen_mode above \"0600\" and other local users are rejected.");
 
 const GUARD_READ_ONLY: Key<bool> = switch("guard.read_only", Default("false"),
     "For everyone: allow only GET, HEAD and OPTIONS, and no upgrades.");

@@ -8,6 +8,7 @@ mod network;
 mod paste;
 mod rejected;
 mod remedies;
+mod sign_in;
 mod token;
 mod token_field;
 mod token_source;

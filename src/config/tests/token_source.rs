@@ -22,7 +22,7 @@ fn place(source: &str) -> TokenPlace {
         .origin
     {
         TokenOrigin::Source(source) => source.place,
-        TokenOrigin::Grant(_) => panic!("not a source"),
+        TokenOrigin::Grant(_) | TokenOrigin::SignIn(_) => panic!("not a source"),
     }
 }
 

@@ -9,7 +9,7 @@ use super::scene::{Scene, grant, invalid_client, ms, s, unavailable};
 use super::secrets::RecordedLog;
 
 /// Records what is logged until the guard is dropped.
-fn record() -> (RecordedLog, (tracing::Dispatch, DefaultGuard)) {
+pub(super) fn record() -> (RecordedLog, (tracing::Dispatch, DefaultGuard)) {
     let log = RecordedLog::default();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)

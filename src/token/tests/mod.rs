@@ -9,6 +9,7 @@ mod fleet;
 mod logged;
 mod mutual_tls;
 mod overlap;
+mod pasting;
 mod proofs;
 mod rejected;
 mod scene;

@@ -1,0 +1,142 @@
+//! Orders by which a person signs in and out: `POST /login`, `/logout` and `/token/paste`. The token goes in; nothing
+//! ever hands it out.
+
+use http::{Method, Request, StatusCode, header};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::response::{AdminResponse, line, with_type};
+use super::status::timestamp;
+use super::status_api::SignInResult;
+use super::view::ProxyView;
+use crate::token::{PasteError, SignedIn, Tokens};
+
+/// What a person orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignInOrder {
+    /// `POST /login`: where to sign in.
+    Login,
+    /// `POST /logout`.
+    Logout,
+    /// `POST /token/paste`.
+    Paste,
+}
+
+impl SignInOrder {
+    /// The order that is given at this path, whatever the method.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        match path {
+            "/login" => Some(Self::Login),
+            "/logout" => Some(Self::Logout),
+            "/token/paste" => Some(Self::Paste),
+            _ => None,
+        }
+    }
+}
+
+/// The JSON of an order.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct OrderFields {
+    /// The name of the proxy, if there are several.
+    proxy: Option<String>,
+    /// The token that was pasted.
+    token: Option<String>,
+}
+
+/// Whether the request says that it is JSON. A form of another page cannot say so.
+pub(super) fn is_json<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|value| value.split(';').next());
+    request.method() == Method::POST
+        && media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Carries out an order of the person who owns this process.
+pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) -> AdminResponse {
+    // serde's error may quote the token.
+    let Ok(mut fields) = serde_json::from_slice::<OrderFields>(body) else {
+        return bad_request(
+            "This is not an order: send a JSON object with proxy and token, both strings.",
+        );
+    };
+    let view = match chosen(fields.proxy.as_deref(), views) {
+        Ok(view) => view,
+        Err(response) => return response,
+    };
+    let tokens = (view.sign_in_tokens)();
+    match order {
+        SignInOrder::Login => result(StatusCode::OK, &view.name, &tokens),
+        SignInOrder::Logout => match tokens.sign_out() {
+            Ok(_) => result(StatusCode::OK, &view.name, &tokens),
+            Err(error) => failure(&error),
+        },
+        SignInOrder::Paste => {
+            let Some(token) = fields.token.take().map(Zeroizing::new) else {
+                return bad_request("The order has no token.");
+            };
+            match tokens.paste(token.as_bytes()) {
+                Ok(_) => result(StatusCode::OK, &view.name, &tokens),
+                Err(error) => failure(&error),
+            }
+        }
+    }
+}
+
+/// The proxy with this name, or the only one that a person signs in to.
+fn chosen<'a>(name: Option<&str>, views: &'a [ProxyView]) -> Result<&'a ProxyView, AdminResponse> {
+    let of_people = |view: &&ProxyView| (view.sign_in_tokens)().is_sign_in();
+    let named = |view: &&ProxyView| name.is_none_or(|name| name == view.name);
+    let candidates: Vec<&ProxyView> = views.iter().filter(named).filter(of_people).collect();
+    match candidates[..] {
+        [only] => Ok(only),
+        [] if views.iter().any(|view| named(&view)) => Err(failure(&PasteError::NotExpected)),
+        [] => Err(line(
+            StatusCode::NOT_FOUND,
+            "There is no proxy with this name.".to_owned(),
+        )),
+        [..] => {
+            let names: Vec<&str> = candidates.iter().map(|view| &*view.name).collect();
+            Err(bad_request(&format!(
+                "Several proxies need a person: name one of {} as proxy.",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+fn bad_request(text: &str) -> AdminResponse {
+    line(StatusCode::BAD_REQUEST, text.to_owned())
+}
+
+fn failure(error: &PasteError) -> AdminResponse {
+    let status = match error {
+        PasteError::NotExpected => StatusCode::CONFLICT,
+        PasteError::Defect(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    line(status, format!("{error}."))
+}
+
+/// Who is signed in now.
+fn result(status: StatusCode, proxy: &str, tokens: &Tokens) -> AdminResponse {
+    let snapshot = tokens.snapshot();
+    let sign_in = snapshot.sign_in.as_ref();
+    let person = tokens.signed_in();
+    let result = SignInResult {
+        proxy: proxy.to_owned(),
+        state: snapshot.state.as_str().to_owned(),
+        login_url: sign_in.and_then(|sign_in| sign_in.place.login_url.clone()),
+        page: sign_in.and_then(|sign_in| sign_in.place.page.clone()),
+        who: person.as_ref().and_then(|person| person.who.clone()),
+        expires_at: person.as_ref().and_then(expiry),
+        doubts: person.map(|person| person.doubts).unwrap_or_default(),
+    };
+    // Cannot fail: these are strings.
+    let text = serde_json::to_string_pretty(&result).unwrap_or_default() + "\n";
+    with_type(status, "application/json", text)
+}
+
+fn expiry(person: &SignedIn) -> Option<String> {
+    person.until.map(timestamp)
+}

@@ -1,0 +1,124 @@
+// Shows who is signed in to each proxy, and hands a pasted token over. Values are inserted only as text.
+
+const REMIND_BELOW_S = 600;
+const INTERVAL_MS = 5000;
+
+const problem = document.getElementById("problem");
+const sections = new Map();
+
+function say(text) {
+  problem.textContent = text;
+  problem.hidden = text === "";
+}
+
+async function order(path, fields) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Cupbearer": "1" },
+    body: JSON.stringify(fields),
+  });
+  const text = await response.text();
+  if (!response.ok) {
+    let detail = text;
+    try {
+      detail = JSON.parse(text).detail ?? text;
+    } catch {
+      // a line of text
+    }
+    throw new Error(detail);
+  }
+}
+
+function sectionOf(name) {
+  const known = sections.get(name);
+  if (known) return known;
+  const section = document.getElementById("proxy").content.cloneNode(true).firstElementChild;
+  const field = section.querySelector("textarea");
+  const give = async (path, fields) => {
+    try {
+      await order(path, fields);
+      say("");
+      await refresh();
+    } catch (error) {
+      say(`Nothing has changed: ${error.message}`);
+    }
+  };
+  section.querySelector("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const token = field.value;
+    field.value = "";
+    give("/token/paste", { proxy: name, token });
+  });
+  section.querySelector(".out").addEventListener("click", () => give("/logout", { proxy: name }));
+  section.querySelector("h2").textContent = name;
+  document.getElementById("proxies").append(section);
+  sections.set(name, section);
+  if (sections.size === 1) field.focus();
+  return section;
+}
+
+function duration(seconds) {
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return seconds >= 60 ? `${Math.floor(seconds / 60)} min` : `${seconds} s`;
+}
+
+function stateOf(token) {
+  const person = token.sign_in.who ?? "somebody whom the token does not name";
+  if (token.usable_for_s === 0) return "Nobody is signed in, or the token has ended. Requests get an error until you sign in.";
+  if (!token.expires_at) return `Signed in as ${person}, until the API rejects the token.`;
+  return `Signed in as ${person}, for another ${duration(token.usable_for_s)} (until ${token.expires_at}).`;
+}
+
+function show(proxy, isOnly) {
+  const { token } = proxy;
+  const section = sectionOf(proxy.name);
+  section.querySelector("h2").hidden = isOnly;
+  const isSignedIn = token.usable_for_s > 0;
+  const isSoon = isSignedIn && token.expires_at && token.usable_for_s <= REMIND_BELOW_S;
+  const state = section.querySelector(".state");
+  const text = isSoon ? `${stateOf(token)} Sign in again before that.` : stateOf(token);
+  if (state.textContent !== text) state.textContent = text;
+  state.classList.toggle("soon", Boolean(isSoon));
+  const doubts = section.querySelector(".doubts");
+  const list = token.sign_in.doubts ?? [];
+  doubts.hidden = list.length === 0;
+  doubts.replaceChildren(...list.map((doubt) => Object.assign(document.createElement("li"), { textContent: `About this token: ${doubt}.` })));
+  const url = token.sign_in.login_url;
+  section.querySelector(".copy").hidden = !url;
+  if (url && /^https?:/.test(url)) {
+    const link = section.querySelector(".copy a");
+    link.href = url;
+    link.textContent = url;
+    section.querySelector(".step").textContent = "2. Paste the token here:";
+  }
+  section.querySelector(".out").hidden = !isSignedIn;
+  if (!isSignedIn) return "Sign in";
+  return isSoon ? `Sign in again: ${duration(token.usable_for_s)} left` : "Signed in";
+}
+
+async function refresh() {
+  const response = await fetch("/status");
+  if (!response.ok) throw new Error(`cupbearer responded with ${response.status}`);
+  const { proxies } = await response.json();
+  const ofPeople = proxies.filter((proxy) => proxy.token.sign_in);
+  const list = document.getElementById("proxies");
+  if (sections.size === 0) list.replaceChildren();
+  if (ofPeople.length === 0) {
+    list.textContent = "cupbearer obtains its tokens itself: token.grant is not \"paste\", so there is nothing to do here.";
+    return;
+  }
+  const titles = ofPeople.map((proxy) => show(proxy, ofPeople.length === 1));
+  const title = titles.find((one) => one !== "Signed in") ?? "Signed in";
+  document.title = `${title}: cupbearer`;
+}
+
+async function follow() {
+  try {
+    await refresh();
+  } catch {
+    document.title = "No connection: cupbearer";
+  }
+  setTimeout(follow, INTERVAL_MS);
+}
+
+follow();

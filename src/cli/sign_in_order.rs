@@ -1,0 +1,71 @@
+//! Orders to sign in or out, which a command gives to the running proxy.
+
+use http::StatusCode;
+
+use super::admin_client::{AdminError, AdminListener};
+use super::exit::Exit;
+use super::invocation::Invocation;
+use crate::admin::status_api::SignInResult;
+use crate::config;
+
+/// Why an order was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OrderFailure {
+    /// The admin listener of this proxy does not respond.
+    #[error(transparent)]
+    Listener(#[from] AdminError),
+    /// The proxy does not carry it out.
+    #[error("{0}")]
+    Denied(String),
+    /// The proxy obtains its tokens itself.
+    #[error("{0}")]
+    NotExpected(String),
+    /// The person gave no token.
+    #[error("no token was given, so nothing has changed")]
+    Abandoned,
+    /// The token cannot be read.
+    #[error("the token cannot be read: {0}")]
+    Input(String),
+}
+
+impl OrderFailure {
+    /// 3 without an admin listener of this proxy, 4 if the order was denied, 1 if it timed out.
+    pub(super) const fn exit(&self) -> Exit {
+        match self {
+            Self::Listener(error) if error.has_timed_out() => Exit::Failed,
+            Self::Listener(error) if error.is_owner_unknown() => Exit::Failed,
+            Self::Listener(_) | Self::NotExpected(_) => Exit::Configuration,
+            Self::Denied(_) | Self::Abandoned => Exit::Refused,
+            Self::Input(_) => Exit::Failed,
+        }
+    }
+}
+
+/// The name of the proxy in the configuration, if the process has several proxies.
+pub(super) fn name_of(invocation: &Invocation, listener: &AdminListener) -> Option<String> {
+    let several = listener.status.as_ref()?.proxies.len() > 1;
+    let name = config::fingerprint(&invocation.proxies[0], &invocation.surroundings).name;
+    name.filter(|_| several)
+}
+
+/// Gives an order. One that has a token is sent only to a process of our own user, or of root.
+pub(super) async fn give(
+    listener: &AdminListener,
+    path: &str,
+    body: &str,
+    only_to_own: bool,
+) -> Result<SignInResult, OrderFailure> {
+    let response = listener.order(path, body, only_to_own).await?;
+    let text = response.printable();
+    match response.status {
+        StatusCode::OK => serde_json::from_str(&response.text)
+            .map_err(|_| OrderFailure::Denied("the response cannot be read".to_owned())),
+        StatusCode::CONFLICT => Err(OrderFailure::NotExpected(text)),
+        StatusCode::NOT_FOUND => Err(OrderFailure::NotExpected(
+            "this version of the proxy, or this listener, takes no such order".to_owned(),
+        )),
+        status => Err(OrderFailure::Denied(format!(
+            "refused with {status}: {text}"
+        ))),
+    }
+}

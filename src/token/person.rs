@@ -1,0 +1,126 @@
+//! The person who hands over tokens: where to sign in, and who has signed in. Never the token itself.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use crate::config::SignInConfig;
+
+/// The address of the page of the admin listener on which a person signs in, once there is such a listener.
+#[derive(Debug, Clone, Default)]
+pub struct SignInPage(Arc<OnceLock<String>>);
+
+impl SignInPage {
+    /// Sets the address, which never changes while the process runs.
+    pub fn set(&self, url: String) {
+        let _ = self.0.set(url);
+    }
+}
+
+/// Where a person signs in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SignInPlace {
+    /// `token.login_url`: where a token can be copied.
+    pub login_url: Option<String>,
+    /// The page of the admin listener, where it can be pasted.
+    pub page: Option<String>,
+}
+
+/// Who has signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The person's name, if the token says so.
+    pub who: Option<String>,
+    /// When the token expires; `None` if it lasts until the API rejects it.
+    pub until: Option<SystemTime>,
+    /// What speaks against the token.
+    pub doubts: Vec<String>,
+    /// The person as the authorization server knows them.
+    pub(super) subject: Option<String>,
+}
+
+/// The sign-in as `/status` shows it.
+#[derive(Debug, Clone)]
+pub struct SignInSnapshot {
+    /// Where a person signs in.
+    pub place: SignInPlace,
+    /// Who has signed in; `None` also once the token has ended.
+    pub signed_in: Option<SignedIn>,
+}
+
+impl SignInSnapshot {
+    /// Whether no one knows when the token ends.
+    pub(super) fn is_endless(&self) -> bool {
+        let signed_in = self.signed_in.as_ref();
+        signed_in.is_none_or(|person| person.until.is_none())
+    }
+}
+
+impl SignInPlace {
+    /// What a person must do, as a clause.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let copy = match &self.login_url {
+            Some(url) => format!("sign in at {url} and copy the token, then paste it"),
+            None => "paste a token".to_owned(),
+        };
+        match &self.page {
+            Some(page) => format!("{copy} at {page} or with `cupbearer login`"),
+            None => format!("{copy} with `cupbearer login`"),
+        }
+    }
+}
+
+/// A person is reminded this long before the token ends.
+pub(super) const FIRST_REMINDER: Duration = Duration::from_mins(10);
+
+/// What one identity knows about the person.
+pub(super) struct SignIn {
+    pub(super) config: SignInConfig,
+    page: SignInPage,
+    signed_in: Mutex<Option<SignedIn>>,
+    /// Counts the sessions that have ended: a tunnel ends with the one that it began in.
+    pub(super) ended_sessions: watch::Sender<u64>,
+}
+
+impl SignIn {
+    pub(super) fn new(config: SignInConfig, page: SignInPage) -> Self {
+        Self {
+            config,
+            page,
+            signed_in: Mutex::new(None),
+            ended_sessions: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn place(&self) -> SignInPlace {
+        SignInPlace {
+            login_url: self.config.login_url.as_ref().map(ToString::to_string),
+            page: self.page.0.get().cloned(),
+        }
+    }
+
+    pub(super) fn signed_in(&self) -> Option<SignedIn> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<SignedIn>> {
+        self.signed_in
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the person, and ends the session of another one.
+    pub(super) fn replace(&self, next: Option<SignedIn>) -> Option<SignedIn> {
+        let subject = |person: &Option<SignedIn>| person.as_ref()?.subject.clone();
+        let mut current = self.lock();
+        let is_same = subject(&current).is_some() && subject(&current) == subject(&next);
+        let before = std::mem::replace(&mut *current, next);
+        drop(current);
+        if before.is_some() && !is_same {
+            self.ended_sessions.send_modify(|ended| *ended += 1);
+        }
+        before
+    }
+}

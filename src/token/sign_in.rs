@@ -1,0 +1,122 @@
+//! A person's sign-in: a token that the person hands over, in memory only. No file and no other process ever has it.
+//!
+//! The token stands where a granted one would, so requests use it in the same way. Nothing here requests a token.
+
+use tokio::sync::watch;
+
+use super::handle::Tokens;
+use super::pasted::{PasteDefect, PastedToken};
+use super::person::SignedIn;
+use super::response::AccessToken;
+use super::schedule;
+
+/// Why a paste changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PasteError {
+    /// The proxy obtains its tokens itself.
+    #[error("this proxy obtains its tokens itself: token.grant is not \"paste\"")]
+    NotExpected,
+    /// There is no token in it.
+    #[error("this is not a token that can be sent: {0}")]
+    Defect(#[from] PasteDefect),
+}
+
+impl Tokens {
+    /// Takes a token that a person has pasted. It replaces the current one at once.
+    ///
+    /// # Errors
+    /// There is no token in the text, or this proxy wants none. The current token then stays in use.
+    pub fn paste(&self, text: &[u8]) -> Result<SignedIn, PasteError> {
+        let sign_in = self.shared.sign_in.as_ref();
+        let sign_in = sign_in.ok_or(PasteError::NotExpected)?;
+        let pasted = PastedToken::read(text, &sign_in.config.field)?;
+        let now = self.shared.clock.now();
+        let mut doubts = pasted.doubts(now.wall);
+        doubts.extend(
+            pasted
+                .claims()
+                .into_iter()
+                .flat_map(|claims| sign_in.config.doubts(claims)),
+        );
+        let signed_in = SignedIn {
+            who: pasted.name(),
+            until: pasted.end(),
+            doubts,
+            subject: pasted.subject(),
+        };
+        let lifetime = match pasted.end() {
+            None => schedule::LONGEST_LIFETIME,
+            Some(end) => end.duration_since(now.wall).unwrap_or_default(),
+        };
+        let token = AccessToken {
+            header: pasted.header,
+            token_start: pasted.token_start,
+            lifetime: lifetime.min(schedule::LONGEST_LIFETIME),
+            is_untyped: false,
+        };
+        // Tunnels of another person end before that person's token is replaced.
+        sign_in.replace(Some(signed_in.clone()));
+        self.shared.attempts.count_success(now.wall);
+        self.shared.status.send_modify(|status| {
+            status.adopt(now, token, lifetime);
+        });
+        self.shared.wake.notify_one();
+        Ok(signed_in)
+    }
+
+    /// Who has signed in last, even if the token has ended since.
+    #[must_use]
+    pub fn signed_in(&self) -> Option<SignedIn> {
+        self.shared.sign_in.as_ref()?.signed_in()
+    }
+
+    /// Forgets the token and ends the tunnels that were opened with it. Returns who was signed in.
+    ///
+    /// # Errors
+    /// [`PasteError::NotExpected`].
+    pub fn sign_out(&self) -> Result<Option<SignedIn>, PasteError> {
+        let sign_in = self.shared.sign_in.as_ref();
+        let sign_in = sign_in.ok_or(PasteError::NotExpected)?;
+        let before = sign_in.replace(None);
+        self.shared.forget_token();
+        Ok(before)
+    }
+
+    /// Takes over the person of another identity for the same API, whose configuration this one replaces.
+    pub fn take_over_sign_in(&self, from: &Self) {
+        let (Some(own), Some(other)) = (&self.shared.sign_in, &from.shared.sign_in) else {
+            return;
+        };
+        if own.config.api != other.config.api || own.config.field != other.config.field {
+            return;
+        }
+        let token = from.shared.status.borrow().token.clone();
+        if let (Some(signed_in), Some(token)) = (other.signed_in(), token) {
+            own.replace(Some(signed_in));
+            self.shared
+                .status
+                .send_modify(|status| status.take_over(token));
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// The session of the person who is signed in now. `None` if no person is needed.
+    #[must_use]
+    pub fn session(&self) -> Option<Session> {
+        let sign_in = self.shared.sign_in.as_ref()?;
+        Some(Session(sign_in.ended_sessions.subscribe()))
+    }
+}
+
+/// The session of a person, which ends when the person signs out or another one signs in.
+pub struct Session(watch::Receiver<u64>);
+
+impl Session {
+    /// Completes once it has ended.
+    pub async fn ended(mut self) {
+        // Without a sender, the whole identity is gone, and the tunnel goes on as after any reload.
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A token that a person hands over, against paused time.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use tokio::time::sleep;
+
+use super::logged::record;
+use super::scene::{move_wall, ms, paused_clock, s, settle};
+use crate::config::{SignInConfig, TokenField};
+use crate::token::sign_in_task::SignInTask;
+use crate::token::{
+    AttemptCounter, NoNewerToken, RequestRoute, SignInPage, TokenState, TokenUnavailable, Tokens,
+};
+
+/// The start of the paused wall clock.
+const START: u64 = 1_700_000_000;
+
+fn tokens() -> Tokens {
+    let config = SignInConfig {
+        login_url: Some("https://login.example.com/".parse().unwrap()),
+        api: None,
+        field: TokenField::default(),
+    };
+    let inputs = (paused_clock(), AttemptCounter::default());
+    let (tokens, task) = SignInTask::new(&config, SignInPage::default(), None, inputs);
+    tokio::spawn(task.run());
+    tokens
+}
+
+fn jwt(subject: &str, lifetime: u64) -> String {
+    let part = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let claims = format!(r#"{{"sub":"{subject}","exp":{}}}"#, START + lifetime);
+    format!("{}.{}.s", part("{}".to_owned()), part(claims))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_ends_at_its_exp_and_the_log_reminds_10_and_2_minutes_before() {
+    let (log, _logging) = record();
+    let tokens = tokens();
+    assert!(matches!(
+        tokens.bearer().await,
+        Err(TokenUnavailable::LoginRequired(place)) if place.login_url.is_some()
+    ));
+    assert_eq!(tokens.snapshot().state, TokenState::Starting);
+    tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    settle().await;
+    assert_eq!(tokens.snapshot().state, TokenState::Fresh);
+    let reminders = || log.text().matches("the token ends soon").count();
+    for (until, reminded) in [(2995, 0), (3000, 1), (3470, 1), (3485, 2), (3590, 2)] {
+        let now = tokens.snapshot().usable_for;
+        sleep(now.saturating_sub(s(3600 - until))).await;
+        settle().await;
+        assert_eq!(reminders(), reminded, "after {until} s");
+    }
+    assert!(tokens.snapshot().ends_soon().is_some());
+    sleep(s(10)).await;
+    settle().await;
+    assert!(tokens.usable().is_none());
+    assert_eq!(tokens.snapshot().state, TokenState::Expired);
+    assert!(log.text().contains("the token has ended"), "{}", log.text());
+    assert!(tokens.bearer().await.is_err());
+    tokens.paste(jwt("ada", 9000).as_bytes()).unwrap();
+    assert_eq!(tokens.usable().unwrap().generation, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_clock_prolongs_a_token() {
+    let tokens = tokens();
+    tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    let steps = tokens.clock_steps();
+    move_wall(-7200);
+    sleep(s(3599)).await;
+    assert!(tokens.usable().is_none(), "by the monotonic clock");
+    tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    move_wall(14_400);
+    assert!(tokens.usable().is_none(), "by the wall clock");
+    sleep(s(31)).await;
+    assert_eq!(*steps.borrow(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opaque_token_ends_with_its_first_401_and_only_if_it_is_still_in_use() {
+    let tokens = tokens();
+    let route = RequestRoute::of("GET", "/");
+    tokens.paste(b"first").unwrap();
+    tokens.paste(b"second").unwrap();
+    let newer = tokens.newer_than(1, route).await.unwrap();
+    assert_eq!(
+        (newer.generation, newer.header.to_str().unwrap()),
+        (2, "Bearer second")
+    );
+    sleep(s(100 * 24 * 3600)).await;
+    assert_eq!(tokens.usable().unwrap().generation, 2);
+    assert_eq!(tokens.snapshot().expires_at, None);
+    let newer = tokens.newer_than(2, route).await;
+    assert!(matches!(newer, Err(NoNewerToken::PersonNeeded)));
+    assert!(tokens.usable().is_none());
+    tokens
+        .paste(jwt("ada", 200 * 24 * 3600).as_bytes())
+        .unwrap();
+    assert!(tokens.newer_than(3, route).await.is_err());
+    assert_eq!(tokens.usable().unwrap().generation, 3);
+    assert!(tokens.refresh().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_when_the_person_signs_out_or_another_one_signs_in() {
+    let tokens = tokens();
+    tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    for change in ["same", "another", "out"] {
+        let session = tokens.session().unwrap();
+        match change {
+            "same" => drop(tokens.paste(jwt("ada", 7200).as_bytes()).unwrap()),
+            "another" => drop(tokens.paste(jwt("bob", 7200).as_bytes()).unwrap()),
+            _ => drop(tokens.sign_out().unwrap()),
+        }
+        let ended = tokio::time::timeout(ms(1), session.ended()).await.is_ok();
+        assert_eq!(ended, change != "same", "{change}");
+    }
+    assert!(tokens.usable().is_none());
+}
