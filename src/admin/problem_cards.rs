@@ -11,7 +11,7 @@ use super::view::ProxyView;
 use crate::metrics::JournalEntry;
 use crate::problem::Reason;
 use crate::text::date_and_time;
-use crate::token::{FailureOrigin, Snapshot, TokenAttempt};
+use crate::token::{FailureOrigin, SignInSnapshot, Snapshot, TokenAttempt};
 
 /// For how long a rejected request is worth a card.
 const REJECTION_TIME: Duration = Duration::from_mins(5);
@@ -68,6 +68,9 @@ fn card(severity: Severity, code: &str, title: &str) -> (Severity, ProblemStatus
 
 fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severity, ProblemStatus)> {
     let is_usable = snapshot.state.is_usable();
+    if let Some(sign_in) = &snapshot.sign_in {
+        return sign_in_card(snapshot, sign_in);
+    }
     let Some(error) = &snapshot.last_error else {
         return (!is_usable).then(|| {
             let (severity, card) = card(
@@ -98,6 +101,29 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         since: failing_since(attempts),
         responsible,
         remedy: format!("{remedy}; run `cupbearer doctor` to find the cause"),
+        ..card
+    };
+    Some((severity, card))
+}
+
+/// A person must sign in, or again soon.
+fn sign_in_card(
+    snapshot: &Snapshot,
+    sign_in: &SignInSnapshot,
+) -> Option<(Severity, ProblemStatus)> {
+    let reason = Reason::LoginRequired;
+    let (severity, title, detail) = if snapshot.state.is_usable() {
+        let soon = snapshot.ends_soon()?;
+        (Severity::Warning, "The token ends soon", soon)
+    } else {
+        let none = "requests get a 503 until somebody signs in".to_owned();
+        (Severity::Error, "Nobody is signed in", none)
+    };
+    let (severity, card) = card(severity, reason.name(), title);
+    let card = ProblemStatus {
+        detail,
+        responsible: plain_text(reason.responsible()),
+        remedy: sign_in.place.advice(),
         ..card
     };
     Some((severity, card))

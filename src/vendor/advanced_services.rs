@@ -28,23 +28,8 @@ pub const fn public_path(api: ManagedApi) -> Option<&'static str> {
     }
 }
 
-/// The applications that a person can sign in to for a token, with which the address of the page ends.
-pub const LOGIN_APPLICATIONS: [&str; 5] = [
-    "self-service",
-    "pingaccess",
-    "pingfederate",
-    "opensearch",
-    "argocd",
-];
-
 /// The domain of PingOne Advanced Services, in which every customer has names.
 const DOMAIN: &str = ".ping.cloud";
-
-/// Whether a host is an API of PingOne Advanced Services.
-#[must_use]
-pub fn is_managed_host(host: &str) -> bool {
-    managed_api(host).is_some() && host.ends_with(DOMAIN)
-}
 
 /// The page on which a person signs in for the API at this host, and copies a token.
 #[must_use]
@@ -54,26 +39,10 @@ pub fn login_url(host: &str) -> Option<String> {
         ManagedApi::PingAccess => "pingaccess",
         ManagedApi::PingFederate => "pingfederate",
     };
-    login_url_of(host, application)
-}
-
-/// The same for another application.
-#[must_use]
-pub fn login_url_of(host: &str, application: &str) -> Option<String> {
-    let (_, environment) = host.split_once('.').filter(|_| is_managed_host(host))?;
+    let (_, environment) = host.split_once('.').filter(|_| host.ends_with(DOMAIN))?;
     Some(format!(
         "https://self-service-api.{environment}/api/v1/auth/login/{application}"
     ))
-}
-
-/// Whether a path leads to the page on which a person signs in, on this platform or the older one. It is of use only at
-/// the API's own address, where its cookies belong.
-#[must_use]
-pub fn is_login_path(path: &str) -> bool {
-    ["/api/v1/auth/login", "/api/v1/login"]
-        .into_iter()
-        .filter_map(|login| path.strip_prefix(login))
-        .any(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The environment in the host name of an API: `dev`, `test`, `stage` or `prod` in `self-service-api.dev-example.…`.

@@ -31,9 +31,13 @@ export function showToken() {
   setText(ring.number, left ? duration(left) : "none");
   setText(ring.words, left ? "left" : "no valid token");
   const next = Math.max(0, token.next_attempt_in_s - sinceStatus());
+  const person = token.sign_in;
+  const signedIn = person && (person.is_signed_in ? (person.who ?? "someone whom the token does not name") : "nobody");
+  const renewal = ["Next token request", next ? `in ${duration(next)}` : "now", "When cupbearer asks the token endpoint for a new token"];
+  byId("sign-in").hidden = !person;
   fillFacts(byId("token-facts"), [
     ["State", STATES[token.state] ?? token.state, "Whether requests can be sent with the token now"],
-    ["Next token request", next ? `in ${duration(next)}` : "now", "When cupbearer asks the token endpoint for a new token"],
+    person ? ["Signed in", signedIn, "The person whose token requests are sent with"] : renewal,
     ["Tokens so far", token.generation, "The number of the current token: it grows by one with each new token"],
     ["Token endpoint", token.from, "Where the tokens come from"],
     ["Failed in a row", token.failures_in_a_row || undefined, "Token requests that failed since the last success"],
