@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { registerSecret } from "./printed.mjs";
 import { CUPBEARER, cleanEnvironment, run, startProxy, statusOf, temporaryDirectory, until } from "./support.mjs";
 
 const quoted = JSON.stringify;
@@ -45,6 +46,7 @@ for (const heading of RECIPES) {
 test("a command runs in / and without variables that are meant for cupbearer", async (t) => {
   const scene = await setUp(t, { NOTIFY_SOCKET: "/run/x", LISTEN_FDS: "1", CUPBEARER_SERVICE_X: "y" });
   await scene.start(recipe("The Azure command line"));
+  await until(() => scene.runs().length, "the first run");
   const { cwd, variables } = scene.runs()[0];
   assert.equal(cwd, "/");
   assert.deepEqual(variables.filter((name) => /^(CUPBEARER_|LISTEN_|NOTIFY_SOCKET)/.test(name)), []);
@@ -57,7 +59,7 @@ test("a login that has ended is named in the log, by the doctor and by token, an
   const file = scene.configure(recipe("The Azure command line"));
   const proxy = await scene.start(recipe("The Azure command line"));
   await until(() => /token request failed/.test(proxy.output.stderr), "the failure in the log");
-  assert.match(proxy.output.stderr, /stderr="ERROR: Please run 'az login' to setup account\."/);
+  assert.match(proxy.output.stderr, /"stderr":"ERROR: Please run 'az login' to setup account\."/);
   const answer = await fetch(`${proxy.url}/api/v1/certificates`);
   assert.equal(answer.status, 503);
   const { reason, detail } = await answer.json();
@@ -122,7 +124,7 @@ test("a missing program is an error of the configuration, and so is a command of
 
 /** Which generations the log names. */
 function generations({ output }) {
-  return [...output.stderr.matchAll(/token fresh.*generation=(\d+)/g)].map(([, number]) => number);
+  return [...output.stderr.matchAll(/"token fresh".*"generation":(\d+)/g)].map(([, number]) => number);
 }
 
 /** The files of the section about sources, by heading. */
@@ -145,6 +147,7 @@ async function setUp(t, env = {}, server = {}) {
   const directory = await temporaryDirectory(t);
   const at = (name) => join(directory, name);
   const { id, secret } = CLIENTS.basic;
+  registerSecret(secret, id);
   const encode = (text) => new URLSearchParams({ "": text }).toString().slice(1);
   const authorization = `Basic ${Buffer.from(`${encode(id)}:${encode(secret)}`).toString("base64")}`;
   const options = quoted({ tokenUrl: authorizationServer.tokenUrl, authorization, directory });
