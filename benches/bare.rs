@@ -202,7 +202,8 @@ impl Body for ListedBody {
     }
 }
 
-async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
+/// The client side, with the defaults.
+fn client_room(upstream: SocketAddr) -> upstream::Upstream<server::RequestBody> {
     let url = config::Origin {
         scheme: http::uri::Scheme::HTTP,
         authority: upstream
@@ -211,7 +212,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
             .expect("an address is an authority"),
     };
     let minute = Duration::from_mins(1);
-    let upstream = upstream::Upstream::new(
+    upstream::Upstream::new(
         &config::UpstreamConfig {
             san: None,
             url,
@@ -233,7 +234,12 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
         },
         &net::client_config(&config::NetworkConfig::default()).expect("the system has roots"),
         Metrics::new(None),
-    );
+    )
+}
+
+async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
+    let upstream = client_room(upstream);
+    let minute = Duration::from_mins(1);
     let limits = server::ConnectionLimits {
         connections: 9000,
         header_bytes: 64 << 10,

@@ -1,8 +1,8 @@
 //! The events of the live page, as `text/event-stream` (the HTML standard, section 9.2).
 //!
-//! A viewer reads what the proxies have recorded anyway, ten times a second while it is connected. No request waits until
-//! a viewer has read. A viewer that does not read is not polled, so that nothing is kept for it, and the server cuts its
-//! connection. What it could not be sent in time is counted, and the page says how much that is.
+//! A viewer reads what the proxies have recorded anyway, ten times a second while it is connected. No request waits
+//! until a viewer has read. A viewer that does not read is not polled, so that nothing is kept for it, and the server
+//! cuts its connection. What it could not be sent in time is counted, and the page says how much that is.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};

@@ -350,12 +350,11 @@ pub fn service<B: Body<Data = Bytes, Error: Send> + Send + 'static>(
         async move {
             let (parts, body) = request.into_parts();
             let request = Request::from_parts(parts, ());
-            let mut response = match SignInOrder::at(request.uri().path()) {
-                Some(order) => endpoints.sign_in(order, &request, &peer, body).await,
-                None => {
-                    drop(body);
-                    endpoints.respond(&request, &peer).await
-                }
+            let mut response = if let Some(order) = SignInOrder::at(request.uri().path()) {
+                endpoints.sign_in(order, &request, &peer, body).await
+            } else {
+                drop(body);
+                endpoints.respond(&request, &peer).await
             };
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);

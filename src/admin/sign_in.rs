@@ -63,7 +63,7 @@ pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) ->
     };
     let view = match chosen(fields.proxy.as_deref(), views) {
         Ok(view) => view,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let tokens = (view.sign_in_tokens)();
     match order {
@@ -85,23 +85,28 @@ pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) ->
 }
 
 /// The proxy with this name, or the only one that a person signs in to.
-fn chosen<'a>(name: Option<&str>, views: &'a [ProxyView]) -> Result<&'a ProxyView, AdminResponse> {
+fn chosen<'a>(
+    name: Option<&str>,
+    views: &'a [ProxyView],
+) -> Result<&'a ProxyView, Box<AdminResponse>> {
     let of_people = |view: &&ProxyView| (view.sign_in_tokens)().is_sign_in();
-    let named = |view: &&ProxyView| name.is_none_or(|name| name == view.name);
-    let candidates: Vec<&ProxyView> = views.iter().filter(named).filter(of_people).collect();
+    let is_meant = |view: &&ProxyView| name.is_none_or(|name| name == view.name);
+    let candidates: Vec<&ProxyView> = views.iter().filter(is_meant).filter(of_people).collect();
     match candidates[..] {
         [only] => Ok(only),
-        [] if views.iter().any(|view| named(&view)) => Err(failure(&PasteError::NotExpected)),
-        [] => Err(line(
+        [] if views.iter().any(|view| is_meant(&view)) => {
+            Err(Box::new(failure(&PasteError::NotExpected)))
+        }
+        [] => Err(Box::new(line(
             StatusCode::NOT_FOUND,
             "There is no proxy with this name.".to_owned(),
-        )),
+        ))),
         [..] => {
             let names: Vec<&str> = candidates.iter().map(|view| &*view.name).collect();
-            Err(bad_request(&format!(
+            Err(Box::new(bad_request(&format!(
                 "Several proxies need a person: name one of {} as proxy.",
                 names.join(", ")
-            )))
+            ))))
         }
     }
 }

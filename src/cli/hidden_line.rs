@@ -18,8 +18,11 @@ pub(super) enum Typed {
     Abandoned,
 }
 
+/// Reads until Enter, also if the paste itself contains line breaks. Blocks.
 #[cfg(unix)]
-pub(super) use unix::read_hidden;
+pub(super) fn read_hidden(prompt: &str) -> io::Result<Typed> {
+    unix::read_without_echo(prompt)
+}
 
 #[cfg(unix)]
 mod unix {
@@ -30,7 +33,7 @@ mod unix {
     };
     use zeroize::Zeroizing;
 
-    use super::{MAX_INPUT, Typed};
+    use crate::cli::hidden_line::{MAX_INPUT, Typed};
     use crate::credentials::Secret;
 
     const CTRL_C: u8 = 3;
@@ -43,17 +46,16 @@ mod unix {
     const PAUSE: u8 = 3;
 
     /// Restores the terminal when dropped.
-    struct RestoreTerminal(Termios);
+    struct RestoreLineEditing(Termios);
 
-    impl Drop for RestoreTerminal {
+    impl Drop for RestoreLineEditing {
         fn drop(&mut self) {
             let _ = termios::tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
         }
     }
 
-    /// Reads until Enter, also if the paste itself contains line breaks. Blocks.
-    pub(in crate::cli) fn read_hidden(prompt: &str) -> io::Result<Typed> {
-        let restore = RestoreTerminal(termios::tcgetattr(io::stdin())?);
+    pub(super) fn read_without_echo(prompt: &str) -> io::Result<Typed> {
+        let restore = RestoreLineEditing(termios::tcgetattr(io::stdin())?);
         let mut raw = restore.0.clone();
         // Ctrl-C arrives as a character: ended by the signal, this process could not restore the echo.
         raw.local_modes -=

@@ -53,7 +53,7 @@ async fn login(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
     let token = read_token(&place)?;
     let text = std::str::from_utf8(token.expose());
     let text = text.map_err(|_| OrderFailure::Input("it is not text".to_owned()))?;
-    let fields = OrderFields { proxy, token: text };
+    let fields = PasteOrder { proxy, token: text };
     let order = serde_json::to_string(&fields).map(Zeroizing::new);
     let order = order.map_err(|error| OrderFailure::Input(error.to_string()))?;
     // The prompt may have taken any time.
@@ -63,7 +63,7 @@ async fn login(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
 
 /// The JSON of the order.
 #[derive(serde::Serialize)]
-struct OrderFields<'a> {
+struct PasteOrder<'a> {
     proxy: Option<String>,
     token: &'a str,
 }

@@ -48,13 +48,10 @@ impl CertificateName {
                 .into());
         }
         let name = text.to_ascii_lowercase();
-        match address::host_name(&name) {
-            Ok(name) => Ok(Self::Dns(name)),
-            Err(_) => {
-                let problem = format!("{} is not a name in a certificate", quoted(text));
-                Err((problem, EXAMPLE).into())
-            }
-        }
+        address::host_name(&name).map(Self::Dns).map_err(|_| {
+            let problem = format!("{} is not a name in a certificate", quoted(text));
+            (problem, EXAMPLE).into()
+        })
     }
 
     /// Whether it is a SPIFFE ID.

@@ -77,10 +77,13 @@ pub fn load_one_of(
         ValueSource::File { path: from, .. } => !is_of_process(path) || Some(from) == file.as_ref(),
         ValueSource::Variable(_) | ValueSource::Flag(_) => true,
     });
+    let digests = KeyDigests::of(&layers);
     if let Some(admin) = admin {
         layers.values.insert(ADMIN.to_owned(), admin);
     }
     let loaded = finish(layers, surroundings).map_err(|invalid| invalid.problems)?;
+    // Where the admin listener is set decides which file's change it is.
+    let loaded = Loaded { digests, ..loaded };
     if changed.iter().any(|key| key == ADMIN) {
         let broken = broken_by_admin(others, surroundings);
         if !broken.is_empty() {

@@ -78,8 +78,9 @@ impl ConfiguredProxy {
         }
     }
 
-    /// Whether the cupbearer at the configured admin address runs this configuration, if the address on which it listens
-    /// cannot be asked: a Unix socket, or a port that the system has chosen. Blocks, for at most 2 s per address.
+    /// Whether the cupbearer at the configured admin address runs this configuration, if the address on which it
+    /// listens cannot be asked: a Unix socket, or a port that the system has chosen. Blocks, for at most 2 s per
+    /// address.
     pub(super) fn runs_at_admin_address(&self, listen: &Listen) -> bool {
         let is_here = |proxy: &ProxyStatus| match listen {
             Listen::Unix { .. } => proxy.listens_on.contains(&listen.to_string()),

@@ -44,7 +44,8 @@ impl Lease {
     }
 
     /// Returns once the certificate ends, or the key is revoked: its caller does not have it any more, or not in
-    /// another configuration, serving or pending. A key that moves to another caller is revoked too, because that caller may have other rules.
+    /// another configuration, serving or pending. A key that moves to another caller is revoked too, because that
+    /// caller may have other rules.
     pub async fn revoked(mut self) {
         let certificate = self.certificate.clone();
         loop {

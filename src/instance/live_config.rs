@@ -264,8 +264,8 @@ impl LiveConfig {
         self.live().tokens()
     }
 
-    /// The tokens of the identity that a person signs in to: the one of a changed configuration that waits for its first
-    /// token, otherwise the live one.
+    /// The tokens of the identity that a person signs in to: the one of a changed configuration that waits for its
+    /// first token, otherwise the live one.
     pub(super) fn sign_in_tokens(&self) -> Tokens {
         let pending = self.notes.pending().filter(Tokens::is_sign_in);
         pending.unwrap_or_else(|| self.tokens())

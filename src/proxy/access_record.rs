@@ -53,9 +53,18 @@ pub(super) struct AccessRecord {
     asks_upgrade: bool,
     upload_counter: Option<UploadCounter>,
     bytes_out: u64,
-    is_discarded: bool,
-    /// The request was rejected before its caller was admitted.
-    is_rejection: bool,
+    fate: RecordFate,
+}
+
+/// What becomes of a record when its request has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RecordFate {
+    /// The request is counted, and logged if it gets a line.
+    Kept,
+    /// The same, but only some get a line: it was rejected before its caller was admitted.
+    Rejection,
+    /// It is neither counted nor logged.
+    Discarded,
 }
 
 impl AccessRecord {
@@ -91,8 +100,7 @@ impl AccessRecord {
             asks_upgrade: false,
             upload_counter: None,
             bytes_out: 0,
-            is_discarded: false,
-            is_rejection: false,
+            fate: RecordFate::Kept,
         }
     }
 
@@ -124,7 +132,7 @@ impl AccessRecord {
     #[cold]
     pub(super) fn set_rejection(&mut self, reason: Reason, error: String) {
         self.set_failure(reason, error);
-        self.is_rejection = true;
+        self.fate = RecordFate::Rejection;
     }
 
     /// The request line could not be read.
@@ -137,7 +145,7 @@ impl AccessRecord {
     /// The request is neither counted nor logged.
     #[cold]
     pub(super) fn discard(&mut self) {
-        self.is_discarded = true;
+        self.fate = RecordFate::Discarded;
     }
 
     pub(super) fn set_attempt(&mut self, attempt: Option<LastAttempt>) {
@@ -180,14 +188,14 @@ impl AccessRecord {
 
     /// Takes one of the lines that rejected requests get, if this is one.
     fn is_within_limit(&self) -> bool {
-        let reason = self.reason.filter(|_| self.is_rejection);
+        let reason = self.reason.filter(|_| self.fate == RecordFate::Rejection);
         reason.is_none_or(|reason| self.sink.rejections.admit(reason))
     }
 }
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
-        if self.is_discarded {
+        if self.fate == RecordFate::Discarded {
             return;
         }
         let ended = Instant::now();

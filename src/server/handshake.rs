@@ -83,7 +83,7 @@ async fn shake_hands(
     let accepting = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
     // A stop waits for a client that has begun: its request is about to follow.
     let fault = match unless_commanded(slot, ConnectionCommand::EndHead, accepting).await {
-        Ok(Ok(session)) => return secured(session, &tls, slot, peer),
+        Ok(Ok(session)) => return secured(session, &tls, slot, &peer),
         Ok(Err(error)) => HandshakeFault::of(error),
         Err(ConnectionCommand::EndHead) => HandshakeFault::Timeout,
         Err(ConnectionCommand::Cut) => HandshakeFault::Stopped,
@@ -124,7 +124,7 @@ fn secured(
     session: TlsStream<TcpStream>,
     tls: &ServerTls,
     slot: &ConnectionSlot,
-    peer: Peer,
+    peer: &Peer,
 ) -> Option<(TlsStream<TcpStream>, Peer)> {
     let chain = session.get_ref().1.peer_certificates();
     let certificate = match chain {
@@ -141,7 +141,7 @@ fn secured(
     let peer = Peer {
         scheme: OwnScheme::Https,
         certificate,
-        ..peer
+        ..peer.clone()
     };
     Some((session, peer))
 }

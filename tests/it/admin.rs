@@ -500,7 +500,9 @@ async fn quit_stops_only_the_configured_cupbearer() {
         let file = directory.path().join("c.toml");
         let admin = binary.admin();
         // Incomplete on purpose: these commands must not validate it.
-        let text = format!("listen = \"127.0.0.1:0\"\nupstream.url = {upstream:?}\nadmin.listen = \"{admin}\"\n");
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nupstream.url = {upstream:?}\nadmin.listen = \"{admin}\"\n"
+        );
         std::fs::write(&file, text).unwrap();
         let mut run = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
         run.env_clear().arg(command).arg("--config").arg(&file);

@@ -339,6 +339,12 @@ const PRODUCED: &[(&str, u16, &str, &str)] = &[
         "rejected_credentials_cause_a_502",
     ),
     (
+        "login_required",
+        503,
+        "tests/it/sign_in.rs",
+        "requests_are_told_where_to_sign_in_and_then_carry_the_token_until_the_person_signs_out",
+    ),
+    (
         "upstream_dns",
         502,
         "tests/it/reasons.rs",

@@ -419,7 +419,7 @@ async fn a_reload_keeps_the_token_unless_the_api_changes() {
     }
     let other = Upstream::echoing().await;
     proxy
-        .replace_and_wait(&configuration(&other.url(), ""))
+        .replace_and_wait(&configuration(&other.url(), "network.proxy = \"none\"\n"))
         .await;
     until("the other API", || {
         proxy.running.tokens().usable().is_none()

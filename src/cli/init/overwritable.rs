@@ -11,6 +11,8 @@ use crate::credentials::KeyringEntry;
 pub(super) struct Overwritable {
     is_forced: bool,
     files: Vec<PathBuf>,
+    /// Those of `files` that this run has written.
+    written: Vec<PathBuf>,
     entries: Vec<KeyringEntry>,
 }
 
@@ -32,6 +34,11 @@ impl Overwritable {
         }
     }
 
+    /// Whether this run has written the file.
+    pub(super) fn has_written(&self, path: &Path) -> bool {
+        self.written.contains(&absolute(path))
+    }
+
     /// Whether this run has stored a secret in the entry.
     pub(super) fn has_entry(&self, entry: &KeyringEntry) -> bool {
         self.entries.contains(entry)
@@ -45,6 +52,7 @@ impl Overwritable {
     /// This run has written the configuration to `path`, and its secret.
     pub(super) fn add_written(&mut self, config: &NewConfig, path: &Path) {
         self.add(path);
+        self.written.push(absolute(path));
         match &config.secret {
             SecretLocation::NewFile(_) => self.add(&files::secret_path(path)),
             SecretLocation::Keyring(entry, Some(_)) => self.entries.push(entry.clone()),

@@ -39,7 +39,10 @@ pub(super) async fn write(
     if files::is_kept(path, existing) {
         return Err(failed(path, &io::ErrorKind::AlreadyExists.into()));
     }
-    if existing == Existing::Replace && repeats_secret(&config.secret, path).await {
+    if existing == Existing::Replace
+        && !overwritable.has_written(path)
+        && repeats_secret(&config.secret, path).await
+    {
         let shown = path.display();
         return Err(InitError::Usage(format!(
             "{shown} contains what the command of the secret prints, so the configuration cannot be written there: write \

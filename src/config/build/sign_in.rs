@@ -86,7 +86,6 @@ pub(super) fn reject_sharing(
             ),
             "write \"0600\"",
         ),
-        Listen::Unix { .. } => return,
         Listen::Localhost(_) | Listen::Tcp(_) if !listen.is_local() => (
             keys::LISTEN.path(),
             "is not loopback, so others could connect and act as the person who signs in"
@@ -102,7 +101,7 @@ pub(super) fn reject_sharing(
                 "write guard.local_users = \"same\"",
             )
         }
-        Listen::Localhost(_) | Listen::Tcp(_) => return,
+        Listen::Unix { .. } | Listen::Localhost(_) | Listen::Tcp(_) => return,
     };
     let remedy = format!(
         "{remedy}; or, if everyone who may connect may act as that person, set {SHARE} = true"

@@ -188,7 +188,10 @@ fn token_endpoint(values: &mut Values) -> Option<NamedEndpoint> {
             None
         }
         [(one, _), ref others @ ..] => {
-            for (_, read) in &set {
+            // What each of them says is examined too, unless it is incomplete because another one is meant.
+            let complete = |keys: &[&str]| keys.iter().all(|key| values.is_set(key));
+            let complete: Vec<_> = set.iter().filter(|(keys, _)| complete(keys)).collect();
+            for (_, read) in complete {
                 read(values);
             }
             let others = others.iter().flat_map(|(keys, _)| *keys);

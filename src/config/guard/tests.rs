@@ -25,7 +25,7 @@ fn a_rule_that_would_never_match_is_rejected_with_what_to_write_instead() {
         ("GTE /api", "write \"GET /api/v1/**\""),
         ("get /api", "write GET"),
         ("HEAD /api", "write GET, which includes HEAD"),
-        ("GET api", "write \"/api\""),
+        ("GET api", "write \"GET /api\""),
         ("GET /api*", "matches a whole segment"),
         ("GET /api?x", "without query"),
         ("GET /%61pi", "the character itself"),

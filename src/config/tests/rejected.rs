@@ -87,7 +87,7 @@ const REFUSED: &[(&str, &str)] = &[
         "guard.callers.ci.key = { command = [\"\", \"x\"] }",
         "the command's program is empty: write the program",
     ),
-    ("guard.allow = [\"GET http://a/b\"]", "write \"/b\""),
+    ("guard.allow = [\"GET http://a/b\"]", "write \"GET /b\""),
     ("guard.allow = [\"GET a//b\"]", "write a path, such as"),
     (
         "guard.deny = [\"GTE /x\"]",

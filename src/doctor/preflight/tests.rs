@@ -253,7 +253,7 @@ async fn what_an_invalid_method_or_grant_would_use_is_examined_too() {
         .err()
         .unwrap();
     assert_eq!(keys(method), ["token.auth", "token.client_secret"]);
-    let grant = "token.grant = \"token_exchang\"\ntoken.subject_token = { file = '/nonexist' }";
+    let grant = "token.grant = \"token_exchang\"\ntoken.subject_token = { file = '/' }";
     let grant = checked_inline("s3cret", grant).await.err().unwrap();
     assert_eq!(keys(grant), ["token.grant", "token.subject_token"]);
 }

@@ -63,11 +63,11 @@ fn a_request_that_asked_for_an_upgrade_is_recorded_as_one_whatever_the_response_
     upgrade.details.asks_upgrade = true;
     watcher(&upgrade);
     watcher(&exchange(Some("ci"), "/a", 404, None));
-    let observed = recorder.requests();
-    let recorded = observed
+    let requests = recorder.requests();
+    let asked = requests
         .accepted()
         .map(|(request, outcomes)| (&*request.path, outcomes.asks_upgrade));
-    assert_eq!(recorded.collect::<Vec<_>>(), [("/a", false), ("/ws", true)]);
+    assert_eq!(asked.collect::<Vec<_>>(), [("/a", false), ("/ws", true)]);
 }
 
 #[test]
