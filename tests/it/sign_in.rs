@@ -25,7 +25,7 @@ fn jwt(left: Duration) -> String {
     format!("{}.{}.{}", part(&header), part(&claims), "s".repeat(86))
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn configuration(upstream: &str, more: &str) -> String {
     format!(

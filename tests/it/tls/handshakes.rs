@@ -58,7 +58,7 @@ async fn half_handshakes_give_way_at_the_connection_limit() {
 #[tokio::test]
 async fn hostile_hellos_end_only_their_own_connection() {
     let scene = Scene::new(&[]).await;
-    let long_record = [&b"\x16\x03\x01\xff\xff"[..], &[0; 70_000]].concat();
+    let long_record = [&b"\x16\x03\x01\xff\xff"[..], &vec![0; 70_000]].concat();
     let many_empty_records = b"\x16\x03\x01\x00\x00".repeat(10_000);
     let endless_hello = {
         let mut bytes = b"\x16\x03\x01\x40\x00\x01\xff\xff\xff".to_vec();
