@@ -68,8 +68,8 @@ pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) ->
     let tokens = (view.sign_in_tokens)();
     match order {
         SignInOrder::Login => result(StatusCode::OK, &view.name, &tokens),
-        SignInOrder::Logout => match tokens.sign_out() {
-            Ok(_) => result(StatusCode::OK, &view.name, &tokens),
+        SignInOrder::Logout => match sign_out(view, &tokens) {
+            Ok(()) => result(StatusCode::OK, &view.name, &tokens),
             Err(error) => failure(&error),
         },
         SignInOrder::Paste => {
@@ -82,6 +82,16 @@ pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) ->
             }
         }
     }
+}
+
+/// Signs out of the identity that serves, and of the one that waits for its first token.
+fn sign_out(view: &ProxyView, tokens: &Tokens) -> Result<(), PasteError> {
+    tokens.sign_out()?;
+    let live = (view.tokens)();
+    if live.is_sign_in() {
+        live.sign_out()?;
+    }
+    Ok(())
 }
 
 /// The proxy with this name, or the only one that a person signs in to.

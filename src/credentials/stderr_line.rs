@@ -25,15 +25,17 @@ pub(super) fn last_line(stderr: &[u8], stdout: &[u8]) -> Option<String> {
         return Some("(withheld: it repeats the output)".to_owned());
     }
     let words = plain.split_whitespace();
-    let mut is_scheme = false;
+    let mut is_secret = false;
     let shown: Vec<String> = words
         .map(|word| {
-            let shown = if is_scheme {
+            let shown = if is_secret {
                 CUT.to_owned()
             } else {
                 without_tokens(word)
             };
-            is_scheme = word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("basic");
+            is_secret = word.eq_ignore_ascii_case("bearer")
+                || word.eq_ignore_ascii_case("basic")
+                || word.strip_suffix([':', '=']).is_some_and(names_secret);
             shown
         })
         .collect();
@@ -59,17 +61,16 @@ fn without_colours(line: &str) -> String {
 /// The word with each run of token characters (RFC 6750 2.1) cut out that may be a secret, and the value of each
 /// assignment whose name says that it is one.
 fn without_tokens(word: &str) -> String {
-    const NAMES: [&str; 5] = ["token", "secret", "password", "assertion", "key"];
     if let Some((name, value)) = word.split_once(['=', ':'])
         && !value.is_empty()
         && !value.starts_with('/')
-        && NAMES
-            .iter()
-            .any(|secret| name.to_ascii_lowercase().contains(secret))
+        && names_secret(name)
     {
         return format!("{}{CUT}", &word[..=name.len()]);
     }
-    let is_token = |letter: char| letter.is_ascii_alphanumeric() || "-._~+=%".contains(letter);
+    if has_slashed_secret(word) {
+        return CUT.to_owned();
+    }
     let mut shown = String::with_capacity(word.len());
     for piece in word.split_inclusive(|letter| !is_token(letter)) {
         let run = piece.trim_end_matches(|letter| !is_token(letter));
@@ -81,6 +82,32 @@ fn without_tokens(word: &str) -> String {
         shown.push_str(&piece[run.len()..]);
     }
     shown
+}
+
+fn is_token(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-._~+=%".contains(letter)
+}
+
+fn names_secret(name: &str) -> bool {
+    const NAMES: [&str; 5] = ["token", "secret", "password", "assertion", "key"];
+    let name = name.to_ascii_lowercase();
+    NAMES.iter().any(|secret| name.contains(secret))
+}
+
+/// Whether the word may be base64, which can contain slashes, and not a path or a URL.
+fn has_slashed_secret(word: &str) -> bool {
+    let inner = word.trim_matches(|letter: char| !letter.is_ascii_alphanumeric() && letter != '/');
+    let has = |is: fn(&u8) -> bool| inner.bytes().any(|byte| is(&byte));
+    inner.contains('/')
+        && !inner.starts_with('/')
+        && !inner.contains("://")
+        && inner.len() >= SUSPICIOUS
+        && inner
+            .chars()
+            .all(|letter| is_token(letter) || letter == '/')
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
 }
 
 fn is_suspicious(run: &str) -> bool {

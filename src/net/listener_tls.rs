@@ -37,13 +37,19 @@ struct ClientTrust {
     /// key is used for 6 hours, and its tickets are valid for 12.
     tickets: Arc<dyn ProducesTickets>,
     /// Becomes true when other authorities replace these.
+    /// `tls.require_client`.
+    requires_client: bool,
     is_withdrawn: watch::Sender<bool>,
 }
 
 impl ClientTrust {
-    fn new(authorities: Arc<[CertificateDer<'static>]>) -> Result<Self, TlsSetupError> {
+    fn new(
+        authorities: Arc<[CertificateDer<'static>]>,
+        requires_client: bool,
+    ) -> Result<Self, TlsSetupError> {
         Ok(Self {
             authorities,
+            requires_client,
             tickets: aws_lc_rs::Ticketer::new().map_err(TlsSetupError::Versions)?,
             is_withdrawn: watch::Sender::new(false),
         })
@@ -83,10 +89,15 @@ pub fn listener_tls(
         None => Arc::default(),
     };
     let clients = match previous.map(|previous| &previous.clients) {
-        Some(same) if same.authorities == authorities && !*same.is_withdrawn.borrow() => {
+        // A resumed session is not asked for a certificate again.
+        Some(same)
+            if same.authorities == authorities
+                && same.requires_client == tls.requires_client
+                && !*same.is_withdrawn.borrow() =>
+        {
             same.clone()
         }
-        Some(_) | None => ClientTrust::new(authorities)?,
+        Some(_) | None => ClientTrust::new(authorities, tls.requires_client)?,
     };
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

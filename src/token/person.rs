@@ -80,8 +80,9 @@ pub(super) struct SignIn {
     pub(super) config: SignInConfig,
     page: SignInPage,
     signed_in: Mutex<Option<SignedIn>>,
-    /// Counts the sessions that have ended: a tunnel ends with the one that it began in.
-    pub(super) ended_sessions: watch::Sender<u64>,
+    /// Counts the sessions that have ended: a tunnel ends with the one that it began in. Shared with the identity whose
+    /// person this one has taken over.
+    ended_sessions: Mutex<Arc<watch::Sender<u64>>>,
 }
 
 impl SignIn {
@@ -90,7 +91,7 @@ impl SignIn {
             config,
             page,
             signed_in: Mutex::new(None),
-            ended_sessions: watch::Sender::new(0),
+            ended_sessions: Mutex::new(Arc::new(watch::Sender::new(0))),
         }
     }
 
@@ -119,8 +120,23 @@ impl SignIn {
         let before = std::mem::replace(&mut *current, next);
         drop(current);
         if before.is_some() && !is_same {
-            self.ended_sessions.send_modify(|ended| *ended += 1);
+            self.sessions().send_modify(|ended| *ended += 1);
         }
         before
+    }
+
+    /// What ends sessions.
+    pub(super) fn sessions(&self) -> Arc<watch::Sender<u64>> {
+        let sessions = self.ended_sessions.lock();
+        Arc::clone(&sessions.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the sessions of `other` with its own.
+    pub(super) fn continue_sessions_of(&self, other: &Self) {
+        let theirs = other.sessions();
+        *self
+            .ended_sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = theirs;
     }
 }

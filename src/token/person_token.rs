@@ -18,7 +18,15 @@ impl SharedStatus {
         let person = self.sign_in.as_ref().and_then(SignIn::signed_in);
         if is_current && person.is_some_and(|person| person.until.is_none()) {
             tracing::warn!("the API rejected the token that was pasted; it is not used again");
-            self.forget_token();
+            self.status.send_modify(|status| {
+                // A newer one may have been pasted meanwhile.
+                if status.generation() == generation
+                    && let Some(token) = &mut status.token
+                {
+                    token.forget();
+                }
+            });
+            self.wake.notify_one();
         }
         None
     }

@@ -54,12 +54,12 @@ impl Tokens {
             lifetime: lifetime.min(schedule::LONGEST_LIFETIME),
             is_untyped: false,
         };
-        // Tunnels of another person end before that person's token is replaced.
-        sign_in.replace(Some(signed_in.clone()));
         self.shared.attempts.count_success(now.wall);
         self.shared.status.send_modify(|status| {
             status.adopt(now, token, lifetime);
         });
+        // Afterwards, so that no tunnel begins with the previous token in the new session.
+        sign_in.replace(Some(signed_in.clone()));
         self.shared.wake.notify_one();
         Ok(signed_in)
     }
@@ -77,9 +77,8 @@ impl Tokens {
     pub fn sign_out(&self) -> Result<Option<SignedIn>, PasteError> {
         let sign_in = self.shared.sign_in.as_ref();
         let sign_in = sign_in.ok_or(PasteError::NotExpected)?;
-        let before = sign_in.replace(None);
         self.shared.forget_token();
-        Ok(before)
+        Ok(sign_in.replace(None))
     }
 
     /// Takes over the person of another identity for the same API, whose configuration this one replaces.
@@ -93,6 +92,8 @@ impl Tokens {
         let token = from.shared.status.borrow().token.clone();
         if let (Some(signed_in), Some(token)) = (other.signed_in(), token) {
             own.replace(Some(signed_in));
+            // The tunnels of both end with the same session.
+            own.continue_sessions_of(other);
             self.shared
                 .status
                 .send_modify(|status| status.take_over(token));
@@ -104,7 +105,7 @@ impl Tokens {
     #[must_use]
     pub fn session(&self) -> Option<Session> {
         let sign_in = self.shared.sign_in.as_ref()?;
-        Some(Session(sign_in.ended_sessions.subscribe()))
+        Some(Session(sign_in.sessions().subscribe()))
     }
 }
 

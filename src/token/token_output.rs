@@ -260,9 +260,12 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A time with its zone: `Z`, or a difference such as `+01:00`.
+/// A time with its zone: `Z`, or a difference such as `+01:00`. None before 1970, which no token has.
 fn rfc3339(text: &str) -> Option<SystemTime> {
-    let text = text.trim();
+    any_rfc3339(text.trim()).filter(|time| *time >= SystemTime::UNIX_EPOCH)
+}
+
+fn any_rfc3339(text: &str) -> Option<SystemTime> {
     if let Ok(time) = humantime::parse_rfc3339(text) {
         return Some(time);
     }

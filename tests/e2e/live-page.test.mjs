@@ -142,8 +142,8 @@ test("a copied command works in a shell, whatever the path contains", async (t) 
     return ["powershell", "cmd"].map((shell) => curl(request, proxy, shell));
   });
   assert.deepEqual(quoted, [
-    "curl.exe --include --globoff --path-as-is --request 'DELETE' 'http://localhost:6749/a''b%E2%80%99/%PATH%/&%7C%3C%3E%22%5E(!)'",
-    "curl.exe --include --globoff --path-as-is --request DELETE http://localhost:6749/a^'b^%^E2^%^80^%^99/^%^PATH^%^/^&^%^7C^%^3C^%^3E^%^22^%^5E^(^!^)",
+    "curl.exe --include --globoff --path-as-is --noproxy '*' --request 'DELETE' 'http://localhost:6749/a''b%E2%80%99/%PATH%/&%7C%3C%3E%22%5E(!)'",
+    "curl.exe --include --globoff --path-as-is --noproxy ^* --request DELETE http://localhost:6749/a^'b^%^E2^%^80^%^99/^%^PATH^%^/^&^%^7C^%^3C^%^3E^%^22^%^5E^(^!^)",
   ]);
 });
 

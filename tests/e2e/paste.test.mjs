@@ -163,20 +163,15 @@ test("another user can neither paste nor sign out, whatever guard.local_users sa
   // A program of another user that says what the admin listener says.
   const body = (await curl("--silent", `${admin}/status`)).stdout;
   const impostor = `
-import http.server, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(sys.argv[1].encode())
-    def do_POST(self):
-        print("received", self.path, flush=True)
-        self.send_response(200); self.end_headers(); self.wfile.write(b"{}")
-server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-print("port", server.server_port, flush=True)
-server.serve_forever()
-`;
-  const [python, ...rest] = [...AS_OTHER, "python3", "-c", impostor, body];
+    const server = require("node:http").createServer((request, response) => {
+      if (request.method === "POST") console.log("received", request.url);
+      response.end(request.method === "POST" ? "{}" : process.argv[1]);
+    });
+    server.listen(0, "127.0.0.1", () => console.log("port", server.address().port));
+  `;
+  const [program, ...rest] = [...AS_OTHER, process.execPath, "-e", impostor, body];
   const { spawn } = await import("node:child_process");
-  const child = spawn(python, rest, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill());
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));

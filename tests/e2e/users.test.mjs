@@ -162,11 +162,13 @@ test("an abandoned socket is replaced, but not a socket in use, a file or a symb
   await writeFile(precious, "precious");
   const link = join(directory, "link");
   await symlink(socket, link);
-  for (const path of [precious, link]) {
-    const { code, stderr } = await run(CUPBEARER, ["--config", file, "--listen", `unix:${path}`]);
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, /is not a socket, and is not deleted; move that file away/);
-  }
+  const at = (path) => run(CUPBEARER, ["--config", file, "--listen", `unix:${path}`]);
+  const atFile = await at(precious);
+  assert.equal(atFile.code, 3, atFile.stderr);
+  assert.match(atFile.stderr, /exists and is not a socket/);
+  const atLink = await at(link);
+  assert.equal(atLink.code, 1, atLink.stderr);
+  assert.match(atLink.stderr, /is not a socket, and is not deleted; move that file away/);
   assert.equal(await readFile(precious, "utf8"), "precious");
   assert.ok((await lstat(link)).isSymbolicLink());
 });

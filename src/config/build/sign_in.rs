@@ -92,7 +92,7 @@ pub(super) fn reject_sharing(
                 .to_owned(),
             "write listen = \"localhost:6749\"",
         ),
-        Listen::Localhost(_) | Listen::Tcp(_)
+        Listen::Unix { .. } | Listen::Localhost(_) | Listen::Tcp(_)
             if cfg!(target_os = "linux") && guard.local_users != LocalUsers::Same =>
         {
             (

@@ -289,7 +289,7 @@ const TLS_KEY_FILE: Key<String> = text("tls.key_file", Unset("\"/etc/cupbearer/t
     "The certificate's private key (PEM, without a passphrase).");
 
 const TLS_CLIENT_CA_FILE: Key<String> = text("tls.client_ca_file", Unset("\"/etc/cupbearer/tls/ca.crt\""),
-    "The certificate authorities (PEM) of callers. A caller may present a certificate of one of them, whose name guard.callers.NAME.san compares.");
+    "The certificate authorities (PEM) of callers. A caller may present a certificate that one of them issued; its names are compared with guard.callers.NAME.san.");
 
 const TLS_REQUIRE_CLIENT: Key<bool> = switch("tls.require_client", Default("false"),
     "Whether a TLS handshake without such a certificate fails.");

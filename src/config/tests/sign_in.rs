@@ -79,6 +79,10 @@ fn a_persons_token_is_not_shared_unless_it_is_set() {
         refused.extend([
             ("guard.local_users = \"any\"", "guard.local_users: "),
             ("guard.local_users = [0, 1000]", "guard.local_users: "),
+            (
+                "listen = \"unix:/tmp/x.sock\"\nguard.local_users = \"any\"",
+                "guard.local_users: ",
+            ),
         ]);
     }
     for (text, key) in refused {

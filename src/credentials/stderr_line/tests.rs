@@ -40,6 +40,8 @@ fn whatever_looks_like_a_token_is_cut_out() {
         ("Authorization: Bearer abc", "Authorization: Bearer (cut)"),
         ("password=hunter2", "password=(cut)"),
         ("client_secret:hunter2", "client_secret:(cut)"),
+        ("for wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "for (cut)"),
+        ("Password: hunter2 is wrong", "Password: (cut) is wrong"),
         ("ya29.a0AfH6SMBx expired", "ya29.a0AfH6SMBx expired"), // 15 characters
         ("ya29.a0AfH6SMBxy expired", "(cut) expired"),
     ] {

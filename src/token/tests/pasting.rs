@@ -119,3 +119,15 @@ async fn a_session_ends_when_the_person_signs_out_or_another_one_signs_in() {
     }
     assert!(tokens.usable().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_from_before_a_reload_ends_with_the_person_who_is_taken_over() {
+    let (before, after) = (tokens(), tokens());
+    before.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    let session = before.session().unwrap();
+    after.take_over_sign_in(&before);
+    drop(before);
+    after.sign_out().unwrap();
+    let ended = tokio::time::timeout(ms(1), session.ended()).await;
+    assert!(ended.is_ok());
+}

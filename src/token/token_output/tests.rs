@@ -171,6 +171,10 @@ fn an_output_without_a_token_has_a_name_and_a_remedy_and_is_not_quoted() {
             OutputDefect::UnreadableEnd,
         ),
         (
+            "{ \"status\": { \"token\": \"t\", \"expirationTimestamp\": \"1970-01-01T00:00:00+01:00\" } }",
+            OutputDefect::UnreadableEnd,
+        ),
+        (
             "t\u{f6}ken",
             OutputDefect::Unsendable(ResponseDefect::TokenCharacters),
         ),

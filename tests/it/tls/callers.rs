@@ -203,6 +203,32 @@ async fn with_require_client_a_handshake_without_a_certificate_fails() {
 }
 
 #[tokio::test]
+async fn a_session_from_before_require_client_does_not_spare_the_certificate() {
+    let servers = Authority::new("servers");
+    let files = ServerFiles::new(&servers.server("first"));
+    std::fs::write(files.path("ca.crt"), &Authority::new("clients").pem).unwrap();
+    std::fs::write(files.path("secret"), "s3cr3t").unwrap();
+    let (api, tokens) = (
+        Upstream::echoing().await,
+        Upstream::answering(token_answer()).await,
+    );
+    let lines = configuration(&files, &api, &tokens);
+    let proxy = ReloadingProxy::start(files.path("cupbearer.toml"), &lines);
+    let address = proxy.running.addresses[0];
+    let nobody = servers.connector_with(None, rustls::DEFAULT_VERSIONS);
+    let response = fetch(&nobody, address, "").await; // and gets tickets
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    proxy
+        .replace_and_wait(&format!("{lines}tls.require_client = true\n"))
+        .await;
+    let is_refused = match try_connect(&nobody, address).await {
+        Err(_) => true,
+        Ok(mut stream) => exchange(&mut stream, "").await.is_empty(),
+    };
+    assert!(is_refused);
+}
+
+#[tokio::test]
 async fn a_connection_a_session_and_a_tunnel_end_with_the_certificate() {
     let upstream = Upstream::scripted(|mut connection: Connection| async move {
         while let Some(request) = connection.request().await {
