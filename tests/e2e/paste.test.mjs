@@ -151,7 +151,7 @@ async function fetchPaste(admin, token, prefix = []) {
 }
 
 test("another user can neither paste nor sign out, whatever guard.local_users says, and login sends nothing to another user's port", async (t) => {
-  const { file, url, admin, adminAddress } = await setUpPaste(t, 'guard.local_users = "any"\nguard.share_login = true');
+  const { file, url, admin } = await setUpPaste(t, 'guard.local_users = "any"\nguard.share_login = true');
   const token = jwt(3600);
   assert.equal(await fetchPaste(admin, token), "200");
   assert.equal(await fetchPaste(admin, "evil", AS_OTHER), "403");
@@ -169,9 +169,9 @@ test("another user can neither paste nor sign out, whatever guard.local_users sa
     });
     server.listen(0, "127.0.0.1", () => console.log("port", server.address().port));
   `;
-  const [program, ...rest] = [...AS_OTHER, process.execPath, "-e", impostor, body];
+  const [asOther, ...rest] = [...AS_OTHER, process.execPath, "-e", impostor, body];
   const { spawn } = await import("node:child_process");
-  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(asOther, rest, { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill());
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
@@ -181,7 +181,6 @@ test("another user can neither paste nor sign out, whatever guard.local_users sa
   assert.equal(login.code, 3, login.stderr);
   assert.match(login.stderr, new RegExp(`user id ${OTHER}`));
   assert.doesNotMatch(output, /received/);
-  assert.ok(adminAddress);
 });
 
 test("the prompt takes a token of 16 kB without showing it, and can be left", async (t) => {
