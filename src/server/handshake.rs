@@ -81,7 +81,7 @@ async fn shake_hands(
         Ok(Ok(Opening::Nothing) | Err(_)) | Err(_) => return None,
     }
     let accepting = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
-    // A stop waits for a client that has begun: its request is about to follow.
+    // A stop lets a handshake end that has begun: a request that arrives with its last bytes is served.
     let fault = match unless_commanded(slot, ConnectionCommand::EndHead, accepting).await {
         Ok(Ok(session)) => return secured(session, &tls, slot, &peer),
         Ok(Err(error)) => HandshakeFault::of(error),

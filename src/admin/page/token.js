@@ -81,7 +81,7 @@ function showProxy(proxy) {
     ["Forwards to", proxy.upstream, "The API"],
     ["Running for", duration(proxy.uptime_s + sinceStatus())],
     ["Since the start", counted(totals.requests, "request"), "All requests that have ended since the start"],
-    ["Of these", `${counted(failed, "error")} (${totals.client_errors} × 4xx, ${totals.server_errors} × 5xx), ${totals.unanswered} × client left`, "Requests that ended with an error, whoever caused it"],
+    ["Of these", `${counted(failed, "error")} (${totals.client_errors} × 4xx, ${totals.server_errors} × 5xx), ${totals.unanswered} × client disconnected`, "Requests that ended with an error, whoever caused it"],
     ["Bytes", `${bytes(totals.bytes_in)} received, ${bytes(totals.bytes_out)} sent`, "Read from clients and written to them, heads included"],
     ["Now", `${counted(proxy.requests_in_flight, "request")} in flight, ${counted(proxy.client_connections, "client connection")}, ${counted(proxy.upstream_connections, "connection")} to the API`, "What is open at this moment"],
     ["Notes", proxy.notes.join("; ")],
