@@ -74,7 +74,7 @@ impl RejectionPlaces {
     }
 
     /// Waits until a place is free. If all are taken, the oldest rejection that has been answered gives way: its client
-    /// has had the response for longest.
+    /// has had the response for longest. If there is none for 100 ms, the oldest one of all gives way.
     pub(super) async fn make_room(&mut self) {
         while !self.has_room() {
             let is_answered = |place: &TakenPlace| place.is_answered.load(Ordering::Relaxed);
@@ -85,7 +85,14 @@ impl RejectionPlaces {
                 return;
             }
             // A task that ends notifies shortly before it is finished, hence the timeout.
-            let _ = timeout(FIRST_BYTE_TIMEOUT, self.changed.notified()).await;
+            let has_waited = timeout(FIRST_BYTE_TIMEOUT, self.changed.notified()).await;
+            // No client may hold up the others for longer, for example with a TLS handshake that it does not continue.
+            if has_waited.is_err()
+                && !self.has_room()
+                && let Some(oldest) = self.taken.pop_front()
+            {
+                oldest.task.abort();
+            }
         }
     }
 

@@ -146,3 +146,18 @@ async fn no_client_of_a_full_server_loses_its_place_before_it_has_been_answered(
         assert!(length > 0);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_gets_its_response_holds_up_the_others_for_100_ms_at_most() {
+    let mut places = RejectionPlaces::new(1);
+    let unfinished = tokio::spawn(std::future::pending::<()>());
+    places.taken.push_back(TakenPlace {
+        task: unfinished.abort_handle(),
+        is_answered: Arc::default(),
+    });
+    let start = tokio::time::Instant::now();
+    places.make_room().await;
+    assert!(places.has_room());
+    assert!(start.elapsed() <= FIRST_BYTE_TIMEOUT + Duration::from_millis(5));
+    assert!(unfinished.await.is_err_and(|error| error.is_cancelled()));
+}
