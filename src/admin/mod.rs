@@ -12,6 +12,7 @@ mod examination;
 mod metrics_text;
 mod order_body;
 mod page;
+mod page_files;
 mod plain;
 mod problem_cards;
 mod readiness;
@@ -46,7 +47,9 @@ use status::ProcessState;
 use status_api::ProcessStatus;
 
 pub use examination::{ExaminationPlace, StartExamination};
+use page::PAGE;
 pub use readiness::Readiness;
+use sign_in_page::SIGN_IN_FILES;
 pub(crate) use sign_in_page::SIGN_IN_PAGE;
 pub use view::ProxyView;
 
@@ -135,7 +138,7 @@ impl AdminEndpoints {
             "/status" | "/events" | "/quit" | "/token/refresh" | "/doctor" => {
                 self.respond_guarded(request, peer).await
             }
-            path if page::has(path) || sign_in_page::has(path) => {
+            path if PAGE.has(path) || SIGN_IN_FILES.has(path) => {
                 self.respond_guarded(request, peer).await
             }
             "/live" | "/startup" | "/ready" | "/metrics" => only_get(request),
@@ -190,12 +193,12 @@ impl AdminEndpoints {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/status") => self.status(),
             (&Method::GET | &Method::HEAD, "/events") => self.events(request, peer),
-            (&Method::GET | &Method::HEAD, path) if page::has(path) => {
-                page::file(path).unwrap_or_else(|| not_found(NO_SUCH_PATH))
+            (&Method::GET | &Method::HEAD, path) if PAGE.has(path) => {
+                PAGE.get(path).unwrap_or_else(|| not_found(NO_SUCH_PATH))
             }
-            (&Method::GET | &Method::HEAD, path) if sign_in_page::has(path) => {
-                sign_in_page::file(path).unwrap_or_else(|| not_found(NO_SUCH_PATH))
-            }
+            (&Method::GET | &Method::HEAD, path) if SIGN_IN_FILES.has(path) => SIGN_IN_FILES
+                .get(path)
+                .unwrap_or_else(|| not_found(NO_SUCH_PATH)),
             (&Method::POST, "/quit" | "/token/refresh" | "/doctor")
                 if !has_order_field(request) =>
             {

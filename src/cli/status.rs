@@ -191,7 +191,7 @@ fn write_proxy(f: &mut fmt::Formatter<'_>, proxy: &ProxyStatus) -> fmt::Result {
 fn write_sign_in(f: &mut fmt::Formatter<'_>, sign_in: &SignInStatus) -> fmt::Result {
     let who = match (&sign_in.who, sign_in.is_signed_in) {
         (Some(who), true) => who,
-        (None, true) => "someone whom the token does not name",
+        (None, true) => "someone (the token has no name)",
         (_, false) => "nobody",
     };
     write!(f, "\n  signed in    {who}")?;

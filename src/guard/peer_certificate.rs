@@ -1,4 +1,4 @@
-//! The certificate that a client has presented: whom it names, and for how long.
+//! The certificate that a client has presented: its names, and how long it is valid.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

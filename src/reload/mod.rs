@@ -8,10 +8,13 @@
 //! includes its first token, only what it forbids may apply. A configuration that cannot be read is reported, and
 //! admits no request that was not admitted before.
 
+mod examination;
 mod file_watch;
 mod followed_files;
 mod hooks;
+mod pending_reload;
 mod plan;
+mod reload_target;
 mod reload_task;
 
 use std::sync::Arc;
@@ -24,7 +27,8 @@ use crate::config::{Loaded, Overrides, Surroundings};
 use crate::instance::RunningProxy;
 
 use hooks::merge_overlapping;
-use reload_task::{ReloadTarget, ReloadTask};
+use reload_target::ReloadTarget;
+use reload_task::ReloadTask;
 
 pub use hooks::{Examine, ReloadHooks, ReloadProgress};
 

@@ -1,42 +1,22 @@
 //! Follows the configuration of one proxy for as long as the proxy runs.
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::examination::{
+    Change, EXAMINATION_GRACE, Examination, Examined, examined, restriction_due,
+};
 use super::file_watch::{FileWatch, ReloadTrigger};
 use super::followed_files::{files_of, union, with_contents};
-use super::hooks::{ReloadHooks, ReloadProgress};
+use super::pending_reload::{PendingReload, first_token};
 use super::plan::{ReloadPlan, need_restart};
-use crate::config::{
-    Config, ConfigProblems, KeyDigests, Loaded, Overrides, Surroundings, fingerprint, load_one_of,
-    names_same_client,
-};
-use crate::instance::{ConfigGeneration, Guards, LiveConfig};
-use crate::metrics::Metrics;
+use super::reload_target::{ReloadTarget, ReportedReload};
+use crate::config::{ConfigProblems, KeyDigests, Loaded, fingerprint, load_one_of};
+use crate::instance::Guards;
 use crate::text::error_chain;
-use crate::token::{SecretOwnership, SourceOwner, Tokens};
-
-/// The proxy that a task reloads.
-pub(super) struct ReloadTarget {
-    /// The name to log.
-    pub(super) name: String,
-    pub(super) all: Vec<Overrides>,
-    /// The index of its configuration in `all`.
-    pub(super) index: usize,
-    pub(super) surroundings: Surroundings,
-    pub(super) live_config: Arc<LiveConfig>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) hooks: ReloadHooks,
-}
-
-/// How long a configuration may be examined before what it forbids applies. It usually takes milliseconds, and a caller
-/// that is only renamed loses no request then.
-const EXAMINATION_GRACE: Duration = Duration::from_millis(250);
 
 /// The task that reloads one proxy.
 pub(super) struct ReloadTask {
@@ -58,66 +38,6 @@ pub(super) struct ReloadTask {
     rejected_settings: Option<KeyDigests>,
     /// The keys that need a restart, as last reported.
     needs_restart: Vec<String>,
-}
-
-/// What a configuration says, compared to what is in use.
-struct Change {
-    settings: KeyDigests,
-    changed: Vec<String>,
-    needs_restart: Vec<String>,
-    is_requested: bool,
-    /// Reports the end of the reload when it is dropped.
-    _progress: Option<ReportedReload>,
-}
-
-/// A configuration whose secrets and certificates are being read.
-struct Examination {
-    change: Change,
-    guards: Guards,
-    /// When its guards must admit requests too, if they are new.
-    restricts_at: Option<Instant>,
-    /// Whether they do, and what else restricted requests before.
-    has_restricted: bool,
-    earlier: Option<Guards>,
-    outcome: Pin<Box<dyn Future<Output = Result<Examined, String>> + Send>>,
-}
-
-/// A configuration that can be used, and its generation.
-type Examined = (Loaded, Arc<ConfigGeneration>);
-
-struct PendingReload {
-    prepared: Arc<ConfigGeneration>,
-    tokens: Tokens,
-    config: Config,
-    settings: KeyDigests,
-    files: Vec<PathBuf>,
-    changed: Vec<String>,
-    is_failure_reported: bool,
-}
-
-/// Reports that a reload has begun, and that it has ended when this is dropped.
-struct ReportedReload {
-    progress: Arc<dyn Fn(ReloadProgress) + Send + Sync>,
-    live_config: Arc<LiveConfig>,
-}
-
-impl ReportedReload {
-    fn begin(target: &ReloadTarget) -> Self {
-        let reported = Self {
-            progress: Arc::clone(&target.hooks.progress),
-            live_config: Arc::clone(&target.live_config),
-        };
-        (reported.progress)(ReloadProgress::Reloading);
-        reported.live_config.notes().set_reloading(true);
-        reported
-    }
-}
-
-impl Drop for ReportedReload {
-    fn drop(&mut self) {
-        self.live_config.notes().set_reloading(false);
-        (self.progress)(ReloadProgress::Ready);
-    }
 }
 
 impl ReloadTask {
@@ -471,66 +391,6 @@ impl ReloadTask {
             .set_rejected(Some(reason.clone()));
         self.rejected = Some(reason);
     }
-}
-
-impl ReloadTarget {
-    /// Whether the configuration still names the token endpoint, the client and the secret source of `settings`.
-    fn secret_ownership(&self, settings: KeyDigests) -> SecretOwnership {
-        let (overrides, surroundings) = (self.all[self.index].clone(), self.surroundings.clone());
-        let inputs = Arc::new((overrides, surroundings, settings));
-        Arc::new(move || {
-            let inputs = Arc::clone(&inputs);
-            let read = tokio::task::spawn_blocking(move || {
-                names_same_client(&inputs.0, &inputs.1, &inputs.2)
-            });
-            Box::pin(async move {
-                match read.await {
-                    Ok(Some(true)) => SourceOwner::This,
-                    Ok(None) => SourceOwner::Unknown,
-                    Ok(Some(false)) | Err(_) => SourceOwner::Another,
-                }
-            })
-        })
-    }
-}
-
-/// Waits for the end of an examination.
-async fn examined(examination: &mut Option<Examination>) -> Result<Examined, String> {
-    match examination {
-        Some(examination) => examination.outcome.as_mut().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until the guards of the configuration that is examined must apply.
-fn restriction_due(examination: Option<&Examination>) -> impl Future<Output = ()> + use<> {
-    let at = examination.and_then(|one| one.restricts_at);
-    async move {
-        match at {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// Waits for the first token of a pending configuration. Reports once if the first attempt fails.
-async fn first_token(pending: &mut Option<PendingReload>, target: &ReloadTarget) {
-    let Some(pending) = pending else {
-        return std::future::pending().await;
-    };
-    if !pending.is_failure_reported {
-        let first = pending.tokens.settled().await;
-        pending.is_failure_reported = true;
-        if let Some(error) = first.last_error {
-            target.metrics.reloaded("waiting");
-            tracing::error!(
-                proxy = target.name,
-                error,
-                "no token for the new identity yet; the previous one stays in use"
-            );
-        }
-    }
-    pending.tokens.obtained().await;
 }
 
 /// All problems on one line, for the log and the page.

@@ -63,7 +63,7 @@ pub enum PassedSocketError {
         /// What is wrong.
         cause: io::Error,
     },
-    /// Its address is none of ours.
+    /// No listener has its address.
     #[error(
         "the service manager passed a socket that listens on {socket} as \"{name}\", but {key} is {configured}; \
          write the same address in ListenStream= of its socket unit and in {key}"

@@ -74,7 +74,7 @@ impl RejectionPlaces {
     }
 
     /// Waits until a place is free. If all are taken, the oldest rejection that has been answered gives way: its client
-    /// has had the response for longest. If there is none for 100 ms, the oldest one of all gives way.
+    /// has had the response for longest. If no rejection has been answered after 100 ms, the oldest one gives way.
     pub(super) async fn make_room(&mut self) {
         while !self.has_room() {
             let is_answered = |place: &TakenPlace| place.is_answered.load(Ordering::Relaxed);

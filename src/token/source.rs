@@ -54,7 +54,7 @@ impl SourceLook {
     /// Looks for a token now.
     ///
     /// # Errors
-    /// Why there is none. Returns within 30 s for a command and about 10 s otherwise.
+    /// Why no token was obtained. Returns within 30 s for a command and about 10 s otherwise.
     pub(super) async fn obtain(&self) -> Result<AccessToken, GrantError> {
         let since = SystemTime::now();
         match &self.source.place {

@@ -32,7 +32,7 @@ export function showToken() {
   setText(ring.words, left ? "left" : "no valid token");
   const next = Math.max(0, token.next_attempt_in_s - sinceStatus());
   const person = token.sign_in;
-  const signedIn = person && (person.is_signed_in ? (person.who ?? "someone whom the token does not name") : "nobody");
+  const signedIn = person && (person.is_signed_in ? (person.who ?? "someone (the token has no name)") : "nobody");
   const renewal = ["Next token request", next ? `in ${duration(next)}` : "now", "When cupbearer asks the token endpoint for a new token"];
   byId("sign-in").hidden = !person;
   fillFacts(byId("token-facts"), [

@@ -63,7 +63,7 @@ function duration(seconds) {
 }
 
 function stateOf(token) {
-  const person = token.sign_in.who ?? "somebody whom the token does not name";
+  const person = token.sign_in.who ?? "someone (the token has no name)";
   if (token.usable_for_s === 0) return "Nobody is signed in, or the token has ended. Requests get an error until you sign in.";
   if (!token.expires_at) return `Signed in as ${person}, until the API rejects the token.`;
   return `Signed in as ${person}, for another ${duration(token.usable_for_s)} (until ${token.expires_at}).`;

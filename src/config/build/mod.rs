@@ -2,6 +2,7 @@
 //!
 //! Every key of a table is read before any missing one ends the reading, so that all problems are found at once.
 
+mod certificate_pair;
 mod grant;
 mod guard;
 mod limits;
@@ -11,6 +12,7 @@ mod sign_in;
 mod source;
 mod tls;
 mod token;
+mod token_endpoint;
 mod token_field;
 mod upstream;
 

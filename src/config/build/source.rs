@@ -22,7 +22,7 @@ const COMMON: [&str; 6] = [
     "token.wait",
 ];
 
-/// Fields that the request sets itself, or that would change whom it reaches.
+/// Fields that the request sets itself, or that could send it to another server.
 const OWN_FIELDS: [HeaderName; 5] = [
     header::HOST,
     header::CONNECTION,

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::certificate_pair::certificate_pair;
 use crate::config::guard::GuardConfig;
 use crate::config::keys::{self, caller_path};
 use crate::config::listen::Listen;
 use crate::config::types::TlsConfig;
 use crate::config::values::Values;
-use crate::credentials::{CertificateFiles, PresentedTo};
+use crate::credentials::PresentedTo;
 
 const CERT: &str = keys::TLS_CERT_FILE.path();
 const KEY: &str = keys::TLS_KEY_FILE.path();
@@ -22,7 +23,8 @@ pub(super) fn tls(
     listen: Option<&Listen>,
     guard: Option<&GuardConfig>,
 ) -> Option<Option<TlsConfig>> {
-    let certificate = certificate(values);
+    let files = (&keys::TLS_CERT_FILE, &keys::TLS_KEY_FILE);
+    let certificate = certificate_pair(values, files, PresentedTo::Clients);
     let client_ca_file = values.read(&keys::TLS_CLIENT_CA_FILE).map(PathBuf::from);
     values.named.client_ca_file.clone_from(&client_ca_file);
     let requires_client = values.read(&keys::TLS_REQUIRE_CLIENT)?;
@@ -75,37 +77,6 @@ fn reject_without_authorities(
         let path = caller_path(&caller.name, keys::CALLER_SAN.path());
         values.reject(&path, problem());
     }
-}
-
-/// Both files or neither.
-#[expect(
-    clippy::option_option,
-    reason = "the outer one says whether there was a problem"
-)]
-fn certificate(values: &mut Values) -> Option<Option<CertificateFiles>> {
-    let alone = |other: &str| {
-        (
-            format!("is set without {other}"),
-            format!("set {other} too"),
-        )
-    };
-    match (values.is_set(CERT), values.is_set(KEY)) {
-        (false, false) => return Some(None),
-        (true, false) => values.reject(CERT, alone(KEY)),
-        (false, true) => values.reject(KEY, alone(CERT)),
-        (true, true) => {
-            let cert = values.read(&keys::TLS_CERT_FILE);
-            let key = values.read(&keys::TLS_KEY_FILE);
-            let certificate = CertificateFiles {
-                to: PresentedTo::Clients,
-                cert_file: PathBuf::from(cert?),
-                key_file: PathBuf::from(key?),
-            };
-            values.named.certificates.push(certificate.clone());
-            return Some(Some(certificate));
-        }
-    }
-    None
 }
 
 fn sends_keys_in_the_clear(listen: Option<&Listen>, guard: Option<&GuardConfig>) -> bool {

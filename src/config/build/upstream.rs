@@ -1,11 +1,11 @@
 //! `upstream.*`: where requests go, and which headers are put on all of them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue};
 
+use super::certificate_pair::certificate_pair;
 use crate::config::address::{self, Origin};
 use crate::config::certificate_name::CertificateName;
 use crate::config::keys;
@@ -82,35 +82,17 @@ fn client_certificate(
     values: &mut Values,
     url: Option<&Origin>,
 ) -> Option<Option<CertificateFiles>> {
-    const CERT: &str = keys::UPSTREAM_CLIENT_CERT_FILE.path();
-    const KEY: &str = keys::UPSTREAM_CLIENT_KEY_FILE.path();
-    let alone = |other: &str| {
-        (
-            format!("is set without {other}"),
-            format!("set {other} too"),
-        )
-    };
-    match (values.is_set(CERT), values.is_set(KEY)) {
-        (false, false) => return Some(None),
-        (true, false) => values.reject(CERT, alone(KEY)),
-        (false, true) => values.reject(KEY, alone(CERT)),
-        (true, true) if url.is_some_and(|url| !url.is_tls()) => values.reject(
-            CERT,
-            ("has no effect, because upstream.url is http", "remove it"),
-        ),
-        (true, true) => {
-            let cert = values.read(&keys::UPSTREAM_CLIENT_CERT_FILE);
-            let key = values.read(&keys::UPSTREAM_CLIENT_KEY_FILE);
-            let certificate = CertificateFiles {
-                to: PresentedTo::Upstream,
-                cert_file: PathBuf::from(cert?),
-                key_file: PathBuf::from(key?),
-            };
-            values.named.certificates.push(certificate.clone());
-            return Some(Some(certificate));
-        }
+    let files = (
+        &keys::UPSTREAM_CLIENT_CERT_FILE,
+        &keys::UPSTREAM_CLIENT_KEY_FILE,
+    );
+    let (cert, key) = (files.0.path(), files.1.path());
+    if values.is_set(cert) && values.is_set(key) && url.is_some_and(|url| !url.is_tls()) {
+        let problem = ("has no effect, because upstream.url is http", "remove it");
+        values.reject(cert, problem);
+        return None;
     }
-    None
+    certificate_pair(values, files, PresentedTo::Upstream)
 }
 
 /// The name that the API's certificate must have: one that only a server can have.

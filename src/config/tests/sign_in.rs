@@ -1,4 +1,4 @@
-//! `token.grant = "paste"`, and with whom a person's token is shared.
+//! `token.grant = "paste"`, and who else may use a person's token.
 
 use super::{complaints, environment, from_bytes, said, with};
 use crate::config::Loaded;

@@ -78,7 +78,7 @@ impl Scene {
             .connector_with(Some(issued), rustls::DEFAULT_VERSIONS)
     }
 
-    /// The status of the response, and what a rejection says. 0 if there is none.
+    /// The status of the response (0 without a response), and what a rejection says.
     async fn ask(&self, connector: &TlsConnector, fields: &str) -> (u16, String) {
         let Ok(mut stream) = try_connect(connector, self.address()).await else {
             return (0, String::new());
