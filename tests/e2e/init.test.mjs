@@ -182,10 +182,11 @@ test("odd answers are explained and asked for again, and check accepts what is w
     ["Authentication Method[\\s\\S]*\\] ", ["0", "4", "basic", "-1"], "not one of the choices", "client_secret_basic"],
     ["Scopes[\\s\\S]*\\] ", ["a  b", "\"a\"", "\u00e4"], "is not a valid scope", ""],
     ["Where should the Client Secret be stored[\\s\\S]*\\] ", ["9", "yes"], "not one of the choices", "1"],
-    ["Client Secret \\(it is not shown[\\s\\S]*: ", ["", ID, ` ${SECRET}`], "secret (is empty|begins or ends)|this is the client id", SECRET],
+    ["Client Secret[\\s\\S]*it is not shown while you paste or type it\\): ", ["", ID, ` ${SECRET}`], "secret (is empty|begins or ends)|this is the client id", SECRET],
     ["Where should the configuration be written[\\s\\S]*\\] ", [directory, `${directory}/`, join(directory, "x.client_secret")], "is a directory|not the name of a file|is where the secret would be stored", file],
   ];
   const script = questions.flatMap(([question, odd, complaint, answer]) => {
+    // The secret's prompt is awaited whole: complaints contain colons, and what is typed before the prompt is echoed.
     const asked = question.slice(question.lastIndexOf("]*") + 2);
     const again = odd.slice(1).map((text) => [`(${complaint})[\\s\\S]*${asked}`, text]);
     return [[question, odd[0]], ...again, [`(${complaint})[\\s\\S]*${asked}`, answer]];
