@@ -8,6 +8,7 @@ pub(super) const PAGE: PageFiles = PageFiles(&[
     ("/page/style.css", CSS, include_str!("page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("page/main.js")),
     ("/page/state.js", SCRIPT, include_str!("page/state.js")),
+    ("/page/stream.js", SCRIPT, include_str!("page/stream.js")),
     ("/page/words.js", SCRIPT, include_str!("page/words.js")),
     ("/page/element.js", SCRIPT, include_str!("page/element.js")),
     (

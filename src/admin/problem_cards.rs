@@ -1,23 +1,23 @@
 //! What is wrong with a proxy, each with its cause, whose side it is on, and the remedy: in the words of the table of
 //! reasons and of `cupbearer health`.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
+
+use tokio::time::Instant;
 
 use super::plain::plain_text;
 use super::readiness;
 use super::request_status::{explanation, reason_of};
 use super::status_api::ProblemStatus;
-use super::view::ProxyView;
-use crate::metrics::JournalEntry;
+use super::view::{ExpiringCertificate, ProxyView};
+use crate::credentials::PresentedTo;
+use crate::metrics::{ErrorAnswer, ErrorStreak, FailureSpell};
 use crate::problem::Reason;
 use crate::text::date_and_time;
 use crate::token::{FailureOrigin, SignInSnapshot, Snapshot, TokenAttempt};
 
-/// For how long a rejected request is worth a card.
-const REJECTION_TIME: Duration = Duration::from_mins(5);
-
-/// How many responses in a row must be a 403 before a role is suspected.
-const FORBIDDEN_RESPONSES: usize = 3;
+/// How many answers in a row must be the same error before a problem is suspected.
+const SUSPICIOUS_ANSWERS: u64 = 3;
 
 /// How bad a problem is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,15 +27,18 @@ enum Severity {
     Notice,
 }
 
-/// What is wrong with one proxy, the worst first. `recent` are its requests, the latest last.
-pub(super) fn problem_cards(view: &ProxyView, recent: &[JournalEntry]) -> Vec<ProblemStatus> {
+/// What is wrong with one proxy, the worst first.
+pub(super) fn problem_cards(view: &ProxyView) -> Vec<ProblemStatus> {
     let snapshot = view.snapshot();
+    let (failures, answers) = (view.metrics.recent_failures(), view.metrics.error_streak());
     let mut cards = Vec::new();
     cards.extend(token_card(&snapshot, &(view.tokens)().recent_attempts()));
-    cards.extend(role_card(&snapshot, recent));
-    cards.extend(api_card(recent));
+    cards.extend(role_card(&snapshot, answers.as_ref()));
+    cards.extend(unreachable_card(&failures, view.metrics.responses()));
+    cards.extend(failing_card(answers.as_ref()));
+    cards.extend((view.expiring)().iter().map(certificate_card));
     cards.extend(configuration_cards(view));
-    cards.extend(rejection_cards(recent));
+    cards.extend(rejection_cards(&failures));
     cards.sort_by_key(|(severity, _)| *severity);
     cards.into_iter().map(|(_, card)| card).collect()
 }
@@ -135,15 +138,10 @@ fn failing_since(attempts: &[TokenAttempt]) -> Option<String> {
     failed.last().and_then(|first| date_and_time(first.at))
 }
 
-fn role_card(snapshot: &Snapshot, recent: &[JournalEntry]) -> Option<(Severity, ProblemStatus)> {
-    let forbidden = || {
-        let answered = recent.iter().rev();
-        let answered = answered.filter(|entry| entry.token_generation.is_some());
-        let forbidden: Vec<_> = answered
-            .take_while(|entry| entry.status == Some(403) && entry.ended.elapsed() < REJECTION_TIME)
-            .collect();
-        (forbidden.len() >= FORBIDDEN_RESPONSES).then_some(forbidden)
-    };
+fn role_card(
+    snapshot: &Snapshot,
+    answers: Option<&ErrorStreak>,
+) -> Option<(Severity, ProblemStatus)> {
     let (title, detail, since) = if snapshot.refused_although_fresh {
         (
             "The API refuses the token although it is fresh: a missing role?",
@@ -151,11 +149,11 @@ fn role_card(snapshot: &Snapshot, recent: &[JournalEntry]) -> Option<(Severity, 
             None,
         )
     } else {
-        let since = forbidden()?.last().and_then(|first| when(first));
+        let streak = suspicious(answers, ErrorAnswer::Forbidden)?;
         (
             "The API answered the last requests with 403: a missing role?",
             "The API accepts the token, but not what this client wants to do.",
-            since,
+            when(streak.first),
         )
     };
     let (severity, card) = card(Severity::Error, "role_missing", title);
@@ -170,19 +168,45 @@ fn role_card(snapshot: &Snapshot, recent: &[JournalEntry]) -> Option<(Severity, 
     Some((severity, card))
 }
 
-/// The last request that was meant for the API did not get there, or got no response.
-fn api_card(recent: &[JournalEntry]) -> Option<(Severity, ProblemStatus)> {
-    let mut failed = recent
+/// The answers of the API, if enough of them in a row are this error.
+fn suspicious(answers: Option<&ErrorStreak>, error: ErrorAnswer) -> Option<&ErrorStreak> {
+    answers.filter(|streak| streak.answer == error && streak.count >= SUSPICIOUS_ANSWERS)
+}
+
+/// The API can be reached, and answers every request with 5xx.
+fn failing_card(answers: Option<&ErrorStreak>) -> Option<(Severity, ProblemStatus)> {
+    let streak = suspicious(answers, ErrorAnswer::ServerError)?;
+    let title = format!(
+        "The API fails: it answers every request with {}",
+        streak.status
+    );
+    let (severity, card) = card(Severity::Error, "api_failing", &title);
+    let card = ProblemStatus {
+        detail: "cupbearer reached it with a valid token, and passes its answers on.".to_owned(),
+        since: when(streak.first),
+        responsible: "the API, or a server in front of it".to_owned(),
+        remedy: "look up the request id in the API's own log, or ask whoever runs it; nothing here needs to change"
+            .to_owned(),
+        ..card
+    };
+    Some((severity, card))
+}
+
+/// No request that was meant for the API has got a response since the first of these failures. It has responded to
+/// `responses` requests.
+fn unreachable_card(
+    failures: &[FailureSpell],
+    responses: u64,
+) -> Option<(Severity, ProblemStatus)> {
+    let unanswered = failures
         .iter()
-        .rev()
-        .filter_map(|entry| match (entry.token_generation, entry.reason) {
-            (Some(_), _) => Some(None),
-            (None, Some(reason)) if reason.starts_with("upstream_") => Some(Some((entry, reason))),
-            (None, _) => None,
-        })
-        .map_while(|failed| failed);
-    let (latest, name) = failed.next()?;
-    let first = failed.last().map_or(latest, |(first, _)| first);
+        .filter(|one| one.reason.starts_with("upstream_") && one.responses == responses);
+    let first = unanswered
+        .clone()
+        .map(|one| one.first_since_response)
+        .min()?;
+    let latest = unanswered.max_by_key(|one| one.latest)?;
+    let name = latest.reason;
     let reason = reason_of(name, latest.status)?;
     let title = match reason {
         Reason::UpstreamDns => "The API is unreachable: its name cannot be resolved",
@@ -200,13 +224,39 @@ fn api_card(recent: &[JournalEntry]) -> Option<(Severity, ProblemStatus)> {
     };
     let (severity, card) = card(Severity::Error, name, title);
     let card = ProblemStatus {
-        detail: latest.error().map(explanation).unwrap_or_default(),
+        detail: latest.error.as_deref().map(explanation).unwrap_or_default(),
         since: when(first),
         responsible: plain_text(reason.responsible()),
         remedy: plain_text(reason.remedy()),
         ..card
     };
     Some((severity, card))
+}
+
+fn certificate_card(certificate: &ExpiringCertificate) -> (Severity, ProblemStatus) {
+    let (what, effect) = match certificate.to {
+        PresentedTo::Clients => ("The certificate of this proxy", "clients reject it"),
+        PresentedTo::Upstream => ("The client certificate for the API", "the API rejects it"),
+        PresentedTo::TokenEndpoint => (
+            "The client certificate for the token endpoint",
+            "the token endpoint rejects it",
+        ),
+    };
+    let (severity, title) = if certificate.expires <= SystemTime::now() {
+        (Severity::Error, format!("{what} has expired: {effect}"))
+    } else {
+        (Severity::Warning, format!("{what} expires soon"))
+    };
+    let (severity, card) = card(severity, "certificate_expires", &title);
+    let card = ProblemStatus {
+        detail: certificate.warning.clone(),
+        responsible: "whoever renews this certificate".to_owned(),
+        remedy:
+            "replace the certificate and its key; cupbearer notices new files without a restart"
+                .to_owned(),
+        ..card
+    };
+    (severity, card)
 }
 
 fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
@@ -252,7 +302,7 @@ fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
 }
 
 /// One card for each reason for which the guard has rejected a request in the last minutes.
-fn rejection_cards(recent: &[JournalEntry]) -> Vec<(Severity, ProblemStatus)> {
+fn rejection_cards(failures: &[FailureSpell]) -> Vec<(Severity, ProblemStatus)> {
     let kinds = [
         (
             Reason::CallerUnknown,
@@ -280,15 +330,11 @@ fn rejection_cards(recent: &[JournalEntry]) -> Vec<(Severity, ProblemStatus)> {
         ),
     ];
     let of_kind = |(reason, title): (Reason, &str)| {
-        let mut rejected = recent.iter().filter(|entry| {
-            entry.reason == Some(reason.name()) && entry.ended.elapsed() < REJECTION_TIME
-        });
-        let first = rejected.next()?;
-        let latest = rejected.next_back().unwrap_or(first);
+        let spell = failures.iter().find(|one| one.reason == reason.name())?;
         let (severity, card) = card(Severity::Warning, reason.name(), title);
         let card = ProblemStatus {
-            detail: latest.error().map(explanation).unwrap_or_default(),
-            since: when(first),
+            detail: spell.error.as_deref().map(explanation).unwrap_or_default(),
+            since: when(spell.first),
             responsible: plain_text(reason.responsible()),
             remedy: plain_text(reason.remedy()),
             ..card
@@ -298,10 +344,10 @@ fn rejection_cards(recent: &[JournalEntry]) -> Vec<(Severity, ProblemStatus)> {
     kinds.into_iter().filter_map(of_kind).collect()
 }
 
-/// When the response of a request ended.
-fn when(entry: &JournalEntry) -> Option<String> {
-    let ended = SystemTime::now().checked_sub(entry.ended.elapsed())?;
-    date_and_time(ended)
+/// The time of day of an instant in the past.
+fn when(instant: Instant) -> Option<String> {
+    let time = SystemTime::now().checked_sub(instant.elapsed())?;
+    date_and_time(time)
 }
 
 #[cfg(test)]

@@ -72,10 +72,9 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
         notes.push("refused although fresh: a missing role?".to_owned());
     }
     notes.extend(snapshot.ends_soon());
-    let newer = view.metrics.newer_than(0, SHOWN);
-    let problems = problem_cards(view, &newer.entries);
     let mut recent = Vec::new();
     if with_recent {
+        let newer = view.metrics.newer_than(0, SHOWN);
         recent = numbered(&newer.entries, newer.recorded);
         recent.reverse();
     }
@@ -92,7 +91,7 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
         notes,
         has_pending_change: Some((view.has_pending_change)()),
         pending_fingerprint: (view.pending_fingerprint)(),
-        problems,
+        problems: problem_cards(view),
         totals: totals_status(&view.metrics.totals()),
         recent,
     }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
+use crate::credentials::PresentedTo;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, PendingChange, TokenFacts};
 use crate::token::{Snapshot, Tokens};
@@ -44,6 +45,19 @@ pub struct ProxyView {
     pub pending_change: Arc<dyn Fn() -> PendingChange + Send + Sync>,
     /// Since when it is not in use.
     pub pending_since: Arc<dyn Fn() -> Option<SystemTime> + Send + Sync>,
+    /// The certificates that it presents and that expire soon, or have expired.
+    pub expiring: Arc<dyn Fn() -> Vec<ExpiringCertificate> + Send + Sync>,
+}
+
+/// A certificate whose validity ends soon, or has ended.
+#[derive(Debug, Clone)]
+pub struct ExpiringCertificate {
+    /// Whom it is presented to.
+    pub to: PresentedTo,
+    /// The end of its validity.
+    pub expires: SystemTime,
+    /// Which file it is in and when it expires, in one sentence.
+    pub warning: String,
 }
 
 impl ProxyView {

@@ -17,7 +17,8 @@ pub enum Exit {
     Refused,
     /// 5: something is unreachable, or its response is unusable.
     Unreachable,
-    /// The exit code of the program that `learn` ran, or 128 plus the number of the signal that ended `learn`.
+    /// The exit code of the program that `learn` ran, or 128 plus the number of the signal that ended `learn` or
+    /// `status --watch`.
     OfProgram(u8),
 }
 

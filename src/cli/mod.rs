@@ -42,7 +42,9 @@ mod terminal_size;
 mod token;
 mod version;
 mod wait;
+mod watch_keys;
 mod watch_screen;
+mod watched_terminal;
 
 use std::io::IsTerminal as _;
 

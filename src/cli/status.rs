@@ -10,8 +10,10 @@ use super::admin_client::{AdminListener, TIME_LIMIT};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{ResultOutput, say};
-use super::terminal_size::{Resizes, terminal_size};
+use super::terminal_size::terminal_size;
+use super::watch_keys::WatchKey;
 use super::watch_screen::{RequestRates, screen, token_validity};
+use super::watched_terminal::{TerminalEvent, WatchedTerminal};
 use crate::admin::status_api::{ProcessStatus, ProxyStatus, RecentRequest, SignInStatus};
 use crate::text::{Unprintable, counted, escape_json, sanitize_lines};
 
@@ -88,36 +90,35 @@ impl StatusArgs {
     }
 }
 
-/// Shows a screen that follows the proxy and the size of the terminal, until it is interrupted.
+/// Shows a screen that follows the proxies and the size of the terminal, until it is interrupted.
 async fn watch(invocation: &Invocation) -> Exit {
-    const REDRAW: &str = "\x1b[H\x1b[2J";
-    let (mut output, mut rates, mut resizes) = (
-        ResultOutput::default(),
-        RequestRates::default(),
-        Resizes::new(),
-    );
+    let mut terminal = WatchedTerminal::new();
+    let mut rates = RequestRates::default();
     let mut status: Option<ProcessStatus> = None;
+    let mut shown = None;
     loop {
-        let found = AdminListener::find(invocation, TIME_LIMIT).await;
-        let problem = match found.map_err(|error| error.to_string()) {
-            Ok(AdminListener {
+        // Ctrl-C must not wait for a proxy that does not respond.
+        let looked = terminal.during(AdminListener::find(invocation, TIME_LIMIT));
+        let problem = match looked.await {
+            Err(exit) => return exit,
+            Ok(Err(error)) => Some(error.to_string()),
+            Ok(Ok(AdminListener {
                 status: Some(now), ..
-            }) => {
+            })) => {
                 rates.note(&now);
                 status = Some(now);
                 None
             }
-            Ok(AdminListener { response, .. }) => Some(format!(
+            Ok(Ok(AdminListener { response, .. })) => Some(format!(
                 "refused with {}: {}",
                 response.status,
                 response.printable()
             )),
-            Err(problem) => Some(problem),
         };
         let next = tokio::time::Instant::now() + SCREEN_INTERVAL;
         loop {
             let text = match (&problem, &status) {
-                (None, Some(status)) => screen(status, &rates, terminal_size()),
+                (None, Some(status)) => screen(status, &rates, terminal_size(), shown),
                 // The proxy may be restarting.
                 (Some(problem), Some(_)) => problem.clone(),
                 (problem, None) => {
@@ -126,11 +127,16 @@ async fn watch(invocation: &Invocation) -> Exit {
                     return Exit::Failed;
                 }
             };
-            if !output.put(&format!("{REDRAW}{text}\n")) {
-                return output.finish("cupbearer status", Exit::Fine);
+            if !terminal.show(&text) {
+                return terminal.output.finish("cupbearer status", Exit::Fine);
             }
-            if tokio::time::timeout_at(next, resizes.next()).await.is_err() {
-                break;
+            let count = status.as_ref().map_or(0, |status| status.proxies.len());
+            match tokio::time::timeout_at(next, terminal.next()).await {
+                Ok(TerminalEvent::Key(WatchKey::Quit)) => return Exit::Fine,
+                Ok(TerminalEvent::Key(key)) => shown = key.apply(shown, count),
+                Ok(TerminalEvent::Resized) => {}
+                Ok(TerminalEvent::Signal(exit)) => return exit,
+                Err(_) => break,
             }
         }
     }

@@ -18,9 +18,6 @@ const BAR: usize = 20;
 /// How many looks the sparkline goes back.
 const REMEMBERED: usize = 120;
 
-/// Lines of a proxy that are shown even if the terminal is too small for requests.
-const FEWEST_REQUESTS: usize = 3;
-
 /// Requests of each proxy between two looks, which `/status` does not say.
 #[derive(Debug, Default)]
 pub(super) struct RequestRates {
@@ -80,39 +77,28 @@ pub(super) struct ScreenSize {
     pub(super) rows: usize,
 }
 
-/// One screen, no line longer and not more lines than there is room for.
-pub(super) fn screen(status: &ProcessStatus, rates: &RequestRates, size: ScreenSize) -> String {
+/// One screen, no line longer and not more lines than there is room for. `shown` is the index of the proxy, or `None`
+/// for the overview if there are several.
+pub(super) fn screen(
+    status: &ProcessStatus,
+    rates: &RequestRates,
+    size: ScreenSize,
+    shown: Option<usize>,
+) -> String {
     let mut lines = vec![headline(status)];
-    lines.extend(
-        status
-            .problems
-            .iter()
-            .flat_map(|problem| problem_lines(problem, None)),
-    );
     let several = status.proxies.len() > 1;
-    for proxy in &status.proxies {
-        let name = several.then_some(&*proxy.name);
-        lines.extend(
-            proxy
-                .problems
-                .iter()
-                .flat_map(|problem| problem_lines(problem, name)),
-        );
+    let shown = if several { shown } else { Some(0) };
+    if several {
+        lines.push(tab_line(status, shown));
     }
-    for proxy in &status.proxies {
-        lines.extend(proxy_lines(proxy, rates, size.columns));
-    }
-    let left = size.rows.saturating_sub(lines.len() + 1);
-    let each = (left / status.proxies.len().max(1))
-        .saturating_sub(1)
-        .max(FEWEST_REQUESTS);
-    for proxy in &status.proxies {
-        lines.push(if several {
-            format!("requests of {}", proxy.name)
-        } else {
-            "requests".to_owned()
-        });
-        lines.extend(proxy.recent.iter().take(each).map(request_line));
+    lines.extend(problems_of(status, shown));
+    match shown.map(|index| status.proxies.get(index)) {
+        Some(proxy) => lines.extend(proxy.iter().flat_map(|proxy| {
+            let requests = proxy.recent.iter().map(request_line);
+            let lines = proxy_lines(proxy, rates, size.columns);
+            lines.into_iter().chain(requests)
+        })),
+        None => lines.extend(overview_lines(status, rates, size.columns)),
     }
     lines.truncate(size.rows.saturating_sub(1).max(1));
     let longest = size.columns.saturating_sub(1).max(1);
@@ -121,6 +107,86 @@ pub(super) fn screen(status: &ProcessStatus, rates: &RequestRates, size: ScreenS
         line.chars().take(longest).collect::<String>()
     });
     cut.collect::<Vec<_>>().join("\n")
+}
+
+/// The overview and the proxies with the keys that lead there.
+fn tab_line(status: &ProcessStatus, shown: Option<usize>) -> String {
+    let tab = |index: Option<usize>, name: &str| {
+        let key = index.map_or(0, |index| index + 1);
+        let label = if key > 9 {
+            name.to_owned()
+        } else {
+            format!("{key} {name}")
+        };
+        if shown == index {
+            format!("[{label}]")
+        } else {
+            format!(" {label} ")
+        }
+    };
+    let proxies = status.proxies.iter().enumerate();
+    let mut tabs = vec![tab(None, "overview")];
+    tabs.extend(proxies.map(|(index, proxy)| tab(Some(index), &proxy.name)));
+    tabs.push(" Tab: next, q: end".to_owned());
+    tabs.join(" ")
+}
+
+/// What is wrong: everything about what is shown, and one line about each problem of another proxy.
+fn problems_of(status: &ProcessStatus, shown: Option<usize>) -> Vec<String> {
+    let several = status.proxies.len() > 1;
+    let of_process = status.problems.iter();
+    let mut lines: Vec<_> = of_process
+        .flat_map(|problem| problem_lines(problem, None))
+        .collect();
+    let mut of_others = Vec::new();
+    for (index, proxy) in status.proxies.iter().enumerate() {
+        let name = several.then_some(&*proxy.name);
+        let found = proxy
+            .problems
+            .iter()
+            .map(|problem| problem_lines(problem, name));
+        if shown.is_none_or(|shown| shown == index) {
+            lines.extend(found.flatten());
+        } else {
+            of_others.extend(found.filter_map(|lines| lines.into_iter().next()));
+        }
+    }
+    lines.extend(of_others);
+    lines
+}
+
+/// Two lines for each proxy, and the recent requests of all.
+fn overview_lines(status: &ProcessStatus, rates: &RequestRates, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for (index, proxy) in status.proxies.iter().enumerate() {
+        let state = match proxy.problems.first() {
+            Some(problem) => &*problem.title,
+            None => "all is well",
+        };
+        let totals = &proxy.totals;
+        lines.push(format!("{} {}: {state}", index + 1, proxy.name));
+        lines.push(format!(
+            "  token {}; {}, {} × 4xx, {} × 5xx  {}",
+            token_validity(&proxy.token),
+            counted(totals.requests, "request"),
+            totals.client_errors,
+            totals.server_errors,
+            rates.sparkline(&proxy.name, columns / 4),
+        ));
+    }
+    let of_all = status
+        .proxies
+        .iter()
+        .flat_map(|proxy| proxy.recent.iter().map(move |request| (proxy, request)));
+    let mut recent: Vec<_> = of_all.collect();
+    recent.sort_by_key(|(_, request)| std::cmp::Reverse(request.ended_at_ms));
+    lines.push("requests".to_owned());
+    lines.extend(
+        recent
+            .into_iter()
+            .map(|(proxy, request)| format!("{}  {}", request_line(request), proxy.name)),
+    );
+    lines
 }
 
 fn headline(status: &ProcessStatus) -> String {
@@ -180,6 +246,7 @@ fn proxy_lines(proxy: &ProxyStatus, rates: &RequestRates, columns: usize) -> Vec
             totals.server_errors,
             counted(proxy.requests_in_flight, "request"),
         ),
+        "requests".to_owned(),
     ]
 }
 

@@ -3,11 +3,12 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep};
 
 use super::live_config::LiveConfig;
+use crate::admin::ExpiringCertificate;
 use crate::credentials::PresentedTo;
 use crate::metrics::Metrics;
 
@@ -23,29 +24,29 @@ pub(super) async fn follow(
     metrics: Arc<Metrics>,
     proxy: String,
 ) -> Infallible {
-    let mut logged: Option<(Vec<String>, Instant)> = None;
+    let mut logged: Option<(usize, Instant)> = None;
     loop {
         if let Some(live) = live_config.upgrade() {
-            let warnings = look(&live, &metrics).await;
-            let is_known = logged.as_ref().is_some_and(|(known, at)| {
+            let expiring = look(&live, &metrics).await;
+            let is_known = logged.is_some_and(|(known, at)| {
                 // The text changes every day.
-                known.len() == warnings.len() && at.elapsed() < WARNING_INTERVAL
+                known == expiring.len() && at.elapsed() < WARNING_INTERVAL
             });
             if !is_known {
-                for warning in &warnings {
-                    tracing::warn!(proxy, "{warning}");
+                for certificate in &expiring {
+                    tracing::warn!(proxy, "{}", certificate.warning);
                 }
-                logged = Some((warnings.clone(), Instant::now()));
+                logged = Some((expiring.len(), Instant::now()));
             }
-            live.notes().set_expiring(warnings);
+            live.notes().set_expiring(expiring);
         }
         wait(&live_config).await;
     }
 }
 
-/// Sets the metrics, and returns a warning for each certificate that expires soon.
-async fn look(live: &LiveConfig, metrics: &Metrics) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// Sets the metrics, and returns the certificates that expire soon.
+async fn look(live: &LiveConfig, metrics: &Metrics) -> Vec<ExpiringCertificate> {
+    let mut expiring = Vec::new();
     let presented = live.certificates();
     for to in [
         PresentedTo::Clients,
@@ -58,11 +59,15 @@ async fn look(live: &LiveConfig, metrics: &Metrics) -> Vec<String> {
             None => None,
         };
         metrics.certificate_expires(to.metric_label(), not_after);
-        warnings.extend(found.zip(not_after).and_then(|(found, not_after)| {
-            found.files.expiry_warning(not_after, SystemTime::now())
+        expiring.extend(found.zip(not_after).and_then(|(found, not_after)| {
+            Some(ExpiringCertificate {
+                to,
+                expires: UNIX_EPOCH.checked_add(not_after)?,
+                warning: found.files.expiry_warning(not_after, SystemTime::now())?,
+            })
         }));
     }
-    warnings
+    expiring
 }
 
 /// Waits until the generation is replaced, or for the interval.

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use crate::admin::ExpiringCertificate;
 use crate::metrics::PendingChange;
 use crate::token::Tokens;
 
@@ -18,7 +19,7 @@ struct NoteContents {
     pending: Option<Tokens>,
     needs_restart: Vec<String>,
     is_reloading: bool,
-    expiring: Vec<String>,
+    expiring: Vec<ExpiringCertificate>,
     newest: Option<String>,
     /// When the first of the changes that are not in use was noticed.
     pending_since: Option<SystemTime>,
@@ -56,9 +57,15 @@ impl ConfigNotes {
         contents.note_time();
     }
 
-    /// Sets what to say about certificates that expire soon.
-    pub fn set_expiring(&self, warnings: Vec<String>) {
-        self.lock().expiring = warnings;
+    /// Sets the certificates that expire soon.
+    pub fn set_expiring(&self, certificates: Vec<ExpiringCertificate>) {
+        self.lock().expiring = certificates;
+    }
+
+    /// The certificates that expire soon.
+    #[must_use]
+    pub fn expiring(&self) -> Vec<ExpiringCertificate> {
+        self.lock().expiring.clone()
     }
 
     /// Sets whether the configuration is being read and examined.
@@ -104,7 +111,7 @@ impl ConfigNotes {
     pub fn lines(&self) -> Vec<String> {
         let contents = self.lock();
         let mut lines = contents.started_without.clone();
-        lines.extend_from_slice(&contents.expiring);
+        lines.extend(contents.expiring.iter().map(|one| one.warning.clone()));
         if let Some(reason) = &contents.rejected {
             lines.push(format!(
                 "the changed configuration cannot be used; the last valid one stays in use: {reason}"

@@ -21,6 +21,13 @@ pub(super) struct PendingCounts {
     pub(super) journal: Journal,
 }
 
+impl PendingCounts {
+    /// How many requests the API has responded to since the metrics were last read.
+    pub(super) fn upstream_heads(&self) -> u64 {
+        self.upstream_head_seconds.get_sample_count()
+    }
+}
+
 impl RequestBatch {
     /// In front of these metrics; `plain` are the counters of plain requests, by index.
     pub(super) fn new(

@@ -19,6 +19,8 @@ const KEPT: usize = 450;
 pub struct TrafficTotals {
     /// Finished requests, by the first digit of the status; those without a status come first.
     pub by_class: [u64; CLASSES.len()],
+    /// Those of them that the API answered, in the same order.
+    pub of_api_by_class: [u64; CLASSES.len()],
     /// Finished requests, by how long they took: one number for each bucket of `cupbearer_request_seconds`, and one for
     /// those beyond the last.
     pub by_time: Vec<u64>,
@@ -58,18 +60,20 @@ struct HistoryContents {
 }
 
 impl History {
-    pub(super) fn add(&self, totals: TrafficTotals) {
+    /// Adds a sample, and returns what was added to the totals.
+    pub(super) fn add(&self, totals: TrafficTotals) -> TrafficTotals {
         let mut contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if contents.samples.len() == KEPT {
             contents.samples.pop_front();
         }
-        let sample = TrafficSample {
+        let added = totals.since(&contents.last);
+        contents.samples.push_back(TrafficSample {
             at: SystemTime::now(),
-            added: totals.since(&contents.last),
-        };
-        contents.samples.push_back(sample);
+            added: added.clone(),
+        });
         contents.last = totals;
         contents.taken += 1;
+        added
     }
 
     pub(super) fn newer_than(&self, after: u64) -> NewerSamples {
@@ -89,9 +93,8 @@ impl TrafficTotals {
         let earlier = |index: usize| before.by_time.get(index).copied().unwrap_or(0);
         let by_time = self.by_time.iter().enumerate();
         Self {
-            by_class: std::array::from_fn(|class| {
-                self.by_class[class].saturating_sub(before.by_class[class])
-            }),
+            by_class: difference(self.by_class, before.by_class),
+            of_api_by_class: difference(self.of_api_by_class, before.of_api_by_class),
             by_time: by_time
                 .map(|(index, count)| count.saturating_sub(earlier(index)))
                 .collect(),
@@ -99,6 +102,10 @@ impl TrafficTotals {
             bytes_out: self.bytes_out.saturating_sub(before.bytes_out),
         }
     }
+}
+
+fn difference<const N: usize>(now: [u64; N], before: [u64; N]) -> [u64; N] {
+    std::array::from_fn(|index| now[index].saturating_sub(before[index]))
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@
 //! itself), with its name, help and labels, and count where the thing happens.
 
 mod active;
+mod api_answers;
 mod batch;
 mod certificates;
+mod failures;
 mod history;
 mod inline_text;
 mod markdown;
@@ -28,6 +30,7 @@ use std::time::Duration;
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, IntCounter, IntCounterVec, Registry, TextEncoder};
 
+use api_answers::ApiAnswers;
 use certificates::CertificateMetrics;
 use history::History;
 use pending::PendingGauges;
@@ -37,6 +40,8 @@ use token::TokenMetrics;
 use traffic::TrafficMetrics;
 
 pub use active::{ActiveCount, ActiveGuard};
+pub use api_answers::{ErrorAnswer, ErrorStreak};
+pub use failures::{FAILURE_MEMORY, FailureSpell};
 pub use history::{NewerSamples, SAMPLE_INTERVAL, TrafficSample, TrafficTotals};
 pub use pending::PendingChange;
 pub use process::ProcessMetrics;
@@ -65,6 +70,7 @@ pub struct Metrics {
     stopped_tasks: StoppedTasks,
     observer: OnceLock<RequestObserver>,
     history: History,
+    answers: ApiAnswers,
 }
 
 impl Metrics {
@@ -92,6 +98,7 @@ impl Metrics {
             stopped_tasks: StoppedTasks::default(),
             observer: OnceLock::new(),
             history: History::default(),
+            answers: ApiAnswers::default(),
             registry: register.registry,
         })
     }
@@ -139,7 +146,28 @@ impl Metrics {
 
     /// Adds what has been counted since the last sample to the history. To be called every [`SAMPLE_INTERVAL`].
     pub fn take_sample(&self) {
-        self.history.add(self.totals());
+        let added = self.history.add(self.totals());
+        self.requests.follow(&self.answers);
+        self.answers.check(&added);
+    }
+
+    /// For what reasons requests have failed lately, and since when.
+    #[must_use]
+    pub fn recent_failures(&self) -> Vec<FailureSpell> {
+        self.requests.failures.current()
+    }
+
+    /// How many requests the API has responded to.
+    #[must_use]
+    pub fn responses(&self) -> u64 {
+        self.requests.responses()
+    }
+
+    /// The error that the API has answered all recent requests with, if there is one.
+    #[must_use]
+    pub fn error_streak(&self) -> Option<ErrorStreak> {
+        self.requests.follow(&self.answers);
+        self.answers.streak()
     }
 
     /// The samples after the one with the number `after`.

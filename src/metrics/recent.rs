@@ -153,7 +153,7 @@ impl JournalEntry {
 }
 
 #[cold]
-fn shortened(error: &str) -> Box<str> {
+pub(super) fn shortened(error: &str) -> Box<str> {
     let mut length = error.len().min(ERROR_BYTES);
     while !error.is_char_boundary(length) {
         length -= 1;
@@ -170,6 +170,14 @@ pub struct NewerRequests {
     pub recorded: u64,
     /// How many newer requests are not among the entries, because there were too many.
     pub omitted: u64,
+}
+
+/// The entries of a journal that were recorded after a certain one.
+pub(super) struct EntriesAfter<I> {
+    /// The oldest first.
+    pub(super) entries: I,
+    pub(super) recorded: u64,
+    pub(super) omitted: u64,
 }
 
 /// The most recent requests of one proxy, in a ring.
@@ -194,13 +202,34 @@ impl Journal {
 
     /// The last `most` requests that were recorded after the one with the number `after`.
     pub(super) fn newer_than(&self, after: u64, most: usize) -> NewerRequests {
+        let newer = self.last_after(after, most);
+        NewerRequests {
+            entries: newer.entries.cloned().collect(),
+            recorded: newer.recorded,
+            omitted: newer.omitted,
+        }
+    }
+
+    /// The requests that were recorded after the one with the number `after`.
+    pub(super) fn after(
+        &self,
+        after: u64,
+    ) -> EntriesAfter<impl Iterator<Item = &JournalEntry> + use<'_>> {
+        self.last_after(after, usize::MAX)
+    }
+
+    fn last_after(
+        &self,
+        after: u64,
+        most: usize,
+    ) -> EntriesAfter<impl Iterator<Item = &JournalEntry> + use<'_>> {
         let new = self.recorded.saturating_sub(after);
         let kept = usize::try_from(new).unwrap_or(usize::MAX);
         let kept = kept.min(most).min(self.entries.len());
         let (younger, older) = self.entries.split_at(self.oldest);
         let entries = older.iter().chain(younger);
-        NewerRequests {
-            entries: entries.skip(self.entries.len() - kept).cloned().collect(),
+        EntriesAfter {
+            entries: entries.skip(self.entries.len() - kept),
             recorded: self.recorded,
             omitted: new - kept as u64,
         }

@@ -2,10 +2,12 @@
 
 use http::Method;
 use prometheus::core::{Collector as _, Metric as _};
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{LabelPair, MetricFamily};
 use prometheus::{Histogram, IntCounterVec};
 
+use super::api_answers::ApiAnswers;
 use super::batch::RequestBatch;
+use super::failures::FailureLog;
 use super::history::{CLASSES, TrafficTotals};
 use super::recent::NewerRequests;
 use super::registrar::{ActiveGauge, Registrar};
@@ -19,7 +21,10 @@ const METHODS: [&str; 8] = [
 pub(super) struct RequestMetrics {
     total: IntCounterVec,
     failed: IntCounterVec,
+    /// For what reasons requests have failed, and since when.
+    pub(super) failures: FailureLog,
     request_seconds: Histogram,
+    upstream_head_seconds: Histogram,
     /// Holds the counters of plain requests (no reason, no configured caller), so that they need no look-up.
     batch: RequestBatch,
     pub(super) in_flight: ActiveGauge,
@@ -56,7 +61,9 @@ impl RequestMetrics {
                 "Finished requests that cupbearer rejected, could not carry out or aborted.",
                 &["reason"],
             ),
+            failures: FailureLog::default(),
             request_seconds,
+            upstream_head_seconds,
             total,
         }
     }
@@ -81,10 +88,27 @@ impl RequestMetrics {
                 .inc();
         }
         if let Some(reason) = request.reason {
-            self.failed.with_label_values(&[reason]).inc();
+            self.add_failure(reason, request);
         }
         let plain = is_plain.then_some(method * CLASSES.len() + class);
         self.batch.add(request, plain);
+    }
+
+    #[cold]
+    fn add_failure(&self, reason: &'static str, request: &FinishedRequest<'_>) {
+        self.failed.with_label_values(&[reason]).inc();
+        self.failures.add(reason, request, self.responses());
+    }
+
+    /// How many requests the API has responded to.
+    pub(super) fn responses(&self) -> u64 {
+        let pending = self.batch.lock();
+        pending.upstream_heads() + self.upstream_head_seconds.get_sample_count()
+    }
+
+    /// Shows the journal to `answers`.
+    pub(super) fn follow(&self, answers: &ApiAnswers) {
+        answers.follow(&self.batch.lock().journal);
     }
 
     pub(super) fn newer_than(&self, after: u64, most: usize) -> NewerRequests {
@@ -101,12 +125,19 @@ impl RequestMetrics {
             .iter()
             .flat_map(MetricFamily::get_metric)
         {
-            let mut labels = metric.get_label().iter();
-            let class = labels.find(|label| label.name() == "status_class");
-            let class =
-                class.and_then(|class| CLASSES.iter().position(|one| *one == class.value()));
-            if let Some(class) = class {
-                totals.by_class[class] += whole(metric.get_counter().get_value());
+            let label = |name| {
+                let mut labels = metric.get_label().iter();
+                labels
+                    .find(|label| label.name() == name)
+                    .map_or("", LabelPair::value)
+            };
+            let class = label("status_class");
+            if let Some(class) = CLASSES.iter().position(|one| *one == class) {
+                let count = whole(metric.get_counter().get_value());
+                totals.by_class[class] += count;
+                if label("reason").is_empty() {
+                    totals.of_api_by_class[class] += count;
+                }
             }
         }
         let seconds = self.request_seconds.metric();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -10,12 +10,15 @@ import { test } from "node:test";
 import axe from "axe-core";
 import harValidator from "har-validator";
 import { openBrowser } from "./browser.mjs";
-import { ACCESS, SCENES, SECRET_ENV, adminOf, load, openLivePage, rowOf, settled, startTokenEndpoint, visit } from "./page_scenes.mjs";
-import { CTRL_C, converse } from "./terminal.mjs";
+import { ACCESS, RARER_SCENES, SCENES, SECRET_ENV, adminOf, load, openLivePage, rowOf, settled, startTokenEndpoint, visit } from "./page_scenes.mjs";
+import { CTRL_C, converse, key, resize } from "./terminal.mjs";
 import { curl, run, setUp, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 /** How soon a request that has ended is on the page. */
 const APPEARS_WITHIN_MS = 300;
+
+/** How many requests are sent for that, over about two seconds. */
+const SPREAD = 20;
 
 test("a request appears within 300 ms of its end, without a reload", async (t) => {
   const { proxy } = await setUp(t, { config: ACCESS });
@@ -29,15 +32,23 @@ test("a request appears within 300 ms of its end, without a reload", async (t) =
     };
     new MutationObserver(look).observe(document.getElementById("rows"), { childList: true });
   });
-  // The test shares the machine with others, so eight of ten requests are enough, in any of several rounds.
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  // The test shares the machine with others, so eight of ten requests are enough, in any of several rounds. They are
+  // spread over more than two seconds, so that a page that looks again and again would have to do so all the time.
   const round = async () => {
     await page.evaluate(() => (globalThis.delays = []));
-    for (let count = 0; count < 10; count += 1) await visit(proxy, "/api/v1/certificates");
-    await page.waitForFunction(() => globalThis.delays.length >= 10);
+    for (let count = 0; count < SPREAD; count += 1) {
+      await visit(proxy, "/api/v1/certificates");
+      await page.waitForTimeout(100);
+    }
+    await page.waitForFunction((count) => globalThis.delays.length >= count, SPREAD);
     const delays = await page.evaluate(() => globalThis.delays);
-    return delays.filter((delay) => delay <= APPEARS_WITHIN_MS).length >= 8;
+    t.diagnostic(`figure: after ${delays.map(Math.round).sort((one, other) => one - other).join(" ")} ms`);
+    return delays.filter((delay) => delay >= 0 && delay <= APPEARS_WITHIN_MS).length >= 0.8 * SPREAD;
   };
   await until(round, "the requests did not appear in time");
+  assert.deepEqual(asked, [], "the page asks, although it is told");
   assert.equal(await page.evaluate(() => performance.getEntriesByType("navigation").length), 1);
 });
 
@@ -165,9 +176,11 @@ test("the exported archive is valid, has what the filter shows, and contains no 
 
 test("a person sees which of these is wrong: the card, the title, the icon and the headline agree", async (t) => {
   const browser = await openBrowser(t);
-  for (const [name, { code, start }] of Object.entries(SCENES)) {
+  const scenes = Object.entries({ ...SCENES, ...RARER_SCENES });
+  const pictures = await startPictures(scenes.map(([name]) => name));
+  for (const [name, { code, start }] of scenes) {
     const { proxy } = await start(t);
-    const { page, violations } = await openLivePage(t, proxy, { context: browser });
+    const { page, foreign, violations } = await openLivePage(t, proxy, { context: browser });
     if (code) await page.locator(`.problem[data-code="${code}"]`).waitFor();
     else await page.locator('#state[data-severity="good"]').waitFor();
     const severity = await page.locator("#state").getAttribute("data-severity");
@@ -179,11 +192,31 @@ test("a person sees which of these is wrong: the card, the title, the icon and t
       assert.ok((await page.locator(".problem h2").first().innerText()).includes(headline), name);
       assert.match(await page.locator(".problem").first().innerText(), /Responsible[^]*What to do/, name);
     }
-    assert.deepEqual(violations, [], name);
-    if (process.env.E2E_PICTURES) await page.screenshot({ path: join(process.env.E2E_PICTURES, `${name.replaceAll(" ", "-")}.png`) });
+    assert.deepEqual([foreign, violations], [[], []], name);
+    await pictures?.take(page, name);
     await page.close();
   }
 });
+
+/**
+ * Takes a picture of each scene if E2E_PICTURES names a folder, for people who are asked what they see: the names of the
+ * files say nothing, and key.json says which is which.
+ */
+async function startPictures(names) {
+  const folder = process.env.E2E_PICTURES;
+  if (!folder) return undefined;
+  const shuffled = names.map((name) => [Math.random(), name]).sort().map(([, name]) => name);
+  const key = Object.fromEntries(shuffled.map((name, index) => [index + 1, name]));
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "key.json"), `${JSON.stringify(key, undefined, 2)}\n`);
+  return {
+    async take(page, name) {
+      await page.emulateMedia({ colorScheme: "light" });
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.screenshot({ path: join(folder, `${shuffled.indexOf(name) + 1}.png`) });
+    },
+  };
+}
 
 test("the page has no accessibility violations in light and dark at three widths", async (t) => {
   const { proxy } = await setUp(t, { config: ACCESS, client: "auditor" });
@@ -258,9 +291,9 @@ test("at 500 requests a second the page still obeys, and says how many requests 
   await settled(page);
   await page.evaluate(() => {
     let last = performance.now();
-    globalThis.longest = 0;
+    globalThis.frames = [];
     const frame = (now) => {
-      globalThis.longest = Math.max(globalThis.longest, now - last);
+      globalThis.frames.push(now - last);
       last = now;
       requestAnimationFrame(frame);
     };
@@ -269,11 +302,14 @@ test("at 500 requests a second the page still obeys, and says how many requests 
   const traffic = load(proxy, 500);
   t.after(() => traffic.stop());
   await until(async () => (await page.locator("#rows tr").count()) === 100, "the rows do not arrive");
-  await page.waitForTimeout(3000); // how long it must hold; nothing is awaited
+  const enough = async () => Number(await page.locator("#rows tr").first().getAttribute("data-key")) > 2000;
+  await until(enough, "the latest requests are not shown");
   await page.locator("#pause").click();
   assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), "true");
-  const longest = await page.evaluate(() => globalThis.longest);
-  assert.ok(longest < 2000, `it stood still for ${longest} ms`);
+  const frames = (await page.evaluate(() => globalThis.frames)).sort((one, other) => one - other);
+  const [usual, longest] = [frames[Math.floor(0.9 * frames.length)], frames.at(-1)];
+  t.diagnostic(`figure: nine of ten frames within ${Math.round(usual)} ms, all within ${Math.round(longest)} ms`);
+  assert.ok(usual < 200 && longest < 2000, `it stood still for ${longest} ms`);
   traffic.stop();
   // All requests are either shown to the page or counted as left out.
   const total = await until(async () => {
@@ -308,21 +344,13 @@ test("viewers that stop reading are dropped, and hold nothing up", async (t) => 
   t.after(() => traffic.stop());
   // The stall timeout of the admin listener is 30 s.
   await until(async () => !/503$/.test((await admin("/events")).stdout), "no viewer was dropped", 120_000);
-  traffic.stop();
-  const status = JSON.parse((await admin("/status")).stdout.replace(/200$/, ""));
-  assert.ok(status.proxies[0].totals.requests > 300, "requests were held up");
+  const sent = traffic.stop();
+  const answered = async () => JSON.parse((await admin("/status")).stdout.replace(/200$/, "")).proxies[0].totals.requests;
+  await until(async () => (await answered()) >= sent, "requests were held up");
 });
 
 test("several proxies have one page: a tab each, and an overview", async (t) => {
-  const [one, two] = [await setUp(t), await setUp(t)];
-  const file = async ({ file }, name, more) => {
-    await writeFile(file, `name = "${name}"\n${await readFile(file, "utf8")}${more}`);
-    return file;
-  };
-  for (const { proxy } of [one, two]) await proxy.stop();
-  const files = [await file(one, "orders", '[admin]\nlisten = "127.0.0.1:0"\n'), await file(two, "certificates", "")];
-  const proxy = await startProxy(files.flatMap((path) => ["--config", path]));
-  t.after(() => proxy.stop());
+  const proxy = await startTwo(t);
   const { page } = await openLivePage(t, proxy);
   await page.locator("#overview-rows tr").nth(1).waitFor();
   assert.equal(await page.locator("#proxy").isVisible(), false);
@@ -334,6 +362,20 @@ test("several proxies have one page: a tab each, and an overview", async (t) => 
   await page.locator("#tabs button", { hasText: "Overview" }).click();
   assert.match(await page.locator("#overview-rows").innerText(), /orders[^]*certificates/);
 });
+
+/** Starts two proxies in one process: `orders`, whose URL is returned, and `certificates`. */
+async function startTwo(t) {
+  const [one, two] = [await setUp(t), await setUp(t)];
+  const file = async ({ file }, name, more) => {
+    await writeFile(file, `name = "${name}"\n${await readFile(file, "utf8")}${more}`);
+    return file;
+  };
+  for (const { proxy } of [one, two]) await proxy.stop();
+  const files = [await file(one, "orders", '[admin]\nlisten = "127.0.0.1:0"\n'), await file(two, "certificates", "")];
+  const proxy = await startProxy(files.flatMap((path) => ["--config", path]));
+  t.after(() => proxy.stop());
+  return proxy;
+}
 
 test("the doctor runs from the page, and shows each check as it ends, with its remedy", async (t) => {
   const { proxy } = await SCENES["secret refused"].start(t);
@@ -348,11 +390,66 @@ test("the doctor runs from the page, and shows each check as it ends, with its r
   assert.deepEqual(violations, []);
 });
 
+test("seven pages in one browser share one stream, and go on when the page that reads it is closed", async (t) => {
+  const { proxy } = await setUp(t, { config: ACCESS });
+  const browser = await openBrowser(t);
+  await visit(proxy, "/echo/before");
+  const pages = [];
+  let streams = 0;
+  for (let count = 0; count < 7; count += 1) {
+    // More than six connections to a server are not opened: the last page would not even load.
+    const { page } = await openLivePage(t, proxy, { context: browser });
+    page.on("request", (request) => (streams += new URL(request.url()).pathname === "/events" ? 1 : 0));
+    await rowOf(page, "/echo/before").waitFor();
+    pages.push(page);
+  }
+  await visit(proxy, "/echo/for-all");
+  for (const page of pages) await rowOf(page, "/echo/for-all").waitFor();
+  assert.ok(streams <= 1, `${streams} streams`);
+
+  const [reader, ...others] = pages;
+  await others[0].locator("#pause").click();
+  await reader.close();
+  await visit(proxy, "/echo/after-all");
+  for (const page of others.slice(1)) {
+    await rowOf(page, "/echo/after-all").waitFor();
+    assert.equal(await page.locator("#rows tr").count(), 3, "requests are missing, or twice there");
+  }
+  await others[0].getByText("1 newer request not shown yet").waitFor();
+});
+
+test("rows of the overview keep the focus while their figures change", async (t) => {
+  const proxy = await startTwo(t);
+  const { page } = await openLivePage(t, proxy);
+  const row = page.locator("#overview-rows tr").first();
+  await row.getByRole("button").focus();
+  await visit(proxy, "/echo/counted");
+  await row.locator("td", { hasText: "1 request" }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "orders");
+});
+
+test("status --watch shows an overview of several proxies and each alone, and follows the window", async (t) => {
+  const proxy = await startTwo(t);
+  await visit(proxy, "/echo/of-orders");
+  const { host } = new URL(adminOf(proxy));
+  const wide = (count) => `\n[^\n\r]{${count - 1}}\r?\n`;
+  const any = "[\\s\\S]*";
+  const { code, screen } = await converse(["status", "--watch", "--admin", host], [
+    [`\\[0 overview\\]${any}1 orders: all is well${any}2 certificates: all is well${any}/echo/of-orders`, key("2")],
+    [`\\[2 certificates\\]${any}certificates: http${any}since start  0 requests`, key("\t")],
+    ["\\[0 overview\\]", key("1")],
+    [`\\[1 orders\\]${any}since start  1 request,`, resize(50, 12)],
+    [wide(50), key("q")],
+  ]);
+  assert.equal(code, 0, screen); // 98 if the terminal did not echo again
+});
+
 test("status --watch fills a terminal: the state, the countdown, the requests", async (t) => {
   const { proxy } = await setUp(t, { config: ACCESS });
   await visit(proxy, "/echo/in-the-terminal");
   const { host } = new URL(adminOf(proxy));
-  const { screen } = await converse(["status", "--watch", "--admin", host], [["/echo/in-the-terminal", CTRL_C]]);
+  const { code, screen } = await converse(["status", "--watch", "--admin", host], [["/echo/in-the-terminal", CTRL_C]]);
+  assert.equal(code, 130, "128 plus the number of the signal, with the terminal as it was");
   assert.match(screen, /cupbearer \S+: all is well/);
   assert.match(screen, /token {8}[█░]{20} valid for \d+s, next token request in \d+s/);
   assert.match(screen, /since start {2}1 request,/);

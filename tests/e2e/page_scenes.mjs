@@ -3,8 +3,9 @@
 import { createServer, request } from "node:http";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { openBrowser } from "./browser.mjs";
-import { curl, setUp, until } from "./support.mjs";
+import { curl, run, setUp, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 /** The address of a proxy's admin listener, from its banner. */
 export const adminOf = (proxy) => /admin +(http:\/\/[\w.]+:\d+)/.exec(proxy.output.stderr)[1];
@@ -104,6 +105,20 @@ export const SCENES = {
       return { ...scene, api: undefined };
     },
   },
+  "API failing": {
+    code: "api_failing",
+    async start(t) {
+      const scene = await setUp(t, { config: ACCESS });
+      await until(async () => (await curl(`${adminOf(scene.proxy)}/ready`)).stdout.startsWith("ready"), "there is no token");
+      await scene.api.close();
+      const failing = createServer((request, response) => response.writeHead(503).end("maintenance"));
+      failing.listen(new URL(scene.api.url).port, "127.0.0.1");
+      await once(failing, "listening");
+      t.after(() => failing.close() ?? failing.closeAllConnections());
+      for (let count = 0; count < 3; count += 1) await visit(scene.proxy);
+      return { ...scene, api: undefined };
+    },
+  },
   "caller unknown": {
     code: "caller_unknown",
     async start(t) {
@@ -119,6 +134,31 @@ export const SCENES = {
       const scene = await setUp(t, { config: ACCESS });
       await writeFile(scene.file, "this is not TOML");
       return scene;
+    },
+  },
+};
+
+/** States that only some installations can be in. */
+export const RARER_SCENES = {
+  "sign-in needed": {
+    code: "login_required",
+    async start(t) {
+      const file = join(await temporaryDirectory(t), "cupbearer.toml");
+      const api = 'listen = "127.0.0.1:0"\nupstream.url = "http://127.0.0.1:1"\n';
+      await writeFile(file, `${api}token.grant = "paste"\ntoken.login_url = "http://127.0.0.1:1/copy"\n${ACCESS}`);
+      const proxy = await startProxy(["--config", file]);
+      t.after(() => proxy.stop());
+      return { proxy };
+    },
+  },
+  "certificate near its end": {
+    code: "certificate_expires",
+    async start(t) {
+      const directory = await temporaryDirectory(t);
+      const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(directory, name));
+      const newKey = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3"];
+      await run("openssl", [...newKey, "-subj", "/CN=client", "-keyout", key, "-out", cert]);
+      return setUp(t, { config: `${ACCESS}[tls]\ncert_file = "${cert}"\nkey_file = "${key}"\n` });
     },
   },
 };

@@ -12,16 +12,22 @@ const PROGRAM = fileURLToPath(new URL("terminal.py", import.meta.url));
 export const CTRL_C = "\x03";
 export const CTRL_D = "\x04";
 
+/** One key, without Enter. */
+export const key = (text) => ({ text });
+
+/** Gives the window another size. */
+export const resize = (columns, rows) => ({ text: `resize:${columns}x${rows}` });
+
 /**
  * Runs `cupbearer ARGS` in a pseudo-terminal.
  *
  * @param {string[]} args
- * @param {[string, string, string?][]} script a regular expression, the line that is typed once it matches, and a file
- *   that must exist by then
+ * @param {[string, string | {text: string}, string?][]} script a regular expression, the line that is typed once it
+ *   matches (or a `key`, or a `resize`), and a file that must exist by then
  * @returns {Promise<{code: number, screen: string}>} everything that the terminal showed, including its echo
  */
 export async function converse(args, script = [], { cwd, env = {} } = {}) {
-  const lines = script.map(([pattern, line, ...file]) => [pattern, [CTRL_C, CTRL_D].includes(line) ? line : `${line}\r`, ...file]);
+  const lines = script.map(([pattern, line, ...file]) => [pattern, line.text ?? ([CTRL_C, CTRL_D].includes(line) ? line : `${line}\r`), ...file]);
   const child = spawn("python3", [PROGRAM, JSON.stringify(lines), CUPBEARER, ...args], {
     env: { ...cleanEnvironment(), TERM: "xterm", ...env },
     cwd,

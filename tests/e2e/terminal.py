@@ -3,15 +3,18 @@
     python3 terminal.py SCRIPT PROGRAM ARGUMENT...
 
 SCRIPT is a JSON list of pairs: a regular expression that must match new text on the screen, and the text that is
-then typed; a third element is a file that must exist before. Prints the screen, including everything that the terminal echoed, and exits with the program's code; with
-99 if nothing new appears for 60 s, and with 98 if the program leaves the terminal without echo.
+then typed, or resize:COLUMNSxROWS, which gives the window another size; a third element is a file that must exist
+before. Prints the screen, including everything that the terminal echoed, and exits with the program's code; with 99 if
+nothing new appears for 60 s, and with 98 if the program leaves the terminal without echo.
 """
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
+import struct
 import sys
 import termios
 import time
@@ -30,7 +33,7 @@ def main():
             for file in script[0][2:]:
                 wait_for(file)
             begin = found.end()
-            os.write(terminal, script.pop(0)[1].encode())
+            act(terminal, script.pop(0)[1])
         more = read(terminal)
         if more is None:
             break
@@ -44,6 +47,14 @@ def main():
     if script:
         sys.exit(f"\nthe program ended before it showed {script[0][0]!r}")
     sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def act(terminal, text):
+    if text.startswith("resize:"):
+        columns, rows = map(int, text.removeprefix("resize:").split("x"))
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    else:
+        os.write(terminal, text.encode())
 
 
 def wait_for(file):

@@ -49,14 +49,16 @@ export function showDetails(request) {
   panel.scrollIntoView({ block: "nearest" });
 }
 
-/** The parts of the time, one below the other: [what, from, to, class]. */
+const CONNECT = "Connecting is part of this time, unless a connection was open already, as most often";
+
+/** The parts of the time, one below the other: [what, from, to, class, sentence for hovering]. */
 function parts(request) {
   const head = request.head_ms ?? request.ms;
   if (request.sent_ms === null || request.sent_ms === undefined) return [["cupbearer", 0, head, "ours"], ["Body to the client", head, request.ms, "body"]];
   const answered = Math.min(head, request.sent_ms + (request.api_ms ?? 0));
   return [
     ["Admitted, token available", 0, request.sent_ms, "ours"],
-    ["Connect, send, wait for the API", request.sent_ms, answered, "api"],
+    ["Connect, send, wait for the API", request.sent_ms, answered, "api", CONNECT],
     ["cupbearer", answered, head, "ours"],
     ["Body to the client", head, request.ms, "body"],
   ];
@@ -66,11 +68,15 @@ function waterfall(request) {
   const [width, line] = [400, 18];
   const scale = width / Math.max(request.ms, 0.001);
   const rows = parts(request).filter(([, from, to], index) => index === 0 || to > from);
-  const bars = rows.map(([, from, to, kind], index) =>
-    svg("rect", { class: kind, x: (from * scale).toFixed(1), y: index * line + 3, width: Math.max(2, (to - from) * scale).toFixed(1), height: line - 6 }),
+  const bars = rows.map(([name, from, to, kind, title], index) =>
+    svg(
+      "rect",
+      { class: kind, x: (from * scale).toFixed(1), y: index * line + 3, width: Math.max(2, (to - from) * scale).toFixed(1), height: line - 6 },
+      svg("title", {}, title ? `${name}. ${title}` : name),
+    ),
   );
   const list = element("dl");
-  fillFacts(list, rows.map(([name, from, to]) => [name, milliseconds(to - from)]));
+  fillFacts(list, rows.map(([name, from, to, , title]) => [name, milliseconds(to - from), title]));
   return [svg("svg", { class: "waterfall", viewBox: `0 0 ${width + 2} ${rows.length * line}`, "aria-hidden": "true" }, ...bars), list];
 }
 

@@ -15,9 +15,10 @@ export function showTabs(onChoice) {
   byId("tabs").hidden = names.length < 2;
   const key = JSON.stringify(names);
   if (key !== shownNames) {
-    const tab = (name, words) =>
+    const button = (name, words) =>
       element("button", { type: "button", onclick: () => { state.chosen = name; onChoice(); } }, words);
-    byId("tabs").replaceChildren(tab(undefined, "Overview"), ...names.map((name) => tab(name, name)));
+    byId("tabs").replaceChildren(button(undefined, "Overview"), ...names.map((name) => button(name, name)));
+    byId("overview-rows").replaceChildren(...names.map((name) => row(button(name, name))));
   }
   shownNames = key;
   [...byId("tabs").children].forEach((one, index) => {
@@ -27,26 +28,27 @@ export function showTabs(onChoice) {
   const isOverview = names.length > 1 && state.chosen === undefined;
   byId("overview").hidden = !isOverview;
   byId("proxy").hidden = isOverview;
-  if (isOverview) byId("overview-rows").replaceChildren(...state.status.proxies.map((proxy) => row(proxy, onChoice)));
+  if (isOverview) state.status.proxies.forEach((proxy, index) => fillRow(byId("overview-rows").children[index], proxy));
 }
 
-function row(proxy, onChoice) {
+/** The row stays, and only its texts change: it keeps the focus, and what is selected in it. */
+function row(open) {
+  const state = element("td", {}, element("span", { class: "state" }));
+  return element("tr", {}, element("th", { scope: "row" }, open), state, ...Array.from({ length: 4 }, () => element("td")));
+}
+
+function fillRow(row, proxy) {
   const last = proxyState(proxy.name).samples.slice(-MINUTE);
   const sum = (read) => last.reduce((total, sample) => total + read(sample), 0);
   const worst = proxy.problems[0];
   const { token } = proxy;
-  const open = element("button", { type: "button", onclick: () => { state.chosen = proxy.name; onChoice(); } }, proxy.name);
-  const cell = (...children) => element("td", {}, ...children);
-  const status = cell(element("span", { class: "state", "data-severity": worst?.severity ?? "good" }));
-  setText(status.firstChild, worst?.title ?? "All is well");
-  return element(
-    "tr",
-    {},
-    element("th", { scope: "row" }, open),
-    status,
-    cell(token.usable_for_s ? `valid for ${duration(token.usable_for_s)}` : "none"),
-    cell(counted(sum(({ c }) => c.reduce((one, other) => one + other)), "request")),
-    cell(String(sum(({ c }) => c[4] + c[5]))),
-    cell(proxy.upstream),
-  );
+  const [, state, ...cells] = row.children;
+  setText(state.firstChild, worst?.title ?? "All is well");
+  state.firstChild.dataset.severity = worst?.severity ?? "good";
+  [
+    token.usable_for_s ? `valid for ${duration(token.usable_for_s)}` : "none",
+    counted(sum(({ c }) => c.reduce((one, other) => one + other)), "request"),
+    String(sum(({ c }) => c[4] + c[5])),
+    proxy.upstream,
+  ].forEach((text, index) => setText(cells[index], text));
 }

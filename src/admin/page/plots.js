@@ -14,7 +14,7 @@ const PER_POINT = { 60: 1, 300: 2, 900: 5 };
 let shownSeconds = 300;
 const plots = [];
 
-const CLASSES = [[2, "2xx succeeded"], [3, "3xx redirected or not modified"], [4, "4xx refused"], [5, "5xx failed"], [0, "client disconnected"]];
+const CLASSES = [[1, "1xx upgraded (WebSocket)"], [2, "2xx succeeded"], [3, "3xx redirected or not modified"], [4, "4xx refused"], [5, "5xx failed"], [0, "client disconnected"]];
 
 export function createPlots() {
   for (const [seconds, words] of [[60, "1 minute"], [300, "5 minutes"], [900, "15 minutes"]]) {
@@ -27,14 +27,19 @@ export function createPlots() {
   addPlot("Requests per second, by status", rate, CLASSES.map(([digit, name]) => ({
     name, style: digit, value: ({ c }, span) => c[digit] / span, sum: true,
   })));
-  addPlot("How long requests take: half, 95 % and 99 % of them take at most this", milliseconds, [
+  addPlot("How long requests take: half, 95 % and 99 % of them take at most about this", estimate, [
     [2, "half (p50)", 0.5], [4, "95 % (p95)", 0.95], [5, "99 % (p99)", 0.99],
-  ].map(([style, name, share]) => ({ name, style, value: ({ b }, _, bounds) => percentile(b, bounds, share) })));
+  ].map(([style, name, share]) => ({ name, style, value: ({ b }, _, bounds) => percentile(b, bounds, share) })), ESTIMATED);
   addPlot("Bytes per second", (value) => `${bytes(value)}/s`, [
     { name: "received from clients", style: 3, value: ({ i }, span) => i / span, sum: true },
     { name: "sent to clients", style: 2, value: ({ o }, span) => o / span, sum: true },
   ]);
 }
+
+const ESTIMATED = "Requests are counted in classes by their time; within a class, they are taken to be spread evenly";
+
+/** What takes longer than the last class is only known to take longer. */
+const estimate = (ms, bounds) => `${ms >= 1000 * bounds.at(-1) ? "over" : "about"} ${milliseconds(ms)}`;
 
 /** Draws the chosen proxy's samples. */
 export function showPlots() {
@@ -73,7 +78,7 @@ export function percentile(buckets, bounds, share) {
   return 1000 * lower;
 }
 
-function addPlot(title, words, lines) {
+function addPlot(title, words, lines, explanation) {
   const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
   const caption = element("figcaption", {}, element("strong", {}, title), element("span", { class: "note" }));
   const legend = element("div", { class: "legend" });
@@ -83,7 +88,7 @@ function addPlot(title, words, lines) {
     legend.append(label);
     return { ...line, path, label };
   });
-  byId("plots").append(element("figure", { class: "plot" }, caption, drawing, legend));
+  byId("plots").append(element("figure", { class: "plot", title: explanation }, caption, drawing, legend));
   const show = (points, bounds, all) => {
     const most = Math.max(...drawn.flatMap(({ value }) => points.map((point) => value(point, point.span, bounds) ?? 0)), 0);
     // Of the space for the whole time, so that a young process draws from the right.
@@ -91,9 +96,9 @@ function addPlot(title, words, lines) {
     for (const { name, value, path, label } of drawn) {
       path.setAttribute("d", line(points.map((point) => value(point, point.span, bounds)), most, slots));
       const figure = all && value(all, all.span, bounds);
-      setText(label, `${name}: ${figure === undefined ? "no requests" : words(figure)}`);
+      setText(label, `${name}: ${figure === undefined ? "no requests" : words(figure, bounds)}`);
     }
-    const top = most ? `, at most ${words(most)}` : "";
+    const top = most ? `, at most ${words(most, bounds)}` : "";
     setText(caption.lastChild, `${top}; the last ${shownSeconds / 60} min`);
     drawing.setAttribute("aria-label", `${title}. ${drawn.map(({ label }) => label.textContent).join(", ")}${top}.`);
   };

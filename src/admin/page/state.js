@@ -1,13 +1,12 @@
 // What the event stream has said so far. Everything that is shown is derived from this.
 
+import { follow } from "./stream.js";
+
 /** How many requests of a proxy are remembered here. */
 const REMEMBERED = 1000;
 
 /** Fifteen minutes of samples. */
 const SAMPLES = 450;
-
-/** After how long a refused viewer tries again, in milliseconds. */
-const RETRY = 3000;
 
 export const state = {
   /** The last status, or `undefined` before the first one. */
@@ -28,43 +27,70 @@ export const state = {
  *   onReset: () => void}} listener
  */
 export function connect(listener) {
-  const source = new EventSource("/events");
-  source.onopen = () => {
-    // The stream begins with everything that is known.
-    state.proxies.clear();
-    state.isConnected = true;
-    listener.onReset();
+  const events = {
+    open() {
+      state.isConnected = true;
+    },
+    closed() {
+      state.isConnected = false;
+      listener.onStatus();
+    },
+    status(status) {
+      const isOther = state.status && !isSameProcess(state.status, status);
+      if (isOther) state.proxies.clear();
+      takeStatus(status, 0);
+      listener.onStatus();
+      if (isOther) listener.onReset();
+    },
+    requests({ proxy, omitted, requests }) {
+      const known = proxyState(proxy);
+      const last = known.requests.at(-1)?.number ?? 0;
+      // A new stream begins with everything that is known.
+      const newer = requests.filter(({ number }) => number > last);
+      if (!newer.length) return;
+      known.omitted += last ? newer[0].number - last - 1 : omitted;
+      append(known.requests, newer, REMEMBERED);
+      listener.onRequests(proxy, newer);
+    },
+    samples({ proxy, bounds, samples }) {
+      const known = proxyState(proxy);
+      const last = known.samples.at(-1)?.t ?? 0;
+      known.bounds = bounds;
+      append(known.samples, samples.filter(({ t }) => t > last), SAMPLES);
+      listener.onSamples(proxy);
+    },
   };
-  source.onerror = () => {
-    state.isConnected = false;
-    listener.onStatus();
-    // The browser connects again by itself, unless it was refused.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(listener), RETRY);
-  };
-  source.addEventListener("status", ({ data }) => {
-    state.status = JSON.parse(data);
-    state.receivedAt = performance.now();
-    state.isConnected = true;
-    const names = state.status.proxies.map((proxy) => proxy.name);
-    if (state.chosen === undefined ? names.length === 1 : !names.includes(state.chosen)) state.chosen = names[0];
-    listener.onStatus();
+  follow({
+    receive: (type, data) => events[type](data && JSON.parse(data)),
+    snapshot: () => ({ status: state.status, age: sinceStatus(), isConnected: state.isConnected, proxies: state.proxies }),
+    restore({ status, age, isConnected, proxies }) {
+      [state.proxies, state.isConnected] = [proxies, isConnected];
+      if (!status) return;
+      takeStatus(status, age);
+      listener.onStatus();
+      listener.onReset();
+    },
   });
-  source.addEventListener("requests", ({ data }) => {
-    const { proxy, omitted, requests } = JSON.parse(data);
-    const known = proxyState(proxy);
-    known.omitted += omitted;
-    known.requests.push(...requests);
-    if (known.requests.length > REMEMBERED) known.requests.splice(0, known.requests.length - REMEMBERED);
-    listener.onRequests(proxy, requests);
-  });
-  source.addEventListener("samples", ({ data }) => {
-    const { proxy, bounds, samples } = JSON.parse(data);
-    const known = proxyState(proxy);
-    known.bounds = bounds;
-    known.samples.push(...samples);
-    if (known.samples.length > SAMPLES) known.samples.splice(0, known.samples.length - SAMPLES);
-    listener.onSamples(proxy);
-  });
+}
+
+/** `age` is how many seconds ago it arrived. */
+function takeStatus(status, age) {
+  state.status = status;
+  state.receivedAt = performance.now() - age * 1000;
+  state.isConnected = true;
+  const names = status.proxies.map((proxy) => proxy.name);
+  if (state.chosen === undefined ? names.length === 1 : !names.includes(state.chosen)) [state.chosen] = names;
+}
+
+/** Whether the requests are numbered on. In a container, each process has the same id. */
+function isSameProcess(before, now) {
+  const uptime = (status) => status.proxies[0]?.uptime_s ?? 0;
+  return before.pid === now.pid && uptime(before) <= uptime(now);
+}
+
+function append(list, more, most) {
+  list.push(...more);
+  if (list.length > most) list.splice(0, list.length - most);
 }
 
 /** What is known about the proxy with this name. */

@@ -1,7 +1,7 @@
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::Method;
-use tokio::time::Instant;
 
 use super::*;
 use crate::metrics::{FinishedRequest, Metrics, RequestDetails};
@@ -13,12 +13,12 @@ enum Ending {
     Reason(&'static str, u16),
 }
 
-fn journal(endings: &[Ending]) -> Vec<JournalEntry> {
+fn finished(endings: impl IntoIterator<Item = Ending>) -> Arc<Metrics> {
     let metrics = Metrics::new(None);
     for ending in endings {
         let (status, reason, token_generation) = match ending {
-            Ending::Api(status) => (*status, None, Some(1)),
-            Ending::Reason(reason, status) => (*status, Some(*reason), None),
+            Ending::Api(status) => (status, None, Some(1)),
+            Ending::Reason(reason, status) => (status, Some(reason), None),
         };
         metrics.request_finished(&FinishedRequest {
             method: &Method::GET,
@@ -29,7 +29,7 @@ fn journal(endings: &[Ending]) -> Vec<JournalEntry> {
             request_id: "i",
             ended: Instant::now(),
             total: Duration::ZERO,
-            upstream_head: None,
+            upstream_head: token_generation.map(|_| Duration::ZERO),
             details: RequestDetails {
                 error: reason.map(|_| "rejected: why"),
                 token_generation,
@@ -37,7 +37,27 @@ fn journal(endings: &[Ending]) -> Vec<JournalEntry> {
             },
         });
     }
-    metrics.recent()
+    metrics
+}
+
+/// The cards that follow from requests.
+fn cards(endings: impl IntoIterator<Item = Ending>) -> Vec<(Severity, ProblemStatus)> {
+    let metrics = finished(endings);
+    let (failures, answers) = (metrics.recent_failures(), metrics.error_streak());
+    let mut cards = Vec::new();
+    cards.extend(role_card(
+        &snapshot(TokenState::Fresh, None, false),
+        answers.as_ref(),
+    ));
+    cards.extend(unreachable_card(&failures, metrics.responses()));
+    cards.extend(failing_card(answers.as_ref()));
+    cards.extend(rejection_cards(&failures));
+    cards
+}
+
+fn codes(endings: impl IntoIterator<Item = Ending>) -> Vec<String> {
+    let cards = cards(endings);
+    cards.into_iter().map(|(_, card)| card.code).collect()
 }
 
 fn snapshot(state: TokenState, last_error: Option<&str>, refused: bool) -> Snapshot {
@@ -116,57 +136,110 @@ fn a_token_problem_says_since_when_whose_side_and_the_remedy_of_health() {
     assert!(token_card(&snapshot(TokenState::Fresh, None, false), &attempts[..1]).is_none());
 }
 
+fn down() -> Ending {
+    Ending::Reason("upstream_refused", 502)
+}
+
+fn flood() -> impl Iterator<Item = Ending> {
+    (0..1000).map(|_| Ending::Reason("host_refused", 403))
+}
+
 #[test]
 fn the_api_is_down_until_it_answers_again() {
-    let down = || Ending::Reason("upstream_refused", 502);
-    assert!(api_card(&journal(&[])).is_none());
-    assert!(api_card(&journal(&[down(), Ending::Api(500)])).is_none());
-    let (severity, card) = api_card(&journal(&[
-        Ending::Api(200),
-        down(),
-        Ending::Reason("host_refused", 403),
-        down(),
-    ]))
-    .unwrap();
+    assert_eq!(codes([]), [""; 0]);
+    assert_eq!(codes([down(), Ending::Api(500)]), [""; 0]);
+    let cards = cards([Ending::Api(200), down(), down()]);
+    let [(Severity::Error, card)] = &cards[..] else {
+        panic!("{cards:?}");
+    };
     assert_eq!(
-        (severity, &*card.code),
-        (Severity::Error, "upstream_refused")
+        (&*card.code, &*card.responsible),
+        ("upstream_refused", "the API")
     );
-    assert_eq!(card.responsible, "the API");
     assert!(card.since.is_some());
 }
 
 #[test]
+fn rejected_requests_do_not_hide_a_problem_however_many_they_are() {
+    let problems = [
+        down(),
+        Ending::Reason("caller_unknown", 401),
+        Ending::Reason("rule_refused", 403),
+    ];
+    let expected = [
+        "upstream_refused",
+        "caller_unknown",
+        "host_refused",
+        "rule_refused",
+    ];
+    assert_eq!(codes(problems.into_iter().chain(flood())), expected);
+}
+
+#[test]
 fn a_role_is_suspected_when_a_fresh_token_is_refused_or_every_answer_is_a_403() {
-    let fresh = snapshot(TokenState::Fresh, None, false);
     let refused = Snapshot {
         refused_although_fresh: true,
         ..snapshot(TokenState::Fresh, None, false)
     };
-    let code = |snapshot: &Snapshot, endings: &[Ending]| {
-        role_card(snapshot, &journal(endings)).map(|(_, card)| card.code)
+    assert_eq!(role_card(&refused, None).unwrap().1.code, "role_missing");
+    let forbidden = |count| (0..count).map(|_| Ending::Api(403));
+    assert_eq!(codes(forbidden(3)), ["role_missing"]);
+    assert_eq!(codes(forbidden(2)), [""; 0]);
+    assert_eq!(codes(forbidden(3).chain([Ending::Api(200)])), [""; 0]);
+}
+
+#[test]
+fn an_api_that_answers_everything_with_5xx_is_to_blame_until_it_answers_otherwise() {
+    let failing = || [500, 502, 503].map(Ending::Api);
+    let cards = cards(failing());
+    let [(Severity::Error, card)] = &cards[..] else {
+        panic!("{cards:?}");
     };
-    assert_eq!(code(&refused, &[]).as_deref(), Some("role_missing"));
-    let forbidden = || Ending::Api(403);
-    let three = [forbidden(), forbidden(), forbidden()];
-    assert_eq!(code(&fresh, &three).as_deref(), Some("role_missing"));
-    assert_eq!(code(&fresh, &three[..2]), None);
-    let then_fine = [forbidden(), forbidden(), forbidden(), Ending::Api(200)];
-    assert_eq!(code(&fresh, &then_fine), None);
+    assert_eq!(card.code, "api_failing");
+    assert_eq!(
+        card.title,
+        "The API fails: it answers every request with 503"
+    );
+    assert_eq!(card.responsible, "the API, or a server in front of it");
+    assert!(card.since.is_some());
+    assert_eq!(codes(failing().into_iter().skip(1)), [""; 0]);
+    assert_eq!(
+        codes(failing().into_iter().chain([Ending::Api(404)])),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_certificate_near_its_end_is_a_warning_and_one_beyond_it_an_error() {
+    let certificate = |expires| ExpiringCertificate {
+        to: PresentedTo::Upstream,
+        expires,
+        warning: "the words of check".to_owned(),
+    };
+    let day = Duration::from_hours(24);
+    let (severity, card) = certificate_card(&certificate(SystemTime::now() + day));
+    assert_eq!(severity, Severity::Warning);
+    assert_eq!(
+        card.title,
+        "The client certificate for the API expires soon"
+    );
+    assert_eq!(card.detail, "the words of check");
+    let (severity, card) = certificate_card(&certificate(SystemTime::now() - day));
+    assert_eq!(severity, Severity::Error);
+    assert!(card.title.contains("has expired"), "{}", card.title);
 }
 
 #[test]
 fn each_kind_of_rejection_has_one_card() {
     let unknown = || Ending::Reason("caller_unknown", 401);
-    let endings = [
+    let cards = cards([
         unknown(),
         Ending::Reason("rule_refused", 403),
         unknown(),
         Ending::Api(404),
-    ];
-    let cards = rejection_cards(&journal(&endings));
-    let codes: Vec<_> = cards.iter().map(|(_, card)| &*card.code).collect();
-    assert_eq!(codes, ["caller_unknown", "rule_refused"]);
+    ]);
+    let found: Vec<_> = cards.iter().map(|(_, card)| &*card.code).collect();
+    assert_eq!(found, ["caller_unknown", "rule_refused"]);
     assert_eq!(cards[0].1.detail, "why");
     assert!(
         cards[0].1.remedy.contains("It sent no key"),

@@ -8,7 +8,7 @@ fn a_sample_has_what_was_added_since_the_one_before_and_old_ones_are_forgotten()
             by_class: [0, 0, requests * 10, 0, 0, requests],
             by_time: vec![requests, 0],
             bytes_in: requests * 3,
-            bytes_out: 0,
+            ..TrafficTotals::default()
         });
     }
     let all = history.newer_than(0);
