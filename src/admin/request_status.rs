@@ -51,9 +51,9 @@ pub(super) fn recent_request(entry: &JournalEntry, number: u64) -> RecentRequest
         replayed: entry.replayed,
         http: format!("{:?}", entry.version),
         ms: milliseconds(entry.total),
-        sent_ms: entry.sent_after.map(milliseconds),
+        sent_ms: entry.sent_after().map(milliseconds),
         api_ms: entry.upstream_head.map(milliseconds),
-        head_ms: entry.head_after.map(milliseconds),
+        head_ms: entry.head_after().map(milliseconds),
         bytes_in: entry.bytes_in,
         bytes_out: entry.bytes_out,
     }

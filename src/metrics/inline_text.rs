@@ -17,6 +17,10 @@ impl<const MOST: usize> InlineText<MOST> {
 
     /// Stores as much of `text` as there is room for.
     pub(super) fn set(&mut self, text: &str) {
+        if text.is_empty() {
+            (self.length, self.is_cut) = (0, false); // as most names and traces are
+            return;
+        }
         let mut length = text.len().min(MOST);
         while !text.is_char_boundary(length) {
             length -= 1;

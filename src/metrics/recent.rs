@@ -54,10 +54,8 @@ pub struct JournalEntry {
     pub replayed: Option<bool>,
     /// The version of HTTP that the client used.
     pub version: Version,
-    /// From the request head until there was a token to send it with.
-    pub sent_after: Option<Duration>,
-    /// From the request head until the head of the response to the client.
-    pub head_after: Option<Duration>,
+    sent: Option<Instant>,
+    head: Option<Instant>,
     /// Body bytes received from the client; `None` if nobody counted them.
     pub bytes_in: Option<u64>,
     /// Body bytes sent to the client.
@@ -82,8 +80,8 @@ impl JournalEntry {
             token_generation: None,
             replayed: None,
             version: Version::HTTP_11,
-            sent_after: None,
-            head_after: None,
+            sent: None,
+            head: None,
             bytes_in: None,
             bytes_out: 0,
         };
@@ -109,8 +107,8 @@ impl JournalEntry {
         self.token_generation = details.token_generation;
         self.replayed = details.replayed;
         self.version = details.version;
-        self.sent_after = details.sent_after;
-        self.head_after = details.head_after;
+        self.sent = details.sent;
+        self.head = details.head;
         self.bytes_in = details.bytes_in;
         self.bytes_out = details.bytes_out;
     }
@@ -125,6 +123,22 @@ impl JournalEntry {
     #[must_use]
     pub const fn path_is_cut(&self) -> bool {
         self.path.is_cut()
+    }
+
+    /// From the request head until there was a token to send it with.
+    #[must_use]
+    pub fn sent_after(&self) -> Option<Duration> {
+        self.sent.map(|instant| self.since_start(instant))
+    }
+
+    /// From the request head until the head of the response to the client.
+    #[must_use]
+    pub fn head_after(&self) -> Option<Duration> {
+        self.head.map(|instant| self.since_start(instant))
+    }
+
+    fn since_start(&self, instant: Instant) -> Duration {
+        self.total.saturating_sub(self.ended.duration_since(instant))
     }
 
     /// The configured caller that sent the request.

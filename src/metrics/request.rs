@@ -45,10 +45,10 @@ pub struct RequestDetails<'a> {
     pub replayed: Option<bool>,
     /// The version of HTTP that the client used.
     pub version: Version,
-    /// From the request head until there was a token to send it with: it has been admitted.
-    pub sent_after: Option<Duration>,
-    /// From the request head until the head of the response to the client.
-    pub head_after: Option<Duration>,
+    /// When there was a token to send it with: it had been admitted.
+    pub sent: Option<Instant>,
+    /// When the head of the response to the client began.
+    pub head: Option<Instant>,
     /// Whether it asked for an upgrade that `read_only` rejects.
     pub asks_upgrade: bool,
     /// Body bytes received from the client; `None` if nobody counted them.

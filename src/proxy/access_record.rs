@@ -227,7 +227,6 @@ impl AccessRecord {
     }
 
     fn details(&self) -> RequestDetails<'_> {
-        let since_start = |instant: Instant| instant.duration_since(self.start);
         let upload = || self.upload_counter.as_ref().map_or(0, UploadCounter::bytes);
         RequestDetails {
             user: self.uid,
@@ -236,8 +235,8 @@ impl AccessRecord {
             token_generation: self.attempt.map(|attempt| attempt.generation),
             replayed: self.replayed(),
             version: self.version,
-            sent_after: self.attempt.map(|attempt| since_start(attempt.started)),
-            head_after: self.head.map(|(_, instant)| since_start(instant)),
+            sent: self.attempt.map(|attempt| attempt.started),
+            head: self.head.map(|(_, instant)| instant),
             asks_upgrade: self.asks_upgrade,
             bytes_in: (self.lines != AccessLines::None).then(upload),
             bytes_out: self.bytes_out,

@@ -36,9 +36,8 @@ pub(super) fn is_removed_from_request(name: &HeaderName) -> bool {
         | header::USER_AGENT => false,
         _ => {
             let name = name.as_str();
-            name != "x-request-id" // every request has one
-                && (is_removed_name(name)
-                    || name.contains('_') && is_removed_name(&name.replace('_', "-")))
+            is_removed_name(name)
+                || name.contains('_') && is_removed_name(&name.replace('_', "-"))
         }
     }
 }
@@ -47,7 +46,12 @@ fn is_removed_name(name: &str) -> bool {
     is_hop_by_hop(name)
         || matches!(
             name,
-            "content-length" | "dpop" | "forwarded" | "x-real-ip" | "x-cupbearer-key"
+            "content-length"
+                | "dpop"
+                | "forwarded"
+                | "x-cupbearer-key"
+                | "x-real-ip"
+                | "x-request-id"
         )
         || name.starts_with("proxy-")
         || name.starts_with("x-forwarded-")

@@ -55,7 +55,7 @@ use request_body::{ReplayableBody, UpstreamRequestBody};
 use request_head::{RequestHead, RequestTemplate};
 use response_body::UpstreamResponseBody;
 use rewrite::Rewrite;
-use service::{Forwarded, RequestService};
+use service::{Forwarded, IdentifiedRequest, RequestService};
 use upgrade::ClientUpgrade;
 
 pub use access_logger::AccessLogger;
@@ -190,9 +190,10 @@ impl Proxy {
 
     async fn forward(
         self: Arc<Self>,
-        request: Request<RequestBody>,
+        identified: IdentifiedRequest<RequestBody>,
         peer: Peer,
     ) -> Result<Forwarded, ForwardFailure> {
+        let IdentifiedRequest { request, id } = identified;
         let admitted = self
             .guard
             .check(&request, &peer)
@@ -206,7 +207,7 @@ impl Proxy {
                 permit: None,
             });
         }
-        let (mut head, body) = RequestHead::of(request, peer.scheme);
+        let (mut head, body) = RequestHead::of(request, id, peer.scheme);
         if head.on_upgrade.is_some() {
             head.lease = self.guard.lease(&head.headers, &peer);
         }

@@ -23,6 +23,8 @@ pub(super) struct RequestHead {
     pub(super) method: Method,
     pub(super) path: PathAndQuery,
     pub(super) headers: HeaderMap,
+    /// The value of `X-Request-Id` for the upstream.
+    request_id: HeaderValue,
     /// The scheme by which the client reached us.
     pub(super) scheme: OwnScheme,
     version: Version,
@@ -38,7 +40,11 @@ pub(super) struct RequestHead {
 }
 
 impl RequestHead {
-    pub(super) fn of(request: Request<RequestBody>, scheme: OwnScheme) -> (Self, RequestBody) {
+    pub(super) fn of(
+        request: Request<RequestBody>,
+        request_id: HeaderValue,
+        scheme: OwnScheme,
+    ) -> (Self, RequestBody) {
         let (mut parts, body) = request.into_parts();
         let has_no_body = body.is_end_stream();
         let head = Self {
@@ -49,6 +55,7 @@ impl RequestHead {
             upload_counter: parts.extensions.remove(),
             lease: None,
             headers: parts.headers,
+            request_id,
             scheme,
             version: parts.version,
             has_no_body,
@@ -160,8 +167,9 @@ impl RequestTemplate {
     /// the bearer with `Connection: authorization`.
     fn headers(&self, head: &RequestHead, bearer: &Bearer) -> HeaderMap {
         let nominated = NominatedFields::of(&head.headers);
-        let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 2);
+        let mut headers = HeaderMap::with_capacity(head.headers.len() + self.fixed.len() + 3);
         headers.insert(header::HOST, self.host.clone());
+        headers.insert(X_REQUEST_ID, head.request_id.clone());
         for (name, value) in &head.headers {
             match *name {
                 _ if is_removed_from_request(name)
@@ -192,11 +200,6 @@ impl RequestTemplate {
         }
         if let Some(via) = &self.via {
             headers.append(header::VIA, via.line(head.version).clone());
-        }
-        if nominated.contains(&X_REQUEST_ID)
-            && let Some(id) = head.headers.get(X_REQUEST_ID)
-        {
-            headers.insert(X_REQUEST_ID, id.clone());
         }
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());

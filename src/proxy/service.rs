@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 
 use super::access_logger::AccessLogger;
@@ -22,6 +22,13 @@ use crate::guard::CallerName;
 use crate::problem::{ProblemResponse, Reason, RequestId, X_REQUEST_ID};
 use crate::text::error_chain;
 use crate::upstream::BodyError;
+
+/// A request, with its id as the upstream, the client and the log get it. In the head there may be another one, of the
+/// client.
+pub(super) struct IdentifiedRequest<B> {
+    pub(super) request: Request<B>,
+    pub(super) id: HeaderValue,
+}
 
 /// A response, with what is recorded about it and what it holds until its end.
 pub(super) struct Forwarded {
@@ -60,7 +67,7 @@ impl<S> RequestService<S> {
 
 impl<S, B> tower::Service<Request<B>> for RequestService<S>
 where
-    S: tower::Service<Request<B>, Response = Forwarded, Error = ForwardFailure>,
+    S: tower::Service<IdentifiedRequest<B>, Response = Forwarded, Error = ForwardFailure>,
     B: Body,
 {
     type Response = Response<ClientResponseBody>;
@@ -72,13 +79,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let id = RequestId::of(request.headers());
-        request
-            .headers_mut()
-            .insert(X_REQUEST_ID, id.header().clone());
+        let request_id = RequestId::of(request.headers());
+        let id = request_id.header().clone();
         let mut end = Box::new(RecordedEnd {
             permit: None,
-            record: self.access_logger.begin(self.uid, id, &request),
+            record: self.access_logger.begin(self.uid, request_id, &request),
         });
         if !request.body().is_end_stream()
             && let Some(counter) = end.record.count_upload()
@@ -86,7 +91,7 @@ where
             request.extensions_mut().insert(counter);
         }
         RequestFuture {
-            forwarding: Box::pin(self.forward.call(request)),
+            forwarding: Box::pin(self.forward.call(IdentifiedRequest { request, id })),
             end: Some(end),
         }
     }

@@ -244,8 +244,11 @@ impl AsyncWrite for ClientIo {
         if self.held.is_some() && self.connection.is_busy() {
             ready!(self.poll_release(cx))?; // hyper has parsed another head
         }
+        if !self.stream.is_tls() {
+            return Poll::Ready(Ok(())); // a socket has nothing to flush
+        }
+        // The session may still hold the end of a response.
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        // A socket has nothing to flush; a TLS session may still hold the end of a response.
         self.connection.set_write_blocked(polled.is_pending());
         polled
     }

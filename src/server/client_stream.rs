@@ -85,9 +85,17 @@ macro_rules! each {
             ClientStream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(unix)]
             ClientStream::Unix(stream) => Pin::new(stream).$method($($argument),*),
-            ClientStream::Tls(session) => Pin::new(&mut **session).$method($($argument),*),
+            ClientStream::Tls(session) => {
+                out_of_line(|| Pin::new(&mut **session).$method($($argument),*))
+            }
         }
     };
+}
+
+/// Keeps the code of TLS sessions out of that of sockets, which is then small enough to be inlined.
+#[inline(never)]
+fn out_of_line<T>(call: impl FnOnce() -> T) -> T {
+    call()
 }
 
 impl AsyncRead for ClientStream {

@@ -16,7 +16,9 @@ fn request(path: &str) -> Request<EmptyBody> {
 }
 
 /// Panics at `/now` when it is first polled, at `/later` when it is polled again.
-async fn panicking(request: Request<EmptyBody>) -> Result<Forwarded, ForwardFailure> {
+async fn panicking(
+    IdentifiedRequest { request, .. }: IdentifiedRequest<EmptyBody>,
+) -> Result<Forwarded, ForwardFailure> {
     assert_ne!(request.uri().path(), "/now", "a value of the request");
     tokio::task::yield_now().await;
     assert_ne!(request.uri().path(), "/later", "a value of the request");
