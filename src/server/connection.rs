@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use super::client_io::{ClientIo, WIDE_BUFFER};
 use super::client_stream::ClientStream;
-use super::handshake;
+use super::handshake::shake_hands;
 use super::head_fault::{UNKNOWN, UnreadableHead, restore};
 use super::last_response;
 use super::registry::ConnectionSlot;
@@ -26,21 +26,42 @@ use super::unserved::{UnservedCause, UnservedRequest};
 use crate::guard::Peer;
 
 /// Serves one connection until it ends. Its service is made when its peer is known, which is after a TLS handshake.
-pub(super) async fn serve<M, S>(
+///
+/// Boxed, because a task is moved several times while it is spawned and when it ends.
+pub(super) fn serve<M, S>(
     stream: ClientStream,
     slot: ConnectionSlot,
     peer: Peer,
-    make_service: Arc<M>,
-) where
-    M: Fn(Peer) -> S,
+    make_service: &Arc<M>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>>
+where
+    M: Fn(Peer) -> S + Send + Sync + 'static,
     S: HttpService,
 {
-    let tls = slot.registry.tls();
-    let Some((stream, peer)) = handshake::secure(stream, tls, &slot, peer).await else {
-        return;
-    };
-    let service = make_service(peer.clone());
-    drop(make_service);
+    match (stream, slot.registry.tls()) {
+        (ClientStream::Tcp(stream), Some(tls)) => {
+            let make_service = Arc::clone(make_service);
+            Box::pin(async move {
+                if let Some((session, peer)) = shake_hands(stream, tls, &slot, peer).await {
+                    let service = make_service(peer.clone());
+                    drop(make_service);
+                    serve_http(ClientStream::Tls(Box::new(session)), slot, peer, service).await;
+                }
+            })
+        }
+        (stream, _) => {
+            let service = make_service(peer.clone());
+            Box::pin(serve_http(stream, slot, peer, service))
+        }
+    }
+}
+
+async fn serve_http<S: HttpService>(
+    stream: ClientStream,
+    slot: ConnectionSlot,
+    peer: Peer,
+    service: S,
+) {
     #[cfg(not(target_os = "linux"))] // on Linux a socket inherits this from its listener
     stream.set_nodelay();
     let header_bytes = slot.registry.limits().header_bytes;

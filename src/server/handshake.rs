@@ -50,23 +50,8 @@ impl Opening {
     }
 }
 
-/// The stream to serve, after the handshake if there is `tls`, and its peer. `None` if there is nothing to serve.
-pub(super) async fn secure(
-    stream: ClientStream,
-    tls: Option<Arc<ServerTls>>,
-    slot: &ConnectionSlot,
-    peer: Peer,
-) -> Option<(ClientStream, Peer)> {
-    match (stream, tls) {
-        (ClientStream::Tcp(stream), Some(tls)) => {
-            let (session, peer) = Box::pin(shake_hands(stream, tls, slot, peer)).await?;
-            Some((ClientStream::Tls(Box::new(session)), peer))
-        }
-        (stream, _) => Some((stream, peer)),
-    }
-}
-
-async fn shake_hands(
+/// The session with a client, and its peer. `None` if there is nothing to serve.
+pub(super) async fn shake_hands(
     stream: TcpStream,
     tls: Arc<ServerTls>,
     slot: &ConnectionSlot,

@@ -352,13 +352,7 @@ impl Server {
         self.turn = self.turn.wrapping_add(1);
         let worker = self.turn % (self.other_workers.len() + 1);
         if worker == 0 {
-            // Boxed, because a task is moved several times while it is spawned and when it ends.
-            tokio::spawn(Box::pin(connection::serve(
-                stream,
-                slot,
-                peer,
-                Arc::clone(make_service),
-            )));
+            tokio::spawn(connection::serve(stream, slot, peer, make_service));
         } else if let Ok(stream) = stream.detach() {
             let _ = self.other_workers[worker - 1].send(Handover { stream, peer, slot });
         }
@@ -378,8 +372,7 @@ where
             next = handovers.recv() => match next {
                 Some(Handover { stream, peer, slot }) => {
                     if let Ok(stream) = stream.attach() {
-                        let make_service = Arc::clone(&make_service);
-                        connections.spawn(Box::pin(connection::serve(stream, slot, peer, make_service)));
+                        connections.spawn(connection::serve(stream, slot, peer, &make_service));
                     }
                 }
                 None => break,
