@@ -138,7 +138,8 @@ impl JournalEntry {
     }
 
     fn since_start(&self, instant: Instant) -> Duration {
-        self.total.saturating_sub(self.ended.duration_since(instant))
+        self.total
+            .saturating_sub(self.ended.duration_since(instant))
     }
 
     /// The configured caller that sent the request.

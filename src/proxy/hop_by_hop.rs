@@ -36,8 +36,7 @@ pub(super) fn is_removed_from_request(name: &HeaderName) -> bool {
         | header::USER_AGENT => false,
         _ => {
             let name = name.as_str();
-            is_removed_name(name)
-                || name.contains('_') && is_removed_name(&name.replace('_', "-"))
+            is_removed_name(name) || name.contains('_') && is_removed_name(&name.replace('_', "-"))
         }
     }
 }
