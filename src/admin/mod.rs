@@ -51,7 +51,7 @@ use page::PAGE;
 pub use readiness::Readiness;
 use sign_in_page::SIGN_IN_FILES;
 pub(crate) use sign_in_page::SIGN_IN_PAGE;
-pub use view::{ExpiringCertificate, ProxyView};
+pub use view::{ExpiringCertificate, PendingReasons, ProxyView};
 
 /// Required on POST. A page of another origin cannot send it without a preflight, which is refused.
 const X_CUPBEARER: HeaderName = HeaderName::from_static("x-cupbearer");

@@ -97,7 +97,12 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         (_, false) => "the token endpoint does not grant one",
     };
     let title = &format!("{effect}: {cause}");
-    let responsible = plain_text(reason.responsible());
+    let responsible = match (snapshot.origin, snapshot.refused) {
+        (Some(FailureOrigin::Server), false) => {
+            "the token endpoint, or the network path to it".to_owned()
+        }
+        _ => plain_text(reason.responsible()),
+    };
     let (severity, card) = card(severity, reason.name(), title);
     let card = ProblemStatus {
         detail: error.clone(),
@@ -260,17 +265,19 @@ fn certificate_card(certificate: &ExpiringCertificate) -> (Severity, ProblemStat
 }
 
 fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
-    let change = (view.pending_change)();
+    let (change, why) = ((view.pending_change)(), (view.pending_reasons)());
     let kinds = [
         (
             change.refused,
+            why.refused,
             Severity::Warning,
             "configuration_refused",
             "The changed configuration cannot be used; the last valid one stays in use",
-            "correct it; a corrected file is used within 3 s",
+            "correct the file; cupbearer uses it within 3 s",
         ),
         (
             change.waiting,
+            why.waiting,
             Severity::Warning,
             "configuration_waiting",
             "The changed configuration waits for its first token; the previous one stays in use",
@@ -278,19 +285,19 @@ fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
         ),
         (
             change.restart,
+            why.restart,
             Severity::Notice,
             "configuration_needs_restart",
             "A changed key takes effect only after a restart",
             "restart cupbearer",
         ),
     ];
-    let notes = (view.notes)();
     let present = kinds.into_iter().filter(|(is_present, ..)| *is_present);
     present
-        .map(|(_, severity, code, title, remedy)| {
+        .map(|(_, detail, severity, code, title, remedy)| {
             let (severity, card) = card(severity, code, title);
             let card = ProblemStatus {
-                detail: notes.join("; "),
+                detail,
                 since: (view.pending_since)().and_then(date_and_time),
                 responsible: "your configuration".to_owned(),
                 remedy: remedy.to_owned(),

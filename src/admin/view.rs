@@ -43,10 +43,23 @@ pub struct ProxyView {
     pub pending_fingerprint: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why a changed configuration is not in use.
     pub pending_change: Arc<dyn Fn() -> PendingChange + Send + Sync>,
+    /// The details of each of these.
+    pub pending_reasons: Arc<dyn Fn() -> PendingReasons + Send + Sync>,
     /// Since when it is not in use.
     pub pending_since: Arc<dyn Fn() -> Option<SystemTime> + Send + Sync>,
     /// The certificates that it presents and that expire soon, or have expired.
     pub expiring: Arc<dyn Fn() -> Vec<ExpiringCertificate> + Send + Sync>,
+}
+
+/// Why a changed configuration is not in use, in words; empty for what is not the case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PendingReasons {
+    /// Why it cannot be used.
+    pub refused: String,
+    /// Why its identity has no token yet.
+    pub waiting: String,
+    /// The keys that need a restart.
+    pub restart: String,
 }
 
 /// A certificate whose validity ends soon, or has ended.

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::admin::ExpiringCertificate;
+use crate::admin::{ExpiringCertificate, PendingReasons};
 use crate::metrics::PendingChange;
 use crate::token::Tokens;
 
@@ -100,6 +100,17 @@ impl ConfigNotes {
         self.lock().pending_change()
     }
 
+    /// The details of each of these reasons.
+    #[must_use]
+    pub fn pending_reasons(&self) -> PendingReasons {
+        let contents = self.lock();
+        PendingReasons {
+            refused: contents.rejected.clone().unwrap_or_default(),
+            waiting: contents.waits_for().unwrap_or_default(),
+            restart: contents.needs_restart.join(", "),
+        }
+    }
+
     /// When the first change that is not in use was noticed.
     #[must_use]
     pub fn pending_since(&self) -> Option<SystemTime> {
@@ -117,11 +128,9 @@ impl ConfigNotes {
                 "the changed configuration cannot be used; the last valid one stays in use: {reason}"
             ));
         }
-        if let Some(tokens) = &contents.pending {
-            let error = tokens.snapshot().last_error;
+        if let Some(why) = contents.waits_for() {
             lines.push(format!(
-                "the changed configuration waits for its first token; the previous one stays in use: {}",
-                error.as_deref().unwrap_or("the token request is in progress")
+                "the changed configuration waits for its first token; the previous one stays in use: {why}"
             ));
         }
         if !contents.needs_restart.is_empty() {
@@ -145,6 +154,12 @@ impl NoteContents {
             waiting: self.pending.is_some(),
             restart: !self.needs_restart.is_empty(),
         }
+    }
+
+    /// Why the new identity has no token yet, if there is one without.
+    fn waits_for(&self) -> Option<String> {
+        let error = self.pending.as_ref()?.snapshot().last_error;
+        Some(error.unwrap_or_else(|| "the token request is in progress".to_owned()))
     }
 
     fn note_time(&mut self) {

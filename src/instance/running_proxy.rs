@@ -61,7 +61,8 @@ impl RunningProxy {
         };
         let (listen, addresses) = (self.listen.clone(), self.addresses.clone());
         let scheme = Arc::clone(&self.live_config);
-        let (tokens, guard, notes, pending, change, since, expiring) = (
+        let (tokens, guard, notes, pending, change, reasons, since, expiring) = (
+            Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
             Arc::clone(&self.live_config),
@@ -87,6 +88,7 @@ impl RunningProxy {
             pending_fingerprint: text(|live| live.notes().pending_fingerprint()),
             has_pending_change: Arc::new(move || pending.notes().has_pending_change()),
             pending_change: Arc::new(move || change.notes().pending_change()),
+            pending_reasons: Arc::new(move || reasons.notes().pending_reasons()),
             pending_since: Arc::new(move || since.notes().pending_since()),
             expiring: Arc::new(move || expiring.notes().expiring()),
         }

@@ -208,7 +208,7 @@ impl Reason {
             Self::Draining => entry!("draining", SERVICE_UNAVAILABLE, "proxy_internal_error", "no one: a normal shutdown",
                 "cupbearer stopped before the whole request head had arrived. Send the request again."),
             Self::CallerUnknown => entry!("caller_unknown", UNAUTHORIZED, "http_request_denied", "the caller",
-                "It sent no key, or an unknown one: see [callers.md](callers.md)."),
+                "It sent no key, or an unknown one: give it a key of `guard.callers`. See [callers.md](callers.md)."),
             Self::HostRefused => entry!("host_refused", FORBIDDEN, "http_request_denied", "the caller",
                 "`Host` is not a loopback name. If the name is yours, add it to `guard.hosts`."),
             Self::OriginRefused => entry!("origin_refused", FORBIDDEN, "http_request_denied", "a web page",

@@ -381,7 +381,7 @@ test("the doctor runs from the page, and shows each check as it ends, with its r
   const { proxy } = await SCENES["secret refused"].start(t);
   const { page, violations } = await openLivePage(t, proxy);
   await settled(page);
-  await page.locator("#doctor").click();
+  await page.locator(".problem").getByRole("button", { name: "Run the doctor" }).click();
   await page.locator('#checks [data-outcome="ok"]').first().waitFor();
   const failed = page.locator('#checks [data-outcome="failed"]').first();
   await failed.locator("p").first().waitFor({ timeout: 120_000 });

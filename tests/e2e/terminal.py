@@ -5,7 +5,8 @@
 SCRIPT is a JSON list of pairs: a regular expression that must match new text on the screen, and the text that is
 then typed, or resize:COLUMNSxROWS, which gives the window another size; a third element is a file that must exist
 before. Prints the screen, including everything that the terminal echoed, and exits with the program's code; with 99 if
-nothing new appears for 60 s, and with 98 if the program leaves the terminal without echo.
+nothing new appears for 60 s, or not what is expected for 150 s, and with 98 if the program leaves the
+terminal without echo.
 """
 
 import fcntl
@@ -20,6 +21,7 @@ import termios
 import time
 
 LIMIT_S = 60
+STEP_LIMIT_S = 150  # for a program that always shows something new, but not what is expected
 
 
 def main():
@@ -27,13 +29,16 @@ def main():
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvp(sys.argv[2], sys.argv[2:])
-    seen, begin = "", 0
+    seen, begin, last_step = "", 0, time.monotonic()
     while True:
         while script and (found := re.compile(script[0][0]).search(seen, begin)):
             for file in script[0][2:]:
                 wait_for(file)
-            begin = found.end()
+            begin, last_step = found.end(), time.monotonic()
             act(terminal, script.pop(0)[1])
+        if script and time.monotonic() - last_step > STEP_LIMIT_S:
+            print(f"\nno {script[0][0]!r} within {STEP_LIMIT_S} s", flush=True)
+            os._exit(99)
         more = read(terminal)
         if more is None:
             break

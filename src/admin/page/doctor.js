@@ -3,10 +3,10 @@
 import { byId, element, setText } from "./element.js";
 
 export function createDoctor() {
-  byId("doctor").addEventListener("click", run);
+  byId("doctor").addEventListener("click", runDoctor);
 }
 
-async function run() {
+export async function runDoctor() {
   const [dialog, list, note] = [byId("doctor-dialog"), byId("checks"), byId("doctor-note")];
   list.replaceChildren();
   setText(note, "The checks run now. They request one token, and send one GET to the API.");

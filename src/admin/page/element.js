@@ -33,6 +33,12 @@ export function fillFacts(list, rows) {
   });
 }
 
+/** A text in which code stands between backticks, as in the terminal. */
+export function marked(text) {
+  const parts = text.split("`");
+  return parts.length % 2 ? parts.map((part, index) => (index % 2 ? element("code", {}, part) : part)) : [text];
+}
+
 /** Shows a short message for a moment. */
 export function toast(text) {
   const node = byId("toast");

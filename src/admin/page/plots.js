@@ -27,8 +27,8 @@ export function createPlots() {
   addPlot("Requests per second, by status", rate, CLASSES.map(([digit, name]) => ({
     name, style: digit, value: ({ c }, span) => c[digit] / span, sum: true,
   })));
-  addPlot("How long requests take: half, 95 % and 99 % of them take at most about this", estimate, [
-    [2, "half (p50)", 0.5], [4, "95 % (p95)", 0.95], [5, "99 % (p99)", 0.99],
+  addPlot("How long requests take, estimated", estimate, [
+    [2, "half take at most (p50)", 0.5], [4, "95 % at most (p95)", 0.95], [5, "99 % at most (p99)", 0.99],
   ].map(([style, name, share]) => ({ name, style, value: ({ b }, _, bounds) => percentile(b, bounds, share) })), ESTIMATED);
   addPlot("Bytes per second", (value) => `${bytes(value)}/s`, [
     { name: "received from clients", style: 3, value: ({ i }, span) => i / span, sum: true },

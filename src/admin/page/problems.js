@@ -1,6 +1,7 @@
 // What is wrong, before everything else: one card each, and the state in the title, the icon and the headline.
 
-import { byId, element, setText } from "./element.js";
+import { runDoctor } from "./doctor.js";
+import { byId, element, marked, setText } from "./element.js";
 import { state } from "./state.js";
 import { duration } from "./words.js";
 
@@ -38,7 +39,7 @@ export function showProblems() {
 }
 
 function card(problem) {
-  const fact = (term, value) => (value ? [element("dt", {}, term), element("dd", {}, value)] : []);
+  const fact = (term, value) => (value ? [element("dt", {}, term), element("dd", {}, ...value)] : []);
   const time = problem.since && element("time", { datetime: problem.since, title: problem.since }, sinceWords(problem.since));
   return element(
     "article",
@@ -48,11 +49,19 @@ function card(problem) {
     element(
       "dl",
       {},
-      ...fact("Since", time),
-      ...fact("Responsible", problem.responsible),
-      ...fact("What to do", problem.remedy),
+      ...fact("Since", time && [time]),
+      ...fact("Responsible", [problem.responsible]),
+      ...fact("What to do", marked(problem.remedy)),
     ),
+    ...actions(problem),
   );
+}
+
+/** What the remedy asks for, if this page can do it. */
+function actions(problem) {
+  if (problem.code === "login_required") return [element("p", {}, element("a", { href: "/sign-in" }, "Sign in"))];
+  if (!problem.remedy.includes("cupbearer doctor")) return [];
+  return [element("button", { type: "button", onclick: runDoctor }, "Run the doctor")];
 }
 
 function updateCard(problem, index) {

@@ -29,7 +29,7 @@ export function showToken() {
   byId("ring").dataset.state = token.state;
   byId("ring").title = "How long the current access token can still be used";
   setText(ring.number, left ? duration(left) : "none");
-  setText(ring.words, left ? "left" : "no valid token");
+  setText(ring.words, left ? "left" : "no token");
   const next = Math.max(0, token.next_attempt_in_s - sinceStatus());
   const person = token.sign_in;
   const signedIn = person && (person.is_signed_in ? (person.who ?? "someone (the token has no name)") : "nobody");
@@ -73,6 +73,8 @@ function attempt({ at, outcome, error }) {
   return element("li", { class: error ? "failed" : "granted", title: error ?? "The token endpoint issued a token" }, time, words);
 }
 
+const isOnCard = (note, proxy) => proxy.problems.some(({ detail }) => detail && note.includes(detail));
+
 function showProxy(proxy) {
   const { totals } = proxy;
   const failed = totals.client_errors + totals.server_errors;
@@ -84,6 +86,6 @@ function showProxy(proxy) {
     ["Of these", `${counted(failed, "error")} (${totals.client_errors} × 4xx, ${totals.server_errors} × 5xx), ${totals.unanswered} × client disconnected`, "Requests that ended with an error, whoever caused it"],
     ["Bytes", `${bytes(totals.bytes_in)} received, ${bytes(totals.bytes_out)} sent`, "Read from clients and written to them, heads included"],
     ["Now", `${counted(proxy.requests_in_flight, "request")} in flight, ${counted(proxy.client_connections, "client connection")}, ${counted(proxy.upstream_connections, "connection")} to the API`, "What is open at this moment"],
-    ["Notes", proxy.notes.join("; ")],
+    ["Notes", proxy.notes.filter((note) => !isOnCard(note, proxy)).join("; ")],
   ]);
 }

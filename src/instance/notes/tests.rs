@@ -16,6 +16,12 @@ fn a_note_is_listed_for_as_long_as_it_is_true() {
         restart: true,
     };
     assert_eq!(notes.pending_change(), why);
+    let details = PendingReasons {
+        refused: "not TOML".to_owned(),
+        waiting: String::new(),
+        restart: "listen, name".to_owned(),
+    };
+    assert_eq!(notes.pending_reasons(), details);
     notes.set_rejected(None);
     notes.set_needs_restart(Vec::new());
     assert!(notes.lines().is_empty() && !notes.has_pending_change());
