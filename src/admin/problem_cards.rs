@@ -10,7 +10,6 @@ use super::readiness;
 use super::request_status::{explanation, reason_of};
 use super::status_api::ProblemStatus;
 use super::view::{ExpiringCertificate, ProxyView};
-use crate::credentials::PresentedTo;
 use crate::metrics::{ErrorAnswer, ErrorStreak, FailureSpell};
 use crate::problem::Reason;
 use crate::text::date_and_time;
@@ -239,18 +238,14 @@ fn unreachable_card(
 }
 
 fn certificate_card(certificate: &ExpiringCertificate) -> (Severity, ProblemStatus) {
-    let (what, effect) = match certificate.to {
-        PresentedTo::Clients => ("The certificate of this proxy", "clients reject it"),
-        PresentedTo::Upstream => ("The client certificate for the API", "the API rejects it"),
-        PresentedTo::TokenEndpoint => (
-            "The client certificate for the token endpoint",
-            "the token endpoint rejects it",
-        ),
-    };
+    let (name, consequence) = (certificate.name, certificate.consequence);
     let (severity, title) = if certificate.expires <= SystemTime::now() {
-        (Severity::Error, format!("{what} has expired: {effect}"))
+        (
+            Severity::Error,
+            format!("{name} has expired: {consequence}"),
+        )
     } else {
-        (Severity::Warning, format!("{what} expires soon"))
+        (Severity::Warning, format!("{name} expires soon"))
     };
     let (severity, card) = card(severity, "certificate_expires", &title);
     let card = ProblemStatus {

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use crate::credentials::PresentedTo;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, PendingChange, TokenFacts};
 use crate::token::{Snapshot, Tokens};
@@ -65,8 +64,10 @@ pub struct PendingReasons {
 /// A certificate whose validity ends soon, or has ended.
 #[derive(Debug, Clone)]
 pub struct ExpiringCertificate {
-    /// Whom it is presented to.
-    pub to: PresentedTo,
+    /// What it is, such as `The client certificate for the API`.
+    pub name: &'static str,
+    /// What happens once it has expired, such as `the API rejects it`.
+    pub consequence: &'static str,
     /// The end of its validity.
     pub expires: SystemTime,
     /// Which file it is in and when it expires, in one sentence.

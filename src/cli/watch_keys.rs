@@ -50,8 +50,35 @@ fn key_of(bytes: &[u8]) -> Option<WatchKey> {
     }
 }
 
-#[cfg(unix)]
-pub(super) use unix::KeyReader;
+/// Reads keys without Enter and echo, where the system allows it. The terminal is as before when this is dropped.
+pub(super) struct KeyReader {
+    #[cfg(unix)]
+    keys: unix::SingleKeys,
+}
+
+impl KeyReader {
+    /// `None` if standard input is no terminal, or the terminal belongs to another program now.
+    #[cfg(unix)]
+    pub(super) fn new() -> Option<Self> {
+        let keys = unix::SingleKeys::new()?;
+        Some(Self { keys })
+    }
+
+    /// Elsewhere, keys arrive with Enter only, so none are read.
+    #[cfg(not(unix))]
+    pub(super) const fn new() -> Option<Self> {
+        None
+    }
+
+    /// The next key. Never returns if there are no more.
+    pub(super) async fn next(&mut self) -> WatchKey {
+        #[cfg(unix)]
+        if let Some(key) = self.keys.next().await {
+            return key;
+        }
+        std::future::pending().await
+    }
+}
 
 #[cfg(unix)]
 mod unix {
@@ -60,20 +87,18 @@ mod unix {
     use rustix::termios::{self, LocalModes, OptionalActions, Termios};
     use tokio::sync::mpsc;
 
-    use super::{WatchKey, keys_of};
+    use crate::cli::watch_keys::{WatchKey, keys_of};
 
     /// Keys wait here until the screen is drawn.
     const WAITING: usize = 16;
 
-    /// Reads keys without Enter and echo. The terminal is as before when this is dropped.
-    pub(in crate::cli) struct KeyReader {
+    pub(super) struct SingleKeys {
         before: Termios,
         keys: mpsc::Receiver<WatchKey>,
     }
 
-    impl KeyReader {
-        /// `None` if standard input is no terminal, or the terminal belongs to another program now.
-        pub(in crate::cli) fn new() -> Option<Self> {
+    impl SingleKeys {
+        pub(super) fn new() -> Option<Self> {
             let before = termios::tcgetattr(io::stdin()).ok()?;
             let foreground = termios::tcgetpgrp(io::stdin()).ok()?;
             if foreground != rustix::process::getpgrp() {
@@ -89,16 +114,12 @@ mod unix {
             Some(Self { before, keys })
         }
 
-        /// The next key. Never returns if there are no more.
-        pub(in crate::cli) async fn next(&mut self) -> WatchKey {
-            match self.keys.recv().await {
-                Some(key) => key,
-                None => std::future::pending().await,
-            }
+        pub(super) async fn next(&mut self) -> Option<WatchKey> {
+            self.keys.recv().await
         }
     }
 
-    impl Drop for KeyReader {
+    impl Drop for SingleKeys {
         fn drop(&mut self) {
             let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
         }
@@ -120,21 +141,6 @@ mod unix {
                 Err(_) => return,
             }
         }
-    }
-}
-
-/// Elsewhere, keys arrive with Enter only, so none are read.
-#[cfg(not(unix))]
-pub(super) struct KeyReader;
-
-#[cfg(not(unix))]
-impl KeyReader {
-    pub(super) const fn new() -> Option<Self> {
-        None
-    }
-
-    pub(super) async fn next(&mut self) -> WatchKey {
-        std::future::pending().await
     }
 }
 

@@ -60,14 +60,28 @@ async fn look(live: &LiveConfig, metrics: &Metrics) -> Vec<ExpiringCertificate> 
         };
         metrics.certificate_expires(to.metric_label(), not_after);
         expiring.extend(found.zip(not_after).and_then(|(found, not_after)| {
+            let (name, consequence) = words(to);
             Some(ExpiringCertificate {
-                to,
+                name,
+                consequence,
                 expires: UNIX_EPOCH.checked_add(not_after)?,
                 warning: found.files.expiry_warning(not_after, SystemTime::now())?,
             })
         }));
     }
     expiring
+}
+
+/// What a certificate is, and what happens once it has expired.
+const fn words(to: PresentedTo) -> (&'static str, &'static str) {
+    match to {
+        PresentedTo::Clients => ("The certificate of this proxy", "clients reject it"),
+        PresentedTo::Upstream => ("The client certificate for the API", "the API rejects it"),
+        PresentedTo::TokenEndpoint => (
+            "The client certificate for the token endpoint",
+            "the token endpoint rejects it",
+        ),
+    }
 }
 
 /// Waits until the generation is replaced, or for the interval.

@@ -33,9 +33,9 @@ pub struct FailureSpell {
 
 /// One spell for each reason.
 #[derive(Debug, Default)]
-pub(super) struct FailureLog(Mutex<Vec<FailureSpell>>);
+pub(super) struct RequestFailures(Mutex<Vec<FailureSpell>>);
 
-impl FailureLog {
+impl RequestFailures {
     /// Adds a request that has failed. The API has responded to `responses` requests so far.
     pub(super) fn add(&self, reason: &'static str, request: &FinishedRequest<'_>, responses: u64) {
         // It has got a response, which was cut: the API can be reached.

@@ -7,7 +7,7 @@ use prometheus::{Histogram, IntCounterVec};
 
 use super::api_answers::ApiAnswers;
 use super::batch::RequestBatch;
-use super::failures::FailureLog;
+use super::failures::RequestFailures;
 use super::history::{CLASSES, TrafficTotals};
 use super::recent::NewerRequests;
 use super::registrar::{ActiveGauge, Registrar};
@@ -22,7 +22,7 @@ pub(super) struct RequestMetrics {
     total: IntCounterVec,
     failed: IntCounterVec,
     /// For what reasons requests have failed, and since when.
-    pub(super) failures: FailureLog,
+    pub(super) failures: RequestFailures,
     request_seconds: Histogram,
     upstream_head_seconds: Histogram,
     /// Holds the counters of plain requests (no reason, no configured caller), so that they need no look-up.
@@ -61,7 +61,7 @@ impl RequestMetrics {
                 "Finished requests that cupbearer rejected, could not carry out or aborted.",
                 &["reason"],
             ),
-            failures: FailureLog::default(),
+            failures: RequestFailures::default(),
             request_seconds,
             upstream_head_seconds,
             total,

@@ -186,7 +186,7 @@ impl Reason {
             Self::UpstreamDns => entry!("upstream_dns", BAD_GATEWAY, "dns_error", "your configuration, or DNS",
                 "`upstream.url` is misspelt, or the VPN is not connected. If only a corporate proxy resolves external names, set `network.proxy`."),
             Self::UpstreamRefused => entry!("upstream_refused", BAD_GATEWAY, "connection_refused", "the API",
-                "Nothing is listening there: the port in `upstream.url` is wrong, or the API is down."),
+                "Nothing is listening there: start the API, or correct the port in `upstream.url`."),
             Self::UpstreamConnectTimeout => entry!("upstream_connect_timeout", GATEWAY_TIMEOUT, "connection_timeout", "the network path to the API",
                 "A firewall may be dropping the connection: check the VPN and `network.proxy`. The limit is `upstream.connect_timeout`."),
             Self::UpstreamProxy => entry!("upstream_proxy", BAD_GATEWAY, "destination_unavailable", "the corporate proxy",

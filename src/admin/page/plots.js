@@ -99,7 +99,7 @@ function addPlot(title, words, lines, explanation) {
       setText(label, `${name}: ${figure === undefined ? "no requests" : words(figure, bounds)}`);
     }
     const top = most ? `, at most ${words(most, bounds)}` : "";
-    setText(caption.lastChild, `${top}; the last ${shownSeconds / 60} min`);
+    setText(caption.lastChild, top);
     drawing.setAttribute("aria-label", `${title}. ${drawn.map(({ label }) => label.textContent).join(", ")}${top}.`);
   };
   plots.push({ show });

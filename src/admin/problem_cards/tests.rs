@@ -212,7 +212,8 @@ fn an_api_that_answers_everything_with_5xx_is_to_blame_until_it_answers_otherwis
 #[test]
 fn a_certificate_near_its_end_is_a_warning_and_one_beyond_it_an_error() {
     let certificate = |expires| ExpiringCertificate {
-        to: PresentedTo::Upstream,
+        name: "The client certificate for the API",
+        consequence: "the API rejects it",
         expires,
         warning: "the words of check".to_owned(),
     };
@@ -226,7 +227,11 @@ fn a_certificate_near_its_end_is_a_warning_and_one_beyond_it_an_error() {
     assert_eq!(card.detail, "the words of check");
     let (severity, card) = certificate_card(&certificate(SystemTime::now() - day));
     assert_eq!(severity, Severity::Error);
-    assert!(card.title.contains("has expired"), "{}", card.title);
+    assert!(
+        card.title.ends_with("has expired: the API rejects it"),
+        "{}",
+        card.title
+    );
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn failed(error: &'static str) -> FinishedRequest<'static> {
 
 #[tokio::test(start_paused = true)]
 async fn a_spell_begins_anew_after_a_pause_and_knows_when_the_api_last_responded() {
-    let log = FailureLog::default();
+    let log = RequestFailures::default();
     let begin = Instant::now();
     let minute = Duration::from_mins(1);
     log.add("upstream_refused", &failed("first"), 7);
@@ -54,7 +54,7 @@ async fn a_spell_begins_anew_after_a_pause_and_knows_when_the_api_last_responded
 
 #[tokio::test(start_paused = true)]
 async fn reasons_with_the_same_name_are_kept_apart_and_a_cut_response_is_none() {
-    let log = FailureLog::default();
+    let log = RequestFailures::default();
     let timeout = FinishedRequest {
         status: Some(504),
         ..failed("x")
