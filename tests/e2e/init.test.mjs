@@ -4,10 +4,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { CLIENTS, RESOURCE, startAuthorizationServer } from "./authorization_server.mjs";
+import { JWT_TYPE } from "./custom_grants.mjs";
+import { createIssuer } from "./identity_issuer.mjs";
 import { startApi } from "./api.mjs";
 import { startSession } from "./keyring_session.mjs";
 import { registerSecret } from "./printed.mjs";
@@ -71,6 +74,39 @@ test("without a terminal, flags are enough: the secret comes from standard input
     const proxy = await startProxy(["--config", file]);
     t.after(() => proxy.stop());
     assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200, more[0]);
+  }
+});
+
+test("flags are enough for every identity: check accepts what is written, and the API responds with 200", async (t) => {
+  const scene = await identities(t);
+  for (const [name, { flags, renewed }] of Object.entries(await scene.kinds())) {
+    const file = join(scene.directory, name, "cupbearer.toml");
+    await renewed?.();
+    const line = ["init", "--listen", "127.0.0.1:0", "--upstream", scene.api.url, ...flags, "--out", file];
+    const { code, stdout, stderr } = await run(CUPBEARER, line);
+    assert.equal(code, 0, `${name}: ${stdout}${stderr}`);
+    const checked = await run(CUPBEARER, ["check", "--config", file]);
+    assert.equal(checked.code, 0, `${name}: ${checked.stderr}`);
+    assert.doesNotMatch(checked.stderr, /warning/, name);
+    await renewed?.();
+    const proxy = await startProxy(["--config", file]);
+    t.after(() => proxy.stop());
+    assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200, `${name}: ${proxy.output.stderr}`);
+  }
+});
+
+test("flags of identities that do not fit together are refused at once, with exit code 2", async (t) => {
+  const file = join(await temporaryDirectory(t), "c.toml");
+  const base = ["init", "--upstream", "https://api.example.com", "--out", file];
+  for (const [words, problem] of [
+    ["--token-file a --client-id b", /'--token-file <FILE>' cannot be used with '--client-id <ID>'/],
+    ["--token-endpoint https://as.example.com/token --client-id b --auth none", /--auth none is only for --grant jwt_bearer or token_exchange/],
+    ["--token-endpoint https://as.example.com/token --auth none --assertion-file a --param scope=b", /--param: scope is set by the token request itself/],
+  ]) {
+    const { code, stderr } = await run(CUPBEARER, [...base, ...words.split(" ")]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, problem);
+    assert.ok(!existsSync(file));
   }
 });
 
@@ -179,7 +215,7 @@ test("odd answers are explained and asked for again, and check accepts what is w
     ["The API\\.[\\s\\S]*> ", ["", "docs", "ftp://x/", "https://", "javascript:alert(1)", "https://user:pw@x.com"], "is not an address", `${apiUrl}/docs`],
     ["Token Endpoint[\\s\\S]*> ", ["", "?", "https://auth.pingone.eu/as/token", "http://as.example.com/token"], ": ", tokenUrl],
     ["Client ID:[\\s\\S]*> ", ["", "   ", "\u00f6"], "is not a client id", ID],
-    ["Authentication Method[\\s\\S]*\\] ", ["0", "4", "basic", "-1"], "not one of the choices", "client_secret_basic"],
+    ["Authentication Method[\\s\\S]*\\] ", ["0", "6", "basic", "none", "-1"], "not one of the choices", "client_secret_basic"],
     ["Scopes[\\s\\S]*\\] ", ["a  b", "\"a\"", "\u00e4"], "is not a valid scope", ""],
     ["Where should the Client Secret be stored[\\s\\S]*\\] ", ["9", "yes"], "not one of the choices", "1"],
     ["Client Secret[\\s\\S]*it is not shown while you paste or type it\\): ", ["", ID, ` ${SECRET}`], "secret (is empty|begins or ends)|this is the client id", SECRET],
@@ -411,4 +447,72 @@ async function startDemo(t) {
   const [, admin] = /admin\s+http:\/\/(\S+?)\//.exec(current());
   const [, port] = /listens on\s+http:\/\/\S+?:(\d+)/.exec(current());
   return { api, token, id: value("client_id"), secret, env: withoutKeyring(home), port, admin, current };
+}
+
+/** An authorization server that trusts another issuer, an API, and the flags of `init` for each kind of identity. */
+async function identities(t) {
+  const workloads = await createIssuer("https://workloads.example.com");
+  const authorizationServer = await startAuthorizationServer({ jwks: workloads.jwks, trusted: workloads });
+  t.after(() => authorizationServer.close());
+  const api = await startApi(authorizationServer);
+  t.after(() => api.close());
+  const directory = await temporaryDirectory(t);
+  const write = (name, text) => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    return join(directory, name);
+  };
+  registerSecret(SECRET, ID);
+  const encode = (text) => new URLSearchParams({ "": text }).toString().slice(1);
+  const authorization = `Basic ${Buffer.from(`${encode(ID)}:${encode(SECRET)}`).toString("base64")}`;
+  const body = `grant_type=client_credentials&resource=${encodeURIComponent(RESOURCE)}`;
+  const headers = { authorization, "content-type": "application/x-www-form-urlencoded" };
+  const obtain = async () => (await fetch(authorizationServer.tokenUrl, { method: "POST", headers, body })).json();
+  const metadata = createHttpServer(async (request, response) => {
+    if (request.headers.metadata !== "true" || request.url !== "/token?resource=x") return response.writeHead(400).end();
+    const { access_token, expires_in } = await obtain();
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ access_token, expires_in }));
+  }).listen(0, "127.0.0.1");
+  await once(metadata, "listening");
+  t.after(() => (metadata.close(), metadata.closeAllConnections()));
+
+  const { issuer, tokenUrl } = authorizationServer;
+  const sign = (claims) => workloads.sign({ sub: "orders", aud: issuer, ...claims });
+  const server = ["--token-endpoint", tokenUrl];
+  const client = ({ id }) => ["--client-id", id];
+  const { exchanger, federated, privateKeyJwt } = CLIENTS;
+  registerSecret(exchanger.secret, exchanger.id);
+  const assertion = write("assertion", await sign());
+  const key = write("key.json", JSON.stringify(workloads.privateKey));
+  const exchange = [
+    ...server, ...client(exchanger), "--auth", exchanger.auth, "--secret-file", write("exchanger", exchanger.secret),
+    "--subject-token-file", assertion, "--subject-token-type", JWT_TYPE, "--param", `audience=${RESOURCE}`,
+  ];
+  const own = { iss: privateKeyJwt.id, sub: privateKeyJwt.id };
+  const renewedFile = join(directory, "client_assertion");
+  const kinds = async () => ({
+    "a file with tokens": {
+      flags: ["--token-file", join(directory, "token")],
+      renewed: async () => write("token", (await obtain()).access_token),
+    },
+    "a metadata server": {
+      flags: ["--token-http", `http://127.0.0.1:${metadata.address().port}/token?resource=x`, "--token-http-header", "Metadata: true"],
+    },
+    "a private key": { flags: [...server, ...client(privateKeyJwt), "--private-key-file", key] },
+    "a client assertion": {
+      flags: [...server, ...client(privateKeyJwt), "--client-assertion-file", renewedFile],
+      renewed: async () => write("client_assertion", await sign(own)), // oidc-provider accepts each only once
+    },
+    "an assertion": { flags: [...server, ...client(federated), "--auth", "none", "--assertion-file", assertion] },
+    "an assertion that is signed here": {
+      flags: [
+        ...server, ...client(federated), "--auth", "none", "--grant", "jwt_bearer", "--private-key-file", key,
+        "--claim", `iss=${workloads.issuer}`, "--claim", "sub=orders", "--claim", `aud=${issuer}`,
+      ],
+    },
+    "an exchanged token": { flags: exchange },
+    "an exchanged token with an actor": {
+      flags: [...exchange, "--actor-token-file", write("actor", await sign({ sub: "gateway" })), "--actor-token-type", JWT_TYPE],
+    },
+  });
+  return { api, directory, kinds };
 }

@@ -2,49 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
+use super::identity::{
+    ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity, NewSource,
+    SecretLocation,
+};
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
-use crate::credentials::{KeyringEntry, Secret};
-
-/// How the application authenticates at the token endpoint. These are the methods that need only a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SecretAuthMethod {
-    #[value(name = "client_secret_basic")]
-    Basic,
-    #[value(name = "client_secret_post")]
-    Post,
-    #[value(name = "client_secret_jwt")]
-    SecretJwt,
-}
-
-impl SecretAuthMethod {
-    pub(super) const ALL: [Self; 3] = [Self::Basic, Self::Post, Self::SecretJwt];
-
-    /// The value of `token.auth`.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Basic => "client_secret_basic",
-            Self::Post => "client_secret_post",
-            Self::SecretJwt => "client_secret_jwt",
-        }
-    }
-}
-
-/// Where the secret is, or will be stored.
-#[derive(Debug, Clone)]
-pub(super) enum SecretLocation {
-    /// A file with a JWT that something else issues for this client. There is no secret.
-    Assertion(PathBuf),
-    /// An existing file.
-    File(PathBuf),
-    /// A program that prints it, and its arguments.
-    Command(Vec<String>),
-    /// An entry of the system's keyring, and the secret to store there, if any.
-    Keyring(KeyringEntry, Option<Secret>),
-    /// A new file beside the configuration, with this secret.
-    NewFile(Secret),
-}
 
 /// The answers so far.
 #[derive(Default, Clone)]
@@ -52,13 +14,21 @@ pub(super) struct Answers {
     pub(super) api: AnswerSlot<PastedApi>,
     pub(super) token: AnswerSlot<PastedTokenEndpoint>,
     pub(super) client_id: AnswerSlot<String>,
-    pub(super) auth: AnswerSlot<SecretAuthMethod>,
+    pub(super) auth: AnswerSlot<ClientAuthMethod>,
     pub(super) scope: AnswerSlot<Option<String>>,
     pub(super) read_only: AnswerSlot<bool>,
     pub(super) listen: Option<String>,
     pub(super) secret: AnswerSlot<SecretLocation>,
-    /// The command that prints access tokens. There is no authorization server then.
-    pub(super) token_command: Option<Vec<String>>,
+    /// The file with the key that the client authenticates with.
+    pub(super) private_key: AnswerSlot<PathBuf>,
+    /// The file with a JWT that something else issues for the client.
+    pub(super) client_assertion: AnswerSlot<PathBuf>,
+    /// What is exchanged for a token. Only flags say that.
+    pub(super) grant: NewGrant,
+    /// `token.params`. Only flags say that.
+    pub(super) params: Vec<(String, String)>,
+    /// What obtains tokens in place of an authorization server. Only flags say that.
+    pub(super) source: Option<NewSource>,
 }
 
 /// The state of one question.
@@ -104,20 +74,9 @@ impl<T: Clone> AnswerSlot<T> {
 #[derive(Debug, Clone)]
 pub(super) struct NewConfig {
     pub(super) api: PastedApi,
-    pub(super) client: Option<NewClient>,
+    pub(super) identity: NewIdentity,
     pub(super) read_only: bool,
     pub(super) listen: Option<String>,
-    /// Where the client's secret is; without a client, the command that prints access tokens.
-    pub(super) secret: SecretLocation,
-}
-
-/// A client of an authorization server.
-#[derive(Debug, Clone)]
-pub(super) struct NewClient {
-    pub(super) token: PastedTokenEndpoint,
-    pub(super) id: String,
-    pub(super) auth: SecretAuthMethod,
-    pub(super) scope: Option<String>,
 }
 
 impl Answers {
@@ -126,46 +85,70 @@ impl Answers {
     /// # Errors
     /// Names the flags for the answers that are missing.
     pub(super) fn complete(&self) -> Result<NewConfig, String> {
-        let api = self.api.known().ok_or_else(|| self.missing_flags())?;
-        let (client, secret) = if let Some(words) = &self.token_command {
-            (None, SecretLocation::Command(words.clone()))
-        } else {
-            let (client, secret) = self.client().ok_or_else(|| self.missing_flags())?;
-            (Some(client), secret)
+        let missing = || self.missing_flags();
+        let api = self.api.known().ok_or_else(missing)?;
+        let identity = match &self.source {
+            Some(source) => NewIdentity::Source(source.clone()),
+            None => NewIdentity::Client(self.client().ok_or_else(missing)?),
         };
         Ok(NewConfig {
             api: api.clone(),
-            client,
+            identity,
             read_only: self
                 .read_only
                 .known()
                 .copied()
                 .unwrap_or(api.is_production()),
             listen: self.listen.clone(),
-            secret,
         })
     }
 
-    fn client(&self) -> Option<(NewClient, SecretLocation)> {
-        let auth = self.auth.known().copied();
-        let client = NewClient {
+    fn client(&self) -> Option<NewClient> {
+        let proof = self.proof()?;
+        let needs_id = !matches!(proof, ClientProof::Nothing);
+        let id = self.client_id.known().cloned();
+        if needs_id && id.is_none() {
+            return None;
+        }
+        Some(NewClient {
             token: self.token.known()?.clone(),
-            id: self.client_id.known()?.clone(),
-            auth: auth.unwrap_or(SecretAuthMethod::Basic),
+            id,
+            proof,
+            grant: self.grant.clone(),
             scope: self.scope.known().cloned().flatten(),
-        };
-        Some((client, self.secret.known()?.clone()))
+            params: self.params.clone(),
+        })
+    }
+
+    fn proof(&self) -> Option<ClientProof> {
+        let method = self.auth.known().copied();
+        Some(match method.unwrap_or(ClientAuthMethod::Basic) {
+            ClientAuthMethod::PrivateKeyJwt => {
+                ClientProof::PrivateKey(self.private_key.known()?.clone())
+            }
+            ClientAuthMethod::ClientAssertion => {
+                ClientProof::Assertion(self.client_assertion.known()?.clone())
+            }
+            ClientAuthMethod::None => ClientProof::Nothing,
+            method @ (ClientAuthMethod::Basic
+            | ClientAuthMethod::Post
+            | ClientAuthMethod::SecretJwt) => {
+                ClientProof::Secret(method, self.secret.known()?.clone())
+            }
+        })
     }
 
     fn missing_flags(&self) -> String {
-        let needs_client = self.token_command.is_none();
-        let missing = missing_flags([
-            self.api.known().is_none(),
-            needs_client && self.token.known().is_none(),
-            needs_client && self.client_id.known().is_none(),
-            needs_client && self.secret.known().is_none(),
-        ]);
-        missing.unwrap_or_default()
+        let missing = MissingFlags {
+            api: self.api.known().is_none(),
+            token: self.token.known().is_none(),
+            client_id: self.client_id.known().is_none(),
+            proof: self.proof().is_none(),
+            auth: self.auth.known().copied(),
+            grant: self.grant.choice(),
+            has_source: self.source.is_some(),
+        };
+        missing.describe().unwrap_or_default()
     }
 
     /// The same answers as defaults, for another round of questions.
@@ -178,32 +161,67 @@ impl Answers {
             scope: self.scope.into_default(),
             read_only: self.read_only.into_default(),
             listen: self.listen,
-            secret: match self.secret {
-                // Given by a flag, and not among what can be chosen.
-                known @ AnswerSlot::Known(SecretLocation::Assertion(_)) => known,
-                other => other.into_default(),
-            },
-            token_command: self.token_command,
+            secret: self.secret.into_default(),
+            private_key: self.private_key.into_default(),
+            client_assertion: self.client_assertion.into_default(),
+            grant: self.grant,
+            params: self.params,
+            source: self.source,
         }
     }
 }
 
-/// Names the flags that are missing: for the API, the token endpoint, the client id and the secret.
-pub(super) fn missing_flags(are_missing: [bool; 4]) -> Option<String> {
-    let flags = [
-        "--upstream",
-        "--token-endpoint",
-        "--client-id",
-        "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin or --client-assertion-file",
-    ];
-    let missing = flags.into_iter().zip(are_missing);
-    let missing: Vec<&str> = missing
-        .filter_map(|(flag, is_missing)| is_missing.then_some(flag))
-        .collect();
-    (!missing.is_empty()).then(|| {
-        format!(
-            "without a terminal to ask on, these are missing: {}; give them, or run the command on a terminal without --yes",
-            missing.join(", ")
-        )
-    })
+/// Which answers are missing where there is no terminal to ask on.
+pub(super) struct MissingFlags {
+    pub(super) api: bool,
+    pub(super) token: bool,
+    pub(super) client_id: bool,
+    /// What the client authenticates with.
+    pub(super) proof: bool,
+    pub(super) auth: Option<ClientAuthMethod>,
+    pub(super) grant: GrantChoice,
+    /// Something else obtains the tokens, so that only the API is needed.
+    pub(super) has_source: bool,
+}
+
+impl MissingFlags {
+    /// Names the flags for them, if there are any.
+    pub(super) fn describe(&self) -> Option<String> {
+        let needs_id = self.auth != Some(ClientAuthMethod::None);
+        let flags = [
+            (self.api, "--upstream"),
+            (!self.has_source && self.token, "--token-endpoint"),
+            (
+                !self.has_source && needs_id && self.client_id,
+                "--client-id",
+            ),
+            (!self.has_source && self.proof, self.proof_flags()),
+        ];
+        let missing = flags
+            .into_iter()
+            .filter_map(|(is_missing, flag)| is_missing.then_some(flag));
+        let missing: Vec<&str> = missing.collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "without a terminal to ask on, these are missing: {}; give them, or run the command on a terminal without --yes",
+                missing.join(", ")
+            )
+        })
+    }
+
+    const fn proof_flags(&self) -> &'static str {
+        match (self.auth, self.grant) {
+            (Some(ClientAuthMethod::PrivateKeyJwt), _) => "--private-key-file",
+            (Some(ClientAuthMethod::ClientAssertion), _) => "--client-assertion-file",
+            (Some(_), _) => {
+                "one of --secret-file, --secret-command, --secret-keyring or --secret-stdin"
+            }
+            (None, GrantChoice::ClientCredentials) => {
+                "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin, --private-key-file or --client-assertion-file"
+            }
+            (None, GrantChoice::JwtBearer | GrantChoice::TokenExchange) => {
+                "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin, --client-assertion-file or --auth none"
+            }
+        }
+    }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::answers::{self, SecretAuthMethod};
+use super::answers::MissingFlags;
+use super::identity::ClientAuthMethod;
+use super::identity_args::IdentityArgs;
 use crate::config::Surroundings;
 
 /// Write a configuration file: asks for what it needs, or takes it from flags, and tries the result
@@ -16,6 +18,11 @@ Example:
   cupbearer init --upstream https://api.example.com/docs --client-id my-client \\
     --token-endpoint https://as.example.com/token \\
     --secret-command 'op read op://vault/item/field' --out cupbearer.toml
+  cupbearer init --upstream https://api.example.com \\
+    --token-http 'http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token' \\
+    --token-http-header 'Metadata-Flavor: Google'
+  cupbearer init --upstream https://api.example.com --token-endpoint https://as.example.com/token \\
+    --auth none --assertion-file /var/run/secrets/identity/token
 
 The secret itself is never taken from the command line.
 The written file is tried as `cupbearer doctor` would try it, and the exit code is the same.")]
@@ -36,7 +43,7 @@ pub(crate) struct InitArgs {
         value_name = "METHOD",
         help = "The application's token endpoint authentication method [default: client_secret_basic]"
     )]
-    pub(super) auth: Option<SecretAuthMethod>,
+    pub(super) auth: Option<ClientAuthMethod>,
     /// Scopes to request [default: the authorization server chooses]
     #[arg(long, value_name = "SCOPES")]
     pub(super) scope: Option<String>,
@@ -57,23 +64,6 @@ pub(crate) struct InitArgs {
     /// Read the secret from standard input and store it in a new file beside the configuration
     #[arg(long, group = "secret")]
     pub(super) secret_stdin: bool,
-    /// A file with a JWT for this client, which something else renews.
-    #[arg(
-        long,
-        value_name = "FILE",
-        group = "secret",
-        conflicts_with = "auth",
-        help = "Instead of a secret: a file with a JWT for this client that something else renews, such as a Kubernetes service account token"
-    )]
-    pub(super) client_assertion_file: Option<PathBuf>,
-    /// A command that prints access tokens.
-    #[arg(
-        long,
-        value_name = "COMMAND",
-        conflicts_with_all = ["token_endpoint", "client_id", "auth", "scope", "secret"],
-        help = "Instead of an authorization server and a client: a command that prints access tokens, such as 'gcloud config config-helper --format json'"
-    )]
-    pub(super) token_command: Option<String>,
     /// Allow only requests that read [default: true for an API in production, confirmed on a terminal]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) read_only: Option<bool>,
@@ -92,23 +82,42 @@ pub(crate) struct InitArgs {
     /// Write the file without trying it
     #[arg(long)]
     pub(super) no_doctor: bool,
+    #[command(flatten)]
+    pub(super) identity: IdentityArgs,
 }
 
 impl InitArgs {
     /// Names the flags that are missing, if there is no terminal to ask on. Invalid ones are not.
     pub(super) fn missing(&self) -> Option<String> {
-        let has_secret = self.secret_stdin
+        let auth = self.identity.auth(self.auth);
+        let has_proof = match auth {
+            Some(ClientAuthMethod::None) => true,
+            Some(ClientAuthMethod::PrivateKeyJwt) => self.identity.private_key_file.is_some(),
+            Some(ClientAuthMethod::ClientAssertion) => {
+                self.identity.client_assertion_file.is_some()
+            }
+            Some(
+                ClientAuthMethod::Basic | ClientAuthMethod::Post | ClientAuthMethod::SecretJwt,
+            )
+            | None => self.has_secret(),
+        };
+        let missing = MissingFlags {
+            api: self.upstream.is_none(),
+            token: self.token_endpoint.is_none(),
+            client_id: self.client_id.is_none(),
+            proof: !has_proof,
+            auth,
+            grant: self.identity.grant_choice(),
+            has_source: self.identity.has_source(),
+        };
+        missing.describe()
+    }
+
+    pub(super) const fn has_secret(&self) -> bool {
+        self.secret_stdin
             || self.secret_file.is_some()
             || self.secret_command.is_some()
             || self.secret_keyring.is_some()
-            || self.client_assertion_file.is_some();
-        let needs_client = self.token_command.is_none();
-        answers::missing_flags([
-            self.upstream.is_none(),
-            needs_client && self.token_endpoint.is_none(),
-            needs_client && self.client_id.is_none(),
-            needs_client && !has_secret,
-        ])
     }
 
     /// The default is a path that `run` finds from every directory, and that is in no repository.

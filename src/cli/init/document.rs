@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::answers::{NewClient, NewConfig, SecretAuthMethod, SecretLocation};
+use super::answers::NewConfig;
+use super::identity::{
+    ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, NewSource, SecretLocation,
+};
 use crate::config::keys::{KEYS, KeyInfo};
 
 /// Keys that users often need next. They are written as comments.
@@ -29,7 +32,8 @@ pub(super) fn text(config: &NewConfig, secret_file: Option<&Path>) -> String {
     let mut current = "";
     for key in &KEYS {
         let value = values.get(key.path);
-        let is_of_client = key.path == "token.scope" && config.client.is_none();
+        let is_of_client =
+            key.path == "token.scope" && matches!(config.identity, NewIdentity::Source(_));
         if value.is_none() && (!SUGGESTED.contains(&key.path) || is_of_client) {
             continue;
         }
@@ -57,10 +61,9 @@ fn write_key(text: &mut String, key: &KeyInfo, name: &str, value: Option<&toml::
 
 fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static str, toml::Value> {
     let mut values = BTreeMap::from([("upstream.url", config.api.url.clone().into())]);
-    let secret = secret_source(&config.secret, secret_file);
-    match &config.client {
-        Some(client) => values.extend(client_values(client, &config.secret, secret)),
-        None => drop(values.insert("token.source", secret)),
+    match &config.identity {
+        NewIdentity::Client(client) => values.extend(client_values(client, secret_file)),
+        NewIdentity::Source(source) => drop(values.insert("token.source", source_value(source))),
     }
     if let Some(header) = config.api.xsrf_header() {
         values.insert("upstream.headers", table("X-XSRF-Header", header.into()));
@@ -76,38 +79,120 @@ fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static s
 
 fn client_values(
     client: &NewClient,
-    location: &SecretLocation,
-    secret: toml::Value,
+    secret_file: Option<&Path>,
 ) -> BTreeMap<&'static str, toml::Value> {
-    let mut values = BTreeMap::from([("token.client_id", client.id.clone().into())]);
+    let mut values = BTreeMap::new();
     for (key, value) in client.token.settings() {
         values.insert(key, value.into());
     }
-    if matches!(location, SecretLocation::Assertion(_)) {
-        values.insert("token.auth", "client_assertion".into());
-        values.insert("token.client_assertion", secret);
-    } else {
-        values.insert("token.client_secret", secret);
-        if client.auth != SecretAuthMethod::Basic {
-            values.insert("token.auth", client.auth.name().into());
-        }
+    if let Some(id) = &client.id {
+        values.insert("token.client_id", id.clone().into());
     }
+    values.extend(proof_values(&client.proof, secret_file));
+    values.extend(grant_values(&client.grant));
     if let Some(scope) = &client.scope {
         values.insert("token.scope", scope.clone().into());
+    }
+    if !client.params.is_empty() {
+        values.insert("token.params", map(&client.params));
     }
     values
 }
 
-fn secret_source(location: &SecretLocation, secret_file: Option<&Path>) -> toml::Value {
-    let file = |path: &Path| table("file", path.to_string_lossy().into_owned().into());
-    match (location, secret_file) {
-        (SecretLocation::File(path) | SecretLocation::Assertion(path), _) => file(path),
-        (SecretLocation::Command(words), _) => table("command", words.clone().into()),
-        (SecretLocation::Keyring(entry, _), _) => table("keyring", entry.to_string().into()),
-        (SecretLocation::NewFile(_), path) => file(path.unwrap_or(Path::new("client_secret"))),
+fn proof_values(
+    proof: &ClientProof,
+    secret_file: Option<&Path>,
+) -> Vec<(&'static str, toml::Value)> {
+    let (key, source, method) = match proof {
+        ClientProof::Secret(method, location) => (
+            "token.client_secret",
+            secret_source(location, secret_file),
+            *method,
+        ),
+        ClientProof::PrivateKey(path) => (
+            "token.private_key",
+            file(path),
+            ClientAuthMethod::PrivateKeyJwt,
+        ),
+        ClientProof::Assertion(path) => (
+            "token.client_assertion",
+            file(path),
+            ClientAuthMethod::ClientAssertion,
+        ),
+        ClientProof::Nothing => {
+            return vec![("token.auth", ClientAuthMethod::None.name().into())];
+        }
+    };
+    let is_default = method == ClientAuthMethod::Basic;
+    let auth = (!is_default).then(|| ("token.auth", method.name().into()));
+    std::iter::once((key, source)).chain(auth).collect()
+}
+
+fn grant_values(grant: &NewGrant) -> Vec<(&'static str, toml::Value)> {
+    match grant {
+        NewGrant::ClientCredentials => Vec::new(),
+        NewGrant::Assertion(path) => {
+            vec![
+                ("token.grant", "jwt_bearer".into()),
+                ("token.assertion", file(path)),
+            ]
+        }
+        NewGrant::Signed { key, claims } => {
+            let claims = (!claims.is_empty()).then(|| ("token.claims", map(claims)));
+            let fixed = [
+                ("token.grant", "jwt_bearer".into()),
+                ("token.private_key", file(key)),
+            ];
+            fixed.into_iter().chain(claims).collect()
+        }
+        NewGrant::Exchange { subject, actor } => {
+            let mut values = vec![
+                ("token.grant", "token_exchange".into()),
+                ("token.subject_token", file(&subject.file)),
+                ("token.subject_token_type", subject.kind.clone().into()),
+            ];
+            if let Some(actor) = actor {
+                values.push(("token.actor_token", file(&actor.file)));
+                values.push(("token.actor_token_type", actor.kind.clone().into()));
+            }
+            values
+        }
     }
+}
+
+fn source_value(source: &NewSource) -> toml::Value {
+    match source {
+        NewSource::Command(words) => table("command", words.clone().into()),
+        NewSource::File(path) => file(path),
+        NewSource::Http { url, headers } => {
+            let headers = (!headers.is_empty()).then(|| ("headers".to_owned(), map(headers)));
+            let url = ("http".to_owned(), url.clone().into());
+            toml::Value::Table(std::iter::once(url).chain(headers).collect())
+        }
+    }
+}
+
+fn secret_source(location: &SecretLocation, secret_file: Option<&Path>) -> toml::Value {
+    match location {
+        SecretLocation::File(path) => file(path),
+        SecretLocation::Command(words) => table("command", words.clone().into()),
+        SecretLocation::Keyring(entry, _) => table("keyring", entry.to_string().into()),
+        SecretLocation::NewFile(_) => file(secret_file.unwrap_or(Path::new("client_secret"))),
+    }
+}
+
+/// The paths have been checked to be UTF-8.
+fn file(path: &Path) -> toml::Value {
+    table("file", path.to_string_lossy().into_owned().into())
 }
 
 fn table(name: &str, value: toml::Value) -> toml::Value {
     toml::Value::Table(toml::Table::from_iter([(name.to_owned(), value)]))
+}
+
+fn map(pairs: &[(String, String)]) -> toml::Value {
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().into()));
+    toml::Value::Table(pairs.collect())
 }

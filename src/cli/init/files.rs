@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::answers::SecretLocation;
-use super::parse::absolute;
+use super::answers::NewConfig;
+use super::flag_values::absolute;
+use super::identity::SecretLocation;
 use crate::cli::staged_file::{StagedFile, directory_of, exists};
 use crate::config::{InvalidValue, is_same_file, resolve_links};
 
@@ -37,30 +38,29 @@ pub(super) fn secret_path(configuration: &Path) -> PathBuf {
     absolute(Path::new(&name))
 }
 
-/// Why the configuration cannot be written to `path` if its secret is there.
-pub(super) fn check_destination(path: &Path, secret: &SecretLocation) -> Result<(), InvalidValue> {
+/// Why the configuration cannot be written to `path` if a secret or a token that it names is there.
+pub(super) fn check_destination(path: &Path, config: &NewConfig) -> Result<(), InvalidValue> {
     check_name(path)?;
-    match secret {
-        SecretLocation::File(file) | SecretLocation::Assertion(file) => {
-            check_separate(path, file, "contains the secret")
-        }
-        SecretLocation::NewFile(_) => {
-            let file = secret_path(path);
-            if fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_dir()) {
-                let problem = format!(
-                    "the secret would be stored in {}, which is a directory",
-                    file.display()
-                );
-                return Err((problem, "write another name").into());
-            }
-            check_separate(path, &file, "is where the secret would be stored")
-        }
-        SecretLocation::Command(words) => match file_in_command(words, path) {
-            Some(file) => check_separate(path, &file, "is named by the command"),
-            None => Ok(()),
-        },
-        SecretLocation::Keyring(..) => Ok(()),
+    for file in config.identity.files() {
+        check_separate(path, file, "contains the secret")?;
     }
+    if let Some(words) = config.identity.command()
+        && let Some(file) = file_in_command(words, path)
+    {
+        check_separate(path, &file, "is named by the command")?;
+    }
+    if let Some(SecretLocation::NewFile(_)) = config.identity.secret() {
+        let file = secret_path(path);
+        if fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_dir()) {
+            let problem = format!(
+                "the secret would be stored in {}, which is a directory",
+                file.display()
+            );
+            return Err((problem, "write another name").into());
+        }
+        check_separate(path, &file, "is where the secret would be stored")?;
+    }
+    Ok(())
 }
 
 /// Why no configuration can be written to `path`, wherever its secret is.

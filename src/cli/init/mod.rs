@@ -3,8 +3,9 @@
 //! It asks on a terminal, or takes everything from flags. A secret is typed without being shown, is read from standard
 //! input, or is named by its location; it is never taken from the command line. No file is overwritten without asking.
 //!
-//! `answers` holds what is known, `parse` reads it, `questions` and `secret_question` ask for it through a `terminal`,
-//! `reachability` tries the addresses, `document` composes the text, and `writing` puts it and the secret where they
+//! `answers` holds what is known, and `identity` what tokens are requested with; `parse` reads both from flags
+//! (`identity_args` those of unusual identities, which `flag_check` checks), `questions` and `secret_question` ask for
+//! them through a `terminal`, `reachability` tries the addresses, `document` composes the text, and `writing` puts it and the secret where they
 //! belong, within what `files` and `overwritable` allow. `port` says whether the new proxy can be started.
 
 mod answers;
@@ -12,6 +13,10 @@ mod args;
 mod document;
 mod error;
 mod files;
+mod flag_check;
+mod flag_values;
+mod identity;
+mod identity_args;
 mod keyring;
 mod overwritable;
 mod parse;
@@ -37,8 +42,9 @@ use crate::config::{self, Overrides, Surroundings};
 use crate::credentials;
 use crate::doctor::{DoctorOptions, Outcome};
 
-use answers::{AnswerSlot, SecretLocation};
+use answers::AnswerSlot;
 use error::InitError;
+use identity::SecretLocation;
 use overwritable::Overwritable;
 use port::PortState;
 use stdin_secret::StandardInput;
@@ -98,7 +104,7 @@ async fn from_flags(
         }
     }
     problems.extend(args.missing());
-    let path = parse::absolute(&args.destination(surroundings));
+    let path = flag_values::absolute(&args.destination(surroundings));
     if let Err(invalid) = files::check_name(&path) {
         problems.push(format!("--out: {}: {}", invalid.problem, invalid.remedy));
     }
@@ -106,7 +112,7 @@ async fn from_flags(
         return Err(InitError::of_flags(&problems));
     }
     let config = answers.complete().map_err(InitError::Usage)?;
-    files::check_destination(&path, &config.secret).map_err(|invalid| {
+    files::check_destination(&path, &config).map_err(|invalid| {
         InitError::Usage(format!("--out: {}: {}", invalid.problem, invalid.remedy))
     })?;
     writing::check(&config, &path).map_err(|problems| InitError::Usage(problems.to_string()))?;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::answers::{NewConfig, SecretLocation};
+use super::answers::NewConfig;
 use super::files::{self, Existing};
-use super::parse::absolute;
+use super::flag_values::absolute;
+use super::identity::SecretLocation;
 use crate::credentials::KeyringEntry;
 
 #[derive(Debug, Default)]
@@ -53,14 +54,16 @@ impl Overwritable {
     pub(super) fn add_written(&mut self, config: &NewConfig, path: &Path) {
         self.add(path);
         self.written.push(absolute(path));
-        match &config.secret {
-            SecretLocation::NewFile(_) => self.add(&files::secret_path(path)),
-            SecretLocation::Keyring(entry, Some(_)) => self.entries.push(entry.clone()),
+        match config.identity.secret() {
+            Some(SecretLocation::NewFile(_)) => self.add(&files::secret_path(path)),
+            Some(SecretLocation::Keyring(entry, Some(_))) => self.entries.push(entry.clone()),
             // These were only read.
-            SecretLocation::Keyring(_, None)
-            | SecretLocation::File(_)
-            | SecretLocation::Assertion(_)
-            | SecretLocation::Command(_) => {}
+            Some(
+                SecretLocation::Keyring(_, None)
+                | SecretLocation::File(_)
+                | SecretLocation::Command(_),
+            )
+            | None => {}
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::answers::{AnswerSlot, Answers, SecretLocation};
+use super::answers::{AnswerSlot, Answers};
 use super::args::InitArgs;
 use super::error::InitError;
+use super::flag_check;
+use super::flag_values::{absolute, command, file_flag, flag};
+use super::identity::SecretLocation;
 use crate::config::InvalidValue;
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
 use crate::credentials::{KeyringEntry, Secret, SecretSource};
@@ -44,89 +47,54 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
         |text| paste::client_id(text, token.as_ref()),
     );
     let listen = flag(problems, "--listen", flags.listen.as_deref(), paste::listen);
-    let words = flags.token_command.as_deref();
-    let token_command = flag(problems, "--token-command", words, command);
     let words = flags.secret_command.as_deref();
     let command = flag(problems, "--secret-command", words, command);
-    let file = flags.secret_file.as_deref().map(absolute);
-    if let Some(path) = file.as_ref().filter(|path| path.to_str().is_none()) {
-        let shown = path.display();
-        problems.push(format!(
-            "--secret-file: {shown} is not UTF-8: rename the file"
-        ));
-    }
-    // Without the doctor, the configuration may be for another machine.
-    if let Some(path) = file.as_ref().filter(|_| !flags.no_doctor)
-        && let Err(invalid) = check_secret_file(path)
-    {
-        problems.push(format!(
-            "--secret-file: {}: {}",
-            invalid.problem, invalid.remedy
-        ));
-    }
+    let file = file_flag(problems, "--secret-file", flags.secret_file.as_deref());
     let scope = flag(problems, "--scope", flags.scope.as_deref(), paste::scope);
-    let assertion = flags.client_assertion_file.as_deref().map(absolute);
     let entry = flags.secret_keyring.as_deref();
     let entry = flag(problems, "--secret-keyring", entry, keyring_entry);
+    let identity = flags
+        .identity
+        .read(flags.auth, flags.has_secret(), problems);
+    // Without the doctor, the configuration may be for another machine.
+    if !flags.no_doctor {
+        check_file(problems, "--secret-file", file.as_deref());
+        check_file(
+            problems,
+            "--private-key-file",
+            flags.identity.private_key_file.as_deref(),
+        );
+    }
     let answers = Answers {
         api: AnswerSlot::of(api),
         token: AnswerSlot::of(token),
         client_id: AnswerSlot::of(client_id),
-        auth: AnswerSlot::of(flags.auth),
+        auth: AnswerSlot::of(identity.auth),
         scope: AnswerSlot::of(scope),
         read_only: AnswerSlot::of(flags.read_only),
         listen,
         secret: AnswerSlot::of(
             file.map(SecretLocation::File)
-                .or(assertion.map(SecretLocation::Assertion))
                 .or(command.map(SecretLocation::Command))
                 .or(entry.map(|entry| SecretLocation::Keyring(entry, None))),
         ),
-        token_command,
+        private_key: AnswerSlot::of(identity.private_key),
+        client_assertion: AnswerSlot::of(identity.client_assertion),
+        grant: identity.grant,
+        params: identity.params,
+        source: identity.source,
     };
+    if invalid.is_empty() {
+        invalid = flag_check::problems_in_identity(&answers);
+    }
     (answers, invalid)
 }
 
-fn flag<T>(
-    problems: &mut Vec<String>,
-    flag: &str,
-    text: Option<&str>,
-    read: impl FnOnce(&str) -> Result<T, InvalidValue>,
-) -> Option<T> {
-    match read(text?) {
-        Ok(value) => Some(value),
-        Err(invalid_value) => {
-            problems.push(format!(
-                "{flag}: {}: {}",
-                invalid_value.problem, invalid_value.remedy
-            ));
-            None
-        }
-    }
-}
-
-/// A command as it would be typed into a shell, or as a list in TOML. It is run without a shell.
-pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
-    let text = text.trim();
-    let words = if text.starts_with('[') {
-        let table: Option<toml::Table> = toml::from_str(&format!("words = {text}")).ok();
-        let words = table.and_then(|mut table| table.remove("words"));
-        words.and_then(|words| words.try_into::<Vec<String>>().ok())
-    } else {
-        shlex::split(text)
-    };
-    match words {
-        Some(words)
-            if words.first().is_some_and(|program| !program.is_empty())
-                && !words.iter().any(|word| word.contains('\0')) =>
-        {
-            Ok(words)
-        }
-        Some(_) | None => Err((
-            "this is not a command",
-            "write the program and its arguments: op read op://vault/item/field",
-        )
-            .into()),
+fn check_file(problems: &mut Vec<String>, flag: &str, path: Option<&Path>) {
+    if let Some(path) = path
+        && let Err(invalid) = check_secret_file(&absolute(path))
+    {
+        problems.push(format!("{flag}: {}: {}", invalid.problem, invalid.remedy));
     }
 }
 
@@ -179,6 +147,14 @@ pub(super) fn existing_file(text: &str) -> Result<PathBuf, InvalidValue> {
     Ok(path)
 }
 
+/// A file that something else writes, perhaps only later.
+pub(super) fn renewed_file(text: &str) -> Result<PathBuf, InvalidValue> {
+    if text.trim().is_empty() {
+        return Err(("this is not a path", "write the path of the file").into());
+    }
+    Ok(typed_path(text))
+}
+
 /// Whether the file has a secret, as far as `cupbearer check` would notice.
 fn check_secret_file(path: &Path) -> Result<(), InvalidValue> {
     SecretSource::check_file(path).map_err(|error| (error.in_full(), error.remedy()).into())
@@ -192,9 +168,4 @@ pub(super) fn typed_path(text: &str) -> PathBuf {
         (Some(rest), Some(home)) => home.join(rest),
         _ => absolute(Path::new(text)),
     }
-}
-
-/// A relative path starts where `init` runs, but `run` may be started elsewhere.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

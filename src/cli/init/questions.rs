@@ -2,19 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use super::answers::{AnswerSlot, Answers, NewClient, NewConfig, SecretAuthMethod, SecretLocation};
+use super::answers::{AnswerSlot, Answers, NewConfig};
 use super::error::InitError;
 use super::files;
+use super::identity::{
+    ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewIdentity, SecretLocation,
+};
 use super::overwritable::Overwritable;
 use super::prompts::{ask, choose, confirm, explain};
 use super::terminal::Dialogue;
 use super::{parse, reachability, secret_question};
-use crate::config::Surroundings;
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
+use crate::config::{InvalidValue, Surroundings};
 
 pub(super) const WELCOME: &str = "\
 This asks a few questions, then writes a configuration and tries it. Enter accepts the value in [brackets].
-Ctrl-C ends it at any time; nothing is written before the last answer.
+Ctrl-C ends it at any time; nothing is written before the last answer. For tokens from a command, a file or a metadata
+server, and for other grants, there are flags (cupbearer init --help).
 ";
 
 /// Asks for everything that is not known yet. With `surroundings`, the addresses are tried as soon as both are known.
@@ -24,21 +28,20 @@ pub(super) async fn interview(
     overwritable: &Overwritable,
     surroundings: Option<&Surroundings>,
 ) -> Result<NewConfig, InitError> {
-    let (api, client, secret) = if let Some(words) = answers.token_command.clone() {
+    let (api, identity) = if let Some(source) = answers.source.clone() {
         let api = api(dialogue, &mut answers.api)?;
-        (api, None, SecretLocation::Command(words))
+        (api, NewIdentity::Source(source))
     } else {
         let (api, token) = addresses(dialogue, answers, surroundings).await?;
-        let (client, secret) = client(dialogue, answers, token, overwritable).await?;
-        (api, Some(client), secret)
+        let client = client(dialogue, answers, token, overwritable).await?;
+        (api, NewIdentity::Client(client))
     };
     let read_only = read_only(dialogue, &mut answers.read_only, &api)?;
     Ok(NewConfig {
         api,
-        client,
+        identity,
         read_only,
         listen: answers.listen.clone(),
-        secret,
     })
 }
 
@@ -47,22 +50,78 @@ async fn client(
     answers: &mut Answers,
     token: PastedTokenEndpoint,
     overwritable: &Overwritable,
-) -> Result<(NewClient, SecretLocation), InitError> {
-    let id = client_id(dialogue, &mut answers.client_id, &token)?;
-    let auth = match answers.secret.known() {
-        Some(SecretLocation::Assertion(_)) => SecretAuthMethod::Basic, // not used
-        Some(_) | None => auth(dialogue, &mut answers.auth)?,
+) -> Result<NewClient, InitError> {
+    let choice = answers.grant.choice();
+    // Nobody may have to authenticate, and then there need be no client id.
+    let is_open = choice != GrantChoice::ClientCredentials;
+    let early = is_open.then(|| auth(dialogue, &mut answers.auth, choice));
+    let early = early.transpose()?;
+    let id = match early {
+        Some(ClientAuthMethod::None) => answers.client_id.known().cloned(),
+        Some(_) | None => Some(client_id(dialogue, &mut answers.client_id, &token)?),
+    };
+    let method = match early {
+        Some(method) => method,
+        None => auth(dialogue, &mut answers.auth, choice)?,
     };
     let scope = scope(dialogue, &mut answers.scope, &token)?;
-    let secret = &mut answers.secret;
-    let secret = secret_question::secret(dialogue, secret, &id, overwritable).await?;
-    let client = NewClient {
+    let proof = match method {
+        ClientAuthMethod::PrivateKeyJwt => {
+            ClientProof::PrivateKey(private_key(dialogue, &mut answers.private_key)?)
+        }
+        ClientAuthMethod::ClientAssertion => {
+            let file = client_assertion(dialogue, &mut answers.client_assertion)?;
+            ClientProof::Assertion(file)
+        }
+        ClientAuthMethod::None => ClientProof::Nothing,
+        ClientAuthMethod::Basic | ClientAuthMethod::Post | ClientAuthMethod::SecretJwt => {
+            let id = id.as_deref().unwrap_or_default();
+            let secret = &mut answers.secret;
+            let secret = secret_question::secret(dialogue, secret, id, overwritable).await?;
+            ClientProof::Secret(method, secret)
+        }
+    };
+    Ok(NewClient {
         token,
         id,
-        auth,
+        proof,
+        grant: answers.grant.clone(),
         scope,
-    };
-    Ok((client, secret))
+        params: answers.params.clone(),
+    })
+}
+
+fn private_key(
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<PathBuf>,
+) -> Result<PathBuf, InitError> {
+    let question = "\nWhich file has the private key? (cupbearer keygen makes one)";
+    file(dialogue, answer, question, parse::existing_file)
+}
+
+/// The file may not exist yet, since something else writes it.
+fn client_assertion(
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<PathBuf>,
+) -> Result<PathBuf, InitError> {
+    let question =
+        "\nWhich file has the JWT that something else issues for this client and renews?";
+    file(dialogue, answer, question, parse::renewed_file)
+}
+
+fn file(
+    dialogue: &mut dyn Dialogue,
+    answer: &mut AnswerSlot<PathBuf>,
+    question: &str,
+    read: fn(&str) -> Result<PathBuf, InvalidValue>,
+) -> Result<PathBuf, InitError> {
+    if let Some(path) = answer.known() {
+        return Ok(path.clone());
+    }
+    let default = answer.default().map(|path| path.display().to_string());
+    let path = ask(dialogue, question, default.as_deref(), read)?;
+    *answer = AnswerSlot::Known(path.clone());
+    Ok(path)
 }
 
 async fn addresses(
@@ -155,24 +214,24 @@ fn client_id(
 
 fn auth(
     dialogue: &mut dyn Dialogue,
-    answer: &mut AnswerSlot<SecretAuthMethod>,
-) -> Result<SecretAuthMethod, InitError> {
+    answer: &mut AnswerSlot<ClientAuthMethod>,
+    grant: GrantChoice,
+) -> Result<ClientAuthMethod, InitError> {
     if let Some(auth) = answer.known() {
         return Ok(*auth);
     }
-    let default = answer.default().copied().unwrap_or(SecretAuthMethod::Basic);
-    let default = SecretAuthMethod::ALL
-        .iter()
-        .position(|auth| *auth == default)
-        .unwrap_or(0);
+    let methods = ClientAuthMethod::usable_with(grant);
+    let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+    let default = answer.default().copied().unwrap_or(ClientAuthMethod::Basic);
+    let default = methods.iter().position(|method| *method == default);
     let index = choose(
         dialogue,
         "\nThe Token Endpoint Authentication Method that is set at the authorization server:",
-        &SecretAuthMethod::ALL.map(SecretAuthMethod::name),
-        default,
+        &names,
+        default.unwrap_or(0),
     )?;
-    *answer = AnswerSlot::Known(SecretAuthMethod::ALL[index]);
-    Ok(SecretAuthMethod::ALL[index])
+    *answer = AnswerSlot::Known(methods[index]);
+    Ok(methods[index])
 }
 
 /// `PingOne` needs no answer: without a scope, it grants all scopes of the application's only resource.
@@ -242,11 +301,11 @@ pub(super) fn destination(
                 Some(&default),
                 |text| {
                     let path = parse::typed_path(text);
-                    files::check_destination(&path, &config.secret).map(|()| path)
+                    files::check_destination(&path, config).map(|()| path)
                 },
             )?;
         }
-        if let Err(invalid) = files::check_destination(&path, &config.secret) {
+        if let Err(invalid) = files::check_destination(&path, config) {
             dialogue.show(&explain(&invalid));
             is_chosen = false;
             continue;
@@ -275,7 +334,7 @@ pub(super) fn destination(
 
 /// The files that would be overwritten and must not be without asking.
 fn existing_files(path: &Path, config: &NewConfig, overwritable: &Overwritable) -> Vec<PathBuf> {
-    let has_secret_file = matches!(config.secret, SecretLocation::NewFile(_));
+    let has_secret_file = matches!(config.identity.secret(), Some(SecretLocation::NewFile(_)));
     [
         Some(path.to_owned()),
         has_secret_file.then(|| files::secret_path(path)),

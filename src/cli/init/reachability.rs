@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::answers::{NewClient, NewConfig, SecretAuthMethod, SecretLocation};
+use super::answers::NewConfig;
 use super::document;
+use super::identity::{
+    ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, SecretLocation,
+};
 use crate::cli::doctor;
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 use crate::config::{Overrides, Setting, Surroundings};
@@ -60,18 +63,20 @@ fn is_failure(check: &Check) -> bool {
 
 /// The two addresses, and placeholders for the rest.
 fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint) -> String {
+    // Nothing can be below a file, so there is certainly no secret.
+    let no_secret = SecretLocation::File(PathBuf::from("/dev/null/not-asked-yet"));
     let config = NewConfig {
         api: api.clone(),
-        client: Some(NewClient {
+        identity: NewIdentity::Client(NewClient {
             token: token.clone(),
-            id: "not-asked-yet".to_owned(),
-            auth: SecretAuthMethod::Basic,
+            id: Some("not-asked-yet".to_owned()),
+            proof: ClientProof::Secret(ClientAuthMethod::Basic, no_secret),
+            grant: NewGrant::ClientCredentials,
             scope: None,
+            params: Vec::new(),
         }),
         read_only: false,
         listen: None,
-        // Nothing can be below a file, so there is certainly no secret.
-        secret: SecretLocation::File(PathBuf::from("/dev/null/not-asked-yet")),
     };
     document::text(&config, None)
 }

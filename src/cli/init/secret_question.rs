@@ -1,11 +1,12 @@
 //! Asks for the secret, and where it is stored.
 
-use super::answers::{AnswerSlot, SecretLocation};
+use super::answers::AnswerSlot;
 use super::error::InitError;
+use super::identity::SecretLocation;
 use super::overwritable::Overwritable;
 use super::prompts::{ask, choose, confirm, explain};
 use super::terminal::Dialogue;
-use super::{keyring, parse};
+use super::{flag_values, keyring, parse};
 use crate::credentials::{KeyringEntry, Secret};
 
 /// The ways to store a secret.
@@ -34,7 +35,7 @@ impl SecretStore {
             SecretLocation::NewFile(_) => Self::NewFile,
             SecretLocation::Keyring(..) => Self::Keyring,
             SecretLocation::Command(_) => Self::Command,
-            SecretLocation::File(_) | SecretLocation::Assertion(_) => Self::File,
+            SecretLocation::File(_) => Self::File,
         }
     }
 }
@@ -62,7 +63,7 @@ pub(super) async fn secret(
                 Some(_) | None => None,
             };
             let question = "\nWhich command prints the secret?";
-            let words = ask(dialogue, question, default.as_deref(), parse::command)?;
+            let words = ask(dialogue, question, default.as_deref(), flag_values::command)?;
             SecretLocation::Command(words)
         }
         (SecretStore::File, ..) => {

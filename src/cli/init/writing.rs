@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use super::answers::{NewConfig, SecretLocation};
+use super::answers::NewConfig;
 use super::error::InitError;
 use super::files::{self, Existing, PreviousFile};
+use super::identity::SecretLocation;
 use super::overwritable::Overwritable;
 use super::port::PortState;
 use super::{document, keyring};
@@ -31,7 +32,7 @@ pub(super) async fn write(
     path: &Path,
     overwritable: &mut Overwritable,
 ) -> Result<(), InitError> {
-    files::check_destination(path, &config.secret)
+    files::check_destination(path, config)
         .map_err(|invalid| InitError::Usage(format!("{}: {}", invalid.problem, invalid.remedy)))?;
     let failed =
         |path: &Path, error: &io::Error| InitError::Failed(files::not_written(path, error));
@@ -41,7 +42,7 @@ pub(super) async fn write(
     }
     if existing == Existing::Replace
         && !overwritable.has_written(path)
-        && repeats_secret(&config.secret, path).await
+        && repeats_secret(config, path).await
     {
         let shown = path.display();
         return Err(InitError::Usage(format!(
@@ -63,8 +64,8 @@ pub(super) async fn write(
             Ok(staged)
         })
         .map_err(|error| failed(path, &error))?;
-    let previous_secret = match &config.secret {
-        SecretLocation::NewFile(secret) => {
+    let previous_secret = match config.identity.secret() {
+        Some(SecretLocation::NewFile(secret)) => {
             let existing = overwritable.existing(&secret_file);
             let previous = PreviousFile::of(&secret_file);
             // Exposed to be written to a file that only its owner can read.
@@ -73,14 +74,14 @@ pub(super) async fn write(
                 .map_err(|error| failed(&secret_file, &error))?;
             Some(previous)
         }
-        SecretLocation::Keyring(entry, Some(secret)) => {
+        Some(SecretLocation::Keyring(entry, Some(secret))) => {
             keyring::store(entry, secret).await?;
             None
         }
-        SecretLocation::Keyring(_, None)
-        | SecretLocation::File(_)
-        | SecretLocation::Assertion(_)
-        | SecretLocation::Command(_) => None,
+        Some(
+            SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_),
+        )
+        | None => None,
     };
     if let Err(error) = files::place(configuration, &target, existing) {
         if let Some(previous) = previous_secret {
@@ -94,9 +95,9 @@ pub(super) async fn write(
 
 /// Whether the file contains what the command of the secret prints, and so is likely to be where that comes from,
 /// however the command names it.
-async fn repeats_secret(secret: &SecretLocation, path: &Path) -> bool {
+async fn repeats_secret(config: &NewConfig, path: &Path) -> bool {
     const LONGEST: u64 = 1 << 20;
-    let SecretLocation::Command(words) = secret else {
+    let Some(words) = config.identity.command() else {
         return false;
     };
     let content = match read_regular(path, LONGEST) {
@@ -105,7 +106,7 @@ async fn repeats_secret(secret: &SecretLocation, path: &Path) -> bool {
         Err(_) => return false,
     };
     // The command may be one of another machine.
-    let Ok(printed) = SecretSource::Command(words.clone()).read().await else {
+    let Ok(printed) = SecretSource::Command(words.to_owned()).read().await else {
         return false;
     };
     // Exposed to look for it.
@@ -122,18 +123,18 @@ fn stage(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<StagedFile> {
 }
 
 pub(super) fn summary(config: &NewConfig, path: &Path) -> String {
-    let secret = match &config.secret {
-        SecretLocation::NewFile(_) => format!(
+    let secret = match config.identity.secret() {
+        Some(SecretLocation::NewFile(_)) => format!(
             "\nThe secret is in {}, which only you can read.",
             files::secret_path(path).display()
         ),
-        SecretLocation::Keyring(entry, Some(_)) => {
+        Some(SecretLocation::Keyring(entry, Some(_))) => {
             format!("\nThe secret is in the keyring, as {entry}.")
         }
-        SecretLocation::Keyring(_, None)
-        | SecretLocation::File(_)
-        | SecretLocation::Assertion(_)
-        | SecretLocation::Command(_) => String::new(),
+        Some(
+            SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_),
+        )
+        | None => String::new(),
     };
     format!("The configuration is in {}.{secret}", path.display())
 }
@@ -153,7 +154,7 @@ pub(super) fn next_steps(
     port: &PortState,
 ) -> String {
     // A command in a file that was only found in the working directory does not run.
-    let runs_command = matches!(config.secret, SecretLocation::Command(_));
+    let runs_command = config.identity.command().is_some();
     let is_named = surroundings.variable(CONFIG_VARIABLE).is_some();
     let is_here = is_same_file(&surroundings.working_directory.join("cupbearer.toml"), path);
     let needs_name = runs_command && is_here && !is_named;

@@ -1,18 +1,67 @@
-//! Configurations without a secret: a command that prints tokens, and an assertion that something else issues.
+//! Configurations without a client secret: sources of tokens, assertions, private keys and exchanged tokens.
 
-use super::{flags, talk, text_of, usage};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use clap::Parser;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::{Input, flags, surroundings, talk, text_of, usage};
 use crate::cli::exit::Exit;
 use crate::cli::init::args::InitArgs;
+use crate::cli::init::error::InitError;
+use crate::cli::init::identity_args::IdentityArgs;
 use crate::cli::init::port::PortState;
-use crate::cli::init::{parse, writing};
-use crate::config::{Overrides, Surroundings, TokenOrigin, TokenPlace, load_text};
+use crate::cli::init::{from_flags, parse, writing};
+use crate::config::{
+    Algorithm, ClientAuth, GrantConfig, GrantType, Overrides, Surroundings, TokenOrigin,
+    TokenPlace, load_text,
+};
+use crate::doctor::preflight;
+use crate::token::generate_key;
+
+#[derive(Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    init: InitArgs,
+}
+
+/// The flags after `cupbearer init`, with an API and without the doctor; or what clap says is wrong with them.
+fn command_line<T: AsRef<str>>(words: &[T]) -> Result<InitArgs, String> {
+    let fixed = [
+        "init",
+        "--no-doctor",
+        "--upstream=https://api.example.com/docs",
+    ];
+    let words = fixed.into_iter().chain(words.iter().map(AsRef::as_ref));
+    let parsed = CommandLine::try_parse_from(words);
+    parsed
+        .map(|line| line.init)
+        .map_err(|error| error.to_string())
+}
+
+fn args(words: &[&str]) -> InitArgs {
+    command_line(words).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn grant_of(words: &[&str]) -> GrantConfig {
+    let text = text_of(&args(words));
+    load(&text).token.grant().unwrap().clone()
+}
+
+const SERVER: &str = "--token-endpoint=https://as.example.com/token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 fn with_token_command() -> InitArgs {
-    InitArgs {
-        upstream: Some("https://api.example.com/docs".to_owned()),
-        token_command: Some("gcloud config config-helper --format json".to_owned()),
-        no_doctor: true,
-        ..InitArgs::default()
+    args(&["--token-command=gcloud config config-helper --format json"])
+}
+
+fn assertion_file() -> IdentityArgs {
+    IdentityArgs {
+        client_assertion_file: Some("/var/run/secrets/tokens/cupbearer".into()),
+        ..IdentityArgs::default()
     }
 }
 
@@ -54,7 +103,7 @@ fn the_next_step_names_a_file_in_the_working_directory_if_it_has_a_command() {
     let next = |args: &InitArgs| {
         let answers = parse::answers_in_flags(args).ok().unwrap();
         let config = answers.complete().unwrap();
-        std::fs::write(&path, "").unwrap();
+        fs::write(&path, "").unwrap();
         let here = Surroundings {
             working_directory: directory.path().to_owned(),
             ..Surroundings::default()
@@ -74,7 +123,7 @@ fn the_next_step_names_a_file_in_the_working_directory_if_it_has_a_command() {
 fn an_assertion_that_something_else_renews_takes_the_place_of_the_secret() {
     let text = text_of(&InitArgs {
         secret_command: None,
-        client_assertion_file: Some("/var/run/secrets/tokens/cupbearer".into()),
+        identity: assertion_file(),
         ..flags("https://api.example.com")
     });
     let config = load(&text);
@@ -95,16 +144,576 @@ async fn on_a_terminal_only_what_the_flags_leave_open_is_asked() {
     let (done, seen) = talk(&args, directory.path(), &["https://api.example.com"]).await;
     assert!(matches!(done, Ok(Exit::Fine)), "{seen}");
     assert!(!seen.contains("authorization server"), "{seen}");
-    let written = std::fs::read_to_string(directory.path().join("c.toml")).unwrap();
+    let written = fs::read_to_string(directory.path().join("c.toml")).unwrap();
     assert!(written.contains("[\"gcloud\""), "{written}");
 
     let args = InitArgs {
         secret_command: None,
-        client_assertion_file: Some("/var/run/secrets/tokens/cupbearer".into()),
+        identity: assertion_file(),
         out: Some(directory.path().join("d.toml")),
         ..flags("https://api.example.com")
     };
     let (done, seen) = talk(&args, directory.path(), &[]).await;
     assert!(matches!(done, Ok(Exit::Fine)), "{seen}");
     assert!(!seen.contains("Authentication Method"), "{seen}");
+}
+
+#[test]
+fn a_file_or_a_metadata_server_takes_the_place_of_the_authorization_server_too() {
+    let config = load(&text_of(&args(&["--token-file=/run/agent/token"])));
+    assert!(matches!(
+        &config.token.origin,
+        TokenOrigin::Source(source) if matches!(&source.place, TokenPlace::File(file) if file == Path::new("/run/agent/token"))
+    ));
+    let config = load(&text_of(&args(&[
+        "--token-http=http://169.254.169.254/token?resource=api%3A%2F%2Forders",
+        "--token-http-header=Metadata: true",
+        "--token-http-header=X-Zone:a:b",
+    ])));
+    let TokenOrigin::Source(source) = &config.token.origin else {
+        panic!("no source");
+    };
+    let TokenPlace::Http { url, headers } = &source.place else {
+        panic!("no server");
+    };
+    assert_eq!(
+        url.as_str(),
+        "http://169.254.169.254/token?resource=api%3A%2F%2Forders"
+    );
+    assert_eq!(headers["metadata"], "true");
+    assert_eq!(headers["x-zone"], "a:b");
+}
+
+#[test]
+fn a_private_key_authenticates_the_client_unless_it_signs_what_is_exchanged() {
+    let grant = grant_of(&[SERVER, "--client-id=id", "--private-key-file=/k.pem"]);
+    assert_eq!(grant.auth, ClientAuth::PrivateKeyJwt);
+    assert!(matches!(grant.grant, GrantType::ClientCredentials));
+
+    let signed = [
+        SERVER,
+        "--auth=none",
+        "--grant=jwt_bearer",
+        "--private-key-file=/k.json",
+    ];
+    let claims = ["--claim=iss=a=b", "--claim=sub= job@example.com "];
+    let grant = grant_of(&[&signed[..], &claims].concat());
+    assert_eq!(grant.auth, ClientAuth::None);
+    assert_eq!(grant.client_id, "");
+    let GrantType::SignedJwtBearer { claims, .. } = &grant.grant else {
+        panic!("{:?}", grant.grant);
+    };
+    assert_eq!(claims["iss"], "a=b");
+    assert_eq!(claims["sub"], "job@example.com");
+
+    // Claims are only for that, so the grant need not be named.
+    let secret = [
+        "--client-id=id",
+        "--secret-command=printf x",
+        "--claim=iss=x",
+    ];
+    let grant = grant_of(&[&[SERVER, "--private-key-file=/k.pem"][..], &secret].concat());
+    assert_eq!(grant.auth, ClientAuth::Basic);
+    assert_eq!(grant.sources.len(), 2);
+}
+
+#[test]
+fn an_assertion_or_a_subject_token_selects_its_grant() {
+    let grant = grant_of(&[
+        SERVER,
+        "--auth=none",
+        "--assertion-file=/a",
+        "--param=audience=x=y",
+    ]);
+    assert!(matches!(grant.grant, GrantType::JwtBearer));
+    assert_eq!(grant.params["audience"], "x=y");
+
+    let subject = [SERVER, "--client-id=id", "--subject-token-file=/s"];
+    let kind = format!("--subject-token-type={JWT}");
+    let client = ["--client-assertion-file=/c", &kind];
+    let grant = grant_of(&[&subject[..], &client].concat());
+    assert_eq!(grant.auth, ClientAuth::ClientAssertion);
+    let GrantType::TokenExchange {
+        subject_token_type,
+        actor_token_type,
+    } = &grant.grant
+    else {
+        panic!("{:?}", grant.grant);
+    };
+    assert_eq!(
+        (subject_token_type.as_str(), actor_token_type),
+        (JWT, &None)
+    );
+
+    let actor = ["--actor-token-file=/x", "--actor-token-type=urn:x"];
+    let grant = grant_of(&[&subject[..], &client, &actor].concat());
+    assert!(matches!(
+        &grant.grant,
+        GrantType::TokenExchange { actor_token_type: Some(kind), .. } if kind == "urn:x"
+    ));
+}
+
+#[test]
+fn flags_that_do_not_fit_together_are_refused_at_once() {
+    let client = [SERVER, "--client-id=id"];
+    let typed = format!("--subject-token-type={JWT}");
+    for (words, problem) in [
+        // Refused by the parser of the command line.
+        (
+            vec!["--token-command=x", "--token-file=y"],
+            "'--token-command <COMMAND>' cannot be used with '--token-file <FILE>'",
+        ),
+        (vec!["--token-file=y", SERVER], "cannot be used with"),
+        (
+            vec!["--token-http=http://127.0.0.1/", "--param=a=b"],
+            "cannot be used with",
+        ),
+        (vec!["--token-file=y", "--auth=none"], "cannot be used with"),
+        (
+            vec!["--token-file=y", "--secret-file=x"],
+            "cannot be used with",
+        ),
+        (
+            vec!["--token-file=y", "--token-http-header=a:b"],
+            "--token-http-header needs --token-http:",
+        ),
+        (
+            vec!["--assertion-file=a", "--subject-token-file=b", &typed],
+            "cannot be used with",
+        ),
+        (
+            vec!["--assertion-file=a", "--private-key-file=k", "--claim=a=b"],
+            "cannot be used with",
+        ),
+        (vec!["--claim=a=b"], "--private-key-file <FILE>"),
+        (
+            vec!["--assertion-file=a", "--auth=none", &typed],
+            "--subject-token-type needs --subject-token-file",
+        ),
+        (vec!["--token-file=y", "--claim=a=b"], "cannot be used with"),
+        (
+            vec!["--subject-token-file=b"],
+            "--subject-token-type <TYPE>",
+        ),
+        (
+            vec!["--actor-token-file=b", "--actor-token-type=c"],
+            "--subject-token-file <FILE>",
+        ),
+        (
+            vec!["--auth=basic"],
+            "client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, client_assertion, none",
+        ),
+        // Refused by what the values mean.
+        (
+            vec!["--auth=none"],
+            "--auth none is only for --grant jwt_bearer or token_exchange",
+        ),
+        (
+            vec!["--grant=jwt_bearer", "--auth=none"],
+            "--grant jwt_bearer needs --assertion-file",
+        ),
+        (
+            vec!["--grant=token_exchange", "--auth=none"],
+            "--grant token_exchange needs --subject-token-file",
+        ),
+        (
+            vec![
+                "--grant=client_credentials",
+                "--assertion-file=a",
+                "--auth=none",
+            ],
+            "--assertion-file is only for --grant jwt_bearer",
+        ),
+        (
+            vec![
+                "--grant=jwt_bearer",
+                "--private-key-file=k",
+                "--subject-token-file=b",
+                &typed,
+            ],
+            "--subject-token-file is only for --grant token_exchange",
+        ),
+        (
+            vec![
+                "--grant=token_exchange",
+                "--private-key-file=k",
+                "--claim=a=b",
+            ],
+            "--claim is only for --grant jwt_bearer",
+        ),
+        (
+            vec![
+                "--grant=jwt_bearer",
+                "--private-key-file=k",
+                "--auth=private_key_jwt",
+            ],
+            "the private key signs the assertion",
+        ),
+        (
+            vec!["--secret-command=x", "--private-key-file=k"],
+            "the secret is not used, because the client authenticates by private_key_jwt",
+        ),
+        (
+            vec!["--client-assertion-file=x", "--private-key-file=k"],
+            "--private-key-file is not used, because the client authenticates by client_assertion",
+        ),
+        (
+            vec!["--client-assertion-file=x", "--auth=client_secret_post"],
+            "--client-assertion-file is not used",
+        ),
+        (
+            vec!["--assertion-file=a", "--auth=none", "--secret-command=x"],
+            "the secret is not used, because the client authenticates by none",
+        ),
+        (
+            vec!["--token-http=http://api.example.com/token"],
+            "--token-http: \"http://api.example.com/token\" would send the token unencrypted",
+        ),
+        (
+            vec![
+                "--token-http=http://127.0.0.1/",
+                "--token-http-header=Host: x",
+            ],
+            "--token-http: headers has \"Host\", which the request sets itself",
+        ),
+        (
+            vec!["--token-http=http://127.0.0.1/", "--token-http-header=x"],
+            "--token-http-header: there is no ':'",
+        ),
+        (
+            vec!["--token-command='"],
+            "--token-command: this is not a command",
+        ),
+        (
+            vec![
+                "--grant=jwt_bearer",
+                "--auth=none",
+                "--private-key-file=k",
+                "--claim=exp=1",
+            ],
+            "--claim: exp is new for each assertion",
+        ),
+        (
+            vec!["--private-key-file=k", "--claim==x"],
+            "--claim: the name is empty",
+        ),
+        (
+            vec!["--assertion-file=a", "--auth=none", "--param=scope=x"],
+            "--param: scope is set by the token request itself",
+        ),
+        (
+            vec![
+                "--assertion-file=a",
+                "--auth=none",
+                "--param=a=1",
+                "--param=a=2",
+            ],
+            "--param: the same name is given twice",
+        ),
+        // Without a terminal.
+        (
+            vec!["--assertion-file=a"],
+            "--secret-stdin, --client-assertion-file or --auth none",
+        ),
+        (
+            vec!["--auth=private_key_jwt"],
+            "these are missing: --private-key-file;",
+        ),
+        (
+            vec!["--auth=client_assertion"],
+            "these are missing: --client-assertion-file;",
+        ),
+    ] {
+        let of_source = words.iter().any(|word| word.starts_with("--token-"));
+        let client = if of_source { &[][..] } else { &client[..] };
+        let said = match command_line(&[client, &words].concat()) {
+            Ok(args) => usage_of(&args),
+            Err(problem) => problem,
+        };
+        assert!(said.contains(problem), "{words:?}: {said}");
+    }
+}
+
+/// Why the flags are refused, or what they would write.
+fn usage_of(args: &InitArgs) -> String {
+    let config = parse::answers_in_flags(args)
+        .and_then(|answers| answers.complete().map_err(InitError::Usage));
+    match config {
+        Err(InitError::Usage(message)) => message,
+        Err(_) => "another error".to_owned(),
+        Ok(config) => format!("accepted: {config:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_usual_question_about_authentication_leads_to_a_key_and_to_an_assertion_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.pem");
+    fs::write(&key, key_text()).unwrap();
+    let key: &'static str = key.display().to_string().leak();
+    let out = directory.path().join("c.toml");
+    let client = InitArgs {
+        secret_command: None,
+        out: Some(out.clone()),
+        ..flags("https://api.example.com")
+    };
+    let answers = ["private_key_jwt", "/nonexist", key];
+    let (done, seen) = talk(&client, directory.path(), &answers).await;
+    assert!(matches!(done, Ok(Exit::Fine)), "{seen}");
+    assert!(!seen.contains("none\n"), "only for other grants: {seen}");
+    let written = fs::read_to_string(&out).unwrap();
+    assert!(written.contains("auth = \"private_key_jwt\""), "{written}");
+    assert!(
+        written.contains(&format!("private_key = {{ file = {key:?} }}")),
+        "{written}"
+    );
+
+    let out = directory.path().join("d.toml");
+    let client = InitArgs {
+        out: Some(out.clone()),
+        ..client
+    };
+    let answers = ["client_assertion", "", "/run/identity/token"];
+    let (done, seen) = talk(&client, directory.path(), &answers).await;
+    assert!(matches!(done, Ok(Exit::Fine)), "{seen}");
+    let written = fs::read_to_string(&out).unwrap();
+    assert!(
+        written.contains("client_assertion = { file = \"/run/identity/token\" }"),
+        "{written}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_a_client_id_that_need_not_exist() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("c.toml");
+    let exchange = InitArgs {
+        token_endpoint: Some("https://as.example.com/token".to_owned()),
+        out: Some(out.clone()),
+        ..args(&["--assertion-file=/a"])
+    };
+    let (done, seen) = talk(&exchange, directory.path(), &["none", ""]).await;
+    assert!(matches!(done, Ok(Exit::Fine)), "{seen}");
+    assert!(!seen.contains("Client ID"), "{seen}");
+    let written = fs::read_to_string(&out).unwrap();
+    assert!(written.contains("auth = \"none\""), "{written}");
+    assert!(!written.contains("client_id ="), "{written}");
+}
+
+#[tokio::test]
+async fn what_an_identity_is_read_from_is_never_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("held");
+    fs::write(&file, "a token").unwrap();
+    let shown = file.display();
+    let typed = format!("--subject-token-type={JWT}");
+    for words in [
+        vec![format!("--token-file={shown}")],
+        vec![
+            SERVER.to_owned(),
+            "--client-id=i".to_owned(),
+            format!("--client-assertion-file={shown}"),
+        ],
+        vec![
+            SERVER.to_owned(),
+            "--client-id=i".to_owned(),
+            format!("--private-key-file={shown}"),
+        ],
+        vec![
+            SERVER.to_owned(),
+            "--auth=none".to_owned(),
+            format!("--assertion-file={shown}"),
+        ],
+        vec![
+            SERVER.to_owned(),
+            "--auth=none".to_owned(),
+            format!("--subject-token-file={shown}"),
+            typed.clone(),
+        ],
+    ] {
+        let args = InitArgs {
+            out: Some(file.clone()),
+            force: true,
+            ..command_line(&words).unwrap()
+        };
+        let done = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+        assert!(
+            matches!(&done, Err(InitError::Usage(message)) if message.contains("contains the secret")),
+            "{words:?}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), "a token");
+    }
+}
+
+/// A private key, which takes long to make.
+fn key_text() -> &'static [u8] {
+    static KEY: OnceLock<Vec<u8>> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let key = generate_key(Algorithm::Es256).unwrap();
+        key.private.expose().to_vec() // exposed to be written to a file of this test
+    })
+}
+
+const VALUES: [&str; 16] = [
+    "x",
+    "",
+    " ",
+    "a=b",
+    "=",
+    "a\"b",
+    "a\\b",
+    "a\nb",
+    "ö",
+    "\u{1b}[2J",
+    "urn:x:y",
+    "\u{7f}",
+    "'",
+    "#",
+    "{",
+    "\t",
+];
+const PAIR_NAMES: [&str; 16] = [
+    "iss",
+    "sub",
+    "aud",
+    "scope",
+    "exp",
+    "jti",
+    "audience",
+    "client_id",
+    "a.b",
+    "a b",
+    "",
+    "\"q\"",
+    "ö",
+    "a\nb",
+    "[x]",
+    "Metadata",
+];
+const FILES: [&str; 8] = [
+    "f",
+    "a b",
+    "\"q\"",
+    "ö",
+    "back\\slash",
+    "line\nbreak",
+    "$HOME/f",
+    "-f",
+];
+const METADATA_SERVERS: [&str; 10] = [
+    "http://169.254.169.254/token",
+    "http://[fe80::1]/token?x=y#z",
+    "https://metadata.example.com/a b",
+    "http://metadata.example.com/",
+    "https://user:pw@x.com/",
+    "http://localhost:1/\"",
+    "",
+    "nonsense",
+    "ftp://127.0.0.1/",
+    " http://127.0.0.1/x ",
+];
+
+/// Some flags for identities, with values that people and programs may give. `KEY` and `DIR` stand for paths.
+fn some_flags() -> impl Strategy<Value = Vec<String>> {
+    let pair = (
+        select(&PAIR_NAMES[..]),
+        select(&VALUES[..]),
+        select(&["=", ":", ": ", ""][..]),
+    );
+    let pair = pair.prop_map(|(name, value, separator)| format!("{name}{separator}{value}"));
+    let one = prop_oneof![
+        select(
+            &[
+                "client_secret_post",
+                "private_key_jwt",
+                "client_assertion",
+                "none"
+            ][..]
+        )
+        .prop_map(|value| format!("--auth={value}")),
+        select(&["client_credentials", "jwt_bearer", "token_exchange"][..])
+            .prop_map(|value| format!("--grant={value}")),
+        select(&VALUES[..]).prop_map(|value| format!("--client-id={value}")),
+        Just("--client-id=id".to_owned()),
+        Just(SERVER.to_owned()),
+        Just("--secret-command=printf x".to_owned()),
+        Just("--private-key-file=KEY".to_owned()),
+        select(&FILES[..]).prop_map(|file| format!("--client-assertion-file=DIR/{file}")),
+        select(&FILES[..]).prop_map(|file| format!("--assertion-file=DIR/{file}")),
+        select(&FILES[..]).prop_map(|file| format!("--token-file=DIR/{file}")),
+        (select(&FILES[..]), select(&VALUES[..])).prop_map(|(file, kind)| {
+            format!("--subject-token-file=DIR/{file}\0--subject-token-type={kind}")
+        }),
+        (select(&FILES[..]), select(&VALUES[..])).prop_map(|(file, kind)| {
+            format!("--actor-token-file=DIR/{file}\0--actor-token-type={kind}")
+        }),
+        select(&METADATA_SERVERS[..]).prop_map(|url| format!("--token-http={url}")),
+        (
+            select(&["--claim", "--param", "--token-http-header"][..]),
+            pair
+        )
+            .prop_map(|(flag, pair)| format!("{flag}={pair}")),
+    ];
+    let starts = select(
+        &[
+            "",
+            "--token-endpoint=https://as.example.com/token\0--auth=none\0--assertion-file=DIR/a",
+            "--token-endpoint=https://as.example.com/token\0--auth=none\0--grant=jwt_bearer\0--private-key-file=KEY\0--claim=iss=x",
+            "--token-endpoint=https://as.example.com/token\0--client-id=id\0--private-key-file=KEY",
+            "--token-endpoint=https://as.example.com/token\0--client-id=id\0--client-assertion-file=DIR/c\0--subject-token-file=DIR/s\0--subject-token-type=urn:x",
+            "--token-http=http://169.254.169.254/token",
+        ][..],
+    );
+    (starts, proptest::collection::vec(one, 0..4)).prop_map(|(start, more)| {
+        let parts = std::iter::once(start.to_owned()).chain(more);
+        let words = parts.flat_map(|part| part.split('\0').map(str::to_owned).collect::<Vec<_>>());
+        words.filter(|word| !word.is_empty()).collect()
+    })
+}
+
+/// Whether a configuration was written, which then is valid.
+async fn is_written(words: &[String]) -> Result<bool, TestCaseError> {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    fs::write(at("key.pem"), key_text()).unwrap();
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| word.replace("KEY", &at("key.pem")).replace("DIR", &at("")))
+        .collect();
+    let path: PathBuf = at("c.toml").into();
+    let Ok(args) = command_line(&words) else {
+        return Ok(false);
+    };
+    let args = InitArgs {
+        out: Some(path.clone()),
+        ..args
+    };
+    let done = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
+    if done.is_err() {
+        prop_assert!(!path.exists(), "{words:?}");
+        return Ok(false);
+    }
+    let overrides = [Overrides {
+        file: Some(path.clone()),
+        ..Overrides::default()
+    }];
+    match preflight::load_all(&overrides, &Surroundings::default()).await {
+        Ok(_) => Ok(true),
+        Err(problems) => {
+            let text = fs::read_to_string(&path).unwrap();
+            Err(TestCaseError::fail(format!(
+                "{problems}\n{words:?}\n{text}"
+            )))
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn whatever_init_writes_for_an_identity_passes_check(words in some_flags()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(is_written(&words))?;
+    }
 }

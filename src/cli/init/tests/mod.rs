@@ -8,7 +8,8 @@ mod validity;
 use std::collections::VecDeque;
 use std::io;
 
-use super::answers::{Answers, SecretAuthMethod};
+use super::answers::Answers;
+use super::identity::ClientAuthMethod;
 use super::*;
 use crate::config::keys;
 use crate::credentials::Secret;
@@ -310,7 +311,7 @@ async fn a_typed_secret_need_not_be_typed_again() {
         .ok()
         .unwrap();
     assert!(
-        matches!(&config.secret, SecretLocation::NewFile(secret) if secret.expose() == SECRET.as_bytes())
+        matches!(config.identity.secret(), Some(SecretLocation::NewFile(secret)) if secret.expose() == SECRET.as_bytes())
     );
 }
 
@@ -416,7 +417,7 @@ fn a_production_api_is_read_only_unless_a_flag_says_otherwise() {
 #[test]
 fn a_pingaccess_api_gets_its_fixed_header_and_every_flag_sets_its_key() {
     let text = text_of(&InitArgs {
-        auth: Some(SecretAuthMethod::Post),
+        auth: Some(ClientAuthMethod::Post),
         scope: Some("a b".to_owned()),
         listen: Some("localhost:9000".to_owned()),
         ..flags("https://pingaccess-admin-api.dev-example.us1.ping.cloud/pa-admin-api/v3")
@@ -437,7 +438,7 @@ fn a_pingaccess_api_gets_its_fixed_header_and_every_flag_sets_its_key() {
 
 #[test]
 fn a_command_is_read_as_in_a_shell_or_as_a_toml_list() {
-    let words = |text: &str| parse::command(text).ok();
+    let words = |text: &str| flag_values::command(text).ok();
     let expected = Some(["op", "read", "a b"].map(str::to_owned).to_vec());
     assert_eq!(words(" op read 'a b' "), expected);
     assert_eq!(words("[\"op\", \"read\", \"a b\"]"), expected);

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::*;
-use crate::cli::init::answers::NewConfig;
 use crate::credentials::KeyringEntry;
 
 #[tokio::test]
@@ -49,12 +48,11 @@ async fn another_round_asks_about_a_file_that_the_first_one_did_not_write() {
 #[test]
 fn an_entry_of_the_keyring_may_be_replaced_only_after_this_run_has_written_it() {
     let entry = |text| KeyringEntry::parse(text).unwrap();
-    let config = |entry, secret| NewConfig {
-        secret: SecretLocation::Keyring(entry, secret),
-        ..parse::answers_in_flags(&flags("https://api.example.com"))
-            .ok()
-            .and_then(|answers| answers.complete().ok())
-            .unwrap()
+    let config = |entry, secret| {
+        let flags = flags("https://api.example.com");
+        let mut answers = parse::answers_in_flags(&flags).ok().unwrap();
+        answers.secret = AnswerSlot::Known(SecretLocation::Keyring(entry, secret));
+        answers.complete().unwrap()
     };
     let path = Path::new("c.toml");
     let mut overwritable = Overwritable::new(true);

@@ -1,0 +1,78 @@
+//! Checks what only flags say about an identity as the configuration itself will be checked, before anything is asked.
+
+use std::path::PathBuf;
+
+use super::answers::{AnswerSlot, Answers};
+use super::document;
+use super::identity::{NewGrant, NewSource, SecretLocation};
+use crate::config::paste::{PastedApi, PastedTokenEndpoint};
+use crate::config::{ConfigProblem, Overrides, Surroundings, load_text};
+
+/// What is wrong with these flags. Placeholders stand for what is not known yet.
+pub(super) fn problems_in_identity(answers: &Answers) -> Vec<String> {
+    let is_usual = answers.source.is_none()
+        && answers.params.is_empty()
+        && matches!(answers.grant, NewGrant::ClientCredentials);
+    if is_usual {
+        return Vec::new();
+    }
+    let Ok(config) = with_placeholders(answers).complete() else {
+        return Vec::new(); // something is missing, which is reported elsewhere
+    };
+    let overrides = Overrides {
+        file: Some("cupbearer.toml".into()),
+        ..Overrides::default()
+    };
+    let text = document::text(&config, None);
+    match load_text(&text, &overrides, &Surroundings::default()) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems
+            .iter()
+            .filter_map(|problem| described(problem, answers))
+            .collect(),
+    }
+}
+
+fn with_placeholders(answers: &Answers) -> Answers {
+    let mut filled = answers.clone();
+    let file = PathBuf::from("/dev/null/not-asked-yet");
+    fill(
+        &mut filled.api,
+        PastedApi::read("https://api.example.com").ok(),
+    );
+    fill(
+        &mut filled.token,
+        PastedTokenEndpoint::read("https://as.example.com/token").ok(),
+    );
+    fill(&mut filled.client_id, Some("not-asked-yet".to_owned()));
+    fill(&mut filled.secret, Some(SecretLocation::File(file.clone())));
+    fill(&mut filled.private_key, Some(file.clone()));
+    fill(&mut filled.client_assertion, Some(file));
+    filled
+}
+
+fn fill<T: Clone>(slot: &mut AnswerSlot<T>, placeholder: Option<T>) {
+    if slot.known().is_none() {
+        *slot = AnswerSlot::of(placeholder);
+    }
+}
+
+/// The problem of a key that only flags set, with the flag in place of the key.
+fn described(problem: &ConfigProblem, answers: &Answers) -> Option<String> {
+    let flag = match problem.key.as_str() {
+        "token.source" => match answers.source.as_ref()? {
+            NewSource::Command(_) => "--token-command",
+            NewSource::File(_) => "--token-file",
+            NewSource::Http { .. } => "--token-http",
+        },
+        "token.params" => "--param",
+        "token.claims" => "--claim",
+        "token.assertion" => "--assertion-file",
+        "token.subject_token" => "--subject-token-file",
+        "token.subject_token_type" => "--subject-token-type",
+        "token.actor_token" => "--actor-token-file",
+        "token.actor_token_type" => "--actor-token-type",
+        _ => return None,
+    };
+    Some(format!("{flag}: {}: {}", problem.problem, problem.remedy))
+}

@@ -1,0 +1,97 @@
+//! Reads single values of flags.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::InvalidValue;
+
+pub(super) fn flag<T>(
+    problems: &mut Vec<String>,
+    flag: &str,
+    text: Option<&str>,
+    read: impl FnOnce(&str) -> Result<T, InvalidValue>,
+) -> Option<T> {
+    match read(text?) {
+        Ok(value) => Some(value),
+        Err(invalid_value) => {
+            problems.push(format!(
+                "{flag}: {}: {}",
+                invalid_value.problem, invalid_value.remedy
+            ));
+            None
+        }
+    }
+}
+
+/// The absolute path in a flag, which a configuration can contain only if it is UTF-8.
+pub(super) fn file_flag(
+    problems: &mut Vec<String>,
+    flag: &str,
+    path: Option<&Path>,
+) -> Option<PathBuf> {
+    let path = absolute(path?);
+    if path.to_str().is_some() {
+        return Some(path);
+    }
+    let shown = path.display();
+    problems.push(format!("{flag}: {shown} is not UTF-8: rename the file"));
+    None
+}
+
+/// Names and values, of which the name is not repeated. Nothing is quoted, since a value may be confidential.
+pub(super) fn pairs(
+    problems: &mut Vec<String>,
+    flag: &str,
+    texts: &[String],
+    separator: char,
+) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for text in texts {
+        match text.split_once(separator) {
+            Some((name, _)) if name.trim().is_empty() => {
+                problems.push(format!(
+                    "{flag}: the name is empty: write it before the {separator:?}"
+                ));
+            }
+            Some((name, _)) if pairs.iter().any(|(other, _)| other == name.trim()) => {
+                problems.push(format!(
+                    "{flag}: the same name is given twice: keep one of them"
+                ));
+            }
+            Some((name, value)) => pairs.push((name.trim().to_owned(), value.trim().to_owned())),
+            None => problems.push(format!(
+                "{flag}: there is no {separator:?}: write a name, {separator:?} and the value"
+            )),
+        }
+    }
+    pairs
+}
+
+/// A command as it would be typed into a shell, or as a list in TOML. It is run without a shell.
+pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
+    let text = text.trim();
+    let words = if text.starts_with('[') {
+        let table: Option<toml::Table> = toml::from_str(&format!("words = {text}")).ok();
+        let words = table.and_then(|mut table| table.remove("words"));
+        words.and_then(|words| words.try_into::<Vec<String>>().ok())
+    } else {
+        shlex::split(text)
+    };
+    match words {
+        Some(words)
+            if words.first().is_some_and(|program| !program.is_empty())
+                && !words.iter().any(|word| word.contains('\0')) =>
+        {
+            Ok(words)
+        }
+        Some(_) | None => Err((
+            "this is not a command",
+            "write the program and its arguments: op read op://vault/item/field",
+        )
+            .into()),
+    }
+}
+
+/// A relative path starts where `init` runs, but `run` may be started elsewhere.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
