@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::HeaderValue;
 use subtle::ConditionallySelectable as _;
 use tokio::sync::watch;
 
 use super::credential::{key_in_authorization, key_in_own_field};
 use super::fields::{FieldLines, GuardFields};
+use super::forwarded_authorization::ForwardedAuthorization;
 use super::key::KeyDigest;
 use super::peer::{CallerName, Peer, Transport};
 use super::peer_certificate::PeerCertificate;
@@ -269,9 +269,10 @@ impl Callers {
         self.list.get(owner as usize)
     }
 
-    /// Whether `Authorization` contains the key of any caller.
-    pub(super) fn has_key_in_authorization(&self, value: &HeaderValue) -> bool {
-        key_in_authorization(value).is_some_and(|digest| self.owner(digest).is_some())
+    /// Whether a forwarded `Authorization` contains the key of any caller.
+    pub(super) fn has_key_in(&self, forwarded: &ForwardedAuthorization) -> bool {
+        let mut possible = forwarded.possible_keys();
+        possible.any(|digest| self.owner(digest).is_some())
     }
 
     #[cold]

@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
-use super::key::{KeyDigest, contains_made_key};
+use super::key::KeyDigest;
 
 /// The most bytes of a user name, a colon and a password. Longer credentials cannot hold a key.
 const LONGEST_BASIC: usize = 512;
@@ -15,14 +15,6 @@ const LONGEST_BASIC: usize = 512;
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Also ignores the bits that are left over at the end.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
 );
 
 /// The key in `Authorization`, if its scheme can hold one (RFC 6750, RFC 7617).
@@ -37,30 +29,6 @@ pub(super) fn key_in_authorization(value: &HeaderValue) -> Option<KeyDigest> {
         .eq_ignore_ascii_case(b"basic")
         .then(|| password(rest))
         .flatten()
-}
-
-/// Whether `Authorization` contains a key that we made, as it is or base64-encoded, in whichever scheme.
-pub(super) fn has_made_key(value: &HeaderValue) -> bool {
-    let value = value.as_bytes();
-    let mut words = value.split(|byte| matches!(byte, b' ' | b'\t' | b',' | b'"'));
-    contains_made_key(value) || words.any(|word| contains_made_key(&decoded(word)))
-}
-
-/// What a server may take a word for that reads base64: some ignore the characters that do not belong there, and some
-/// read the alphabet for URLs, too.
-fn decoded(word: &[u8]) -> Zeroizing<Vec<u8>> {
-    let digits = word.iter().filter_map(|byte| match byte {
-        b'-' => Some(b'+'),
-        b'_' => Some(b'/'),
-        b'+' | b'/' => Some(*byte),
-        byte if byte.is_ascii_alphanumeric() => Some(*byte),
-        _ => None,
-    });
-    let mut digits = Zeroizing::new(digits.collect::<Vec<u8>>());
-    if digits.len() % 4 == 1 {
-        digits.pop(); // a single digit holds no byte
-    }
-    Zeroizing::new(LENIENT.decode(&*digits).unwrap_or_default())
 }
 
 /// The key in `X-Cupbearer-Key`.

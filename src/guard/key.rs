@@ -5,6 +5,7 @@
 //! checksum. Other keys are accepted too.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
@@ -20,6 +21,9 @@ const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 const SHORTEST: usize = 16;
 /// In bytes. A longer line means that the file is the wrong one.
 const LONGEST: usize = 256;
+
+/// The possible lengths of a key, in bytes.
+pub(super) const KEY_LENGTHS: RangeInclusive<usize> = SHORTEST..=LONGEST;
 
 /// The SHA-256 digest of a key, which is all that is kept of it.
 ///

@@ -11,6 +11,7 @@ mod callers;
 mod cors;
 mod credential;
 mod fields;
+mod forwarded_authorization;
 mod framing;
 mod host;
 mod key;
@@ -34,8 +35,8 @@ use http::{HeaderMap, Method, Request, Response, Uri, Version, header};
 use crate::config::GuardConfig;
 use crate::problem::{ProblemFormat, Reason};
 
-use credential::has_made_key;
 use fields::GuardFields;
+use forwarded_authorization::ForwardedAuthorization;
 use host::AcceptedHosts;
 use rules::{RuleInput, RuleSet};
 use users::AdmittedUsers;
@@ -361,13 +362,13 @@ impl Guard {
     /// `Authorization` is forwarded, and must contain neither a key that we made, whoever admits it, nor any other key
     /// of a caller.
     fn check_forwarded_authorization(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        let is_key_of_caller = |value| {
+        for value in headers.get_all(header::AUTHORIZATION) {
+            let forwarded = ForwardedAuthorization::of(value);
             let callers = self.callers.as_ref();
-            callers.is_some_and(|callers| callers.has_key_in_authorization(value))
-        };
-        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-        if lines.any(|value| has_made_key(value) || is_key_of_caller(value)) {
-            return Err(key_would_be_forwarded());
+            let is_of_caller = || callers.is_some_and(|callers| callers.has_key_in(&forwarded));
+            if forwarded.has_made_key() || is_of_caller() {
+                return Err(key_would_be_forwarded());
+            }
         }
         Ok(())
     }

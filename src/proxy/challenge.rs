@@ -11,6 +11,41 @@ pub(super) fn has_insufficient_scope(headers: &HeaderMap) -> bool {
         .any(|line| line_has_insufficient_scope(line.as_bytes()))
 }
 
+/// Whether any challenge has this scheme.
+pub(super) fn has_scheme(headers: &HeaderMap, scheme: &[u8]) -> bool {
+    headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .any(|line| line_has_scheme(line.as_bytes(), scheme))
+}
+
+/// A scheme is the first word of an element of the list, unless that is a parameter.
+fn line_has_scheme(line: &[u8], scheme: &[u8]) -> bool {
+    let mut rest = line;
+    let mut first = None;
+    let mut is_start = true;
+    while let Some((token, after)) = next_token(rest) {
+        rest = after;
+        match token {
+            ChallengeToken::Text(word) if is_start => {
+                first = Some(word);
+                is_start = false;
+                continue;
+            }
+            ChallengeToken::Equals if first.is_some() => first = None,
+            ChallengeToken::Comma => is_start = true,
+            ChallengeToken::Text(_) | ChallengeToken::Equals => {}
+        }
+        if first
+            .take()
+            .is_some_and(|word| word.eq_ignore_ascii_case(scheme))
+        {
+            return true;
+        }
+    }
+    first.is_some_and(|word| word.eq_ignore_ascii_case(scheme))
+}
+
 /// Parses a line of challenges (RFC 9110 section 11.6.1) only as far as needed to tell a parameter from the content of
 /// a quoted string.
 fn line_has_insufficient_scope(line: &[u8]) -> bool {

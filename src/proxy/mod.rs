@@ -47,11 +47,10 @@ use crate::upstream::{Upgrade, Upstream};
 
 use attempt::LastAttempt;
 use authorize::AuthorizedRequest;
-use challenge::has_insufficient_scope;
 use errors::{ForwardError, ForwardFailure};
 use in_flight_limit::{InFlightLimit, Permit};
 use not_replayed::NotReplayed;
-use request_body::{ReplayableBody, UpstreamRequestBody};
+use request_body::{ReclaimedBody, ReplayableBody, UpstreamRequestBody};
 use request_head::{RequestHead, RequestTemplate};
 use response_body::UpstreamResponseBody;
 use rewrite::Rewrite;
@@ -319,9 +318,9 @@ impl Proxy {
     ) -> Result<(Response<UpstreamResponseBody>, LastAttempt), ForwardError> {
         let mut first = LastAttempt::first(rejected);
         first.note_head();
-        if has_insufficient_scope(response.headers()) {
+        if let Err(why) = replay::check_cause(&self.request_template, head, response.headers()) {
             body.discard_copy();
-            return Ok((response, first.not_replayed(NotReplayed::InsufficientScope)));
+            return Ok((response, first.not_replayed(why)));
         }
         let (route, body) = (head.route(), body.reclaim());
         let (mut newer, body) = match replay::prepare(&self.tokens, rejected, route, body).await {
@@ -356,7 +355,7 @@ impl Proxy {
         if let Some(rejected) = unauthorized(&outcome) {
             attempt.note_head();
             let route = head.route();
-            match replay::prepare_upgrade(&self.tokens, &bearer, route, rejected).await {
+            match self.prepare_upgrade(head, &bearer, rejected).await {
                 Ok(mut newer) => {
                     outcome = self.send_upgrade(head, &upgrade, &mut newer).await?;
                     attempt = LastAttempt::replayed(&newer);
@@ -393,6 +392,19 @@ impl Proxy {
             asks_upgrade: true,
             permit,
         })
+    }
+
+    /// What another attempt needs after a 401 with these `headers`. An upgrade has no body.
+    async fn prepare_upgrade(
+        &self,
+        head: &RequestHead,
+        rejected: &Bearer,
+        headers: &HeaderMap,
+    ) -> Result<Bearer, NotReplayed> {
+        replay::check_cause(&self.request_template, head, headers)?;
+        let (route, body) = (head.route(), ReclaimedBody::Empty);
+        let (newer, _empty) = replay::prepare(&self.tokens, rejected, route, body).await?;
+        Ok(newer)
     }
 
     async fn send_upgrade(

@@ -5,6 +5,8 @@
 pub(super) enum NotReplayed {
     /// The token lacks a scope, which a newer token of the same grant would not have either (RFC 6750 section 3.1).
     InsufficientScope,
+    /// The caller's own `Authorization` was forwarded (`token.keep_authorization`), and may be what was rejected.
+    CallersAuthorization,
     /// More of the body had been read from the client than `upstream.retry_body` allows to keep.
     BodyTooLong,
     /// Forced refreshes are paused.
@@ -35,6 +37,9 @@ impl NotReplayed {
     pub(super) const fn proxy_status(self) -> &'static str {
         match self {
             Self::InsufficientScope => proxy_status!("the token lacks a scope"),
+            Self::CallersAuthorization => {
+                proxy_status!("the caller's own Authorization was sent too")
+            }
             Self::BodyTooLong => {
                 proxy_status!("the request body exceeds upstream.retry_body")
             }

@@ -10,6 +10,7 @@ use super::attempt::LastAttempt;
 use super::challenge::has_insufficient_scope;
 use super::not_replayed::NotReplayed;
 use super::request_body::{ReclaimedBody, UpstreamRequestBody};
+use super::request_head::{RequestHead, RequestTemplate};
 use crate::problem::PROXY_STATUS;
 use crate::token::{Bearer, NoNewerToken, RequestRoute, Tokens};
 
@@ -33,18 +34,19 @@ pub(super) async fn prepare(
     Ok((newer, body))
 }
 
-/// The same for an upgrade, which has no body, after a 401 with these `headers`.
-pub(super) async fn prepare_upgrade(
-    tokens: &Tokens,
-    rejected: &Bearer,
-    route: RequestRoute,
+/// Why a newer token would not help after a 401 with these `headers`, if that is known.
+pub(super) fn check_cause(
+    template: &RequestTemplate,
+    head: &RequestHead,
     headers: &HeaderMap,
-) -> Result<Bearer, NotReplayed> {
+) -> Result<(), NotReplayed> {
+    if template.may_reject_caller(head, headers) {
+        return Err(NotReplayed::CallersAuthorization);
+    }
     if has_insufficient_scope(headers) {
         return Err(NotReplayed::InsufficientScope);
     }
-    let (newer, _empty) = prepare(tokens, rejected, route, ReclaimedBody::Empty).await?;
-    Ok(newer)
+    Ok(())
 }
 
 /// Tells the client of a 401 that is passed on why the request was not replayed.

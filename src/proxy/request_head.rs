@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
+use super::challenge::has_scheme;
 use super::header_lines::{contains, lines};
 use super::hop_by_hop::{NominatedFields, is_removed_from_request};
 use super::loop_detection::{ViaLines, ViaName};
@@ -112,6 +113,8 @@ pub(super) struct RequestTemplate {
     replaced: Vec<HeaderName>,
     /// `token.keep_authorization`.
     keeps_authorization: bool,
+    /// The first word before the token, which servers read as a scheme.
+    token_scheme: Vec<u8>,
     forwards_browser_cookies: bool,
     via: Option<ViaLines>,
 }
@@ -133,6 +136,7 @@ impl RequestTemplate {
             fixed: upstream.headers.clone(),
             token_field: token_field.name.clone(),
             keeps_authorization: token_field.keeps_authorization,
+            token_scheme: first_word(token_field.prefix.as_bytes()).to_owned(),
             forwards_browser_cookies: upstream.cookies,
             via: upstream.via.then(|| ViaLines::of(via_name)),
         }
@@ -216,6 +220,23 @@ impl RequestTemplate {
         headers
     }
 
+    /// Whether a 401 with these challenges may be about the `Authorization` that the caller sent. It is not if a
+    /// challenge names the scheme of the token, and the caller's is another one.
+    pub(super) fn may_reject_caller(&self, head: &RequestHead, challenges: &HeaderMap) -> bool {
+        if !self.keeps_authorization || !contains(&head.headers, &header::AUTHORIZATION) {
+            return false;
+        }
+        let nominated = NominatedFields::of(&head.headers);
+        if nominated.contains(&header::AUTHORIZATION) {
+            return false; // it was not forwarded
+        }
+        let scheme = &self.token_scheme;
+        let mut callers = head.headers.get_all(header::AUTHORIZATION).iter();
+        let is_same =
+            callers.any(|value| first_word(value.as_bytes()).eq_ignore_ascii_case(scheme));
+        scheme.is_empty() || is_same || !has_scheme(challenges, scheme)
+    }
+
     /// Replaces the token of a request.
     pub(super) fn attach(&self, headers: &mut HeaderMap, bearer: &Bearer) {
         headers.insert(self.token_field.clone(), bearer.header.clone());
@@ -236,6 +257,11 @@ impl RequestTemplate {
             .and_then(|ours| ours.replaced_in(value, self.origin.as_bytes()))
             .unwrap_or_else(|| value.clone())
     }
+}
+
+fn first_word(text: &[u8]) -> &[u8] {
+    let mut words = text.trim_ascii().split(u8::is_ascii_whitespace);
+    words.next().unwrap_or_default()
 }
 
 /// Whether the field is an expectation about a body that does not exist, which must not be sent (RFC 9110 section

@@ -103,6 +103,9 @@ async fn a_callers_key_never_reaches_the_api_in_a_forwarded_authorization() {
         "Authorization: Basic eDp0aGUta2V5LW9mLWNpLTAwMDE=\r\n".to_owned(),
         format!("{own}Authorization: Basic eDpjYmtfMA==\r\n"),
         format!("{own}Authorization: Bearer {KEY}\r\n"),
+        // the-key-of-ci-0001:
+        format!("{own}Authorization: BASIC   dGhlLWtleS1vZi1jaS0wMDAxOg==\r\n"),
+        format!("{own}Authorization: Bearer %74he-key-of-ci-0001\r\n"),
         format!("{own}Authorization: Bearer theirs\r\nAuthorization: Bearer cbk_0\r\n"),
     ] {
         let answer = ask(address, request(&fields)).await;
@@ -202,4 +205,92 @@ async fn a_changed_field_carries_the_token_after_a_reload() {
         (vec![&*bearer], vec![]),
     ];
     assert_eq!(fields.collect::<Vec<_>>(), expected);
+}
+
+/// Answers a request that has a newer token with 200, and any other with 401 and this challenge.
+async fn challenging(challenge: &'static str) -> Upstream {
+    Upstream::scripted(move |mut connection: Connection| async move {
+        while let Some(request) = connection.request().await {
+            let is_newer = request.values("x-api-key") == ["Key token-2"];
+            let bytes = if is_newer {
+                answer("200 OK", "", "")
+            } else {
+                let field = format!("WWW-Authenticate: {challenge}\r\n");
+                answer("401 Unauthorized", &field, "who are you?")
+            };
+            connection.write(&bytes).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_401_about_the_callers_own_authorization_is_passed_on_and_blames_no_token() {
+    for (fields, challenge) in [
+        ("Authorization: Basic eDp5\r\n", "Basic realm=\"x\""),
+        ("Authorization: Basic eDp5\r\n", "Basic, Digest nonce=Key"),
+        ("Authorization: key theirs\r\n", "Key"),
+        (
+            "Authorization: Basic eDp5\r\nConnection: upgrade\r\nUpgrade: websocket\r\n",
+            "Basic realm=\"x\"",
+        ),
+    ] {
+        let (upstream, endpoint) = (challenging(challenge).await, counting_endpoint().await);
+        let settings = [FIELD, ("token.prefix", "Key"), KEEP];
+        let proxy = Proxy::with_token_url(&upstream.url(), &endpoint.url(), &settings);
+        for _ in 0..5 {
+            let answer = ask(proxy.address, request(fields)).await;
+            assert_eq!(
+                (answer.status, &*answer.text()),
+                (401, "who are you?"),
+                "{fields}"
+            );
+            assert_eq!(answer.fields_named("www-authenticate"), [challenge]);
+            let why = "cupbearer; received-status=401; details=\"not sent again: the caller's own Authorization was sent too\"";
+            assert_eq!(answer.fields_named("proxy-status"), [why]);
+        }
+        assert_eq!(
+            (upstream.seen_count(), endpoint.seen_count()),
+            (5, 1),
+            "{fields}"
+        );
+        let snapshot = proxy.running.tokens().snapshot();
+        assert!(!snapshot.refused_although_fresh, "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn a_401_that_can_only_be_about_the_token_is_replayed_beside_the_callers_authorization_too() {
+    for (fields, challenge) in [
+        ("", "Basic realm=\"x\""),
+        (
+            "Authorization: Basic eDp5\r\n",
+            "Basic realm=\"x\", KEY error=\"invalid_token\"",
+        ),
+        (
+            "Authorization: Basic eDp5\r\nConnection: authorization\r\n",
+            "Basic realm=\"x\"",
+        ),
+    ] {
+        let (upstream, endpoint) = (challenging(challenge).await, counting_endpoint().await);
+        let settings = [FIELD, ("token.prefix", "Key"), KEEP];
+        let proxy = Proxy::with_token_url(&upstream.url(), &endpoint.url(), &settings);
+        assert_eq!(
+            ask(proxy.address, request(fields)).await.status,
+            200,
+            "{fields}"
+        );
+        assert_eq!(
+            (upstream.seen_count(), endpoint.seen_count()),
+            (2, 2),
+            "{fields}"
+        );
+    }
+    // Without a word before the token, no challenge can name it.
+    let (upstream, endpoint) = (challenging("Key").await, counting_endpoint().await);
+    let settings = [FIELD, ALONE, KEEP];
+    let proxy = Proxy::with_token_url(&upstream.url(), &endpoint.url(), &settings);
+    let fields = "Authorization: Basic eDp5\r\n";
+    assert_eq!(ask(proxy.address, request(fields)).await.status, 401);
+    assert_eq!((upstream.seen_count(), endpoint.seen_count()), (1, 1));
 }

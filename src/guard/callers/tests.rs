@@ -394,6 +394,9 @@ fn while_authorization_is_forwarded_no_key_may_be_in_it() {
     let bearer = format!("Bearer {CI}");
     // x:the-key-of-ci-0001, and cbk_0:x
     let (basic, made) = ("Basic eDp0aGUta2V5LW9mLWNpLTAwMDE=", "Basic Y2JrXzA6eA==");
+    // the-key-of-ci-0001:
+    let user = "BASIC  dGhlLWtleS1vZi1jaS0wMDAxOg==";
+    let percent = "Bearer %74he-key-of-ci-0001";
     let open = Guard::new(&config::GuardConfig {
         keeps_authorization: true,
         ..config("")
@@ -401,7 +404,7 @@ fn while_authorization_is_forwarded_no_key_may_be_in_it() {
     for (guard, values) in [
         (
             keeping_authorization(),
-            &[&*bearer, basic, made, "Bearer cbk_0"][..],
+            &[&*bearer, basic, user, percent, made, "Bearer cbk_0"][..],
         ),
         (open, &[made, "Bearer cbk_0"]),
     ] {

@@ -51,3 +51,26 @@ fn any_line_of_challenges_may_name_the_scope() {
     headers.append(WWW_AUTHENTICATE, line.parse().unwrap());
     assert!(has_insufficient_scope(&headers));
 }
+
+#[test]
+fn a_scheme_is_the_first_word_of_a_challenge() {
+    for (line, expected) in [
+        ("Bearer", true),
+        ("bearer realm=x", true),
+        (r#"Basic realm="a, Bearer b", Bearer"#, true),
+        ("Negotiate abc==, BEARER error=x", true),
+        ("Negotiate, Bearer", true),
+        (r#"Basic realm="Bearer""#, false),
+        ("Basic realm=Bearer", false),
+        ("Basic bearer=x", false),
+        ("Digest realm=x, bearer=y", false),
+        ("Digest realm=x, bearer = y", false),
+        ("Negotiate Bearer", false),
+        ("", false),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.append(WWW_AUTHENTICATE, "Digest realm=x".parse().unwrap());
+        headers.append(WWW_AUTHENTICATE, line.parse().unwrap());
+        assert_eq!(has_scheme(&headers, b"Bearer"), expected, "{line}");
+    }
+}

@@ -14,6 +14,7 @@ fn template() -> RequestTemplate {
         token_field: header::AUTHORIZATION,
         replaced: vec![HeaderName::from_static("x-fixed")],
         keeps_authorization: false,
+        token_scheme: b"Bearer".to_vec(),
         forwards_browser_cookies: false,
         via: None,
     }

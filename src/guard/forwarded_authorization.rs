@@ -1,0 +1,103 @@
+//! What a server might read in an `Authorization` that is forwarded (`token.keep_authorization`), so that no key of a
+//! caller reaches the API in it.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::HeaderValue;
+use percent_encoding::percent_decode;
+use zeroize::Zeroizing;
+
+use super::key::{KEY_LENGTHS, KeyDigest, contains_made_key};
+
+/// How many pieces between delimiters a key may consist of, since one from a file may contain delimiters itself. One
+/// at the end of a text may consist of any number.
+const MOST_PIECES: usize = 8;
+
+/// Accepts every padding, and ignores the bits that are left over at the end.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The value as it is, and percent-decoded; and each of its words base64-decoded, then percent-decoded again.
+pub(super) struct ForwardedAuthorization(Vec<Zeroizing<Vec<u8>>>);
+
+impl ForwardedAuthorization {
+    pub(super) fn of(value: &HeaderValue) -> Self {
+        let mut plain = vec![Zeroizing::new(value.as_bytes().to_vec())];
+        add_percent_decoded(&mut plain);
+        let mut encoded: Vec<Zeroizing<Vec<u8>>> = Vec::new();
+        for text in &plain {
+            for word in text.split(|byte| b" \t,\"".contains(byte)) {
+                encoded.push(base64_decoded(word));
+                // A parameter such as `token=…`, which is read without its name.
+                let parts = word.split(|byte| is_delimiter(*byte));
+                let parts = parts.filter(|part| part.len() < word.len());
+                encoded.extend(parts.map(base64_decoded));
+            }
+        }
+        encoded.retain(|text| !text.is_empty());
+        add_percent_decoded(&mut encoded);
+        plain.append(&mut encoded);
+        Self(plain)
+    }
+
+    /// Whether it contains a key that we made, in whichever scheme.
+    pub(super) fn has_made_key(&self) -> bool {
+        self.0.iter().any(|text| contains_made_key(text))
+    }
+
+    /// Every part of it that could be a key, wherever it came from: what stands between two delimiters.
+    pub(super) fn possible_keys(&self) -> impl Iterator<Item = KeyDigest> {
+        self.0.iter().flat_map(|text| {
+            let starts = std::iter::once(0).chain(delimiters(text).map(|at| at + 1));
+            starts.flat_map(move |start| {
+                let rest = &text[start..];
+                let ends = delimiters(rest).take(MOST_PIECES);
+                let ends = ends.chain(std::iter::once(rest.len()));
+                let parts = ends.map(move |end| &rest[..end]);
+                let possible = parts.filter(|part| KEY_LENGTHS.contains(&part.len()));
+                possible.map(KeyDigest::of)
+            })
+        })
+    }
+}
+
+fn is_delimiter(byte: u8) -> bool {
+    b" \t,;:=&\"'()<>[]{}|\\/@?".contains(&byte)
+}
+
+fn delimiters(text: &[u8]) -> impl Iterator<Item = usize> {
+    let numbered = text.iter().enumerate();
+    numbered.filter_map(|(at, byte)| is_delimiter(*byte).then_some(at))
+}
+
+fn add_percent_decoded(texts: &mut Vec<Zeroizing<Vec<u8>>>) {
+    let encoded = texts.iter().filter(|text| text.contains(&b'%'));
+    let decoded = encoded.map(|text| Zeroizing::new(percent_decode(text).collect()));
+    let decoded: Vec<_> = decoded.collect();
+    texts.extend(decoded);
+}
+
+/// What a server may take a word for that reads base64: some ignore the characters that do not belong there, and some
+/// read the alphabet for URLs, too.
+fn base64_decoded(word: &[u8]) -> Zeroizing<Vec<u8>> {
+    let digits = word.iter().filter_map(|byte| match byte {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        b'+' | b'/' => Some(*byte),
+        byte if byte.is_ascii_alphanumeric() => Some(*byte),
+        _ => None,
+    });
+    let mut digits = Zeroizing::new(digits.collect::<Vec<u8>>());
+    if digits.len() % 4 == 1 {
+        digits.pop(); // a single digit holds no byte
+    }
+    Zeroizing::new(LENIENT.decode(&*digits).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;
