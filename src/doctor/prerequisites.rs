@@ -125,7 +125,8 @@ pub(super) async fn secret(config: &Config, client: Client) -> (Finding, Option<
         match secret.map_or(SourceDoubt::None, |secret| doubt(source, secret)) {
             SourceDoubt::None => {
                 let claims = secret.and_then(|secret| {
-                    presented_claims::describe(source, secret.expose(), SystemTime::now())
+                    let (grant, now) = (token.grant(), SystemTime::now());
+                    presented_claims::describe(source, grant, secret.expose(), now)
                 });
                 let claims = claims
                     .map(|claims| format!(" ({claims})"))

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::jwt::{DecodedToken, decode};
 use super::key::{PrivateKey, PrivateKeyError};
 use crate::config::{self, Algorithm};
 
@@ -94,6 +95,21 @@ pub(super) fn for_grant(
         );
     }
     signed(&claims, config, &key)
+}
+
+/// What [`for_grant`] would send for this configuration, for people to read. `None` if nothing is signed, or if the key
+/// cannot be used.
+#[must_use]
+pub fn signed_for_grant(
+    grant: &config::GrantConfig,
+    key: &[u8],
+    now: SystemTime,
+) -> Option<DecodedToken> {
+    let config::GrantType::SignedJwtBearer { assertion, claims } = &grant.grant else {
+        return None;
+    };
+    let signed = for_grant(&grant.client_id, assertion, claims, key, now);
+    decode(&signed.ok()?)
 }
 
 fn signed(

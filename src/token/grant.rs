@@ -27,7 +27,7 @@ use super::response::{self, AccessToken};
 use super::response_error::ResponseDefect;
 use super::server_clock::ServerClock;
 use super::unreachable::{HttpFailure, TokenServer};
-use crate::config::{self, ClientAuth, Endpoint, SourceRole};
+use crate::config::{self, ClientAuth, Endpoint, GrantType, SourceRole};
 
 /// From the name lookup to the last byte of the response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -208,13 +208,14 @@ impl Grant {
         let GrantError::Refused { retry_after, .. } = error else {
             return false;
         };
+        let signs_grant = matches!(self.config.grant, GrantType::SignedJwtBearer { .. });
         let uses_time = match self.config.auth {
             ClientAuth::SecretJwt | ClientAuth::PrivateKeyJwt => true,
             ClientAuth::Basic
             | ClientAuth::Post
             | ClientAuth::Tls
             | ClientAuth::ClientAssertion
-            | ClientAuth::None => false,
+            | ClientAuth::None => signs_grant,
         };
         let Some(ahead) = response::ahead_of(headers, SystemTime::now()).filter(|_| uses_time)
         else {

@@ -54,6 +54,7 @@ mod token_output;
 mod unreachable;
 mod watched_secrets;
 
+pub use assertion::signed_for_grant;
 pub use attempt_log::{AttemptCounter, AttemptCounts, TokenAttempt};
 pub use bearer::{Bearer, TokenState};
 pub use cause::Cause;

@@ -93,6 +93,10 @@ test("a token is exchanged together with the actor's, and neither without the ot
   const lines = `${token(`{ file = ${quoted(subject)} }`, scene.directory)}\nactor_token = { file = ${quoted(actor)} }\n`;
   const proxy = await scene.start(`${lines}actor_token_type = ${quoted(JWT_TYPE)}`);
   assert.equal(await statusOf(`${proxy.url}/api/v1/certificates`), 200, proxy.output.stderr);
+  const said = await saidOfSecret(scene.configure(`${lines}actor_token_type = ${quoted(JWT_TYPE)}`));
+  const { issuer } = scene.authorizationServer;
+  assert.match(said, new RegExp(`token\\.subject_token from .* \\(iss ${WORKLOADS}, sub orders, aud ${issuer}, valid until .*the server must trust iss, know sub`));
+  assert.match(said, new RegExp(`token\\.actor_token from .* \\(iss ${WORKLOADS}, sub gateway, aud ${issuer}, valid until .*let sub act for the subject`));
 
   const { code, stderr } = await run(CUPBEARER, ["check", "--config", scene.configure(lines)]);
   assert.equal(code, 3, stderr);
@@ -311,6 +315,32 @@ test("an assertion that a server repeats in its error is not printed", async (t)
     await proxy.stop();
   }
 });
+
+test("the doctor names the claims of an assertion that cupbearer signs, and of one that is ready", async (t) => {
+  const scene = await setUp(t);
+  const { issuer } = scene.authorizationServer;
+  const key = scene.write("private_key.json", quoted(scene.workloads.privateKey));
+  const signed = [
+    `client_id = ${quoted(CLIENTS.federated.id)}`,
+    'auth = "none"\ngrant = "jwt_bearer"',
+    `private_key = { file = ${quoted(key)} }`,
+    `claims = { iss = ${quoted(WORKLOADS)}, sub = "orders", aud = ${quoted(issuer)} }`,
+  ].join("\n");
+  const said = await saidOfSecret(scene.configure(signed));
+  assert.match(said, new RegExp(`token\\.private_key from .* \\(signs iss ${WORKLOADS}, sub orders, aud ${issuer}; the server must have this key's public half for iss`));
+
+  const { token, claims } = grants["an assertion"];
+  const file = scene.write("presented", await scene.workloads.sign(claims(scene.authorizationServer)));
+  const ready = await saidOfSecret(scene.configure(token(`{ file = ${quoted(file)} }`)));
+  assert.match(ready, new RegExp(`token\\.assertion from .* \\(iss ${WORKLOADS}, sub orders, aud ${issuer}, valid until .*the server must trust iss, know sub`));
+});
+
+/** What the doctor says about the secret, after it has obtained a token with it. */
+async function saidOfSecret(configuration) {
+  const { code, stdout } = await run(CUPBEARER, ["doctor", "--json", "--config", configuration]);
+  assert.equal(code, 0, stdout);
+  return JSON.parse(stdout).checks.find(({ id }) => id === "secret").said;
+}
 
 /** oidc-provider, which trusts the issuer `workloads`, and an API. */
 async function setUp(t, server) {

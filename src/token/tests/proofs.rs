@@ -8,11 +8,14 @@ use serde_json::Value;
 
 use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
 use super::scene::{client_secret, s};
-use crate::config::{self, Algorithm, ClientAuth};
-use crate::credentials::{self, Secret};
+use crate::config::{
+    self, Algorithm, ClientAuth, GrantType, RequestSource, SecretForm, SourceRole,
+};
+use crate::credentials::{self, Secret, SecretSource};
 use crate::token::grant::Grant;
 use crate::token::grant_error::GrantError;
 use crate::token::key::generate_key;
+use crate::token::request_secrets::RequestSecrets;
 
 const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
 const SECRET: &str = "a client secret of at least thirty-two bytes";
@@ -219,6 +222,41 @@ async fn after_a_rejection_by_a_server_with_another_clock_the_next_assertion_car
             "the correction is kept: {expiries:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_assertion_that_is_signed_for_the_grant_carries_the_servers_time_too() {
+    let endpoint = ScriptedEndpoint::new(|number| match number {
+        1 => rejection(600),
+        _ => granted(),
+    })
+    .await;
+    let case = by_key(Algorithm::Es256, None, Name::ES256);
+    let mut config = config(endpoint.url.clone(), ClientAuth::None);
+    config.grant = GrantType::SignedJwtBearer {
+        assertion: config.assertion.clone(),
+        claims: BTreeMap::new(),
+    };
+    let key = RequestSource {
+        role: SourceRole::Grant,
+        form: SecretForm::PrivateKey(config.assertion.clone()),
+        source: SecretSource::Value(case.secret),
+        key: "token.private_key",
+    };
+    let secrets = RequestSecrets::read(&[key], None).await.ok().unwrap();
+    let grant = Grant::new(config, client());
+    grant.exchange(&secrets).await.unwrap();
+    let requests = endpoint.requests.lock().unwrap();
+    let expiries = requests.iter().map(|request| {
+        let claims = unverified(&form(request)["assertion"]);
+        claims["exp"].as_i64().unwrap() - now().cast_signed()
+    });
+    let expiries: Vec<i64> = expiries.collect();
+    assert_eq!(expiries.len(), 2);
+    assert!(
+        expiries[0].abs_diff(120) <= 3 && expiries[1].abs_diff(720) <= 3,
+        "{expiries:?}"
+    );
 }
 
 #[tokio::test]
