@@ -1,7 +1,7 @@
 //! What is wrong with a proxy, each with its cause, whose side it is on, and the remedy: in the words of the table of
 //! reasons and of `cupbearer health`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use super::status_api::ProblemStatus;
 use super::view::{ExpiringCertificate, ProxyView};
 use crate::metrics::{ErrorAnswer, ErrorStreak, FailureSpell};
 use crate::problem::Reason;
-use crate::text::date_and_time;
+use crate::text::{counted, date_and_time};
 use crate::token::{FailureOrigin, SignInSnapshot, Snapshot, TokenAttempt};
 
 /// How many answers in a row must be the same error before a problem is suspected.
@@ -92,8 +92,8 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
     };
     let cause = match (snapshot.origin, snapshot.refused) {
         (Some(FailureOrigin::Credential), _) => "what tokens are requested with cannot be used",
-        (_, true) => "the token endpoint refuses this proxy's credentials",
-        (_, false) => "the token endpoint does not grant one",
+        (_, true) => "this proxy's credentials are wrong or no longer accepted",
+        (_, false) => "the token endpoint is not working",
     };
     let title = &format!("{effect}: {cause}");
     let responsible = match (snapshot.origin, snapshot.refused) {
@@ -107,7 +107,10 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         detail: error.clone(),
         since: failing_since(attempts),
         responsible,
-        remedy: format!("{remedy}; run `cupbearer doctor` to find the cause"),
+        remedy: match snapshot.origin {
+            Some(FailureOrigin::Server) => format!("nothing here needs to change: {remedy}"),
+            _ => format!("{remedy}; run `cupbearer doctor` to find the cause"),
+        },
         ..card
     };
     Some((severity, card))
@@ -123,7 +126,7 @@ fn sign_in_card(
         let soon = snapshot.ends_soon()?;
         (Severity::Warning, "The token ends soon", soon)
     } else {
-        let none = "requests get a 503 until somebody signs in".to_owned();
+        let none = "every request gets an error until somebody signs in".to_owned();
         (Severity::Error, "Nobody is signed in", none)
     };
     let (severity, card) = card(severity, reason.name(), title);
@@ -148,25 +151,27 @@ fn role_card(
 ) -> Option<(Severity, ProblemStatus)> {
     let (title, detail, since) = if snapshot.refused_although_fresh {
         (
-            "The API refuses the token although it is fresh: a missing role?",
+            "The API refuses a fresh token (401): a role is probably missing".to_owned(),
             "The API rejected a token that had just been granted, so another one would not help.",
             None,
         )
     } else {
         let streak = suspicious(answers, ErrorAnswer::Forbidden)?;
         (
-            "The API answered the last requests with 403: a missing role?",
-            "The API accepts the token, but not what this client wants to do.",
+            format!(
+                "The API answered the last {} requests with 403: a role is probably missing",
+                streak.count
+            ),
+            "The API accepts the token, but not for what was requested.",
             when(streak.first),
         )
     };
-    let (severity, card) = card(Severity::Error, "role_missing", title);
+    let (severity, card) = card(Severity::Error, "role_missing", &title);
     let card = ProblemStatus {
         detail: detail.to_owned(),
         since,
-        responsible: "whoever gives this client its roles".to_owned(),
-        remedy: "run `cupbearer doctor`, which shows the roles in the token, and ask for the missing one"
-            .to_owned(),
+        responsible: "the administrator who gives cupbearer's client its roles".to_owned(),
+        remedy: "ask for the missing role; `cupbearer doctor` shows those in the token".to_owned(),
         ..card
     };
     Some((severity, card))
@@ -181,15 +186,15 @@ fn suspicious(answers: Option<&ErrorStreak>, error: ErrorAnswer) -> Option<&Erro
 fn failing_card(answers: Option<&ErrorStreak>) -> Option<(Severity, ProblemStatus)> {
     let streak = suspicious(answers, ErrorAnswer::ServerError)?;
     let title = format!(
-        "The API fails: it answers every request with {}",
-        streak.status
+        "The API is failing: it answered the last {} requests with {}",
+        streak.count, streak.status
     );
     let (severity, card) = card(Severity::Error, "api_failing", &title);
     let card = ProblemStatus {
         detail: "cupbearer reached it with a valid token, and passes its answers on.".to_owned(),
         since: when(streak.first),
         responsible: "the API, or a server in front of it".to_owned(),
-        remedy: "look up the request id in the API's own log, or ask whoever runs it; nothing here needs to change"
+        remedy: "nothing here needs to change: ask whoever runs the API, and give the id of a request below"
             .to_owned(),
         ..card
     };
@@ -224,7 +229,7 @@ fn unreachable_card(
         Reason::UpstreamHeadTimeout => "The API is down: it does not respond in time",
         Reason::UpstreamClosed => "The API is down: it closes the connection without a response",
         Reason::UpstreamProtocol => "The API sends what is not valid HTTP",
-        _ => "The API is down: nothing is listening there",
+        _ => "The API is down: nothing is listening at its address",
     };
     let (severity, card) = card(Severity::Error, name, title);
     let card = ProblemStatus {
@@ -239,24 +244,37 @@ fn unreachable_card(
 
 fn certificate_card(certificate: &ExpiringCertificate) -> (Severity, ProblemStatus) {
     let (name, consequence) = (certificate.name, certificate.consequence);
-    let (severity, title) = if certificate.expires <= SystemTime::now() {
+    let left = certificate.expires.duration_since(SystemTime::now());
+    let (severity, title) = if let Ok(left) = left {
+        (
+            Severity::Warning,
+            format!("{name} expires {}; then {consequence}", in_days(left)),
+        )
+    } else {
         (
             Severity::Error,
             format!("{name} has expired: {consequence}"),
         )
-    } else {
-        (Severity::Warning, format!("{name} expires soon"))
     };
     let (severity, card) = card(severity, "certificate_expires", &title);
     let card = ProblemStatus {
         detail: certificate.warning.clone(),
-        responsible: "whoever renews this certificate".to_owned(),
-        remedy:
-            "replace the certificate and its key; cupbearer notices new files without a restart"
-                .to_owned(),
+        responsible: "your configuration".to_owned(),
+        remedy: "replace the certificate and its key; cupbearer uses new files without a restart"
+            .to_owned(),
         ..card
     };
     (severity, card)
+}
+
+fn in_days(left: Duration) -> String {
+    match left.as_secs() / (24 * 60 * 60) {
+        0 => "today or tomorrow".to_owned(),
+        days => format!(
+            "in {}",
+            counted(usize::try_from(days).unwrap_or(usize::MAX), "day")
+        ),
+    }
 }
 
 fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
@@ -308,7 +326,7 @@ fn rejection_cards(failures: &[FailureSpell]) -> Vec<(Severity, ProblemStatus)> 
     let kinds = [
         (
             Reason::CallerUnknown,
-            "An unknown caller was refused: it sent no key, or a wrong one",
+            "A request without the key of a caller was refused",
         ),
         (
             Reason::HostRefused,

@@ -198,7 +198,7 @@ fn an_api_that_answers_everything_with_5xx_is_to_blame_until_it_answers_otherwis
     assert_eq!(card.code, "api_failing");
     assert_eq!(
         card.title,
-        "The API fails: it answers every request with 503"
+        "The API is failing: it answered the last 3 requests with 503"
     );
     assert_eq!(card.responsible, "the API, or a server in front of it");
     assert!(card.since.is_some());
@@ -222,9 +222,15 @@ fn a_certificate_near_its_end_is_a_warning_and_one_beyond_it_an_error() {
     assert_eq!(severity, Severity::Warning);
     assert_eq!(
         card.title,
-        "The client certificate for the API expires soon"
+        "The client certificate for the API expires today or tomorrow; then the API rejects it"
     );
     assert_eq!(card.detail, "the words of check");
+    let (_, card) = certificate_card(&certificate(SystemTime::now() + 2 * day + day / 2));
+    assert!(
+        card.title.contains(" expires in 2 days; "),
+        "{}",
+        card.title
+    );
     let (severity, card) = certificate_card(&certificate(SystemTime::now() - day));
     assert_eq!(severity, Severity::Error);
     assert!(
