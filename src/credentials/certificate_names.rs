@@ -13,6 +13,9 @@ pub struct CertificateNames {
     uris: Vec<String>,
     dns: Vec<String>,
     addresses: Vec<IpAddr>,
+    /// Two URIs, one of them a SPIFFE ID. An identity document of SPIFFE has exactly one URI (X509-SVID section 2), so
+    /// none of the names counts, of whichever kind.
+    is_ambiguous: bool,
 }
 
 impl CertificateNames {
@@ -35,36 +38,38 @@ impl CertificateNames {
                 _ => {} // nobody is named by it
             }
         }
+        names.is_ambiguous = names.uris.len() > 1 && names.uris.iter().any(|uri| is_spiffe(uri));
         names
     }
 
-    /// Whether this URI is among the names. An identity document of SPIFFE has exactly one URI (X509-SVID section 2).
+    /// Whether this URI is among the names.
     #[must_use]
     pub fn has_uri(&self, uri: &str) -> bool {
-        let has_spiffe = self.uris.iter().any(|uri| {
-            let scheme = uri.split(':').next();
-            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe"))
-        });
-        self.uris.iter().any(|own| own == uri) && (!has_spiffe || self.uris.len() == 1)
+        !self.is_ambiguous && self.uris.iter().any(|own| own == uri)
     }
 
     /// Whether this DNS name is among the names. A wildcard is no name.
     #[must_use]
     pub fn has_dns(&self, name: &str) -> bool {
-        self.dns.iter().any(|own| own.eq_ignore_ascii_case(name))
+        !self.is_ambiguous && self.dns.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
     /// Whether this address is among the names.
     #[must_use]
     pub fn has_address(&self, address: IpAddr) -> bool {
-        self.addresses.contains(&address)
+        !self.is_ambiguous && self.addresses.contains(&address)
     }
 
-    /// The URIs, for an error.
+    /// The URIs, for an error, even if none of them counts.
     #[must_use]
     pub fn uris(&self) -> &[String] {
         &self.uris
     }
+}
+
+fn is_spiffe(uri: &str) -> bool {
+    let scheme = uri.split(':').next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe"))
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {

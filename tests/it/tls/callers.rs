@@ -122,6 +122,7 @@ async fn only_the_exact_subject_alternative_name_of_the_leaf_names_a_caller() {
         vec![dns("WEB.Example.COM")],
         vec![address.clone()],
         vec![uri("urn:example:plain"), uri("urn:example:other")],
+        vec![dns("web.example.com"), uri("spiffe://a/b")],
     ];
     for names in admitted {
         let shown = format!("{names:?}");
@@ -134,6 +135,12 @@ async fn only_the_exact_subject_alternative_name_of_the_leaf_names_a_caller() {
         vec![uri(&format!("{ID}/more"))],
         vec![uri(ID), uri("spiffe://cluster.local/ns/a/sa/web")], // SPIFFE has exactly one
         vec![uri(ID), uri("https://other.example")],
+        vec![
+            dns("web.example.com"),
+            uri(ID),
+            uri("https://other.example"),
+        ],
+        vec![address.clone(), uri("SPIFFE://a/b"), uri("spiffe://a/c")],
         vec![dns("*.example.com")],
         vec![dns("sub.web.example.com")],
         vec![SanType::IpAddress([10, 0, 0, 8].into())],
