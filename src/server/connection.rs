@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::client_io::{ClientIo, WIDE_BUFFER};
 use super::client_stream::ClientStream;
@@ -88,6 +89,9 @@ async fn serve_http<S: HttpService>(
         obeyed: ConnectionCommand::Continue,
         is_started: false,
         grace: None,
+        served_since: Instant::now(),
+        has_looked: false,
+        first_head: None,
     };
     let ended = (&mut managed).await;
     let is_answered = match &ended {
@@ -205,6 +209,12 @@ struct ManagedConnection<'a, S: HttpService> {
     is_started: bool,
     /// Ends when the runtime has looked for bytes that have arrived.
     grace: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// When it began to speak HTTP.
+    served_since: Instant,
+    /// Whether the runtime has looked for bytes since the connection was told to close.
+    has_looked: bool,
+    /// Ends when a connection that must close is no longer given time for its first head.
+    first_head: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: HttpService> Future for &mut ManagedConnection<'_, S> {
@@ -242,12 +252,7 @@ impl<S: HttpService> ManagedConnection<'_, S> {
     }
 
     fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
-        // A new connection learns only from the runtime that a request has arrived.
-        let grace = self
-            .grace
-            .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
-        ready!(grace.as_mut().poll(cx));
-        self.grace = None;
+        ready!(self.poll_look(cx));
         // A request may have arrived meanwhile: read it first.
         if let Poll::Ready(ended) = self.poll_connection(cx) {
             return Poll::Ready(ended);
@@ -262,14 +267,46 @@ impl<S: HttpService> ManagedConnection<'_, S> {
         Poll::Pending
     }
 
+    /// Lets the runtime look for bytes that have arrived. A new connection learns of its first ones in no other way.
+    fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let grace = self
+            .grace
+            .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
+        ready!(grace.as_mut().poll(cx));
+        self.grace = None;
+        Poll::Ready(())
+    }
+
     fn close(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        if !self.has_looked {
+            ready!(self.poll_look(cx));
+            self.has_looked = true;
+        }
         // A request may have arrived while the server was draining: read it first.
         if let Poll::Ready(ended) = self.poll_connection(cx) {
             return Poll::Ready(ended);
         }
+        if self.awaits_head(cx) {
+            return Poll::Pending;
+        }
         self.obeyed = ConnectionCommand::Close;
         Pin::new(&mut self.connection).graceful_shutdown();
         self.poll_connection(cx)
+    }
+
+    /// Whether a connection that must close is still given time for a head: one that has begun to arrive has as long
+    /// as any other, and the first one a moment to begin. hyper would drop both at once.
+    fn awaits_head(&mut self, cx: &mut Context<'_>) -> bool {
+        let tracked = &self.slot.connection;
+        if !tracked.is_in_phase(ConnectionPhase::Head) {
+            return false;
+        }
+        let until = self.served_since + self.slot.registry.limits().head_grace;
+        let first_head = || Box::pin(sleep_until(until));
+        tracked.is_in_head() || {
+            let first_head = self.first_head.get_or_insert_with(first_head);
+            first_head.as_mut().poll(cx).is_pending()
+        }
     }
 
     fn end_head(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
@@ -281,7 +318,13 @@ impl<S: HttpService> ManagedConnection<'_, S> {
         if tracked.is_in_phase(ConnectionPhase::Head) {
             return Poll::Ready(self.closed_or(ConnectionEnd::HeadTimeout));
         }
-        tracked.withdraw(ConnectionCommand::EndHead, self.obeyed);
+        if tracked.is_closing() && self.obeyed < ConnectionCommand::Close {
+            // This command has taken the place of one to close.
+            tracked.withdraw(ConnectionCommand::EndHead, ConnectionCommand::Close);
+            cx.waker().wake_by_ref();
+        } else {
+            tracked.withdraw(ConnectionCommand::EndHead, self.obeyed);
+        }
         Poll::Pending
     }
 

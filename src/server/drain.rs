@@ -73,3 +73,6 @@ async fn all_ended(registry: &ConnectionRegistry) {
         registry.connection_ended.notified().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

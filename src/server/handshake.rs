@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -57,13 +57,13 @@ pub(super) async fn shake_hands(
     slot: &ConnectionSlot,
     peer: Peer,
 ) -> Option<(TlsStream<TcpStream>, Peer)> {
-    match unless_commanded(slot, ConnectionCommand::Close, Opening::of(&stream)).await {
-        Ok(Ok(Opening::Tls)) => {}
-        Ok(Ok(Opening::PlainHttp)) => {
+    match opening(&stream, slot).await? {
+        Opening::Tls => {}
+        Opening::PlainHttp => {
             respond_to_plain(stream, slot, peer).await;
             return None;
         }
-        Ok(Ok(Opening::Nothing) | Err(_)) | Err(_) => return None,
+        Opening::Nothing => return None,
     }
     let accepting = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
     // A stop lets a handshake end that has begun: a request that arrives with its last bytes is served.
@@ -80,6 +80,22 @@ pub(super) async fn shake_hands(
         let _ = responses.respond(&unserved);
     }
     None
+}
+
+/// What the client sends first. `None` if the connection ends before that: a stop leaves a new client a moment to send
+/// something.
+async fn opening(stream: &TcpStream, slot: &ConnectionSlot) -> Option<Opening> {
+    let until = Instant::now() + slot.registry.limits().head_grace;
+    let opening = Opening::of(stream);
+    let opening = match unless_commanded(slot, ConnectionCommand::Close, opening).await {
+        Err(ConnectionCommand::Close) => {
+            let opening = Opening::of(stream);
+            let opening = unless_commanded(slot, ConnectionCommand::EndHead, opening);
+            timeout_at(until, opening).await.ok()?
+        }
+        opening => opening,
+    };
+    opening.ok()?.ok()
 }
 
 /// Shakes hands with a client whose connection is rejected, so that it can read why. A client that speaks plain HTTP

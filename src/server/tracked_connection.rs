@@ -151,8 +151,7 @@ impl TrackedConnection {
 
     /// Records that a response has ended.
     pub(super) fn response_ended(&self) {
-        let in_head = self.in_head.load(Ordering::Relaxed);
-        self.enter(if in_head {
+        self.enter(if self.is_in_head() {
             ConnectionPhase::Head
         } else {
             ConnectionPhase::Idle
@@ -186,8 +185,12 @@ impl TrackedConnection {
     /// Whether the beginning of a head has arrived but not its end, and every earlier response has been written: the
     /// next bytes on the wire may be a response to that head.
     pub(super) fn can_end_head(&self) -> bool {
-        let in_head = self.in_head.load(Ordering::Relaxed);
-        in_head && self.phase() == ConnectionPhase::Head && !self.is_write_blocked()
+        self.is_in_head() && self.phase() == ConnectionPhase::Head && !self.is_write_blocked()
+    }
+
+    /// Whether the beginning of a head has arrived but not its end.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.in_head.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -306,17 +306,26 @@ async fn a_head_that_does_not_arrive_in_time_gets_a_408_and_a_silent_connection_
 #[tokio::test]
 async fn a_head_that_has_not_arrived_when_the_proxy_stops_gets_a_503() {
     let upstream = Upstream::echoing().await;
-    let mut proxy = Proxy::with(&upstream.url(), &[("drain", "200ms")]).await;
-    let mut client = Client::connect(proxy.address).await;
-    client.send("GET /unfinished HTTP/1.1\r\nHo").await;
-    crate::support::until("the connection", || {
-        proxy.running.metrics.client_connections().get() == 1
-    })
-    .await;
-    proxy.stop().await;
-    let answer = client.answer().await;
-    assert_eq!(answer.outcome(), (503, "draining".to_owned()));
-    assert_eq!(answer.field("connection"), Some("close"));
+    for requests_before in 0..3 {
+        let mut proxy = Proxy::with(&upstream.url(), &[("drain", "200ms")]).await;
+        let mut client = Client::connect(proxy.address).await;
+        for _ in 0..requests_before {
+            client.send(get("/before")).await;
+            assert_eq!(client.answer().await.text(), "/before");
+        }
+        client.send("GET /unfinished HTTP/1.1\r\nHo").await;
+        crate::support::until("the connection", || {
+            proxy.running.metrics.client_connections().get() == 1
+        })
+        .await;
+        proxy.stop().await;
+        let answer = client.answer().await;
+        assert_eq!(answer.outcome(), (503, "draining".to_owned()));
+        assert_eq!(answer.field("connection"), Some("close"));
+        let entry = proxy.running.metrics.recent().pop().unwrap();
+        let logged = (entry.path(), entry.reason);
+        assert_eq!(logged, ("/unfinished", Some("draining")));
+    }
 }
 
 /// The head of its request is read as far as it has arrived with the first bytes.
