@@ -25,6 +25,8 @@ pub struct Rejection {
     pub is_recorded: bool,
     /// Whether the page that sent the request may read the response.
     pub cors: Cors,
+    /// Whether a caller's key may be only in `X-Cupbearer-Key`.
+    pub asks_for_own_field: bool,
 }
 
 impl Rejection {
@@ -36,6 +38,7 @@ impl Rejection {
             caller: None,
             is_recorded: true,
             cors: Cors::Off,
+            asks_for_own_field: false,
         }
     }
 
@@ -50,6 +53,7 @@ impl Rejection {
                 self.reason,
                 Reason::BadRequest | Reason::CodingNotSupported | Reason::VersionNotSupported
             ),
+            asks_for_own_field: self.asks_for_own_field,
             ..ProblemResponse::new(self.reason, &self.detail, request_id)
         }
     }

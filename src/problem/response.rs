@@ -18,6 +18,11 @@ pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-statu
 /// How a caller without a known key is asked for one (RFC 9110 section 11.6.1).
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="cupbearer", Bearer"#);
 
+/// The same where `Authorization` belongs to the API, so that no client puts its key there. There is no registered
+/// scheme for a field of its own.
+const OWN_FIELD_CHALLENGE: HeaderValue =
+    HeaderValue::from_static(r#"X-Cupbearer-Key realm="cupbearer""#);
+
 /// A response that cupbearer generates, before it is written as problem details or as a page.
 ///
 /// Fields that a reason always carries (the challenge of `caller_unknown`, `Retry-After: 1` of `saturated`,
@@ -39,6 +44,8 @@ pub struct ProblemResponse<'a> {
     pub allow: Option<&'static str>,
     /// Where a person can put an end to the problem.
     pub sign_in: Option<&'a SignInLinks>,
+    /// Whether the challenge of `caller_unknown` asks for a key in `X-Cupbearer-Key` alone.
+    pub asks_for_own_field: bool,
     /// `Connection: close`, for a response that is sent before the request body has ended.
     pub close: bool,
 }
@@ -55,6 +62,7 @@ impl<'a> ProblemResponse<'a> {
             retry_after: None,
             allow: None,
             sign_in: None,
+            asks_for_own_field: false,
             close: false,
         }
     }
@@ -122,7 +130,12 @@ impl<'a> ProblemResponse<'a> {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         if self.reason == Reason::CallerUnknown {
-            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            let challenge = if self.asks_for_own_field {
+                OWN_FIELD_CHALLENGE
+            } else {
+                CHALLENGE
+            };
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if self.close || self.reason == Reason::Draining {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

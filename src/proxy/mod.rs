@@ -174,7 +174,7 @@ impl Proxy {
                 config,
                 dependencies.documents,
                 dependencies.asks_for_key,
-                dependencies.token_field.name.clone(),
+                &dependencies.token_field,
             ),
             carry_tunnel: dependencies.carry_tunnel,
             retry_body: config.retry_body,

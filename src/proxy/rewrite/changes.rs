@@ -9,6 +9,8 @@ pub(super) struct DocumentChanges {
     pub(super) removes_security: bool,
     /// `token.header`.
     pub(super) token_field: HeaderName,
+    /// `token.keep_authorization`.
+    pub(super) keeps_authorization: bool,
     /// Clients need the key of a caller.
     pub(super) asks_for_key: bool,
     /// `upstream.docs_note`.
@@ -20,6 +22,7 @@ impl DocumentChanges {
     pub(super) const NONE: Self = Self {
         removes_security: false,
         token_field: http::header::AUTHORIZATION,
+        keeps_authorization: false,
         asks_for_key: false,
         has_note: false,
     };

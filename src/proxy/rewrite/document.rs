@@ -64,6 +64,7 @@ impl<'t> DocumentValues<'t> {
         let mut json = serde_json::Deserializer::from_str(text);
         DocumentVisitor {
             kind: NodeKind::Document,
+            is_sent_by_api: false,
             values: &mut values,
         }
         .deserialize(&mut json)?;
@@ -155,8 +156,9 @@ enum NodeKind {
     /// The same in Swagger 2.
     SecurityDefinitions,
     Components,
-    /// An object whose members are path items, whatever their keys: `paths`, `webhooks` or a callback.
+    /// An object whose members are path items, whatever their keys: `paths` or a callback.
     PathItems,
+    Webhooks,
     PathItem,
     /// An object whose members are operations.
     Operations,
@@ -181,15 +183,14 @@ impl NodeKind {
             (Self::Document | Self::Operation, "security") => Some(Self::Security),
             (Self::Document, "securityDefinitions") => Some(Self::SecurityDefinitions),
             (Self::Components, "securitySchemes") => Some(Self::SecuritySchemes),
-            (Self::Document, "paths" | "webhooks") | (Self::Components, "pathItems") => {
-                Some(Self::PathItems)
-            }
+            (Self::Document, "paths") | (Self::Components, "pathItems") => Some(Self::PathItems),
+            (Self::Document, "webhooks") => Some(Self::Webhooks),
             (Self::Document, "components") => Some(Self::Components),
             (Self::Document | Self::Operation, "schemes") => Some(Self::Schemes),
             (Self::Document | Self::PathItem | Self::Operation, "servers") => Some(Self::Servers),
             (Self::Link, "server") => Some(Self::Server),
             (Self::Server, "url") => Some(Self::Url),
-            (Self::PathItems, _) => Some(Self::PathItem),
+            (Self::PathItems | Self::Webhooks, _) => Some(Self::PathItem),
             (
                 Self::PathItem,
                 "get" | "put" | "post" | "delete" | "options" | "head" | "patch" | "trace"
@@ -219,13 +220,17 @@ impl NodeKind {
 /// Visits one value. A value of an unexpected type is skipped.
 struct DocumentVisitor<'f, 't> {
     kind: NodeKind,
+    /// Whether it describes requests that the API itself sends: webhooks and callbacks.
+    is_sent_by_api: bool,
     values: &'f mut DocumentValues<'t>,
 }
 
 impl<'t> DocumentVisitor<'_, 't> {
     fn child(&mut self, kind: NodeKind) -> DocumentVisitor<'_, 't> {
+        let is_sent_by_api = matches!(kind, NodeKind::Webhooks | NodeKind::Callbacks);
         DocumentVisitor {
             kind,
+            is_sent_by_api: is_sent_by_api || self.is_sent_by_api,
             values: self.values,
         }
     }
@@ -243,7 +248,12 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
             NodeKind::Info => self.values.info = Some(<&RawValue>::deserialize(value)?.get()),
             NodeKind::Security => {
                 let requirement = <&RawValue>::deserialize(value)?.get();
-                self.values.security.requirements.push(requirement);
+                let security = &mut self.values.security;
+                if self.is_sent_by_api {
+                    security.requirements_of_api.push(requirement);
+                } else {
+                    security.requirements.push(requirement);
+                }
             }
             NodeKind::SecuritySchemes => {
                 self.values.security.schemes = Some(<&RawValue>::deserialize(value)?.get());
@@ -266,6 +276,7 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
             | NodeKind::Server
             | NodeKind::Components
             | NodeKind::PathItems
+            | NodeKind::Webhooks
             | NodeKind::PathItem
             | NodeKind::Operations
             | NodeKind::Operation

@@ -53,7 +53,7 @@ impl Rewrite {
         config: &config::UpstreamConfig,
         store: Arc<DocumentStore>,
         asks_for_key: bool,
-        token_field: HeaderName,
+        token_field: &config::TokenField,
     ) -> Self {
         Self {
             document_rewriter: DocumentRewriter {
@@ -62,7 +62,8 @@ impl Rewrite {
                 upstream: config.url.clone(),
                 changes: DocumentChanges {
                     removes_security: config.openapi_removes_security,
-                    token_field,
+                    token_field: token_field.name.clone(),
+                    keeps_authorization: token_field.keeps_authorization,
                     asks_for_key,
                     has_note: config.docs_note,
                 },

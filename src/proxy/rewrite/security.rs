@@ -4,9 +4,10 @@
 //!
 //! Pure functions over slices of the text.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use http::HeaderName;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -18,11 +19,16 @@ use super::text_edit::TextEdit;
 /// The name of the scheme for a caller's key.
 const CALLER_KEY: &str = "cupbearer-caller-key";
 
+/// How many references are followed from one scheme to another.
+const MOST_REFERENCES: usize = 16;
+
 /// The parts of a document that say how requests are authenticated, as slices of its text.
 #[derive(Debug, Default)]
 pub(super) struct SecurityValues<'t> {
-    /// Every `security`, of the document and of operations.
+    /// Every `security` of the document and of operations.
     pub(super) requirements: Vec<&'t str>,
+    /// The same of webhooks and callbacks. The API itself sends these requests, and not through this proxy.
+    pub(super) requirements_of_api: Vec<&'t str>,
     /// `components.securitySchemes`, or `securityDefinitions` in Swagger 2.
     pub(super) schemes: Option<&'t str>,
     pub(super) is_swagger_2: bool,
@@ -40,32 +46,111 @@ pub(super) fn security_edits(
     let Ok(schemes) = serde_json::from_str::<Schemes<'_>>(raw) else {
         return Vec::new();
     };
-    let (satisfied, kept): (Vec<_>, Vec<_>) = schemes
-        .0
-        .into_iter()
-        .partition(|(_, scheme)| is_satisfied(scheme.get(), &changes.token_field));
+    let satisfied = schemes.satisfied(changes);
     if satisfied.is_empty() {
         return Vec::new();
     }
-    let is_satisfied = |name: &str| satisfied.iter().any(|(own, _)| own == name);
+    let is_satisfied = |name: &str| satisfied.contains(&*schemes.component(name));
     let asks_for_key = changes.asks_for_key;
     let requirements = values.requirements.iter().filter_map(|raw| {
         let new = new_requirements(raw, is_satisfied, asks_for_key)?;
         Some(TextEdit::replace(text, raw, new))
     });
     let mut edits: Vec<_> = requirements.collect();
-    edits.extend(schemes_edit(
-        text,
-        raw,
-        &kept,
-        asks_for_key,
-        values.is_swagger_2,
-    ));
+    let needed = schemes.needed(&values.requirements_of_api);
+    let is_kept = |name: &str| {
+        let is_ours = asks_for_key && name == CALLER_KEY;
+        (!satisfied.contains(name) || needed.contains(name)) && !is_ours
+    };
+    let kept = schemes.in_order.iter().filter(|(name, _)| is_kept(name));
+    edits.extend(schemes_edit(text, raw, kept, values.is_swagger_2, changes));
     edits
 }
 
-/// The schemes of a document in their order.
-struct Schemes<'t>(Vec<(String, &'t RawValue)>);
+/// The schemes of a document.
+struct Schemes<'t> {
+    in_order: Vec<(String, &'t RawValue)>,
+    by_name: BTreeMap<String, &'t RawValue>,
+}
+
+impl<'t> Schemes<'t> {
+    /// The names of those that the attached token satisfies.
+    fn satisfied(&self, changes: &DocumentChanges) -> BTreeSet<&str> {
+        let is_satisfied = |scheme: &RawValue| {
+            let own = self.referenced(scheme);
+            own.is_some_and(|own| is_satisfied(own.get(), changes))
+        };
+        let all = self.in_order.iter();
+        let satisfied = all.filter(|(_, scheme)| is_satisfied(scheme));
+        satisfied.map(|(name, _)| &**name).collect()
+    }
+
+    fn get(&self, name: &str) -> Option<&'t RawValue> {
+        self.by_name.get(name).copied()
+    }
+
+    /// What a scheme is that may only refer to another one. `None` if that is not in this document.
+    fn referenced(&self, scheme: &'t RawValue) -> Option<&'t RawValue> {
+        let mut scheme = scheme;
+        for _ in 0..MOST_REFERENCES {
+            match reference(scheme) {
+                Some(uri) => scheme = self.get(&component_of(&uri)?)?,
+                None => return Some(scheme),
+            }
+        }
+        None
+    }
+
+    /// The name of the scheme that a requirement names: the same, or since `OpenAPI` 3.2 a URI.
+    fn component(&self, name: &str) -> String {
+        match component_of(name) {
+            Some(component) if self.get(name).is_none() => component,
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The names of all schemes that these requirements name, and of those that these refer to.
+    fn needed(&self, requirements: &[&str]) -> BTreeSet<String> {
+        let mut needed = BTreeSet::new();
+        for raw in requirements {
+            let alternatives: Vec<Map<String, Value>> =
+                serde_json::from_str(raw).unwrap_or_default();
+            for name in alternatives.iter().flat_map(Map::keys) {
+                let mut next = Some(self.component(name));
+                while let Some(name) = next {
+                    next = self.get(&name).and_then(reference);
+                    next = next.and_then(|uri| component_of(&uri));
+                    if !needed.insert(name) {
+                        break;
+                    }
+                }
+            }
+        }
+        needed
+    }
+}
+
+/// What an object refers to that stands for another one.
+fn reference(scheme: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Reference {
+        #[serde(rename = "$ref")]
+        uri: String,
+    }
+    let reference = serde_json::from_str::<Reference>(scheme.get());
+    reference.ok().map(|reference| reference.uri)
+}
+
+/// The name of the scheme of this document that a URI names, as a JSON pointer in its fragment (RFC 6901 section 6).
+fn component_of(uri: &str) -> Option<String> {
+    let pointer = percent_decode_str(uri.strip_prefix('#')?)
+        .decode_utf8()
+        .ok()?;
+    let name = ["/components/securitySchemes/", "/securityDefinitions/"]
+        .iter()
+        .find_map(|place| pointer.strip_prefix(place))?;
+    (!name.contains('/')).then(|| name.replace("~1", "/").replace("~0", "~"))
+}
 
 /// What matters of one scheme. Those of Swagger 2 have the same members.
 #[derive(Deserialize)]
@@ -80,16 +165,17 @@ struct Scheme {
     name: String,
 }
 
-/// Whether the attached token is what the scheme asks for. What only refers to another scheme stays.
-fn is_satisfied(scheme: &str, token_field: &HeaderName) -> bool {
+/// Whether the attached token is what the scheme asks for. Where the client's own `Authorization` is forwarded, what
+/// belongs there does not come from the proxy.
+fn is_satisfied(scheme: &str, changes: &DocumentChanges) -> bool {
     let Ok(scheme) = serde_json::from_str::<Scheme>(scheme) else {
         return false;
     };
     match &*scheme.kind {
-        "http" => scheme.http.eq_ignore_ascii_case("bearer"),
-        "oauth2" | "openIdConnect" => true,
+        "http" => !changes.keeps_authorization && scheme.http.eq_ignore_ascii_case("bearer"),
+        "oauth2" | "openIdConnect" => !changes.keeps_authorization,
         "apiKey" => {
-            let name = token_field.as_str();
+            let name = changes.token_field.as_str();
             scheme.place == "header" && scheme.name.eq_ignore_ascii_case(name)
         }
         _ => false,
@@ -131,26 +217,19 @@ fn new_requirements(
 
 /// Without the schemes that no requirement names any more. An empty object would still make Swagger UI offer
 /// *Authorize*.
-fn schemes_edit(
+fn schemes_edit<'s>(
     text: &str,
     raw: &str,
-    kept: &[(String, &RawValue)],
-    asks_for_key: bool,
+    kept: impl Iterator<Item = &'s (String, &'s RawValue)>,
     is_swagger_2: bool,
+    changes: &DocumentChanges,
 ) -> Option<TextEdit> {
     let quoted = |name: &str| Value::from(name).to_string();
-    let members = kept.iter();
-    let mut members: Vec<String> = members
+    let mut members: Vec<String> = kept
         .map(|(name, scheme)| format!("{}:{}", quoted(name), scheme.get()))
         .collect();
-    if asks_for_key {
-        let description =
-            "The key of a caller of cupbearer, as the password; any user name will do.";
-        let scheme = if is_swagger_2 {
-            json!({ "type": "basic", "description": description })
-        } else {
-            json!({ "type": "http", "scheme": "basic", "description": description })
-        };
+    if changes.asks_for_key {
+        let scheme = caller_key_scheme(is_swagger_2, changes.keeps_authorization);
         members.push(format!("{}:{scheme}", quoted(CALLER_KEY)));
     }
     if members.is_empty() {
@@ -161,6 +240,19 @@ fn schemes_edit(
         raw,
         format!("{{{}}}", members.join(",")),
     ))
+}
+
+/// How a caller sends its key.
+fn caller_key_scheme(is_swagger_2: bool, keeps_authorization: bool) -> Value {
+    let description = "The key of a caller of cupbearer, as the password; any user name will do.";
+    if keeps_authorization {
+        let description = "The key of a caller of cupbearer.";
+        json!({ "type": "apiKey", "in": "header", "name": "X-Cupbearer-Key", "description": description })
+    } else if is_swagger_2 {
+        json!({ "type": "basic", "description": description })
+    } else {
+        json!({ "type": "http", "scheme": "basic", "description": description })
+    }
 }
 
 impl<'de> Deserialize<'de> for Schemes<'de> {
@@ -179,11 +271,12 @@ impl<'de> Visitor<'de> for SchemesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut schemes = Vec::new();
+        let mut in_order: Vec<(String, &RawValue)> = Vec::new();
         while let Some(member) = members.next_entry()? {
-            schemes.push(member);
+            in_order.push(member);
         }
-        Ok(Schemes(schemes))
+        let by_name = in_order.iter().cloned().collect();
+        Ok(Schemes { in_order, by_name })
     }
 }
 

@@ -67,6 +67,8 @@ fn what_the_token_does_not_satisfy_stays() {
         r#"{"type": "apiKey", "in": "query", "name": "authorization"}"#,
         r#"{"type": "mutualTLS"}"#,
         r##"{"$ref": "#/components/securitySchemes/other"}"##,
+        r##"{"$ref": "#/components/securitySchemes/b"}"##,
+        r#"{"$ref": "other.json#/b"}"#,
         "7",
     ] {
         let document = with(&format!(r#"{{"b": {scheme}}}"#), r#"[{"b": []}]"#);
@@ -141,6 +143,130 @@ fn where_callers_need_keys_a_scheme_for_the_key_takes_the_place() {
         json["securityDefinitions"]["cupbearer-caller-key"]["type"],
         "basic"
     );
+}
+
+/// The document as JSON after it has been changed.
+fn json_after(document: &str, changes: &DocumentChanges) -> serde_json::Value {
+    serde_json::from_str(&changed(document, changes).unwrap()).unwrap()
+}
+
+#[test]
+fn where_the_clients_authorization_is_forwarded_only_the_tokens_own_field_is_satisfied() {
+    let changes = DocumentChanges {
+        token_field: http::HeaderName::from_static("x-key"),
+        keeps_authorization: true,
+        ..REMOVED
+    };
+    for scheme in [
+        BEARER,
+        r#"{"type": "oauth2", "flows": {}}"#,
+        r#"{"type": "openIdConnect", "openIdConnectUrl": "https://x"}"#,
+    ] {
+        let document = with(
+            &format!(r#"{{"user": {scheme}, "key": {OTHER}}}"#),
+            r#"[{"user": ["a"], "key": []}]"#,
+        );
+        let json = json_after(&document, &changes);
+        let security = &json["paths"]["/a"]["get"]["security"];
+        assert_eq!(*security, serde_json::json!([{ "user": ["a"] }]));
+        let schemes = json["components"]["securitySchemes"].as_object().unwrap();
+        assert_eq!(schemes.keys().collect::<Vec<_>>(), ["user"]);
+    }
+}
+
+#[test]
+fn where_the_clients_authorization_is_forwarded_a_callers_key_has_its_own_field() {
+    let changes = DocumentChanges {
+        token_field: http::HeaderName::from_static("x-key"),
+        keeps_authorization: true,
+        asks_for_key: true,
+        ..REMOVED
+    };
+    let swagger = format!(r#"{{"swagger": "2.0", "securityDefinitions": {{"k": {OTHER}}}}}"#);
+    let json = json_after(&swagger, &changes);
+    let in_swagger = &json["securityDefinitions"]["cupbearer-caller-key"];
+    let document = with(&format!(r#"{{"k": {OTHER}}}"#), r#"[{"k": []}]"#);
+    let json = json_after(&document, &changes);
+    let scheme = &json["components"]["securitySchemes"]["cupbearer-caller-key"];
+    for scheme in [in_swagger, scheme] {
+        let parts = ["type", "in", "name"].map(|name| scheme[name].as_str().unwrap());
+        assert_eq!(parts, ["apiKey", "header", "X-Cupbearer-Key"]);
+    }
+}
+
+#[test]
+fn a_scheme_that_refers_to_a_satisfied_one_is_satisfied_too() {
+    let reference = |name: &str| format!(r##"{{"$ref": "#/components/securitySchemes/{name}"}}"##);
+    let schemes = format!(
+        r#"{{"a/ b~": {BEARER}, "one": {}, "two": {}, "z": {OTHER}, "rest": {}}}"#,
+        reference("a~1%20b~0"),
+        reference("one"),
+        reference("z")
+    );
+    let document = with(&schemes, r#"[{"two": [], "rest": []}]"#);
+    let json = json_after(&document, &REMOVED);
+    let security = &json["paths"]["/a"]["get"]["security"];
+    assert_eq!(*security, serde_json::json!([{ "rest": [] }]));
+    let kept = json["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["rest", "z"]);
+}
+
+#[test]
+fn a_requirement_may_name_its_scheme_by_a_uri() {
+    let schemes = format!(r#"{{"b": {BEARER}, "z": {OTHER}}}"#);
+    let named =
+        r##"[{"#/components/securitySchemes/b": [], "#/components/securitySchemes/z": []}]"##;
+    let json = json_after(&with(&schemes, named), &REMOVED);
+    let security = &json["paths"]["/a"]["get"]["security"];
+    let rest = serde_json::json!([{ "#/components/securitySchemes/z": [] }]);
+    assert_eq!(*security, rest);
+    // A name that is declared wins.
+    let schemes = format!(r##"{{"b": {BEARER}, "#/components/securitySchemes/b": {OTHER}}}"##);
+    let named = r##"[{"#/components/securitySchemes/b": []}]"##;
+    let new = without_security(&with(&schemes, named)).unwrap();
+    assert!(new.contains(named), "{new}");
+}
+
+#[test]
+fn a_scheme_of_the_document_with_our_name_is_replaced() {
+    let changes = DocumentChanges {
+        asks_for_key: true,
+        ..REMOVED
+    };
+    let schemes = format!(r#"{{"cupbearer-caller-key": {OTHER}, "b": {BEARER}}}"#);
+    let new = changed(&with(&schemes, r#"[{"b": []}]"#), &changes).unwrap();
+    assert_eq!(
+        new.matches(r#""cupbearer-caller-key":{"#).count(),
+        1,
+        "{new}"
+    );
+    assert!(!new.contains(OTHER), "{new}");
+    let new = without_security(&with(&schemes, r#"[{"b": []}]"#)).unwrap();
+    assert!(new.contains(OTHER), "{new}");
+}
+
+#[test]
+fn what_webhooks_and_callbacks_require_stays_with_its_schemes() {
+    let changes = DocumentChanges {
+        asks_for_key: true,
+        ..REMOVED
+    };
+    let own = r##"[{"alias":[]},{"#/components/securitySchemes/c":[]}]"##;
+    let operation = format!(r#"{{"post": {{"security": {own}}}}}"#);
+    let document = format!(
+        r##"{{"openapi": "3.2.0", "security": [{{"b": []}}], "webhooks": {{"w": {operation}}},
+            "paths": {{"/a": {{"get": {{"callbacks": {{"c": {{"{{$url}}": {operation}}}}}}}}}}},
+            "components": {{"callbacks": {{"c": {{"{{$url}}": {operation}}}}}, "securitySchemes": {{
+                "alias": {{"$ref": "#/components/securitySchemes/b"}}, "b": {BEARER}, "c": {BEARER}, "d": {BEARER}}}}}}}"##
+    );
+    let new = changed(&document, &changes).unwrap();
+    assert_eq!(new.matches(own).count(), 3, "{new}");
+    let json: serde_json::Value = serde_json::from_str(&new).unwrap();
+    let root = serde_json::json!([{ "cupbearer-caller-key": [] }]);
+    assert_eq!(json["security"], root);
+    let schemes = json["components"]["securitySchemes"].as_object().unwrap();
+    let names: Vec<_> = schemes.keys().collect();
+    assert_eq!(names, ["alias", "b", "c", "cupbearer-caller-key"]);
 }
 
 #[test]
