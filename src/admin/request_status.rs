@@ -34,7 +34,7 @@ pub(super) fn recent_request(entry: &JournalEntry, number: u64) -> RecentRequest
         }),
         method: loggable(entry.method.as_str()).into_owned(),
         path: loggable(entry.path()).into_owned(),
-        path_is_cut: is_altered(entry),
+        path_is_cut: is_altered(entry) || !entry.path().is_ascii(),
         status: entry.status,
         reason: entry.reason.map(str::to_owned),
         error: entry.error().map(explanation),

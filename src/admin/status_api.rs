@@ -215,7 +215,7 @@ pub struct RecentRequest {
     pub method: String,
     /// The path without the query, cut to 120 bytes.
     pub path: String,
-    /// Whether the path was longer, or contained credentials, so that this is not what was sent.
+    /// Whether the path was longer, or contained credentials or bytes above ASCII, so that this is not what was sent.
     pub path_is_cut: bool,
     /// The status of the response; `None` if the client disconnected before there was one.
     pub status: Option<u16>,

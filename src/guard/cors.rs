@@ -12,6 +12,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
+use crate::problem::PROXY_STATUS;
+
 /// Sent by Chromium 104 to 141 for an address in a more private network than the page's.
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
@@ -25,6 +27,9 @@ const EVERY_FIELD: HeaderValue = HeaderValue::from_static("*");
 /// In seconds; Chromium's own maximum. It only saves round trips: an origin that is no longer configured is rejected at
 /// the request itself.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// What tells that the proxy, and not the API, answered a preflight (RFC 9209 section 2).
+const PREFLIGHT_STATUS: HeaderValue = HeaderValue::from_static("cupbearer; details=\"preflight\"");
 
 /// The value of `Vary`.
 const ORIGIN: HeaderValue = HeaderValue::from_static("origin");
@@ -96,5 +101,6 @@ pub(super) fn preflight(cors: &Cors, requested: &HeaderMap) -> Response<Bytes> {
         }
     }
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    headers.insert(PROXY_STATUS, PREFLIGHT_STATUS);
     response
 }

@@ -38,6 +38,7 @@ use crate::problem::{ProblemFormat, Reason};
 use fields::GuardFields;
 use forwarded_authorization::ForwardedAuthorization;
 use host::AcceptedHosts;
+use origin::AdmittedPages;
 use rules::{RuleInput, RuleSet};
 use users::AdmittedUsers;
 
@@ -59,7 +60,7 @@ pub struct Guard {
     /// `guard.hosts`.
     hosts: Vec<String>,
     /// `guard.origins`.
-    origins: Vec<String>,
+    pages: AdmittedPages,
     /// `guard.local_users`.
     users: AdmittedUsers,
     /// `guard.read_only`, `.allow` and `.deny`.
@@ -131,12 +132,21 @@ impl Guard {
     pub fn new(config: &GuardConfig) -> Self {
         Self {
             hosts: config.hosts.clone(),
-            origins: config.origins.clone(),
+            pages: AdmittedPages::Of(config.origins.clone()),
             users: AdmittedUsers::new(&config.local_users, users::own_uid()),
             rules: RuleSet::new(&config.rails, "guard").map(Arc::new),
             callers: Callers::new(config),
             keeps_authorization: config.keeps_authorization,
             pending: None,
+        }
+    }
+
+    /// The same guard for the admin listener, which serves no page of another origin.
+    #[must_use]
+    pub fn without_pages(self) -> Self {
+        Self {
+            pages: AdmittedPages::None,
+            ..self
         }
     }
 
@@ -192,7 +202,7 @@ impl Guard {
     /// What the response tells a browser if a request with these fields was rejected before [`Self::check`].
     #[must_use]
     pub fn cors_of_rejection(&self, headers: &HeaderMap) -> Cors {
-        origin::cors_of_rejection(headers, &self.origins)
+        origin::cors_of_rejection(headers, &self.pages)
     }
 
     /// Checks a request by its head and by its peer.
@@ -215,10 +225,12 @@ impl Guard {
         };
         self.check_with_pending(head, peer)
             .map_err(|rejection| Rejection {
-                cors: origin::cors_of_rejection(head.headers, &self.origins),
+                cors: origin::cors_of_rejection(head.headers, &self.pages),
                 format: format_for(head, rejection.reason),
+                asks_for_own_field: self.keeps_authorization,
                 caller: match rejection.reason {
-                    Reason::CallerUnknown => rejection.caller,
+                    // With `keep_authorization`, a request with a valid key may have another one where it must not be.
+                    Reason::CallerUnknown if !self.keeps_authorization => rejection.caller,
                     _ => rejection.caller.or_else(|| self.caller_of(head, peer)),
                 },
                 ..rejection
@@ -341,9 +353,9 @@ impl Guard {
         framing::check(&fields, head.version)?;
         let host = host::check(fields.host, head.version, hosts)?;
         target::check_agreement(authority, host)?;
-        let origin = origin::check_origin(fields.origin, (peer.scheme, host), &self.origins)?;
-        origin::check_site(fields.site, origin)?;
-        let cors = origin.cors(&self.origins);
+        let origin = origin::check_origin(fields.origin, (peer.scheme, host), &self.pages)?;
+        origin::check_site(fields.site, origin, &self.pages)?;
+        let cors = origin.cors(&self.pages);
         let is_preflight =
             matches!(cors, Cors::For(_)) && cors::is_preflight(head.method, head.headers);
         Ok(Admitted {

@@ -17,6 +17,24 @@ pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
+/// Which pages of other origins may use a listener.
+#[derive(Debug, Clone)]
+pub(super) enum AdmittedPages {
+    /// Those of `guard.origins`.
+    Of(Vec<String>),
+    /// None, whatever `guard.origins` says: this is the admin listener.
+    None,
+}
+
+impl AdmittedPages {
+    fn origins(&self) -> &[String] {
+        match self {
+            Self::Of(origins) => origins,
+            Self::None => &[],
+        }
+    }
+}
+
 /// The page that an admitted request comes from, as far as `Origin` tells.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RequestOrigin<'a> {
@@ -30,10 +48,10 @@ pub(super) enum RequestOrigin<'a> {
 
 impl RequestOrigin<'_> {
     /// What the response tells the browser.
-    pub(super) fn cors(self, allowed: &[String]) -> Cors {
+    pub(super) fn cors(self, pages: &AdmittedPages) -> Cors {
         match self {
             Self::Allowed(origin) => Cors::For(origin.clone()),
-            Self::Unknown | Self::Own if allowed.is_empty() => Cors::Off,
+            Self::Unknown | Self::Own if pages.origins().is_empty() => Cors::Off,
             Self::Unknown | Self::Own => Cors::Varies,
         }
     }
@@ -44,18 +62,18 @@ impl RequestOrigin<'_> {
 pub(super) fn check_origin<'a>(
     lines: FieldLines<'a>,
     own: (OwnScheme, &HeaderValue),
-    allowed: &[String],
+    pages: &AdmittedPages,
 ) -> Result<RequestOrigin<'a>, Rejection> {
     match lines {
         FieldLines::Absent => Ok(RequestOrigin::Unknown),
         FieldLines::One(origin) if is_own(origin.as_bytes(), own) => Ok(RequestOrigin::Own),
-        FieldLines::One(origin) if is_allowed(origin.as_bytes(), allowed) => {
+        FieldLines::One(origin) if is_allowed(origin.as_bytes(), pages) => {
             Ok(RequestOrigin::Allowed(origin))
         }
         FieldLines::One(origin) if origin == "null" => Err(rejected(
             "Origin \"null\" (a sandboxed page, or a file) is never admitted.".to_owned(),
         )),
-        FieldLines::One(origin) => Err(rejected(unknown_origin(origin.as_bytes()))),
+        FieldLines::One(origin) => Err(rejected(unknown_origin(origin.as_bytes(), pages))),
         FieldLines::Several => Err(rejected(
             "The request has several Origin fields; only one is allowed.".to_owned(),
         )),
@@ -71,32 +89,39 @@ fn is_own(origin: &[u8], (scheme, host): (OwnScheme, &HeaderValue)) -> bool {
 
 /// Compares exactly, without wildcards or suffixes. No configuration admits `null`, because it is the origin of every
 /// sandboxed page.
-fn is_allowed(origin: &[u8], allowed: &[String]) -> bool {
+fn is_allowed(origin: &[u8], pages: &AdmittedPages) -> bool {
+    let allowed = pages.origins();
     origin != b"null" && allowed.iter().any(|one| one.as_bytes() == origin)
 }
 
 /// What the response to a rejected request tells the browser: a page of `guard.origins` may read it, whichever rule the
 /// request broke.
 #[cold]
-pub(super) fn cors_of_rejection(headers: &HeaderMap, allowed: &[String]) -> Cors {
+pub(super) fn cors_of_rejection(headers: &HeaderMap, pages: &AdmittedPages) -> Cors {
     let origin = match only(headers, &ORIGIN) {
-        Some(origin) if is_allowed(origin.as_bytes(), allowed) => RequestOrigin::Allowed(origin),
+        Some(origin) if is_allowed(origin.as_bytes(), pages) => RequestOrigin::Allowed(origin),
         Some(_) | None => RequestOrigin::Unknown,
     };
-    origin.cors(allowed)
+    origin.cors(pages)
 }
 
-fn unknown_origin(origin: &[u8]) -> String {
+fn unknown_origin(origin: &[u8], pages: &AdmittedPages) -> String {
     let origin = quotable_authority(origin);
-    format!(
-        "Pages of \"{origin}\" may not use this proxy. To allow them, add that origin to guard.origins."
-    )
+    match pages {
+        AdmittedPages::Of(_) => format!(
+            "Pages of \"{origin}\" may not use this proxy. To allow them, add that origin to guard.origins."
+        ),
+        AdmittedPages::None => format!(
+            "Pages of \"{origin}\" may not use the admin listener, to which guard.origins does not apply."
+        ),
+    }
 }
 
 /// Checks `Sec-Fetch-Site`. Rejects `same-site` too: a page at another port of localhost is on the same site.
 pub(super) fn check_site(
     lines: FieldLines<'_>,
     origin: RequestOrigin<'_>,
+    pages: &AdmittedPages,
 ) -> Result<(), Rejection> {
     let is_harmless = match (lines, origin) {
         (FieldLines::Absent, _) | (_, RequestOrigin::Allowed(_)) => true,
@@ -106,16 +131,24 @@ pub(super) fn check_site(
     if is_harmless {
         Ok(())
     } else {
-        Err(rejected(other_page(lines)))
+        Err(rejected(other_page(lines, pages)))
     }
 }
 
-fn other_page(lines: FieldLines<'_>) -> String {
+fn other_page(lines: FieldLines<'_>, pages: &AdmittedPages) -> String {
+    let why = match pages {
+        AdmittedPages::Of(_) => "and that origin is not in guard.origins",
+        AdmittedPages::None => "and guard.origins does not apply to the admin listener",
+    };
     match lines {
-        FieldLines::One(site) => format!(
-            "A page of another origin started this request (Sec-Fetch-Site: {}), and that origin is not in guard.origins.",
+        // Only what a browser sends is repeated: anything else could be a secret.
+        FieldLines::One(site) if site == "cross-site" || site == "same-site" => format!(
+            "A page of another origin started this request (Sec-Fetch-Site: {}), {why}.",
             quotable_authority(site.as_bytes())
         ),
+        FieldLines::One(_) => {
+            "Sec-Fetch-Site has a value that no browser sends: leave the field out.".to_owned()
+        }
         FieldLines::Absent | FieldLines::Several => {
             "The request has several Sec-Fetch-Site fields; only one is allowed.".to_owned()
         }

@@ -110,4 +110,5 @@ pub(super) fn admin_guard(config: &GuardConfig) -> Guard {
         local_users: config.local_users.clone(),
         ..GuardConfig::default()
     })
+    .without_pages()
 }

@@ -66,7 +66,7 @@ impl UnservedRequest {
         let has_method = method.is_some();
         *request.method_mut() = method.unwrap_or_default();
         if let (true, Some(rest)) = (has_method, rest) {
-            *request.uri_mut() = path_of(rest);
+            *request.uri_mut() = path_of(rest, end.is_some());
         }
         for line in lines(head).skip(1).take_while(|line| !line.is_empty()) {
             let mut parts = line.splitn(2, |byte| *byte == b':');
@@ -119,8 +119,8 @@ impl UnservedRequest {
     }
 }
 
-/// The path in what follows the method.
-fn path_of(rest: &[u8]) -> Uri {
+/// The path in what follows the method, up to the end of the line if that has arrived.
+fn path_of(rest: &[u8], is_whole: bool) -> Uri {
     /// What a path may not contain as it is.
     const ENCODED: &AsciiSet = &CONTROLS
         .add(b' ')
@@ -137,6 +137,8 @@ fn path_of(rest: &[u8]) -> Uri {
     };
     let target = match end {
         Some(end) if is_version(&rest[end + 1..]) => &rest[..end],
+        // The beginning of the version.
+        Some(_) if !is_whole => rest.split(|byte| *byte == b' ').next().unwrap_or_default(),
         Some(_) | None => rest,
     };
     let (_, path) = split_target(target);

@@ -86,6 +86,8 @@ async fn any_preflight_of_an_allowed_origin_is_answered_by_the_proxy() {
         ]
     );
     assert!(answer.field("x-request-id").is_some());
+    let status = answer.field("proxy-status");
+    assert_eq!(status, Some("cupbearer; details=\"preflight\""));
     assert!(answer.field("access-control-allow-credentials").is_none());
     assert_eq!(upstream.seen_count(), 0);
 }

@@ -100,8 +100,10 @@ function curlPart(request) {
 }
 
 function whyNoCommand(request) {
-  if (request.path_is_cut) return "the path was too long to be kept, or contained credentials that were not";
-  return request.method === "UNREAD" ? "the request could not be read" : undefined;
+  if (request.path_is_cut) return "the path was too long to be kept, or contained bytes or credentials that were not";
+  if (request.method === "UNREAD") return "the request could not be read";
+  // curl would ask another server for a tunnel, or request a path.
+  return request.method === "CONNECT" || !request.path.startsWith("/") ? "its target is not a path" : undefined;
 }
 
 function rulePart(request) {

@@ -33,6 +33,8 @@ fn described(
 fn the_path_of_a_recent_request_is_plain_ascii() {
     let recent = described(&Method::GET, "/a\u{9b}2J\u{202e}x", 200, None);
     assert_eq!(recent.path, "/a%C2%9B2J%E2%80%AEx");
+    assert!(recent.path_is_cut, "it is not what was sent");
+    assert!(!described(&Method::GET, "/a%C2", 200, None).path_is_cut);
 }
 
 #[test]

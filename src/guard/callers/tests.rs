@@ -390,6 +390,25 @@ fn while_authorization_is_forwarded_a_key_counts_only_in_its_own_field() {
 }
 
 #[test]
+fn while_authorization_is_forwarded_a_rejection_names_the_caller_and_asks_for_its_own_field() {
+    let guard = keeping_authorization();
+    let (own, bearer) = (("x-cupbearer-key", CI), format!("Bearer {CI}"));
+    for (fields, caller) in [
+        (&[OURS, own, ("authorization", &bearer)][..], Some("ci")),
+        (&[OURS, ("authorization", &bearer)], None),
+    ] {
+        let rejection = guard.check(&request("GET", "/", fields), &someone());
+        let rejection = rejection.unwrap_err();
+        let name = rejection.caller.as_ref().map(CallerName::as_str);
+        assert_eq!((rejection.reason, name), (Reason::CallerUnknown, caller));
+        let id = crate::problem::RequestId::of(&http::HeaderMap::new());
+        let response = rejection.problem(&id).response();
+        let challenge = &response.headers()["www-authenticate"];
+        assert_eq!(challenge, "X-Cupbearer-Key realm=\"cupbearer\"");
+    }
+}
+
+#[test]
 fn while_authorization_is_forwarded_no_key_may_be_in_it() {
     let bearer = format!("Bearer {CI}");
     // x:the-key-of-ci-0001, and cbk_0:x

@@ -26,6 +26,11 @@ fn a_rejection_names_what_was_sent_and_how_to_admit_it() {
             "(Sec-Fetch-Site: same-site), and that origin is not in guard.origins.",
         ),
         (
+            "/",
+            &[OURS, ("sec-fetch-site", "my-secret-value")],
+            "Sec-Fetch-Site has a value that no browser sends: leave the field out.",
+        ),
+        (
             "http://other.example/",
             &[OURS],
             "The request target names \"other.example\", but this is not a forward proxy",
@@ -48,6 +53,25 @@ fn a_rejection_names_what_was_sent_and_how_to_admit_it() {
     ] {
         let detail = rejection("GET", target, fields).detail;
         assert!(detail.contains(expected), "{detail}");
+    }
+}
+
+#[test]
+fn the_admin_listener_does_not_advise_to_add_a_page_to_guard_origins() {
+    let guard = guard().without_pages();
+    for (field, expected) in [
+        (
+            ("origin", "https://tool.example"),
+            "Pages of \"https://tool.example\" may not use the admin listener, to which guard.origins does not apply.",
+        ),
+        (
+            ("sec-fetch-site", "cross-site"),
+            "(Sec-Fetch-Site: cross-site), and guard.origins does not apply to the admin listener.",
+        ),
+    ] {
+        let rejected = guard.check(&request("GET", "/", &[OURS, field]), &someone());
+        let detail = rejected.unwrap_err().detail;
+        assert!(detail.ends_with(expected), "{detail}");
     }
 }
 
