@@ -22,23 +22,17 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The value as it is, and percent-decoded; and each of its words base64-decoded, then percent-decoded again.
+/// The value as it is, and percent-decoded; and whatever in it could be base64 decoded, then percent-decoded again.
 pub(super) struct ForwardedAuthorization(Vec<Zeroizing<Vec<u8>>>);
 
 impl ForwardedAuthorization {
     pub(super) fn of(value: &HeaderValue) -> Self {
         let mut plain = vec![Zeroizing::new(value.as_bytes().to_vec())];
         add_percent_decoded(&mut plain);
-        let mut encoded: Vec<Zeroizing<Vec<u8>>> = Vec::new();
-        for text in &plain {
-            for word in text.split(|byte| b" \t,\"".contains(byte)) {
-                encoded.push(base64_decoded(word));
-                // A parameter such as `token=…`, which is read without its name.
-                let parts = word.split(|byte| is_delimiter(*byte));
-                let parts = parts.filter(|part| part.len() < word.len());
-                encoded.extend(parts.map(base64_decoded));
-            }
-        }
+        let mut words: Vec<&[u8]> = plain.iter().flat_map(|text| possible_words(text)).collect();
+        words.sort_unstable();
+        words.dedup();
+        let mut encoded: Vec<_> = words.into_iter().map(base64_decoded).collect();
         encoded.retain(|text| !text.is_empty());
         add_percent_decoded(&mut encoded);
         plain.append(&mut encoded);
@@ -59,15 +53,28 @@ impl ForwardedAuthorization {
                 let ends = delimiters(rest).take(MOST_PIECES);
                 let ends = ends.chain(std::iter::once(rest.len()));
                 let parts = ends.map(move |end| &rest[..end]);
-                let possible = parts.filter(|part| KEY_LENGTHS.contains(&part.len()));
+                let possible = parts.filter(|part| {
+                    KEY_LENGTHS.contains(&part.len()) && part.iter().all(u8::is_ascii_graphic)
+                });
                 possible.map(KeyDigest::of)
             })
         })
     }
 }
 
+/// What may be base64: each word, each part of it such as the value in `token=…`, and each run of digits from its first
+/// four on, since others may stand before the first digit.
+fn possible_words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let words = text.split(|byte| b" \t,\"".contains(byte));
+    let parts = text.split(|byte| is_delimiter(*byte));
+    let runs = text.split(|byte| base64_digit(*byte).is_none());
+    let starts = runs.flat_map(|run| (0..run.len().min(4)).map(|start| &run[start..]));
+    words.chain(parts).chain(starts)
+}
+
+/// A key contains only visible ASCII.
 fn is_delimiter(byte: u8) -> bool {
-    b" \t,;:=&\"'()<>[]{}|\\/@?".contains(&byte)
+    !byte.is_ascii_graphic() || b",;:=&\"'()<>[]{}|\\/@?".contains(&byte)
 }
 
 fn delimiters(text: &[u8]) -> impl Iterator<Item = usize> {
@@ -82,16 +89,21 @@ fn add_percent_decoded(texts: &mut Vec<Zeroizing<Vec<u8>>>) {
     texts.extend(decoded);
 }
 
+/// The digit of base64 that a byte is.
+const fn base64_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        b'+' | b'/' => Some(byte),
+        byte if byte.is_ascii_alphanumeric() => Some(byte),
+        _ => None,
+    }
+}
+
 /// What a server may take a word for that reads base64: some ignore the characters that do not belong there, and some
 /// read the alphabet for URLs, too.
 fn base64_decoded(word: &[u8]) -> Zeroizing<Vec<u8>> {
-    let digits = word.iter().filter_map(|byte| match byte {
-        b'-' => Some(b'+'),
-        b'_' => Some(b'/'),
-        b'+' | b'/' => Some(*byte),
-        byte if byte.is_ascii_alphanumeric() => Some(*byte),
-        _ => None,
-    });
+    let digits = word.iter().filter_map(|byte| base64_digit(*byte));
     let mut digits = Zeroizing::new(digits.collect::<Vec<u8>>());
     if digits.len() % 4 == 1 {
         digits.pop(); // a single digit holds no byte

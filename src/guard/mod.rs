@@ -392,13 +392,14 @@ impl Guard {
         fields: &GuardFields<'_>,
         peer: &Peer,
     ) -> Result<Option<CallerName>, Rejection> {
-        if self.keeps_authorization {
-            self.check_forwarded_authorization(head.headers)?;
-        }
         let caller = match &self.callers {
             Some(callers) => Some(callers.identify(fields, peer)?),
             None => None,
         };
+        // Only now, because the search takes time.
+        if self.keeps_authorization {
+            self.check_forwarded_authorization(head.headers)?;
+        }
         let name = caller.map(|caller| caller.name.clone());
         let of_caller = caller.and_then(|caller| caller.rules.as_ref());
         let input = RuleInput {
