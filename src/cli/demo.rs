@@ -149,6 +149,7 @@ async fn configure(
     let mut overrides = Overrides {
         file: Some(file),
         settings,
+        ..Overrides::default()
     };
     let listen_on = |overrides: &mut Overrides, text: String| {
         overrides.settings.push(Setting {

@@ -86,6 +86,7 @@ impl Invocation {
         let overrides = |file| Overrides {
             file,
             settings: settings.clone(),
+            ..Overrides::default()
         };
         let proxies = if files.is_empty() {
             vec![overrides(None)]

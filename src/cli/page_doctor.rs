@@ -1,7 +1,5 @@
 //! Runs the doctor for the live page, in a thread of its own: some checks block, and nothing may delay requests.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -16,16 +14,14 @@ const LINES: usize = 256;
 
 /// Examines the configurations that these proxies were started with, as they are now.
 pub(super) fn examination_of(all: &[Loaded], invocation: Option<&Invocation>) -> StartExamination {
-    let of_file = |file: Option<PathBuf>| Overrides {
-        file,
+    let of_file = |one: &Loaded| Overrides {
+        file: one.file.clone(),
+        is_found_here: one.is_found_here,
         ..Overrides::default()
     };
     let (proxies, surroundings) = match invocation {
         Some(invocation) => (invocation.proxies.clone(), invocation.surroundings.clone()),
-        None => (
-            all.iter().map(|one| of_file(one.file.clone())).collect(),
-            Surroundings::default(),
-        ),
+        None => (all.iter().map(of_file).collect(), Surroundings::default()),
     };
     let names: Vec<String> = all.iter().map(|one| one.config.name.clone()).collect();
     Box::new(move |place| {

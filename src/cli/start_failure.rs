@@ -12,6 +12,7 @@ pub(super) const fn exit_after(error: &StartError) -> Exit {
     match error {
         StartError::UnknownUsers(_)
         | StartError::OpenToNetwork { .. }
+        | StartError::SharesLogin { .. }
         | StartError::Tls(
             TlsSetupError::CaFile { .. }
             | TlsSetupError::ClientCaFile { .. }
@@ -63,6 +64,7 @@ pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
                 .to_owned()
         }
         StartError::OpenToNetwork { .. }
+        | StartError::SharesLogin { .. }
         | StartError::OpenFiles(_)
         | StartError::Tls(_)
         | StartError::Worker(_) => String::new(),

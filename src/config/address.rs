@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::uri::{Authority, Scheme};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{DnsName, ServerName};
 use url::{Host, Url};
 
 use super::problems::InvalidValue;
@@ -322,6 +322,17 @@ pub(crate) fn is_valid_host(url: &Url) -> bool {
         Some(Host::Domain(name)) => ServerName::try_from(name).is_ok(),
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
+    }
+}
+
+/// A name as DNS and certificates can have it, in lower case. What a URL takes for an IP address is none.
+pub(crate) fn dns_name(text: &str) -> Option<DnsName<'static>> {
+    let name = text.to_ascii_lowercase();
+    match Host::parse(&name) {
+        Ok(Host::Domain(domain)) if domain == name && !name.ends_with('.') => {
+            DnsName::try_from(name).ok()
+        }
+        Ok(_) | Err(_) => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use rustls::pki_types::DnsName;
+
 use super::address;
 use super::problems::InvalidValue;
 use crate::text::quoted;
@@ -12,7 +14,7 @@ pub enum CertificateName {
     /// Compared byte for byte.
     Uri(String),
     /// Lower case; compared without case.
-    Dns(String),
+    Dns(DnsName<'static>),
     /// An address.
     Ip(IpAddr),
 }
@@ -47,8 +49,7 @@ impl CertificateName {
             )
                 .into());
         }
-        let name = text.to_ascii_lowercase();
-        address::host_name(&name).map(Self::Dns).map_err(|_| {
+        address::dns_name(text).map(Self::Dns).ok_or_else(|| {
             let problem = format!("{} is not a name in a certificate", quoted(text));
             (problem, EXAMPLE).into()
         })

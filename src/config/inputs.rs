@@ -13,6 +13,8 @@ use hyper_util::client::proxy::matcher::Matcher;
 pub struct Overrides {
     /// `--config FILE`.
     pub file: Option<PathBuf>,
+    /// Whether nobody named that file: it was found in the working directory when the process started.
+    pub is_found_here: bool,
     /// `--listen`, `--upstream`, `--log-level` and every `--set`, in order: a later one replaces an earlier one.
     pub settings: Vec<Setting>,
 }

@@ -25,6 +25,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
+    /// Whether nobody named that file: it was only found in the working directory.
+    pub is_found_here: bool,
     /// A digest of each key's value, to compare with another reading.
     pub digests: KeyDigests,
     /// What it names.
@@ -139,6 +141,7 @@ pub(super) fn finish(layers: Layers, surroundings: &Surroundings) -> Result<Load
             config,
             warnings: layers.warnings,
             file: layers.file,
+            is_found_here: layers.is_found_here,
             named,
         }),
         Some(_) | None => Err(InvalidConfig {

@@ -78,7 +78,7 @@ pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use same_file::{is_same_file, resolve_links};
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
-pub use sign_in::SignInConfig;
+pub use sign_in::{LoginSharing, SignInConfig};
 pub use token::{
     Algorithm, Assertion, ClientAuth, Endpoint, GrantConfig, GrantType, RequestSource, SecretForm,
     SourceRole, TokenConfig, TokenOrigin,

@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::address::{Origin, is_loopback};
+use super::guard::{GuardConfig, LocalUsers};
+use super::listen::Listen;
 use super::problems::InvalidValue;
 use super::token_field::TokenField;
 use crate::text::quoted;
@@ -22,6 +24,14 @@ pub struct SignInConfig {
 }
 
 impl SignInConfig {
+    /// Whether a token that was handed over under `other` serves here too: for the same API, in the same header field.
+    #[must_use]
+    pub fn takes_tokens_of(&self, other: &Self) -> bool {
+        self.api == other.api
+            && self.field.name == other.field.name
+            && self.field.prefix == other.field.prefix
+    }
+
     /// What speaks against a token with these claims: never enough to reject it, since only the API decides.
     #[must_use]
     pub fn doubts(&self, claims: &Map<String, Value>) -> Vec<String> {
@@ -40,6 +50,35 @@ impl SignInConfig {
                 )]
             }
             Ok(_) => Vec::new(),
+        }
+    }
+}
+
+/// By what others could use the token of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginSharing {
+    /// A listener that is not loopback.
+    Network,
+    /// A unix socket with this mode.
+    SocketMode(u32),
+    /// Other users of this machine are admitted.
+    LocalUsers,
+}
+
+impl LoginSharing {
+    /// By what others could use a person's token on this listener; `None` if they cannot, or may.
+    #[must_use]
+    pub fn of(listen: &Listen, guard: &GuardConfig) -> Option<Self> {
+        if guard.share_login {
+            return None;
+        }
+        match listen {
+            Listen::Unix { mode, .. } if mode & 0o177 != 0 => Some(Self::SocketMode(*mode)),
+            Listen::Localhost(_) | Listen::Tcp(_) if !listen.is_local() => Some(Self::Network),
+            Listen::Unix { .. } | Listen::Localhost(_) | Listen::Tcp(_) => {
+                let admits_others = guard.local_users != LocalUsers::Same;
+                (cfg!(target_os = "linux") && admits_others).then_some(Self::LocalUsers)
+            }
         }
     }
 }

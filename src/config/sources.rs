@@ -19,12 +19,7 @@ const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers {
     let mut layers = empty(overrides, surroundings);
     let variables = environment::cupbearer_variables(&mut layers.problems, &surroundings.variables);
-    find_file(
-        &mut layers,
-        overrides.file.as_deref(),
-        &variables,
-        surroundings,
-    );
+    find_file(&mut layers, overrides, &variables, surroundings);
     environment::read(&mut layers, &variables);
     for setting in &overrides.settings {
         command_line::read(&mut layers, setting);
@@ -46,6 +41,9 @@ pub(crate) fn read_text(text: &str, overrides: &Overrides, surroundings: &Surrou
     for setting in &overrides.settings {
         command_line::read(&mut layers, setting);
     }
+    if overrides.is_found_here {
+        reject_commands(&mut layers);
+    }
     layers
 }
 
@@ -60,16 +58,18 @@ fn empty(overrides: &Overrides, surroundings: &Surroundings) -> Layers {
 
 fn find_file(
     layers: &mut Layers,
-    flag: Option<&Path>,
+    overrides: &Overrides,
     variables: &Variables,
     surroundings: &Surroundings,
 ) {
+    let flag = overrides.file.as_deref();
     let variable = variables.get(CONFIG_VARIABLE).map(Path::new);
     if let Some((path, named_by)) = flag
         .map(|path| (path, "--config"))
         .or(variable.map(|path| (path, CONFIG_VARIABLE)))
     {
         read_file(layers, path, Some(named_by));
+        layers.is_found_here = flag.is_some() && overrides.is_found_here;
         return;
     }
     for (index, path) in surroundings.optional_files().enumerate() {
@@ -81,9 +81,11 @@ fn find_file(
 }
 
 /// Whoever starts cupbearer in a directory of someone else's, such as a cloned repository, must not run a program that
-/// a file there names.
+/// a file there names. The command is removed, since also what an invalid configuration names is read.
 fn reject_commands(layers: &mut Layers) {
-    let commands = layers.values.iter().filter(|(path, set)| {
+    let file = layers.file.as_deref().unwrap_or(Path::new(""));
+    let remedy = format!("if you trust it, name it: --config {}", file.display());
+    for (path, set) in &mut layers.values {
         let is_command = match &set.content {
             Content::Secret(SecretSource::Command(_)) => true,
             Content::Toml(value) => {
@@ -91,19 +93,14 @@ fn reject_commands(layers: &mut Layers) {
             }
             Content::Secret(_) | Content::Invalid => false,
         };
-        is_command && matches!(set.source, ValueSource::File { .. })
-    });
-    let commands: Vec<_> = commands
-        .map(|(path, set)| (path.clone(), set.source.clone()))
-        .collect();
-    let file = layers.file.as_deref().unwrap_or(Path::new(""));
-    let remedy = format!("if you trust it, name it: --config {}", file.display());
-    for (path, source) in commands {
-        let problem = (
-            "runs a program, and the file that says so was only found in the working directory",
-            remedy.clone(),
-        );
-        layers.problems.push(path, source, problem);
+        if is_command && matches!(set.source, ValueSource::File { .. }) {
+            set.content = Content::Invalid;
+            let problem = (
+                "runs a program, and the file that says so was only found in the working directory",
+                remedy.clone(),
+            );
+            layers.problems.push(path, &set.source, problem);
+        }
     }
 }
 

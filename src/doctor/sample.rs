@@ -28,8 +28,8 @@ pub(super) fn config(more: &[(&str, &str)]) -> Config {
             text: (*text).to_owned(),
         });
     let overrides = Overrides {
-        file: None,
         settings: settings.collect(),
+        ..Overrides::default()
     };
     let secret = ("CUPBEARER_TOKEN__CLIENT_SECRET".into(), "s".into());
     let surroundings = Surroundings {

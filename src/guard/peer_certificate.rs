@@ -52,7 +52,7 @@ impl PeerCertificate {
     pub(super) fn has(&self, name: &CertificateName) -> bool {
         match name {
             CertificateName::Uri(uri) => self.names.has_uri(uri),
-            CertificateName::Dns(name) => self.names.has_dns(name),
+            CertificateName::Dns(name) => self.names.has_dns(name.as_ref()),
             CertificateName::Ip(address) => self.names.has_address(*address),
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use super::start_error::StartError;
-use crate::config::{Config, Listen, LocalUsers, key_that_reaches};
+use crate::config::{Config, Listen, LocalUsers, LoginSharing, key_that_reaches};
 use crate::metrics::StoppedTasks;
 use crate::net::ListenerTls;
 use crate::proxy::AccessLogger;
@@ -13,6 +13,8 @@ use crate::token::{AttemptCounter, SignInPage};
 
 /// What does not change for as long as a proxy listens.
 pub(super) struct ListenContext {
+    /// What is bound: `listen` and `listen_mode` of the start.
+    pub(super) listen: Listen,
     pub(super) addresses: Vec<SocketAddr>,
     /// Those of the admin listeners, once they have been started.
     pub(super) admin_addresses: OnceLock<Vec<SocketAddr>>,
@@ -57,6 +59,12 @@ impl ListenContext {
             && !config.guard.may_face_network()
         {
             return Err(StartError::OpenToNetwork { listener });
+        }
+        if config.token.sign_in().is_some()
+            && LoginSharing::of(&self.listen, &config.guard).is_some()
+        {
+            let listener = self.listen.to_string();
+            return Err(StartError::SharesLogin { listener });
         }
         Ok(())
     }

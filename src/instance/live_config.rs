@@ -158,6 +158,9 @@ impl LiveConfig {
             before.succeeded_by(listener);
         }
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&generation);
+        if !Arc::ptr_eq(&generation.identity, &before.identity) {
+            generation.tokens().replace_identity(&before.tokens());
+        }
         let number = self.publish(ConfigGeneration::clone(&generation));
         let workers = self
             .workers

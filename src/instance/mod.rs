@@ -93,6 +93,7 @@ pub fn start_one_of(
         access_logger: AccessLogger::new(Arc::clone(&metrics), process.lines),
     };
     let context = ListenContext {
+        listen: config.listen.clone(),
         addresses: addresses.clone(),
         admin_addresses: OnceLock::new(),
         knows_users,

@@ -37,6 +37,16 @@ pub enum StartError {
         /// The listener.
         listener: SocketAddr,
     },
+    /// Others could use the token of the person who signs in. This applies also to a changed configuration that changes
+    /// `listen`, because the listener stays until a restart.
+    #[error(
+        "this proxy listens on {listener}, where others could connect and act as the person who signs in: restart it \
+         with the changed listen, or set guard.share_login = true if they may"
+    )]
+    SharesLogin {
+        /// The listener.
+        listener: String,
+    },
     /// `guard.local_users` needs to know who connects, and the system does not tell.
     #[error(
         "the system cannot identify the user who opened a loopback connection (sock_diag, /proc/net/tcp)"

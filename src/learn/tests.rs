@@ -94,6 +94,7 @@ fn rails_of(observed: &ObservedRequests, document: Option<&OpenApiDocument>) -> 
     let overrides = config::Overrides {
         file: Some(file),
         settings: Vec::new(),
+        ..config::Overrides::default()
     };
     match config::load(&overrides, &config::Surroundings::default()) {
         Ok(loaded) => loaded.config.guard.callers[0].rails.clone(),

@@ -12,7 +12,6 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
-use crate::config::CertificateName;
 use crate::credentials::CertificateNames;
 use crate::text::{Unprintable, sanitize, shorten};
 
@@ -24,15 +23,7 @@ pub(super) struct NamedServerVerifier<V> {
 }
 
 impl<V> NamedServerVerifier<V> {
-    /// `name` is not a URI.
-    pub(super) fn new(inner: V, name: &CertificateName) -> Self {
-        let name = match name {
-            CertificateName::Ip(address) => ServerName::from(*address),
-            CertificateName::Dns(name) | CertificateName::Uri(name) => {
-                ServerName::try_from(name.clone())
-                    .expect("the configuration accepts only host names")
-            }
-        };
+    pub(super) const fn new(inner: V, name: ServerName<'static>) -> Self {
         Self { inner, name }
     }
 }

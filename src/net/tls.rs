@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::SingleCertAndKey;
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
@@ -120,8 +120,19 @@ pub fn upstream_tls(
             let spiffe = SpiffeVerifier::new(authorities(network)?, uri.clone(), &provider);
             Arc::new(ExplainingVerifier::new(spiffe, Vec::new()))
         }
-        CertificateName::Dns(_) | CertificateName::Ip(_) => {
-            Arc::new(NamedServerVerifier::new(verifier(network, &provider)?, san))
+        CertificateName::Dns(name) => {
+            let name = ServerName::DnsName(name.clone());
+            Arc::new(NamedServerVerifier::new(
+                verifier(network, &provider)?,
+                name,
+            ))
+        }
+        CertificateName::Ip(address) => {
+            let name = ServerName::from(*address);
+            Arc::new(NamedServerVerifier::new(
+                verifier(network, &provider)?,
+                name,
+            ))
         }
     };
     client.config.dangerous().set_certificate_verifier(verifier);

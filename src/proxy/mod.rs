@@ -239,9 +239,11 @@ impl Proxy {
     ) -> Result<Forwarded, ForwardError> {
         self.via_name.check(&head.headers)?;
         let permit = self.in_flight_limit.acquire()?;
+        // First, so that a tunnel whose token is forgotten meanwhile ends too.
+        let session = head.on_upgrade.as_ref().and_then(|_| self.tokens.session());
         let mut bearer = self.bearer().await?;
         if let Some(mut upgrade) = ClientUpgrade::requested_by(head) {
-            upgrade.session = self.tokens.session();
+            upgrade.session = session;
             let upgrading = self.upgrade(head, upgrade, expects_document, bearer, permit);
             return Box::pin(upgrading).await;
         }

@@ -64,7 +64,10 @@ impl Reloads {
         let mut pinned = all.to_vec();
         for source in sources {
             // If the file is deleted, report that instead of using a file in the next default location.
-            pinned[source.index].file.clone_from(&source.loaded.file);
+            let pinned = &mut pinned[source.index];
+            pinned.file.clone_from(&source.loaded.file);
+            // That it is read again does not mean that someone named it.
+            pinned.is_found_here = source.loaded.is_found_here;
         }
         // Nor is a file read that was not there at the start.
         let mut surroundings = surroundings.clone();

@@ -1,5 +1,6 @@
 //! The person who hands over tokens: where to sign in, and who has signed in. Never the token itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -80,9 +81,19 @@ pub(super) struct SignIn {
     pub(super) config: SignInConfig,
     page: SignInPage,
     signed_in: Mutex<Option<SignedIn>>,
-    /// Counts the sessions that have ended: a tunnel ends with the one that it began in. Shared with the identity whose
-    /// person this one has taken over.
-    ended_sessions: Mutex<Arc<watch::Sender<u64>>>,
+    /// A tunnel ends with the session that it began in. Shared with the identity whose person this one has taken over.
+    sessions: Mutex<Arc<watch::Sender<Sessions>>>,
+    /// Whether the person has signed in to another identity, and has neither signed in nor out here since.
+    is_taken_over: AtomicBool,
+}
+
+/// The sessions of one identity, or of several that have served one after the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sessions {
+    /// How many have ended.
+    pub(super) ended: u64,
+    /// No identity continues them any more, so one that has just begun ends too.
+    pub(super) are_over: bool,
 }
 
 impl SignIn {
@@ -91,7 +102,8 @@ impl SignIn {
             config,
             page,
             signed_in: Mutex::new(None),
-            ended_sessions: Mutex::new(Arc::new(watch::Sender::new(0))),
+            sessions: Mutex::default(),
+            is_taken_over: AtomicBool::new(false),
         }
     }
 
@@ -118,25 +130,37 @@ impl SignIn {
         let mut current = self.lock();
         let is_same = subject(&current).is_some() && subject(&current) == subject(&next);
         let before = std::mem::replace(&mut *current, next);
+        self.is_taken_over.store(false, Ordering::Relaxed);
         drop(current);
         if before.is_some() && !is_same {
-            self.sessions().send_modify(|ended| *ended += 1);
+            self.sessions().send_modify(|sessions| sessions.ended += 1);
         }
         before
     }
 
+    /// Whether the person is the one of another identity, which may have lost that person since.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.is_taken_over.load(Ordering::Relaxed)
+    }
+
     /// What ends sessions.
-    pub(super) fn sessions(&self) -> Arc<watch::Sender<u64>> {
-        let sessions = self.ended_sessions.lock();
+    pub(super) fn sessions(&self) -> Arc<watch::Sender<Sessions>> {
+        let sessions = self.sessions.lock();
         Arc::clone(&sessions.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends the sessions of `other` with its own.
+    /// Ends the sessions of `other` whenever it ends its own.
     pub(super) fn continue_sessions_of(&self, other: &Self) {
         let theirs = other.sessions();
-        *self
-            .ended_sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = theirs;
+        *self.sessions.lock().unwrap_or_else(PoisonError::into_inner) = theirs;
+        self.is_taken_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the sessions, unless `next` continues them.
+    pub(super) fn end_unless_continued(&self, next: Option<&Self>) {
+        let sessions = self.sessions();
+        if next.is_none_or(|next| !Arc::ptr_eq(&sessions, &next.sessions())) {
+            sessions.send_modify(|sessions| sessions.are_over = true);
+        }
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::handle::Tokens;
 use super::pasted::{PasteDefect, PastedToken};
-use super::person::SignedIn;
+use super::person::{Sessions, SignedIn};
 use super::response::AccessToken;
 use super::schedule;
 
@@ -86,7 +86,7 @@ impl Tokens {
         let (Some(own), Some(other)) = (&self.shared.sign_in, &from.shared.sign_in) else {
             return;
         };
-        if own.config.api != other.config.api || own.config.field != other.config.field {
+        if !own.config.takes_tokens_of(&other.config) {
             return;
         }
         let token = from.shared.status.borrow().token.clone();
@@ -101,23 +101,49 @@ impl Tokens {
         }
     }
 
+    /// Serves in the place of `before` from now on. The tunnels of the person who signed in there end, unless this one
+    /// has taken over that person.
+    pub fn replace_identity(&self, before: &Self) {
+        let Some(replaced) = &before.shared.sign_in else {
+            return;
+        };
+        let own = self.shared.sign_in.as_ref();
+        if let Some(own) = own.filter(|own| own.is_taken_over()) {
+            if replaced.signed_in().is_some() {
+                self.take_over_sign_in(before);
+            } else {
+                // The person has signed out since this one was prepared.
+                self.shared.forget_token();
+                own.replace(None);
+            }
+        }
+        replaced.end_unless_continued(own);
+    }
+
     /// The session of the person who is signed in now. `None` if no person is needed.
     #[must_use]
     pub fn session(&self) -> Option<Session> {
         let sign_in = self.shared.sign_in.as_ref()?;
-        Some(Session(sign_in.sessions().subscribe()))
+        let sessions = sign_in.sessions().subscribe();
+        let ended = sessions.borrow().ended;
+        Some(Session { sessions, ended })
     }
 }
 
-/// The session of a person, which ends when the person signs out or another one signs in.
-pub struct Session(watch::Receiver<u64>);
+/// The session of a person, which ends when the person signs out or another one signs in, and with the identity that
+/// the person signed in to.
+pub struct Session {
+    sessions: watch::Receiver<Sessions>,
+    /// How many had ended when it began.
+    ended: u64,
+}
 
 impl Session {
     /// Completes once it has ended.
     pub async fn ended(mut self) {
-        // Without a sender, the whole identity is gone, and the tunnel goes on as after any reload.
-        if self.0.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let began_after = self.ended;
+        let is_over = |sessions: &Sessions| sessions.are_over || sessions.ended != began_after;
+        // Without a sender, no identity is left that the person could sign out of.
+        let _ = self.sessions.wait_for(is_over).await;
     }
 }

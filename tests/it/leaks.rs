@@ -254,6 +254,7 @@ fn no_type_that_contains_a_credential_prints_it() {
     let overrides = Overrides {
         file: Some(file),
         settings: Vec::new(),
+        ..Overrides::default()
     };
     let loaded =
         config::load(&overrides, &surroundings).unwrap_or_else(|problems| panic!("{problems}"));

@@ -314,6 +314,36 @@ async fn a_deleted_file_is_reported_even_if_the_environment_would_suffice() {
     assert_eq!(answer.reason(), "rule_refused");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_that_is_added_to_a_file_that_was_only_found_does_not_run() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let surroundings = surroundings(&upstream, &endpoint, directory.path());
+    let file = directory.path().join("cupbearer.toml");
+    let proxy =
+        ReloadingProxy::discovered(file.clone(), "listen = \"127.0.0.1:0\"\n", &surroundings);
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let marker = directory.path().join("it-ran");
+    for key in ["token.source", "guard.callers.ci.key"] {
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\n{key} = {{ command = [\"touch\", '{}'] }}\n",
+            marker.display()
+        );
+        proxy.replace(&text);
+        until("the command is rejected", || {
+            let notes = proxy.notes();
+            notes.iter().any(|note| {
+                note.contains(key) && note.contains("only found in the working directory")
+            })
+        })
+        .await;
+    }
+    assert_eq!(ask(proxy.running.addresses[0], get("/")).await.status, 200);
+    assert!(!marker.exists());
+}
+
 #[tokio::test]
 async fn a_file_that_was_not_there_at_the_start_is_not_read() {
     let upstream = Upstream::echoing().await;

@@ -81,7 +81,7 @@ impl Scene {
 }
 
 /// An admin listener for this proxy.
-fn admin_of(proxy: &ReloadingProxy) -> AdminListeners {
+pub(crate) fn admin_of(proxy: &ReloadingProxy) -> AdminListeners {
     let listen = config::AdminConfig {
         listen: vec![config::Listen::Tcp(([127, 0, 0, 1], 0).into())],
         is_configured: true,
@@ -134,6 +134,40 @@ async fn a_network_listener_is_not_opened_by_a_file_that_also_changes_listen() {
     let trusted = "listen = \"localhost:6749\"\nguard.network = \"open\"";
     proxy.replace_and_wait(&scene.text(trusted)).await;
     assert_eq!(ask(address, get("/")).await.status, 200);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_persons_token_is_not_shared_by_a_file_that_also_changes_listen() {
+    let scene = Scene::new().await;
+    let key = format!(
+        "guard.callers.ci.key = {{ file = '{}' }}",
+        scene.file("key").display()
+    );
+    let paste = |more: &str| {
+        let url = scene.upstream.url();
+        format!(
+            "listen = \"localhost:6749\"\nupstream.url = \"{url}\"\n{more}\ntoken.grant = \"paste\"\n"
+        )
+    };
+    let socket = format!("unix:{}", scene.file("s").display());
+    for bound in [
+        "listen = \"0.0.0.0:0\"".to_owned(),
+        format!("listen = \"{socket}\"\nlisten_mode = \"0666\""),
+    ] {
+        let proxy = scene.start(&format!("{bound}\n{key}")).await;
+        proxy.replace(&paste(&key));
+        until("a note says why it is rejected", || {
+            let notes = proxy.notes();
+            notes.iter().any(|note| {
+                note.contains("act as the person who signs in") && note.contains("share_login")
+            })
+        })
+        .await;
+        assert!(!proxy.running.tokens().is_sign_in(), "{bound}");
+        proxy.replace(&paste(&format!("{key}\nguard.share_login = true")));
+        is_pending(&proxy).await; // a person has yet to sign in
+    }
 }
 
 #[tokio::test]

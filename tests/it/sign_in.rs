@@ -10,8 +10,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::reload_guard::admin_of;
 use crate::support::{
-    Answer, Binary, Client, Connection, ReloadingProxy, TOKEN, Upstream, answer, ask, get, until,
+    Answer, Binary, Client, Connection, ReloadingProxy, TOKEN, Upstream, answer, ask, get,
+    token_answer, until,
 };
 
 /// A token that says when it ends and whose it is.
@@ -428,4 +430,97 @@ async fn a_reload_keeps_the_token_unless_the_api_changes() {
     let rejected = ask(address, get("/")).await;
     assert_eq!(rejected.outcome(), (503, "login_required".to_owned()));
     assert_eq!((upstream.seen_count(), other.seen_count()), (3, 0));
+}
+
+/// An API that switches to another protocol and then only reads.
+async fn switching() -> Upstream {
+    Upstream::scripted(async |mut connection: Connection| {
+        connection.request().await;
+        let switched =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        connection.write(switched.as_bytes()).await;
+        while connection.fill().await.is_some() {}
+    })
+    .await
+}
+
+async fn open_tunnel(address: SocketAddr) -> Client {
+    let mut client = Client::connect(address).await;
+    let upgrade =
+        "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    client.send(upgrade).await;
+    client.read_until(b"\r\n\r\n").await;
+    client
+}
+
+#[tokio::test]
+async fn a_tunnel_ends_with_a_reload_that_its_person_is_not_taken_over_by() {
+    let (upstream, other) = (switching().await, switching().await);
+    let granting = Upstream::answering(token_answer()).await;
+    let own = configuration(&upstream.url(), "");
+    let grant = format!("[token]\nurl = {:?}\nclient_id = \"id\"\n", granting.url());
+    let changes = [
+        ("another API", configuration(&other.url(), "")),
+        (
+            "another field",
+            format!("{own}token.header = \"X-Api-Key\"\n"),
+        ),
+        ("another prefix", format!("{own}token.prefix = \"Token\"\n")),
+        (
+            "another grant",
+            format!(
+                "listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nupstream.url = \"{}\"\n{grant}\
+                 client_secret = {{ file = 'SECRET' }}\n",
+                upstream.url()
+            ),
+        ),
+    ];
+    for (what, changed) in changes {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = directory.path().join("secret");
+        std::fs::write(&secret, "s").unwrap();
+        let changed = changed.replace("SECRET", secret.to_str().unwrap());
+        let proxy = ReloadingProxy::start(directory.path().join("cupbearer.toml"), &own);
+        proxy.running.tokens().paste(jwt(HOUR).as_bytes()).unwrap();
+        let admin = admin_of(&proxy);
+        let mut client = open_tunnel(proxy.running.addresses[0]).await;
+        let before = proxy.applied();
+        proxy.replace(&changed);
+        if what.contains("field") || what.contains("prefix") {
+            // It waits for a person, and until then the previous one is served.
+            until("the configuration is pending", || {
+                let notes = proxy.notes();
+                notes.iter().any(|note| note.contains("first token"))
+            })
+            .await;
+            client.send("still open").await;
+            assert_eq!(paste(admin.addresses[0], &jwt(HOUR)).await.status, 200);
+        }
+        proxy.wait_for_reload_since(before).await;
+        assert!(client.rest().await.is_empty(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_and_its_person_outlast_a_reload_that_does_not_change_where_the_token_is_sent() {
+    let upstream = switching().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cupbearer.toml");
+    let text = |more: &str| {
+        configuration(
+            &upstream.url(),
+            &format!("token.header = \"X-Api-Key\"\n{more}"),
+        )
+    };
+    let proxy = ReloadingProxy::start(file, &text(""));
+    proxy.running.tokens().paste(jwt(HOUR).as_bytes()).unwrap();
+    let mut client = open_tunnel(proxy.running.addresses[0]).await;
+    for more in ["token.keep_authorization = true\n", "token.wait = \"3s\"\n"] {
+        proxy.replace_and_wait(&text(more)).await;
+        assert!(proxy.running.tokens().signed_in().is_some(), "{more}");
+        client.send("still open").await;
+        assert_eq!(upstream.open(), 1, "{more}");
+    }
+    proxy.running.tokens().sign_out().unwrap();
+    assert!(client.rest().await.is_empty());
 }

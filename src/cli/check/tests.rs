@@ -16,6 +16,7 @@ async fn checked(secret: &str) -> Result<Vec<Loaded>, ConfigProblems> {
     let overrides = Overrides {
         file: Some(file),
         settings: Vec::new(),
+        ..Overrides::default()
     };
     preflight::load_all(&[overrides], &Surroundings::default()).await
 }

@@ -29,6 +29,7 @@ pub(super) async fn failures(
     let overrides = Overrides {
         file: Some("cupbearer.toml".into()),
         settings: vec![short_timeout],
+        ..Overrides::default()
     };
     let options = DoctorOptions {
         overrides: &overrides,

@@ -2,10 +2,10 @@
 
 use super::token_field::token_field;
 use crate::config::address::Origin;
-use crate::config::guard::{GuardConfig, LocalUsers};
+use crate::config::guard::GuardConfig;
 use crate::config::keys::{self, KEYS};
 use crate::config::listen::Listen;
-use crate::config::sign_in::{SignInConfig, login_url};
+use crate::config::sign_in::{LoginSharing, SignInConfig, login_url};
 use crate::config::values::Values;
 use crate::vendor::advanced_services;
 
@@ -75,33 +75,26 @@ pub(super) fn reject_sharing(
     let (Some(listen), Some(guard)) = (listen, guard) else {
         return;
     };
-    if guard.share_login {
-        return;
-    }
-    let (path, problem, remedy) = match listen {
-        Listen::Unix { mode, .. } if mode & 0o177 != 0 => (
+    let (path, problem, remedy) = match LoginSharing::of(listen, guard) {
+        None => return,
+        Some(LoginSharing::SocketMode(mode)) => (
             keys::LISTEN_MODE.path(),
             format!(
                 "is \"{mode:04o}\", so others could connect and act as the person who signs in"
             ),
             "write \"0600\"",
         ),
-        Listen::Localhost(_) | Listen::Tcp(_) if !listen.is_local() => (
+        Some(LoginSharing::Network) => (
             keys::LISTEN.path(),
             "is not loopback, so others could connect and act as the person who signs in"
                 .to_owned(),
             "write listen = \"localhost:6749\"",
         ),
-        Listen::Unix { .. } | Listen::Localhost(_) | Listen::Tcp(_)
-            if cfg!(target_os = "linux") && guard.local_users != LocalUsers::Same =>
-        {
-            (
-                keys::GUARD_LOCAL_USERS.path(),
-                "admits other users, who would act as the person who signs in".to_owned(),
-                "write guard.local_users = \"same\"",
-            )
-        }
-        Listen::Unix { .. } | Listen::Localhost(_) | Listen::Tcp(_) => return,
+        Some(LoginSharing::LocalUsers) => (
+            keys::GUARD_LOCAL_USERS.path(),
+            "admits other users, who would act as the person who signs in".to_owned(),
+            "write guard.local_users = \"same\"",
+        ),
     };
     let remedy = format!(
         "{remedy}; or, if everyone who may connect may act as that person, set {SHARE} = true"

@@ -54,6 +54,7 @@ fn flags(settings: &[(&str, &str)]) -> Overrides {
                 text: (*text).to_owned(),
             })
             .collect(),
+        ..Overrides::default()
     }
 }
 
@@ -68,6 +69,7 @@ fn from_file(path: &Path, surroundings: &Surroundings) -> Result<Loaded, ConfigP
     let overrides = Overrides {
         file: Some(path.to_owned()),
         settings: Vec::new(),
+        ..Overrides::default()
     };
     load(&overrides, surroundings)
 }

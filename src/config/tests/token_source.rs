@@ -167,6 +167,7 @@ fn a_command_of_a_file_that_was_only_found_in_the_working_directory_does_not_run
         );
         assert!(one.remedy.contains("--config"), "{one:?}");
         assert!(one.source.contains("cupbearer.toml:"), "{one:?}");
+        assert_eq!(problems.iter().count(), 1, "{problems}");
 
         let named = Overrides {
             file: Some(file.clone()),

@@ -19,6 +19,7 @@ fn overrides(directory: &Path, secret: &str, more: &str) -> Overrides {
     Overrides {
         file: Some(file),
         settings: Vec::<Setting>::new(),
+        ..Overrides::default()
     }
 }
 
@@ -213,6 +214,7 @@ async fn all_problems_are_reported_at_once_with_those_of_the_files_that_are_name
     let overrides = Overrides {
         file: Some(file),
         settings: Vec::new(),
+        ..Overrides::default()
     };
     let expected = [
         "guard.callers.ci.deny",
@@ -256,4 +258,80 @@ async fn what_an_invalid_method_or_grant_would_use_is_examined_too() {
     let grant = "token.grant = \"token_exchang\"\ntoken.subject_token = { file = '/' }";
     let grant = checked_inline("s3cret", grant).await.err().unwrap();
     assert_eq!(keys(grant), ["token.grant", "token.subject_token"]);
+}
+
+/// The path of every key that can be a command.
+#[cfg(unix)]
+fn keys_of_commands() -> Vec<String> {
+    use crate::config::keys::{CALLER_KEYS, KEYS, ValueKind};
+    let keys = KEYS.iter().chain(&CALLER_KEYS);
+    let commands =
+        keys.filter(|key| matches!(key.kind, ValueKind::Secret | ValueKind::TokenSource));
+    let paths = commands.map(|key| key.path.replace("NAME", "ci"));
+    paths.collect()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn no_command_of_a_file_that_was_only_found_runs_although_its_secrets_are_examined() {
+    let keys = keys_of_commands();
+    assert!(keys.len() > 7, "{keys:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cupbearer.toml");
+    let marker = directory.path().join("it-ran");
+    let found = Surroundings {
+        working_directory: directory.path().to_owned(),
+        ..Surroundings::default()
+    };
+    for key in keys {
+        // The rest is invalid too, for what is only found then.
+        let more = match &*key {
+            "token.private_key" => "token.auth = \"private_key_jwt\"",
+            "token.client_assertion" => "token.auth = \"client_assertion\"",
+            "token.assertion" => "token.grant = \"jwt_bearer\"",
+            "token.subject_token" | "token.actor_token" => "token.grant = \"token_exchange\"",
+            _ => "",
+        };
+        let text = format!(
+            "upstream.url = \"https://api.example.com\"\n{more}\n{key} = {{ command = [\"touch\", '{}'] }}\n",
+            marker.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        for overrides in [Overrides::default(), pinned(&file)] {
+            let all = [
+                load_all(std::slice::from_ref(&overrides), &found)
+                    .await
+                    .err(),
+                load(&overrides, &found).await.err(),
+                load_without_callers(&overrides, &found).await.err(),
+            ];
+            for problems in all {
+                let said = problems.unwrap().to_string().replace("\n    ", " ");
+                assert!(
+                    said.contains("only found in the working directory"),
+                    "{said}"
+                );
+            }
+            assert!(!marker.exists(), "{key}: the command ran");
+        }
+    }
+    // A named file may run it, although it is invalid.
+    let named = Overrides {
+        file: Some(file.clone()),
+        ..Overrides::default()
+    };
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}guard.callers.ci.rails = 1\n")).unwrap();
+    assert!(load(&named, &found).await.is_err());
+    assert!(marker.exists(), "{text}");
+}
+
+/// The file as a reload reads it again.
+#[cfg(unix)]
+fn pinned(file: &Path) -> Overrides {
+    Overrides {
+        file: Some(file.to_owned()),
+        is_found_here: true,
+        ..Overrides::default()
+    }
 }

@@ -19,6 +19,7 @@ pub(in crate::guard) fn config(lines: &str) -> config::GuardConfig {
     let overrides = config::Overrides {
         file: Some(file),
         settings: Vec::new(),
+        ..config::Overrides::default()
     };
     match config::load(&overrides, &config::Surroundings::default()) {
         Ok(loaded) => loaded.config.guard,

@@ -131,3 +131,48 @@ async fn a_session_from_before_a_reload_ends_with_the_person_who_is_taken_over()
     let ended = tokio::time::timeout(ms(1), session.ended()).await;
     assert!(ended.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_with_an_identity_whose_person_is_not_taken_over_even_if_it_has_just_begun()
+{
+    for is_taken_over in [true, false] {
+        let (before, after) = (tokens(), tokens());
+        before.paste(jwt("ada", 3600).as_bytes()).unwrap();
+        let session = before.session().unwrap();
+        if is_taken_over {
+            after.take_over_sign_in(&before);
+        }
+        after.replace_identity(&before);
+        assert_eq!(after.usable().is_some(), is_taken_over);
+        let late = before.session().unwrap();
+        for session in [session, late] {
+            let ended = tokio::time::timeout(ms(1), session.ended()).await;
+            assert_eq!(ended.is_ok(), !is_taken_over);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_signs_out_while_a_reload_is_prepared_is_not_signed_in_after_it() {
+    let (before, after) = (tokens(), tokens());
+    before.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    after.take_over_sign_in(&before);
+    before.sign_out().unwrap();
+    after.replace_identity(&before);
+    assert!(after.usable().is_none() && after.signed_in().is_none());
+
+    let (before, after) = (tokens(), tokens());
+    before.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    after.take_over_sign_in(&before);
+    before.paste(jwt("bob", 3600).as_bytes()).unwrap();
+    after.replace_identity(&before);
+    assert_eq!(after.signed_in(), before.signed_in());
+
+    // Whoever has signed in to the prepared one is its person.
+    let (before, after) = (tokens(), tokens());
+    before.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    after.take_over_sign_in(&before);
+    after.paste(jwt("bob", 3600).as_bytes()).unwrap();
+    after.replace_identity(&before);
+    assert_ne!(after.signed_in(), before.signed_in());
+}

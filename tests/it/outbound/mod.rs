@@ -63,6 +63,7 @@ impl Setup<'_> {
         let overrides = Overrides {
             file: Some(path("cupbearer.toml").into()),
             settings: Vec::new(),
+            ..Overrides::default()
         };
         let surroundings = Surroundings {
             variables: self

@@ -74,6 +74,7 @@ async fn start(demo: &Demo, settings: &[(&str, &str)]) -> cupbearer::RunningProx
             .chain(settings)
             .map(setting)
             .collect(),
+        ..Overrides::default()
     };
     let surroundings = Surroundings {
         working_directory: PathBuf::from("/nonexistent"),

@@ -201,6 +201,7 @@ fn load(file: &Path) -> config::Config {
     let overrides = Overrides {
         file: Some(file.to_owned()),
         settings: Vec::new(),
+        ..Overrides::default()
     };
     config::load(&overrides, &Surroundings::default())
         .unwrap_or_else(|problems| panic!("{problems}"))

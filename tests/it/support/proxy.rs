@@ -77,6 +77,7 @@ impl Proxy {
         let overrides = Overrides {
             file: Some(file),
             settings: settings.collect(),
+            ..Overrides::default()
         };
         let loaded = config::load(&overrides, &Surroundings::default())
             .unwrap_or_else(|problems| panic!("{problems}"));
