@@ -276,10 +276,12 @@ impl Guard {
     /// As [`Self::check`].
     pub fn check_owner<B>(&self, request: &Request<B>, peer: &Peer) -> Result<(), Rejection> {
         let format = ProblemFormat::preferred_by(request.method(), request.headers());
-        users::check_owner(peer).map_err(|rejection| Rejection {
-            format,
-            ..rejection
-        })?;
+        self.users
+            .check_owner(peer)
+            .map_err(|rejection| Rejection {
+                format,
+                ..rejection
+            })?;
         self.for_all_users().check(request, peer).map(drop)
     }
 

@@ -76,3 +76,6 @@ impl PeerCertificate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,22 +66,22 @@ impl AdmittedUsers {
         };
         Rejection::new(Reason::UserRefused, detail)
     }
-}
 
-/// Admits only our own user and root, where the system tells users apart, whatever the configuration says: to hand over
-/// a token or to sign out.
-pub(super) fn check_owner(peer: &Peer) -> Result<(), Rejection> {
-    let is_own = match (peer.transport, peer.uid) {
-        (Transport::Network, _) => false,
-        (_, Some(uid)) => uid == ROOT || own_uid().is_none_or(|own| own == uid),
-        (_, None) => !cfg!(target_os = "linux"),
-    };
-    if is_own {
-        return Ok(());
+    /// Admits only our own user and root, where the system tells users apart, whatever the configuration says: to hand
+    /// over a token or to sign out.
+    pub(super) fn check_owner(&self, peer: &Peer) -> Result<(), Rejection> {
+        let is_own = match (peer.transport, peer.uid) {
+            (Transport::Network, _) => false,
+            (_, Some(uid)) => uid == ROOT || self.own.is_none_or(|own| own == uid),
+            (_, None) => !cfg!(target_os = "linux"),
+        };
+        if is_own {
+            return Ok(());
+        }
+        let detail = "Only the user that this proxy runs as, and root, may sign in or out here, whatever \
+                      guard.local_users says.";
+        Err(Rejection::new(Reason::UserRefused, detail.to_owned()))
     }
-    let detail = "Only the user that this proxy runs as, and root, may sign in or out here, whatever guard.local_users \
-                  says.";
-    Err(Rejection::new(Reason::UserRefused, detail.to_owned()))
 }
 
 /// The TOML list that admits `uid` too.

@@ -22,6 +22,7 @@ fn a_key_that_we_made_is_recognized_in_each_form_of_credentials() {
             "Basic {}",
             BASE64_URL_SAFE_NO_PAD.encode(format!("???>>>:{key}"))
         ),
+        format!("Basic {}", BASE64.encode(format!("???>>>:{key}"))),
         format!("Basic {long}"),
         format!("Custom token=\"{encoded}\""),
         format!("Token {key}"),

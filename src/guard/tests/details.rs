@@ -169,3 +169,57 @@ fn a_request_whose_key_a_pending_configuration_does_not_know_is_attributed_to_no
         (Reason::CallerUnknown, None)
     );
 }
+
+/// A guard that admits only this user.
+#[cfg(unix)]
+fn only(uid: u32) -> Guard {
+    Guard::new(&GuardConfig {
+        local_users: LocalUsers::Only(vec![uid]),
+        ..GuardConfig::default()
+    })
+}
+
+#[cfg(unix)]
+#[test]
+fn an_order_passes_guard_local_users_of_both_configurations_and_nothing_else() {
+    let own = users::own_uid().unwrap();
+    let other = own + 1;
+    let sent_by = |uid| Peer {
+        uid: Some(uid),
+        ..someone()
+    };
+    let order = request("POST", "/", &[OURS]);
+    for guard in [
+        only(other),
+        only(own).and(&only(other)),
+        only(other).and(&only(own)),
+    ] {
+        assert!(guard.check_owner(&order, &sent_by(own)).is_ok());
+        let rejection = guard.check_owner(&order, &sent_by(other)).unwrap_err();
+        assert_eq!(rejection.reason, Reason::UserRefused);
+        // Whatever else the guard requires, it requires of an order too.
+        let of_a_page = request("POST", "/", &[OURS, EVIL]);
+        let rejection = guard.check_owner(&of_a_page, &sent_by(own)).unwrap_err();
+        assert_eq!(rejection.reason, Reason::OriginRefused);
+    }
+}
+
+#[test]
+fn a_person_reads_a_rejection_by_host_or_user_as_a_page() {
+    let network = Peer {
+        transport: Transport::Network,
+        ..someone()
+    };
+    for (fields, expected) in [
+        (&[REBOUND, ("accept", "text/html")][..], ProblemFormat::Page),
+        (&[REBOUND], ProblemFormat::Json),
+    ] {
+        let sent = request("GET", "/", fields);
+        for rejection in [
+            guard().check_host(&sent, &someone()),
+            guard().check_owner(&sent, &network),
+        ] {
+            assert_eq!(rejection.unwrap_err().format, expected);
+        }
+    }
+}

@@ -72,6 +72,26 @@ fn a_rejection_names_both_users_and_the_line_to_write() {
     assert!(unknown.unwrap_err().detail.contains("\"any\""));
 }
 
+#[test]
+fn only_our_own_user_and_root_may_give_orders_whoever_else_is_admitted() {
+    for config in [LocalUsers::Any, LocalUsers::Only(vec![OTHER])] {
+        let users = AdmittedUsers::new(&config, Some(OWN));
+        for (transport, uid, expected) in [
+            (Transport::Loopback, Some(OWN), true),
+            (Transport::Unix, Some(OWN), true),
+            (Transport::Loopback, Some(ROOT), true),
+            (Transport::Unix, Some(OTHER), false),
+            (Transport::Loopback, Some(OTHER), false),
+            (Transport::Loopback, None, !cfg!(target_os = "linux")),
+            (Transport::Network, Some(OWN), false),
+            (Transport::Network, None, false),
+        ] {
+            let passes = users.check_owner(&peer(transport, uid)).is_ok();
+            assert_eq!(passes, expected, "{config:?} {transport:?} {uid:?}");
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn our_own_user_is_the_one_that_owns_our_files() {
