@@ -1,8 +1,12 @@
 //! Changing key files, on paused time.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
+use tokio::time::timeout;
+use tracing::Dispatch;
+use tracing::subscriber::DefaultGuard;
 
 use super::super::tests::{OURS, request, someone};
 use super::super::{Guard, callers::tests::config};
@@ -47,6 +51,34 @@ impl WatchedKeyFile {
         let request = request("GET", "/", &[OURS, ("x-cupbearer-key", key)]);
         let admitted = self.guard.check(&request, &someone()).ok()?;
         Some(admitted.into_caller()?.as_str().to_owned())
+    }
+}
+
+/// What is logged until this is dropped.
+struct RecordedLines {
+    file: NamedTempFile,
+    _guards: (Dispatch, DefaultGuard),
+}
+
+impl RecordedLines {
+    fn record() -> Self {
+        let file = NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(Arc::new(file.reopen().unwrap()))
+            .finish();
+        // With a single subscriber, tracing asks only the current thread whether an event is enabled.
+        let second = Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
+        let guards = (second, tracing::subscriber::set_default(subscriber));
+        Self {
+            file,
+            _guards: guards,
+        }
+    }
+
+    fn count(&self, message: &str) -> usize {
+        let text = std::fs::read_to_string(self.file.path()).unwrap();
+        text.lines().filter(|line| line.contains(message)).count()
     }
 }
 
@@ -161,6 +193,42 @@ async fn a_command_that_hangs_does_not_delay_the_revocation_of_a_key_in_a_file()
     write(&file, "# none\n");
     three_seconds().await;
     assert!(!scene.is_admitted(OLD));
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn the_keys_in_files_count_before_a_command_has_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ci");
+    write(&file, OLD);
+    let guard = Guard::new(&config(&format!(
+        "guard.callers.ci.key.file = '{}'\nguard.callers.a.key.command = ['sleep', '600']",
+        file.display()
+    )));
+    let loading = KeyWatch::load(guard.callers().unwrap(), None);
+    let loaded = timeout(Duration::from_secs(1), loading).await;
+    assert!(loaded.is_err(), "the command has answered");
+    assert!(WatchedKeyFile { directory, guard }.is_admitted(OLD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_loaded_or_refused_are_logged_once_until_their_file_changes() {
+    const LOADED: &str = "caller keys loaded";
+    const REFUSED: &str = "caller keys cannot be loaded";
+    let a_minute = Duration::from_secs(60);
+    let log = RecordedLines::record();
+    let scene = WatchedKeyFile::new().await;
+    sleep(a_minute).await;
+    assert_eq!((log.count(LOADED), log.count(REFUSED)), (2, 0));
+    write(&scene.file("backup"), OLD);
+    sleep(a_minute).await;
+    assert_eq!((log.count(LOADED), log.count(REFUSED)), (2, 1));
+    write(&scene.file("backup"), &format!("{OLD}\n{NEW}"));
+    sleep(a_minute).await;
+    assert_eq!((log.count(LOADED), log.count(REFUSED)), (2, 2));
+    write(&scene.file("backup"), NEW);
+    sleep(a_minute).await;
+    assert_eq!((log.count(LOADED), log.count(REFUSED)), (3, 2));
 }
 
 #[tokio::test(start_paused = true)]
