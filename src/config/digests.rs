@@ -45,6 +45,11 @@ impl KeyDigests {
         *named = named.rotate_left(1) ^ digest(content);
     }
 
+    /// Whether the key has a value.
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// The keys whose value differs from `before`, or that have a value in only one of the two.
     #[must_use]
     pub fn changed_from(&self, before: &Self) -> Vec<String> {

@@ -163,8 +163,9 @@ fn problems(layers: Layers, surroundings: &Surroundings) -> ConfigProblems {
     }
 }
 
-/// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`. If
-/// not, what the source contains may be meant for another server. `None` if the configuration cannot be read.
+/// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`, and the
+/// same API if the token itself comes from a source. If not, what the source contains may be meant for another server.
+/// `None` if the configuration cannot be read.
 #[must_use]
 pub fn names_same_client(
     overrides: &Overrides,
@@ -173,7 +174,10 @@ pub fn names_same_client(
 ) -> Option<bool> {
     let layers = sources::read(overrides, surroundings);
     let changed = KeyDigests::of(&layers).changed_from(before);
-    (!layers.incomplete).then(|| !changed.iter().any(|key| is_of_client(key)))
+    let has_source = before.contains(keys::TOKEN_SOURCE.path());
+    let is_of_identity =
+        |key: &String| is_of_client(key) || has_source && key == keys::UPSTREAM_URL.path();
+    (!layers.incomplete).then(|| !changed.iter().any(is_of_identity))
 }
 
 /// Whether the key names the token endpoint, the client or where its secrets are.

@@ -51,6 +51,12 @@ impl TokenConfig {
         }
     }
 
+    /// Whether something else obtains the tokens (`token.source`).
+    #[must_use]
+    pub const fn has_source(&self) -> bool {
+        matches!(self.origin, TokenOrigin::Source(_))
+    }
+
     /// How a request to the API carries the token.
     #[must_use]
     pub fn field(&self) -> &TokenField {

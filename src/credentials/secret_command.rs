@@ -19,9 +19,9 @@ use super::stderr_line::{self, KEPT_BYTES};
 
 /// How long a command may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the last line of its standard error is waited for when it has ended. A program that it has left behind may
-/// keep that open.
-const STDERR_GRACE: Duration = Duration::from_millis(200);
+/// How long the end of its outputs is waited for when it has ended. A program that it has left behind may keep them
+/// open.
+const OUTPUT_GRACE: Duration = Duration::from_millis(200);
 
 /// What a command has printed.
 pub struct CommandOutput {
@@ -141,24 +141,42 @@ impl RunningCommand {
         let stdout = child.stdout.take().expect("its standard output is piped");
         let mut stderr = child.stderr.take().expect("its standard error is piped");
         let mut stdout = stdout.take(limit + 1);
-        let status = {
-            let reading = async {
-                let read = stdout.read_to_end(bytes).await?;
-                if read as u64 > limit {
-                    return Ok(None);
-                }
-                started.wait().await.map(Some)
-            };
-            let listening = keep_end(&mut stderr, end_of_stderr);
-            tokio::pin!(reading, listening);
-            tokio::select! {
-                status = &mut reading => status,
-                () = &mut listening => reading.await,
+        let reading = async {
+            match stdout.read_to_end(bytes).await {
+                Ok(read) if read as u64 <= limit => Ok(()),
+                Ok(_) => Err(None),
+                Err(error) => Err(Some(error)),
             }
         };
         let listening = keep_end(&mut stderr, end_of_stderr);
-        let _ = timeout(STDERR_GRACE, listening).await;
-        status.map_err(Some)?.ok_or(None)
+        tokio::pin!(reading, listening);
+        let (mut has_read, mut has_listened) = (false, false);
+        let status = loop {
+            tokio::select! {
+                status = started.wait() => break status.map_err(Some),
+                read = &mut reading, if !has_read => {
+                    has_read = true;
+                    if let Err(error) = read {
+                        break Err(error);
+                    }
+                }
+                () = &mut listening, if !has_listened => has_listened = true,
+            }
+        };
+        // Either may stay open, so neither must delay what has come from the other.
+        let rest_of_stdout = async {
+            match has_read {
+                true => Ok(()),
+                false => timeout(OUTPUT_GRACE, reading).await.unwrap_or(Ok(())),
+            }
+        };
+        let rest_of_stderr = async {
+            if !has_listened {
+                let _ = timeout(OUTPUT_GRACE, listening).await;
+            }
+        };
+        let (read, ()) = tokio::join!(rest_of_stdout, rest_of_stderr);
+        read.and(status)
     }
 
     fn said(&self) -> Option<String> {

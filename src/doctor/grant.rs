@@ -72,6 +72,8 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
             failure,
             "try again; if it persists, something between this machine and the server drops the response",
         )),
+        // Only a running proxy finds that out.
+        GrantError::SourceOfAnother => failed(FailureKind::Other).remedy(failure.chain()),
         GrantError::OnlyPerson => Finding::skipped("a person signs in to the running proxy"),
         GrantError::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),
     }

@@ -11,14 +11,14 @@ use super::listen_context::ListenContext;
 use crate::config::{Config, SignInConfig};
 use crate::guard::{Guard, KeyWatch};
 use crate::metrics::StoppedTasks;
-use crate::token::{self, SecretOwnership, SecretReader, Tokens};
+use crate::token::{self, Ownership, SecretOwnership, SecretReader, Tokens};
 
-/// A token, the task that refreshes it, and the credential that it is requested with.
+/// A token, the task that refreshes it, and whether what that reads belongs to it.
 pub(super) struct Identity {
     pub(super) tokens: Tokens,
     /// The TLS configuration for the token endpoint, and for the upstream unless that has a client certificate.
     pub(super) tls: rustls::ClientConfig,
-    credential: Arc<SecretReader>,
+    ownership: Ownership,
     _task: JoinSet<Infallible>,
 }
 
@@ -33,12 +33,14 @@ impl Identity {
             return Self::of_person(sign_in, tls, context);
         }
         let client = token::client(tls.clone(), &config.network.proxy);
-        let credential = SecretReader::new(config.token.requests());
-        let read_secret = Arc::clone(&credential).into_function();
+        let ownership = Ownership::default();
+        let credential = SecretReader::new(config.token.requests(), ownership.clone());
+        let read_secret = credential.into_function();
         let (tokens, engine) = token::refresh_task(
             &config.token,
             client,
             read_secret,
+            ownership.clone(),
             context.name.clone(),
             context.attempts.clone(),
         );
@@ -52,7 +54,7 @@ impl Identity {
         Arc::new(Self {
             tokens,
             tls,
-            credential,
+            ownership,
             _task: task,
         })
     }
@@ -75,14 +77,14 @@ impl Identity {
         Arc::new(Self {
             tokens,
             tls,
-            credential: SecretReader::new(Vec::new()),
+            ownership: Ownership::default(),
             _task: task,
         })
     }
 
-    /// Uses a changed credential only while it belongs to this identity.
+    /// Uses a changed secret, and a new token of a source, only while it belongs to this identity.
     pub(super) fn bind_credential(&self, ownership: SecretOwnership) {
-        self.credential.bind(ownership);
+        self.ownership.bind(ownership);
     }
 }
 

@@ -36,8 +36,13 @@ pub(super) fn effect(key: &str) -> Option<KeyEffect> {
 pub(super) struct ReloadPlan(Vec<KeyEffect>);
 
 impl ReloadPlan {
-    pub(super) fn of(changed: &[String]) -> Self {
-        Self(changed.iter().filter_map(|key| effect(key)).collect())
+    /// A token that something else obtains (`has_source`) belongs to the API that it is configured beside.
+    pub(super) fn of(changed: &[String], has_source: bool) -> Self {
+        let of_key = |key: &String| match key.as_str() {
+            "upstream.url" if has_source => Some(KeyEffect::Identity),
+            key => effect(key),
+        };
+        Self(changed.iter().filter_map(of_key).collect())
     }
 
     /// Whether there is a new identity, which must have a token before it serves.

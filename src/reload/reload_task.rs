@@ -141,7 +141,7 @@ impl ReloadTask {
         let (guards, keys_read) = live_config
             .prepare_guards(&loaded.config)
             .map_err(|error| error_chain(&error))?;
-        let plan = ReloadPlan::of(&change.changed);
+        let plan = ReloadPlan::of(&change.changed, loaded.config.token.has_source());
         let identity = plan
             .identity()
             .then(|| self.target.secret_ownership(loaded.digests.clone()));
@@ -207,7 +207,7 @@ impl ReloadTask {
                 return self.reject(reason, change.is_requested);
             }
         };
-        let plan = ReloadPlan::of(&change.changed);
+        let plan = ReloadPlan::of(&change.changed, loaded.config.token.has_source());
         let files = files_of(&loaded);
         self.watch.follow(union(&files, &self.files));
         self.note_restart(change.needs_restart);
@@ -325,7 +325,7 @@ impl ReloadTask {
             changed,
             ..
         } = pending;
-        let plan = ReloadPlan::of(&changed);
+        let plan = ReloadPlan::of(&changed, config.token.has_source());
         if plan.generation() {
             self.restriction = None; // the new generation replaces the restricted one
             if let Err(stopped) = self.target.live_config.replace(prepared).await {

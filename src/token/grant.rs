@@ -281,6 +281,7 @@ impl Grant {
             | GrantError::Unusable { .. }
             | GrantError::SourceUnreadable(_)
             | GrantError::SourceUnusable { .. }
+            | GrantError::SourceOfAnother
             | GrantError::SourceStatus { .. }
             | GrantError::OnlyPerson
             | GrantError::Internal => false,

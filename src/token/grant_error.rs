@@ -119,6 +119,11 @@ pub enum GrantError {
         /// The last line of a program's standard error, for the log and the doctor only.
         said: Option<String>,
     },
+    /// `token.source` may yield the token of another identity by now.
+    #[error(
+        "{SOURCE_KEY} has another token, which is not used while the configuration names another API or another source, or cannot be read"
+    )]
+    SourceOfAnother,
     /// The server of `token.source` responded with a status other than 200.
     #[error("the server in {SOURCE_KEY} responded with {status}")]
     SourceStatus {
@@ -163,6 +168,7 @@ impl GrantError {
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::SourceUnreadable(_)
+            | Self::SourceOfAnother
             | Self::SourceUnusable {
                 is_server: false, ..
             } => FailureOrigin::Credential,
@@ -188,7 +194,9 @@ impl GrantError {
             Self::PresentedToken { key, .. } => Some(key),
             Self::CertificateUnusable(error) => Some(error.key()),
             Self::KeyUnusable(_) => Some("token.private_key"),
-            Self::SourceUnreadable(_) | Self::SourceUnusable { .. } => Some(SOURCE_KEY),
+            Self::SourceUnreadable(_) | Self::SourceUnusable { .. } | Self::SourceOfAnother => {
+                Some(SOURCE_KEY)
+            }
             _ => None,
         }
     }
@@ -197,9 +205,10 @@ impl GrantError {
     #[must_use]
     pub fn is_of_source(&self) -> bool {
         match self {
-            Self::SourceUnreadable(_) | Self::SourceUnusable { .. } | Self::SourceStatus { .. } => {
-                true
-            }
+            Self::SourceUnreadable(_)
+            | Self::SourceUnusable { .. }
+            | Self::SourceOfAnother
+            | Self::SourceStatus { .. } => true,
             Self::Unreachable(unreachable) => unreachable.server.key == SOURCE_KEY,
             Self::TimedOut { server, .. } => server.key == SOURCE_KEY,
             Self::SecretUnreadable(unreadable) => unreadable.what == SOURCE_KEY,
@@ -309,8 +318,9 @@ impl GrantError {
                 FailureClass::Throttled
             }
             Self::SourceUnreadable(error) => match error {
-                SecretError::CommandStart { .. } => FailureClass::Configuration,
-                SecretError::CommandFailed { .. }
+                // A program that is replaced is missing for a moment; the check at the start reports one that is not there.
+                SecretError::CommandStart { .. }
+                | SecretError::CommandFailed { .. }
                 | SecretError::CommandTimeout { .. }
                 | SecretError::TooLong(_) => FailureClass::Program,
                 SecretError::File { .. }
@@ -319,7 +329,8 @@ impl GrantError {
                 | SecretError::ByteOrderMark(_)
                 | SecretError::Keyring { .. } => FailureClass::Outage,
             },
-            Self::SourceUnusable {
+            Self::SourceOfAnother
+            | Self::SourceUnusable {
                 is_program: true, ..
             } => FailureClass::Program,
             Self::SourceStatus { status, .. } => of_source_status(*status),
@@ -342,6 +353,7 @@ impl GrantError {
             | Self::SourceStatus { retry_after, .. } => *retry_after,
             Self::SourceUnreadable(_)
             | Self::SourceUnusable { .. }
+            | Self::SourceOfAnother
             | Self::SecretUnreadable(_)
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
@@ -375,6 +387,7 @@ impl GrantError {
                 "check the address, the query and headers in token.source, and whether this machine has an identity there"
                     .to_owned(),
             ),
+            Self::SourceOfAnother => Some("correct the configuration file".to_owned()),
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
             | Self::OnlyPerson

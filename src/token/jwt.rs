@@ -61,8 +61,44 @@ impl DecodedToken {
     /// A claim that is a `NumericDate` (RFC 7519 2).
     #[must_use]
     pub fn time(&self, claim: &str) -> Option<SystemTime> {
-        let seconds = self.claims.get(claim)?.as_f64()?;
-        let since = Duration::try_from_secs_f64(seconds).ok()?;
-        UNIX_EPOCH.checked_add(since)
+        unix_time(self.claims.get(claim)?.as_f64()?)
     }
+}
+
+/// Seconds since 1970. A number that would be after the year 5000 counts milliseconds: some programs write these, and a
+/// token must not outlive its end.
+pub(super) fn unix_time(number: f64) -> Option<SystemTime> {
+    const LATEST: f64 = 1e11;
+    let seconds = if number > LATEST {
+        number / 1e3
+    } else {
+        number
+    };
+    UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
+}
+
+/// Whether the second of two tokens is another one for the same access: both are JWTs that say for whom they are, and
+/// agree about everything that says whose they are and what they allow.
+pub(super) fn is_renewal(before: &[u8], after: &[u8]) -> bool {
+    const CLAIMS: [&str; 11] = [
+        "iss",
+        "sub",
+        "aud",
+        "azp",
+        "client_id",
+        "appid",
+        "scope",
+        "scp",
+        "roles",
+        "groups",
+        "act",
+    ];
+    let claims = |token: &[u8]| Some(decode(std::str::from_utf8(token).ok()?)?.claims);
+    let (Some(before), Some(after)) = (claims(before), claims(after)) else {
+        return false;
+    };
+    before.contains_key("aud")
+        && CLAIMS
+            .iter()
+            .all(|claim| before.get(*claim) == after.get(*claim))
 }

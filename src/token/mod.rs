@@ -6,7 +6,7 @@
 //!             uses schedule          uses client_auth (assertion, key), discovery, response
 //! ```
 //! From the bottom: `schedule` and `clock` decide about time; `jwt` and `presented` read tokens that others issue, and
-//! `request_secrets` is what a request is made with; `key` and `assertion` sign, `client_auth` authenticates the
+//! `request_secrets` is what a request is made with, and `ownership` says whose it is; `key` and `assertion` sign, `client_auth` authenticates the
 //! client, and `grant_form` writes the rest of the request; `token_output` finds a token in what `token.source` yields;
 //! `unreachable`, `discovery`, `response_error` and `grant_error` say what failed; `client` sends a request and
 //! `response` reads what comes back; `grant` makes one request, `source` takes one look at `token.source`, and `obtain`
@@ -32,6 +32,7 @@ mod handle;
 mod jwt;
 mod key;
 mod obtain;
+mod ownership;
 mod pasted;
 mod person;
 mod person_token;
@@ -66,6 +67,7 @@ pub use grant_error::{FailureOrigin, GrantError};
 pub use handle::{NoNewerToken, Snapshot, TokenUnavailable, Tokens};
 pub use jwt::{DecodedToken, decode, is_encrypted};
 pub use key::{GeneratedKey, PrivateKeyError, check_private_key, generate_key};
+pub use ownership::{Ownership, SecretOwnership, SourceOwner};
 pub use pasted::PasteDefect;
 pub use person::{SignInPage, SignInPlace, SignInSnapshot, SignedIn};
 pub use presented::{PresentedTokenDefect, check_presented};
@@ -73,7 +75,7 @@ pub use refresh::{RefreshTask, refresh_task};
 pub use request_secrets::{RequestSecrets, UnreadableSecret, is_awaited};
 pub use response::AccessToken;
 pub use response_error::{ErrorResponse, ResponseDefect};
-pub use secret_reader::{ReadSecrets, SecretOwnership, SecretReader, SourceOwner};
+pub use secret_reader::{ReadSecrets, SecretReader};
 pub use sign_in::{PasteError, Session};
 pub use sign_in_task::{SignInTask, sign_in_task};
 pub use single_grant::SingleGrant;

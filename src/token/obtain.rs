@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::client::Client;
 use super::grant::Grant;
 use super::grant_error::GrantError;
+use super::ownership::Ownership;
 use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
 use super::source::SourceLook;
@@ -18,10 +19,11 @@ pub(super) type RequestingToken =
 /// Requests one token from the token endpoint.
 pub(super) type RequestToken = Arc<dyn Fn(RequestSecrets) -> RequestingToken + Send + Sync>;
 
-/// How tokens are obtained, and from what kind of source if not by a grant.
+/// How tokens are obtained, while their source has this `ownership`, and from what kind of source if not by a grant.
 pub(super) fn request_token(
     config: &config::TokenConfig,
     client: Client,
+    ownership: Ownership,
     proxy: Option<String>,
 ) -> (RequestToken, Option<SourceKind>) {
     match &config.origin {
@@ -43,8 +45,9 @@ pub(super) fn request_token(
                 TokenPlace::Command(_) => SourceKind::Program,
                 TokenPlace::File(_) | TokenPlace::Http { .. } => SourceKind::Other,
             };
-            let look = Arc::new(SourceLook::new((**source).clone(), client));
-            // A file is also read as a secret, which shows when it changes. Here its date matters too.
+            let look = Arc::new(SourceLook::new((**source).clone(), client, ownership));
+            // A file is also read as a secret, which shows when it changes. Here its date matters too, and the look itself
+            // finds out whose token it is.
             let request: RequestToken = Arc::new(move |_| {
                 let look = Arc::clone(&look);
                 Box::pin(async move { look.obtain().await })

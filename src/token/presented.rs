@@ -1,6 +1,7 @@
 //! Checks a token that a request presents (a client assertion, an assertion, a subject or actor token) before it is
 //! sent: an expired one is not sent, and neither is one that gives access to something else.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -101,14 +102,24 @@ fn is_signed(token: &str) -> bool {
 /// Where Kubernetes mounts the token for its own API.
 fn is_default_mount(source: &SecretSource) -> bool {
     match source {
-        SecretSource::File(path) => {
-            path.starts_with("/var/run/secrets/kubernetes.io/serviceaccount")
-        }
+        SecretSource::File(path) => is_in(
+            path,
+            Path::new("/var/run/secrets/kubernetes.io/serviceaccount"),
+        ),
         SecretSource::Env(_)
         | SecretSource::Command(_)
         | SecretSource::Keyring(_)
         | SecretSource::Value(_) => false,
     }
+}
+
+/// Whether a file is in a directory, whatever links lead there: `/var/run` is one to `/run`, for example.
+fn is_in(path: &Path, directory: &Path) -> bool {
+    path.starts_with(directory)
+        || match (path.canonicalize(), directory.canonicalize()) {
+            (Ok(path), Ok(directory)) => path.starts_with(directory),
+            (Err(_), _) | (_, Err(_)) => false,
+        }
 }
 
 /// A token that Kubernetes mounts into each pod by default. Its audience is that of the API server, which by default is

@@ -21,6 +21,7 @@ use super::failure_log::FailureLog;
 use super::grant_error::GrantError;
 use super::handle::Tokens;
 use super::obtain::{RequestToken, RequestingToken, SourceKind, request_token};
+use super::ownership::Ownership;
 use super::response::AccessToken;
 use super::schedule::{
     self, ATTEMPT_OVERLAP, CLOCK_STEP, FailureClass, MAX_OVERLAPPING, MAX_SLEEP,
@@ -38,10 +39,11 @@ pub fn refresh_task(
     config: &config::TokenConfig,
     client: Client,
     read_secret: ReadSecrets,
+    ownership: Ownership,
     proxy: Option<String>,
     attempts: AttemptCounter,
 ) -> (Tokens, RefreshTask) {
-    let (request_token, source) = request_token(config, client, proxy.clone());
+    let (request_token, source) = request_token(config, client, ownership, proxy.clone());
     let poll_secret = config.requests().iter().any(|one| one.source.may_change());
     let inputs = TaskInputs {
         clock: Clock::SYSTEM,

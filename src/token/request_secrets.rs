@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
 use super::cause::Cause;
-use super::jwt::decode;
+use super::jwt::is_renewal;
 use super::presented::{PresentedTokenDefect, check_presented};
 use crate::config::{RequestSource, SecretForm, SourceRole};
 use crate::credentials::{FileError, Secret, SecretError, SecretSource};
@@ -92,20 +92,13 @@ impl RequestSecrets {
         self.differs_in(other).any(|is_renewed| !is_renewed)
     }
 
-    /// Whether only tokens differ that someone else renews, and each is a JWT with the issuer, subject and audience of
-    /// the one before.
+    /// Whether only tokens differ that someone else renews, and each is a JWT for the same as the one before.
     pub(super) fn is_renewed_by(&self, other: &Self) -> bool {
-        let claims = |secret: &Secret| {
-            let decoded = std::str::from_utf8(secret.expose()).ok().and_then(decode)?;
-            let claim = |name: &str| decoded.claims.get(name).cloned();
-            Some((claim("iss"), claim("sub"), claim("aud")))
-        };
         !self.differs_in_kept(other)
             && self.0.iter().all(|(role, ours)| {
-                let theirs = other.get(*role);
-                let is_same = theirs.is_some_and(|one| one.expose() == ours.secret.expose());
-                let before = claims(&ours.secret);
-                is_same || before.is_some() && before == theirs.and_then(claims)
+                let ours = ours.secret.expose();
+                let theirs = other.get(*role).map(Secret::expose);
+                theirs.is_some_and(|theirs| theirs == ours || is_renewal(ours, theirs))
             })
     }
 

@@ -2,8 +2,9 @@
 //! the token endpoint.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ownership::{Ownership, SourceOwner};
 use super::request_secrets::{RequestSecrets, UnreadableSecret};
 use crate::config::RequestSource;
 
@@ -15,25 +16,10 @@ type ReadingSecrets =
 /// only from those that may change without a restart or a rejection.
 pub type ReadSecrets = Arc<dyn Fn(Option<RequestSecrets>) -> ReadingSecrets + Send + Sync>;
 
-/// Whose secrets the sources hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceOwner {
-    /// The configuration names them for this identity.
-    This,
-    /// The configuration names them for another token endpoint or client, or names other sources.
-    Another,
-    /// The configuration cannot be read.
-    Unknown,
-}
-
-/// Finds out whose secrets the sources hold now.
-pub type SecretOwnership =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = SourceOwner> + Send>> + Send + Sync>;
-
 /// The sources of an identity's secrets, and the last secrets that were read from them.
 pub struct SecretReader {
     sources: Vec<RequestSource>,
-    ownership: OnceLock<SecretOwnership>,
+    ownership: Ownership,
     last: Mutex<Option<RequestSecrets>>,
 }
 
@@ -45,19 +31,14 @@ pub struct SecretReader {
 struct SecretOfAnother;
 
 impl SecretReader {
-    /// Reads nothing yet.
+    /// Reads nothing yet. Secrets that were not read before are used only if they belong to this identity.
     #[must_use]
-    pub fn new(sources: Vec<RequestSource>) -> Arc<Self> {
+    pub fn new(sources: Vec<RequestSource>, ownership: Ownership) -> Arc<Self> {
         Arc::new(Self {
             sources,
-            ownership: OnceLock::new(),
+            ownership,
             last: Mutex::default(),
         })
-    }
-
-    /// Uses secrets that were not read before only if they belong to this identity. The first call decides.
-    pub fn bind(&self, ownership: SecretOwnership) {
-        let _ = self.ownership.set(ownership);
     }
 
     /// As the function that the refresh task calls.
@@ -69,8 +50,6 @@ impl SecretReader {
         })
     }
 
-    /// A new secret is asked about after it was read: whoever changes the configuration first and the secret then is
-    /// noticed, however little time passes between the two.
     async fn read(
         &self,
         known: Option<&RequestSecrets>,
@@ -103,10 +82,7 @@ impl SecretReader {
         if last.as_ref().is_some_and(|last| last.equal(secrets)) {
             return true;
         }
-        let Some(owner) = self.ownership.get() else {
-            return true;
-        };
-        match owner().await {
+        match self.ownership.owner().await {
             SourceOwner::This => true,
             SourceOwner::Another => last.is_some_and(|last| last.is_renewed_by(secrets)),
             SourceOwner::Unknown => last.is_some_and(|last| !last.differs_in_kept(secrets)),

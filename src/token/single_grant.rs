@@ -7,6 +7,7 @@ use std::fmt;
 use super::client::Client;
 use super::grant::Grant;
 use super::grant_error::GrantError;
+use super::ownership::Ownership;
 use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
 use super::source::SourceLook;
@@ -42,7 +43,8 @@ impl SingleGrant {
             }
             TokenOrigin::SignIn(_) => GrantOrSource::Person,
             TokenOrigin::Source(source) => {
-                GrantOrSource::Source(Box::new(SourceLook::new((**source).clone(), client)))
+                let look = SourceLook::new((**source).clone(), client, Ownership::default());
+                GrantOrSource::Source(Box::new(look))
             }
         };
         Self { from, secrets }

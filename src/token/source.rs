@@ -1,24 +1,29 @@
 //! One look at `token.source`: runs the command, reads the file or asks the server, and takes the token from what that
 //! yields. Like `grant`, does not know when it is called, nor what was obtained before.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::bearer::bearer_header;
 use super::client::{Client, unreachable};
+use super::clock::{Clock, Timestamp};
 use super::grant_error::GrantError;
+use super::jwt::is_renewal;
+use super::ownership::{Ownership, SourceOwner};
 use super::response::{self, AccessToken};
 use super::token_output::{OutputDefect, TokenOutput, token_output};
 use crate::config::{SOURCE_KEY, TokenPlace, TokenSource, is_on_link};
-use crate::credentials::{DatedFile, run_command};
+use crate::credentials::{DatedFile, Secret, run_command};
 
 /// From the name lookup to the last byte of the response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,24 +36,50 @@ const REREADS: u32 = 10;
 const REREAD_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where tokens are looked for.
-#[derive(Debug)]
 pub(super) struct SourceLook {
     source: TokenSource,
     client: Client,
+    ownership: Ownership,
+    known: Mutex<Option<KnownToken>>,
+    /// The system's; another one in tests.
+    pub(super) clock: Clock,
+}
+
+impl fmt::Debug for SourceLook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceLook").field(&self.source).finish()
+    }
+}
+
+/// The last token that was found and belongs to this identity.
+#[derive(Clone)]
+struct KnownToken {
+    token: Secret,
+    /// When it ends, if its source says that by a date.
+    absolute_end: Option<SystemTime>,
+    /// When it ends by the monotonic clock; `None` if that clock never reaches the end.
+    ends: Option<Instant>,
 }
 
 /// What was found, before it is known whether it is a token.
 struct Found {
     output: Vec<u8>,
-    /// When a relative lifetime begins.
-    written: SystemTime,
+    /// When a relative lifetime begins, if that is before the look.
+    written: Option<SystemTime>,
     /// The last line that a command wrote to its standard error.
     said: Option<String>,
 }
 
 impl SourceLook {
-    pub(super) fn new(source: TokenSource, client: Client) -> Self {
-        Self { source, client }
+    /// Tokens that were not found before are used only if they belong to the identity with this `ownership`.
+    pub(super) fn new(source: TokenSource, client: Client, ownership: Ownership) -> Self {
+        Self {
+            source,
+            client,
+            ownership,
+            known: Mutex::default(),
+            clock: Clock::SYSTEM,
+        }
     }
 
     /// Looks for a token now.
@@ -56,78 +87,92 @@ impl SourceLook {
     /// # Errors
     /// Why no token was obtained. Returns within 30 s for a command and about 10 s otherwise.
     pub(super) async fn obtain(&self) -> Result<AccessToken, GrantError> {
-        let since = SystemTime::now();
-        match &self.source.place {
+        let since = self.clock.now();
+        let found = match &self.source.place {
             TokenPlace::Command(words) => {
                 let output = Box::pin(run_command(words, MAX_OUTPUT_BYTES)).await;
                 let output = output.map_err(GrantError::SourceUnreadable)?;
-                let found = Found {
+                Found {
                     output: output.stdout.to_vec(),
-                    written: since,
+                    written: None,
                     said: output.said,
-                };
-                self.token(found, since)
+                }
             }
-            TokenPlace::File(path) => self.token_in_file(path, since).await,
-            TokenPlace::Http { url, headers } => {
-                let found = Found {
-                    output: self.response(url, headers).await?,
-                    written: since,
-                    said: None,
-                };
-                self.token(found, since)
-            }
-        }
-    }
-
-    /// Reads a file again that may be being written, since some programs write in place.
-    async fn token_in_file(
-        &self,
-        path: &Path,
-        since: SystemTime,
-    ) -> Result<AccessToken, GrantError> {
-        let mut before = None;
-        for _ in 0..REREADS {
-            let file = DatedFile::read(path).await;
-            let file = file.map_err(GrantError::SourceUnreadable)?;
-            let age = SystemTime::now().duration_since(file.modified);
-            let is_settled = age.is_ok_and(|age| age >= SETTLED_AFTER)
-                || before.as_deref() == Some(file.bytes.as_slice());
-            let is_cut = token_output(&file.bytes).is_err_and(|defect| defect.may_be_cut());
-            let bytes = file.bytes.to_vec();
-            if is_settled && !is_cut {
-                let found = Found {
-                    output: bytes,
-                    written: file.modified,
-                    said: None,
-                };
-                return self.token(found, since);
-            }
-            before = Some(bytes);
-            sleep(REREAD_INTERVAL).await;
-        }
-        let file = DatedFile::read(path).await;
-        let file = file.map_err(GrantError::SourceUnreadable)?;
-        let found = Found {
-            output: file.bytes.to_vec(),
-            written: file.modified,
-            said: None,
+            TokenPlace::File(path) => in_file(path).await?,
+            TokenPlace::Http { url, headers } => Found {
+                output: self.response(url, headers).await?,
+                written: None,
+                said: None,
+            },
         };
-        self.token(found, since)
+        let (token, absolute_end) = self.token(found, since.wall)?;
+        self.admit(token, absolute_end, since).await
     }
 
-    fn token(&self, found: Found, since: SystemTime) -> Result<AccessToken, GrantError> {
+    /// Returns a token that may be used, with its lifetime: a new one only if the source still belongs to this identity,
+    /// and a known one for no longer than before, even if the wall clock was set back meanwhile.
+    async fn admit(
+        &self,
+        mut token: AccessToken,
+        absolute_end: Option<SystemTime>,
+        since: Timestamp,
+    ) -> Result<AccessToken, GrantError> {
+        let known = self.known().clone();
+        let text = token.as_str().as_bytes();
+        match known {
+            Some(known) if known.token.expose() == text => {
+                if let (Some(at), Some(ends)) = (absolute_end, known.ends)
+                    && known.absolute_end == absolute_end
+                {
+                    let left = ends.saturating_duration_since(since.monotonic);
+                    token.lifetime = token.lifetime.min(left);
+                    if left.is_zero() {
+                        return Err(self.unusable(OutputDefect::Expired { at }, None));
+                    }
+                }
+            }
+            known => {
+                let is_renewed =
+                    || known.is_some_and(|known| is_renewal(known.token.expose(), text));
+                let may_use = match self.ownership.owner().await {
+                    SourceOwner::This => true,
+                    SourceOwner::Another | SourceOwner::Unknown => is_renewed(),
+                };
+                if !may_use {
+                    return Err(GrantError::SourceOfAnother);
+                }
+            }
+        }
+        *self.known() = Some(KnownToken {
+            token: Secret::new(token.as_str()),
+            absolute_end,
+            ends: since.monotonic.checked_add(token.lifetime),
+        });
+        Ok(token)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<KnownToken>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token, and when it ends if its source says that by a date.
+    fn token(
+        &self,
+        found: Found,
+        since: SystemTime,
+    ) -> Result<(AccessToken, Option<SystemTime>), GrantError> {
         let read = token_output(&found.output).and_then(|output: TokenOutput| {
             let default_lifetime = self.source.default_lifetime;
             let lifetime = output.lifetime(found.written, since, default_lifetime)?;
             let (header, token_start) = bearer_header(&output.token, &self.source.field)
                 .map_err(OutputDefect::Unsendable)?;
-            Ok(AccessToken {
+            let token = AccessToken {
                 header,
                 token_start,
                 lifetime,
                 is_untyped: false,
-            })
+            };
+            Ok((token, output.absolute_end(found.written)))
         });
         read.map_err(|defect| self.unusable(defect, found.said))
     }
@@ -188,5 +233,39 @@ impl SourceLook {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+}
+
+/// Reads a file again that may be being written, since some programs write in place.
+async fn in_file(path: &Path) -> Result<Found, GrantError> {
+    let mut before = None;
+    for _ in 0..REREADS {
+        let file = read(path).await?;
+        let age = SystemTime::now().duration_since(file.modified);
+        let is_settled = age.is_ok_and(|age| age >= SETTLED_AFTER)
+            || before.as_deref() == Some(file.bytes.as_slice());
+        let is_cut = token_output(&file.bytes).is_err_and(|defect| defect.may_be_cut());
+        if is_settled && !is_cut {
+            return Ok(Found::in_file(&file));
+        }
+        before = Some(file.bytes.to_vec());
+        sleep(REREAD_INTERVAL).await;
+    }
+    Ok(Found::in_file(&read(path).await?))
+}
+
+async fn read(path: &Path) -> Result<DatedFile, GrantError> {
+    DatedFile::read(path)
+        .await
+        .map_err(GrantError::SourceUnreadable)
+}
+
+impl Found {
+    fn in_file(file: &DatedFile) -> Self {
+        Self {
+            output: file.bytes.to_vec(),
+            written: Some(file.modified),
+            said: None,
+        }
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Pure. Nothing of the output leaves this file but the token.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
 use super::bearer::bearer_header;
-use super::jwt::decode;
+use super::jwt::{decode, unix_time};
 use super::response_error::ResponseDefect;
 use super::schedule;
 use crate::config::TokenField;
@@ -62,6 +62,9 @@ pub enum OutputDefect {
         "it is JSON without a token in access_token, accessToken, credential.access_token or status.token"
     )]
     NoToken,
+    /// It is `null`, a page or a sign, for example.
+    #[error("it is a word that stands for nothing, or has characters that no token has")]
+    NoTokenText,
     /// It may be bound to a key, for example.
     #[error("its token_type is not Bearer")]
     TokenType,
@@ -96,6 +99,9 @@ impl OutputDefect {
             Self::TooLong => "check that this is the right address",
             Self::NoToken => {
                 "choose an output that is the token alone, or JSON with one of these members"
+            }
+            Self::NoTokenText => {
+                "have the token printed alone: run the command by hand, and see whether it has found a token at all"
             }
             Self::TokenType => "only plain Bearer tokens can be used",
             Self::Unsendable(_) => "check that the output is the token and nothing else",
@@ -154,6 +160,9 @@ pub(super) fn token_output(output: &[u8]) -> Result<TokenOutput, OutputDefect> {
         }
         (text.to_owned(), StatedEnd::Nothing)
     };
+    if !may_be_token(&token) {
+        return Err(OutputDefect::NoTokenText);
+    }
     bearer_header(&token, &TokenField::default()).map_err(OutputDefect::Unsendable)?;
     Ok(TokenOutput {
         stated,
@@ -163,20 +172,25 @@ pub(super) fn token_output(output: &[u8]) -> Result<TokenOutput, OutputDefect> {
 }
 
 impl TokenOutput {
-    /// How long the token lives from `since` on, when it was looked for. A relative end counts from `written`; the
-    /// `exp` of a JWT is never exceeded, since a cached output may state a lifetime that has partly passed.
+    /// How long the token lives from `since` on, when it was looked for. A relative end counts from `written`, if that
+    /// was before; the `exp` of a JWT is never exceeded, since a cached output may state a lifetime that has partly
+    /// passed.
     ///
     /// # Errors
     /// It has expired.
     pub(super) fn lifetime(
         &self,
-        written: SystemTime,
+        written: Option<SystemTime>,
         since: SystemTime,
         default_lifetime: Duration,
     ) -> Result<Duration, OutputDefect> {
         let stated = match self.stated {
             StatedEnd::Nothing => None,
-            StatedEnd::After(lifetime) => written.checked_add(lifetime),
+            StatedEnd::After(lifetime) => {
+                // The clock may have been set back since.
+                let from = written.map_or(since, |written| written.min(since));
+                from.checked_add(lifetime)
+            }
             StatedEnd::At(end) => Some(end),
         };
         let Some(end) = stated.into_iter().chain(self.expires_at).min() else {
@@ -185,6 +199,17 @@ impl TokenOutput {
         let left = end.duration_since(since).ok();
         left.and_then(|left| schedule::lifetime(left.as_secs_f64()))
             .ok_or(OutputDefect::Expired { at: end })
+    }
+
+    /// When the token ends, as far as that is said independently of when it is looked for: by a date, or by a lifetime
+    /// since it was `written`.
+    pub(super) fn absolute_end(&self, written: Option<SystemTime>) -> Option<SystemTime> {
+        let stated = match self.stated {
+            StatedEnd::Nothing => None,
+            StatedEnd::After(lifetime) => written.and_then(|written| written.checked_add(lifetime)),
+            StatedEnd::At(end) => Some(end),
+        };
+        stated.into_iter().chain(self.expires_at).min()
     }
 }
 
@@ -223,6 +248,32 @@ fn of_object(object: &Map<String, Value>) -> Result<(String, StatedEnd), OutputD
     Ok((token, end))
 }
 
+/// Whether a text can be a token: letters or digits, and at most the signs of RFC 6750 2.1 and those that opaque tokens
+/// and keys for an API have in practice. A program without a token may print a literal of its language, or a page.
+fn may_be_token(text: &str) -> bool {
+    const NOTHING: [&str; 8] = [
+        "null",
+        "nil",
+        "none",
+        "undefined",
+        "nan",
+        "true",
+        "false",
+        "void",
+    ];
+    let is_allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:|%@!$*,;&#?^".contains(&byte);
+    let is_nothing = NOTHING
+        .iter()
+        .any(|nothing| text.eq_ignore_ascii_case(nothing));
+    // What cannot be sent at all is reported as that.
+    let is_sendable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    !is_nothing
+        && (!is_sendable
+            || text.bytes().all(is_allowed)
+                && text.bytes().any(|byte| byte.is_ascii_alphanumeric()))
+}
+
 fn text_in(object: &Map<String, Value>, name: &str) -> Option<String> {
     let text = object.get(name)?.as_str()?;
     (!text.is_empty()).then(|| text.to_owned())
@@ -239,14 +290,13 @@ fn relative_end(value: Option<&Value>) -> Result<StatedEnd, OutputDefect> {
         .ok_or(OutputDefect::UnreadableEnd)
 }
 
-/// Seconds since 1970, as a number or as a string with a number, or a time of RFC 3339.
+/// Seconds or milliseconds since 1970, as a number or as a string with a number, or a time of RFC 3339.
 fn absolute_end(value: Option<&Value>) -> Result<StatedEnd, OutputDefect> {
     let Some(value) = value.filter(|value| !value.is_null()) else {
         return Ok(StatedEnd::Nothing);
     };
-    let since = |seconds| Duration::try_from_secs_f64(seconds).ok();
     let end = match number(value) {
-        Some(seconds) => since(seconds).and_then(|since| UNIX_EPOCH.checked_add(since)),
+        Some(number) => unix_time(number),
         None => value.as_str().and_then(rfc3339),
     };
     end.map(StatedEnd::At).ok_or(OutputDefect::UnreadableEnd)

@@ -44,6 +44,7 @@ mod reasons;
 mod reload;
 mod reload_guard;
 mod reload_secret;
+mod reload_source;
 #[cfg(feature = "demo")]
 mod replay;
 mod reports;

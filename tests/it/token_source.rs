@@ -324,3 +324,23 @@ async fn a_command_that_hangs_is_killed_with_everything_it_started() {
     }
     assert_eq!(proxy.running.tokens().snapshot().attempts.unavailable, 1);
 }
+
+#[tokio::test]
+async fn a_program_that_is_missing_for_a_moment_is_not_a_rejection_and_is_tried_again_soon() {
+    let scene = Scene::new().await;
+    let program = scene.file("program");
+    std::fs::write(&program, "#!/bin/sh\necho token-1\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).unwrap();
+    let proxy = scene.start("{ command = ['DIR/program'] }\ndefault_lifetime = \"6s\"");
+    scene.first_token(&proxy).await;
+    let moved = scene.file("moved");
+    std::fs::rename(&program, &moved).unwrap();
+    scene.pass(Duration::from_secs(9)).await;
+    let answer = scene.ask(&proxy).await;
+    assert_eq!(answer.outcome(), (503, "token_unavailable".to_owned()));
+    assert!(answer.field("retry-after").is_some());
+    std::fs::rename(moved, program).unwrap();
+    scene.pass(Duration::from_secs(39)).await;
+    assert_eq!(scene.ask(&proxy).await.status, 200);
+}

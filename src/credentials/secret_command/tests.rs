@@ -63,3 +63,26 @@ async fn a_program_that_is_left_behind_does_not_delay_the_output() {
     let killed = std::process::Command::new("kill").arg(process).status();
     assert!(killed.unwrap().success(), "it was not killed");
 }
+
+#[tokio::test]
+async fn a_program_that_is_left_behind_with_the_output_open_does_not_hold_it_up() {
+    for script in [
+        "echo secret; echo last >&2; sleep 1000 & exit 0",
+        "echo secret; echo last >&2; sleep 1000 2>/dev/null & exit 0",
+    ] {
+        let before = tokio::time::Instant::now();
+        let output = run_command(&shell(script), 1024).await.unwrap();
+        assert!(before.elapsed() < Duration::from_secs(20), "{script}");
+        let found = (&**output.stdout, output.said.as_deref());
+        assert_eq!(found, (&b"secret\n"[..], Some("last")), "{script}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_prints_without_end_is_ended_and_one_that_prints_a_lot_is_read() {
+    let endless = run_command(&shell("echo why >&2; cat /dev/zero"), 1024).await;
+    assert!(matches!(endless, Err(SecretError::TooLong(_))));
+    let script = "head -c 65536 /dev/zero | tr '\\0' x; head -c 200000 /dev/zero >&2; printf x";
+    let output = run_command(&shell(script), 70_000).await.unwrap();
+    assert_eq!(output.stdout.len(), 65_537);
+}

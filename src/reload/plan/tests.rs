@@ -27,9 +27,9 @@ fn only_these_keys_need_a_restart() {
 
 #[test]
 fn the_plan_follows_from_the_changed_keys() {
-    let plan = |keys: &[&str]| {
+    let plan_of = |keys: &[&str], has_source| {
         let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let plan = ReloadPlan::of(&keys);
+        let plan = ReloadPlan::of(&keys, has_source);
         (
             plan.identity(),
             plan.guard(),
@@ -37,6 +37,9 @@ fn the_plan_follows_from_the_changed_keys() {
             plan.process(),
         )
     };
+    let plan = |keys: &[&str]| plan_of(keys, false);
+    assert_eq!(plan(&["upstream.url"]), (false, false, true, false));
+    assert_eq!(plan_of(&["upstream.url"], true), (true, false, true, false));
     assert_eq!(plan(&[]), (false, false, false, false));
     assert_eq!(plan(&["listen"]), (false, false, false, false));
     assert_eq!(plan(&["drain"]), (false, false, false, true));

@@ -146,3 +146,19 @@ fn whatever_kubernetes_mounts_for_its_own_api_is_never_presented() {
         assert_eq!(checked, expected, "{path}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_directory_is_recognized_by_whatever_path_leads_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let (real, link) = (directory.path().join("run"), directory.path().join("var"));
+    std::fs::create_dir_all(real.join("default/..data")).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    std::fs::write(real.join("default/..data/token"), "t").unwrap();
+    std::os::unix::fs::symlink("..data/token", real.join("default/token")).unwrap();
+    for path in [real.join("default/token"), link.join("default/token")] {
+        assert!(is_in(&path, &link.join("default")), "{}", path.display());
+        assert!(is_in(&path, &real.join("default")), "{}", path.display());
+        assert!(!is_in(&path, &real.join("other")), "{}", path.display());
+    }
+}

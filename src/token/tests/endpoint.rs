@@ -18,7 +18,7 @@ use crate::token::grant::Grant;
 use crate::token::grant_error::GrantError;
 use crate::token::response::AccessToken;
 use crate::token::response_error::ResponseDefect;
-use crate::token::{AttemptCounter, ReadSecrets, TokenState, refresh_task};
+use crate::token::{AttemptCounter, Ownership, ReadSecrets, TokenState, refresh_task};
 
 pub(super) const SECRET: &str = "correct horse+battery";
 const GOOD: &str = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":3600}"#;
@@ -399,6 +399,7 @@ async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
         &proxy_config(config(endpoint.url.clone(), ClientAuth::Basic)),
         client(),
         reader(),
+        Ownership::default(),
         None,
         AttemptCounter::default(),
     );
@@ -428,6 +429,7 @@ async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
         &proxy_config(config(endpoint.url.clone(), ClientAuth::Basic)),
         client(),
         reader(),
+        Ownership::default(),
         None,
         AttemptCounter::default(),
     );

@@ -22,7 +22,7 @@ use crate::credentials::Secret;
 use crate::token::obtain::RequestToken;
 use crate::token::refresh::TaskInputs;
 use crate::token::schedule::{self, FailureClass};
-use crate::token::{AttemptCounter, ReadSecrets, RefreshTask, Tokens, refresh_task};
+use crate::token::{AttemptCounter, Ownership, ReadSecrets, RefreshTask, Tokens, refresh_task};
 
 const PROXIES: usize = 5000;
 /// How many requests the endpoint grants per second. It answers the others with 429 and `Retry-After: 1`.
@@ -199,6 +199,7 @@ async fn two_hundred_tasks_get_their_tokens_from_a_real_endpoint_that_throttles(
             &config,
             client.clone(),
             reader(),
+            Ownership::default(),
             None,
             AttemptCounter::default(),
         );

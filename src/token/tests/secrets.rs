@@ -11,7 +11,7 @@ use crate::config::ClientAuth;
 use crate::credentials::Secret;
 use crate::token::client_auth::ClientCredentials;
 use crate::token::grant::Grant;
-use crate::token::{AttemptCounter, ReadSecrets, RequestRoute, refresh_task};
+use crate::token::{AttemptCounter, Ownership, ReadSecrets, RequestRoute, refresh_task};
 
 const TOKEN: &str =
     "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2F1dGgifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
@@ -124,6 +124,7 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
                 &config,
                 super::endpoint::client(),
                 Arc::clone(&read_secret),
+                Ownership::default(),
                 None,
                 AttemptCounter::default(),
             );

@@ -1,13 +1,82 @@
 //! A source may return the same token again, and a program runs only once at a time.
 
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use tokio::time::{advance, sleep};
 
-use super::scene::{Outcome, Scene, grant, ms, s, settle, unavailable};
+use super::scene::{Outcome, Scene, grant, move_wall, ms, paused_clock, s, settle, unavailable};
+use crate::config::{TokenField, TokenPlace, TokenSource};
 use crate::token::obtain::SourceKind;
-use crate::token::{NoNewerToken, RequestRoute, TokenState};
+use crate::token::source::SourceLook;
+use crate::token::token_output::OutputDefect;
+use crate::token::{GrantError, NoNewerToken, Ownership, RequestRoute, TokenState};
+
+/// The paused wall clock at the start.
+const START: u64 = 1_700_000_000;
+
+/// Looks at a file by a clock under control.
+fn look_at(file: &Path) -> SourceLook {
+    let source = TokenSource {
+        place: TokenPlace::File(file.to_owned()),
+        field: TokenField::default(),
+        default_lifetime: s(300),
+    };
+    let mut look = SourceLook::new(source, super::endpoint::client(), Ownership::default());
+    look.clock = paused_clock();
+    look
+}
+
+/// Writes a token that the system takes for complete, since it was written long ago.
+fn write_dated(file: &Path, text: &str, written: SystemTime) {
+    std::fs::write(file, text).unwrap();
+    let opened = std::fs::File::options().write(true).open(file).unwrap();
+    opened.set_modified(written).unwrap();
+}
+
+async fn assert_lifetimes(look: &SourceLook, expected: &[u64], step: Duration) {
+    for expected in expected {
+        assert_eq!(look.obtain().await.unwrap().lifetime.as_secs(), *expected);
+        advance(step).await;
+    }
+    let ended = look.obtain().await;
+    let is_expired = matches!(
+        ended,
+        Err(GrantError::SourceUnusable {
+            defect: OutputDefect::Expired { .. },
+            ..
+        })
+    );
+    assert!(is_expired, "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_does_not_prolong_a_token_whose_end_is_a_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    let text = format!(r#"{{"access_token":"t","expires_on":{}}}"#, START + 26);
+    write_dated(&file, &text, UNIX_EPOCH + s(START));
+    let look = look_at(&file);
+    assert_eq!(look.obtain().await.unwrap().lifetime, s(26));
+    move_wall(-3600);
+    assert_lifetimes(&look, &[26, 16, 6], s(10)).await;
+    // Another end is another statement.
+    let text = text.replace(&(START + 26).to_string(), &(START + 99).to_string());
+    write_dated(&file, &text, UNIX_EPOCH + s(START));
+    assert!(look.obtain().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_from_the_future_does_not_prolong_its_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    let text = r#"{"access_token":"t","expires_in":26}"#;
+    write_dated(&file, text, UNIX_EPOCH + s(START + 3600));
+    assert_lifetimes(&look_at(&file), &[26, 16, 6], s(10)).await;
+}
 
 /// The same token until `end` seconds after the start, then another.
-fn cached(end: u64) -> impl FnMut(usize, &str) -> (std::time::Duration, Outcome) {
+fn cached(end: u64) -> impl FnMut(usize, &str) -> (Duration, Outcome) {
     let start = tokio::time::Instant::now();
     move |_, _| (ms(0), grant(s(end).saturating_sub(start.elapsed())))
 }
@@ -22,7 +91,7 @@ async fn the_same_token_is_no_new_generation_and_is_looked_at_again_after_half_o
     let looks: Vec<u64> = scene
         .attempt_times()
         .iter()
-        .map(std::time::Duration::as_secs)
+        .map(Duration::as_secs)
         .collect();
     // 60 % of the lifetime; then half of what remains of it until 2 s before its end, and at least 30 s later.
     assert_eq!(looks, [0, 600, 799, 898, 948, 978]);

@@ -1,3 +1,5 @@
+use std::time::UNIX_EPOCH;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
@@ -27,7 +29,7 @@ fn read(output: &str) -> Result<(String, u64), OutputDefect> {
 
 fn read_written(output: &str, written: SystemTime) -> Result<(String, u64), OutputDefect> {
     let found = token_output(output.as_bytes())?;
-    let lifetime = found.lifetime(written, now(), DEFAULT)?;
+    let lifetime = found.lifetime(Some(written), now(), DEFAULT)?;
     Ok((found.token, lifetime.as_secs()))
 }
 
@@ -174,6 +176,16 @@ fn an_output_without_a_token_has_a_name_and_a_remedy_and_is_not_quoted() {
             "{ \"status\": { \"token\": \"t\", \"expirationTimestamp\": \"1970-01-01T00:00:00+01:00\" } }",
             OutputDefect::UnreadableEnd,
         ),
+        ("null", OutputDefect::NoTokenText),
+        ("Undefined\n", OutputDefect::NoTokenText),
+        ("false", OutputDefect::NoTokenText),
+        ("\"null\"", OutputDefect::NoTokenText),
+        ("{ \"access_token\": \"null\" }", OutputDefect::NoTokenText),
+        ("[]", OutputDefect::NoTokenText),
+        ("-", OutputDefect::NoTokenText),
+        ("<html></html>", OutputDefect::NoTokenText),
+        ("<html>hunter2</html>", OutputDefect::NoTokenText),
+        ("[\"hunter2\"]", OutputDefect::NoTokenText),
         (
             "t\u{f6}ken",
             OutputDefect::Unsendable(ResponseDefect::TokenCharacters),
@@ -188,4 +200,34 @@ fn an_output_without_a_token_has_a_name_and_a_remedy_and_is_not_quoted() {
         );
     }
     assert_eq!(check_output(b"\xff\xfet\0"), Err(OutputDefect::NotText));
+}
+
+#[test]
+fn tokens_and_keys_as_services_issue_them_are_accepted() {
+    for token in [
+        "ya29.a0AfB_byC-x1",
+        "eyJhbGciOiJub25lIn0.e30.",
+        "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy",
+        "1|laravel_sanctum_token",
+        "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+        "NRAK+/==",
+        "a%2Fb~c",
+        "p@ss!word$1",
+        "nullable",
+    ] {
+        assert_eq!(read(token), Ok((token.to_owned(), 300)));
+    }
+}
+
+#[test]
+fn an_end_in_milliseconds_is_that_end_and_not_one_in_many_years() {
+    let end = (NOW_S + 60) * 1000;
+    for output in [
+        json!({ "access_token": "t", "expires_on": end }).to_string(),
+        json!({ "access_token": "t", "expires_on": end.to_string() }).to_string(),
+        jwt(end),
+    ] {
+        assert_eq!(read(&output).unwrap().1, 60, "{output}");
+    }
 }
