@@ -27,7 +27,7 @@ fn a_certificate_counts_until_it_expires_or_is_withdrawn() {
 #[test]
 fn a_certificate_names_only_those_in_its_alternative_names() {
     let (certificate, _withdraw) = certificate(date_time_ymd(4000, 1, 1));
-    let dns = |name: &str| CertificateName::Dns(name.to_owned());
+    let dns = |name: &str| CertificateName::parse(name).ok().unwrap();
     assert!(certificate.has(&dns("orders.example")));
     assert!(!certificate.has(&dns("other.example")));
     assert!(!certificate.has(&CertificateName::Uri("orders.example".to_owned())));
