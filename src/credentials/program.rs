@@ -29,8 +29,10 @@ fn find(
     is_program: &dyn Fn(&Path) -> bool,
 ) -> Option<PathBuf> {
     let mut forms = vec![name.to_owned()];
-    if Path::new(name).extension().is_none() {
-        forms.splice(0..0, extensions.iter().map(|end| format!("{name}{end}")));
+    // What follows a dot is part of the name, as in `python3.11`, unless it is one of them.
+    if !extensions.iter().any(|end| ends_with(name, end)) {
+        let extensions = extensions.iter().filter(|end| !end.is_empty());
+        forms.splice(0..0, extensions.map(|end| format!("{name}{end}")));
     }
     if Path::new(name).components().count() > 1 || Path::new(name).is_absolute() {
         let files = forms.iter().map(absolute).filter_map(Result::ok);
@@ -46,6 +48,12 @@ fn find(
                 .collect::<Vec<_>>()
         })
         .find(|file| is_program(file))
+}
+
+fn ends_with(name: &str, end: &str) -> bool {
+    let start = name.len().checked_sub(end.len());
+    let found = start.and_then(|start| name.get(start..));
+    !end.is_empty() && found.is_some_and(|found| found.eq_ignore_ascii_case(end))
 }
 
 #[cfg(unix)]

@@ -28,6 +28,18 @@ fn on_windows_a_script_is_found_by_its_name_alone() {
         found("az.cmd", &script, &extensions),
         Some("/second/az.cmd".into())
     );
+    let existing = [
+        "/first/AZ.CMD",
+        "/first/az.cmd.exe",
+        "/first/python3.11.exe",
+    ];
+    assert_eq!(
+        found("AZ.CMD", &existing, &extensions),
+        Some("/first/AZ.CMD".into())
+    );
+    let python = Some("/first/python3.11.exe".into());
+    assert_eq!(found("python3.11", &existing, &extensions), python);
+    assert_eq!(found("az", &["/first/az"], &[""]), Some("/first/az".into()));
 }
 
 #[test]
