@@ -135,6 +135,7 @@ impl KeygenArgs {
             .out
             .as_deref()
             .unwrap_or(Path::new(DEFAULT_PRIVATE_KEY));
+        check_utf8(out)?;
         let algorithm = Algorithm::from(self.algorithm);
         let key = generate_key(algorithm).map_err(|error| error.to_string())?;
         let failed = |error| not_written(out, &error);
@@ -156,6 +157,7 @@ impl KeygenArgs {
 }
 
 fn create_caller_key(name: &str, out: Option<&Path>) -> Result<String, String> {
+    out.map_or(Ok(()), check_utf8)?;
     let key = guard::new_key().map_err(|error| error.to_string())?;
     let line = Zeroizing::new(format!("{}\n", *key));
     match out {
@@ -165,6 +167,17 @@ fn create_caller_key(name: &str, out: Option<&Path>) -> Result<String, String> {
         None => print_result(line.as_bytes())?,
     }
     Ok(caller_advice(name, out))
+}
+
+/// A configuration could not name another path.
+fn check_utf8(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    if absolute(path).to_str().is_none() {
+        return Err(format!(
+            "{shown} is not UTF-8, so no configuration can name it: choose another file with --out FILE"
+        ));
+    }
+    Ok(())
 }
 
 /// Unlike what other commands print, this must arrive: a closed pipe is an error too.
