@@ -126,7 +126,9 @@ fn the_output_contains_nothing_of_the_private_key() {
 fn a_file_that_no_configuration_could_name_is_not_written() {
     use std::os::unix::ffi::OsStrExt as _;
     let directory = tempfile::tempdir().unwrap();
-    let out = directory.path().join(std::ffi::OsStr::from_bytes(b"\xff.key"));
+    let out = directory
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"\xff.key"));
     let problem = create_caller_key("ci", Some(&out)).unwrap_err();
     assert!(problem.contains("is not UTF-8"), "{problem}");
     assert!(!out.exists());
