@@ -12,8 +12,10 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use x509_cert::Certificate;
 use x509_cert::certificate::Version;
 use x509_cert::der::Decode as _;
+use x509_cert::name::Name;
 use zeroize::Zeroizing;
 
 use super::bounded_read::{FILE_TIMEOUT, read_within};
@@ -298,14 +300,58 @@ impl CertificateFiles {
 /// The end of the validity of the first certificate, since 1970; `None` if it cannot be parsed.
 #[must_use]
 pub fn not_after(chain: &[CertificateDer<'_>]) -> Option<Duration> {
-    let certificate = x509_cert::Certificate::from_der(chain.first()?).ok()?;
+    let certificate = Certificate::from_der(chain.first()?).ok()?;
+    Some(end_of(&certificate))
+}
+
+/// When a chain that a peer has presented stops being valid, since 1970: at the end of the first of its certificates to
+/// expire, as far as it was verified, which is up to one that these authorities have issued. `None` if the first one
+/// cannot be parsed.
+#[must_use]
+pub fn chain_end(
+    chain: &[CertificateDer<'_>],
+    authorities: &[CertificateDer<'_>],
+) -> Option<Duration> {
+    let (first, others) = chain.split_first()?;
+    let first = Certificate::from_der(first).ok()?;
+    let parsed = |certificates: &[CertificateDer<'_>]| -> Vec<Certificate> {
+        let parsed = certificates
+            .iter()
+            .map(|one| Certificate::from_der(one).ok());
+        parsed.flatten().collect()
+    };
+    if others.is_empty() {
+        return Some(end_of(&first));
+    }
+    let (others, authorities) = (parsed(others), parsed(authorities));
+    let is_subject = |one: &Certificate, issuer: &Name| one.tbs_certificate().subject() == issuer;
+    let mut end = end_of(&first);
+    let mut current = &first;
+    // Each certificate counts at most once, so a circle ends too.
+    for _ in &others {
+        let issuer = current.tbs_certificate().issuer();
+        if authorities.iter().any(|one| is_subject(one, issuer)) {
+            break;
+        }
+        // Of several, any may be the one that was verified, and the last to expire will be.
+        let issuers = others.iter().filter(|one| is_subject(one, issuer));
+        let Some(next) = issuers.max_by_key(|one| end_of(one)) else {
+            break;
+        };
+        end = end.min(end_of(next));
+        current = next;
+    }
+    Some(end)
+}
+
+fn end_of(certificate: &Certificate) -> Duration {
     let validity = certificate.tbs_certificate().validity();
-    Some(validity.not_after.to_unix_duration())
+    validity.not_after.to_unix_duration()
 }
 
 /// The default version is the first, so it is not written (RFC 5280 4.1).
 fn has_version_1(certificate: &[u8]) -> bool {
-    x509_cert::Certificate::from_der(certificate)
+    Certificate::from_der(certificate)
         .is_ok_and(|certificate| certificate.tbs_certificate().version() == Version::V1)
 }
 
@@ -316,3 +362,6 @@ fn read_file(key: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Certi
         source,
     })
 }
+
+#[cfg(test)]
+mod tests;

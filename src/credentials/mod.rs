@@ -25,7 +25,9 @@ mod secret_error;
 mod secret_source;
 mod stderr_line;
 
-pub use certificate_files::{CertificateFiles, CertificateFilesError, PresentedTo, not_after};
+pub use certificate_files::{
+    CertificateFiles, CertificateFilesError, PresentedTo, chain_end, not_after,
+};
 pub use certificate_names::CertificateNames;
 pub use child_process::{VARIABLE_PREFIX, withhold_private_variables, withhold_variable};
 pub use dated_file::DatedFile;

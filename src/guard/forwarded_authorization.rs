@@ -9,6 +9,8 @@ use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
 use super::key::{KEY_LENGTHS, KeyDigest, contains_made_key};
+use super::rejection::Rejection;
+use crate::problem::Reason;
 
 /// How many pieces between delimiters a key may consist of, since one from a file may contain delimiters itself. One
 /// at the end of a text may consist of any number.
@@ -24,6 +26,21 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The value as it is, and percent-decoded; and whatever in it could be base64 decoded, then percent-decoded again.
 pub(super) struct ForwardedAuthorization(Vec<Zeroizing<Vec<u8>>>);
+
+/// Rejects credentials that authenticate the connection rather than the request (RFC 4559 6, MS-NTHT): whoever uses the
+/// connection to the API next would be taken for this user.
+pub(super) fn check_scheme(value: &HeaderValue) -> Result<(), Rejection> {
+    let scheme = value.as_bytes().trim_ascii_start();
+    let scheme = scheme
+        .split(|byte| b" \t,".contains(byte))
+        .next()
+        .unwrap_or_default();
+    if scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate") {
+        let detail = "Authorization has the scheme NTLM or Negotiate, which logs in a whole connection, but connections to the API are shared: use a scheme that authenticates each request.";
+        return Err(Rejection::new(Reason::BadRequest, detail));
+    }
+    Ok(())
+}
 
 impl ForwardedAuthorization {
     pub(super) fn of(value: &HeaderValue) -> Self {

@@ -36,7 +36,7 @@ use crate::config::GuardConfig;
 use crate::problem::{ProblemFormat, Reason};
 
 use fields::GuardFields;
-use forwarded_authorization::ForwardedAuthorization;
+use forwarded_authorization::{ForwardedAuthorization, check_scheme};
 use host::AcceptedHosts;
 use origin::AdmittedPages;
 use rules::{RuleInput, RuleSet};
@@ -374,9 +374,10 @@ impl Guard {
     }
 
     /// `Authorization` is forwarded, and must contain neither a key that we made, whoever admits it, nor any other key
-    /// of a caller.
+    /// of a caller; nor may it log in the connection.
     fn check_forwarded_authorization(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         for value in headers.get_all(header::AUTHORIZATION) {
+            check_scheme(value)?;
             let forwarded = ForwardedAuthorization::of(value);
             let callers = self.callers.as_ref();
             let is_of_caller = || callers.is_some_and(|callers| callers.has_key_in(&forwarded));

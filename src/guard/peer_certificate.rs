@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::config::CertificateName;
-use crate::credentials::{CertificateNames, not_after};
+use crate::credentials::{CertificateNames, chain_end};
 
 /// How often the clock is looked at while a certificate is valid. It may step, or stand still while the machine sleeps.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
@@ -22,17 +22,22 @@ pub struct PeerCertificate {
 }
 
 impl PeerCertificate {
-    /// The certificate at the beginning of the chain that a client has presented.
+    /// The certificate at the beginning of the chain that a client has presented, which leads to one of these
+    /// authorities.
     #[must_use]
-    pub fn new(chain: &[CertificateDer<'_>], is_withdrawn: watch::Receiver<bool>) -> Option<Self> {
+    pub fn new(
+        chain: &[CertificateDer<'_>],
+        authorities: &[CertificateDer<'_>],
+        is_withdrawn: watch::Receiver<bool>,
+    ) -> Option<Self> {
         Some(Self {
             names: CertificateNames::of(chain.first()?),
-            ends: UNIX_EPOCH + not_after(chain)?,
+            ends: UNIX_EPOCH + chain_end(chain, authorities)?,
             is_withdrawn,
         })
     }
 
-    /// When it expires.
+    /// When it expires, or the first of those that lead to its authority.
     #[must_use]
     pub const fn ends(&self) -> SystemTime {
         self.ends

@@ -41,6 +41,7 @@ impl ListenContext {
         self.tls.set(listener.map(|tls| {
             Arc::new(ServerTls {
                 config: Arc::clone(&tls.config),
+                authorities: tls.authorities(),
                 client_trust: tls.client_trust(),
             })
         }));

@@ -57,7 +57,7 @@ impl TokenMetrics {
             states,
             expires_at: gauge(
                 "cupbearer_token_expires_at_seconds",
-                "When the access token expires, in Unix time; 0 before the first token.",
+                "When the access token expires, in Unix time; 0 before the first token, and for a pasted one that does not say when.",
             ),
             last_success: gauge(
                 "cupbearer_token_last_success_seconds",

@@ -57,6 +57,12 @@ impl ClientTrust {
 }
 
 impl ListenerTls {
+    /// The certificates of `tls.client_ca_file`.
+    #[must_use]
+    pub fn authorities(&self) -> Arc<[CertificateDer<'static>]> {
+        Arc::clone(&self.clients.authorities)
+    }
+
     /// Becomes true when a certificate that a client has presented no longer counts, whatever it says.
     #[must_use]
     pub fn client_trust(&self) -> watch::Receiver<bool> {

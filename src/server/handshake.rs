@@ -130,7 +130,8 @@ fn secured(
     let chain = session.get_ref().1.peer_certificates();
     let certificate = match chain {
         Some(chain) => {
-            let certificate = PeerCertificate::new(chain, tls.client_trust.clone())?;
+            let certificate =
+                PeerCertificate::new(chain, &tls.authorities, tls.client_trust.clone())?;
             if !certificate.is_valid() {
                 return None;
             }

@@ -54,7 +54,10 @@ impl Tokens {
             lifetime: lifetime.min(schedule::LONGEST_LIFETIME),
             is_untyped: false,
         };
-        self.shared.attempts.count_success(now.wall);
+        // One that has expired already is of no use.
+        if !lifetime.is_zero() {
+            self.shared.attempts.count_success(now.wall);
+        }
         self.shared.status.send_modify(|status| {
             status.adopt(now, token, lifetime);
         });

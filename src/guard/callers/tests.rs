@@ -443,3 +443,26 @@ fn while_authorization_is_forwarded_no_key_may_be_in_it() {
         }
     }
 }
+
+#[test]
+fn a_forwarded_authorization_does_not_log_in_the_connection() {
+    let guard = keeping_authorization();
+    for value in [
+        "NTLM TlRMTVNTUAAB",
+        "ntlm",
+        "Negotiate YIIB",
+        " nEGOTIATE\tYIIB",
+    ] {
+        let fields = [OURS, ("x-cupbearer-key", CI), ("authorization", value)];
+        let rejection = guard
+            .check(&request("GET", "/", &fields), &someone())
+            .unwrap_err();
+        assert_eq!(rejection.reason, Reason::BadRequest, "{value}");
+        assert!(rejection.detail.contains("NTLM"), "{}", rejection.detail);
+    }
+    let key = ("x-cupbearer-key", CI);
+    for value in ["NTLMv2 x", "Digest negotiate"] {
+        let fields = [key, ("authorization", value)];
+        assert_eq!(who(&guard, "GET", "/", &fields, &someone()), "ci");
+    }
+}

@@ -10,7 +10,7 @@ fn certificate(expires: time::OffsetDateTime) -> (PeerCertificate, watch::Sender
     let key = KeyPair::generate().unwrap();
     let issued = params.self_signed(&key).unwrap();
     let (withdraw, is_withdrawn) = watch::channel(false);
-    let certificate = PeerCertificate::new(&[issued.der().clone()], is_withdrawn).unwrap();
+    let certificate = PeerCertificate::new(&[issued.der().clone()], &[], is_withdrawn).unwrap();
     (certificate, withdraw)
 }
 

@@ -147,6 +147,7 @@ fn tls() -> (Arc<ServerTls>, ClientConnection) {
     let name = "localhost".try_into().unwrap();
     let tls = Arc::new(ServerTls {
         config: Arc::new(server),
+        authorities: Arc::default(),
         client_trust: watch::channel(false).1,
     });
     (tls, ClientConnection::new(Arc::new(client), name).unwrap())

@@ -176,3 +176,14 @@ async fn whoever_signs_out_while_a_reload_is_prepared_is_not_signed_in_after_it(
     after.replace_identity(&before);
     assert_ne!(after.signed_in(), before.signed_in());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_has_expired_already_does_not_count_as_granted() {
+    let tokens = tokens();
+    let granted = || tokens.snapshot().attempts.granted;
+    tokens.paste(jwt("ada", 0).as_bytes()).unwrap();
+    assert_eq!(granted(), 0);
+    tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    tokens.paste(b"opaque").unwrap();
+    assert_eq!(granted(), 2);
+}
