@@ -391,6 +391,27 @@ fn while_authorization_is_forwarded_a_key_counts_only_in_its_own_field() {
 }
 
 #[test]
+fn a_rejection_says_whether_the_key_is_missing_or_wrong() {
+    let (reading, forwarding) = (guard(), keeping_authorization());
+    let (missing, missing_own, wrong) = (
+        "send a key as Authorization: Bearer",
+        "send a key as X-Cupbearer-Key.",
+        "does not belong to any of guard.callers",
+    );
+    let theirs = ("authorization", "Bearer the-key-of-nobody-1");
+    for (guard, fields, expected) in [
+        (&reading, &[OURS][..], missing),
+        (&reading, &[OURS, theirs], wrong),
+        (&forwarding, &[OURS], missing_own),
+        (&forwarding, &[OURS, theirs], missing_own),
+    ] {
+        let rejection = guard.check(&request("GET", "/", fields), &someone());
+        let detail = rejection.unwrap_err().detail;
+        assert!(detail.contains(expected), "{fields:?}: {detail}");
+    }
+}
+
+#[test]
 fn while_authorization_is_forwarded_a_rejection_names_the_caller_and_asks_for_its_own_field() {
     let guard = keeping_authorization();
     let (own, bearer) = (("x-cupbearer-key", CI), format!("Bearer {CI}"));

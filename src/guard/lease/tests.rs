@@ -5,6 +5,7 @@ use tokio::time::timeout;
 use super::super::Guard;
 use super::super::callers::tests::config;
 use super::*;
+use crate::config::CertificateName;
 
 /// A guard with one caller, which has this key.
 fn guard(key: &[u8]) -> Guard {
@@ -81,6 +82,19 @@ async fn a_lease_ends_if_the_next_configuration_does_not_know_its_key() {
         before.succeeded_by(&next);
         assert!(ends(&mut held).await);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_if_the_next_configuration_requires_a_certificate_too() {
+    let mut stricter = config("guard.callers.ci.key = { file = \"k\" }\n");
+    stricter.callers[0].san = CertificateName::parse("orders.example").ok();
+    let next = Guard::new(&stricter);
+    set(&next, &[b"the-key"]);
+    let before = guard(b"the-key");
+    let mut held = Box::pin(lease(&before, b"the-key").revoked());
+    assert!(!ends(&mut held).await);
+    before.succeeded_by(&next);
+    assert!(ends(&mut held).await);
 }
 
 #[tokio::test(start_paused = true)]
