@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{fitted, print_result, put_error};
-use crate::config::{ConfigProblems, Loaded, effective_table};
+use super::signals::until_signal;
+use crate::config::{
+    ConfigProblems, Loaded, TokenConfig, TokenOrigin, TokenPlace, effective_table,
+};
 use crate::doctor::preflight;
 use crate::text::{Unprintable, sanitize};
 
@@ -30,7 +33,11 @@ impl CheckArgs {
     /// The table or the JSON goes to standard output, problems and warnings for people to standard error.
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
         let invocation = Invocation::new(before, &self.settings);
-        let checked = preflight::load_all(&invocation.proxies, &invocation.surroundings).await;
+        let examination = preflight::load_all(&invocation.proxies, &invocation.surroundings);
+        let checked = match until_signal(examination).await {
+            Ok((checked, _)) => checked,
+            Err(signal) => return Exit::OfProgram(signal.exit_code()),
+        };
         let exit = match &checked {
             Ok(_) => Exit::Fine,
             Err(_) => Exit::Configuration,
@@ -83,13 +90,13 @@ fn text_of(loaded: &Loaded) -> (String, String) {
         .as_ref()
         .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
     let file = sanitize(&file, Unprintable::Mark);
+    let token = &loaded.config.token;
     // One of the warnings may be that a secret has yet to be written.
     let secret = if loaded.warnings.is_empty() {
-        "and the secret can be read"
+        what_was_read(token)
     } else {
         "with warnings"
     };
-    let token = &loaded.config.token;
     let origin = match token.grant() {
         Some(_) => "token endpoint",
         None => "token source",
@@ -105,6 +112,19 @@ fn text_of(loaded: &Loaded) -> (String, String) {
         .iter()
         .map(|warning| format!("warning: {}\n", sanitize(warning, Unprintable::Mark)));
     (out, warnings.collect())
+}
+
+/// What was found out about the secret, of which nothing is wrong.
+fn what_was_read(token: &TokenConfig) -> &'static str {
+    match &token.origin {
+        TokenOrigin::Grant(_) => "and the secret can be read",
+        TokenOrigin::SignIn(_) => "and a person signs in once it runs",
+        TokenOrigin::Source(source) => match &source.place {
+            TokenPlace::File(_) => "and the token can be read",
+            TokenPlace::Command(_) => "and the program of token.source is there, but was not run",
+            TokenPlace::Http { .. } => "but token.source was not asked",
+        },
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! user would configure it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +14,7 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
 use super::quoting::shell_word;
 use super::serve::serve;
-use crate::config::{Listen, Loaded, Overrides, Setting, Surroundings};
+use crate::config::{Config, Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
 use crate::doctor::preflight;
 use crate::server::{self, PassedSockets};
@@ -70,16 +70,16 @@ impl DemoArgs {
         };
         let exit = {
             let guide = guide(&demo, &loaded, &notes);
-            let listen = loaded.config.listen.clone();
+            let config = loaded.config.clone();
             let opening = async {
                 if self.open {
-                    open_docs(&demo, &listen).await;
+                    open_docs(&demo, &config).await;
                 }
                 std::future::pending().await
             };
             let all = [loaded];
             tokio::select! {
-                exit = serve(&all, PassedSockets::default(), &guide, None, &flushing) => exit,
+                exit = serve(&all, (PassedSockets::default(), None), &guide, None, &flushing) => exit,
                 exit = opening => exit,
             }
         };
@@ -92,16 +92,13 @@ impl DemoArgs {
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Opens the docs page in a browser as soon as the proxy listens.
-async fn open_docs(demo: &Demo, listen: &Listen) {
-    let address = match listen {
-        Listen::Localhost(port) => format!("localhost:{port}"),
-        Listen::Tcp(address) => address.to_string(),
-        Listen::Unix { .. } => {
-            say("--open has no effect: a browser cannot use a unix socket");
-            return;
-        }
+async fn open_docs(demo: &Demo, config: &Config) {
+    let Some(base) = base_url(config) else {
+        say("--open has no effect: a browser cannot use a unix socket");
+        return;
     };
-    let docs = demo.docs_through(&format!("http://{address}"));
+    let docs = demo.docs_through(&base);
+    let address = base.rsplit('/').next().unwrap_or_default().to_owned();
     let listening = async {
         while TcpStream::connect(&*address).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -113,6 +110,23 @@ async fn open_docs(demo: &Demo, listen: &Listen) {
         && let Err(error) = open::that_detached(&docs)
     {
         say(&format!("no browser can be opened ({error}): open {docs}"));
+    }
+}
+
+/// Where a client on this machine finds the proxy; `None` for a unix socket.
+fn base_url(config: &Config) -> Option<String> {
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    match &config.listen {
+        // Nobody can send a request to an unspecified address by that name.
+        Listen::Tcp(address) if address.ip().is_unspecified() => {
+            Some(format!("{scheme}://localhost:{}", address.port()))
+        }
+        Listen::Localhost(_) | Listen::Tcp(_) => Some(format!("{scheme}://{}", config.listen)),
+        Listen::Unix { .. } => None,
     }
 }
 
@@ -210,18 +224,17 @@ fn free_port() -> u16 {
 /// What to try, below the banner.
 fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
     let listen = &loaded.config.listen;
-    let (through, docs) = match listen {
-        Listen::Localhost(_) | Listen::Tcp(_) => {
-            let proxy = format!("http://{listen}");
-            (demo.curl_through(&proxy), demo.docs_through(&proxy))
-        }
-        Listen::Unix { path, .. } => (
-            format!(
-                "curl --unix-socket {} http://localhost/api/v1/certificates",
-                shell_word(path)
-            ),
+    let through_socket = |path: &Path| {
+        let path = shell_word(path);
+        format!("curl --unix-socket {path} http://localhost/api/v1/certificates")
+    };
+    let (through, docs) = match (base_url(&loaded.config), listen) {
+        (Some(proxy), _) => (demo.curl_through(&proxy), demo.docs_through(&proxy)),
+        (None, Listen::Unix { path, .. }) => (
+            through_socket(path),
             "not available over a unix socket".to_owned(),
         ),
+        (None, Listen::Localhost(_) | Listen::Tcp(_)) => (String::new(), String::new()),
     };
     let mut lines: Vec<String> = notes
         .iter()
@@ -249,3 +262,6 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
     ]);
     lines
 }
+
+#[cfg(test)]
+mod tests;

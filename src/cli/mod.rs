@@ -52,6 +52,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use invocation::SettingsArgs;
+use signals::until_signal;
 
 use crate::server;
 
@@ -178,7 +179,10 @@ impl Cli {
             #[cfg(feature = "demo")]
             Command::Demo(args) => args.execute(before).await,
             Command::Check(args) => args.execute(before).await,
-            Command::Doctor(args) => args.execute(before).await,
+            Command::Doctor(args) => match until_signal(args.execute(before)).await {
+                Ok((exit, _)) => exit,
+                Err(signal) => Exit::OfProgram(signal.exit_code()),
+            },
             Command::Token(args) => args.execute(before).await,
             Command::Keygen(args) => args.execute(before),
             Command::Learn(args) => args.execute(before).await,

@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{fitted, say};
 use super::serve::serve;
+use super::signals::until_signal;
 use crate::doctor::preflight;
 use crate::server::PassedSockets;
 use crate::{credentials, telemetry};
@@ -33,14 +34,21 @@ impl RunArgs {
         let flushing = telemetry::FlushOnDrop::start();
         // Before the secret is read for the first time.
         let hidden = credentials::hide_process();
-        match preflight::load_all(&invocation.proxies, &invocation.surroundings).await {
+        let examination = preflight::load_all(&invocation.proxies, &invocation.surroundings);
+        let (examined, signals) = match until_signal(examination).await {
+            Ok(examined) => examined,
+            // It is stopped as it would be later.
+            Err(_) => return Exit::Fine,
+        };
+        match examined {
             Ok(mut loaded) => {
                 if let (Err(error), Some(first)) = (hidden, loaded.first_mut()) {
                     first.warnings.push(format!(
                         "other processes of this user can read the memory of this one: {error}"
                     ));
                 }
-                serve(&loaded, passed, &[], Some(&invocation), &flushing).await
+                let served = (passed, signals);
+                serve(&loaded, served, &[], Some(&invocation), &flushing).await
             }
             Err(problems) => {
                 say(&fitted(&problems));

@@ -25,7 +25,7 @@ use crate::{AdminListeners, metrics, start_admin, telemetry};
 /// shown below the banner. With `reload_from`, the configuration is loaded again whenever it changes.
 pub(super) async fn serve(
     all: &[Loaded],
-    mut passed: PassedSockets,
+    (mut passed, signals): (PassedSockets, Option<SignalListener>),
     more: &[String],
     reload_from: Option<&Invocation>,
     flushing: &telemetry::FlushOnDrop,
@@ -53,7 +53,7 @@ pub(super) async fn serve(
         return Exit::Configuration;
     }
     // Before the listeners exist: until then, a signal ends the process without draining.
-    let signals = match SignalListener::new() {
+    let signals = match signals.map_or_else(SignalListener::new, Ok) {
         Ok(signals) => signals,
         Err(error) => {
             say(&format!(

@@ -76,3 +76,22 @@ impl SignalListener {
         ProcessSignal::Interrupt
     }
 }
+
+/// Does the work, unless a signal ends it: it is then dropped, which kills the commands that it has started. The
+/// listener has received what has come since.
+///
+/// # Errors
+/// The signal.
+pub(super) async fn until_signal<T>(
+    work: impl Future<Output = T>,
+) -> Result<(T, Option<SignalListener>), ProcessSignal> {
+    // Without one, a signal ends this process at once.
+    let Ok(mut signals) = SignalListener::new() else {
+        return Ok((work.await, None));
+    };
+    let done = tokio::select! {
+        output = work => Ok(output),
+        signal = signals.next() => Err(signal),
+    };
+    done.map(|output| (output, Some(signals)))
+}

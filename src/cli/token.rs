@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{fitted, say, write_stdout};
+use super::signals::until_signal;
 use crate::config::{self, Config};
 use crate::doctor::relative;
 use crate::text::{Unprintable, date_and_time, escape_json, sanitize};
@@ -52,9 +53,10 @@ impl TokenArgs {
                 return Exit::Configuration;
             }
         };
-        let obtained = match request_token(&loaded.config).await {
-            Ok(obtained) => obtained,
-            Err(exit) => return exit,
+        let obtained = match until_signal(request_token(&loaded.config)).await {
+            Ok((Ok(obtained), _)) => obtained,
+            Ok((Err(exit), _)) => return exit,
+            Err(signal) => return Exit::OfProgram(signal.exit_code()),
         };
         let Some(text) = self.text(&obtained, &loaded.config.token.field().shown_name) else {
             say("this access token is opaque: it has no claims that can be read");

@@ -118,6 +118,15 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, InvalidValue> {
     Ok(url)
 }
 
+/// An address whose query is not part of `text`. What is proposed is http where the host `may_be_plain`.
+pub(crate) fn without_query(
+    text: &str,
+    may_be_plain: &dyn Fn(&Url) -> bool,
+) -> Result<Url, InvalidValue> {
+    let accepts = |proposed: &str| without_query(proposed, may_be_plain).is_ok();
+    http_url_or_plain(text, &accepts, may_be_plain)
+}
+
 /// `token.issuer`: a URL without query and fragment (RFC 8414 2).
 pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
     let accepts = |proposed: &str| issuer(proposed).is_ok();
@@ -266,6 +275,16 @@ const EXAMPLE: &str = "write scheme, host and perhaps a port: \"https://api.exam
 /// An http or https URL with a host. One with a user name or password is rejected and never quoted. What is proposed
 /// instead satisfies `accepts`.
 fn http_url(text: &str, accepts: &dyn Fn(&str) -> bool) -> Result<Url, InvalidValue> {
+    http_url_or_plain(text, accepts, &is_loopback)
+}
+
+/// The same. Where a scheme is proposed, it is http for a host that `may_be_plain`.
+fn http_url_or_plain(
+    text: &str,
+    accepts: &dyn Fn(&str) -> bool,
+    may_be_plain: &dyn Fn(&Url) -> bool,
+) -> Result<Url, InvalidValue> {
+    let with_scheme = |rest: &str| with_scheme(rest, accepts, may_be_plain);
     let rest = match text.split_once("://") {
         // A scheme may be written in capitals (RFC 3986 3.1).
         Some((scheme, rest))
@@ -277,7 +296,7 @@ fn http_url(text: &str, accepts: &dyn Fn(&str) -> bool) -> Result<Url, InvalidVa
         }
         Some((scheme, rest)) if !text.contains('@') => {
             let problem = format!("{} is neither http nor https", quoted(scheme));
-            return Err((problem, with_scheme(rest, accepts)).into());
+            return Err((problem, with_scheme(rest)).into());
         }
         None if !text.contains('@') => {
             let problem = format!("{} has no scheme", quoted(text));
@@ -285,7 +304,7 @@ fn http_url(text: &str, accepts: &dyn Fn(&str) -> bool) -> Result<Url, InvalidVa
                 .strip_prefix("https:")
                 .or_else(|| text.strip_prefix("http:"))
                 .unwrap_or(text);
-            return Err((problem, with_scheme(rest, accepts)).into());
+            return Err((problem, with_scheme(rest)).into());
         }
         Some(_) | None => return Err(with_credentials()),
     };
@@ -337,10 +356,14 @@ pub(crate) fn dns_name(text: &str) -> Option<DnsName<'static>> {
 }
 
 /// What to write instead of a text in which only `rest`, host and path, is as it should be.
-fn with_scheme(rest: &str, accepts: &dyn Fn(&str) -> bool) -> String {
+fn with_scheme(
+    rest: &str,
+    accepts: &dyn Fn(&str) -> bool,
+    may_be_plain: &dyn Fn(&Url) -> bool,
+) -> String {
     let rest = rest.trim().trim_start_matches('/');
     let scheme = match Url::parse(&format!("http://{rest}")) {
-        Ok(url) if is_loopback(&url) => "http",
+        Ok(url) if may_be_plain(&url) => "http",
         Ok(_) | Err(_) => "https",
     };
     let whole = format!("{scheme}://{rest}");

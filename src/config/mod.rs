@@ -77,6 +77,7 @@ pub use path_spelling::{has_ntfs_alias, has_session_segment, is_ambiguous_text};
 pub(crate) use problems::InvalidValue;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use same_file::{is_same_file, resolve_links};
+pub(crate) use secret_source::is_credential;
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
 pub use sign_in::{LoginSharing, SignInConfig};
 pub use token::{

@@ -62,10 +62,7 @@ pub(crate) fn from_toml(
 /// A file's name. One that begins with `$CREDENTIALS_DIRECTORY/` is below `credentials`, where systemd puts a unit's
 /// credentials (systemd.exec(5), `LoadCredential=`).
 pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSource, InvalidValue> {
-    let credential = ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"]
-        .iter()
-        .find_map(|start| name.strip_prefix(start));
-    let Some(credential) = credential else {
+    let Some(credential) = credential_name(name) else {
         return Ok(SecretSource::File(Path::new(name).to_owned()));
     };
     match credentials {
@@ -78,6 +75,18 @@ pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSourc
         )
             .into()),
     }
+}
+
+/// The name of a systemd credential, in the name of its file.
+fn credential_name(file: &str) -> Option<&str> {
+    ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"]
+        .iter()
+        .find_map(|start| file.strip_prefix(start))
+}
+
+/// Whether a file is a systemd credential, whose folder is known only once the unit runs.
+pub(crate) fn is_credential(file: &Path) -> bool {
+    file.to_str().and_then(credential_name).is_some()
 }
 
 /// The text of `…__COMMAND`: a TOML list.

@@ -1,7 +1,7 @@
 //! A value from the environment or the command line.
 
 use super::content::{Content, ValueSource, toml_value};
-use super::keys::KeyInfo;
+use super::keys::{KeyInfo, ValueKind};
 use super::layers::Layers;
 use crate::text::quoted;
 
@@ -15,12 +15,31 @@ pub(crate) fn set(layers: &mut Layers, key: &KeyInfo, path: &str, text: &str, so
     let content = if let Ok(value) = read {
         Content::Toml(value)
     } else {
-        let problem = (
-            format!("{} is not TOML", quoted(text)),
-            format!("write it as in {}", key.example_at(path)),
-        );
+        let problem = if may_hold_credentials(key.kind) {
+            "is not TOML".to_owned()
+        } else {
+            format!("{} is not TOML", quoted(text))
+        };
+        let problem = (problem, format!("write it as in {}", key.example_at(path)));
         layers.problems.push(path, &source, problem);
         Content::Invalid
     };
     layers.set(path, content, source);
+}
+
+/// A command, a URL, and what is sent in header fields, parameters and claims may be confidential.
+const fn may_hold_credentials(kind: ValueKind) -> bool {
+    match kind {
+        ValueKind::Map | ValueKind::Secret | ValueKind::TokenSource | ValueKind::Proxy => true,
+        ValueKind::Text
+        | ValueKind::Choice
+        | ValueKind::Duration(_)
+        | ValueKind::Size(..)
+        | ValueKind::Count(..)
+        | ValueKind::Switch
+        | ValueKind::Users
+        | ValueKind::Mode
+        | ValueKind::Addresses
+        | ValueKind::Texts => false,
+    }
 }

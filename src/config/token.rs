@@ -357,6 +357,8 @@ pub struct Assertion {
     pub key_id: Option<String>,
     /// `token.audience`, else the issuer where it is known, else the token endpoint.
     pub audience: String,
+    /// Whether the configuration says who issues it; the file of the private key must otherwise.
+    pub has_issuer: bool,
 }
 
 /// How an assertion is signed (RFC 7518 3.1).

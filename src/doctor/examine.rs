@@ -127,8 +127,12 @@ async fn token(
 ) -> Option<AccessToken> {
     let is_grant = context.config.token.grant().is_some();
     let Some(server) = server else {
-        run.skip_through(CLOCK, "token.source is not a server")
-            .await;
+        let why = if context.config.token.sign_in().is_some() {
+            "a person signs in, so there is no server to request tokens from"
+        } else {
+            "token.source is not a server"
+        };
+        run.skip_through(CLOCK, why).await;
         return run.check(GRANT, obtain(context, request)).await;
     };
     let is_public = context
@@ -166,7 +170,12 @@ async fn obtain(
     request: Option<SingleGrant>,
 ) -> (Finding, Option<AccessToken>) {
     let Some(request) = request else {
-        return (Finding::skipped("there is no secret"), None);
+        let why = if context.config.token.sign_in().is_some() {
+            "only a person can sign in (token.grant = \"paste\")"
+        } else {
+            "there is no secret"
+        };
+        return (Finding::skipped(why), None);
     };
     match request.request().await {
         Ok(token) => {

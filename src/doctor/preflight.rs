@@ -217,10 +217,13 @@ async fn examine_request_source(
                 Err(defect) => Err((defect.to_string(), defect.remedy().to_owned())),
             }
         }
-        SecretForm::AccessToken => Ok(check_output(secret.expose()).err().map(|defect| {
-            let place = request.source.describe();
-            format!("{key}: {defect} ({place}); {}", defect.remedy())
-        })),
+        SecretForm::AccessToken => {
+            let checked = check_output(secret.expose(), SystemTime::now());
+            Ok(checked.err().map(|defect| {
+                let place = request.source.describe();
+                format!("{key}: {defect} ({place}); {}", defect.remedy())
+            }))
+        }
         SecretForm::Text | SecretForm::CertificateKey => Ok(None),
     }
 }

@@ -62,7 +62,7 @@ pub use handshake_fault::HandshakeFault;
 pub use head_fault::HeadFault;
 pub use head_scanner::HeadScanner;
 pub use limits::ConnectionLimits;
-pub use passed_sockets::{PassedSocket, PassedSocketError, PassedSockets};
+pub use passed_sockets::{PassedSocket, PassedSocketError, PassedSockets, PassedTcpSocket};
 pub use request_body::RequestBody;
 pub use server_tls::ServerTls;
 pub use service::{HttpService, SendableBody};

@@ -30,10 +30,19 @@ pub struct PassedSockets {
 #[derive(Debug)]
 pub enum PassedSocket {
     /// It listens on this address.
-    Tcp(TcpListener, SocketAddr),
+    Tcp(PassedTcpSocket),
     /// It listens at this path.
     #[cfg(unix)]
     Unix(UnixListener, PathBuf),
+}
+
+/// A TCP socket that was passed.
+#[derive(Debug)]
+pub struct PassedTcpSocket {
+    listener: TcpListener,
+    address: SocketAddr,
+    /// Whether a listener has exactly this address. One on any port does not take it.
+    is_named: bool,
 }
 
 /// A passed socket that cannot be used: the service manager's configuration and ours contradict each other.
@@ -142,13 +151,13 @@ impl PassedSockets {
     /// # Errors
     /// The first one that has not, or that admits more users than it may.
     pub fn check<'a>(
-        &self,
+        &mut self,
         listen: impl Iterator<Item = &'a Listen>,
         admin: impl Iterator<Item = &'a Listen>,
     ) -> Result<(), PassedSocketError> {
-        check_each(&self.api, "api", "listen", &listen.collect::<Vec<_>>())?;
+        check_each(&mut self.api, "api", "listen", &listen.collect::<Vec<_>>())?;
         check_each(
-            &self.admin,
+            &mut self.admin,
             "admin",
             "admin.listen",
             &admin.collect::<Vec<_>>(),
@@ -181,17 +190,23 @@ fn split_names(count: &str, names: &str) -> Result<Vec<String>, PassedSocketErro
 }
 
 fn check_each(
-    sockets: &[PassedSocket],
+    sockets: &mut [PassedSocket],
     name: &'static str,
     key: &'static str,
     listens: &[&Listen],
 ) -> Result<(), PassedSocketError> {
-    let mut addresses: Vec<SocketAddr> = listens.iter().flat_map(|one| one.sockets()).collect();
-    for socket in sockets {
+    let mut free: Vec<Vec<SocketAddr>> = listens.iter().map(|one| one.sockets()).collect();
+    // First those whose port is named, so that the order of the listeners does not matter.
+    for socket in &mut *sockets {
+        if let PassedSocket::Tcp(tcp) = socket {
+            tcp.is_named = take_address(&mut free, tcp.address, |wanted| wanted == tcp.address);
+        }
+    }
+    for socket in &*sockets {
         let is_ours = match socket {
-            PassedSocket::Tcp(_, own) => {
-                let found = addresses.iter().position(|address| fits(*own, *address));
-                found.map(|index| addresses.swap_remove(index)).is_some()
+            PassedSocket::Tcp(tcp) => {
+                let own = tcp.address;
+                tcp.is_named || take_address(&mut free, own, |wanted| fits(own, wanted))
             }
             #[cfg(unix)]
             PassedSocket::Unix(_, path) => match unix_listen(listens, path) {
@@ -218,6 +233,24 @@ fn check_each(
         }
     }
     Ok(())
+}
+
+/// Takes the first address that fits. The other address of `localhost:0` then has the same port.
+fn take_address(
+    free: &mut [Vec<SocketAddr>],
+    own: SocketAddr,
+    fits: impl Fn(SocketAddr) -> bool,
+) -> bool {
+    for addresses in free {
+        if let Some(index) = addresses.iter().position(|wanted| fits(*wanted)) {
+            addresses.swap_remove(index);
+            for other in addresses.iter_mut().filter(|other| other.port() == 0) {
+                other.set_port(own.port());
+            }
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether a socket with this address is what `wanted` asks for. Port 0 asks for any port.
@@ -254,21 +287,26 @@ fn check_mode(path: &Path, key: &'static str, allowed: u32) -> Result<(), Passed
     })
 }
 
-/// The port of the first socket on a loopback address. `localhost:0` uses it for the other address too.
+/// The port of the first socket on a loopback address that no other listener names. `localhost:0` uses it for the other
+/// address too.
 pub(super) fn loopback_port(passed: &[PassedSocket]) -> Option<u16> {
     passed.iter().find_map(|socket| match socket {
-        PassedSocket::Tcp(_, own) if own.ip().is_loopback() => Some(own.port()),
+        PassedSocket::Tcp(tcp) if tcp.address.ip().is_loopback() && !tcp.is_named => {
+            Some(tcp.address.port())
+        }
         _ => None,
     })
 }
 
 /// Takes the socket for this address, if one was passed.
 pub(super) fn take_tcp(passed: &mut Vec<PassedSocket>, wanted: SocketAddr) -> Option<TcpListener> {
+    let is_for =
+        |tcp: &PassedTcpSocket| tcp.address == wanted || !tcp.is_named && fits(tcp.address, wanted);
     let index = passed
         .iter()
-        .position(|socket| matches!(socket, PassedSocket::Tcp(_, own) if fits(*own, wanted)))?;
+        .position(|socket| matches!(socket, PassedSocket::Tcp(tcp) if is_for(tcp)))?;
     match passed.swap_remove(index) {
-        PassedSocket::Tcp(listener, _) => Some(listener),
+        PassedSocket::Tcp(tcp) => Some(tcp.listener),
         #[cfg(unix)]
         PassedSocket::Unix(..) => None,
     }
@@ -303,7 +341,11 @@ impl PassedSocket {
         let listener = descriptors.take_tcp_listener(index)?.ok_or_else(missing)?;
         check_listens(&socket2::SockRef::from(&listener))?;
         let address = listener.local_addr()?;
-        Ok(Self::Tcp(listener, address))
+        Ok(Self::Tcp(PassedTcpSocket {
+            listener,
+            address,
+            is_named: false,
+        }))
     }
 }
 
@@ -323,7 +365,7 @@ fn check_listens(socket: &socket2::SockRef<'_>) -> io::Result<()> {
 impl fmt::Display for PassedSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(_, address) => write!(f, "{address}"),
+            Self::Tcp(tcp) => write!(f, "{}", tcp.address),
             #[cfg(unix)]
             Self::Unix(_, path) => write!(f, "unix:{}", path.display()),
         }

@@ -62,6 +62,14 @@ pub enum PasteDefect {
     /// Several words.
     #[error("it is a text with spaces, not a token: copy the token alone")]
     Prose,
+    /// An object or a list, perhaps with a token in it.
+    #[error("it is JSON, not a token: copy the token alone")]
+    Json,
+    /// Lines that are not those of a wrapped JWT.
+    #[error(
+        "it has several lines, which together are not a token: copy the token alone, to its very end"
+    )]
+    SeveralLines,
     /// The token cannot be sent in a header.
     #[error("{0}")]
     Unsendable(ResponseDefect),
@@ -74,14 +82,22 @@ impl PastedToken {
     /// There is no token that could be sent. Its claims never matter.
     pub(super) fn read(text: &[u8], field: &TokenField) -> Result<Self, PasteDefect> {
         let text = std::str::from_utf8(text).map_err(|_| PasteDefect::NotText)?;
-        let token = zeroize::Zeroizing::new(bare_token(text));
+        let text = zeroize::Zeroizing::new(bare_text(text));
+        let token = zeroize::Zeroizing::new(text.lines().map(str::trim).collect::<String>());
         if token.is_empty() {
             return Err(PasteDefect::Empty);
+        }
+        if token.starts_with(['{', '[']) {
+            return Err(PasteDefect::Json);
         }
         if token.contains(char::is_whitespace) {
             return Err(PasteDefect::Prose);
         }
         let claims = decode(&token);
+        // A terminal or a mail may have wrapped a long token, but other lines are not its parts.
+        if claims.is_none() && text.lines().count() > 1 {
+            return Err(PasteDefect::SeveralLines);
+        }
         let (header, token_start) =
             bearer_header(&token, field).map_err(PasteDefect::Unsendable)?;
         Ok(Self {
@@ -137,7 +153,7 @@ impl PastedToken {
 }
 
 /// The text without what may stand around a token.
-fn bare_token(text: &str) -> String {
+fn bare_text(text: &str) -> String {
     let mut text = text.to_owned();
     for invisible in INVISIBLE {
         text = text.replace(invisible, "");
@@ -163,8 +179,7 @@ fn bare_token(text: &str) -> String {
             break;
         }
     }
-    // A terminal or a mail may have wrapped it.
-    rest.lines().map(str::trim).collect()
+    rest.to_owned()
 }
 
 /// Whether something that begins like a JWT has lost its end.

@@ -54,7 +54,7 @@ pub enum OutputDefect {
     /// A prompt, or a scheme before the token.
     #[error("it is a text with spaces, not a token")]
     Prose,
-    /// It begins with a brace or a quotation mark.
+    /// It begins with a brace, a bracket or a quotation mark.
     #[error("it begins like JSON, but is not a complete JSON object or string")]
     BrokenJson,
     /// An object without a token in any of the known members.
@@ -118,12 +118,13 @@ impl OutputDefect {
     }
 }
 
-/// Whether there is a token in an output that can be sent, expired or not.
+/// Whether there is a token in an output that can be sent `now`.
 ///
 /// # Errors
 /// The first [`OutputDefect`] found.
-pub fn check_output(output: &[u8]) -> Result<(), OutputDefect> {
-    token_output(output).map(drop)
+pub fn check_output(output: &[u8], now: SystemTime) -> Result<(), OutputDefect> {
+    let lifetime = token_output(output)?.lifetime(now, now, schedule::LONGEST_LIFETIME);
+    lifetime.map(drop)
 }
 
 /// Finds the token.
@@ -143,7 +144,7 @@ pub(super) fn token_output(output: &[u8]) -> Result<TokenOutput, OutputDefect> {
     if text.contains(is_steering) {
         return Err(OutputDefect::ControlCharacters);
     }
-    let (token, stated) = if text.starts_with(['{', '"']) {
+    let (token, stated) = if text.starts_with(['{', '[', '"']) {
         // serde's error may quote the token.
         match serde_json::from_str(text).map_err(|_| OutputDefect::BrokenJson)? {
             Value::Object(object) => of_object(&object)?,

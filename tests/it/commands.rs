@@ -565,3 +565,61 @@ async fn a_token_response_without_a_type_is_accepted_with_one_warning() {
     assert!(warning.contains("\"level\":\"WARN\""), "{warning}");
     assert_eq!(ask(binary.address, get("/a")).await.status, 200);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_command_of_a_secret_ends_with_the_command_that_a_signal_ends() {
+    let upstream = Upstream::echoing().await;
+    let commands: [(&[&str], i32); 5] = [
+        (&["run"], 0),
+        (&["check"], 143),
+        (&["token"], 143),
+        (&["doctor"], 143),
+        (&["learn", "--", "true"], 143),
+    ];
+    for (arguments, exit) in commands {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("c.toml");
+        let pid = directory.path().join("pid");
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nadmin.listen = \"off\"\nupstream.url = {:?}\n[token]\n\
+             url = \"https://as.example.com/t\"\nclient_id = \"id\"\n\
+             client_secret = {{ command = [\"sh\", \"-c\", \"echo $$ > '{}'; exec sleep 55\"] }}\n",
+            upstream.url(),
+            pid.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let (command, rest) = arguments.split_first().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cupbearer"))
+            .arg(command)
+            .arg("--config")
+            .arg(&file)
+            .args(rest)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut started = String::new();
+        until("the command runs", || {
+            started = std::fs::read_to_string(&pid).unwrap_or_default();
+            started.ends_with('\n')
+        })
+        .await;
+        let own = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(own, rustix::process::Signal::TERM).unwrap();
+        let mut status = None;
+        until("the end of the command", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        assert_eq!(status.unwrap().code(), Some(exit), "{arguments:?}");
+        let stat = format!("/proc/{}/stat", started.trim());
+        until("the end of what it started", || {
+            // Whoever adopts it may leave it as a zombie.
+            std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z"))
+                || !Path::new(&stat).exists()
+        })
+        .await;
+    }
+}

@@ -10,7 +10,7 @@ use crate::support::{Config, Connection, SECRET, Upstream, answer, token_answer,
 
 /// An API that has nothing, a token endpoint, and a configuration with a caller that may only read.
 struct Scene {
-    _upstream: Upstream,
+    upstream: Upstream,
     endpoint: Upstream,
     directory: tempfile::TempDir,
     file: PathBuf,
@@ -33,7 +33,7 @@ impl Scene {
                  read_only = true\nallow = [\"GET /**\"]\n";
         std::fs::write(&file, text).unwrap();
         Self {
-            _upstream: upstream,
+            upstream,
             endpoint,
             directory,
             file,
@@ -163,4 +163,16 @@ async fn an_interrupt_before_the_program_runs_leaves_no_file() {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
     within("the end of learn", child.wait()).await.unwrap();
     assert_eq!(files(), before);
+}
+
+#[tokio::test]
+async fn a_program_does_not_run_where_only_a_person_could_provide_the_token() {
+    let scene = Scene::new().await;
+    let upstream = scene.upstream.url();
+    let text = format!("upstream.url = {upstream:?}\ntoken.grant = \"paste\"\n");
+    std::fs::write(&scene.file, text).unwrap();
+    let (code, printed, said) = scene.learn(&[], "touch it-ran").await;
+    assert_eq!((code, &*printed), (Some(3), ""), "{said}");
+    assert!(said.contains("needs a person"), "{said}");
+    assert!(!scene.path().join("it-ran").exists());
 }

@@ -45,3 +45,55 @@ async fn problems_are_in_the_json() {
         "{json}"
     );
 }
+
+#[tokio::test]
+async fn what_is_said_about_the_secret_is_what_was_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    let token = directory.path().join("token");
+    std::fs::write(&token, "opaque").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&token, owner_only).unwrap();
+    }
+    let of_file = format!("token.source = {{ file = '{}' }}", token.display());
+    // {"exp":1}
+    let expired = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.s";
+    for (lines, content, expected) in [
+        (
+            "token.grant = \"paste\"",
+            "",
+            "and a person signs in once it runs",
+        ),
+        (
+            "token.source = { http = \"http://127.0.0.1:9/t\" }",
+            "",
+            "but token.source was not asked",
+        ),
+        (
+            "token.source = { command = [\"sh\"] }",
+            "",
+            "is there, but was not run",
+        ),
+        (&of_file, "opaque", "and the token can be read"),
+        (&of_file, expired, "with warnings"),
+    ] {
+        std::fs::write(&token, content).unwrap();
+        let text = format!("upstream.url = \"https://api.example.com\"\n{lines}\n");
+        std::fs::write(&file, text).unwrap();
+        let overrides = Overrides {
+            file: Some(file.clone()),
+            ..Overrides::default()
+        };
+        let checked = preflight::load_all(&[overrides], &Surroundings::default()).await;
+        let (table, warnings) = to_text(&checked);
+        assert!(table.contains(expected), "{table} {warnings}");
+        assert_eq!(
+            warnings.contains("expired at 1970"),
+            content == expired,
+            "{warnings}"
+        );
+    }
+}

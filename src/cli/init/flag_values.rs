@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::InvalidValue;
+use crate::config::{InvalidValue, is_credential};
 
 pub(super) fn flag<T>(
     problems: &mut Vec<String>,
@@ -91,7 +91,10 @@ pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
     }
 }
 
-/// A relative path starts where `init` runs, but `run` may be started elsewhere.
+/// A relative path starts where `init` runs, but `run` may be started elsewhere. The name of a systemd credential stays.
 pub(super) fn absolute(path: &Path) -> PathBuf {
+    if is_credential(path) {
+        return path.to_owned();
+    }
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -8,8 +8,8 @@ use super::error::InitError;
 use super::flag_check;
 use super::flag_values::{absolute, command, file_flag, flag};
 use super::identity::SecretLocation;
-use crate::config::InvalidValue;
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
+use crate::config::{InvalidValue, is_credential};
 use crate::credentials::{KeyringEntry, Secret, SecretSource};
 
 /// The answers in the flags.
@@ -92,6 +92,7 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
 
 fn check_file(problems: &mut Vec<String>, flag: &str, path: Option<&Path>) {
     if let Some(path) = path
+        && !is_credential(path) // it is there only while the unit runs
         && let Err(invalid) = check_secret_file(&absolute(path))
     {
         problems.push(format!("{flag}: {}: {}", invalid.problem, invalid.remedy));

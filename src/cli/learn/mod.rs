@@ -14,6 +14,7 @@ use std::path::Path;
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say, write_stdout};
+use super::signals::until_signal;
 use crate::config::{AccessRules, Config};
 use crate::doctor::preflight;
 use crate::learn::{
@@ -36,7 +37,11 @@ impl LearnArgs {
             Err(exit) => return exit,
         };
         let _hidden = credentials::hide_process();
-        let loaded = preflight::load_without_callers(overrides, &invocation.surroundings).await;
+        let examination = preflight::load_without_callers(overrides, &invocation.surroundings);
+        let loaded = match until_signal(examination).await {
+            Ok((loaded, _)) => loaded,
+            Err(signal) => return Exit::OfProgram(signal.exit_code()),
+        };
         let config = match loaded {
             Ok(loaded) => loaded.config,
             Err(problems) => {

@@ -53,6 +53,11 @@ pub(super) async fn run(
     mut config: Config,
     flushing: &telemetry::FlushOnDrop,
 ) -> Result<Lesson, LearnFailure> {
+    if config.token.sign_in().is_some() {
+        let message = "token.grant = \"paste\" needs a person who signs in, and nobody can sign in to the proxy of one \
+                       run: set another grant, or a token.source, for this run";
+        return Err((Exit::Configuration, message.to_owned()));
+    }
     let withheld = child::secret_variables(&config);
     let (key, search_key) = (create_key()?, create_key()?);
     let is_unrestricted = args.check.as_ref().is_some_and(|name| {

@@ -96,10 +96,15 @@ fn signed(
         values.reject(keys::TOKEN_ASSERTION.path(), problem);
         return None;
     }
+    let is_issuer_claimed = claims.as_ref().is_none_or(|all| all.contains_key("iss"));
+    let signing = Assertion {
+        has_issuer: is_issuer_claimed || values.is_set(keys::TOKEN_CLIENT_ID.path()),
+        ..signing.clone()
+    };
     let form = SecretForm::PrivateKey(signing.clone());
     let key = source(values, SourceRole::Grant, &keys::TOKEN_PRIVATE_KEY, form);
     let grant = GrantType::SignedJwtBearer {
-        assertion: signing.clone(),
+        assertion: signing,
         claims: claims?,
     };
     Some((grant, vec![key?]))

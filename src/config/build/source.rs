@@ -89,16 +89,29 @@ fn place(values: &mut Values, table: SourceTable) -> Option<TokenPlace> {
     }
 }
 
+/// The query and the fragment, which may contain a credential, are in no problem.
 fn http_url(text: &str) -> Result<url::Url, InvalidValue> {
-    let url = address::endpoint(text)?;
-    if url.scheme() == "https" || is_on_link(&url) {
-        return Ok(url);
+    let bare = text.split(['?', '#']).next().unwrap_or_default();
+    let url = address::without_query(bare, &is_on_link)?;
+    if url.scheme() != "https" && !is_on_link(&url) {
+        let problem = format!("{} would send the token unencrypted", quoted(bare));
+        let remedy = "write an https address; plain http is only for loopback and link-local addresses, such as that of \
+                      a metadata server (http://169.254.169.254)";
+        return Err((problem, remedy).into());
     }
-    let bare = text.split('?').next().unwrap_or_default();
-    let problem = format!("{} would send the token unencrypted", quoted(bare));
-    let remedy = "write an https address; plain http is only for loopback and link-local addresses, such as that of a \
-                  metadata server (http://169.254.169.254)";
-    Err((problem, remedy).into())
+    let after = &text[bare.len()..];
+    if after.contains('#') {
+        let problem = format!("{} is followed by a fragment", quoted(bare));
+        return Err((problem, "remove the \"#\" and what follows it").into());
+    }
+    let is_odd = |c: char| c.is_whitespace() || c.is_control();
+    url::Url::parse(text)
+        .ok()
+        .filter(|_| !after.contains(is_odd))
+        .ok_or_else(|| {
+            let problem = format!("{} is followed by a query with spaces", quoted(bare));
+            (problem, "write %20 for a space").into()
+        })
 }
 
 /// The values are not quoted: one of them may be a credential.

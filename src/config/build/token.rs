@@ -60,6 +60,7 @@ fn grant(values: &mut Values) -> Option<GrantConfig> {
         audience: audience
             .or_else(|| Some(named.as_ref()?.audience.clone()))
             .unwrap_or_default(),
+        has_issuer: true, // the client
     };
     let client_assertion_type = client_assertion_type(values, auth);
     let credential = match auth {

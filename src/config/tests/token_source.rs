@@ -1,6 +1,6 @@
 //! `token.source`, which takes the place of a grant, and commands of a file that nobody has named.
 
-use super::{environment, from_bytes, row};
+use super::{environment, from_bytes, row, said, with};
 use crate::config::{Loaded, Overrides, Surroundings, TokenOrigin, TokenPlace, load};
 
 const API: &str = "upstream.url = \"https://api.example.com\"\n";
@@ -207,4 +207,63 @@ fn a_command_of_the_users_own_file_or_of_the_environment_runs() {
         ..Surroundings::default()
     };
     assert!(load(&Overrides::default(), &of_environment).is_ok());
+}
+
+fn url_line(url: &str) -> String {
+    format!("token.source = {{ http = \"{url}\" }}")
+}
+
+fn said_of(lines: &str) -> String {
+    said(from_bytes(
+        format!("{API}{lines}\n").as_bytes(),
+        &environment(&[]),
+    ))
+}
+
+#[test]
+fn no_problem_quotes_what_may_be_a_credential() {
+    for url in [
+        "https://as.example.com/t?code=hunter2#f",
+        "http://as.example.com/t?code=hunter2",
+        "as.example.com/t?code=hunter2",
+        "https:as.example.com/t?code=hunter2",
+        "ftp://as.example.com/t?code=hunter2",
+        "https://as.example.com:0/t?code=hunter2",
+        "https://a..b/t?code=hunter2",
+        "https:///t?code=hunter2",
+        "https://as.example.com/t?code=hunter2 x",
+        "https://u:hunter2@as.example.com/t",
+        "u:hunter2@as.example.com/t",
+        "https://as.example.com/t#hunter2",
+    ] {
+        let found = said_of(&url_line(url));
+        assert!(
+            found.contains("token.source") && !found.contains("hunter"),
+            "{url}: {found}"
+        );
+    }
+    for name in [
+        "TOKEN__SOURCE",
+        "UPSTREAM__HEADERS",
+        "TOKEN__PARAMS",
+        "TOKEN__CLAIMS",
+        "TOKEN__CLIENT_SECRET__COMMAND",
+    ] {
+        for text in ["https://as/t?code=hunter2", "{ a = hunter2 }", "{ hunter2"] {
+            let variable = format!("CUPBEARER_{name}");
+            let found = said(load(&Overrides::default(), &with(&[(&*variable, text)])));
+            assert!(
+                !found.is_empty() && !found.contains("hunter"),
+                "{name}: {found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_address_of_a_metadata_server_is_proposed_with_http() {
+    let found = said_of(&url_line("169.254.169.254/t"));
+    assert!(found.contains("\"http://169.254.169.254/t\""), "{found}");
+    let found = said_of(&url_line("as.example.com/t"));
+    assert!(found.contains("\"https://as.example.com/t\""), "{found}");
 }

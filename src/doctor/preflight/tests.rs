@@ -335,3 +335,35 @@ fn pinned(file: &Path) -> Overrides {
         ..Overrides::default()
     }
 }
+
+#[tokio::test]
+async fn an_assertion_without_an_issuer_is_reported() {
+    let new = crate::token::generate_key(config::Algorithm::Es256).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (file, key) = (directory.path().join("c.toml"), directory.path().join("k"));
+    std::fs::write(&key, new.private.expose()).unwrap();
+    for (more, is_valid) in [
+        ("", false),
+        ("client_id = \"id\"\n", true),
+        ("claims = { iss = \"id\" }\n", true),
+        ("claims = { sub = \"id\" }\n", false),
+    ] {
+        let text = format!(
+            "upstream.url = \"https://api.example.com\"\n[token]\nurl = \"https://as.example.com/t\"\n\
+             grant = \"jwt_bearer\"\nauth = \"none\"\nprivate_key = {{ file = '{}' }}\n{more}",
+            key.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let overrides = Overrides {
+            file: Some(file.clone()),
+            ..Overrides::default()
+        };
+        let loaded = load(&overrides, &Surroundings::default()).await;
+        let said = loaded.err().map(|problems| problems.to_string());
+        assert_eq!(said.is_none(), is_valid, "{more}: {said:?}");
+        assert!(
+            said.is_none_or(|said| said.contains("without an issuer")),
+            "{more}"
+        );
+    }
+}

@@ -6,7 +6,11 @@ fn tcp(address: &str) -> PassedSocket {
     let listener = TcpListener::bind(address).unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    PassedSocket::Tcp(listener, address)
+    PassedSocket::Tcp(PassedTcpSocket {
+        listener,
+        address,
+        is_named: false,
+    })
 }
 
 fn unix(path: &Path, mode: u32) -> PassedSocket {
@@ -18,7 +22,7 @@ fn unix(path: &Path, mode: u32) -> PassedSocket {
 
 /// The message about these sockets for these values of `listen` and `admin.listen`.
 fn problem(api: Vec<PassedSocket>, admin: Vec<PassedSocket>, keys: [&[Listen]; 2]) -> String {
-    let passed = PassedSockets { api, admin };
+    let mut passed = PassedSockets { api, admin };
     let checked = passed.check(keys[0].iter(), keys[1].iter());
     checked.map_or_else(|error| error.to_string(), |()| String::new())
 }
@@ -111,10 +115,10 @@ fn the_file_of_a_unix_socket_may_not_admit_more_users_than_the_configuration() {
 #[tokio::test]
 async fn a_passed_socket_is_taken_and_the_other_address_of_localhost_gets_its_port() {
     let mut passed = vec![tcp("127.0.0.1:0")];
-    let PassedSocket::Tcp(listener, own) = &passed[0] else {
+    let PassedSocket::Tcp(tcp) = &passed[0] else {
         panic!("it is a TCP socket")
     };
-    let (own, _held) = (*own, listener.try_clone().unwrap());
+    let (own, _held) = (tcp.address, tcp.listener.try_clone().unwrap());
     let bound = crate::server::bind_or_take(&Listen::Localhost(0), &mut passed).unwrap();
     assert!(passed.is_empty());
     assert_eq!(bound.addresses[0], own);
@@ -140,4 +144,48 @@ async fn the_file_of_a_passed_unix_socket_stays() {
     assert!(passed.is_empty() && bound.socket_file.is_none());
     drop(bound);
     assert!(path.exists());
+}
+
+#[test]
+fn both_sockets_of_localhost_have_the_same_port() {
+    let keys = [&[Listen::Localhost(0)][..], &[]];
+    let [first, second] = [tcp("127.0.0.1:0"), tcp("[::1]:0")];
+    let message = problem(vec![first, second], Vec::new(), keys);
+    assert!(
+        message.contains("as \"api\", but listen is localhost:0"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_socket_whose_port_is_named_is_not_taken_by_a_listener_on_any_port() {
+    let [named, any] = [tcp("127.0.0.1:0"), tcp("127.0.0.1:0")];
+    let listen = |text: &str| Listen::Tcp(text.parse().unwrap());
+    let (own, other) = (named.to_string(), any.to_string());
+    let mut passed = PassedSockets {
+        api: vec![named, any],
+        admin: Vec::new(),
+    };
+    let listens = [listen("127.0.0.1:0"), listen(&own)];
+    passed.check(listens.iter(), [].iter()).unwrap();
+    for (listen, expected) in listens.iter().zip([&other, &own]) {
+        let bound = crate::server::bind_or_take(listen, &mut passed.api).unwrap();
+        assert_eq!(bound.addresses[0].to_string(), *expected);
+    }
+    assert!(passed.api.is_empty());
+
+    // Without a socket for it, the other one is bound anew.
+    let mut passed = PassedSockets {
+        api: vec![tcp("127.0.0.1:0")],
+        admin: Vec::new(),
+    };
+    let own = passed.api[0].to_string();
+    for any in [listen("127.0.0.1:0"), Listen::Localhost(0)] {
+        passed
+            .check([any.clone(), listen(&own)].iter(), [].iter())
+            .unwrap();
+        let bound = crate::server::bind_or_take(&any, &mut passed.api).unwrap();
+        assert_ne!(bound.addresses[0].to_string(), own);
+        assert_eq!(passed.api.len(), 1);
+    }
 }

@@ -5,6 +5,7 @@ fn assertion() -> config::Assertion {
         algorithm: None,
         key_id: None,
         audience: "https://as.example.com".to_owned(),
+        has_issuer: true,
     }
 }
 

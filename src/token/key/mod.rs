@@ -16,12 +16,16 @@ pub use error::PrivateKeyError;
 pub use generate::{GeneratedKey, generate_key};
 pub(super) use private_key::PrivateKey;
 
-/// Checks that this key can sign with the configured algorithm.
+/// Checks that this key can sign with the configured algorithm, and that the issuer of what it signs is known.
 ///
 /// # Errors
 /// See [`PrivateKeyError`].
 pub fn check_private_key(config: &config::Assertion, key: &Secret) -> Result<(), PrivateKeyError> {
-    PrivateKey::read(key.expose())?
-        .algorithm(config.algorithm)
-        .map(drop)
+    let key = PrivateKey::read(key.expose())?;
+    key.algorithm(config.algorithm)?;
+    if config.has_issuer || key.issuer().is_some() {
+        Ok(())
+    } else {
+        Err(PrivateKeyError::NoIssuer)
+    }
 }

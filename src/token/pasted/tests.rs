@@ -36,13 +36,22 @@ fn what_stands_around_a_token_is_removed() {
         "Authorization: Bearer abc.def-_~+/=",
         "\"Bearer abc.def-_~+/=\"",
         "\u{201c}abc.def-_~+/=\u{201d}",
-        "abc.d\r\nef-_~\n   +/=\n",
         "\u{1b}[200~abc.def-_~+/=\u{1b}[201~",
         "\u{feff}abc.def-_~+/=",
     ] {
         assert_eq!(sent(text), "Bearer abc.def-_~+/=", "{text:?}");
     }
     assert_eq!(sent("bearertoken"), "Bearer bearertoken");
+}
+
+#[test]
+fn a_jwt_that_was_wrapped_is_joined() {
+    let whole = jwt(&json!({ "sub": "1234" }));
+    let (start, end) = whole.split_at(70);
+    assert_eq!(
+        sent(&format!("{start}\r\n   {end}\n")),
+        format!("Bearer {whole}")
+    );
 }
 
 #[test]
@@ -60,6 +69,10 @@ fn what_is_no_token_is_rejected_without_a_word_of_it() {
         (" \n\"\" ", PasteDefect::Empty),
         ("Bearer ", PasteDefect::Empty),
         ("sign in to copy hunter2", PasteDefect::Prose),
+        ("hunter2\nhunter3", PasteDefect::SeveralLines),
+        ("{\"access_token\":\"hunter2\"}", PasteDefect::Json),
+        ("\"{\"access_token\":\n\"hunter2\"}\"", PasteDefect::Json),
+        ("[\"hunter2\"]", PasteDefect::Json),
     ] {
         let found = read(text.as_bytes()).err();
         assert_eq!(found, Some(defect), "{text:?}");

@@ -177,6 +177,7 @@ pub(super) fn assertion() -> config::Assertion {
         algorithm: None,
         key_id: None,
         audience: "https://as.example.com".to_owned(),
+        has_issuer: true,
     }
 }
 

@@ -199,7 +199,28 @@ fn an_output_without_a_token_has_a_name_and_a_remedy_and_is_not_quoted() {
             "{defect:?}"
         );
     }
-    assert_eq!(check_output(b"\xff\xfet\0"), Err(OutputDefect::NotText));
+    assert_eq!(
+        check_output(b"\xff\xfet\0", UNIX_EPOCH),
+        Err(OutputDefect::NotText)
+    );
+}
+
+#[test]
+fn a_list_is_no_token_and_an_expired_token_is_found_before_it_is_sent() {
+    let now = UNIX_EPOCH + Duration::from_secs(2);
+    assert_eq!(
+        check_output(b"[\"abc\"]", now),
+        Err(OutputDefect::BrokenJson)
+    );
+    assert_eq!(check_output(b"[abc", now), Err(OutputDefect::BrokenJson));
+    // {"exp":1}
+    let expired = check_output(b"eyJhbGciOiJub25lIn0.eyJleHAiOjF9.s", now);
+    assert!(
+        matches!(expired, Err(OutputDefect::Expired { .. })),
+        "{expired:?}"
+    );
+    let stated = check_output(br#"{"access_token":"t","expires_in":5}"#, now);
+    assert_eq!(stated, Ok(()));
 }
 
 #[test]

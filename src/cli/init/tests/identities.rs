@@ -717,3 +717,15 @@ proptest! {
         runtime.block_on(is_written(&words))?;
     }
 }
+
+#[test]
+fn the_name_of_a_systemd_credential_stays_as_it_is() {
+    for start in ["$CREDENTIALS_DIRECTORY", "${CREDENTIALS_DIRECTORY}"] {
+        for flag in ["--client-assertion-file", "--secret-file"] {
+            let file = format!("{flag}={start}/x");
+            let text = text_of(&args(&[SERVER, "--client-id=id", &file]));
+            assert!(text.contains(&format!("{start}/x\"")), "{text}");
+            assert!(!text.contains(&format!("/{start}")), "{text}");
+        }
+    }
+}
