@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod guard;
 pub mod instance;
 pub mod learn;
+pub mod login;
 pub mod metrics;
 pub mod net;
 pub mod problem;

@@ -4,7 +4,7 @@
 //! It never hands out a token and never forwards a request. Everyone may use the probes and the metrics, since other
 //! machines request them by IP address, except for a web page in a browser on this machine whose host name was made to
 //! resolve to it. Everything else exists only on loopback and unix listeners, behind the guard's checks. This room
-//! knows neither `proxy` nor `server`: `instance` supplies a [`ProxyView`] of each proxy.
+//! knows neither `proxy` nor `server` itself: `instance` supplies a [`ProxyView`] of each proxy.
 
 mod body;
 mod events;
@@ -266,7 +266,7 @@ impl AdminEndpoints {
             return line(StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned());
         }
         match read_order(body).await {
-            Ok(body) => sign_in::carry_out(order, &body, &self.views),
+            Ok(body) => sign_in::carry_out(order, &body, &self.views).await,
             Err(error) => line(StatusCode::BAD_REQUEST, error.to_string()),
         }
     }

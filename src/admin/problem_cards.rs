@@ -70,7 +70,9 @@ fn card(severity: Severity, code: &str, title: &str) -> (Severity, ProblemStatus
 
 fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severity, ProblemStatus)> {
     let is_usable = snapshot.state.is_usable();
-    if let Some(sign_in) = &snapshot.sign_in {
+    if let Some(sign_in) = &snapshot.sign_in
+        && sign_in.needs_person
+    {
         return sign_in_card(snapshot, sign_in);
     }
     let Some(error) = &snapshot.last_error else {

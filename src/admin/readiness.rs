@@ -120,17 +120,21 @@ impl Readiness {
             || "signed in".to_owned(),
             |who| format!("signed in as {who}"),
         );
-        let until = match person.and_then(|person| person.until) {
-            Some(_) => {
+        let is_limited = person.is_some_and(|person| person.until.is_some() || person.is_renewed);
+        let until = match is_limited {
+            true => {
                 let usable = Duration::from_secs(snapshot.usable_for.as_secs());
                 format!("valid for {}", humantime::format_duration(usable))
             }
-            None => "valid until the API rejects it".to_owned(),
+            false => "valid until the API rejects it".to_owned(),
         };
+        let failing = snapshot.last_error.as_ref();
+        let failing = failing.map(|error| format!("; refreshing fails: {error}"));
         let soon = snapshot.ends_soon().map(|soon| format!("; {soon}"));
         Self::ready(format!(
-            "ready: token {state}, {until}; {who}{}",
-            soon.unwrap_or_default()
+            "ready: token {state}, {until}; {who}{}{}",
+            soon.unwrap_or_default(),
+            failing.unwrap_or_default()
         ))
     }
 
@@ -143,7 +147,9 @@ impl Readiness {
                 retry_in: None,
             };
         }
-        if let Some(sign_in) = &snapshot.sign_in {
+        if let Some(sign_in) = &snapshot.sign_in
+            && (sign_in.needs_person || snapshot.state.is_usable())
+        {
             return Self::of_person(snapshot, sign_in);
         }
         if snapshot.state.is_usable() {

@@ -9,12 +9,14 @@ use super::response::{AdminResponse, line, with_type};
 use super::status::timestamp;
 use super::status_api::SignInResult;
 use super::view::ProxyView;
+use crate::login::LoginNotStarted;
+use crate::text::error_chain;
 use crate::token::{PasteError, SignedIn, Tokens};
 
 /// What a person orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SignInOrder {
-    /// `POST /login`: where to sign in.
+    /// `POST /login`: where to sign in, or how a sign-in with a browser goes.
     Login,
     /// `POST /logout`.
     Logout,
@@ -42,6 +44,8 @@ struct OrderFields {
     proxy: Option<String>,
     /// The token that was pasted.
     token: Option<String>,
+    /// The sign-in that is asked about.
+    login: Option<String>,
 }
 
 /// Whether the request says that it is JSON. A form of another page cannot say so.
@@ -54,11 +58,15 @@ pub(super) fn is_json<B>(request: &Request<B>) -> bool {
 }
 
 /// Carries out an order of the person who owns this process.
-pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) -> AdminResponse {
+pub(super) async fn carry_out(
+    order: SignInOrder,
+    body: &[u8],
+    views: &[ProxyView],
+) -> AdminResponse {
     // serde's error may quote the token.
     let Ok(mut fields) = serde_json::from_slice::<OrderFields>(body) else {
         return bad_request(
-            "This is not an order: send a JSON object with proxy and token, both strings.",
+            "This is not an order: send a JSON object with proxy, token and login, all of them strings.",
         );
     };
     let view = match chosen(fields.proxy.as_deref(), views) {
@@ -67,9 +75,12 @@ pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) ->
     };
     let tokens = (view.sign_in_tokens)();
     match order {
-        SignInOrder::Login => result(StatusCode::OK, &view.name, &tokens),
-        SignInOrder::Logout => match sign_out(view, &tokens) {
-            Ok(()) => result(StatusCode::OK, &view.name, &tokens),
+        SignInOrder::Login => login(view, &tokens, fields.login.as_deref()).await,
+        SignInOrder::Logout => match sign_out(view, &tokens).await {
+            Ok(problem) => response(&SignInResult {
+                problem,
+                ..result(&view.name, &tokens)
+            }),
             Err(error) => failure(&error),
         },
         SignInOrder::Paste => {
@@ -77,21 +88,55 @@ pub(super) fn carry_out(order: SignInOrder, body: &[u8], views: &[ProxyView]) ->
                 return bad_request("The order has no token.");
             };
             match tokens.paste(token.as_bytes()) {
-                Ok(_) => result(StatusCode::OK, &view.name, &tokens),
+                Ok(_) => response(&result(&view.name, &tokens)),
                 Err(error) => failure(&error),
             }
         }
     }
 }
 
-/// Signs out of the identity that serves, and of the one that waits for its first token.
-fn sign_out(view: &ProxyView, tokens: &Tokens) -> Result<(), PasteError> {
-    tokens.sign_out()?;
-    let live = (view.tokens)();
-    if live.is_sign_in() {
-        live.sign_out()?;
+/// Says where to sign in: for a sign-in with a browser begins one, or says how the one with this id goes.
+async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResponse {
+    if tokens.login_config().is_none() {
+        return response(&result(&view.name, tokens));
     }
-    Ok(())
+    if let Some(id) = id {
+        let outcome = view.logins.outcome(id);
+        return response(&SignInResult {
+            outcome: Some(outcome.as_str().to_owned()),
+            problem: outcome.problem().map(str::to_owned),
+            ..result(&view.name, tokens)
+        });
+    }
+    match view.logins.begin(tokens).await {
+        Ok(started) => response(&SignInResult {
+            login: Some(started.id),
+            start_url: Some(started.start_url),
+            ..result(&view.name, tokens)
+        }),
+        Err(error) => {
+            let status = match &error {
+                LoginNotStarted::Taken { .. } => StatusCode::CONFLICT,
+                LoginNotStarted::Login(_) | LoginNotStarted::NoRandomBytes(_) => {
+                    StatusCode::BAD_GATEWAY
+                }
+            };
+            line(status, format!("{}.", error_chain(&error)))
+        }
+    }
+}
+
+/// Signs out of the identity that serves, and of the one that waits for its first token. Returns what the person should
+/// know if the authorization server could not be told.
+async fn sign_out(view: &ProxyView, tokens: &Tokens) -> Result<Option<String>, PasteError> {
+    let signed_out = tokens.sign_out()?;
+    let live = (view.tokens)();
+    let of_live = live.is_sign_in().then(|| live.sign_out()).transpose()?;
+    let mut problem = signed_out.revoke().await;
+    if let Some(of_live) = of_live {
+        problem = problem.or(of_live.revoke().await);
+    }
+    Ok(problem)
 }
 
 /// The proxy with this name, or the only one that a person signs in to.
@@ -134,22 +179,28 @@ fn failure(error: &PasteError) -> AdminResponse {
 }
 
 /// Who is signed in now.
-fn result(status: StatusCode, proxy: &str, tokens: &Tokens) -> AdminResponse {
+fn result(proxy: &str, tokens: &Tokens) -> SignInResult {
     let snapshot = tokens.snapshot();
     let sign_in = snapshot.sign_in.as_ref();
     let person = tokens.signed_in();
-    let result = SignInResult {
+    SignInResult {
         proxy: proxy.to_owned(),
         state: snapshot.state.as_str().to_owned(),
+        way: sign_in.map_or("", |sign_in| sign_in.place.way()).to_owned(),
+        is_renewed: person.as_ref().is_some_and(|person| person.is_renewed),
         login_url: sign_in.and_then(|sign_in| sign_in.place.login_url.clone()),
         page: sign_in.and_then(|sign_in| sign_in.place.page.clone()),
         who: person.as_ref().and_then(|person| person.who.clone()),
         expires_at: person.as_ref().and_then(expiry),
         doubts: person.map(|person| person.doubts).unwrap_or_default(),
-    };
+        ..SignInResult::default()
+    }
+}
+
+fn response(result: &SignInResult) -> AdminResponse {
     // Cannot fail: these are strings.
-    let text = serde_json::to_string_pretty(&result).unwrap_or_default() + "\n";
-    with_type(status, "application/json", text)
+    let text = serde_json::to_string_pretty(result).unwrap_or_default() + "\n";
+    with_type(StatusCode::OK, "application/json", text)
 }
 
 fn expiry(person: &SignedIn) -> Option<String> {

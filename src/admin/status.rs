@@ -137,6 +137,8 @@ fn token_status(from: String, snapshot: Snapshot, attempts: &[TokenAttempt]) -> 
 fn sign_in_status(snapshot: SignInSnapshot) -> SignInStatus {
     let (place, person) = (snapshot.place, snapshot.signed_in);
     SignInStatus {
+        way: place.way().to_owned(),
+        is_renewed: person.as_ref().is_some_and(|person| person.is_renewed),
         is_signed_in: person.is_some(),
         who: person.as_ref().and_then(|person| person.who.clone()),
         login_url: place.login_url,

@@ -155,6 +155,10 @@ pub struct TokenAttemptStatus {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SignInStatus {
+    /// `paste`, or `browser` if the person signs in with a browser.
+    pub way: String,
+    /// Whether new tokens are obtained without the person.
+    pub is_renewed: bool,
     /// Who is signed in, if the token says so.
     pub who: Option<String>,
     /// Whether somebody is.
@@ -185,6 +189,22 @@ pub struct SignInResult {
     pub expires_at: Option<String>,
     /// What speaks against the token.
     pub doubts: Vec<String>,
+    /// `paste`, or `browser` if the person signs in with a browser.
+    pub way: String,
+    /// Whether new tokens are obtained without the person.
+    pub is_renewed: bool,
+    /// The address that a browser must open. It works once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_url: Option<String>,
+    /// What the sign-in is asked about by, as `login`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// `waiting`, `signed_in`, `denied`, `failed`, `expired` or `replaced`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Why the sign-in has failed, or what was not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// How many token requests have ended in which way.

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use crate::guard::Guard;
+use crate::login::Logins;
 use crate::metrics::{Metrics, PendingChange, TokenFacts};
 use crate::token::{Snapshot, Tokens};
 
@@ -27,6 +28,8 @@ pub struct ProxyView {
     pub tokens: Arc<dyn Fn() -> Tokens + Send + Sync>,
     /// The tokens that a person signs in to, if one does.
     pub sign_in_tokens: Arc<dyn Fn() -> Tokens + Send + Sync>,
+    /// The sign-ins with a browser.
+    pub logins: Logins,
     /// Decides who may use the admin listener: the proxy's guard without callers and rails.
     pub guard: Arc<dyn Fn() -> Guard + Send + Sync>,
     /// The proxy's metrics.

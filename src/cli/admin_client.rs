@@ -101,6 +101,17 @@ impl AdminError {
     }
 }
 
+/// Whose process an order may be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recipient {
+    /// Our own user's, or root's: the order has a token.
+    OwnUser,
+    /// The same, where the system tells it.
+    OwnUserIfKnown,
+    /// Whoever has been recognized.
+    Anyone,
+}
+
 /// Why a request got no response.
 struct RequestFailure {
     cause: String,
@@ -155,13 +166,17 @@ impl AdminListener {
             .map_err(|failure| self.unreachable(failure))
     }
 
-    /// Sends an order in JSON to the same address; if it is `only_to_own`, then only to a process of this user or of
-    /// root.
+    /// Gives the requests that follow another time limit.
+    pub(super) fn renew_limit(&mut self, limit: Duration) {
+        self.deadline = Instant::now() + limit;
+    }
+
+    /// Sends an order in JSON to the same address, if its process belongs to the `recipient`.
     pub(super) async fn order(
         &self,
         path: &str,
         body: &str,
-        only_to_own: bool,
+        recipient: Recipient,
     ) -> Result<TextResponse, AdminError> {
         let request = request(Method::POST, path, Some(body)).map_err(|error| {
             self.unreachable(RequestFailure {
@@ -170,7 +185,7 @@ impl AdminListener {
             })
         })?;
         let deadline = self.deadline;
-        if !only_to_own {
+        if recipient == Recipient::Anyone {
             let sent = within(deadline, send_to(&self.address, Ok(request))).await;
             return sent.map_err(|failure| self.unreachable(failure));
         }
@@ -181,7 +196,7 @@ impl AdminListener {
                     .await
                     .map_err(|failure| self.unreachable(failure))?;
                 // After connecting: whoever listens now has the other end.
-                self.check_owner(doctor::listener_user(*address))?;
+                self.check_owner(doctor::listener_user(*address), recipient)?;
                 let sent = within(deadline, send(stream, request)).await;
                 sent.map_err(|failure| self.unreachable(failure))
             }
@@ -193,7 +208,7 @@ impl AdminListener {
                 let stream = connected
                     .await
                     .map_err(|failure| self.unreachable(failure))?;
-                self.check_owner(stream.peer_cred().ok().map(|user| user.uid()))?;
+                self.check_owner(stream.peer_cred().ok().map(|user| user.uid()), recipient)?;
                 let sent = within(deadline, send(stream, request)).await;
                 sent.map_err(|failure| self.unreachable(failure))
             }
@@ -207,9 +222,12 @@ impl AdminListener {
         }
     }
 
-    fn check_owner(&self, user: Option<u32>) -> Result<(), AdminError> {
+    fn check_owner(&self, user: Option<u32>, recipient: Recipient) -> Result<(), AdminError> {
         let address = self.address.to_string();
         let Some(uid) = user else {
+            if recipient == Recipient::OwnUserIfKnown {
+                return Ok(());
+            }
             return Err(AdminError::UnknownUser { address });
         };
         if uid == 0 || own_user() == Some(uid) {

@@ -115,7 +115,7 @@ pub(super) fn token_line(snapshot: &Snapshot) -> String {
     if let Some(sign_in) = snapshot
         .sign_in
         .as_ref()
-        .filter(|one| one.signed_in.is_none())
+        .filter(|one| one.needs_person && one.signed_in.is_none())
     {
         return format!("  token        none yet: {}", sign_in.place.advice());
     }

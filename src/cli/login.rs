@@ -1,28 +1,37 @@
-//! `cupbearer login`: hands a token that a person has copied to the running proxy.
+//! `cupbearer login`: signs a person in to the running proxy, with a browser or with a token that was copied.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::admin_client::{AdminListener, TIME_LIMIT};
+use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
 use super::exit::Exit;
 use super::hidden_line::{Typed, read_hidden, read_piped};
 use super::invocation::{Invocation, SettingsArgs};
+use super::login_browser;
 use super::output::{print_result, say};
 use super::sign_in_order::{OrderFailure, give, name_of};
 use crate::admin::status_api::SignInResult;
 use crate::credentials::{self, Secret};
 
-/// Sign in to the running proxy: hand it a token that you have copied
+/// The proxy may have to read the issuer's metadata first.
+const METADATA_LIMIT: Duration = Duration::from_secs(12);
+
+/// Sign in to the running proxy: with a browser, or with a token that you have copied
 #[derive(Args)]
 #[group(skip)]
 #[command(
-    after_help = "The token is read from a hidden prompt, or from standard input if that is not a terminal.\n\n\
-                  Example:\n  cupbearer login\n  pbpaste | cupbearer login"
+    after_help = "With token.grant = \"authorization_code\", a browser opens. With \"paste\", the token is read from a hidden\n\
+                  prompt, or from standard input if that is not a terminal.\n\n\
+                  Example:\n  cupbearer login\n  cupbearer login --no-browser\n  pbpaste | cupbearer login"
 )]
 pub(super) struct LoginArgs {
+    /// Print the address to open instead of opening it
+    #[arg(long)]
+    no_browser: bool,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -34,7 +43,7 @@ impl LoginArgs {
             return exit;
         }
         let _hidden = credentials::hide_process();
-        match login(&invocation).await {
+        match login(&invocation, !self.no_browser).await {
             Ok(signed_in) => print_result("cupbearer login", &summary(&signed_in), Exit::Fine),
             Err(failure) => {
                 say(&format!("cupbearer login: {failure}"));
@@ -44,12 +53,21 @@ impl LoginArgs {
     }
 }
 
-async fn login(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
-    let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
+async fn login(invocation: &Invocation, with_browser: bool) -> Result<SignInResult, OrderFailure> {
+    let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
     let proxy = name_of(invocation, &listener);
-    // Before anyone copies a token: whose program this is, and that it wants one.
-    let order = Zeroizing::new(json!({ "proxy": proxy }).to_string());
-    let place = give(&listener, "/login", &order, true).await?;
+    // Before anyone copies a token or opens a page: whose program this is, and that it wants one.
+    let order = json!({ "proxy": proxy }).to_string();
+    let recipient = if expects_browser(&listener, proxy.as_deref()) {
+        listener.renew_limit(METADATA_LIMIT);
+        Recipient::OwnUserIfKnown
+    } else {
+        Recipient::OwnUser
+    };
+    let place = give(&listener, "/login", &order, recipient).await?;
+    if place.start_url.is_some() {
+        return login_browser::sign_in(&mut listener, proxy.as_deref(), &place, with_browser).await;
+    }
     let token = read_token(&place)?;
     let text = std::str::from_utf8(token.expose());
     let text = text.map_err(|_| OrderFailure::Input("it is not text".to_owned()))?;
@@ -58,7 +76,18 @@ async fn login(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
     let order = order.map_err(|error| OrderFailure::Input(error.to_string()))?;
     // The prompt may have taken any time.
     let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
-    give(&listener, "/token/paste", &order, true).await
+    give(&listener, "/token/paste", &order, Recipient::OwnUser).await
+}
+
+/// Whether a person signs in to the proxy with a browser.
+fn expects_browser(listener: &AdminListener, proxy: Option<&str>) -> bool {
+    let status = listener.status.as_ref();
+    let proxies = status.into_iter().flat_map(|status| &status.proxies);
+    let mut meant = proxies.filter(|one| proxy.is_none_or(|name| name == one.name));
+    meant.any(|one| {
+        let sign_in = one.token.sign_in.as_ref();
+        sign_in.is_some_and(|sign_in| sign_in.way == "browser")
+    })
 }
 
 /// The JSON of the order.
@@ -95,6 +124,9 @@ fn summary(result: &SignInResult) -> String {
     };
     let until = match &result.expires_at {
         Some(until) => format!("until {until}"),
+        None if result.is_renewed => {
+            "until you sign out or the authorization server ends it".to_owned()
+        }
         None => "until the API rejects the token".to_owned(),
     };
     let doubts = result.doubts.iter();

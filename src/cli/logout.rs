@@ -1,14 +1,19 @@
-//! `cupbearer logout`: makes the running proxy forget the token of the person who has signed in.
+//! `cupbearer logout`: makes the running proxy forget the tokens of the person who has signed in, and revoke them.
+
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use super::admin_client::{AdminListener, TIME_LIMIT};
+use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say};
 use super::sign_in_order::{OrderFailure, give, name_of};
 use crate::admin::status_api::SignInResult;
+
+/// The proxy revokes the token meanwhile.
+const REVOCATION_LIMIT: Duration = Duration::from_secs(12);
 
 /// Sign out: the running proxy forgets the token and closes tunnels
 #[derive(Args)]
@@ -27,6 +32,9 @@ impl LogoutArgs {
         }
         match logout(&invocation).await {
             Ok(result) => {
+                if let Some(problem) = &result.problem {
+                    say(&format!("note: {problem}"));
+                }
                 let line = format!("{}: signed out\n", result.proxy);
                 print_result("cupbearer logout", &line, Exit::Fine)
             }
@@ -39,7 +47,8 @@ impl LogoutArgs {
 }
 
 async fn logout(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
-    let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
+    let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
+    listener.renew_limit(REVOCATION_LIMIT);
     let order = json!({ "proxy": name_of(invocation, &listener) }).to_string();
-    give(&listener, "/logout", &order, false).await
+    give(&listener, "/logout", &order, Recipient::Anyone).await
 }

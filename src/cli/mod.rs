@@ -5,7 +5,7 @@
 //!
 //! The other files are shared: `exit` (exit codes), `output` (printing), `invocation` (the flags that set
 //! configuration), `staged_file` (writing files), `quoting` (paths in advice), `admin_client` (asking a running proxy),
-//! `sign_in_order` (signing in and out), `hidden_line` (reading a token),
+//! `sign_in_order` (signing in and out), `login_browser` (with a browser), `hidden_line` (reading a token),
 //! `serve` (running proxies, for `run` and `demo`).
 
 mod admin_client;
@@ -25,6 +25,7 @@ mod invocation;
 mod keygen;
 mod learn;
 mod login;
+mod login_browser;
 mod logout;
 mod output;
 mod page_doctor;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::admin_client::{AdminError, AdminListener};
+use super::admin_client::{AdminError, AdminListener, Recipient};
 use super::exit::Exit;
 use super::invocation::Invocation;
 use crate::admin::status_api::SignInResult;
@@ -23,6 +23,15 @@ pub(super) enum OrderFailure {
     /// The person gave no token.
     #[error("no token was given, so nothing has changed")]
     Abandoned,
+    /// The person or the authorization server has denied the sign-in.
+    #[error("not signed in: {0}")]
+    LoginDenied(String),
+    /// The authorization server cannot be reached, or its response cannot be used.
+    #[error("not signed in: {0}")]
+    LoginFailed(String),
+    /// The person did not come back in time, or began another sign-in.
+    #[error("not signed in: {0}")]
+    LoginEnded(&'static str),
     /// The token cannot be read.
     #[error("the token cannot be read: {0}")]
     Input(String),
@@ -35,8 +44,9 @@ impl OrderFailure {
             Self::Listener(error) if error.has_timed_out() => Exit::Failed,
             Self::Listener(error) if error.is_owner_unknown() => Exit::Failed,
             Self::Listener(_) | Self::NotExpected(_) => Exit::Configuration,
-            Self::Denied(_) | Self::Abandoned => Exit::Refused,
-            Self::Input(_) => Exit::Failed,
+            Self::Denied(_) | Self::Abandoned | Self::LoginDenied(_) => Exit::Refused,
+            Self::LoginFailed(_) => Exit::Unreachable,
+            Self::Input(_) | Self::LoginEnded(_) => Exit::Failed,
         }
     }
 }
@@ -48,18 +58,19 @@ pub(super) fn name_of(invocation: &Invocation, listener: &AdminListener) -> Opti
     name.filter(|_| several)
 }
 
-/// Gives an order. One that has a token is sent only to a process of our own user, or of root.
+/// Gives an order.
 pub(super) async fn give(
     listener: &AdminListener,
     path: &str,
     body: &str,
-    only_to_own: bool,
+    recipient: Recipient,
 ) -> Result<SignInResult, OrderFailure> {
-    let response = listener.order(path, body, only_to_own).await?;
+    let response = listener.order(path, body, recipient).await?;
     let text = response.printable();
     match response.status {
         StatusCode::OK => serde_json::from_str(&response.text)
             .map_err(|_| OrderFailure::Denied("the response cannot be read".to_owned())),
+        StatusCode::BAD_GATEWAY => Err(OrderFailure::LoginFailed(text)),
         StatusCode::CONFLICT => Err(OrderFailure::NotExpected(text)),
         StatusCode::NOT_FOUND => Err(OrderFailure::NotExpected(
             "this version of the proxy, or this listener, takes no such order".to_owned(),

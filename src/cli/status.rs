@@ -173,7 +173,12 @@ fn write_proxy(f: &mut fmt::Formatter<'_>, proxy: &ProxyStatus) -> fmt::Result {
     )?;
     if let Some(sign_in) = &token.sign_in {
         write_sign_in(f, sign_in)?;
-    } else {
+    }
+    if token
+        .sign_in
+        .as_ref()
+        .is_none_or(|person| person.is_renewed)
+    {
         let next = seconds(token.next_attempt_in_s);
         let error = token.last_error.as_deref().unwrap_or("none");
         write!(f, ", next token request in {next}\n  last error   {error}")?;
@@ -206,7 +211,14 @@ fn write_sign_in(f: &mut fmt::Formatter<'_>, sign_in: &SignInStatus) -> fmt::Res
     }
     let places = [
         ("sign in at", &sign_in.login_url),
-        ("paste at", &sign_in.page),
+        (
+            if sign_in.way == "browser" {
+                "sign in at"
+            } else {
+                "paste at"
+            },
+            &sign_in.page,
+        ),
     ];
     for (what, url) in places {
         if let Some(url) = url {

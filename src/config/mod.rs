@@ -7,7 +7,7 @@
 //! Bottom-up; each item uses only the items above it in this list:
 //!
 //! - `problems`, `units`, `address`, `field_names`, `same_file`, `listen`, `path_spelling`, `path_pattern`, `inputs`,
-//!   `network`, `guard`, `token_field`, `token_source`, `token` and `types`: the types, and the text that each is
+//!   `network`, `guard`, `token_field`, `token_source`, `login`, `token` and `types`: the types, and the text that each is
 //!   parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `named_sources`: what a configuration names, known even if it is invalid;
@@ -36,6 +36,7 @@ pub mod keys;
 mod layers;
 mod listen;
 mod load;
+mod login;
 mod named_sources;
 mod network;
 pub(crate) mod paste;
@@ -70,6 +71,7 @@ pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
 pub use listen::{Listen, PORT_PROBE_HOST};
 pub use load::{AdminAddress, InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
+pub use login::LoginConfig;
 pub use named_sources::NamedSources;
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::{LoosePath, LoosePattern, PathPattern};
@@ -79,7 +81,7 @@ pub use problems::{ConfigProblem, ConfigProblems};
 pub use same_file::{is_same_file, resolve_links};
 pub(crate) use secret_source::is_credential;
 pub use several::{holder_of_admin, load_all, load_one_of, names_same_client};
-pub use sign_in::{LoginSharing, SignInConfig};
+pub use sign_in::{LoginSharing, SignInConfig, role_doubts};
 pub use token::{
     Algorithm, Assertion, ClientAuth, Endpoint, GrantConfig, GrantType, RequestSource, SecretForm,
     SourceRole, TokenConfig, TokenOrigin,

@@ -31,26 +31,26 @@ impl SignInConfig {
             && self.field.name == other.field.name
             && self.field.prefix == other.field.prefix
     }
+}
 
-    /// What speaks against a token with these claims: never enough to reject it, since only the API decides.
-    #[must_use]
-    pub fn doubts(&self, claims: &Map<String, Value>) -> Vec<String> {
-        let host = self.api.as_ref().map_or("", |api| api.authority.host());
-        let (Some(api), Some(environment)) = (managed_api(host), environment_of_host(host)) else {
-            return Vec::new();
-        };
-        match roles_in_groups(claims.get("groups")) {
-            Err((problem, _)) => vec![problem],
-            Ok(roles) if matching_roles(&roles, api, environment).is_empty() => {
-                let roles: Vec<String> = roles.iter().map(|role| quoted(role)).collect();
-                vec![format!(
-                    "the API is of the environment {environment}, but the token has no role there (its roles: {}): it may \
-                     be a token of another environment",
-                    roles.join(", ")
-                )]
-            }
-            Ok(_) => Vec::new(),
+/// What speaks against a token with these claims for this API: never enough to reject it, since only the API decides.
+#[must_use]
+pub fn role_doubts(api: Option<&Origin>, claims: &Map<String, Value>) -> Vec<String> {
+    let host = api.map_or("", |api| api.authority.host());
+    let (Some(api), Some(environment)) = (managed_api(host), environment_of_host(host)) else {
+        return Vec::new();
+    };
+    match roles_in_groups(claims.get("groups")) {
+        Err((problem, _)) => vec![problem],
+        Ok(roles) if matching_roles(&roles, api, environment).is_empty() => {
+            let roles: Vec<String> = roles.iter().map(|role| quoted(role)).collect();
+            vec![format!(
+                "the API is of the environment {environment}, but the token has no role there (its roles: {}): it may be a \
+                 token of another environment",
+                roles.join(", ")
+            )]
         }
+        Ok(_) => Vec::new(),
     }
 }
 

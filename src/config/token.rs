@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::address::is_loopback;
+use super::login::LoginConfig;
 use super::problems::InvalidValue;
 use super::sign_in::SignInConfig;
 use super::token_field::TokenField;
@@ -55,6 +56,18 @@ impl TokenConfig {
     #[must_use]
     pub const fn has_source(&self) -> bool {
         matches!(self.origin, TokenOrigin::Source(_))
+    }
+
+    /// How a person signs in with a browser, if one does.
+    #[must_use]
+    pub fn login(&self) -> Option<&LoginConfig> {
+        self.grant()?.login()
+    }
+
+    /// Whether the tokens are those of a person, who must sign in.
+    #[must_use]
+    pub fn is_of_person(&self) -> bool {
+        self.sign_in().is_some() || self.login().is_some()
     }
 
     /// How a request to the API carries the token.
@@ -125,7 +138,7 @@ pub struct GrantConfig {
     pub grant: GrantType,
     /// `token.client_assertion_type`.
     pub client_assertion_type: String,
-    /// What a request is made with, read when it is needed. At least one.
+    /// What a request is made with, read when it is needed. A public client has none.
     pub sources: Vec<RequestSource>,
     /// `token.auth`.
     pub auth: ClientAuth,
@@ -153,6 +166,18 @@ impl GrantConfig {
         self.sources
             .iter()
             .find(|source| source.role == SourceRole::Client)
+    }
+
+    /// How a person signs in, if the grant is to a person.
+    #[must_use]
+    pub const fn login(&self) -> Option<&LoginConfig> {
+        match &self.grant {
+            GrantType::AuthorizationCode(login) => Some(login),
+            GrantType::ClientCredentials
+            | GrantType::JwtBearer
+            | GrantType::SignedJwtBearer { .. }
+            | GrantType::TokenExchange { .. } => None,
+        }
     }
 
     /// The key of what the client authenticates with, or else of what the grant is requested with.
@@ -224,6 +249,8 @@ pub(crate) enum GrantName {
     JwtBearer,
     /// `token_exchange`.
     TokenExchange,
+    /// `authorization_code`.
+    AuthorizationCode,
     /// `paste`.
     Paste,
 }
@@ -249,6 +276,8 @@ pub enum GrantType {
         /// `token.actor_token_type`, if there is an actor token.
         actor_token_type: Option<String>,
     },
+    /// RFC 6749 4.1 with PKCE, and 6 for each renewal.
+    AuthorizationCode(Box<LoginConfig>),
 }
 
 /// `token.scope` (RFC 6749 3.3): words of printable ASCII without `"` and `\`, separated by single spaces.
@@ -324,6 +353,7 @@ impl GrantType {
             Self::ClientCredentials => "client_credentials",
             Self::JwtBearer | Self::SignedJwtBearer { .. } => "jwt_bearer",
             Self::TokenExchange { .. } => "token_exchange",
+            Self::AuthorizationCode(_) => "authorization_code",
         }
     }
 }

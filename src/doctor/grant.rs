@@ -74,7 +74,9 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
         )),
         // Only a running proxy finds that out.
         GrantError::SourceOfAnother => failed(FailureKind::Other).remedy(failure.chain()),
-        GrantError::OnlyPerson => Finding::skipped("a person signs in to the running proxy"),
+        GrantError::OnlyPerson | GrantError::SignedOut => Finding::skipped("a person signs in to the running proxy"),
+        GrantError::IdToken(_) => failed(FailureKind::Unreachable)
+            .remedy("correct token.issuer and token.client_id"),
         GrantError::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),
     }
 }
@@ -216,6 +218,9 @@ fn invalid_grant(finding: Finding, token: &GrantConfig) -> Finding {
                 "the audience is not the server's own name",
                 "set token.audience to what the server's documentation says",
             ),
+        GrantType::AuthorizationCode(_) => {
+            finding.remedy("sign in again with `cupbearer login`")
+        }
         GrantType::ClientCredentials => finding.remedy(
             "the server does not grant client_credentials to this client: look at the server's own log",
         ),

@@ -50,6 +50,7 @@ pub use lease::Lease;
 pub use peer::{CallerName, OwnScheme, Peer, Transport};
 pub use peer_certificate::PeerCertificate;
 pub use rejection::Rejection;
+pub(crate) use users::is_own_user;
 
 /// The checks of one proxy.
 ///

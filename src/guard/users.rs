@@ -70,17 +70,25 @@ impl AdmittedUsers {
     /// Admits only our own user and root, where the system tells users apart, whatever the configuration says: to hand
     /// over a token or to sign out.
     pub(super) fn check_owner(&self, peer: &Peer) -> Result<(), Rejection> {
-        let is_own = match (peer.transport, peer.uid) {
-            (Transport::Network, _) => false,
-            (_, Some(uid)) => uid == ROOT || self.own.is_none_or(|own| own == uid),
-            (_, None) => !cfg!(target_os = "linux"),
-        };
-        if is_own {
+        if is_owner(peer, self.own) {
             return Ok(());
         }
         let detail = "Only the user that this proxy runs as, and root, may sign in or out here, whatever \
                       guard.local_users says.";
         Err(Rejection::new(Reason::UserRefused, detail.to_owned()))
+    }
+}
+
+/// Whether a peer is our own user or root, or the system does not tell users apart.
+pub(crate) fn is_own_user(peer: &Peer) -> bool {
+    is_owner(peer, own_uid())
+}
+
+fn is_owner(peer: &Peer, own: Option<u32>) -> bool {
+    match (peer.transport, peer.uid) {
+        (Transport::Network, _) => false,
+        (_, Some(uid)) => uid == ROOT || own.is_none_or(|own| own == uid),
+        (_, None) => !cfg!(target_os = "linux"),
     }
 }
 

@@ -36,14 +36,28 @@ impl Identity {
         let ownership = Ownership::default();
         let credential = SecretReader::new(config.token.requests(), ownership.clone());
         let read_secret = credential.into_function();
-        let (tokens, engine) = token::refresh_task(
+        let of_person = token::LoginTaskContext {
+            page: context.sign_in_page.clone(),
+            sessions: context.login_sessions.clone(),
+            proxy: context.name.clone(),
+            attempts: context.attempts.clone(),
+        };
+        let of_person = token::login_task(
             &config.token,
-            client,
-            read_secret,
-            ownership.clone(),
-            context.name.clone(),
-            context.attempts.clone(),
+            client.clone(),
+            Arc::clone(&read_secret),
+            of_person,
         );
+        let (tokens, engine) = of_person.unwrap_or_else(|| {
+            token::refresh_task(
+                &config.token,
+                client,
+                read_secret,
+                ownership.clone(),
+                context.name.clone(),
+                context.attempts.clone(),
+            )
+        });
         let mut task = JoinSet::new();
         task.spawn(
             context

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::start_error::StartError;
 use crate::config::{Config, Listen, LocalUsers, LoginSharing, key_that_reaches};
+use crate::login::Logins;
 use crate::metrics::StoppedTasks;
 use crate::net::ListenerTls;
 use crate::proxy::AccessLogger;
 use crate::server::{LiveLimits, LiveTls, ServerTls};
-use crate::token::{AttemptCounter, SignInPage};
+use crate::token::{AttemptCounter, LoginSessions, SignInPage};
 
 /// What does not change for as long as a proxy listens.
 pub(super) struct ListenContext {
@@ -33,6 +34,10 @@ pub(super) struct ListenContext {
     pub(super) attempts: AttemptCounter,
     /// Where a person signs in, once there is an admin listener.
     pub(super) sign_in_page: SignInPage,
+    /// The sessions of the people who sign in with a browser.
+    pub(super) login_sessions: LoginSessions,
+    /// The sign-ins with a browser.
+    pub(super) logins: Logins,
 }
 
 impl ListenContext {
@@ -61,7 +66,7 @@ impl ListenContext {
         {
             return Err(StartError::OpenToNetwork { listener });
         }
-        if config.token.sign_in().is_some()
+        if config.token.is_of_person()
             && LoginSharing::of(&self.listen, &config.guard).is_some()
         {
             let listener = self.listen.to_string();

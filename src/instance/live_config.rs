@@ -17,6 +17,7 @@ use super::start_error::StartError;
 use super::worker::GenerationFollower;
 use crate::config::{self, Config};
 use crate::guard::{Guard, OwnScheme};
+use crate::login::Logins;
 use crate::metrics::StoppedTasks;
 use crate::net::{self, TlsSetupError};
 use crate::proxy::AccessLines;
@@ -272,6 +273,11 @@ impl LiveConfig {
     pub(super) fn sign_in_tokens(&self) -> Tokens {
         let pending = self.notes.pending().filter(Tokens::is_sign_in);
         pending.unwrap_or_else(|| self.tokens())
+    }
+
+    /// The sign-ins with a browser.
+    pub(super) fn logins(&self) -> &Logins {
+        &self.context.logins
     }
 
     /// Where a person signs in, once there is an admin listener.

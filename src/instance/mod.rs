@@ -26,10 +26,11 @@ use tokio::time::Instant;
 
 use crate::config::{Config, LocalUsers};
 use crate::guard::Peer;
+use crate::login::Logins;
 use crate::metrics::Metrics;
 use crate::proxy::{self, AccessLines, AccessLogger, DocumentStore, UnservedResponder, ViaName};
 use crate::server::{self, PassedSocket, Server, StopSignal};
-use crate::token::{AttemptCounter, SignInPage};
+use crate::token::{AttemptCounter, LoginSessions, SignInPage};
 
 use guard_views::LiveGuard;
 use limits::connection_limits;
@@ -105,6 +106,8 @@ pub fn start_one_of(
         stopped_tasks: metrics.stopped_tasks().clone(),
         attempts: AttemptCounter::default(),
         sign_in_page: SignInPage::default(),
+        login_sessions: LoginSessions::default(),
+        logins: Logins::new(metrics.stopped_tasks().clone()),
     };
     let (live_config, keys_read) = LiveConfig::new(config, context)?;
     server.respond_to_unserved(Arc::new(UnservedResponder::new(

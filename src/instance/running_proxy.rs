@@ -81,6 +81,7 @@ impl RunningProxy {
             since: self.since,
             tokens: Arc::new(move || tokens.tokens()),
             sign_in_tokens: Arc::new(move || sign_in.sign_in_tokens()),
+            logins: self.live_config.logins().clone(),
             guard: Arc::new(move || guard.admin_guard()),
             metrics: Arc::clone(&self.metrics),
             is_stopping: Arc::new(move || *stop.borrow() > DrainPhase::Running),

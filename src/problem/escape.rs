@@ -1,7 +1,7 @@
 //! Text in HTML.
 
 /// Escapes `text` for use between tags and in a quoted attribute.
-pub(super) fn escape_html(text: &str) -> String {
+pub(crate) fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

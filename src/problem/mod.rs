@@ -12,8 +12,10 @@ mod request_id;
 mod response;
 mod sign_in_links;
 
+pub(crate) use escape::escape_html;
 pub use format::ProblemFormat;
 pub use markdown::markdown_table;
+pub(crate) use page::protect as protect_page;
 pub use reason::Reason;
 pub use request_id::{RequestId, X_REQUEST_ID};
 pub(crate) use response::PROXY_STATUS;

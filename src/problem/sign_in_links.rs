@@ -7,8 +7,10 @@ use super::escape::escape_html;
 pub struct SignInLinks {
     /// Where a token can be copied.
     pub login_url: Option<String>,
-    /// The page of the admin listener where it can be pasted.
+    /// The page of the admin listener where it can be pasted, or where a sign-in with a browser begins.
     pub page: Option<String>,
+    /// Whether the person signs in with a browser, and pastes nothing.
+    pub is_browser: bool,
 }
 
 impl SignInLinks {
@@ -26,7 +28,12 @@ impl SignInLinks {
         let copy = self.login_url.as_deref();
         let copy = copy.map(|url| link("Sign in and copy the token:", url));
         let paste = self.page.as_deref();
-        let paste = paste.map(|url| link("Paste it here:", url));
+        let what = if self.is_browser {
+            "Sign in here:"
+        } else {
+            "Paste it here:"
+        };
+        let paste = paste.map(|url| link(what, url));
         let steps: String = copy.into_iter().chain(paste).collect();
         if steps.is_empty() {
             steps

@@ -137,6 +137,7 @@ impl ForwardError {
             Self::Token(TokenUnavailable::LoginRequired(place)) => Some(SignInLinks {
                 login_url: place.login_url.clone(),
                 page: place.page.clone(),
+                is_browser: place.is_browser,
             }),
             Self::Refused(_)
             | Self::Saturated(_)

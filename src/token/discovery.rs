@@ -1,6 +1,6 @@
-//! Discovery of the token endpoint from an issuer's metadata (RFC 8414, OpenID Connect Discovery 1.0).
+//! Discovery of the endpoints from an issuer's metadata (RFC 8414, OpenID Connect Discovery 1.0).
 //!
-//! Pure: derives the metadata's addresses from an issuer, and reads the endpoint from a document. Sends nothing.
+//! Pure: derives the metadata's addresses from an issuer, and reads the endpoints from a document. Sends nothing.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -53,16 +53,31 @@ pub(crate) fn addresses(issuer: &str) -> Option<[Url; 2]> {
     Some([openid, oauth])
 }
 
-/// Reads the token endpoint. With a client certificate, that is the alias for mutual TLS if there is one (RFC 8705 5).
+/// The endpoints of an authorization server.
+#[derive(Debug, Clone)]
+pub(super) struct ServerEndpoints {
+    pub(super) token: Url,
+    /// Where a person signs in.
+    pub(super) authorization: Option<Url>,
+    /// Where a token is revoked (RFC 7009).
+    pub(super) revocation: Option<Url>,
+    /// Whether the server rejects PKCE with S256: it names other methods only.
+    pub(super) lacks_s256: bool,
+    /// Whether each response to the browser has `iss` (RFC 9207 3).
+    pub(super) sends_issuer: bool,
+}
+
+/// Reads the endpoints. With a client certificate, that for tokens is the alias for mutual TLS if there is one (RFC
+/// 8705 5).
 ///
 /// # Errors
 /// The first [`MetadataError`] found.
-pub(super) fn endpoint(
+pub(super) fn endpoints(
     body: &[u8],
     issuer: &str,
     allow_plaintext: bool,
     with_certificate: bool,
-) -> Result<Url, MetadataError> {
+) -> Result<ServerEndpoints, MetadataError> {
     if !body.trim_ascii().starts_with(b"{") {
         return Err(MetadataError::NotJson); // serde would accept an array as a struct
     }
@@ -70,31 +85,49 @@ pub(super) fn endpoint(
     if metadata.issuer.as_deref() != Some(issuer) {
         return Err(MetadataError::OtherIssuer);
     }
-    let alias = metadata
-        .mtls_endpoint_aliases
-        .and_then(|aliases| aliases.token_endpoint)
-        .filter(|_| with_certificate);
-    let text = alias
+    let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate);
+    let (token_alias, revocation_alias) = aliases.map_or((None, None), |aliases| {
+        (aliases.token_endpoint, aliases.revocation_endpoint)
+    });
+    let text = token_alias
         .or(metadata.token_endpoint)
         .ok_or(MetadataError::NoEndpoint)?;
-    let url = Url::parse(&text).map_err(|_| MetadataError::NoEndpoint)?;
-    if Endpoint::admits(&url, allow_plaintext) {
-        Ok(url)
-    } else {
-        Err(MetadataError::Plaintext)
+    let token = Url::parse(&text).map_err(|_| MetadataError::NoEndpoint)?;
+    if !Endpoint::admits(&token, allow_plaintext) {
+        return Err(MetadataError::Plaintext);
     }
+    let admitted = |text: Option<String>| {
+        let url = Url::parse(&text?).ok()?;
+        Endpoint::admits(&url, allow_plaintext).then_some(url)
+    };
+    let methods = metadata.code_challenge_methods_supported;
+    Ok(ServerEndpoints {
+        token,
+        authorization: admitted(metadata.authorization_endpoint),
+        revocation: admitted(revocation_alias.or(metadata.revocation_endpoint)),
+        lacks_s256: methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")),
+        sends_issuer: metadata
+            .authorization_response_iss_parameter_supported
+            .unwrap_or_default(),
+    })
 }
 
 #[derive(Deserialize)]
 struct Metadata {
     issuer: Option<String>,
     token_endpoint: Option<String>,
+    authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    /// A server that names none may support it all the same: Entra does.
+    code_challenge_methods_supported: Option<Vec<String>>,
+    authorization_response_iss_parameter_supported: Option<bool>,
     mtls_endpoint_aliases: Option<Aliases>,
 }
 
 #[derive(Deserialize)]
 struct Aliases {
     token_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
 }
 
 #[cfg(test)]

@@ -6,45 +6,47 @@
 //! when it is called, nor what was granted before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request};
 use http_body_util::Full;
 use tokio::time::timeout;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::client::{Client, TokenResponse, unreachable};
-use super::client_auth::{ClientAuthError, ClientCredentials};
-use super::discovery::{self, MetadataError};
+use super::client_auth::{ClientAuthError, ClientCredentials, FormBody};
+use super::discovery::ServerEndpoints;
 use super::grant_error::GrantError;
 use super::grant_form::grant_form;
+use super::grant_request::GrantRequest;
+use super::granted_tokens::GrantedTokens;
 use super::presented::check_presented;
 use super::request_secrets::RequestSecrets;
 use super::response::{self, AccessToken};
-use super::response_error::ResponseDefect;
+use super::response_body::{body, error_response};
 use super::server_clock::ServerClock;
-use super::unreachable::{HttpFailure, TokenServer};
-use crate::config::{self, ClientAuth, Endpoint, GrantType, SourceRole};
+use super::unreachable::TokenServer;
+use crate::config::{self, ClientAuth, GrantType, SourceRole};
+use crate::credentials::Secret;
 
 /// From the name lookup to the last byte of the response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most that is read of a response; the largest known tokens have 16 KiB.
-const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Everything that a request needs except the secret.
 #[derive(Debug)]
 pub(super) struct Grant {
     /// The proxy's name in the log, if several proxies share the log.
-    proxy: Option<String>,
+    pub(super) proxy: Option<String>,
     client: Client,
-    config: config::GrantConfig,
-    /// The endpoint from the issuer's metadata; `None` before the metadata is read, and after the endpoint has moved.
-    discovered: Mutex<Option<Url>>,
+    pub(super) config: config::GrantConfig,
+    /// The endpoints from the issuer's metadata; `None` before the metadata is read, and after the endpoint has moved.
+    pub(super) discovered: Mutex<Option<ServerEndpoints>>,
     server_clock: ServerClock,
     /// Whether it has been logged that the token type is missing.
     has_warned: AtomicBool,
@@ -93,10 +95,23 @@ impl Grant {
         &self,
         secrets: &RequestSecrets,
     ) -> Result<AccessToken, GrantError> {
+        let granted = self.ask(secrets, &GrantRequest::Configured).await?;
+        Ok(granted.access)
+    }
+
+    /// The same for one step of a person's sign-in.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) async fn ask(
+        &self,
+        secrets: &RequestSecrets,
+        asked: &GrantRequest<'_>,
+    ) -> Result<GrantedTokens, GrantError> {
         let left = self.check_presented(secrets)?;
         let limit = left.map_or(self.limit, |left| left.min(self.limit));
         let connected = AtomicBool::new(false);
-        let finished = timeout(limit, self.request_token(secrets, &connected)).await;
+        let finished = timeout(limit, self.request_tokens(secrets, asked, &connected)).await;
         let outcome = finished.unwrap_or_else(|_| {
             let timed_out = GrantError::TimedOut {
                 limit,
@@ -132,25 +147,27 @@ impl Grant {
     }
 
     /// Sets `connected` as long as the current request has a connection.
-    async fn request_token(
+    async fn request_tokens(
         &self,
         secrets: &RequestSecrets,
+        asked: &GrantRequest<'_>,
         connected: &AtomicBool,
-    ) -> Result<AccessToken, GrantError> {
+    ) -> Result<GrantedTokens, GrantError> {
         let http = self.http().await?;
-        let endpoint = self.endpoint(&http, connected).await?;
+        let endpoint = self.endpoints(&http, connected).await?.token;
         connected.store(false, Ordering::Relaxed); // the metadata may come from another server
-        let mut outcome = self.post(&http, endpoint.clone(), secrets, connected).await;
+        let post = || self.post(&http, &endpoint, (secrets, asked), connected);
+        let mut outcome = post().await;
         if let Err(failed) = &outcome
             && failed.clock_corrected
         {
-            outcome = self.post(&http, endpoint, secrets, connected).await;
+            outcome = post().await;
         }
         outcome.map_err(|failed| failed.error)
     }
 
     /// The HTTP client, with the client certificate that is in its files now.
-    async fn http(&self) -> Result<Client, GrantError> {
+    pub(super) async fn http(&self) -> Result<Client, GrantError> {
         let Some(files) = &self.config.certificate else {
             return Ok(self.client.clone());
         };
@@ -163,36 +180,24 @@ impl Grant {
     async fn post(
         &self,
         http: &Client,
-        endpoint: Url,
-        secrets: &RequestSecrets,
+        endpoint: &Url,
+        (secrets, asked): (&RequestSecrets, &GrantRequest<'_>),
         connected: &AtomicBool,
-    ) -> Result<AccessToken, TokenRequestFailure> {
-        let credential = ClientCredentials {
-            method: self.config.auth,
-            id: &self.config.client_id,
-            secret: secrets.get(SourceRole::Client),
-            assertion: &self.config.assertion,
-            assertion_type: &self.config.client_assertion_type,
-            presented: [SourceRole::Grant, SourceRole::Actor]
-                .into_iter()
-                .filter_map(|role| secrets.get(role))
-                .collect(),
-        };
-        let (headers, form) = self.headers_and_form(&credential, secrets)?;
-        let mut request = Request::new(Full::new(form));
-        *request.method_mut() = Method::POST;
-        *request.headers_mut() = headers;
-        let failed = |failure| unreachable(self.server(Some(&endpoint)), failure);
-        let sent = http.send(&endpoint, request, connected).await;
+    ) -> Result<GrantedTokens, TokenRequestFailure> {
+        let credential = self.credential(secrets, asked.presented());
+        let now = self.server_clock.now();
+        let form =
+            grant_form(&self.config, secrets, asked, now).map_err(GrantError::KeyUnusable)?;
+        let request = self.request(&credential, form)?;
+        let failed = |failure| unreachable(self.server(Some(endpoint)), failure);
+        let sent = http.send(endpoint, request, connected).await;
         let mut response = sent.map_err(failed)?;
         let status = response.status();
         if status.is_redirection() {
             return Err(GrantError::Redirected { status }.into());
         }
         if status.is_success() {
-            return Ok(self
-                .access_token(&endpoint, &credential, &mut response)
-                .await?);
+            return Ok(self.granted(endpoint, &credential, &mut response).await?);
         }
         let error = error_response(&mut response, &credential).await;
         let clock_corrected = self.correct_clock(response.headers(), &error);
@@ -200,6 +205,43 @@ impl Grant {
             error,
             clock_corrected,
         })
+    }
+
+    /// What the client authenticates with. `presented` is what a request presents beside that.
+    pub(super) fn credential<'a>(
+        &'a self,
+        secrets: &'a RequestSecrets,
+        mut presented: Vec<&'a Secret>,
+    ) -> ClientCredentials<'a> {
+        let of_grant = [SourceRole::Grant, SourceRole::Actor].into_iter();
+        presented.extend(of_grant.filter_map(|role| secrets.get(role)));
+        ClientCredentials {
+            method: self.config.auth,
+            id: &self.config.client_id,
+            secret: secrets.get(SourceRole::Client),
+            assertion: &self.config.assertion,
+            assertion_type: &self.config.client_assertion_type,
+            presented,
+        }
+    }
+
+    /// A POST of a form, with the client's authentication.
+    pub(super) fn request(
+        &self,
+        credential: &ClientCredentials<'_>,
+        mut form: FormBody,
+    ) -> Result<Request<Full<Bytes>>, GrantError> {
+        let mut headers = HeaderMap::from_iter([(ACCEPT, JSON), (CONTENT_TYPE, FORM)]);
+        credential
+            .authenticate(&mut form, &mut headers, self.server_clock.now())
+            .map_err(|error| match error {
+                ClientAuthError::Key(error) => GrantError::KeyUnusable(error),
+                ClientAuthError::Header(_) => GrantError::Internal,
+            })?;
+        let mut request = Request::new(Full::new(form.into_body()));
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     /// After a rejection: corrects the server's clock, and returns whether the next assertion will carry another time
@@ -232,206 +274,38 @@ impl Grant {
         retry_after.is_none()
     }
 
-    async fn endpoint(&self, http: &Client, connected: &AtomicBool) -> Result<Url, GrantError> {
-        let (issuer, allow_plaintext) = match &self.config.endpoint {
-            Endpoint::Url(url) => return Ok(url.clone()),
-            Endpoint::Issuer {
-                issuer,
-                allow_plaintext,
-            } => (issuer.as_str(), *allow_plaintext),
-        };
-        if let Some(known) = self.discovered().clone() {
-            return Ok(known);
-        }
-        let with_certificate = self.config.certificate.is_some();
-        let document = self.metadata(http, issuer, connected).await?;
-        let url = discovery::endpoint(&document, issuer, allow_plaintext, with_certificate)
-            .map_err(GrantError::Metadata)?;
-        tracing::info!(
-            proxy = self.proxy,
-            endpoint = url.as_str(),
-            "token endpoint discovered"
-        );
-        *self.discovered() = Some(url.clone());
-        Ok(url)
-    }
-
-    fn discovered(&self) -> MutexGuard<'_, Option<Url>> {
-        self.discovered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets an endpoint that may have moved, so that the next attempt reads the metadata again.
-    fn forget_moved_endpoint(&self, error: &GrantError) {
-        let may_have_moved = match error {
-            GrantError::Unreachable(_) | GrantError::Redirected { .. } => true,
-            // An address that no longer exists swallows packets.
-            GrantError::TimedOut { connected, .. } => !connected,
-            GrantError::Refused { status, .. } => {
-                [StatusCode::NOT_FOUND, StatusCode::GONE].contains(status)
-            }
-            GrantError::SecretUnreadable(_)
-            | GrantError::PresentedToken { .. }
-            | GrantError::SecretEmpty
-            | GrantError::KeyUnusable(_)
-            | GrantError::CertificateUnusable(_)
-            | GrantError::Metadata(_)
-            | GrantError::Unavailable { .. }
-            | GrantError::Unusable { .. }
-            | GrantError::SourceUnreadable(_)
-            | GrantError::SourceUnusable { .. }
-            | GrantError::SourceOfAnother
-            | GrantError::SourceStatus { .. }
-            | GrantError::OnlyPerson
-            | GrantError::Internal => false,
-        };
-        if may_have_moved {
-            *self.discovered() = None;
-        }
-    }
-
-    fn headers_and_form(
-        &self,
-        credential: &ClientCredentials<'_>,
-        secrets: &RequestSecrets,
-    ) -> Result<(HeaderMap, Bytes), GrantError> {
-        let mut headers = HeaderMap::from_iter([(ACCEPT, JSON), (CONTENT_TYPE, FORM)]);
-        let now = self.server_clock.now();
-        let mut form = grant_form(&self.config, secrets, now).map_err(GrantError::KeyUnusable)?;
-        credential
-            .authenticate(&mut form, &mut headers, now)
-            .map_err(|error| match error {
-                ClientAuthError::Key(error) => GrantError::KeyUnusable(error),
-                ClientAuthError::Header(_) => GrantError::Internal,
-            })?;
-        Ok((headers, form.into_body()))
-    }
-
-    async fn access_token(
+    async fn granted(
         &self,
         endpoint: &Url,
         credential: &ClientCredentials<'_>,
         response: &mut TokenResponse,
-    ) -> Result<AccessToken, GrantError> {
+    ) -> Result<GrantedTokens, GrantError> {
         let failed = |error| unreachable(self.server(Some(endpoint)), error);
         let body = body(response).await.map_err(failed)?;
         let status = response.status();
         let read = body.and_then(|body| {
-            response::access_token(response.headers(), &body, &self.config, credential)
+            let headers = response.headers();
+            let access = response::access_token(headers, &body, &self.config, credential)?;
+            Ok(match self.config.login() {
+                Some(_) => GrantedTokens::of_person(access, &Zeroizing::new(body)),
+                None => access.into(),
+            })
         });
-        let token = read.map_err(|defect| GrantError::Unusable { status, defect })?;
-        if token.is_untyped && !self.has_warned.swap(true, Ordering::Relaxed) {
+        let granted = read.map_err(|defect| GrantError::Unusable { status, defect })?;
+        if granted.access.is_untyped && !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 proxy = self.proxy,
                 "the token endpoint names no token_type; its tokens are sent as Bearer"
             );
         }
-        Ok(token)
+        Ok(granted)
     }
 
     /// The server at `url`, or the one that the next request goes to first.
-    fn server(&self, url: Option<&Url>) -> TokenServer {
-        let discovered = self.discovered().clone();
-        let url = url.cloned().or(discovered);
+    pub(super) fn server(&self, url: Option<&Url>) -> TokenServer {
+        let url = url.cloned().or_else(|| self.discovered_token_endpoint());
         let url = url.or_else(|| self.config.endpoint.to_url());
         let url = url.expect("config admits only an endpoint or issuer that is a URL");
         self.client.server(&url, self.config.endpoint_key)
     }
-
-    /// The issuer's metadata, from the first of its two addresses that has a document.
-    async fn metadata(
-        &self,
-        http: &Client,
-        issuer: &str,
-        connected: &AtomicBool,
-    ) -> Result<Vec<u8>, GrantError> {
-        let [openid, oauth] = discovery::addresses(issuer).ok_or(GrantError::Internal)?;
-        let openid = match self.document(http, openid, connected).await? {
-            Ok(document) => return Ok(document),
-            Err(status) => status,
-        };
-        self.document(http, oauth, connected)
-            .await?
-            .map_err(|oauth| GrantError::Metadata(MetadataError::Absent { openid, oauth }))
-    }
-
-    /// The document at one address, or the status that shows that it is missing.
-    async fn document(
-        &self,
-        http: &Client,
-        address: Url,
-        connected: &AtomicBool,
-    ) -> Result<Result<Vec<u8>, StatusCode>, GrantError> {
-        let failed = |error| unreachable(self.server(Some(&address)), error);
-        let mut request = Request::new(Full::default());
-        request.headers_mut().insert(ACCEPT, JSON);
-        let sent = http.send(&address, request, connected).await;
-        let mut response = sent.map_err(failed)?;
-        let status = response.status();
-        if status == StatusCode::OK {
-            let too_long = |_| {
-                GrantError::Metadata(MetadataError::TooLong {
-                    limit: MAX_RESPONSE_BYTES,
-                })
-            };
-            let body = body(&mut response).await.map_err(failed)?;
-            return Ok(Ok(body.map_err(too_long)?));
-        }
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(response::unavailable(
-                status,
-                response.headers(),
-                SystemTime::now(),
-            ));
-        }
-        Ok(Err(status))
-    }
-}
-
-/// Some servers send their JSON as `text/plain` or with another type, so a body of any type is read as long as it looks
-/// like an object.
-async fn error_response(
-    response: &mut TokenResponse,
-    credential: &ClientCredentials<'_>,
-) -> GrantError {
-    let is_json = response::may_be_json(response.headers());
-    let looks_like_object = |body: &[u8]| {
-        let start = if is_json {
-            body.trim_ascii_start()
-        } else {
-            body
-        };
-        start.first().is_none_or(|first| *first == b'{')
-    };
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if !looks_like_object(&body) || body.len() > MAX_RESPONSE_BYTES {
-            break;
-        }
-    }
-    response::error(
-        response.status(),
-        response.headers(),
-        looks_like_object(&body).then_some(&*body),
-        credential,
-        SystemTime::now(),
-    )
-}
-
-/// The response's body, read in chunks until it ends or is too long.
-async fn body(
-    response: &mut TokenResponse,
-) -> Result<Result<Vec<u8>, ResponseDefect>, HttpFailure> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-            return Ok(Err(ResponseDefect::TooLong {
-                limit: MAX_RESPONSE_BYTES,
-            }));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Ok(body))
 }

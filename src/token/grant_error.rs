@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::discovery::MetadataError;
+use super::id_token::IdTokenDefect;
 use super::key::PrivateKeyError;
 use super::presented::PresentedTokenDefect;
 use super::request_secrets::UnreadableSecret;
@@ -132,11 +133,17 @@ pub enum GrantError {
         /// `Retry-After`, if any.
         retry_after: Option<Duration>,
     },
-    /// Only the running proxy has a token, which a person has handed over.
+    /// Only the running proxy has the token of a person.
     #[error(
-        "token.grant is \"paste\": a person hands the token over to the running proxy, and nothing else has it"
+        "token.grant says that a person signs in to the running proxy, and nothing else has that person's token"
     )]
     OnlyPerson,
+    /// Nobody is signed in, or the person's session has ended.
+    #[error("nobody is signed in: a person must sign in with `cupbearer login`")]
+    SignedOut,
+    /// What says who has signed in cannot be trusted.
+    #[error("the ID token of the authorization server cannot be used: {0}")]
+    IdToken(IdTokenDefect),
     /// The attempt panicked, because of a bug in this program or in a library. The next attempt is made nevertheless.
     #[error("an internal error ended the attempt")]
     Internal,
@@ -165,6 +172,7 @@ impl GrantError {
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
             | Self::OnlyPerson
+            | Self::SignedOut
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::SourceUnreadable(_)
@@ -176,6 +184,7 @@ impl GrantError {
             Self::SourceStatus { .. } if self.is_rejection() => FailureOrigin::Rejection,
             Self::SourceUnusable { .. }
             | Self::SourceStatus { .. }
+            | Self::IdToken(_)
             | Self::Metadata(_)
             | Self::Unreachable(_)
             | Self::TimedOut { .. }
@@ -304,6 +313,8 @@ impl GrantError {
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
             | Self::OnlyPerson
+            | Self::SignedOut
+            | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::Metadata(
@@ -358,6 +369,8 @@ impl GrantError {
             | Self::PresentedToken { .. }
             | Self::SecretEmpty
             | Self::OnlyPerson
+            | Self::SignedOut
+            | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::Metadata(_)
@@ -366,6 +379,17 @@ impl GrantError {
             | Self::Redirected { .. }
             | Self::Unusable { .. }
             | Self::Internal => None,
+        }
+    }
+
+    /// Whether the server no longer accepts what the grant presents, such as a refresh token (RFC 6749 5.2).
+    pub(super) fn is_invalid_grant(&self) -> bool {
+        match self {
+            Self::Refused {
+                response: ErrorResponse::Fields { code, .. },
+                ..
+            } => code.as_deref() == Some("invalid_grant"),
+            _ => false,
         }
     }
 
@@ -391,6 +415,8 @@ impl GrantError {
             Self::SecretUnreadable(_)
             | Self::SecretEmpty
             | Self::OnlyPerson
+            | Self::SignedOut
+            | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::Metadata(_)
             | Self::Redirected { .. }

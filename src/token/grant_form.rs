@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::assertion;
 use super::client_auth::FormBody;
+use super::grant_request::GrantRequest;
 use super::key::PrivateKeyError;
 use super::request_secrets::RequestSecrets;
 use crate::config::{GrantConfig, GrantType, SourceRole};
@@ -14,7 +15,7 @@ const GRANT_BYTES: usize = 512;
 const JWT_BEARER: &[u8] = b"urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &[u8] = b"urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// Starts the form of a request that is made with these secrets. `now` is the authorization server's time as far as it
+/// Starts the form of a request for what is `asked` that is made with these secrets. `now` is the authorization server's time as far as it
 /// is known.
 ///
 /// # Errors
@@ -22,6 +23,7 @@ const TOKEN_EXCHANGE: &[u8] = b"urn:ietf:params:oauth:grant-type:token-exchange"
 pub(super) fn grant_form(
     config: &GrantConfig,
     secrets: &RequestSecrets,
+    asked: &GrantRequest<'_>,
     now: SystemTime,
 ) -> Result<FormBody, PrivateKeyError> {
     let params = config.params.iter();
@@ -35,11 +37,30 @@ pub(super) fn grant_form(
         + GRANT_BYTES
         + secrets
             .all()
+            .chain(asked.presented())
             .map(|secret| secret.expose().len())
             .sum::<usize>();
     let mut form = FormBody::with_capacity_for(length);
     let secret = |role| secrets.get(role).map_or(&[][..], Secret::expose);
+    match asked {
+        GrantRequest::Configured => {}
+        GrantRequest::Code {
+            code,
+            verifier,
+            redirect_url,
+        } => {
+            form.append_pair("grant_type", b"authorization_code");
+            form.append_pair("code", code.expose());
+            form.append_pair("redirect_uri", redirect_url.as_bytes());
+            form.append_pair("code_verifier", verifier.expose());
+        }
+        GrantRequest::Refresh(token) => {
+            form.append_pair("grant_type", b"refresh_token");
+            form.append_pair("refresh_token", token.expose());
+        }
+    }
     match &config.grant {
+        GrantType::AuthorizationCode(_) => {} // just above
         GrantType::ClientCredentials => form.append_pair("grant_type", b"client_credentials"),
         GrantType::JwtBearer => {
             form.append_pair("grant_type", JWT_BEARER);
@@ -64,7 +85,10 @@ pub(super) fn grant_form(
             }
         }
     }
-    if let Some(scope) = &config.scope {
+    // A person has consented to it before (RFC 6749 4.1.3, 6).
+    if let Some(scope) = &config.scope
+        && matches!(asked, GrantRequest::Configured)
+    {
         form.append_pair("scope", scope.as_bytes());
     }
     for (name, value) in &config.params {

@@ -112,6 +112,9 @@ impl Snapshot {
     #[must_use]
     pub fn ends_soon(&self) -> Option<String> {
         let sign_in = self.sign_in.as_ref()?;
+        if !sign_in.needs_person {
+            return None;
+        }
         let is_soon = self.state.is_usable() && self.usable_for <= FIRST_REMINDER;
         let left = humantime::format_duration(Duration::from_secs(self.usable_for.as_secs()));
         is_soon.then(|| format!("the token ends in {left}: {}", sign_in.place.advice()))
@@ -135,7 +138,7 @@ impl Tokens {
         Self { shared }
     }
 
-    /// Whether a person hands over the tokens.
+    /// Whether a person signs in.
     #[must_use]
     pub fn is_sign_in(&self) -> bool {
         self.shared.sign_in.is_some()
@@ -160,10 +163,6 @@ impl Tokens {
     }
 
     async fn wait_for_bearer(&self) -> Result<Bearer, TokenUnavailable> {
-        if let Some(sign_in) = &self.shared.sign_in {
-            self.shared.wake.notify_one();
-            return Err(TokenUnavailable::LoginRequired(sign_in.place()));
-        }
         let mut changes = self.shared.status.subscribe();
         let mut deadline = Instant::now() + self.shared.wait;
         // The task sleeps by the monotonic clock, while the token may have expired by the wall clock.
@@ -171,6 +170,11 @@ impl Tokens {
         loop {
             if let Some(bearer) = self.usable() {
                 return Ok(bearer);
+            }
+            if let Some(sign_in) = &self.shared.sign_in
+                && self.shared.needs_person()
+            {
+                return Err(TokenUnavailable::LoginRequired(sign_in.place()));
             }
             {
                 let status = changes.borrow_and_update();
@@ -218,7 +222,7 @@ impl Tokens {
         generation: u64,
         route: RequestRoute,
     ) -> Result<Bearer, NoNewerToken> {
-        if self.is_sign_in() {
+        if self.shared.needs_person() {
             let newer = self.shared.newer_from_person(generation);
             return newer.ok_or(NoNewerToken::PersonNeeded);
         }
@@ -229,6 +233,7 @@ impl Tokens {
         };
         let deadline = Instant::now() + limit;
         loop {
+            let needs_person = self.shared.needs_person();
             {
                 let status = changes.borrow_and_update();
                 if let Some(bearer) = status.newer_than(generation, self.shared.clock.now()) {
@@ -239,6 +244,9 @@ impl Tokens {
                     .as_ref()
                     .filter(|_| status.finished >= attempt)
                 {
+                    if needs_person {
+                        return Err(NoNewerToken::PersonNeeded);
+                    }
                     return Err(NoNewerToken::Failed {
                         cause: Arc::clone(cause),
                     });
@@ -300,7 +308,7 @@ impl Tokens {
     /// # Errors
     /// [`NoNewerToken::Failed`] or [`NoNewerToken::Late`]; the current token then stays in use.
     pub async fn refresh(&self) -> Result<Bearer, NoNewerToken> {
-        if self.is_sign_in() {
+        if self.shared.needs_person() {
             return Err(NoNewerToken::PersonNeeded);
         }
         let mut changes = self.shared.status.subscribe();
@@ -396,7 +404,7 @@ impl Tokens {
     /// Waits for the first token or the first failure, however long that takes (10 s and the reading of the secret).
     /// Returns at once if there has been either, or if only a person can provide a token.
     pub async fn settled(&self) -> Snapshot {
-        if self.is_sign_in() {
+        if self.shared.needs_person() {
             return self.snapshot();
         }
         let mut changes = self.shared.status.subscribe();

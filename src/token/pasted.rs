@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use super::bearer::bearer_header;
 use super::jwt::{DecodedToken, decode};
+use super::person::{name_in, subject_in};
 use super::response_error::ResponseDefect;
 use crate::config::TokenField;
-use crate::text::{Unprintable, sanitize, shorten};
 
 /// What a terminal puts around a paste, and characters that no one sees.
 const INVISIBLE: [&str; 5] = [
@@ -25,19 +25,6 @@ const INVISIBLE: [&str; 5] = [
 /// The quotation marks that are removed.
 const QUOTES: [char; 9] = [
     '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', ',',
-];
-
-/// How much of a name is shown, in characters.
-const MAX_NAME: usize = 100;
-
-/// The claims that say who a person is, the most readable one first (OpenID Connect Core 5.1, RFC 9068 2.2).
-const NAMES: [&str; 6] = [
-    "name",
-    "preferred_username",
-    "email",
-    "username",
-    "sub",
-    "client_id",
 ];
 
 /// A token that can be sent, and what its claims say.
@@ -120,18 +107,12 @@ impl PastedToken {
 
     /// Who the token was issued to, as a person reads it.
     pub(super) fn name(&self) -> Option<String> {
-        let claims = self.claims.as_ref()?;
-        let mut names = NAMES.iter().filter_map(|claim| claims.text(claim));
-        let name = names.find(|name| !name.trim().is_empty())?;
-        Some(shorten(&sanitize(name.trim(), Unprintable::Mark), MAX_NAME))
+        name_in(self.claims.as_ref()?)
     }
 
     /// Who the token was issued to, as a server knows that person.
     pub(super) fn subject(&self) -> Option<String> {
-        let claims = self.claims.as_ref()?;
-        let subject = claims.text("sub").or_else(|| claims.text("client_id"))?;
-        let issuer = claims.text("iss").unwrap_or_default();
-        Some(format!("{issuer} {subject}"))
+        subject_in(self.claims.as_ref()?)
     }
 
     /// What speaks against the token by itself, for a person: never enough to reject it.

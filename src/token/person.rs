@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use super::jwt::DecodedToken;
+use super::person_login::PersonLogin;
 use crate::config::SignInConfig;
+use crate::text::{Unprintable, sanitize, shorten};
 
 /// The address of the page of the admin listener on which a person signs in, once there is such a listener.
 #[derive(Debug, Clone, Default)]
@@ -24,8 +27,10 @@ impl SignInPage {
 pub struct SignInPlace {
     /// `token.login_url`: where a token can be copied.
     pub login_url: Option<String>,
-    /// The page of the admin listener, where it can be pasted.
+    /// The page of the admin listener, where it can be pasted, or where a sign-in with a browser begins.
     pub page: Option<String>,
+    /// Whether the person signs in with a browser, and hands no token over.
+    pub is_browser: bool,
 }
 
 /// Who has signed in.
@@ -39,6 +44,35 @@ pub struct SignedIn {
     pub doubts: Vec<String>,
     /// The person as the authorization server knows them.
     pub(super) subject: Option<String>,
+    /// Whether new tokens are obtained as long as the authorization server allows that.
+    pub is_renewed: bool,
+}
+
+/// How much of a name is shown, in characters.
+const MAX_NAME: usize = 100;
+
+/// The claims that say who a person is, the most readable one first (OpenID Connect Core 5.1, RFC 9068 2.2).
+const NAMES: [&str; 6] = [
+    "name",
+    "preferred_username",
+    "email",
+    "username",
+    "sub",
+    "client_id",
+];
+
+/// Who a token was issued to, as a person reads it.
+pub(super) fn name_in(token: &DecodedToken) -> Option<String> {
+    let mut names = NAMES.iter().filter_map(|claim| token.text(claim));
+    let name = names.find(|name| !name.trim().is_empty())?;
+    Some(shorten(&sanitize(name.trim(), Unprintable::Mark), MAX_NAME))
+}
+
+/// Who a token was issued to, as a server knows that person.
+pub(super) fn subject_in(token: &DecodedToken) -> Option<String> {
+    let subject = token.text("sub").or_else(|| token.text("client_id"))?;
+    let issuer = token.text("iss").unwrap_or_default();
+    Some(format!("{issuer} {subject}"))
 }
 
 /// The sign-in as `/status` shows it.
@@ -48,20 +82,34 @@ pub struct SignInSnapshot {
     pub place: SignInPlace,
     /// Who has signed in; `None` also once the token has ended.
     pub signed_in: Option<SignedIn>,
+    /// Whether only the person can provide another token.
+    pub needs_person: bool,
 }
 
 impl SignInSnapshot {
     /// Whether no one knows when the token ends.
     pub(super) fn is_endless(&self) -> bool {
         let signed_in = self.signed_in.as_ref();
-        signed_in.is_none_or(|person| person.until.is_none())
+        signed_in.is_none_or(|person| person.until.is_none() && !person.is_renewed)
     }
 }
 
 impl SignInPlace {
+    /// The word in `/status`: `paste` or `browser`.
+    #[must_use]
+    pub const fn way(&self) -> &'static str {
+        if self.is_browser { "browser" } else { "paste" }
+    }
+
     /// What a person must do, as a clause.
     #[must_use]
     pub fn advice(&self) -> String {
+        if self.is_browser {
+            return match &self.page {
+                Some(page) => format!("sign in at {page} or with `cupbearer login`"),
+                None => "sign in with `cupbearer login`".to_owned(),
+            };
+        }
         let copy = match &self.login_url {
             Some(url) => format!("sign in at {url} and copy the token, then paste it"),
             None => "paste a token".to_owned(),
@@ -80,6 +128,8 @@ pub(super) const FIRST_REMINDER: Duration = Duration::from_mins(10);
 pub(super) struct SignIn {
     pub(super) config: SignInConfig,
     page: SignInPage,
+    /// What renews the tokens of a person who signs in with a browser.
+    pub(super) login: Option<PersonLogin>,
     signed_in: Mutex<Option<SignedIn>>,
     /// A tunnel ends with the session that it began in. Shared with the identity whose person this one has taken over.
     sessions: Mutex<Arc<watch::Sender<Sessions>>>,
@@ -101,16 +151,32 @@ impl SignIn {
         Self {
             config,
             page,
+            login: None,
             signed_in: Mutex::new(None),
             sessions: Mutex::default(),
             is_taken_over: AtomicBool::new(false),
         }
     }
 
+    /// The same for a person who signs in with a browser.
+    pub(super) fn with_login(self, login: PersonLogin) -> Self {
+        Self {
+            login: Some(login),
+            ..self
+        }
+    }
+
+    /// Whether new tokens can be obtained without the person.
+    pub(super) fn can_renew(&self) -> bool {
+        let login = self.login.as_ref();
+        login.is_some_and(|login| login.session.can_renew())
+    }
+
     pub(super) fn place(&self) -> SignInPlace {
         SignInPlace {
             login_url: self.config.login_url.as_ref().map(ToString::to_string),
             page: self.page.0.get().cloned(),
+            is_browser: self.login.is_some(),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::bearer::Bearer;
 use super::person::{SignIn, SignInSnapshot};
 use super::status::SharedStatus;
+use crate::credentials::Secret;
 
 impl SharedStatus {
     /// The token that a person has handed over since the one with this number, which the API has rejected. If that does
@@ -16,8 +17,8 @@ impl SharedStatus {
         let is_current = status.generation() == generation && status.is_usable(now);
         drop(status);
         let person = self.sign_in.as_ref().and_then(SignIn::signed_in);
-        if is_current && person.is_some_and(|person| person.until.is_none()) {
-            tracing::warn!("the API rejected the token that was pasted; it is not used again");
+        if is_current && person.is_some_and(|person| person.until.is_none() && !person.is_renewed) {
+            tracing::warn!("the API rejected the token of the person; it is not used again");
             self.status.send_modify(|status| {
                 // A newer one may have been pasted meanwhile.
                 if status.generation() == generation
@@ -29,6 +30,13 @@ impl SharedStatus {
             self.wake.notify_one();
         }
         None
+    }
+
+    /// The token, if it can still be sent.
+    pub(super) fn usable_token(&self) -> Option<Secret> {
+        let bearer = self.status.borrow().usable(self.clock.now())?;
+        let token = bearer.header.to_str().ok()?.rsplit(' ').next()?;
+        Some(Secret::new(token))
     }
 
     /// Forgets the token itself, not its number.
@@ -47,7 +55,10 @@ impl SharedStatus {
         let is_usable = self.status.borrow().is_usable(self.clock.now());
         Some(SignInSnapshot {
             place: sign_in.place(),
-            signed_in: sign_in.signed_in().filter(|_| is_usable),
+            needs_person: !sign_in.can_renew(),
+            signed_in: sign_in
+                .signed_in()
+                .filter(|_| is_usable || sign_in.can_renew()),
         })
     }
 }

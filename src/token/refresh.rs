@@ -97,11 +97,19 @@ impl RefreshTask {
         read_secret: ReadSecrets,
         poll_secret: bool,
     ) -> (Tokens, Self) {
-        let shared = Arc::new(SharedStatus::new(
-            wait,
-            inputs.clock,
-            inputs.attempts.clone(),
-        ));
+        let shared = SharedStatus::new(wait, inputs.clock, inputs.attempts.clone());
+        let shared = Arc::new(shared);
+        Self::with_status(shared, inputs, request_token, read_secret, poll_secret)
+    }
+
+    /// The same with a status that exists already.
+    pub(super) fn with_status(
+        shared: Arc<SharedStatus>,
+        inputs: TaskInputs,
+        request_token: RequestToken,
+        read_secret: ReadSecrets,
+        poll_secret: bool,
+    ) -> (Tokens, Self) {
         let now = inputs.clock.now();
         let task = Self {
             shared: Arc::clone(&shared),
@@ -118,7 +126,7 @@ impl RefreshTask {
     }
 
     /// Names the proxy in log lines, if there are several proxies.
-    fn for_proxy(self, proxy: Option<String>) -> Self {
+    pub(super) fn for_proxy(self, proxy: Option<String>) -> Self {
         let mut task = self;
         task.secrets.proxy.clone_from(&proxy);
         task.proxy = proxy;
@@ -158,6 +166,17 @@ impl RefreshTask {
     }
 
     fn log_expiry(&self) {
+        if let Some(sign_in) = &self.shared.sign_in
+            && self.shared.needs_person()
+        {
+            let advice = sign_in.place().advice();
+            tracing::warn!(
+                proxy = self.proxy,
+                advice,
+                "signed out, or the token has ended; requests get 503 until someone signs in"
+            );
+            return;
+        }
         let failure = self.shared.status.borrow().failure.clone();
         let is_rejected = failure
             .as_ref()
@@ -176,6 +195,9 @@ impl RefreshTask {
     }
 
     fn due(&self, now: Timestamp) -> Option<AttemptTrigger> {
+        if self.shared.needs_person() {
+            return None;
+        }
         let forced = self.shared.forced();
         let status = self.shared.status.borrow();
         if status.planned_in(now).is_zero() {
@@ -217,10 +239,15 @@ impl RefreshTask {
     }
 
     fn sleep_time(&self, now: Timestamp) -> Duration {
+        let needs_person = self.shared.needs_person();
         let forced = self.shared.forced();
         let status = self.shared.status.borrow();
-        let mut time = status.planned_in(now).min(MAX_SLEEP);
-        if forced.is_outstanding(status.finished) {
+        let mut time = if needs_person {
+            MAX_SLEEP
+        } else {
+            status.planned_in(now).min(MAX_SLEEP)
+        };
+        if !needs_person && forced.is_outstanding(status.finished) {
             time = time.min(status.spacing_left(now).max(status.forced_in(now)));
         }
         let usable_in = status.usable_in(now);
@@ -237,6 +264,7 @@ impl RefreshTask {
     /// server is slow to reject, and it is of no use in any case.
     async fn attempt(&mut self, trigger: AttemptTrigger) {
         let start = self.inputs.clock.now();
+        let session = self.session_number();
         self.shared.status.send_modify(|status| {
             status.started += 1;
             status.last_start = Some(start);
@@ -262,9 +290,24 @@ impl RefreshTask {
             (outcome, _) => outcome,
         };
         match outcome {
-            Ok((requested_at, token)) => self.adopt(requested_at, token),
+            Ok((requested_at, token)) => self.adopt(requested_at, token, session),
+            Err(_) if session != self.session_number() => self.discard(),
             Err(error) => self.record_failure(trigger, error),
         }
+    }
+
+    /// The number of the person's session; 0 if the tokens are not those of a person.
+    fn session_number(&self) -> u64 {
+        let sign_in = self.shared.sign_in.as_ref();
+        let login = sign_in.and_then(|sign_in| sign_in.login.as_ref());
+        login.map_or(0, |login| login.session.number())
+    }
+
+    /// Ends an attempt for a person who has signed out meanwhile, or has signed in again.
+    fn discard(&self) {
+        self.shared
+            .status
+            .send_modify(|status| status.finished = status.started);
     }
 
     /// Notes that a request is about to be sent, the first one of an attempt or another.
@@ -337,6 +380,8 @@ impl RefreshTask {
 
     fn max_overlapping(&self) -> usize {
         match self.source {
+            // A refresh token must not be used twice.
+            _ if self.shared.sign_in.is_some() => 1,
             Some(SourceKind::Program) => 1,
             Some(SourceKind::Other) | None => MAX_OVERLAPPING,
         }
@@ -347,7 +392,7 @@ impl RefreshTask {
         self.shared.status.borrow().is_usable(now)
     }
 
-    fn adopt(&mut self, requested_at: Timestamp, token: AccessToken) {
+    fn adopt(&mut self, requested_at: Timestamp, token: AccessToken, session: u64) {
         let now = self.inputs.clock.now();
         self.inputs.attempts.count_success(now.wall);
         self.failure_log.forget();
@@ -358,9 +403,17 @@ impl RefreshTask {
         }
         let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
         let mut generation = 0;
-        self.shared.status.send_modify(|status| {
-            generation = status.adopt(requested_at, token, refresh_after);
-        });
+        let adopt = || {
+            self.shared.status.send_modify(|status| {
+                generation = status.adopt(requested_at, token, refresh_after);
+            });
+        };
+        let sign_in = self.shared.sign_in.as_ref();
+        match sign_in.and_then(|sign_in| sign_in.login.as_ref()) {
+            None => adopt(),
+            Some(login) if login.session.if_current(session, adopt) => {}
+            Some(_) => return self.discard(),
+        }
         tracing::info!(
             proxy = self.proxy,
             generation,
@@ -422,6 +475,16 @@ impl RefreshTask {
         self.shared.forced().failed(number);
         let proxy = self.proxy.as_deref();
         self.failure_log.log(proxy, &failure, failures, retry_in);
+        if let Some(sign_in) = &self.shared.sign_in
+            && failure.is_invalid_grant()
+        {
+            let advice = sign_in.place().advice();
+            tracing::warn!(
+                proxy,
+                advice,
+                "the authorization server has ended the session of the person; sign in again"
+            );
+        }
     }
 }
 

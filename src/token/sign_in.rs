@@ -2,19 +2,25 @@
 //!
 //! The token stands where a granted one would, so requests use it in the same way. Nothing here requests a token.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
+use super::grant_revocation::RevokedToken;
 use super::handle::Tokens;
 use super::pasted::{PasteDefect, PastedToken};
 use super::person::{Sessions, SignedIn};
+use super::person_login::PersonLogin;
 use super::response::AccessToken;
 use super::schedule;
+use crate::config::role_doubts;
+use crate::credentials::Secret;
 
 /// Why a paste changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasteError {
-    /// The proxy obtains its tokens itself.
-    #[error("this proxy obtains its tokens itself: token.grant is not \"paste\"")]
+    /// Nobody hands tokens over to this proxy.
+    #[error("this proxy takes no token from a person: token.grant is not \"paste\"")]
     NotExpected,
     /// There is no token in it.
     #[error("this is not a token that can be sent: {0}")]
@@ -28,6 +34,7 @@ impl Tokens {
     /// There is no token in the text, or this proxy wants none. The current token then stays in use.
     pub fn paste(&self, text: &[u8]) -> Result<SignedIn, PasteError> {
         let sign_in = self.shared.sign_in.as_ref();
+        let sign_in = sign_in.filter(|sign_in| sign_in.login.is_none());
         let sign_in = sign_in.ok_or(PasteError::NotExpected)?;
         let pasted = PastedToken::read(text, &sign_in.config.field)?;
         let now = self.shared.clock.now();
@@ -36,13 +43,14 @@ impl Tokens {
             pasted
                 .claims()
                 .into_iter()
-                .flat_map(|claims| sign_in.config.doubts(claims)),
+                .flat_map(|claims| role_doubts(sign_in.config.api.as_ref(), claims)),
         );
         let signed_in = SignedIn {
             who: pasted.name(),
             until: pasted.end(),
             doubts,
             subject: pasted.subject(),
+            is_renewed: false,
         };
         let lifetime = match pasted.end() {
             None => schedule::LONGEST_LIFETIME,
@@ -73,23 +81,42 @@ impl Tokens {
         self.shared.sign_in.as_ref()?.signed_in()
     }
 
-    /// Forgets the token and ends the tunnels that were opened with it. Returns who was signed in.
+    /// Forgets the tokens and ends the tunnels that were opened with them.
     ///
     /// # Errors
     /// [`PasteError::NotExpected`].
-    pub fn sign_out(&self) -> Result<Option<SignedIn>, PasteError> {
+    pub fn sign_out(&self) -> Result<SignOut, PasteError> {
         let sign_in = self.shared.sign_in.as_ref();
         let sign_in = sign_in.ok_or(PasteError::NotExpected)?;
-        self.shared.forget_token();
-        Ok(sign_in.replace(None))
+        let Some(login) = &sign_in.login else {
+            self.shared.forget_token();
+            sign_in.replace(None);
+            return Ok(SignOut(None));
+        };
+        let access = self.shared.usable_token();
+        let refresh = login.session.begin(None, || self.shared.forget_token());
+        sign_in.replace(None);
+        let refresh = refresh.map(|token| (token, RevokedToken::Refresh));
+        let revoked = refresh.or_else(|| Some((access?, RevokedToken::Access)));
+        Ok(SignOut(revoked.map(|(token, kind)| {
+            (Box::new(login.clone()), token, kind)
+        })))
     }
 
-    /// Takes over the person of another identity for the same API, whose configuration this one replaces.
+    /// Takes over the person of another identity for the same API or the same client, whose configuration this one
+    /// replaces.
     pub fn take_over_sign_in(&self, from: &Self) {
         let (Some(own), Some(other)) = (&self.shared.sign_in, &from.shared.sign_in) else {
             return;
         };
-        if !own.config.takes_tokens_of(&other.config) {
+        let is_same_person = match (&own.login, &other.login) {
+            (None, None) => own.config.takes_tokens_of(&other.config),
+            (Some(own), Some(other)) => Arc::ptr_eq(&own.session, &other.session),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let (field, theirs) = (&own.config.field, &other.config.field);
+        let is_same_field = field.name == theirs.name && field.prefix == theirs.prefix;
+        if !is_same_person {
             return;
         }
         let token = from.shared.status.borrow().token.clone();
@@ -97,9 +124,11 @@ impl Tokens {
             own.replace(Some(signed_in));
             // The tunnels of both end with the same session.
             own.continue_sessions_of(other);
-            self.shared
-                .status
-                .send_modify(|status| status.take_over(token));
+            if is_same_field {
+                self.shared
+                    .status
+                    .send_modify(|status| status.take_over(token));
+            }
             self.shared.wake.notify_one();
         }
     }
@@ -130,6 +159,19 @@ impl Tokens {
         let sessions = sign_in.sessions().subscribe();
         let ended = sessions.borrow().ended;
         Some(Session { sessions, ended })
+    }
+}
+
+/// A sign-out that has taken place here, and of which the authorization server has yet to be told.
+#[must_use]
+pub struct SignOut(Option<(Box<PersonLogin>, Secret, RevokedToken)>);
+
+impl SignOut {
+    /// Revokes the token at the authorization server, if there is one. Returns what the person should know if that
+    /// failed.
+    pub async fn revoke(self) -> Option<String> {
+        let (login, token, kind) = self.0?;
+        login.revoke(&token, kind).await
     }
 }
 

@@ -23,7 +23,7 @@ pub struct SingleGrant {
 enum GrantOrSource {
     Grant(Box<Grant>),
     Source(Box<SourceLook>),
-    /// A person, who hands tokens only to the running proxy.
+    /// A person, who signs in only to the running proxy.
     Person,
 }
 
@@ -38,6 +38,7 @@ impl SingleGrant {
     #[must_use]
     pub fn new(config: &config::TokenConfig, client: Client, secrets: RequestSecrets) -> Self {
         let from = match &config.origin {
+            TokenOrigin::Grant(grant) if grant.login().is_some() => GrantOrSource::Person,
             TokenOrigin::Grant(grant) => {
                 GrantOrSource::Grant(Box::new(Grant::new((**grant).clone(), client)))
             }

@@ -63,6 +63,12 @@ impl SharedStatus {
         }
     }
 
+    /// Whether only a person can provide another token.
+    pub(super) fn needs_person(&self) -> bool {
+        let sign_in = self.sign_in.as_ref();
+        sign_in.is_some_and(|sign_in| !sign_in.can_renew())
+    }
+
     pub(super) fn forced(&self) -> MutexGuard<'_, ForcedRefreshes> {
         self.forced.lock().unwrap_or_else(PoisonError::into_inner)
     }

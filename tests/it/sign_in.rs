@@ -521,6 +521,6 @@ async fn a_tunnel_and_its_person_outlast_a_reload_that_does_not_change_where_the
         client.send("still open").await;
         assert_eq!(upstream.open(), 1, "{more}");
     }
-    proxy.running.tokens().sign_out().unwrap();
+    drop(proxy.running.tokens().sign_out().unwrap());
     assert!(client.rest().await.is_empty());
 }

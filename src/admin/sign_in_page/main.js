@@ -1,4 +1,4 @@
-// Shows who is signed in to each proxy, and hands a pasted token over. Values are inserted only as text.
+// Shows who is signed in to each proxy, begins a sign-in with a browser, and hands a pasted token over. Values are inserted only as text.
 
 const REMIND_BELOW_S = 600;
 const INTERVAL_MS = 5000;
@@ -27,6 +27,14 @@ async function order(path, fields) {
     }
     throw new Error(detail);
   }
+  return JSON.parse(text);
+}
+
+/** Only an address on this machine is opened. */
+function goTo(address) {
+  const url = new URL(address);
+  if (url.protocol !== "http:" || !/^(127\.|localhost$|\[::1\]$)/.test(url.hostname)) throw new Error("the address is not on this machine");
+  location.assign(url);
 }
 
 function sectionOf(name) {
@@ -36,9 +44,10 @@ function sectionOf(name) {
   const field = section.querySelector("textarea");
   const give = async (path, fields) => {
     try {
-      await order(path, fields);
-      say("");
-      await refresh();
+      const result = await order(path, fields);
+      say(result.problem ? `Note: ${result.problem}` : "");
+      if (result.start_url) goTo(result.start_url);
+      else await refresh();
     } catch (error) {
       say(`Nothing has changed: ${error.message}`);
     }
@@ -49,11 +58,11 @@ function sectionOf(name) {
     field.value = "";
     give("/token/paste", { proxy: name, token });
   });
-  section.querySelector(".out").addEventListener("click", () => give("/logout", { proxy: name }));
+  section.querySelector(".begin").addEventListener("click", () => give("/login", { proxy: name }));
+  for (const button of section.querySelectorAll(".out")) button.addEventListener("click", () => give("/logout", { proxy: name }));
   section.querySelector("h2").textContent = name;
   document.getElementById("proxies").append(section);
   sections.set(name, section);
-  if (sections.size === 1) field.focus();
   return section;
 }
 
@@ -64,7 +73,9 @@ function duration(seconds) {
 
 function stateOf(token) {
   const person = token.sign_in.who ?? "someone (the token has no name)";
+  if (token.usable_for_s === 0 && token.sign_in.is_renewed) return `Signed in as ${person}, but there is no valid token: ${token.last_error ?? "it is being renewed"}.`;
   if (token.usable_for_s === 0) return "Nobody is signed in, or the token has ended. Requests get an error until you sign in.";
+  if (token.sign_in.is_renewed) return `Signed in as ${person}. New tokens are obtained until you sign out.`;
   if (!token.expires_at) return `Signed in as ${person}, until the API rejects the token.`;
   return `Signed in as ${person}, for another ${duration(token.usable_for_s)} (until ${token.expires_at}).`;
 }
@@ -73,8 +84,11 @@ function show(proxy, isOnly) {
   const { token } = proxy;
   const section = sectionOf(proxy.name);
   section.querySelector("h2").hidden = isOnly;
-  const isSignedIn = token.usable_for_s > 0;
-  const isSoon = isSignedIn && token.expires_at && token.usable_for_s <= REMIND_BELOW_S;
+  const isBrowser = token.sign_in.way === "browser";
+  section.querySelector("form").hidden = isBrowser;
+  section.querySelector(".browser").hidden = !isBrowser;
+  const isSignedIn = token.usable_for_s > 0 || token.sign_in.is_renewed;
+  const isSoon = isSignedIn && !token.sign_in.is_renewed && token.expires_at && token.usable_for_s <= REMIND_BELOW_S;
   const state = section.querySelector(".state");
   const text = isSoon ? `${stateOf(token)} Sign in again before that.` : stateOf(token);
   if (state.textContent !== text) state.textContent = text;
@@ -91,7 +105,7 @@ function show(proxy, isOnly) {
     link.textContent = url;
     section.querySelector(".step").textContent = "2. Paste the token here:";
   }
-  section.querySelector(".out").hidden = !isSignedIn;
+  for (const button of section.querySelectorAll(".out")) button.hidden = !isSignedIn;
   if (!isSignedIn) return "Sign in";
   return isSoon ? `Sign in again: ${duration(token.usable_for_s)} left` : "Signed in";
 }
@@ -104,7 +118,7 @@ async function refresh() {
   const list = document.getElementById("proxies");
   if (sections.size === 0) list.replaceChildren();
   if (ofPeople.length === 0) {
-    list.textContent = "cupbearer obtains its tokens itself: token.grant is not \"paste\", so there is nothing to do here.";
+    list.textContent = "cupbearer obtains its tokens itself: token.grant is neither \"authorization_code\" nor \"paste\", so there is nothing to do here.";
     return;
   }
   const titles = ofPeople.map((proxy) => show(proxy, ofPeople.length === 1));

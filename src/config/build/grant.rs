@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::login;
 use crate::config::keys::{self, SecretKey};
+use crate::config::login::LoginConfig;
 use crate::config::token::{
     Assertion, ClientAuth, GrantName, GrantType, RequestSource, SecretForm, SourceRole,
 };
@@ -19,23 +21,25 @@ const OWN_CLAIMS: [&str; 4] = ["exp", "iat", "jti", "nbf"];
 
 /// The grant, and what it is requested with.
 ///
-/// `signing` is how an assertion is signed.
+/// `signing` is how an assertion is signed, `login` how a person signs in.
 pub(super) fn grant(
     values: &mut Values,
     auth: Option<ClientAuth>,
     signing: &Assertion,
+    login: Option<LoginConfig>,
 ) -> Option<(GrantType, Vec<RequestSource>)> {
     let Some(name) = values.read(&keys::TOKEN_GRANT) else {
         name_sources(values);
         return None;
     };
     warn_of_unused(values, name);
+    login::warn_of_unused(values, name);
     let (grant, sources) = match name {
         GrantName::ClientCredentials => {
             if auth == Some(ClientAuth::None) {
                 let problem = (
                     "\"none\" cannot be used with the grant client_credentials, which is granted to an authenticated client",
-                    "set token.grant to jwt_bearer or token_exchange, or choose another method",
+                    "set token.grant to authorization_code, jwt_bearer or token_exchange, or choose another method",
                 );
                 values.reject(keys::TOKEN_AUTH.path(), problem);
                 return None;
@@ -55,6 +59,9 @@ pub(super) fn grant(
             (GrantType::JwtBearer, vec![assertion?])
         }
         GrantName::TokenExchange => token_exchange(values)?,
+        GrantName::AuthorizationCode => {
+            (GrantType::AuthorizationCode(Box::new(login?)), Vec::new())
+        }
         GrantName::Paste => return None, // read in `sign_in`
     };
     Some((grant, sources))

@@ -61,6 +61,9 @@ pub(super) fn reject(
         let found = find(own, url.authority.host(), url.port());
         report(values, keys::UPSTREAM_URL.path(), found, "the API");
     }
+    if let Some(login) = token.and_then(TokenConfig::login) {
+        reject_redirect(values, own, &login.redirect_url);
+    }
     let token = token.and_then(TokenConfig::server);
     if let Some((url, key)) = &token {
         let host = url.host_str().unwrap_or_default();
@@ -77,6 +80,17 @@ pub(super) fn reject(
     };
     if let Some(proxy) = proxy {
         report_proxy(values, &proxy, find(own, &proxy.host, proxy.port));
+    }
+}
+
+/// The redirect needs a listener of its own.
+fn reject_redirect(values: &mut Values, own: &[OwnListener], url: &url::Url) {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    if let Some(found) = find(own, host, port) {
+        let problem = format!("is {}", found.what);
+        let remedy = "write another port, and register the changed address for the client";
+        values.reject(keys::TOKEN_REDIRECT_URL.path(), (problem, remedy));
     }
 }
 

@@ -6,6 +6,7 @@ mod certificate_pair;
 mod grant;
 mod guard;
 mod limits;
+mod login;
 mod loops;
 mod network;
 mod sign_in;
@@ -42,10 +43,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
     let mut upstream = upstream(values);
     let origin = upstream.as_ref().map(|upstream| &upstream.url);
     let token = token(values, origin);
-    if token
-        .as_ref()
-        .is_some_and(|token| token.sign_in().is_some())
-    {
+    if token.as_ref().is_some_and(TokenConfig::is_of_person) {
         sign_in::reject_sharing(values, listen.as_ref(), guard.as_ref());
     }
     let token_field = token.as_ref().map(TokenConfig::field);

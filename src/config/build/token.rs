@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::grant;
+use super::login;
 use super::sign_in;
 use super::source::source;
-use super::token_endpoint::token_endpoint;
+use super::token_endpoint::{NamedEndpoint, token_endpoint};
 use super::token_field::token_field;
 use crate::config::address::Origin;
 use crate::config::keys::{self, Key};
@@ -28,7 +29,7 @@ pub(super) fn token(values: &mut Values, upstream: Option<&Origin>) -> Option<To
         sign_in::sign_in(values, upstream).map(|sign_in| TokenOrigin::SignIn(Box::new(sign_in)))
     } else {
         sign_in::warn_of_login_url(values);
-        grant(values).map(|grant| TokenOrigin::Grant(Box::new(grant)))
+        grant(values, upstream).map(|grant| TokenOrigin::Grant(Box::new(grant)))
     };
     let wait = values.read(&keys::TOKEN_WAIT);
     let config = TokenConfig {
@@ -41,8 +42,11 @@ pub(super) fn token(values: &mut Values, upstream: Option<&Origin>) -> Option<To
     Some(config)
 }
 
-fn grant(values: &mut Values) -> Option<GrantConfig> {
-    let named = token_endpoint(values);
+fn grant(values: &mut Values, upstream: Option<&Origin>) -> Option<GrantConfig> {
+    let mut named = token_endpoint(values);
+    if login::is_chosen(values) {
+        named = named.map(NamedEndpoint::with_metadata);
+    }
     let auth = values.read(&keys::TOKEN_AUTH);
     let client_id = client_id(values, auth);
     let proof = proof(values, auth.unwrap_or(ClientAuth::Basic));
@@ -78,7 +82,10 @@ fn grant(values: &mut Values) -> Option<GrantConfig> {
     };
     let mut sources: Vec<RequestSource> = credential.iter().flatten().cloned().collect();
     values.named.requests.extend(sources.clone());
-    let grant = grant::grant(values, auth, &assertion);
+    let login = login::is_chosen(values)
+        .then(|| login::login(values, named.as_ref(), upstream))
+        .flatten();
+    let grant = grant::grant(values, auth, &assertion, login);
     sources.extend(
         grant
             .iter()
@@ -251,7 +258,8 @@ fn algorithm(values: &mut Values, auth: Option<ClientAuth>) -> Result<Option<Alg
 
 /// RFC 6749 A.1: printable ASCII. Spaces around it come from pasting. Empty if it is not set and need not be.
 fn client_id(values: &mut Values, auth: Option<ClientAuth>) -> Option<String> {
-    if auth == Some(ClientAuth::None) && !values.is_set(keys::TOKEN_CLIENT_ID.path()) {
+    let may_be_absent = auth == Some(ClientAuth::None) && !login::is_chosen(values);
+    if may_be_absent && !values.is_set(keys::TOKEN_CLIENT_ID.path()) {
         return Some(String::new());
     }
     let id = values.required(&keys::TOKEN_CLIENT_ID)?;
@@ -276,7 +284,7 @@ fn scope(values: &mut Values) -> Option<String> {
 
 /// Parameters that have keys of their own, or that the token request sets itself (RFC 6749 4.4.2, RFC 7521 4, RFC 8693
 /// 2.1).
-const OWN_PARAMS: [&str; 11] = [
+const OWN_PARAMS: [&str; 19] = [
     "actor_token",
     "actor_token_type",
     "assertion",
@@ -284,8 +292,16 @@ const OWN_PARAMS: [&str; 11] = [
     "client_assertion_type",
     "client_id",
     "client_secret",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
     "grant_type",
+    "nonce",
+    "redirect_uri",
+    "refresh_token",
     "scope",
+    "state",
     "subject_token",
     "subject_token_type",
 ];

@@ -25,6 +25,20 @@ pub(super) struct NamedEndpoint {
     pub(super) audience: String,
 }
 
+impl NamedEndpoint {
+    /// The same server, whose metadata also names the other endpoints that a person's sign-in needs.
+    pub(super) fn with_metadata(self) -> Self {
+        if self.key != DOMAIN && self.key != REGION {
+            return self;
+        }
+        let endpoint = Endpoint::Issuer {
+            issuer: self.audience.clone(),
+            allow_plaintext: false,
+        };
+        Self { endpoint, ..self }
+    }
+}
+
 /// `token.url`, `token.issuer` or one form of `token.pingone`: exactly one of the four.
 pub(super) fn token_endpoint(values: &mut Values) -> Option<NamedEndpoint> {
     type Read = fn(&mut Values) -> Option<NamedEndpoint>;
@@ -134,7 +148,7 @@ fn token_issuer(values: &mut Values) -> Option<NamedEndpoint> {
 }
 
 /// A URL that a secret may be sent to, and whether `token.allow_plaintext` is set.
-fn encrypted(
+pub(super) fn encrypted(
     values: &mut Values,
     key: &Key<String>,
     parse: fn(&str) -> Result<Url, InvalidValue>,

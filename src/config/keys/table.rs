@@ -149,7 +149,7 @@ const TOKEN_ALLOW_PLAINTEXT: Key<bool> = switch("token.allow_plaintext", Default
     "Allow http to a token endpoint that is not on loopback. Everyone on the network path can then read the secret.");
 
 const TOKEN_CLIENT_ID: Key<String> = text("token.client_id", Required("\"00000000-0000-0000-0000-000000000000\""),
-    "The id of this client at the authorization server. Optional if token.auth is \"none\".");
+    "The id of this client at the authorization server. Optional if token.auth is \"none\", except with authorization_code.");
 
 const TOKEN_CLIENT_SECRET: SecretKey = secret("token.client_secret", Unset("{ file = \"/run/secrets/client_secret\" }"),
     "Where to find the client secret: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.");
@@ -163,7 +163,7 @@ const TOKEN_AUTH: Key<ClientAuth> = choice("token.auth", &[
         ("client_assertion", ClientAuth::ClientAssertion),
         ("none", ClientAuth::None),
     ], Default("\"client_secret_basic\""),
-    "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, client_assertion, or none for a grant that needs no client. No other method is tried.");
+    "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, client_assertion, or none for a public client and for a grant that needs no client. No other method is tried.");
 
 const TOKEN_CLIENT_ASSERTION: SecretKey = secret("token.client_assertion", Unset("{ file = \"/var/run/secrets/tokens/cupbearer\" }"),
     "client_assertion: where to find a JWT that identifies this client (RFC 7523), such as a projected service account token of Kubernetes or a SPIFFE JWT-SVID. Read again for each token request.");
@@ -176,12 +176,22 @@ const TOKEN_GRANT: Key<GrantName> = choice("token.grant", &[
         ("client_credentials", GrantName::ClientCredentials),
         ("jwt_bearer", GrantName::JwtBearer),
         ("token_exchange", GrantName::TokenExchange),
+        ("authorization_code", GrantName::AuthorizationCode),
         ("paste", GrantName::Paste),
     ], Default("\"client_credentials\""),
-    "How access tokens are obtained: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693); or paste: a person signs in elsewhere and hands the token over.");
+    "How access tokens are obtained: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693); authorization_code: a person signs in with a browser (`cupbearer login`); or paste: a person signs in elsewhere and hands the token over.");
 
 const TOKEN_LOGIN_URL: Key<String> = text("token.login_url", Unset("\"https://self-service-api.dev-example.eu1.ping.cloud/api/v1/auth/login/self-service\""),
     "paste: where a person signs in and copies a token, shown wherever a new one is needed. Default: known for PingOne Advanced Services, otherwise none.");
+
+const TOKEN_REDIRECT_URL: Key<String> = text("token.redirect_url", Default("\"http://127.0.0.1:6753/callback\""),
+    "authorization_code: the loopback address to which the browser returns, exactly as it is registered for the client. cupbearer listens there only during a sign-in.");
+
+const TOKEN_AUTHORIZATION_URL: Key<String> = text("token.authorization_url", Unset("\"https://as.example.com/oauth2/authorize\""),
+    "authorization_code with token.url: where a person signs in. With token.issuer or token.pingone, the issuer's metadata names it.");
+
+const TOKEN_REVOCATION_URL: Key<String> = text("token.revocation_url", Unset("\"https://as.example.com/oauth2/revoke\""),
+    "authorization_code: where `cupbearer logout` revokes the refresh token (RFC 7009). With token.issuer or token.pingone, the issuer's metadata names it.");
 
 const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
     "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, cupbearer creates one and signs it with token.private_key.");

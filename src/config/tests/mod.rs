@@ -4,6 +4,7 @@ mod addresses;
 mod callers;
 mod environment;
 mod files;
+mod login;
 mod network;
 mod paste;
 mod rejected;

@@ -1,7 +1,7 @@
 //! `token.grant = "paste"`, and who else may use a person's token.
 
 use super::{complaints, environment, from_bytes, said, with};
-use crate::config::Loaded;
+use crate::config::{Loaded, role_doubts};
 
 fn loaded(text: &str) -> Loaded {
     let result = from_bytes(text.as_bytes(), &environment(&[]));
@@ -137,7 +137,7 @@ fn a_token_of_another_environment_is_doubtful() {
     let sign_in = loaded.config.token.sign_in().unwrap();
     let doubts = |groups: serde_json::Value| {
         let claims = serde_json::json!({ "groups": groups });
-        sign_in.doubts(claims.as_object().unwrap()).join("\n")
+        role_doubts(sign_in.api.as_ref(), claims.as_object().unwrap()).join("\n")
     };
     assert_eq!(doubts(serde_json::json!(["dev-tls-admin"])), "");
     let found = doubts(serde_json::json!(["prod-tls-admin"]));

@@ -28,8 +28,8 @@ fn only_the_issuers_own_document_is_used_and_only_if_its_endpoint_is_safe() {
     let good = r#"{"issuer":"https://as.example.com/t","token_endpoint":"https://as.example.com/token",
         "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example.com/token"}}"#;
     let read = |text: &str, certificate| {
-        endpoint(text.as_bytes(), ISSUER, false, certificate)
-            .map(String::from)
+        endpoints(text.as_bytes(), ISSUER, false, certificate)
+            .map(|found| found.token.to_string())
             .map_err(|error| error.to_string())
     };
     assert_eq!(read(good, false).unwrap(), "https://as.example.com/token");

@@ -127,7 +127,7 @@ async fn a_session_from_before_a_reload_ends_with_the_person_who_is_taken_over()
     let session = before.session().unwrap();
     after.take_over_sign_in(&before);
     drop(before);
-    after.sign_out().unwrap();
+    drop(after.sign_out().unwrap());
     let ended = tokio::time::timeout(ms(1), session.ended()).await;
     assert!(ended.is_ok());
 }
@@ -157,7 +157,7 @@ async fn whoever_signs_out_while_a_reload_is_prepared_is_not_signed_in_after_it(
     let (before, after) = (tokens(), tokens());
     before.paste(jwt("ada", 3600).as_bytes()).unwrap();
     after.take_over_sign_in(&before);
-    before.sign_out().unwrap();
+    drop(before.sign_out().unwrap());
     after.replace_identity(&before);
     assert!(after.usable().is_none() && after.signed_in().is_none());
 

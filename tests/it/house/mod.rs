@@ -19,7 +19,7 @@ use source::{File, Token, files_below};
 
 /// The rooms on which each room may depend. `lib` and `main` are the two crate roots; no room below `cli` may
 /// depend on them.
-const DEPENDENCIES: [(&str, &[&str]); 22] = [
+const DEPENDENCIES: [(&str, &[&str]); 23] = [
     ("text", &[]),
     ("credentials", &["text"]),
     ("metrics", &[]),
@@ -43,8 +43,23 @@ const DEPENDENCIES: [(&str, &[&str]); 22] = [
         ],
     ),
     (
+        "login",
+        &[
+            "config",
+            "credentials",
+            "guard",
+            "metrics",
+            "problem",
+            "server",
+            "token",
+            "text",
+        ],
+    ),
+    (
         "admin",
-        &["config", "guard", "problem", "token", "metrics", "text"],
+        &[
+            "config", "guard", "login", "problem", "token", "metrics", "text",
+        ],
     ),
     (
         "doctor",
@@ -72,6 +87,7 @@ const DEPENDENCIES: [(&str, &[&str]); 22] = [
             "upstream",
             "proxy",
             "server",
+            "login",
             "admin",
             "metrics",
         ],
@@ -92,7 +108,7 @@ const DEPENDENCIES: [(&str, &[&str]); 22] = [
     ("main", &["cli"]),
 ];
 
-const EVERY_ROOM: [&str; 19] = [
+const EVERY_ROOM: [&str; 20] = [
     "text",
     "credentials",
     "metrics",
@@ -106,6 +122,7 @@ const EVERY_ROOM: [&str; 19] = [
     "token",
     "upstream",
     "server",
+    "login",
     "proxy",
     "admin",
     "doctor",
@@ -114,7 +131,7 @@ const EVERY_ROOM: [&str; 19] = [
     "reload",
 ];
 
-const EVERY_ROOM_AND_LIB: [&str; 20] = [
+const EVERY_ROOM_AND_LIB: [&str; 21] = [
     "text",
     "credentials",
     "metrics",
@@ -128,6 +145,7 @@ const EVERY_ROOM_AND_LIB: [&str; 20] = [
     "token",
     "upstream",
     "server",
+    "login",
     "proxy",
     "admin",
     "doctor",
@@ -176,6 +194,7 @@ const CONFINED: [Confined; 3] = [
         ],
         places: &[
             "instance/",
+            "login/",
             "reload/",
             "server/",
             "net/",

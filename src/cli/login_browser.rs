@@ -1,0 +1,102 @@
+//! `cupbearer login` with a browser: opens the address that the running proxy names, and waits for the person.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
+use super::output::say;
+use super::sign_in_order::{OrderFailure, give};
+use crate::admin::status_api::SignInResult;
+use crate::config::is_loopback;
+
+/// How often the proxy is asked how the sign-in goes.
+const POLL: Duration = Duration::from_millis(300);
+
+/// Longer than the sign-in is valid, so that the proxy says how it has ended.
+const LIMIT: Duration = Duration::from_secs(330);
+
+/// Opens the address and waits until the sign-in has ended.
+pub(super) async fn sign_in(
+    listener: &mut AdminListener,
+    proxy: Option<&str>,
+    begun: &SignInResult,
+    with_browser: bool,
+) -> Result<SignInResult, OrderFailure> {
+    let start = begun.start_url.as_deref().and_then(start_url);
+    let (Some(start), Some(id)) = (start, &begun.login) else {
+        return Err(OrderFailure::Denied(
+            "the response does not say which address to open".to_owned(),
+        ));
+    };
+    show(&start, with_browser);
+    let order = json!({ "proxy": proxy, "login": id }).to_string();
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
+        sleep(POLL).await;
+        listener.renew_limit(TIME_LIMIT);
+        let result = give(listener, "/login", &order, Recipient::OwnUserIfKnown).await?;
+        let problem = result.problem.clone().unwrap_or_default();
+        match result.outcome.as_deref() {
+            Some("waiting") => {}
+            Some("signed_in") => return Ok(result),
+            Some("denied") => return Err(OrderFailure::LoginDenied(problem)),
+            Some("failed") => return Err(OrderFailure::LoginFailed(problem)),
+            Some("replaced") => {
+                return Err(OrderFailure::LoginEnded("another sign-in has begun"));
+            }
+            Some(_) | None => break,
+        }
+    }
+    Err(OrderFailure::LoginEnded(
+        "nobody came back within 5 minutes",
+    ))
+}
+
+/// Only an address on this machine is opened, whatever the response says.
+fn start_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    (url.scheme() == "http" && is_loopback(&url)).then_some(url)
+}
+
+fn show(start: &Url, with_browser: bool) {
+    if with_browser {
+        match open::that_detached(start.as_str()) {
+            Ok(()) => {
+                say(
+                    "A browser opens: sign in there. If it does not, run `cupbearer login --no-browser`.",
+                );
+                return;
+            }
+            Err(error) => say(&format!("no browser can be opened ({error})")),
+        }
+    }
+    let host = start.host_str().unwrap_or_default();
+    let port = start.port_or_known_default().unwrap_or_default();
+    say(&format!(
+        "Open this address in a browser on this machine; it works once:\n\n  {start}\n\nIf the browser runs on another \
+         machine, run this there first, and keep it open:\n\n  ssh -L {port}:{host}:{port} USER@THIS-MACHINE\n"
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::start_url;
+
+    #[test]
+    fn only_an_address_on_this_machine_is_opened() {
+        assert!(start_url("http://127.0.0.1:6753/start/x").is_some());
+        assert!(start_url("http://localhost:6753/start/x").is_some());
+        for other in [
+            "https://127.0.0.1:6753/start/x",
+            "http://evil.example.com/start/x",
+            "file:///etc/passwd",
+            "http://127.0.0.1.evil.example.com/",
+            "--help",
+        ] {
+            assert!(start_url(other).is_none(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `token.grant = "authorization_code"` as types: how a person signs in with a browser.
+
+use url::{Host, Url};
+
+use super::address::{Origin, is_loopback};
+use super::problems::InvalidValue;
+use crate::text::quoted;
+
+/// How a person signs in with a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginConfig {
+    /// `token.redirect_url`: http on loopback, with a port and a path.
+    pub redirect_url: Url,
+    /// `token.authorization_url`; without it the issuer's metadata names the address.
+    pub authorization_url: Option<Url>,
+    /// `token.revocation_url`; without it the issuer's metadata may name the address.
+    pub revocation_url: Option<Url>,
+    /// The issuer, where it is known.
+    pub issuer: Option<String>,
+    /// `upstream.url`: the API that the tokens are for.
+    pub api: Option<Origin>,
+}
+
+/// Paths that cupbearer serves itself beside the redirect.
+const OWN_PATHS: [&str; 3] = ["/", "/start", "/done"];
+
+/// `token.redirect_url` (RFC 8252 7.3): cupbearer listens there, so it must be on this machine.
+pub(crate) fn redirect_url(text: &str) -> Result<Url, InvalidValue> {
+    let invalid = |problem: &str| {
+        Err((
+            format!("{} {problem}", quoted(text)),
+            "write a loopback address with a port and a path, such as http://127.0.0.1:6753/callback, exactly as it is \
+             registered for the client",
+        )
+            .into())
+    };
+    let Ok(url) = Url::parse(text.trim()) else {
+        return invalid("is not a URL");
+    };
+    if url.scheme() != "http" || !is_loopback(&url) {
+        return invalid("is not a loopback address with http");
+    }
+    if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
+        return invalid("has more than a host, a port and a path");
+    }
+    if url.port().is_none_or(|port| port == 0) {
+        return invalid("has no port");
+    }
+    let path = url.path();
+    if OWN_PATHS.contains(&path) || path.starts_with("/start/") {
+        return invalid("has no path of its own");
+    }
+    Ok(url)
+}
+
+impl LoginConfig {
+    /// The host and port as a browser sends them in `Host`.
+    #[must_use]
+    pub fn redirect_authority(&self) -> String {
+        let url = &self.redirect_url;
+        let port = url.port_or_known_default().unwrap_or_default();
+        format!("{}:{port}", url.host_str().unwrap_or_default())
+    }
+
+    /// Whether the browser returns to a name, which may stand for two addresses.
+    #[must_use]
+    pub fn redirects_to_name(&self) -> bool {
+        matches!(self.redirect_url.host(), Some(Host::Domain(_)))
+    }
+}

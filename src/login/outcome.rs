@@ -1,0 +1,42 @@
+//! How a sign-in has ended.
+
+/// How a sign-in goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// The person has not come back yet.
+    Waiting,
+    /// Requests use the person's token.
+    SignedIn,
+    /// The person or the authorization server has denied it.
+    Denied(String),
+    /// The authorization server cannot be reached, or its response cannot be used.
+    Failed(String),
+    /// The person did not come back in time.
+    Expired,
+    /// Another sign-in has begun.
+    Replaced,
+}
+
+impl LoginOutcome {
+    /// The word in the response to an order.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::SignedIn => "signed_in",
+            Self::Denied(_) => "denied",
+            Self::Failed(_) => "failed",
+            Self::Expired => "expired",
+            Self::Replaced => "replaced",
+        }
+    }
+
+    /// Why it has failed.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Denied(why) | Self::Failed(why) => Some(why),
+            Self::Waiting | Self::SignedIn | Self::Expired | Self::Replaced => None,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The pages that a browser shows during a sign-in. They have no script, load nothing and cannot be framed.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+
+use super::outcome::LoginOutcome;
+use crate::problem::{escape_html, protect_page};
+
+/// A response of the redirect listener.
+pub(super) type LoginResponse = Response<Full<Bytes>>;
+
+/// A page with this heading and text.
+pub(super) fn page(status: StatusCode, heading: &str, text: &str) -> LoginResponse {
+    let (heading, text) = (escape_html(heading), escape_html(text));
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{heading}: cupbearer</title>\n\
+         <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem;overflow-wrap:anywhere}}</style>\n\
+         <h1>{heading}</h1>\n<p>{text}</p>\n</html>\n"
+    );
+    let mut response = Response::new(Full::new(Bytes::from(html)));
+    *response.status_mut() = status;
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, html);
+    protect(response.headers_mut());
+    response
+}
+
+/// A redirect, which leaves nothing of this address behind.
+pub(super) fn redirect(target: &str, cookie: &str) -> Option<LoginResponse> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::try_from(target).ok()?);
+    headers.insert(header::SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
+    protect(headers);
+    Some(response)
+}
+
+/// What a person sees at the end.
+pub(super) fn outcome(outcome: &LoginOutcome) -> LoginResponse {
+    match outcome {
+        LoginOutcome::SignedIn => page(
+            StatusCode::OK,
+            "You are signed in",
+            "cupbearer uses your token from now on. You may close this page.",
+        ),
+        LoginOutcome::Denied(why) => page(StatusCode::OK, "You are not signed in", why),
+        LoginOutcome::Failed(why) => page(StatusCode::OK, "The sign-in has failed", why),
+        LoginOutcome::Waiting => page(
+            StatusCode::OK,
+            "Nobody is signed in yet",
+            "Sign in on the page of the authorization server.",
+        ),
+        LoginOutcome::Expired | LoginOutcome::Replaced => gone(),
+    }
+}
+
+/// An address that has been used, or that belongs to another sign-in.
+pub(super) fn gone() -> LoginResponse {
+    page(
+        StatusCode::GONE,
+        "This address is not valid any more",
+        "It works once. Begin again with `cupbearer login`, or on the page /sign-in of the admin listener.",
+    )
+}
+
+fn protect(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    protect_page(headers);
+    // The browser has come from the authorization server's page, and may go back to it.
+    headers.remove(HeaderName::from_static("cross-origin-opener-policy"));
+}

@@ -1,0 +1,250 @@
+//! What a request of a browser to the redirect listener leads to. Whatever is wrong with a request changes nothing.
+
+use std::sync::{Mutex, PoisonError};
+
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use tokio::sync::watch;
+use url::form_urlencoded;
+
+use super::outcome::LoginOutcome;
+use super::pages::{self, LoginResponse, page};
+use crate::credentials::Secret;
+use crate::guard::{Peer, is_own_user};
+use crate::text::{Unprintable, sanitize, shorten};
+use crate::token::{AuthorizationResponse, LoginAttempt, is_same_word};
+
+/// Browsers send the cookies of a host to each of its ports, so the name says whose it is.
+const COOKIE: &str = "cupbearer_login";
+
+/// How much of an error's description is shown, in characters.
+const MAX_DESCRIPTION: usize = 300;
+
+/// One sign-in as browsers see it.
+pub(super) struct LoginVisits {
+    attempt: LoginAttempt,
+    /// The last part of the only address that begins it.
+    once: String,
+    /// Marks the browser that has opened that address.
+    cookie: String,
+    stage: Mutex<LoginStage>,
+    outcome: watch::Sender<LoginOutcome>,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoginStage {
+    /// No browser has opened the address yet.
+    New,
+    /// The person is at the authorization server.
+    Away,
+    /// The person has come back with a code.
+    Back,
+}
+
+impl LoginVisits {
+    pub(super) fn new(
+        attempt: LoginAttempt,
+        once: String,
+        cookie: String,
+        outcome: watch::Sender<LoginOutcome>,
+    ) -> Self {
+        Self {
+            attempt,
+            once,
+            cookie,
+            stage: Mutex::new(LoginStage::New),
+            outcome,
+        }
+    }
+
+    /// The response to one request.
+    pub(super) async fn respond<B>(&self, request: &Request<B>, peer: &Peer) -> LoginResponse {
+        if !is_own_user(peer) {
+            return page(
+                StatusCode::FORBIDDEN,
+                "This sign-in belongs to another user",
+                "Only the user that this cupbearer runs as, and root, may sign in here.",
+            );
+        }
+        if !self.is_our_host(request.headers()) {
+            return page(
+                StatusCode::MISDIRECTED_REQUEST,
+                "Wrong address",
+                "This listener responds only at the address in token.redirect_url.",
+            );
+        }
+        if *request.method() != Method::GET {
+            return page(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Wrong method",
+                "Only GET is allowed here.",
+            );
+        }
+        let path = request.uri().path();
+        if let Some(once) = path.strip_prefix("/start/") {
+            return self.start(once, request.headers());
+        }
+        match path {
+            path if path == self.attempt.config().redirect_url.path() => {
+                let query = request.uri().query().unwrap_or_default();
+                self.come_back(query, request.headers()).await
+            }
+            "/done" => pages::outcome(&self.outcome.borrow()),
+            _ => page(
+                StatusCode::NOT_FOUND,
+                "Not found",
+                "There is nothing at this address.",
+            ),
+        }
+    }
+
+    fn is_our_host(&self, headers: &HeaderMap) -> bool {
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let ours = self.attempt.config().redirect_authority();
+        hosts
+            .next()
+            .is_some_and(|host| host.as_bytes() == ours.as_bytes())
+            && hosts.next().is_none()
+    }
+
+    /// Sends the browser that comes first to the authorization server. One that only fetches in advance gets nothing.
+    fn start(&self, once: &str, headers: &HeaderMap) -> LoginResponse {
+        let is_prefetch = headers.contains_key("sec-purpose") || headers.contains_key("purpose");
+        if is_prefetch || !is_same_word(once, &self.once) {
+            return pages::gone();
+        }
+        if !self.advance(LoginStage::New, LoginStage::Away) {
+            return pages::gone();
+        }
+        let path = self.attempt.config().redirect_url.path();
+        let cookie = format!(
+            "{COOKIE}={}; Path={path}; HttpOnly; SameSite=Lax",
+            self.cookie
+        );
+        let target = self.attempt.authorization_url().as_str();
+        pages::redirect(target, &cookie).unwrap_or_else(pages::gone)
+    }
+
+    /// The person comes back from the authorization server. Afterwards neither the code nor the state is in the address
+    /// bar.
+    async fn come_back(&self, query: &str, headers: &HeaderMap) -> LoginResponse {
+        let fields = ResponseFields::read(query);
+        if !self.has_cookie(headers) {
+            return foreign("this browser has not begun this sign-in");
+        }
+        if let Err(defect) = self.attempt.check(&fields.response) {
+            return foreign(&defect.to_string());
+        }
+        if fields.code.is_none() && fields.error.is_none() {
+            return foreign("it has neither a code nor an error");
+        }
+        if !self.advance(LoginStage::Away, LoginStage::Back) {
+            return pages::gone();
+        }
+        let outcome = match (fields.error, fields.code) {
+            (Some(error), _) => refusal(&error, fields.description.as_deref()),
+            (None, Some(code)) => self.complete(&code).await,
+            (None, None) => return pages::gone(), // just above
+        };
+        self.outcome.send_replace(outcome);
+        let path = self.attempt.config().redirect_url.path();
+        let cookie = format!("{COOKIE}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Lax");
+        pages::redirect("/done", &cookie).unwrap_or_else(pages::gone)
+    }
+
+    async fn complete(&self, code: &Secret) -> LoginOutcome {
+        match self.attempt.complete(code).await {
+            Ok(signed_in) => {
+                let who = signed_in.who.as_deref();
+                tracing::info!(who, renewed = signed_in.is_renewed, "signed in");
+                LoginOutcome::SignedIn
+            }
+            Err(error) => {
+                let error = error.chain();
+                tracing::warn!(error, "the sign-in has failed");
+                LoginOutcome::Failed(error)
+            }
+        }
+    }
+
+    fn has_cookie(&self, headers: &HeaderMap) -> bool {
+        let lines = headers.get_all(header::COOKIE).into_iter();
+        let lines = lines.filter_map(|line| line.to_str().ok());
+        let mut cookies = lines.flat_map(|line| line.split(';'));
+        cookies.any(|cookie| {
+            let named = cookie.trim().split_once('=');
+            named.is_some_and(|(name, value)| name == COOKIE && is_same_word(value, &self.cookie))
+        })
+    }
+
+    fn advance(&self, from: LoginStage, to: LoginStage) -> bool {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = *stage == from;
+        if may {
+            *stage = to;
+        }
+        may
+    }
+}
+
+/// What the browser brings (RFC 6749 4.1.2).
+#[derive(Default)]
+struct ResponseFields {
+    response: AuthorizationResponse,
+    code: Option<Secret>,
+    error: Option<String>,
+    description: Option<String>,
+}
+
+impl ResponseFields {
+    /// A field that is repeated counts as wrong (RFC 6749 3.1).
+    fn read(query: &str) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let place = match &*name {
+                "state" => &mut fields.response.state,
+                "iss" => &mut fields.response.issuer,
+                "error" => &mut fields.error,
+                "error_description" => &mut fields.description,
+                "code" if fields.code.is_none() => {
+                    fields.code = Some(Secret::new(value.into_owned()));
+                    continue;
+                }
+                "code" => return Self::default(),
+                _ => continue,
+            };
+            if place.replace(value.into_owned()).is_some() {
+                return Self::default();
+            }
+        }
+        fields
+    }
+}
+
+/// A response that does not belong to this sign-in, which goes on.
+fn foreign(why: &str) -> LoginResponse {
+    tracing::warn!(
+        why,
+        "rejected a response to the sign-in; the sign-in goes on"
+    );
+    page(
+        StatusCode::BAD_REQUEST,
+        "This is not the response to your sign-in",
+        &format!(
+            "Nothing has changed: {why}. If you have just signed in, begin again with `cupbearer login`."
+        ),
+    )
+}
+
+/// The authorization server sends the browser back without a code (RFC 6749 4.1.2.1).
+fn refusal(error: &str, description: Option<&str>) -> LoginOutcome {
+    let words = [Some(error), description].into_iter().flatten();
+    let text = words.collect::<Vec<_>>().join(": ");
+    let text = shorten(&sanitize(&text, Unprintable::Remove), MAX_DESCRIPTION);
+    let text = format!("the authorization server says: {text}");
+    tracing::warn!(error = text, "the sign-in was denied");
+    match error {
+        "server_error" | "temporarily_unavailable" => LoginOutcome::Failed(text),
+        _ => LoginOutcome::Denied(text),
+    }
+}

@@ -1,0 +1,51 @@
+//! The tokens in one response of the token endpoint (RFC 6749 5.1, OpenID Connect Core 3.1.3.3).
+
+use serde::Deserialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::response::AccessToken;
+use crate::credentials::Secret;
+
+/// What the token endpoint has granted.
+pub(super) struct GrantedTokens {
+    pub(super) access: AccessToken,
+    /// Only a person's grant has one.
+    pub(super) refresh: Option<Secret>,
+    pub(super) id_token: Option<Zeroizing<String>>,
+}
+
+impl GrantedTokens {
+    /// Reads what a person's grant has beside the access token.
+    pub(super) fn of_person(access: AccessToken, body: &[u8]) -> Self {
+        let text = |value: Option<Value>| match value {
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        };
+        let (refresh, id_token) = match serde_json::from_slice::<PersonFields>(body) {
+            Ok(fields) => (text(fields.refresh_token), text(fields.id_token)),
+            Err(_) => (None, None), // its error may quote a token
+        };
+        Self {
+            access,
+            refresh: refresh.map(Secret::new),
+            id_token: id_token.map(Zeroizing::new),
+        }
+    }
+}
+
+impl From<AccessToken> for GrantedTokens {
+    fn from(access: AccessToken) -> Self {
+        Self {
+            access,
+            refresh: None,
+            id_token: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct PersonFields {
+    refresh_token: Option<Value>,
+    id_token: Option<Value>,
+}

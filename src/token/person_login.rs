@@ -1,0 +1,124 @@
+//! What renews the tokens of a person who has signed in with a browser.
+
+use std::sync::Arc;
+
+use super::authorization::{AuthorizationRequest, NoRandomBytes};
+use super::grant::Grant;
+use super::grant_error::GrantError;
+use super::grant_request::GrantRequest;
+use super::grant_revocation::RevokedToken;
+use super::login_session::LoginSession;
+use super::request_secrets::RequestSecrets;
+use super::response::AccessToken;
+use super::secret_reader::ReadSecrets;
+use crate::config::LoginConfig;
+use crate::credentials::Secret;
+
+/// The client at the authorization server, and the session of the person who is signed in there.
+#[derive(Clone)]
+pub(super) struct PersonLogin {
+    pub(super) grant: Arc<Grant>,
+    pub(super) config: Arc<LoginConfig>,
+    pub(super) read_secrets: ReadSecrets,
+    pub(super) session: Arc<LoginSession>,
+}
+
+/// Why no sign-in can begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Nobody signs in to this proxy with a browser.
+    #[error(
+        "nobody signs in to this proxy with a browser: token.grant is not \"authorization_code\""
+    )]
+    NotExpected,
+    /// The authorization server does not respond as it should.
+    #[error(transparent)]
+    Server(#[from] GrantError),
+    /// Its metadata does not say where a person signs in.
+    #[error(
+        "the issuer's metadata names no authorization_endpoint that uses https: the server has none, or set \
+         token.authorization_url"
+    )]
+    NoEndpoint,
+    /// Without it, a code that someone else has seen could be used.
+    #[error("the authorization server does not support PKCE with S256, which is required")]
+    NoS256,
+    /// The system provides no randomness.
+    #[error(transparent)]
+    NoRandomBytes(#[from] NoRandomBytes),
+}
+
+impl PersonLogin {
+    /// What the client authenticates with.
+    pub(super) async fn secrets(&self) -> Result<RequestSecrets, GrantError> {
+        let read = (self.read_secrets)(None).await;
+        let secrets = read.map_err(GrantError::SecretUnreadable)?;
+        if secrets.has_empty() {
+            return Err(GrantError::SecretEmpty);
+        }
+        Ok(secrets)
+    }
+
+    /// Prepares the address at which a person signs in.
+    pub(super) async fn authorization_request(&self) -> Result<AuthorizationRequest, LoginError> {
+        let endpoints = self.grant.login_endpoints().await?;
+        if endpoints.lacks_s256 {
+            return Err(LoginError::NoS256);
+        }
+        let endpoint = endpoints.authorization.ok_or(LoginError::NoEndpoint)?;
+        let request = AuthorizationRequest::new(
+            endpoint,
+            &self.grant.config,
+            &self.config,
+            endpoints.sends_issuer,
+        )?;
+        Ok(request)
+    }
+
+    /// The next access token of the person. The refresh token that comes with it is kept before anything else happens,
+    /// since the server may no longer accept the one before.
+    pub(super) async fn renew(&self, secrets: &RequestSecrets) -> Result<AccessToken, GrantError> {
+        let _only_one = self.session.renewing.lock().await;
+        let (number, token) = self.session.refresh_token().ok_or(GrantError::SignedOut)?;
+        match self
+            .grant
+            .ask(secrets, &GrantRequest::Refresh(&token))
+            .await
+        {
+            Ok(granted) => {
+                if let Some(next) = granted.refresh {
+                    self.session.rotate(number, next);
+                }
+                Ok(granted.access)
+            }
+            Err(error) => {
+                if error.is_invalid_grant() {
+                    self.session.expire(number);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Revokes a token that is no longer used. Returns what the person should know if that has failed.
+    pub(super) async fn revoke(&self, token: &Secret, kind: RevokedToken) -> Option<String> {
+        let revoked = match self.secrets().await {
+            Ok(secrets) => self.grant.revoke(&secrets, token, kind).await,
+            Err(error) => Err(error),
+        };
+        match revoked {
+            Ok(true) => None,
+            Ok(false) => Some(
+                "the authorization server names no revocation endpoint, so it was not told"
+                    .to_owned(),
+            ),
+            Err(error) => {
+                let error = error.chain();
+                tracing::warn!(error, "the token could not be revoked");
+                Some(format!(
+                    "the authorization server could not be told: {error}"
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+// token.grant = "authorization_code": a person signs in with a browser, at a server with PKCE and rotation. Nobody else
+// can begin, complete or replace that sign-in.
+
+import assert from "node:assert/strict";
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openBrowser } from "./browser.mjs";
+import { CLIENT_ID, signIn, startLoginServer } from "./login_server.mjs";
+import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
+
+const OTHER = 65534;
+const AS_OTHER = [
+  ...(process.getuid() === 0 ? [] : ["sudo", "-n"]),
+  ...["setpriv", `--reuid=${OTHER}`, `--regid=${OTHER}`, "--clear-groups", "--"],
+];
+
+/** A port that was free a moment ago. The redirect must be registered before anything listens there. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function setUpLogin(t, options = {}) {
+  const seen = [];
+  const api = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    response.end("200 from the API");
+  });
+  api.listen(0, "127.0.0.1");
+  await once(api, "listening");
+  t.after(() => { api.close(); api.closeAllConnections(); });
+  const redirectUrl = `http://127.0.0.1:${await freePort()}/callback`;
+  const server = await startLoginServer(t, { redirectUrl, ...options });
+  const directory = await temporaryDirectory(t);
+  const file = join(directory, "cupbearer.toml");
+  await writeFile(file, [
+    'listen = "127.0.0.1:0"',
+    'admin.listen = "127.0.0.1:0"',
+    `upstream.url = "http://127.0.0.1:${api.address().port}"`,
+    'token.grant = "authorization_code"',
+    `token.issuer = "${server.issuer}"`,
+    `token.client_id = "${CLIENT_ID}"`,
+    'token.auth = "none"',
+    'token.scope = "openid profile tls"',
+    `token.redirect_url = "${redirectUrl}"`,
+    "",
+  ].join("\n"));
+  const { found, ...proxy } = await start(["--config", file], ({ stderr }) =>
+    /listens on\s+(http:\/\/127\.0\.0\.1:\d+)[^]*admin\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
+  t.after(() => proxy.stop());
+  const [, url, admin] = found;
+  const login = ["login", "--config", file, "--admin", new URL(admin).host];
+  return { server, seen, redirectUrl, directory, file, proxy, url, admin, login, logout: ["logout", ...login.slice(1)] };
+}
+
+/** Begins a sign-in on the command line. `ended` is how the command ends. */
+async function beginLogin(t, login) {
+  const command = await start([...login, "--no-browser"], ({ stderr }) => /(http:\/\/127\.0\.0\.1:\d+\/start\/\S+)/.exec(stderr));
+  const ended = command.stop.bind(undefined, 0); // signal 0 only waits
+  t.after(() => command.stop("SIGKILL"));
+  return { address: command.found[1], ended, output: command.output };
+}
+
+const status = async (admin) => JSON.parse((await curl("--silent", `${admin}/status`)).stdout).proxies[0].token;
+const get = async (url, ...more) => (await curl("--silent", "--output", "/dev/null", "--write-out", "%{http_code}", ...more, url)).stdout;
+
+test("one sign-in with a browser ends in a 200, is renewed without the person, and ends with the sign-out", async (t) => {
+  const { server, seen, redirectUrl, url, admin, login, logout } = await setUpLogin(t);
+  assert.equal(await get(url), "503");
+  assert.equal(JSON.parse((await curl("--silent", url)).stdout).reason, "login_required");
+  const { address, ended, output } = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(address);
+  await signIn(page, "ada");
+  await page.getByText("You are signed in").waitFor();
+  assert.equal(page.url(), new URL("/done", redirectUrl).href);
+  assert.equal(await ended(), 0, output.stderr);
+  assert.match(output.stdout, /signed in as ada of the tests/);
+  assert.equal(await get(url), "200");
+  const { sign_in: person } = await status(admin);
+  assert.deepEqual([person.way, person.who, person.is_renewed], ["browser", "ada of the tests", true]);
+
+  // Four lifetimes of a token, under load.
+  const end = Date.now() + 16_000;
+  const codes = new Set();
+  while (Date.now() < end) codes.add(await get(url));
+  assert.deepEqual([...codes], ["200"]);
+  const refreshes = server.requests.filter((one) => one.grant === "refresh_token");
+  assert.ok(refreshes.length >= 4 && refreshes.every((one) => one.status === 200), JSON.stringify(refreshes));
+  assert.equal(new Set(refreshes.map((one) => one.refreshToken)).size, refreshes.length, "they do not rotate");
+  assert.ok(new Set(seen).size > 4);
+
+  const left = await run(CUPBEARER, logout);
+  assert.equal(left.code, 0, left.stderr);
+  assert.doesNotMatch(left.stderr, /note/);
+  assert.equal(server.requests.at(-1).path, "/token/revocation");
+  assert.equal(server.requests.at(-1).status, 200);
+  assert.equal(await get(url), "503");
+  assert.equal((await status(admin)).state, "expired");
+  const count = server.requests.length;
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  assert.equal(server.requests.length, count, "something is still requested");
+});
+
+test("a sign-in that begins on the page ends in a 200 with one more click", async (t) => {
+  const { url, admin } = await setUpLogin(t);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(`${admin}/sign-in`);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn(page, "ada");
+  await page.getByText("You are signed in").waitFor();
+  assert.equal(await get(url), "200");
+  await page.goto(`${admin}/sign-in`);
+  await page.getByText("Signed in as ada of the tests").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("Nobody is signed in").waitFor();
+  assert.equal(await get(url), "503");
+});
+
+test("no wrong attempt completes, replaces or ends a sign-in", async (t) => {
+  const { server, redirectUrl, url, admin, login } = await setUpLogin(t);
+  const { address, ended } = await beginLogin(t, login);
+  const first = address.slice(0, -1) + (address.endsWith("x") ? "y" : "x");
+  assert.equal(await get(first), "410");
+  assert.equal(await get(address, "--header", "Sec-Purpose: prefetch"), "410");
+  assert.equal(await get(address, "--header", "Host: evil.example.com"), "421");
+  assert.equal(await get(address, "--request", "POST"), "405");
+  const [program, ...args] = [...AS_OTHER, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", address];
+  assert.equal((await run(program, args)).stdout, "403");
+
+  const context = await openBrowser(t);
+  const page = await context.newPage();
+  server.holds = true;
+  await page.goto(address);
+  assert.equal(await get(address), "410", "the address works twice");
+  await signIn(page, "ada");
+  const response = await until(() => server.held, "the server does not send the browser back");
+  const [cookie] = await context.cookies(redirectUrl);
+  assert.ok(cookie.httpOnly && cookie.sameSite === "Lax", JSON.stringify(cookie));
+  const asBrowser = ["--header", `Cookie: ${cookie.name}=${cookie.value}`];
+  const changed = (name, value) => {
+    const changed = new URL(response);
+    if (value === undefined) changed.searchParams.delete(name);
+    else changed.searchParams.set(name, value);
+    return changed.href;
+  };
+  for (const [why, attempt, ...more] of [
+    ["no cookie", response],
+    ["another cookie", response, "--header", `Cookie: ${cookie.name}=other`],
+    ["a wrong state", changed("state", "wrong"), ...asBrowser],
+    ["no state", changed("state"), ...asBrowser],
+    ["a repeated state", `${response}&state=other`, ...asBrowser],
+    ["another issuer", changed("iss", "https://evil.example.com"), ...asBrowser],
+    ["no issuer", changed("iss"), ...asBrowser],
+    ["a repeated code", `${response}&code=other`, ...asBrowser],
+    ["no code", changed("code"), ...asBrowser],
+    ["an error with a wrong state", `${changed("state", "wrong")}&error=access_denied`, ...asBrowser],
+  ]) {
+    assert.equal(await get(attempt, ...more), "400", why);
+  }
+  assert.equal(await get(response, ...asBrowser, "--header", "Host: localhost"), "421");
+  const [asOther, ...words] = [...AS_OTHER, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", ...asBrowser, response];
+  assert.equal((await run(asOther, words)).stdout, "403");
+  assert.equal(await get(url), "503");
+
+  // Nobody else can give the order that begins another one.
+  const order = ["--request", "POST", "--header", "Content-Type: application/json", "--header", "X-Cupbearer: 1", "--data", "{}"];
+  assert.equal(await get(`${admin}/login`, ...order, "--header", "Origin: http://evil.example.com"), "403");
+  assert.equal(await get(`${admin}/login`, ...order, "--header", "Sec-Fetch-Site: same-site"), "403");
+  assert.equal(await get(`${admin}/login`, ...order.slice(0, 4), "--data", "{}"), "403");
+  const [other, ...asked] = [...AS_OTHER, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", ...order, `${admin}/login`];
+  assert.equal((await run(other, asked)).stdout, "403");
+
+  // After all this, the right response still completes it; and it does so once.
+  assert.equal(await get(response, ...asBrowser), "303");
+  assert.notEqual(await get(response, ...asBrowser).catch(() => "closed"), "303");
+  assert.equal(await ended(), 0);
+  assert.equal(await get(url), "200");
+});
+
+test("the command says why there is no sign-in, with its exit code", async (t) => {
+  const { server, redirectUrl, url, login } = await setUpLogin(t);
+  const denied = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(denied.address);
+  await page.getByText("Cancel").click();
+  await page.getByText("You are not signed in").waitFor();
+  assert.equal(page.url(), new URL("/done", redirectUrl).href);
+  assert.equal(await denied.ended(), 4);
+  assert.match(denied.output.stderr, /access_denied/);
+
+  const replaced = await beginLogin(t, login);
+  const next = await beginLogin(t, login);
+  assert.equal(await replaced.ended(), 1);
+  assert.match(replaced.output.stderr, /another sign-in has begun/);
+
+  server.failing = 503;
+  await page.goto(next.address);
+  await signIn(page, "ada");
+  await page.getByText("The sign-in has failed").waitFor();
+  assert.equal(await next.ended(), 5);
+  assert.match(next.output.stderr, /503/);
+  assert.equal(await get(url), "503");
+
+  const { port } = new URL(redirectUrl);
+  const listen = async () => {
+    const taken = createServer().listen(Number(port), "127.0.0.1");
+    await once(taken, "listening");
+    t.after(() => taken.close());
+    return true;
+  };
+  await until(() => listen().catch(() => false), "the listener of the sign-in does not end");
+  const onTaken = await run(CUPBEARER, [...login, "--no-browser"]);
+  assert.equal(onTaken.code, 3, onTaken.stderr);
+  assert.match(onTaken.stderr, /another program listens at .*token\.redirect_url/);
+});
+
+test("a server without S256 is not used", async (t) => {
+  const { login } = await setUpLogin(t, { metadata: { code_challenge_methods_supported: ["plain"] } });
+  const ended = await run(CUPBEARER, [...login, "--no-browser"]);
+  assert.equal(ended.code, 5, ended.stderr);
+  assert.match(ended.stderr, /does not support PKCE with S256/);
+});
+
+test("the command opens only an address that works once, without a shell", async (t) => {
+  const { directory, login } = await setUpLogin(t);
+  const opened = join(directory, "opened");
+  for (const name of ["xdg-open", "gio", "gnome-open", "kde-open", "wslview"]) {
+    const program = join(directory, name);
+    await writeFile(program, `#!/bin/sh\nprintf '%s\\n' "$*" >>'${opened}'\n`);
+    await chmod(program, 0o755);
+  }
+  const command = await start(login, ({ stderr }) => /A browser opens/.test(stderr), { env: { PATH: `${directory}:${process.env.PATH}` } });
+  t.after(() => command.stop("SIGKILL"));
+  const address = await until(() => readFile(opened, "utf8").catch(() => ""), "nothing was opened");
+  assert.match(address, /^(open )?http:\/\/127\.0\.0\.1:\d+\/start\/[\w-]{43}\n$/);
+});
+
+test("once the server has ended the session, requests are told to sign in again, and nothing is requested in a loop", async (t) => {
+  const { server, url, admin, login } = await setUpLogin(t);
+  const { address, ended } = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(address);
+  await signIn(page, "ada");
+  assert.equal(await ended(), 0);
+  await server.endSessions();
+  await until(async () => (await get(url)) === "503", "the session does not end");
+  assert.equal(JSON.parse((await curl("--silent", url)).stdout).reason, "login_required");
+  assert.equal((await status(admin)).state, "expired");
+  const failed = server.requests.filter((one) => one.error === "invalid_grant");
+  assert.equal(failed.length, 1, JSON.stringify(server.requests));
+
+  // Another person signs in.
+  const again = await beginLogin(t, login);
+  const other = await (await openBrowser(t)).newPage();
+  await other.goto(again.address);
+  await signIn(other, "grace");
+  assert.equal(await again.ended(), 0);
+  assert.match(again.output.stdout, /signed in as grace of the tests/);
+  assert.match(again.output.stdout, /ada of the tests was signed in before/);
+  assert.equal(await get(url), "200");
+});
+
+test("without a refresh token, the sign-in lasts as long as the access token", async (t) => {
+  const { server, url, admin, login } = await setUpLogin(t, { refreshes: false, lifetimeS: 6 });
+  const { address, ended, output } = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(address);
+  await signIn(page, "ada");
+  assert.equal(await ended(), 0);
+  assert.match(output.stdout, /until \d{4}-/);
+  assert.equal(await get(url), "200");
+  assert.match((await curl("--silent", `${admin}/ready`)).stdout, /sign in at/);
+  await until(async () => (await get(url)) === "503", "the token does not end");
+  assert.equal(server.requests.length, 1);
+});
