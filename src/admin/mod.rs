@@ -326,10 +326,11 @@ impl AdminEndpoints {
                 }
                 Err(error) => {
                     status = StatusCode::SERVICE_UNAVAILABLE;
-                    lines.push(format!(
-                        "{}: {error}; the current token stays in use",
-                        view.name
-                    ));
+                    let kept = match tokens.usable() {
+                        Some(_) => "; the current token stays in use",
+                        None => "; there is no valid token",
+                    };
+                    lines.push(format!("{}: {error}{kept}", view.name));
                 }
             }
         }

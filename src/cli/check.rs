@@ -99,6 +99,7 @@ fn text_of(loaded: &Loaded) -> (String, String) {
     };
     let origin = match token.grant() {
         Some(_) => "token endpoint",
+        None if token.is_of_person() => "token",
         None => "token source",
     };
     let out = format!(

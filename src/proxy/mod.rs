@@ -320,7 +320,7 @@ impl Proxy {
     ) -> Result<(Response<UpstreamResponseBody>, LastAttempt), ForwardError> {
         let mut first = LastAttempt::first(rejected);
         first.note_head();
-        if let Err(why) = replay::check_cause(&self.request_template, head, response.headers()) {
+        if let Err(why) = self.check_cause(head, response.headers()) {
             body.discard_copy();
             return Ok((response, first.not_replayed(why)));
         }
@@ -396,6 +396,16 @@ impl Proxy {
         })
     }
 
+    /// Why a newer token would not help after a 401 with these `headers`, if that is known. Only the person can replace a
+    /// token that was pasted, so a challenge for something else ends no sign-in.
+    fn check_cause(&self, head: &RequestHead, headers: &HeaderMap) -> Result<(), NotReplayed> {
+        replay::check_cause(&self.request_template, head, headers)?;
+        if self.tokens.needs_person() && self.request_template.asks_for_other_scheme(headers) {
+            return Err(NotReplayed::PersonNeeded);
+        }
+        Ok(())
+    }
+
     /// What another attempt needs after a 401 with these `headers`. An upgrade has no body.
     async fn prepare_upgrade(
         &self,
@@ -403,7 +413,7 @@ impl Proxy {
         rejected: &Bearer,
         headers: &HeaderMap,
     ) -> Result<Bearer, NotReplayed> {
-        replay::check_cause(&self.request_template, head, headers)?;
+        self.check_cause(head, headers)?;
         let (route, body) = (head.route(), ReclaimedBody::Empty);
         let (newer, _empty) = replay::prepare(&self.tokens, rejected, route, body).await?;
         Ok(newer)

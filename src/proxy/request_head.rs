@@ -237,6 +237,14 @@ impl RequestTemplate {
         scheme.is_empty() || is_same || !has_scheme(challenges, scheme)
     }
 
+    /// Whether these challenges ask for something else than the token.
+    pub(super) fn asks_for_other_scheme(&self, challenges: &HeaderMap) -> bool {
+        let scheme = &self.token_scheme;
+        contains(challenges, &header::WWW_AUTHENTICATE)
+            && !scheme.is_empty()
+            && !has_scheme(challenges, scheme)
+    }
+
     /// Replaces the token of a request.
     pub(super) fn attach(&self, headers: &mut HeaderMap, bearer: &Bearer) {
         headers.insert(self.token_field.clone(), bearer.header.clone());

@@ -144,6 +144,12 @@ impl Tokens {
         self.shared.sign_in.is_some()
     }
 
+    /// Whether only a person can provide another token.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.shared.needs_person()
+    }
+
     /// The token, if it may be sent now by both clocks. This is the hot path: it neither waits nor allocates.
     #[must_use]
     pub fn usable(&self) -> Option<Bearer> {

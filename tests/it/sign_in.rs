@@ -220,12 +220,12 @@ async fn an_order_that_is_none_changes_nothing() {
     assert!(!binary.output().contains("hunter2"));
 }
 
-/// An API that rejects every token.
-async fn rejecting() -> Upstream {
-    Upstream::scripted(async |mut connection: Connection| {
+/// An API that responds with this challenge to every request.
+async fn rejecting(challenge: &'static str) -> Upstream {
+    Upstream::scripted(move |mut connection: Connection| async move {
         while connection.request().await.is_some() {
-            let fields = "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n";
-            let rejected = answer("401 Unauthorized", fields, "no");
+            let field = format!("WWW-Authenticate: {challenge}\r\n");
+            let rejected = answer("401 Unauthorized", &field, "no");
             connection.write(&rejected).await;
         }
     })
@@ -233,8 +233,45 @@ async fn rejecting() -> Upstream {
 }
 
 #[tokio::test]
+async fn a_401_that_asks_for_something_else_ends_no_token() {
+    for challenge in [
+        "Basic realm=\"x\"",
+        "Negotiate",
+        "Bearer error=\"insufficient_scope\"",
+    ] {
+        let upstream = rejecting(challenge).await;
+        let binary = start(&upstream, "").await;
+        assert_eq!(paste(binary.admin(), TOKEN).await.status, 200);
+        for _ in 0..2 {
+            let got = ask(binary.address, get("/")).await;
+            assert_eq!(
+                (got.status, got.text()),
+                (401, "no".to_owned()),
+                "{challenge}"
+            );
+        }
+        assert_eq!(upstream.seen_count(), 2, "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_to_refresh_says_that_there_is_no_token_while_nobody_is_signed_in() {
+    let upstream = Upstream::echoing().await;
+    let binary = start(&upstream, "").await;
+    let refresh = async || {
+        let order = "POST /token/refresh HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer: 1\r\nContent-Length: 0\r\n\r\n";
+        ask(binary.admin(), order).await.text()
+    };
+    let text = refresh().await;
+    assert!(text.contains("there is no valid token"), "{text}");
+    assert_eq!(paste(binary.admin(), &jwt(HOUR)).await.status, 200);
+    let text = refresh().await;
+    assert!(text.contains("the current token stays in use"), "{text}");
+}
+
+#[tokio::test]
 async fn a_401_goes_back_unchanged_and_ends_a_token_that_does_not_say_when_it_ends() {
-    let upstream = rejecting().await;
+    let upstream = rejecting("Bearer error=\"invalid_token\"").await;
     let binary = start(&upstream, "").await;
     let admin = binary.admin();
     for (token, after) in [(jwt(HOUR), "fresh"), (TOKEN.to_owned(), "expired")] {
