@@ -396,8 +396,8 @@ impl Proxy {
         })
     }
 
-    /// Why a newer token would not help after a 401 with these `headers`, if that is known. Only the person can replace a
-    /// token that was pasted, so a challenge for something else ends no sign-in.
+    /// Why a newer token would not help after a 401 with these `headers`, if that is known. Only the person can replace
+    /// a token that was pasted, so a challenge for something else ends no sign-in.
     fn check_cause(&self, head: &RequestHead, headers: &HeaderMap) -> Result<(), NotReplayed> {
         replay::check_cause(&self.request_template, head, headers)?;
         if self.tokens.needs_person() && self.request_template.asks_for_other_scheme(headers) {
