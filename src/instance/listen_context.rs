@@ -66,9 +66,7 @@ impl ListenContext {
         {
             return Err(StartError::OpenToNetwork { listener });
         }
-        if config.token.is_of_person()
-            && LoginSharing::of(&self.listen, &config.guard).is_some()
-        {
+        if config.token.is_of_person() && LoginSharing::of(&self.listen, &config.guard).is_some() {
             let listener = self.listen.to_string();
             return Err(StartError::SharesLogin { listener });
         }
