@@ -15,8 +15,8 @@ const GRANT_BYTES: usize = 512;
 const JWT_BEARER: &[u8] = b"urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &[u8] = b"urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// Starts the form of a request for what is `asked` that is made with these secrets. `now` is the authorization server's time as far as it
-/// is known.
+/// Starts the form of a request for what is `asked`, made with these secrets. `now` is the authorization server's time
+/// as far as it is known.
 ///
 /// # Errors
 /// The assertion cannot be signed.

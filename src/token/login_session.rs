@@ -1,7 +1,7 @@
 //! The session of a person at the authorization server: the refresh token that renews the person's access tokens.
 //!
-//! Every token is replaced by the next one (RFC 9700 4.14), so only one request at a time may use it. Whoever signs in or
-//! out begins another session; what a request of an earlier one brings is discarded.
+//! Every token is replaced by the next one (RFC 9700 4.14), so only one request at a time may use it. Whoever signs in
+//! or out begins another session; what a request of an earlier one brings is discarded.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 

@@ -65,7 +65,8 @@ pub fn login_task(
     Some((tokens, task.for_proxy(context.proxy)))
 }
 
-/// Renews the token in a task of its own: if the attempt is abandoned, the next refresh token must be kept all the same.
+/// Renews the token in a task of its own: if the attempt is abandoned, the next refresh token must be kept all the
+/// same.
 fn renewal(person: PersonLogin) -> RequestToken {
     Arc::new(move |secrets| {
         let person = person.clone();

@@ -13,6 +13,10 @@
 //! chooses between the two; `status` is what the task and the `handle` share; `refresh` is the task: it reads the
 //! secrets through `watched_secrets` and `secret_reader`, survives a panic through `catch_panic`, and logs failures
 //! through `failure_log`. `single_grant` obtains one token without the task.
+//!
+//! A person's tokens: `sign_in` takes one that was pasted; `login` is a sign-in with a browser, for which `authorization`
+//! makes the request and `id_token` says who has signed in; `login_session` keeps the refresh token, `person_login`
+//! renews with it, and `login_task` runs the refresh task for that.
 
 mod assertion;
 mod attempt_log;
