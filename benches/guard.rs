@@ -135,6 +135,7 @@ fn with_keys(lines: &str) -> Guard {
     .expect("a file");
     let overrides = config::Overrides {
         file: Some(file),
+        is_found_here: false,
         settings: Vec::new(),
     };
     let loaded = config::load(&overrides, &config::Surroundings::default());

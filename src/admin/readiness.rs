@@ -121,12 +121,11 @@ impl Readiness {
             |who| format!("signed in as {who}"),
         );
         let is_limited = person.is_some_and(|person| person.until.is_some() || person.is_renewed);
-        let until = match is_limited {
-            true => {
-                let usable = Duration::from_secs(snapshot.usable_for.as_secs());
-                format!("valid for {}", humantime::format_duration(usable))
-            }
-            false => "valid until the API rejects it".to_owned(),
+        let until = if is_limited {
+            let usable = Duration::from_secs(snapshot.usable_for.as_secs());
+            format!("valid for {}", humantime::format_duration(usable))
+        } else {
+            "valid until the API rejects it".to_owned()
         };
         let failing = snapshot.last_error.as_ref();
         let failing = failing.map(|error| format!("; refreshing fails: {error}"));

@@ -123,7 +123,7 @@ enum Command {
     Status(status::StatusArgs),
     Login(login::LoginArgs),
     Logout(logout::LogoutArgs),
-    Init(init::InitArgs),
+    Init(Box<init::InitArgs>),
     Completions(completions::CompletionsArgs),
 }
 

@@ -35,10 +35,8 @@ impl RunArgs {
         // Before the secret is read for the first time.
         let hidden = credentials::hide_process();
         let examination = preflight::load_all(&invocation.proxies, &invocation.surroundings);
-        let (examined, signals) = match until_signal(examination).await {
-            Ok(examined) => examined,
-            // It is stopped as it would be later.
-            Err(_) => return Exit::Fine,
+        let Ok((examined, signals)) = until_signal(examination).await else {
+            return Exit::Fine; // it is stopped as it would be later
         };
         match examined {
             Ok(mut loaded) => {

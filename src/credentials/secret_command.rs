@@ -165,9 +165,10 @@ impl RunningCommand {
         };
         // Either may stay open, so neither must delay what has come from the other.
         let rest_of_stdout = async {
-            match has_read {
-                true => Ok(()),
-                false => timeout(OUTPUT_GRACE, reading).await.unwrap_or(Ok(())),
+            if has_read {
+                Ok(())
+            } else {
+                timeout(OUTPUT_GRACE, reading).await.unwrap_or(Ok(()))
             }
         };
         let rest_of_stderr = async {

@@ -86,7 +86,10 @@ impl LoginSession {
 /// The sessions of a proxy by what they are bound to, so that a changed configuration for the same client keeps its
 /// person, and one for another client never gets that person's token.
 #[derive(Clone, Default)]
-pub struct LoginSessions(Arc<Mutex<Vec<(String, Weak<LoginSession>)>>>);
+pub struct LoginSessions(Arc<Mutex<Vec<BoundSession>>>);
+
+/// What a session is bound to, and the session.
+type BoundSession = (String, Weak<LoginSession>);
 
 impl LoginSessions {
     /// The session that is bound to this.

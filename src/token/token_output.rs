@@ -123,7 +123,7 @@ impl OutputDefect {
 /// # Errors
 /// The first [`OutputDefect`] found.
 pub fn check_output(output: &[u8], now: SystemTime) -> Result<(), OutputDefect> {
-    let lifetime = token_output(output)?.lifetime(now, now, schedule::LONGEST_LIFETIME);
+    let lifetime = token_output(output)?.lifetime(None, now, schedule::LONGEST_LIFETIME);
     lifetime.map(drop)
 }
 

@@ -512,17 +512,17 @@ async fn a_tunnel_ends_with_a_reload_that_its_person_is_not_taken_over_by() {
             ),
         ),
     ];
-    for (what, changed) in changes {
+    for (what, change) in changes {
         let directory = tempfile::tempdir().unwrap();
         let secret = directory.path().join("secret");
         std::fs::write(&secret, "s").unwrap();
-        let changed = changed.replace("SECRET", secret.to_str().unwrap());
+        let file = change.replace("SECRET", secret.to_str().unwrap());
         let proxy = ReloadingProxy::start(directory.path().join("cupbearer.toml"), &own);
         proxy.running.tokens().paste(jwt(HOUR).as_bytes()).unwrap();
         let admin = admin_of(&proxy);
         let mut client = open_tunnel(proxy.running.addresses[0]).await;
         let before = proxy.applied();
-        proxy.replace(&changed);
+        proxy.replace(&file);
         if what.contains("field") || what.contains("prefix") {
             // It waits for a person, and until then the previous one is served.
             until("the configuration is pending", || {

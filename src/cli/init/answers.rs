@@ -89,7 +89,7 @@ impl Answers {
         let api = self.api.known().ok_or_else(missing)?;
         let identity = match &self.source {
             Some(source) => NewIdentity::Source(source.clone()),
-            None => NewIdentity::Client(self.client().ok_or_else(missing)?),
+            None => NewIdentity::Client(Box::new(self.client().ok_or_else(missing)?)),
         };
         Ok(NewConfig {
             api: api.clone(),
@@ -172,6 +172,10 @@ impl Answers {
 }
 
 /// Which answers are missing where there is no terminal to ask on.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an answer of its own"
+)]
 pub(super) struct MissingFlags {
     pub(super) api: bool,
     pub(super) token: bool,

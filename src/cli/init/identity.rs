@@ -89,7 +89,7 @@ pub(crate) enum GrantChoice {
 #[derive(Debug, Clone)]
 pub(super) enum NewIdentity {
     /// An authorization server grants them.
-    Client(NewClient),
+    Client(Box<NewClient>),
     /// Something else obtains them (`token.source`).
     Source(NewSource),
 }

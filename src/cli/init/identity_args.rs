@@ -51,7 +51,7 @@ pub(crate) struct IdentityArgs {
         help = "How tokens are requested [default: client_credentials, or what the flags below imply]"
     )]
     pub(super) grant: Option<GrantChoice>,
-    /// A file with a JWT that the server accepts for an access token (jwt_bearer)
+    /// A file with a JWT that the server accepts for an access token
     #[arg(long, value_name = "FILE", conflicts_with_all = ["claim", "subject_token_file"])]
     pub(super) assertion_file: Option<PathBuf>,
     /// A claim of the assertion that the private key signs.
@@ -63,7 +63,7 @@ pub(crate) struct IdentityArgs {
         help = "A claim of the assertion that the private key signs (jwt_bearer), such as iss, sub, aud or scope; may be repeated"
     )]
     pub(super) claim: Vec<String>,
-    /// A file with the token that is exchanged for an access token (token_exchange)
+    /// A file with the token that is exchanged for an access token
     #[arg(long, value_name = "FILE", requires = "subject_token_type")]
     pub(super) subject_token_file: Option<PathBuf>,
     /// Its type, such as urn:ietf:params:oauth:token-type:jwt

@@ -34,7 +34,7 @@ pub(super) async fn interview(
     } else {
         let (api, token) = addresses(dialogue, answers, surroundings).await?;
         let client = client(dialogue, answers, token, overwritable).await?;
-        (api, NewIdentity::Client(client))
+        (api, NewIdentity::Client(Box::new(client)))
     };
     let read_only = read_only(dialogue, &mut answers.read_only, &api)?;
     Ok(NewConfig {

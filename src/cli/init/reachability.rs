@@ -68,14 +68,14 @@ fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint) -> String {
     let no_secret = SecretLocation::File(PathBuf::from("/dev/null/not-asked-yet"));
     let config = NewConfig {
         api: api.clone(),
-        identity: NewIdentity::Client(NewClient {
+        identity: NewIdentity::Client(Box::new(NewClient {
             token: token.clone(),
             id: Some("not-asked-yet".to_owned()),
             proof: ClientProof::Secret(ClientAuthMethod::Basic, no_secret),
             grant: NewGrant::ClientCredentials,
             scope: None,
             params: Vec::new(),
-        }),
+        })),
         read_only: false,
         listen: None,
     };

@@ -46,6 +46,15 @@ impl Lesson {
     }
 }
 
+fn reject_sign_in(config: &Config) -> Result<(), LearnFailure> {
+    if config.token.is_of_person() {
+        let message = "token.grant needs a person who signs in, and nobody can sign in to the proxy of one run: set \
+                       another grant, or a token.source, for this run";
+        return Err((Exit::Configuration, message.to_owned()));
+    }
+    Ok(())
+}
+
 /// Runs the program against a proxy of its own, as the caller `name`.
 pub(super) async fn run(
     args: &LearnArgs,
@@ -53,11 +62,7 @@ pub(super) async fn run(
     mut config: Config,
     flushing: &telemetry::FlushOnDrop,
 ) -> Result<Lesson, LearnFailure> {
-    if config.token.sign_in().is_some() {
-        let message = "token.grant = \"paste\" needs a person who signs in, and nobody can sign in to the proxy of one \
-                       run: set another grant, or a token.source, for this run";
-        return Err((Exit::Configuration, message.to_owned()));
-    }
+    reject_sign_in(&config)?;
     let withheld = child::secret_variables(&config);
     let (key, search_key) = (create_key()?, create_key()?);
     let is_unrestricted = args.check.as_ref().is_some_and(|name| {
@@ -88,11 +93,10 @@ pub(super) async fn run(
         key: &search_key,
     };
     let named = match &args.openapi {
-        Some(location) => Some(
-            openapi::named(location, &client)
-                .await
-                .map_err(|error| (Exit::Failed, error))?,
-        ),
+        Some(location) => {
+            let named = openapi::named(location, &client).await;
+            Some(named.map_err(|error| (Exit::Failed, error))?)
+        }
         None => None,
     };
     let url = format!("http://{address}");

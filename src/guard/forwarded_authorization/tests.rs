@@ -81,7 +81,9 @@ fn a_key_of_any_form_is_found_wherever_it_stands() {
         "Zm9v/YmFy+cXV4/QQ==",
         "k:e,y;w=i\"th%20all&",
     ] {
-        let percent: String = key.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let percent = key
+            .bytes()
+            .fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
         let encoded = |text: String| BASE64.encode(text);
         for value in [
             format!("Bearer {key}"),

@@ -215,7 +215,7 @@ async fn the_keys_in_files_count_before_a_command_has_answered() {
 async fn keys_that_are_loaded_or_refused_are_logged_once_until_their_file_changes() {
     const LOADED: &str = "caller keys loaded";
     const REFUSED: &str = "caller keys cannot be loaded";
-    let a_minute = Duration::from_secs(60);
+    let a_minute = Duration::from_mins(1);
     let log = RecordedLines::record();
     let scene = WatchedKeyFile::new().await;
     sleep(a_minute).await;

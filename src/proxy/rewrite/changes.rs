@@ -4,6 +4,10 @@ use http::HeaderName;
 
 /// What changes in a document besides its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the configuration"
+)]
 pub(super) struct DocumentChanges {
     /// `upstream.openapi_security = "remove"`.
     pub(super) removes_security: bool,

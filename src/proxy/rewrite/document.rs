@@ -183,7 +183,9 @@ impl NodeKind {
             (Self::Document | Self::Operation, "security") => Some(Self::Security),
             (Self::Document, "securityDefinitions") => Some(Self::SecurityDefinitions),
             (Self::Components, "securitySchemes") => Some(Self::SecuritySchemes),
-            (Self::Document, "paths") | (Self::Components, "pathItems") => Some(Self::PathItems),
+            (Self::Document, "paths") | (Self::Components, "pathItems") | (Self::Callbacks, _) => {
+                Some(Self::PathItems)
+            }
             (Self::Document, "webhooks") => Some(Self::Webhooks),
             (Self::Document, "components") => Some(Self::Components),
             (Self::Document | Self::Operation, "schemes") => Some(Self::Schemes),
@@ -199,7 +201,6 @@ impl NodeKind {
             | (Self::Operations, _) => Some(Self::Operation),
             (Self::PathItem, "additionalOperations") => Some(Self::Operations),
             (Self::Operation | Self::Components, "callbacks") => Some(Self::Callbacks),
-            (Self::Callbacks, _) => Some(Self::PathItems),
             (Self::Operation | Self::Components, "responses") => Some(Self::Responses),
             (Self::Responses, _) => Some(Self::Response),
             (Self::Response | Self::Components, "links") => Some(Self::Links),

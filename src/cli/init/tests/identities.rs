@@ -29,7 +29,7 @@ struct CommandLine {
 }
 
 /// The flags after `cupbearer init`, with an API and without the doctor; or what clap says is wrong with them.
-fn command_line<T: AsRef<str>>(words: &[T]) -> Result<InitArgs, String> {
+pub(super) fn command_line<T: AsRef<str>>(words: &[T]) -> Result<InitArgs, String> {
     let fixed = [
         "init",
         "--no-doctor",
@@ -51,7 +51,7 @@ fn grant_of(words: &[&str]) -> GrantConfig {
     load(&text).token.grant().unwrap().clone()
 }
 
-const SERVER: &str = "--token-endpoint=https://as.example.com/token";
+pub(super) const SERVER: &str = "--token-endpoint=https://as.example.com/token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 fn with_token_command() -> InitArgs {
@@ -253,189 +253,8 @@ fn an_assertion_or_a_subject_token_selects_its_grant() {
     ));
 }
 
-#[test]
-fn flags_that_do_not_fit_together_are_refused_at_once() {
-    let client = [SERVER, "--client-id=id"];
-    let typed = format!("--subject-token-type={JWT}");
-    for (words, problem) in [
-        // Refused by the parser of the command line.
-        (
-            vec!["--token-command=x", "--token-file=y"],
-            "'--token-command <COMMAND>' cannot be used with '--token-file <FILE>'",
-        ),
-        (vec!["--token-file=y", SERVER], "cannot be used with"),
-        (
-            vec!["--token-http=http://127.0.0.1/", "--param=a=b"],
-            "cannot be used with",
-        ),
-        (vec!["--token-file=y", "--auth=none"], "cannot be used with"),
-        (
-            vec!["--token-file=y", "--secret-file=x"],
-            "cannot be used with",
-        ),
-        (
-            vec!["--token-file=y", "--token-http-header=a:b"],
-            "--token-http-header needs --token-http:",
-        ),
-        (
-            vec!["--assertion-file=a", "--subject-token-file=b", &typed],
-            "cannot be used with",
-        ),
-        (
-            vec!["--assertion-file=a", "--private-key-file=k", "--claim=a=b"],
-            "cannot be used with",
-        ),
-        (vec!["--claim=a=b"], "--private-key-file <FILE>"),
-        (
-            vec!["--assertion-file=a", "--auth=none", &typed],
-            "--subject-token-type needs --subject-token-file",
-        ),
-        (vec!["--token-file=y", "--claim=a=b"], "cannot be used with"),
-        (
-            vec!["--subject-token-file=b"],
-            "--subject-token-type <TYPE>",
-        ),
-        (
-            vec!["--actor-token-file=b", "--actor-token-type=c"],
-            "--subject-token-file <FILE>",
-        ),
-        (
-            vec!["--auth=basic"],
-            "client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, client_assertion, none",
-        ),
-        // Refused by what the values mean.
-        (
-            vec!["--auth=none"],
-            "--auth none is only for --grant jwt_bearer or token_exchange",
-        ),
-        (
-            vec!["--grant=jwt_bearer", "--auth=none"],
-            "--grant jwt_bearer needs --assertion-file",
-        ),
-        (
-            vec!["--grant=token_exchange", "--auth=none"],
-            "--grant token_exchange needs --subject-token-file",
-        ),
-        (
-            vec![
-                "--grant=client_credentials",
-                "--assertion-file=a",
-                "--auth=none",
-            ],
-            "--assertion-file is only for --grant jwt_bearer",
-        ),
-        (
-            vec![
-                "--grant=jwt_bearer",
-                "--private-key-file=k",
-                "--subject-token-file=b",
-                &typed,
-            ],
-            "--subject-token-file is only for --grant token_exchange",
-        ),
-        (
-            vec![
-                "--grant=token_exchange",
-                "--private-key-file=k",
-                "--claim=a=b",
-            ],
-            "--claim is only for --grant jwt_bearer",
-        ),
-        (
-            vec![
-                "--grant=jwt_bearer",
-                "--private-key-file=k",
-                "--auth=private_key_jwt",
-            ],
-            "the private key signs the assertion",
-        ),
-        (
-            vec!["--secret-command=x", "--private-key-file=k"],
-            "the secret is not used, because the client authenticates by private_key_jwt",
-        ),
-        (
-            vec!["--client-assertion-file=x", "--private-key-file=k"],
-            "--private-key-file is not used, because the client authenticates by client_assertion",
-        ),
-        (
-            vec!["--client-assertion-file=x", "--auth=client_secret_post"],
-            "--client-assertion-file is not used",
-        ),
-        (
-            vec!["--assertion-file=a", "--auth=none", "--secret-command=x"],
-            "the secret is not used, because the client authenticates by none",
-        ),
-        (
-            vec!["--token-http=http://api.example.com/token"],
-            "--token-http: \"http://api.example.com/token\" would send the token unencrypted",
-        ),
-        (
-            vec![
-                "--token-http=http://127.0.0.1/",
-                "--token-http-header=Host: x",
-            ],
-            "--token-http: headers has \"Host\", which the request sets itself",
-        ),
-        (
-            vec!["--token-http=http://127.0.0.1/", "--token-http-header=x"],
-            "--token-http-header: there is no ':'",
-        ),
-        (
-            vec!["--token-command='"],
-            "--token-command: this is not a command",
-        ),
-        (
-            vec![
-                "--grant=jwt_bearer",
-                "--auth=none",
-                "--private-key-file=k",
-                "--claim=exp=1",
-            ],
-            "--claim: exp is new for each assertion",
-        ),
-        (
-            vec!["--private-key-file=k", "--claim==x"],
-            "--claim: the name is empty",
-        ),
-        (
-            vec!["--assertion-file=a", "--auth=none", "--param=scope=x"],
-            "--param: scope is set by the token request itself",
-        ),
-        (
-            vec![
-                "--assertion-file=a",
-                "--auth=none",
-                "--param=a=1",
-                "--param=a=2",
-            ],
-            "--param: the same name is given twice",
-        ),
-        // Without a terminal.
-        (
-            vec!["--assertion-file=a"],
-            "--secret-stdin, --client-assertion-file or --auth none",
-        ),
-        (
-            vec!["--auth=private_key_jwt"],
-            "these are missing: --private-key-file;",
-        ),
-        (
-            vec!["--auth=client_assertion"],
-            "these are missing: --client-assertion-file;",
-        ),
-    ] {
-        let of_source = words.iter().any(|word| word.starts_with("--token-"));
-        let client = if of_source { &[][..] } else { &client[..] };
-        let said = match command_line(&[client, &words].concat()) {
-            Ok(args) => usage_of(&args),
-            Err(problem) => problem,
-        };
-        assert!(said.contains(problem), "{words:?}: {said}");
-    }
-}
-
 /// Why the flags are refused, or what they would write.
-fn usage_of(args: &InitArgs) -> String {
+pub(super) fn usage_of(args: &InitArgs) -> String {
     let config = parse::answers_in_flags(args)
         .and_then(|answers| answers.complete().map_err(InitError::Usage));
     match config {

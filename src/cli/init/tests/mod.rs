@@ -2,6 +2,7 @@
 
 mod identities;
 mod paths;
+mod refused_flags;
 mod rounds;
 mod validity;
 
