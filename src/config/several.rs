@@ -163,9 +163,9 @@ fn problems(layers: Layers, surroundings: &Surroundings) -> ConfigProblems {
     }
 }
 
-/// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`, and the
-/// same API if the token itself comes from a source. If not, what the source contains may be meant for another server.
-/// `None` if the configuration cannot be read.
+/// Whether the configuration, as it is now, names the same token endpoint, client and secret source as `before`, and
+/// the same API if the token itself comes from a source. If not, what the source contains may be meant for another
+/// server. `None` if the configuration cannot be read.
 #[must_use]
 pub fn names_same_client(
     overrides: &Overrides,

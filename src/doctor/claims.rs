@@ -69,7 +69,8 @@ pub(super) fn expiry(token: &DecodedToken, lifetime: Duration, now: SystemTime) 
             humantime::format_duration(whole_seconds(lifetime))
         ));
     };
-    let Some(date) = date_and_time(end) else {
+    let date = date_and_time(end).filter(|_| !token.is_beyond_dates("exp"));
+    let Some(date) = date else {
         return Finding::note("its exp is after the year 9999, so it is probably in milliseconds")
             .remedy(
                 "exp must be in seconds since 1970 (RFC 7519 4.1.4): tell the operators of the authorization server",

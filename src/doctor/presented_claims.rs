@@ -1,5 +1,5 @@
-//! What a token that a token request presents, or that is signed for it, says about itself, as far as the server's trust
-//! must name it. The token itself is never shown.
+//! What a token that a token request presents, or that is signed for it, says about itself, as far as the server's
+//! trust must name it. The token itself is never shown.
 
 use std::time::SystemTime;
 

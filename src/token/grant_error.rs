@@ -329,7 +329,8 @@ impl GrantError {
                 FailureClass::Throttled
             }
             Self::SourceUnreadable(error) => match error {
-                // A program that is replaced is missing for a moment; the check at the start reports one that is not there.
+                // A program that is replaced is missing for a moment; the check at the start reports one that is not
+                // there.
                 SecretError::CommandStart { .. }
                 | SecretError::CommandFailed { .. }
                 | SecretError::CommandTimeout { .. }

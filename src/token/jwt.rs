@@ -58,10 +58,18 @@ impl DecodedToken {
         self.claims.get(claim)?.as_str()
     }
 
-    /// A claim that is a `NumericDate` (RFC 7519 2).
+    /// A claim that is a `NumericDate` (RFC 7519 2), also if it counts milliseconds.
     #[must_use]
     pub fn time(&self, claim: &str) -> Option<SystemTime> {
         unix_time(self.claims.get(claim)?.as_f64()?)
+    }
+
+    /// Whether a claim that is a `NumericDate` would be after the year 9999, and so does not count seconds.
+    #[must_use]
+    pub fn is_beyond_dates(&self, claim: &str) -> bool {
+        const LAST_SECOND: f64 = 253_402_300_799.0;
+        let number = self.claims.get(claim).and_then(Value::as_f64);
+        number.is_some_and(|number| number > LAST_SECOND)
     }
 }
 

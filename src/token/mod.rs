@@ -5,18 +5,18 @@
 //! config -> refresh (the task) -> grant (one request) -> status -> handle -> proxy
 //!             uses schedule          uses client_auth (assertion, key), discovery, response
 //! ```
-//! From the bottom: `schedule` and `clock` decide about time; `jwt` and `presented` read tokens that others issue, and
+//! From the bottom: `schedule` and `clock` decide about time; `jwt` and `presented` read tokens that others issue,
 //! `request_secrets` is what a request is made with, and `ownership` says whose it is; `key` and `assertion` sign,
-//! `client_auth` authenticates the client, and `grant_form` writes the rest of the request; `token_output` finds a token in what `token.source` yields;
-//! `unreachable`, `discovery`, `response_error` and `grant_error` say what failed; `client` sends a request and
-//! `response` reads what comes back; `grant` makes one request, `source` takes one look at `token.source`, and `obtain`
-//! chooses between the two; `status` is what the task and the `handle` share; `refresh` is the task: it reads the
-//! secrets through `watched_secrets` and `secret_reader`, survives a panic through `catch_panic`, and logs failures
-//! through `failure_log`. `single_grant` obtains one token without the task.
+//! `client_auth` authenticates the client, and `grant_form` writes the rest of the request; `token_output` finds a
+//! token in what `token.source` yields; `unreachable`, `discovery`, `response_error` and `grant_error` say what failed;
+//! `client` sends a request and `response` reads what comes back; `grant` makes one request, `source` takes one look at
+//! `token.source`, and `obtain` chooses between the two; `status` is what the task and the `handle` share; `refresh` is
+//! the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
+//! `catch_panic`, and logs failures through `failure_log`. `single_grant` obtains one token without the task.
 //!
 //! A person's tokens: `sign_in` takes one that was pasted; `login` is a sign-in with a browser, for which
-//! `authorization` makes the request and `id_token` says who has signed in; `login_session` keeps the refresh token, `person_login`
-//! renews with it, and `login_task` runs the refresh task for that.
+//! `authorization` makes the request and `id_token` says who has signed in; `login_session` keeps the refresh token,
+//! `person_login` renews with it, and `login_task` runs the refresh task for that.
 
 mod assertion;
 mod attempt_log;

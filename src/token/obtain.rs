@@ -46,8 +46,8 @@ pub(super) fn request_token(
                 TokenPlace::File(_) | TokenPlace::Http { .. } => SourceKind::Other,
             };
             let look = Arc::new(SourceLook::new((**source).clone(), client, ownership));
-            // A file is also read as a secret, which shows when it changes. Here its date matters too, and the look itself
-            // finds out whose token it is.
+            // A file is also read as a secret, which shows when it changes. Here its date matters too, and the look
+            // itself finds out whose token it is.
             let request: RequestToken = Arc::new(move |_| {
                 let look = Arc::clone(&look);
                 Box::pin(async move { look.obtain().await })

@@ -109,8 +109,8 @@ impl SourceLook {
         self.admit(token, absolute_end, since).await
     }
 
-    /// Returns a token that may be used, with its lifetime: a new one only if the source still belongs to this identity,
-    /// and a known one for no longer than before, even if the wall clock was set back meanwhile.
+    /// Returns a token that may be used, with its lifetime: a new one only if the source still belongs to this
+    /// identity, and a known one for no longer than before, even if the wall clock was set back meanwhile.
     async fn admit(
         &self,
         mut token: AccessToken,

@@ -149,7 +149,7 @@ pub(super) fn token_output(output: &[u8]) -> Result<TokenOutput, OutputDefect> {
         match serde_json::from_str(text).map_err(|_| OutputDefect::BrokenJson)? {
             Value::Object(object) => of_object(&object)?,
             Value::String(token) => (token, StatedEnd::Nothing),
-            _ => return Err(OutputDefect::BrokenJson),
+            _ => return Err(OutputDefect::NoTokenText),
         }
     } else {
         let lines = text.lines().filter(|line| !line.trim().is_empty()).count();

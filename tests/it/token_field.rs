@@ -115,7 +115,7 @@ async fn a_callers_key_never_reaches_the_api_in_a_forwarded_authorization() {
             "{fields}"
         );
         assert!(
-            answer.text().contains("send the key as X-Cupbearer-Key"),
+            answer.text().contains("key as X-Cupbearer-Key"),
             "{}",
             answer.text()
         );

@@ -91,7 +91,8 @@ pub(super) fn command(text: &str) -> Result<Vec<String>, InvalidValue> {
     }
 }
 
-/// A relative path starts where `init` runs, but `run` may be started elsewhere. The name of a systemd credential stays.
+/// A relative path starts where `init` runs, but `run` may be started elsewhere. The name of a systemd credential
+/// stays.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     if is_credential(path) {
         return path.to_owned();

@@ -210,7 +210,7 @@ fn a_list_is_no_token_and_an_expired_token_is_found_before_it_is_sent() {
     let now = UNIX_EPOCH + Duration::from_secs(2);
     assert_eq!(
         check_output(b"[\"abc\"]", now),
-        Err(OutputDefect::BrokenJson)
+        Err(OutputDefect::NoTokenText)
     );
     assert_eq!(check_output(b"[abc", now), Err(OutputDefect::BrokenJson));
     // {"exp":1}
