@@ -6,8 +6,8 @@
 //! `answers` holds what is known, and `identity` what tokens are requested with; `parse` reads both from flags
 //! (`identity_args` those of unusual identities, which `flag_check` checks), `questions` and `secret_question` ask for
 //! them through a `terminal`, `reachability` tries the addresses, `document` composes the text, and `writing` puts it
-//! and the secret where they belong, within what `files` and `overwritable` allow. `port` says whether the new proxy can
-//! be started.
+//! and the secret where they belong, within what `files` and `overwritable` allow. `port` says whether the new proxy
+//! can be started.
 
 mod answers;
 mod args;
