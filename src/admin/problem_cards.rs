@@ -83,7 +83,13 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
                 "The first token has not arrived yet",
             );
             let detail = readiness::token_line(snapshot);
-            (severity, ProblemStatus { detail, ..card })
+            let card = ProblemStatus {
+                detail,
+                responsible: "no one: cupbearer has just started".to_owned(),
+                remedy: "Wait: the first token request is in progress.".to_owned(),
+                ..card
+            };
+            (severity, card)
         });
     };
     let (reason, remedy) = readiness::token_remedy(snapshot);
@@ -93,7 +99,7 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         (Severity::Error, "There is no valid token")
     };
     let cause = match (snapshot.origin, snapshot.refused) {
-        (Some(FailureOrigin::Credential), _) => "what tokens are requested with cannot be used",
+        (Some(FailureOrigin::Credential), _) => "this proxy's credential cannot be used",
         (_, true) => "this proxy's credentials are wrong or no longer accepted",
         (_, false) => "the token endpoint is not working",
     };
@@ -110,8 +116,10 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         since: failing_since(attempts),
         responsible,
         remedy: match snapshot.origin {
-            Some(FailureOrigin::Server) => format!("nothing here needs to change: {remedy}"),
-            _ => format!("{remedy}; run `cupbearer doctor` to find the cause"),
+            Some(FailureOrigin::Server) => {
+                format!("Wait: {remedy}, and nothing here needs to change.")
+            }
+            _ => format!("Run `cupbearer doctor` to find the cause; {remedy}."),
         },
         ..card
     };
@@ -128,7 +136,7 @@ fn sign_in_card(
         let soon = snapshot.ends_soon()?;
         (Severity::Warning, "The token ends soon", soon)
     } else {
-        let none = "every request gets an error until somebody signs in".to_owned();
+        let none = "Every request gets an error until somebody signs in.".to_owned();
         (Severity::Error, "Nobody is signed in", none)
     };
     let (severity, card) = card(severity, reason.name(), title);
@@ -153,7 +161,7 @@ fn role_card(
 ) -> Option<(Severity, ProblemStatus)> {
     let (title, detail, since) = if snapshot.refused_although_fresh {
         (
-            "The API refuses a fresh token (401): a role is probably missing".to_owned(),
+            "The API rejects a fresh token (401): a role is probably missing".to_owned(),
             "The API rejected a token that had just been granted, so another one would not help.",
             None,
         )
@@ -173,7 +181,8 @@ fn role_card(
         detail: detail.to_owned(),
         since,
         responsible: "the administrator who gives cupbearer's client its roles".to_owned(),
-        remedy: "ask for the missing role; `cupbearer doctor` shows those in the token".to_owned(),
+        remedy: "Ask for the missing role; `cupbearer doctor` shows the roles in the token."
+            .to_owned(),
         ..card
     };
     Some((severity, card))
@@ -196,7 +205,7 @@ fn failing_card(answers: Option<&ErrorStreak>) -> Option<(Severity, ProblemStatu
         detail: "cupbearer reached it with a valid token, and passes its answers on.".to_owned(),
         since: when(streak.first),
         responsible: "the API, or a server in front of it".to_owned(),
-        remedy: "nothing here needs to change: ask whoever runs the API, and give the id of a request below"
+        remedy: "Ask whoever runs the API, and quote the id of a request below; nothing here needs to change."
             .to_owned(),
         ..card
     };
@@ -226,11 +235,11 @@ fn unreachable_card(
             "The API is unreachable: the corporate proxy does not connect to it"
         }
         Reason::UpstreamTlsCertificate | Reason::UpstreamTlsProtocol => {
-            "The API is not trusted: its certificate or TLS is at fault"
+            "The API is not trusted: its certificate or the TLS handshake is at fault"
         }
         Reason::UpstreamHeadTimeout => "The API is down: it does not respond in time",
         Reason::UpstreamClosed => "The API is down: it closes the connection without a response",
-        Reason::UpstreamProtocol => "The API sends what is not valid HTTP",
+        Reason::UpstreamProtocol => "The API's responses are not valid HTTP",
         _ => "The API is down: nothing is listening at its address",
     };
     let (severity, card) = card(Severity::Error, name, title);
@@ -262,7 +271,7 @@ fn certificate_card(certificate: &ExpiringCertificate) -> (Severity, ProblemStat
     let card = ProblemStatus {
         detail: certificate.warning.clone(),
         responsible: "your configuration".to_owned(),
-        remedy: "replace the certificate and its key; cupbearer uses new files without a restart"
+        remedy: "Replace the certificate and its key; cupbearer uses new files without a restart."
             .to_owned(),
         ..card
     };
@@ -288,7 +297,7 @@ fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
             Severity::Warning,
             "configuration_refused",
             "The changed configuration cannot be used; the last valid one stays in use",
-            "correct the file; cupbearer uses it within 3 s",
+            "Correct the file; cupbearer uses it within 3 s.",
         ),
         (
             change.waiting,
@@ -296,15 +305,15 @@ fn configuration_cards(view: &ProxyView) -> Vec<(Severity, ProblemStatus)> {
             Severity::Warning,
             "configuration_waiting",
             "The changed configuration waits for its first token; the previous one stays in use",
-            "correct its credentials if the token endpoint refuses them",
+            "Correct its credentials if the token endpoint rejects them; otherwise wait.",
         ),
         (
             change.restart,
             why.restart,
             Severity::Notice,
             "configuration_needs_restart",
-            "A changed key takes effect only after a restart",
-            "restart cupbearer",
+            "A changed setting takes effect only after a restart",
+            "Restart cupbearer.",
         ),
     ];
     let present = kinds.into_iter().filter(|(is_present, ..)| *is_present);
@@ -328,27 +337,27 @@ fn rejection_cards(failures: &[FailureSpell]) -> Vec<(Severity, ProblemStatus)> 
     let kinds = [
         (
             Reason::CallerUnknown,
-            "A request without the key of a caller was refused",
+            "A request without a caller's key was rejected",
         ),
         (
             Reason::HostRefused,
-            "A request with a foreign host name was refused",
+            "A request with a foreign host name was rejected",
         ),
         (
             Reason::OriginRefused,
-            "A request of another web page was refused",
+            "A request from another web page was rejected",
         ),
         (
             Reason::UserRefused,
-            "A request of another local user was refused",
+            "A request from another local user was rejected",
         ),
         (
             Reason::TargetRefused,
-            "A request for another server was refused",
+            "A request for another server was rejected",
         ),
         (
             Reason::RuleRefused,
-            "A request that no rule allows was refused",
+            "A request that the rules do not allow was rejected",
         ),
     ];
     let of_kind = |(reason, title): (Reason, &str)| {

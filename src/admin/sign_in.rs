@@ -66,7 +66,7 @@ pub(super) async fn carry_out(
     // serde's error may quote the token.
     let Ok(mut fields) = serde_json::from_slice::<OrderFields>(body) else {
         return bad_request(
-            "This is not an order: send a JSON object with proxy, token and login, all of them strings.",
+            "The body cannot be read: send a JSON object in which proxy, token and login, where present, are strings.",
         );
     };
     let view = match chosen(fields.proxy.as_deref(), views) {
@@ -127,7 +127,7 @@ async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResp
 }
 
 /// Signs out of the identity that serves, and of the one that waits for its first token. Returns what the person should
-/// know if the authorization server could not be told.
+/// know if the token could not be revoked.
 async fn sign_out(view: &ProxyView, tokens: &Tokens) -> Result<Option<String>, PasteError> {
     let signed_out = tokens.sign_out()?;
     let live = (view.tokens)();

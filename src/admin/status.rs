@@ -48,7 +48,7 @@ pub(super) fn process_status(
 fn process_problems(views: &[ProxyView], state: &ProcessState<'_>) -> Vec<ProblemStatus> {
     let not_started = state.not_started.iter();
     let mut problems: Vec<_> = not_started
-        .map(|why| process_card("not_started", why, "correct it, and restart cupbearer"))
+        .map(|why| process_card("not_started", why, "Correct it, and restart cupbearer."))
         .collect();
     let mut stopped = state.stopped_tasks.clone();
     for view in views.iter().filter(|view| !(view.is_stopping)()) {
@@ -58,7 +58,7 @@ fn process_problems(views: &[ProxyView], state: &ProcessState<'_>) -> Vec<Proble
         process_card(
             "task_stopped",
             &format!("stopped because of a bug in cupbearer: {task}"),
-            "restart it, and please report the bug",
+            "Restart cupbearer, and please report the bug.",
         )
     }));
     problems

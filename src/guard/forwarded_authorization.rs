@@ -36,7 +36,7 @@ pub(super) fn check_scheme(value: &HeaderValue) -> Result<(), Rejection> {
         .next()
         .unwrap_or_default();
     if scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate") {
-        let detail = "Authorization has the scheme NTLM or Negotiate, which logs in a whole connection, but connections to the API are shared: use a scheme that authenticates each request.";
+        let detail = "Authorization has the scheme NTLM or Negotiate, which authenticates a whole connection, but connections to the API are shared: use a scheme that authenticates each request.";
         return Err(Rejection::new(Reason::BadRequest, detail));
     }
     Ok(())

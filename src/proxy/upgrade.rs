@@ -75,7 +75,7 @@ impl ClientUpgrade {
         tokio::select! {
             () = splicing => {}
             () = revoked => {
-                tracing::info!(proxy, "tunnel closed because what identified its caller does so no longer");
+                tracing::info!(proxy, "tunnel closed because what identified its caller is no longer valid");
             }
             () = signed_out => {
                 tracing::info!(proxy, "tunnel closed because its person has signed out");

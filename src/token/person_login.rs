@@ -109,15 +109,13 @@ impl PersonLogin {
         match revoked {
             Ok(true) => None,
             Ok(false) => Some(
-                "the authorization server names no revocation endpoint, so it was not told"
+                "the authorization server names no revocation endpoint, so the token was not revoked"
                     .to_owned(),
             ),
             Err(error) => {
                 let error = error.chain();
                 tracing::warn!(error, "the token could not be revoked");
-                Some(format!(
-                    "the authorization server could not be told: {error}"
-                ))
+                Some(format!("the token could not be revoked: {error}"))
             }
         }
     }

@@ -63,7 +63,7 @@ pub enum OutputDefect {
     )]
     NoToken,
     /// It is `null`, a page or a sign, for example.
-    #[error("it is a word that stands for nothing, or has characters that no token has")]
+    #[error("it is a placeholder such as null, or has characters that no token has")]
     NoTokenText,
     /// It may be bound to a key, for example.
     #[error("its token_type is not Bearer")]
@@ -101,7 +101,7 @@ impl OutputDefect {
                 "choose an output that is the token alone, or JSON with one of these members"
             }
             Self::NoTokenText => {
-                "have the token printed alone: run the command by hand, and see whether it has found a token at all"
+                "print only the token: run the command by hand, and check whether it finds a token at all"
             }
             Self::TokenType => "only plain Bearer tokens can be used",
             Self::Unsendable(_) => "check that the output is the token and nothing else",

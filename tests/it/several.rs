@@ -278,7 +278,7 @@ async fn events_of_caller_keys_and_tunnels_are_logged_with_their_proxy() {
     tunnel.rest().await;
     let line = line_of(
         &binary,
-        "tunnel closed because what identified its caller does so no longer",
+        "tunnel closed because what identified its caller is no longer valid",
     )
     .await;
     assert_eq!(line["proxy"], "keyed", "{line}");

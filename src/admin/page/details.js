@@ -1,6 +1,6 @@
 // Everything that is known about one request.
 
-import { byId, element, fillFacts, svg, toast } from "./element.js";
+import { byId, element, fillFacts, marked, svg, toast } from "./element.js";
 import { copy, curl, preferredShell, SHELLS } from "./export.js";
 import { chosenStatus } from "./state.js";
 import { answeredWords, callerOf, protocolWords, shares } from "./table.js";
@@ -14,6 +14,9 @@ export function closeDetails() {
   return wasOpen;
 }
 
+/** The text with its code marked, as one element; nothing without a text. */
+const withCode = (text) => text && element("span", {}, ...marked(text));
+
 export function showDetails(request) {
   const panel = byId("details");
   const facts = element("dl");
@@ -24,8 +27,8 @@ export function showDetails(request) {
     ["Answered by", answeredWords(request)],
     ["Reason", request.reason],
     ["What happened", request.error],
-    ["Responsible", request.responsible],
-    ["What to do", request.remedy],
+    ["Responsible", withCode(request.responsible)],
+    ["What to do", withCode(request.remedy)],
     ["Caller", callerOf(request) || "unknown", "The configured caller, or else the local user"],
     ["Request id", request.request_id, "The value of X-Request-Id, which the logs have too"],
     ["Trace id", request.trace_id, "The trace that the caller named in traceparent"],
@@ -49,7 +52,7 @@ export function showDetails(request) {
   panel.scrollIntoView({ block: "nearest" });
 }
 
-const CONNECT = "Connecting is part of this time, unless a connection was open already, as most often";
+const CONNECT = "This includes connecting, unless a connection was already open, as it usually is";
 
 /** The parts of the time, one below the other: [what, from, to, class, sentence for hovering]. */
 function parts(request) {
@@ -57,7 +60,7 @@ function parts(request) {
   if (request.sent_ms === null || request.sent_ms === undefined) return [["cupbearer", 0, head, "ours"], ["Body to the client", head, request.ms, "body"]];
   const answered = Math.min(head, request.sent_ms + (request.api_ms ?? 0));
   return [
-    ["Admitted, token available", 0, request.sent_ms, "ours"],
+    ["Admit the request, wait for a token", 0, request.sent_ms, "ours"],
     ["Connect, send, wait for the API", request.sent_ms, answered, "api", CONNECT],
     ["cupbearer", answered, head, "ours"],
     ["Body to the client", head, request.ms, "body"],
@@ -100,7 +103,7 @@ function curlPart(request) {
 }
 
 function whyNoCommand(request) {
-  if (request.path_is_cut) return "the path was too long to be kept, or contained bytes or credentials that were not";
+  if (request.path_is_cut) return "the path was too long to be kept, or contained bytes or credentials that were not kept";
   if (request.method === "UNREAD") return "the request could not be read";
   // curl would ask another server for a tunnel, or request a path.
   return request.method === "CONNECT" || !request.path.startsWith("/") ? "its target is not a path" : undefined;

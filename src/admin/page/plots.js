@@ -14,7 +14,7 @@ const PER_POINT = { 60: 1, 300: 2, 900: 5 };
 let shownSeconds = 300;
 const plots = [];
 
-const CLASSES = [[1, "1xx upgraded (WebSocket)"], [2, "2xx succeeded"], [3, "3xx redirected or not modified"], [4, "4xx refused"], [5, "5xx failed"], [0, "client disconnected"]];
+const CLASSES = [[1, "1xx upgraded (WebSocket)"], [2, "2xx succeeded"], [3, "3xx redirected or not modified"], [4, "4xx rejected"], [5, "5xx failed"], [0, "client disconnected"]];
 
 export function createPlots() {
   for (const [seconds, words] of [[60, "1 minute"], [300, "5 minutes"], [900, "15 minutes"]]) {
@@ -24,11 +24,11 @@ export function createPlots() {
     });
     byId("windows").append(element("label", {}, input, element("span", {}, words)));
   }
-  addPlot("Requests per second, by status", rate, CLASSES.map(([digit, name]) => ({
+  addPlot("Requests per second, by status", (value) => `${rate(value)}/s`, CLASSES.map(([digit, name]) => ({
     name, style: digit, value: ({ c }, span) => c[digit] / span, sum: true,
   })));
   addPlot("How long requests take, estimated", estimate, [
-    [2, "half take at most (p50)", 0.5], [4, "95 % at most (p95)", 0.95], [5, "99 % at most (p99)", 0.99],
+    [2, "half take at most (p50)", 0.5], [4, "95 % take at most (p95)", 0.95], [5, "99 % take at most (p99)", 0.99],
   ].map(([style, name, share]) => ({ name, style, value: ({ b }, _, bounds) => percentile(b, bounds, share) })), ESTIMATED);
   addPlot("Bytes per second", (value) => `${bytes(value)}/s`, [
     { name: "received from clients", style: 3, value: ({ i }, span) => i / span, sum: true },

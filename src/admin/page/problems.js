@@ -8,10 +8,10 @@ import { duration } from "./words.js";
 const DISCONNECTED = {
   code: "disconnected",
   severity: "error",
-  title: "cupbearer does not answer this page",
+  title: "cupbearer does not respond to this page",
   detail: "It has stopped, or it has as many viewers as it allows (8), or this page may no longer read it.",
   responsible: "cupbearer",
-  remedy: "see whether it is running; this page connects again by itself",
+  remedy: "Check whether it is running; this page reconnects by itself.",
 };
 
 const RANK = ["error", "warning", "notice"];
@@ -50,7 +50,7 @@ function card(problem) {
       "dl",
       {},
       ...fact("Since", time && [time]),
-      ...fact("Responsible", [problem.responsible]),
+      ...fact("Responsible", marked(problem.responsible)),
       ...fact("What to do", marked(problem.remedy)),
     ),
     ...actions(problem),

@@ -174,7 +174,7 @@ function row(request) {
 
 /** Whose time it was. */
 export function shares(request) {
-  if (request.api_ms === null || request.api_ms === undefined) return "How this time divides is not known: there was no response from the API.";
+  if (request.api_ms === null || request.api_ms === undefined) return "How this time is divided is not known: there was no response from the API.";
   const body = Math.max(0, request.ms - request.head_ms);
   const ours = Math.max(0, request.head_ms - request.api_ms);
   return `cupbearer ${milliseconds(ours)}, the API ${milliseconds(request.api_ms)}, the body ${milliseconds(body)}`;

@@ -28,18 +28,19 @@ export function showToken() {
   ring.arc.setAttribute("stroke-dashoffset", String(AROUND * (1 - share)));
   byId("ring").dataset.state = token.state;
   byId("ring").title = "How long the current access token can still be used";
-  setText(ring.number, left ? duration(left) : "none");
-  setText(ring.words, left ? "left" : "no token");
+  setText(ring.number, left ? duration(left) : "no");
+  setText(ring.words, left ? "left" : "valid token");
   const next = Math.max(0, token.next_attempt_in_s - sinceStatus());
   const person = token.sign_in;
   const signedIn = person && (person.is_signed_in ? (person.who ?? "someone (the token has no name)") : "nobody");
   const renewal = ["Next token request", next ? `in ${duration(next)}` : "now", "When cupbearer asks the token endpoint for a new token"];
+  const isAwaited = person && !person.is_signed_in && !left;
   byId("sign-in").hidden = !person;
   fillFacts(byId("token-facts"), [
-    ["State", STATES[token.state] ?? token.state, "Whether requests can be sent with the token now"],
+    ["State", isAwaited ? "waiting for somebody to sign in" : (STATES[token.state] ?? token.state), "Whether requests can be sent with the token now"],
     person ? ["Signed in", signedIn, "The person whose token requests are sent with"] : renewal,
     ["Tokens so far", token.generation, "The number of the current token: it grows by one with each new token"],
-    ["Token endpoint", token.from, "Where the tokens come from"],
+    ["Tokens come from", token.from, "The token endpoint, or whatever else provides the tokens"],
     ["Failed in a row", token.failures_in_a_row || undefined, "Token requests that failed since the last success"],
   ]);
   showAttempts(token.attempts);
@@ -83,9 +84,9 @@ function showProxy(proxy) {
     ["Forwards to", proxy.upstream, "The API"],
     ["Running for", duration(proxy.uptime_s + sinceStatus())],
     ["Since the start", counted(totals.requests, "request"), "All requests that have ended since the start"],
-    ["Of these", `${counted(failed, "error")} (${totals.client_errors} × 4xx, ${totals.server_errors} × 5xx), ${totals.unanswered} × client disconnected`, "Requests that ended with an error, whoever caused it"],
+    ["Errors", `${failed.toLocaleString("en")} (${totals.client_errors} × 4xx, ${totals.server_errors} × 5xx), and ${counted(totals.unanswered, "client")} disconnected without a response`, "Requests since the start that ended with an error, whoever caused it"],
     ["Bytes", `${bytes(totals.bytes_in)} received, ${bytes(totals.bytes_out)} sent`, "Read from clients and written to them, heads included"],
-    ["Now", `${counted(proxy.requests_in_flight, "request")} in flight, ${counted(proxy.client_connections, "client connection")}, ${counted(proxy.upstream_connections, "connection")} to the API`, "What is open at this moment"],
+    ["Open now", `${counted(proxy.requests_in_flight, "request")} in flight, ${counted(proxy.client_connections, "client connection")}, ${counted(proxy.upstream_connections, "connection")} to the API`, "What is open at this moment"],
     ["Notes", proxy.notes.filter((note) => !isOnCard(note, proxy)).join("; ")],
   ]);
 }

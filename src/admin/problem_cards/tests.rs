@@ -95,7 +95,7 @@ fn a_credential_that_cannot_be_used_is_not_blamed_on_the_token_endpoint() {
             ..snapshot(is_usable, Some("it expired"), false)
         };
         let (_, card) = token_card(&failed, &[]).unwrap();
-        let cause = ": what tokens are requested with cannot be used";
+        let cause = ": this proxy's credential cannot be used";
         assert!(card.title.ends_with(cause), "{}", card.title);
     }
 }
@@ -253,7 +253,7 @@ fn each_kind_of_rejection_has_one_card() {
     assert_eq!(found, ["caller_unknown", "rule_refused"]);
     assert_eq!(cards[0].1.detail, "why");
     assert!(
-        cards[0].1.remedy.contains("It sent no key"),
+        cards[0].1.remedy.contains("it sent no key"),
         "{}",
         cards[0].1.remedy
     );
