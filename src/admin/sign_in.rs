@@ -1,6 +1,8 @@
 //! Orders by which a person signs in and out: `POST /login`, `/logout` and `/token/paste`. The token goes in; nothing
 //! ever hands it out.
 
+use std::sync::Arc;
+
 use http::{Method, Request, StatusCode, header};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -108,7 +110,7 @@ async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResp
             ..result(&view.name, tokens)
         });
     }
-    match view.logins.begin(tokens).await {
+    match view.logins.begin(Arc::clone(&view.sign_in_tokens)).await {
         Ok(started) => response(&SignInResult {
             login: Some(started.id),
             start_url: Some(started.start_url),
@@ -129,6 +131,8 @@ async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResp
 /// Signs out of the identity that serves, and of the one that waits for its first token. Returns what the person should
 /// know if the token could not be revoked.
 async fn sign_out(view: &ProxyView, tokens: &Tokens) -> Result<Option<String>, PasteError> {
+    // Whoever is about to come back would be signed in again.
+    view.logins.cancel().await;
     let signed_out = tokens.sign_out()?;
     let live = (view.tokens)();
     let of_live = live.is_sign_in().then(|| live.sign_out()).transpose()?;

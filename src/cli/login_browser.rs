@@ -45,7 +45,9 @@ pub(super) async fn sign_in(
             Some("denied") => return Err(OrderFailure::LoginDenied(problem)),
             Some("failed") => return Err(OrderFailure::LoginFailed(problem)),
             Some("replaced") => {
-                return Err(OrderFailure::LoginEnded("another sign-in has begun"));
+                return Err(OrderFailure::LoginEnded(
+                    "another sign-in has begun, or somebody has signed out",
+                ));
             }
             Some(_) | None => break,
         }

@@ -74,7 +74,9 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
         )),
         // Only a running proxy finds that out.
         GrantError::SourceOfAnother => failed(FailureKind::Other).remedy(failure.chain()),
-        GrantError::OnlyPerson | GrantError::SignedOut => Finding::skipped("a person signs in to the running proxy"),
+        GrantError::OnlyPerson | GrantError::SignedOut | GrantError::Superseded => {
+            Finding::skipped("a person signs in to the running proxy")
+        }
         GrantError::IdToken(_) => failed(FailureKind::Unreachable)
             .remedy("correct token.issuer and token.client_id"),
         GrantError::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),

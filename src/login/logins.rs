@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::outcome::LoginOutcome;
+use super::outcome::{LoginOutcome, settle};
 use super::redirect_server::{self, LIFETIME};
 use super::visit::LoginVisits;
 use crate::metrics::StoppedTasks;
-use crate::server::BindError;
+use crate::server::{BindError, DrainPhase, StopSignal};
 use crate::text::error_chain;
 use crate::token::{LoginError, NoRandomBytes, Tokens, unguessable};
 
@@ -58,8 +58,13 @@ pub struct Logins {
 struct CurrentLogin {
     id: String,
     outcome: watch::Sender<LoginOutcome>,
+    /// Ends the listener and its connections.
+    stop: watch::Sender<DrainPhase>,
     task: JoinHandle<()>,
 }
+
+/// Says which tokens a person signs in to now, which a reload may change.
+pub(super) type ServingTokens = Arc<dyn Fn() -> Tokens + Send + Sync>;
 
 impl Logins {
     /// No sign-in yet. A task that panics is one of the `stopped_tasks`.
@@ -71,15 +76,18 @@ impl Logins {
         }
     }
 
-    /// Begins a sign-in, in place of the one that is in progress.
+    /// Begins a sign-in, in place of the one that is in progress. `serving` says which tokens it is for.
     ///
     /// # Errors
     /// Why it cannot begin. One that is in progress goes on, unless only the address is taken.
-    pub async fn begin(&self, tokens: &Tokens) -> Result<StartedLogin, LoginNotStarted> {
+    pub async fn begin(
+        &self,
+        serving: Arc<dyn Fn() -> Tokens + Send + Sync>,
+    ) -> Result<StartedLogin, LoginNotStarted> {
         let _only_one = self.beginning.lock().await;
-        let attempt = tokens.begin_login().await?;
+        let attempt = serving().begin_login().await?;
         let (id, once, cookie) = (unguessable()?, unguessable()?, unguessable()?);
-        self.end_current().await;
+        self.cancel().await;
         let address = attempt.config().redirect_authority();
         let bound = redirect_server::bind(attempt.config());
         let bound = bound.map_err(|error: BindError| LoginNotStarted::Taken {
@@ -88,13 +96,16 @@ impl Logins {
         })?;
         let outcome = watch::Sender::new(LoginOutcome::Waiting);
         let start_url = format!("http://{address}/start/{once}");
-        let visits = LoginVisits::new(attempt, once, cookie, outcome.clone());
-        let serving = redirect_server::serve(bound, visits, outcome.clone());
+        let visits = LoginVisits::new(attempt, serving, once, cookie, outcome.clone());
+        let (stop, stop_signal) = StopSignal::channel();
+        let listening =
+            redirect_server::serve(bound, visits, outcome.clone(), stop.clone(), stop_signal);
         let stopped_tasks = self.stopped_tasks.clone();
-        let task = tokio::spawn(stopped_tasks.watch_for_panic("sign-in", serving));
+        let task = tokio::spawn(stopped_tasks.watch_for_panic("sign-in", listening));
         *self.lock() = Some(CurrentLogin {
             id: id.clone(),
             outcome,
+            stop,
             task,
         });
         Ok(StartedLogin {
@@ -113,11 +124,13 @@ impl Logins {
         }
     }
 
-    /// Ends the sign-in that is in progress, and waits until its address is free.
-    async fn end_current(&self) {
+    /// Ends the sign-in that is in progress, so that it can no longer be completed, and waits until its address is
+    /// free.
+    pub async fn cancel(&self) {
         let current = self.lock().take();
         if let Some(current) = current {
-            current.task.abort();
+            settle(&current.outcome, LoginOutcome::Replaced);
+            current.stop.send_replace(DrainPhase::Cut);
             let _ = current.task.await;
         }
     }

@@ -1,5 +1,7 @@
 //! How a sign-in has ended.
 
+use tokio::sync::watch;
+
 /// How a sign-in goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginOutcome {
@@ -39,4 +41,15 @@ impl LoginOutcome {
             Self::Waiting | Self::SignedIn | Self::Expired | Self::Replaced => None,
         }
     }
+}
+
+/// Ends a sign-in so, unless it has ended before.
+pub(super) fn settle(outcome: &watch::Sender<LoginOutcome>, end: LoginOutcome) {
+    outcome.send_if_modified(|outcome| {
+        let is_open = *outcome == LoginOutcome::Waiting;
+        if is_open {
+            *outcome = end;
+        }
+        is_open
+    });
 }

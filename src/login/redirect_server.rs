@@ -9,7 +9,7 @@ use http::Request;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::outcome::LoginOutcome;
+use super::outcome::{LoginOutcome, settle};
 use super::visit::LoginVisits;
 use crate::config::{Listen, LoginConfig};
 use crate::guard::Peer;
@@ -53,14 +53,15 @@ pub(super) fn bind(config: &LoginConfig) -> Result<BoundListeners, BindError> {
     Ok(bound)
 }
 
-/// Serves until the sign-in has ended. `outcome` is what `visits` report.
+/// Serves until the sign-in has ended, or `stop` ends it. `outcome` is what `visits` report.
 pub(super) async fn serve(
     bound: BoundListeners,
     visits: LoginVisits,
     outcome: watch::Sender<LoginOutcome>,
+    stop: watch::Sender<DrainPhase>,
+    stop_signal: StopSignal,
 ) {
     let server = Server::new(bound, LIMITS, Metrics::new(None));
-    let (stop, stop_signal) = StopSignal::channel();
     let visits = Arc::new(visits);
     let service = move |peer: Peer| {
         let visits = Arc::clone(&visits);
@@ -78,12 +79,18 @@ pub(super) async fn serve(
         let mut changes = outcome.subscribe();
         let ended = changes.wait_for(|outcome| *outcome != LoginOutcome::Waiting);
         if timeout_at(deadline, ended).await.is_err() {
-            outcome.send_replace(LoginOutcome::Expired);
+            settle(&outcome, LoginOutcome::Expired);
             tracing::warn!("nobody has signed in within 5 minutes");
         } else {
             sleep(LAST_PAGE).await;
         }
-        stop.send_replace(DrainPhase::Draining);
+        stop.send_if_modified(|phase| {
+            let is_ahead = *phase < DrainPhase::Draining;
+            if is_ahead {
+                *phase = DrainPhase::Draining;
+            }
+            is_ahead
+        });
         std::future::pending::<()>().await;
     };
     let serving = server.serve(service, stop_signal, || Duration::from_secs(1));

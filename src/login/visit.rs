@@ -1,12 +1,13 @@
 //! What a request of a browser to the redirect listener leads to. Whatever is wrong with a request changes nothing.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use tokio::sync::watch;
 use url::form_urlencoded;
 
-use super::outcome::LoginOutcome;
+use super::logins::ServingTokens;
+use super::outcome::{LoginOutcome, settle};
 use super::pages::{self, LoginResponse, page};
 use crate::credentials::Secret;
 use crate::guard::{Peer, is_own_user};
@@ -22,6 +23,7 @@ const MAX_DESCRIPTION: usize = 300;
 /// One sign-in as browsers see it.
 pub(super) struct LoginVisits {
     attempt: LoginAttempt,
+    serving: ServingTokens,
     /// The last part of the only address that begins it.
     once: String,
     /// Marks the browser that has opened that address.
@@ -44,12 +46,14 @@ enum LoginStage {
 impl LoginVisits {
     pub(super) fn new(
         attempt: LoginAttempt,
+        serving: ServingTokens,
         once: String,
         cookie: String,
         outcome: watch::Sender<LoginOutcome>,
     ) -> Self {
         Self {
             attempt,
+            serving,
             once,
             cookie,
             stage: Mutex::new(LoginStage::New),
@@ -58,7 +62,11 @@ impl LoginVisits {
     }
 
     /// The response to one request.
-    pub(super) async fn respond<B>(&self, request: &Request<B>, peer: &Peer) -> LoginResponse {
+    pub(super) async fn respond<B>(
+        self: &Arc<Self>,
+        request: &Request<B>,
+        peer: &Peer,
+    ) -> LoginResponse {
         if !is_own_user(peer) {
             return page(
                 StatusCode::FORBIDDEN,
@@ -110,7 +118,7 @@ impl LoginVisits {
     /// Sends the browser that comes first to the authorization server. One that only fetches in advance gets nothing.
     fn start(&self, once: &str, headers: &HeaderMap) -> LoginResponse {
         let is_prefetch = headers.contains_key("sec-purpose") || headers.contains_key("purpose");
-        if is_prefetch || !is_same_word(once, &self.once) {
+        if is_prefetch || !self.is_open() || !is_same_word(once, &self.once) {
             return pages::gone();
         }
         if !self.advance(LoginStage::New, LoginStage::Away) {
@@ -127,7 +135,10 @@ impl LoginVisits {
 
     /// The person comes back from the authorization server. Afterwards neither the code nor the state is in the address
     /// bar.
-    async fn come_back(&self, query: &str, headers: &HeaderMap) -> LoginResponse {
+    async fn come_back(self: &Arc<Self>, query: &str, headers: &HeaderMap) -> LoginResponse {
+        if !self.is_open() {
+            return pages::gone();
+        }
         let fields = ResponseFields::read(query);
         if !self.has_cookie(headers) {
             return foreign("this browser has not begun this sign-in");
@@ -141,30 +152,62 @@ impl LoginVisits {
         if !self.advance(LoginStage::Away, LoginStage::Back) {
             return pages::gone();
         }
-        let outcome = match (fields.error, fields.code) {
-            (Some(error), _) => refusal(&error, fields.description.as_deref()),
-            (None, Some(code)) => self.complete(&code).await,
+        match (fields.error, fields.code) {
+            (Some(error), _) => {
+                settle(
+                    &self.outcome,
+                    refusal(&error, fields.description.as_deref()),
+                );
+            }
+            (None, Some(code)) => self.complete(code).await,
             (None, None) => return pages::gone(), // just above
-        };
-        self.outcome.send_replace(outcome);
+        }
         let path = self.attempt.config().redirect_url.path();
         let cookie = format!("{COOKIE}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Lax");
         pages::redirect("/done", &cookie).unwrap_or_else(pages::gone)
     }
 
-    async fn complete(&self, code: &Secret) -> LoginOutcome {
-        match self.attempt.complete(code).await {
-            Ok(signed_in) => {
-                let who = signed_in.who.as_deref();
-                tracing::info!(who, renewed = signed_in.is_renewed, "signed in");
-                LoginOutcome::SignedIn
+    /// In a task, since the browser may go away, and the code can be used only once.
+    async fn complete(self: &Arc<Self>, code: Secret) {
+        let this = Arc::clone(self);
+        let completing = tokio::spawn(async move {
+            let commit = |adopt: &mut dyn FnMut()| {
+                this.outcome.send_if_modified(|outcome| {
+                    let is_open = *outcome == LoginOutcome::Waiting;
+                    if is_open {
+                        adopt();
+                        *outcome = LoginOutcome::SignedIn;
+                    }
+                    is_open
+                });
+            };
+            match this
+                .attempt
+                .complete(&code, || (this.serving)(), commit)
+                .await
+            {
+                Ok(signed_in) => {
+                    let who = signed_in.who.as_deref();
+                    tracing::info!(who, renewed = signed_in.is_renewed, "signed in");
+                }
+                Err(error) => {
+                    let error = error.chain();
+                    tracing::warn!(error, "the sign-in has failed");
+                    settle(&this.outcome, LoginOutcome::Failed(error));
+                }
             }
-            Err(error) => {
-                let error = error.chain();
-                tracing::warn!(error, "the sign-in has failed");
-                LoginOutcome::Failed(error)
-            }
+        });
+        if completing.await.is_err() {
+            settle(
+                &self.outcome,
+                LoginOutcome::Failed("a bug in cupbearer".to_owned()),
+            );
         }
+    }
+
+    /// Whether it has not ended, in whatever way.
+    fn is_open(&self) -> bool {
+        *self.outcome.borrow() == LoginOutcome::Waiting
     }
 
     fn has_cookie(&self, headers: &HeaderMap) -> bool {

@@ -115,6 +115,7 @@ impl Grant {
             | GrantError::SourceOfAnother
             | GrantError::OnlyPerson
             | GrantError::SignedOut
+            | GrantError::Superseded
             | GrantError::IdToken(_)
             | GrantError::Internal => false,
         };

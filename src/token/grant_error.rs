@@ -141,6 +141,9 @@ pub enum GrantError {
     /// Nobody is signed in, or the person's session has ended.
     #[error("nobody is signed in: a person must sign in with `cupbearer login`")]
     SignedOut,
+    /// A sign-in that was completed too late to count.
+    #[error("another sign-in, a sign-out or a changed configuration came first")]
+    Superseded,
     /// What says who has signed in cannot be trusted.
     #[error("the ID token of the authorization server cannot be used: {0}")]
     IdToken(IdTokenDefect),
@@ -173,6 +176,7 @@ impl GrantError {
             | Self::SecretEmpty
             | Self::OnlyPerson
             | Self::SignedOut
+            | Self::Superseded
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::SourceUnreadable(_)
@@ -314,6 +318,7 @@ impl GrantError {
             | Self::SecretEmpty
             | Self::OnlyPerson
             | Self::SignedOut
+            | Self::Superseded
             | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
@@ -371,6 +376,7 @@ impl GrantError {
             | Self::SecretEmpty
             | Self::OnlyPerson
             | Self::SignedOut
+            | Self::Superseded
             | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
@@ -383,13 +389,21 @@ impl GrantError {
         }
     }
 
-    /// Whether the server no longer accepts what the grant presents, such as a refresh token (RFC 6749 5.2).
-    pub(super) fn is_invalid_grant(&self) -> bool {
+    /// Whether the server has ended the person's session: it no longer accepts the refresh token (RFC 6749 5.2), or
+    /// wants to see the person again (OpenID Connect Core 3.1.2.6).
+    pub(super) fn ends_session(&self) -> bool {
+        const CODES: [&str; 5] = [
+            "invalid_grant",
+            "interaction_required",
+            "login_required",
+            "consent_required",
+            "account_selection_required",
+        ];
         match self {
             Self::Refused {
                 response: ErrorResponse::Fields { code, .. },
                 ..
-            } => code.as_deref() == Some("invalid_grant"),
+            } => code.as_deref().is_some_and(|code| CODES.contains(&code)),
             _ => false,
         }
     }
@@ -417,6 +431,7 @@ impl GrantError {
             | Self::SecretEmpty
             | Self::OnlyPerson
             | Self::SignedOut
+            | Self::Superseded
             | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::Metadata(_)

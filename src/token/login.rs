@@ -1,5 +1,6 @@
 //! A person signs in with a browser: from the address to open to the first tokens.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use url::Url;
@@ -72,11 +73,17 @@ impl LoginAttempt {
         self.request.check(response)
     }
 
-    /// Exchanges the code for tokens, which requests use from now on.
+    /// Exchanges the code for tokens. `commit` gets what makes requests use them, and calls it unless this sign-in no
+    /// longer counts. `serving` says which tokens a person signs in to by then.
     ///
     /// # Errors
     /// Why nothing has changed.
-    pub async fn complete(&self, code: &Secret) -> Result<SignedIn, GrantError> {
+    pub async fn complete(
+        &self,
+        code: &Secret,
+        serving: impl FnOnce() -> Tokens + Send,
+        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+    ) -> Result<SignedIn, GrantError> {
         let shared = &self.tokens.shared;
         let secrets = self.login.secrets().await?;
         let requested_at = shared.clock.now();
@@ -86,9 +93,30 @@ impl LoginAttempt {
             redirect_url: self.login.config.redirect_url.as_str(),
         };
         let granted = self.login.grant.ask(&secrets, &asked).await?;
+        let unused = granted.refresh.clone();
         let now = shared.clock.now();
-        let signed_in = self.signed_in(&granted, now.wall)?;
-        Ok(self.adopt(granted, signed_in, requested_at))
+        let outcome = self.signed_in(&granted, now.wall).and_then(|signed_in| {
+            let (mut parts, mut adopted) = (Some((granted, signed_in)), None);
+            let serving = serving();
+            if self.has_session_of(&serving) {
+                commit(&mut || {
+                    adopted = parts.take().map(|(granted, signed_in)| {
+                        self.adopt(&serving, granted, signed_in, requested_at)
+                    });
+                });
+            }
+            adopted.ok_or(GrantError::Superseded)
+        });
+        if let (Err(_), Some(token)) = (&outcome, unused) {
+            self.login.revoke(&token, RevokedToken::Refresh).await;
+        }
+        outcome
+    }
+
+    /// Whether `tokens` are those of the person who signs in here.
+    fn has_session_of(&self, tokens: &Tokens) -> bool {
+        let login = tokens.person_login();
+        login.is_some_and(|login| Arc::ptr_eq(&login.session, &self.login.session))
     }
 
     /// Who the tokens were issued to.
@@ -117,13 +145,14 @@ impl LoginAttempt {
 
     fn adopt(
         &self,
+        serving: &Tokens,
         granted: GrantedTokens,
         mut signed_in: SignedIn,
         requested_at: super::clock::Timestamp,
     ) -> SignedIn {
-        let shared = &self.tokens.shared;
+        let shared = &serving.shared;
         let Some(sign_in) = &shared.sign_in else {
-            return signed_in; // `begin_login` has found one
+            return signed_in; // `has_session_of` has found one
         };
         let lifetime = granted.access.lifetime;
         let refresh_after = schedule::refresh_after(lifetime, fastrand::f64());
@@ -134,7 +163,7 @@ impl LoginAttempt {
         });
         shared.attempts.count_success(requested_at.wall);
         let before = sign_in.replace(Some(signed_in.clone()));
-        if let Some(before) = before.filter(|before| before.subject != signed_in.subject) {
+        if let Some(before) = before.filter(|before| is_someone_else(before, &signed_in)) {
             let who = before.who.as_deref().unwrap_or("someone else");
             signed_in
                 .doubts
@@ -148,4 +177,9 @@ impl LoginAttempt {
         shared.wake.notify_one();
         signed_in
     }
+}
+
+/// Whoever has no known subject may be anyone.
+fn is_someone_else(before: &SignedIn, now: &SignedIn) -> bool {
+    before.subject.is_none() || before.subject != now.subject
 }

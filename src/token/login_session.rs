@@ -52,12 +52,14 @@ impl LoginSession {
         std::mem::replace(&mut state.refresh_token, refresh_token)
     }
 
-    /// Replaces the refresh token of the session with this number, unless it has ended.
-    pub(super) fn rotate(&self, number: u64, next: Secret) {
+    /// Replaces the refresh token of the session with this number. If it has ended, returns `next`, which nobody uses.
+    pub(super) fn rotate(&self, number: u64, next: Secret) -> Option<Secret> {
         let mut state = self.lock();
-        if state.number == number && state.refresh_token.is_some() {
-            state.refresh_token = Some(next);
+        if state.number != number || state.refresh_token.is_none() {
+            return Some(next);
         }
+        state.refresh_token = Some(next);
+        None
     }
 
     /// The server has ended the session with this number. The access token may be used until it expires.

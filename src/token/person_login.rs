@@ -86,13 +86,15 @@ impl PersonLogin {
             .await
         {
             Ok(granted) => {
-                if let Some(next) = granted.refresh {
-                    self.session.rotate(number, next);
+                let next = granted.refresh;
+                if let Some(unused) = next.and_then(|next| self.session.rotate(number, next)) {
+                    let login = self.clone();
+                    tokio::spawn(async move { login.revoke(&unused, RevokedToken::Refresh).await });
                 }
                 Ok(granted.access)
             }
             Err(error) => {
-                if error.is_invalid_grant() {
+                if error.ends_session() {
                     self.session.expire(number);
                 }
                 Err(error)

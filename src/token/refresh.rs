@@ -476,7 +476,7 @@ impl RefreshTask {
         let proxy = self.proxy.as_deref();
         self.failure_log.log(proxy, &failure, failures, retry_in);
         if let Some(sign_in) = &self.shared.sign_in
-            && failure.is_invalid_grant()
+            && failure.ends_session()
         {
             let advice = sign_in.place().advice();
             tracing::warn!(

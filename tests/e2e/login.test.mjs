@@ -185,6 +185,47 @@ test("no wrong attempt completes, replaces or ends a sign-in", async (t) => {
   assert.equal(await get(url), "200");
 });
 
+test("a sign-out or another sign-in ends the one in progress, also for a person who is about to come back", async (t) => {
+  const { server, redirectUrl, url, login, logout } = await setUpLogin(t);
+  const next = {
+    "a sign-out": async () => {
+      const left = await run(CUPBEARER, logout);
+      assert.equal(left.code, 0, left.stderr);
+    },
+    "another sign-in": () => beginLogin(t, login),
+  };
+  for (const [why, end] of Object.entries(next)) {
+    const { address, ended, output } = await beginLogin(t, login);
+    const context = await openBrowser(t);
+    const page = await context.newPage();
+    [server.holds, server.held] = [true, undefined];
+    await page.goto(address);
+    await signIn(page, "ada");
+    const response = await until(() => server.held, "the server does not send the browser back");
+    const [cookie] = await context.cookies(redirectUrl);
+    await end();
+    const code = await get(response, "--header", `Cookie: ${cookie.name}=${cookie.value}`);
+    assert.notEqual(code, "303", why);
+    assert.equal(await ended(), 1, why);
+    assert.match(output.stderr, /another sign-in has begun, or somebody has signed out/, why);
+    assert.equal(await get(url), "503", why);
+  }
+  assert.deepEqual(server.requests.filter((one) => one.path === "/token"), []);
+});
+
+test("a server that wants to see the person again ends the sign-in, whatever error says so", async (t) => {
+  const { server, url, login } = await setUpLogin(t);
+  const { address, ended } = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(address);
+  await signIn(page, "ada");
+  assert.equal(await ended(), 0);
+  [server.failing, server.failingWith] = [400, { error: "interaction_required" }];
+  await until(async () => (await get(url)) === "503", "the token does not end");
+  assert.equal(JSON.parse((await curl("--silent", url)).stdout).reason, "login_required");
+  assert.equal(server.requests.filter((one) => one.status === 400).length, 1);
+});
+
 test("the command says why there is no sign-in, with its exit code", async (t) => {
   const { server, redirectUrl, url, login } = await setUpLogin(t);
   const denied = await beginLogin(t, login);

@@ -25,12 +25,12 @@ export async function startLoginServer(t, { redirectUrl, lifetimeS = 4, metadata
   await once(server, "listening");
   t.after(() => { server.close(); server.closeAllConnections(); });
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  const state = { issuer, requests: [], failing: undefined };
+  const state = { issuer, requests: [], failing: undefined, failingWith: undefined };
   const provider = new Provider(issuer, configuration({ redirectUrl, lifetimeS, refreshes }));
   provider.use(async (context, next) => {
     if (context.path === "/token" && state.failing) {
       context.status = state.failing;
-      context.body = {};
+      context.body = state.failingWith ?? {};
       state.requests.push({ path: context.path, status: context.status });
       return;
     }

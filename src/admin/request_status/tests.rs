@@ -46,7 +46,12 @@ fn a_rejected_request_says_why_whose_side_it_is_and_what_to_do() {
         Some("Host \"evil?\" does not name this proxy.")
     );
     assert_eq!(recent.responsible.as_deref(), Some("the caller"));
-    assert!(recent.remedy.unwrap().contains("to `guard.hosts` if the name is yours"));
+    assert!(
+        recent
+            .remedy
+            .unwrap()
+            .contains("to `guard.hosts` if the name is yours")
+    );
     assert_eq!(recent.answered_by, "cupbearer");
 }
 

@@ -33,7 +33,7 @@ async function order(path, fields) {
 /** Only an address on this machine is opened. */
 function goTo(address) {
   const url = new URL(address);
-  if (url.protocol !== "http:" || !/^(127\.|localhost$|\[::1\]$)/.test(url.hostname)) throw new Error("the address is not on this machine");
+  if (url.protocol !== "http:" || !/^(127(\.\d{1,3}){3}|localhost|\[::1\])$/.test(url.hostname)) throw new Error("the address is not on this machine");
   location.assign(url);
 }
 
