@@ -7,11 +7,11 @@ use tokio::task::JoinHandle;
 
 use super::outcome::{LoginOutcome, settle};
 use super::redirect_server::{self, LIFETIME};
-use super::visit::LoginVisits;
+use super::visit::{LoginVisits, ServingTokens};
 use crate::metrics::StoppedTasks;
 use crate::server::{BindError, DrainPhase, StopSignal};
 use crate::text::error_chain;
-use crate::token::{LoginError, NoRandomBytes, Tokens, unguessable};
+use crate::token::{LoginError, NoRandomBytes, unguessable};
 
 /// Why no sign-in has begun.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,6 @@ struct CurrentLogin {
     task: JoinHandle<()>,
 }
 
-/// Says which tokens a person signs in to now, which a reload may change.
-pub(super) type ServingTokens = Arc<dyn Fn() -> Tokens + Send + Sync>;
-
 impl Logins {
     /// No sign-in yet. A task that panics is one of the `stopped_tasks`.
     #[must_use]
@@ -80,10 +77,7 @@ impl Logins {
     ///
     /// # Errors
     /// Why it cannot begin. One that is in progress goes on, unless only the address is taken.
-    pub async fn begin(
-        &self,
-        serving: Arc<dyn Fn() -> Tokens + Send + Sync>,
-    ) -> Result<StartedLogin, LoginNotStarted> {
+    pub async fn begin(&self, serving: ServingTokens) -> Result<StartedLogin, LoginNotStarted> {
         let _only_one = self.beginning.lock().await;
         let attempt = serving().begin_login().await?;
         let (id, once, cookie) = (unguessable()?, unguessable()?, unguessable()?);

@@ -6,19 +6,21 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use tokio::sync::watch;
 use url::form_urlencoded;
 
-use super::logins::ServingTokens;
 use super::outcome::{LoginOutcome, settle};
 use super::pages::{self, LoginResponse, page};
 use crate::credentials::Secret;
 use crate::guard::{Peer, is_own_user};
 use crate::text::{Unprintable, sanitize, shorten};
-use crate::token::{AuthorizationResponse, LoginAttempt, is_same_word};
+use crate::token::{AuthorizationResponse, LoginAttempt, Tokens, is_same_word};
 
 /// Browsers send the cookies of a host to each of its ports, so the name says whose it is.
 const COOKIE: &str = "cupbearer_login";
 
 /// How much of an error's description is shown, in characters.
 const MAX_DESCRIPTION: usize = 300;
+
+/// Says which tokens a person signs in to now, which a reload may change.
+pub(super) type ServingTokens = Arc<dyn Fn() -> Tokens + Send + Sync>;
 
 /// One sign-in as browsers see it.
 pub(super) struct LoginVisits {
