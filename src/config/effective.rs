@@ -10,6 +10,7 @@ use super::content::Content;
 use super::keys::{self, CALLER_KEYS, KEYS, KeyInfo, ValueKind, caller_path};
 use super::layers::Layers;
 use super::network::{self, ProxyUrl};
+use super::token::{ClientAuth, GrantConfig};
 use super::types::Config;
 use crate::text::{Unprintable, sanitize_lines};
 
@@ -46,6 +47,16 @@ pub(crate) fn effective_values(layers: &Layers, config: &Config) -> Vec<Effectiv
         .find(|row| row.key == keys::NETWORK_PROXY.path());
     if let Some(row) = proxy {
         row.place = proxies(config);
+    }
+    let auth = rows
+        .iter_mut()
+        .find(|row| row.key == keys::TOKEN_AUTH.path());
+    if let Some(row) = auth {
+        // This default depends on other keys.
+        let is_none = |grant: &GrantConfig| grant.auth == ClientAuth::None;
+        if config.token.grant().is_some_and(is_none) {
+            row.value = toml::Value::from("none").to_string();
+        }
     }
     rows
 }

@@ -19,8 +19,9 @@ const CHUNK = Buffer.alloc(1 << 20, Uint8Array.from({ length: 251 }, (_, index) 
  * `Authorization` lines, the `jti` of a valid token, and the status of the response.
  *
  * @param {{issuer: string, jwksUrl: string}} authorizationServer
+ * @param {{field?: string}} options the field in which the API expects the token alone, instead of `Authorization: Bearer`
  */
-export async function startApi({ issuer, jwksUrl }) {
+export async function startApi({ issuer, jwksUrl }, { field } = {}) {
   const keys = createRemoteJWKSet(new URL(jwksUrl));
   const certificates = new Map([["first", { name: "first", fullchain: "…" }]]);
   const seen = [];
@@ -37,7 +38,7 @@ export async function startApi({ issuer, jwksUrl }) {
     seen.push(entry);
     response.on("finish", () => (entry.status = response.statusCode));
     try {
-      const claims = await verify(request, keys, issuer);
+      const claims = await verify(tokenIn(request, field), keys, issuer);
       entry.jti = claims.jti;
       await route(request, response, claims, certificates);
     } catch (problem) {
@@ -77,8 +78,11 @@ class HttpError extends Error {
   }
 }
 
-async function verify(request, keys, issuer) {
-  const [, token] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
+function tokenIn({ headers }, field) {
+  return field ? headers[field] : /^Bearer (\S+)$/i.exec(headers.authorization ?? "")?.[1];
+}
+
+async function verify(token, keys, issuer) {
   if (!token) throw new HttpError(401, "Not authenticated", { "www-authenticate": "Bearer" });
   try {
     // No clock tolerance: a token is rejected from the second in which it expires.

@@ -8,6 +8,8 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startAuthlibServer } from "./authlib_server.mjs";
 import { CLIENTS, RESOURCE, startAuthorizationServer } from "./authorization_server.mjs";
 import { JWT_TYPE } from "./custom_grants.mjs";
 import { createIssuer } from "./identity_issuer.mjs";
@@ -20,6 +22,9 @@ import { CTRL_C, CTRL_D, converse } from "./terminal.mjs";
 const { id: ID, secret: SECRET } = CLIENTS.basic;
 /** The longest that init, doctor, run and one curl may take together. */
 const THREE_MINUTES_MS = 180_000;
+const TOKEN_TOOL = fileURLToPath(new URL("token_tool.mjs", import.meta.url));
+const SPIFFE_ID = "spiffe://example.org/orders";
+const SPIFFE_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
 
 test("the addresses of the demo are enough for init, doctor, run and a 200", async (t) => {
   const demo = await startDemo(t);
@@ -79,10 +84,10 @@ test("without a terminal, flags are enough: the secret comes from standard input
 
 test("flags are enough for every identity: check accepts what is written, and the API responds with 200", async (t) => {
   const scene = await identities(t);
-  for (const [name, { flags, renewed }] of Object.entries(await scene.kinds())) {
+  for (const [name, { flags, renewed, api = scene.api }] of Object.entries(await scene.kinds())) {
     const file = join(scene.directory, name, "cupbearer.toml");
     await renewed?.();
-    const line = ["init", "--listen", "127.0.0.1:0", "--upstream", scene.api.url, ...flags, "--out", file];
+    const line = ["init", "--listen", "127.0.0.1:0", "--upstream", api.url, ...flags, "--out", file];
     const { code, stdout, stderr } = await run(CUPBEARER, line);
     assert.equal(code, 0, `${name}: ${stdout}${stderr}`);
     const checked = await run(CUPBEARER, ["check", "--config", file]);
@@ -101,6 +106,7 @@ test("flags of identities that do not fit together are refused at once, with exi
   for (const [words, problem] of [
     ["--token-file a --client-id b", /'--token-file <FILE>' cannot be used with '--client-id <ID>'/],
     ["--token-endpoint https://as.example.com/token --client-id b --auth none", /--auth none is only for --grant jwt_bearer or token_exchange/],
+    ["--token-file a --token-header Cookie", /--token-header: Cookie has a meaning of its own and cannot carry the token/],
     ["--token-endpoint https://as.example.com/token --auth none --assertion-file a --param scope=b", /--param: scope is set by the token request itself/],
   ]) {
     const { code, stderr } = await run(CUPBEARER, [...base, ...words.split(" ")]);
@@ -454,11 +460,15 @@ async function identities(t) {
   const workloads = await createIssuer("https://workloads.example.com");
   const authorizationServer = await startAuthorizationServer({ jwks: workloads.jwks, trusted: workloads });
   t.after(() => authorizationServer.close());
-  const api = await startApi(authorizationServer);
-  t.after(() => api.close());
+  const apiOf = async (server, options) => {
+    const api = await startApi(server, options);
+    t.after(() => api.close());
+    return api;
+  };
+  const api = await apiOf(authorizationServer);
   const directory = await temporaryDirectory(t);
-  const write = (name, text) => {
-    writeFileSync(join(directory, name), text, { mode: 0o600 });
+  const write = (name, text, mode = 0o600) => {
+    writeFileSync(join(directory, name), text, { mode });
     return join(directory, name);
   };
   registerSecret(SECRET, ID);
@@ -467,6 +477,7 @@ async function identities(t) {
   const body = `grant_type=client_credentials&resource=${encodeURIComponent(RESOURCE)}`;
   const headers = { authorization, "content-type": "application/x-www-form-urlencoded" };
   const obtain = async () => (await fetch(authorizationServer.tokenUrl, { method: "POST", headers, body })).json();
+  const writeToken = async () => write("token", (await obtain()).access_token);
   const metadata = createHttpServer(async (request, response) => {
     if (request.headers.metadata !== "true" || request.url !== "/token?resource=x") return response.writeHead(400).end();
     const { access_token, expires_in } = await obtain();
@@ -487,13 +498,18 @@ async function identities(t) {
     ...server, ...client(exchanger), "--auth", exchanger.auth, "--secret-file", write("exchanger", exchanger.secret),
     "--subject-token-file", assertion, "--subject-token-type", JWT_TYPE, "--param", `audience=${RESOURCE}`,
   ];
+  const options = JSON.stringify({ tokenUrl, authorization, directory });
+  const az = write("az", `#!/bin/sh\nexec '${process.execPath}' '${TOKEN_TOOL}' '${options}' az "$@"\n`, 0o700);
+  const spiffe = await startAuthlibServer(t, { trusted: workloads, subject: SPIFFE_ID, clientId: "orders-job", assertionType: SPIFFE_TYPE });
+  const svid = join(directory, "svid");
   const own = { iss: privateKeyJwt.id, sub: privateKeyJwt.id };
   const renewedFile = join(directory, "client_assertion");
   const kinds = async () => ({
     "a file with tokens": {
       flags: ["--token-file", join(directory, "token")],
-      renewed: async () => write("token", (await obtain()).access_token),
+      renewed: writeToken,
     },
+    "a command": { flags: ["--token-command", `'${az}' account get-access-token --resource api://orders --output json`] },
     "a metadata server": {
       flags: ["--token-http", `http://127.0.0.1:${metadata.address().port}/token?resource=x`, "--token-http-header", "Metadata: true"],
     },
@@ -501,6 +517,19 @@ async function identities(t) {
     "a client assertion": {
       flags: [...server, ...client(privateKeyJwt), "--client-assertion-file", renewedFile],
       renewed: async () => write("client_assertion", await sign(own)), // oidc-provider accepts each only once
+    },
+    "a client assertion with a type of its own": {
+      flags: [
+        "--token-endpoint", spiffe.tokenUrl, "--client-id", "orders-job",
+        "--client-assertion-file", svid, "--client-assertion-type", SPIFFE_TYPE,
+      ],
+      renewed: async () => write("svid", await workloads.sign({ iss: undefined, sub: SPIFFE_ID, aud: [spiffe.issuer] })),
+      api: await apiOf(spiffe),
+    },
+    "an API that expects the token in another field": {
+      flags: ["--token-file", join(directory, "token"), "--token-header", "X-Api-Key", "--token-prefix=", "--keep-authorization"],
+      renewed: writeToken,
+      api: await apiOf(authorizationServer, { field: "x-api-key" }),
     },
     "an assertion": { flags: [...server, ...client(federated), "--auth", "none", "--assertion-file", assertion] },
     "an assertion that is signed here": {

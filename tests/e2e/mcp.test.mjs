@@ -48,6 +48,26 @@ test("notifications of the server arrive, on the stream of a call and on the cli
   assert.equal(await report, "the report");
 });
 
+test("event streams may be silent for longer than upstream.stall_timeout, which cuts every other response", async (t) => {
+  const { server, proxy } = await setUp(t, { env: { CUPBEARER_UPSTREAM__STALL_TIMEOUT: "1s" } });
+  const { client, notified } = await connect(t, proxy.url);
+  await until(() => server.openStreams() === 1, "the client's own stream");
+  const report = call(client, "report");
+  await until(() => notified.includes("the report has begun"), "the stream of a call");
+
+  // Both streams have been silent since before these responses began.
+  for (let round = 0; round < 2; round += 1) {
+    const stalled = await fetch(`${proxy.url}/stalled`);
+    assert.equal(stalled.status, 200);
+    await assert.rejects(stalled.text(), /terminated/);
+  }
+  await server.notify("after the silence");
+  await until(() => notified.includes("after the silence"), "the notification");
+  server.finishReports();
+  assert.equal(await report, "the report");
+  assert.deepEqual(server.requests.filter(({ lastEventId }) => lastEventId), [], "neither stream had to be resumed");
+});
+
 test("a stream that breaks is resumed with Last-Event-ID, and neither a notification nor a result is lost", async (t) => {
   const { server, proxy } = await setUp(t);
   const { client, notified } = await connect(t, proxy.url);
@@ -82,13 +102,13 @@ test("a client ends its session with DELETE, and the server then no longer knows
 test("the rules in docs/mcp.md admit an agent with its key, and nothing but the MCP endpoint", async (t) => {
   const [, lines] = /```toml\n(\[guard\.callers\.agent\][^`]*)```/.exec(PAGE);
   const headers = { "X-Cupbearer-Key": randomUUID() };
-  const { proxy } = await setUp(t, (directory) => {
+  const { proxy } = await setUp(t, { lines: (directory) => {
     const [[, key]] = Object.entries(headers);
     registerSecret(key, "agent");
     const keyFile = join(directory, "agent.key");
     writeFileSync(keyFile, key, { mode: 0o600 });
     return lines.replace("/run/secrets/agent.key", keyFile);
-  });
+  } });
   await assert.rejects(connect(t, proxy.url), /401|caller_unknown/);
   const { client, transport } = await connect(t, proxy.url, headers);
   assert.equal(await call(client, "add", { a: 1, b: 1 }), "2");
@@ -98,10 +118,10 @@ test("the rules in docs/mcp.md admit an agent with its key, and nothing but the 
 });
 
 /**
- * An MCP server that demands tokens of an authorization server, and cupbearer before it, with the configuration on the page
- * and these lines below it.
+ * An MCP server that demands tokens of an authorization server, and cupbearer before it, with the configuration on the page,
+ * these lines below it and these variables.
  */
-async function setUp(t, lines = () => "") {
+async function setUp(t, { lines = () => "", env = {} } = {}) {
   const authorizationServer = await startAuthorizationServer();
   t.after(() => authorizationServer.close());
   const server = await startMcpServer(authorizationServer);
@@ -125,7 +145,7 @@ async function setUp(t, lines = () => "") {
   }
   const file = join(directory, "cupbearer.toml");
   writeFileSync(file, `${text}\n${lines(directory)}`);
-  const proxy = await startProxy(["--config", file], { env: { CUPBEARER_LISTEN: "127.0.0.1:0" } });
+  const proxy = await startProxy(["--config", file], { env: { CUPBEARER_LISTEN: "127.0.0.1:0", ...env } });
   t.after(() => proxy.stop());
   return { authorizationServer, server, proxy };
 }

@@ -20,7 +20,8 @@ const RETRY_MS = 100;
  *
  * Its tool `add` returns the sum of two numbers. `report` sends a notification, waits for `finishReports()` and returns
  * a text. `requests` has the method, the session, the `Last-Event-ID`, the token and the status of each request;
- * `notify` sends a notification to all sessions; `cut` closes the connections of all open event streams.
+ * `notify` sends a notification to all sessions; `cut` closes the connections of all open event streams. A GET of
+ * `/stalled` gets the start of a plain text, and never the rest.
  *
  * @param {{issuer: string, jwksUrl: string}} authorizationServer
  */
@@ -48,6 +49,7 @@ export async function startMcpServer(authorizationServer) {
     const transport = id ? sessions.get(id).transport : await newSession(sessions, finished);
     await transport.handleRequest(request, response, request.body);
   });
+  app.get("/stalled", (_request, response) => void response.type("text/plain").write("the start"));
   const listener = app.listen(0, "127.0.0.1");
   await once(listener, "listening");
 

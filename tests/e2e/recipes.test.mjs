@@ -25,6 +25,8 @@ const ENTRA = `https://login.microsoftonline.com/${NIL}/oauth2/v2.0/token`;
 const KEYCLOAK = "https://keycloak.example.com/realms/demo";
 const SALESFORCE = "https://login.salesforce.com";
 const SPIFFE_ID = "spiffe://example.org/orders";
+/** What `jwt_svid_file_mode` must be on the page. */
+const SVID_MODE = 0o640;
 const POD = "system:serviceaccount:shop:orders";
 const PINGONE = `pingone.region = "eu"\npingone.environment_id = "${NIL}"`;
 
@@ -39,7 +41,7 @@ const RECIPES = {
   "Microsoft Entra ID": (t) => withSecret(t, "post", ({ tokenUrl }) => ({ [ENTRA]: tokenUrl, "api://my-api/.default": "tls" })),
   Okta: (t) => withSecret(t, "basic", ({ tokenUrl }) => ({ "https://example.okta.com/oauth2/default/v1/token": tokenUrl, customScope: "tls" })),
   "Kubernetes without a secret": (t) => federated(t, IDENTITY, ({ tokenUrl }) => ({ [AS]: tokenUrl })),
-  SPIFFE: (t) => federated(t, IDENTITY, ({ tokenUrl }) => ({ [AS]: tokenUrl }), { subject: SPIFFE_ID, mode: 0o640 }),
+  SPIFFE: (t) => federated(t, IDENTITY, ({ tokenUrl }) => ({ [AS]: tokenUrl }), { subject: SPIFFE_ID, mode: SVID_MODE }),
   "Microsoft Entra workload identity": (t) =>
     federated(t, "/var/run/secrets/azure/tokens/azure-identity-token", ({ tokenUrl }) => ({ [ENTRA]: tokenUrl }), { clientId: NIL }),
   "Keycloak without a secret": (t) => {
@@ -95,11 +97,13 @@ test("the manifest is valid, and mounts the token where the file expects it", as
   assert.equal(spec.automountServiceAccountToken, false);
 });
 
-test("spiffe-helper is told to write the file that cupbearer reads", () => {
+test("spiffe-helper is told to write the file that cupbearer reads, with the mode that the recipe is run with", () => {
   const [helper, toml] = [block("SPIFFE", "hcl"), block("SPIFFE", "toml")];
   const [, directory] = /^cert_dir = "(.*)"$/m.exec(helper);
   const [, name] = /jwt_svid_file_name = "(.*?)"/.exec(helper);
   assert.ok(toml.includes(`{ file = "${directory}/${name}" }`), toml);
+  const [, mode] = /^jwt_svid_file_mode = (\d+)$/m.exec(helper);
+  assert.equal(Number.parseInt(mode, 8), SVID_MODE);
 });
 
 /** oidc-provider and one of its clients. */

@@ -253,6 +253,62 @@ async fn a_metadata_server_is_asked_directly_and_with_the_configured_fields() {
     assert_eq!(answer.outcome(), (502, "token_refused".to_owned()));
 }
 
+/// A proxy whose source is a server that sends this, and what a request gets once the proxy has looked at the source.
+async fn ask_with_source(scene: &Scene, response: Vec<u8>) -> (ReloadingProxy, Answer) {
+    let server = Upstream::answering(response).await;
+    let proxy = scene.start(&format!("{{ http = '{}/token' }}", server.url()));
+    let has_looked = async {
+        let tokens = || proxy.running.tokens().snapshot();
+        while tokens().failures == 0 && tokens().generation == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    scene.clock.run(has_looked).await;
+    let answer = scene.ask(&proxy).await;
+    (proxy, answer)
+}
+
+#[tokio::test]
+async fn a_server_that_redirects_or_says_anything_but_200_yields_no_token() {
+    let scene = Scene::new().await;
+    let target = Upstream::answering(answer("200 OK", "", "hunter2hunter2")).await;
+    let location = format!("Location: {}/token\r\n", target.url());
+    for (status, fields) in [
+        ("302 Found", &*location),
+        ("307 Temporary Redirect", &*location),
+        ("203 Non-Authoritative Information", ""),
+        ("206 Partial Content", ""),
+    ] {
+        let response = answer(status, fields, "hunter2hunter2");
+        let (proxy, answer) = ask_with_source(&scene, response).await;
+        let outcome = (503, "token_unavailable".to_owned());
+        assert_eq!(answer.outcome(), outcome, "{status}");
+        let shown = format!("{:?}", proxy.running.tokens().snapshot());
+        assert!(shown.contains(&status[..3]), "{status}: {shown}");
+        assert!(!shown.contains("hunter2"), "{status}: {shown}");
+    }
+    assert_eq!(target.accepted(), 0);
+    assert_eq!(scene.api.accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_response_of_more_than_64_kib_yields_no_token() {
+    const MOST: usize = 65_536;
+    let scene = Scene::new().await;
+    let response = |length: usize| {
+        let start = "{ \"access_token\": \"t\", \"expires_in\": 3600 }";
+        let spaces = " ".repeat(length - start.len());
+        answer("200 OK", "", &format!("{start}{spaces}"))
+    };
+    let (_proxy, too_long) = ask_with_source(&scene, response(MOST + 1)).await;
+    let outcome = (503, "token_unavailable".to_owned());
+    assert_eq!(too_long.outcome(), outcome);
+    assert_eq!(scene.api.accepted(), 0);
+    let (_proxy, fits) = ask_with_source(&scene, response(MOST)).await;
+    assert_eq!(fits.status, 200);
+    assert_eq!(scene.seen(), ["Bearer t"]);
+}
+
 #[tokio::test]
 async fn output_that_is_no_token_is_never_sent_nor_shown() {
     let scene = Scene::new().await;

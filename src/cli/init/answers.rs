@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::identity::{
     ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity, NewSource,
-    SecretLocation,
+    NewTokenField, SecretLocation,
 };
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 
@@ -23,12 +23,16 @@ pub(super) struct Answers {
     pub(super) private_key: AnswerSlot<PathBuf>,
     /// The file with a JWT that something else issues for the client.
     pub(super) client_assertion: AnswerSlot<PathBuf>,
+    /// `token.client_assertion_type`. Only flags say that.
+    pub(super) client_assertion_type: Option<String>,
     /// What is exchanged for a token. Only flags say that.
     pub(super) grant: NewGrant,
     /// `token.params`. Only flags say that.
     pub(super) params: Vec<(String, String)>,
     /// What obtains tokens in place of an authorization server. Only flags say that.
     pub(super) source: Option<NewSource>,
+    /// How requests to the API carry the token. Only flags say that.
+    pub(super) field: NewTokenField,
 }
 
 /// The state of one question.
@@ -75,6 +79,7 @@ impl<T: Clone> AnswerSlot<T> {
 pub(super) struct NewConfig {
     pub(super) api: PastedApi,
     pub(super) identity: NewIdentity,
+    pub(super) field: NewTokenField,
     pub(super) read_only: bool,
     pub(super) listen: Option<String>,
 }
@@ -94,6 +99,7 @@ impl Answers {
         Ok(NewConfig {
             api: api.clone(),
             identity,
+            field: self.field.clone(),
             read_only: self
                 .read_only
                 .known()
@@ -127,7 +133,9 @@ impl Answers {
                 ClientProof::PrivateKey(self.private_key.known()?.clone())
             }
             ClientAuthMethod::ClientAssertion => {
-                ClientProof::Assertion(self.client_assertion.known()?.clone())
+                let file = self.client_assertion.known()?.clone();
+                let kind = self.client_assertion_type.clone();
+                ClientProof::Assertion { file, kind }
             }
             ClientAuthMethod::None => ClientProof::Nothing,
             method @ (ClientAuthMethod::Basic
@@ -164,9 +172,11 @@ impl Answers {
             secret: self.secret.into_default(),
             private_key: self.private_key.into_default(),
             client_assertion: self.client_assertion.into_default(),
+            client_assertion_type: self.client_assertion_type,
             grant: self.grant,
             params: self.params,
             source: self.source,
+            field: self.field,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::answers::MissingFlags;
+use super::field_args::TokenFieldArgs;
 use super::identity::ClientAuthMethod;
 use super::identity_args::IdentityArgs;
 use crate::config::Surroundings;
@@ -82,6 +83,8 @@ pub(crate) struct InitArgs {
     /// Write the file without trying it
     #[arg(long)]
     pub(super) no_doctor: bool,
+    #[command(flatten)]
+    pub(super) field: TokenFieldArgs,
     #[command(flatten)]
     pub(super) identity: IdentityArgs,
 }

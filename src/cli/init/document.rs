@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::answers::NewConfig;
 use super::identity::{
-    ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, NewSource, SecretLocation,
+    ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, NewSource, NewTokenField,
+    SecretLocation,
 };
 use crate::config::keys::{KEYS, KeyInfo};
 
@@ -65,6 +66,7 @@ fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static s
         NewIdentity::Client(client) => values.extend(client_values(client, secret_file)),
         NewIdentity::Source(source) => drop(values.insert("token.source", source_value(source))),
     }
+    values.extend(field_values(&config.field));
     if let Some(header) = config.api.xsrf_header() {
         values.insert("upstream.headers", table("X-XSRF-Header", header.into()));
     }
@@ -75,6 +77,18 @@ fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static s
         values.insert("guard.read_only", true.into());
     }
     values
+}
+
+fn field_values(field: &NewTokenField) -> impl Iterator<Item = (&'static str, toml::Value)> {
+    let text = |text: &Option<String>| text.clone().map(toml::Value::from);
+    let keeps_authorization = field.keeps_authorization.then_some(true.into());
+    [
+        ("token.header", text(&field.header)),
+        ("token.prefix", text(&field.prefix)),
+        ("token.keep_authorization", keeps_authorization),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, value?)))
 }
 
 fn client_values(
@@ -89,6 +103,12 @@ fn client_values(
         values.insert("token.client_id", id.clone().into());
     }
     values.extend(proof_values(&client.proof, secret_file));
+    if let ClientProof::Assertion {
+        kind: Some(kind), ..
+    } = &client.proof
+    {
+        values.insert("token.client_assertion_type", kind.clone().into());
+    }
     values.extend(grant_values(&client.grant));
     if let Some(scope) = &client.scope {
         values.insert("token.scope", scope.clone().into());
@@ -114,7 +134,7 @@ fn proof_values(
             file(path),
             ClientAuthMethod::PrivateKeyJwt,
         ),
-        ClientProof::Assertion(path) => (
+        ClientProof::Assertion { file: path, .. } => (
             "token.client_assertion",
             file(path),
             ClientAuthMethod::ClientAssertion,

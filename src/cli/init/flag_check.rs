@@ -1,4 +1,5 @@
-//! Checks what only flags say about an identity as the configuration itself will be checked, before anything is asked.
+//! Checks what only flags say about an identity, and about the field for the token, as the configuration itself will be
+//! checked, before anything is asked.
 
 use std::path::PathBuf;
 
@@ -12,6 +13,8 @@ use crate::config::{ConfigProblem, Overrides, Surroundings, load_text};
 pub(super) fn problems_in_identity(answers: &Answers) -> Vec<String> {
     let is_usual = answers.source.is_none()
         && answers.params.is_empty()
+        && answers.client_assertion_type.is_none()
+        && answers.field.is_default()
         && matches!(answers.grant, NewGrant::ClientCredentials);
     if is_usual {
         return Vec::new();
@@ -65,6 +68,10 @@ fn described(problem: &ConfigProblem, answers: &Answers) -> Option<String> {
             NewSource::File(_) => "--token-file",
             NewSource::Http { .. } => "--token-http",
         },
+        "token.header" => "--token-header",
+        "token.prefix" => "--token-prefix",
+        "token.keep_authorization" => "--keep-authorization",
+        "token.client_assertion_type" => "--client-assertion-type",
         "token.params" => "--param",
         "token.claims" => "--claim",
         "token.assertion" => "--assertion-file",

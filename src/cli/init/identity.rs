@@ -114,8 +114,11 @@ pub(super) enum ClientProof {
     Secret(ClientAuthMethod, SecretLocation),
     /// A file with the key that signs its assertions.
     PrivateKey(PathBuf),
-    /// A file with a JWT that something else issues for it.
-    Assertion(PathBuf),
+    /// A file with a JWT that something else issues for it, and the JWT's type, if that is not the usual one.
+    Assertion {
+        file: PathBuf,
+        kind: Option<String>,
+    },
     Nothing,
 }
 
@@ -158,6 +161,23 @@ pub(super) enum NewSource {
     },
 }
 
+/// How requests to the API carry the token, where that is not the default.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NewTokenField {
+    /// `token.header`.
+    pub(super) header: Option<String>,
+    /// `token.prefix`.
+    pub(super) prefix: Option<String>,
+    /// `token.keep_authorization`.
+    pub(super) keeps_authorization: bool,
+}
+
+impl NewTokenField {
+    pub(super) const fn is_default(&self) -> bool {
+        self.header.is_none() && self.prefix.is_none() && !self.keeps_authorization
+    }
+}
+
 impl NewGrant {
     pub(super) const fn choice(&self) -> GrantChoice {
         match self {
@@ -187,9 +207,9 @@ impl NewIdentity {
         match self {
             Self::Client(client) => match &client.proof {
                 ClientProof::Secret(_, location) => Some(location),
-                ClientProof::PrivateKey(_) | ClientProof::Assertion(_) | ClientProof::Nothing => {
-                    None
-                }
+                ClientProof::PrivateKey(_)
+                | ClientProof::Assertion { .. }
+                | ClientProof::Nothing => None,
             },
             Self::Source(_) => None,
         }
@@ -213,7 +233,7 @@ impl NewIdentity {
                 let proof = match &client.proof {
                     ClientProof::Secret(_, SecretLocation::File(file))
                     | ClientProof::PrivateKey(file)
-                    | ClientProof::Assertion(file) => Some(file.as_path()),
+                    | ClientProof::Assertion { file, .. } => Some(file.as_path()),
                     ClientProof::Secret(..) | ClientProof::Nothing => None,
                 };
                 proof.into_iter().chain(client.grant.files()).collect()

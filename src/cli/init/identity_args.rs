@@ -8,12 +8,13 @@ use super::flag_values::{command, file_flag, flag, pairs};
 use super::identity::{ClientAuthMethod, GrantChoice, NewGrant, NewSource, TypedToken};
 
 /// The flags for an authorization server, in whose place `token.source` stands.
-const OF_SERVER: [&str; 14] = [
+const OF_SERVER: [&str; 15] = [
     "token_endpoint",
     "client_id",
     "auth",
     "scope",
     "secret",
+    "client_assertion_type",
     "grant",
     "private_key_file",
     "assertion_file",
@@ -37,6 +38,14 @@ pub(crate) struct IdentityArgs {
         help = "A file with a JWT for this client that something else renews, such as a Kubernetes service account token"
     )]
     pub(super) client_assertion_file: Option<PathBuf>,
+    /// Its type.
+    #[arg(
+        long,
+        value_name = "TYPE",
+        requires = "client_assertion_file",
+        help = "Its type, such as urn:ietf:params:oauth:client-assertion-type:jwt-spiffe for Keycloak with SPIFFE [default: urn:ietf:params:oauth:client-assertion-type:jwt-bearer]"
+    )]
+    pub(super) client_assertion_type: Option<String>,
     /// A file with a private key.
     #[arg(
         long,
@@ -112,6 +121,7 @@ pub(super) struct IdentityAnswers {
     /// The file with the key that the client authenticates with.
     pub(super) private_key: Option<PathBuf>,
     pub(super) client_assertion: Option<PathBuf>,
+    pub(super) client_assertion_type: Option<String>,
     pub(super) params: Vec<(String, String)>,
 }
 
@@ -169,6 +179,10 @@ impl IdentityArgs {
             auth: self.auth(named),
             private_key: key.filter(|_| !self.key_signs_grant()),
             client_assertion: file_flag(problems, "--client-assertion-file", assertion),
+            client_assertion_type: self
+                .client_assertion_type
+                .as_ref()
+                .map(|kind| kind.trim().to_owned()),
             params: pairs(problems, "--param", &self.param, '='),
         }
     }
@@ -233,6 +247,12 @@ impl IdentityArgs {
                 self.token_http.is_some(),
                 "--token-http-header",
                 "--token-http",
+            ),
+            (
+                self.client_assertion_type.is_some(),
+                self.client_assertion_file.is_some(),
+                "--client-assertion-type",
+                "--client-assertion-file",
             ),
             (
                 !self.claim.is_empty(),

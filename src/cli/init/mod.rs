@@ -4,15 +4,16 @@
 //! input, or is named by its location; it is never taken from the command line. No file is overwritten without asking.
 //!
 //! `answers` holds what is known, and `identity` what tokens are requested with; `parse` reads both from flags
-//! (`identity_args` those of unusual identities, which `flag_check` checks), `questions` and `secret_question` ask for
-//! them through a `terminal`, `reachability` tries the addresses, `document` composes the text, and `writing` puts it
-//! and the secret where they belong, within what `files` and `overwritable` allow. `port` says whether the new proxy
-//! can be started.
+//! (`identity_args` those of unusual identities and `field_args` those of unusual APIs, which `flag_check` checks),
+//! `questions` and `secret_question` ask for them through a `terminal`, `reachability` tries the addresses, `document`
+//! composes the text, and `writing` puts it and the secret where they belong, within what `files` and `overwritable`
+//! allow. `port` says whether the new proxy can be started.
 
 mod answers;
 mod args;
 mod document;
 mod error;
+mod field_args;
 mod files;
 mod flag_check;
 mod flag_values;

@@ -80,9 +80,11 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
         ),
         private_key: AnswerSlot::of(identity.private_key),
         client_assertion: AnswerSlot::of(identity.client_assertion),
+        client_assertion_type: identity.client_assertion_type,
         grant: identity.grant,
         params: identity.params,
         source: identity.source,
+        field: flags.field.read(),
     };
     if invalid.is_empty() {
         invalid = flag_check::problems_in_identity(&answers);

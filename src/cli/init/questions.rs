@@ -40,6 +40,7 @@ pub(super) async fn interview(
     Ok(NewConfig {
         api,
         identity,
+        field: answers.field.clone(),
         read_only,
         listen: answers.listen.clone(),
     })
@@ -71,7 +72,8 @@ async fn client(
         }
         ClientAuthMethod::ClientAssertion => {
             let file = client_assertion(dialogue, &mut answers.client_assertion)?;
-            ClientProof::Assertion(file)
+            let kind = answers.client_assertion_type.clone();
+            ClientProof::Assertion { file, kind }
         }
         ClientAuthMethod::None => ClientProof::Nothing,
         ClientAuthMethod::Basic | ClientAuthMethod::Post | ClientAuthMethod::SecretJwt => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::answers::NewConfig;
 use super::document;
 use super::identity::{
-    ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, SecretLocation,
+    ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, NewTokenField, SecretLocation,
 };
 use crate::cli::doctor;
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
@@ -76,6 +76,7 @@ fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint) -> String {
             scope: None,
             params: Vec::new(),
         })),
+        field: NewTokenField::default(),
         read_only: false,
         listen: None,
     };

@@ -10,7 +10,7 @@ use super::source::source;
 use super::token_endpoint::{NamedEndpoint, token_endpoint};
 use super::token_field::token_field;
 use crate::config::address::Origin;
-use crate::config::keys::{self, Key};
+use crate::config::keys::{self, Key, SecretKey};
 use crate::config::token::{
     self as config_token, Algorithm, Assertion, ClientAuth, GrantConfig, RequestSource, SecretForm,
     SourceRole, TokenConfig, TokenOrigin,
@@ -47,7 +47,7 @@ fn grant(values: &mut Values, upstream: Option<&Origin>) -> Option<GrantConfig> 
     if login::is_chosen(values) {
         named = named.map(NamedEndpoint::with_metadata);
     }
-    let auth = values.read(&keys::TOKEN_AUTH);
+    let auth = auth(values);
     let client_id = client_id(values, auth);
     let proof = proof(values, auth.unwrap_or(ClientAuth::Basic));
     let algorithm = algorithm(values, auth);
@@ -108,6 +108,31 @@ fn grant(values: &mut Values, upstream: Option<&Origin>) -> Option<GrantConfig> 
         accept_type,
         field: field?,
     })
+}
+
+/// `token.auth`. With `jwt_bearer`, the JWT itself is what the server trusts, so by default no client authenticates
+/// there, unless it has something to authenticate with.
+fn auth(values: &mut Values) -> Option<ClientAuth> {
+    let is_open = values.is_text(keys::TOKEN_GRANT.path(), "jwt_bearer")
+        && !values.is_set(keys::TOKEN_AUTH.path())
+        && !has_credential(values);
+    if is_open {
+        Some(ClientAuth::None)
+    } else {
+        values.read(&keys::TOKEN_AUTH)
+    }
+}
+
+/// Whether anything is set that the client could authenticate with.
+fn has_credential(values: &Values) -> bool {
+    let has_key = values.is_set(keys::TOKEN_PRIVATE_KEY.path()) && !signs_grant(values);
+    let others = [
+        keys::TOKEN_CLIENT_SECRET.path(),
+        keys::TOKEN_CLIENT_ASSERTION.path(),
+        keys::TOKEN_CLIENT_CERT_FILE.path(),
+        KEY_FILE,
+    ];
+    has_key || others.iter().any(|path| values.is_set(path))
 }
 
 /// What the credential of a method must be.
@@ -187,15 +212,30 @@ fn proof(values: &mut Values, auth: ClientAuth) -> Proof {
     let named = certificate.as_ref().ok().and_then(Option::as_ref);
     values.named.certificates.extend(named.cloned());
     let credential = match wanted {
-        Some(key) => values
-            .required_secret(&key)
-            .map(|source| (source, key.path())),
+        Some(key) => required_credential(values, &key).map(|source| (source, key.path())),
         None => named.map(|files| (SecretSource::File(files.key_file.clone()), KEY_FILE)),
     };
     Proof {
         credential,
         certificate,
     }
+}
+
+/// Where the credential is. A token exchange may need none, which only the server decides.
+fn required_credential(values: &mut Values, key: &SecretKey) -> Option<SecretSource> {
+    let may_be_open = values.is_text(keys::TOKEN_GRANT.path(), "token_exchange")
+        && !values.is_set(keys::TOKEN_AUTH.path())
+        && !values.layers.incomplete
+        && !has_credential(values);
+    if !may_be_open {
+        return values.required_secret(key);
+    }
+    let remedy = format!(
+        "write {}, or token.auth = \"none\" if the server exchanges tokens without authentication of the client",
+        key.info.example_at(key.path()),
+    );
+    values.reject(key.path(), ("is missing", remedy));
+    None
 }
 
 /// Whether the private key signs what is exchanged for a token.

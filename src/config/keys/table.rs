@@ -163,7 +163,7 @@ const TOKEN_AUTH: Key<ClientAuth> = choice("token.auth", &[
         ("client_assertion", ClientAuth::ClientAssertion),
         ("none", ClientAuth::None),
     ], Default("\"client_secret_basic\""),
-    "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, client_assertion, or none for a public client and for a grant that needs no client. No other method is tried.");
+    "How this client authenticates, as configured at the authorization server: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, client_assertion, or none for a public client and for a grant that needs no client. With jwt_bearer, the default is none unless a credential of the client is set. No other method is tried.");
 
 const TOKEN_CLIENT_ASSERTION: SecretKey = secret("token.client_assertion", Unset("{ file = \"/var/run/secrets/tokens/cupbearer\" }"),
     "client_assertion: where to find a JWT that identifies this client (RFC 7523), such as a projected service account token of Kubernetes or a SPIFFE JWT-SVID. Read again for each token request.");

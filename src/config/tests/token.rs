@@ -202,6 +202,66 @@ fn a_grant_needs_what_it_is_requested_with_and_a_client_that_fits() {
 }
 
 #[test]
+fn with_jwt_bearer_no_client_authenticates_unless_it_has_a_credential() {
+    const WITHOUT_CLIENT: [(&str, &str); 2] = [ENOUGH[0], ENOUGH[1]];
+    let load = |lines: &str| {
+        let text = format!("[token]\n{lines}\n");
+        from_bytes(text.as_bytes(), &environment(&WITHOUT_CLIENT))
+    };
+    for grant in [
+        "grant = \"jwt_bearer\"\nassertion = { file = \"a\" }",
+        "grant = \"jwt_bearer\"\nprivate_key = { file = \"k\" }\nclaims = { iss = \"me\" }",
+    ] {
+        let loaded = load(grant).unwrap();
+        assert_eq!(loaded.warnings, [""; 0], "{grant}");
+        let token = loaded.config.token.grant().unwrap();
+        assert_eq!(
+            (token.auth, token.client_id.as_str()),
+            (ClientAuth::None, "")
+        );
+        let shown = row(&loaded, "token.auth");
+        assert_eq!((&*shown.value, &*shown.source), ("\"none\"", "default"));
+
+        let secret = "client_id = \"id\"\nclient_secret = { file = \"s\" }";
+        let loaded = load(&format!("{grant}\n{secret}")).unwrap();
+        assert_eq!(loaded.config.token.grant().unwrap().auth, ClientAuth::Basic);
+        assert_eq!(row(&loaded, "token.auth").value, "\"client_secret_basic\"");
+
+        for credential in [
+            "client_assertion = { file = \"c\" }",
+            "client_cert_file = \"c.pem\"\nclient_key_file = \"k.pem\"",
+            "auth = \"client_secret_basic\"",
+        ] {
+            let said = said(load(&format!("{grant}\nclient_id = \"id\"\n{credential}")));
+            assert!(said.contains("token.client_secret: is missing"), "{said}");
+        }
+    }
+    // The key does not sign the assertion here, so the client may be meant to authenticate with it.
+    let said = said(load(
+        "grant = \"jwt_bearer\"\nassertion = { file = \"a\" }\nclient_id = \"id\"\nprivate_key = { file = \"k\" }",
+    ));
+    assert!(said.contains("token.client_secret: is missing"), "{said}");
+}
+
+#[test]
+fn without_a_credential_a_token_exchange_is_told_of_none() {
+    let exchange = "[token]\nclient_id = \"id\"\ngrant = \"token_exchange\"\nsubject_token = { file = \"s\" }\n\
+                    subject_token_type = \"urn:x\"\n";
+    let load = |more: &str| {
+        let text = format!("{exchange}{more}");
+        from_bytes(text.as_bytes(), &environment(&ENOUGH[..2]))
+    };
+    assert_eq!(
+        said(load("")),
+        "token.client_secret: is missing: write token.client_secret = { file = \"/run/secrets/client_secret\" }, or \
+         token.auth = \"none\" if the server exchanges tokens without authentication of the client\n"
+    );
+    assert_eq!(said(load("auth = \"none\"\n")), "");
+    let named = said(load("auth = \"client_secret_post\"\n"));
+    assert!(!named.contains("none"), "{named}");
+}
+
+#[test]
 fn what_a_grant_does_not_use_is_a_warning() {
     for (lines, unused) in [
         ("assertion = { file = \"a\" }\n", "token.assertion"),

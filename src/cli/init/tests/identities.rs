@@ -133,6 +133,39 @@ fn an_assertion_that_something_else_renews_takes_the_place_of_the_secret() {
     assert!(!text.contains("client_secret ="), "{text}");
 }
 
+#[test]
+fn the_type_of_an_assertion_is_written_if_it_is_given() {
+    const SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
+    let client = [SERVER, "--client-id=id", "--client-assertion-file=/svid"];
+    let kind = format!("--client-assertion-type= {SPIFFE} ");
+    let grant = grant_of(&[&client[..], &[&kind]].concat());
+    assert_eq!(grant.client_assertion_type, SPIFFE);
+    assert!(!text_of(&args(&client)).contains("client_assertion_type"));
+}
+
+#[test]
+fn the_field_that_carries_the_token_is_written_if_it_is_given() {
+    let client = [SERVER, "--client-id=id", "--secret-command=printf x"];
+    let field = [
+        "--token-header= X-Api-Key ",
+        "--token-prefix=",
+        "--keep-authorization",
+    ];
+    for identity in [&client[..], &["--token-file=/run/agent/token"]] {
+        let config = load(&text_of(&args(&[identity, &field].concat())));
+        let field = config.token.field();
+        assert_eq!((&*field.shown_name, &*field.prefix), ("X-Api-Key", ""));
+        assert!(field.keeps_authorization);
+
+        let text = text_of(&args(&[identity, &["--token-prefix=Some Scheme"]].concat()));
+        let config = load(&text);
+        let field = config.token.field();
+        let expected = ("Authorization", "Some Scheme");
+        assert_eq!((&*field.shown_name, &*field.prefix), expected);
+        assert!(!text.contains("keep_authorization"), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn on_a_terminal_only_what_the_flags_leave_open_is_asked() {
     let directory = tempfile::tempdir().unwrap();
@@ -432,7 +465,21 @@ const METADATA_SERVERS: [&str; 10] = [
     " http://127.0.0.1/x ",
 ];
 
-/// Some flags for identities, with values that people and programs may give. `KEY` and `DIR` stand for paths.
+const FIELDS: [&str; 10] = [
+    "X-Api-Key",
+    " x_token ",
+    "Authorization",
+    "Cookie",
+    "X-Forwarded-For",
+    "Ö",
+    "a b",
+    "a:",
+    "X\r\nY",
+    "",
+];
+
+/// Some flags for identities and for the token's field, with values that people and programs may give. `KEY` and `DIR`
+/// stand for paths.
 fn some_flags() -> impl Strategy<Value = Vec<String>> {
     let pair = (
         select(&PAIR_NAMES[..]),
@@ -458,6 +505,12 @@ fn some_flags() -> impl Strategy<Value = Vec<String>> {
         Just("--secret-command=printf x".to_owned()),
         Just("--private-key-file=KEY".to_owned()),
         select(&FILES[..]).prop_map(|file| format!("--client-assertion-file=DIR/{file}")),
+        (select(&FILES[..]), select(&VALUES[..])).prop_map(|(file, kind)| {
+            format!("--client-assertion-file=DIR/{file}\0--client-assertion-type={kind}")
+        }),
+        select(&FIELDS[..]).prop_map(|name| format!("--token-header={name}")),
+        select(&VALUES[..]).prop_map(|text| format!("--token-prefix={text}")),
+        select(&FIELDS[..]).prop_map(|name| format!("--token-header={name}\0--keep-authorization")),
         select(&FILES[..]).prop_map(|file| format!("--assertion-file=DIR/{file}")),
         select(&FILES[..]).prop_map(|file| format!("--token-file=DIR/{file}")),
         (select(&FILES[..]), select(&VALUES[..])).prop_map(|(file, kind)| {

@@ -8,7 +8,9 @@ const TYPED: &str = "--subject-token-type=urn:ietf:params:oauth:token-type:jwt";
 #[track_caller]
 fn assert_refused(words: &[&str], problem: &str) {
     let client = [SERVER, "--client-id=id"];
-    let of_source = words.iter().any(|word| word.starts_with("--token-"));
+    let sources = ["--token-command=", "--token-file=", "--token-http="];
+    let is_source = |word: &&str| sources.iter().any(|start| word.starts_with(start));
+    let of_source = words.iter().any(is_source);
     let client = if of_source { &[][..] } else { &client[..] };
     let said = match command_line(&[client, words].concat()) {
         Ok(args) => usage_of(&args),
@@ -52,6 +54,15 @@ fn flags_that_the_command_line_does_not_combine_are_refused() {
             "--subject-token-type needs --subject-token-file",
         ),
         (&["--token-file=y", "--claim=a=b"], "cannot be used with"),
+        (
+            &["--token-file=y", "--client-assertion-type=urn:x"],
+            "cannot be used with",
+        ),
+        (
+            &["--client-assertion-type=urn:x"],
+            "--client-assertion-file <FILE>",
+        ),
+        (&["--keep-authorization"], "--token-header <NAME>"),
         (&["--subject-token-file=b"], "--subject-token-type <TYPE>"),
         (
             &["--actor-token-file=b", "--actor-token-type=c"],
@@ -154,6 +165,10 @@ fn values_of_flags_that_no_configuration_could_have_are_refused() {
             "--token-http-header: there is no ':'",
         ),
         (
+            &["--client-assertion-file=c", "--client-assertion-type= "],
+            "--client-assertion-type: is empty",
+        ),
+        (
             &["--token-command='"],
             "--token-command: this is not a command",
         ),
@@ -182,6 +197,37 @@ fn values_of_flags_that_no_configuration_could_have_are_refused() {
                 "--param=a=2",
             ],
             "--param: the same name is given twice",
+        ),
+    ] {
+        assert_refused(words, problem);
+    }
+}
+
+#[test]
+fn fields_that_cannot_carry_the_token_are_refused() {
+    for (words, problem) in [
+        (
+            &[
+                "--client-assertion-file=c",
+                "--token-header=X-Forwarded-For",
+            ][..],
+            "--token-header: X-Forwarded-For has a meaning of its own and cannot carry the token",
+        ),
+        (
+            &["--token-file=f", "--token-header=a b"],
+            "--token-header: \"a b\" is not a valid header name",
+        ),
+        (
+            &["--token-file=f", "--token-prefix=a\r\nb"],
+            "--token-prefix: \"a\\r\\nb\" cannot stand before the token",
+        ),
+        (
+            &[
+                "--token-file=f",
+                "--token-header=Authorization",
+                "--keep-authorization",
+            ],
+            "--keep-authorization: cannot be true, because the token is sent as Authorization",
         ),
     ] {
         assert_refused(words, problem);
