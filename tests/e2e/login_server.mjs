@@ -7,7 +7,7 @@ import { Provider } from "oidc-provider";
 import { RESOURCE } from "./authorization_server.mjs";
 import { registerToken } from "./printed.mjs";
 
-export const CLIENT_ID = "cupbearer-native";
+export const CLIENT_ID = "native-app-of-ada";
 
 /**
  * Starts the server on a free port.
