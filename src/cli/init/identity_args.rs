@@ -84,7 +84,7 @@ pub(crate) struct IdentityArgs {
     /// Its type
     #[arg(long, value_name = "TYPE", requires = "actor_token_file")]
     pub(super) actor_token_type: Option<String>,
-    /// A parameter of the token request, such as audience=https://api.example.com; may be repeated
+    /// A parameter of the token request, such as audience=payments; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) param: Vec<String>,
     /// A command that prints access tokens.
