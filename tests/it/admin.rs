@@ -415,6 +415,25 @@ async fn a_link_on_another_page_of_this_machine_leads_to_the_page_and_to_nothing
     assert_eq!(asked, 403);
 }
 
+#[tokio::test]
+async fn no_file_of_the_page_may_run_inline_scripts_or_insert_markup() {
+    let (binary, _upstream, _endpoint) = with_token(LOOPBACK).await;
+    let admin = binary.admin();
+    for path in ["/", "/page/main.js", "/page/style.css"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let answer = ask(admin, request).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; \
+                      trusted-types 'none'";
+        assert_eq!(
+            answer.field("content-security-policy"),
+            Some(policy),
+            "{path}"
+        );
+    }
+}
+
 /// The status of a request that a browser sends; the rejection may be a page.
 async fn outcome_of_page(admin: SocketAddr, request: String) -> u16 {
     ask(admin, request).await.status
