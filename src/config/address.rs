@@ -344,7 +344,7 @@ pub(crate) fn is_valid_host(url: &Url) -> bool {
     }
 }
 
-/// A name as DNS and certificates can have it, in lower case. What a URL takes for an IP address is none.
+/// A DNS name in lower case. Text that a URL parser reads as an IP address, such as `127.1`, is rejected.
 pub(crate) fn dns_name(text: &str) -> Option<DnsName<'static>> {
     let name = text.to_ascii_lowercase();
     match Host::parse(&name) {

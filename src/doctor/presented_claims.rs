@@ -64,7 +64,7 @@ pub(super) fn describe(
     ))
 }
 
-/// The claims that say who issued the token, for whom and to whom.
+/// The issuer, subject and audience of the token.
 fn identity(token: &DecodedToken) -> String {
     let shown = ["iss", "sub", "aud"].map(|name| match text_of(token, name) {
         Some(value) => format!("{name} {value}"),

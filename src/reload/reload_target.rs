@@ -1,4 +1,4 @@
-//! The proxy that is reloaded: what its configuration is read with, and who is told.
+//! What a reload acts on: the sources of the configuration, and what is informed of the result.
 
 use std::sync::Arc;
 

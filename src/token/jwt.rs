@@ -85,8 +85,8 @@ pub(super) fn unix_time(number: f64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-/// Whether the second of two tokens is another one for the same access: both are JWTs that say for whom they are, and
-/// agree about everything that says whose they are and what they allow.
+/// Whether the second of two tokens is another one for the same access: both are JWTs that name their audience,
+/// and they agree in every claim that identifies their owner or their permissions.
 pub(super) fn is_renewal(before: &[u8], after: &[u8]) -> bool {
     const CLAIMS: [&str; 11] = [
         "iss",
