@@ -43,6 +43,7 @@ mod socket_file;
 mod table_lookup;
 mod tcp_keepalive;
 mod tracked_connection;
+mod tracked_service;
 mod unserved;
 
 use std::sync::Arc;
