@@ -107,9 +107,12 @@ async fn open_docs(demo: &Demo, config: &Config) {
     if tokio::time::timeout(LISTENS_WITHIN, listening)
         .await
         .is_ok()
-        && let Err(error) = open::that_detached(&docs)
+        && open::that_detached(&docs).is_err()
     {
-        say(&format!("no browser can be opened ({error}): open {docs}"));
+        // The library's error is for programmers.
+        say(&format!(
+            "No browser can be opened on this machine: open {docs} yourself."
+        ));
     }
 }
 

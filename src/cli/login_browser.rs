@@ -72,7 +72,8 @@ fn show(start: &Url, with_browser: bool) {
                 );
                 return;
             }
-            Err(error) => say(&format!("no browser can be opened ({error})")),
+            // The library's error is for programmers.
+            Err(_) => say("No browser can be opened on this machine."),
         }
     }
     let host = start.host_str().unwrap_or_default();
