@@ -13,7 +13,6 @@ mod metrics_text;
 mod order_body;
 mod page;
 mod page_files;
-mod plain;
 mod problem_cards;
 mod readiness;
 mod request_status;
@@ -26,7 +25,7 @@ mod view;
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -48,6 +47,7 @@ use status_api::ProcessStatus;
 
 pub use examination::{ExaminationPlace, StartExamination};
 use page::PAGE;
+pub(crate) use problem_cards::ASK_API_OPERATORS;
 pub use readiness::Readiness;
 use sign_in_page::SIGN_IN_FILES;
 pub(crate) use sign_in_page::SIGN_IN_PAGE;
@@ -68,6 +68,8 @@ pub struct AdminEndpoints {
     views: Vec<ProxyView>,
     more_guards: Vec<Guard>,
     not_started: Vec<String>,
+    /// When the others had started.
+    started: SystemTime,
     /// Those of the admin listeners. Each proxy has its own.
     stopped_tasks: StoppedTasks,
     viewers: ViewerPlaces,
@@ -94,6 +96,7 @@ impl AdminEndpoints {
             views,
             more_guards,
             not_started,
+            started: SystemTime::now(),
             stopped_tasks,
             viewers: ViewerPlaces::default(),
             examinations: Examinations::default(),
@@ -232,7 +235,8 @@ impl AdminEndpoints {
         let state = ProcessState {
             readiness: self.readiness(),
             not_started: &self.not_started,
-            stopped_tasks: self.stopped_tasks.names(),
+            started: self.started,
+            stopped_tasks: self.stopped_tasks.all(),
         };
         status::process_status(&self.views, &state, with_recent)
     }

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::plain::plain_text;
 use super::readiness;
 use super::request_status::{explanation, reason_of};
 use super::status_api::ProblemStatus;
@@ -13,10 +12,14 @@ use super::view::{ExpiringCertificate, ProxyView};
 use crate::metrics::{ErrorAnswer, ErrorStreak, FailureSpell};
 use crate::problem::Reason;
 use crate::text::{counted, date_and_time};
-use crate::token::{FailureOrigin, SignInSnapshot, Snapshot, TokenAttempt};
+use crate::token::{FailureOrigin, SignInSnapshot, Snapshot};
 
 /// How many answers in a row must be the same error before a problem is suspected.
 const SUSPICIOUS_ANSWERS: u64 = 3;
+
+/// What to do about an API that answers with 5xx. The doctor says the same.
+pub(crate) const ASK_API_OPERATORS: &str =
+    "Ask whoever runs the API; nothing here needs to change.";
 
 /// How bad a problem is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,11 +34,12 @@ pub(super) fn problem_cards(view: &ProxyView) -> Vec<ProblemStatus> {
     let snapshot = view.snapshot();
     let (failures, answers) = (view.metrics.recent_failures(), view.metrics.error_streak());
     let mut cards = Vec::new();
-    cards.extend(token_card(&snapshot, &(view.tokens)().recent_attempts()));
+    cards.extend(token_card(&snapshot));
     cards.extend(role_card(&snapshot, answers.as_ref()));
     cards.extend(unreachable_card(&failures, view.metrics.responses()));
     cards.extend(failing_card(answers.as_ref()));
-    cards.extend((view.expiring)().iter().map(certificate_card));
+    let (expiring, started) = ((view.expiring)(), wall_time(view.since));
+    cards.extend(expiring.iter().map(|one| certificate_card(one, started)));
     cards.extend(configuration_cards(view));
     cards.extend(rejection_cards(&failures));
     cards.sort_by_key(|(severity, _)| *severity);
@@ -43,10 +47,16 @@ pub(super) fn problem_cards(view: &ProxyView) -> Vec<ProblemStatus> {
 }
 
 /// A card for what concerns all proxies: one that has not started, or a stopped task.
-pub(super) fn process_card(code: &str, detail: &str, remedy: &str) -> ProblemStatus {
+pub(super) fn process_card(
+    code: &str,
+    detail: &str,
+    since: SystemTime,
+    remedy: &str,
+) -> ProblemStatus {
     let (_, card) = card(Severity::Error, code, "A part of cupbearer is not running");
     ProblemStatus {
         detail: detail.to_owned(),
+        since: date_and_time(since),
         responsible: "cupbearer, or its configuration".to_owned(),
         remedy: remedy.to_owned(),
         ..card
@@ -68,7 +78,7 @@ fn card(severity: Severity, code: &str, title: &str) -> (Severity, ProblemStatus
     (severity, card)
 }
 
-fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severity, ProblemStatus)> {
+fn token_card(snapshot: &Snapshot) -> Option<(Severity, ProblemStatus)> {
     let is_usable = snapshot.state.is_usable();
     if let Some(sign_in) = &snapshot.sign_in
         && sign_in.needs_person
@@ -85,6 +95,7 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
             let detail = readiness::token_line(snapshot);
             let card = ProblemStatus {
                 detail,
+                since: snapshot.unusable_since.and_then(date_and_time),
                 responsible: "no one: cupbearer has just started".to_owned(),
                 remedy: "Wait: the first token request is in progress.".to_owned(),
                 ..card
@@ -108,12 +119,12 @@ fn token_card(snapshot: &Snapshot, attempts: &[TokenAttempt]) -> Option<(Severit
         (Some(FailureOrigin::Server), false) => {
             "the token endpoint, or the network path to it".to_owned()
         }
-        _ => plain_text(reason.responsible()),
+        _ => reason.plain_responsible(),
     };
     let (severity, card) = card(severity, reason.name(), title);
     let card = ProblemStatus {
         detail: error.clone(),
-        since: failing_since(attempts),
+        since: snapshot.failing_since.and_then(date_and_time),
         responsible,
         remedy: match snapshot.origin {
             Some(FailureOrigin::Server) => {
@@ -132,38 +143,34 @@ fn sign_in_card(
     sign_in: &SignInSnapshot,
 ) -> Option<(Severity, ProblemStatus)> {
     let reason = Reason::LoginRequired;
-    let (severity, title, detail) = if snapshot.state.is_usable() {
-        let soon = snapshot.ends_soon()?;
-        (Severity::Warning, "The token ends soon", soon)
+    let (severity, title, detail, since) = if snapshot.state.is_usable() {
+        let (soon, since) = (snapshot.ends_soon()?, snapshot.ends_soon_since());
+        (Severity::Warning, "The token ends soon", soon, since)
     } else {
         let none = "Every request gets an error until somebody signs in.".to_owned();
-        (Severity::Error, "Nobody is signed in", none)
+        let since = snapshot.unusable_since;
+        (Severity::Error, "Nobody is signed in", none, since)
     };
     let (severity, card) = card(severity, reason.name(), title);
     let card = ProblemStatus {
         detail,
-        responsible: plain_text(reason.responsible()),
+        since: since.and_then(date_and_time),
+        responsible: reason.plain_responsible(),
         remedy: sign_in.place.advice(),
         ..card
     };
     Some((severity, card))
 }
 
-/// When the first of the attempts that have failed since the last success ended.
-fn failing_since(attempts: &[TokenAttempt]) -> Option<String> {
-    let failed = attempts.iter().rev().take_while(|one| one.error.is_some());
-    failed.last().and_then(|first| date_and_time(first.at))
-}
-
 fn role_card(
     snapshot: &Snapshot,
     answers: Option<&ErrorStreak>,
 ) -> Option<(Severity, ProblemStatus)> {
-    let (title, detail, since) = if snapshot.refused_although_fresh {
+    let (title, detail, since) = if let Some(since) = snapshot.refused_although_fresh {
         (
             "The API rejects a fresh token (401): a role is probably missing".to_owned(),
             "The API rejected a token that had just been granted, so another one would not help.",
-            None,
+            date_and_time(since),
         )
     } else {
         let streak = suspicious(answers, ErrorAnswer::Forbidden)?;
@@ -205,8 +212,7 @@ fn failing_card(answers: Option<&ErrorStreak>) -> Option<(Severity, ProblemStatu
         detail: "cupbearer reached it with a valid token, and passes its answers on.".to_owned(),
         since: when(streak.first),
         responsible: "the API, or a server in front of it".to_owned(),
-        remedy: "Ask whoever runs the API, and quote the id of a request below; nothing here needs to change."
-            .to_owned(),
+        remedy: format!("{ASK_API_OPERATORS} Quote the id of a request below."),
         ..card
     };
     Some((severity, card))
@@ -246,30 +252,36 @@ fn unreachable_card(
     let card = ProblemStatus {
         detail: latest.error.as_deref().map(explanation).unwrap_or_default(),
         since: when(first),
-        responsible: plain_text(reason.responsible()),
-        remedy: plain_text(reason.remedy()),
+        responsible: reason.plain_responsible(),
+        remedy: reason.plain_remedy(),
         ..card
     };
     Some((severity, card))
 }
 
-fn certificate_card(certificate: &ExpiringCertificate) -> (Severity, ProblemStatus) {
+fn certificate_card(
+    certificate: &ExpiringCertificate,
+    started: Option<SystemTime>,
+) -> (Severity, ProblemStatus) {
     let (name, consequence) = (certificate.name, certificate.consequence);
     let left = certificate.expires.duration_since(SystemTime::now());
-    let (severity, title) = if let Ok(left) = left {
+    let (severity, title, since) = if let Ok(left) = left {
         (
             Severity::Warning,
             format!("{name} expires {}; then {consequence}", in_days(left)),
+            Some(certificate.near_since).max(started),
         )
     } else {
         (
             Severity::Error,
             format!("{name} has expired: {consequence}"),
+            Some(certificate.expires),
         )
     };
     let (severity, card) = card(severity, "certificate_expires", &title);
     let card = ProblemStatus {
         detail: certificate.warning.clone(),
+        since: since.and_then(date_and_time),
         responsible: "your configuration".to_owned(),
         remedy: "Replace the certificate and its key; cupbearer uses new files without a restart."
             .to_owned(),
@@ -366,8 +378,8 @@ fn rejection_cards(failures: &[FailureSpell]) -> Vec<(Severity, ProblemStatus)> 
         let card = ProblemStatus {
             detail: spell.error.as_deref().map(explanation).unwrap_or_default(),
             since: when(spell.first),
-            responsible: plain_text(reason.responsible()),
-            remedy: plain_text(reason.remedy()),
+            responsible: reason.plain_responsible(),
+            remedy: reason.plain_remedy(),
             ..card
         };
         Some((severity, card))
@@ -377,8 +389,11 @@ fn rejection_cards(failures: &[FailureSpell]) -> Vec<(Severity, ProblemStatus)> 
 
 /// The time of day of an instant in the past.
 fn when(instant: Instant) -> Option<String> {
-    let time = SystemTime::now().checked_sub(instant.elapsed())?;
-    date_and_time(time)
+    wall_time(instant).and_then(date_and_time)
+}
+
+fn wall_time(instant: Instant) -> Option<SystemTime> {
+    SystemTime::now().checked_sub(instant.elapsed())
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ impl Readiness {
                     "ready, but refreshing fails: {error}; {usable} left"
                 ));
             }
-            let note = if snapshot.refused_although_fresh {
+            let note = if snapshot.refused_although_fresh.is_some() {
                 "; the API refuses it although it is fresh: a missing role?"
             } else {
                 ""

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::plain::plain_text;
 use super::status_api::RecentRequest;
 use crate::config::Rule;
 use crate::guard::readable_path;
@@ -38,8 +37,8 @@ pub(super) fn recent_request(entry: &JournalEntry, number: u64) -> RecentRequest
         status: entry.status,
         reason: entry.reason.map(str::to_owned),
         error: entry.error().map(explanation),
-        responsible: reason.map(|reason| plain_text(reason.responsible())),
-        remedy: reason.map(|reason| plain_text(reason.remedy())),
+        responsible: reason.map(|reason| reason.plain_responsible()),
+        remedy: reason.map(|reason| reason.plain_remedy()),
         rule_key,
         rule,
         caller: entry.caller().map(str::to_owned),

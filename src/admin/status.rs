@@ -10,7 +10,7 @@ use super::status_api::{
     TokenRequestCounts, TokenStatus, TotalsStatus,
 };
 use super::view::ProxyView;
-use crate::metrics::TrafficTotals;
+use crate::metrics::{StoppedTask, TrafficTotals};
 use crate::text::date_and_time;
 use crate::token::{SignInSnapshot, Snapshot, TokenAttempt};
 
@@ -22,8 +22,10 @@ pub(super) struct ProcessState<'a> {
     pub(super) readiness: Readiness,
     /// Why proxies of this process have not started.
     pub(super) not_started: &'a [String],
+    /// When the others had started.
+    pub(super) started: SystemTime,
     /// The tasks of the admin listeners that have stopped.
-    pub(super) stopped_tasks: Vec<&'static str>,
+    pub(super) stopped_tasks: Vec<StoppedTask>,
 }
 
 /// The whole status, with or without the recent requests.
@@ -48,16 +50,20 @@ pub(super) fn process_status(
 fn process_problems(views: &[ProxyView], state: &ProcessState<'_>) -> Vec<ProblemStatus> {
     let not_started = state.not_started.iter();
     let mut problems: Vec<_> = not_started
-        .map(|why| process_card("not_started", why, "Correct it, and restart cupbearer."))
+        .map(|why| {
+            let remedy = "Correct it, and restart cupbearer.";
+            process_card("not_started", why, state.started, remedy)
+        })
         .collect();
     let mut stopped = state.stopped_tasks.clone();
     for view in views.iter().filter(|view| !(view.is_stopping)()) {
-        stopped.extend(view.metrics.stopped_tasks().names());
+        stopped.extend(view.metrics.stopped_tasks().all());
     }
     problems.extend(stopped.iter().map(|task| {
         process_card(
             "task_stopped",
-            &format!("stopped because of a bug in cupbearer: {task}"),
+            &format!("stopped because of a bug in cupbearer: {}", task.name),
+            task.at,
             "Restart cupbearer, and please report the bug.",
         )
     }));
@@ -68,7 +74,7 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
     let snapshot = view.snapshot();
     let attempts = (view.tokens)().recent_attempts();
     let mut notes = (view.notes)();
-    if snapshot.refused_although_fresh {
+    if snapshot.refused_although_fresh.is_some() {
         notes.push("refused although fresh: a missing role?".to_owned());
     }
     notes.extend(snapshot.ends_soon());

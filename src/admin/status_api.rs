@@ -40,7 +40,7 @@ pub struct ProblemStatus {
     pub title: String,
     /// The cause, as the log and `cupbearer health` put it.
     pub detail: String,
-    /// Since when, as far as is known.
+    /// Since when.
     pub since: Option<String>,
     /// Whose side it is on.
     pub responsible: String,

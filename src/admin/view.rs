@@ -73,6 +73,8 @@ pub struct ExpiringCertificate {
     pub consequence: &'static str,
     /// The end of its validity.
     pub expires: SystemTime,
+    /// Since when that is near.
+    pub near_since: SystemTime,
     /// Which file it is in and when it expires, in one sentence.
     pub warning: String,
 }

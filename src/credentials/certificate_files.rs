@@ -27,7 +27,7 @@ use crate::text::{counted, date_and_time};
 const DAY: u64 = 24 * 60 * 60;
 
 /// How long before the end of a certificate's validity to warn.
-const EXPIRY_NOTICE: Duration = Duration::from_secs(14 * DAY);
+pub const EXPIRY_NOTICE: Duration = Duration::from_secs(14 * DAY);
 
 /// A chain has a few KiB; a longer file is the wrong file.
 const MAX_FILE_BYTES: u64 = 1 << 20;

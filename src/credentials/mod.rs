@@ -26,7 +26,7 @@ mod secret_source;
 mod stderr_line;
 
 pub use certificate_files::{
-    CertificateFiles, CertificateFilesError, PresentedTo, chain_end, not_after,
+    CertificateFiles, CertificateFilesError, EXPIRY_NOTICE, PresentedTo, chain_end, not_after,
 };
 pub use certificate_names::CertificateNames;
 pub use child_process::{VARIABLE_PREFIX, withhold_private_variables, withhold_variable};

@@ -8,6 +8,7 @@ use super::finding::{FailureKind, Finding};
 use super::own_response::CupbearerResponse;
 use super::probe::{ProbeResponse, get};
 use super::token_filter::TokenFilter;
+use crate::admin::ASK_API_OPERATORS;
 use crate::config::{TokenField, UpstreamConfig};
 use crate::text::{error_chain, excerpt};
 use crate::token::AccessToken;
@@ -113,9 +114,7 @@ fn explain(
         }
         (StatusCode::TOO_MANY_REQUESTS, _) => Finding::note(message).remedy("wait a minute"),
         (status, _) if status.is_server_error() => {
-            Finding::failed(FailureKind::Unreachable, message).remedy(
-                "the API, or a server in front of it, has a problem, and the configuration is not at fault: try again later",
-            )
+            Finding::failed(FailureKind::Unreachable, message).remedy(ASK_API_OPERATORS)
         }
         (status, _) if status.is_client_error() => Finding::note(message).remedy(
             "the token is not the reason; --path selects another path to request",

@@ -14,7 +14,7 @@ use super::check_run::{CheckProgress, CheckRun};
 use super::context::DoctorContext;
 use super::finding::{Check, Finding};
 use super::prerequisites::{self, Prerequisites};
-use super::reach::{Host, Reached};
+use super::reach::{API_KEY, Host, Reached};
 use super::{api, claims, grant, issuer, listener, preflight, proxies};
 use crate::config::{self, Origin, Overrides, SOURCE_KEY, Surroundings, is_on_link};
 use crate::net::TrustSource;
@@ -219,7 +219,7 @@ async fn api(
     let upstream = &context.config.upstream;
     let host = Host {
         checks: &API,
-        key: "upstream.url",
+        key: API_KEY,
         at_stake: "the token and everything sent with it",
         is_public: false,
         origin: &upstream.url,

@@ -13,7 +13,11 @@ use crate::net::{
     AcceptedCertificate, CorporateProxyError, HostPort, TlsFailure, TrustSource, connect_through,
     dial, resolve, tls_handshake,
 };
+use crate::problem::Reason;
 use crate::text::error_chain;
+
+/// The configuration key that names the API's address.
+pub(super) const API_KEY: &str = "upstream.url";
 
 /// A host, and how to connect to it.
 pub(super) struct Host<'a> {
@@ -72,6 +76,11 @@ impl Host<'_> {
         run.check(checks.tls, self.handshake(stream)).await
     }
 
+    /// Whether it is the API: then its remedies are those of the requests that it does not answer.
+    fn is_api(&self) -> bool {
+        self.key == API_KEY
+    }
+
     /// What is connected to first: the corporate proxy if there is one, otherwise the host.
     fn first_hop(&self) -> HostPort {
         match self.proxy {
@@ -98,6 +107,8 @@ impl Host<'_> {
         let failed = Finding::failed(FailureKind::Unreachable, message);
         let finding = if self.proxy.is_some() {
             failed.remedy("correct the name of the proxy in network.proxy or HTTPS_PROXY")
+        } else if self.is_api() {
+            failed.remedy(Reason::UpstreamDns.plain_remedy())
         } else {
             failed
                 .either(
@@ -115,18 +126,23 @@ impl Host<'_> {
 
     async fn connect(&self) -> (Finding, Option<TcpStream>) {
         let target = self.first_hop();
-        let message = match timeout(self.limit, dial(&target)).await {
+        let (message, reason) = match timeout(self.limit, dial(&target)).await {
             Ok(Ok(stream)) => {
                 let peer = stream.peer_addr().map(|peer| peer.to_string());
                 let peer = peer.unwrap_or_else(|_| target.host.clone());
                 return (Finding::ok(peer), Some(stream));
             }
-            Ok(Err(error)) => error_chain(&error),
-            Err(_) => format!("{target} did not answer within {}", self.shown_limit()),
+            Ok(Err(error)) => (error_chain(&error), Reason::UpstreamRefused),
+            Err(_) => (
+                format!("{target} did not answer within {}", self.shown_limit()),
+                Reason::UpstreamConnectTimeout,
+            ),
         };
         let failed = Finding::failed(FailureKind::Unreachable, message);
         let finding = if self.proxy.is_some() {
             failed.remedy("correct the host and port in network.proxy or HTTPS_PROXY")
+        } else if self.is_api() {
+            failed.remedy(reason.plain_remedy())
         } else if is_loopback_origin(self.origin) {
             // Neither a network nor a VPN or proxy can be the cause.
             failed.remedy(format!("start it, or correct the port in {}", self.key))

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::live_config::LiveConfig;
 use crate::admin::ExpiringCertificate;
-use crate::credentials::PresentedTo;
+use crate::credentials::{EXPIRY_NOTICE, PresentedTo};
 use crate::metrics::Metrics;
 
 /// How often the certificates are looked at.
@@ -61,10 +61,12 @@ async fn look(live: &LiveConfig, metrics: &Metrics) -> Vec<ExpiringCertificate> 
         metrics.certificate_expires(to.metric_label(), not_after);
         expiring.extend(found.zip(not_after).and_then(|(found, not_after)| {
             let (name, consequence) = words(to);
+            let expires = UNIX_EPOCH.checked_add(not_after)?;
             Some(ExpiringCertificate {
                 name,
                 consequence,
-                expires: UNIX_EPOCH.checked_add(not_after)?,
+                expires,
+                near_since: expires.checked_sub(EXPIRY_NOTICE)?,
                 warning: found.files.expiry_warning(not_after, SystemTime::now())?,
             })
         }));

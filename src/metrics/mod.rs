@@ -48,7 +48,7 @@ pub use process::ProcessMetrics;
 pub use recent::{JournalEntry, NewerRequests};
 pub use registrar::TIME_BUCKETS;
 pub use request::{FinishedRequest, RequestDetails, RequestObserver};
-pub use tasks::StoppedTasks;
+pub use tasks::{StoppedTask, StoppedTasks};
 pub use token::TokenFacts;
 
 /// The media type of [`text`]: the exposition format that every version of Prometheus reads.

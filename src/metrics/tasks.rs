@@ -1,10 +1,20 @@
 //! Background tasks that have stopped although what they do is still needed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// Which background tasks of a proxy, or of the admin listeners, have stopped. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct StoppedTasks(Arc<Mutex<Vec<&'static str>>>);
+pub struct StoppedTasks(Arc<Mutex<Vec<StoppedTask>>>);
+
+/// A background task that has stopped.
+#[derive(Debug, Clone, Copy)]
+pub struct StoppedTask {
+    /// Its name.
+    pub name: &'static str,
+    /// When it stopped.
+    pub at: SystemTime,
+}
 
 impl StoppedTasks {
     /// Runs a task, and records its name if it ends or panics. Dropping the future records nothing, since that is how a
@@ -31,10 +41,17 @@ impl StoppedTasks {
     /// Their names.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lock().iter().map(|one| one.name).collect()
+    }
+
+    /// The tasks, and when they stopped.
+    #[must_use]
+    pub fn all(&self) -> Vec<StoppedTask> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<StoppedTask>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -45,13 +62,12 @@ struct WatchedTask {
 
 impl WatchedTask {
     fn record(&self) {
-        let mut names = self
-            .stopped
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !names.contains(&self.name) {
-            names.push(self.name);
+        let mut stopped = self.stopped.lock();
+        if !stopped.iter().any(|one| one.name == self.name) {
+            stopped.push(StoppedTask {
+                name: self.name,
+                at: SystemTime::now(),
+            });
         }
     }
 }

@@ -7,6 +7,7 @@ mod escape;
 mod format;
 mod markdown;
 mod page;
+mod plain;
 mod reason;
 mod request_id;
 mod response;

@@ -6,6 +6,8 @@
 
 use http::{HeaderValue, StatusCode};
 
+use super::plain::plain_text;
+
 /// Why cupbearer answered instead of the upstream. Other people's scripts read the names, so they never change.
 ///
 /// A name that goes with two statuses or two `Proxy-Status` error types has one variant for each.
@@ -172,6 +174,18 @@ impl Reason {
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         self.entry().remedy
+    }
+
+    /// [`responsible`](Self::responsible) without Markdown, except that code keeps its backticks.
+    #[must_use]
+    pub fn plain_responsible(self) -> String {
+        plain_text(self.responsible())
+    }
+
+    /// [`remedy`](Self::remedy) without Markdown, except that code keeps its backticks.
+    #[must_use]
+    pub fn plain_remedy(self) -> String {
+        plain_text(self.remedy())
     }
 
     #[rustfmt::skip] // one entry is two lines

@@ -40,6 +40,8 @@ pub struct AttemptCounter(Arc<Mutex<AttemptLog>>);
 #[derive(Debug, Default)]
 struct AttemptLog {
     counts: AttemptCounts,
+    /// When the first of the attempts that have failed since the last success ended.
+    failing_since: Option<SystemTime>,
     recent: VecDeque<TokenAttempt>,
 }
 
@@ -47,6 +49,7 @@ impl AttemptCounter {
     pub(super) fn count_success(&self, at: SystemTime) {
         let mut log = self.lock();
         log.counts.granted += 1;
+        log.failing_since = None;
         log.add(TokenAttempt {
             at,
             outcome: "granted",
@@ -65,6 +68,7 @@ impl AttemptCounter {
             }
         };
         *count += 1;
+        log.failing_since.get_or_insert(at);
         log.add(TokenAttempt {
             at,
             outcome,
@@ -74,6 +78,11 @@ impl AttemptCounter {
 
     pub(super) fn counts(&self) -> AttemptCounts {
         self.lock().counts
+    }
+
+    /// Since when every attempt has failed; `None` if the last one succeeded.
+    pub(super) fn failing_since(&self) -> Option<SystemTime> {
+        self.lock().failing_since
     }
 
     /// The last attempts, the oldest first.

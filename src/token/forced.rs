@@ -6,7 +6,7 @@
 //! force is bounded too, since a client can invent routes.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -45,8 +45,8 @@ pub(super) struct ForcedRefreshes {
     counted: Option<Instant>,
     /// How long it takes until there is one more.
     pause: Duration,
-    /// The last forced refresh did not help, and no request has been accepted since.
-    is_ineffective: bool,
+    /// Since when forced refreshes do not help: no request has been accepted since.
+    ineffective_since: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl ForcedRefreshes {
             spare: BURST,
             counted: None,
             pause: FORCED_PAUSE_MIN,
-            is_ineffective: false,
+            ineffective_since: None,
         }
     }
 
@@ -132,7 +132,13 @@ impl ForcedRefreshes {
     /// Records the upstream's response to one replay. A hundred replays after one refresh count once, and a single
     /// accepted one outweighs the others: the token was at fault then, and the refresh helped. `is_in_use` if other
     /// requests have been accepted with the same token.
-    pub(super) fn replayed(&mut self, route: RequestRoute, accepted: bool, is_in_use: bool) {
+    pub(super) fn replayed(
+        &mut self,
+        route: RequestRoute,
+        accepted: bool,
+        is_in_use: bool,
+        now: SystemTime,
+    ) {
         let known = self.routes.iter_mut().find(|known| known.route == route);
         if accepted {
             if let Some(known) = known {
@@ -162,19 +168,21 @@ impl ForcedRefreshes {
                 });
             }
         }
-        self.is_ineffective |= !is_in_use;
+        if !is_in_use {
+            self.ineffective_since.get_or_insert(now);
+        }
     }
 
     /// A request was accepted with the newest token.
     pub(super) const fn worked(&mut self) {
-        self.is_ineffective = false;
+        self.ineffective_since = None;
         self.pause = FORCED_PAUSE_MIN;
     }
 
-    /// Whether the last forced refresh did not help: the upstream rejects a fresh token too, perhaps because a role is
+    /// Since when forced refreshes do not help: the upstream rejects a fresh token too, perhaps because a role is
     /// missing.
-    pub(super) const fn was_ineffective(&self) -> bool {
-        self.is_ineffective
+    pub(super) const fn ineffective_since(&self) -> Option<SystemTime> {
+        self.ineffective_since
     }
 
     fn remember(&mut self, own: RoutePause) {

@@ -97,12 +97,16 @@ pub struct Snapshot {
     pub refused: bool,
     /// The number of consecutive failures.
     pub failures: u32,
+    /// Since when every attempt has failed; `None` if the last one succeeded.
+    pub failing_since: Option<SystemTime>,
+    /// Since when there has been no usable token; `None` if there is one.
+    pub unusable_since: Option<SystemTime>,
     /// When the last granted token was requested.
     pub last_success: Option<SystemTime>,
     /// All attempts since the start, by outcome, also those of other identities of the same proxy.
     pub attempts: AttemptCounts,
-    /// The upstream rejected the newest token too: a role may be missing.
-    pub refused_although_fresh: bool,
+    /// Since when the upstream rejects the newest token too: a role may be missing. `None` if it does not.
+    pub refused_although_fresh: Option<SystemTime>,
     /// The person, if one hands over the tokens.
     pub sign_in: Option<SignInSnapshot>,
 }
@@ -118,6 +122,13 @@ impl Snapshot {
         let is_soon = self.state.is_usable() && self.usable_for <= FIRST_REMINDER;
         let left = humantime::format_duration(Duration::from_secs(self.usable_for.as_secs()));
         is_soon.then(|| format!("the token ends in {left}: {}", sign_in.place.advice()))
+    }
+
+    /// Since when it has been so near its end that a person is told.
+    #[must_use]
+    pub fn ends_soon_since(&self) -> Option<SystemTime> {
+        let reminder = self.expires_at?.checked_sub(FIRST_REMINDER);
+        reminder.max(self.last_success)
     }
 }
 
@@ -343,7 +354,9 @@ impl Tokens {
     /// generation: `accepted` unless it was a 401 again. Adjusts the pause between forced refreshes.
     pub fn replayed(&self, generation: u64, route: RequestRoute, accepted: bool) {
         let is_in_use = self.shared.accepted.load(Ordering::Relaxed) >= generation;
-        self.shared.forced().replayed(route, accepted, is_in_use);
+        let now = self.shared.clock.now().wall;
+        let mut forced = self.shared.forced();
+        forced.replayed(route, accepted, is_in_use, now);
     }
 
     /// Reports that the upstream has accepted a request with the token of this generation. Called for every such
@@ -375,7 +388,7 @@ impl Tokens {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = self.shared.clock.now();
-        let refused_although_fresh = self.shared.forced().was_ineffective();
+        let refused_although_fresh = self.shared.forced().ineffective_since();
         let sign_in = self.shared.sign_in_snapshot();
         let is_endless = sign_in.as_ref().is_some_and(SignInSnapshot::is_endless);
         let status = self.shared.status.borrow();
@@ -394,6 +407,8 @@ impl Tokens {
                 .as_ref()
                 .is_some_and(|failure| failure.is_rejection()),
             failures: status.failures,
+            failing_since: self.shared.attempts.failing_since(),
+            unusable_since: status.unusable_since(now),
             last_success: status.last_success,
             attempts: self.shared.attempts.counts(),
             refused_although_fresh,

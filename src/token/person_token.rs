@@ -24,7 +24,7 @@ impl SharedStatus {
                 if status.generation() == generation
                     && let Some(token) = &mut status.token
                 {
-                    token.forget();
+                    token.forget(now);
                 }
             });
             self.wake.notify_one();
@@ -41,9 +41,10 @@ impl SharedStatus {
 
     /// Forgets the token itself, not its number.
     pub(super) fn forget_token(&self) {
+        let now = self.clock.now();
         self.status.send_modify(|status| {
             if let Some(token) = &mut status.token {
-                token.forget();
+                token.forget(now);
             }
         });
         self.wake.notify_one();

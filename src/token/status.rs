@@ -83,6 +83,8 @@ pub(super) struct CurrentToken {
     pub(super) requested_at: Timestamp,
     pub(super) lifetime: Duration,
     pub(super) refresh_after: Duration,
+    /// When it was forgotten, by the wall clock.
+    pub(super) forgotten_at: Option<SystemTime>,
 }
 
 impl CurrentToken {
@@ -107,7 +109,10 @@ impl CurrentToken {
     }
 
     /// Forgets the token itself. Its number stays, so that the next one has a higher one.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        let ended_before = !self.is_usable(now);
+        let ended = self.expires_at(now).filter(|_| ended_before);
+        self.forgotten_at = self.forgotten_at.or(ended).or(Some(now.wall));
         self.header = HeaderValue::from_static("");
         self.lifetime = Duration::ZERO;
     }
@@ -151,6 +156,8 @@ impl Wait {
 
 /// What the task knows about the token.
 pub(super) struct TaskStatus {
+    /// When there was nothing yet.
+    begun: SystemTime,
     pub(super) token: Option<CurrentToken>,
     /// Until the next scheduled attempt.
     pub(super) plan: Wait,
@@ -174,6 +181,7 @@ pub(super) struct TaskStatus {
 impl TaskStatus {
     fn starting(now: Timestamp) -> Self {
         Self {
+            begun: now.wall,
             token: None,
             plan: Wait::ended(now),
             forced_wait: Wait::ended(now),
@@ -202,6 +210,7 @@ impl TaskStatus {
             requested_at,
             lifetime: token.lifetime,
             refresh_after,
+            forgotten_at: None,
         });
         self.succeed(requested_at, refresh_after);
         generation
@@ -274,6 +283,19 @@ impl TaskStatus {
 
     pub(super) fn is_usable(&self, now: Timestamp) -> bool {
         !self.usable_in(now).is_zero()
+    }
+
+    /// Since when there has been no usable token; `None` if there is one.
+    pub(super) fn unusable_since(&self, now: Timestamp) -> Option<SystemTime> {
+        if self.is_usable(now) {
+            return None;
+        }
+        let Some(token) = &self.token else {
+            return Some(self.begun);
+        };
+        let ended = token.forgotten_at.or_else(|| token.expires_at(now))?;
+        // It is not sent any more shortly before it expires.
+        Some(ended.min(now.wall))
     }
 
     pub(super) fn newer_than(&self, generation: u64, now: Timestamp) -> Option<Bearer> {

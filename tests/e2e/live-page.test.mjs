@@ -10,9 +10,9 @@ import { test } from "node:test";
 import axe from "axe-core";
 import harValidator from "har-validator";
 import { openBrowser } from "./browser.mjs";
-import { ACCESS, RARER_SCENES, SCENES, SECRET_ENV, adminOf, load, openLivePage, rowOf, settled, startTokenEndpoint, visit } from "./page_scenes.mjs";
+import { ACCESS, RARER_SCENES, SCENES, SECRET_ENV, adminOf, load, openLivePage, rowOf, settled, startTokenEndpoint, startTwo, visit } from "./page_scenes.mjs";
 import { CTRL_C, converse, key, resize } from "./terminal.mjs";
-import { curl, run, setUp, startProxy, temporaryDirectory, until } from "./support.mjs";
+import { curl, run, setUp, temporaryDirectory, until } from "./support.mjs";
 
 /** How soon a request that has ended is on the page. */
 const APPEARS_WITHIN_MS = 300;
@@ -362,20 +362,6 @@ test("several proxies have one page: a tab each, and an overview", async (t) => 
   await page.locator("#tabs button", { hasText: "Overview" }).click();
   assert.match(await page.locator("#overview-rows").innerText(), /orders[^]*certificates/);
 });
-
-/** Starts two proxies in one process: `orders`, whose URL is returned, and `certificates`. */
-async function startTwo(t) {
-  const [one, two] = [await setUp(t), await setUp(t)];
-  const file = async ({ file }, name, more) => {
-    await writeFile(file, `name = "${name}"\n${await readFile(file, "utf8")}${more}`);
-    return file;
-  };
-  for (const { proxy } of [one, two]) await proxy.stop();
-  const files = [await file(one, "orders", '[admin]\nlisten = "127.0.0.1:0"\n'), await file(two, "certificates", "")];
-  const proxy = await startProxy(files.flatMap((path) => ["--config", path]));
-  t.after(() => proxy.stop());
-  return proxy;
-}
 
 test("the doctor runs from the page, and shows each check as it ends, with its remedy", async (t) => {
   const { proxy } = await SCENES["secret refused"].start(t);

@@ -2,7 +2,7 @@
 
 import { createServer, request } from "node:http";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openBrowser } from "./browser.mjs";
 import { curl, run, setUp, startProxy, temporaryDirectory, until } from "./support.mjs";
@@ -58,6 +58,20 @@ export async function startTokenEndpoint(t, answer) {
     'client_secret = { env = "PAGE_TEST_SECRET" }',
   ].join("\n");
   return endpoint;
+}
+
+/** Starts two proxies in one process: `orders`, whose URL is returned, and `certificates`. */
+export async function startTwo(t) {
+  const [one, two] = [await setUp(t), await setUp(t)];
+  const file = async ({ file }, name, more) => {
+    await writeFile(file, `name = "${name}"\n${await readFile(file, "utf8")}${more}`);
+    return file;
+  };
+  for (const { proxy } of [one, two]) await proxy.stop();
+  const files = [await file(one, "orders", '[admin]\nlisten = "127.0.0.1:0"\n'), await file(two, "certificates", "")];
+  const proxy = await startProxy(files.flatMap((path) => ["--config", path]));
+  t.after(() => proxy.stop());
+  return proxy;
 }
 
 /** What each scene's proxy needs besides its token endpoint. */

@@ -3,7 +3,7 @@
 import { byId, element, fillFacts, marked, svg, toast } from "./element.js";
 import { copy, curl, preferredShell, SHELLS } from "./export.js";
 import { chosenStatus } from "./state.js";
-import { answeredWords, callerOf, protocolWords, shares } from "./table.js";
+import { answeredWords, BYTES_TITLE, CALLER_TITLE, callerAndUser, PROTOCOL_TITLE, protocolWords, shares } from "./table.js";
 import { bytes, exact, milliseconds } from "./words.js";
 
 export function closeDetails() {
@@ -22,21 +22,21 @@ export function showDetails(request) {
   const facts = element("dl");
   fillFacts(facts, [
     ["Request", `${request.method} ${request.path}${request.path_is_cut ? "…" : ""}`],
-    ["Ended", exact(request.ended_at_ms)],
-    ["Status", request.status ?? "none"],
+    ["Ended", exact(request.ended_at_ms), "The response ended at this time."],
+    ["Status", request.status ?? "none", "This is the status of the response that the client got."],
     ["Answered by", answeredWords(request)],
     ["Reason", request.reason],
     ["What happened", request.error],
     ["Responsible", withCode(request.responsible)],
     ["What to do", withCode(request.remedy)],
-    ["Caller", callerOf(request) || "unknown", "The configured caller, or else the local user"],
-    ["Request id", request.request_id, "The value of X-Request-Id, which the logs have too"],
-    ["Trace id", request.trace_id, "The trace that the caller named in traceparent"],
-    ["Token", request.token_generation ? `number ${request.token_generation}` : undefined, "Which of the tokens was sent"],
+    ["Caller", callerAndUser(request) || "unknown", CALLER_TITLE],
+    ["Request id", request.request_id, "X-Request-Id has this value; the logs have it too."],
+    ["Trace id", request.trace_id, "The caller named this trace in traceparent."],
+    ["Token", request.token_generation ? `number ${request.token_generation}` : undefined, "The request was sent with this token."],
     ["Sent again", { true: "yes, with a newer token, after a 401", false: "no, although the API answered 401" }[request.replayed]],
-    ["Body", `${bytes(request.bytes_in)} received, ${bytes(request.bytes_out)} sent`],
-    ["Protocol", protocolWords(request), "Between the client and cupbearer, and between cupbearer and the API"],
-    ["Took", `${milliseconds(request.ms)}: ${shares(request)}`],
+    ["Body", `${bytes(request.bytes_in)} received, ${bytes(request.bytes_out)} sent`, BYTES_TITLE],
+    ["Protocol", protocolWords(request), PROTOCOL_TITLE],
+    ["Took", `${milliseconds(request.ms)}: ${shares(request)}`, "This is the time from the request's head to the end of the response."],
   ]);
   const close = element("button", { type: "button", onclick: closeDetails }, "Close");
   panel.replaceChildren(
@@ -52,18 +52,21 @@ export function showDetails(request) {
   panel.scrollIntoView({ block: "nearest" });
 }
 
-const CONNECT = "This includes connecting, unless a connection was already open, as it usually is";
+const ADMITTED = "cupbearer checked the request, and waited for a token if there was none.";
+const OURS = "cupbearer itself needed this time.";
+const BODY = "The response's body was sent to the client in this time.";
+const CONNECT = "This includes connecting, unless a connection was already open, as it usually is.";
 
 /** The parts of the time, one below the other: [what, from, to, class, sentence for hovering]. */
 function parts(request) {
   const head = request.head_ms ?? request.ms;
-  if (request.sent_ms === null || request.sent_ms === undefined) return [["cupbearer", 0, head, "ours"], ["Body to the client", head, request.ms, "body"]];
+  if (request.sent_ms === null || request.sent_ms === undefined) return [["cupbearer", 0, head, "ours", OURS], ["Body to the client", head, request.ms, "body", BODY]];
   const answered = Math.min(head, request.sent_ms + (request.api_ms ?? 0));
   return [
-    ["Admit the request, wait for a token", 0, request.sent_ms, "ours"],
+    ["Admit the request, wait for a token", 0, request.sent_ms, "ours", ADMITTED],
     ["Connect, send, wait for the API", request.sent_ms, answered, "api", CONNECT],
-    ["cupbearer", answered, head, "ours"],
-    ["Body to the client", head, request.ms, "body"],
+    ["cupbearer", answered, head, "ours", OURS],
+    ["Body to the client", head, request.ms, "body", BODY],
   ];
 }
 

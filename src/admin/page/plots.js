@@ -25,18 +25,18 @@ export function createPlots() {
     byId("windows").append(element("label", {}, input, element("span", {}, words)));
   }
   addPlot("Requests per second, by status", (value) => `${rate(value)}/s`, CLASSES.map(([digit, name]) => ({
-    name, style: digit, value: ({ c }, span) => c[digit] / span, sum: true,
-  })));
-  addPlot("How long requests take, estimated", estimate, [
+    name, style: digit, value: ({ c }, span) => c[digit] / span,
+  })), "So many requests ended per second, by the class of their status.");
+  addPlot("How long requests take", estimate, [
     [2, "half take at most (p50)", 0.5], [4, "95 % take at most (p95)", 0.95], [5, "99 % take at most (p99)", 0.99],
   ].map(([style, name, share]) => ({ name, style, value: ({ b }, _, bounds) => percentile(b, bounds, share) })), ESTIMATED);
   addPlot("Bytes per second", (value) => `${bytes(value)}/s`, [
-    { name: "received from clients", style: 3, value: ({ i }, span) => i / span, sum: true },
-    { name: "sent to clients", style: 2, value: ({ o }, span) => o / span, sum: true },
-  ]);
+    { name: "received from clients", style: 3, value: ({ i }, span) => i / span },
+    { name: "sent to clients", style: 2, value: ({ o }, span) => o / span },
+  ], "So many bytes passed per second between clients and cupbearer, heads included.");
 }
 
-const ESTIMATED = "Requests are counted in classes by their time; within a class, they are taken to be spread evenly";
+const ESTIMATED = "Requests are counted in classes by their time; within a class, they are taken to be spread evenly.";
 
 /** What takes longer than the last class is only known to take longer. */
 const estimate = (ms, bounds) => `${ms >= 1000 * bounds.at(-1) ? "over" : "about"} ${milliseconds(ms)}`;
@@ -117,7 +117,7 @@ function line(values, most, slots) {
     const y = HEIGHT - 2 - (most ? (value / most) * (HEIGHT - 6) : 0);
     path += `${isDown ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
     // A single value is a short stroke, not an invisible point.
-    if (!isDown && values[index + 1] === undefined) path += "h2";
+    if (!isDown && values[index + 1] === undefined) path += "h-3";
     isDown = true;
   });
   return path;

@@ -40,7 +40,7 @@ export function showProblems() {
 
 function card(problem) {
   const fact = (term, value) => (value ? [element("dt", {}, term), element("dd", {}, ...value)] : []);
-  const time = problem.since && element("time", { datetime: problem.since, title: problem.since }, sinceWords(problem.since));
+  const time = problem.since && element("time", { datetime: problem.since, title: problem.since, "aria-live": "off" }, sinceWords(problem.since));
   return element(
     "article",
     { class: "problem", "data-severity": problem.severity, "data-code": problem.code },

@@ -114,7 +114,7 @@ function filter() {
     if (method && request.method !== method) return false;
     if (caller && callerOf(request) !== caller) return false;
     if (status && !hasStatus(request, status)) return false;
-    const own = `${request.method} ${request.path} ${request.status ?? ""} ${request.reason ?? ""} ${request.error ?? ""} ${callerOf(request)} ${request.request_id} ${request.trace_id ?? ""}`.toLowerCase();
+    const own = `${request.method} ${request.path} ${request.status ?? ""} ${request.reason ?? ""} ${request.error ?? ""} ${callerAndUser(request)} ${request.request_id} ${request.trace_id ?? ""}`.toLowerCase();
     return words.every((word) => own.includes(word));
   };
 }
@@ -127,6 +127,15 @@ function hasStatus(request, wanted) {
 
 /** The configured caller, or else the local user. */
 export const callerOf = (request) => request.caller ?? request.user ?? "";
+
+/** Both, if both are known. */
+export function callerAndUser(request) {
+  return request.caller && request.user ? `${request.caller} (${request.user})` : callerOf(request);
+}
+
+export const CALLER_TITLE = "This is the configured caller, and the local user, as far as they are known.";
+export const BYTES_TITLE = "These are the bytes of the body that came from the client, and of the one that went to it.";
+export const PROTOCOL_TITLE = "This is the protocol between the client and cupbearer, and the one between cupbearer and the API.";
 
 /** Fills the choices of the filter with what has occurred. */
 function offerChoices() {
@@ -165,10 +174,10 @@ function row(request) {
     cell({}, request.method),
     cell({ class: "path" }, open),
     cell({ class: "wide", title: request.error }, reasonWords(request)),
-    cell({ class: "wide", title: "The configured caller, or else the local user" }, callerOf(request)),
+    cell({ class: "wide", title: CALLER_TITLE }, callerAndUser(request)),
     cell({ title: shares(request) }, milliseconds(request.ms)),
-    cell({ class: "wide", title: "Body bytes received from the client, and sent to it" }, `${bytes(request.bytes_in)}, ${bytes(request.bytes_out)}`),
-    cell({ class: "wide", title: "Between the client and cupbearer, and between cupbearer and the API" }, protocolWords(request)),
+    cell({ class: "wide", title: BYTES_TITLE }, `${bytes(request.bytes_in)}, ${bytes(request.bytes_out)}`),
+    cell({ class: "wide", title: PROTOCOL_TITLE }, protocolWords(request)),
   );
 }
 
@@ -181,7 +190,7 @@ export function shares(request) {
 }
 
 export function answeredWords(request) {
-  return { api: "The API answered", cupbearer: "cupbearer answered", nobody: "The client disconnected before there was a response" }[request.answered_by] ?? "";
+  return { api: "The API answered.", cupbearer: "cupbearer answered.", nobody: "The client disconnected before there was a response." }[request.answered_by] ?? "";
 }
 
 /** The protocol on both sides. */

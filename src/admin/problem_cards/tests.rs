@@ -5,7 +5,7 @@ use http::Method;
 
 use super::*;
 use crate::metrics::{FinishedRequest, Metrics, RequestDetails};
-use crate::token::{AttemptCounts, FailureOrigin, TokenState};
+use crate::token::{AttemptCounts, FailureOrigin, SignInPlace, TokenState};
 
 /// An answer of the API with this status, or a reason why there was none.
 enum Ending {
@@ -72,19 +72,17 @@ fn snapshot(state: TokenState, last_error: Option<&str>, refused: bool) -> Snaps
         origin: None,
         refused,
         failures: 0,
+        failing_since: last_error.map(|_| at(120)),
+        unusable_since: (!state.is_usable()).then(|| at(90)),
         last_success: None,
         attempts: AttemptCounts::default(),
-        refused_although_fresh: false,
+        refused_although_fresh: None,
         sign_in: None,
     }
 }
 
-fn attempt(seconds: u64, error: Option<&str>) -> TokenAttempt {
-    TokenAttempt {
-        at: UNIX_EPOCH + Duration::from_secs(seconds),
-        outcome: "granted",
-        error: error.map(str::to_owned),
-    }
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 #[test]
@@ -94,7 +92,7 @@ fn a_credential_that_cannot_be_used_is_not_blamed_on_the_token_endpoint() {
             origin: Some(FailureOrigin::Credential),
             ..snapshot(is_usable, Some("it expired"), false)
         };
-        let (_, card) = token_card(&failed, &[]).unwrap();
+        let (_, card) = token_card(&failed).unwrap();
         let cause = ": this proxy's credential cannot be used";
         assert!(card.title.ends_with(cause), "{}", card.title);
     }
@@ -102,16 +100,8 @@ fn a_credential_that_cannot_be_used_is_not_blamed_on_the_token_endpoint() {
 
 #[test]
 fn a_token_problem_says_since_when_whose_side_and_the_remedy_of_health() {
-    let attempts = [
-        attempt(60, None),
-        attempt(120, Some("x")),
-        attempt(180, Some("x")),
-    ];
-    let (severity, card) = token_card(
-        &snapshot(TokenState::Expired, Some("invalid_client"), true),
-        &attempts,
-    )
-    .unwrap();
+    let (severity, card) =
+        token_card(&snapshot(TokenState::Expired, Some("invalid_client"), true)).unwrap();
     assert_eq!((severity, &*card.code), (Severity::Error, "token_refused"));
     assert_eq!(card.detail, "invalid_client");
     assert_eq!(card.since.as_deref(), Some("1970-01-01T00:02:00Z"));
@@ -123,17 +113,43 @@ fn a_token_problem_says_since_when_whose_side_and_the_remedy_of_health() {
     );
 
     let (severity, card) =
-        token_card(&snapshot(TokenState::Expired, Some("no route"), false), &[]).unwrap();
+        token_card(&snapshot(TokenState::Expired, Some("no route"), false)).unwrap();
     assert_eq!(
         (severity, &*card.code),
         (Severity::Error, "token_unavailable")
     );
-    let (severity, _) =
-        token_card(&snapshot(TokenState::Stale, Some("no route"), false), &[]).unwrap();
+    let (severity, _) = token_card(&snapshot(TokenState::Stale, Some("no route"), false)).unwrap();
     assert_eq!(severity, Severity::Warning, "requests still succeed");
-    let (severity, _) = token_card(&snapshot(TokenState::Starting, None, false), &[]).unwrap();
+    let (severity, card) = token_card(&snapshot(TokenState::Starting, None, false)).unwrap();
     assert_eq!(severity, Severity::Warning, "no request can succeed yet");
-    assert!(token_card(&snapshot(TokenState::Fresh, None, false), &attempts[..1]).is_none());
+    assert_eq!(card.since.as_deref(), Some("1970-01-01T00:01:30Z"));
+    assert!(token_card(&snapshot(TokenState::Fresh, None, false)).is_none());
+}
+
+#[test]
+fn a_missing_sign_in_says_since_when_nobody_is_signed_in_and_the_end_of_one_since_when_it_is_near()
+{
+    let of_person = |state| Snapshot {
+        sign_in: Some(SignInSnapshot {
+            place: SignInPlace::default(),
+            signed_in: None,
+            needs_person: true,
+        }),
+        expires_at: Some(at(3600)),
+        ..snapshot(state, None, false)
+    };
+    let (severity, card) = token_card(&of_person(TokenState::Expired)).unwrap();
+    assert_eq!((severity, &*card.code), (Severity::Error, "login_required"));
+    assert_eq!(card.since.as_deref(), Some("1970-01-01T00:01:30Z"));
+    let (severity, card) = token_card(&of_person(TokenState::Fresh)).unwrap();
+    assert_eq!(severity, Severity::Warning);
+    assert_eq!(card.since.as_deref(), Some("1970-01-01T00:50:00Z"));
+    let granted_later = Snapshot {
+        last_success: Some(at(3100)),
+        ..of_person(TokenState::Fresh)
+    };
+    let (_, card) = token_card(&granted_later).unwrap();
+    assert_eq!(card.since.as_deref(), Some("1970-01-01T00:51:40Z"));
 }
 
 fn down() -> Ending {
@@ -178,10 +194,12 @@ fn rejected_requests_do_not_hide_a_problem_however_many_they_are() {
 #[test]
 fn a_role_is_suspected_when_a_fresh_token_is_refused_or_every_answer_is_a_403() {
     let refused = Snapshot {
-        refused_although_fresh: true,
+        refused_although_fresh: Some(at(60)),
         ..snapshot(TokenState::Fresh, None, false)
     };
-    assert_eq!(role_card(&refused, None).unwrap().1.code, "role_missing");
+    let (_, card) = role_card(&refused, None).unwrap();
+    assert_eq!(card.code, "role_missing");
+    assert_eq!(card.since.as_deref(), Some("1970-01-01T00:01:00Z"));
     let forbidden = |count| (0..count).map(|_| Ending::Api(403));
     assert_eq!(codes(forbidden(3)), ["role_missing"]);
     assert_eq!(codes(forbidden(2)), [""; 0]);
@@ -211,27 +229,38 @@ fn an_api_that_answers_everything_with_5xx_is_to_blame_until_it_answers_otherwis
 
 #[test]
 fn a_certificate_near_its_end_is_a_warning_and_one_beyond_it_an_error() {
-    let certificate = |expires| ExpiringCertificate {
+    let certificate = |expires: SystemTime| ExpiringCertificate {
         name: "The client certificate for the API",
         consequence: "the API rejects it",
         expires,
+        near_since: at(60),
         warning: "the words of check".to_owned(),
     };
     let day = Duration::from_hours(24);
-    let (severity, card) = certificate_card(&certificate(SystemTime::now() + day));
+    let (severity, card) = certificate_card(&certificate(SystemTime::now() + day), Some(at(30)));
     assert_eq!(severity, Severity::Warning);
     assert_eq!(
         card.title,
         "The client certificate for the API expires today or tomorrow; then the API rejects it"
     );
     assert_eq!(card.detail, "the words of check");
-    let (_, card) = certificate_card(&certificate(SystemTime::now() + 2 * day + day / 2));
+    assert_eq!(card.since.as_deref(), Some("1970-01-01T00:01:00Z"));
+    let (_, card) = certificate_card(
+        &certificate(SystemTime::now() + 2 * day + day / 2),
+        Some(at(90)),
+    );
+    assert_eq!(
+        card.since.as_deref(),
+        Some("1970-01-01T00:01:30Z"),
+        "not before it was known"
+    );
     assert!(
         card.title.contains(" expires in 2 days; "),
         "{}",
         card.title
     );
-    let (severity, card) = certificate_card(&certificate(SystemTime::now() - day));
+    let (severity, card) = certificate_card(&certificate(SystemTime::now() - day), None);
+    assert!(card.since.is_some());
     assert_eq!(severity, Severity::Error);
     assert!(
         card.title.ends_with("has expired: the API rejects it"),

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use super::*;
 
 #[tokio::test]
@@ -15,6 +17,10 @@ async fn a_task_that_ends_or_panics_is_named_and_one_that_is_stopped_is_not() {
     let panicked = tokio::spawn(tasks.clone().watch("panicked", async { panic!("a bug") }));
     assert!(panicked.await.is_err());
     assert_eq!(tasks.names(), ["ended", "panicked"]);
+    let [ended, panicked] = tasks.all()[..] else {
+        panic!("{tasks:?}");
+    };
+    assert!(ended.at <= panicked.at && panicked.at <= SystemTime::now());
 }
 
 #[tokio::test]

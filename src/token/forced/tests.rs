@@ -1,3 +1,5 @@
+use std::time::UNIX_EPOCH;
+
 use super::*;
 
 fn route(path: &str) -> RequestRoute {
@@ -14,7 +16,7 @@ fn rejected_replays_double_the_pause_from_30_s_to_15_min_once_per_refresh() {
             .demand(number, route("/"), now)
             .expect("the pause is over");
         for _ in 0..100 {
-            forced.replayed(route("/"), false, false);
+            forced.replayed(route("/"), false, false, UNIX_EPOCH);
         }
         let pause = forced
             .demand(number + 1, route("/"), now)
@@ -23,7 +25,7 @@ fn rejected_replays_double_the_pause_from_30_s_to_15_min_once_per_refresh() {
         now += pause;
     }
     assert_eq!(pauses, [60, 120, 240, 480, 900, 900, 900, 900]);
-    assert!(forced.was_ineffective());
+    assert_eq!(forced.ineffective_since(), Some(UNIX_EPOCH));
 }
 
 #[test]
@@ -31,14 +33,14 @@ fn an_accepted_replay_resets_the_pause_regardless_of_the_others() {
     let mut forced = ForcedRefreshes::new();
     let start = Instant::now();
     forced.demand(1, route("/"), start).unwrap();
-    forced.replayed(route("/"), false, false);
+    forced.replayed(route("/"), false, false, UNIX_EPOCH);
     let later = start + Duration::from_mins(1);
     forced.demand(2, route("/"), later).unwrap();
     for accepted in [false, true, false, false] {
-        forced.replayed(route("/"), accepted, false);
+        forced.replayed(route("/"), accepted, false, UNIX_EPOCH);
     }
     assert_eq!(forced.demand(3, route("/"), later), Err(FORCED_PAUSE_MIN));
-    assert!(!forced.was_ineffective());
+    assert_eq!(forced.ineffective_since(), None);
 }
 
 #[test]
@@ -47,11 +49,11 @@ fn a_route_that_is_always_rejected_pauses_no_other_and_many_of_them_are_bounded(
     let start = Instant::now();
     let after = |seconds| start + Duration::from_secs(seconds);
     forced.demand(1, route("/bad"), start).unwrap();
-    forced.replayed(route("/bad"), false, false);
+    forced.replayed(route("/bad"), false, false, UNIX_EPOCH);
     forced
         .demand(2, route("/good"), start)
         .expect("a pause of its own");
-    forced.replayed(route("/good"), true, false);
+    forced.replayed(route("/good"), true, false, UNIX_EPOCH);
     assert!(forced.demand(3, route("/bad"), after(59)).is_err());
     assert!(forced.demand(3, route("/good"), after(29)).is_err());
 
@@ -60,7 +62,7 @@ fn a_route_that_is_always_rejected_pauses_no_other_and_many_of_them_are_bounded(
     for second in 1_000..4_600 {
         let path = format!("/{second}");
         if forced.demand(second, route(&path), after(second)).is_ok() {
-            forced.replayed(route(&path), false, false);
+            forced.replayed(route(&path), false, false, UNIX_EPOCH);
             demanded += 1;
         }
     }
@@ -72,12 +74,12 @@ fn a_route_that_is_always_rejected_pauses_no_other_and_many_of_them_are_bounded(
     for second in 10_000..13_600 {
         let path = format!("/{second}");
         if forced.demand(second, route(&path), after(second)).is_ok() {
-            forced.replayed(route(&path), false, true);
+            forced.replayed(route(&path), false, true, UNIX_EPOCH);
             demanded += 1;
         }
     }
     assert!((100..=124).contains(&demanded), "{demanded} in an hour");
-    assert!(!forced.was_ineffective());
+    assert_eq!(forced.ineffective_since(), None);
 }
 
 #[test]
@@ -124,7 +126,19 @@ fn a_route_that_is_rejected_with_the_token_that_another_one_forced_pauses_for_a_
     let mut forced = ForcedRefreshes::new();
     let start = Instant::now();
     forced.demand(1, route("/first"), start).unwrap();
-    forced.replayed(route("/second"), false, false);
+    forced.replayed(route("/second"), false, false, UNIX_EPOCH);
     let left = forced.demand(2, route("/second"), start);
     assert_eq!(left, Err(FORCED_PAUSE_MIN * 2));
+}
+
+#[test]
+fn refreshes_are_known_to_be_useless_since_the_first_that_did_not_help() {
+    let mut forced = ForcedRefreshes::new();
+    let seconds = |count| UNIX_EPOCH + Duration::from_secs(count);
+    forced.replayed(route("/"), false, false, seconds(1));
+    forced.replayed(route("/"), false, false, seconds(2));
+    assert_eq!(forced.ineffective_since(), Some(seconds(1)));
+    forced.replayed(route("/"), true, false, seconds(3));
+    forced.replayed(route("/other"), false, false, seconds(4));
+    assert_eq!(forced.ineffective_since(), Some(seconds(4)));
 }

@@ -1,13 +1,13 @@
 //! The refresh task: schedule, one request at a time, waiting requests, failing closed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::scene::{
     ATTEMPT_LIMIT, Outcome, Scene, grant, invalid_client, ms, s, server, settle, throttled,
-    timed_out, unavailable,
+    timed_out, unavailable, wall,
 };
 use crate::token::{GrantError, TokenState, TokenUnavailable, Unreachable, UnreachableCause};
 
@@ -84,6 +84,7 @@ async fn an_outage_past_the_expiry_fails_closed_and_recovery_takes_at_most_5_s_w
         )
     });
     sleep(s(310)).await;
+    let passed = |since: Option<SystemTime>| wall().duration_since(since.unwrap()).unwrap();
     while start.elapsed() < back {
         assert!(
             scene.tokens.usable().is_none(),
@@ -95,6 +96,11 @@ async fn an_outage_past_the_expiry_fails_closed_and_recovery_takes_at_most_5_s_w
         assert!(
             matches!(refused, TokenUnavailable::NotYet { retry_after, .. } if retry_after >= s(1) && retry_after <= s(5))
         );
+        // Not only since the oldest of the attempts that are kept.
+        let snapshot = scene.tokens.snapshot();
+        assert!(passed(snapshot.failing_since) + s(215) > start.elapsed());
+        let expired = passed(snapshot.unusable_since);
+        assert!(expired.abs_diff(start.elapsed().saturating_sub(s(300))) < s(2));
         sleep(s(97)).await;
     }
     let recovered = start.elapsed().max(back);
@@ -102,6 +108,11 @@ async fn an_outage_past_the_expiry_fails_closed_and_recovery_takes_at_most_5_s_w
     assert!(
         scene.tokens.usable().is_some(),
         "no token 5 s after {recovered:?}"
+    );
+    let snapshot = scene.tokens.snapshot();
+    assert_eq!(
+        (snapshot.failing_since, snapshot.unusable_since),
+        (None, None)
     );
 }
 

@@ -1,11 +1,13 @@
 //! A token that a person hands over, against paused time.
 
+use std::time::UNIX_EPOCH;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio::time::sleep;
 
 use super::logged::record;
-use super::scene::{move_wall, ms, paused_clock, s, settle};
+use super::scene::{move_wall, ms, paused_clock, s, settle, wall};
 use crate::config::{SignInConfig, TokenField};
 use crate::token::sign_in_task::SignInTask;
 use crate::token::{
@@ -186,4 +188,23 @@ async fn a_token_that_has_expired_already_does_not_count_as_granted() {
     tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
     tokens.paste(b"opaque").unwrap();
     assert_eq!(granted(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_known_since_when_nobody_is_signed_in() {
+    let tokens = tokens();
+    let begun = wall();
+    sleep(s(60)).await;
+    assert_eq!(tokens.snapshot().unusable_since, Some(begun));
+    tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    assert_eq!(tokens.snapshot().unusable_since, None);
+    sleep(s(100)).await;
+    drop(tokens.sign_out().unwrap());
+    let signed_out = wall();
+    sleep(s(100)).await;
+    assert_eq!(tokens.snapshot().unusable_since, Some(signed_out));
+    tokens.paste(jwt("ada", 3600).as_bytes()).unwrap();
+    sleep(s(4000)).await;
+    let ended = UNIX_EPOCH + s(START + 3600);
+    assert_eq!(tokens.snapshot().unusable_since, Some(ended));
 }

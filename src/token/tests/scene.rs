@@ -48,7 +48,7 @@ pub(super) fn paused_clock() -> Clock {
     Clock::with_wall(wall)
 }
 
-fn wall() -> SystemTime {
+pub(super) fn wall() -> SystemTime {
     let start = START.get().expect("a scene is set");
     let now = UNIX_EPOCH + s(1_700_000_000) + start.elapsed();
     let offset = WALL_OFFSET.get();

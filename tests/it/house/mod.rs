@@ -69,6 +69,7 @@ const DEPENDENCIES: [(&str, &[&str]); 23] = [
             "credentials",
             "guard",
             "net",
+            "problem",
             "token",
             "upstream",
             "vendor",
