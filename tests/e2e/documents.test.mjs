@@ -2,6 +2,8 @@
 // "Try it out" in Chromium.
 
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { freePort, startNginx } from "./nginx.mjs";
@@ -48,6 +50,30 @@ test("Swagger UI shows neither a padlock nor Authorize through the proxy, and sh
   const [keptAuthorize, keptPadlocks, keptInfo] = await look(kept.proxy);
   assert.ok(keptAuthorize > 0 && keptPadlocks > 0);
   assert.match(keptInfo, /Signed in by cupbearer/);
+});
+
+test("a client that is generated from the document behind the proxy takes no token, and works", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const generate = async (name, more) => {
+    const { proxy } = await startDemo(t, more);
+    const file = join(directory, `${name}.json`);
+    await writeFile(file, (await curl("--fail", `${proxy}/api/v1/openapi.json`)).stdout);
+    const args = ["generate", "--path", file, "--meta", "none", "--output-path", join(directory, name)];
+    const { code, stdout, stderr } = await run(join(dirname(process.env.E2E_PYTHON), "openapi-python-client"), args, { cwd: directory });
+    assert.equal(code, 0, stdout + stderr);
+    const program = [
+      `from ${name} import Client`,
+      `from ${name}.api.certificates import list_certificates as operation`,
+      "import typing",
+      "print(Client in typing.get_args(typing.get_type_hints(operation.sync_detailed)['client']))",
+      `print(operation.sync_detailed(client=Client(base_url="${proxy}")).status_code.value)`,
+    ];
+    return run(process.env.E2E_PYTHON, ["-c", program.join("\n")], { cwd: directory, env: { NO_PROXY: "*" } });
+  };
+  const removed = await generate("removed", []);
+  assert.equal(removed.stdout, "True\n200\n", removed.stderr);
+  const kept = await generate("kept", ["--set", "upstream.openapi_security=keep"]);
+  assert.match(kept.stdout, /^False\n/, kept.stderr);
 });
 
 test("a compressed document is rewritten to the proxy's address and loses the fields that describe the old bytes", async (t) => {

@@ -440,3 +440,16 @@ test("status --watch fills a terminal: the state, the countdown, the requests", 
   assert.match(screen, /token {8}[█░]{20} valid for \d+s, next token request in \d+s/);
   assert.match(screen, /since start {2}1 request,/);
 });
+
+test("status --watch shows a problem first, with its remedy, and within a small window too", async (t) => {
+  const { proxy } = await SCENES["secret refused"].start(t);
+  const { host } = new URL(adminOf(proxy));
+  const any = "[\\s\\S]*";
+  const { code, screen } = await converse(["status", "--watch", "--admin", host], [
+    [`There is no valid token: this proxy's credentials${any}cupbearer doctor${any}token  `, resize(40, 8)],
+    ["\\n[^\\n\\r]{39}\\r?\\n", key("q")],
+  ]);
+  assert.equal(code, 0, screen);
+  const [first] = screen.split("token  ");
+  assert.match(first, /There is no valid token[^]*cupbearer doctor/);
+});

@@ -237,3 +237,15 @@ test("the value of a configured header is on no page and in no stream", async (t
     assert.ok(!text.includes(value), place);
   }
 });
+
+test("without an access log, the bytes of request bodies are not counted", async (t) => {
+  const { proxy } = await setUp(t, { config: '[log]\naccess = "none"\n' });
+  const { page } = await openLivePage(t, proxy);
+  await settled(page);
+  await visit(proxy, "/upload", "--data", "12345");
+  await rowOf(page, "/upload").getByRole("button").click();
+  await page.locator("#details h2").waitFor();
+  assert.match((await factsOf(page.locator("#details > dl").first())).Body, /^not counted received, \d+ B sent$/);
+  const { proxies } = JSON.parse((await curl(`${adminOf(proxy)}/status`)).stdout);
+  assert.equal(proxies[0].recent[0].bytes_in, null);
+});
