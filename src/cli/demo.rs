@@ -1,6 +1,8 @@
 //! `cupbearer demo`: a simulated authorization server and API, and the real proxy in front of them, configured as a
 //! user would configure it.
 
+mod sign_in;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,11 +22,21 @@ use crate::doctor::preflight;
 use crate::server::{self, PassedSockets};
 use crate::telemetry;
 
+use sign_in::DemoLogin;
+
 /// Try it without an account: an authorization server, an API and the proxy, all on this machine
 #[derive(Args)]
 #[group(skip)]
 #[command(
-    after_help = "Example:\n  cupbearer demo --open",
+    after_help = "\
+With --login, nobody is signed in at first, and the proxy answers 503. The page /sign-in of the admin listener, or
+`cupbearer login` with the configuration that is shown, leads to a page where you choose who to be: Ada may change
+everything, Otto may only read. No password is asked for.
+
+Example:
+  cupbearer demo --open
+  cupbearer demo --login
+  cupbearer demo --login=paste",
     // The demo has its own.
     mut_arg("config", |arg| arg.hide(true)),
     mut_arg("upstream", |arg| arg.hide(true))
@@ -33,6 +45,15 @@ pub(super) struct DemoArgs {
     /// Open the API's Swagger UI in a browser, through the proxy
     #[arg(long)]
     open: bool,
+    /// Sign in as a person, instead of using a client with a secret [default: browser]
+    #[arg(
+        long,
+        value_name = "WAY",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "browser"
+    )]
+    login: Option<DemoLogin>,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -64,12 +85,16 @@ impl DemoArgs {
             }
         };
         let mut notes = demo.moved.clone();
-        let loaded = match configure(&demo, overrides, &mut notes).await {
+        let configuration = match self.login {
+            Some(login) => demo.login_configuration(&login.way(&mut notes)),
+            None => demo.configuration(),
+        };
+        let loaded = match configure(&demo, &configuration, overrides, &mut notes).await {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
         let exit = {
-            let guide = guide(&demo, &loaded, &notes);
+            let guide = guide(&demo, &loaded, self.login, &notes);
             let config = loaded.config.clone();
             let opening = async {
                 if self.open {
@@ -147,10 +172,11 @@ fn flag_for_another_proxy(overrides: &Overrides) -> Option<&'static str> {
 /// proxy.
 async fn configure(
     demo: &Demo,
+    configuration: &str,
     overrides: &Overrides,
     notes: &mut Vec<String>,
 ) -> Result<Loaded, Exit> {
-    let file: PathBuf = demo.write_configuration().map_err(|error| {
+    let file: PathBuf = demo.write_configuration(configuration).map_err(|error| {
         say(&format!(
             "the configuration of the demo cannot be written: {error}"
         ));
@@ -225,7 +251,7 @@ fn free_port() -> u16 {
 }
 
 /// What to try, below the banner.
-fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
+fn guide(demo: &Demo, loaded: &Loaded, login: Option<DemoLogin>, notes: &[String]) -> Vec<String> {
     let listen = &loaded.config.listen;
     let through_socket = |path: &Path| {
         let path = shell_word(path);
@@ -243,6 +269,7 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
         .iter()
         .map(|note| format!("  note         {note}"))
         .collect();
+    lines.extend(login.into_iter().flat_map(|login| login.guide(loaded)));
     lines.extend([
         String::new(),
         "  Directly to the API, without a token (401):".to_owned(),
@@ -258,9 +285,14 @@ fn guide(demo: &Demo, loaded: &Loaded, notes: &[String]) -> Vec<String> {
             init_command(listen),
         )
     }));
+    let lifetime = match login {
+        Some(DemoLogin::Paste) => "A copied token expires after 15 min.",
+        Some(DemoLogin::Browser) | None => {
+            "Tokens expire after 60 s, so that you can watch a refresh."
+        }
+    };
     lines.extend([
-        "  Tokens expire after 60 s, so that you can watch a refresh. Ctrl-C stops all three."
-            .to_owned(),
+        format!("  {lifetime} Ctrl-C stops all three."),
         String::new(),
     ]);
     lines

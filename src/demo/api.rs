@@ -16,7 +16,7 @@ use serde_json::json;
 use super::context::ServerContext;
 use super::inventory::{Certificate, Hostname, Inventory, InventoryError};
 use super::validation::{BodyFields, ValidationErrors};
-use super::{access, docs_page, openapi, validation};
+use super::{access, copied_token, docs_page, openapi, validation};
 
 type SharedInventory = Arc<Mutex<Inventory>>;
 
@@ -42,6 +42,7 @@ pub(super) fn routes(context: Arc<ServerContext>) -> Router {
     };
     Router::new()
         .route("/api/v1/openapi.json", get(document))
+        .merge(copied_token::routes())
         .with_state(Arc::clone(&context))
         .merge(docs_page::routes(not_found))
         .merge(guarded)

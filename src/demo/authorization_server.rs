@@ -1,9 +1,7 @@
-//! The simulated authorization server: token endpoint, metadata and key set of one environment.
-//!
-//! It supports the client credentials grant only (RFC 6749 4.4).
+//! The simulated authorization server of one environment: its endpoints, metadata and key set, and the client
+//! credentials grant (RFC 6749 4.4).
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -13,17 +11,24 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use uuid::Uuid;
 
+use super::authorization_endpoint;
 use super::client_credentials::{TokenForm, authenticate};
-use super::context::{ENVIRONMENT_ID, ORGANIZATION_ID, ServerContext};
+use super::context::{ENVIRONMENT_ID, LOGIN_SCOPES, ServerContext};
 use super::errors::{NO_STORE, TokenError, method_not_allowed, not_found};
+use super::issuing::{TokenPurpose, token_response};
+use super::person_grants;
 use super::recorder::TokenRequest;
-use super::state::{Application, Behaviour, ExpiresIn, Groups, TokenReply};
+use super::state::{Application, TokenReply};
 
 pub(super) fn routes(context: Arc<ServerContext>) -> Router {
     Router::new()
         .route("/{environment}/as/token", post(token))
+        .route(
+            "/{environment}/as/authorize",
+            get(authorization_endpoint::ask).post(authorization_endpoint::answer),
+        )
+        .route("/{environment}/as/revoke", post(person_grants::revoke))
         .route(
             "/{environment}/as/.well-known/openid-configuration",
             get(discovery),
@@ -75,47 +80,25 @@ impl ServerContext {
     fn grant(&self, headers: &HeaderMap, form: &TokenForm) -> Result<Value, TokenError> {
         let behaviour = self.state.behaviour();
         let grant_type = form.value("grant_type").ok_or(TokenError::Malformed)?;
+        if let Some(granted) = self.grant_to_person(grant_type, headers, form)? {
+            return Ok(granted);
+        }
         let (client_id, application) = authenticate(headers, form, &behaviour)?;
         if grant_type != "client_credentials" {
             return Err(TokenError::UnsupportedGrant);
         }
         let (audience, scope) = granted(application, form.value("scope"))?;
 
-        let mut answer = json!({
-            "access_token": self.issue(&behaviour, &client_id, &audience, &scope),
-            "token_type": "Bearer",
-            "scope": scope,
-        });
-        match behaviour.expires_in {
-            ExpiresIn::True => answer["expires_in"] = behaviour.lifetime.as_secs().into(),
-            ExpiresIn::Missing => {}
-            ExpiresIn::Says(value) => answer["expires_in"] = value,
-        }
-        Ok(answer)
-    }
-
-    fn issue(&self, behaviour: &Behaviour, client_id: &str, audience: &str, scope: &str) -> String {
-        let now = SystemTime::now();
-        let expires_at = now + behaviour.lifetime;
-        let jti = Uuid::new_v4().to_string();
-        let mut claims = json!({
-            "aud": [audience],
-            "client_id": client_id,
-            "env": ENVIRONMENT_ID,
-            "exp": whole_seconds(expires_at + Duration::from_nanos(999_999_999)),
-            "iat": whole_seconds(now),
-            "iss": self.issuer,
-            "jti": jti,
-            "org": ORGANIZATION_ID,
-            "scope": scope,
-        });
-        match &behaviour.groups {
-            Groups::Array(roles) => claims["groups"] = json!(roles),
-            Groups::Text(text) => claims["groups"] = json!(text),
-            Groups::Missing => {}
-        }
-        self.state.record_issue(jti, expires_at);
-        self.key.sign(&behaviour.typ, &claims)
+        let token = self.issue(
+            behaviour.lifetime,
+            &TokenPurpose {
+                client_id: &client_id,
+                audience: &audience,
+                scope: &scope,
+                person: None,
+            },
+        );
+        Ok(token_response(&behaviour, &token, &scope))
     }
 }
 
@@ -145,13 +128,6 @@ fn granted(application: &Application, asked: Option<&str>) -> Result<(String, St
     }
 }
 
-/// Seconds since 1970, rounded down (`NumericDate`, RFC 7519 2).
-fn whole_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-}
-
 /// The provider metadata (`OpenID` Connect Discovery 1.0, section 3), with the members that a client of this server
 /// could use.
 async fn discovery(
@@ -166,12 +142,16 @@ async fn discovery(
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
+        "revocation_endpoint": format!("{issuer}/revoke"),
         "jwks_uri": format!("{issuer}/jwks"),
-        "response_types_supported": ["none"],
-        "grant_types_supported": ["client_credentials"],
+        "scopes_supported": LOGIN_SCOPES,
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
     }))
     .into_response()
 }

@@ -14,7 +14,17 @@ use super::errors::TokenError;
 use super::state::{Application, AuthMethod, Behaviour};
 use crate::credentials::Secret;
 
-/// The parameters of a token request (RFC 6749 3.2), each at most once.
+/// The parameters that are credentials.
+const SECRETS: [&str; 6] = [
+    "client_secret",
+    "client_assertion",
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "token",
+];
+
+/// The parameters of a request to the authorization server (RFC 6749 3.1 and 3.2), each at most once.
 pub(super) struct TokenForm(Vec<(String, String)>);
 
 impl TokenForm {
@@ -31,7 +41,15 @@ impl TokenForm {
         }) {
             return Err(TokenError::Malformed);
         }
-        let form = Self(form_urlencoded::parse(body).into_owned().collect());
+        Self::parse(body)
+    }
+
+    /// From the text of a form or of a query.
+    ///
+    /// # Errors
+    /// It repeats a parameter.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, TokenError> {
+        let form = Self(form_urlencoded::parse(text).into_owned().collect());
         let once = |name: &str| form.0.iter().filter(|(other, _)| other == name).count() == 1;
         if form.0.iter().all(|(name, _)| once(name)) {
             Ok(form)
@@ -48,7 +66,7 @@ impl TokenForm {
 
     /// The parameters to record: credentials have no value.
     pub(super) fn without_secrets(&self) -> Vec<(String, String)> {
-        let secret = |name: &str| name == "client_secret" || name == "client_assertion";
+        let secret = |name: &str| SECRETS.contains(&name);
         let hide = |(name, value): &(String, String)| {
             (
                 name.clone(),

@@ -1,18 +1,24 @@
 //! What both servers share: the identifiers of the environment, the signing key and the state.
 
 use super::keys::RsaSigningKey;
+use super::sessions::DemoSessions;
 use super::state::DemoState;
 
 /// The only environment of the authorization server.
 pub const ENVIRONMENT_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be001";
 /// The organization that the environment belongs to; the claim `org`.
 pub const ORGANIZATION_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be002";
-/// The only application that is registered at the start.
+/// The application with a secret, for programs.
 pub const CLIENT_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be003";
+/// The application without a secret, to which people sign in.
+pub const LOGIN_CLIENT_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be004";
+/// The scopes of that application. The last one is that of the API.
+pub(super) const LOGIN_SCOPES: [&str; 3] = ["openid", "profile", "self-service"];
 
-/// What both servers read. Only `state` changes.
+/// What both servers read. Only `state` and `sessions` change.
 pub(super) struct ServerContext {
     pub(super) issuer: String,
     pub(super) key: RsaSigningKey,
     pub(super) state: DemoState,
+    pub(super) sessions: DemoSessions,
 }

@@ -26,8 +26,10 @@ pub(super) enum TokenError {
     NoRoleAssignments,
     /// The application may not use this grant. The exact message is not known.
     GrantNotAllowed,
-    /// The grant is not `client_credentials` (RFC 6749 5.2).
+    /// The server does not know the grant (RFC 6749 5.2).
     UnsupportedGrant,
+    /// The code or the refresh token is not valid, or not for this client (RFC 6749 5.2).
+    InvalidGrant,
     /// No `grant_type`, a repeated parameter, or not a form (RFC 6749 3.2).
     Malformed,
 }
@@ -69,6 +71,11 @@ impl TokenError {
                 "The application may not use this grant type",
             ),
             Self::UnsupportedGrant => (BAD, "unsupported_grant_type", "Unsupported grant type"),
+            Self::InvalidGrant => (
+                BAD,
+                "invalid_grant",
+                "The code or the refresh token is not valid",
+            ),
             Self::Malformed => (BAD, "invalid_request", "The request is malformed"),
         }
     }

@@ -1,8 +1,46 @@
 //! The configuration and the commands that a user of the demo would write, as text. The caller prints them.
 
+use super::context::{LOGIN_CLIENT_ID, LOGIN_SCOPES};
+use super::copied_token;
 use super::servers::Demo;
 
+/// How a person signs in to the demo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginWay {
+    /// With a browser, which comes back to this address.
+    Browser {
+        /// `token.redirect_url`.
+        redirect_url: String,
+    },
+    /// With a token that is copied from a page of the API.
+    Paste,
+}
+
 impl Demo {
+    /// The configuration of a proxy to which a person signs in.
+    #[must_use]
+    pub fn login_configuration(&self, way: &LoginWay) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let token = match way {
+            LoginWay::Browser { redirect_url } => format!(
+                "grant = \"authorization_code\"\nissuer = {}\nclient_id = {}\nauth = \"none\"\nscope = {}\n\
+                 redirect_url = {}\n",
+                quoted(&self.issuer),
+                quoted(LOGIN_CLIENT_ID),
+                quoted(&LOGIN_SCOPES.join(" ")),
+                quoted(redirect_url),
+            ),
+            LoginWay::Paste => format!(
+                "grant = \"paste\"\nlogin_url = {}\n",
+                quoted(&format!("{}{}", self.api_url, copied_token::PATH)),
+            ),
+        };
+        format!(
+            "[upstream]\nurl = {}\n\n[token]\n{token}",
+            quoted(&self.api_url)
+        )
+    }
+
     /// The configuration of a proxy in front of the API, as a user would write it: it contains nothing that only the
     /// demo knows, and the secret stays in its own file.
     #[must_use]
@@ -19,13 +57,12 @@ impl Demo {
         )
     }
 
-    /// Writes [`configuration`](Self::configuration) to a file that is removed together with the demo.
+    /// Writes a configuration to a file that is removed together with the demo.
     ///
     /// # Errors
     /// The directory for temporary files cannot be written to.
-    pub fn write_configuration(&self) -> std::io::Result<std::path::PathBuf> {
-        self.secret_file
-            .beside("cupbearer.toml", &self.configuration())
+    pub fn write_configuration(&self, text: &str) -> std::io::Result<std::path::PathBuf> {
+        self.secret_file.beside("cupbearer.toml", text)
     }
 
     /// A command that sends a request directly to the API, which rejects it for lack of a token.

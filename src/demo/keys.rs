@@ -21,9 +21,14 @@ const CLIENT_SECRET_BYTES: usize = 48;
 
 /// A random client secret that consists of unreserved characters, so that no encoding changes it.
 pub(super) fn client_secret() -> io::Result<Secret> {
+    random_text().map(Secret::new)
+}
+
+/// As many random characters as in a client secret.
+pub(super) fn random_text() -> io::Result<String> {
     let mut bytes = [0; CLIENT_SECRET_BYTES];
     rand::fill(&mut bytes).map_err(|_| no_randomness())?;
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 pub(super) struct RsaSigningKey {

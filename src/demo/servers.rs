@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::context::{CLIENT_ID, ENVIRONMENT_ID, ServerContext};
 use super::keys::{self, RsaSigningKey};
 use super::secret_file::SecretFile;
+use super::sessions::DemoSessions;
 use super::state::{Application, AuthMethod, DemoState};
 use super::{api, authorization_server, dir_lock};
 use crate::credentials::Secret;
@@ -116,6 +117,7 @@ pub async fn start(options: Options) -> io::Result<Demo> {
         issuer: issuer.clone(),
         key,
         state: state.clone(),
+        sessions: DemoSessions::default(),
     });
 
     let (stop, stopped) = watch::channel(());

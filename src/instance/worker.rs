@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 
 use super::generation::{ConfigGeneration, GenerationReceiver};
+use crate::config::LoginPages;
 use crate::metrics::{Metrics, StoppedTasks};
 use crate::proxy::{self, AccessLogger, CurrentProxy, DocumentStore, Proxy, ViaName};
 use crate::server;
@@ -67,6 +68,7 @@ impl WorkerProxy {
             metrics: Arc::clone(&self.shared.metrics),
             tokens: generation.identity.tokens.clone(),
             token_field: generation.config.token.field().clone(),
+            login_pages: LoginPages::of(&generation.config.upstream.url, &generation.config.token),
             carry_tunnel: Arc::new(move |tunnel| tunnels.spawn(tunnel)),
             via_name: self.shared.via_name.clone(),
             documents: Arc::clone(&self.shared.documents),

@@ -14,6 +14,7 @@ mod errors;
 mod header_lines;
 mod hop_by_hop;
 mod in_flight_limit;
+mod login_redirect;
 mod loop_detection;
 mod not_replayed;
 mod origin_ref;
@@ -49,6 +50,7 @@ use attempt::LastAttempt;
 use authorize::AuthorizedRequest;
 use errors::{ForwardError, ForwardFailure};
 use in_flight_limit::{InFlightLimit, Permit};
+use login_redirect::login_redirect;
 use not_replayed::NotReplayed;
 use request_body::{ReclaimedBody, ReplayableBody, UpstreamRequestBody};
 use request_head::{RequestHead, RequestTemplate};
@@ -70,6 +72,7 @@ pub struct Proxy {
     guard: Guard,
     metrics: Arc<Metrics>,
     in_flight_limit: InFlightLimit,
+    login_pages: Option<config::LoginPages>,
     tokens: Tokens,
     upstream: Upstream<UpstreamRequestBody>,
     via_name: ViaName,
@@ -93,6 +96,8 @@ pub struct Dependencies {
     pub tokens: Tokens,
     /// How requests carry it.
     pub token_field: config::TokenField,
+    /// The API's own pages for signing in, if it has any.
+    pub login_pages: Option<config::LoginPages>,
     /// Runs the tunnel of an upgraded connection.
     pub carry_tunnel: CarryTunnel,
     /// The `Via` name that identifies a request that loops back to this proxy.
@@ -161,6 +166,7 @@ impl Proxy {
                 metrics.in_flight().clone(),
                 dependencies.in_flight,
             ),
+            login_pages: dependencies.login_pages,
             tokens: dependencies.tokens,
             upstream: Upstream::new(config, tls, Arc::clone(&metrics)),
             metrics,
@@ -198,13 +204,13 @@ impl Proxy {
             .check(&request, &peer)
             .map_err(ForwardFailure::refused)?;
         if let Some(response) = admitted.preflight(request.headers()) {
-            return Ok(Forwarded {
-                response: response.map(ClientResponseBody::generated),
-                attempt: None,
-                caller: None,
-                asks_upgrade: false,
-                permit: None,
-            });
+            return Ok(Forwarded::generated(response, None));
+        }
+        if let Some(pages) = &self.login_pages
+            && let Some(mut response) = login_redirect(pages, &request)
+        {
+            admitted.cors().apply(response.headers_mut());
+            return Ok(Forwarded::generated(response, admitted.into_caller()));
         }
         let (mut head, body) = RequestHead::of(request, id, peer.scheme);
         if head.on_upgrade.is_some() {

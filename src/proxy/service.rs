@@ -38,8 +38,21 @@ pub(super) struct Forwarded {
     pub(super) caller: Option<CallerName>,
     /// Whether the request asked for an upgrade.
     pub(super) asks_upgrade: bool,
-    /// `None` for a preflight, which needs none, and after an upgrade, whose tunnel holds it.
+    /// `None` for a response that cupbearer generates, which needs none, and after an upgrade, whose tunnel holds it.
     pub(super) permit: Option<Permit>,
+}
+
+impl Forwarded {
+    /// A response that takes nothing from the upstream.
+    pub(super) fn generated(response: Response<Bytes>, caller: Option<CallerName>) -> Self {
+        Self {
+            response: response.map(ClientResponseBody::generated),
+            attempt: None,
+            caller,
+            asks_upgrade: false,
+            permit: None,
+        }
+    }
 }
 
 /// The outermost service: whatever happens inside, the client gets a response with the request's id.

@@ -45,6 +45,22 @@ pub fn login_url(host: &str) -> Option<String> {
     ))
 }
 
+/// Whether the API at this host has pages of its own on which a person signs in: `is_login_page` says which.
+#[must_use]
+pub fn has_login_pages(host: &str) -> bool {
+    managed_api(host) == Some(ManagedApi::SelfService) && host.ends_with(DOMAIN)
+}
+
+/// Whether the path is one of the pages on which a person signs in, of today's platform or of the older one. *Get
+/// Token* in the API's `/docs` leads there.
+#[must_use]
+pub fn is_login_page(path: &str) -> bool {
+    let below = path
+        .strip_prefix("/api/v1/auth/login")
+        .or_else(|| path.strip_prefix("/api/v1/login"));
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The environment in the host name of an API: `dev`, `test`, `stage` or `prod` in `self-service-api.dev-example.…`.
 #[must_use]
 pub fn environment_of_host(host: &str) -> Option<&str> {

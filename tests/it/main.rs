@@ -31,6 +31,7 @@ mod leaks;
 mod learn;
 mod leaving;
 #[cfg(target_os = "linux")]
+mod login_redirect;
 mod logs;
 #[cfg(target_os = "linux")]
 mod lost_results;

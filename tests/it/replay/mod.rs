@@ -68,7 +68,7 @@ async fn start(demo: &Demo, settings: &[(&str, &str)]) -> cupbearer::RunningProx
         text: (*text).to_owned(),
     };
     let overrides = Overrides {
-        file: Some(demo.write_configuration().unwrap()),
+        file: Some(demo.write_configuration(&demo.configuration()).unwrap()),
         settings: [("listen", "127.0.0.1:0")]
             .iter()
             .chain(settings)

@@ -1,0 +1,177 @@
+// `cupbearer demo --login`: someone new to it signs in, in a browser, and then uses the API's page.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { test } from "node:test";
+import { openBrowser } from "./browser.mjs";
+import { registerToken } from "./printed.mjs";
+import { curl, run, start, until } from "./support.mjs";
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Starts the demo, and returns the addresses that it prints. */
+async function startDemo(t, way) {
+  const admin = `127.0.0.1:${await freePort()}`;
+  const args = ["demo", way, "--listen", "127.0.0.1:0", "--set", `admin.listen=${admin}`];
+  const { found, ...demo } = await start(args, ({ stdout, stderr }) => {
+    const output = stdout + stderr;
+    const page = /^ +(http:\S+\/sign-in)$/m.exec(output)?.[1];
+    const command = /^ +(cupbearer login --config \S+ --admin \S+)$/m.exec(output)?.[1];
+    const docs = /^ +(http:\S+\/docs)$/m.exec(output)?.[1];
+    return page && command && docs && { page, command, docs };
+  });
+  t.after(() => demo.stop());
+  assert.equal(found.page, `http://${admin}/sign-in`);
+  return { ...found, admin, demo };
+}
+
+/** The status that "Try it out" of the first operation shows. */
+async function tryItOut(page) {
+  await page.locator("#operations-certificates-list_certificates .opblock-summary-control").click();
+  await page.getByRole("button", { name: "Execute" }).click();
+  return page.locator(".live-responses-table tr.response .response-col_status").first().innerText();
+}
+
+test("from demo --login to a 200 of Try it out with one sign-in", async (t) => {
+  const { page: signInPage, docs, admin } = await startDemo(t, "--login");
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(docs);
+  assert.match(await page.innerText("h1"), /503/);
+  await page.getByRole("link", { name: signInPage }).click();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in as Ada Admin" }).click();
+  await page.getByText("You are signed in").waitFor();
+  await page.goto(docs);
+  assert.match(await tryItOut(page), /^200/);
+  const { sign_in: person } = JSON.parse((await curl("--silent", `http://${admin}/status`)).stdout).proxies[0].token;
+  assert.deepEqual([person.who, person.is_renewed], ["Ada Admin", true]);
+});
+
+test("whoever cancels is not signed in, and an auditor may only read", async (t) => {
+  const { page: signInPage, docs } = await startDemo(t, "--login");
+  const api = new URL("/api/v1/certificates", docs).href;
+  const code = async (...more) => (await curl("--silent", "--output", "/dev/null", "--write-out", "%{http_code}", ...more, api)).stdout;
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(signInPage);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText("You are not signed in").waitFor();
+  assert.equal(await code(), "503");
+  await page.goto(signInPage);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in as Otto Auditor" }).click();
+  await page.getByText("You are signed in").waitFor();
+  assert.equal(await code(), "200");
+  assert.equal(await code("--request", "POST", "--data", "{}"), "403");
+});
+
+test("demo --login=paste: a token is copied from the page of the API and pasted, and the API's login stays at its own host", async (t) => {
+  const { page: signInPage, docs } = await startDemo(t, "--login=paste");
+  const context = await openBrowser(t);
+  const page = await context.newPage();
+  await page.goto(signInPage);
+  const [copying] = await Promise.all([
+    context.waitForEvent("page", { timeout: 5000 }).catch(() => page),
+    page.locator("a[href$='/api/v1/auth/login/self-service']").first().click(),
+  ]);
+  await copying.getByRole("button", { name: "Sign in as Ada Admin" }).click();
+  const token = await copying.locator("#token").inputValue();
+  registerToken(token);
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(copying.url()).origin });
+  await copying.getByRole("button", { name: "Copy Token" }).click();
+  await copying.getByText("Copied").waitFor();
+  assert.equal(await copying.evaluate(() => navigator.clipboard.readText()), token);
+
+  await page.goto(signInPage);
+  await page.locator("textarea").fill(token);
+  await page.getByRole("button", { name: "Use this token" }).click();
+  await page.getByText("Signed in as Ada Admin").waitFor();
+  await page.goto(docs);
+  assert.match(await tryItOut(page), /^200/);
+
+  // *Get Token* of the API's page leads away from the proxy.
+  const link = page.getByRole("link", { name: "Get Token" });
+  assert.equal(new URL(await link.getAttribute("href"), docs).origin, new URL(docs).origin);
+  await link.evaluate((element) => element.removeAttribute("target"));
+  await link.click();
+  await page.getByRole("heading", { name: "Sign in to copy a token" }).waitFor();
+  assert.equal(new URL(page.url()).origin, new URL(copying.url()).origin);
+  assert.notEqual(new URL(page.url()).origin, new URL(docs).origin);
+});
+
+test("the printed command signs in too", async (t) => {
+  const { command, docs } = await startDemo(t, "--login");
+  const login = await start([...command.split(" ").slice(1), "--no-browser"], ({ stderr }) => /(http:\/\/127\.0\.0\.1:\d+\/start\/\S+)/.exec(stderr));
+  t.after(() => login.stop("SIGKILL"));
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(login.found[1]);
+  await page.getByRole("button", { name: "Sign in as Ada Admin" }).click();
+  await page.getByText("You are signed in").waitFor();
+  assert.equal(await login.stop(0), 0);
+  await page.goto(docs);
+  await until(async () => /API/.test(await page.title()), "the page of the API is not shown");
+  const { stdout } = await run("curl", ["--noproxy", "*", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", new URL("/api/v1/certificates", docs).href]);
+  assert.equal(stdout, "200");
+});
+
+test("a hostile page in the same browser can neither start, complete nor replace a sign-in", async (t) => {
+  const hostile = createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html");
+    response.end("<!doctype html><title>hostile</title>");
+  });
+  hostile.listen(0, "127.0.0.1");
+  await once(hostile, "listening");
+  t.after(() => { hostile.close(); hostile.closeAllConnections(); });
+  const origin = `http://127.0.0.1:${hostile.address().port}`;
+  const { page: signInPage, docs, admin } = await startDemo(t, "--login");
+  const context = await openBrowser(t);
+  const evil = await context.newPage();
+  await evil.goto(origin);
+  const order = async () => evil.evaluate(async (url) => {
+    const attempts = [
+      { headers: { "Content-Type": "application/json", "X-Cupbearer": "1" } },
+      { mode: "no-cors", headers: { "Content-Type": "text/plain" } },
+      { mode: "no-cors", credentials: "include" },
+    ];
+    const outcomes = [];
+    for (const attempt of attempts) {
+      await fetch(url, { method: "POST", body: "{}", ...attempt }).then((response) => outcomes.push(response.status), () => outcomes.push("blocked"));
+    }
+    return outcomes;
+  }, `http://${admin}/login`);
+  assert.ok((await order()).every((outcome) => outcome !== 200), "a sign-in was started");
+
+  // A person is about to sign in: the hostile page knows the redirect address, and its requests carry the cookie.
+  const page = await context.newPage();
+  await page.goto(signInPage);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in as Ada Admin" }).waitFor();
+  const query = new URL(page.url()).searchParams;
+  const forged = new URL(query.get("redirect_uri"));
+  forged.search = new URLSearchParams({ code: "of-the-attacker", state: "guessed", iss: page.url().split("/authorize")[0] });
+  const [cookie] = await context.cookies(forged.href);
+  assert.ok(cookie.httpOnly);
+  assert.equal((await evil.goto(forged.href)).status(), 400);
+  await evil.goto(origin);
+  await evil.evaluate(async (url) => {
+    const frame = document.createElement("iframe");
+    frame.src = url;
+    document.body.append(frame);
+    await new Promise((done) => frame.addEventListener("load", done));
+    await fetch(url, { mode: "no-cors", credentials: "include" }).catch(() => {});
+  }, forged.href);
+  assert.ok((await order()).every((outcome) => outcome !== 200), "the sign-in was replaced");
+
+  await page.getByRole("button", { name: "Sign in as Ada Admin" }).click();
+  await page.getByText("You are signed in").waitFor();
+  await page.goto(docs);
+  assert.match(await tryItOut(page), /^200/);
+});
