@@ -119,6 +119,7 @@ test("a rejected request says why, whose side it is on, and which rule would adm
   const details = page.locator("#details");
   assert.match(await details.innerText(), /matches no rule of guard\.allow[^]*To allow it, add this to guard\.allow/);
   assert.equal(await page.locator("#rule").innerText(), '"GET /echo/two"');
+  assert.match(await details.innerText(), /Took\s+[\d.]+ ms: all of it in cupbearer, which did not send the request/);
   await rowOf(page, "/echo/*").getByRole("button").click();
   await until(async () => /echo\/\*/.test(await details.innerText()), "the other request is not shown");
   assert.equal(await page.locator("#rule").count(), 0, "a rule with a star would admit more");

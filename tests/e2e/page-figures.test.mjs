@@ -128,6 +128,7 @@ test("the details of a request have its ids, its token, its replay, its parts an
   await settled(page);
   const headers = ["--header", `traceparent: 00-${TRACE}-b7ad6b7169203331-01`, "--header", "X-Request-Id: of-this-test", "--user", `x:${key}`];
   await visit(proxy, "/stale", ...headers, "--data", "12345");
+  assert.match(await rowOf(page, "/stale").locator("td").nth(6).innerText(), /^[\d.]+ ms \(API [\d.]+ ms\)$/);
   await rowOf(page, "/stale").getByRole("button").click();
   const facts = await factsOf(page.locator("#details > dl").first());
   assert.equal(facts.Request, "POST /stale");

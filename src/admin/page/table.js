@@ -175,15 +175,22 @@ function row(request) {
     cell({ class: "path" }, open),
     cell({ class: "wide", title: request.error }, reasonWords(request)),
     cell({ class: "wide", title: CALLER_TITLE }, callerAndUser(request)),
-    cell({ title: shares(request) }, milliseconds(request.ms)),
+    cell({ title: shares(request) }, milliseconds(request.ms), element("span", { class: "wide note" }, apiShare(request))),
     cell({ class: "wide", title: BYTES_TITLE }, `${bytes(request.bytes_in)}, ${bytes(request.bytes_out)}`),
     cell({ class: "wide", title: PROTOCOL_TITLE }, protocolWords(request)),
   );
 }
 
+/** The share of the API, in short. */
+const apiShare = ({ api_ms: time }) => (time === null || time === undefined ? "" : ` (API ${milliseconds(time)})`);
+
 /** Whose time it was. */
 export function shares(request) {
-  if (request.api_ms === null || request.api_ms === undefined) return "How this time is divided is not known: there was no response from the API.";
+  const isKnown = (time) => time !== null && time !== undefined;
+  if (!isKnown(request.api_ms)) {
+    const isOurs = request.answered_by === "cupbearer" && !isKnown(request.sent_ms);
+    return isOurs ? "all of it in cupbearer, which did not send the request to the API." : "how this time is divided is not known, since there was no response from the API.";
+  }
   const body = Math.max(0, request.ms - request.head_ms);
   const ours = Math.max(0, request.head_ms - request.api_ms);
   return `cupbearer ${milliseconds(ours)}, the API ${milliseconds(request.api_ms)}, the body ${milliseconds(body)}`;
