@@ -270,7 +270,7 @@ impl AdminEndpoints {
             return line(StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned());
         }
         match read_order(body).await {
-            Ok(body) => sign_in::carry_out(order, &body, &self.views).await,
+            Ok(body) => sign_in::carry_out(order, request.headers(), &body, &self.views).await,
             Err(error) => line(StatusCode::BAD_REQUEST, error.to_string()),
         }
     }

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::response::{AdminResponse, line, with_type};
 use super::status::timestamp;
-use super::status_api::SignInResult;
+use super::status_api::{DeviceCode, SignInResult};
 use super::view::ProxyView;
 use crate::login::LoginNotStarted;
 use crate::text::error_chain;
@@ -48,7 +48,14 @@ struct OrderFields {
     token: Option<String>,
     /// The sign-in that is asked about.
     login: Option<String>,
+    /// Whether that sign-in ends.
+    cancel: bool,
+    /// Whether the person signs in with a code on another device.
+    device: bool,
 }
+
+/// What no order can be given for.
+const NOBODY_SIGNS_IN: &str = "Nobody signs in to this proxy: token.grant is none of \"authorization_code\", \"device_code\" and \"paste\".";
 
 /// Whether the request says that it is JSON. A form of another page cannot say so.
 pub(super) fn is_json<B>(request: &Request<B>) -> bool {
@@ -59,16 +66,18 @@ pub(super) fn is_json<B>(request: &Request<B>) -> bool {
         && media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Carries out an order of the person who owns this process.
+/// Carries out an order of the person who owns this process. Browsers say where an order of a page comes from.
 pub(super) async fn carry_out(
     order: SignInOrder,
+    headers: &HeaderMap,
     body: &[u8],
     views: &[ProxyView],
 ) -> AdminResponse {
     // serde's error may quote the token.
     let Ok(mut fields) = serde_json::from_slice::<OrderFields>(body) else {
         return bad_request(
-            "The body cannot be read: send a JSON object in which proxy, token and login, where present, are strings.",
+            "The body cannot be read: send a JSON object in which proxy, token and login, where present, are strings, and \
+             device and cancel are true or false.",
         );
     };
     let view = match chosen(fields.proxy.as_deref(), views) {
@@ -77,7 +86,17 @@ pub(super) async fn carry_out(
     };
     let tokens = (view.sign_in_tokens)();
     match order {
-        SignInOrder::Login => login(view, &tokens, fields.login.as_deref()).await,
+        SignInOrder::Login if fields.device && is_of_browser(headers) => line(
+            StatusCode::FORBIDDEN,
+            "No page can begin a sign-in with a code: use `cupbearer login --device`.".to_owned(),
+        ),
+        SignInOrder::Login if fields.device => begin_device(view, &tokens).await,
+        SignInOrder::Login => {
+            if let Some(id) = fields.login.as_deref().filter(|_| fields.cancel) {
+                view.logins.cancel_one(id).await;
+            }
+            login(view, &tokens, fields.login.as_deref()).await
+        }
         SignInOrder::Logout => match sign_out(view, &tokens).await {
             Ok(problem) => response(&SignInResult {
                 problem,
@@ -116,16 +135,45 @@ async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResp
             start_url: Some(started.start_url),
             ..result(&view.name, tokens)
         }),
-        Err(error) => {
-            let status = match &error {
-                LoginNotStarted::Taken { .. } => StatusCode::CONFLICT,
-                LoginNotStarted::Login(_) | LoginNotStarted::NoRandomBytes(_) => {
-                    StatusCode::BAD_GATEWAY
-                }
-            };
-            line(status, format!("{}.", error_chain(&error)))
-        }
+        Err(error) => not_started(&error),
     }
+}
+
+/// Begins a sign-in with a code, which nothing but this response contains.
+async fn begin_device(view: &ProxyView, tokens: &Tokens) -> AdminResponse {
+    let begun = view.logins.begin_device(Arc::clone(&view.sign_in_tokens));
+    match begun.await {
+        Ok(started) => response(&SignInResult {
+            login: Some(started.id),
+            device: Some(DeviceCode {
+                verification_url: started.prompt.verification_url.to_string(),
+                complete_url: started.prompt.complete_url.map(String::from),
+                user_code: started.prompt.user_code,
+                expires_in_s: started.prompt.lifetime.as_secs(),
+            }),
+            ..result(&view.name, tokens)
+        }),
+        Err(error) => not_started(&error),
+    }
+}
+
+/// Whether a browser sends it: every browser adds one of these to such a POST, and no page can remove it.
+fn is_of_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
+}
+
+fn not_started(error: &LoginNotStarted) -> AdminResponse {
+    let is_configured_so = match error {
+        LoginNotStarted::Taken { .. } => true,
+        LoginNotStarted::Login(error) => error.is_configured_so(),
+        LoginNotStarted::NoRandomBytes(_) => false,
+    };
+    let status = if is_configured_so {
+        StatusCode::CONFLICT
+    } else {
+        StatusCode::BAD_GATEWAY
+    };
+    line(status, format!("{}.", error_chain(error)))
 }
 
 /// Signs out of the identity that serves, and of the one that waits for its first token. Returns what the person should
@@ -153,9 +201,10 @@ fn chosen<'a>(
     let candidates: Vec<&ProxyView> = views.iter().filter(is_meant).filter(of_people).collect();
     match candidates[..] {
         [only] => Ok(only),
-        [] if views.iter().any(|view| is_meant(&view)) => {
-            Err(Box::new(failure(&PasteError::NotExpected)))
-        }
+        [] if views.iter().any(|view| is_meant(&view)) => Err(Box::new(line(
+            StatusCode::CONFLICT,
+            NOBODY_SIGNS_IN.to_owned(),
+        ))),
         [] => Err(Box::new(line(
             StatusCode::NOT_FOUND,
             "There is no proxy with this name.".to_owned(),
@@ -190,7 +239,9 @@ fn result(proxy: &str, tokens: &Tokens) -> SignInResult {
     SignInResult {
         proxy: proxy.to_owned(),
         state: snapshot.state.as_str().to_owned(),
-        way: sign_in.map_or("", |sign_in| sign_in.place.way()).to_owned(),
+        way: sign_in
+            .map_or("", |sign_in| sign_in.place.way.as_str())
+            .to_owned(),
         is_renewed: person.as_ref().is_some_and(|person| person.is_renewed),
         login_url: sign_in.and_then(|sign_in| sign_in.place.login_url.clone()),
         page: sign_in.and_then(|sign_in| sign_in.place.page.clone()),

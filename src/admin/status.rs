@@ -143,7 +143,7 @@ fn token_status(from: String, snapshot: Snapshot, attempts: &[TokenAttempt]) -> 
 fn sign_in_status(snapshot: SignInSnapshot) -> SignInStatus {
     let (place, person) = (snapshot.place, snapshot.signed_in);
     SignInStatus {
-        way: place.way().to_owned(),
+        way: place.way.as_str().to_owned(),
         is_renewed: person.as_ref().is_some_and(|person| person.is_renewed),
         is_signed_in: person.is_some(),
         who: person.as_ref().and_then(|person| person.who.clone()),

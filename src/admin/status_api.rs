@@ -155,7 +155,7 @@ pub struct TokenAttemptStatus {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SignInStatus {
-    /// `paste`, or `browser` if the person signs in with a browser.
+    /// `paste`, `browser` if the person signs in with a browser, or `device` if it is one on another device.
     pub way: String,
     /// Whether new tokens are obtained without the person.
     pub is_renewed: bool,
@@ -172,7 +172,7 @@ pub struct SignInStatus {
 }
 
 /// The response to an order to sign in or out.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SignInResult {
     /// The key `name` of the proxy's configuration.
@@ -189,10 +189,13 @@ pub struct SignInResult {
     pub expires_at: Option<String>,
     /// What speaks against the token.
     pub doubts: Vec<String>,
-    /// `paste`, or `browser` if the person signs in with a browser.
+    /// `paste`, `browser` if the person signs in with a browser, or `device` if it is one on another device.
     pub way: String,
     /// Whether new tokens are obtained without the person.
     pub is_renewed: bool,
+    /// The code of a sign-in that has just begun, and where to enter it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceCode>,
     /// The address that a browser must open. It works once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_url: Option<String>,
@@ -205,6 +208,22 @@ pub struct SignInResult {
     /// Why the sign-in has failed, or what was not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// What a person needs to sign in on another device. No other response, page or log contains it: whoever knows it could
+/// sign this proxy in as himself.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceCode {
+    /// Where to enter the code.
+    pub verification_url: String,
+    /// The same with the code in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete_url: Option<String>,
+    /// What to enter there.
+    pub user_code: String,
+    /// How long it is valid.
+    pub expires_in_s: u64,
 }
 
 /// How many token requests have ended in which way.

@@ -1,4 +1,5 @@
-//! `cupbearer login`: signs a person in to the running proxy, with a browser or with a token that was copied.
+//! `cupbearer login`: signs a person in to the running proxy, with a browser, with a code on another device, or
+//! with a token that was copied.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -11,27 +12,32 @@ use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
 use super::exit::Exit;
 use super::hidden_line::{Typed, read_hidden, read_piped};
 use super::invocation::{Invocation, SettingsArgs};
-use super::login_browser;
 use super::output::{print_result, say};
 use super::sign_in_order::{OrderFailure, give, name_of};
+use super::{login_browser, login_device};
 use crate::admin::status_api::SignInResult;
 use crate::credentials::{self, Secret};
 
 /// The proxy may have to read the issuer's metadata first.
 const METADATA_LIMIT: Duration = Duration::from_secs(12);
 
-/// Sign in to the running proxy: with a browser, or with a token that you have copied
+/// Sign in to the running proxy: with a browser, with a code on another device, or with a token that you have copied
 #[derive(Args)]
 #[group(skip)]
 #[command(
-    after_help = "With token.grant = \"authorization_code\", a browser opens. With \"paste\", the token is read from a hidden\n\
-                  prompt, or from standard input if that is not a terminal.\n\n\
-                  Example:\n  cupbearer login\n  cupbearer login --no-browser\n  pbpaste | cupbearer login"
+    after_help = "With token.grant = \"authorization_code\", a browser opens. With \"device_code\", and wherever the\n\
+                  authorization server has a device endpoint, --device shows a code to enter in a browser on another\n\
+                  device. With \"paste\", the token is read from a hidden prompt, or from standard input if that is not a\n\
+                  terminal.\n\n\
+                  Example:\n  cupbearer login\n  cupbearer login --no-browser\n  cupbearer login --device\n  pbpaste | cupbearer login"
 )]
 pub(super) struct LoginArgs {
     /// Print the address to open instead of opening it
     #[arg(long)]
     no_browser: bool,
+    /// Show a code to enter in a browser on another device
+    #[arg(long, conflicts_with = "no_browser")]
+    device: bool,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -43,7 +49,14 @@ impl LoginArgs {
             return exit;
         }
         let _hidden = credentials::hide_process();
-        match login(&invocation, !self.no_browser).await {
+        let signing_in = async {
+            if self.device {
+                login_device::sign_in(&invocation).await
+            } else {
+                login(&invocation, !self.no_browser).await
+            }
+        };
+        match signing_in.await {
             Ok(signed_in) => print_result("cupbearer login", &summary(&signed_in), Exit::Fine),
             Err(failure) => {
                 say(&format!("cupbearer login: {failure}"));

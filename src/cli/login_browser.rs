@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
+use super::admin_client::{AdminListener, Recipient};
+use super::login_wait::BegunLogin;
 use super::output::say;
-use super::sign_in_order::{OrderFailure, give};
+use super::sign_in_order::OrderFailure;
 use crate::admin::status_api::SignInResult;
 use crate::config::is_loopback;
-
-/// How often the proxy is asked how the sign-in goes.
-const POLL: Duration = Duration::from_millis(300);
 
 /// Longer than the sign-in is valid, so that the proxy says how it has ended.
 const LIMIT: Duration = Duration::from_secs(330);
@@ -32,29 +28,14 @@ pub(super) async fn sign_in(
         ));
     };
     show(&start, with_browser);
-    let order = json!({ "proxy": proxy, "login": id }).to_string();
-    let deadline = Instant::now() + LIMIT;
-    while Instant::now() < deadline {
-        sleep(POLL).await;
-        listener.renew_limit(TIME_LIMIT);
-        let result = give(listener, "/login", &order, Recipient::OwnUserIfKnown).await?;
-        let problem = result.problem.clone().unwrap_or_default();
-        match result.outcome.as_deref() {
-            Some("waiting") => {}
-            Some("signed_in") => return Ok(result),
-            Some("denied") => return Err(OrderFailure::LoginDenied(problem)),
-            Some("failed") => return Err(OrderFailure::LoginFailed(problem)),
-            Some("replaced") => {
-                return Err(OrderFailure::LoginEnded(
-                    "another sign-in has begun, or somebody has signed out",
-                ));
-            }
-            Some(_) | None => break,
-        }
-    }
-    Err(OrderFailure::LoginEnded(
-        "nobody came back within 5 minutes",
-    ))
+    let begun = BegunLogin {
+        proxy,
+        id,
+        limit: LIMIT,
+        reminds: false,
+        expired: "nobody came back within 5 minutes",
+    };
+    begun.wait(listener, Recipient::OwnUserIfKnown).await
 }
 
 /// Only an address on this machine is opened, whatever the response says.

@@ -26,6 +26,8 @@ mod keygen;
 mod learn;
 mod login;
 mod login_browser;
+mod login_device;
+mod login_wait;
 mod logout;
 mod output;
 mod page_doctor;

@@ -29,7 +29,16 @@ pub(super) enum OrderFailure {
     /// The authorization server cannot be reached, or its response cannot be used.
     #[error("not signed in: {0}")]
     LoginFailed(String),
-    /// The person did not come back in time, or began another sign-in.
+    /// The person has ended the command.
+    #[error("not signed in: it was cancelled, and nothing has changed")]
+    Cancelled,
+    /// Nobody knows whose program would show a code.
+    #[error(
+        "this system does not tell which user listens at the address of the admin listener, so a code from there cannot \
+         be trusted; set admin.listen to a unix socket of your own"
+    )]
+    OwnerUnknown,
+    /// The person did not sign in in time, or began another sign-in.
     #[error("not signed in: {0}")]
     LoginEnded(&'static str),
     /// The token cannot be read.
@@ -44,9 +53,11 @@ impl OrderFailure {
             Self::Listener(error) if error.has_timed_out() => Exit::Failed,
             Self::Listener(error) if error.is_owner_unknown() => Exit::Failed,
             Self::Listener(_) | Self::NotExpected(_) => Exit::Configuration,
-            Self::Denied(_) | Self::Abandoned | Self::LoginDenied(_) => Exit::Refused,
+            Self::Denied(_) | Self::Abandoned | Self::Cancelled | Self::LoginDenied(_) => {
+                Exit::Refused
+            }
             Self::LoginFailed(_) => Exit::Unreachable,
-            Self::Input(_) | Self::LoginEnded(_) => Exit::Failed,
+            Self::Input(_) | Self::LoginEnded(_) | Self::OwnerUnknown => Exit::Failed,
         }
     }
 }

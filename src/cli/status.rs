@@ -212,10 +212,10 @@ fn write_sign_in(f: &mut fmt::Formatter<'_>, sign_in: &SignInStatus) -> fmt::Res
     let places = [
         ("sign in at", &sign_in.login_url),
         (
-            if sign_in.way == "browser" {
-                "sign in at"
-            } else {
-                "paste at"
+            match &*sign_in.way {
+                "browser" => "sign in at",
+                "device" => "page",
+                _ => "paste at",
             },
             &sign_in.page,
         ),

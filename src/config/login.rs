@@ -1,18 +1,26 @@
-//! `token.grant = "authorization_code"` as types: how a person signs in with a browser.
+//! `token.grant = "authorization_code"` and `"device_code"` as types: how a person signs in at the authorization
+//! server.
+
+use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
 use super::address::{Origin, is_loopback};
+use super::listen::Listen;
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
-/// How a person signs in with a browser.
+/// How a person signs in at the authorization server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginConfig {
+    /// Whether a person signs in only with a code on another device, and no browser ever returns to `redirect_url`.
+    pub is_device_only: bool,
     /// `token.redirect_url`: http on loopback, with a port and a path.
     pub redirect_url: Url,
     /// `token.authorization_url`; without it the issuer's metadata names the address.
     pub authorization_url: Option<Url>,
+    /// `token.device_url`; without it the issuer's metadata may name the address.
+    pub device_url: Option<Url>,
     /// `token.revocation_url`; without it the issuer's metadata may name the address.
     pub revocation_url: Option<Url>,
     /// The issuer, where it is known.
@@ -22,7 +30,7 @@ pub struct LoginConfig {
 }
 
 /// Paths that cupbearer serves itself beside the redirect.
-const OWN_PATHS: [&str; 3] = ["/", "/start", "/done"];
+const OWN_PATHS: [&str; 4] = ["/", "/start", "/done", "/rejected"];
 
 /// `token.redirect_url` (RFC 8252 7.3): cupbearer listens there, so it must be on this machine.
 pub(crate) fn redirect_url(text: &str) -> Result<Url, InvalidValue> {
@@ -50,6 +58,10 @@ pub(crate) fn redirect_url(text: &str) -> Result<Url, InvalidValue> {
     if OWN_PATHS.contains(&path) || path.starts_with("/start/") {
         return invalid("has no path of its own");
     }
+    // The path is that of a cookie too.
+    if path.contains(';') {
+        return invalid("has a semicolon in its path");
+    }
     Ok(url)
 }
 
@@ -60,6 +72,18 @@ impl LoginConfig {
         let url = &self.redirect_url;
         let port = url.port_or_known_default().unwrap_or_default();
         format!("{}:{port}", url.host_str().unwrap_or_default())
+    }
+
+    /// Where cupbearer listens during a sign-in.
+    #[must_use]
+    pub fn redirect_listen(&self) -> Listen {
+        let url = &self.redirect_url;
+        let port = url.port_or_known_default().unwrap_or_default();
+        let host = url.host_str().unwrap_or_default();
+        let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+        ip.map_or(Listen::Localhost(port), |ip| {
+            Listen::Tcp(SocketAddr::new(ip, port))
+        })
     }
 
     /// Whether the browser returns to a name, which may stand for two addresses.

@@ -58,7 +58,7 @@ impl TokenConfig {
         matches!(self.origin, TokenOrigin::Source(_))
     }
 
-    /// How a person signs in with a browser, if one does.
+    /// How a person signs in at the authorization server, if one does.
     #[must_use]
     pub fn login(&self) -> Option<&LoginConfig> {
         self.grant()?.login()
@@ -172,7 +172,7 @@ impl GrantConfig {
     #[must_use]
     pub const fn login(&self) -> Option<&LoginConfig> {
         match &self.grant {
-            GrantType::AuthorizationCode(login) => Some(login),
+            GrantType::AuthorizationCode(login) | GrantType::DeviceCode(login) => Some(login),
             GrantType::ClientCredentials
             | GrantType::JwtBearer
             | GrantType::SignedJwtBearer { .. }
@@ -251,6 +251,8 @@ pub(crate) enum GrantName {
     TokenExchange,
     /// `authorization_code`.
     AuthorizationCode,
+    /// `device_code`.
+    DeviceCode,
     /// `paste`.
     Paste,
 }
@@ -278,6 +280,8 @@ pub enum GrantType {
     },
     /// RFC 6749 4.1 with PKCE, and 6 for each renewal.
     AuthorizationCode(Box<LoginConfig>),
+    /// RFC 8628, and RFC 6749 6 for each renewal.
+    DeviceCode(Box<LoginConfig>),
 }
 
 /// `token.scope` (RFC 6749 3.3): words of printable ASCII without `"` and `\`, separated by single spaces.
@@ -354,6 +358,7 @@ impl GrantType {
             Self::JwtBearer | Self::SignedJwtBearer { .. } => "jwt_bearer",
             Self::TokenExchange { .. } => "token_exchange",
             Self::AuthorizationCode(_) => "authorization_code",
+            Self::DeviceCode(_) => "device_code",
         }
     }
 }

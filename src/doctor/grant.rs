@@ -223,6 +223,9 @@ fn invalid_grant(finding: Finding, token: &GrantConfig) -> Finding {
         GrantType::AuthorizationCode(_) => {
             finding.remedy("sign in again with `cupbearer login`")
         }
+        GrantType::DeviceCode(_) => {
+            finding.remedy("sign in again with `cupbearer login --device`")
+        }
         GrantType::ClientCredentials => finding.remedy(
             "the server does not grant client_credentials to this client: look at the server's own log",
         ),

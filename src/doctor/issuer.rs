@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
 use super::own_response::CupbearerResponse;
+use super::person_grant;
 use super::probe::{ProbeError, ProbeResponse, get};
 use crate::config::{self, Endpoint};
 use crate::text::{error_chain, excerpt};
@@ -178,6 +179,10 @@ fn compare_metadata(context: &DoctorContext<'_>, url: &str, body: &[u8]) -> Find
             excerpt(endpoint, 200)
         ))
         .remedy("use the endpoint in the metadata, unless the other one is intended");
+    }
+    let login = context.config.token.login();
+    if let Some(finding) = login.and_then(|login| person_grant::judge(login, &document)) {
+        return finding;
     }
     match context.pingone.as_ref().and_then(PingOneServer::describe) {
         Some(environment) => Finding::ok(format!("{environment} exists")),

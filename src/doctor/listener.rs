@@ -11,6 +11,9 @@ use crate::config::{Config, Listen};
 /// Binds the configured addresses for a moment; if one is in use, finds out by which program.
 pub(super) async fn examine(config: &Config) -> Finding {
     let (finding, is_free) = examine_address(&config.listen, ConfiguredProxy::of(config)).await;
+    if let Some(taken) = taken_redirect(config).await {
+        return taken;
+    }
     if !is_free || !config.admin.is_configured {
         return finding;
     }
@@ -36,6 +39,19 @@ pub(super) async fn examine(config: &Config) -> Finding {
         .remedy("stop it, or choose another port with admin.listen = \"localhost:PORT\""),
         None => finding,
     }
+}
+
+/// Another program listens where the browser of a person who signs in is to return.
+async fn taken_redirect(config: &Config) -> Option<Finding> {
+    let login = config.token.login().filter(|login| !login.is_device_only)?;
+    let sockets = login.redirect_listen().sockets();
+    let taken = tokio::task::spawn_blocking(move || sockets.into_iter().find_map(holder_of_taken));
+    let (address, holder) = taken.await.ok().flatten()?;
+    let message = format!("token.redirect_url: {address} is used by {holder}");
+    Some(Finding::failed(FailureKind::Other, message).remedy(
+        "if that is a sign-in in progress, complete it; otherwise stop the program, or set token.redirect_url to another \
+         address that is registered for the client",
+    ))
 }
 
 /// The address and which program uses it, if one does.

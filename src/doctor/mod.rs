@@ -16,6 +16,7 @@ mod issuer;
 mod listener;
 mod local_exchange;
 mod own_response;
+mod person_grant;
 mod port_holder;
 pub mod preflight;
 mod prerequisites;

@@ -107,7 +107,10 @@ pub fn start_one_of(
         attempts: AttemptCounter::default(),
         sign_in_page: SignInPage::default(),
         login_sessions: LoginSessions::default(),
-        logins: Logins::new(metrics.stopped_tasks().clone()),
+        logins: Logins::new(
+            metrics.proxy().map(str::to_owned),
+            metrics.stopped_tasks().clone(),
+        ),
     };
     let (live_config, keys_read) = LiveConfig::new(config, context)?;
     server.respond_to_unserved(Arc::new(UnservedResponder::new(

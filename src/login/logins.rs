@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::device_poll;
 use super::outcome::{LoginOutcome, settle};
 use super::redirect_server::{self, LIFETIME};
-use super::visit::{LoginVisits, ServingTokens};
+use super::visit::{LoginVisits, ServingTokens, VisitSecrets};
 use crate::metrics::StoppedTasks;
 use crate::server::{BindError, DrainPhase, StopSignal};
 use crate::text::error_chain;
-use crate::token::{LoginError, NoRandomBytes, unguessable};
+use crate::token::{DevicePrompt, LoginError, NoRandomBytes, unguessable};
 
 /// Why no sign-in has begun.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,15 @@ pub struct StartedLogin {
     pub lifetime: std::time::Duration,
 }
 
+/// A sign-in with a code on another device that has begun.
+#[derive(Clone)]
+pub struct StartedDeviceLogin {
+    /// What it is asked about by. Not a secret.
+    pub id: String,
+    /// What only the person may see.
+    pub prompt: DevicePrompt,
+}
+
 /// The sign-in of one proxy that is in progress, or the last one.
 #[derive(Clone, Default)]
 pub struct Logins {
@@ -53,21 +63,30 @@ pub struct Logins {
     /// One begins at a time.
     beginning: Arc<tokio::sync::Mutex<()>>,
     stopped_tasks: StoppedTasks,
+    /// The proxy's name in the log, if there are several proxies.
+    proxy: Option<String>,
 }
 
 struct CurrentLogin {
     id: String,
     outcome: watch::Sender<LoginOutcome>,
-    /// Ends the listener and its connections.
+    /// Where the browser returns; `None` for a sign-in with a code.
+    listener: Option<RedirectListener>,
+}
+
+struct RedirectListener {
+    /// Ends it and its connections.
     stop: watch::Sender<DrainPhase>,
     task: JoinHandle<()>,
 }
 
 impl Logins {
-    /// No sign-in yet. A task that panics is one of the `stopped_tasks`.
+    /// No sign-in yet. `proxy` is the proxy's name in the log, if there are several proxies. A task that panics is one
+    /// of the `stopped_tasks`.
     #[must_use]
-    pub fn new(stopped_tasks: StoppedTasks) -> Self {
+    pub fn new(proxy: Option<String>, stopped_tasks: StoppedTasks) -> Self {
         Self {
+            proxy,
             stopped_tasks,
             ..Self::default()
         }
@@ -90,7 +109,14 @@ impl Logins {
         })?;
         let outcome = watch::Sender::new(LoginOutcome::Waiting);
         let start_url = format!("http://{address}/start/{once}");
-        let visits = LoginVisits::new(attempt, serving, once, cookie, outcome.clone());
+        let secrets = VisitSecrets { once, cookie };
+        let visits = LoginVisits::new(
+            attempt,
+            serving,
+            secrets,
+            outcome.clone(),
+            self.proxy.clone(),
+        );
         let (stop, stop_signal) = StopSignal::channel();
         let listening =
             redirect_server::serve(bound, visits, outcome.clone(), stop.clone(), stop_signal);
@@ -99,14 +125,38 @@ impl Logins {
         *self.lock() = Some(CurrentLogin {
             id: id.clone(),
             outcome,
-            stop,
-            task,
+            listener: Some(RedirectListener { stop, task }),
         });
         Ok(StartedLogin {
             id,
             start_url,
             lifetime: LIFETIME,
         })
+    }
+
+    /// Begins a sign-in with a code on another device, in place of the one that is in progress.
+    ///
+    /// # Errors
+    /// Why it cannot begin. One that is in progress goes on.
+    pub async fn begin_device(
+        &self,
+        serving: ServingTokens,
+    ) -> Result<StartedDeviceLogin, LoginNotStarted> {
+        let _only_one = self.beginning.lock().await;
+        let attempt = serving().begin_device_login().await?;
+        let id = unguessable()?;
+        self.cancel().await;
+        let prompt = attempt.prompt().clone();
+        let outcome = watch::Sender::new(LoginOutcome::Waiting);
+        let polling = device_poll::poll(attempt, serving, outcome.clone(), self.proxy.clone());
+        let stopped_tasks = self.stopped_tasks.clone();
+        tokio::spawn(stopped_tasks.watch_for_panic("sign-in", polling));
+        *self.lock() = Some(CurrentLogin {
+            id: id.clone(),
+            outcome,
+            listener: None,
+        });
+        Ok(StartedDeviceLogin { id, prompt })
     }
 
     /// How the sign-in with this id goes.
@@ -118,14 +168,24 @@ impl Logins {
         }
     }
 
+    /// Ends the sign-in with this id, unless it has ended or been replaced.
+    pub async fn cancel_one(&self, id: &str) {
+        let is_current = |current: &CurrentLogin| current.id == id;
+        if self.lock().as_ref().is_some_and(is_current) {
+            self.cancel().await;
+        }
+    }
+
     /// Ends the sign-in that is in progress, so that it can no longer be completed, and waits until its address is
     /// free.
     pub async fn cancel(&self) {
         let current = self.lock().take();
         if let Some(current) = current {
             settle(&current.outcome, LoginOutcome::Replaced);
-            current.stop.send_replace(DrainPhase::Cut);
-            let _ = current.task.await;
+            if let Some(listener) = current.listener {
+                listener.stop.send_replace(DrainPhase::Cut);
+                let _ = listener.task.await;
+            }
         }
     }
 

@@ -1,13 +1,16 @@
-//! A person's sign-in with a browser: the listener to which the browser returns (RFC 8252), which exists only then.
+//! A person's sign-in: with a browser, the listener to which the browser returns (RFC 8252), which exists only then;
+//! with a code on another device (RFC 8628), the requests that ask whether the person has signed in.
 //!
 //! `logins` begins a sign-in and knows how it goes, `redirect_server` listens, `visit` decides about one request of a
-//! browser, and `pages` are what the browser shows. `token` knows the authorization server.
+//! browser, and `pages` are what the browser shows; `device_poll` waits for the other device. `token` knows the
+//! authorization server.
 
+mod device_poll;
 mod logins;
 mod outcome;
 mod pages;
 mod redirect_server;
 mod visit;
 
-pub use logins::{LoginNotStarted, Logins, StartedLogin};
+pub use logins::{LoginNotStarted, Logins, StartedDeviceLogin, StartedLogin};
 pub use outcome::LoginOutcome;

@@ -15,7 +15,7 @@ pub enum LoginOutcome {
     Failed(String),
     /// The person did not come back in time.
     Expired,
-    /// Another sign-in has begun.
+    /// Another sign-in has begun, or this one was cancelled.
     Replaced,
 }
 
@@ -49,6 +49,18 @@ pub(super) fn settle(outcome: &watch::Sender<LoginOutcome>, end: LoginOutcome) {
         let is_open = *outcome == LoginOutcome::Waiting;
         if is_open {
             *outcome = end;
+        }
+        is_open
+    });
+}
+
+/// Calls `adopt` unless the sign-in has ended before, and ends it.
+pub(super) fn settle_signed_in(outcome: &watch::Sender<LoginOutcome>, adopt: &mut dyn FnMut()) {
+    outcome.send_if_modified(|outcome| {
+        let is_open = *outcome == LoginOutcome::Waiting;
+        if is_open {
+            adopt();
+            *outcome = LoginOutcome::SignedIn;
         }
         is_open
     });

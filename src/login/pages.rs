@@ -27,12 +27,14 @@ pub(super) fn page(status: StatusCode, heading: &str, text: &str) -> LoginRespon
 }
 
 /// A redirect, which leaves nothing of this address behind.
-pub(super) fn redirect(target: &str, cookie: &str) -> Option<LoginResponse> {
+pub(super) fn redirect(target: &str, cookie: Option<&str>) -> Option<LoginResponse> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, HeaderValue::try_from(target).ok()?);
-    headers.insert(header::SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
+    if let Some(cookie) = cookie {
+        headers.insert(header::SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
+    }
     protect(headers);
     Some(response)
 }
@@ -54,6 +56,16 @@ pub(super) fn outcome(outcome: &LoginOutcome) -> LoginResponse {
         ),
         LoginOutcome::Expired | LoginOutcome::Replaced => gone(),
     }
+}
+
+/// A response that does not belong to the sign-in, which goes on.
+pub(super) fn rejected() -> LoginResponse {
+    page(
+        StatusCode::BAD_REQUEST,
+        "This is not the response to your sign-in",
+        "Nothing has changed, and the log says why. If you have just signed in, begin again with `cupbearer login`, or on \
+         the page /sign-in of the admin listener.",
+    )
 }
 
 /// An address that has been used, or that belongs to another sign-in.

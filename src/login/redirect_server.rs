@@ -1,7 +1,6 @@
 //! The listener to which the browser returns. It serves one sign-in, for at most five minutes.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::outcome::{LoginOutcome, settle};
 use super::visit::LoginVisits;
-use crate::config::{Listen, LoginConfig};
+use crate::config::LoginConfig;
 use crate::guard::Peer;
 use crate::metrics::Metrics;
 use crate::server::{
@@ -40,14 +39,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 /// # Errors
 /// Another program listens there.
 pub(super) fn bind(config: &LoginConfig) -> Result<BoundListeners, BindError> {
-    let url = &config.redirect_url;
-    let port = url.port_or_known_default().unwrap_or_default();
-    let host = url.host_str().unwrap_or_default();
-    let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    let listen = ip.map_or(Listen::Localhost(port), |ip| {
-        Listen::Tcp(SocketAddr::new(ip, port))
-    });
-    let mut bound = server::bind(&listen)?;
+    let mut bound = server::bind(&config.redirect_listen())?;
     // Where the system does not tell users apart, the cookie and the state must do.
     let _ = bound.identify_peers();
     Ok(bound)
@@ -61,6 +53,7 @@ pub(super) async fn serve(
     stop: watch::Sender<DrainPhase>,
     stop_signal: StopSignal,
 ) {
+    let proxy = visits.proxy().map(str::to_owned);
     let server = Server::new(bound, LIMITS, Metrics::new(None));
     let visits = Arc::new(visits);
     let service = move |peer: Peer| {
@@ -80,7 +73,7 @@ pub(super) async fn serve(
         let ended = changes.wait_for(|outcome| *outcome != LoginOutcome::Waiting);
         if timeout_at(deadline, ended).await.is_err() {
             settle(&outcome, LoginOutcome::Expired);
-            tracing::warn!("nobody has signed in within 5 minutes");
+            tracing::warn!(proxy, "nobody has signed in within 5 minutes");
         } else {
             sleep(LAST_PAGE).await;
         }

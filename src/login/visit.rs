@@ -6,15 +6,21 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use tokio::sync::watch;
 use url::form_urlencoded;
 
-use super::outcome::{LoginOutcome, settle};
+use super::outcome::{LoginOutcome, settle, settle_signed_in};
 use super::pages::{self, LoginResponse, page};
 use crate::credentials::Secret;
 use crate::guard::{Peer, is_own_user};
 use crate::text::{Unprintable, sanitize, shorten};
 use crate::token::{AuthorizationResponse, LoginAttempt, Tokens, is_same_word};
 
-/// Browsers send the cookies of a host to each of its ports, so the name says whose it is.
-const COOKIE: &str = "cupbearer_login";
+/// Browsers send the cookies of a host to each of its ports, so the port follows.
+const COOKIE: &str = "cupbearer_login_";
+
+/// Where a browser ends that has brought the response.
+const DONE: &str = "/done";
+
+/// Where a browser ends whose response is rejected. Its address contains no code.
+const REJECTED: &str = "/rejected";
 
 /// How much of an error's description is shown, in characters.
 const MAX_DESCRIPTION: usize = 300;
@@ -26,12 +32,19 @@ pub(super) type ServingTokens = Arc<dyn Fn() -> Tokens + Send + Sync>;
 pub(super) struct LoginVisits {
     attempt: LoginAttempt,
     serving: ServingTokens,
-    /// The last part of the only address that begins it.
-    once: String,
-    /// Marks the browser that has opened that address.
-    cookie: String,
+    secrets: VisitSecrets,
     stage: Mutex<LoginStage>,
     outcome: watch::Sender<LoginOutcome>,
+    /// The proxy's name in the log, if there are several proxies.
+    proxy: Option<String>,
+}
+
+/// What nobody can guess.
+pub(super) struct VisitSecrets {
+    /// The last part of the only address that begins the sign-in.
+    pub(super) once: String,
+    /// Marks the browser that has opened that address.
+    pub(super) cookie: String,
 }
 
 /// How far it has come.
@@ -49,18 +62,22 @@ impl LoginVisits {
     pub(super) fn new(
         attempt: LoginAttempt,
         serving: ServingTokens,
-        once: String,
-        cookie: String,
+        secrets: VisitSecrets,
         outcome: watch::Sender<LoginOutcome>,
+        proxy: Option<String>,
     ) -> Self {
         Self {
             attempt,
             serving,
-            once,
-            cookie,
+            secrets,
             stage: Mutex::new(LoginStage::New),
             outcome,
+            proxy,
         }
+    }
+
+    pub(super) fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// The response to one request.
@@ -99,7 +116,8 @@ impl LoginVisits {
                 let query = request.uri().query().unwrap_or_default();
                 self.come_back(query, request.headers()).await
             }
-            "/done" => pages::outcome(&self.outcome.borrow()),
+            REJECTED => pages::rejected(),
+            DONE => pages::outcome(&self.outcome.borrow()),
             _ => page(
                 StatusCode::NOT_FOUND,
                 "Not found",
@@ -120,7 +138,7 @@ impl LoginVisits {
     /// Sends the browser that comes first to the authorization server. One that only fetches in advance gets nothing.
     fn start(&self, once: &str, headers: &HeaderMap) -> LoginResponse {
         let is_prefetch = headers.contains_key("sec-purpose") || headers.contains_key("purpose");
-        if is_prefetch || !self.is_open() || !is_same_word(once, &self.once) {
+        if is_prefetch || !self.is_open() || !is_same_word(once, &self.secrets.once) {
             return pages::gone();
         }
         if !self.advance(LoginStage::New, LoginStage::Away) {
@@ -128,61 +146,58 @@ impl LoginVisits {
         }
         let path = self.attempt.config().redirect_url.path();
         let cookie = format!(
-            "{COOKIE}={}; Path={path}; HttpOnly; SameSite=Lax",
-            self.cookie
+            "{}={}; Path={path}; HttpOnly; SameSite=Lax",
+            self.cookie_name(),
+            self.secrets.cookie
         );
         let target = self.attempt.authorization_url().as_str();
-        pages::redirect(target, &cookie).unwrap_or_else(pages::gone)
+        pages::redirect(target, Some(&cookie)).unwrap_or_else(pages::gone)
     }
 
     /// The person comes back from the authorization server. Afterwards neither the code nor the state is in the address
     /// bar.
     async fn come_back(self: &Arc<Self>, query: &str, headers: &HeaderMap) -> LoginResponse {
         if !self.is_open() {
-            return pages::gone();
+            return self.show_outcome(None);
         }
         let fields = ResponseFields::read(query);
         if !self.has_cookie(headers) {
-            return foreign("this browser has not begun this sign-in");
+            return self.reject("this browser has not begun this sign-in");
         }
         if let Err(defect) = self.attempt.check(&fields.response) {
-            return foreign(&defect.to_string());
+            return self.reject(&defect.to_string());
         }
         if fields.code.is_none() && fields.error.is_none() {
-            return foreign("it has neither a code nor an error");
+            return self.reject("it has neither a code nor an error");
         }
         if !self.advance(LoginStage::Away, LoginStage::Back) {
-            return pages::gone();
+            return self.show_outcome(None);
         }
         match (fields.error, fields.code) {
             (Some(error), _) => {
-                settle(
-                    &self.outcome,
-                    refusal(&error, fields.description.as_deref()),
-                );
+                let description = fields.description.as_deref();
+                settle(&self.outcome, refusal(&error, description, self.proxy()));
             }
             (None, Some(code)) => self.complete(code).await,
             (None, None) => return pages::gone(), // just above
         }
         let path = self.attempt.config().redirect_url.path();
-        let cookie = format!("{COOKIE}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Lax");
-        pages::redirect("/done", &cookie).unwrap_or_else(pages::gone)
+        let name = self.cookie_name();
+        let cookie = format!("{name}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Lax");
+        self.show_outcome(Some(&cookie))
+    }
+
+    /// How it has ended, at an address without a code.
+    fn show_outcome(&self, cookie: Option<&str>) -> LoginResponse {
+        pages::redirect(DONE, cookie).unwrap_or_else(pages::gone)
     }
 
     /// In a task, since the browser may go away, and the code can be used only once.
     async fn complete(self: &Arc<Self>, code: Secret) {
         let this = Arc::clone(self);
         let completing = tokio::spawn(async move {
-            let commit = |adopt: &mut dyn FnMut()| {
-                this.outcome.send_if_modified(|outcome| {
-                    let is_open = *outcome == LoginOutcome::Waiting;
-                    if is_open {
-                        adopt();
-                        *outcome = LoginOutcome::SignedIn;
-                    }
-                    is_open
-                });
-            };
+            let proxy = this.proxy();
+            let commit = |adopt: &mut dyn FnMut()| settle_signed_in(&this.outcome, adopt);
             match this
                 .attempt
                 .complete(&code, || (this.serving)(), commit)
@@ -190,11 +205,11 @@ impl LoginVisits {
             {
                 Ok(signed_in) => {
                     let who = signed_in.who.as_deref();
-                    tracing::info!(who, renewed = signed_in.is_renewed, "signed in");
+                    tracing::info!(proxy, who, renewed = signed_in.is_renewed, "signed in");
                 }
                 Err(error) => {
                     let error = error.chain();
-                    tracing::warn!(error, "the sign-in has failed");
+                    tracing::warn!(proxy, error, "the sign-in has failed");
                     settle(&this.outcome, LoginOutcome::Failed(error));
                 }
             }
@@ -218,8 +233,27 @@ impl LoginVisits {
         let mut cookies = lines.flat_map(|line| line.split(';'));
         cookies.any(|cookie| {
             let named = cookie.trim().split_once('=');
-            named.is_some_and(|(name, value)| name == COOKIE && is_same_word(value, &self.cookie))
+            named.is_some_and(|(name, value)| {
+                name == self.cookie_name() && is_same_word(value, &self.secrets.cookie)
+            })
         })
+    }
+
+    /// Another cupbearer may wait for its person at another port.
+    fn cookie_name(&self) -> String {
+        let port = self.attempt.config().redirect_url.port();
+        format!("{COOKIE}{}", port.unwrap_or_default())
+    }
+
+    /// A response that does not belong to this sign-in, which goes on. It may have a code, which must not stay in the
+    /// address bar.
+    fn reject(&self, why: &str) -> LoginResponse {
+        tracing::warn!(
+            proxy = self.proxy(),
+            why,
+            "rejected a response to the sign-in; the sign-in goes on"
+        );
+        pages::redirect(REJECTED, None).unwrap_or_else(pages::gone)
     }
 
     fn advance(&self, from: LoginStage, to: LoginStage) -> bool {
@@ -266,28 +300,13 @@ impl ResponseFields {
     }
 }
 
-/// A response that does not belong to this sign-in, which goes on.
-fn foreign(why: &str) -> LoginResponse {
-    tracing::warn!(
-        why,
-        "rejected a response to the sign-in; the sign-in goes on"
-    );
-    page(
-        StatusCode::BAD_REQUEST,
-        "This is not the response to your sign-in",
-        &format!(
-            "Nothing has changed: {why}. If you have just signed in, begin again with `cupbearer login`."
-        ),
-    )
-}
-
 /// The authorization server sends the browser back without a code (RFC 6749 4.1.2.1).
-fn refusal(error: &str, description: Option<&str>) -> LoginOutcome {
+fn refusal(error: &str, description: Option<&str>, proxy: Option<&str>) -> LoginOutcome {
     let words = [Some(error), description].into_iter().flatten();
     let text = words.collect::<Vec<_>>().join(": ");
     let text = shorten(&sanitize(&text, Unprintable::Remove), MAX_DESCRIPTION);
     let text = format!("the authorization server says: {text}");
-    tracing::warn!(error = text, "the sign-in was denied");
+    tracing::warn!(proxy, error = text, "the sign-in was denied");
     match error {
         "server_error" | "temporarily_unavailable" => LoginOutcome::Failed(text),
         _ => LoginOutcome::Denied(text),

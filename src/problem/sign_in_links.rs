@@ -9,8 +9,8 @@ pub struct SignInLinks {
     pub login_url: Option<String>,
     /// The page of the admin listener where it can be pasted, or where a sign-in with a browser begins.
     pub page: Option<String>,
-    /// Whether the person signs in with a browser, and pastes nothing.
-    pub is_browser: bool,
+    /// What to do on that page.
+    pub step: &'static str,
 }
 
 impl SignInLinks {
@@ -28,12 +28,7 @@ impl SignInLinks {
         let copy = self.login_url.as_deref();
         let copy = copy.map(|url| link("Sign in and copy the token:", url));
         let paste = self.page.as_deref();
-        let what = if self.is_browser {
-            "Sign in here:"
-        } else {
-            "Paste it here:"
-        };
-        let paste = paste.map(|url| link(what, url));
+        let paste = paste.map(|url| link(self.step, url));
         let steps: String = copy.into_iter().chain(paste).collect();
         if steps.is_empty() {
             steps

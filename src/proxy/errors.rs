@@ -16,7 +16,7 @@ use crate::guard::{CallerName, Cors, Rejection};
 use crate::net::{DialError, TlsFailure};
 use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId, SignInLinks};
 use crate::text::{counted, error_chain};
-use crate::token::{FailureOrigin, TokenUnavailable};
+use crate::token::{FailureOrigin, SignInWay, TokenUnavailable};
 use crate::upstream::{ConnectError, SendError};
 
 /// A request that was not forwarded or got no response, and how its client can read why.
@@ -137,7 +137,13 @@ impl ForwardError {
             Self::Token(TokenUnavailable::LoginRequired(place)) => Some(SignInLinks {
                 login_url: place.login_url.clone(),
                 page: place.page.clone(),
-                is_browser: place.is_browser,
+                step: match place.way {
+                    SignInWay::Paste => "Paste it here:",
+                    SignInWay::Browser => "Sign in here:",
+                    SignInWay::Device => {
+                        "Run `cupbearer login --device` to sign in; who is signed in:"
+                    }
+                },
             }),
             Self::Refused(_)
             | Self::Saturated(_)

@@ -59,6 +59,8 @@ pub(super) struct ServerEndpoints {
     pub(super) token: Url,
     /// Where a person signs in.
     pub(super) authorization: Option<Url>,
+    /// Where a code for another device is requested (RFC 8628).
+    pub(super) device: Option<Url>,
     /// Where a token is revoked (RFC 7009).
     pub(super) revocation: Option<Url>,
     /// Whether the server rejects PKCE with S256: it names other methods only.
@@ -86,10 +88,9 @@ pub(super) fn endpoints(
         return Err(MetadataError::OtherIssuer);
     }
     let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate);
-    let (token_alias, revocation_alias) = aliases.map_or((None, None), |aliases| {
-        (aliases.token_endpoint, aliases.revocation_endpoint)
-    });
-    let text = token_alias
+    let aliases = aliases.unwrap_or_default();
+    let text = aliases
+        .token_endpoint
         .or(metadata.token_endpoint)
         .ok_or(MetadataError::NoEndpoint)?;
     let token = Url::parse(&text).map_err(|_| MetadataError::NoEndpoint)?;
@@ -104,7 +105,12 @@ pub(super) fn endpoints(
     Ok(ServerEndpoints {
         token,
         authorization: admitted(metadata.authorization_endpoint),
-        revocation: admitted(revocation_alias.or(metadata.revocation_endpoint)),
+        device: admitted(
+            aliases
+                .device_authorization_endpoint
+                .or(metadata.device_authorization_endpoint),
+        ),
+        revocation: admitted(aliases.revocation_endpoint.or(metadata.revocation_endpoint)),
         lacks_s256: methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")),
         sends_issuer: metadata
             .authorization_response_iss_parameter_supported
@@ -117,6 +123,7 @@ struct Metadata {
     issuer: Option<String>,
     token_endpoint: Option<String>,
     authorization_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     /// A server that names none may support it all the same: Entra does.
     code_challenge_methods_supported: Option<Vec<String>>,
@@ -124,9 +131,10 @@ struct Metadata {
     mtls_endpoint_aliases: Option<Aliases>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Aliases {
     token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
 }
 

@@ -47,6 +47,7 @@ impl Grant {
         if let Some(login) = self.config.login() {
             let configured = login.authorization_url.clone();
             found.authorization = configured.or(found.authorization);
+            found.device = login.device_url.clone().or(found.device);
             found.revocation = login.revocation_url.clone().or(found.revocation);
         }
         *self.discovered() = Some(found.clone());
@@ -75,6 +76,7 @@ impl Grant {
         ServerEndpoints {
             token,
             authorization: login.and_then(|login| login.authorization_url.clone()),
+            device: login.and_then(|login| login.device_url.clone()),
             revocation: login.and_then(|login| login.revocation_url.clone()),
             lacks_s256: false,
             sends_issuer: false,

@@ -1,4 +1,5 @@
-//! The form parameters of a grant (RFC 6749 4.4.2, RFC 7523 2.1, RFC 8693 2.1), without the client's authentication.
+//! The form parameters of a grant (RFC 6749 4.4.2, RFC 7523 2.1, RFC 8628 3.4, RFC 8693
+//! 2.1), without the client's authentication.
 
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use crate::credentials::Secret;
 
 /// More than the longest grant with the types of its tokens.
 const GRANT_BYTES: usize = 512;
+const DEVICE_CODE: &[u8] = b"urn:ietf:params:oauth:grant-type:device_code";
 const JWT_BEARER: &[u8] = b"urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &[u8] = b"urn:ietf:params:oauth:grant-type:token-exchange";
 
@@ -54,13 +56,17 @@ pub(super) fn grant_form(
             form.append_pair("redirect_uri", redirect_url.as_bytes());
             form.append_pair("code_verifier", verifier.expose());
         }
+        GrantRequest::Device(code) => {
+            form.append_pair("grant_type", DEVICE_CODE);
+            form.append_pair("device_code", code.expose());
+        }
         GrantRequest::Refresh(token) => {
             form.append_pair("grant_type", b"refresh_token");
             form.append_pair("refresh_token", token.expose());
         }
     }
     match &config.grant {
-        GrantType::AuthorizationCode(_) => {} // just above
+        GrantType::AuthorizationCode(_) | GrantType::DeviceCode(_) => {} // just above
         GrantType::ClientCredentials => form.append_pair("grant_type", b"client_credentials"),
         GrantType::JwtBearer => {
             form.append_pair("grant_type", JWT_BEARER);
@@ -85,7 +91,7 @@ pub(super) fn grant_form(
             }
         }
     }
-    // A person has consented to it before (RFC 6749 4.1.3, 6).
+    // A person has consented to it before (RFC 6749 4.1.3, 6; RFC 8628 3.4).
     if let Some(scope) = &config.scope
         && matches!(asked, GrantRequest::Configured)
     {

@@ -12,6 +12,8 @@ pub(super) enum GrantRequest<'a> {
         verifier: &'a Secret,
         redirect_url: &'a str,
     },
+    /// The first tokens of a person who signs in on another device (RFC 8628 3.4).
+    Device(&'a Secret),
     /// The next tokens of a person (RFC 6749 6).
     Refresh(&'a Secret),
 }
@@ -22,7 +24,7 @@ impl<'a> GrantRequest<'a> {
         match self {
             Self::Configured => Vec::new(),
             Self::Code { code, verifier, .. } => vec![code, verifier],
-            Self::Refresh(token) => vec![token],
+            Self::Device(token) | Self::Refresh(token) => vec![token],
         }
     }
 }

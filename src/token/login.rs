@@ -1,4 +1,5 @@
-//! A person signs in with a browser: from the address to open to the first tokens.
+//! A person signs in with a browser, from the address to open to the first tokens; and what becomes of these, in
+//! whatever way the person signs in.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,6 +7,7 @@ use std::time::SystemTime;
 use url::Url;
 
 use super::authorization::{AuthorizationRequest, AuthorizationResponse, ForeignResponse};
+use super::clock::Timestamp;
 use super::grant_error::GrantError;
 use super::grant_request::GrantRequest;
 use super::grant_revocation::RevokedToken;
@@ -19,11 +21,18 @@ use super::schedule;
 use crate::config::{LoginConfig, role_doubts};
 use crate::credentials::Secret;
 
-/// A sign-in that has begun.
+/// A sign-in with a browser that has begun.
 pub struct LoginAttempt {
-    tokens: Tokens,
-    login: PersonLogin,
+    pending: PendingLogin,
     request: AuthorizationRequest,
+}
+
+/// What the tokens of a sign-in are for, in whatever way the person signs in.
+pub(super) struct PendingLogin {
+    pub(super) tokens: Tokens,
+    pub(super) login: PersonLogin,
+    /// What the ID token must contain, if anything.
+    pub(super) nonce: Option<String>,
 }
 
 impl Tokens {
@@ -33,21 +42,27 @@ impl Tokens {
     /// Why nobody can sign in now.
     pub async fn begin_login(&self) -> Result<LoginAttempt, LoginError> {
         let login = self.person_login().ok_or(LoginError::NotExpected)?;
+        if login.config.is_device_only {
+            return Err(LoginError::OnlyDevice);
+        }
         let request = login.authorization_request().await?;
         Ok(LoginAttempt {
-            tokens: self.clone(),
-            login,
+            pending: PendingLogin {
+                tokens: self.clone(),
+                login,
+                nonce: request.nonce.clone(),
+            },
             request,
         })
     }
 
-    /// How a person signs in with a browser, if one does.
+    /// How a person signs in at the authorization server, if one does.
     #[must_use]
     pub fn login_config(&self) -> Option<LoginConfig> {
         Some((*self.person_login()?.config).clone())
     }
 
-    fn person_login(&self) -> Option<PersonLogin> {
+    pub(super) fn person_login(&self) -> Option<PersonLogin> {
         self.shared.sign_in.as_ref()?.login.clone()
     }
 }
@@ -62,7 +77,7 @@ impl LoginAttempt {
     /// Where the browser returns.
     #[must_use]
     pub fn config(&self) -> &LoginConfig {
-        &self.login.config
+        &self.pending.login.config
     }
 
     /// Whether what a browser brings is the response to this sign-in.
@@ -84,17 +99,35 @@ impl LoginAttempt {
         serving: impl FnOnce() -> Tokens + Send,
         commit: impl FnOnce(&mut dyn FnMut()) + Send,
     ) -> Result<SignedIn, GrantError> {
-        let shared = &self.tokens.shared;
-        let secrets = self.login.secrets().await?;
-        let requested_at = shared.clock.now();
+        let login = &self.pending.login;
+        let secrets = login.secrets().await?;
+        let requested_at = self.pending.now();
         let asked = GrantRequest::Code {
             code,
             verifier: &self.request.verifier,
-            redirect_url: self.login.config.redirect_url.as_str(),
+            redirect_url: login.config.redirect_url.as_str(),
         };
-        let granted = self.login.grant.ask(&secrets, &asked).await?;
+        let granted = login.grant.ask(&secrets, &asked).await?;
+        let finishing = self.pending.finish(granted, requested_at, serving, commit);
+        finishing.await
+    }
+}
+
+impl PendingLogin {
+    pub(super) fn now(&self) -> Timestamp {
+        self.tokens.shared.clock.now()
+    }
+
+    /// Takes the tokens that were granted into use, or revokes them.
+    pub(super) async fn finish(
+        &self,
+        granted: GrantedTokens,
+        requested_at: Timestamp,
+        serving: impl FnOnce() -> Tokens + Send,
+        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+    ) -> Result<SignedIn, GrantError> {
         let unused = granted.refresh.clone();
-        let now = shared.clock.now();
+        let now = self.now();
         let outcome = self.signed_in(&granted, now.wall).and_then(|signed_in| {
             let (mut parts, mut adopted) = (Some((granted, signed_in)), None);
             let serving = serving();
@@ -124,7 +157,7 @@ impl LoginAttempt {
         let expected = ExpectedIdToken {
             issuer: self.login.config.issuer.as_deref(),
             client_id: &self.login.grant.config.client_id,
-            nonce: self.request.nonce.as_deref(),
+            nonce: self.nonce.as_deref(),
         };
         let id_token = granted.id_token.as_ref();
         let identity = id_token.map(|token| read_id_token(token, &expected, now));
@@ -148,7 +181,7 @@ impl LoginAttempt {
         serving: &Tokens,
         granted: GrantedTokens,
         mut signed_in: SignedIn,
-        requested_at: super::clock::Timestamp,
+        requested_at: Timestamp,
     ) -> SignedIn {
         let shared = &serving.shared;
         let Some(sign_in) = &shared.sign_in else {

@@ -15,7 +15,8 @@
 //! `catch_panic`, and logs failures through `failure_log`. `single_grant` obtains one token without the task.
 //!
 //! A person's tokens: `sign_in` takes one that was pasted; `login` is a sign-in with a browser, for which
-//! `authorization` makes the request and `id_token` says who has signed in; `login_session` keeps the refresh token,
+//! `authorization` makes the request and `id_token` says who has signed in; `device_login` is one with a code on
+//! another device, of which `device_authorization` reads the responses; `login_session` keeps the refresh token,
 //! `person_login` renews with it, and `login_task` runs the refresh task for that.
 
 mod assertion;
@@ -27,6 +28,8 @@ mod cause;
 mod client;
 mod client_auth;
 mod clock;
+mod device_authorization;
+mod device_login;
 mod discovery;
 mod failure_log;
 mod forced;
@@ -78,6 +81,8 @@ pub use authorization::{
 pub use bearer::{Bearer, TokenState};
 pub use cause::Cause;
 pub use client::{Client, client};
+pub use device_authorization::{DevicePollFailure, DevicePrompt, DeviceResponseDefect};
+pub use device_login::DeviceAttempt;
 pub use discovery::MetadataError;
 pub(crate) use discovery::addresses as metadata_addresses;
 pub use forced::RequestRoute;
@@ -91,7 +96,7 @@ pub use login_session::LoginSessions;
 pub use login_task::{LoginTaskContext, login_task};
 pub use ownership::{Ownership, SecretOwnership, SourceOwner};
 pub use pasted::PasteDefect;
-pub use person::{SignInPage, SignInPlace, SignInSnapshot, SignedIn};
+pub use person::{SignInPage, SignInPlace, SignInSnapshot, SignInWay, SignedIn};
 pub use person_login::LoginError;
 pub use presented::{PresentedTokenDefect, check_presented};
 pub use refresh::{RefreshTask, refresh_task};

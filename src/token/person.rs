@@ -29,8 +29,32 @@ pub struct SignInPlace {
     pub login_url: Option<String>,
     /// The page of the admin listener, where it can be pasted, or where a sign-in with a browser begins.
     pub page: Option<String>,
-    /// Whether the person signs in with a browser, and hands no token over.
-    pub is_browser: bool,
+    /// How the person signs in.
+    pub way: SignInWay,
+}
+
+/// How a person signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignInWay {
+    /// The person hands a token over.
+    #[default]
+    Paste,
+    /// With a browser on this machine.
+    Browser,
+    /// With a code on another device.
+    Device,
+}
+
+impl SignInWay {
+    /// The word in `/status`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paste => "paste",
+            Self::Browser => "browser",
+            Self::Device => "device",
+        }
+    }
 }
 
 /// Who has signed in.
@@ -95,20 +119,17 @@ impl SignInSnapshot {
 }
 
 impl SignInPlace {
-    /// The word in `/status`: `paste` or `browser`.
-    #[must_use]
-    pub const fn way(&self) -> &'static str {
-        if self.is_browser { "browser" } else { "paste" }
-    }
-
     /// What a person must do, as a clause.
     #[must_use]
     pub fn advice(&self) -> String {
-        if self.is_browser {
-            return match &self.page {
-                Some(page) => format!("sign in at {page} or with `cupbearer login`"),
-                None => "sign in with `cupbearer login`".to_owned(),
-            };
+        match (self.way, &self.page) {
+            (SignInWay::Paste, _) => {}
+            // Only that command shows the code.
+            (SignInWay::Device, _) => return "sign in with `cupbearer login --device`".to_owned(),
+            (SignInWay::Browser, Some(page)) => {
+                return format!("sign in at {page} or with `cupbearer login`");
+            }
+            (SignInWay::Browser, None) => return "sign in with `cupbearer login`".to_owned(),
         }
         let copy = match &self.login_url {
             Some(url) => format!("sign in at {url} and copy the token, then paste it"),
@@ -176,7 +197,15 @@ impl SignIn {
         SignInPlace {
             login_url: self.config.login_url.as_ref().map(ToString::to_string),
             page: self.page.0.get().cloned(),
-            is_browser: self.login.is_some(),
+            way: self.way(),
+        }
+    }
+
+    fn way(&self) -> SignInWay {
+        match &self.login {
+            None => SignInWay::Paste,
+            Some(login) if login.config.is_device_only => SignInWay::Device,
+            Some(_) => SignInWay::Browser,
         }
     }
 

@@ -1,8 +1,9 @@
-//! What renews the tokens of a person who has signed in with a browser.
+//! What renews the tokens of a person who has signed in at the authorization server.
 
 use std::sync::Arc;
 
 use super::authorization::{AuthorizationRequest, NoRandomBytes};
+use super::device_authorization::DeviceResponseDefect;
 use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::grant_request::GrantRequest;
@@ -31,6 +32,23 @@ pub enum LoginError {
         "nobody signs in to this proxy with a browser: token.grant is not \"authorization_code\""
     )]
     NotExpected,
+    /// A browser never returns.
+    #[error("token.grant is \"device_code\": sign in with `cupbearer login --device`")]
+    OnlyDevice,
+    /// Nobody signs in at an authorization server.
+    #[error(
+        "nobody signs in to this proxy with a code: token.grant is neither \"device_code\" nor \"authorization_code\""
+    )]
+    NoDeviceGrant,
+    /// Nothing says where a code is requested.
+    #[error(
+        "no device authorization endpoint that uses https is known: the server's metadata names none, so it has none, \
+         or set token.device_url"
+    )]
+    NoDeviceEndpoint,
+    /// The response with the code cannot be used.
+    #[error("the response of the device authorization endpoint cannot be used: {0}")]
+    DeviceResponse(#[from] DeviceResponseDefect),
     /// The authorization server does not respond as it should.
     #[error(transparent)]
     Server(#[from] GrantError),
@@ -46,6 +64,23 @@ pub enum LoginError {
     /// The system provides no randomness.
     #[error(transparent)]
     NoRandomBytes(#[from] NoRandomBytes),
+}
+
+impl LoginError {
+    /// Whether only another configuration, or another command, can change it.
+    #[must_use]
+    pub const fn is_configured_so(&self) -> bool {
+        match self {
+            Self::NotExpected | Self::OnlyDevice | Self::NoDeviceGrant | Self::NoDeviceEndpoint => {
+                true
+            }
+            Self::DeviceResponse(_)
+            | Self::Server(_)
+            | Self::NoEndpoint
+            | Self::NoS256
+            | Self::NoRandomBytes(_) => false,
+        }
+    }
 }
 
 impl PersonLogin {
@@ -116,7 +151,11 @@ impl PersonLogin {
             ),
             Err(error) => {
                 let error = error.chain();
-                tracing::warn!(error, "the token could not be revoked");
+                tracing::warn!(
+                    proxy = self.grant.proxy,
+                    error,
+                    "the token could not be revoked"
+                );
                 Some(format!("the token could not be revoked: {error}"))
             }
         }

@@ -32,7 +32,37 @@ export async function startAuthlibServer(t, options) {
     lifetime: lifetimeS,
     credentials: CREDENTIALS,
   };
-  const script = fileURLToPath(new URL("authlib_server.py", import.meta.url));
+  const { url, lines } = await startScript(t, "authlib_server.py", parameters);
+  return {
+    issuer: url,
+    tokenUrl: `${url}/token`,
+    jwksUrl: `${url}/jwks`,
+    get tokenRequests() {
+      return lines().slice(1).map((line) => JSON.parse(line));
+    },
+  };
+}
+
+/**
+ * Starts authlib_login.py, to which a person signs in with a browser. `requests` are those of the client.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {{clientId: string, redirectUrl: string, lifetimeS?: number}} options
+ */
+export async function startAuthlibLogin(t, { clientId, redirectUrl, lifetimeS = 4 }) {
+  const parameters = { client_id: clientId, redirect_url: redirectUrl, resource: RESOURCE, lifetime: lifetimeS, credentials: CREDENTIALS };
+  const { url, lines } = await startScript(t, "authlib_login.py", parameters);
+  return {
+    issuer: url,
+    get requests() {
+      return lines().slice(1).map((line) => JSON.parse(line));
+    },
+  };
+}
+
+/** Starts a script that prints its port, and stops it when the test ends. */
+async function startScript(t, name, parameters) {
+  const script = fileURLToPath(new URL(name, import.meta.url));
   const child = spawn(process.env.E2E_PYTHON, [script, JSON.stringify(parameters)], { stdio: ["ignore", "pipe", "pipe"] });
   const exit = once(child, "exit");
   let [stdout, stderr] = ["", ""];
@@ -44,16 +74,9 @@ export async function startAuthlibServer(t, options) {
   });
   const lines = () => stdout.split("\n").slice(0, -1);
   await until(() => {
-    if (child.exitCode !== null) throw new Error(`authlib_server.py has ended:\n${stderr}`);
+    if (child.exitCode !== null) throw new Error(`${name} has ended:\n${stderr}`);
     return lines().length;
-  }, "the port of authlib_server.py");
+  }, `the port of ${name}`);
   const url = `http://127.0.0.1:${lines()[0]}`;
-  return {
-    issuer: url,
-    tokenUrl: `${url}/token`,
-    jwksUrl: `${url}/jwks`,
-    get tokenRequests() {
-      return lines().slice(1).map((line) => JSON.parse(line));
-    },
-  };
+  return { url, lines };
 }

@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
+import { startAuthlibLogin } from "./authlib_server.mjs";
 import { openBrowser } from "./browser.mjs";
 import { CLIENT_ID, signIn, startLoginServer } from "./login_server.mjs";
 import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
@@ -27,7 +28,7 @@ async function freePort() {
   return port;
 }
 
-async function setUpLogin(t, options = {}) {
+async function setUpLogin(t, { startServer = startLoginServer, ...options } = {}) {
   const seen = [];
   const api = createServer((request, response) => {
     seen.push(request.headers.authorization);
@@ -37,7 +38,7 @@ async function setUpLogin(t, options = {}) {
   await once(api, "listening");
   t.after(() => { api.close(); api.closeAllConnections(); });
   const redirectUrl = `http://127.0.0.1:${await freePort()}/callback`;
-  const server = await startLoginServer(t, { redirectUrl, ...options });
+  const server = await startServer(t, { redirectUrl, clientId: CLIENT_ID, ...options });
   const directory = await temporaryDirectory(t);
   const file = join(directory, "cupbearer.toml");
   await writeFile(file, [
@@ -65,10 +66,12 @@ async function beginLogin(t, login) {
   const command = await start([...login, "--no-browser"], ({ stderr }) => /(http:\/\/127\.0\.0\.1:\d+\/start\/\S+)/.exec(stderr));
   const ended = command.stop.bind(undefined, 0); // signal 0 only waits
   t.after(() => command.stop("SIGKILL"));
-  return { address: command.found[1], ended, output: command.output };
+  return { address: command.found[1], ended, output: command.output, interrupt: () => command.signal("SIGINT") };
 }
 
 const status = async (admin) => JSON.parse((await curl("--silent", `${admin}/status`)).stdout).proxies[0].token;
+/** Where a response leads. */
+const target = async (url, ...more) => (await curl("--silent", "--output", "/dev/null", "--write-out", "%{redirect_url}", ...more, url)).stdout;
 const get = async (url, ...more) => (await curl("--silent", "--output", "/dev/null", "--write-out", "%{http_code}", ...more, url)).stdout;
 
 test("one sign-in with a browser ends in a 200, is renewed without the person, and ends with the sign-out", async (t) => {
@@ -143,6 +146,7 @@ test("no wrong attempt completes, replaces or ends a sign-in", async (t) => {
   await signIn(page, "ada");
   const response = await until(() => server.held, "the server does not send the browser back");
   const [cookie] = await context.cookies(redirectUrl);
+  assert.equal(cookie.name, `cupbearer_login_${new URL(redirectUrl).port}`);
   assert.ok(cookie.httpOnly && cookie.sameSite === "Lax", JSON.stringify(cookie));
   const asBrowser = ["--header", `Cookie: ${cookie.name}=${cookie.value}`];
   const changed = (name, value) => {
@@ -163,7 +167,10 @@ test("no wrong attempt completes, replaces or ends a sign-in", async (t) => {
     ["no code", changed("code"), ...asBrowser],
     ["an error with a wrong state", `${changed("state", "wrong")}&error=access_denied`, ...asBrowser],
   ]) {
-    assert.equal(await get(attempt, ...more), "400", why);
+    // Away from the address with the code.
+    const rejected = new URL("/rejected", redirectUrl).href;
+    assert.equal(await target(attempt, ...more), rejected, why);
+    assert.equal(await get(rejected), "400", why);
   }
   assert.equal(await get(response, ...asBrowser, "--header", "Host: localhost"), "421");
   const [asOther, ...words] = [...AS_OTHER, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", ...asBrowser, response];
@@ -180,7 +187,10 @@ test("no wrong attempt completes, replaces or ends a sign-in", async (t) => {
 
   // After all this, the right response still completes it; and it does so once.
   assert.equal(await get(response, ...asBrowser), "303");
-  assert.notEqual(await get(response, ...asBrowser).catch(() => "closed"), "303");
+  // A second one, or a reload, only shows how it has ended.
+  const again = await target(response, ...asBrowser).catch(() => "closed");
+  assert.ok(["closed", new URL("/done", redirectUrl).href].includes(again), again);
+  assert.equal(server.requests.filter((one) => one.grant === "authorization_code").length, 1);
   assert.equal(await ended(), 0);
   assert.equal(await get(url), "200");
 });
@@ -204,13 +214,40 @@ test("a sign-out or another sign-in ends the one in progress, also for a person 
     const response = await until(() => server.held, "the server does not send the browser back");
     const [cookie] = await context.cookies(redirectUrl);
     await end();
-    const code = await get(response, "--header", `Cookie: ${cookie.name}=${cookie.value}`);
-    assert.notEqual(code, "303", why);
+    const led = await target(response, "--header", `Cookie: ${cookie.name}=${cookie.value}`).catch(() => "closed");
+    assert.notEqual(led, new URL("/done", redirectUrl).href, why);
     assert.equal(await ended(), 1, why);
     assert.match(output.stderr, /another sign-in has begun, or somebody has signed out/, why);
     assert.equal(await get(url), "503", why);
   }
   assert.deepEqual(server.requests.filter((one) => one.path === "/token"), []);
+});
+
+test("a reload at the server, a closed tab and Ctrl-C do no harm", async (t) => {
+  const { server, url, login } = await setUpLogin(t);
+  const { address, ended } = await beginLogin(t, login);
+  const context = await openBrowser(t);
+  const first = await context.newPage();
+  await first.goto(address);
+  const atServer = first.url();
+  await first.reload();
+  await first.close();
+  // The same browser goes on in another tab.
+  const second = await context.newPage();
+  await second.goto(atServer);
+  await signIn(second, "ada");
+  await second.getByText("You are signed in").waitFor();
+  assert.equal(await ended(), 0);
+  assert.equal(await get(url), "200");
+
+  const left = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(left.address);
+  left.interrupt();
+  assert.equal(await left.ended(), 4);
+  assert.match(left.output.stderr, /it was cancelled/);
+  assert.notEqual(await get(left.address).catch(() => "closed"), "303");
+  assert.equal(server.requests.filter((one) => one.grant === "authorization_code").length, 1);
 });
 
 test("a server that wants to see the person again ends the sign-in, whatever error says so", async (t) => {
@@ -321,4 +358,27 @@ test("without a refresh token, the sign-in lasts as long as the access token", a
   assert.match((await curl("--silent", `${admin}/ready`)).stdout, /sign in at/);
   await until(async () => (await get(url)) === "503", "the token does not end");
   assert.equal(server.requests.length, 1);
+});
+
+test("a sign-in at Authlib, a second server, is renewed and revoked too", async (t) => {
+  const { server, url, login, logout } = await setUpLogin(t, { startServer: startAuthlibLogin });
+  const { address, ended, output } = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(address);
+  await page.locator("input[name=login]").fill("ada");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("You are signed in").waitFor();
+  assert.equal(await ended(), 0, output.stderr);
+  assert.match(output.stdout, /signed in as ada of Authlib/);
+  const end = Date.now() + 9000; // two lifetimes of a token
+  const codes = new Set();
+  while (Date.now() < end) codes.add(await get(url));
+  assert.deepEqual([...codes], ["200"]);
+  const refreshes = server.requests.filter((one) => one.grant === "refresh_token");
+  assert.ok(refreshes.length >= 2 && refreshes.every((one) => one.status === 200), JSON.stringify(server.requests));
+  const left = await run(CUPBEARER, logout);
+  assert.equal(left.code, 0, left.stderr);
+  assert.doesNotMatch(left.stderr, /note/);
+  assert.deepEqual(server.requests.at(-1), { path: "/revoke", grant: null, status: 200 });
+  assert.equal(await get(url), "503");
 });

@@ -8,25 +8,26 @@ import { RESOURCE } from "./authorization_server.mjs";
 import { registerToken } from "./printed.mjs";
 
 export const CLIENT_ID = "native-app-of-ada";
+const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
 
 /**
  * Starts the server on a free port.
  *
  * `lifetimeS` is the lifetime of access tokens; `metadata` replaces members of the metadata; without `refreshes`, no
- * refresh token is issued. `requests` are what was asked of the token endpoint and of the revocation endpoint. With
+ * refresh token is issued; without `device`, there is no device flow. `requests` are what was asked of the token endpoint and of the revocation endpoint. With
  * `holds`, the browser is not sent back, and `held` is where it would have gone.
  *
  * @param {import("node:test").TestContext} t
- * @param {{redirectUrl: string, lifetimeS?: number, metadata?: object, refreshes?: boolean}} options
+ * @param {{redirectUrl: string, lifetimeS?: number, metadata?: object, refreshes?: boolean, device?: boolean}} options
  */
-export async function startLoginServer(t, { redirectUrl, lifetimeS = 4, metadata, refreshes = true }) {
+export async function startLoginServer(t, { redirectUrl, lifetimeS = 4, metadata, refreshes = true, device = true }) {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => { server.close(); server.closeAllConnections(); });
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const state = { issuer, requests: [], failing: undefined, failingWith: undefined };
-  const provider = new Provider(issuer, configuration({ redirectUrl, lifetimeS, refreshes }));
+  const provider = new Provider(issuer, configuration({ redirectUrl, lifetimeS, refreshes, device }));
   provider.use(async (context, next) => {
     if (context.path === "/token" && state.failing) {
       context.status = state.failing;
@@ -61,20 +62,20 @@ export async function startLoginServer(t, { redirectUrl, lifetimeS = 4, metadata
 function note(context, state) {
   const { params, body } = context.oidc ?? {};
   const sent = params ?? body ?? {};
-  for (const secret of [sent.code, sent.code_verifier, sent.refresh_token, sent.token]) if (secret) registerToken(secret);
+  for (const secret of [sent.code, sent.code_verifier, sent.device_code, sent.refresh_token, sent.token]) if (secret) registerToken(secret);
   const granted = context.body ?? {};
   for (const token of [granted.access_token, granted.refresh_token, granted.id_token]) if (token) registerToken(token);
   state.requests.push({ path: context.path, grant: sent.grant_type, status: context.status, error: granted.error, refreshToken: granted.refresh_token, at: Date.now() });
 }
 
-function configuration({ redirectUrl, lifetimeS, refreshes }) {
+function configuration({ redirectUrl, lifetimeS, refreshes, device }) {
   const resource = { scope: "tls", audience: RESOURCE, accessTokenFormat: "jwt", accessTokenTTL: lifetimeS, jwt: { sign: { alg: "RS256" } } };
   return {
     clients: [{
       client_id: CLIENT_ID,
       application_type: "native",
       token_endpoint_auth_method: "none",
-      grant_types: ["authorization_code", "refresh_token"],
+      grant_types: ["authorization_code", "refresh_token", ...(device ? [DEVICE_CODE] : [])],
       response_types: ["code"],
       redirect_uris: [redirectUrl],
     }],
@@ -87,6 +88,7 @@ function configuration({ redirectUrl, lifetimeS, refreshes }) {
     pkce: { required: () => true },
     features: {
       devInteractions: { enabled: true },
+      deviceFlow: { enabled: device },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -105,4 +107,12 @@ export async function signIn(page, login) {
   await page.locator("input[name=password]").fill("any");
   await page.getByRole("button", { name: "Sign-in" }).click();
   await page.getByRole("button", { name: "Continue" }).click();
+}
+
+/** Enters the code of another device on the page of the server, and compares what it shows. */
+export async function enterCode(page, address, code) {
+  await page.goto(address, { waitUntil: "domcontentloaded" });
+  await page.locator("input[name=user_code]").fill(code);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByText(code).waitFor();
 }

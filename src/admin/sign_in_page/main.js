@@ -85,7 +85,9 @@ function show(proxy, isOnly) {
   const section = sectionOf(proxy.name);
   section.querySelector("h2").hidden = isOnly;
   const isBrowser = token.sign_in.way === "browser";
-  section.querySelector("form").hidden = isBrowser;
+  const isDevice = token.sign_in.way === "device";
+  section.querySelector("form").hidden = isBrowser || isDevice;
+  section.querySelector(".device").hidden = !isDevice;
   section.querySelector(".browser").hidden = !isBrowser;
   const isSignedIn = token.usable_for_s > 0 || token.sign_in.is_renewed;
   const isSoon = isSignedIn && !token.sign_in.is_renewed && token.expires_at && token.usable_for_s <= REMIND_BELOW_S;
@@ -118,7 +120,7 @@ async function refresh() {
   const list = document.getElementById("proxies");
   if (sections.size === 0) list.replaceChildren();
   if (ofPeople.length === 0) {
-    list.textContent = "cupbearer obtains its tokens itself: token.grant is neither \"authorization_code\" nor \"paste\", so there is nothing to do here.";
+    list.textContent = "cupbearer obtains its tokens itself: token.grant is none of \"authorization_code\", \"device_code\" and \"paste\", so there is nothing to do here.";
     return;
   }
   const titles = ofPeople.map((proxy) => show(proxy, ofPeople.length === 1));

@@ -39,7 +39,7 @@ pub(super) fn grant(
             if auth == Some(ClientAuth::None) {
                 let problem = (
                     "\"none\" cannot be used with the grant client_credentials, which is granted to an authenticated client",
-                    "set token.grant to authorization_code, jwt_bearer or token_exchange, or choose another method",
+                    "set token.grant to authorization_code, device_code, jwt_bearer or token_exchange, or choose another method",
                 );
                 values.reject(keys::TOKEN_AUTH.path(), problem);
                 return None;
@@ -62,6 +62,7 @@ pub(super) fn grant(
         GrantName::AuthorizationCode => {
             (GrantType::AuthorizationCode(Box::new(login?)), Vec::new())
         }
+        GrantName::DeviceCode => (GrantType::DeviceCode(Box::new(login?)), Vec::new()),
         GrantName::Paste => return None, // read in `sign_in`
     };
     Some((grant, sources))

@@ -1,4 +1,4 @@
-//! `token.grant = "authorization_code"`: how a person signs in with a browser.
+//! `token.grant = "authorization_code"` and `"device_code"`: how a person signs in at the authorization server.
 
 use url::Url;
 
@@ -12,9 +12,12 @@ use crate::config::values::Values;
 const REDIRECT_URL: &str = keys::TOKEN_REDIRECT_URL.path();
 const AUTHORIZATION_URL: &str = keys::TOKEN_AUTHORIZATION_URL.path();
 
-/// Whether a person signs in with a browser.
+const DEVICE_URL: &str = keys::TOKEN_DEVICE_URL.path();
+
+/// Whether a person signs in at the authorization server.
 pub(super) fn is_chosen(values: &Values) -> bool {
-    values.is_text(keys::TOKEN_GRANT.path(), "authorization_code")
+    let grant = keys::TOKEN_GRANT.path();
+    values.is_text(grant, "authorization_code") || values.is_text(grant, "device_code")
 }
 
 /// How a person signs in for the API at `upstream`.
@@ -23,24 +26,33 @@ pub(super) fn login(
     named: Option<&NamedEndpoint>,
     upstream: Option<&Origin>,
 ) -> Option<LoginConfig> {
+    let is_device_only = values.is_text(keys::TOKEN_GRANT.path(), "device_code");
     let redirect = values.read(&keys::TOKEN_REDIRECT_URL);
     let redirect = redirect.and_then(|text| values.checked(REDIRECT_URL, redirect_url(&text)));
     let authorization_url = optional(values, &keys::TOKEN_AUTHORIZATION_URL);
+    let device_url = optional(values, &keys::TOKEN_DEVICE_URL);
     let revocation_url = optional(values, &keys::TOKEN_REVOCATION_URL);
     let issuer = match &named?.endpoint {
         Endpoint::Issuer { issuer, .. } => Some(issuer.clone()),
         Endpoint::Url(_) => None,
     };
-    let authorization_url = authorization_url.ok()?;
-    if issuer.is_none() && authorization_url.is_none() {
+    let (authorization_url, device_url) = (authorization_url.ok()?, device_url.ok()?);
+    let (needed, path) = if is_device_only {
+        (&device_url, DEVICE_URL)
+    } else {
+        (&authorization_url, AUTHORIZATION_URL)
+    };
+    if issuer.is_none() && needed.is_none() {
         let problem = (
             "is not set, and token.url alone does not say where a person signs in",
             "set it, or write token.issuer instead of token.url",
         );
-        values.reject(AUTHORIZATION_URL, problem);
+        values.reject(path, problem);
         return None;
     }
     Some(LoginConfig {
+        is_device_only,
+        device_url,
         redirect_url: redirect?,
         authorization_url,
         revocation_url: revocation_url.ok()?,
@@ -62,14 +74,17 @@ fn optional(values: &mut Values, key: &Key<String>) -> Result<Option<Url>, Unusa
 
 /// Another grant has no use for these keys.
 pub(super) fn warn_of_unused(values: &mut Values, grant: GrantName) {
-    if grant == GrantName::AuthorizationCode {
-        return;
-    }
-    for path in [
-        REDIRECT_URL,
-        AUTHORIZATION_URL,
-        keys::TOKEN_REVOCATION_URL.path(),
-    ] {
+    let of_browser = [REDIRECT_URL, AUTHORIZATION_URL];
+    let of_both = [DEVICE_URL, keys::TOKEN_REVOCATION_URL.path()];
+    let unused: Vec<&str> = match grant {
+        GrantName::AuthorizationCode => return,
+        GrantName::DeviceCode => of_browser.to_vec(),
+        GrantName::ClientCredentials
+        | GrantName::JwtBearer
+        | GrantName::TokenExchange
+        | GrantName::Paste => [of_browser, of_both].concat(),
+    };
+    for path in unused {
         if values.is_set(path) {
             values.warn(format!("{path} is set, but token.grant does not use it"));
         }

@@ -61,7 +61,9 @@ pub(super) fn reject(
         let found = find(own, url.authority.host(), url.port());
         report(values, keys::UPSTREAM_URL.path(), found, "the API");
     }
-    if let Some(login) = token.and_then(TokenConfig::login) {
+    if let Some(login) = token.and_then(TokenConfig::login)
+        && !login.is_device_only
+    {
         reject_redirect(values, own, &login.redirect_url);
     }
     let token = token.and_then(TokenConfig::server);

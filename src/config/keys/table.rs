@@ -177,9 +177,10 @@ const TOKEN_GRANT: Key<GrantName> = choice("token.grant", &[
         ("jwt_bearer", GrantName::JwtBearer),
         ("token_exchange", GrantName::TokenExchange),
         ("authorization_code", GrantName::AuthorizationCode),
+        ("device_code", GrantName::DeviceCode),
         ("paste", GrantName::Paste),
     ], Default("\"client_credentials\""),
-    "How access tokens are obtained: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693); authorization_code: a person signs in with a browser (`cupbearer login`); or paste: a person signs in elsewhere and hands the token over.");
+    "How access tokens are obtained: client_credentials (RFC 6749), jwt_bearer (RFC 7523) or token_exchange (RFC 8693); authorization_code: a person signs in with a browser (`cupbearer login`); device_code (RFC 8628): a person signs in with a browser on another device (`cupbearer login --device`); or paste: a person signs in elsewhere and hands the token over.");
 
 const TOKEN_LOGIN_URL: Key<String> = text("token.login_url", Unset("\"https://self-service-api.dev-example.eu1.ping.cloud/api/v1/auth/login/self-service\""),
     "paste: where a person signs in and copies a token, shown wherever a new one is needed. Default: known for PingOne Advanced Services, otherwise none.");
@@ -190,8 +191,11 @@ const TOKEN_REDIRECT_URL: Key<String> = text("token.redirect_url", Default("\"ht
 const TOKEN_AUTHORIZATION_URL: Key<String> = text("token.authorization_url", Unset("\"https://as.example.com/oauth2/authorize\""),
     "authorization_code with token.url: where a person signs in. With token.issuer or token.pingone, the issuer's metadata names it.");
 
+const TOKEN_DEVICE_URL: Key<String> = text("token.device_url", Unset("\"https://as.example.com/oauth2/device_authorization\""),
+    "device_code, and authorization_code for `cupbearer login --device`: where a code for another device is requested (RFC 8628). With token.issuer or token.pingone, the issuer's metadata names it.");
+
 const TOKEN_REVOCATION_URL: Key<String> = text("token.revocation_url", Unset("\"https://as.example.com/oauth2/revoke\""),
-    "authorization_code: where `cupbearer logout` revokes the refresh token (RFC 7009). With token.issuer or token.pingone, the issuer's metadata names it.");
+    "authorization_code and device_code: where `cupbearer logout` revokes the refresh token (RFC 7009). With token.issuer or token.pingone, the issuer's metadata names it.");
 
 const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
     "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, cupbearer creates one and signs it with token.private_key.");

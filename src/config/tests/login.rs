@@ -54,6 +54,8 @@ fn the_redirect_must_be_an_address_of_its_own_on_this_machine() {
         ("http://127.0.0.1:6753/callback?x=1", "more than"),
         ("http://127.0.0.1:6753/", "path of its own"),
         ("http://127.0.0.1:6753/start/x", "path of its own"),
+        ("http://127.0.0.1:6753/rejected", "path of its own"),
+        ("http://127.0.0.1:6753/callback;x", "semicolon"),
         ("http://127.0.0.1:6749/callback", "this proxy itself"),
         ("http://localhost:6750/callback", "admin listener"),
     ] {
@@ -78,4 +80,31 @@ fn whoever_else_may_connect_would_act_as_the_person() {
     let without_id = GIVEN.replace("token.client_id = \"id\"\n", "");
     let missing = said(read_all(&format!("{without_id}{issuer}")));
     assert!(missing.contains("token.client_id"), "{missing}");
+}
+
+#[test]
+fn a_code_for_another_device_needs_an_address_to_request_it_and_no_redirect() {
+    let given = GIVEN.replace("authorization_code", "device_code");
+    let read = |more: &str| read_all(&format!("{given}{more}"));
+    let loaded = read("token.issuer = \"https://as.example.com\"").unwrap();
+    let token = &loaded.config.token;
+    assert!(token.is_of_person());
+    assert!(token.login().unwrap().is_device_only);
+    let url = "token.url = \"https://as.example.com/token\"\n";
+    let alone = said(read(url));
+    assert!(alone.contains("token.device_url"), "{alone}");
+    let plain = said(read(&format!(
+        "{url}token.device_url = \"http://as.example.com/device\""
+    )));
+    assert!(plain.contains("token.device_url"), "{plain}");
+    let given = format!("{url}token.device_url = \"https://as.example.com/device\"");
+    assert!(read(&given).is_ok());
+    // Nothing listens there.
+    let own = format!("{given}\nlisten = \"127.0.0.1:6753\"");
+    assert!(read(&own).is_ok());
+    let unused = read(&format!(
+        "{given}\ntoken.redirect_url = \"http://127.0.0.1:1/x\""
+    ));
+    let warnings = unused.unwrap().warnings.join("\n");
+    assert!(warnings.contains("token.redirect_url"), "{warnings}");
 }

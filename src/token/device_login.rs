@@ -1,0 +1,131 @@
+//! A person signs in with a code on another device (RFC 8628).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::client::unreachable;
+use super::client_auth::FormBody;
+use super::device_authorization::{
+    DeviceAuthorization, DevicePollFailure, DevicePrompt, after_failure,
+};
+use super::grant::Grant;
+use super::grant_error::GrantError;
+use super::grant_request::GrantRequest;
+use super::handle::Tokens;
+use super::login::PendingLogin;
+use super::person::SignedIn;
+use super::person_login::LoginError;
+use super::request_secrets::RequestSecrets;
+use super::response_body::{body, error_response};
+
+/// A sign-in with a code that has begun.
+pub struct DeviceAttempt {
+    pending: PendingLogin,
+    authorization: DeviceAuthorization,
+    interval: Mutex<Duration>,
+}
+
+impl Tokens {
+    /// Begins a sign-in with a code, which only the person may see. It changes nothing until it is completed.
+    ///
+    /// # Errors
+    /// Why nobody can sign in so now.
+    pub async fn begin_device_login(&self) -> Result<DeviceAttempt, LoginError> {
+        let login = self.person_login().ok_or(LoginError::NoDeviceGrant)?;
+        let secrets = login.secrets().await?;
+        let authorization = login.grant.authorize_device(&secrets).await?;
+        Ok(DeviceAttempt {
+            interval: Mutex::new(authorization.interval),
+            authorization,
+            pending: PendingLogin {
+                tokens: self.clone(),
+                login,
+                nonce: None, // RFC 8628 has none
+            },
+        })
+    }
+}
+
+impl DeviceAttempt {
+    /// What the person must do.
+    #[must_use]
+    pub const fn prompt(&self) -> &DevicePrompt {
+        &self.authorization.prompt
+    }
+
+    /// How long to wait before the next request.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        *self.interval.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks once whether the person has signed in. `commit` and `serving` are as for a sign-in with a browser.
+    ///
+    /// # Errors
+    /// Why not, and what that means.
+    pub async fn poll(
+        &self,
+        serving: impl FnOnce() -> Tokens + Send,
+        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+    ) -> Result<SignedIn, (DevicePollFailure, GrantError)> {
+        let login = &self.pending.login;
+        let failed = |error| (DevicePollFailure::Final, error);
+        let secrets = login.secrets().await.map_err(failed)?;
+        let requested_at = self.pending.now();
+        let asked = GrantRequest::Device(&self.authorization.code);
+        let granted = login.grant.ask(&secrets, &asked).await.map_err(|error| {
+            let mut interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner);
+            let failure = after_failure(&error, &mut interval, self.prompt().lifetime);
+            (failure, error)
+        })?;
+        let finishing = self.pending.finish(granted, requested_at, serving, commit);
+        finishing.await.map_err(failed)
+    }
+}
+
+impl Grant {
+    /// Requests a code for another device (RFC 8628 3.1).
+    async fn authorize_device(
+        &self,
+        secrets: &RequestSecrets,
+    ) -> Result<DeviceAuthorization, LoginError> {
+        let endpoint = self.login_endpoints().await?.device;
+        let endpoint = endpoint.ok_or(LoginError::NoDeviceEndpoint)?;
+        let connected = AtomicBool::new(false);
+        let credential = self.credential(secrets, Vec::new());
+        let mut form = FormBody::with_capacity_for(2048);
+        if let Some(scope) = &self.config.scope {
+            form.append_pair("scope", scope.as_bytes());
+        }
+        for (name, value) in &self.config.params {
+            form.append_pair(name, value.as_bytes());
+        }
+        let request = self.request(&credential, form)?;
+        let failed = |failure| unreachable(self.server(Some(&endpoint)), failure);
+        let asking = async {
+            let http = self.http().await?;
+            let sent = http.send(&endpoint, request, &connected).await;
+            let mut response = sent.map_err(failed)?;
+            let status = response.status();
+            if status.is_redirection() {
+                return Err(GrantError::Redirected { status }.into());
+            }
+            if !status.is_success() {
+                return Err(error_response(&mut response, &credential).await.into());
+            }
+            let body = body(&mut response).await.map_err(failed)?;
+            let body = body.map_err(|defect| GrantError::Unusable { status, defect })?;
+            Ok(DeviceAuthorization::read(&body)?)
+        };
+        timeout(self.limit, asking).await.unwrap_or_else(|_| {
+            Err(LoginError::Server(GrantError::TimedOut {
+                limit: self.limit,
+                server: self.server(Some(&endpoint)),
+                connected: connected.load(Ordering::Relaxed),
+            }))
+        })
+    }
+}
