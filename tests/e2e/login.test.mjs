@@ -18,14 +18,20 @@ const AS_OTHER = [
   ...["setpriv", `--reuid=${OTHER}`, `--regid=${OTHER}`, "--clear-groups", "--"],
 ];
 
-/** A port that was free a moment ago. The redirect must be registered before anything listens there. */
+/**
+ * A port that was free a moment ago. The redirect must be registered before anything listens there. The system gives the
+ * ports below 32768 to no other program that asks for any.
+ */
 async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(() => true, () => false);
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 async function setUpLogin(t, { startServer = startLoginServer, ...options } = {}) {
