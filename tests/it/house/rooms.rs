@@ -43,7 +43,9 @@ fn holds(room: &str) -> &'static str {
             "listening, TLS handshakes, limits, identifying the peer, draining; serves any service"
         }
         "admin" => "probes, metrics, status, the status page",
-        "login" => "the listener to which a browser returns after a sign-in, and its pages",
+        "login" => {
+            "the listener to which a browser returns after a sign-in, and its pages; the wait for a sign-in on another device"
+        }
         "learn" => "rules from what a program requested",
         "doctor" => "numbered checks, each with its remedy",
         "demo" => "the stand-in authorization server and API",
