@@ -34,7 +34,7 @@ enum AuthorizationFailure {
     /// The redirect address cannot be trusted, so the person is told.
     Told(&'static str),
     /// The client is told by a redirect (RFC 6749 4.1.2.1).
-    Redirected(Response),
+    Redirected(Box<Response>),
 }
 
 /// The sign-in page.
@@ -125,9 +125,8 @@ impl ServerContext {
         };
         let error = |error, description| {
             let parameters = [("error", error), ("error_description", description)];
-            Err(AuthorizationFailure::Redirected(
-                self.redirect(&request, &parameters),
-            ))
+            let response = self.redirect(&request, &parameters);
+            Err(AuthorizationFailure::Redirected(Box::new(response)))
         };
         let mut scopes = request.scope.split(' ');
         if form.value("response_type") != Some("code") {
@@ -165,7 +164,7 @@ impl AuthorizationFailure {
                 "Nobody can sign in here",
                 &format!("<p>{why}</p>\n"),
             ),
-            Self::Redirected(response) => response,
+            Self::Redirected(response) => *response,
         }
     }
 }

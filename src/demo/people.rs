@@ -35,15 +35,13 @@ pub(super) fn person(subject: &str) -> Option<Person> {
 
 /// A button for each person, for a form.
 pub(super) fn buttons() -> String {
-    PEOPLE
-        .iter()
-        .map(|person| {
-            let Person {
-                subject, name, may, ..
-            } = person;
-            format!(
-                "<p><button name=\"person\" value=\"{subject}\">Sign in as {name}</button> {may}</p>\n"
-            )
-        })
-        .collect()
+    let button = |person: Person| {
+        let Person {
+            subject, name, may, ..
+        } = person;
+        format!(
+            "<p><button name=\"person\" value=\"{subject}\">Sign in as {name}</button> {may}</p>\n"
+        )
+    };
+    PEOPLE.map(button).concat()
 }
