@@ -210,21 +210,26 @@ pub fn quotable_authority(value: &[u8]) -> String {
 
 /// A path without the user names and passwords of the authorities in it, which are there if a program appends a whole
 /// URL to the address of the proxy: each is replaced by `...`. An authority follows an empty segment, or has a colon
-/// before its last `@`.
+/// before its last `@`. Each of these characters may be percent-encoded.
 #[must_use]
 pub fn without_user_info(path: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'@', path.as_bytes()).is_none() {
+    if memchr::memchr(b'@', path.as_bytes()).is_none() && !path.contains("%40") {
         return path.into();
     }
+    let has_colon = |text: &str| text.contains(':') || text.contains("%3A") || text.contains("%3a");
     let mut is_after_empty = false;
     let segments = path.split('/').enumerate().map(|(index, segment)| {
-        let shown = match segment.rsplit_once('@') {
-            Some((user, host)) if is_after_empty || user.contains(':') => {
+        let ends = [segment.rfind('@'), segment.rfind("%40")];
+        let shown = match ends.into_iter().max().flatten() {
+            Some(end) if is_after_empty || has_colon(&segment[..end]) => {
+                let rest = &segment[end..];
+                let host = rest.strip_prefix("%40").unwrap_or(&rest[1..]);
                 format!("...@{host}").into()
             }
             Some(_) | None => Cow::from(segment),
         };
-        is_after_empty = index > 0 && segment.is_empty();
+        // A program may have made one slash of two.
+        is_after_empty = index > 0 && segment.is_empty() || segment.ends_with(':');
         shown
     });
     segments.collect::<Vec<_>>().join("/").into()

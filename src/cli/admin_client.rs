@@ -349,8 +349,8 @@ async fn within<T>(
     }
 }
 
-/// The message for a `/status` that comes from a cupbearer with none of these configurations. `None` if the user chose
-/// the address with `--admin`.
+/// The message for a `/status` that comes from a cupbearer that lacks one of these configurations. `None` if the user
+/// chose the address with `--admin`.
 fn other_instance(status: &str, invocation: &Invocation, address: &Listen) -> Option<String> {
     let Invocation {
         proxies,
@@ -363,8 +363,13 @@ fn other_instance(status: &str, invocation: &Invocation, address: &Listen) -> Op
         .iter()
         .map(|one| config::fingerprint(one, surroundings))
         .collect();
-    let upstream = doctor::upstream_if_unrelated(status, &own)?;
-    let named: Vec<&str> = own.iter().map(|own| own.named.as_str()).collect();
+    // Each of them must be there: a job that waits for two proxies needs both.
+    let missing = own.iter().filter_map(|one| {
+        let upstream = doctor::upstream_if_unrelated(status, std::slice::from_ref(one))?;
+        Some((upstream, one.named.as_str()))
+    });
+    let (upstreams, named): (Vec<String>, Vec<&str>) = missing.unzip();
+    let upstream = upstreams.first()?;
     Some(format!(
         "the cupbearer at {address} (forwards to {upstream}) is not the one of {}: set admin.listen there, repeat the \
          flags that the proxy was started with, or choose this one with --admin {address}",

@@ -63,7 +63,7 @@ fn to_json(checked: &Result<Vec<Loaded>, ConfigProblems>) -> Value {
             "ok": true,
             "file": loaded.file,
             "effective": loaded.effective,
-            "token_endpoint": loaded.config.token.grant().map(|grant| grant.endpoint.as_str()),
+            "token_endpoint": loaded.config.token.grant().map(|grant| grant.endpoint.to_string()),
             "warnings": loaded.warnings,
         })
     };

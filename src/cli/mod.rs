@@ -57,6 +57,7 @@ use tokio::runtime::Runtime;
 use invocation::SettingsArgs;
 use signals::until_signal;
 
+use crate::credentials;
 use crate::server;
 
 pub use exit::Exit;
@@ -171,8 +172,14 @@ impl Cli {
         Ok(cli)
     }
 
-    /// Executes the command; without one, `run`.
+    /// Executes the command; without one, `run`. Nothing that it has started outlives it.
     pub async fn execute(self) -> Exit {
+        let exit = Box::pin(self.execute_command()).await;
+        credentials::kill_running_commands();
+        exit
+    }
+
+    async fn execute_command(self) -> Exit {
         let before = self.settings;
         match self
             .command

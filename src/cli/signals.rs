@@ -1,6 +1,6 @@
 //! The signals that this process handles: those that ask it to stop, and SIGHUP, which reloads or stops it.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 /// A signal that has been received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl SignalListener {
 }
 
 /// Does the work, unless a signal ends it: it is then dropped, which kills the commands that it has started. The
-/// listener has received what has come since.
+/// listener has received what has come since. A SIGHUP ends it only at a terminal: `nohup` lets it go on.
 ///
 /// # Errors
 /// The signal.
@@ -89,9 +89,18 @@ pub(super) async fn until_signal<T>(
     let Ok(mut signals) = SignalListener::new() else {
         return Ok((work.await, None));
     };
+    let has_terminal = io::stdin().is_terminal();
+    let ended = async {
+        loop {
+            let signal = signals.next().await;
+            if !signal.is_hangup() || has_terminal {
+                return signal;
+            }
+        }
+    };
     let done = tokio::select! {
         output = work => Ok(output),
-        signal = signals.next() => Err(signal),
+        signal = ended => Err(signal),
     };
     done.map(|output| (output, Some(signals)))
 }

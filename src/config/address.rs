@@ -83,7 +83,7 @@ pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue
             Some(_) | None => bare,
         };
         return Err((
-            format!("{} has more than scheme, host and port", quoted(text)),
+            format!("{} has more than scheme, host and port", quoted_url(text)),
             format!("write {proposed:?}; path and query come from each request"),
         )
             .into());
@@ -96,7 +96,7 @@ pub(crate) fn origin(text: &str, plaintext: bool) -> Result<Origin, InvalidValue
             Scheme::HTTP
         },
         authority: Authority::try_from(authority)
-            .map_err(|_| (format!("{} has no valid host", quoted(text)), EXAMPLE))?,
+            .map_err(|_| (format!("{} has no valid host", quoted_url(text)), EXAMPLE))?,
     })
 }
 
@@ -110,8 +110,8 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, InvalidValue> {
             let _impossible_only_for_other_schemes = url.set_scheme("https");
         }
         return Err((
-            format!("{} has a fragment", quoted(text)),
-            format!("write {:?}", url.as_str()),
+            format!("{} has a fragment", quoted_url(text)),
+            write(url.as_str()),
         )
             .into());
     }
@@ -145,14 +145,17 @@ pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
         && accepts(&named)
     {
         return Err((
-            format!("{} is the address of the issuer's metadata", quoted(text)),
+            format!(
+                "{} is the address of the issuer's metadata",
+                quoted_url(text)
+            ),
             format!("write {named:?}, which is the issuer that this metadata names"),
         )
             .into());
     }
     if metadata.is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err((
-            format!("{} has a query or a fragment", quoted(text)),
+            format!("{} has a query or a fragment", quoted_url(text)),
             "write the issuer exactly as its metadata has it",
         )
             .into());
@@ -295,11 +298,11 @@ fn http_url_or_plain(
             rest
         }
         Some((scheme, rest)) if !text.contains('@') => {
-            let problem = format!("{} is neither http nor https", quoted(scheme));
+            let problem = format!("{} is neither http nor https", quoted_url(scheme));
             return Err((problem, with_scheme(rest)).into());
         }
         None if !text.contains('@') => {
-            let problem = format!("{} has no scheme", quoted(text));
+            let problem = format!("{} has no scheme", quoted_url(text));
             let rest = text
                 .strip_prefix("https:")
                 .or_else(|| text.strip_prefix("http:"))
@@ -316,10 +319,13 @@ fn http_url_or_plain(
     let url = Url::parse(text)
         .ok()
         .filter(|url| !authority.is_empty() && !text.contains(is_odd) && url.has_host())
-        .ok_or_else(|| (format!("{} is not a URL", quoted(text)), EXAMPLE))?;
+        .ok_or_else(|| (format!("{} is not a URL", quoted_url(text)), EXAMPLE))?;
     if url.port() == Some(0) {
         return Err((
-            format!("{} has port 0, to which nothing can connect", quoted(text)),
+            format!(
+                "{} has port 0, to which nothing can connect",
+                quoted_url(text)
+            ),
             "write the port of the server, or none for the one of the scheme",
         )
             .into());
@@ -373,10 +379,28 @@ fn with_scheme(
         .flatten()
         // Other characters may be invisible, and what a URL makes of them is not seen.
         .find(|proposed| proposed.is_ascii() && accepts(proposed))
-        .map_or_else(
-            || EXAMPLE.to_owned(),
-            |proposed| format!("write {proposed:?}"),
-        )
+        .map_or_else(|| EXAMPLE.to_owned(), |proposed| write(&proposed))
+}
+
+/// The URL without its query, which may be confidential.
+pub(crate) fn shown_url(url: &str) -> String {
+    match url.find(['?', '#']) {
+        Some(end) => format!("{}…", &url[..=end]),
+        None => url.to_owned(),
+    }
+}
+
+/// The same in quotes.
+pub(crate) fn quoted_url(text: &str) -> String {
+    quoted(&shown_url(text))
+}
+
+/// A remedy: this URL. Its query is not repeated.
+pub(crate) fn write(url: &str) -> String {
+    match url.split_once('?') {
+        Some((address, _)) => format!("write {address:?}, followed by the query"),
+        None => format!("write {url:?}"),
+    }
 }
 
 fn with_credentials() -> InvalidValue {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::address::shown_url;
 use super::content::Content;
 use super::keys::{self, CALLER_KEYS, KEYS, KeyInfo, ValueKind, caller_path};
 use super::layers::Layers;
@@ -84,6 +85,12 @@ fn row(layers: &Layers, key: &KeyInfo, path: String) -> EffectiveValue {
     let (value, place) = match set.map(|set| &set.content) {
         Some(Content::Toml(toml::Value::String(text))) if key.kind == ValueKind::Proxy => {
             (toml::Value::from(network::shown(text)).to_string(), None)
+        }
+        Some(Content::Toml(toml::Value::String(text)))
+            if key.path == keys::TOKEN_URL.path()
+                || key.path == keys::TOKEN_REVOCATION_URL.path() =>
+        {
+            (toml::Value::from(shown_url(text)).to_string(), None)
         }
         Some(Content::Toml(value)) if key.kind == ValueKind::TokenSource => {
             let table = keys::TOKEN_SOURCE.parse(value).ok();

@@ -175,7 +175,7 @@ fn address_in(text: &str, example: &str) -> Result<Url, InvalidValue> {
         let shown = if text.contains('@') {
             "that".to_owned()
         } else {
-            quoted(text.trim())
+            address::quoted_url(text.trim())
         };
         InvalidValue::from((
             format!("{shown} is not an address"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::address::is_loopback;
+use super::address::{is_loopback, shown_url};
 use super::login::LoginConfig;
 use super::problems::InvalidValue;
 use super::sign_in::SignInConfig;
@@ -343,9 +343,10 @@ impl Endpoint {
     }
 }
 
+/// Without the query, which may be confidential.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(&shown_url(self.as_str()))
     }
 }
 

@@ -37,7 +37,7 @@ pub use process::hide_process;
 pub use program::find_program;
 pub use regular_file::{FileError, read_regular};
 pub use secret::Secret;
-pub use secret_command::{CommandOutput, run_command};
+pub use secret_command::{CommandOutput, kill_running_commands, run_command};
 pub use secret_echo::SecretEcho;
 pub use secret_error::SecretError;
 pub use secret_source::SecretSource;

@@ -3,8 +3,12 @@
 //! It runs in `/`, without the variables that are meant for this process alone, and in a process group of its own,
 //! which is killed as a whole.
 
+#[cfg(unix)]
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+#[cfg(unix)]
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -84,20 +88,51 @@ fn start(words: &[String]) -> Result<StartedCommand, SecretError> {
     Ok(StartedCommand::new(child))
 }
 
+/// The process groups of the commands that are running, so that none outlives this process: what waits for one may be
+/// in a thread that the end of the process does not wait for.
+#[cfg(unix)]
+static RUNNING_GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+#[cfg(unix)]
+fn running_groups() -> MutexGuard<'static, BTreeSet<i32>> {
+    RUNNING_GROUPS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills the commands that are still running, before this process ends.
+pub fn kill_running_commands() {
+    #[cfg(unix)]
+    for group in running_groups().iter() {
+        kill_group(*group);
+    }
+}
+
+/// Fails only if all of its processes have ended.
+#[cfg(unix)]
+fn kill_group(group: i32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = Pid::from_raw(group) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
 /// A command whose whole process group is killed when this is dropped before the command has ended.
 struct StartedCommand {
     child: Child,
     #[cfg(unix)]
-    group: Option<rustix::process::Pid>,
+    group: Option<i32>,
 }
 
 impl StartedCommand {
     fn new(child: Child) -> Self {
+        #[cfg(unix)]
+        let group = child.id().and_then(|id| i32::try_from(id).ok());
+        #[cfg(unix)]
+        running_groups().extend(group);
         Self {
             #[cfg(unix)]
-            group: child
-                .id()
-                .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
+            group,
             child,
         }
     }
@@ -106,7 +141,10 @@ impl StartedCommand {
         let status = self.child.wait().await?;
         #[cfg(unix)]
         {
-            self.group = None; // its number may be another group's now
+            // Its number may be another group's now.
+            if let Some(group) = self.group.take() {
+                running_groups().remove(&group);
+            }
         }
         Ok(status)
     }
@@ -116,8 +154,8 @@ impl StartedCommand {
 impl Drop for StartedCommand {
     fn drop(&mut self) {
         if let Some(group) = self.group {
-            // Fails only if all of its processes have ended.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            running_groups().remove(&group);
+            kill_group(group);
         }
     }
 }

@@ -10,8 +10,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 const PIECE: usize = 12;
 /// How many encodings inside one another are decoded.
 const DEEPEST: usize = 4;
-/// The shortest run of base64 or hexadecimal digits that is decoded: it holds less than a piece otherwise.
-const SHORTEST_RUN: usize = 16;
+/// A secret of fewer bytes is looked for only in longer runs of digits: it would be found in ordinary words.
+const SHORTEST_ENCODED: usize = 4;
 
 /// Decodes what may be cut anywhere.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -26,6 +26,8 @@ pub struct SecretEcho {
     /// Every piece of the secret, in lower case, since servers change the case of a host name.
     pieces: HashSet<Box<[u8]>>,
     length: usize,
+    /// The shortest run of base64 or hexadecimal digits that is decoded: it holds less than a piece otherwise.
+    shortest_run: usize,
 }
 
 impl SecretEcho {
@@ -34,9 +36,15 @@ impl SecretEcho {
     pub fn of(secret: &[u8]) -> Self {
         let length = secret.len().clamp(1, PIECE);
         let secret = secret.to_ascii_lowercase();
+        let encoded = if length < SHORTEST_ENCODED {
+            PIECE
+        } else {
+            length
+        };
         Self {
             pieces: secret.windows(length).map(Box::from).collect(),
             length,
+            shortest_run: (encoded * 4).div_ceil(3),
         }
     }
 
@@ -50,7 +58,7 @@ impl SecretEcho {
                 return true;
             }
             if depth < DEEPEST {
-                let decoded = decodings(&text).into_iter();
+                let decoded = decodings(&text, self.shortest_run).into_iter();
                 waiting.extend(decoded.map(|decoded| (decoded, depth + 1)));
             }
         }
@@ -65,7 +73,7 @@ impl SecretEcho {
 }
 
 /// What the text is if its escapes, or its runs of base64 or hexadecimal digits, are decoded.
-fn decodings(text: &[u8]) -> Vec<Vec<u8>> {
+fn decodings(text: &[u8], shortest_run: usize) -> Vec<Vec<u8>> {
     let mut decodings = Vec::new();
     let plain = without_escapes(text);
     if plain != text {
@@ -89,10 +97,12 @@ fn decodings(text: &[u8]) -> Vec<Vec<u8>> {
     // The run that encodes the secret may begin with other characters.
     for skipped in 0..4 {
         let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
-        decodings.extend(of_runs(text, is_digit, |run| from_base64(&run[skipped..])));
+        decodings.extend(of_runs(text, shortest_run, is_digit, |run| {
+            from_base64(&run[skipped..])
+        }));
     }
     for skipped in 0..2 {
-        decodings.extend(of_runs(text, u8::is_ascii_hexdigit, |run| {
+        decodings.extend(of_runs(text, shortest_run, u8::is_ascii_hexdigit, |run| {
             run[skipped..].chunks_exact(2).filter_map(byte).collect()
         }));
     }
@@ -102,12 +112,13 @@ fn decodings(text: &[u8]) -> Vec<Vec<u8>> {
 /// The decoded runs one after the other; `None` if no run is long enough.
 fn of_runs(
     text: &[u8],
+    shortest_run: usize,
     is_digit: impl Fn(&u8) -> bool,
     decode: impl Fn(&[u8]) -> Vec<u8>,
 ) -> Option<Vec<u8>> {
     let runs = text.split(|byte| !is_digit(byte));
     let decoded: Vec<Vec<u8>> = runs
-        .filter(|run| run.len() >= SHORTEST_RUN)
+        .filter(|run| run.len() >= shortest_run)
         .map(decode)
         .collect();
     (!decoded.is_empty()).then(|| decoded.join(&0))

@@ -273,7 +273,13 @@ impl Callers {
 
     /// Whether a forwarded `Authorization` contains the key of any caller.
     pub(super) fn has_key_in(&self, forwarded: &ForwardedAuthorization) -> bool {
-        let mut possible = forwarded.possible_keys();
+        let mut lengths: Vec<usize> = {
+            let keys = self.keys.load();
+            keys.iter().map(|(key, _)| key.key_length()).collect()
+        };
+        lengths.sort_unstable();
+        lengths.dedup();
+        let mut possible = forwarded.possible_keys(&lengths);
         possible.any(|digest| self.owner(digest).is_some())
     }
 

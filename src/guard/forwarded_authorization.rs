@@ -8,13 +8,9 @@ use http::HeaderValue;
 use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
-use super::key::{KEY_LENGTHS, KeyDigest, contains_made_key};
+use super::key::{KeyDigest, contains_made_key};
 use super::rejection::Rejection;
 use crate::problem::Reason;
-
-/// How many pieces between delimiters a key may consist of, since one from a file may contain delimiters itself. One
-/// at the end of a text may consist of any number.
-const MOST_PIECES: usize = 8;
 
 /// Accepts every padding, and ignores the bits that are left over at the end.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -24,7 +20,11 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The value as it is, and percent-decoded; and whatever in it could be base64 decoded, then percent-decoded again.
+/// How many encodings inside one another are decoded: a JWT may be the password of Basic credentials.
+const DEEPEST: usize = 2;
+
+/// The value as it is, and percent-decoded; and whatever in it could be base64 decoded, then percent-decoded again, and
+/// the same once more.
 pub(super) struct ForwardedAuthorization(Vec<Zeroizing<Vec<u8>>>);
 
 /// Rejects credentials that authenticate the connection rather than the request (RFC 4559 6, MS-NTHT): whoever uses the
@@ -44,16 +44,17 @@ pub(super) fn check_scheme(value: &HeaderValue) -> Result<(), Rejection> {
 
 impl ForwardedAuthorization {
     pub(super) fn of(value: &HeaderValue) -> Self {
-        let mut plain = vec![Zeroizing::new(value.as_bytes().to_vec())];
-        add_percent_decoded(&mut plain);
-        let mut words: Vec<&[u8]> = plain.iter().flat_map(|text| possible_words(text)).collect();
-        words.sort_unstable();
-        words.dedup();
-        let mut encoded: Vec<_> = words.into_iter().map(base64_decoded).collect();
-        encoded.retain(|text| !text.is_empty());
-        add_percent_decoded(&mut encoded);
-        plain.append(&mut encoded);
-        Self(plain)
+        let mut texts = vec![Zeroizing::new(value.as_bytes().to_vec())];
+        add_percent_decoded(&mut texts);
+        add_percent_decoded(&mut texts);
+        let mut outer = 0;
+        for _ in 0..DEEPEST {
+            let mut inner = decoded_words(&texts[outer..]);
+            add_percent_decoded(&mut inner);
+            outer = texts.len();
+            texts.append(&mut inner);
+        }
+        Self(texts)
     }
 
     /// Whether it contains a key that we made, in whichever scheme.
@@ -61,22 +62,32 @@ impl ForwardedAuthorization {
         self.0.iter().any(|text| contains_made_key(text))
     }
 
-    /// Every part of it that could be a key, wherever it came from: what stands between two delimiters.
-    pub(super) fn possible_keys(&self) -> impl Iterator<Item = KeyDigest> {
-        self.0.iter().flat_map(|text| {
+    /// Every part of it that could be a key of one of these lengths, wherever it came from: what stands between two
+    /// delimiters, of which a key from a file may contain any number itself.
+    pub(super) fn possible_keys(&self, lengths: &[usize]) -> impl Iterator<Item = KeyDigest> {
+        self.0.iter().flat_map(move |text| {
             let starts = std::iter::once(0).chain(delimiters(text).map(|at| at + 1));
             starts.flat_map(move |start| {
-                let rest = &text[start..];
-                let ends = delimiters(rest).take(MOST_PIECES);
-                let ends = ends.chain(std::iter::once(rest.len()));
-                let parts = ends.map(move |end| &rest[..end]);
-                let possible = parts.filter(|part| {
-                    KEY_LENGTHS.contains(&part.len()) && part.iter().all(u8::is_ascii_graphic)
+                let parts = lengths.iter().filter_map(move |length| {
+                    let (part, after) = text[start..].split_at_checked(*length)?;
+                    let is_whole = after.first().is_none_or(|next| is_delimiter(*next));
+                    is_whole.then_some(part)
                 });
+                let possible = parts.filter(|part| part.iter().all(u8::is_ascii_graphic));
                 possible.map(KeyDigest::of)
             })
         })
     }
+}
+
+/// Whatever in these texts could be base64, decoded.
+fn decoded_words(texts: &[Zeroizing<Vec<u8>>]) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut words: Vec<&[u8]> = texts.iter().flat_map(|text| possible_words(text)).collect();
+    words.sort_unstable();
+    words.dedup();
+    let mut decoded: Vec<_> = words.into_iter().map(base64_decoded).collect();
+    decoded.retain(|text| !text.is_empty());
+    decoded
 }
 
 /// What may be base64: each word, each part of it such as the value in `token=…`, and each run of digits from its first

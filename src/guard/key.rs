@@ -5,7 +5,6 @@
 //! checksum. Other keys are accepted too.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
@@ -18,19 +17,20 @@ const CHECKSUM_LETTERS: usize = 6;
 const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// In bytes. A shorter key could be guessed.
-const SHORTEST: usize = 16;
+const SHORTEST_KEY: usize = 16;
 /// In bytes. A longer line means that the file is the wrong one.
 const LONGEST: usize = 256;
-
-/// The possible lengths of a key, in bytes.
-pub(super) const KEY_LENGTHS: RangeInclusive<usize> = SHORTEST..=LONGEST;
 
 /// The SHA-256 digest of a key, which is all that is kept of it.
 ///
 /// All digests have the same length, so a comparison takes the same time whatever was sent, and anything it could
 /// reveal about a digest says nothing about the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct KeyDigest([u64; 4]);
+pub struct KeyDigest {
+    words: [u64; 4],
+    /// That of the key, in bytes.
+    length: usize,
+}
 
 impl KeyDigest {
     /// The digest of a key, as configured or as sent.
@@ -42,12 +42,20 @@ impl KeyDigest {
         for (to, from) in all.iter_mut().zip(words) {
             *to = u64::from_ne_bytes(*from);
         }
-        Self(all)
+        Self {
+            words: all,
+            length: key.len(),
+        }
+    }
+
+    /// How long the key is, in bytes.
+    pub(super) const fn key_length(&self) -> usize {
+        self.length
     }
 
     /// Compares in constant time.
     pub(super) fn matches(&self, other: &Self) -> Choice {
-        self.0[..].ct_eq(&other.0[..])
+        self.words[..].ct_eq(&other.words[..])
     }
 }
 
@@ -107,8 +115,8 @@ fn check_key(key: &[u8], line: usize) -> Result<&[u8], CallerKeyError> {
         return Err(CallerKeyError::Mistyped(line));
     }
     match key.len() {
-        ..SHORTEST => Err(CallerKeyError::Short(line)),
-        SHORTEST..=LONGEST => Ok(key),
+        ..SHORTEST_KEY => Err(CallerKeyError::Short(line)),
+        SHORTEST_KEY..=LONGEST => Ok(key),
         _ => Err(CallerKeyError::Long(line)),
     }
 }

@@ -93,6 +93,8 @@ fn rule_for(
     has_document: bool,
 ) -> Option<((String, String), Vec<&'static str>)> {
     let method = match &*request.method {
+        // A rule would take it for any method.
+        "*" => return None,
         "HEAD" => "GET",
         other => other,
     };

@@ -84,8 +84,13 @@ fn verifier(
     provider: &Arc<CryptoProvider>,
 ) -> Result<ExplainingVerifier<Verifier>, TlsSetupError> {
     let pinned = authorities(network)?;
-    let platform =
-        Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(provider)).map_err(no_roots)?;
+    // On Windows, an empty list of extra authorities is an error.
+    let platform = if pinned.is_empty() {
+        Verifier::new(Arc::clone(provider))
+    } else {
+        Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(provider))
+    };
+    let platform = platform.map_err(no_roots)?;
     Ok(ExplainingVerifier::new(platform, pinned))
 }
 

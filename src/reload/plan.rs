@@ -66,12 +66,13 @@ impl ReloadPlan {
     }
 }
 
-/// The `keys` that take effect only after a restart.
-pub(super) fn need_restart(keys: &[String]) -> Vec<String> {
-    let keys = keys.iter();
-    keys.filter(|key| effect(key) == Some(KeyEffect::Restart))
-        .cloned()
-        .collect()
+/// The `keys` that take effect only after a restart. If the file `moves_listener` between TCP and a unix socket, which
+/// has no TLS, those of TLS belong to the listener of the next start.
+pub(super) fn need_restart(keys: &[String], moves_listener: bool) -> Vec<String> {
+    let waits = |key: &str| {
+        effect(key) == Some(KeyEffect::Restart) || moves_listener && key.starts_with("tls.")
+    };
+    keys.iter().filter(|key| waits(key)).cloned().collect()
 }
 
 #[cfg(test)]

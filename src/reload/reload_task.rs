@@ -14,7 +14,9 @@ use super::followed_files::{files_of, union, with_contents};
 use super::pending_reload::{PendingReload, first_token};
 use super::plan::{ReloadPlan, need_restart};
 use super::reload_target::{ReloadTarget, ReportedReload};
-use crate::config::{ConfigProblems, KeyDigests, Loaded, fingerprint, load_one_of};
+use crate::config::{
+    ConfigProblems, KeyDigests, Listen, Loaded, TlsConfig, fingerprint, load_one_of,
+};
 use crate::instance::Guards;
 use crate::text::error_chain;
 
@@ -38,6 +40,10 @@ pub(super) struct ReloadTask {
     rejected_settings: Option<KeyDigests>,
     /// The keys that need a restart, as last reported.
     needs_restart: Vec<String>,
+    /// Whether the listener is a unix socket, which only a restart changes.
+    is_on_socket: bool,
+    /// The TLS of the listener.
+    tls: Option<TlsConfig>,
 }
 
 impl ReloadTask {
@@ -63,6 +69,8 @@ impl ReloadTask {
             rejected: None,
             rejected_settings: None,
             needs_restart: Vec::new(),
+            is_on_socket: is_socket(&loaded.config.listen),
+            tls: loaded.config.tls.clone(),
         }
     }
 
@@ -84,7 +92,7 @@ impl ReloadTask {
         let is_requested = trigger == ReloadTrigger::Requested;
         let progress =
             (trigger != ReloadTrigger::Start).then(|| ReportedReload::begin(&self.target));
-        let (loaded, settings) = match self.load_settled().await {
+        let (mut loaded, settings) = match self.load_settled().await {
             Ok(read) => read,
             Err(reason) => {
                 self.end_examination();
@@ -103,7 +111,11 @@ impl ReloadTask {
             .notes()
             .set_reloading(progress.is_some());
         let changed = settings.changed_from(&self.in_use);
-        let needs_restart = need_restart(&changed);
+        let moves_listener = self.moves_listener(&loaded.config.listen);
+        if moves_listener {
+            loaded.config.tls.clone_from(&self.tls);
+        }
+        let needs_restart = need_restart(&changed, moves_listener);
         let changed: Vec<String> = changed
             .into_iter()
             .filter(|key| !needs_restart.contains(key))
@@ -125,6 +137,11 @@ impl ReloadTask {
         if let Err(reason) = self.examine(loaded, change) {
             self.reject(reason, is_requested);
         }
+    }
+
+    /// Whether a restart would replace TCP by a unix socket, or the other way round.
+    fn moves_listener(&self, listen: &Listen) -> bool {
+        is_socket(listen) != self.is_on_socket
     }
 
     /// Whether these settings are being examined or wait for a token already.
@@ -337,10 +354,12 @@ impl ReloadTask {
         if plan.process() {
             (self.target.hooks.process)(&config);
         }
-        for key in need_restart(&settings.changed_from(&self.in_use)) {
+        let changed_now = settings.changed_from(&self.in_use);
+        for key in need_restart(&changed_now, self.moves_listener(&config.listen)) {
             settings.take_over(&key, &self.in_use);
         }
         self.in_use = settings;
+        self.tls.clone_from(&config.tls);
         self.watch.follow(files.clone());
         self.files = files;
         self.target.metrics.reloaded("applied");
@@ -391,6 +410,10 @@ impl ReloadTask {
             .set_rejected(Some(reason.clone()));
         self.rejected = Some(reason);
     }
+}
+
+fn is_socket(listen: &Listen) -> bool {
+    matches!(listen, Listen::Unix { .. })
 }
 
 /// All problems on one line, for the log and the page.

@@ -137,6 +137,10 @@ fn a_path_is_shown_without_the_passwords_of_urls_in_it() {
         ("/http:/x:KEY@localhost/a@b", "/http:/...@localhost/a@b"),
         ("//x:K@Y@localhost//KEY@h", "//...@localhost//...@h"),
         ("/x:KEY@localhost", "/...@localhost"),
+        ("/http%3A%2F%2Fx%3AKEY%40host%2Fp", "/...@host%2Fp"),
+        ("/a/http%3a%2f%2fKEY%40host", "/a/...@host"),
+        ("/https:/KEY@host/p", "/https:/...@host/p"),
+        ("/users/me%40x.example", "/users/me%40x.example"),
     ] {
         assert_eq!(without_user_info(path), shown, "{path}");
     }

@@ -3,10 +3,10 @@
 //!
 //! Every response is bounded in time and length. No redirect is followed and no connection is kept; a request is
 //! repeated only once, with the server's time, after it was rejected because the clocks differ. This file does not know
-//! when it is called, nor what was granted before.
+//! when it is called, and of what was granted before only what no failure may quote.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -50,6 +50,8 @@ pub(super) struct Grant {
     server_clock: ServerClock,
     /// Whether it has been logged that the token type is missing.
     has_warned: AtomicBool,
+    /// The last token that was granted, which no failure may quote.
+    granted: Mutex<Option<Secret>>,
     /// [`REQUEST_TIMEOUT`]; shorter in tests.
     pub(super) limit: Duration,
 }
@@ -78,6 +80,7 @@ impl Grant {
             discovered: Mutex::new(None),
             server_clock: ServerClock::default(),
             has_warned: AtomicBool::new(false),
+            granted: Mutex::new(None),
             limit: REQUEST_TIMEOUT,
         }
     }
@@ -120,10 +123,20 @@ impl Grant {
             };
             self.check_presented(secrets).and(Err(timed_out))
         });
-        if let Err(error) = &outcome {
-            self.forget_moved_endpoint(error);
+        let mut last = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(granted) => {
+                *last = Some(Secret::new(granted.access.as_str()));
+                Ok(granted)
+            }
+            Err(error) => {
+                self.forget_moved_endpoint(&error);
+                Err(match &*last {
+                    Some(token) => error.without_token(token),
+                    None => error,
+                })
+            }
         }
-        outcome
     }
 
     /// How long everything that the request presents is still valid.

@@ -41,7 +41,7 @@ impl Grant {
             .map_err(GrantError::Metadata)?;
         tracing::info!(
             proxy = self.proxy,
-            endpoint = found.token.as_str(),
+            endpoint = Endpoint::Url(found.token.clone()).to_string(),
             "token endpoint discovered"
         );
         if let Some(login) = self.config.login() {

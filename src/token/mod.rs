@@ -72,6 +72,7 @@ mod tests;
 mod token_output;
 mod unreachable;
 mod watched_secrets;
+mod withheld;
 
 pub use assertion::signed_for_grant;
 pub use attempt_log::{AttemptCounter, AttemptCounts, TokenAttempt};

@@ -324,9 +324,16 @@ fn clean(text: &str, longest: usize, credential: &ClientCredentials<'_>) -> Opti
         .take(longest)
         .collect();
     let plain = plain.trim();
+    let start: String = text.chars().take(2 * longest).collect();
     match plain {
         "" => None,
-        _ if credential.appears_in(plain) || has_opaque_run(plain) => Some(WITHHELD.to_owned()),
+        // Before it is shortened and sanitized, too: that may remove a part of a credential.
+        _ if credential.appears_in(plain)
+            || credential.appears_in(&start)
+            || has_opaque_run(plain) =>
+        {
+            Some(WITHHELD.to_owned())
+        }
         _ => Some(plain.to_owned()),
     }
 }

@@ -87,6 +87,14 @@ impl SourceLook {
     /// # Errors
     /// Why no token was obtained. Returns within 30 s for a command and about 10 s otherwise.
     pub(super) async fn obtain(&self) -> Result<AccessToken, GrantError> {
+        let found = self.look().await;
+        found.map_err(|error| match &*self.known() {
+            Some(known) => error.without_token(&known.token),
+            None => error,
+        })
+    }
+
+    async fn look(&self) -> Result<AccessToken, GrantError> {
         let since = self.clock.now();
         let found = match &self.source.place {
             TokenPlace::Command(words) => {

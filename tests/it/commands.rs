@@ -623,3 +623,50 @@ async fn a_command_of_a_secret_ends_with_the_command_that_a_signal_ends() {
         .await;
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_command_that_the_pages_doctor_has_started_ends_with_the_process() {
+    use tokio::io::AsyncWriteExt as _;
+    let upstream = Upstream::echoing().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (hang, pid) = (directory.path().join("hang"), directory.path().join("pid"));
+    let script = format!(
+        "if [ -e '{}' ]; then echo $$ > '{}'; exec sleep 55; fi; echo the-token-of-this-test",
+        hang.display(),
+        pid.display()
+    );
+    let file = directory.path().join("c.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nupstream.url = {:?}\n[token]\n\
+         source = {{ command = [\"sh\", \"-c\", {script:?}] }}\n",
+        upstream.url(),
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut binary = Binary::start_with_files(&[file], directory).await;
+    until("the admin listener", || {
+        binary.output().contains("admin        http://")
+    })
+    .await;
+    std::fs::write(&hang, "").unwrap();
+    let mut admin = tokio::net::TcpStream::connect(binary.admin())
+        .await
+        .unwrap();
+    let order =
+        b"POST /doctor HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer: 1\r\nContent-Length: 0\r\n\r\n";
+    admin.write_all(order).await.unwrap();
+    let mut started = String::new();
+    until("the command runs", || {
+        started = std::fs::read_to_string(&pid).unwrap_or_default();
+        started.ends_with('\n')
+    })
+    .await;
+    binary.terminate();
+    until("the end of the process", || binary.exit_status().is_some()).await;
+    let stat = format!("/proc/{}/stat", started.trim());
+    until("the end of what it started", || {
+        std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z"))
+            || !Path::new(&stat).exists()
+    })
+    .await;
+}

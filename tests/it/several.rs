@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::{
     Binary, CLIENT_ID, Client, Connection, SECRET, Upstream, answer, ask, get, token_answer, until,
+    within,
 };
 
 /// Keys of the process, which only one file may have.
@@ -282,4 +283,50 @@ async fn events_of_caller_keys_and_tunnels_are_logged_with_their_proxy() {
     )
     .await;
     assert_eq!(line["proxy"], "keyed", "{line}");
+}
+
+#[tokio::test]
+async fn commands_for_several_proxies_succeed_only_if_all_of_them_are_there() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let directory = scene.path().to_owned();
+    let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS)]).await;
+    let admin = binary.admin();
+    let one = directory.join("one.toml");
+    let text = std::fs::read_to_string(&one).unwrap();
+    let text = text.replace(
+        "admin.listen = \"127.0.0.1:0\"",
+        &format!("admin.listen = \"{admin}\""),
+    );
+    std::fs::write(directory.join("same.toml"), &text).unwrap();
+    let two = text
+        .lines()
+        .filter(|line| !line.starts_with("admin.") && !line.starts_with("log."))
+        .map(|line| line.replace("\"one\"", "\"two\"") + "\n");
+    std::fs::write(directory.join("two.toml"), two.collect::<String>()).unwrap();
+    let exit_of = async |command: &[&str], files: &[&str]| {
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+        process.env_clear().args(command).kill_on_drop(true);
+        for file in files {
+            process.arg("--config").arg(directory.join(file));
+        }
+        let ended = within("the end of the command", process.output())
+            .await
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        (ended.status.code().unwrap(), said)
+    };
+    for (command, expected) in [
+        (&["wait", "--max", "300ms"][..], 5),
+        (&["health", "--ready"], 1),
+        (&["status"], 1),
+        (&["quit"], 1),
+    ] {
+        let (code, said) = exit_of(command, &["same.toml", "two.toml"]).await;
+        assert_eq!(code, expected, "{command:?}: {said}");
+        assert!(
+            said.contains("two.toml") && !said.contains("same.toml"),
+            "{said}"
+        );
+    }
+    assert_eq!(exit_of(&["wait"], &["same.toml"]).await.0, 0);
 }

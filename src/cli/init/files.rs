@@ -59,6 +59,19 @@ pub(super) fn check_destination(path: &Path, config: &NewConfig) -> Result<(), I
             return Err((problem, "write another name").into());
         }
         check_separate(path, &file, "is where the secret would be stored")?;
+        if let Some(named) = config
+            .identity
+            .files()
+            .into_iter()
+            .find(|named| is_same_file(&file, named))
+        {
+            let problem = format!(
+                "the secret would be stored in {}, which is the file with another one ({})",
+                file.display(),
+                named.display()
+            );
+            return Err((problem, "write another name").into());
+        }
     }
     Ok(())
 }

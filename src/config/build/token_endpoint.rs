@@ -7,7 +7,6 @@ use crate::config::keys::{self, Key};
 use crate::config::problems::InvalidValue;
 use crate::config::token::Endpoint;
 use crate::config::values::Values;
-use crate::text::quoted;
 use crate::vendor::pingone::{self, PingOneEndpoint, Region};
 
 const URL: &str = keys::TOKEN_URL.path();
@@ -160,11 +159,13 @@ pub(super) fn encrypted(
     if Endpoint::admits(&url, plaintext) {
         return Some((url, plaintext));
     }
-    let problem = format!("{} would send the secret unencrypted", quoted(&text));
-    let encrypted = text.replacen("http://", "https://", 1);
-    let remedy = format!(
-        "write {encrypted:?}; or, if that network is trusted, set token.allow_plaintext = true"
+    let problem = format!(
+        "{} would send the secret unencrypted",
+        address::quoted_url(&text)
     );
+    let encrypted = address::write(&text.replacen("http://", "https://", 1));
+    let remedy =
+        format!("{encrypted}; or, if that network is trusted, set token.allow_plaintext = true");
     values.reject(key.path(), (problem, remedy));
     None
 }

@@ -353,3 +353,36 @@ fn a_default_admin_listener_in_the_place_of_the_proxy_is_a_warning() {
         ]
     );
 }
+
+#[test]
+fn the_query_of_a_token_endpoint_is_in_no_message() {
+    for (url, expected) in [
+        ("https://as.example.com/t?key=hunter2", ""),
+        (
+            "http://as.example.com/t?key=hunter2",
+            "write \"https://as.example.com/t\", followed by the query",
+        ),
+        (
+            "as.example.com/t?key=hunter2",
+            "write \"https://as.example.com/t\", followed by the query",
+        ),
+        ("https://as.example.com/t?key=hunter2#a", "has a fragment"),
+        ("https://as.example.com/t?key=hunter2 ", "is not a URL"),
+        ("https://as.example.com:0/t?key=hunter2", "has port 0"),
+        ("ftp://as.example.com/t?key=hunter2", "\"ftp\" is neither"),
+    ] {
+        let variables = with(&[("CUPBEARER_TOKEN__URL", url)]);
+        let loaded = load(&Overrides::default(), &variables);
+        if let Ok(loaded) = &loaded {
+            let shown = format!("{:?} {}", loaded.effective, loaded.config.token);
+            assert!(shown.contains("as.example.com/t?…"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        let said = said(loaded);
+        assert!(
+            said.contains(expected) && said.is_empty() == expected.is_empty(),
+            "{url}: {said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}

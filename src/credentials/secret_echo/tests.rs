@@ -133,3 +133,14 @@ proptest! {
         prop_assert!(echo.is_in(secret.as_bytes()));
     }
 }
+
+#[test]
+fn a_short_secret_is_recognized_in_every_encoding_too() {
+    for secret in ["pw7!", "hunter2"] {
+        for (name, encode) in ENCODINGS {
+            let text = format!("wrong: {} .", encode(secret));
+            assert!(echo(secret).is_in(text.as_bytes()), "{secret} in {name}");
+        }
+    }
+    assert!(!echo("hunter2").is_in(b"the client is unknown here, or its secret has expired"));
+}

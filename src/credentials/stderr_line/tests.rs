@@ -57,3 +57,59 @@ fn a_shells_trace_and_a_repetition_of_the_output_are_not_shown() {
     let repeated = last_line(b"got correct-horse", b"correct-horse\n").unwrap();
     assert!(!repeated.contains("horse"), "{repeated}");
 }
+
+#[test]
+fn a_short_secret_that_the_command_prints_in_any_form_is_not_shown() {
+    for output in [
+        r#"{"credential":{"access_token":"tok-7x9"},"expires_in":60}"#,
+        "token: tok-7x9\n",
+        "TOKEN=tok-7x9",
+        "\"tok-7x9\"",
+    ] {
+        for said in [
+            "got tok-7x9 from the cache",
+            "got dG9rLTd4OQ== from the cache",
+        ] {
+            let shown = last_line(said.as_bytes(), output.as_bytes()).unwrap();
+            assert!(shown.starts_with("(withheld"), "{output}: {shown}");
+        }
+        let other = "the access_token expired";
+        assert_eq!(
+            last_line(other.as_bytes(), output.as_bytes()).as_deref(),
+            Some(other)
+        );
+    }
+    let argument = "unknown option --password hunter2";
+    assert_eq!(
+        shown(argument).as_deref(),
+        Some("unknown option --password (cut)")
+    );
+}
+
+#[test]
+fn what_a_name_an_option_or_a_url_gives_away_is_cut_out() {
+    for (line, expected) in [
+        (r#"{"access_token" : "abc"}"#, r#"{"access_token" : (cut)"#),
+        ("header X-Api-Key = abc", "header X-Api-Key = (cut)"),
+        (
+            "sent Authorization Token abc",
+            "sent Authorization Token (cut)",
+        ),
+        (
+            "sent Authorization: Token abc now",
+            "sent Authorization: Token (cut) now",
+        ),
+        (
+            "cannot access https://bot:correcthorse@git.example.com/a",
+            "cannot access https://(cut)@git.example.com/a",
+        ),
+        ("cannot use abc123DEF!456ghi$789JKL#012", "cannot use (cut)"),
+        ("the token expired : sign in", "the token expired : sign in"),
+        (
+            "Authorization failed for user x",
+            "Authorization failed for user x",
+        ),
+    ] {
+        assert_eq!(shown(line).as_deref(), Some(expected));
+    }
+}

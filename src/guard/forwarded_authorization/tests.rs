@@ -65,7 +65,8 @@ fn base64_is_found_wherever_it_begins() {
                 let value = HeaderValue::from_str(&value).unwrap();
                 let forwarded = ForwardedAuthorization::of(&value);
                 let expected = KeyDigest::of(key.as_bytes());
-                let mut found = forwarded.possible_keys();
+                let lengths = [key.len()];
+                let mut found = forwarded.possible_keys(&lengths);
                 assert!(found.any(|digest| digest == expected), "{value:?}");
                 assert_eq!(forwarded.has_made_key(), key == made, "{value:?}");
             }
@@ -80,6 +81,7 @@ fn a_key_of_any_form_is_found_wherever_it_stands() {
         "the-key-of-ci-0001",
         "Zm9v/YmFy+cXV4/QQ==",
         "k:e,y;w=i\"th%20all&",
+        "aQ:7/x=k(2)Wz@e,9&\"T|{p}m;V?u<Ho>r",
     ] {
         let percent = key
             .bytes()
@@ -103,18 +105,33 @@ fn a_key_of_any_form_is_found_wherever_it_stands() {
             format!("Custom token=\"{}\", x=y", encoded(key.to_owned())),
             format!("ApiKey key=\"{key}\", x=\"y\""),
             format!("Custom a/{key}/b"),
+            format!("Custom user={key}; realm=x"),
+            // Encoded twice: in a JWT that is a password, for example.
+            format!(
+                "Basic {}",
+                encoded(format!(
+                    "oauth2accesstoken:e30.{}.c2ln",
+                    BASE64_URL_SAFE_NO_PAD.encode(format!("{{\"k\":\"x\"}} {key} "))
+                ))
+            ),
+            format!(
+                "Basic {}",
+                encoded(format!("x:{}", encoded(key.to_owned())))
+            ),
+            format!("Bearer {}", percent.replace('%', "%25")),
         ] {
             let text = HeaderValue::from_str(&value).unwrap();
             let expected = KeyDigest::of(key.as_bytes());
             let forwarded = ForwardedAuthorization::of(&text);
-            let mut found = forwarded.possible_keys();
+            let lengths = [40, key.len()];
+            let mut found = forwarded.possible_keys(&lengths);
             assert!(found.any(|digest| digest == expected), "{key}: {value}");
         }
     }
     let other = HeaderValue::from_static("Bearer the-key-of-ci-00012");
     let key = KeyDigest::of(b"the-key-of-ci-0001");
     let found = ForwardedAuthorization::of(&other);
-    assert!(found.possible_keys().all(|digest| digest != key));
+    assert!(found.possible_keys(&[18]).all(|digest| digest != key));
 }
 
 #[test]
@@ -128,7 +145,9 @@ fn an_authorization_of_delimiters_is_not_searched_for_long() {
         BASE64.encode("0123456789abcdef:".repeat(longest / 23)),
     ] {
         let value = HeaderValue::from_str(&text).unwrap();
-        let found = ForwardedAuthorization::of(&value).possible_keys().count();
+        let found = ForwardedAuthorization::of(&value)
+            .possible_keys(&[16, 40])
+            .count();
         assert!(found <= 2 * longest, "{found}");
     }
 }

@@ -191,6 +191,15 @@ fn a_run_that_only_read_is_read_only_unless_a_request_was_upgraded() {
 
 #[test]
 fn requests_that_no_rule_can_express_are_listed_separately() {
+    let observed = ObservedRequests::of(&[("*", "/a", 501)]);
+    let folded = fold(&observed, None);
+    assert_eq!(rules(&folded), [""; 0]);
+    assert_eq!(
+        folded.inexpressible.len(),
+        1,
+        "a rule would admit any method"
+    );
+
     let mut observed = ObservedRequests::of(&[("BREW", "/pot", 418), ("GET", "/a", 200)]);
     let refused = ObservedRequest {
         path: "/a%2Fb".to_owned(),

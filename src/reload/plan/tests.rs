@@ -13,7 +13,7 @@ fn every_key_has_an_effect() {
 fn only_these_keys_need_a_restart() {
     let all: Vec<String> = KEYS.iter().map(|key| key.path.to_owned()).collect();
     assert_eq!(
-        need_restart(&all),
+        need_restart(&all, false),
         [
             "name",
             "listen",
@@ -23,6 +23,19 @@ fn only_these_keys_need_a_restart() {
             "runtime.threads"
         ]
     );
+}
+
+#[test]
+fn tls_waits_for_the_restart_that_moves_the_listener() {
+    let keys = [
+        "guard.deny",
+        "listen",
+        "tls.cert_file",
+        "tls.client_ca_file",
+    ]
+    .map(str::to_owned);
+    assert_eq!(need_restart(&keys, false), keys[1..2]);
+    assert_eq!(need_restart(&keys, true), keys[1..]);
 }
 
 #[test]

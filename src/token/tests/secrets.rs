@@ -156,3 +156,32 @@ async fn logs_errors_debug_and_snapshots_hold_neither_secret_nor_token() {
     );
     assert_silent(&logged);
 }
+
+#[tokio::test]
+async fn a_failure_quotes_no_token_that_was_granted_before_however_short_it_is() {
+    let endpoint = ScriptedEndpoint::new(|number| match number {
+        1 => answer(
+            "200 OK",
+            "application/json",
+            r#"{"access_token":"tok-7x9","token_type":"Bearer","expires_in":3600}"#,
+        ),
+        _ => answer(
+            "400 Bad Request",
+            "application/json",
+            r#"{"error":"invalid_request","error_description":"tok-7x9 is still valid"}"#,
+        ),
+    })
+    .await;
+    let grant = Grant::new(
+        config(endpoint.url.clone(), ClientAuth::Post),
+        super::endpoint::client(),
+    );
+    let secret = client_secret(Secret::new(SECRET));
+    grant.exchange(&secret).await.unwrap();
+    let error = grant.exchange(&secret).await.unwrap_err().chain();
+    assert!(
+        error.contains("invalid_request") && error.contains("withheld"),
+        "{error}"
+    );
+    assert!(!error.contains("7x9"), "{error}");
+}

@@ -146,3 +146,24 @@ async fn the_same_token_ends_an_outage() {
     assert_eq!((snapshot.generation, snapshot.last_error), (1, None));
     assert_eq!(scene.attempts(), 3);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_that_fails_shows_nothing_of_the_token_that_it_printed_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("mark");
+    let script = format!(
+        "if [ -e '{0}' ]; then echo tok-7x9 was revoked >&2; exit 1; fi; touch '{0}'; echo tok-7x9",
+        mark.display()
+    );
+    let source = TokenSource {
+        place: TokenPlace::Command(vec!["sh".to_owned(), "-c".to_owned(), script]),
+        field: TokenField::default(),
+        default_lifetime: s(300),
+    };
+    let look = SourceLook::new(source, super::endpoint::client(), Ownership::default());
+    look.obtain().await.unwrap();
+    let error = look.obtain().await.unwrap_err();
+    let said = error.said().unwrap();
+    assert!(said.contains("withheld") && !said.contains("7x9"), "{said}");
+}

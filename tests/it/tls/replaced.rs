@@ -136,3 +136,27 @@ async fn the_end_of_the_certificate_is_a_metric_and_two_weeks_before_it_is_a_not
     let metric = format!("{expires} {}", soon.unix_timestamp());
     assert!(scene.metrics().contains(&metric), "{metric}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_listener_keeps_its_tls_until_the_restart_that_moves_it_to_a_unix_socket() {
+    let scene = Reloading::new().await;
+    let connector = scene.authority.connector();
+    let socket = format!("listen = 'unix:{}'", scene.files.path("socket").display());
+    let moved = scene.lines.replace("listen = \"127.0.0.1:0\"", &socket);
+    // Something else in the file applies meanwhile.
+    let moved = format!("upstream.via = false\n{moved}");
+    scene.proxy.replace_and_wait(&moved).await;
+    let response = fetch(&connector, scene.address(), "").await;
+    assert!(response.ends_with("/path"), "{response}");
+    let notes = scene.proxy.notes();
+    assert!(
+        notes.iter().any(|note| note.contains("tls.cert_file")),
+        "{notes:?}"
+    );
+    let with_tls = format!("{}{}", scene.lines, scene.files.lines());
+    scene.proxy.replace_and_wait(&with_tls).await;
+    assert!(scene.proxy.notes().is_empty(), "{:?}", scene.proxy.notes());
+    let response = fetch(&connector, scene.address(), "").await;
+    assert!(response.ends_with("/path"), "{response}");
+}

@@ -480,3 +480,30 @@ async fn missing_and_invalid_flags_and_the_destination_are_reported_together() {
         assert!(message.contains(words), "{words}: {message}");
     }
 }
+
+#[tokio::test]
+async fn the_secret_is_never_stored_over_a_token_that_the_flags_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("x.client_secret"), "the only copy of a token").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("x.client_secret", at("link")).unwrap();
+    for name in [
+        "x.client_secret",
+        #[cfg(unix)]
+        "link",
+    ] {
+        for flag in ["--subject-token-file", "--assertion-file"] {
+            let named = format!("{flag}={}", at(name).display());
+            let kind = "--subject-token-type=urn:ietf:params:oauth:token-type:jwt";
+            let mut words = vec![identities::SERVER, "--client-id=id", "--yes", &named];
+            words.extend((flag == "--subject-token-file").then_some(kind));
+            let args = InitArgs {
+                out: Some(at("x.toml")),
+                secret_stdin: true,
+                ..identities::command_line(&words).unwrap()
+            };
+            assert_refused(directory.path(), args, "which is the file with another one").await;
+        }
+    }
+}
