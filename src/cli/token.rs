@@ -13,8 +13,8 @@ use crate::config::{self, Config};
 use crate::doctor::relative;
 use crate::text::{Unprintable, date_and_time, escape_json, sanitize};
 use crate::token::{
-    AccessToken, DecodedToken, FailureOrigin, GrantError, RequestSecrets, SingleGrant, client,
-    decode,
+    AccessToken, DecodedToken, FailureOrigin, GrantError, Ownership, RequestSecrets, SecretReader,
+    SingleGrant, client, decode, renew_login,
 };
 use crate::{credentials, net};
 
@@ -98,6 +98,12 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
     let tls = net::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
     let client = client(tls, &config.network.proxy);
     let token = &config.token;
+    if token.login().is_some() {
+        let reader = SecretReader::new(token.requests(), Ownership::default()).into_function();
+        if let Some(renewed) = renew_login(token, client.clone(), reader).await {
+            return renewed.map_err(|failure| said(&failure));
+        }
+    }
     let sources = token.requests();
     let secrets = RequestSecrets::read(&sources, None).await;
     let secrets = secrets.map_err(|(source, error)| {
@@ -109,13 +115,15 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
         ))
     })?;
     let grant = SingleGrant::new(token, client, secrets);
-    grant.request().await.map_err(|failure| {
-        say(&format!(
-            "cupbearer token: {}; run cupbearer doctor to find the cause",
-            failure.chain()
-        ));
-        exit_after(&failure)
-    })
+    grant.request().await.map_err(|failure| said(&failure))
+}
+
+fn said(failure: &GrantError) -> Exit {
+    say(&format!(
+        "cupbearer token: {}; run cupbearer doctor to find the cause",
+        failure.chain()
+    ));
+    exit_after(failure)
 }
 
 fn exit_after(failure: &GrantError) -> Exit {

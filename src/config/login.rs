@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::address::{Origin, is_loopback};
 use super::listen::Listen;
+use super::login_store::LoginStore;
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
@@ -23,6 +24,8 @@ pub struct LoginConfig {
     pub device_url: Option<Url>,
     /// `token.revocation_url`; without it the issuer's metadata may name the address.
     pub revocation_url: Option<Url>,
+    /// `token.store`: where the refresh token is kept.
+    pub store: LoginStore,
     /// The issuer, where it is known.
     pub issuer: Option<String>,
     /// `upstream.url`: the API that the tokens are for.

@@ -7,7 +7,7 @@
 //! Bottom-up; each item uses only the items above it in this list:
 //!
 //! - `problems`, `units`, `address`, `field_names`, `same_file`, `listen`, `path_spelling`, `path_pattern`, `inputs`,
-//!   `network`, `guard`, `token_field`, `token_source`, `login`, `token` and `types`: the types, and the text that each
+//!   `network`, `guard`, `token_field`, `token_source`, `login_store`, `login`, `token` and `types`: the types, and the text that each
 //!   is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `named_sources`: what a configuration names, known even if it is invalid;
@@ -38,6 +38,7 @@ mod listen;
 mod load;
 mod login;
 mod login_pages;
+mod login_store;
 mod named_sources;
 mod network;
 pub(crate) mod paste;
@@ -74,6 +75,7 @@ pub use listen::{Listen, PORT_PROBE_HOST};
 pub use load::{AdminAddress, InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
 pub use login::LoginConfig;
 pub use login_pages::LoginPages;
+pub use login_store::LoginStore;
 pub use named_sources::NamedSources;
 pub use network::{ProxyRule, ProxyUrl};
 pub use path_pattern::{LoosePath, LoosePattern, PathPattern};

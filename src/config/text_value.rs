@@ -38,6 +38,7 @@ const fn may_hold_credentials(kind: ValueKind) -> bool {
         | ValueKind::Count(..)
         | ValueKind::Switch
         | ValueKind::Users
+        | ValueKind::LoginStore
         | ValueKind::Mode
         | ValueKind::Addresses
         | ValueKind::Texts => false,

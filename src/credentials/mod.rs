@@ -6,7 +6,8 @@
 //! says why there is no secret; `program` finds a program, and `secret_command` runs one that prints a secret, of whose
 //! standard error `stderr_line` shows the last line; `secret_source` reads from any of these, and `dated_file` reads a
 //! file with its time; `pem` reads certificates from text; `certificate_files` reads a certificate and its private key;
-//! `certificate_names` reads the names in one.
+//! `certificate_names` reads the names in one; `private_file` is a file that only this user can read, and `lock_file` a
+//! lock that processes of one user share.
 
 mod bounded_read;
 mod certificate_files;
@@ -14,7 +15,9 @@ mod certificate_names;
 mod child_process;
 mod dated_file;
 mod keyring;
+mod lock_file;
 mod pem;
+mod private_file;
 mod process;
 mod program;
 mod regular_file;
@@ -32,7 +35,11 @@ pub use certificate_names::CertificateNames;
 pub use child_process::{VARIABLE_PREFIX, withhold_private_variables, withhold_variable};
 pub use dated_file::DatedFile;
 pub use keyring::{KeyringEntry, KeyringError};
+pub use lock_file::LockFile;
 pub use pem::{CertificateDefect, PemCertificates, PemDefect, pem_certificates};
+pub use private_file::{
+    PrivateFileError, StagedPrivateFile, create_private_directory, read_private,
+};
 pub use process::hide_process;
 pub use program::find_program;
 pub use regular_file::{FileError, read_regular};

@@ -18,7 +18,7 @@ use super::reach::{API_KEY, Host, Reached};
 use super::{api, claims, grant, issuer, listener, preflight, proxies};
 use crate::config::{self, Origin, Overrides, SOURCE_KEY, Surroundings, is_on_link};
 use crate::net::TrustSource;
-use crate::token::{AccessToken, SingleGrant};
+use crate::token::{AccessToken, SingleGrant, stored_login};
 
 /// What to examine.
 pub struct DoctorOptions<'a> {
@@ -177,6 +177,10 @@ async fn obtain(
         };
         return (Finding::skipped(why), None);
     };
+    // A refresh token can be used once, and is the proxy's to use.
+    if let Some(stored) = stored_login(&context.config.token).await {
+        return (grant::stored(&stored), None);
+    }
     match request.request().await {
         Ok(token) => {
             let lifetime = humantime::format_duration(token.lifetime);

@@ -9,7 +9,9 @@ use http::StatusCode;
 use super::context::DoctorContext;
 use super::finding::{FailureKind, Finding};
 use crate::config::{ClientAuth, Endpoint, GrantConfig, GrantType, SOURCE_KEY};
-use crate::token::{ErrorResponse, GrantError, ResponseDefect, Unreachable};
+use crate::token::{
+    ErrorResponse, GrantError, ResponseDefect, StoreError, StoredLogin, Unreachable,
+};
 use crate::vendor::{ClientSettings, TokenEndpointRejection, pingone};
 
 /// The finding about a token request that brought no token.
@@ -77,9 +79,35 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
         GrantError::OnlyPerson | GrantError::SignedOut | GrantError::Superseded => {
             Finding::skipped("a person signs in to the running proxy")
         }
+        GrantError::Store(error) => failed(FailureKind::Configuration).remedy(error.remedy()),
         GrantError::IdToken(_) => failed(FailureKind::Unreachable)
             .remedy("correct token.issuer and token.client_id"),
         GrantError::Internal => failed(FailureKind::Other).remedy("report this: it is a defect of cupbearer"),
+    }
+}
+
+/// The session of the person who signs in. Its refresh token is not used.
+pub(super) fn stored(stored: &Result<StoredLogin, StoreError>) -> Finding {
+    let stored = match stored {
+        Ok(stored) => stored,
+        Err(error) => {
+            let cause = crate::text::error_chain(error);
+            return Finding::failed(FailureKind::Configuration, cause).remedy(error.remedy());
+        }
+    };
+    match (&stored.place, stored.has_session) {
+        (None, _) => Finding::skipped(
+            "a person signs in to the running proxy, which keeps the refresh token in memory",
+        ),
+        (Some(place), false) => {
+            Finding::skipped(format!("nobody is signed in: {place} has no refresh token"))
+        }
+        (Some(place), true) => {
+            let who = stored.who.as_deref().unwrap_or("a person");
+            Finding::skipped(format!(
+                "{who} is signed in; the refresh token is in {place}, and only the proxy uses it"
+            ))
+        }
     }
 }
 

@@ -23,14 +23,15 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Starts to request tokens.
+    /// Starts to request tokens, unless the person of the identity `before` has signed in for this one too.
     pub(super) fn start(
         config: &Config,
         tls: rustls::ClientConfig,
         context: &ListenContext,
+        before: Option<&Tokens>,
     ) -> Arc<Self> {
         if let Some(sign_in) = config.token.sign_in() {
-            return Self::of_person(sign_in, tls, context);
+            return Self::of_person(sign_in, tls, context, before);
         }
         let client = token::client(tls.clone(), &config.network.proxy);
         let ownership = Ownership::default();
@@ -58,6 +59,10 @@ impl Identity {
                 context.attempts.clone(),
             )
         });
+        // Before the task runs, which would request a token.
+        if let Some(before) = before {
+            tokens.take_over_sign_in(before);
+        }
         let mut task = JoinSet::new();
         task.spawn(
             context
@@ -78,6 +83,7 @@ impl Identity {
         sign_in: &SignInConfig,
         tls: rustls::ClientConfig,
         context: &ListenContext,
+        before: Option<&Tokens>,
     ) -> Arc<Self> {
         let (tokens, watching) = token::sign_in_task(
             sign_in,
@@ -85,6 +91,9 @@ impl Identity {
             context.name.clone(),
             context.attempts.clone(),
         );
+        if let Some(before) = before {
+            tokens.take_over_sign_in(before);
+        }
         let mut task = JoinSet::new();
         let stopped_tasks = context.stopped_tasks.clone();
         task.spawn(stopped_tasks.watch("sign-in", watching.run()));

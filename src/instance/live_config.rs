@@ -70,7 +70,7 @@ impl LiveConfig {
     ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
         let tls = net::client_config(&config.network)?;
         context.check(config)?;
-        let identity = Identity::start(config, tls, &context);
+        let identity = Identity::start(config, tls, &context, None);
         let tls = read_tls(&identity.tls, config, None)?;
         context.serve_tls(tls.listener.as_ref());
         let name = context.name.clone();
@@ -119,15 +119,16 @@ impl LiveConfig {
                 // Reading the system's certificate authorities takes milliseconds, which must not delay requests.
                 let tls = tokio::task::spawn_blocking(move || net::client_config(&network));
                 let tls = tls.await.map_err(std::io::Error::other)??;
-                let identity = Identity::start(config, tls, &self.context);
-                identity.bind_credential(ownership);
                 // A person who has signed in for this API need not do so again.
-                identity.tokens.take_over_sign_in(&self.tokens());
+                let before = self.tokens();
+                let identity = Identity::start(config, tls, &self.context, Some(&before));
+                identity.bind_credential(ownership);
                 identity
             }
             // A person has signed in for another API.
             None if config.token.sign_in() != self.live().config.token.sign_in() => {
-                Identity::start(config, self.live().identity.tls.clone(), &self.context)
+                let tls = self.live().identity.tls.clone();
+                Identity::start(config, tls, &self.context, None)
             }
             None => Arc::clone(&self.live().identity),
         };

@@ -99,7 +99,7 @@ impl Grant {
         secrets: &RequestSecrets,
     ) -> Result<AccessToken, GrantError> {
         let granted = self.ask(secrets, &GrantRequest::Configured).await?;
-        Ok(granted.access)
+        granted.access
     }
 
     /// The same for one step of a person's sign-in.
@@ -296,16 +296,18 @@ impl Grant {
         let failed = |error| unreachable(self.server(Some(endpoint)), error);
         let body = body(response).await.map_err(failed)?;
         let status = response.status();
-        let read = body.and_then(|body| {
-            let headers = response.headers();
-            let access = response::access_token(headers, &body, &self.config, credential)?;
-            Ok(match self.config.login() {
-                Some(_) => GrantedTokens::of_person(access, &Zeroizing::new(body)),
-                None => access.into(),
-            })
-        });
-        let granted = read.map_err(|defect| GrantError::Unusable { status, defect })?;
-        if granted.access.is_untyped && !self.has_warned.swap(true, Ordering::Relaxed) {
+        let unusable = |defect| GrantError::Unusable { status, defect };
+        let body = Zeroizing::new(body.map_err(unusable)?);
+        let access = response::access_token(response.headers(), &body, &self.config, credential);
+        let access = access.map_err(unusable);
+        let granted = match self.config.login() {
+            Some(_) => GrantedTokens::of_person(access, &body),
+            None => access?.into(),
+        };
+        let access = granted.access.as_ref();
+        if access.is_ok_and(|access| access.is_untyped)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
             tracing::warn!(
                 proxy = self.proxy,
                 "the token endpoint names no token_type; its tokens are sent as Bearer"

@@ -118,6 +118,7 @@ impl Grant {
             | GrantError::OnlyPerson
             | GrantError::SignedOut
             | GrantError::Superseded
+            | GrantError::Store(_)
             | GrantError::IdToken(_)
             | GrantError::Internal => false,
         };

@@ -13,6 +13,7 @@ use super::presented::PresentedTokenDefect;
 use super::request_secrets::UnreadableSecret;
 use super::response_error::{ErrorResponse, ResponseDefect};
 use super::schedule::FailureClass;
+use super::store_error::{STORE_KEY, StoreError};
 use super::token_output::OutputDefect;
 use super::unreachable::{TokenServer, Unreachable};
 use crate::config::SOURCE_KEY;
@@ -144,6 +145,9 @@ pub enum GrantError {
     /// A sign-in that was completed too late to count.
     #[error("another sign-in, a sign-out or a changed configuration came first")]
     Superseded,
+    /// The store of the refresh token cannot be used. The token stays valid, and the access token in use.
+    #[error(transparent)]
+    Store(StoreError),
     /// What says who has signed in cannot be trusted.
     #[error("the ID token of the authorization server cannot be used: {0}")]
     IdToken(IdTokenDefect),
@@ -177,6 +181,7 @@ impl GrantError {
             | Self::OnlyPerson
             | Self::SignedOut
             | Self::Superseded
+            | Self::Store(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
             | Self::SourceUnreadable(_)
@@ -207,6 +212,7 @@ impl GrantError {
             Self::PresentedToken { key, .. } => Some(key),
             Self::CertificateUnusable(error) => Some(error.key()),
             Self::KeyUnusable(_) => Some("token.private_key"),
+            Self::Store(_) => Some(STORE_KEY),
             Self::SourceUnreadable(_) | Self::SourceUnusable { .. } | Self::SourceOfAnother => {
                 Some(SOURCE_KEY)
             }
@@ -359,6 +365,7 @@ impl GrantError {
             | Self::Unavailable { .. }
             | Self::Unusable { .. }
             | Self::SourceUnusable { .. }
+            | Self::Store(_)
             | Self::Internal => FailureClass::Outage,
         }
     }
@@ -377,6 +384,7 @@ impl GrantError {
             | Self::OnlyPerson
             | Self::SignedOut
             | Self::Superseded
+            | Self::Store(_)
             | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
@@ -421,6 +429,7 @@ impl GrantError {
             }
             Self::PresentedToken { defect, .. } => Some(defect.remedy().to_owned()),
             Self::SourceUnreadable(error) => Some(error.remedy()),
+            Self::Store(error) => Some(error.remedy()),
             Self::SourceUnusable { defect, .. } => Some(defect.remedy().to_owned()),
             Self::SourceStatus { .. } => Some(
                 "check the address, the query and headers in token.source, and whether this machine has an identity there"

@@ -4,12 +4,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::grant_error::GrantError;
 use super::response::AccessToken;
 use crate::credentials::Secret;
 
 /// What the token endpoint has granted.
 pub(super) struct GrantedTokens {
-    pub(super) access: AccessToken,
+    /// A refresh token beside one that cannot be used is the next one all the same.
+    pub(super) access: Result<AccessToken, GrantError>,
     /// Only a person's grant has one.
     pub(super) refresh: Option<Secret>,
     pub(super) id_token: Option<Zeroizing<String>>,
@@ -17,7 +19,7 @@ pub(super) struct GrantedTokens {
 
 impl GrantedTokens {
     /// Reads what a person's grant has beside the access token.
-    pub(super) fn of_person(access: AccessToken, body: &[u8]) -> Self {
+    pub(super) fn of_person(access: Result<AccessToken, GrantError>, body: &[u8]) -> Self {
         let text = |value: Option<Value>| match value {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
@@ -37,7 +39,7 @@ impl GrantedTokens {
 impl From<AccessToken> for GrantedTokens {
     fn from(access: AccessToken) -> Self {
         Self {
-            access,
+            access: Ok(access),
             refresh: None,
             id_token: None,
         }

@@ -431,7 +431,9 @@ impl Tokens {
         let mut changes = self.shared.status.subscribe();
         // Cannot fail: this handle owns the sender.
         let _ = changes
-            .wait_for(|status| status.token.is_some() || status.failure.is_some())
+            .wait_for(|status| {
+                status.token.is_some() || status.failure.is_some() || self.shared.needs_person()
+            })
             .await;
         self.snapshot()
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::authorization::{AuthorizationRequest, AuthorizationResponse, ForeignResponse};
 use super::clock::Timestamp;
@@ -15,9 +16,13 @@ use super::granted_tokens::GrantedTokens;
 use super::handle::Tokens;
 use super::id_token::{ExpectedIdToken, read_id_token};
 use super::jwt::decode;
+use super::login_session::StoredCopy;
 use super::person::{SignedIn, name_in, subject_in};
 use super::person_login::{LoginError, PersonLogin};
+use super::response::AccessToken;
 use super::schedule;
+use super::session_store::{StoreLock, StoredPerson, StoredSession};
+use super::store_error::StoreError;
 use crate::config::{LoginConfig, role_doubts};
 use crate::credentials::Secret;
 
@@ -127,23 +132,96 @@ impl PendingLogin {
         commit: impl FnOnce(&mut dyn FnMut()) + Send,
     ) -> Result<SignedIn, GrantError> {
         let unused = granted.refresh.clone();
-        let now = self.now();
-        let outcome = self.signed_in(&granted, now.wall).and_then(|signed_in| {
-            let (mut parts, mut adopted) = (Some((granted, signed_in)), None);
-            let serving = serving();
-            if self.has_session_of(&serving) {
-                commit(&mut || {
-                    adopted = parts.take().map(|(granted, signed_in)| {
-                        self.adopt(&serving, granted, signed_in, requested_at)
-                    });
-                });
-            }
-            adopted.ok_or(GrantError::Superseded)
-        });
+        let outcome = self.keep(granted, requested_at, serving, commit).await;
         if let (Err(_), Some(token)) = (&outcome, unused) {
             self.login.revoke(&token, RevokedToken::Refresh).await;
         }
         outcome
+    }
+
+    /// Writes the session into the store, and makes requests use the tokens; or neither.
+    async fn keep(
+        &self,
+        granted: GrantedTokens,
+        requested_at: Timestamp,
+        serving: impl FnOnce() -> Tokens + Send,
+        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+    ) -> Result<SignedIn, GrantError> {
+        let now = self.tokens.shared.clock.now();
+        let GrantedTokens {
+            access,
+            refresh,
+            id_token,
+        } = granted;
+        let access = access?;
+        let identity = id_token.as_ref();
+        let signed_in = self.signed_in(&access, refresh.is_some(), identity, now.wall)?;
+        let session = refresh.map(|refresh_token| StoredSession {
+            refresh_token,
+            person: StoredPerson {
+                who: signed_in.who.clone(),
+                subject: signed_in.subject.clone(),
+            },
+        });
+        let mut stored = self.store_session(session.as_ref()).await;
+        let (copy, mut signed_in) = (stored.copy.clone(), signed_in);
+        signed_in.doubts.extend(stored.doubt.take());
+        let mut parts = Some((access, session, copy, signed_in));
+        let mut adopted = None;
+        let serving = serving();
+        if self.has_session_of(&serving) {
+            let before = stored.before.as_ref().map(|before| &before.refresh_token);
+            commit(&mut || {
+                adopted = parts
+                    .take()
+                    .map(|parts| self.adopt(&serving, parts, requested_at, before));
+            });
+        }
+        if adopted.is_none() {
+            stored.undo(&self.login).await;
+        }
+        adopted.ok_or(GrantError::Superseded)
+    }
+
+    /// Writes the session into the store, in place of the one before. If that cannot be done, the session is in memory
+    /// until the process ends.
+    async fn store_session(&self, session: Option<&StoredSession>) -> StoredAttempt {
+        let store = &self.login.store;
+        let mut attempt = StoredAttempt::default();
+        let written = async {
+            let mut lock = store.lock().await?;
+            attempt.before = match store.read().await {
+                Err(StoreError::Corrupt { .. }) => None,
+                read => read?,
+            };
+            match session {
+                Some(session) => store.write(&mut lock, session).await?,
+                None => store.remove(&mut lock).await?,
+            }
+            Ok::<StoreLock, StoreError>(lock)
+        };
+        match written.await {
+            Ok(lock) => {
+                attempt.lock = Some(lock);
+                attempt.copy = session
+                    .filter(|_| store.is_durable())
+                    .map(|session| StoredCopy {
+                        store: Arc::clone(store),
+                        token: session.refresh_token.clone(),
+                    });
+            }
+            Err(error) => {
+                let error = error.chain();
+                tracing::error!(
+                    error,
+                    "the refresh token could not be written; it is in memory only, and a restart ends the sign-in"
+                );
+                attempt.doubt = Some(format!(
+                    "the sign-in ends when this proxy stops, because the refresh token could not be written: {error}"
+                ));
+            }
+        }
+        attempt
     }
 
     /// Whether `tokens` are those of the person who signs in here.
@@ -153,47 +231,53 @@ impl PendingLogin {
     }
 
     /// Who the tokens were issued to.
-    fn signed_in(&self, granted: &GrantedTokens, now: SystemTime) -> Result<SignedIn, GrantError> {
+    fn signed_in(
+        &self,
+        granted: &AccessToken,
+        is_renewed: bool,
+        id_token: Option<&Zeroizing<String>>,
+        now: SystemTime,
+    ) -> Result<SignedIn, GrantError> {
         let expected = ExpectedIdToken {
             issuer: self.login.config.issuer.as_deref(),
             client_id: &self.login.grant.config.client_id,
             nonce: self.nonce.as_deref(),
         };
-        let id_token = granted.id_token.as_ref();
         let identity = id_token.map(|token| read_id_token(token, &expected, now));
         let identity = identity.transpose().map_err(GrantError::IdToken)?;
-        let access = decode(granted.access.as_str());
+        let access = decode(granted.as_str());
         let api = self.login.config.api.as_ref();
         let claims = identity.as_ref().or(access.as_ref());
         let (who, subject) = (claims.and_then(name_in), claims.and_then(subject_in));
-        let lasts = granted.refresh.is_none().then_some(granted.access.lifetime);
+        let lasts = (!is_renewed).then_some(granted.lifetime);
         Ok(SignedIn {
             who,
             until: lasts.and_then(|lifetime| now.checked_add(lifetime)),
             doubts: access.map_or_else(Vec::new, |access| role_doubts(api, &access.claims)),
             subject,
-            is_renewed: granted.refresh.is_some(),
+            is_renewed,
         })
     }
 
+    /// `in_store` is the refresh token that the store held before.
     fn adopt(
         &self,
         serving: &Tokens,
-        granted: GrantedTokens,
-        mut signed_in: SignedIn,
+        (access, session, copy, mut signed_in): AdoptedParts,
         requested_at: Timestamp,
+        in_store: Option<&Secret>,
     ) -> SignedIn {
         let shared = &serving.shared;
         let Some(sign_in) = &shared.sign_in else {
             return signed_in; // `has_session_of` has found one
         };
-        let lifetime = granted.access.lifetime;
-        let refresh_after = schedule::refresh_after(lifetime, fastrand::f64());
-        let of_before = self.login.session.begin(granted.refresh, || {
+        let refresh_after = schedule::refresh_after(access.lifetime, fastrand::f64());
+        let of_before = self.login.session.begin(session, copy, || {
             shared.status.send_modify(|status| {
-                status.adopt(requested_at, granted.access, refresh_after);
+                status.adopt(requested_at, access, refresh_after);
             });
         });
+        let of_before = in_store.cloned().or(of_before);
         shared.attempts.count_success(requested_at.wall);
         let before = sign_in.replace(Some(signed_in.clone()));
         if let Some(before) = before.filter(|before| is_someone_else(before, &signed_in)) {
@@ -209,6 +293,43 @@ impl PendingLogin {
         }
         shared.wake.notify_one();
         signed_in
+    }
+}
+
+/// What a sign-in brings: the access token, the session and its copy in the store, and who it is.
+type AdoptedParts = (
+    AccessToken,
+    Option<StoredSession>,
+    Option<StoredCopy>,
+    SignedIn,
+);
+
+/// What a sign-in has done to the store.
+#[derive(Default)]
+struct StoredAttempt {
+    /// Held until the sign-in counts, so that nobody uses what may have to be undone.
+    lock: Option<StoreLock>,
+    /// What the store held.
+    before: Option<StoredSession>,
+    copy: Option<StoredCopy>,
+    /// Why the store does not hold the session.
+    doubt: Option<String>,
+}
+
+impl StoredAttempt {
+    /// The sign-in does not count, so the store holds what it held before.
+    async fn undo(mut self, login: &PersonLogin) {
+        let Some(lock) = &mut self.lock else {
+            return;
+        };
+        let undone = match &self.before {
+            Some(before) => login.store.write(lock, before).await,
+            None => login.store.remove(lock).await,
+        };
+        if let Err(error) = undone {
+            let error = error.chain();
+            tracing::warn!(error, "the store holds a sign-in that does not count");
+        }
     }
 }
 

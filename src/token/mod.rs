@@ -16,8 +16,9 @@
 //!
 //! A person's tokens: `sign_in` takes one that was pasted; `login` is a sign-in with a browser, for which
 //! `authorization` makes the request and `id_token` says who has signed in; `device_login` is one with a code on
-//! another device, of which `device_authorization` reads the responses; `login_session` keeps the refresh token,
-//! `person_login` renews with it, and `login_task` runs the refresh task for that.
+//! another device, of which `device_authorization` reads the responses; `session_store` keeps the refresh token where
+//! `token.store` says, and `store_error` says why it cannot; `login_session` is what this process knows of it;
+//! `person_login` is the client, `renewal` renews with the token, and `login_task` runs the refresh task for that.
 
 mod assertion;
 mod attempt_log;
@@ -55,6 +56,7 @@ mod person_login;
 mod person_token;
 mod presented;
 mod refresh;
+mod renewal;
 mod request_secrets;
 mod response;
 mod response_body;
@@ -62,11 +64,13 @@ mod response_error;
 mod schedule;
 mod secret_reader;
 mod server_clock;
+mod session_store;
 mod sign_in;
 mod sign_in_task;
 mod single_grant;
 mod source;
 mod status;
+mod store_error;
 #[cfg(test)]
 mod tests;
 mod token_output;
@@ -94,7 +98,7 @@ pub use jwt::{DecodedToken, decode, is_encrypted};
 pub use key::{GeneratedKey, PrivateKeyError, check_private_key, generate_key};
 pub use login::LoginAttempt;
 pub use login_session::LoginSessions;
-pub use login_task::{LoginTaskContext, login_task};
+pub use login_task::{LoginTaskContext, StoredLogin, login_task, renew_login, stored_login};
 pub use ownership::{Ownership, SecretOwnership, SourceOwner};
 pub use pasted::PasteDefect;
 pub use person::{SignInPage, SignInPlace, SignInSnapshot, SignInWay, SignedIn};
@@ -108,5 +112,6 @@ pub use secret_reader::{ReadSecrets, SecretReader};
 pub use sign_in::{PasteError, Session, SignOut};
 pub use sign_in_task::{SignInTask, sign_in_task};
 pub use single_grant::SingleGrant;
+pub use store_error::StoreError;
 pub use token_output::{OutputDefect, check_output};
 pub use unreachable::{TokenServer, Unreachable, UnreachableCause};

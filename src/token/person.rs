@@ -233,6 +233,13 @@ impl SignIn {
         before
     }
 
+    /// No new tokens are obtained for the person any more. The session lasts as long as the token.
+    pub(super) fn end_renewal(&self, until: Option<SystemTime>) {
+        if let Some(person) = &mut *self.lock() {
+            (person.is_renewed, person.until) = (false, until);
+        }
+    }
+
     /// Whether the person is the one of another identity, which may have lost that person since.
     pub(super) fn is_taken_over(&self) -> bool {
         self.is_taken_over.load(Ordering::Relaxed)

@@ -6,12 +6,11 @@ use super::authorization::{AuthorizationRequest, NoRandomBytes};
 use super::device_authorization::DeviceResponseDefect;
 use super::grant::Grant;
 use super::grant_error::GrantError;
-use super::grant_request::GrantRequest;
 use super::grant_revocation::RevokedToken;
 use super::login_session::LoginSession;
 use super::request_secrets::RequestSecrets;
-use super::response::AccessToken;
 use super::secret_reader::ReadSecrets;
+use super::session_store::SessionStore;
 use crate::config::LoginConfig;
 use crate::credentials::Secret;
 
@@ -22,6 +21,7 @@ pub(super) struct PersonLogin {
     pub(super) config: Arc<LoginConfig>,
     pub(super) read_secrets: ReadSecrets,
     pub(super) session: Arc<LoginSession>,
+    pub(super) store: Arc<SessionStore>,
 }
 
 /// Why no sign-in can begin.
@@ -108,33 +108,6 @@ impl PersonLogin {
             endpoints.sends_issuer,
         )?;
         Ok(request)
-    }
-
-    /// The next access token of the person. The refresh token that comes with it is kept before anything else happens,
-    /// since the server may no longer accept the one before.
-    pub(super) async fn renew(&self, secrets: &RequestSecrets) -> Result<AccessToken, GrantError> {
-        let _only_one = self.session.renewing.lock().await;
-        let (number, token) = self.session.refresh_token().ok_or(GrantError::SignedOut)?;
-        match self
-            .grant
-            .ask(secrets, &GrantRequest::Refresh(&token))
-            .await
-        {
-            Ok(granted) => {
-                let next = granted.refresh;
-                if let Some(unused) = next.and_then(|next| self.session.rotate(number, next)) {
-                    let login = self.clone();
-                    tokio::spawn(async move { login.revoke(&unused, RevokedToken::Refresh).await });
-                }
-                Ok(granted.access)
-            }
-            Err(error) => {
-                if error.ends_session() {
-                    self.session.expire(number);
-                }
-                Err(error)
-            }
-        }
     }
 
     /// Revokes a token that is no longer used. Returns what the person should know if that has failed.

@@ -1,7 +1,8 @@
 //! The token that a person has handed over: requests use it, and only that person can replace it.
 
 use super::bearer::Bearer;
-use super::person::{SignIn, SignInSnapshot};
+use super::person::{SignIn, SignInSnapshot, SignedIn};
+use super::person_login::PersonLogin;
 use super::status::SharedStatus;
 use crate::credentials::Secret;
 
@@ -48,6 +49,72 @@ impl SharedStatus {
             }
         });
         self.wake.notify_one();
+    }
+
+    /// Wakes everything that waits for a token, since only a person may be able to provide one now.
+    pub(super) fn note_session(&self) {
+        self.status.send_modify(|_| ());
+        self.wake.notify_one();
+    }
+
+    /// Shows the person whose session the store has brought. If someone else was signed in, nothing of that person's
+    /// stays in use.
+    pub(super) fn follow_person(&self, login: &PersonLogin) {
+        let Some(sign_in) = &self.sign_in else {
+            return;
+        };
+        let Some((_, session)) = login.session.current() else {
+            return;
+        };
+        let before = sign_in.signed_in();
+        let is_known = before
+            .as_ref()
+            .is_some_and(|before| before.is_renewed && before.subject == session.person.subject);
+        if is_known {
+            return;
+        }
+        if before.is_some_and(|before| before.subject != session.person.subject) {
+            self.forget_token();
+        }
+        let who = session.person.who.clone();
+        tracing::info!(
+            who,
+            "the sign-in goes on with the refresh token from the store"
+        );
+        sign_in.replace(Some(SignedIn {
+            who,
+            until: None,
+            doubts: Vec::new(),
+            subject: session.person.subject,
+            is_renewed: true,
+        }));
+        self.note_session();
+    }
+
+    /// Another process has signed the person out.
+    pub(super) fn sign_out_elsewhere(&self) {
+        if let Some(sign_in) = &self.sign_in
+            && sign_in.replace(None).is_some()
+        {
+            tracing::warn!("the session is no longer in the store: signed out by another process");
+        }
+        self.forget_token();
+    }
+
+    /// The server has ended the session: the access token is the last one.
+    pub(super) fn end_renewal(&self) {
+        let Some(sign_in) = &self.sign_in else {
+            return;
+        };
+        let now = self.clock.now();
+        let until = {
+            let status = self.status.borrow();
+            status
+                .token
+                .as_ref()
+                .and_then(|token| token.expires_at(now))
+        };
+        sign_in.end_renewal(until);
     }
 
     /// The sign-in, if a person hands over the tokens.

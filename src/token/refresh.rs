@@ -6,7 +6,8 @@
 //! a token that is still usable.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ pub struct RefreshTask {
     last_look: Timestamp,
     last_state: TokenState,
     failure_log: FailureLog,
+    /// Runs beside the task, and ends with it.
+    beside: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// What triggers an attempt.
@@ -121,6 +124,7 @@ impl RefreshTask {
             last_look: now,
             last_state: TokenState::Starting,
             failure_log: FailureLog::default(),
+            beside: Mutex::new(Box::pin(std::future::ready(()))),
         };
         (Tokens::new(shared), task)
     }
@@ -133,8 +137,30 @@ impl RefreshTask {
         task
     }
 
+    /// The same with something that runs beside the task.
+    pub(super) fn beside(self, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            beside: Mutex::new(Box::pin(work)),
+            ..self
+        }
+    }
+
     /// Keeps the token fresh until the future is dropped.
     pub async fn run(mut self) -> Infallible {
+        let nothing = Mutex::new(Box::pin(std::future::ready(())) as _);
+        let beside = std::mem::replace(&mut self.beside, nothing);
+        let beside = beside.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let never_ends = async {
+            beside.await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            never = never_ends => never,
+            never = self.keep_fresh() => never,
+        }
+    }
+
+    async fn keep_fresh(&mut self) -> Infallible {
         loop {
             let now = self.look_at_clocks();
             match self.due(now) {
@@ -195,7 +221,7 @@ impl RefreshTask {
     }
 
     fn due(&self, now: Timestamp) -> Option<AttemptTrigger> {
-        if self.shared.needs_person() {
+        if self.shared.needs_person() || self.shared.is_session_unknown() {
             return None;
         }
         let forced = self.shared.forced();
@@ -239,7 +265,7 @@ impl RefreshTask {
     }
 
     fn sleep_time(&self, now: Timestamp) -> Duration {
-        let needs_person = self.shared.needs_person();
+        let needs_person = self.shared.needs_person() || self.shared.is_session_unknown();
         let forced = self.shared.forced();
         let status = self.shared.status.borrow();
         let mut time = if needs_person {

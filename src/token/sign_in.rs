@@ -94,13 +94,13 @@ impl Tokens {
             return Ok(SignOut(None));
         };
         let access = self.shared.usable_token();
-        let refresh = login.session.begin(None, || self.shared.forget_token());
+        let refresh = login
+            .session
+            .begin(None, None, || self.shared.forget_token());
         sign_in.replace(None);
         let refresh = refresh.map(|token| (token, RevokedToken::Refresh));
         let revoked = refresh.or_else(|| Some((access?, RevokedToken::Access)));
-        Ok(SignOut(revoked.map(|(token, kind)| {
-            (Box::new(login.clone()), token, kind)
-        })))
+        Ok(SignOut(Some((Box::new(login.clone()), revoked))))
     }
 
     /// Takes over the person of another identity for the same API or the same client, whose configuration this one
@@ -162,16 +162,30 @@ impl Tokens {
     }
 }
 
-/// A sign-out that has taken place here, and of which the authorization server has yet to be told.
+/// A sign-out that has taken place here, and of which the store and the authorization server have yet to be told.
 #[must_use]
-pub struct SignOut(Option<(Box<PersonLogin>, Secret, RevokedToken)>);
+pub struct SignOut(Option<(Box<PersonLogin>, Option<(Secret, RevokedToken)>)>);
 
 impl SignOut {
-    /// Revokes the token at the authorization server, if there is one. Returns what the person should know if that
-    /// failed.
+    /// Removes the refresh token from the store, where another process may have replaced it, and revokes the token at the
+    /// authorization server, if there is one. Returns what the person should know if that failed.
     pub async fn revoke(self) -> Option<String> {
-        let (login, token, kind) = self.0?;
-        login.revoke(&token, kind).await
+        let (login, token) = self.0?;
+        let (stored, failure) = login.remove_from_store().await;
+        let token = stored.map(|token| (token, RevokedToken::Refresh)).or(token);
+        let revoked = match token {
+            Some((token, kind)) => login.revoke(&token, kind).await,
+            None => None,
+        };
+        let failure = failure.map(|failure| {
+            let failure = failure.chain();
+            tracing::error!(
+                error = failure,
+                "the refresh token could not be removed from the store"
+            );
+            format!("the refresh token could not be removed from the store: {failure}")
+        });
+        failure.or(revoked)
     }
 }
 

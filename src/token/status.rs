@@ -69,6 +69,15 @@ impl SharedStatus {
         sign_in.is_some_and(|sign_in| !sign_in.can_renew())
     }
 
+    /// Whether it is still unknown who is signed in.
+    pub(super) fn is_session_unknown(&self) -> bool {
+        let login = self
+            .sign_in
+            .as_ref()
+            .and_then(|sign_in| sign_in.login.as_ref());
+        login.is_some_and(|login| login.session.is_unknown())
+    }
+
     pub(super) fn forced(&self) -> MutexGuard<'_, ForcedRefreshes> {
         self.forced.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,6 +228,13 @@ impl TaskStatus {
     /// Takes over the token of another identity.
     pub(super) fn take_over(&mut self, token: CurrentToken) {
         self.last_success = Some(token.requested_at.wall);
+        self.plan = Wait {
+            since: token.requested_at,
+            delays: Delays {
+                with_token: token.refresh_after,
+                without_token: Duration::ZERO,
+            },
+        };
         self.token = Some(token);
     }
 

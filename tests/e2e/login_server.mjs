@@ -13,6 +13,7 @@ const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
 /**
  * Starts the server on a free port.
  *
+ * `beforeToken` and `afterToken` are awaited before and after a request for tokens is granted.
  * `lifetimeS` is the lifetime of access tokens; `metadata` replaces members of the metadata; without `refreshes`, no
  * refresh token is issued; without `device`, there is no device flow. `requests` are what was asked of the token endpoint and of the revocation endpoint. With
  * `holds`, the browser is not sent back, and `held` is where it would have gone.
@@ -35,7 +36,9 @@ export async function startLoginServer(t, { redirectUrl, lifetimeS = 4, metadata
       state.requests.push({ path: context.path, status: context.status });
       return;
     }
+    if (context.path === "/token") await state.beforeToken?.();
     await next();
+    if (context.path === "/token") await state.afterToken?.();
     if (context.path.startsWith("/.well-known/") && metadata) Object.assign(context.body, metadata);
     if (context.path === "/token" || context.path === "/token/revocation") note(context, state);
     const code = /[?&]code=([^&]+)/.exec(context.response.get("location") ?? "")?.[1];

@@ -6,6 +6,7 @@ use super::token_endpoint::{NamedEndpoint, encrypted};
 use crate::config::address::{self, Origin};
 use crate::config::keys::{self, Key};
 use crate::config::login::{LoginConfig, redirect_url};
+use crate::config::login_store::LoginStore;
 use crate::config::token::{Endpoint, GrantName};
 use crate::config::values::Values;
 
@@ -32,6 +33,11 @@ pub(super) fn login(
     let authorization_url = optional(values, &keys::TOKEN_AUTHORIZATION_URL);
     let device_url = optional(values, &keys::TOKEN_DEVICE_URL);
     let revocation_url = optional(values, &keys::TOKEN_REVOCATION_URL);
+    let store = if values.is_set(keys::TOKEN_STORE.path()) {
+        values.read(&keys::TOKEN_STORE)
+    } else {
+        Some(LoginStore::Automatic)
+    };
     let issuer = match &named?.endpoint {
         Endpoint::Issuer { issuer, .. } => Some(issuer.clone()),
         Endpoint::Url(_) => None,
@@ -56,6 +62,7 @@ pub(super) fn login(
         redirect_url: redirect?,
         authorization_url,
         revocation_url: revocation_url.ok()?,
+        store: store?,
         issuer,
         api: upstream.cloned(),
     })
@@ -75,14 +82,18 @@ fn optional(values: &mut Values, key: &Key<String>) -> Result<Option<Url>, Unusa
 /// Another grant has no use for these keys.
 pub(super) fn warn_of_unused(values: &mut Values, grant: GrantName) {
     let of_browser = [REDIRECT_URL, AUTHORIZATION_URL];
-    let of_both = [DEVICE_URL, keys::TOKEN_REVOCATION_URL.path()];
+    let of_both = [
+        DEVICE_URL,
+        keys::TOKEN_REVOCATION_URL.path(),
+        keys::TOKEN_STORE.path(),
+    ];
     let unused: Vec<&str> = match grant {
         GrantName::AuthorizationCode => return,
         GrantName::DeviceCode => of_browser.to_vec(),
         GrantName::ClientCredentials
         | GrantName::JwtBearer
         | GrantName::TokenExchange
-        | GrantName::Paste => [of_browser, of_both].concat(),
+        | GrantName::Paste => of_browser.into_iter().chain(of_both).collect(),
     };
     for path in unused {
         if values.is_set(path) {

@@ -53,6 +53,8 @@ pub enum ValueKind {
     Secret,
     /// What obtains access tokens in place of a grant.
     TokenSource,
+    /// `"keyring"`, `"memory"` or a table with a file.
+    LoginStore,
 }
 
 /// What holds where a key is not set.
@@ -230,6 +232,7 @@ impl ValueKind {
             | Self::Mode
             | Self::Addresses => true,
             Self::Users => !text.starts_with('['),
+            Self::LoginStore => !text.starts_with('{'),
             Self::Count(..)
             | Self::Switch
             | Self::Texts
@@ -255,6 +258,7 @@ impl ValueKind {
             Self::Texts => "a list of strings",
             Self::Map => "a table of strings",
             Self::Secret => "a secret source",
+            Self::LoginStore => "\"keyring\", \"memory\" or a table with a file",
             Self::TokenSource => "a table with one of command, file and http",
         }
     }

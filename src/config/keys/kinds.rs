@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::key::{Fallback, Key, KeyInfo, ParseError, SecretKey, ValueKind};
 use crate::config::content::toml_value;
 use crate::config::guard::LocalUsers;
+use crate::config::login_store::{LoginStore, login_store};
 use crate::config::problems::InvalidValue;
 use crate::config::token_source::SourceTable;
 use crate::config::units;
@@ -251,6 +252,14 @@ fn parse_map(_: &KeyInfo, value: &toml::Value) -> Parsed<Vec<(String, String)>> 
         .map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())))
         .collect::<Option<_>>()
         .ok_or(ParseError::WrongType)
+}
+
+/// A key whose value says where the refresh token of a person is kept.
+pub(super) const fn store(path: Path, fallback: Fallback, help: Help) -> Key<LoginStore> {
+    Key::new(
+        KeyInfo::new(path, ValueKind::LoginStore, fallback, help),
+        |_, value| login_store(value).map_err(ParseError::Invalid),
+    )
 }
 
 /// A key whose value says where a secret is.

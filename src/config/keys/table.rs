@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::key::Fallback::{Default, Required, Unset};
 use super::key::{Key, KeyInfo, SecretKey};
 use super::kinds::{
-    addresses, any_text, choice, count, duration, map, mode, proxy, secret, size, switch, text,
-    texts, token_source, users,
+    addresses, any_text, choice, count, duration, map, mode, proxy, secret, size, store, switch,
+    text, texts, token_source, users,
 };
 use crate::config::guard::LocalUsers;
+use crate::config::login_store::LoginStore;
 use crate::config::token::{Algorithm, ClientAuth, GrantName};
 use crate::config::token_source::SourceTable;
 use crate::config::types::{AccessLog, LogFormat};
@@ -196,6 +197,9 @@ const TOKEN_DEVICE_URL: Key<String> = text("token.device_url", Unset("\"https://
 
 const TOKEN_REVOCATION_URL: Key<String> = text("token.revocation_url", Unset("\"https://as.example.com/oauth2/revoke\""),
     "authorization_code and device_code: where `cupbearer logout` revokes the refresh token (RFC 7009). With token.issuer or token.pingone, the issuer's metadata names it.");
+
+const TOKEN_STORE: Key<LoginStore> = store("token.store", Unset("\"keyring\""),
+    "authorization_code: where the refresh token is kept, so that the sign-in outlives a restart: \"keyring\", { file = \"…\" }, or \"memory\", where it does not. Default: the keyring of the user where there is one, otherwise memory.");
 
 const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
     "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, cupbearer creates one and signs it with token.private_key.");

@@ -155,6 +155,7 @@ fn other_value(key: &KeyInfo) -> String {
         (_, ValueKind::Texts) => "[\"a.example\", \"b.example\"]".into(),
         (_, ValueKind::Addresses) => "\"off\"".into(),
         (_, ValueKind::Map) => "{ a = \"b\" }".into(),
+        (_, ValueKind::LoginStore) => "\"memory\"".into(),
         (_, ValueKind::TokenSource) => "{ command = [\"az\"] }".into(),
     }
 }

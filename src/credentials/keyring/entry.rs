@@ -76,6 +76,12 @@ pub enum KeyringError {
     /// The entry is not text, or not in the system's encoding.
     #[error("the entry does not hold a password")]
     NotText,
+    /// It takes no more characters than this in one entry.
+    #[error("it takes at most {limit} characters")]
+    TooLong {
+        /// In UTF-16.
+        limit: usize,
+    },
     /// Any other error.
     #[error("the keyring reports an error")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
@@ -86,7 +92,9 @@ impl KeyringError {
         const OTHER_SOURCES: &str =
             "write { file = \"…\" }, { command = [\"…\"] } or { env = \"…\" } instead";
         match self {
-            Self::NotBuilt | Self::Absent | Self::Failed(_) => OTHER_SOURCES.to_owned(),
+            Self::NotBuilt | Self::Absent | Self::TooLong { .. } | Self::Failed(_) => {
+                OTHER_SOURCES.to_owned()
+            }
             Self::NoEntry | Self::NotText => format!("store it: {}", entry.store_command()),
             Self::Ambiguous => "delete all but one".to_owned(),
             Self::Locked | Self::TimedOut { .. } => {

@@ -1,7 +1,7 @@
 //! The user's keyring: that of GNOME or KDE through the Secret Service, the macOS keychain, or the Windows
 //! credential manager.
 //!
-//! The proxy only reads an entry; only `init` stores and deletes one. Every call blocks, so each runs on a blocking
+//! Only `init` and the store of a person's session write and delete entries. Every call blocks, so each runs on a blocking
 //! thread with a timeout. `secret_service` and `native` know the systems.
 
 mod entry;
@@ -28,6 +28,9 @@ use secret_service as system;
 #[cfg(not(all(feature = "keyring", any(unix, windows))))]
 use unsupported as system;
 
+/// Windows keeps 2,560 bytes of UTF-16 (`CRED_MAX_CREDENTIAL_BLOB_SIZE`).
+const LIMIT: Option<usize> = if cfg!(windows) { Some(1280) } else { None };
+
 /// Reads the entry within 5 s.
 pub(super) async fn read(entry: KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
     on_blocking_thread(ANSWER_TIMEOUT, move || system::read(&entry)).await
@@ -40,8 +43,21 @@ impl KeyringEntry {
     /// # Errors
     /// See [`KeyringError`].
     pub async fn store(&self, secret: &Secret) -> Result<(), KeyringError> {
+        check_length(secret, LIMIT)?;
         let (entry, secret) = (self.clone(), secret.clone());
         on_blocking_thread(UNLOCK_TIMEOUT, move || system::store(&entry, &secret)).await
+    }
+
+    /// Reads this entry within 5 s; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`KeyringError`].
+    pub async fn read(&self) -> Result<Option<Secret>, KeyringError> {
+        match read(self.clone()).await {
+            Ok(bytes) => Ok(Some(Secret::new(bytes.to_vec()))),
+            Err(KeyringError::NoEntry) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes this entry from the keyring.
@@ -51,6 +67,16 @@ impl KeyringEntry {
     pub async fn delete(&self) -> Result<(), KeyringError> {
         let entry = self.clone();
         on_blocking_thread(ANSWER_TIMEOUT, move || system::delete(&entry)).await
+    }
+}
+
+/// Says so before the keyring does, whose message names no limit.
+fn check_length(secret: &Secret, limit: Option<usize>) -> Result<(), KeyringError> {
+    // Exposed to count its characters.
+    let text = String::from_utf8_lossy(secret.expose());
+    match limit {
+        Some(limit) if text.encode_utf16().count() > limit => Err(KeyringError::TooLong { limit }),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -64,3 +90,6 @@ async fn on_blocking_thread<T: Send + 'static>(
         Err(_) => Err(KeyringError::TimedOut { limit }),
     }
 }
+
+#[cfg(test)]
+mod tests;

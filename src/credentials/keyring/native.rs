@@ -47,6 +47,9 @@ fn keyring_error(error: keyring_core::Error) -> KeyringError {
     match error {
         E::NoEntry => KeyringError::NoEntry,
         E::Ambiguous(_) => KeyringError::Ambiguous,
+        E::TooLong(_, limit) => KeyringError::TooLong {
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        },
         E::NoStorageAccess(_) => KeyringError::Locked,
         E::PlatformFailure(source) => KeyringError::Failed(source),
         E::BadEncoding(_) | E::BadDataFormat(..) => KeyringError::NotText,

@@ -1,0 +1,423 @@
+//! Where the refresh token of a person is kept: in the keyring, in a file, or nowhere but in memory (`token.store`).
+//!
+//! Several processes may share one. A refresh token is replaced whenever it is used, and using the one before ends the
+//! session (RFC 9700 4.14), so whoever uses it holds the lock from before it is read until the next one is on the disk.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use etcetera::BaseStrategy as _;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
+
+use super::store_error::StoreError;
+use crate::config::LoginStore;
+use crate::credentials::{
+    KeyringEntry, KeyringError, LockFile, PrivateFileError, Secret, StagedPrivateFile,
+    create_private_directory, read_private,
+};
+
+/// Longer than a request for tokens by the process that holds the lock, its metadata included.
+const LOCK_LIMIT: Duration = Duration::from_secs(25);
+
+/// More than the sessions of every proxy of one user take.
+const FILE_LIMIT: u64 = 256 << 10;
+
+/// Room for another session, reserved before the refresh token is used.
+const RESERVE: usize = 32 << 10;
+
+const VERSION: u32 = 1;
+
+/// A person's session as it is kept.
+#[derive(Clone)]
+pub(super) struct StoredSession {
+    pub(super) refresh_token: Secret,
+    pub(super) person: StoredPerson,
+}
+
+/// Whose session it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredPerson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) who: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<String>,
+}
+
+/// The form in which it is written.
+#[derive(Serialize, Deserialize)]
+struct WrittenSession {
+    #[serde(with = "wiped_text")]
+    refresh_token: Zeroizing<String>,
+    person: StoredPerson,
+}
+
+/// Text that is wiped when it is dropped.
+mod wiped_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use zeroize::Zeroizing;
+
+    pub(super) fn serialize<S: Serializer>(
+        text: &Zeroizing<String>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Zeroizing<String>, D::Error> {
+        String::deserialize(deserializer).map(Zeroizing::new)
+    }
+}
+
+/// A file may hold the sessions of several clients.
+#[derive(Serialize, Deserialize)]
+struct WrittenFile {
+    version: u32,
+    sessions: BTreeMap<String, WrittenSession>,
+}
+
+/// The store of one session.
+pub(super) struct SessionStore {
+    place: StorePlace,
+    /// Stands for what the session is bound to.
+    id: String,
+}
+
+enum StorePlace {
+    Memory,
+    Keyring {
+        entry: KeyringEntry,
+        /// With `token.store` not set, a system without a keyring is no error.
+        is_optional: bool,
+        is_absent: AtomicBool,
+    },
+    File(PathBuf),
+}
+
+/// The right to use the refresh token; see the top of this file.
+#[must_use]
+pub(super) struct StoreLock {
+    /// `None` where no other process can have the token.
+    _file: Option<LockFile>,
+    /// What will replace the file.
+    staged: Option<StagedPrivateFile>,
+}
+
+impl SessionStore {
+    /// The store for the session that is bound to `binding`.
+    pub(super) fn new(config: &LoginStore, binding: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, binding.as_bytes());
+        let id = hash.as_ref()[..16]
+            .iter()
+            .fold(String::new(), |mut id, byte| {
+                let _ = write!(id, "{byte:02x}");
+                id
+            });
+        let keyring = |is_optional| match KeyringEntry::parse(&format!("cupbearer/login-{id}")) {
+            Some(entry) => StorePlace::Keyring {
+                entry,
+                is_optional,
+                is_absent: AtomicBool::new(false),
+            },
+            None => StorePlace::Memory, // neither part is empty
+        };
+        let place = match config {
+            LoginStore::Memory => StorePlace::Memory,
+            LoginStore::Automatic => keyring(true),
+            LoginStore::Keyring => keyring(false),
+            LoginStore::File(path) => StorePlace::File(path.clone()),
+        };
+        Self { place, id }
+    }
+
+    /// Whether a session outlives this process.
+    pub(super) fn is_durable(&self) -> bool {
+        match &self.place {
+            StorePlace::Memory => false,
+            StorePlace::Keyring { is_absent, .. } => !is_absent.load(Ordering::Relaxed),
+            StorePlace::File(_) => true,
+        }
+    }
+
+    /// Where it is, for people.
+    pub(super) fn describe(&self) -> String {
+        match &self.place {
+            StorePlace::File(path) => path.display().to_string(),
+            StorePlace::Keyring { entry, .. } if self.is_durable() => {
+                format!("the keyring entry {entry}")
+            }
+            StorePlace::Memory | StorePlace::Keyring { .. } => "memory".to_owned(),
+        }
+    }
+
+    /// Whether `other` is the same place.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.describe() == other.describe()
+    }
+
+    /// How long to wait before another process may have signed in; `None` if no other can.
+    pub(super) fn look_interval(&self) -> Option<Duration> {
+        match &self.place {
+            StorePlace::File(_) => Some(Duration::from_secs(5)),
+            StorePlace::Keyring { .. } if self.is_durable() => Some(Duration::from_mins(1)),
+            StorePlace::Memory | StorePlace::Keyring { .. } => None,
+        }
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// Another process holds it for too long, or its file cannot be used.
+    pub(super) async fn lock(&self) -> Result<StoreLock, StoreError> {
+        let path = match &self.place {
+            _ if !self.is_durable() => None,
+            StorePlace::Memory => None,
+            // Beside it, so that processes with other state directories find it too.
+            StorePlace::File(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Some(path.with_file_name(format!("{name}.lock")))
+            }
+            StorePlace::Keyring { .. } => {
+                Some(state_directory()?.join(format!("login-{}.lock", self.id)))
+            }
+        };
+        let Some(path) = path else {
+            return Ok(StoreLock {
+                _file: None,
+                staged: None,
+            });
+        };
+        let of_file = |source| StoreError::File {
+            path: path.clone(),
+            source,
+        };
+        if let Some(directory) = path.parent().filter(|path| !path.as_os_str().is_empty()) {
+            create_private_directory(directory).map_err(of_file)?;
+        }
+        let file = LockFile::acquire(&path, LOCK_LIMIT)
+            .await
+            .map_err(of_file)?;
+        Ok(StoreLock {
+            _file: Some(file),
+            staged: None,
+        })
+    }
+
+    /// Reads the session. Whoever does not hold the lock reads what was whole once.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub(super) async fn read(&self) -> Result<Option<StoredSession>, StoreError> {
+        match &self.place {
+            StorePlace::Memory => Ok(None),
+            StorePlace::Keyring {
+                entry,
+                is_optional,
+                is_absent,
+            } => {
+                if !self.is_durable() {
+                    return Ok(None);
+                }
+                match entry.read().await {
+                    Ok(None) => Ok(None),
+                    // Exposed to read what it contains.
+                    Ok(Some(text)) => match serde_json::from_slice(text.expose()) {
+                        Ok(written) => Ok(Some(StoredSession::from_written(written))),
+                        Err(_) => Err(self.corrupt()), // its error may quote a token
+                    },
+                    Err(KeyringError::Absent | KeyringError::NotBuilt) if *is_optional => {
+                        is_absent.store(true, Ordering::Relaxed);
+                        tracing::debug!("no keyring; the refresh token is kept in memory");
+                        Ok(None)
+                    }
+                    Err(source) => Err(self.keyring_error(entry, source)),
+                }
+            }
+            StorePlace::File(path) => {
+                let mut written = self.read_file(path).await?;
+                let own = written.sessions.remove(&self.id);
+                Ok(own.map(StoredSession::from_written))
+            }
+        }
+    }
+
+    /// Makes sure that a session can be written, as far as that can be known.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(super) async fn prepare(&self, lock: &mut StoreLock) -> Result<(), StoreError> {
+        let StorePlace::File(path) = &self.place else {
+            return Ok(());
+        };
+        let destination = path.clone();
+        let staged = in_background(path, move || {
+            let length = std::fs::metadata(&destination).map_or(0, |found| found.len());
+            let length = usize::try_from(length).unwrap_or_default();
+            StagedPrivateFile::create(&destination, length + RESERVE)
+        });
+        lock.staged = Some(staged.await?);
+        Ok(())
+    }
+
+    /// Writes the session. Once this returns, it outlives the process, unless the store is memory.
+    ///
+    /// # Errors
+    /// What was there is still there.
+    pub(super) async fn write(
+        &self,
+        lock: &mut StoreLock,
+        session: &StoredSession,
+    ) -> Result<(), StoreError> {
+        match &self.place {
+            StorePlace::Memory => Ok(()),
+            StorePlace::Keyring { .. } if !self.is_durable() => Ok(()),
+            StorePlace::Keyring { entry, .. } => {
+                let text = written(&session.to_written());
+                let stored = entry.store(&Secret::new(text.to_vec())).await;
+                stored.map_err(|source| self.keyring_error(entry, source))
+            }
+            StorePlace::File(path) => {
+                let mut file = match self.read_file(path).await {
+                    Err(StoreError::Corrupt { .. }) => WrittenFile::empty(),
+                    read => read?,
+                };
+                file.sessions.insert(self.id.clone(), session.to_written());
+                self.replace_file(path, lock, &file).await
+            }
+        }
+    }
+
+    /// Removes the session.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub(super) async fn remove(&self, lock: &mut StoreLock) -> Result<(), StoreError> {
+        match &self.place {
+            StorePlace::Memory => Ok(()),
+            StorePlace::Keyring { .. } if !self.is_durable() => Ok(()),
+            StorePlace::Keyring { entry, .. } => match entry.delete().await {
+                Ok(()) | Err(KeyringError::NoEntry) => Ok(()),
+                Err(source) => Err(self.keyring_error(entry, source)),
+            },
+            StorePlace::File(path) => {
+                let mut file = match self.read_file(path).await {
+                    Err(StoreError::Corrupt { .. }) => WrittenFile::empty(),
+                    read => read?,
+                };
+                if file.sessions.remove(&self.id).is_none() {
+                    return Ok(());
+                }
+                self.replace_file(path, lock, &file).await
+            }
+        }
+    }
+
+    async fn read_file(&self, path: &Path) -> Result<WrittenFile, StoreError> {
+        let owned = path.to_owned();
+        let read = in_background(path, move || read_private(&owned, FILE_LIMIT)).await?;
+        let Some(bytes) = read else {
+            return Ok(WrittenFile::empty());
+        };
+        // Its error may quote a token.
+        let file: Option<WrittenFile> = serde_json::from_slice(&bytes).ok();
+        file.filter(|file| file.version == VERSION)
+            .ok_or_else(|| self.corrupt())
+    }
+
+    async fn replace_file(
+        &self,
+        path: &Path,
+        lock: &mut StoreLock,
+        file: &WrittenFile,
+    ) -> Result<(), StoreError> {
+        if lock.staged.is_none() {
+            self.prepare(lock).await?;
+        }
+        let (staged, bytes) = (lock.staged.take(), written(file));
+        in_background(path, move || {
+            staged.map_or(Ok(()), |staged| staged.place(&bytes))
+        })
+        .await
+    }
+
+    fn corrupt(&self) -> StoreError {
+        StoreError::Corrupt {
+            place: self.describe(),
+        }
+    }
+
+    fn keyring_error(&self, entry: &KeyringEntry, source: KeyringError) -> StoreError {
+        StoreError::Keyring {
+            entry: entry.clone(),
+            source,
+        }
+    }
+}
+
+impl WrittenFile {
+    const fn empty() -> Self {
+        Self {
+            version: VERSION,
+            sessions: BTreeMap::new(),
+        }
+    }
+}
+
+impl StoredSession {
+    fn from_written(written: WrittenSession) -> Self {
+        Self {
+            refresh_token: Secret::new(written.refresh_token.as_bytes()),
+            person: written.person,
+        }
+    }
+
+    fn to_written(&self) -> WrittenSession {
+        // Exposed to write it into the store.
+        let token = String::from_utf8_lossy(self.refresh_token.expose());
+        WrittenSession {
+            refresh_token: Zeroizing::new(token.into_owned()),
+            person: self.person.clone(),
+        }
+    }
+}
+
+/// As JSON, which is wiped.
+fn written(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    let capacity = usize::try_from(FILE_LIMIT).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    serde_json::to_writer(&mut *bytes, value).expect("strings and a number are always JSON");
+    bytes
+}
+
+async fn in_background<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, PrivateFileError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let failed = |error: tokio::task::JoinError| PrivateFileError::Failed {
+        what: "read",
+        source: error.into(),
+    };
+    let finished = spawn_blocking(work).await;
+    let outcome = finished.unwrap_or_else(|error| Err(failed(error)));
+    outcome.map_err(|source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Where the lock of a keyring entry is.
+fn state_directory() -> Result<PathBuf, StoreError> {
+    let places = etcetera::choose_base_strategy().map_err(|_| StoreError::NoStateDirectory)?;
+    let directory = places.state_dir().unwrap_or_else(|| places.data_dir());
+    Ok(directory.join("cupbearer"))
+}
+
+#[cfg(test)]
+mod tests;

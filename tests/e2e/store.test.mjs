@@ -1,0 +1,222 @@
+// token.store: the sign-in of a person outlives the process, and several processes share it, although each refresh token
+// can be used only once.
+
+import assert from "node:assert/strict";
+import { chmod, chown, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openBrowser } from "./browser.mjs";
+import { startSession } from "./keyring_session.mjs";
+import { CLIENT_ID, signIn, startLoginServer } from "./login_server.mjs";
+import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
+
+/** A port that was free a moment ago. The redirect must be registered before anything listens there. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function setUp(t, { store, env, ...options } = {}) {
+  const api = createServer((_, response) => response.end("200 from the API"));
+  api.listen(0, "127.0.0.1");
+  await once(api, "listening");
+  t.after(() => { api.close(); api.closeAllConnections(); });
+  const redirectUrl = `http://127.0.0.1:${await freePort()}/callback`;
+  const server = await startLoginServer(t, { redirectUrl, ...options });
+  const directory = await temporaryDirectory(t);
+  const path = join(directory, "login.json");
+  const file = join(directory, "cupbearer.toml");
+  await writeFile(file, [
+    'listen = "127.0.0.1:0"',
+    'admin.listen = "127.0.0.1:0"',
+    `upstream.url = "http://127.0.0.1:${api.address().port}"`,
+    'token.grant = "authorization_code"',
+    `token.issuer = "${server.issuer}"`,
+    `token.client_id = "${CLIENT_ID}"`,
+    'token.auth = "none"',
+    'token.scope = "openid profile tls"',
+    `token.redirect_url = "${redirectUrl}"`,
+    `token.store = ${store ?? `{ file = "${path}" }`}`,
+    "",
+  ].join("\n"));
+  const startProxy = async (under) => {
+    const { found, ...proxy } = await start(["--config", file], ({ stderr }) =>
+      /listens on\s+(http:\/\/127\.0\.0\.1:\d+)[^]*admin\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr), { env, under });
+    t.after(() => proxy.stop("SIGKILL"));
+    return { ...proxy, url: found[1], admin: found[2] };
+  };
+  return { server, directory, path, file, startProxy };
+}
+
+async function logIn(t, { file }, { admin }, who = "ada", env = undefined) {
+  const login = ["login", "--config", file, "--admin", new URL(admin).host];
+  const command = await start([...login, "--no-browser"], ({ stderr }) => /(http:\/\/127\.0\.0\.1:\d+\/start\/\S+)/.exec(stderr), { env });
+  t.after(() => command.stop("SIGKILL"));
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(command.found[1]);
+  await signIn(page, who);
+  assert.equal(await command.stop(0), 0, command.output.stderr);
+  return command.output;
+}
+
+const get = async (url) => (await curl("--silent", "--output", "/dev/null", "--write-out", "%{http_code}", url)).stdout;
+const refreshes = ({ requests }) => requests.filter((one) => one.grant === "refresh_token");
+const mode = async (path) => ((await stat(path)).mode & 0o777).toString(8);
+
+/** Whether the proxy serves a person who is signed in, or says that nobody is; whatever comes first. */
+async function settled({ url }) {
+  return until(async () => {
+    const { stdout } = await curl("--silent", "--write-out", "%{http_code}", url);
+    return stdout.endsWith("200") ? "signed in" : /login_required/.test(stdout) && "login_required";
+  }, "the proxy is neither signed in nor signed out");
+}
+
+test("a sign-in outlives the process in a file that only its user can read, and ends with the sign-out", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const first = await scene.startProxy();
+  assert.equal(await get(first.url), "503");
+  await logIn(t, scene, first);
+  assert.equal(await get(first.url), "200");
+  assert.deepEqual([await mode(scene.path), await mode(`${scene.path}.lock`)], ["600", "600"]);
+  await first.stop();
+
+  const second = await scene.startProxy();
+  assert.equal(await get(second.url), "200");
+  const status = JSON.parse((await curl("--silent", `${second.admin}/status`)).stdout).proxies[0].token;
+  assert.deepEqual([status.sign_in.who, status.sign_in.is_renewed], ["ada of the tests", true]);
+
+  const count = refreshes(scene.server).length;
+  const doctor = await run(CUPBEARER, ["doctor", "--config", scene.file]);
+  assert.match(doctor.stdout + doctor.stderr, /ada of the tests is signed in/);
+  assert.equal(refreshes(scene.server).length, count, "the doctor uses the refresh token");
+  const token = await run(CUPBEARER, ["token", "--config", scene.file]);
+  assert.equal(token.code, 0, token.stderr);
+  assert.match(token.stdout, /^ey/);
+  assert.equal(refreshes(scene.server).length, count + 1);
+
+  const left = await run(CUPBEARER, ["logout", "--config", scene.file, "--admin", new URL(second.admin).host]);
+  assert.equal(left.code, 0, left.stderr);
+  assert.deepEqual(JSON.parse(await readFile(scene.path)).sessions, {});
+  assert.equal(await get(second.url), "503");
+  await second.stop();
+  assert.equal(await settled(await scene.startProxy()), "login_required");
+});
+
+test("two proxies on one store make 20 refreshes under load, and lose no request and no session", async (t) => {
+  const scene = await setUp(t);
+  const proxies = [await scene.startProxy(), await scene.startProxy()];
+  await logIn(t, scene, proxies[0]);
+  for (const proxy of proxies) await until(async () => (await get(proxy.url)) === "200", "the session is not shared");
+  const codes = new Set();
+  await until(async () => {
+    for (const { url } of proxies) codes.add(await get(url));
+    return refreshes(scene.server).length >= 20;
+  }, "there are no 20 refreshes", 120_000);
+  assert.deepEqual([...codes], ["200"]);
+  assert.ok(refreshes(scene.server).every((one) => one.status === 200), JSON.stringify(refreshes(scene.server)));
+});
+
+test("kill -9 at each step of a refresh leaves a working session or login_required, never a loop", async (t) => {
+  const scene = await setUp(t);
+  const strace = (path, call) => ["strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e", `trace=${call}`, "-e", `inject=${call}:signal=SIGKILL`];
+  const held = (name) => {
+    const holding = new Promise((resolve) => {
+      scene.server[name] = () => { resolve(); return new Promise(() => {}); };
+    });
+    return { name, wait: () => holding };
+  };
+  for (const [step, expected, prepare] of [
+    ["before the request", "signed in", () => held("beforeToken")],
+    ["after the answer, before the write", "login_required", () => held("afterToken")],
+    ["between the write and the rename", "login_required", () => ({ under: strace(scene.path, "?rename,?renameat,?renameat2") })],
+    ["after the rename", "signed in", () => ({ under: strace(scene.directory, "fsync") })],
+  ]) {
+    const before = await scene.startProxy();
+    if ((await settled(before)) !== "signed in") await logIn(t, scene, before);
+    await before.stop();
+    const { name, wait, under } = prepare();
+    const killed = scene.startProxy(under).catch((error) => error);
+    if (wait) {
+      await wait();
+      await (await killed).stop("SIGKILL");
+      delete scene.server[name];
+    } else {
+      const proxy = await killed;
+      if (!(proxy instanceof Error)) assert.equal(await proxy.stop(0), "SIGKILL", step);
+    }
+    const count = refreshes(scene.server).length;
+    const next = await scene.startProxy();
+    assert.equal(await settled(next), expected, step);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.ok(refreshes(scene.server).length <= count + 2, `${step}: a loop`);
+    await next.stop();
+  }
+});
+
+test("a store that cannot be used is an error with a remedy, and the proxy runs on", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const { path } = scene;
+  const first = await scene.startProxy();
+  await logIn(t, scene, first);
+  await first.stop();
+  const good = await readFile(path);
+  const spoil = {
+    "does not hold what cupbearer has written there.*sign in again": () => writeFile(path, good.subarray(0, 40)),
+    "can be read or written by other users.*chmod 600": () => chmod(path, 0o644),
+    "is a symbolic link.*remove": async () => { await rename(path, `${path}.x`); await symlink(`${path}.x`, path); },
+    ...(process.getuid() === 0 && { "belongs to another user.*name a file": async () => {
+      await rename(path, `${path}.y`);
+      await writeFile(path, good, { mode: 0o600 });
+      await chown(path, 65534, 65534);
+    } }),
+  };
+  for (const [complaint, act] of Object.entries(spoil)) {
+    await run("rm", ["-f", path]);
+    await writeFile(path, good, { mode: 0o600 });
+    await act();
+    const proxy = await scene.startProxy();
+    assert.equal(await settled(proxy), "login_required", complaint);
+    await until(() => new RegExp(`token\\.store: .*${complaint}`).test(proxy.output.stderr), `no "${complaint}" in ${proxy.output.stderr}`);
+    const doctor = await run(CUPBEARER, ["doctor", "--config", scene.file]);
+    assert.match(doctor.stdout + doctor.stderr, /token\.store: /, complaint);
+    await proxy.stop();
+  }
+  // A sign-in replaces what is corrupt.
+  await run("rm", ["-f", path]);
+  await writeFile(path, "corrupt", { mode: 0o600 });
+  const proxy = await scene.startProxy();
+  await logIn(t, scene, proxy);
+  await proxy.stop();
+  assert.equal(await settled(await scene.startProxy()), "signed in");
+});
+
+test("GNOME Keyring keeps the sign-in, and a locked one leaves it in memory", async (t) => {
+  const { env } = await startSession(t);
+  const scene = await setUp(t, { store: '"keyring"', env, lifetimeS: 30 });
+  const first = await scene.startProxy();
+  await logIn(t, scene, first);
+  await first.stop();
+  const second = await scene.startProxy();
+  assert.equal(await settled(second), "signed in");
+  const token = await run(CUPBEARER, ["token", "--config", scene.file], { env });
+  assert.equal(token.code, 0, token.stderr);
+  const left = await run(CUPBEARER, ["logout", "--config", scene.file, "--admin", new URL(second.admin).host]);
+  assert.equal(left.code, 0, left.stderr);
+  await second.stop();
+  assert.equal(await settled(await scene.startProxy()), "login_required");
+
+  const absent = await startSession(t, { keyring: false });
+  const without = await setUp(t, { store: '"keyring"', env: absent.env, lifetimeS: 30 });
+  const proxy = await without.startProxy();
+  assert.equal(await settled(proxy), "login_required");
+  await until(() => /token\.store: the keyring entry.*set token\.store to/.test(proxy.output.stderr), "no error");
+  await logIn(t, without, proxy);
+  assert.equal(await get(proxy.url), "200");
+  await until(() => /could not be written; it is in memory only/.test(proxy.output.stderr), "no error");
+});
