@@ -1,7 +1,7 @@
 //! Renews the tokens of a person with the refresh token, which only one process at a time may use, and only once.
 //!
-//! The order is what matters: the lock, then the store, since another process may have replaced the token; then room for
-//! the next token, then the request, then the next token in the store, and only then in memory. A temporary failure
+//! The order is what matters: the lock, then the store, since another process may have replaced the token; then room
+//! for the next token, then the request, then the next token in the store, and only then in memory. A temporary failure
 //! changes nothing.
 
 use std::sync::Arc;
@@ -78,8 +78,8 @@ impl PersonLogin {
         (!is_same(&newer.1.refresh_token, &used.refresh_token)).then_some(newer)
     }
 
-    /// Keeps the next refresh token: first in the store, then in memory. If the person has signed out meanwhile, here or
-    /// in another process, it is revoked.
+    /// Keeps the next refresh token: first in the store, then in memory. If the person has signed out meanwhile, here
+    /// or in another process, it is revoked.
     async fn keep(&self, lock: &mut StoreLock, number: u64, used: &StoredSession, next: Secret) {
         let session = StoredSession {
             refresh_token: next.clone(),

@@ -167,8 +167,8 @@ impl Tokens {
 pub struct SignOut(Option<(Box<PersonLogin>, Option<(Secret, RevokedToken)>)>);
 
 impl SignOut {
-    /// Removes the refresh token from the store, where another process may have replaced it, and revokes the token at the
-    /// authorization server, if there is one. Returns what the person should know if that failed.
+    /// Removes the refresh token from the store, where another process may have replaced it, and revokes the token at
+    /// the authorization server, if there is one. Returns what the person should know if that failed.
     pub async fn revoke(self) -> Option<String> {
         let (login, token) = self.0?;
         let (stored, failure) = login.remove_from_store().await;

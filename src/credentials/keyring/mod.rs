@@ -1,8 +1,8 @@
 //! The user's keyring: that of GNOME or KDE through the Secret Service, the macOS keychain, or the Windows
 //! credential manager.
 //!
-//! Only `init` and the store of a person's session write and delete entries. Every call blocks, so each runs on a blocking
-//! thread with a timeout. `secret_service` and `native` know the systems.
+//! Only `init` and the store of a person's session write and delete entries. Every call blocks, so each runs on a
+//! blocking thread with a timeout. `secret_service` and `native` know the systems.
 
 mod entry;
 #[cfg(all(feature = "keyring", any(target_os = "macos", windows)))]
