@@ -126,7 +126,9 @@ impl Grant {
         let mut last = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(granted) => {
-                *last = Some(Secret::new(granted.access.as_str()));
+                if let Ok(access) = &granted.access {
+                    *last = Some(Secret::new(access.as_str()));
+                }
                 Ok(granted)
             }
             Err(error) => {

@@ -11,6 +11,7 @@ fn login(is_device_only: bool) -> LoginConfig {
         authorization_url: None,
         device_url: None,
         revocation_url: None,
+        store: LoginStore::Memory,
         issuer: Some("https://as.example.com".to_owned()),
         api: None,
     }
