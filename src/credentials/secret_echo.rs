@@ -5,13 +5,20 @@ use std::collections::HashSet;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+use crate::text::{Unprintable, sanitize};
 
 /// How many bytes of the secret count as the secret, because servers shorten what they quote.
 const PIECE: usize = 12;
 /// How many encodings inside one another are decoded.
 const DEEPEST: usize = 4;
+/// How many decodings of one text are examined; a text with more is taken for one that repeats the secret.
+const MOST_DECODINGS: usize = 4096;
 /// A secret of fewer bytes is looked for only in longer runs of digits: it would be found in ordinary words.
 const SHORTEST_ENCODED: usize = 4;
+/// The fewest numbers that are decoded as a list of bytes. A short secret is recognized in longer ones only.
+const SHORTEST_LIST: usize = 6;
 
 /// Decodes what may be cut anywhere.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -23,7 +30,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Recognizes one secret or token in texts.
 pub struct SecretEcho {
-    /// Every piece of the secret, in lower case, since servers change the case of a host name.
+    /// The secret as it is, and as it is shown without characters that no one sees.
+    forms: Vec<Pieces>,
+}
+
+/// Every piece of one form of the secret, in lower case, since servers change the case of a host name.
+struct Pieces {
     pieces: HashSet<Box<[u8]>>,
     length: usize,
     /// The shortest run of base64 or hexadecimal digits that is decoded: it holds less than a piece otherwise.
@@ -34,8 +46,44 @@ impl SecretEcho {
     /// Keeps the pieces of the secret. They are not wiped, so keep it only as long as there are texts to search.
     #[must_use]
     pub fn of(secret: &[u8]) -> Self {
+        let mut forms = vec![Pieces::of(secret)];
+        if let Ok(text) = std::str::from_utf8(secret) {
+            for unprintable in [Unprintable::Remove, Unprintable::Space] {
+                let shown = Zeroizing::new(sanitize(text, unprintable));
+                if shown.as_bytes() != secret && !shown.trim().is_empty() {
+                    forms.push(Pieces::of(shown.as_bytes()));
+                }
+            }
+        }
+        Self { forms }
+    }
+
+    /// Whether a piece of the secret is in the text, or in what it decodes to: from percent-encoding, base64, base32,
+    /// hexadecimal and decimal numbers, the escapes of JSON and similar languages, and the character references of HTML.
+    #[must_use]
+    pub fn is_in(&self, text: &[u8]) -> bool {
+        let shortest_run = self.forms.iter().map(|form| form.shortest_run).min();
+        let shortest_run = shortest_run.unwrap_or(PIECE);
+        let mut waiting = vec![(text.to_vec(), 0)];
+        let mut examined = 0;
+        while let Some((text, depth)) = waiting.pop() {
+            examined += 1;
+            if examined > MOST_DECODINGS || self.forms.iter().any(|form| form.are_in(&text)) {
+                return true;
+            }
+            if depth < DEEPEST {
+                let decoded = decodings(&text, shortest_run).into_iter();
+                waiting.extend(decoded.map(|decoded| (decoded, depth + 1)));
+            }
+        }
+        false
+    }
+}
+
+impl Pieces {
+    fn of(secret: &[u8]) -> Self {
         let length = secret.len().clamp(1, PIECE);
-        let secret = secret.to_ascii_lowercase();
+        let secret = Zeroizing::new(secret.to_ascii_lowercase());
         let encoded = if length < SHORTEST_ENCODED {
             PIECE
         } else {
@@ -48,24 +96,7 @@ impl SecretEcho {
         }
     }
 
-    /// Whether a piece of the secret is in the text, or in what it decodes to: from percent-encoding, base64,
-    /// hexadecimal, the escapes of JSON and the character references of HTML.
-    #[must_use]
-    pub fn is_in(&self, text: &[u8]) -> bool {
-        let mut waiting = vec![(text.to_vec(), 0)];
-        while let Some((text, depth)) = waiting.pop() {
-            if self.has_piece(&text) {
-                return true;
-            }
-            if depth < DEEPEST {
-                let decoded = decodings(&text, self.shortest_run).into_iter();
-                waiting.extend(decoded.map(|decoded| (decoded, depth + 1)));
-            }
-        }
-        false
-    }
-
-    fn has_piece(&self, text: &[u8]) -> bool {
+    fn are_in(&self, text: &[u8]) -> bool {
         let text = text.to_ascii_lowercase();
         text.windows(self.length)
             .any(|piece| self.pieces.contains(piece))
@@ -106,7 +137,54 @@ fn decodings(text: &[u8], shortest_run: usize) -> Vec<Vec<u8>> {
             run[skipped..].chunks_exact(2).filter_map(byte).collect()
         }));
     }
+    for skipped in 0..8 {
+        let decode = |run: &[u8]| from_base32(&run[skipped..]);
+        decodings.extend(of_runs(
+            text,
+            shortest_run,
+            u8::is_ascii_alphanumeric,
+            decode,
+        ));
+    }
+    decodings.extend(
+        [16, 10]
+            .into_iter()
+            .filter_map(|radix| from_numbers(text, radix)),
+    );
     decodings
+}
+
+/// The bytes whose numbers are in the text, with anything between them: `61:62`, `0x61, 0x62`, `[97, 98]`. `None` if
+/// there are too few for a piece.
+fn from_numbers(text: &[u8], radix: u32) -> Option<Vec<u8>> {
+    let words = text.split(|byte| !byte.is_ascii_alphanumeric());
+    let digits = words.map(|word| match word {
+        [b'0', b'x' | b'X', digits @ ..] | [b'x' | b'X', digits @ ..] => digits,
+        digits => digits,
+    });
+    let digits = digits.filter(|digits| (1..=3).contains(&digits.len()));
+    let number = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok();
+    let bytes: Vec<u8> = digits.filter_map(number).collect();
+    (bytes.len() >= SHORTEST_LIST).then_some(bytes)
+}
+
+/// The alphabet of RFC 4648 section 6, with or without padding.
+fn from_base32(run: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(run.len() * 5 / 8), 0_u32, 0);
+    for digit in run {
+        let five = match digit.to_ascii_uppercase() {
+            letter @ b'A'..=b'Z' => letter - b'A',
+            digit @ b'2'..=b'7' => digit - b'2' + 26,
+            _ => return Vec::new(),
+        };
+        bits = bits << 5 & 0xfff | u32::from(five);
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            bytes.extend((bits >> held).to_le_bytes().first());
+        }
+    }
+    bytes
 }
 
 /// The decoded runs one after the other; `None` if no run is long enough.
@@ -172,19 +250,37 @@ fn escaped(text: &[u8]) -> Option<(char, usize)> {
         }
         [b'\\', b'u', ..] => Some((number(2, 6, 16)?, 6)),
         [b'\\', b'x', ..] => Some((number(2, 4, 16)?, 4)),
-        [b'\\', b'/' | b'\\' | b'"' | b'\'', ..] => Some((char::from(text[1]), 2)),
+        [b'\\', b'0'..=b'3', b'0'..=b'7', b'0'..=b'7', ..] => Some((number(1, 4, 8)?, 4)),
+        [b'\\', sign, ..] if sign.is_ascii_punctuation() => Some((char::from(*sign), 2)),
         [b'&', b'#', ..] => {
-            let end = text.iter().take(12).position(|byte| *byte == b';')?;
-            let is_hexadecimal = matches!(text[2], b'x' | b'X');
-            let character = if is_hexadecimal {
-                number(3, end, 16)
-            } else {
-                number(2, end, 10)
-            };
-            Some((character?, end + 1))
+            let is_hexadecimal = matches!(text.get(2), Some(b'x' | b'X'));
+            let from = if is_hexadecimal { 3 } else { 2 };
+            let radix = if is_hexadecimal { 16 } else { 10 };
+            let digits = text.iter().skip(from).take(9);
+            let digits = digits.take_while(|byte| char::from(**byte).is_digit(radix));
+            let end = from + digits.count();
+            let character = number(from, end, radix)?;
+            Some((character, end + usize::from(text.get(end) == Some(&b';'))))
         }
+        [b'&', ..] => named_reference(text),
         _ => None,
     }
+}
+
+/// The references of HTML and XML that replace markup, which some servers leave without their semicolon.
+fn named_reference(text: &[u8]) -> Option<(char, usize)> {
+    const NAMES: [(&[u8], char); 5] = [
+        (b"&amp", '&'),
+        (b"&lt", '<'),
+        (b"&gt", '>'),
+        (b"&quot", '"'),
+        (b"&apos", '\''),
+    ];
+    NAMES.into_iter().find_map(|(name, character)| {
+        let end = name.len();
+        let begins = text.get(..end)?.eq_ignore_ascii_case(name);
+        begins.then(|| (character, end + usize::from(text.get(end) == Some(&b';'))))
+    })
 }
 
 #[cfg(test)]

@@ -34,8 +34,7 @@ impl ReloadTarget {
             Box::pin(async move {
                 match read.await {
                     Ok(Some(true)) => SourceOwner::This,
-                    Ok(None) => SourceOwner::Unknown,
-                    Ok(Some(false)) | Err(_) => SourceOwner::Another,
+                    Ok(Some(false) | None) | Err(_) => SourceOwner::Another,
                 }
             })
         })

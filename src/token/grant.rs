@@ -111,18 +111,11 @@ impl Grant {
         secrets: &RequestSecrets,
         asked: &GrantRequest<'_>,
     ) -> Result<GrantedTokens, GrantError> {
-        let left = self.check_presented(secrets)?;
-        let limit = left.map_or(self.limit, |left| left.min(self.limit));
         let connected = AtomicBool::new(false);
-        let finished = timeout(limit, self.request_tokens(secrets, asked, &connected)).await;
-        let outcome = finished.unwrap_or_else(|_| {
-            let timed_out = GrantError::TimedOut {
-                limit,
-                server: self.server(None),
-                connected: connected.load(Ordering::Relaxed),
-            };
-            self.check_presented(secrets).and(Err(timed_out))
-        });
+        let requesting = self.request_tokens(secrets, asked, &connected);
+        let outcome = self
+            .while_presentable(secrets, self.limit, &connected, requesting)
+            .await;
         let mut last = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(granted) => {
@@ -139,6 +132,30 @@ impl Grant {
                 })
             }
         }
+    }
+
+    /// Makes a request that presents these secrets, for at most `limit`, and only as long as what it presents is valid.
+    ///
+    /// # Errors
+    /// What it would present must not be sent, or why the request failed.
+    pub(super) async fn while_presentable<T>(
+        &self,
+        secrets: &RequestSecrets,
+        limit: Duration,
+        connected: &AtomicBool,
+        requesting: impl Future<Output = Result<T, GrantError>>,
+    ) -> Result<T, GrantError> {
+        let left = self.check_presented(secrets)?;
+        let limit = left.map_or(limit, |left| left.min(limit));
+        let finished = timeout(limit, requesting).await;
+        finished.unwrap_or_else(|_| {
+            let timed_out = GrantError::TimedOut {
+                limit,
+                server: self.server(None),
+                connected: connected.load(Ordering::Relaxed),
+            };
+            self.check_presented(secrets).and(Err(timed_out))
+        })
     }
 
     /// How long everything that the request presents is still valid.

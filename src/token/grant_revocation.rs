@@ -3,8 +3,6 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::client::unreachable;
 use super::client_auth::FormBody;
 use super::grant::Grant;
@@ -36,13 +34,8 @@ impl Grant {
     ) -> Result<bool, GrantError> {
         let connected = AtomicBool::new(false);
         let revoking = self.post_revocation(secrets, token, kind, &connected);
-        timeout(LIMIT, revoking).await.unwrap_or_else(|_| {
-            Err(GrantError::TimedOut {
-                limit: LIMIT,
-                server: self.server(None),
-                connected: connected.load(std::sync::atomic::Ordering::Relaxed),
-            })
-        })
+        self.while_presentable(secrets, LIMIT, &connected, revoking)
+            .await
     }
 
     async fn post_revocation(

@@ -58,19 +58,35 @@ impl DecodedToken {
         self.claims.get(claim)?.as_str()
     }
 
-    /// A claim that is a `NumericDate` (RFC 7519 2), also if it counts milliseconds.
+    /// A claim that is a `NumericDate` (RFC 7519 2), also if it counts milliseconds, or is a string with a number. What
+    /// is before 1970 counts as 1970: it has passed in any case.
     #[must_use]
     pub fn time(&self, claim: &str) -> Option<SystemTime> {
-        unix_time(self.claims.get(claim)?.as_f64()?)
+        unix_time(number(self.claims.get(claim)?)?.max(0.0))
+    }
+
+    /// Whether a claim is there that should be a time but cannot be read as one.
+    pub(super) fn has_unreadable_time(&self, claim: &str) -> bool {
+        self.claims.get(claim).is_some_and(|value| !value.is_null()) && self.time(claim).is_none()
     }
 
     /// Whether a claim that is a `NumericDate` would be after the year 9999, and so does not count seconds.
     #[must_use]
     pub fn is_beyond_dates(&self, claim: &str) -> bool {
         const LAST_SECOND: f64 = 253_402_300_799.0;
-        let number = self.claims.get(claim).and_then(Value::as_f64);
+        let number = self.claims.get(claim).and_then(number);
         number.is_some_and(|number| number > LAST_SECOND)
     }
+}
+
+/// A number, also in a string, as some servers write it.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    number.filter(|number| number.is_finite())
 }
 
 /// Seconds since 1970. A number that would be after the year 5000 counts milliseconds: some programs write these, and a
@@ -85,28 +101,42 @@ pub(super) fn unix_time(number: f64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-/// Whether the second of two tokens is another one for the same access: both are JWTs that name their audience,
-/// and they agree in every claim that identifies their owner or their permissions.
+/// What differs between two tokens although they are for the same: their times, their own identifiers, and those of the
+/// sign-in or the connection from which they come.
+const OF_ONE_TOKEN: [&str; 17] = [
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "auth_time",
+    "nonce",
+    "sid",
+    "session_state",
+    "at_hash",
+    "c_hash",
+    "uti",
+    "aio",
+    "rh",
+    "ipaddr",
+    "xms_ftd",
+    "origin_jti",
+    "event_id",
+];
+
+/// Whether the second of two tokens is another one for the same access: both are JWTs that name their audience, and
+/// they agree in every claim but those that differ in each token. A claim that nobody here knows may be a permission.
 pub(super) fn is_renewal(before: &[u8], after: &[u8]) -> bool {
-    const CLAIMS: [&str; 11] = [
-        "iss",
-        "sub",
-        "aud",
-        "azp",
-        "client_id",
-        "appid",
-        "scope",
-        "scp",
-        "roles",
-        "groups",
-        "act",
-    ];
     let claims = |token: &[u8]| Some(decode(std::str::from_utf8(token).ok()?)?.claims);
     let (Some(before), Some(after)) = (claims(before), claims(after)) else {
         return false;
     };
-    before.contains_key("aud")
-        && CLAIMS
-            .iter()
-            .all(|claim| before.get(*claim) == after.get(*claim))
+    let lasting = |claims: Map<String, Value>| -> Map<String, Value> {
+        let claims = claims.into_iter();
+        let is_lasting = |(name, _): &(String, Value)| !OF_ONE_TOKEN.contains(&name.as_str());
+        claims.filter(is_lasting).collect()
+    };
+    before.contains_key("aud") && lasting(before) == lasting(after)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,17 @@ use std::sync::{Arc, OnceLock};
 pub enum SourceOwner {
     /// The configuration names them for this identity.
     This,
-    /// The configuration names them for another token endpoint, client or API, or names other sources.
+    /// The configuration names them for another token endpoint, client or API, names other sources, or cannot be read:
+    /// one that is only half written may be about to do so.
     Another,
-    /// The configuration cannot be read.
-    Unknown,
 }
+
+/// The sources may hold the secrets of another identity.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is not used while the configuration names another token endpoint, client or source, or cannot be read"
+)]
+pub(super) struct SecretOfAnother;
 
 /// Finds out whose secrets the sources hold now.
 pub type SecretOwnership =

@@ -121,6 +121,10 @@ impl PastedToken {
         if self.is_cut {
             doubts.push("it looks cut short: copy it again, to its very end".to_owned());
         }
+        let claims = self.claims.as_ref();
+        if claims.is_some_and(|claims| claims.has_unreadable_time("exp")) {
+            doubts.push("its exp is not a number, so nobody knows when it ends".to_owned());
+        }
         if let Some(end) = self.end()
             && end <= now
         {

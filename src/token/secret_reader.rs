@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ownership::{Ownership, SourceOwner};
+use super::ownership::{Ownership, SecretOfAnother, SourceOwner};
 use super::request_secrets::{RequestSecrets, UnreadableSecret};
 use crate::config::RequestSource;
 
@@ -22,13 +22,6 @@ pub struct SecretReader {
     ownership: Ownership,
     last: Mutex<Option<RequestSecrets>>,
 }
-
-/// The sources may hold the secrets of another identity.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "it is not used while the configuration names another token endpoint, client or source, or cannot be read"
-)]
-struct SecretOfAnother;
 
 impl SecretReader {
     /// Reads nothing yet. Secrets that were not read before are used only if they belong to this identity.
@@ -75,8 +68,8 @@ impl SecretReader {
         Ok(secrets)
     }
 
-    /// A token that someone else renews changes all the time, so neither a configuration that cannot be read nor one
-    /// that waits for its own token keeps a renewed one from being used.
+    /// A JWT that someone else renews changes all the time, so neither a configuration that cannot be read nor one that
+    /// waits for its own token keeps a renewed one from being used. Of an opaque token, nobody knows whose it is.
     async fn may_use(&self, secrets: &RequestSecrets) -> bool {
         let last = self.lock().clone();
         if last.as_ref().is_some_and(|last| last.equal(secrets)) {
@@ -85,7 +78,6 @@ impl SecretReader {
         match self.ownership.owner().await {
             SourceOwner::This => true,
             SourceOwner::Another => last.is_some_and(|last| last.is_renewed_by(secrets)),
-            SourceOwner::Unknown => last.is_some_and(|last| !last.differs_in_kept(secrets)),
         }
     }
 
@@ -93,3 +85,6 @@ impl SecretReader {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,7 +144,7 @@ impl SourceLook {
                     || known.is_some_and(|known| is_renewal(known.token.expose(), text));
                 let may_use = match self.ownership.owner().await {
                     SourceOwner::This => true,
-                    SourceOwner::Another | SourceOwner::Unknown => is_renewed(),
+                    SourceOwner::Another => is_renewed(),
                 };
                 if !may_use {
                     return Err(GrantError::SourceOfAnother);

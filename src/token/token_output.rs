@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 use super::bearer::bearer_header;
-use super::jwt::{decode, unix_time};
+use super::jwt::{decode, number, unix_time};
 use super::response_error::ResponseDefect;
 use super::schedule;
 use crate::config::TokenField;
@@ -105,7 +105,9 @@ impl OutputDefect {
             }
             Self::TokenType => "only plain Bearer tokens can be used",
             Self::Unsendable(_) => "check that the output is the token and nothing else",
-            Self::UnreadableEnd => "choose an output that is the token alone",
+            Self::UnreadableEnd => {
+                "choose an output that is the token alone; the exp of a JWT must be a number (RFC 7519 section 4.1.4)"
+            }
             Self::Expired { .. } => {
                 "whatever issues it must renew it: log in with that program again, and look at this machine's clock"
             }
@@ -165,9 +167,15 @@ pub(super) fn token_output(output: &[u8]) -> Result<TokenOutput, OutputDefect> {
         return Err(OutputDefect::NoTokenText);
     }
     bearer_header(&token, &TokenField::default()).map_err(OutputDefect::Unsendable)?;
+    let decoded = decode(&token);
+    if let Some(decoded) = &decoded
+        && decoded.has_unreadable_time("exp")
+    {
+        return Err(OutputDefect::UnreadableEnd);
+    }
     Ok(TokenOutput {
         stated,
-        expires_at: decode(&token).and_then(|decoded| decoded.time("exp")),
+        expires_at: decoded.and_then(|decoded| decoded.time("exp")),
         token,
     })
 }
@@ -301,14 +309,6 @@ fn absolute_end(value: Option<&Value>) -> Result<StatedEnd, OutputDefect> {
         None => value.as_str().and_then(rfc3339),
     };
     end.map(StatedEnd::At).ok_or(OutputDefect::UnreadableEnd)
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 /// A time with its zone: `Z`, or a difference such as `+01:00`. None before 1970, which no token has.

@@ -26,6 +26,8 @@ pub(super) struct WatchedSecrets {
     last_poll: Option<Instant>,
     /// Whether that reading failed, and the failure has been logged.
     has_failed: bool,
+    /// Whether an attempt has failed for lack of secrets.
+    is_awaited: bool,
 }
 
 /// How secrets have changed.
@@ -46,6 +48,7 @@ impl WatchedSecrets {
             current: None,
             last_poll: polled_since,
             has_failed: false,
+            is_awaited: false,
         }
     }
 
@@ -99,7 +102,10 @@ impl WatchedSecrets {
                 self.report_unreadable(&error);
                 Ok(Some(error))
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                self.is_awaited = true;
+                Err(error)
+            }
         }
     }
 
@@ -146,10 +152,11 @@ impl WatchedSecrets {
         if self.is_current(&secrets) {
             return None;
         }
-        let known = self.current();
-        let is_renewal = known.is_some_and(|known| !known.differs_in_kept(&secrets));
-        self.current = Some(secrets);
-        if is_renewal {
+        let Some(known) = self.current.replace(secrets.clone()) else {
+            // The first reading is a change only if someone waits for it: a person may have signed in before.
+            return self.is_awaited.then_some(SecretChange::Replaced);
+        };
+        if !known.differs_in_kept(&secrets) {
             return Some(SecretChange::Renewed);
         }
         tracing::info!(proxy = self.proxy, "token secret changed");
@@ -189,3 +196,6 @@ async fn read(
         })),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,3 +144,60 @@ fn a_short_secret_is_recognized_in_every_encoding_too() {
     }
     assert!(!echo("hunter2").is_in(b"the client is unknown here, or its secret has expired"));
 }
+
+#[test]
+fn a_secret_is_recognized_although_its_markup_is_escaped_by_name() {
+    // No piece of it is free of markup.
+    let secret = r#"aB3dE5fG7h&kL9mN2pQ4<rS6tU8vW0x"yZ1aB3c>dE5f"#;
+    let echo = echo(secret);
+    let escaped = secret.replace('&', "&amp;").replace('<', "&lt;");
+    let escaped = escaped.replace('>', "&gt;").replace('"', "&quot;");
+    for text in [
+        &escaped,
+        &escaped.replace(';', ""),
+        &escaped.replace('&', "&amp;"),
+        &escaped.to_ascii_uppercase(),
+        &secret
+            .replace('&', "\\046")
+            .replace('<', "\\074")
+            .replace('"', "\\\""),
+        &secret.replace('&', "\\&").replace('<', "\\<"),
+        &secret.replace('&', "&#38").replace('<', "&#x3c"),
+    ] {
+        assert!(
+            echo.is_in(format!("Invalid client secret: {text}").as_bytes()),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_is_recognized_in_lists_of_its_bytes_and_in_base32() {
+    let secret = "aB3dE5fG7h&kL9mN2pQ4";
+    let echo = echo(secret);
+    let list = |between: &str, encode: fn(u8) -> String| {
+        let bytes: Vec<String> = secret.bytes().map(encode).collect();
+        bytes.join(between)
+    };
+    for text in [
+        list(":", |byte| format!("{byte:02x}")),
+        list(" ", |byte| format!("{byte:02X}")),
+        list(", ", |byte| format!("0x{byte:02x}")),
+        list(", ", |byte| byte.to_string()),
+        // `base32 <<<` of GNU coreutils
+        "MFBDGZCFGVTEON3IEZVUYOLNJYZHAUJU".to_owned(),
+        "xMFBDGZCFGVTEON3IEZVUYOLNJYZHAUJU".to_owned(),
+    ] {
+        assert!(echo.is_in(format!("secret [{text}]").as_bytes()), "{text}");
+    }
+    assert!(!echo.is_in(b"at 12:30:45, 12 of 20 attempts; MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"));
+}
+
+#[test]
+fn a_secret_is_recognized_without_the_characters_that_no_one_sees() {
+    let secret = "aB3dE5\u{ad}fG7hkL9\u{200b}mN2pQ4\u{ad}rS6tU8";
+    let echo = echo(secret);
+    let shown: String = secret.chars().filter(char::is_ascii).collect();
+    assert!(echo.is_in(shown.as_bytes()));
+    assert!(echo.is_in(secret.as_bytes()));
+}

@@ -36,6 +36,12 @@ fn a_token_is_presented_until_its_end_and_one_without_end_always() {
         (json!(NOW), Err(())),
         (json!(NOW - 1), Err(())),
         (json!(0), Err(())),
+        (json!(-1), Err(())),
+        (json!(format!("{}", NOW - 1)), Err(())),
+        (
+            json!(format!("{}", NOW + 1)),
+            Ok(Some(Duration::from_secs(1))),
+        ),
         (json!("tomorrow"), Ok(None)),
         (Value::Null, Ok(None)),
     ] {

@@ -12,6 +12,7 @@ mod overlap;
 mod pasting;
 mod proofs;
 mod rejected;
+mod revocation;
 mod scene;
 mod secrets;
 mod source_looks;

@@ -13,7 +13,8 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(NOW_S)
 }
 
-fn jwt(exp: u64) -> String {
+fn jwt(exp: impl Into<Value>) -> String {
+    let exp = exp.into();
     let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     format!(
         "{}.{}.c2ln",
@@ -136,6 +137,10 @@ fn the_end_of_a_jwt_caps_every_other_one() {
     assert_eq!(read(&output.to_string()).unwrap().1, 30);
     let at = UNIX_EPOCH + Duration::from_secs(NOW_S - 1);
     assert_eq!(read(&jwt(NOW_S - 1)), Err(OutputDefect::Expired { at }));
+    assert_eq!(read(&jwt((NOW_S + 60).to_string())).unwrap().1, 60);
+    let quoted = jwt((NOW_S - 1).to_string());
+    assert_eq!(read(&quoted), Err(OutputDefect::Expired { at }));
+    assert_eq!(read(&jwt("never")), Err(OutputDefect::UnreadableEnd));
 }
 
 #[test]

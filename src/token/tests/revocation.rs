@@ -1,0 +1,77 @@
+//! What a revocation presents is checked as for a token request.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
+use super::scene::client_secret;
+use crate::config::{ClientAuth, GrantType, LoginConfig, SecretForm};
+use crate::credentials::Secret;
+use crate::token::grant::Grant;
+use crate::token::grant_error::GrantError;
+use crate::token::grant_revocation::RevokedToken;
+
+fn assertion(claims: &Value) -> Secret {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    Secret::new(format!("{}.{}.c2ln", part(&json!({ "alg": "RS256" })), part(claims)).as_str())
+}
+
+/// Revokes a refresh token at an endpoint that does `act`, with this assertion of the client. Returns how that ended,
+/// and what the endpoint received.
+async fn revoke(act: Act, assertion: Secret) -> (Result<bool, GrantError>, Vec<String>) {
+    let endpoint = ScriptedEndpoint::new(move |_| act.clone()).await;
+    let mut config = config(endpoint.url.clone(), ClientAuth::ClientAssertion);
+    config.sources[0].form = SecretForm::Jwt;
+    config.grant = GrantType::AuthorizationCode(Box::new(LoginConfig {
+        redirect_url: "http://127.0.0.1:6753/callback".parse().unwrap(),
+        authorization_url: None,
+        revocation_url: Some(endpoint.url.clone()),
+        issuer: None,
+        api: None,
+    }));
+    let grant = Grant::new(config, client());
+    let (secrets, token) = (client_secret(assertion), Secret::new("refresh"));
+    let revoked = grant.revoke(&secrets, &token, RevokedToken::Refresh).await;
+    let received = endpoint.requests.lock().unwrap().clone();
+    (revoked, received)
+}
+
+fn seconds_from_now(seconds: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    (now + Duration::from_secs(seconds)).as_secs()
+}
+
+#[tokio::test]
+async fn a_revocation_presents_neither_an_expired_assertion_nor_the_token_of_the_cluster() {
+    let good = answer("200 OK", "application/json", "{}");
+    let valid = json!({ "sub": "me", "exp": seconds_from_now(60) });
+    let (revoked, received) = revoke(good.clone(), assertion(&valid)).await;
+    assert!(revoked.is_ok_and(|revoked| revoked));
+    assert_eq!(received.len(), 1);
+
+    let server = "https://kubernetes.default.svc";
+    let cluster = json!({ "iss": server, "aud": [server], "kubernetes.io": {} });
+    for unusable in [
+        json!({ "sub": "me", "exp": seconds_from_now(0) - 1 }),
+        cluster,
+    ] {
+        let (revoked, received) = revoke(good.clone(), assertion(&unusable)).await;
+        assert!(matches!(revoked, Err(GrantError::PresentedToken { .. })));
+        assert!(received.is_empty(), "{received:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_ends_with_the_assertion_that_it_presents() {
+    let hanging = Act::Drip(b"HTTP/1.1 200 OK\r\nX: ".to_vec());
+    let claims = json!({ "sub": "me", "exp": seconds_from_now(2) });
+    let (revoked, _) = revoke(hanging, assertion(&claims)).await;
+    let error = revoked.expect_err("the response never ends");
+    assert!(
+        matches!(error, GrantError::PresentedToken { .. }),
+        "{error}"
+    );
+}
