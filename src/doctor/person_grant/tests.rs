@@ -2,6 +2,7 @@ use serde_json::json;
 use url::Url;
 
 use super::*;
+use crate::config::LoginStore;
 use crate::doctor::finding::Outcome;
 
 fn login(is_device_only: bool) -> LoginConfig {

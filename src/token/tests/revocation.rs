@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
 use super::scene::client_secret;
-use crate::config::{ClientAuth, GrantType, LoginConfig, SecretForm};
+use crate::config::{ClientAuth, GrantType, LoginConfig, LoginStore, SecretForm};
 use crate::credentials::Secret;
 use crate::token::grant::Grant;
 use crate::token::grant_error::GrantError;
@@ -26,6 +26,9 @@ async fn revoke(act: Act, assertion: Secret) -> (Result<bool, GrantError>, Vec<S
     let mut config = config(endpoint.url.clone(), ClientAuth::ClientAssertion);
     config.sources[0].form = SecretForm::Jwt;
     config.grant = GrantType::AuthorizationCode(Box::new(LoginConfig {
+        is_device_only: false,
+        device_url: None,
+        store: LoginStore::Memory,
         redirect_url: "http://127.0.0.1:6753/callback".parse().unwrap(),
         authorization_url: None,
         revocation_url: Some(endpoint.url.clone()),
