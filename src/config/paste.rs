@@ -4,8 +4,9 @@
 use url::Url;
 
 use super::problems::InvalidValue;
-use super::{address, keys, listen, token};
+use super::{address, keys, listen, sign_in, token};
 use crate::text::quoted;
+use crate::vendor::advanced_services;
 use crate::vendor::pingone::{PingOneEndpoint, is_own_host, managed_api};
 
 /// The API, from any address on it.
@@ -41,6 +42,16 @@ impl PastedApi {
             let before = index.checked_sub(1).map_or("", |before| words[before]);
             ["prod", "prd", "production"].contains(word) && !["non", "pre"].contains(&before)
         })
+    }
+
+    /// The application to which a person signs in for this API of `PingOne` Advanced Services.
+    pub(crate) fn application(&self) -> Option<&'static str> {
+        advanced_services::application(&self.host)
+    }
+
+    /// The page on which a person signs in to an application and copies a token, if it is known.
+    pub(crate) fn login_url(&self, application: &str) -> Option<String> {
+        advanced_services::login_page(&self.host, application)
     }
 
     /// The fixed `X-XSRF-Header` that this API is known to require.
@@ -146,6 +157,11 @@ pub(crate) fn scope(text: &str) -> Result<Option<String>, InvalidValue> {
         "" => Ok(None),
         text => token::scope(text.to_owned()).map(Some),
     }
+}
+
+/// Checks a value for `token.login_url`.
+pub(crate) fn login_url(text: &str) -> Result<String, InvalidValue> {
+    sign_in::login_url(text).map(|url| url.to_string())
 }
 
 /// Checks a value for `listen` in a configuration that has no callers.

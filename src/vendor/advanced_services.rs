@@ -34,11 +34,24 @@ const DOMAIN: &str = ".ping.cloud";
 /// The page on which a person signs in for the API at this host, and copies a token.
 #[must_use]
 pub fn login_url(host: &str) -> Option<String> {
-    let application = match managed_api(host)? {
+    login_page(host, application(host)?)
+}
+
+/// The application to which a person signs in for the API at this host.
+#[must_use]
+pub fn application(host: &str) -> Option<&'static str> {
+    let api = managed_api(host).filter(|_| host.ends_with(DOMAIN))?;
+    Some(match api {
         ManagedApi::SelfService => "self-service",
         ManagedApi::PingAccess => "pingaccess",
         ManagedApi::PingFederate => "pingfederate",
-    };
+    })
+}
+
+/// The page on which a person signs in to this application, in the environment of the API at this host.
+#[must_use]
+pub fn login_page(host: &str, application: &str) -> Option<String> {
+    managed_api(host)?;
     let (_, environment) = host.split_once('.').filter(|_| host.ends_with(DOMAIN))?;
     Some(format!(
         "https://self-service-api.{environment}/api/v1/auth/login/{application}"

@@ -23,6 +23,8 @@ const { id: ID, secret: SECRET } = CLIENTS.basic;
 /** The longest that init, doctor, run and one curl may take together. */
 const THREE_MINUTES_MS = 180_000;
 const TOKEN_TOOL = fileURLToPath(new URL("token_tool.mjs", import.meta.url));
+/** The first question: as a machine. */
+const WHOM = ["How should requests be authorized[\\s\\S]*\\[1\\] ", ""];
 const SPIFFE_ID = "spiffe://example.org/orders";
 const SPIFFE_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
 
@@ -32,6 +34,7 @@ test("the addresses of the demo are enough for init, doctor, run and a 200", asy
   const file = join(directory, "cupbearer.toml");
   const started = Date.now();
   const answers = [
+    WHOM,
     ["The API\\.[\\s\\S]*> ", "the docs page"], // a typical mistake
     ["is not an address[\\s\\S]*> ", `  "${demo.api}/docs#/certificates" `],
     ["= http://127\\.0\\.0\\.1:\\d+\r\n[\\s\\S]*> ", `Token Endpoint: ${demo.token}`],
@@ -105,7 +108,7 @@ test("flags of identities that do not fit together are refused at once, with exi
   const base = ["init", "--upstream", "https://api.example.com", "--out", file];
   for (const [words, problem] of [
     ["--token-file a --client-id b", /'--token-file <FILE>' cannot be used with '--client-id <ID>'/],
-    ["--token-endpoint https://as.example.com/token --client-id b --auth none", /--auth none is only for --grant jwt_bearer or token_exchange/],
+    ["--token-endpoint https://as.example.com/token --client-id b --auth none", /--auth none is only for --grant authorization_code, jwt_bearer or token_exchange/],
     ["--token-file a --token-header Cookie", /--token-header: Cookie has a meaning of its own and cannot carry the token/],
     ["--token-endpoint https://as.example.com/token --auth none --assertion-file a --param scope=b", /--param: scope is set by the token request itself/],
   ]) {
@@ -218,6 +221,7 @@ test("odd answers are explained and asked for again, and check accepts what is w
   const { flags, directory, apiUrl, tokenUrl, env } = await servers(t);
   const file = join(directory, "my files", "it's.toml");
   const questions = [
+    [WHOM[0], ["0", "3", "somebody"], "not one of the choices", "1"],
     ["The API\\.[\\s\\S]*> ", ["", "docs", "ftp://x/", "https://", "javascript:alert(1)", "https://user:pw@x.com"], "is not an address", `${apiUrl}/docs`],
     ["Token Endpoint[\\s\\S]*> ", ["", "?", "https://auth.pingone.eu/as/token", "http://as.example.com/token"], ": ", tokenUrl],
     ["Client ID:[\\s\\S]*> ", ["", "   ", "\u00f6"], "is not a client id", ID],
@@ -253,6 +257,7 @@ test("Ctrl-C at any question, or while the addresses are tried, leaves no file a
   const kept = join(directory, "kept.toml");
   writeFileSync(kept, "kept");
   const answers = [
+    WHOM,
     ["The API\\.[\\s\\S]*> ", apiUrl],
     ["Token Endpoint[\\s\\S]*> ", tokenUrl],
     ["Client ID:[\\s\\S]*> ", ID],
@@ -265,8 +270,24 @@ test("Ctrl-C at any question, or while the addresses are tried, leaves no file a
   ];
   const ends = answers.map(([question], index) => [...answers.slice(0, index), [question, CTRL_C]]);
   const hung = `http://127.0.0.1:${silent.address().port}/token`;
-  ends.push([answers[0], [answers[1][0], hung], ["Trying both addresses", CTRL_C, asked]]);
-  ends.push([answers[0], [answers[1][0], "http://127.0.0.1:1/token"], ["anyway\\?[\\s\\S]*\\[no\\] ", CTRL_C]]);
+  ends.push([...answers.slice(0, 2), [answers[2][0], hung], ["Trying both addresses", CTRL_C, asked]]);
+  ends.push([...answers.slice(0, 2), [answers[2][0], "http://127.0.0.1:1/token"], ["anyway\\?[\\s\\S]*\\[no\\] ", CTRL_C]]);
+  const asPerson = [
+    [WHOM[0], "2"],
+    ["The API\\.[\\s\\S]*> ", apiUrl],
+    ["Leave it empty[\\s\\S]*\\] ", ""],
+    ["where you copy a token[\\s\\S]*\\] ", ""],
+    ["Where should the configuration be written[\\s\\S]*\\] ", kept],
+  ];
+  ends.push(...asPerson.map(([question], index) => [...asPerson.slice(0, index), [question, CTRL_C]]));
+  const withBrowser = [
+    ...asPerson.slice(0, 2),
+    [asPerson[2][0], "native"],
+    ["Token Endpoint[\\s\\S]*> ", tokenUrl],
+    ["Authorization Endpoint[\\s\\S]*> ", tokenUrl],
+    ["Scopes[\\s\\S]*\\] ", ""],
+  ];
+  ends.push(...withBrowser.map(([question], index) => [...withBrowser.slice(0, index), [question, CTRL_C]]).slice(3));
   const before = filesBelow(directory);
   for (const script of ends) {
     const { code, screen } = await converse(["init", ...listenOf(flags)], script, { env, cwd: directory });

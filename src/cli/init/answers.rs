@@ -3,14 +3,22 @@
 use std::path::PathBuf;
 
 use super::identity::{
-    ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity, NewSource,
-    NewTokenField, SecretLocation,
+    ActingAs, ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity,
+    NewSource, NewTokenField, SecretLocation,
 };
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 
 /// The answers so far.
 #[derive(Default, Clone)]
 pub(super) struct Answers {
+    /// Whether no flag says for whom tokens are.
+    pub(super) asks_whom: bool,
+    pub(super) acting_as: AnswerSlot<ActingAs>,
+    /// The client id of a person's public client; `None` if the person copies tokens.
+    pub(super) public_client: AnswerSlot<Option<String>>,
+    /// `token.login_url`, unless it is the one that is known.
+    pub(super) login_url: AnswerSlot<Option<String>>,
+    pub(super) authorization_url: AnswerSlot<String>,
     pub(super) api: AnswerSlot<PastedApi>,
     pub(super) token: AnswerSlot<PastedTokenEndpoint>,
     pub(super) client_id: AnswerSlot<String>,
@@ -109,9 +117,22 @@ impl Answers {
         })
     }
 
+    /// A person signs in to this public client; `None` if a machine requests tokens.
+    pub(super) fn sign_in_with(&mut self, public_client: Option<String>) {
+        self.grant = NewGrant::ClientCredentials;
+        if let Some(id) = public_client {
+            self.grant = NewGrant::AuthorizationCode {
+                authorization_url: None,
+            };
+            self.client_id = AnswerSlot::Known(id);
+            self.auth = AnswerSlot::Known(ClientAuthMethod::None);
+        }
+    }
+
     fn client(&self) -> Option<NewClient> {
         let proof = self.proof()?;
-        let needs_id = !matches!(proof, ClientProof::Nothing);
+        let is_browser = matches!(self.grant, NewGrant::AuthorizationCode { .. });
+        let needs_id = is_browser || !matches!(proof, ClientProof::Nothing);
         let id = self.client_id.known().cloned();
         if needs_id && id.is_none() {
             return None;
@@ -162,6 +183,11 @@ impl Answers {
     /// The same answers as defaults, for another round of questions.
     pub(super) fn into_defaults(self) -> Self {
         Self {
+            asks_whom: self.asks_whom,
+            acting_as: self.acting_as.into_default(),
+            public_client: self.public_client.into_default(),
+            login_url: self.login_url.into_default(),
+            authorization_url: self.authorization_url.into_default(),
             api: self.api.into_default(),
             token: self.token.into_default(),
             client_id: self.client_id.into_default(),
@@ -201,7 +227,8 @@ pub(super) struct MissingFlags {
 impl MissingFlags {
     /// Names the flags for them, if there are any.
     pub(super) fn describe(&self) -> Option<String> {
-        let needs_id = self.auth != Some(ClientAuthMethod::None);
+        let needs_id = self.auth != Some(ClientAuthMethod::None)
+            || self.grant == GrantChoice::AuthorizationCode;
         let flags = [
             (self.api, "--upstream"),
             (!self.has_source && self.token, "--token-endpoint"),
@@ -233,7 +260,12 @@ impl MissingFlags {
             (None, GrantChoice::ClientCredentials) => {
                 "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin, --private-key-file or --client-assertion-file"
             }
-            (None, GrantChoice::JwtBearer | GrantChoice::TokenExchange) => {
+            (
+                None,
+                GrantChoice::AuthorizationCode
+                | GrantChoice::JwtBearer
+                | GrantChoice::TokenExchange,
+            ) => {
                 "one of --secret-file, --secret-command, --secret-keyring, --secret-stdin, --client-assertion-file or --auth none"
             }
         }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::answers::MissingFlags;
 use super::field_args::TokenFieldArgs;
-use super::identity::ClientAuthMethod;
+use super::identity::{ClientAuthMethod, GrantChoice};
 use super::identity_args::IdentityArgs;
 use crate::config::Surroundings;
 
@@ -22,6 +22,9 @@ Example:
   cupbearer init --upstream https://api.example.com \\
     --token-http 'http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token' \\
     --token-http-header 'Metadata-Flavor: Google'
+  cupbearer init --upstream https://self-service-api.dev-example.eu1.ping.cloud --paste
+  cupbearer init --upstream https://api.example.com --token-endpoint https://as.example.com \\
+    --grant authorization_code --client-id my-native-client --scope 'openid profile'
   cupbearer init --upstream https://api.example.com --token-endpoint https://as.example.com/token \\
     --auth none --assertion-file /var/run/secrets/identity/token
 
@@ -92,7 +95,7 @@ pub(crate) struct InitArgs {
 impl InitArgs {
     /// Names the flags that are missing, if there is no terminal to ask on. Invalid ones are not.
     pub(super) fn missing(&self) -> Option<String> {
-        let auth = self.identity.auth(self.auth);
+        let auth = self.identity.auth(self.auth, self.has_secret());
         let has_proof = match auth {
             Some(ClientAuthMethod::None) => true,
             Some(ClientAuthMethod::PrivateKeyJwt) => self.identity.private_key_file.is_some(),
@@ -114,6 +117,16 @@ impl InitArgs {
             has_source: self.identity.has_source(),
         };
         missing.describe()
+    }
+
+    /// Whether the flags say for whom tokens are, so that this is not asked.
+    pub(super) fn says_who_requests(&self) -> bool {
+        self.identity.has_source()
+            || self.identity.grant.is_some()
+            || self.identity.grant_choice() != GrantChoice::ClientCredentials
+            || self.identity.auth(self.auth, self.has_secret()).is_some()
+            || self.client_id.is_some()
+            || self.has_secret()
     }
 
     pub(super) const fn has_secret(&self) -> bool {

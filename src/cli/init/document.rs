@@ -64,6 +64,10 @@ fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static s
     let mut values = BTreeMap::from([("upstream.url", config.api.url.clone().into())]);
     match &config.identity {
         NewIdentity::Client(client) => values.extend(client_values(client, secret_file)),
+        NewIdentity::Source(NewSource::Person { login_url }) => {
+            values.insert("token.grant", "paste".into());
+            values.extend(login_url.clone().map(|url| ("token.login_url", url.into())));
+        }
         NewIdentity::Source(source) => drop(values.insert("token.source", source_value(source))),
     }
     values.extend(field_values(&config.field));
@@ -151,6 +155,12 @@ fn proof_values(
 fn grant_values(grant: &NewGrant) -> Vec<(&'static str, toml::Value)> {
     match grant {
         NewGrant::ClientCredentials => Vec::new(),
+        NewGrant::AuthorizationCode { authorization_url } => {
+            let url = authorization_url.clone();
+            let url = url.map(|url| ("token.authorization_url", url.into()));
+            let grant = ("token.grant", "authorization_code".into());
+            std::iter::once(grant).chain(url).collect()
+        }
         NewGrant::Assertion(path) => {
             vec![
                 ("token.grant", "jwt_bearer".into()),
@@ -184,6 +194,8 @@ fn source_value(source: &NewSource) -> toml::Value {
     match source {
         NewSource::Command(words) => table("command", words.clone().into()),
         NewSource::File(path) => file(path),
+        // A grant, which `values` writes.
+        NewSource::Person { .. } => toml::Value::Table(toml::Table::new()),
         NewSource::Http { url, headers } => {
             let headers = (!headers.is_empty()).then(|| ("headers".to_owned(), map(headers)));
             let url = ("http".to_owned(), url.clone().into());

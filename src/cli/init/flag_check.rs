@@ -45,7 +45,12 @@ fn with_placeholders(answers: &Answers) -> Answers {
     );
     fill(
         &mut filled.token,
-        PastedTokenEndpoint::read("https://as.example.com/token").ok(),
+        // An issuer's metadata names the other endpoints.
+        PastedTokenEndpoint::read(match answers.grant {
+            NewGrant::AuthorizationCode { .. } => "https://as.example.com",
+            _ => "https://as.example.com/token",
+        })
+        .ok(),
     );
     fill(&mut filled.client_id, Some("not-asked-yet".to_owned()));
     fill(&mut filled.secret, Some(SecretLocation::File(file.clone())));
@@ -67,7 +72,10 @@ fn described(problem: &ConfigProblem, answers: &Answers) -> Option<String> {
             NewSource::Command(_) => "--token-command",
             NewSource::File(_) => "--token-file",
             NewSource::Http { .. } => "--token-http",
+            NewSource::Person { .. } => "--paste",
         },
+        "token.login_url" => "--login-url",
+        "token.authorization_url" => "--authorization-url",
         "token.header" => "--token-header",
         "token.prefix" => "--token-prefix",
         "token.keep_authorization" => "--keep-authorization",

@@ -4,6 +4,25 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{InvalidValue, is_credential};
 
+/// The flags for an authorization server, in whose place `token.source` stands.
+pub(super) const OF_SERVER: [&str; 15] = [
+    "token_endpoint",
+    "client_id",
+    "auth",
+    "scope",
+    "secret",
+    "client_assertion_type",
+    "grant",
+    "private_key_file",
+    "assertion_file",
+    "claim",
+    "subject_token_file",
+    "subject_token_type",
+    "actor_token_file",
+    "actor_token_type",
+    "param",
+];
+
 pub(super) fn flag<T>(
     problems: &mut Vec<String>,
     flag: &str,

@@ -74,15 +74,26 @@ pub(super) enum SecretLocation {
     NewFile(Secret),
 }
 
-/// The values of `token.grant` that a person does not have to sign in for.
+/// The values of `token.grant` for which an authorization server grants tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GrantChoice {
     #[value(name = "client_credentials")]
     ClientCredentials,
+    #[value(name = "authorization_code")]
+    AuthorizationCode,
     #[value(name = "jwt_bearer")]
     JwtBearer,
     #[value(name = "token_exchange")]
     TokenExchange,
+}
+
+/// Whose tokens requests carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ActingAs {
+    /// An application's own: nobody has to be there.
+    Machine,
+    /// Those of the person who signs in.
+    Person,
 }
 
 /// Where access tokens come from.
@@ -127,6 +138,8 @@ pub(super) enum ClientProof {
 pub(super) enum NewGrant {
     #[default]
     ClientCredentials,
+    /// A person signs in with a browser. The authorization endpoint is needed only if no metadata names it.
+    AuthorizationCode { authorization_url: Option<String> },
     /// `jwt_bearer` with a file that has the assertion.
     Assertion(PathBuf),
     /// `jwt_bearer` with an assertion that is signed here.
@@ -159,6 +172,8 @@ pub(super) enum NewSource {
         url: String,
         headers: Vec<(String, String)>,
     },
+    /// A person, who copies them: from this page, if it is not the one that is known for the API.
+    Person { login_url: Option<String> },
 }
 
 /// How requests to the API carry the token, where that is not the default.
@@ -182,6 +197,7 @@ impl NewGrant {
     pub(super) const fn choice(&self) -> GrantChoice {
         match self {
             Self::ClientCredentials => GrantChoice::ClientCredentials,
+            Self::AuthorizationCode { .. } => GrantChoice::AuthorizationCode,
             Self::Assertion(_) | Self::Signed { .. } => GrantChoice::JwtBearer,
             Self::Exchange { .. } => GrantChoice::TokenExchange,
         }
@@ -189,7 +205,7 @@ impl NewGrant {
 
     fn files(&self) -> Vec<&Path> {
         match self {
-            Self::ClientCredentials => Vec::new(),
+            Self::ClientCredentials | Self::AuthorizationCode { .. } => Vec::new(),
             Self::Assertion(file) | Self::Signed { key: file, .. } => vec![file],
             Self::Exchange { subject, actor } => {
                 let actor = actor.as_ref().map(|actor| actor.file.as_path());
@@ -228,7 +244,9 @@ impl NewIdentity {
     pub(super) fn files(&self) -> Vec<&Path> {
         match self {
             Self::Source(NewSource::File(file)) => vec![file],
-            Self::Source(NewSource::Command(_) | NewSource::Http { .. }) => Vec::new(),
+            Self::Source(
+                NewSource::Command(_) | NewSource::Http { .. } | NewSource::Person { .. },
+            ) => Vec::new(),
             Self::Client(client) => {
                 let proof = match &client.proof {
                     ClientProof::Secret(_, SecretLocation::File(file))

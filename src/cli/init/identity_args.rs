@@ -4,27 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::flag_values::{command, file_flag, flag, pairs};
+use super::flag_values::{OF_SERVER, command, file_flag, flag, pairs};
 use super::identity::{ClientAuthMethod, GrantChoice, NewGrant, NewSource, TypedToken};
-
-/// The flags for an authorization server, in whose place `token.source` stands.
-const OF_SERVER: [&str; 15] = [
-    "token_endpoint",
-    "client_id",
-    "auth",
-    "scope",
-    "secret",
-    "client_assertion_type",
-    "grant",
-    "private_key_file",
-    "assertion_file",
-    "claim",
-    "subject_token_file",
-    "subject_token_type",
-    "actor_token_file",
-    "actor_token_type",
-    "param",
-];
+use super::person_args::PersonArgs;
+use crate::config::paste::PastedApi;
 
 #[derive(Args, Debug, Clone, Default)]
 #[group(skip)]
@@ -110,6 +93,8 @@ pub(crate) struct IdentityArgs {
         help = "A header field that the metadata server requires, such as 'Metadata: true'; may be repeated; other users can see it, so no credential"
     )]
     pub(super) token_http_header: Vec<String>,
+    #[command(flatten)]
+    pub(super) person: PersonArgs,
 }
 
 /// What the flags say about the identity.
@@ -127,7 +112,10 @@ pub(super) struct IdentityAnswers {
 
 impl IdentityArgs {
     pub(super) const fn has_source(&self) -> bool {
-        self.token_command.is_some() || self.token_file.is_some() || self.token_http.is_some()
+        self.token_command.is_some()
+            || self.token_file.is_some()
+            || self.token_http.is_some()
+            || self.person.paste
     }
 
     /// The grant: the one that is named, or else the one that the other flags are for.
@@ -136,6 +124,8 @@ impl IdentityArgs {
             GrantChoice::JwtBearer
         } else if self.subject_token_file.is_some() {
             GrantChoice::TokenExchange
+        } else if self.person.authorization_url.is_some() {
+            GrantChoice::AuthorizationCode
         } else {
             GrantChoice::ClientCredentials
         };
@@ -147,18 +137,26 @@ impl IdentityArgs {
         self.grant_choice() == GrantChoice::JwtBearer && self.assertion_file.is_none()
     }
 
-    /// `token.auth`: the method that is named, or else the one that a file is for.
-    pub(super) fn auth(&self, named: Option<ClientAuthMethod>) -> Option<ClientAuthMethod> {
+    /// `token.auth`: the method that is named, or else the one that a file is for. The client that a person signs in
+    /// to is a public one if it has no secret.
+    pub(super) fn auth(
+        &self,
+        named: Option<ClientAuthMethod>,
+        has_secret: bool,
+    ) -> Option<ClientAuthMethod> {
+        let is_public = self.grant_choice() == GrantChoice::AuthorizationCode && !has_secret;
         let of_key = self.private_key_file.is_some() && !self.key_signs_grant();
         let of_assertion = self.client_assertion_file.is_some();
         named
             .or(of_assertion.then_some(ClientAuthMethod::ClientAssertion))
             .or(of_key.then_some(ClientAuthMethod::PrivateKeyJwt))
+            .or(is_public.then_some(ClientAuthMethod::None))
     }
 
     /// Reads the flags. `named` is `--auth`.
     pub(super) fn read(
         &self,
+        api: Option<&PastedApi>,
         named: Option<ClientAuthMethod>,
         has_secret: bool,
         problems: &mut Vec<String>,
@@ -174,9 +172,9 @@ impl IdentityArgs {
         let grant = self.new_grant(key.clone(), problems).unwrap_or_default();
         let assertion = self.client_assertion_file.as_deref();
         IdentityAnswers {
-            source: self.new_source(problems),
+            source: self.new_source(api, problems),
             grant,
-            auth: self.auth(named),
+            auth: self.auth(named, has_secret),
             private_key: key.filter(|_| !self.key_signs_grant()),
             client_assertion: file_flag(problems, "--client-assertion-file", assertion),
             client_assertion_type: self
@@ -187,7 +185,11 @@ impl IdentityArgs {
         }
     }
 
-    fn new_source(&self, problems: &mut Vec<String>) -> Option<NewSource> {
+    fn new_source(&self, api: Option<&PastedApi>, problems: &mut Vec<String>) -> Option<NewSource> {
+        if self.person.paste {
+            let login_url = self.person.login_url(api, problems);
+            return Some(NewSource::Person { login_url });
+        }
         let words = self.token_command.as_deref();
         let words = flag(problems, "--token-command", words, command);
         let file = file_flag(problems, "--token-file", self.token_file.as_deref());
@@ -227,6 +229,9 @@ impl IdentityArgs {
         };
         Some(match self.grant_choice() {
             GrantChoice::ClientCredentials => NewGrant::ClientCredentials,
+            GrantChoice::AuthorizationCode => NewGrant::AuthorizationCode {
+                authorization_url: self.person.authorization_url.clone(),
+            },
             GrantChoice::JwtBearer if self.assertion_file.is_some() => {
                 NewGrant::Assertion(assertion?)
             }
@@ -247,6 +252,18 @@ impl IdentityArgs {
                 self.token_http.is_some(),
                 "--token-http-header",
                 "--token-http",
+            ),
+            (
+                self.person.login_url.is_some(),
+                self.person.paste,
+                "--login-url",
+                "--paste",
+            ),
+            (
+                self.person.login_application.is_some(),
+                self.person.paste,
+                "--login-application",
+                "--paste",
             ),
             (
                 self.client_assertion_type.is_some(),
@@ -298,6 +315,10 @@ impl IdentityArgs {
             grant == GrantChoice::TokenExchange,
         );
         reject(
+            grant != GrantChoice::AuthorizationCode && self.person.authorization_url.is_some(),
+            "--authorization-url is only for --grant authorization_code: remove one of them",
+        );
+        reject(
             !is_bearer && self.assertion_file.is_some(),
             "--assertion-file is only for --grant jwt_bearer: remove one of them",
         );
@@ -328,12 +349,12 @@ impl IdentityArgs {
     ) {
         let signs = self.key_signs_grant();
         let has_key = self.private_key_file.is_some() && !signs;
-        let method = self.auth(named);
+        let method = self.auth(named, has_secret);
         let name = method.map_or("client_secret_basic", ClientAuthMethod::name);
         if method == Some(ClientAuthMethod::None)
             && self.grant_choice() == GrantChoice::ClientCredentials
         {
-            problems.push("--auth none is only for --grant jwt_bearer or token_exchange, since client_credentials is granted to an authenticated client".to_owned());
+            problems.push("--auth none is only for --grant authorization_code, jwt_bearer or token_exchange, since client_credentials is granted to an authenticated client".to_owned());
         }
         if method == Some(ClientAuthMethod::PrivateKeyJwt) && signs {
             problems.push("--auth private_key_jwt cannot be used, because the private key signs the assertion of --grant jwt_bearer: add --assertion-file, or choose another method".to_owned());

@@ -4,10 +4,10 @@
 //! input, or is named by its location; it is never taken from the command line. No file is overwritten without asking.
 //!
 //! `answers` holds what is known, and `identity` what tokens are requested with; `parse` reads both from flags
-//! (`identity_args` those of unusual identities and `field_args` those of unusual APIs, which `flag_check` checks),
-//! `questions` and `secret_question` ask for them through a `terminal`, `reachability` tries the addresses, `document`
-//! composes the text, and `writing` puts it and the secret where they belong, within what `files` and `overwritable`
-//! allow. `port` says whether the new proxy can be started.
+//! (`identity_args` those of unusual identities, `person_args` those of people, and `field_args` those of unusual
+//! APIs, which `flag_check` checks), `questions`, `person_questions` and `secret_question` ask for them through a
+//! `terminal`, `reachability` tries the addresses, `document` composes the text, and `writing` puts it and the secret
+//! where they belong, within what `files` and `overwritable` allow. `port` says whether the new proxy can be started.
 
 mod answers;
 mod args;
@@ -22,6 +22,8 @@ mod identity_args;
 mod keyring;
 mod overwritable;
 mod parse;
+mod person_args;
+mod person_questions;
 mod port;
 mod prompts;
 mod questions;

@@ -55,7 +55,7 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
     let entry = flag(problems, "--secret-keyring", entry, keyring_entry);
     let identity = flags
         .identity
-        .read(flags.auth, flags.has_secret(), problems);
+        .read(api.as_ref(), flags.auth, flags.has_secret(), problems);
     // Without the doctor, the configuration may be for another machine.
     if !flags.no_doctor {
         check_file(problems, "--secret-file", file.as_deref());
@@ -65,7 +65,13 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
             flags.identity.private_key_file.as_deref(),
         );
     }
+    let asks_whom = !flags.says_who_requests();
     let answers = Answers {
+        asks_whom,
+        acting_as: AnswerSlot::Open,
+        public_client: AnswerSlot::Open,
+        login_url: AnswerSlot::Open,
+        authorization_url: AnswerSlot::Open,
         api: AnswerSlot::of(api),
         token: AnswerSlot::of(token),
         client_id: AnswerSlot::of(client_id),

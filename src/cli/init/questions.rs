@@ -6,12 +6,13 @@ use super::answers::{AnswerSlot, Answers, NewConfig};
 use super::error::InitError;
 use super::files;
 use super::identity::{
-    ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewIdentity, SecretLocation,
+    ActingAs, ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity,
+    SecretLocation,
 };
 use super::overwritable::Overwritable;
 use super::prompts::{ask, choose, confirm, explain};
 use super::terminal::Dialogue;
-use super::{parse, reachability, secret_question};
+use super::{parse, person_questions, reachability, secret_question};
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
 use crate::config::{InvalidValue, Surroundings};
 
@@ -28,10 +29,24 @@ pub(super) async fn interview(
     overwritable: &Overwritable,
     surroundings: Option<&Surroundings>,
 ) -> Result<NewConfig, InitError> {
+    let is_person = answers.asks_whom
+        && person_questions::acting_as(dialogue, &mut answers.acting_as)? == ActingAs::Person;
+    let mut public_client = None;
+    if is_person {
+        api(dialogue, &mut answers.api)?;
+        public_client = person_questions::public_client(dialogue, &mut answers.public_client)?;
+    }
     let (api, identity) = if let Some(source) = answers.source.clone() {
         let api = api(dialogue, &mut answers.api)?;
         (api, NewIdentity::Source(source))
+    } else if is_person && public_client.is_none() {
+        let api = api(dialogue, &mut answers.api)?;
+        let source = person_questions::copied_token(dialogue, answers, &api)?;
+        (api, NewIdentity::Source(source))
     } else {
+        if answers.asks_whom {
+            answers.sign_in_with(public_client);
+        }
         let (api, token) = addresses(dialogue, answers, surroundings).await?;
         let client = client(dialogue, answers, token, overwritable).await?;
         (api, NewIdentity::Client(Box::new(client)))
@@ -52,20 +67,28 @@ async fn client(
     token: PastedTokenEndpoint,
     overwritable: &Overwritable,
 ) -> Result<NewClient, InitError> {
+    if let NewGrant::AuthorizationCode { authorization_url } = &mut answers.grant {
+        let slot = &mut answers.authorization_url;
+        if authorization_url.is_none() {
+            *authorization_url = person_questions::authorization_url(dialogue, slot, &token)?;
+        }
+    }
     let choice = answers.grant.choice();
     // Nobody may have to authenticate, and then there need be no client id.
     let is_open = choice != GrantChoice::ClientCredentials;
     let early = is_open.then(|| auth(dialogue, &mut answers.auth, choice));
     let early = early.transpose()?;
     let id = match early {
-        Some(ClientAuthMethod::None) => answers.client_id.known().cloned(),
+        Some(ClientAuthMethod::None) if choice != GrantChoice::AuthorizationCode => {
+            answers.client_id.known().cloned()
+        }
         Some(_) | None => Some(client_id(dialogue, &mut answers.client_id, &token)?),
     };
     let method = match early {
         Some(method) => method,
         None => auth(dialogue, &mut answers.auth, choice)?,
     };
-    let scope = scope(dialogue, &mut answers.scope, &token)?;
+    let scope = scope(dialogue, &mut answers.scope, &token, choice)?;
     let proof = match method {
         ClientAuthMethod::PrivateKeyJwt => {
             ClientProof::PrivateKey(private_key(dialogue, &mut answers.private_key)?)
@@ -241,14 +264,20 @@ fn scope(
     dialogue: &mut dyn Dialogue,
     answer: &mut AnswerSlot<Option<String>>,
     endpoint: &PastedTokenEndpoint,
+    grant: GrantChoice,
 ) -> Result<Option<String>, InitError> {
     if let Some(scope) = answer.known() {
         return Ok(scope.clone());
     }
+    let is_person = grant == GrantChoice::AuthorizationCode;
     let scope = match endpoint {
-        PastedTokenEndpoint::PingOne(_) => answer.default().cloned().flatten(),
-        PastedTokenEndpoint::Url(_) | PastedTokenEndpoint::Issuer(_) => {
-            let default = answer.default().cloned().flatten().unwrap_or_default();
+        PastedTokenEndpoint::PingOne(_) if !is_person => answer.default().cloned().flatten(),
+        PastedTokenEndpoint::PingOne(_)
+        | PastedTokenEndpoint::Url(_)
+        | PastedTokenEndpoint::Issuer(_) => {
+            let usual = if is_person { "openid profile" } else { "" };
+            let default = answer.default().cloned().flatten();
+            let default = default.unwrap_or_else(|| usual.to_owned());
             ask(
                 dialogue,
                 "\nScopes to request, separated by spaces (leave empty to let the server choose):",

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::answers::NewConfig;
 use super::error::InitError;
 use super::files::{self, Existing, PreviousFile};
-use super::identity::SecretLocation;
+use super::identity::{NewGrant, NewIdentity, NewSource, SecretLocation};
 use super::overwritable::Overwritable;
 use super::port::PortState;
 use super::{document, keyring};
@@ -168,7 +168,20 @@ pub(super) fn next_steps(
         Some(listen) if listen.ends_with(":0") || listen.starts_with("unix:") => None,
         Some(listen) => Some(format!("http://{listen}")),
     };
-    match port {
+    let is_person = match &config.identity {
+        NewIdentity::Source(source) => matches!(source, NewSource::Person { .. }),
+        NewIdentity::Client(client) => {
+            matches!(client.grant, NewGrant::AuthorizationCode { .. })
+        }
+    };
+    let sign_in = if is_person {
+        format!(
+            "\nNobody is signed in at first: run this too, or open the page that the proxy prints.\n  cupbearer login{flag}"
+        )
+    } else {
+        String::new()
+    };
+    let commands = match port {
         PortState::Free => format!("\nNow run:\n  cupbearer{flag}\nand {}", usage(url)),
         PortState::RunsThis { free } => format!(
             "\nA proxy with this configuration is already running: {}\nTo run another one beside it:\n  cupbearer{flag} --listen localhost:{free}",
@@ -180,7 +193,8 @@ pub(super) fn next_steps(
                 "\n{by}. Use another port for this proxy. Now run:\n  cupbearer{flag} --listen localhost:{free}\nand {words}"
             )
         }
-    }
+    };
+    commands + &sign_in
 }
 
 /// Whether `cupbearer` finds the file by itself, from this directory.

@@ -2,6 +2,7 @@
 
 mod identities;
 mod paths;
+mod people;
 mod refused_flags;
 mod rounds;
 mod validity;
@@ -131,6 +132,7 @@ async fn pastes_become_a_configuration_and_a_secret_file() {
         &args,
         directory.path(),
         &[
+            "",
             "docs",
             "https://self-service-api.dev-example.us1.ping.cloud/docs#/certificates",
             "Token Endpoint https://auth.pingone.eu/0123abcd-4567-89ab-cdef-0123456789ab/as/token",
@@ -262,6 +264,7 @@ async fn after_a_failed_check_the_questions_are_asked_again_with_the_answers_as_
     };
     // Nothing listens on port 1 of loopback.
     let first = [
+        "",
         "http://127.0.0.1:1/docs",
         "http://127.0.0.1:1/token",
         "no",
@@ -279,7 +282,7 @@ async fn after_a_failed_check_the_questions_are_asked_again_with_the_answers_as_
         "2"
     };
     let again = [
-        command, "false", "yes", "", "", "yes", "other", "", "", "", "printf x", "",
+        command, "false", "yes", "", "", "", "yes", "other", "", "", "", "printf x", "",
     ];
     let (done, seen) = talk(
         &args,

@@ -16,7 +16,12 @@ async fn another_round_asks_about_a_file_that_the_first_one_did_not_write() {
         ..InitArgs::default()
     };
     // Nothing listens on port 1 of loopback.
-    let addresses = ["http://127.0.0.1:1/docs", "http://127.0.0.1:1/token", "yes"];
+    let addresses = [
+        "",
+        "http://127.0.0.1:1/docs",
+        "http://127.0.0.1:1/token",
+        "yes",
+    ];
     let command = if keyring::find("id").await.is_some() {
         "3"
     } else {
@@ -26,9 +31,11 @@ async fn another_round_asks_about_a_file_that_the_first_one_did_not_write() {
     let other = directory.path().join("other.toml").display().to_string();
     // The answers of a script are static.
     let other: &'static str = other.leak();
-    let second = ["", "", "yes", "", "", "", "1", SECRET, "no", other, "yes"];
+    let second = [
+        "", "", "", "yes", "", "", "", "1", SECRET, "no", other, "yes",
+    ];
     // Enter keeps the secret. Files that this run has written are overwritten without asking.
-    let third = ["", "", "yes", "", "", "", "", "", "no"];
+    let third = ["", "", "", "yes", "", "", "", "", "", "no"];
     let (done, seen) = talk(
         &args,
         directory.path(),

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::cli::init::identity::GrantChoice;
+use crate::cli::init::identity_args::IdentityArgs;
+use crate::cli::init::person_args::PersonArgs;
 use crate::doctor::preflight;
 
 /// What people and programs may give for the optional flags, wrong answers among them.
@@ -107,6 +110,22 @@ fn some_command() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
+/// Whether a person copies tokens (3), or signs in with a browser (4).
+fn person_args(kind: u8, name: &str) -> IdentityArgs {
+    IdentityArgs {
+        grant: (kind == 4).then_some(GrantChoice::AuthorizationCode),
+        person: PersonArgs {
+            paste: kind == 3,
+            login_application: (kind == 3 && name.len() % 2 == 1).then(|| name.to_owned()),
+            login_url: (kind == 3 && name.len() % 4 == 0)
+                .then(|| format!("https://x.example/{name}")),
+            authorization_url: (kind == 4 && name.len() % 3 > 0)
+                .then(|| format!("https://as.example.com/{name}")),
+        },
+        ..IdentityArgs::default()
+    }
+}
+
 fn some_args() -> impl Strategy<Value = (InitArgs, String, String)> {
     let addresses = (text(&APIS), text(&ENDPOINTS), text(&CLIENT_IDS));
     let optional = (
@@ -114,7 +133,7 @@ fn some_args() -> impl Strategy<Value = (InitArgs, String, String)> {
         proptest::option::of(text(&ADDRESSES)),
         proptest::option::of(any::<bool>()),
     );
-    let secret = (0..3_u8, some_command(), text(&NAMES), text(&SECRETS));
+    let secret = (0..5_u8, some_command(), text(&NAMES), text(&SECRETS));
     (addresses, optional, secret, text(&NAMES)).prop_map(
         |(
             (api, endpoint, client_id),
@@ -124,9 +143,10 @@ fn some_args() -> impl Strategy<Value = (InitArgs, String, String)> {
         )| {
             let args = InitArgs {
                 upstream: Some(api),
-                token_endpoint: Some(endpoint),
-                client_id: Some(client_id),
-                scope,
+                token_endpoint: (kind != 3).then_some(endpoint),
+                client_id: (kind != 3).then_some(client_id),
+                scope: scope.filter(|_| kind != 3),
+                identity: person_args(kind, &out),
                 listen,
                 read_only,
                 secret_file: (kind == 0).then(|| file.into()),
