@@ -136,7 +136,7 @@ fn refreshes_are_known_to_be_useless_since_the_first_that_did_not_help() {
     let mut forced = ForcedRefreshes::new();
     let seconds = |count| UNIX_EPOCH + Duration::from_secs(count);
     forced.replayed(route("/"), false, false, seconds(1));
-    forced.replayed(route("/"), false, false, seconds(2));
+    forced.replayed(route("/second"), false, false, seconds(2));
     assert_eq!(forced.ineffective_since(), Some(seconds(1)));
     forced.replayed(route("/"), true, false, seconds(3));
     forced.replayed(route("/other"), false, false, seconds(4));
