@@ -138,7 +138,7 @@ fn decodings(text: &[u8], shortest_run: usize) -> Vec<Vec<u8>> {
         }));
     }
     for skipped in 0..8 {
-        let decode = |run: &[u8]| from_base32(&run[skipped..]);
+        let decode = |run: &[u8]| from_base32(run.get(skipped..).unwrap_or_default());
         decodings.extend(of_runs(
             text,
             shortest_run,
