@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use rustls::pki_types::CertificateDer;
+use x509_cert::certificate::TbsCertificate;
 use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -65,6 +66,22 @@ impl CertificateNames {
     pub fn uris(&self) -> &[String] {
         &self.uris
     }
+}
+
+/// Whether two certificates were issued to the same holder by the same authority, so that one can renew the other: they
+/// have the same issuer, subject and names, and at least one of the two latter.
+#[must_use]
+pub fn has_same_holder(one: &CertificateDer<'_>, other: &CertificateDer<'_>) -> bool {
+    let parsed = |der| x509_cert::Certificate::from_der(der).ok();
+    let (Some(one), Some(other)) = (parsed(one), parsed(other)) else {
+        return false;
+    };
+    let (one, other) = (one.tbs_certificate(), other.tbs_certificate());
+    let names = |of: &TbsCertificate| of.get_extension::<SubjectAltName>().ok().flatten();
+    one.issuer() == other.issuer()
+        && one.subject() == other.subject()
+        && names(one) == names(other)
+        && (names(one).is_some() || !one.subject().is_empty())
 }
 
 fn is_spiffe(uri: &str) -> bool {

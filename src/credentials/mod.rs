@@ -31,7 +31,7 @@ mod stderr_line;
 pub use certificate_files::{
     CertificateFiles, CertificateFilesError, EXPIRY_NOTICE, PresentedTo, chain_end, not_after,
 };
-pub use certificate_names::CertificateNames;
+pub use certificate_names::{CertificateNames, has_same_holder};
 pub use child_process::{VARIABLE_PREFIX, withhold_private_variables, withhold_variable};
 pub use dated_file::DatedFile;
 pub use keyring::{KeyringEntry, KeyringError};

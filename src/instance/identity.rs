@@ -39,6 +39,7 @@ impl Identity {
         let read_secret = credential.into_function();
         let of_person = token::LoginTaskContext {
             page: context.sign_in_page.clone(),
+            ownership: ownership.clone(),
             sessions: context.login_sessions.clone(),
             proxy: context.name.clone(),
             attempts: context.attempts.clone(),

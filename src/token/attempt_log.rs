@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::identity_memory::IdentityMemory;
 use super::schedule::FailureClass;
 
 /// How many attempts are kept: some hours of an undisturbed proxy, or the last minutes of a failing one.
@@ -33,9 +34,13 @@ pub struct TokenAttempt {
     pub error: Option<String>,
 }
 
-/// Counts the attempts of every identity that a proxy has had, so that its counters never decrease. Clones share it.
+/// Counts the attempts of every identity that a proxy has had, so that its counters never decrease. Clones share it, and
+/// what the identities remember for each other.
 #[derive(Debug, Clone, Default)]
-pub struct AttemptCounter(Arc<Mutex<AttemptLog>>);
+pub struct AttemptCounter {
+    log: Arc<Mutex<AttemptLog>>,
+    pub(super) memory: IdentityMemory,
+}
 
 #[derive(Debug, Default)]
 struct AttemptLog {
@@ -91,7 +96,7 @@ impl AttemptCounter {
     }
 
     fn lock(&self) -> MutexGuard<'_, AttemptLog> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

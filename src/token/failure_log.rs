@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::grant_error::GrantError;
 use super::schedule::LOG_INTERVAL;
+use super::status::SharedStatus;
 
 /// The failure that was logged last; none after a success.
 #[derive(Default)]
@@ -60,6 +61,48 @@ impl FailureLog {
             error = failure.chain(),
             stderr = failure.said(),
             "token request failed"
+        );
+    }
+}
+
+/// Logs that the token has expired, and why there is no other.
+pub(super) fn log_expiry(proxy: Option<&str>, shared: &SharedStatus) {
+    if let Some(sign_in) = &shared.sign_in
+        && shared.needs_person()
+    {
+        let advice = sign_in.place().advice();
+        tracing::warn!(
+            proxy,
+            advice,
+            "signed out, or the token has ended; requests get 503 until someone signs in"
+        );
+        return;
+    }
+    let failure = shared.status.borrow().failure.clone();
+    let is_rejected = failure
+        .as_ref()
+        .is_some_and(|failure| failure.is_rejection());
+    let error = failure.map_or_else(
+        || "the token request is still in progress".to_owned(),
+        |failure| failure.chain(),
+    );
+    let status = if is_rejected { 502 } else { 503 };
+    tracing::error!(
+        proxy,
+        error,
+        status,
+        "token expired; requests get this status until there is a new one"
+    );
+}
+
+/// Logs that only a person can provide another token.
+pub(super) fn log_end_of_session(proxy: Option<&str>, shared: &SharedStatus) {
+    if let Some(sign_in) = &shared.sign_in {
+        let advice = sign_in.place().advice();
+        tracing::warn!(
+            proxy,
+            advice,
+            "the authorization server has ended the session of the person; sign in again"
         );
     }
 }

@@ -19,11 +19,13 @@ use zeroize::Zeroizing;
 
 use super::client::{Client, TokenResponse, unreachable};
 use super::client_auth::{ClientAuthError, ClientCredentials, FormBody};
+use super::client_certificate::ClientCertificate;
 use super::discovery::ServerEndpoints;
 use super::grant_error::GrantError;
 use super::grant_form::grant_form;
 use super::grant_request::GrantRequest;
 use super::granted_tokens::GrantedTokens;
+use super::ownership::Ownership;
 use super::presented::check_presented;
 use super::request_secrets::RequestSecrets;
 use super::response::{self, AccessToken};
@@ -44,6 +46,8 @@ pub(super) struct Grant {
     /// The proxy's name in the log, if several proxies share the log.
     pub(super) proxy: Option<String>,
     client: Client,
+    /// What the connection to the token endpoint presents.
+    certificate: Option<ClientCertificate>,
     pub(super) config: config::GrantConfig,
     /// The endpoints from the issuer's metadata; `None` before the metadata is read, and after the endpoint has moved.
     pub(super) discovered: Mutex<Option<ServerEndpoints>>,
@@ -73,9 +77,11 @@ impl From<GrantError> for TokenRequestFailure {
 
 impl Grant {
     pub(super) fn new(config: config::GrantConfig, client: Client) -> Self {
+        let files = config.certificate.clone();
         Self {
             proxy: None,
             client,
+            certificate: files.map(ClientCertificate::new),
             config,
             discovered: Mutex::new(None),
             server_clock: ServerClock::default(),
@@ -88,6 +94,15 @@ impl Grant {
     /// Names the proxy in log lines, if there are several proxies.
     pub(super) fn for_proxy(self, proxy: Option<String>) -> Self {
         Self { proxy, ..self }
+    }
+
+    /// Presents a client certificate that it has not presented before only if that belongs to the identity with this
+    /// `ownership`.
+    pub(super) fn belonging_to(mut self, ownership: Ownership) -> Self {
+        if let Some(certificate) = &mut self.certificate {
+            certificate.ownership = ownership;
+        }
+        self
     }
 
     /// Requests a token. Sends a second request only if the first was rejected because the clocks differ.
@@ -198,15 +213,13 @@ impl Grant {
         outcome.map_err(|failed| failed.error)
     }
 
-    /// The HTTP client, with the client certificate that is in its files now.
+    /// The HTTP client, with the client certificate that is in its files now, if that belongs to this identity.
     pub(super) async fn http(&self) -> Result<Client, GrantError> {
-        let Some(files) = &self.config.certificate else {
+        let Some(certificate) = &self.certificate else {
             return Ok(self.client.clone());
         };
         let provider = Arc::clone(self.client.tls().crypto_provider());
-        let pair = files.read_in_background(provider).await;
-        let pair = pair.map_err(GrantError::CertificateUnusable)?;
-        Ok(self.client.presenting(pair))
+        Ok(self.client.presenting(certificate.read(provider).await?))
     }
 
     async fn post(

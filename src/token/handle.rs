@@ -17,7 +17,7 @@ use super::forced::RequestRoute;
 use super::grant_error::{FailureOrigin, GrantError};
 use super::person::{FIRST_REMINDER, SignInPlace, SignInSnapshot};
 use super::schedule::{self, WAIT_AFTER_EXPIRY, WAIT_AFTER_FAILURE};
-use super::status::{SharedStatus, TaskStatus, Wait};
+use super::status::{SharedStatus, TaskStatus};
 
 /// Why a request gets no bearer token.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -319,7 +319,7 @@ impl Tokens {
         }
     }
 
-    /// Requests a token now, regardless of the schedule: for a person who has just corrected a mistake at the
+    /// Requests a token now, regardless of the schedule and of `Retry-After`: for a person who has just corrected a mistake at the
     /// authorization server. Waits at most `token.wait`; attempts still start at least a second apart.
     ///
     /// # Errors
@@ -332,7 +332,7 @@ impl Tokens {
         let now = self.shared.clock.now();
         let mut attempt = 0;
         self.shared.status.send_modify(|status| {
-            status.plan = Wait::ended(now);
+            status.attempt_now(now);
             attempt = status.finished + 1;
         });
         self.shared.wake.notify_one();

@@ -10,8 +10,10 @@ use super::clock::Clock;
 use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::handle::Tokens;
+use super::identity_memory::TokenClient;
 use super::login_session::{LoginSession, LoginSessions};
 use super::obtain::RequestToken;
+use super::ownership::Ownership;
 use super::person::{SignIn, SignInPage};
 use super::person_login::PersonLogin;
 use super::refresh::{RefreshTask, TaskInputs};
@@ -26,6 +28,8 @@ use crate::config::{GrantConfig, LoginConfig, SignInConfig, TokenConfig};
 pub struct LoginTaskContext {
     /// Where a person is sent to sign in.
     pub page: SignInPage,
+    /// Whether the files of a client certificate belong to this identity.
+    pub ownership: Ownership,
     /// The sessions of this proxy.
     pub sessions: LoginSessions,
     /// The proxy's name in the log, if there are several proxies.
@@ -45,7 +49,9 @@ pub fn login_task(
 ) -> Option<(Tokens, RefreshTask)> {
     let grant = config.grant()?;
     let login = grant.login()?;
-    let grant = Grant::new(grant.clone(), client).for_proxy(context.proxy.clone());
+    let grant = Grant::new(grant.clone(), client)
+        .for_proxy(context.proxy.clone())
+        .belonging_to(context.ownership);
     let session = context.sessions.bound_to(&binding(&grant.config, login));
     let person = person_login(grant, login, &read_secrets, session);
     let sign_in_config = SignInConfig {
@@ -65,7 +71,8 @@ pub fn login_task(
     let request = renewal(person.clone(), &shared);
     let watching = watch_store(person, Arc::clone(&shared), context.proxy.clone());
     let (tokens, task) = RefreshTask::with_status(shared, inputs, request, read_secrets, polls);
-    Some((tokens, task.for_proxy(context.proxy).beside(watching)))
+    let task = task.for_proxy(context.proxy).beside(watching);
+    Some((tokens, task.as_client(TokenClient::of(config))))
 }
 
 /// Renews the token of the person whose refresh token is in the store, for a command. `None` if `token.store` keeps it

@@ -5,11 +5,12 @@
 //! config -> refresh (the task) -> grant (one request) -> status -> handle -> proxy
 //!             uses schedule          uses client_auth (assertion, key), discovery, response
 //! ```
-//! From the bottom: `schedule` and `clock` decide about time; `jwt` and `presented` read tokens that others issue,
+//! From the bottom: `schedule`, `clock` and `wait` decide about time; `jwt` and `presented` read tokens that others issue,
 //! `request_secrets` is what a request is made with, and `ownership` says whose it is; `key` and `assertion` sign,
 //! `client_auth` authenticates the client, and `grant_form` writes the rest of the request; `token_output` finds a
 //! token in what `token.source` yields; `unreachable`, `discovery`, `response_error` and `grant_error` say what failed;
-//! `client` sends a request and `response` reads what comes back; `grant` makes one request, `source` takes one look at
+//! `client` sends a request, for which `client_certificate` reads the certificate, and `response` reads what comes back;
+//! `identity_memory` is what identities know of each other; `grant` makes one request, `source` takes one look at
 //! `token.source`, and `obtain` chooses between the two; `status` is what the task and the `handle` share; `refresh` is
 //! the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
 //! `catch_panic`, and logs failures through `failure_log`. `single_grant` obtains one token without the task.
@@ -28,6 +29,7 @@ mod catch_panic;
 mod cause;
 mod client;
 mod client_auth;
+mod client_certificate;
 mod clock;
 mod device_authorization;
 mod device_login;
@@ -43,6 +45,7 @@ mod grant_revocation;
 mod granted_tokens;
 mod handle;
 mod id_token;
+mod identity_memory;
 mod jwt;
 mod key;
 mod login;
@@ -75,6 +78,7 @@ mod store_error;
 mod tests;
 mod token_output;
 mod unreachable;
+mod wait;
 mod watched_secrets;
 mod withheld;
 

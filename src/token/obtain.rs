@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::client::Client;
 use super::grant::Grant;
 use super::grant_error::GrantError;
+use super::identity_memory::IdentityMemory;
 use super::ownership::Ownership;
 use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
@@ -19,12 +20,13 @@ pub(super) type RequestingToken =
 /// Requests one token from the token endpoint.
 pub(super) type RequestToken = Arc<dyn Fn(RequestSecrets) -> RequestingToken + Send + Sync>;
 
-/// How tokens are obtained, while their source has this `ownership`, and from what kind of source if not by a grant.
+/// How tokens are obtained, while their source has this `ownership`, with the `memory` of the proxy's identities, and from what kind of source if not by a grant.
 pub(super) fn request_token(
     config: &config::TokenConfig,
     client: Client,
     ownership: Ownership,
     proxy: Option<String>,
+    memory: IdentityMemory,
 ) -> (RequestToken, Option<SourceKind>) {
     match &config.origin {
         TokenOrigin::SignIn(_) => {
@@ -33,7 +35,8 @@ pub(super) fn request_token(
             (request, None)
         }
         TokenOrigin::Grant(grant) => {
-            let grant = Arc::new(Grant::new((**grant).clone(), client).for_proxy(proxy));
+            let grant = Grant::new((**grant).clone(), client).for_proxy(proxy);
+            let grant = Arc::new(grant.belonging_to(ownership));
             let request: RequestToken = Arc::new(move |secrets| {
                 let grant = Arc::clone(&grant);
                 Box::pin(async move { grant.exchange(&secrets).await })
@@ -45,7 +48,8 @@ pub(super) fn request_token(
                 TokenPlace::Command(_) => SourceKind::Program,
                 TokenPlace::File(_) | TokenPlace::Http { .. } => SourceKind::Other,
             };
-            let look = Arc::new(SourceLook::new((**source).clone(), client, ownership));
+            let look = SourceLook::new((**source).clone(), client, ownership);
+            let look = Arc::new(look.remembering(memory));
             // A file is also read as a secret, which shows when it changes. Here its date matters too, and the look
             // itself finds out whose token it is.
             let request: RequestToken = Arc::new(move |_| {

@@ -18,18 +18,18 @@ use super::bearer::TokenState;
 use super::catch_panic::catch_panic;
 use super::client::Client;
 use super::clock::{Clock, Timestamp};
-use super::failure_log::FailureLog;
+use super::failure_log::{FailureLog, log_end_of_session, log_expiry};
 use super::grant_error::GrantError;
 use super::handle::Tokens;
+use super::identity_memory::TokenClient;
 use super::obtain::{RequestToken, RequestingToken, SourceKind, request_token};
 use super::ownership::Ownership;
 use super::response::AccessToken;
 use super::schedule::{
-    self, ATTEMPT_OVERLAP, CLOCK_STEP, FailureClass, MAX_OVERLAPPING, MAX_SLEEP,
-    MIN_BETWEEN_ATTEMPTS,
+    self, ATTEMPT_OVERLAP, CLOCK_STEP, MAX_OVERLAPPING, MAX_SLEEP, MIN_BETWEEN_ATTEMPTS,
 };
 use super::secret_reader::ReadSecrets;
-use super::status::{SharedStatus, Wait};
+use super::status::{AttemptTrigger, SharedStatus};
 use super::watched_secrets::{SecretChange, WatchedSecrets};
 use crate::config;
 
@@ -44,7 +44,8 @@ pub fn refresh_task(
     proxy: Option<String>,
     attempts: AttemptCounter,
 ) -> (Tokens, RefreshTask) {
-    let (request_token, source) = request_token(config, client, ownership, proxy.clone());
+    let memory = attempts.memory.clone();
+    let (request_token, source) = request_token(config, client, ownership, proxy.clone(), memory);
     let poll_secret = config.requests().iter().any(|one| one.source.may_change());
     let inputs = TaskInputs {
         clock: Clock::SYSTEM,
@@ -53,8 +54,8 @@ pub fn refresh_task(
     };
     let (tokens, task) =
         RefreshTask::new(config.wait, inputs, request_token, read_secret, poll_secret);
-    let task = RefreshTask { source, ..task };
-    (tokens, task.for_proxy(proxy))
+    let task = RefreshTask { source, ..task }.for_proxy(proxy);
+    (tokens, task.as_client(TokenClient::of(config)))
 }
 
 /// The sources of time and of randomness, and where attempts are counted.
@@ -81,15 +82,8 @@ pub struct RefreshTask {
     failure_log: FailureLog,
     /// Runs beside the task, and ends with it.
     beside: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
-
-/// What triggers an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AttemptTrigger {
-    /// The schedule, or a changed secret.
-    Scheduled,
-    /// A 401 from the upstream.
-    Forced,
+    /// Whom `Retry-After` concerns.
+    client: TokenClient,
 }
 
 impl RefreshTask {
@@ -125,6 +119,7 @@ impl RefreshTask {
             last_state: TokenState::Starting,
             failure_log: FailureLog::default(),
             beside: Mutex::new(Box::pin(std::future::ready(()))),
+            client: TokenClient::default(),
         };
         (Tokens::new(shared), task)
     }
@@ -143,6 +138,17 @@ impl RefreshTask {
             beside: Mutex::new(Box::pin(work)),
             ..self
         }
+    }
+
+    /// Makes the requests of this client, which may have to keep a delay that another identity was told.
+    pub(super) fn as_client(self, client: TokenClient) -> Self {
+        let now = self.inputs.clock.now();
+        if let Some(hold) = self.inputs.attempts.memory.hold_of(client, now) {
+            self.shared
+                .status
+                .send_modify(|status| status.take_over_hold(hold));
+        }
+        Self { client, ..self }
     }
 
     /// Keeps the token fresh until the future is dropped.
@@ -185,39 +191,10 @@ impl RefreshTask {
         self.last_look = now;
         let state = self.shared.status.borrow().state(now);
         if state == TokenState::Expired && self.last_state != TokenState::Expired {
-            self.log_expiry();
+            log_expiry(self.proxy.as_deref(), &self.shared);
         }
         self.last_state = state;
         now
-    }
-
-    fn log_expiry(&self) {
-        if let Some(sign_in) = &self.shared.sign_in
-            && self.shared.needs_person()
-        {
-            let advice = sign_in.place().advice();
-            tracing::warn!(
-                proxy = self.proxy,
-                advice,
-                "signed out, or the token has ended; requests get 503 until someone signs in"
-            );
-            return;
-        }
-        let failure = self.shared.status.borrow().failure.clone();
-        let is_rejected = failure
-            .as_ref()
-            .is_some_and(|failure| failure.is_rejection());
-        let error = failure.map_or_else(
-            || "the token request is still in progress".to_owned(),
-            |failure| failure.chain(),
-        );
-        let status = if is_rejected { 502 } else { 503 };
-        tracing::error!(
-            proxy = self.proxy,
-            error,
-            status,
-            "token expired; requests get this status until there is a new one"
-        );
     }
 
     fn due(&self, now: Timestamp) -> Option<AttemptTrigger> {
@@ -259,7 +236,7 @@ impl RefreshTask {
             let is_needed = change == SecretChange::Replaced
                 || failure.is_some_and(|failure| failure.may_need_renewal());
             if is_needed {
-                status.plan = Wait::ended(now);
+                status.attempt_now(now);
             }
         });
     }
@@ -421,6 +398,7 @@ impl RefreshTask {
     fn adopt(&mut self, requested_at: Timestamp, token: AccessToken, session: u64) {
         let now = self.inputs.clock.now();
         self.inputs.attempts.count_success(now.wall);
+        self.inputs.attempts.memory.forget_hold(self.client);
         self.failure_log.forget();
         let lifetime = token.lifetime;
         let is_known = self.source.is_some() && self.shared.status.borrow().is_current(&token);
@@ -464,8 +442,6 @@ impl RefreshTask {
         );
     }
 
-    /// A failure never discards the token. A failed forced attempt does not change the schedule either: the token may
-    /// not be at fault.
     fn record_failure(&mut self, trigger: AttemptTrigger, failure: GrantError) {
         let now = self.inputs.clock.now();
         let draw = (self.inputs.draw)();
@@ -473,43 +449,21 @@ impl RefreshTask {
         attempts.count_failure(now.wall, failure.class(), failure.chain());
         let failure = Arc::new(failure);
         let (mut number, mut failures, mut retry_in) = (0, 0, Duration::ZERO);
+        let mut hold = None;
         self.shared.status.send_modify(|status| {
-            let counted = match trigger {
-                AttemptTrigger::Scheduled => &mut status.failures,
-                AttemptTrigger::Forced => &mut status.forced_failures,
-            };
-            *counted = counted.saturating_add(1);
-            failures = *counted;
-            let (class, retry_after) = (failure.class(), failure.retry_after());
-            let usable_in = status.usable_in(now);
-            let delays = schedule::delays(class, failures, retry_after, usable_in, draw);
-            // A request that took long has been a wait too.
-            let since = match (class, retry_after, status.last_start) {
-                (FailureClass::Outage, None, Some(last)) => last,
-                _ => now,
-            };
-            let wait = Wait { since, delays };
-            status.forced_wait = wait;
-            if trigger == AttemptTrigger::Scheduled {
-                status.plan = wait;
-            }
-            status.failure = Some(Arc::clone(&failure));
-            status.finished = status.started;
+            failures = status.fail(trigger, &failure, now, draw);
             number = status.finished;
             retry_in = status.planned_in(now);
+            hold = failure.retry_after().map(|_| status.hold);
         });
+        if let Some(hold) = hold {
+            attempts.memory.note_hold(self.client, hold, &failure);
+        }
         self.shared.forced().failed(number);
         let proxy = self.proxy.as_deref();
         self.failure_log.log(proxy, &failure, failures, retry_in);
-        if let Some(sign_in) = &self.shared.sign_in
-            && failure.ends_session()
-        {
-            let advice = sign_in.place().advice();
-            tracing::warn!(
-                proxy,
-                advice,
-                "the authorization server has ended the session of the person; sign in again"
-            );
+        if failure.ends_session() {
+            log_end_of_session(proxy, &self.shared);
         }
     }
 }

@@ -130,7 +130,7 @@ fn back_off(failures: u32, longest: Duration, draw: f64) -> Duration {
 
 /// The delay that the server requested: never shorter, up to 25 % longer so that a fleet does not return all at once,
 /// and at most 5 min.
-fn requested_delay(retry_after: Duration, draw: f64) -> Duration {
+pub(super) fn requested_delay(retry_after: Duration, draw: f64) -> Duration {
     retry_after
         .min(LONGEST_RETRY_AFTER)
         .mul_f64(1.0 + 0.25 * draw)

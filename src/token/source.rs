@@ -11,13 +11,14 @@ use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::bearer::bearer_header;
 use super::client::{Client, unreachable};
 use super::clock::{Clock, Timestamp};
 use super::grant_error::GrantError;
+use super::identity_memory::IdentityMemory;
 use super::jwt::is_renewal;
 use super::ownership::{Ownership, SourceOwner};
 use super::response::{self, AccessToken};
@@ -40,7 +41,10 @@ pub(super) struct SourceLook {
     source: TokenSource,
     client: Client,
     ownership: Ownership,
-    known: Mutex<Option<KnownToken>>,
+    /// The last token that was found and belongs to this identity.
+    known: Mutex<Option<Secret>>,
+    /// When the tokens that any identity has found end.
+    memory: IdentityMemory,
     /// The system's; another one in tests.
     pub(super) clock: Clock,
 }
@@ -49,16 +53,6 @@ impl fmt::Debug for SourceLook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SourceLook").field(&self.source).finish()
     }
-}
-
-/// The last token that was found and belongs to this identity.
-#[derive(Clone)]
-struct KnownToken {
-    token: Secret,
-    /// When it ends, if its source says that by a date.
-    absolute_end: Option<SystemTime>,
-    /// When it ends by the monotonic clock; `None` if that clock never reaches the end.
-    ends: Option<Instant>,
 }
 
 /// What was found, before it is known whether it is a token.
@@ -78,8 +72,14 @@ impl SourceLook {
             client,
             ownership,
             known: Mutex::default(),
+            memory: IdentityMemory::default(),
             clock: Clock::SYSTEM,
         }
+    }
+
+    /// Looks with the memory of other identities.
+    pub(super) fn remembering(self, memory: IdentityMemory) -> Self {
+        Self { memory, ..self }
     }
 
     /// Looks for a token now.
@@ -118,7 +118,8 @@ impl SourceLook {
     }
 
     /// Returns a token that may be used, with its lifetime: a new one only if the source still belongs to this
-    /// identity, and a known one for no longer than before, even if the wall clock was set back meanwhile.
+    /// identity, and one that any identity has seen for no longer than before, even if the wall clock was set back
+    /// meanwhile.
     async fn admit(
         &self,
         mut token: AccessToken,
@@ -127,39 +128,35 @@ impl SourceLook {
     ) -> Result<AccessToken, GrantError> {
         let known = self.known().clone();
         let text = token.as_str().as_bytes();
-        match known {
-            Some(known) if known.token.expose() == text => {
-                if let (Some(at), Some(ends)) = (absolute_end, known.ends)
-                    && known.absolute_end == absolute_end
-                {
-                    let left = ends.saturating_duration_since(since.monotonic);
-                    token.lifetime = token.lifetime.min(left);
-                    if left.is_zero() {
-                        return Err(self.unusable(OutputDefect::Expired { at }, None));
-                    }
-                }
-            }
-            known => {
-                let is_renewed =
-                    || known.is_some_and(|known| is_renewal(known.token.expose(), text));
-                let may_use = match self.ownership.owner().await {
-                    SourceOwner::This => true,
-                    SourceOwner::Another => is_renewed(),
-                };
-                if !may_use {
-                    return Err(GrantError::SourceOfAnother);
-                }
+        if known.as_ref().is_none_or(|known| known.expose() != text) {
+            let may_use = match self.ownership.owner().await {
+                SourceOwner::This => true,
+                SourceOwner::Another => known.is_some_and(|known| is_renewal(known.expose(), text)),
+            };
+            if !may_use {
+                return Err(GrantError::SourceOfAnother);
             }
         }
-        *self.known() = Some(KnownToken {
-            token: Secret::new(token.as_str()),
-            absolute_end,
-            ends: since.monotonic.checked_add(token.lifetime),
-        });
+        if let Some(at) = absolute_end
+            && let Some(ends) = self.memory.end_of(text, at)
+        {
+            let left = ends.saturating_duration_since(since.monotonic);
+            token.lifetime = token.lifetime.min(left);
+            if left.is_zero() {
+                return Err(self.unusable(OutputDefect::Expired { at }, None));
+            }
+        }
+        let text = token.as_str();
+        // The monotonic clock never reaches some ends.
+        if let (Some(at), Some(ends)) = (absolute_end, since.monotonic.checked_add(token.lifetime))
+        {
+            self.memory.note_end(text.as_bytes(), at, ends);
+        }
+        *self.known() = Some(Secret::new(text));
         Ok(token)
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<KnownToken>> {
+    fn known(&self) -> MutexGuard<'_, Option<Secret>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

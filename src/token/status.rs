@@ -14,9 +14,11 @@ use super::bearer::{Bearer, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
+use super::identity_memory::Hold;
 use super::person::SignIn;
 use super::response::AccessToken;
-use super::schedule::{self, ATTEMPT_OVERLAP, Delays, MIN_BETWEEN_ATTEMPTS};
+use super::schedule::{self, ATTEMPT_OVERLAP, Delays, FailureClass, MIN_BETWEEN_ATTEMPTS};
+use super::wait::Wait;
 
 /// What the handle and the task share.
 ///
@@ -135,32 +137,13 @@ impl CurrentToken {
     }
 }
 
-/// A wait from a moment on, measured by the clock that reports the greater age.
-#[derive(Clone, Copy)]
-pub(super) struct Wait {
-    pub(super) since: Timestamp,
-    pub(super) delays: Delays,
-}
-
-impl Wait {
-    pub(super) const fn ended(since: Timestamp) -> Self {
-        Self {
-            since,
-            delays: Delays {
-                with_token: Duration::ZERO,
-                without_token: Duration::ZERO,
-            },
-        }
-    }
-
-    fn left(&self, usable: bool, now: Timestamp) -> Duration {
-        let delay = if usable {
-            self.delays.with_token
-        } else {
-            self.delays.without_token
-        };
-        delay.saturating_sub(self.since.age(now))
-    }
+/// What triggers an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AttemptTrigger {
+    /// The schedule, or a changed secret.
+    Scheduled,
+    /// A 401 from the upstream.
+    Forced,
 }
 
 /// What the task knows about the token.
@@ -172,6 +155,8 @@ pub(super) struct TaskStatus {
     pub(super) plan: Wait,
     /// Until an attempt may be forced, because the last one failed.
     pub(super) forced_wait: Wait,
+    /// Until the time that the server has demanded (`Retry-After`).
+    pub(super) hold: Wait,
     pub(super) started: u64,
     pub(super) finished: u64,
     /// When the last request was sent. An attempt may send several.
@@ -194,6 +179,7 @@ impl TaskStatus {
             token: None,
             plan: Wait::ended(now),
             forced_wait: Wait::ended(now),
+            hold: Wait::ended(now),
             started: 0,
             finished: 0,
             last_start: None,
@@ -271,11 +257,60 @@ impl TaskStatus {
             },
         };
         self.forced_wait = Wait::ended(requested_at);
+        self.hold = Wait::ended(requested_at);
         self.finished = self.started;
         self.failures = 0;
         self.forced_failures = 0;
         self.failure = None;
         self.last_success = Some(requested_at.wall);
+    }
+
+    /// Plans what follows a failure, which never discards the token. A failed forced attempt does not change the schedule
+    /// either, as the token may not be at fault; but what the server demands holds for every attempt. Returns the number
+    /// of consecutive failures.
+    pub(super) fn fail(
+        &mut self,
+        trigger: AttemptTrigger,
+        failure: &Arc<GrantError>,
+        now: Timestamp,
+        draw: f64,
+    ) -> u32 {
+        let counted = match trigger {
+            AttemptTrigger::Scheduled => &mut self.failures,
+            AttemptTrigger::Forced => &mut self.forced_failures,
+        };
+        *counted = counted.saturating_add(1);
+        let failures = *counted;
+        let (class, retry_after) = (failure.class(), failure.retry_after());
+        let delays = schedule::delays(class, failures, retry_after, self.usable_in(now), draw);
+        // A request that took long has been a wait too.
+        let since = match (class, retry_after, self.last_start) {
+            (FailureClass::Outage, None, Some(last)) => last,
+            _ => now,
+        };
+        self.forced_wait = Wait { since, delays };
+        if trigger == AttemptTrigger::Scheduled {
+            self.plan = self.forced_wait;
+        }
+        if let Some(demanded) = retry_after {
+            let delay = schedule::requested_delay(demanded, draw);
+            self.hold = Wait::of(now, delay);
+        }
+        self.failure = Some(Arc::clone(failure));
+        self.finished = self.started;
+        failures
+    }
+
+    /// Keeps the delay that a server has demanded of another identity for the same client.
+    pub(super) fn take_over_hold(&mut self, hold: Hold) {
+        self.hold = hold.wait;
+        self.failure = Some(hold.failure);
+    }
+
+    /// Makes the next attempt at once, even if the server has demanded a delay.
+    pub(super) const fn attempt_now(&mut self, now: Timestamp) {
+        self.plan = Wait::ended(now);
+        self.hold = Wait::ended(now);
     }
 
     /// The number of the current token; 0 if there has been none.
@@ -337,14 +372,18 @@ impl TaskStatus {
         if self.in_flight() {
             return Duration::ZERO;
         }
-        self.plan
-            .left(self.is_usable(now), now)
+        let is_usable = self.is_usable(now);
+        let planned = self.plan.left(is_usable, now);
+        planned
+            .max(self.hold.left(is_usable, now))
             .max(self.spacing_left(now))
     }
 
     /// The time until an attempt may be forced after the last failure.
     pub(super) fn forced_in(&self, now: Timestamp) -> Duration {
-        self.forced_wait.left(self.is_usable(now), now)
+        let is_usable = self.is_usable(now);
+        let wait = self.forced_wait.left(is_usable, now);
+        wait.max(self.hold.left(is_usable, now))
     }
 
     /// The time until the token endpoint is asked again, at the latest.

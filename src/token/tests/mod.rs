@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod clocks;
+mod demanded_delays;
 mod endpoint;
 mod engine;
 mod fleet;

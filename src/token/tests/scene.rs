@@ -11,6 +11,7 @@ use crate::config::SourceRole;
 use crate::credentials::Secret;
 use crate::token::clock::Clock;
 use crate::token::grant_error::GrantError;
+use crate::token::identity_memory::TokenClient;
 use crate::token::obtain::{RequestToken, SourceKind};
 use crate::token::refresh::TaskInputs;
 use crate::token::response::AccessToken;
@@ -65,6 +66,7 @@ pub(super) struct Scene {
     pub(super) tokens: Tokens,
     requested: Arc<Mutex<Vec<Duration>>>,
     secret: Arc<Mutex<Result<&'static str, &'static str>>>,
+    attempts: AttemptCounter,
 }
 
 impl Scene {
@@ -80,19 +82,28 @@ impl Scene {
         kind: SourceKind,
         script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
     ) -> Self {
-        Self::start(false, Some(kind), script)
+        Self::start(false, Some(kind), AttemptCounter::default(), script)
+    }
+
+    /// Runs the task of another identity of the same proxy, for the same client.
+    pub(super) fn reloaded(
+        &self,
+        script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
+    ) -> Self {
+        Self::start(true, None, self.attempts.clone(), script)
     }
 
     pub(super) fn with_source(
         poll_secret: bool,
         script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
     ) -> Self {
-        Self::start(poll_secret, None, script)
+        Self::start(poll_secret, None, AttemptCounter::default(), script)
     }
 
     fn start(
         poll_secret: bool,
         source: Option<SourceKind>,
+        attempts: AttemptCounter,
         script: impl FnMut(usize, &str) -> (Duration, Outcome) + Send + 'static,
     ) -> Self {
         let clock = paused_clock();
@@ -101,18 +112,19 @@ impl Scene {
         let inputs = TaskInputs {
             clock,
             draw: || 0.5,
-            attempts: AttemptCounter::default(),
+            attempts: attempts.clone(),
         };
         let request_token = request_token(Arc::clone(&requested), Box::new(script));
         let read_secret = read_secret(Arc::clone(&secret));
         let (tokens, mut task) =
             RefreshTask::new(WAIT, inputs, request_token, read_secret, poll_secret);
         task.source = source;
-        tokio::spawn(task.run());
+        tokio::spawn(task.as_client(TokenClient::default()).run());
         Self {
             tokens,
             requested,
             secret,
+            attempts,
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::time::{advance, sleep};
 
 use super::scene::{Outcome, Scene, grant, move_wall, ms, paused_clock, s, settle, unavailable};
 use crate::config::{TokenField, TokenPlace, TokenSource};
+use crate::token::identity_memory::IdentityMemory;
 use crate::token::obtain::SourceKind;
 use crate::token::source::SourceLook;
 use crate::token::token_output::OutputDefect;
@@ -15,14 +16,21 @@ use crate::token::{GrantError, NoNewerToken, Ownership, RequestRoute, TokenState
 /// The paused wall clock at the start.
 const START: u64 = 1_700_000_000;
 
-/// Looks at a file by a clock under control.
-fn look_at(file: &Path) -> SourceLook {
-    let source = TokenSource {
+fn source(file: &Path) -> TokenSource {
+    TokenSource {
         place: TokenPlace::File(file.to_owned()),
         field: TokenField::default(),
         default_lifetime: s(300),
-    };
-    let mut look = SourceLook::new(source, super::endpoint::client(), Ownership::default());
+    }
+}
+
+/// Looks at a file by a clock under control.
+fn look_at(file: &Path) -> SourceLook {
+    let mut look = SourceLook::new(
+        source(file),
+        super::endpoint::client(),
+        Ownership::default(),
+    );
     look.clock = paused_clock();
     look
 }
@@ -64,6 +72,28 @@ async fn a_clock_that_is_set_back_does_not_prolong_a_token_whose_end_is_a_date()
     let text = text.replace(&(START + 26).to_string(), &(START + 99).to_string());
     write_dated(&file, &text, UNIX_EPOCH + s(START));
     assert!(look.obtain().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_before_a_reload_does_not_prolong_a_token_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    let text = format!(r#"{{"access_token":"t","expires_on":{}}}"#, START + 26);
+    write_dated(&file, &text, UNIX_EPOCH + s(START));
+    let memory = IdentityMemory::default();
+    let look = look_at(&file).remembering(memory.clone());
+    assert_eq!(look.obtain().await.unwrap().lifetime, s(26));
+    move_wall(-3600);
+    advance(s(10)).await;
+    let reloaded = SourceLook {
+        clock: look.clock,
+        ..SourceLook::new(
+            source(&file),
+            super::endpoint::client(),
+            Ownership::default(),
+        )
+    };
+    assert_lifetimes(&reloaded.remembering(memory), &[16, 6], s(10)).await;
 }
 
 #[tokio::test(start_paused = true)]
