@@ -7,8 +7,8 @@
 //! Bottom-up; each item uses only the items above it in this list:
 //!
 //! - `problems`, `units`, `address`, `field_names`, `same_file`, `listen`, `path_spelling`, `path_pattern`, `inputs`,
-//!   `network`, `guard`, `token_field`, `token_source`, `login_store`, `login`, `token` and `types`: the types, and the text
-//!   that each is parsed from;
+//!   `network`, `guard`, `token_field`, `token_source`, `login_store`, `login`, `token` and `types`: the types, and the
+//!   text that each is parsed from;
 //! - `content` and `keys`: what was set for a key, and the table of all keys;
 //! - `named_sources`: what a configuration names, known even if it is invalid;
 //! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;

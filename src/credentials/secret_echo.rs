@@ -59,7 +59,8 @@ impl SecretEcho {
     }
 
     /// Whether a piece of the secret is in the text, or in what it decodes to: from percent-encoding, base64, base32,
-    /// hexadecimal and decimal numbers, the escapes of JSON and similar languages, and the character references of HTML.
+    /// hexadecimal and decimal numbers, the escapes of JSON and similar languages, and the character references of
+    /// HTML.
     #[must_use]
     pub fn is_in(&self, text: &[u8]) -> bool {
         let shortest_run = self.forms.iter().map(|form| form.shortest_run).min();

@@ -319,8 +319,8 @@ impl Tokens {
         }
     }
 
-    /// Requests a token now, regardless of the schedule and of `Retry-After`: for a person who has just corrected a mistake at the
-    /// authorization server. Waits at most `token.wait`; attempts still start at least a second apart.
+    /// Requests a token now, regardless of the schedule and of `Retry-After`: for a person who has just corrected a
+    /// mistake at the authorization server. Waits at most `token.wait`; attempts still start at least a second apart.
     ///
     /// # Errors
     /// [`NoNewerToken::Failed`] or [`NoNewerToken::Late`]; the current token then stays in use.

@@ -89,7 +89,7 @@ impl SourceLook {
     pub(super) async fn obtain(&self) -> Result<AccessToken, GrantError> {
         let found = self.look().await;
         found.map_err(|error| match &*self.known() {
-            Some(known) => error.without_token(&known.token),
+            Some(known) => error.without_token(known),
             None => error,
         })
     }

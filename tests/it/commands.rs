@@ -632,14 +632,14 @@ async fn a_command_that_the_pages_doctor_has_started_ends_with_the_process() {
     let directory = tempfile::tempdir().unwrap();
     let (hang, pid) = (directory.path().join("hang"), directory.path().join("pid"));
     let script = format!(
-        "if [ -e '{}' ]; then echo $$ > '{}'; exec sleep 55; fi; echo the-token-of-this-test",
+        "if [ -e '{}' ]; then echo $$ > '{}'; exec /bin/sleep 55; fi; echo the-token-of-this-test",
         hang.display(),
         pid.display()
     );
     let file = directory.path().join("c.toml");
     let text = format!(
         "listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nupstream.url = {:?}\n[token]\n\
-         source = {{ command = [\"sh\", \"-c\", {script:?}] }}\n",
+         source = {{ command = [\"/bin/sh\", \"-c\", {script:?}] }}\n",
         upstream.url(),
     );
     std::fs::write(&file, text).unwrap();

@@ -223,17 +223,26 @@ async fn an_expired_assertion_is_not_sent_and_a_renewed_one_is_used_within_secon
 #[tokio::test]
 async fn a_renewed_assertion_is_used_while_the_configuration_cannot_be_read() {
     let scene = Scene::new().await;
-    scene.write("presented", &token("first", true));
+    scene.write("presented", &token("me", true));
     let proxy = scene.start(CLIENT_ASSERTION);
     scene.first_token(&proxy).await;
     proxy.replace("[token");
     scene.pass_time().await;
-    let renewed = token("renewed", true);
+    // It has the same issuer, subject and audience, and another end.
+    let renewed =
+        jwt(&json!({ "sub": "me", "aud": "https://as.example.com", "exp": 4_000_000_000_u64 }));
     scene.write("presented", &renewed);
     scene.pass_time().await;
     assert!(!proxy.notes().is_empty(), "the file is rejected");
-    let forms = scene.forms();
-    assert_eq!(forms[forms.len() - 1]["client_assertion"], renewed);
+    let last = || {
+        let forms = scene.forms();
+        forms[forms.len() - 1]["client_assertion"].clone()
+    };
+    assert_eq!(last(), renewed);
+    // It may be meant for the server that the file will name.
+    scene.write("presented", &token("another", true));
+    scene.pass_time().await;
+    assert_eq!(last(), renewed);
 }
 
 #[tokio::test]

@@ -312,7 +312,8 @@ async fn commands_for_several_proxies_succeed_only_if_all_of_them_are_there() {
         let ended = within("the end of the command", process.output())
             .await
             .unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let said = [ended.stdout, ended.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
         (ended.status.code().unwrap(), said)
     };
     for (command, expected) in [

@@ -199,7 +199,7 @@ const TOKEN_REVOCATION_URL: Key<String> = text("token.revocation_url", Unset("\"
     "authorization_code and device_code: where `cupbearer logout` revokes the refresh token (RFC 7009). With token.issuer or token.pingone, the issuer's metadata names it.");
 
 const TOKEN_STORE: Key<LoginStore> = store("token.store", Unset("\"keyring\""),
-    "authorization_code: where the refresh token is kept, so that the sign-in outlives a restart: \"keyring\", { file = \"…\" }, or \"memory\", where it does not. Default: the keyring of the user where there is one, otherwise memory.");
+    "authorization_code, device_code: where the refresh token is kept, so that the sign-in outlives a restart: \"keyring\", { file = \"…\" }, or \"memory\", where it does not. Default: the keyring of the user where there is one, otherwise memory.");
 
 const TOKEN_ASSERTION: SecretKey = secret("token.assertion", Unset("{ file = \"/var/run/secrets/tokens/assertion\" }"),
     "jwt_bearer: where to find the JWT that is exchanged for an access token. Read again for each token request. If it is not set, cupbearer creates one and signs it with token.private_key.");

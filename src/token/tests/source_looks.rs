@@ -85,14 +85,12 @@ async fn a_clock_that_is_set_back_before_a_reload_does_not_prolong_a_token_eithe
     assert_eq!(look.obtain().await.unwrap().lifetime, s(26));
     move_wall(-3600);
     advance(s(10)).await;
-    let reloaded = SourceLook {
-        clock: look.clock,
-        ..SourceLook::new(
-            source(&file),
-            super::endpoint::client(),
-            Ownership::default(),
-        )
-    };
+    let mut reloaded = SourceLook::new(
+        source(&file),
+        super::endpoint::client(),
+        Ownership::default(),
+    );
+    reloaded.clock = look.clock;
     assert_lifetimes(&reloaded.remembering(memory), &[16, 6], s(10)).await;
 }
 
