@@ -53,7 +53,7 @@ impl TokenArgs {
                 return Exit::Configuration;
             }
         };
-        let obtained = match until_signal(request_token(&loaded.config)).await {
+        let obtained = match until_signal(Box::pin(request_token(&loaded.config))).await {
             Ok((Ok(obtained), _)) => obtained,
             Ok((Err(exit), _)) => return exit,
             Err(signal) => return Exit::OfProgram(signal.exit_code()),

@@ -131,9 +131,9 @@ impl StartedCommand {
         #[cfg(unix)]
         running_groups().extend(group);
         Self {
+            child,
             #[cfg(unix)]
             group,
-            child,
         }
     }
 

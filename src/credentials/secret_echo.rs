@@ -36,7 +36,7 @@ pub struct SecretEcho {
 
 /// Every piece of one form of the secret, in lower case, since servers change the case of a host name.
 struct Pieces {
-    pieces: HashSet<Box<[u8]>>,
+    set: HashSet<Box<[u8]>>,
     length: usize,
     /// The shortest run of base64 or hexadecimal digits that is decoded: it holds less than a piece otherwise.
     shortest_run: usize,
@@ -91,7 +91,7 @@ impl Pieces {
             length
         };
         Self {
-            pieces: secret.windows(length).map(Box::from).collect(),
+            set: secret.windows(length).map(Box::from).collect(),
             length,
             shortest_run: (encoded * 4).div_ceil(3),
         }
@@ -100,7 +100,7 @@ impl Pieces {
     fn are_in(&self, text: &[u8]) -> bool {
         let text = text.to_ascii_lowercase();
         text.windows(self.length)
-            .any(|piece| self.pieces.contains(piece))
+            .any(|piece| self.set.contains(piece))
     }
 }
 
@@ -160,8 +160,7 @@ fn decodings(text: &[u8], shortest_run: usize) -> Vec<Vec<u8>> {
 fn from_numbers(text: &[u8], radix: u32) -> Option<Vec<u8>> {
     let words = text.split(|byte| !byte.is_ascii_alphanumeric());
     let digits = words.map(|word| match word {
-        [b'0', b'x' | b'X', digits @ ..] | [b'x' | b'X', digits @ ..] => digits,
-        digits => digits,
+        [b'0', b'x' | b'X', digits @ ..] | [b'x' | b'X', digits @ ..] | digits => digits,
     });
     let digits = digits.filter(|digits| (1..=3).contains(&digits.len()));
     let number = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok();

@@ -76,22 +76,21 @@ fn announce_secret([first, last]: [&str; 2]) -> bool {
 /// names of its members occur in messages.
 fn values_in(stdout: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let mut values = Vec::new();
-    match serde_json::from_slice(stdout) {
-        Ok(json @ (Value::Object(_) | Value::Array(_) | Value::String(_))) => {
-            strings_in(json, &mut values);
-        }
-        Ok(_) | Err(_) => {
-            let is_between = |byte: &u8| byte.is_ascii_whitespace() || b"\"'=:,;{}".contains(byte);
-            let is_name = |word: &[u8]| {
-                NAMES
-                    .iter()
-                    .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
-            };
-            let words = stdout.split(is_between).filter(|word| !is_name(word));
-            values.extend(words.map(|word| word.to_vec().into()));
-            values.retain(|value: &Zeroizing<Vec<u8>>| value.len() >= SHORTEST_VALUE);
-            values.push(stdout.to_vec().into());
-        }
+    if let Ok(json @ (Value::Object(_) | Value::Array(_) | Value::String(_))) =
+        serde_json::from_slice(stdout)
+    {
+        strings_in(json, &mut values);
+    } else {
+        let is_between = |byte: &u8| byte.is_ascii_whitespace() || b"\"'=:,;{}".contains(byte);
+        let is_name = |word: &[u8]| {
+            NAMES
+                .iter()
+                .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let words = stdout.split(is_between).filter(|word| !is_name(word));
+        values.extend(words.map(|word| word.to_vec().into()));
+        values.retain(|value: &Zeroizing<Vec<u8>>| value.len() >= SHORTEST_VALUE);
+        values.push(stdout.to_vec().into());
     }
     values.retain(|value| !value.is_empty());
     values

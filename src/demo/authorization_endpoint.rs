@@ -43,18 +43,16 @@ pub(super) async fn ask(
     Path(environment): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match context.authorization_request(&environment, query.as_deref()) {
-        Err(failure) => failure.into_response(),
-        Ok(_) => {
-            let people = buttons();
-            let form = format!(
-                "<p>A program on this machine wants to use the self-service API in your name. In this demo nobody has a \
-                 password: choose who to be.</p>\n<form method=\"post\">\n{people}\
-                 <p><button name=\"person\" value=\"\">Cancel</button></p>\n</form>\n"
-            );
-            page(StatusCode::OK, "Sign in", &form)
-        }
+    if let Err(failure) = context.authorization_request(&environment, query.as_deref()) {
+        return failure.into_response();
     }
+    let people = buttons();
+    let form = format!(
+        "<p>A program on this machine wants to use the self-service API in your name. In this demo nobody has a \
+         password: choose who to be.</p>\n<form method=\"post\">\n{people}\
+         <p><button name=\"person\" value=\"\">Cancel</button></p>\n</form>\n"
+    );
+    page(StatusCode::OK, "Sign in", &form)
 }
 
 /// What the person chose: sends the browser back to the client, with a code or with `access_denied`.

@@ -133,7 +133,7 @@ async fn token(
             "token.source is not a server"
         };
         run.skip_through(CLOCK, why).await;
-        return run.check(GRANT, obtain(context, request)).await;
+        return run.check(GRANT, Box::pin(obtain(context, request))).await;
     };
     let is_public = context
         .pingone
@@ -157,12 +157,12 @@ async fn token(
     if !is_grant {
         run.skip_through(CLOCK, "token.source is not a token endpoint")
             .await;
-        return run.check(GRANT, obtain(context, request)).await;
+        return run.check(GRANT, Box::pin(obtain(context, request))).await;
     }
     let metadata = issuer::metadata(context, server, &prerequisites.token_tls);
     let response = run.check(DISCOVERY, metadata).await;
     run.record(CLOCK, issuer::clock(response.as_ref())).await;
-    run.check(GRANT, obtain(context, request)).await
+    run.check(GRANT, Box::pin(obtain(context, request))).await
 }
 
 async fn obtain(

@@ -93,6 +93,7 @@ pub fn start_one_of(
         tunnels: server.tunnels(),
         access_logger: AccessLogger::new(Arc::clone(&metrics), process.lines),
     };
+    let name = metrics.proxy().map(str::to_owned);
     let context = ListenContext {
         listen: config.listen.clone(),
         addresses: addresses.clone(),
@@ -101,16 +102,13 @@ pub fn start_one_of(
         limits: server.live_limits(),
         tls: server.live_tls(),
         proxies: process.proxies,
-        name: metrics.proxy().map(str::to_owned),
+        name: name.clone(),
         access_logger: Arc::clone(&shared.access_logger),
         stopped_tasks: metrics.stopped_tasks().clone(),
         attempts: AttemptCounter::default(),
         sign_in_page: SignInPage::default(),
         login_sessions: LoginSessions::default(),
-        logins: Logins::new(
-            metrics.proxy().map(str::to_owned),
-            metrics.stopped_tasks().clone(),
-        ),
+        logins: Logins::new(name, metrics.stopped_tasks().clone()),
     };
     let (live_config, keys_read) = LiveConfig::new(config, context)?;
     server.respond_to_unserved(Arc::new(UnservedResponder::new(

@@ -86,8 +86,8 @@ impl Logins {
     #[must_use]
     pub fn new(proxy: Option<String>, stopped_tasks: StoppedTasks) -> Self {
         Self {
-            proxy,
             stopped_tasks,
+            proxy,
             ..Self::default()
         }
     }

@@ -158,7 +158,7 @@ impl LoginVisits {
     /// bar.
     async fn come_back(self: &Arc<Self>, query: &str, headers: &HeaderMap) -> LoginResponse {
         if !self.is_open() {
-            return self.show_outcome(None);
+            return Self::show_outcome(None);
         }
         let fields = ResponseFields::read(query);
         if !self.has_cookie(headers) {
@@ -171,7 +171,7 @@ impl LoginVisits {
             return self.reject("it has neither a code nor an error");
         }
         if !self.advance(LoginStage::Away, LoginStage::Back) {
-            return self.show_outcome(None);
+            return Self::show_outcome(None);
         }
         match (fields.error, fields.code) {
             (Some(error), _) => {
@@ -184,11 +184,11 @@ impl LoginVisits {
         let path = self.attempt.config().redirect_url.path();
         let name = self.cookie_name();
         let cookie = format!("{name}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Lax");
-        self.show_outcome(Some(&cookie))
+        Self::show_outcome(Some(&cookie))
     }
 
     /// How it has ended, at an address without a code.
-    fn show_outcome(&self, cookie: Option<&str>) -> LoginResponse {
+    fn show_outcome(cookie: Option<&str>) -> LoginResponse {
         pages::redirect(DONE, cookie).unwrap_or_else(pages::gone)
     }
 

@@ -34,8 +34,8 @@ pub struct TokenAttempt {
     pub error: Option<String>,
 }
 
-/// Counts the attempts of every identity that a proxy has had, so that its counters never decrease. Clones share it, and
-/// what the identities remember for each other.
+/// Counts the attempts of every identity that a proxy has had, so that its counters never decrease. Clones share it,
+/// and what the identities remember for each other.
 #[derive(Debug, Clone, Default)]
 pub struct AttemptCounter {
     log: Arc<Mutex<AttemptLog>>,

@@ -1,5 +1,5 @@
-//! The client certificate for the token endpoint: read from its files for each request, and used for as long as the files
-//! belong to the identity.
+//! The client certificate for the token endpoint: read from its files for each request, and used for as long as the
+//! files belong to the identity.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,8 +60,8 @@ impl ClientCertificate {
         Ok(pair)
     }
 
-    /// A certificate that an authority renews changes all the time, so a configuration that cannot be read does not keep
-    /// a renewed one from being used.
+    /// A certificate that an authority renews changes all the time, so a configuration that cannot be read does not
+    /// keep a renewed one from being used.
     async fn may_use(&self, pair: &CertifiedKey) -> bool {
         let renews = |last: CertifiedKey| match (last.cert.first(), pair.cert.first()) {
             (Some(last), Some(own)) => last == own || has_same_holder(last, own),

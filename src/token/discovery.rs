@@ -90,7 +90,7 @@ pub(super) fn endpoints(
     let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate);
     let aliases = aliases.unwrap_or_default();
     let text = aliases
-        .token_endpoint
+        .token
         .or(metadata.token_endpoint)
         .ok_or(MetadataError::NoEndpoint)?;
     let token = Url::parse(&text).map_err(|_| MetadataError::NoEndpoint)?;
@@ -105,12 +105,8 @@ pub(super) fn endpoints(
     Ok(ServerEndpoints {
         token,
         authorization: admitted(metadata.authorization_endpoint),
-        device: admitted(
-            aliases
-                .device_authorization_endpoint
-                .or(metadata.device_authorization_endpoint),
-        ),
-        revocation: admitted(aliases.revocation_endpoint.or(metadata.revocation_endpoint)),
+        device: admitted(aliases.device.or(metadata.device_authorization_endpoint)),
+        revocation: admitted(aliases.revocation.or(metadata.revocation_endpoint)),
         lacks_s256: methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")),
         sends_issuer: metadata
             .authorization_response_iss_parameter_supported
@@ -133,9 +129,12 @@ struct Metadata {
 
 #[derive(Default, Deserialize)]
 struct Aliases {
-    token_endpoint: Option<String>,
-    device_authorization_endpoint: Option<String>,
-    revocation_endpoint: Option<String>,
+    #[serde(rename = "token_endpoint")]
+    token: Option<String>,
+    #[serde(rename = "device_authorization_endpoint")]
+    device: Option<String>,
+    #[serde(rename = "revocation_endpoint")]
+    revocation: Option<String>,
 }
 
 #[cfg(test)]

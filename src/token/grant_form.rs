@@ -44,27 +44,7 @@ pub(super) fn grant_form(
             .sum::<usize>();
     let mut form = FormBody::with_capacity_for(length);
     let secret = |role| secrets.get(role).map_or(&[][..], Secret::expose);
-    match asked {
-        GrantRequest::Configured => {}
-        GrantRequest::Code {
-            code,
-            verifier,
-            redirect_url,
-        } => {
-            form.append_pair("grant_type", b"authorization_code");
-            form.append_pair("code", code.expose());
-            form.append_pair("redirect_uri", redirect_url.as_bytes());
-            form.append_pair("code_verifier", verifier.expose());
-        }
-        GrantRequest::Device(code) => {
-            form.append_pair("grant_type", DEVICE_CODE);
-            form.append_pair("device_code", code.expose());
-        }
-        GrantRequest::Refresh(token) => {
-            form.append_pair("grant_type", b"refresh_token");
-            form.append_pair("refresh_token", token.expose());
-        }
-    }
+    append_step(&mut form, asked);
     match &config.grant {
         GrantType::AuthorizationCode(_) | GrantType::DeviceCode(_) => {} // just above
         GrantType::ClientCredentials => form.append_pair("grant_type", b"client_credentials"),
@@ -101,4 +81,29 @@ pub(super) fn grant_form(
         form.append_pair(name, value.as_bytes());
     }
     Ok(form)
+}
+
+/// What a step of a person's sign-in adds, or the refresh token.
+fn append_step(form: &mut FormBody, asked: &GrantRequest<'_>) {
+    match asked {
+        GrantRequest::Configured => {}
+        GrantRequest::Code {
+            code,
+            verifier,
+            redirect_url,
+        } => {
+            form.append_pair("grant_type", b"authorization_code");
+            form.append_pair("code", code.expose());
+            form.append_pair("redirect_uri", redirect_url.as_bytes());
+            form.append_pair("code_verifier", verifier.expose());
+        }
+        GrantRequest::Device(code) => {
+            form.append_pair("grant_type", DEVICE_CODE);
+            form.append_pair("device_code", code.expose());
+        }
+        GrantRequest::Refresh(token) => {
+            form.append_pair("grant_type", b"refresh_token");
+            form.append_pair("refresh_token", token.expose());
+        }
+    }
 }

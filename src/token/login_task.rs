@@ -72,7 +72,7 @@ pub fn login_task(
     let watching = watch_store(person, Arc::clone(&shared), context.proxy.clone());
     let (tokens, task) = RefreshTask::with_status(shared, inputs, request, read_secrets, polls);
     let task = task.for_proxy(context.proxy).beside(watching);
-    Some((tokens, task.as_client(TokenClient::of(config))))
+    Some((tokens, task.for_client(TokenClient::of(config))))
 }
 
 /// Renews the token of the person whose refresh token is in the store, for a command. `None` if `token.store` keeps it

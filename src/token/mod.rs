@@ -5,14 +5,14 @@
 //! config -> refresh (the task) -> grant (one request) -> status -> handle -> proxy
 //!             uses schedule          uses client_auth (assertion, key), discovery, response
 //! ```
-//! From the bottom: `schedule`, `clock` and `wait` decide about time; `jwt` and `presented` read tokens that others issue,
-//! `request_secrets` is what a request is made with, and `ownership` says whose it is; `key` and `assertion` sign,
-//! `client_auth` authenticates the client, and `grant_form` writes the rest of the request; `token_output` finds a
-//! token in what `token.source` yields; `unreachable`, `discovery`, `response_error` and `grant_error` say what failed;
-//! `client` sends a request, for which `client_certificate` reads the certificate, and `response` reads what comes back;
-//! `identity_memory` is what identities know of each other; `grant` makes one request, `source` takes one look at
-//! `token.source`, and `obtain` chooses between the two; `status` is what the task and the `handle` share; `refresh` is
-//! the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
+//! From the bottom: `schedule`, `clock` and `wait` decide about time; `jwt` and `presented` read tokens that others
+//! issue, `request_secrets` is what a request is made with, and `ownership` says whose it is; `key` and `assertion`
+//! sign, `client_auth` authenticates the client, and `grant_form` writes the rest of the request; `token_output` finds
+//! a token in what `token.source` yields; `unreachable`, `discovery`, `response_error` and `grant_error` say what
+//! failed; `client` sends a request, for which `client_certificate` reads the certificate, and `response` reads what
+//! comes back; `identity_memory` is what identities know of each other; `grant` makes one request, `source` takes one
+//! look at `token.source`, and `obtain` chooses between the two; `status` is what the task and the `handle` share;
+//! `refresh` is the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
 //! `catch_panic`, and logs failures through `failure_log`. `single_grant` obtains one token without the task.
 //!
 //! A person's tokens: `sign_in` takes one that was pasted; `login` is a sign-in with a browser, for which

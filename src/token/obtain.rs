@@ -20,7 +20,8 @@ pub(super) type RequestingToken =
 /// Requests one token from the token endpoint.
 pub(super) type RequestToken = Arc<dyn Fn(RequestSecrets) -> RequestingToken + Send + Sync>;
 
-/// How tokens are obtained, while their source has this `ownership`, with the `memory` of the proxy's identities, and from what kind of source if not by a grant.
+/// How tokens are obtained, while their source has this `ownership`, with the `memory` of the proxy's identities, and
+/// from what kind of source if not by a grant.
 pub(super) fn request_token(
     config: &config::TokenConfig,
     client: Client,

@@ -55,7 +55,7 @@ pub fn refresh_task(
     let (tokens, task) =
         RefreshTask::new(config.wait, inputs, request_token, read_secret, poll_secret);
     let task = RefreshTask { source, ..task }.for_proxy(proxy);
-    (tokens, task.as_client(TokenClient::of(config)))
+    (tokens, task.for_client(TokenClient::of(config)))
 }
 
 /// The sources of time and of randomness, and where attempts are counted.
@@ -141,7 +141,7 @@ impl RefreshTask {
     }
 
     /// Makes the requests of this client, which may have to keep a delay that another identity was told.
-    pub(super) fn as_client(self, client: TokenClient) -> Self {
+    pub(super) fn for_client(self, client: TokenClient) -> Self {
         let now = self.inputs.clock.now();
         if let Some(hold) = self.inputs.attempts.memory.hold_of(client, now) {
             self.shared

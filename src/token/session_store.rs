@@ -237,7 +237,7 @@ impl SessionStore {
                         tracing::debug!("no keyring; the refresh token is kept in memory");
                         Ok(None)
                     }
-                    Err(source) => Err(self.keyring_error(entry, source)),
+                    Err(source) => Err(Self::keyring_error(entry, source)),
                 }
             }
             StorePlace::File(path) => {
@@ -281,7 +281,7 @@ impl SessionStore {
             StorePlace::Keyring { entry, .. } => {
                 let text = written(&session.to_written());
                 let stored = entry.store(&Secret::new(text.to_vec())).await;
-                stored.map_err(|source| self.keyring_error(entry, source))
+                stored.map_err(|source| Self::keyring_error(entry, source))
             }
             StorePlace::File(path) => {
                 let mut file = match self.read_file(path).await {
@@ -304,7 +304,7 @@ impl SessionStore {
             StorePlace::Keyring { .. } if !self.is_durable() => Ok(()),
             StorePlace::Keyring { entry, .. } => match entry.delete().await {
                 Ok(()) | Err(KeyringError::NoEntry) => Ok(()),
-                Err(source) => Err(self.keyring_error(entry, source)),
+                Err(source) => Err(Self::keyring_error(entry, source)),
             },
             StorePlace::File(path) => {
                 let mut file = match self.read_file(path).await {
@@ -353,7 +353,7 @@ impl SessionStore {
         }
     }
 
-    fn keyring_error(&self, entry: &KeyringEntry, source: KeyringError) -> StoreError {
+    fn keyring_error(entry: &KeyringEntry, source: KeyringError) -> StoreError {
         StoreError::Keyring {
             entry: entry.clone(),
             source,

@@ -164,7 +164,10 @@ impl Tokens {
 
 /// A sign-out that has taken place here, and of which the store and the authorization server have yet to be told.
 #[must_use]
-pub struct SignOut(Option<(Box<PersonLogin>, Option<(Secret, RevokedToken)>)>);
+pub struct SignOut(Option<EndedLogin>);
+
+/// The client, and what it must revoke.
+type EndedLogin = (Box<PersonLogin>, Option<(Secret, RevokedToken)>);
 
 impl SignOut {
     /// Removes the refresh token from the store, where another process may have replaced it, and revokes the token at

@@ -265,9 +265,9 @@ impl TaskStatus {
         self.last_success = Some(requested_at.wall);
     }
 
-    /// Plans what follows a failure, which never discards the token. A failed forced attempt does not change the schedule
-    /// either, as the token may not be at fault; but what the server demands holds for every attempt. Returns the number
-    /// of consecutive failures.
+    /// Plans what follows a failure, which never discards the token. A failed forced attempt does not change the
+    /// schedule either, as the token may not be at fault; but what the server demands holds for every attempt. Returns
+    /// the number of consecutive failures.
     pub(super) fn fail(
         &mut self,
         trigger: AttemptTrigger,

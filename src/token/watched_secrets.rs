@@ -152,12 +152,14 @@ impl WatchedSecrets {
         if self.is_current(&secrets) {
             return None;
         }
-        let Some(known) = self.current.replace(secrets.clone()) else {
+        let known = self.current.as_ref();
+        let is_replaced = known.map(|known| known.differs_in_kept(&secrets));
+        self.current = Some(secrets);
+        match is_replaced {
             // The first reading is a change only if someone waits for it: a person may have signed in before.
-            return self.is_awaited.then_some(SecretChange::Replaced);
-        };
-        if !known.differs_in_kept(&secrets) {
-            return Some(SecretChange::Renewed);
+            None => return self.is_awaited.then_some(SecretChange::Replaced),
+            Some(false) => return Some(SecretChange::Renewed),
+            Some(true) => {}
         }
         tracing::info!(proxy = self.proxy, "token secret changed");
         Some(SecretChange::Replaced)

@@ -67,32 +67,28 @@ pub(super) fn copied_token(
         let login_url = login_url.clone();
         return Ok(NewSource::Person { login_url });
     }
-    let known = api.application();
-    let login_url = match known {
-        Some(application) => {
-            let chosen = ask(
-                dialogue,
-                "\nThe application that you sign in to: self-service, pingaccess, pingfederate, ...",
-                Some(application),
-                application_name,
-            )?;
-            // The usual one needs no key.
-            (chosen != application)
-                .then(|| api.login_url(&chosen))
-                .flatten()
-        }
-        None => {
-            let default = answers.login_url.default().cloned().flatten();
-            ask(
-                dialogue,
-                "\nThe address of the page where you copy a token (leave empty if you know it):",
-                Some(&default.unwrap_or_default()),
-                |text| match text.trim() {
-                    "" => Ok(None),
-                    text => paste::login_url(text).map(Some),
-                },
-            )?
-        }
+    let login_url = if let Some(application) = api.application() {
+        let chosen = ask(
+            dialogue,
+            "\nThe application that you sign in to: self-service, pingaccess, pingfederate, ...",
+            Some(application),
+            application_name,
+        )?;
+        // The usual one needs no key.
+        (chosen != application)
+            .then(|| api.login_url(&chosen))
+            .flatten()
+    } else {
+        let default = answers.login_url.default().cloned().flatten();
+        ask(
+            dialogue,
+            "\nThe address of the page where you copy a token (leave empty if you know it):",
+            Some(&default.unwrap_or_default()),
+            |text| {
+                let text = Some(text.trim()).filter(|text| !text.is_empty());
+                text.map(paste::login_url).transpose()
+            },
+        )?
     };
     answers.login_url = AnswerSlot::Known(login_url.clone());
     Ok(NewSource::Person { login_url })

@@ -119,7 +119,7 @@ impl Scene {
         let (tokens, mut task) =
             RefreshTask::new(WAIT, inputs, request_token, read_secret, poll_secret);
         task.source = source;
-        tokio::spawn(task.as_client(TokenClient::default()).run());
+        tokio::spawn(task.for_client(TokenClient::default()).run());
         Self {
             tokens,
             requested,

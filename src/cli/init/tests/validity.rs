@@ -116,10 +116,11 @@ fn person_args(kind: u8, name: &str) -> IdentityArgs {
         grant: (kind == 4).then_some(GrantChoice::AuthorizationCode),
         person: PersonArgs {
             paste: kind == 3,
-            login_application: (kind == 3 && name.len() % 2 == 1).then(|| name.to_owned()),
-            login_url: (kind == 3 && name.len() % 4 == 0)
+            login_application: (kind == 3 && !name.len().is_multiple_of(2))
+                .then(|| name.to_owned()),
+            login_url: (kind == 3 && name.len().is_multiple_of(4))
                 .then(|| format!("https://x.example/{name}")),
-            authorization_url: (kind == 4 && name.len() % 3 > 0)
+            authorization_url: (kind == 4 && !name.len().is_multiple_of(3))
                 .then(|| format!("https://as.example.com/{name}")),
         },
         ..IdentityArgs::default()
