@@ -184,11 +184,15 @@ async fn sign_out(view: &ProxyView, tokens: &Tokens) -> Result<Option<String>, P
     let signed_out = tokens.sign_out()?;
     let live = (view.tokens)();
     let of_live = live.is_sign_in().then(|| live.sign_out()).transpose()?;
-    let mut problem = signed_out.revoke().await;
-    if let Some(of_live) = of_live {
-        problem = problem.or(of_live.revoke().await);
-    }
-    Ok(problem)
+    // In a task, since whoever asked for it may go away.
+    let revoking = tokio::spawn(async move {
+        let mut problem = signed_out.revoke().await;
+        if let Some(of_live) = of_live {
+            problem = problem.or(of_live.revoke().await);
+        }
+        problem
+    });
+    Ok(revoking.await.unwrap_or_default())
 }
 
 /// The proxy with this name, or the only one that a person signs in to.

@@ -266,6 +266,15 @@ async fn until_stopped(
             never = &mut informed => match never {},
         }
     };
+    let closing = async {
+        for one in running.iter() {
+            one.live_config().close_sessions().await;
+        }
+    };
+    tokio::select! {
+        () = closing => {}
+        () = stop.next() => {}
+    }
     if cut == 0 {
         tracing::info!("stopped");
     } else {

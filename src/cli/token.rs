@@ -13,8 +13,8 @@ use crate::config::{self, Config};
 use crate::doctor::relative;
 use crate::text::{Unprintable, date_and_time, escape_json, sanitize};
 use crate::token::{
-    AccessToken, DecodedToken, FailureOrigin, GrantError, Ownership, RequestSecrets, SecretReader,
-    SingleGrant, client, decode, renew_login,
+    AccessToken, DecodedToken, FailureOrigin, GrantError, LoginSessions, Ownership, RequestSecrets,
+    SecretReader, SingleGrant, client, decode, renew_login,
 };
 use crate::{credentials, net};
 
@@ -53,10 +53,15 @@ impl TokenArgs {
                 return Exit::Configuration;
             }
         };
-        let obtained = match until_signal(Box::pin(request_token(&loaded.config))).await {
+        let sessions = LoginSessions::default();
+        let requesting = Box::pin(request_token(&loaded.config, &sessions));
+        let obtained = match until_signal(requesting).await {
             Ok((Ok(obtained), _)) => obtained,
             Ok((Err(exit), _)) => return exit,
-            Err(signal) => return Exit::OfProgram(signal.exit_code()),
+            Err(signal) => {
+                sessions.close().await;
+                return Exit::OfProgram(signal.exit_code());
+            }
         };
         let Some(text) = self.text(&obtained, &loaded.config.token.field().shown_name) else {
             say("this access token is opaque: it has no claims that can be read");
@@ -90,7 +95,7 @@ impl TokenArgs {
     }
 }
 
-async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
+async fn request_token(config: &Config, sessions: &LoginSessions) -> Result<AccessToken, Exit> {
     let unusable = |complaint: String| {
         say(&format!("cupbearer token: {complaint}"));
         Exit::Configuration
@@ -100,7 +105,7 @@ async fn request_token(config: &Config) -> Result<AccessToken, Exit> {
     let token = &config.token;
     if token.login().is_some() {
         let reader = SecretReader::new(token.requests(), Ownership::default()).into_function();
-        if let Some(renewed) = renew_login(token, client.clone(), reader).await {
+        if let Some(renewed) = renew_login(token, client.clone(), reader, sessions).await {
             return renewed.map_err(|failure| said(&failure));
         }
     }

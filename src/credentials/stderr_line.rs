@@ -18,6 +18,8 @@ const CUT: &str = "(cut)";
 const NAMES: [&str; 5] = ["token", "secret", "password", "assertion", "key"];
 /// A shorter part of the output is not looked for: it would be found in ordinary words.
 const SHORTEST_VALUE: usize = 4;
+/// How many parts of the output are looked for, since each takes its time.
+const MOST_VALUES: usize = 64;
 
 /// The last line of `stderr`, if there is one to show. `stdout` is what the command printed as the secret.
 pub(super) fn last_line(stderr: &[u8], stdout: &[u8]) -> Option<String> {
@@ -28,6 +30,9 @@ pub(super) fn last_line(stderr: &[u8], stdout: &[u8]) -> Option<String> {
     let plain = sanitize(&without_colours(line), Unprintable::Remove);
     let repeats = |secret: &[u8]| SecretEcho::of(secret).is_in(plain.as_bytes());
     let values = values_in(stdout.trim_ascii());
+    if values.len() > MOST_VALUES {
+        return Some("(withheld: the output has too many parts that it could repeat)".to_owned());
+    }
     if values.iter().any(|value| repeats(value)) {
         return Some("(withheld: it repeats the output)".to_owned());
     }

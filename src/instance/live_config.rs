@@ -269,6 +269,11 @@ impl LiveConfig {
         self.live().tokens()
     }
 
+    /// Lets no refresh token be used any more, and waits for one that is, before the process ends.
+    pub async fn close_sessions(&self) {
+        self.context.login_sessions.close().await;
+    }
+
     /// The tokens of the identity that a person signs in to: the one of a changed configuration that waits for its
     /// first token, otherwise the live one.
     pub(super) fn sign_in_tokens(&self) -> Tokens {

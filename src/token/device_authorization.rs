@@ -103,7 +103,7 @@ impl DeviceAuthorization {
             },
             interval: interval
                 .map_err(|_| DeviceResponseDefect::Interval)?
-                .max(SHORTEST_INTERVAL),
+                .clamp(SHORTEST_INTERVAL, LONGEST_LIFETIME),
         })
     }
 }

@@ -179,6 +179,8 @@ impl PendingLogin {
         }
         if adopted.is_none() {
             stored.undo(&self.login).await;
+        } else if stored.lock.is_some() {
+            self.login.session.trust_store();
         }
         adopted.ok_or(GrantError::Superseded)
     }

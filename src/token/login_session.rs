@@ -5,9 +5,15 @@
 //! with a store, that is what counts.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::session_store::{SessionStore, StoredSession};
 use crate::credentials::Secret;
+
+/// Longer than a token request takes at most.
+const SETTLE_LIMIT: Duration = Duration::from_secs(12);
 
 /// The session of the person who is signed in, if somebody is.
 #[derive(Default)]
@@ -85,7 +91,8 @@ impl LoginSession {
     }
 
     /// Begins another session, and calls `adopt` before any request of an earlier one can bring a token. Returns the
-    /// refresh token of the one before.
+    /// refresh token of the one before. Without a session, the store counts for nothing until
+    /// [`trust_store`](Self::trust_store): it may still hold the one before.
     pub(super) fn begin(
         &self,
         session: Option<StoredSession>,
@@ -96,9 +103,7 @@ impl LoginSession {
         state.number += 1;
         state.copy = copy;
         state.has_looked = true;
-        if session.is_some() {
-            state.ignores_store = false;
-        }
+        state.ignores_store = session.is_none();
         adopt();
         let before = std::mem::replace(&mut state.current, session);
         before.map(|session| session.refresh_token)
@@ -183,9 +188,9 @@ impl LoginSession {
         }
     }
 
-    /// Whether the store counts for nothing, until a session that was ended here has been removed from it.
-    pub(super) fn ignore_store(&self, ignores_store: bool) {
-        self.lock().ignores_store = ignores_store;
+    /// A session that was ended here is no longer in the store.
+    pub(super) fn trust_store(&self) {
+        self.lock().ignores_store = false;
     }
 
     /// Calls `act` if the session with this number is still the current one. Meanwhile nobody can sign in or out.
@@ -229,4 +234,24 @@ impl LoginSessions {
         known.push((binding.to_owned(), Arc::downgrade(&session)));
         session
     }
+
+    /// Waits until no refresh token is in use, and lets none be used any more, before the process ends: the next token
+    /// would be lost, and with it the session. Takes at most [`SETTLE_LIMIT`].
+    pub async fn close(&self) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions: Vec<Arc<LoginSession>> = known
+            .iter()
+            .filter_map(|(_, session)| session.upgrade())
+            .collect();
+        drop(known);
+        let closing = async {
+            for session in &sessions {
+                std::mem::forget(session.renewing.lock().await);
+            }
+        };
+        let _ = timeout(SETTLE_LIMIT, closing).await;
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,23 +76,26 @@ pub fn login_task(
 }
 
 /// Renews the token of the person whose refresh token is in the store, for a command. `None` if `token.store` keeps it
-/// in the memory of the running proxy.
+/// in the memory of the running proxy. If this is abandoned, the renewal goes on: see [`LoginSessions::close`].
 pub async fn renew_login(
     config: &TokenConfig,
     client: Client,
     read_secrets: ReadSecrets,
+    sessions: &LoginSessions,
 ) -> Option<Result<AccessToken, GrantError>> {
     let grant = config.grant()?;
     let login = grant.login()?;
+    let session = sessions.bound_to(&binding(grant, login));
     let grant = Grant::new(grant.clone(), client);
-    let person = person_login(grant, login, &read_secrets, Arc::default());
-    let renewing = async {
+    let person = person_login(grant, login, &read_secrets, session);
+    let store = Arc::clone(&person.store);
+    let renewing = tokio::spawn(async move {
         person.look().await.map_err(GrantError::Store)?;
         let secrets = person.secrets().await?;
         person.renew(&secrets).await
-    };
-    let renewed = renewing.await;
-    person.store.is_durable().then_some(renewed)
+    });
+    let renewed = renewing.await.unwrap_or(Err(GrantError::Internal));
+    store.is_durable().then_some(renewed)
 }
 
 /// What the store holds for this configuration, for the doctor, which uses no refresh token: where the store is, and

@@ -91,8 +91,16 @@ impl PersonLogin {
             Some(next)
         } else {
             let before = self.session.copy();
-            match self.store.write(lock, &session).await {
-                Ok(()) => {
+            // What could not be written here before does not replace what another process has written since.
+            let is_of_another = before.is_none() && matches!(self.store.read().await, Ok(Some(_)));
+            let written = if is_of_another {
+                None
+            } else {
+                Some(self.store.write(lock, &session).await)
+            };
+            match written {
+                None => {}
+                Some(Ok(())) => {
                     let copy = self.store.is_durable().then(|| StoredCopy {
                         store: Arc::clone(&self.store),
                         token: next.clone(),
@@ -100,7 +108,7 @@ impl PersonLogin {
                     self.session.set_copy(number, copy);
                     self.leave_store(before).await;
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     let error = error.chain();
                     tracing::error!(
                         error,
@@ -113,6 +121,7 @@ impl PersonLogin {
         };
         if is_signed_out {
             self.session.begin(None, None, || ());
+            self.session.trust_store();
         }
         if let Some(unused) = unused {
             let login = self.clone();
@@ -175,7 +184,7 @@ impl PersonLogin {
         };
         let removed = self.store.remove(&mut lock).await;
         if removed.is_ok() {
-            self.session.ignore_store(false);
+            self.session.trust_store();
         }
         (found, removed.err())
     }

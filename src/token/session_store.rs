@@ -284,10 +284,8 @@ impl SessionStore {
                 stored.map_err(|source| Self::keyring_error(entry, source))
             }
             StorePlace::File(path) => {
-                let mut file = match self.read_file(path).await {
-                    Err(StoreError::Corrupt { .. }) => WrittenFile::empty(),
-                    read => read?,
-                };
+                // One that cannot be read is not replaced: it may be something else that is needed.
+                let mut file = self.read_file(path).await?;
                 file.sessions.insert(self.id.clone(), session.to_written());
                 self.replace_file(path, lock, &file).await
             }
@@ -307,10 +305,8 @@ impl SessionStore {
                 Err(source) => Err(Self::keyring_error(entry, source)),
             },
             StorePlace::File(path) => {
-                let mut file = match self.read_file(path).await {
-                    Err(StoreError::Corrupt { .. }) => WrittenFile::empty(),
-                    read => read?,
-                };
+                // One that cannot be read is not replaced: it may be something else that is needed.
+                let mut file = self.read_file(path).await?;
                 if file.sessions.remove(&self.id).is_none() {
                     return Ok(());
                 }
@@ -325,6 +321,9 @@ impl SessionStore {
         let Some(bytes) = read else {
             return Ok(WrittenFile::empty());
         };
+        if bytes.trim_ascii().is_empty() {
+            return Ok(WrittenFile::empty());
+        }
         // Its error may quote a token.
         let file: Option<WrittenFile> = serde_json::from_slice(&bytes).ok();
         file.filter(|file| file.version == VERSION)

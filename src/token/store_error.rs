@@ -56,8 +56,10 @@ impl StoreError {
                 | KeyringError::Failed(_) => OTHER.to_owned(),
             },
             Self::File { path, source } => source.remedy(path),
-            Self::Corrupt { .. } => {
-                "sign in again with `cupbearer login`, which replaces it".to_owned()
+            Self::Corrupt { place } => {
+                format!(
+                    "remove {place} if it is not needed, and sign in again with `cupbearer login`"
+                )
             }
             Self::NoStateDirectory => format!("set HOME, or {OTHER}"),
         }

@@ -187,13 +187,38 @@ test("a store that cannot be used is an error with a remedy, and the proxy runs 
     assert.match(doctor.stdout + doctor.stderr, /token\.store: /, complaint);
     await proxy.stop();
   }
-  // A sign-in replaces what is corrupt.
+  // It may be another file that is needed.
   await run("rm", ["-f", path]);
-  await writeFile(path, "corrupt", { mode: 0o600 });
+  await writeFile(path, "client_secret", { mode: 0o600 });
   const proxy = await scene.startProxy();
-  await logIn(t, scene, proxy);
-  await proxy.stop();
-  assert.equal(await settled(await scene.startProxy()), "signed in");
+  const { stdout, stderr } = await logIn(t, scene, proxy);
+  assert.match(stdout + stderr, /could not be written/);
+  assert.equal(await get(proxy.url), "200");
+  assert.equal(await readFile(path, "utf8"), "client_secret");
+});
+
+test("a stop, and Ctrl-C in `cupbearer token`, wait for the refresh token that is in use", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const first = await scene.startProxy();
+  await logIn(t, scene, first);
+  await first.stop();
+  const startToken = async () => ({ ...(await start(["token", "--config", scene.file], () => true)) });
+  for (const [begin, signal] of [[scene.startProxy, "SIGTERM"], [startToken, "SIGINT"]]) {
+    let release;
+    const inUse = new Promise((resolve) => {
+      scene.server.afterToken = () => { resolve(); return new Promise((done) => { release = done; }); };
+    });
+    const process = await begin();
+    await inUse;
+    const ended = process.stop(signal);
+    if (signal === "SIGTERM") await until(() => /stopping/.test(process.output.stderr), "it does not stop");
+    delete scene.server.afterToken;
+    release();
+    await ended;
+    const next = await scene.startProxy();
+    assert.equal(await settled(next), "signed in", signal);
+    await next.stop();
+  }
 });
 
 test("GNOME Keyring keeps the sign-in, and without one it stays in memory", async (t) => {

@@ -37,6 +37,8 @@ fn a_response_says_what_to_enter_where_and_how_often_to_ask() {
     let long = DeviceAuthorization::read(format!("{long}}}").as_bytes()).unwrap();
     assert_eq!(long.prompt.lifetime, LONGEST_LIFETIME);
     assert!(read(r#","interval":-1"#).is_err());
+    let endless = read(r#","interval":1e19"#).unwrap();
+    assert_eq!(endless.interval, LONGEST_LIFETIME);
 }
 
 #[test]

@@ -41,7 +41,7 @@ async fn each_client_finds_its_own_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_is_corrupt_is_an_error_that_quotes_nothing_and_a_sign_in_replaces_it() {
+async fn what_is_corrupt_is_an_error_that_quotes_nothing_and_is_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let store = in_file(directory.path(), "a");
     let mut lock = store.lock().await.unwrap();
@@ -51,7 +51,7 @@ async fn what_is_corrupt_is_an_error_that_quotes_nothing_and_a_sign_in_replaces_
     for defect in [
         &text[..text.len() - 9],
         &text.replace("\"version\":1", "\"version\":2"),
-        "",
+        "client_secret",
     ] {
         std::fs::write(&path, defect).unwrap();
         let error = store.read().await.err().unwrap();
@@ -62,7 +62,11 @@ async fn what_is_corrupt_is_an_error_that_quotes_nothing_and_a_sign_in_replaces_
             "{said}"
         );
         assert!(!said.contains("the-token"), "{said}");
+        assert!(store.write(&mut lock, &session("next")).await.is_err());
+        assert!(store.remove(&mut lock).await.is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), defect);
     }
+    std::fs::write(&path, "").unwrap();
     store.write(&mut lock, &session("next")).await.unwrap();
     assert_eq!(token(store.read().await.unwrap()).unwrap(), b"next");
 }
