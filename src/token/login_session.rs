@@ -238,18 +238,18 @@ impl LoginSessions {
     /// Waits until no refresh token is in use, and lets none be used any more, before the process ends: the next token
     /// would be lost, and with it the session. Takes at most [`SETTLE_LIMIT`].
     pub async fn close(&self) {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sessions: Vec<Arc<LoginSession>> = known
-            .iter()
-            .filter_map(|(_, session)| session.upgrade())
-            .collect();
-        drop(known);
         let closing = async {
-            for session in &sessions {
+            for session in self.all() {
                 std::mem::forget(session.renewing.lock().await);
             }
         };
         let _ = timeout(SETTLE_LIMIT, closing).await;
+    }
+
+    fn all(&self) -> Vec<Arc<LoginSession>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = known.iter().filter_map(|(_, session)| session.upgrade());
+        sessions.collect()
     }
 }
 

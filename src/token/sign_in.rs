@@ -171,8 +171,14 @@ type EndedLogin = (Box<PersonLogin>, Option<(Secret, RevokedToken)>);
 
 impl SignOut {
     /// Removes the refresh token from the store, where another process may have replaced it, and revokes the token at
-    /// the authorization server, if there is one. Returns what the person should know if that failed.
-    pub async fn revoke(self) -> Option<String> {
+    /// the authorization server, if there is one. Returns what the person should know if that failed. It goes on if
+    /// whoever asked for it goes away.
+    pub fn revoke(self) -> impl Future<Output = Option<String>> + Send {
+        let revoking = tokio::spawn(self.finish());
+        async { revoking.await.unwrap_or_default() }
+    }
+
+    async fn finish(self) -> Option<String> {
         let (login, token) = self.0?;
         let (stored, failure) = login.remove_from_store().await;
         let token = stored.map(|token| (token, RevokedToken::Refresh)).or(token);

@@ -197,7 +197,7 @@ test("a store that cannot be used is an error with a remedy, and the proxy runs 
   assert.equal(await readFile(path, "utf8"), "client_secret");
 });
 
-test("a stop, and Ctrl-C in `cupbearer token`, wait for the refresh token that is in use", async (t) => {
+test("a stop, and Ctrl-C in cupbearer token, wait for the refresh token that is in use", async (t) => {
   const scene = await setUp(t, { lifetimeS: 30 });
   const first = await scene.startProxy();
   await logIn(t, scene, first);
