@@ -207,7 +207,7 @@ async function startStandIn(t, { authorization = {}, answers }) {
   return { asked, ...(await startDeviceProxy(t, token)) };
 }
 
-const GRANTED = [200, { access_token: "access-token-of-the-stand-in-0123456789", token_type: "Bearer", expires_in: 600 }];
+const GRANTED = [200, { access_token: "Xq7Zr2Wk9Tn4Bv8Lm3Pd6Hs1Jc5Fg0", token_type: "Bearer", expires_in: 600 }];
 registerToken(GRANTED[1].access_token);
 
 test("the server is asked as often as it allows, and less often after slow_down and a broken connection", async (t) => {
