@@ -1,25 +1,15 @@
 // `cupbearer demo --login`: someone new to it signs in, in a browser, and then uses the API's page.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { once } from "node:events";
 import { test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { registerToken } from "./printed.mjs";
+import { portToRegister, startPage } from "./sign_ins.mjs";
 import { curl, run, start, until } from "./support.mjs";
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Starts the demo, and returns the addresses that it prints. */
 async function startDemo(t, way) {
-  const admin = `127.0.0.1:${await freePort()}`;
+  const admin = `127.0.0.1:${await portToRegister()}`;
   const args = ["demo", way, "--listen", "127.0.0.1:0", "--set", `admin.listen=${admin}`];
   const { found, ...demo } = await start(args, ({ stdout, stderr }) => {
     const output = stdout + stderr;
@@ -123,14 +113,7 @@ test("the printed command signs in too", async (t) => {
 });
 
 test("a hostile page in the same browser can neither start, complete nor replace a sign-in", async (t) => {
-  const hostile = createServer((_, response) => {
-    response.setHeader("Content-Type", "text/html");
-    response.end("<!doctype html><title>hostile</title>");
-  });
-  hostile.listen(0, "127.0.0.1");
-  await once(hostile, "listening");
-  t.after(() => { hostile.close(); hostile.closeAllConnections(); });
-  const origin = `http://127.0.0.1:${hostile.address().port}`;
+  const { url: origin } = await startPage(t, "<title>hostile</title>");
   const { page: signInPage, docs, admin } = await startDemo(t, "--login");
   const context = await openBrowser(t);
   const evil = await context.newPage();

@@ -4,42 +4,21 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { CLIENT_ID, enterCode, signIn, startLoginServer } from "./login_server.mjs";
 import { registerToken } from "./printed.mjs";
+import { AS_OTHER, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
 import { CUPBEARER, curl, run, start, temporaryDirectory } from "./support.mjs";
 
-const OTHER = 65534;
-const AS_OTHER = [
-  ...(process.getuid() === 0 ? [] : ["sudo", "-n"]),
-  ...["setpriv", `--reuid=${OTHER}`, `--regid=${OTHER}`, "--clear-groups", "--"],
-];
 const ORDER = ["--request", "POST", "--header", "Content-Type: application/json", "--header", "X-Cupbearer: 1"];
 
 /** A proxy whose person signs in at `server`, which `token` describes. */
 async function startDeviceProxy(t, token) {
-  const api = createServer((_request, response) => response.end("200 from the API"));
-  api.listen(0, "127.0.0.1");
-  await once(api, "listening");
-  t.after(() => { api.close(); api.closeAllConnections(); });
-  const file = join(await temporaryDirectory(t), "cupbearer.toml");
-  await writeFile(file, [
-    'listen = "127.0.0.1:0"',
-    'admin.listen = "127.0.0.1:0"',
-    `upstream.url = "http://127.0.0.1:${api.address().port}"`,
-    `token.client_id = "${CLIENT_ID}"`,
-    'token.auth = "none"',
-    'token.scope = "openid profile tls"',
-    ...token,
-    "",
-  ].join("\n"));
-  const { found, ...proxy } = await start(["--config", file], ({ stderr }) =>
-    /listens on\s+(http:\/\/127\.0\.0\.1:\d+)[^]*admin\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
-  t.after(() => proxy.stop());
-  const [, url, admin] = found;
+  const api = await startPersonsApi(t);
+  const lines = [`token.client_id = "${CLIENT_ID}"`, 'token.auth = "none"', 'token.scope = "openid profile tls"', ...token];
+  const file = await writePersonsConfiguration(await temporaryDirectory(t), api.url, lines);
+  const { proxy, url, admin } = await startPersonsProxy(t, file);
   const login = ["login", "--config", file, "--admin", new URL(admin).host];
   return { proxy, url, admin, login, device: [...login, "--device"], logout: ["logout", ...login.slice(1)] };
 }

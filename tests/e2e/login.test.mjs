@@ -9,60 +9,17 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startAuthlibLogin } from "./authlib_server.mjs";
 import { openBrowser } from "./browser.mjs";
-import { CLIENT_ID, signIn, startLoginServer } from "./login_server.mjs";
+import { CLIENT_ID, browserSignIn, signIn, startLoginServer } from "./login_server.mjs";
+import { AS_OTHER, portToRegister, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
 import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
 
-const OTHER = 65534;
-const AS_OTHER = [
-  ...(process.getuid() === 0 ? [] : ["sudo", "-n"]),
-  ...["setpriv", `--reuid=${OTHER}`, `--regid=${OTHER}`, "--clear-groups", "--"],
-];
-
-/**
- * A port that was free a moment ago. The redirect must be registered before anything listens there. The system gives the
- * ports below 32768 to no other program that asks for any.
- */
-async function freePort() {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer().listen(port, "127.0.0.1");
-    const isFree = await once(server, "listening").then(() => true, () => false);
-    if (!isFree) continue;
-    server.close();
-    await once(server, "close");
-    return port;
-  }
-}
-
 async function setUpLogin(t, { startServer = startLoginServer, ...options } = {}) {
-  const seen = [];
-  const api = createServer((request, response) => {
-    seen.push(request.headers.authorization);
-    response.end("200 from the API");
-  });
-  api.listen(0, "127.0.0.1");
-  await once(api, "listening");
-  t.after(() => { api.close(); api.closeAllConnections(); });
-  const redirectUrl = `http://127.0.0.1:${await freePort()}/callback`;
+  const { seen, url: apiUrl } = await startPersonsApi(t);
+  const redirectUrl = `http://127.0.0.1:${await portToRegister()}/callback`;
   const server = await startServer(t, { redirectUrl, clientId: CLIENT_ID, ...options });
   const directory = await temporaryDirectory(t);
-  const file = join(directory, "cupbearer.toml");
-  await writeFile(file, [
-    'listen = "127.0.0.1:0"',
-    'admin.listen = "127.0.0.1:0"',
-    `upstream.url = "http://127.0.0.1:${api.address().port}"`,
-    'token.grant = "authorization_code"',
-    `token.issuer = "${server.issuer}"`,
-    `token.client_id = "${CLIENT_ID}"`,
-    'token.auth = "none"',
-    'token.scope = "openid profile tls"',
-    `token.redirect_url = "${redirectUrl}"`,
-    "",
-  ].join("\n"));
-  const { found, ...proxy } = await start(["--config", file], ({ stderr }) =>
-    /listens on\s+(http:\/\/127\.0\.0\.1:\d+)[^]*admin\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
-  t.after(() => proxy.stop());
-  const [, url, admin] = found;
+  const file = await writePersonsConfiguration(directory, apiUrl, browserSignIn(server, redirectUrl));
+  const { proxy, url, admin } = await startPersonsProxy(t, file);
   const login = ["login", "--config", file, "--admin", new URL(admin).host];
   return { server, seen, redirectUrl, directory, file, proxy, url, admin, login, logout: ["logout", ...login.slice(1)] };
 }

@@ -8,6 +8,16 @@ import { RESOURCE } from "./authorization_server.mjs";
 import { registerToken } from "./printed.mjs";
 
 export const CLIENT_ID = "native-app-of-ada";
+
+/** The lines of a configuration whose person signs in at `server` with a browser, which returns to `redirectUrl`. */
+export const browserSignIn = (server, redirectUrl) => [
+  'token.grant = "authorization_code"',
+  `token.issuer = "${server.issuer}"`,
+  `token.client_id = "${CLIENT_ID}"`,
+  'token.auth = "none"',
+  'token.scope = "openid profile tls"',
+  `token.redirect_url = "${redirectUrl}"`,
+];
 const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
 
 /**

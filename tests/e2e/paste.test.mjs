@@ -1,21 +1,12 @@
 // token.grant = "paste": a person copies a token and hands it over, on the page and at the prompt. Nobody else can.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { registerToken } from "./printed.mjs";
-import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
+import { AS_OTHER, OTHER, startPage, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
+import { CUPBEARER, curl, run, temporaryDirectory, until } from "./support.mjs";
 import { CTRL_C, converse } from "./terminal.mjs";
-
-const OTHER = 65534;
-const AS_OTHER = [
-  ...(process.getuid() === 0 ? [] : ["sudo", "-n"]),
-  ...["setpriv", `--reuid=${OTHER}`, `--regid=${OTHER}`, "--clear-groups", "--"],
-];
 
 /** A token that says whose it is and when it ends, with `extra` more bytes. */
 function jwt(leftS, extra = 0) {
@@ -27,36 +18,11 @@ function jwt(leftS, extra = 0) {
   return token;
 }
 
-/** An API that shows which token it received. */
-async function startEcho(t) {
-  const seen = [];
-  const server = createServer((request, response) => {
-    seen.push(request.headers.authorization);
-    response.setHeader("Content-Type", "text/html");
-    response.end("<!doctype html><title>the API</title><p>200 from the API");
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => { server.close(); server.closeAllConnections(); });
-  return { seen, url: `http://127.0.0.1:${server.address().port}` };
-}
-
 async function setUpPaste(t, config = "") {
-  const api = await startEcho(t);
-  const file = join(await temporaryDirectory(t), "cupbearer.toml");
-  await writeFile(file, [
-    'listen = "127.0.0.1:0"',
-    'admin.listen = "127.0.0.1:0"',
-    `upstream.url = "${api.url}"`,
-    'token.grant = "paste"',
-    'token.login_url = "http://127.0.0.1:1/copy"',
-    config,
-    "",
-  ].join("\n"));
-  const { found, ...proxy } = await start(["--config", file], ({ stderr }) =>
-    /listens on\s+(http:\/\/127\.0\.0\.1:\d+)[^]*admin\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr));
-  t.after(() => proxy.stop());
-  const [, url, admin] = found;
+  const api = await startPersonsApi(t);
+  const lines = ['token.grant = "paste"', 'token.login_url = "http://127.0.0.1:1/copy"', config];
+  const file = await writePersonsConfiguration(await temporaryDirectory(t), api.url, lines);
+  const { url, admin } = await startPersonsProxy(t, file);
   return { api, file, url, admin, adminAddress: new URL(admin).host };
 }
 
@@ -95,14 +61,7 @@ test("the title and the page say that a token ends soon, and what is doubtful ab
 });
 
 test("a hostile page can neither paste, sign out nor replace a token", async (t) => {
-  const hostile = createServer((_, response) => {
-    response.setHeader("Content-Type", "text/html");
-    response.end("<!doctype html><title>hostile</title>");
-  });
-  hostile.listen(0, "127.0.0.1");
-  await once(hostile, "listening");
-  t.after(() => { hostile.close(); hostile.closeAllConnections(); });
-  const origin = `http://127.0.0.1:${hostile.address().port}`;
+  const { url: origin } = await startPage(t, "<title>hostile</title>");
   const { api, url, admin } = await setUpPaste(t, `guard.origins = ["${origin}"]`);
   const token = jwt(3600);
   const signIn = await fetchPaste(admin, token);

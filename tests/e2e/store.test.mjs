@@ -3,53 +3,25 @@
 
 import assert from "node:assert/strict";
 import { chmod, chown, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { startSession } from "./keyring_session.mjs";
-import { CLIENT_ID, signIn, startLoginServer } from "./login_server.mjs";
+import { browserSignIn, signIn, startLoginServer } from "./login_server.mjs";
+import { portToRegister, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
 import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
 
-/** A port that was free a moment ago. The redirect must be registered before anything listens there. */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 async function setUp(t, { store, env, ...options } = {}) {
-  const api = createServer((_, response) => response.end("200 from the API"));
-  api.listen(0, "127.0.0.1");
-  await once(api, "listening");
-  t.after(() => { api.close(); api.closeAllConnections(); });
-  const redirectUrl = `http://127.0.0.1:${await freePort()}/callback`;
+  const api = await startPersonsApi(t);
+  const redirectUrl = `http://127.0.0.1:${await portToRegister()}/callback`;
   const server = await startLoginServer(t, { redirectUrl, ...options });
   const directory = await temporaryDirectory(t);
   const path = join(directory, "login.json");
-  const file = join(directory, "cupbearer.toml");
-  await writeFile(file, [
-    'listen = "127.0.0.1:0"',
-    'admin.listen = "127.0.0.1:0"',
-    `upstream.url = "http://127.0.0.1:${api.address().port}"`,
-    'token.grant = "authorization_code"',
-    `token.issuer = "${server.issuer}"`,
-    `token.client_id = "${CLIENT_ID}"`,
-    'token.auth = "none"',
-    'token.scope = "openid profile tls"',
-    `token.redirect_url = "${redirectUrl}"`,
-    `token.store = ${store ?? `{ file = "${path}" }`}`,
-    "",
-  ].join("\n"));
+  const lines = [...browserSignIn(server, redirectUrl), `token.store = ${store ?? `{ file = "${path}" }`}`];
+  const file = await writePersonsConfiguration(directory, api.url, lines);
   const startProxy = async (under) => {
-    const { found, ...proxy } = await start(["--config", file], ({ stderr }) =>
-      /listens on\s+(http:\/\/127\.0\.0\.1:\d+)[^]*admin\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(stderr), { env, under });
-    t.after(() => proxy.stop("SIGKILL"));
-    return { ...proxy, url: found[1], admin: found[2] };
+    const { proxy, ...addresses } = await startPersonsProxy(t, file, { env, under, signal: "SIGKILL" });
+    return { ...proxy, ...addresses };
   };
   return { server, directory, path, file, startProxy };
 }
