@@ -55,7 +55,7 @@ struct OrderFields {
 }
 
 /// What no order can be given for.
-const NOBODY_SIGNS_IN: &str = "Nobody signs in to this proxy: token.grant is none of \"authorization_code\", \"device_code\" and \"paste\".";
+const NOBODY_SIGNS_IN: &str = "No one can sign in to this proxy: that takes \"authorization_code\", \"device_code\" or \"paste\" as token.grant.";
 
 /// Whether the request says that it is JSON. A form of another page cannot say so.
 pub(super) fn is_json<B>(request: &Request<B>) -> bool {

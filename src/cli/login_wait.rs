@@ -14,7 +14,7 @@ use crate::admin::status_api::SignInResult;
 /// How often the proxy is asked how the sign-in goes.
 const POLL: Duration = Duration::from_millis(300);
 
-/// How often the person is told that the command still waits.
+/// How often the command says that it is still waiting.
 const REMINDER: Duration = Duration::from_mins(1);
 
 /// A sign-in that has begun.

@@ -15,8 +15,8 @@ pub struct LoginPages {
 }
 
 impl LoginPages {
-    /// `None` if there are none. The self-service API of `PingOne` Advanced Services has some, and so has an API to one
-    /// of whose pages `token.login_url` leads, as in the demo.
+    /// `None` if the API has no such pages. The self-service API of `PingOne` Advanced Services has some, and so has an
+    /// API to one of whose pages `token.login_url` leads, as in the demo.
     #[must_use]
     pub fn of(api: &Origin, token: &TokenConfig) -> Option<Self> {
         let text = format!("{}://{}", api.scheme, api.authority);

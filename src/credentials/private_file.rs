@@ -93,7 +93,7 @@ pub fn create_private_directory(path: &Path) -> Result<(), PrivateFileError> {
     builder.create(path).map_err(PrivateFileError::writing)
 }
 
-/// Reads the file; `None` if there is none. No symbolic link is followed, and nothing blocks.
+/// Reads the file; `None` if it does not exist. No symbolic link is followed, and nothing blocks.
 ///
 /// # Errors
 /// See [`PrivateFileError`].

@@ -31,9 +31,9 @@ struct ConsentRequest {
 /// Why a request is not shown to a person.
 enum AuthorizationFailure {
     NoSuchEnvironment,
-    /// The redirect address cannot be trusted, so the person is told.
+    /// The redirect address cannot be trusted, so the person sees the error.
     Told(&'static str),
-    /// The client is told by a redirect (RFC 6749 4.1.2.1).
+    /// A redirect takes the error to the client (RFC 6749 4.1.2.1).
     Redirected(Box<Response>),
 }
 

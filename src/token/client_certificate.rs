@@ -40,7 +40,7 @@ impl ClientCertificate {
     /// The certificate and its key to present now.
     ///
     /// # Errors
-    /// There is none that may be used.
+    /// No certificate may be used.
     pub(super) async fn read(
         &self,
         provider: Arc<CryptoProvider>,

@@ -147,7 +147,7 @@ impl PendingLogin {
         serving: impl FnOnce() -> Tokens + Send,
         commit: impl FnOnce(&mut dyn FnMut()) + Send,
     ) -> Result<SignedIn, GrantError> {
-        let now = self.tokens.shared.clock.now();
+        let now = self.now();
         let GrantedTokens {
             access,
             refresh,

@@ -11,8 +11,8 @@ use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 /// The answers so far.
 #[derive(Default, Clone)]
 pub(super) struct Answers {
-    /// Whether no flag says for whom tokens are.
-    pub(super) asks_whom: bool,
+    /// Whether no flag says who acts: a machine or a person.
+    pub(super) asks_who_acts: bool,
     pub(super) acting_as: AnswerSlot<ActingAs>,
     /// The client id of a person's public client; `None` if the person copies tokens.
     pub(super) public_client: AnswerSlot<Option<String>>,
@@ -183,7 +183,7 @@ impl Answers {
     /// The same answers as defaults, for another round of questions.
     pub(super) fn into_defaults(self) -> Self {
         Self {
-            asks_whom: self.asks_whom,
+            asks_who_acts: self.asks_who_acts,
             acting_as: self.acting_as.into_default(),
             public_client: self.public_client.into_default(),
             login_url: self.login_url.into_default(),

@@ -119,7 +119,7 @@ impl InitArgs {
         missing.describe()
     }
 
-    /// Whether the flags say for whom tokens are, so that this is not asked.
+    /// Whether the flags say who acts, a machine or a person, so that this is not asked.
     pub(super) fn says_who_requests(&self) -> bool {
         self.identity.has_source()
             || self.identity.grant.is_some()

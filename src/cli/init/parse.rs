@@ -65,9 +65,9 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
             flags.identity.private_key_file.as_deref(),
         );
     }
-    let asks_whom = !flags.says_who_requests();
+    let asks_who_acts = !flags.says_who_requests();
     let answers = Answers {
-        asks_whom,
+        asks_who_acts,
         acting_as: AnswerSlot::Open,
         public_client: AnswerSlot::Open,
         login_url: AnswerSlot::Open,

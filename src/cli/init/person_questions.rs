@@ -1,4 +1,4 @@
-//! The first question, for whom tokens are, and those that only a person who signs in is asked.
+//! The first question, whether a machine or a person acts, and those that only a person who signs in is asked.
 
 use url::Url;
 
@@ -15,7 +15,7 @@ const CHOICES: [&str; 2] = [
     "as yourself: you sign in, and the API's log shows that you acted",
 ];
 
-/// Asks for whom the tokens are.
+/// Asks whether a machine or a person acts.
 pub(super) fn acting_as(
     dialogue: &mut dyn Dialogue,
     answer: &mut AnswerSlot<ActingAs>,

@@ -29,7 +29,7 @@ pub(super) async fn interview(
     overwritable: &Overwritable,
     surroundings: Option<&Surroundings>,
 ) -> Result<NewConfig, InitError> {
-    let is_person = answers.asks_whom
+    let is_person = answers.asks_who_acts
         && person_questions::acting_as(dialogue, &mut answers.acting_as)? == ActingAs::Person;
     let mut public_client = None;
     if is_person {
@@ -44,7 +44,7 @@ pub(super) async fn interview(
         let source = person_questions::copied_token(dialogue, answers, &api)?;
         (api, NewIdentity::Source(source))
     } else {
-        if answers.asks_whom {
+        if answers.asks_who_acts {
             answers.sign_in_with(public_client);
         }
         let (api, token) = addresses(dialogue, answers, surroundings).await?;

@@ -48,7 +48,7 @@ impl KeyringEntry {
         on_blocking_thread(UNLOCK_TIMEOUT, move || system::store(&entry, &secret)).await
     }
 
-    /// Reads this entry within 5 s; `None` if there is none.
+    /// Reads this entry within 5 s; `None` if it does not exist.
     ///
     /// # Errors
     /// See [`KeyringError`].
