@@ -11,7 +11,7 @@ use super::clock::Timestamp;
 use super::grant_error::GrantError;
 use super::schedule::FailureClass;
 use super::wait::Wait;
-use crate::config::{TokenConfig, TokenOrigin};
+use crate::config::{GrantConfig, TokenConfig, TokenOrigin};
 
 /// How many tokens and servers are remembered, the last ones.
 const MAX_REMEMBERED: usize = 16;
@@ -23,15 +23,17 @@ pub(super) struct TokenClient(u64);
 impl TokenClient {
     /// The client of a configuration. One with other credentials is another client.
     pub(super) fn of(config: &TokenConfig) -> Self {
-        let named = match &config.origin {
-            TokenOrigin::Grant(grant) => {
-                let client = (&grant.client_id, grant.auth, &grant.sources);
-                format!("{:?}", (grant.endpoint.as_str(), client))
-            }
-            TokenOrigin::Source(source) => format!("{:?}", source.place),
-            TokenOrigin::SignIn(_) => String::new(),
-        };
-        Self(digest(&named))
+        match &config.origin {
+            TokenOrigin::Grant(grant) => Self::of_grant(grant),
+            TokenOrigin::Source(source) => Self(digest(&format!("{:?}", source.place))),
+            TokenOrigin::SignIn(_) => Self::default(),
+        }
+    }
+
+    /// The client of a grant.
+    pub(super) fn of_grant(grant: &GrantConfig) -> Self {
+        let client = (&grant.client_id, grant.auth, &grant.sources);
+        Self(digest(&format!("{:?}", (grant.endpoint.as_str(), client))))
     }
 }
 

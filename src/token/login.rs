@@ -15,6 +15,7 @@ use super::grant_revocation::RevokedToken;
 use super::granted_tokens::GrantedTokens;
 use super::handle::Tokens;
 use super::id_token::{ExpectedIdToken, read_id_token};
+use super::identity_memory::TokenClient;
 use super::jwt::decode;
 use super::login_session::StoredCopy;
 use super::person::{SignedIn, name_in, subject_in};
@@ -281,6 +282,8 @@ impl PendingLogin {
         });
         let of_before = in_store.cloned().or(of_before);
         shared.attempts.count_success(requested_at.wall);
+        let client = TokenClient::of_grant(&self.login.grant.config);
+        shared.attempts.memory.forget_hold(client);
         let before = sign_in.replace(Some(signed_in.clone()));
         if let Some(before) = before.filter(|before| is_someone_else(before, &signed_in)) {
             let who = before.who.as_deref().unwrap_or("someone else");

@@ -88,7 +88,13 @@ impl SharedStatus {
             subject: session.person.subject,
             is_renewed: true,
         }));
-        self.note_session();
+        // What the server has said of the session before does not count for this one.
+        let now = self.clock.now();
+        self.status.send_modify(|status| {
+            status.failure = None;
+            status.attempt_now(now);
+        });
+        self.wake.notify_one();
     }
 
     /// Another process has signed the person out.

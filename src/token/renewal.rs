@@ -137,7 +137,7 @@ impl PersonLogin {
     }
 
     /// Removes the session from another store, which `token.store` named before.
-    async fn leave_store(&self, copy: Option<StoredCopy>) {
+    pub(super) async fn leave_store(&self, copy: Option<StoredCopy>) {
         let Some(left) = copy.filter(|copy| !copy.store.is_same(&self.store)) else {
             return;
         };

@@ -340,6 +340,12 @@ impl SessionStore {
             self.prepare(lock).await?;
         }
         let (staged, bytes) = (lock.staged.take(), written(file));
+        if bytes.len() as u64 > FILE_LIMIT {
+            return Err(StoreError::File {
+                path: path.to_owned(),
+                source: PrivateFileError::TooLong { limit: FILE_LIMIT },
+            });
+        }
         in_background(path, move || {
             staged.map_or(Ok(()), |staged| staged.place(&bytes))
         })

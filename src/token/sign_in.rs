@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::grant_revocation::RevokedToken;
 use super::handle::Tokens;
+use super::login_session::StoredCopy;
 use super::pasted::{PasteDefect, PastedToken};
 use super::person::{Sessions, SignedIn};
 use super::person_login::PersonLogin;
@@ -94,13 +95,18 @@ impl Tokens {
             return Ok(SignOut(None));
         };
         let access = self.shared.usable_token();
+        let copy = login.session.copy();
         let refresh = login
             .session
             .begin(None, None, || self.shared.forget_token());
         sign_in.replace(None);
         let refresh = refresh.map(|token| (token, RevokedToken::Refresh));
         let revoked = refresh.or_else(|| Some((access?, RevokedToken::Access)));
-        Ok(SignOut(Some((Box::new(login.clone()), revoked))))
+        Ok(SignOut(Some(EndedLogin {
+            login: Box::new(login.clone()),
+            copy,
+            token: revoked,
+        })))
     }
 
     /// Takes over the person of another identity for the same API or the same client, whose configuration this one
@@ -166,8 +172,14 @@ impl Tokens {
 #[must_use]
 pub struct SignOut(Option<EndedLogin>);
 
-/// The client, and what it must revoke.
-type EndedLogin = (Box<PersonLogin>, Option<(Secret, RevokedToken)>);
+/// A session that has ended here.
+struct EndedLogin {
+    login: Box<PersonLogin>,
+    /// What a store held of it, perhaps another than the one of now.
+    copy: Option<StoredCopy>,
+    /// What is revoked, unless the store holds a newer one.
+    token: Option<(Secret, RevokedToken)>,
+}
 
 impl SignOut {
     /// Removes the refresh token from the store, where another process may have replaced it, and revokes the token at
@@ -179,7 +191,8 @@ impl SignOut {
     }
 
     async fn finish(self) -> Option<String> {
-        let (login, token) = self.0?;
+        let EndedLogin { login, copy, token } = self.0?;
+        login.leave_store(copy).await;
         let (stored, failure) = login.remove_from_store().await;
         let token = stored.map(|token| (token, RevokedToken::Refresh)).or(token);
         let revoked = match token {

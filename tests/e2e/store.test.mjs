@@ -193,6 +193,32 @@ test("a stop, and Ctrl-C in cupbearer token, wait for the refresh token that is 
   }
 });
 
+test("after the server has ended the session, a sign-in at one proxy is one at the other at once", async (t) => {
+  const scene = await setUp(t);
+  const proxies = [await scene.startProxy(), await scene.startProxy()];
+  await logIn(t, scene, proxies[0]);
+  await until(async () => (await get(proxies[1].url)) === "200", "the session is not shared");
+  await scene.server.endSessions();
+  for (const { url } of proxies) await until(async () => (await get(url)) === "503", "the session does not end");
+  // Only one of them has used the refresh token.
+  const isRejected = ({ output }) => /has ended the session/.test(output.stderr);
+  const rejected = await until(() => proxies.find(isRejected), "no proxy says so");
+  await logIn(t, scene, proxies.find((proxy) => proxy !== rejected));
+  await until(async () => (await get(rejected.url)) === "200", "it waits as after a rejection", 20_000);
+});
+
+test("a sign-out after a reload that names another store empties the former one", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const proxy = await scene.startProxy();
+  await logIn(t, scene, proxy);
+  const text = await readFile(scene.file, "utf8");
+  await writeFile(scene.file, text.replace(/token.store = .*/, 'token.store = "memory"'));
+  await until(() => /configuration applied/.test(proxy.output.stderr), "it is not applied");
+  const left = await run(CUPBEARER, ["logout", "--config", scene.file, "--admin", new URL(proxy.admin).host]);
+  assert.equal(left.code, 0, left.stderr);
+  assert.deepEqual(JSON.parse(await readFile(scene.path)).sessions, {});
+});
+
 test("GNOME Keyring keeps the sign-in, and without one it stays in memory", async (t) => {
   const { env } = await startSession(t);
   const scene = await setUp(t, { store: '"keyring"', env, lifetimeS: 30 });

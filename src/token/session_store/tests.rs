@@ -72,6 +72,22 @@ async fn what_is_corrupt_is_an_error_that_quotes_nothing_and_is_not_replaced() {
 }
 
 #[tokio::test]
+async fn a_session_that_the_file_has_no_room_for_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = in_file(directory.path(), "a");
+    let mut lock = store.lock().await.unwrap();
+    store.write(&mut lock, &session("one")).await.unwrap();
+    let long = session(&"x".repeat(270_000));
+    let error = store.write(&mut lock, &long).await.err().unwrap();
+    assert!(
+        error.chain().contains("is longer than"),
+        "{}",
+        error.chain()
+    );
+    assert_eq!(token(store.read().await.unwrap()).unwrap(), b"one");
+}
+
+#[tokio::test]
 async fn memory_keeps_nothing_for_another_process() {
     let store = SessionStore::new(&LoginStore::Memory, "a");
     let mut lock = store.lock().await.unwrap();
