@@ -436,7 +436,7 @@ async fn a_proxy_that_obtains_its_tokens_itself_takes_none() {
     let file = binary.file("cupbearer.toml");
     let (code, text) = command(&["login"], &file, &admin.to_string(), "t").await;
     assert_eq!(code, 3, "{text}");
-    assert!(text.contains("token.grant is none of"), "{text}");
+    assert!(text.contains("No one can sign in to this proxy"), "{text}");
 }
 
 #[tokio::test]
