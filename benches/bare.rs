@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench bare -- MODE LISTEN_PORT UPSTREAM_PORT` forwards `127.0.0.1:LISTEN_PORT`
 //! to `http://127.0.0.1:UPSTREAM_PORT` with a bearer token attached, and does nothing else until it is killed.
-//! Measure it with `sidebyside measure NAME=LISTEN_PORT,0`. The modes are:
+//! To measure it: `benches/sidebyside --only small --also 'NAME=BINARY MODE {listen} {upstream}'`, where BINARY is what
+//! `cargo bench --bench bare --no-run` has built. The modes are:
 //!
 //! - `multi-client`: the multi-thread runtime (one worker) and hyper-util's client
 //! - `current-client`: a current-thread runtime and hyper-util's client
@@ -65,7 +66,7 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// As long as the token that `sidebyside` uses for the other proxies.
+/// As long as the token that `benches/sidebyside` uses for the other proxies.
 fn bearer() -> HeaderValue {
     HeaderValue::from_str(&format!("Bearer eyJ{}", "a".repeat(1100))).expect("visible ASCII")
 }

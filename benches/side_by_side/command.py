@@ -3,7 +3,7 @@ import argparse, dataclasses, datetime, json, pathlib, signal, sys, tempfile
 
 from . import api, bench, load, machine, processes, proxies, report, scenarios, tools
 from .proxies import also
-from .proxies.parts import HTTP2_IN, TLS, Task
+from .proxies.parts import HTTP2_IN, PLAIN, TLS, Task
 
 HELP = """\
 Compares cupbearer with other proxies that attach a token to requests: nginx, HAProxy, Envoy, Caddy, and nghttpx for HTTP/2.
@@ -95,7 +95,8 @@ def measure(chosen, compared):
     open_files = machine.raise_open_files()
     wanted = [scenarios.ALL[name] for name in chosen.only]
     used = {'nginx', 'openssl', *(program for scenario in wanted for program in scenario.programs)}
-    paths = tools.provide(used | {proxy.program for proxy in compared})
+    routes = {getattr(scenario, 'route', PLAIN) for scenario in wanted}
+    paths = tools.provide(used | {proxy.program for proxy in compared if routes & set(proxy.routes)})
     run = {'date': datetime.date.today().isoformat(), 'machine': machine.description(), 'warning': machine.busy_warning(),
            'rounds': chosen.rounds, 'seconds': chosen.seconds,
            'versions': {name: tools.version(name, paths[name]) for name in sorted(paths) if name not in ('paced', 'nghttp')},

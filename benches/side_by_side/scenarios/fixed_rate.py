@@ -33,8 +33,8 @@ class FixedRate:
                      if statistics.median(sample.rate for sample in rounds) < rate * 0.95]:
             left_out[name] = 'could not serve this rate'
             del samples[name]
-        title = f'{self.title}, {rate:,.0f} requests per second (half of what {reference.proxy.name} serves)'
-        return Outcome(self.name, title, 'p99 in µs', samples, left_out)
+        detail = f', {rate:,.0f} requests per second, half of what {reference.proxy.name} serves'
+        return Outcome(self.name, self.title, 'p99 in µs', samples, left_out, detail=detail)
 
     def measure(self, bench, running, rate):
         try:

@@ -24,9 +24,9 @@ class Idle:
     def run(self, bench):
         # cupbearer reserves a second file for each client, and some for other purposes.
         count = min(self.clients, (bench.open_files - 1000) // 2)
-        title = f'{count:,} idle clients' + (' (the limit of open files allows no more)' if count < self.clients else '')
+        detail = f', of which the limit of open files allows {count:,}' if count < self.clients else ''
         proxies = {proxy.name: proxy for proxy in bench.candidates(PLAIN)}
-        outcome = Outcome(self.name, title, 'resident MiB', {name: [] for name in proxies})
+        outcome = Outcome(self.name, self.title, 'resident MiB', {name: [] for name in proxies}, detail=detail)
         for name in in_turns(proxies, min(bench.rounds, MOST_ROUNDS)):
             # A new process each time, because memory that a load has taken is not always given back. It may have more clients
             # than there are: nginx closes idle ones when it has nearly as many as it may have.

@@ -20,3 +20,4 @@ class Outcome:
     samples: dict  # proxy: its samples, one for each round
     left_out: dict = dataclasses.field(default_factory=dict)  # proxy: why
     is_more_better: bool = False
+    detail: str = ''  # what differs between runs
