@@ -81,8 +81,10 @@ fn unprotected(config: &Config) -> Option<&'static str> {
     (is_open && config.guard.local_users == LocalUsers::Any).then_some(
         if cfg!(target_os = "linux") {
             "every user of this machine may connect (guard.local_users = \"any\")"
-        } else {
+        } else if cfg!(unix) {
             "every user of this machine may connect, because this system cannot identify the connecting user; use listen = \"unix:/PATH\" to keep others out"
+        } else {
+            "every user of this machine may connect, because this system cannot identify the connecting user; give each program a key (cupbearer keygen --caller NAME) to keep others out"
         },
     )
 }

@@ -198,7 +198,12 @@ fn caller_advice(name: &str, out: Option<&Path>) -> String {
     } else {
         let location =
             "The key above is stored nowhere else: put it into a file for the proxy.".to_owned();
-        (location, PathBuf::from(format!("/run/secrets/{name}.key")))
+        let folder = if cfg!(windows) {
+            r"C:\ProgramData\cupbearer"
+        } else {
+            "/run/secrets"
+        };
+        (location, Path::new(folder).join(format!("{name}.key")))
     };
     let file = toml_string(&file);
     format!(

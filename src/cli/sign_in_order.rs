@@ -8,6 +8,13 @@ use super::invocation::Invocation;
 use crate::admin::status_api::SignInResult;
 use crate::config;
 
+/// What to do where a code cannot be trusted.
+const INSTEAD_OF_A_CODE: &str = if cfg!(unix) {
+    "set admin.listen to a unix socket of your own"
+} else {
+    "sign in with a browser on this machine instead: set token.grant = \"authorization_code\""
+};
+
 /// Why an order was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OrderFailure {
@@ -35,7 +42,7 @@ pub(super) enum OrderFailure {
     /// Nobody knows whose program would show a code.
     #[error(
         "this system does not tell which user listens at the address of the admin listener, so a code from there cannot \
-         be trusted; set admin.listen to a unix socket of your own"
+         be trusted; {INSTEAD_OF_A_CODE}"
     )]
     OwnerUnknown,
     /// The person did not sign in in time, or began another sign-in.

@@ -59,9 +59,12 @@ pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
             "write the address of another server there".to_owned()
         }
         StartError::UnknownUsers(_) => {
-            "write guard.local_users = \"any\" if every user of this machine may act as this client, \
-             or listen = \"unix:/PATH\""
-                .to_owned()
+            let otherwise = if cfg!(unix) {
+                "if every user of this machine may act as this client, or listen = \"unix:/PATH\""
+            } else {
+                "and keep other users out with keys (cupbearer keygen --caller NAME)"
+            };
+            format!("write guard.local_users = \"any\" {otherwise}")
         }
         StartError::OpenToNetwork { .. }
         | StartError::SharesLogin { .. }

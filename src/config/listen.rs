@@ -119,6 +119,9 @@ fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
                 path: path.into(),
                 mode: OWNER_ONLY,
             }),
+            Some(problem) if cfg!(not(unix)) => {
+                Err(invalid(problem, format!("write \"localhost:{example}\"")))
+            }
             Some(problem) => Err(invalid(
                 problem,
                 format!("write \"unix:/run/cupbearer/api.sock\" or \"localhost:{example}\""),

@@ -73,7 +73,10 @@ impl PrivateFileError {
                 "name a file in a directory that only you can write to".to_owned()
             }
             Self::Exposed => format!("chmod 600 {shown}"),
-            Self::Busy { .. } => format!("find that process with `fuser {shown}`, and end it"),
+            Self::Busy { .. } if cfg!(unix) => {
+                format!("find that process with `fuser {shown}`, and end it")
+            }
+            Self::Busy { .. } => format!("end the process that has {shown} open"),
             Self::Failed { .. } => {
                 "make its directory writable for this user, check that the disk is not full, or name another file".to_owned()
             }

@@ -4,6 +4,13 @@ use std::net::SocketAddr;
 
 use crate::{net, server};
 
+/// What identifies such a user.
+const LINUX_TABLES: &str = if cfg!(target_os = "linux") {
+    " (sock_diag, /proc/net/tcp)"
+} else {
+    ""
+};
+
 /// Why a proxy cannot start. Does not include what can recover later, such as a missing token or an unreachable
 /// upstream.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +56,7 @@ pub enum StartError {
     },
     /// `guard.local_users` needs to know who connects, and the system does not tell.
     #[error(
-        "the system cannot identify the user who opened a loopback connection (sock_diag, /proc/net/tcp)"
+        "the system cannot identify the user who opened a loopback connection{LINUX_TABLES}"
     )]
     UnknownUsers(#[source] std::io::Error),
     /// The limit of open files is lower than what a start needs.
