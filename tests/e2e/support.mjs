@@ -84,10 +84,10 @@ export async function startProxy(args, options) {
  *
  * @param {string[]} args
  * @param {(output: {stdout: string, stderr: string}) => unknown} find returns something truthy when it has found it
- * @param {{env?: object, under?: string[]}} options `under` is a command that executes the binary
+ * @param {{env?: object, under?: string[], binary?: string}} options `under` is a command that executes the binary
  */
-export async function start(args, find, { env, under = [] } = {}) {
-  const [program, ...words] = [...under, CUPBEARER, ...args];
+export async function start(args, find, { env, under = [], binary = CUPBEARER } = {}) {
+  const [program, ...words] = [...under, binary, ...args];
   const environment = { ...cleanEnvironment(), ...traceLevel(args), ...adminListener(args), ...env };
   const child = spawn(program, words, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
