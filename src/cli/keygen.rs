@@ -198,12 +198,12 @@ fn caller_advice(name: &str, out: Option<&Path>) -> String {
     } else {
         let location =
             "The key above is stored nowhere else: put it into a file for the proxy.".to_owned();
-        let folder = if cfg!(windows) {
-            r"C:\ProgramData\cupbearer"
-        } else {
+        let folder = if cfg!(unix) {
             "/run/secrets"
+        } else {
+            "C:/cupbearer"
         };
-        (location, Path::new(folder).join(format!("{name}.key")))
+        (location, PathBuf::from(format!("{folder}/{name}.key")))
     };
     let file = toml_string(&file);
     format!(

@@ -2,6 +2,7 @@
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "keys are read on Unix only"))]
 pub(super) enum WatchKey {
     /// The overview of all proxies.
     Overview,
@@ -32,6 +33,7 @@ impl WatchKey {
 }
 
 /// The keys behind what a terminal sends at once. An arrow is three bytes.
+#[cfg(any(unix, test))]
 fn keys_of(bytes: &[u8]) -> Vec<WatchKey> {
     if bytes.starts_with(b"\x1b") {
         return key_of(bytes).into_iter().collect();
@@ -39,6 +41,7 @@ fn keys_of(bytes: &[u8]) -> Vec<WatchKey> {
     bytes.chunks(1).filter_map(key_of).collect()
 }
 
+#[cfg(any(unix, test))]
 fn key_of(bytes: &[u8]) -> Option<WatchKey> {
     match bytes {
         b"\t" | b"\x1b[C" | b"\x1bOC" => Some(WatchKey::Next),

@@ -125,14 +125,15 @@ pub(super) fn open_private(
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Option<File>, PrivateFileError> {
-    let mut options = options.clone();
     #[cfg(unix)]
-    {
+    let options = &{
         use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt as _;
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut options = options.clone();
         options.mode(0o600).custom_flags(flags.bits().cast_signed());
-    }
+        options
+    };
     if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
         return Err(PrivateFileError::SymbolicLink);
     }

@@ -55,9 +55,7 @@ pub enum StartError {
         listener: String,
     },
     /// `guard.local_users` needs to know who connects, and the system does not tell.
-    #[error(
-        "the system cannot identify the user who opened a loopback connection{LINUX_TABLES}"
-    )]
+    #[error("the system cannot identify the user who opened a loopback connection{LINUX_TABLES}")]
     UnknownUsers(#[source] std::io::Error),
     /// The limit of open files is lower than what a start needs.
     #[error("the process may not open enough files")]

@@ -198,7 +198,7 @@ fn check_each(
     let mut free: Vec<Vec<SocketAddr>> = listens.iter().map(|one| one.sockets()).collect();
     // First those whose port is named, so that the order of the listeners does not matter.
     for socket in &mut *sockets {
-        if let PassedSocket::Tcp(tcp) = socket {
+        if let Some(tcp) = socket.tcp() {
             tcp.is_named = take_address(&mut free, tcp.address, |wanted| wanted == tcp.address);
         }
     }
@@ -325,6 +325,14 @@ pub(super) fn take_unix(passed: &mut Vec<PassedSocket>, wanted: &Path) -> Option
 }
 
 impl PassedSocket {
+    fn tcp(&mut self) -> Option<&mut PassedTcpSocket> {
+        match self {
+            Self::Tcp(tcp) => Some(tcp),
+            #[cfg(unix)]
+            Self::Unix(..) => None,
+        }
+    }
+
     /// Takes the descriptor with this index, which other programs do not inherit from then on.
     #[cfg(unix)]
     fn take(descriptors: &mut listenfd::ListenFd, index: usize) -> io::Result<Self> {

@@ -594,6 +594,35 @@ test("every action is pinned by its commit, and what has never run says so", () 
   }
 });
 
+/** A copy of what check-tag reads, with these changes; returns the script. */
+async function taggable(t, changes) {
+  const folder = await temporaryDirectory(t);
+  mkdirSync(join(folder, "packaging"));
+  for (const name of ["Cargo.toml", "CHANGELOG.md", "packaging/contract.json", "packaging/check-tag"]) {
+    const text = readFileSync(join(ROOT, name), "utf8");
+    writeFileSync(join(folder, name), changes[name]?.(text) ?? text, { mode: 0o755 });
+  }
+  return join(folder, "packaging/check-tag");
+}
+
+const DATED = {
+  "Cargo.toml": (text) => text.replace(/^# repository = .*$/m, `repository = "${REPOSITORY}"`),
+  "CHANGELOG.md": () => `# Changelog\n\n## [Unreleased]\n\n## [${VERSION}] - 2026-11-30\n\nThe first\nrelease.\n\n### Added\n\n- A proxy.\n\n## [0.0.1] - 2026-01-01\n\nOlder.\n`,
+};
+
+test("a tag is accepted if everything belongs to it, and its message has a title and says what the release is", async (t) => {
+  const script = await taggable(t, DATED);
+  await succeeds(script, [`v${VERSION}`, REPOSITORY]);
+  assert.equal(await succeeds(script, ["--message", `v${VERSION}`]), `cupbearer ${VERSION}\n\nThe first\nrelease.\n\nCHANGELOG.md lists all changes.\n`);
+  assert.equal(await succeeds(script, ["--notes", `v${VERSION}`]), "\nThe first\nrelease.\n\n### Added\n\n- A proxy.\n\n");
+});
+
+test("a tag is refused if the changelog does not date its version", async (t) => {
+  const script = await taggable(t, { ...DATED, "CHANGELOG.md": (text) => DATED["CHANGELOG.md"](text).replace("] - 2026-11-30", "]") });
+  const { code, stderr } = await run(script, [`v${VERSION}`, REPOSITORY]);
+  assert.deepEqual([code, stderr], [1, `check-tag: CHANGELOG.md must date the section: ## [${VERSION}] - YYYY-MM-DD\n`]);
+});
+
 test("a tag is refused unless Cargo.toml, the changelog and the contract belong to it", async () => {
   const { code, stderr } = await run(join(FOLDER, "check-tag"), [`v${NEWER}`, REPOSITORY]);
   assert.equal(code, 1);

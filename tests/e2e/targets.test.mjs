@@ -134,3 +134,24 @@ testFully("for aarch64, the archive's demo answers a request within ten seconds,
   const env = { CUPBEARER_GUARD__LOCAL_USERS: "any" };
   await answers(t, started, { under: ["qemu-aarch64-static"], binary: join(folder, "cupbearer"), env });
 });
+
+/** Windows' own function, which Debian's Wine lacks: Rust's standard library takes its random numbers from it. */
+const RANDOM = `#include <windows.h>
+BOOLEAN WINAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { return SystemFunction036(data, (ULONG)length); }
+`;
+
+testFully("for Windows, the program serves curl under Wine", async (t) => {
+  const target = "x86_64-pc-windows-gnu";
+  const binary = await compile(target);
+  const directory = await temporaryDirectory(t);
+  const wine = { WINEPREFIX: join(directory, "wine"), WINEDEBUG: "-all" };
+  await succeeds("wine", ["wineboot", "--init"], { env: wine });
+  t.after(() => run("wineserver", ["--kill"], { env: wine }));
+  const { folder, started } = await unpacked(t, target, binary);
+  writeFileSync(join(folder, "random.c"), RANDOM);
+  await succeeds("x86_64-w64-mingw32-gcc", ["-shared", "-o", join(folder, "bcryptprimitives.dll"), join(folder, "random.c"), "-ladvapi32"]);
+  const exe = join(folder, "cupbearer.exe");
+  const options = { under: ["wine"], binary: exe };
+  await answers(t, started, { ...options, env: wine });
+});

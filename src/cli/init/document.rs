@@ -55,7 +55,7 @@ fn write_key(text: &mut String, key: &KeyInfo, name: &str, value: Option<&toml::
             text,
             "\n# {}\n# {name} = {}\n",
             key.help,
-            key.fallback.text()
+            key.fallback.example()
         ),
     };
 }

@@ -205,7 +205,7 @@ impl KeyInfo {
     /// How it could be written in a file at `path`: `guard.hosts = []`.
     #[must_use]
     pub fn example_at(&self, path: &str) -> String {
-        format!("{path} = {}", self.fallback.text())
+        format!("{path} = {}", self.fallback.example())
     }
 
     /// The table that contains it, and its name there; the top level has no name.
@@ -271,5 +271,16 @@ impl Fallback {
         match self {
             Self::Default(text) | Self::Unset(text) | Self::Required(text) => text,
         }
+    }
+
+    /// The same for a user of this system: only Unix has a folder of secrets.
+    #[must_use]
+    pub fn example(self) -> String {
+        if cfg!(unix) {
+            return self.text().to_owned();
+        }
+        let folder = "C:/cupbearer/";
+        let text = self.text().replace("/var/run/secrets/", folder);
+        text.replace("/run/secrets/", folder)
     }
 }
