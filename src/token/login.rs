@@ -296,6 +296,7 @@ impl PendingLogin {
                 tokio::spawn(async move { login.revoke(&token, RevokedToken::Refresh).await });
             }
         }
+        shared.share_person();
         shared.wake.notify_one();
         signed_in
     }

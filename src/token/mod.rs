@@ -15,7 +15,8 @@
 //! `refresh` is the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
 //! `catch_panic`, and logs failures through `failure_log`. `single_grant` obtains one token without the task.
 //!
-//! A person's tokens: `sign_in` takes one that was pasted; `login` is a sign-in with a browser, for which
+//! A person's tokens: `sign_in` takes one that was pasted; `person_identities` lets all that use it forget it;
+//! `login` is a sign-in with a browser, for which
 //! `authorization` makes the request and `id_token` says who has signed in; `device_login` is one with a code on
 //! another device, of which `device_authorization` reads the responses; `session_store` keeps the refresh token where
 //! `token.store` says, and `store_error` says why it cannot; `login_session` is what this process knows of it;
@@ -55,6 +56,7 @@ mod obtain;
 mod ownership;
 mod pasted;
 mod person;
+mod person_identities;
 mod person_login;
 mod person_token;
 mod presented;

@@ -233,6 +233,17 @@ impl SignIn {
         before
     }
 
+    /// The person of another identity, who has signed in or out there. That one has ended the sessions.
+    pub(super) fn set_person(&self, person: Option<SignedIn>) {
+        *self.lock() = person;
+    }
+
+    /// Whether a token of `other` can be sent as it is.
+    pub(super) fn has_field_of(&self, other: &Self) -> bool {
+        let (field, theirs) = (&self.config.field, &other.config.field);
+        field.name == theirs.name && field.prefix == theirs.prefix
+    }
+
     /// No new tokens are obtained for the person any more. The session lasts as long as the token.
     pub(super) fn end_renewal(&self, until: Option<SystemTime>) {
         if let Some(person) = &mut *self.lock() {

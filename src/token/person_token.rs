@@ -1,5 +1,7 @@
 //! The token that a person has handed over: requests use it, and only that person can replace it.
 
+use http::HeaderValue;
+
 use super::bearer::Bearer;
 use super::person::{SignIn, SignInSnapshot, SignedIn};
 use super::person_login::PersonLogin;
@@ -16,21 +18,58 @@ impl SharedStatus {
             return Some(bearer);
         }
         let is_current = status.generation() == generation && status.is_usable(now);
+        let rejected = status.token.as_ref().filter(|_| is_current);
+        let rejected = rejected.map(|token| token.header.clone());
         drop(status);
         let person = self.sign_in.as_ref().and_then(SignIn::signed_in);
-        if is_current && person.is_some_and(|person| person.until.is_none() && !person.is_renewed) {
+        let is_endless = person.is_some_and(|person| person.until.is_none() && !person.is_renewed);
+        if let Some(rejected) = rejected.filter(|_| is_endless) {
             tracing::warn!("the API rejected the token of the person; it is not used again");
-            self.status.send_modify(|status| {
-                // A newer one may have been pasted meanwhile.
-                if status.generation() == generation
-                    && let Some(token) = &mut status.token
-                {
-                    token.forget(now);
-                }
-            });
-            self.wake.notify_one();
+            self.forget_rejected(&rejected);
+            for other in self.of_person.all() {
+                other.forget_rejected(&rejected);
+            }
         }
         None
+    }
+
+    /// Forgets this token, unless a newer one has been pasted meanwhile.
+    fn forget_rejected(&self, rejected: &HeaderValue) {
+        let now = self.clock.now();
+        self.status.send_modify(|status| {
+            let current = status.token.as_mut();
+            if let Some(token) = current.filter(|token| token.header == rejected) {
+                token.forget(now);
+            }
+        });
+        self.wake.notify_one();
+    }
+
+    /// Makes the other identities of the person use the same token, or none, so that requests from before a reload are
+    /// sent neither for a person who has signed out nor for one who has been replaced.
+    pub(super) fn share_person(&self) {
+        let Some(sign_in) = &self.sign_in else {
+            return;
+        };
+        let now = self.clock.now();
+        let token = self.status.borrow().token.clone();
+        let token = token.filter(|token| !token.usable_in(now).is_zero());
+        for other in self.of_person.all() {
+            let Some(theirs) = &other.sign_in else {
+                continue;
+            };
+            if std::ptr::eq(theirs, sign_in) {
+                continue;
+            }
+            theirs.set_person(sign_in.signed_in());
+            match &token {
+                Some(token) if sign_in.has_field_of(theirs) => {
+                    other.status.send_modify(|status| status.share(token));
+                    other.wake.notify_one();
+                }
+                Some(_) | None => other.forget_token(),
+            }
+        }
     }
 
     /// The token, if it can still be sent.
@@ -88,6 +127,7 @@ impl SharedStatus {
             subject: session.person.subject,
             is_renewed: true,
         }));
+        self.share_person();
         // What the server has said of the session before does not count for this one.
         let now = self.clock.now();
         self.status.send_modify(|status| {
@@ -105,6 +145,7 @@ impl SharedStatus {
             tracing::warn!("the session is no longer in the store: signed out by another process");
         }
         self.forget_token();
+        self.share_person();
     }
 
     /// The server has ended the session: the access token is the last one.

@@ -72,6 +72,7 @@ impl Tokens {
         });
         // Afterwards, so that no tunnel begins with the previous token in the new session.
         sign_in.replace(Some(signed_in.clone()));
+        self.shared.share_person();
         self.shared.wake.notify_one();
         Ok(signed_in)
     }
@@ -92,6 +93,7 @@ impl Tokens {
         let Some(login) = &sign_in.login else {
             self.shared.forget_token();
             sign_in.replace(None);
+            self.shared.share_person();
             return Ok(SignOut(None));
         };
         let access = self.shared.usable_token();
@@ -100,6 +102,7 @@ impl Tokens {
             .session
             .begin(None, None, || self.shared.forget_token());
         sign_in.replace(None);
+        self.shared.share_person();
         let refresh = refresh.map(|token| (token, RevokedToken::Refresh));
         let revoked = refresh.or_else(|| Some((access?, RevokedToken::Access)));
         Ok(SignOut(Some(EndedLogin {
@@ -120,17 +123,18 @@ impl Tokens {
             (Some(own), Some(other)) => Arc::ptr_eq(&own.session, &other.session),
             (None, Some(_)) | (Some(_), None) => false,
         };
-        let (field, theirs) = (&own.config.field, &other.config.field);
-        let is_same_field = field.name == theirs.name && field.prefix == theirs.prefix;
         if !is_same_person {
             return;
         }
         let token = from.shared.status.borrow().token.clone();
         if let (Some(signed_in), Some(token)) = (other.signed_in(), token) {
-            own.replace(Some(signed_in));
-            // The tunnels of both end with the same session.
+            // The tunnels of both end with the same session, which only a person ends.
+            own.set_person(Some(signed_in));
             own.continue_sessions_of(other);
-            if is_same_field {
+            let shared = &self.shared;
+            let others = &from.shared.of_person;
+            shared.of_person.join(shared, &from.shared, others);
+            if own.has_field_of(other) {
                 self.shared
                     .status
                     .send_modify(|status| status.take_over(token));

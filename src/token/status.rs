@@ -16,6 +16,7 @@ use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
 use super::identity_memory::Hold;
 use super::person::SignIn;
+use super::person_identities::PersonIdentities;
 use super::response::AccessToken;
 use super::schedule::{self, ATTEMPT_OVERLAP, Delays, FailureClass, MIN_BETWEEN_ATTEMPTS};
 use super::wait::Wait;
@@ -40,6 +41,8 @@ pub(super) struct SharedStatus {
     pub(super) wait: Duration,
     /// The person, if one hands over the tokens.
     pub(super) sign_in: Option<SignIn>,
+    /// Who else uses the token of that person.
+    pub(super) of_person: PersonIdentities<Self>,
 }
 
 impl SharedStatus {
@@ -54,6 +57,7 @@ impl SharedStatus {
             clock,
             wait,
             sign_in: None,
+            of_person: PersonIdentities::default(),
         }
     }
 
@@ -222,6 +226,20 @@ impl TaskStatus {
             },
         };
         self.token = Some(token);
+    }
+
+    /// Takes over the token of another identity that the same person uses, in place of the own one. It gets a higher
+    /// number than that.
+    pub(super) fn share(&mut self, token: &CurrentToken) {
+        let own = self.token.as_ref();
+        if own.is_some_and(|own| own.header == token.header) {
+            return;
+        }
+        let generation = token.generation.max(self.generation() + 1);
+        self.take_over(CurrentToken {
+            generation,
+            ..token.clone()
+        });
     }
 
     /// Whether a source has returned the current token again.
